@@ -1,0 +1,40 @@
+# Every target works from a fresh clone: .venv is made from the hashed lock on first use.
+PY := .venv/bin/python
+SHELL := /bin/bash
+
+.PHONY: demo demo-down test test-unit check generate lock bench clean
+
+.venv/.ready: requirements/dev.txt pyproject.toml
+	python3 -m venv .venv
+	.venv/bin/pip install -q --require-hashes -r requirements/dev.txt
+	.venv/bin/pip install -q --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: .venv/.ready            ## the whole story on a real cluster
+	$(PY) -m demo
+
+demo-down: .venv/.ready       ## takes the demo's cluster away
+	$(PY) -m sandbox down
+
+test: .venv/.ready            ## unit, integration and end-to-end tests
+	$(PY) -m pytest
+
+test-unit: .venv/.ready       ## what needs no cluster
+	$(PY) -m pytest tests -m "not api"
+
+check: .venv/.ready           ## lint, types, layers, generated files
+	.venv/bin/ruff format --check operator e2e tests
+	.venv/bin/ruff check operator e2e tests
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PY) -m canarium.api.generate --check
+
+generate: .venv/.ready        ## CRDs and what else is made from the models
+	$(PY) -m canarium.api.generate
+
+lock:                         ## re-locks the requirements, with hashes and no addresses
+	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.txt
+	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra test --extra check --group build pyproject.toml -o requirements/dev.txt
+
+clean:
+	rm -rf .venv .build dist

@@ -1,0 +1,3 @@
+module canarium.dev/sandbox/etcd
+
+go 1.26.0

@@ -1,0 +1,83 @@
+"""Defaults, applied by the operator and never written back: one place says what absent means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from canarium.api.model import Scaling, Spec, seconds
+
+MANUAL = "Manual"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a rollout: `weight` in percent, `pause` in seconds, or None until promoted."""
+
+    weight: int
+    pause: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything of a spec but its identity, with defaults filled in. Times are in seconds."""
+
+    strategy: str
+    steps: tuple[Step, ...]
+    progress_deadline: float
+    unschedulable_deadline: float
+    bake_time: float
+    replicas: int | None
+    min_replicas: int
+    max_replicas: int
+    paused: bool
+    history_limit: int
+
+    @property
+    def autoscaled(self) -> bool:
+        return self.replicas is None
+
+    @property
+    def base(self) -> int:
+        """How many replicas a revision starts with when nothing runs yet."""
+        return self.min_replicas if self.replicas is None else self.replicas
+
+
+def settings_of(spec: Spec) -> Settings:
+    """The settings that `spec` means."""
+    rollout = spec.rollout
+    scaling = spec.scaling or Scaling()
+    replicas, low, high = _scaling(scaling)
+
+    def duration(text: str | None, default: float) -> float:
+        return default if text is None else seconds(text)
+
+    steps: tuple[Step, ...] = ()
+    if rollout and rollout.steps and rollout.strategy in (None, "Canary"):
+        steps = tuple(
+            Step(
+                step.weight,
+                None if step.pause == MANUAL else seconds(step.pause) if step.pause else 0.0,
+            )
+            for step in rollout.steps
+        )
+    return Settings(
+        strategy=(rollout.strategy if rollout else None) or "Canary",
+        steps=steps,
+        progress_deadline=duration(rollout.progress_deadline if rollout else None, 600.0),
+        unschedulable_deadline=duration(
+            rollout.unschedulable_deadline if rollout else None, 300.0
+        ),
+        bake_time=duration(rollout.bake_time if rollout else None, 600.0),
+        replicas=replicas,
+        min_replicas=low,
+        max_replicas=high,
+        paused=bool(spec.paused),
+        history_limit=spec.revision_history_limit or 10,
+    )
+
+
+def _scaling(scaling: Scaling) -> tuple[int | None, int, int]:
+    if scaling.max_replicas is None:
+        count = 1 if scaling.replicas is None else scaling.replicas
+        return count, count, count
+    return None, scaling.min_replicas or 1, scaling.max_replicas

@@ -1,0 +1,190 @@
+"""The `ModelDeployment` as pydantic models: the CRD's schema and the reference come from here.
+
+The operator reads a resource twice: as these models, for decisions, and as the raw object, for
+identity (R1), since a model's dump would change whenever a default does. Nothing here has a
+default inside a list item, because GitOps tools see such defaults as drift.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
+Percent = Annotated[int, Field(ge=1, le=100)]
+Replicas = Annotated[int, Field(ge=0, le=10_000)]
+OpenObject = Annotated[
+    dict[str, Any], Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
+]
+
+
+def seconds(duration: str) -> float:
+    """Seconds in a Go-style duration such as `1m30s` or `500ms`.
+
+    Raises ValueError with the text when it is no duration.
+    """
+    if not re.match(DURATION_PATTERN, duration):
+        raise ValueError(f"{duration!r} is no duration such as 30s, 5m or 1h30m")
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", duration)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+class Part(BaseModel):
+    """A part of the resource: camelCase outside, frozen, unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid"
+    )
+
+
+class Model(Part):
+    """What is served."""
+
+    uri: str | None = Field(
+        None,
+        max_length=2048,
+        description="Where the model lives. Only file:// (a path inside the server's image) yet. "
+        "Absent when the image carries the model where its runtime looks for it.",
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self.startsWith('file:///')",
+                    "message": "must be file:///path, a path inside the server's image: "
+                    "no other scheme is supported yet",
+                }
+            ]
+        },
+    )
+    format: str | None = Field(
+        None,
+        max_length=63,
+        description="The model's format, such as sklearn. Picks a built-in runtime when "
+        "spec.runtime names neither a runtime nor an image.",
+    )
+    version: str | None = Field(
+        None, max_length=128, description="Your own word for this version; shown everywhere."
+    )
+    lineage: dict[str, Annotated[str, Field(max_length=1024)]] | None = Field(
+        None,
+        max_length=32,
+        description="Where the model comes from (commit, run id …). Kept on the record; "
+        "changing it makes no new revision.",
+    )
+
+
+class HttpProbe(Part):
+    """The HTTP path that answers 200 when the model, not only the server, is ready."""
+
+    path: str = Field(max_length=1024, pattern=r"^/")
+    period_seconds: int | None = Field(None, ge=1, le=300, description="Default 5.")
+    failure_threshold: int | None = Field(None, ge=1, le=100, description="Default 3.")
+
+
+class Runtime(Part):
+    """The server: a built-in runtime by name, a container of one's own, or one over the other."""
+
+    name: str | None = Field(None, max_length=63, description="A built-in runtime.")
+    image: str | None = Field(None, max_length=512, description="The server's image.")
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(None)
+    command: list[Annotated[str, Field(max_length=4096)]] | None = Field(None, max_length=64)
+    args: list[Annotated[str, Field(max_length=4096)]] | None = Field(None, max_length=64)
+    env: (
+        Annotated[
+            list[OpenObject],
+            Field(description="Environment of the server, as in a container."),
+        ]
+        | None
+    ) = Field(None, max_length=128)
+    port: int | None = Field(None, ge=1, le=65535, description="The port that answers requests.")
+    readiness: HttpProbe | None = Field(
+        None, description="Required with an image of one's own and no runtime name."
+    )
+
+
+class Resources(Part):
+    """Requests and limits of the server's container."""
+
+    requests: OpenObject | None = None
+    limits: OpenObject | None = None
+
+
+class Scaling(Part):
+    """A fixed number of replicas, or bounds between which a HorizontalPodAutoscaler moves."""
+
+    replicas: Replicas | None = Field(None, description="Fixed count; default 1.")
+    min_replicas: Annotated[int, Field(ge=1, le=10_000)] | None = Field(None)
+    max_replicas: Annotated[int, Field(ge=1, le=10_000)] | None = Field(None)
+    metrics: list[OpenObject] | None = Field(
+        None, max_length=16, description="As in autoscaling/v2; default 80 % of the CPU request."
+    )
+    behavior: OpenObject | None = Field(None, description="As in autoscaling/v2.")
+
+
+class Traffic(Part):
+    """How callers reach the model."""
+
+    router: Literal["Service"] | None = Field(
+        None,
+        description="Service: the split is by ready pods and by connection, on any cluster.",
+    )
+    port: int | None = Field(None, ge=1, le=65535, description="Port of the Service; default 80.")
+
+
+class Step(Part):
+    """A share of the traffic, and how long to hold it."""
+
+    weight: Percent = Field(description="Percent of the traffic that the candidate gets.")
+    pause: str | None = Field(
+        None,
+        max_length=32,
+        pattern=r"^(Manual|([0-9]+(\.[0-9]+)?(ms|s|m|h))+)$",
+        description="How long to hold this weight: a duration such as 5m, or Manual to wait for "
+        "the promote command. Absent: go on as soon as the weight is in effect.",
+    )
+
+
+class Rollout(Part):
+    """How a new version takes over."""
+
+    strategy: Literal["Canary", "BlueGreen", "Recreate"] | None = Field(
+        None, description="Default Canary."
+    )
+    steps: list[Step] | None = Field(
+        None,
+        max_length=32,
+        description="Rising weights of a canary; the last 100 is implicit.",
+    )
+    progress_deadline: Duration | None = Field(
+        None, description="Time spent waiting for pods before the candidate fails; default 10m."
+    )
+    unschedulable_deadline: Duration | None = Field(
+        None, description="How long a pod may find no node; default 5m."
+    )
+    bake_time: Duration | None = Field(
+        None, description="How long the old version stays warm after promotion; default 10m."
+    )
+
+
+class Spec(Part):
+    """What is wanted."""
+
+    model: Model = Field(description="What is served.")
+    runtime: Runtime | None = Field(None, description="The server.")
+    resources: Resources | None = Field(None)
+    pod_template: OpenObject | None = Field(
+        None, description="Escape hatch: metadata and pod spec laid over what is rendered."
+    )
+    scaling: Scaling | None = Field(None)
+    traffic: Traffic | None = Field(None)
+    rollout: Rollout | None = Field(None)
+    paused: bool | None = Field(None, description="Freezes steps and bake, never a rollback.")
+    restart_token: str | None = Field(
+        None, max_length=128, description="Change it to make a new revision of the same model."
+    )
+    revision_history_limit: int | None = Field(None, ge=1, le=100, description="Default 10.")

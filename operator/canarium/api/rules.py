@@ -1,0 +1,78 @@
+"""Cross-field rules of the CRD, in CEL: what is wrong is refused at apply, with path and advice.
+
+A rule stands at the object that holds all it needs; `fieldPath` points at the field to change.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Rule = dict[str, Any]
+
+#: Path below the root of the schema (property names; "[]" is an item) → its rules.
+CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
+    (): [
+        {
+            # 45 leaves room for "-" and the revision in a 63-character label (R24).
+            "rule": "self.metadata.name.size() <= 45 && "
+            "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+            "message": "metadata.name must be at most 45 characters of a-z, 0-9 and '-', "
+            "begin with a letter and not end with '-'",
+        },
+    ],
+    ("spec",): [
+        {
+            "rule": "(has(self.runtime) && (has(self.runtime.name) || has(self.runtime.image))) "
+            "|| has(self.model.format)",
+            "message": "say how the model is served: set spec.runtime.name, spec.runtime.image "
+            "or spec.model.format",
+        },
+    ],
+    ("spec", "runtime"): [
+        {
+            "rule": "has(self.name) || !has(self.image) || has(self.readiness)",
+            "message": "runtime.readiness is required with an image of your own: the path that "
+            "answers 200 when the model is loaded",
+            "fieldPath": ".readiness",
+        },
+    ],
+    ("spec", "scaling"): [
+        {
+            "rule": "!has(self.replicas) || (!has(self.minReplicas) && !has(self.maxReplicas))",
+            "message": "replicas and minReplicas/maxReplicas exclude each other: keep replicas "
+            "for a fixed count, or the bounds for autoscaling",
+            "fieldPath": ".replicas",
+        },
+        {
+            "rule": "!has(self.minReplicas) || has(self.maxReplicas)",
+            "message": "minReplicas needs maxReplicas",
+            "fieldPath": ".minReplicas",
+        },
+        {
+            "rule": "!has(self.minReplicas) || !has(self.maxReplicas) || "
+            "self.minReplicas <= self.maxReplicas",
+            "messageExpression": "'minReplicas (' + string(self.minReplicas) + ') must not be "
+            "above maxReplicas (' + string(self.maxReplicas) + ')'",
+            "message": "minReplicas must not be above maxReplicas",
+            "fieldPath": ".minReplicas",
+        },
+        {
+            "rule": "has(self.maxReplicas) || (!has(self.metrics) && !has(self.behavior))",
+            "message": "metrics and behavior need maxReplicas",
+            "fieldPath": ".maxReplicas",
+        },
+    ],
+    ("spec", "rollout"): [
+        {
+            "rule": "!has(self.steps) || self.steps.all(i, i.weight <= 100) && "
+            "self.steps.map(s, s.weight).isSorted()",
+            "message": "weights must not fall from one step to the next",
+            "fieldPath": ".steps",
+        },
+        {
+            "rule": "!has(self.steps) || !has(self.strategy) || self.strategy == 'Canary'",
+            "message": "steps belong to strategy Canary: drop them, or set strategy: Canary",
+            "fieldPath": ".steps",
+        },
+    ],
+}
