@@ -1,0 +1,138 @@
+"""What fails a revision (R7), as a table: cause, terminal or with grace, and how it is seen.
+
+One pod is enough for each cause: a candidate with one crashing pod is not a good candidate.
+Pods that are being disrupted (R25) or terminating are never held against their revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from canarium.core.observed import Container, Pod
+
+IMAGE_PULL_GRACE = 60.0
+UNREADY_GRACE = 10.0
+
+_CONFIG = frozenset(
+    {
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "RunContainerError",
+    }
+)
+_PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a revision fails, and with what evidence."""
+
+    reason: str
+    message: str
+    pod: str | None = None
+    container: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`cause` when the revision has failed; else `recheck`, seconds until grace may run out."""
+
+    cause: Cause | None = None
+    recheck: float | None = None
+
+
+Finding = tuple[str, str]
+
+
+def _exited(c: Container) -> Finding | None:
+    """A server that ends has failed whatever its exit code: one that could not load exits 0."""
+    if c.init:
+        if c.terminated and c.exit_code:
+            return "InitFailed", f"init container exited with code {c.exit_code}{_tail(c)}"
+        if c.waiting == "CrashLoopBackOff":
+            return "InitFailed", f"init container exited with code {c.last_exit_code}{_tail(c)}"
+        return None
+    ended = c.terminated or c.last_terminated
+    code = c.exit_code if c.terminated else c.last_exit_code
+    if ended == "OOMKilled":
+        return "OOMKilled", "the server was killed: it used more memory than its limit"
+    if c.waiting == "CrashLoopBackOff":
+        return "CrashLoopBackOff", f"the server keeps exiting, last with code {code}{_tail(c)}"
+    if ended:
+        return "ServerExited", f"the server exited with code {code} ({ended}){_tail(c)}"
+    return None
+
+
+def _config(c: Container) -> Finding | None:
+    if c.waiting in _CONFIG:
+        return "ConfigError", f"{c.waiting}: {c.waiting_message}"
+    return None
+
+
+def _pull(c: Container) -> Finding | None:
+    if c.waiting in _PULL:
+        return "ImagePullFailed", f"{c.waiting}: {c.waiting_message}"
+    return None
+
+
+def _tail(c: Container) -> str:
+    text = c.message.strip()
+    return f": {text[-300:]}" if text else ""
+
+
+#: (how it is seen in a container, seconds of grace since the pod was made)
+CONTAINER_CAUSES: tuple[tuple[Callable[[Container], Finding | None], float], ...] = (
+    (_exited, 0.0),
+    (_config, 0.0),
+    (_pull, IMAGE_PULL_GRACE),
+)
+
+
+def judge(
+    pods: Iterable[Pod], *, now: float, unschedulable_deadline: float, was_good: bool
+) -> Verdict:
+    """The verdict that pods of one revision give.
+
+    `was_good`: the revision had all its pods ready before, so one that turns unready is a probe
+    that went bad, not a server that still loads.
+    """
+    waits: list[float] = []
+    for pod in pods:
+        if pod.terminating or pod.disrupted:
+            continue
+        for container in pod.containers:
+            for seen, grace in CONTAINER_CAUSES:
+                finding = seen(container)
+                if not finding:
+                    continue
+                left = pod.created + grace - now if grace else 0.0
+                if left <= 0:
+                    return Verdict(Cause(*finding, pod.name, container.name))
+                waits.append(left)
+        if pod.unschedulable_since is not None:
+            left = pod.unschedulable_since + unschedulable_deadline - now
+            if left <= 0:
+                text = pod.unschedulable_message or "no node fits"
+                return Verdict(
+                    Cause("Unschedulable", f"no node after {unschedulable_deadline:g}s: {text}",
+                          pod.name)
+                )
+            waits.append(left)
+        elif was_good and not pod.ready and pod.ready_changed is not None:
+            seen_ready = pod.ready_changed > pod.created + 0.5
+            left = pod.ready_changed + UNREADY_GRACE - now
+            if seen_ready and _running(pod):
+                if left <= 0:
+                    return Verdict(
+                        Cause("ProbeFailed", "the readiness probe fails since it once passed",
+                              pod.name)
+                    )
+                waits.append(left)
+    return Verdict(recheck=min(waits, default=None))
+
+
+def _running(pod: Pod) -> bool:
+    return all(not c.waiting and not c.terminated for c in pod.containers if not c.init)

@@ -1,0 +1,145 @@
+"""What is: frozen facts about one ModelDeployment's children, gathered once for one decision.
+
+All times are POSIX seconds. Nothing here asks the API; the engine's projections fill it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from canarium.core.revision import Record
+
+BLUE, GREEN = "blue", "green"
+COLORS = (BLUE, GREEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container's state; `last_*` is how its previous run ended."""
+
+    name: str
+    init: bool = False
+    waiting: str | None = None
+    waiting_message: str = ""
+    terminated: str | None = None
+    exit_code: int | None = None
+    last_terminated: str | None = None
+    last_exit_code: int | None = None
+    message: str = ""
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod of ours."""
+
+    name: str
+    revision: str
+    color: str
+    created: float
+    ready: bool = False
+    ready_changed: float | None = None
+    terminating: bool = False
+    failed_reason: str | None = None
+    unschedulable_since: float | None = None
+    unschedulable_message: str = ""
+    disrupted: bool = False
+    containers: tuple[Container, ...] = ()
+
+    @property
+    def serves(self) -> bool:
+        return self.ready and not self.terminating
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A revision's Deployment. `replicas` is what its spec wants."""
+
+    name: str
+    uid: str
+    revision: str
+    color: str
+    replicas: int
+    terminating: bool = False
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The Service that callers use.
+
+    `color` is the one selected: a colour, "" for both, or None when it selects nothing.
+    `endpoints` are the names of the pods that its EndpointSlices list as ready.
+    """
+
+    uid: str
+    color: str | None
+    stable: str | None = None
+    candidate: str | None = None
+    quarantined: str | None = None
+    endpoints: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaler:
+    """A revision's HorizontalPodAutoscaler."""
+
+    name: str
+    uid: str
+    revision: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The API server's last refusal of something we wrote, while it still stands."""
+
+    what: str
+    message: str
+    conflict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All facts of one moment."""
+
+    records: tuple[Record, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    service: Service | None = None
+    autoscalers: tuple[Autoscaler, ...] = ()
+    rejection: Rejection | None = None
+    #: Names of objects of ours to be that belong to someone else (R24).
+    foreign: tuple[str, ...] = ()
+    known_runtimes: frozenset[str] = field(default_factory=frozenset)
+
+    def record(self, revision: str | None) -> Record | None:
+        return next((r for r in self.records if r.revision == revision), None)
+
+    def deployment(self, revision: str | None) -> Deployment | None:
+        return next((d for d in self.deployments if d.revision == revision), None)
+
+    def autoscaler(self, revision: str | None) -> Autoscaler | None:
+        return next((a for a in self.autoscalers if a.revision == revision), None)
+
+    def pods_of(self, revision: str | None) -> tuple[Pod, ...]:
+        return tuple(p for p in self.pods if p.revision == revision)
+
+    def ready(self, revision: str | None) -> int:
+        """How many pods of `revision` can answer now."""
+        return sum(1 for p in self.pods if p.revision == revision and p.serves)
+
+    def colors_taken(self) -> frozenset[str]:
+        """Colours that some pod or Deployment still has, terminating ones included."""
+        return frozenset(p.color for p in self.pods) | {d.color for d in self.deployments}
+
+    def served_by(self, revision: str | None) -> bool:
+        """Whether the Service's endpoints list a pod of `revision`."""
+        names = {p.name for p in self.pods if p.revision == revision}
+        return bool(self.service and names & self.service.endpoints)
+
+
+def newest(pods: Iterable[Pod]) -> Pod | None:
+    return max(pods, key=lambda pod: pod.created, default=None)

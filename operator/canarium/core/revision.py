@@ -1,0 +1,110 @@
+"""Identity of a revision (R1): a hash over what decides which bytes answer a request.
+
+The hash is taken over the raw object, as the user wrote it, never over a model's dump: a new
+default or a new field of ours must not make a new revision of anybody's model. The algorithm
+has a version; a stored record is compared by the algorithm that it was made with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ALGORITHM = "v1"
+#: Kubernetes' own alphabet for generated names: no vowels, so no words.
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A stored ControllerRevision, as far as decisions need it. Times are ISO strings."""
+
+    revision: str
+    number: int
+    algorithm: str
+    digest: str
+    identity: Mapping[str, Any]
+    version: str | None
+    promoted_at: str | None
+    verdict: str | None
+    owned: bool = True
+
+
+def identity_v1(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity fields of a raw `spec`: everything that decides what serves."""
+    identity = {
+        key: spec[key]
+        for key in ("runtime", "resources", "podTemplate", "restartToken")
+        if spec.get(key) not in (None, {}, "")
+    }
+    identity["model"] = {k: v for k, v in (spec.get("model") or {}).items() if k != "lineage"}
+    return identity
+
+
+def digest_v1(identity: Mapping[str, Any]) -> str:
+    """SHA-256 over canonical JSON: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_ALGORITHMS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "v1": lambda spec: digest_v1(identity_v1(spec)),
+}
+
+
+def short(digest: str) -> str:
+    """The name part of a digest: 8 characters that are safe in labels and DNS names."""
+    number = int(digest, 16)
+    letters = []
+    for _ in range(_LENGTH):
+        number, place = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[place])
+    return "".join(letters)
+
+
+def find(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
+    """The newest record that has the identity of `spec`, each judged by its own algorithm.
+
+    A record of an algorithm that this operator does not know is no match: an older operator
+    then mints a record of its own rather than to guess.
+    """
+    matches = [
+        record
+        for record in records
+        if record.algorithm in _ALGORITHMS and _ALGORITHMS[record.algorithm](spec) == record.digest
+    ]
+    return max(matches, key=lambda record: record.number, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """A revision about to be stored: its name, place in the history, and identity."""
+
+    revision: str
+    number: int
+    digest: str
+    identity: Mapping[str, Any]
+    algorithm: str = ALGORITHM
+
+
+def mint(spec: Mapping[str, Any], records: Iterable[Record]) -> Minted:
+    """A new revision for `spec`.
+
+    A retry of the same identity gets a suffix (`-2`, `-3` …), since its predecessor's record is
+    immutable and its Deployment's name may still be taken by terminating pods.
+    """
+    known = list(records)
+    identity = identity_v1(spec)
+    digest = digest_v1(identity)
+    name = short(digest)
+    same = sum(1 for record in known if record.revision.split("-")[0] == name)
+    return Minted(
+        revision=f"{name}-{same + 1}" if same else name,
+        number=max((record.number for record in known), default=0) + 1,
+        digest=digest,
+        identity=identity,
+    )
