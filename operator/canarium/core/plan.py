@@ -1,0 +1,103 @@
+"""What a decision says: the writes to make in order, the status to show, when to look again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from canarium.api.status import Status
+from canarium.core.revision import Minted
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRevision:
+    """Store a new ControllerRevision; its pod template is rendered at this moment, once."""
+
+    minted: Minted
+
+
+@dataclass(frozen=True, slots=True)
+class Annotate:
+    """Note later facts on a revision's record (`key` without the group)."""
+
+    revision: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDeployment:
+    revision: str
+    color: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    revision: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteDeployment:
+    revision: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Make the callers' Service select `color` ("" = both, None = nothing), and say for whom."""
+
+    color: str | None
+    stable: str | None
+    candidate: str | None
+    quarantined: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscale:
+    revision: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAutoscaler:
+    revision: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRecord:
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A Kubernetes Event on the parent; `kind` is Normal or Warning."""
+
+    kind: str
+    reason: str
+    message: str
+
+
+Action = (
+    StoreRevision
+    | Annotate
+    | CreateDeployment
+    | Scale
+    | DeleteDeployment
+    | Route
+    | Autoscale
+    | RemoveAutoscaler
+    | DeleteRecord
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A decision. `requeue_after` is in seconds; None: only a change of facts matters."""
+
+    phase: str
+    status: Status
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+    requeue_after: float | None = None
