@@ -64,9 +64,7 @@ def settings_of(spec: Spec) -> Settings:
         strategy=(rollout.strategy if rollout else None) or "Canary",
         steps=steps,
         progress_deadline=duration(rollout.progress_deadline if rollout else None, 600.0),
-        unschedulable_deadline=duration(
-            rollout.unschedulable_deadline if rollout else None, 300.0
-        ),
+        unschedulable_deadline=duration(rollout.unschedulable_deadline if rollout else None, 300.0),
         bake_time=duration(rollout.bake_time if rollout else None, 600.0),
         replicas=replicas,
         min_replicas=low,

@@ -117,8 +117,11 @@ def judge(
             if left <= 0:
                 text = pod.unschedulable_message or "no node fits"
                 return Verdict(
-                    Cause("Unschedulable", f"no node after {unschedulable_deadline:g}s: {text}",
-                          pod.name)
+                    Cause(
+                        "Unschedulable",
+                        f"no node after {unschedulable_deadline:g}s: {text}",
+                        pod.name,
+                    )
                 )
             waits.append(left)
         elif was_good and not pod.ready and pod.ready_changed is not None:
@@ -127,8 +130,11 @@ def judge(
             if seen_ready and _running(pod):
                 if left <= 0:
                     return Verdict(
-                        Cause("ProbeFailed", "the readiness probe fails since it once passed",
-                              pod.name)
+                        Cause(
+                            "ProbeFailed",
+                            "the readiness probe fails since it once passed",
+                            pod.name,
+                        )
                     )
                 waits.append(left)
     return Verdict(recheck=min(waits, default=None))

@@ -13,6 +13,7 @@ from typing import Any
 from canarium.api.defaults import Settings, Step
 from canarium.api.status import Failure, Outcome, Progress, Status
 from canarium.core import conditions
+from canarium.core.draft import Draft
 from canarium.core.health import Cause, judge
 from canarium.core.observed import Observed
 from canarium.core.plan import (
@@ -33,39 +34,28 @@ from canarium.core.situation import QUARANTINED, Situation, parse, stamp
 from canarium.core.traffic import needed, safe_to_select
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A plan in the making: what a row decided, before status and tidying are added."""
-
-    message: str
-    actions: tuple[Action, ...] = ()
-    events: tuple[Event, ...] = ()
-    requeue_after: float | None = None
-    progress: Progress | None = None
-    failure: Failure | None = None
-    stable: str | None = None
-    candidate: str | None = None
-    previous: str | None = None
-    bake_since: str | None = None
-    outcome: Outcome | None = None
-    reason: str = ""
-
-
 def plan(
-    spec: Mapping[str, Any], settings: Settings, status: Status, observed: Observed,
-    *, now: float, generation: int,
+    spec: Mapping[str, Any],
+    settings: Settings,
+    status: Status,
+    observed: Observed,
+    *,
+    now: float,
+    generation: int,
+    name: str,
 ) -> Plan:
     """The decision for one moment. Total: any combination of facts gives a safe plan.
 
     `spec` is the raw object (for identity), `now` POSIX seconds.
     """
-    s = Situation(spec, settings, status, observed, now)
+    s = Situation(name, spec, settings, status, observed, now)
     row = next(row for row in TABLE if row.when(s))
     draft = row.then(s)
+    phase = draft.phase or row.phase
     actions = (*draft.actions, *_scaling(s, draft), *_pruning(s))
     return Plan(
-        phase=row.phase,
-        status=conditions.status_of(s, row.phase, draft, generation),
+        phase=phase,
+        status=conditions.status_of(s, phase, draft, generation),
         actions=actions,
         events=draft.events,
         requeue_after=draft.requeue_after,
@@ -79,8 +69,9 @@ def _invalid(s: Situation) -> Draft:
     name = (s.spec.get("runtime") or {}).get("name")
     rejection = s.observed.rejection
     if s.observed.foreign:
-        reason, text = "NameConflict", (
-            f"{', '.join(s.observed.foreign)} exists and is not ours: rename or remove it"
+        reason, text = (
+            "NameConflict",
+            (f"{', '.join(s.observed.foreign)} exists and is not ours: rename or remove it"),
         )
     elif name and name not in s.observed.known_runtimes:
         known = ", ".join(sorted(s.observed.known_runtimes))
@@ -89,12 +80,18 @@ def _invalid(s: Situation) -> Draft:
         assert rejection is not None
         reason = "NameConflict" if rejection.conflict else "InvalidSpec"
         text = f"{rejection.what}: {rejection.message}"
-    events = ()
+    events: tuple[Event, ...] = ()
     if s.status.message != text:
         events = (Event("Warning", reason, text),)
-    return Draft(text, events=events, stable=s.stable, previous=s.previous,
-                 bake_since=s.status.bake_since if s.previous else None, reason=reason,
-                 requeue_after=30.0)
+    return Draft(
+        text,
+        events=events,
+        stable=s.stable,
+        previous=s.previous,
+        bake_since=s.status.bake_since if s.previous else None,
+        reason=reason,
+        requeue_after=30.0,
+    )
 
 
 def _first(s: Situation) -> Draft:
@@ -108,36 +105,62 @@ def _first(s: Situation) -> Draft:
     if s.quarantined:
         failure = s.status.failure
         text = failure.message if failure else "it failed"
-        return Draft(f"the first version failed and there is none to go back to: {text}",
-                     tuple(actions), candidate=s.target, failure=failure, reason="Failed")
+        return Draft(
+            f"the first version failed and there is none to go back to: {text}",
+            tuple(actions),
+            candidate=s.target,
+            failure=failure,
+            reason="Failed",
+        )
     if deployment is None:
         if s.free_color is None:
-            return Draft("waiting for pods of an older version to go", tuple(actions),
-                         candidate=s.target)
+            return Draft(
+                "waiting for pods of an older version to go", tuple(actions), candidate=s.target
+            )
         actions.append(CreateDeployment(s.target, s.free_color, count))
-        return Draft("starting the first version", tuple(actions), candidate=s.target,
-                     progress=Progress(waiting_since=stamp(s.now)),
-                     events=(Event("Normal", "Created", f"revision {s.target} is starting"),),
-                     requeue_after=s.settings.progress_deadline)
+        return Draft(
+            "starting the first version",
+            tuple(actions),
+            candidate=s.target,
+            progress=Progress(waiting_since=stamp(s.now)),
+            events=(Event("Normal", "Created", f"revision {s.target} is starting"),),
+            requeue_after=s.settings.progress_deadline,
+        )
     failed, recheck = _judged(s, was_good=False)
     ready = s.observed.ready(s.target)
     if failed:
         failure = _failure(s, failed)
         actions.append(Annotate(s.target, (("verdict", QUARANTINED), ("reason", failed.reason))))
-        return Draft(f"the first version failed: {failed.message}", tuple(actions),
-                     candidate=s.target, failure=failure, reason=failed.reason,
-                     outcome=_outcome(s, s.target, "Failed", failed.reason),
-                     events=(Event("Warning", failed.reason, _said(s.target, failed)),))
+        return Draft(
+            f"the first version failed: {failed.message}",
+            tuple(actions),
+            candidate=s.target,
+            failure=failure,
+            reason=failed.reason,
+            phase="Failed",
+            outcome=_outcome(s, s.target, "Failed", failed.reason),
+            events=(Event("Warning", failed.reason, _said(s.target, failed)),),
+        )
     if ready >= count and deployment.replicas >= count:
         actions.append(Route(deployment.color, s.target, None))
         actions.append(Annotate(s.target, (("promoted-at", stamp(s.now)),)))
-        return Draft("serving", tuple(actions), stable=s.target,
-                     outcome=_outcome(s, s.target, "Promoted", "FirstVersion"),
-                     events=(Event("Normal", "Promoted", f"revision {s.target} is live"),))
+        return Draft(
+            "serving",
+            tuple(actions),
+            stable=s.target,
+            phase="Ready",
+            outcome=_outcome(s, s.target, "Promoted", "FirstVersion"),
+            events=(Event("Normal", "Promoted", f"revision {s.target} is live"),),
+        )
     if deployment.replicas < count and not s.observed.autoscaler(s.target):
         actions.append(Scale(s.target, count))
-    return Draft(f"{ready} of {count} pods of the first version are ready", tuple(actions),
-                 candidate=s.target, progress=_waiting(s), requeue_after=recheck)
+    return Draft(
+        f"{ready} of {count} pods of the first version are ready",
+        tuple(actions),
+        candidate=s.target,
+        progress=_waiting(s),
+        requeue_after=recheck,
+    )
 
 
 def _rolled_back(s: Situation) -> Draft:
@@ -156,10 +179,16 @@ def _rolled_back(s: Situation) -> Draft:
     busy = bool(others) or not gone or bool(s.observed.pods_of(s.target))
     if s.settings.strategy == "Recreate" and busy:
         text = f"{text}; waiting for its pods to go before stable comes back"
-    return Draft(text, tuple(actions), stable=s.stable, failure=failure,
-                 reason=failure.reason if failure else "RolledBack",
-                 events=() if s.status.phase in ("RollingBack", "RolledBack") else
-                 (Event("Warning", "RolledBack", text),))
+    return Draft(
+        text,
+        tuple(actions),
+        stable=s.stable,
+        failure=failure,
+        reason=failure.reason if failure else "RolledBack",
+        events=()
+        if s.status.phase in ("RollingBack", "RolledBack")
+        else (Event("Warning", "RolledBack", text),),
+    )
 
 
 def _rolling_out(s: Situation) -> Draft:
@@ -184,10 +213,13 @@ def _rolling_out(s: Situation) -> Draft:
     if ready < need:
         if s.stable_broken and ready:
             actions += _share(s)
-        text = (f"waiting for {need} pods of version {_word(s, s.target)} before weight {weight}: "
-                f"{ready} ready")
-        return replace(base, message=text, actions=tuple(actions), progress=_waiting(s),
-                       requeue_after=recheck)
+        text = (
+            f"waiting for {need} pods of version {_word(s, s.target)} before weight {weight}: "
+            f"{ready} ready"
+        )
+        return replace(
+            base, message=text, actions=tuple(actions), progress=_waiting(s), requeue_after=recheck
+        )
     if step is None:
         return _promoting(s, base, actions, deployment.color, recheck)
     return _holding(s, base, actions, step, recheck)
@@ -199,19 +231,31 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     if _off(s, actions, candidate=s.target):
         actions += _removed(s, (*s.strays, *previous))
     if s.observed.deployment(s.target):
-        return replace(base, message="the versions before it are going first",
-                       actions=tuple(actions), progress=Progress())
+        return replace(
+            base,
+            message="the versions before it are going first",
+            actions=tuple(actions),
+            progress=Progress(),
+        )
     if s.settings.strategy == "Recreate" and (
         s.observed.pods_of(s.stable) or _replicas(s, s.stable)
     ):
         if _replicas(s, s.stable):
             actions.append(Scale(s.stable or "", 0))
-        return replace(base, message="Recreate: stable goes down first, downtime is expected",
-                       actions=tuple(actions), progress=Progress())
+        return replace(
+            base,
+            message="Recreate: stable goes down first, downtime is expected",
+            actions=tuple(actions),
+            progress=Progress(),
+        )
     routed = s.observed.service is not None and s.observed.service.color == s.stable_color
     if s.free_color is None or not routed:
-        return replace(base, message="waiting for pods of the version before to go",
-                       actions=tuple(actions), progress=Progress())
+        return replace(
+            base,
+            message="waiting for pods of the version before to go",
+            actions=tuple(actions),
+            progress=Progress(),
+        )
     step = _step(s)
     actions.append(
         CreateDeployment(s.target, s.free_color, needed(step.weight if step else 100, s.count))
@@ -231,13 +275,20 @@ def _failing(s: Situation, base: Draft, actions: list[Action], cause: Cause) -> 
     failure = _failure(s, cause)
     if not safe_to_select(s.stable_color, s.observed):
         text = f"version {_word(s, s.target)} failed ({cause.message}) but stable has no ready pod"
-        return replace(base, message=text, actions=tuple(actions), progress=s.progress,
-                       reason="RollbackHeld", requeue_after=1.0)
+        return replace(
+            base,
+            message=text,
+            actions=tuple(actions),
+            progress=s.progress,
+            reason="RollbackHeld",
+            requeue_after=1.0,
+        )
     actions.append(Route(s.stable_color, s.stable, None, quarantined=s.target))
     actions.append(Annotate(s.target, (("verdict", QUARANTINED), ("reason", cause.reason))))
     return replace(
         base,
         candidate=None,
+        phase="RollingBack",
         message=f"version {_word(s, s.target)} was rolled back: {cause.message}",
         actions=tuple(actions),
         failure=failure,
@@ -255,28 +306,50 @@ def _holding(
     index = max(index, s.progress.step)
     if not s.observed.served_by(s.target):
         actions += _share(s)
-        return replace(base, message=f"shifting traffic to weight {step.weight}",
-                       actions=tuple(actions), progress=_ready(s, index, s.progress.weight))
+        return replace(
+            base,
+            message=f"shifting traffic to weight {step.weight}",
+            actions=tuple(actions),
+            progress=_ready(s, index, s.progress.weight),
+        )
     progress = _ready(s, index, step.weight)
     events: tuple[Event, ...] = ()
     if progress.step_since is None:
         progress = progress.model_copy(update={"step_since": stamp(s.now)})
-        events = (Event("Normal", "TrafficShifted",
-                        f"revision {s.target} is at weight {step.weight}"),)
+        events = (
+            Event("Normal", "TrafficShifted", f"revision {s.target} is at weight {step.weight}"),
+        )
     since = parse(progress.step_since or stamp(s.now))
     if step.pause is None:
-        return replace(base, message=f"weight {step.weight}: waits for the promote command",
-                       actions=tuple(actions), progress=progress, events=events,
-                       requeue_after=recheck)
+        return replace(
+            base,
+            message=f"weight {step.weight}: waits for the promote command",
+            actions=tuple(actions),
+            progress=progress,
+            events=events,
+            requeue_after=recheck,
+        )
     left = since + step.pause - s.now
     if left > 0 or s.settings.paused:
         held = "paused by spec.paused" if s.settings.paused else f"holds for {step.pause:g}s"
         wait = min(x for x in (left if left > 0 else 3600.0, recheck) if x is not None)
-        return replace(base, message=f"weight {step.weight} {held}", actions=tuple(actions),
-                       progress=progress, events=events, requeue_after=wait)
+        return replace(
+            base,
+            message=f"weight {step.weight} {held}",
+            actions=tuple(actions),
+            progress=progress,
+            events=events,
+            requeue_after=wait,
+        )
     onward = progress.model_copy(update={"step": index + 1, "step_since": None})
-    return replace(base, message=f"weight {step.weight} is done", actions=tuple(actions),
-                   progress=onward, events=events, requeue_after=0.0)
+    return replace(
+        base,
+        message=f"weight {step.weight} is done",
+        actions=tuple(actions),
+        progress=onward,
+        events=events,
+        requeue_after=0.0,
+    )
 
 
 def _promoting(
@@ -284,14 +357,20 @@ def _promoting(
 ) -> Draft:
     """Every weight is done and all pods are ready: one write makes the candidate stable (R14)."""
     if s.settings.paused:
-        return replace(base, message="paused by spec.paused before promotion",
-                       actions=tuple(actions), progress=s.progress, requeue_after=recheck)
+        return replace(
+            base,
+            message="paused by spec.paused before promotion",
+            actions=tuple(actions),
+            progress=s.progress,
+            requeue_after=recheck,
+        )
     actions.append(Route(color, s.target, None))
     actions.append(Annotate(s.target, (("promoted-at", stamp(s.now)),)))
     keep = s.settings.bake_time > 0 and s.settings.strategy != "Recreate"
     return replace(
         base,
-        message="promoted",
+        message="serving",
+        phase="Baking" if keep else "Ready",
         actions=tuple(actions),
         stable=s.target,
         candidate=None,
@@ -317,39 +396,47 @@ def _baking(s: Situation) -> Draft:
                 Route(previous.color, s.previous, None, quarantined=s.target),
                 Annotate(s.target, (("verdict", QUARANTINED), ("reason", failed.reason))),
             ),
-            stable=s.previous, previous=None, bake_since=None, failure=_failure(s, failed),
-            reason=failed.reason, outcome=_outcome(s, s.target, "Undone", failed.reason),
+            phase="RollingBack",
+            stable=s.previous,
+            previous=None,
+            bake_since=None,
+            failure=_failure(s, failed),
+            reason=failed.reason,
+            outcome=_outcome(s, s.target, "Undone", failed.reason),
             events=(Event("Warning", "RolledBack", _said(s.target, failed)),),
         )
     left = parse(s.status.bake_since or stamp(s.now)) + s.settings.bake_time - s.now
     if left > 0 or s.settings.paused:
         wait = [x for x in (left if left > 0 else None, recheck) if x is not None]
-        return replace(base, message=f"serving; the version before stays warm for "
-                       f"{s.settings.bake_time:g}s", requeue_after=min(wait, default=None))
+        return replace(
+            base,
+            message=f"serving; the version before stays warm for {s.settings.bake_time:g}s",
+            requeue_after=min(wait, default=None),
+        )
     actions: list[Action] = []
     if _off(s, actions):
         actions += _removed(s, (s.previous or "",))
-    return replace(base, message="serving", actions=tuple(actions), previous=None,
-                   bake_since=None)
+    return replace(base, message="serving", actions=tuple(actions), previous=None, bake_since=None)
 
 
 def _steady(s: Situation) -> Draft:
     """The version in spec serves; whatever else still runs goes (R11)."""
     actions: list[Action] = []
     if s.observed.deployment(s.stable) is None:
-        if s.free_color is None:
-            return Draft("waiting for pods of an older version to go", tuple(actions),
-                         stable=s.stable)
-        actions.append(CreateDeployment(s.stable or "", s.free_color, max(1, s.count)))
-        return Draft("bringing the serving version back", tuple(actions), stable=s.stable)
+        return Draft("bringing the serving version back", stable=s.stable)
     if _off(s, actions):
         actions += _removed(s, s.strays)
     ready = s.observed.ready(s.stable)
     text = "serving" if ready >= s.count else f"{ready} of {s.count} pods are ready"
     withdrawn = s.status.candidate
-    return Draft(text, tuple(actions), stable=s.stable,
-                 outcome=_outcome(s, withdrawn.revision, "Withdrawn", "SpecReturned")
-                 if withdrawn and withdrawn.revision != s.stable else None)
+    return Draft(
+        text,
+        tuple(actions),
+        stable=s.stable,
+        outcome=_outcome(s, withdrawn.revision, "Withdrawn", "SpecReturned")
+        if withdrawn and withdrawn.revision != s.stable
+        else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -374,18 +461,39 @@ def _is_invalid(s: Situation) -> bool:
 
 TABLE: tuple[Row, ...] = (
     Row("Invalid", "the API server or a lookup refuses the spec", _is_invalid, _invalid),
-    Row("Failed", "no stable, and the wanted revision has failed",
-        lambda s: s.stable is None and s.quarantined, _first),
+    Row(
+        "Failed",
+        "no stable, and the wanted revision has failed",
+        lambda s: s.stable is None and s.quarantined,
+        _first,
+    ),
     Row("Starting", "no stable yet", lambda s: s.stable is None, _first),
-    Row("RollingBack", "the wanted revision has failed, and some of it still runs",
-        lambda s: s.target != s.stable and s.quarantined
-        and s.observed.deployment(s.target) is not None, _rolled_back),
-    Row("RolledBack", "the wanted revision has failed",
-        lambda s: s.target != s.stable and s.quarantined, _rolled_back),
-    Row("Progressing", "the spec asks for another revision than stable",
-        lambda s: s.target != s.stable, _rolling_out),
-    Row("Baking", "stable is wanted, and the revision before is still warm",
-        lambda s: s.previous is not None, _baking),
+    Row(
+        "RollingBack",
+        "the wanted revision has failed, and some of it still runs",
+        lambda s: (
+            s.target != s.stable and s.quarantined and s.observed.deployment(s.target) is not None
+        ),
+        _rolled_back,
+    ),
+    Row(
+        "RolledBack",
+        "the wanted revision has failed",
+        lambda s: s.target != s.stable and s.quarantined,
+        _rolled_back,
+    ),
+    Row(
+        "Progressing",
+        "the spec asks for another revision than stable",
+        lambda s: s.target != s.stable,
+        _rolling_out,
+    ),
+    Row(
+        "Baking",
+        "stable is wanted, and the revision before is still warm",
+        lambda s: s.previous is not None,
+        _baking,
+    ),
     Row("Ready", "stable is what the spec asks for", lambda s: True, _steady),
 )
 
@@ -415,11 +523,7 @@ def _off(s: Situation, actions: list[Action], candidate: str | None = None) -> b
         kept = s.target if s.quarantined else None
         actions.append(Route(color, s.stable, candidate, quarantined=kept))
     others = {p.name for p in s.observed.pods if p.revision != s.stable}
-    return (
-        service is not None
-        and service.color == color
-        and not others & service.endpoints
-    )
+    return service is not None and service.color == color and not others & service.endpoints
 
 
 def _share(s: Situation) -> list[Action]:
@@ -494,16 +598,19 @@ def _ready(s: Situation, index: int, weight: int) -> Progress:
 def _scaling(s: Situation, draft: Draft) -> list[Action]:
     """Stable at its wanted size; its floor held while another version has traffic (R5)."""
     deployment = s.observed.deployment(s.stable)
-    if deployment is None or deployment.terminating:
-        return []
     autoscaler = s.observed.autoscaler(s.stable)
     recreating = s.settings.strategy == "Recreate" and (
-        draft.candidate is not None
-        or (s.quarantined and bool(s.observed.pods_of(s.target)))
+        draft.candidate is not None or (s.quarantined and bool(s.observed.pods_of(s.target)))
     )
     if recreating:
         gone = [RemoveAutoscaler(s.stable or "", autoscaler.uid)] if autoscaler else []
         return [*gone]
+    if deployment is None:
+        if s.stable is None or s.free_color is None or s.observed.record(s.stable) is None:
+            return []
+        return [CreateDeployment(s.stable, s.free_color, max(1, s.count))]
+    if deployment.terminating:
+        return []
     if not s.settings.autoscaled:
         actions: list[Action] = []
         if autoscaler:
@@ -523,8 +630,10 @@ def _scaling(s: Situation, draft: Draft) -> list[Action]:
 def _pruning(s: Situation) -> list[Action]:
     """Old records beyond the limit; never one that has a part now (R9)."""
     keep = {s.stable, s.target, s.previous, *(d.revision for d in s.observed.deployments)}
-    idle = sorted((r for r in s.observed.records if r.revision not in keep and r.owned),
-                  key=lambda r: r.number)
+    idle = sorted(
+        (r for r in s.observed.records if r.revision not in keep and r.owned),
+        key=lambda r: r.number,
+    )
     excess = len(idle) - s.settings.history_limit
     return [DeleteRecord(record.revision) for record in idle[: max(0, excess)]]
 
@@ -535,15 +644,22 @@ def _replicas(s: Situation, revision: str | None) -> int:
 
 
 def _failure(s: Situation, cause: Cause) -> Failure:
-    return Failure(revision=s.target, reason=cause.reason, message=cause.message,
-                   at=stamp(s.now), pod=cause.pod, container=cause.container)
+    return Failure(
+        revision=s.target,
+        reason=cause.reason,
+        message=cause.message,
+        at=stamp(s.now),
+        pod=cause.pod,
+        container=cause.container,
+    )
 
 
 def _outcome(s: Situation, revision: str, outcome: Any, reason: str) -> Outcome:
     record = s.observed.record(revision)
     version = record.version if record else (s.spec.get("model") or {}).get("version")
-    return Outcome(revision=revision, version=version, outcome=outcome, reason=reason,
-                   at=stamp(s.now))
+    return Outcome(
+        revision=revision, version=version, outcome=outcome, reason=reason, at=stamp(s.now)
+    )
 
 
 def _word(s: Situation, revision: str) -> str:

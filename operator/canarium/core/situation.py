@@ -26,6 +26,7 @@ QUARANTINED = "Quarantined"
 class Situation:
     """Facts, settings and the clock (`now`, POSIX seconds), with what follows from them."""
 
+    name: str
     spec: Mapping[str, Any]
     settings: Settings
     status: Status
@@ -81,8 +82,7 @@ class Situation:
             return self.settings.replicas or 0
         deployment = self.observed.deployment(self.stable)
         live = deployment.replicas if deployment else 0
-        bounded = max(self.settings.min_replicas, min(live, self.settings.max_replicas))
-        return bounded
+        return max(self.settings.min_replicas, min(live, self.settings.max_replicas))
 
     @cached_property
     def stable_color(self) -> str | None:
@@ -130,13 +130,11 @@ class Situation:
 def parse(text: str) -> float:
     """POSIX seconds of an RFC 3339 time in UTC, as we write them."""
 
-
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def stamp(moment: float) -> str:
     """RFC 3339 in UTC with milliseconds: short steps need more than whole seconds."""
-
 
     text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")

@@ -1,0 +1,27 @@
+"""A plan in the making: what a row of the table decided, before status and tidying are added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from canarium.api.status import Failure, Outcome, Progress
+from canarium.core.plan import Action, Event
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What one row decided. `requeue_after` is in seconds."""
+
+    message: str
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+    requeue_after: float | None = None
+    progress: Progress | None = None
+    failure: Failure | None = None
+    stable: str | None = None
+    candidate: str | None = None
+    previous: str | None = None
+    bake_since: str | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+    phase: str | None = None

@@ -1,0 +1,217 @@
+"""A small cluster in virtual time: carries plans out as Kubernetes would, pod by pod.
+
+Pods take `boot` seconds to get ready; a revision in `broken` has pods that exit instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from canarium.api.defaults import settings_of
+from canarium.api.model import Spec
+from canarium.api.status import Status
+from canarium.core import plan as p
+from canarium.core.observed import (
+    Autoscaler,
+    Container,
+    Deployment,
+    Observed,
+    Pod,
+    Service,
+)
+from canarium.core.phases import plan
+from canarium.core.revision import Record, find
+
+
+def spec(version: str, **extra: Any) -> dict[str, Any]:
+    """A raw spec of three replicas and steps 25, 50 of ten seconds each."""
+    return {
+        "model": {"version": version},
+        "runtime": {"image": f"model:{version}", "readiness": {"path": "/ready"}},
+        "scaling": {"replicas": 3},
+        "rollout": {
+            "steps": [{"weight": 25, "pause": "10s"}, {"weight": 50, "pause": "10s"}],
+            "bakeTime": "20s",
+        },
+        **extra,
+    }
+
+
+@dataclass
+class Cluster:
+    spec: dict[str, Any]
+    now: float = 1_000.0
+    boot: float = 2.0
+    grace: float = 1.0
+    broken: set[str] = field(default_factory=set)
+    status: Status = field(default_factory=Status)
+    records: list[Record] = field(default_factory=list)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    pods: list[Pod] = field(default_factory=list)
+    dying: dict[str, float] = field(default_factory=dict)
+    service: Service | None = None
+    autoscalers: dict[str, Autoscaler] = field(default_factory=dict)
+    events: list[p.Event] = field(default_factory=list)
+    writes: int = 0
+    serial: int = 0
+    shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
+
+    # --- what tests say ---------------------------------------------------------------------
+
+    def version(self, revision: str | None) -> str | None:
+        return next((r.version for r in self.records if r.revision == revision), None)
+
+    def revision(self, version: str) -> str:
+        return next(r.revision for r in reversed(self.records) if r.version == version)
+
+    def run(self, seconds: float, tick: float = 0.5) -> Cluster:
+        end = self.now + seconds
+        while self.now < end:
+            self.settle()
+            self.now += tick
+        return self.settle()
+
+    def settle(self) -> Cluster:
+        """Decides until a decision writes nothing; more than 40 rounds is a loop."""
+        for _ in range(40):
+            self._live()
+            before = self.writes
+            self.reconcile()
+            if self.writes == before:
+                return self
+        raise AssertionError(f"no fixpoint at {self.now}: {self.status.message}")
+
+    def crash(self, version: str) -> Cluster:
+        """All pods of a version exit now."""
+        revision = self.revision(version)
+        self.broken.add(version)
+        exited = Container("server", terminated="Error", exit_code=1)
+        self.pods = [
+            replace(x, ready=False, ready_changed=self.now, containers=(exited,))
+            if x.revision == revision else x
+            for x in self.pods
+        ]
+        return self
+
+    def serving(self) -> dict[str, int]:
+        """Ready endpoints by version."""
+        result: dict[str, int] = {}
+        for pod in self.pods:
+            if self.service and pod.name in self.service.endpoints:
+                word = self.version(pod.revision) or "?"
+                result[word] = result.get(word, 0) + 1
+        return result
+
+    def observed(self) -> Observed:
+        return Observed(
+            records=tuple(self.records),
+            deployments=tuple(self.deployments.values()),
+            pods=tuple(self.pods),
+            service=self.service,
+            autoscalers=tuple(self.autoscalers.values()),
+        )
+
+    # --- one decision -----------------------------------------------------------------------
+
+    def reconcile(self) -> p.Plan:
+        decision = plan(
+            self.spec, settings_of(Spec.model_validate(self.spec)), self.status,
+            self.observed(), now=self.now, generation=1, name="m",
+        )
+        for action in decision.actions:
+            self._carry_out(action)
+            self.writes += 1
+        if decision.status != self.status:
+            self.status = decision.status
+            self.writes += 1
+        self.events += decision.events
+        return decision
+
+    def _carry_out(self, action: p.Action) -> None:
+        match action:
+            case p.StoreRevision(minted):
+                self.records.append(
+                    Record(minted.revision, minted.number, minted.algorithm, minted.digest,
+                           minted.identity, self.spec["model"].get("version"), None, None)
+                )
+                assert find(self.spec, self.records)
+            case p.Annotate(revision, facts):
+                self.records = [
+                    replace(
+                        r,
+                        verdict=dict(facts).get("verdict", r.verdict),
+                        promoted_at=dict(facts).get("promoted-at", r.promoted_at),
+                    ) if r.revision == revision else r
+                    for r in self.records
+                ]
+            case p.CreateDeployment(revision, color, replicas):
+                assert color not in {x.color for x in self.pods}, "a colour is shared"
+                assert revision not in self.deployments, "made twice"
+                self.deployments[revision] = Deployment(
+                    f"m-{revision}", f"uid-{revision}", revision, color, replicas
+                )
+            case p.Scale(revision, replicas):
+                old = self.deployments[revision]
+                self.deployments[revision] = replace(old, replicas=replicas)
+            case p.DeleteDeployment(revision):
+                del self.deployments[revision]
+            case p.Route(color, stable, candidate, quarantined):
+                before = self.serving()
+                self.service = Service("svc", color, stable, candidate, quarantined)
+                self._endpoints()
+                assert self.serving() or not before, "R0: traffic moved to no ready pod"
+            case p.Autoscale(revision, low, high):
+                self.autoscalers[revision] = Autoscaler(
+                    f"m-{revision}", f"hpa-{revision}", revision, low, high
+                )
+            case p.RemoveAutoscaler(revision):
+                del self.autoscalers[revision]
+            case p.DeleteRecord(revision):
+                self.records = [r for r in self.records if r.revision != revision]
+
+    # --- Kubernetes' own part ---------------------------------------------------------------
+
+    def _live(self) -> None:
+        kept = []
+        for pod in self.pods:
+            deployment = self.deployments.get(pod.revision)
+            same = [x for x in self.pods if x.revision == pod.revision and not x.terminating]
+            surplus = deployment is None or same.index(pod) >= deployment.replicas \
+                if pod in same else False
+            if pod.terminating:
+                if self.now < self.dying[pod.name]:
+                    kept.append(pod)
+                continue
+            if surplus:
+                self.dying[pod.name] = self.now + self.grace
+                kept.append(replace(pod, terminating=True, ready=False))
+            elif not pod.ready and self.version(pod.revision) not in self.broken \
+                    and self.now >= pod.created + self.boot:
+                kept.append(replace(pod, ready=True, ready_changed=self.now))
+            elif self.version(pod.revision) in self.broken and not pod.containers \
+                    and self.now >= pod.created + self.boot:
+                exited = Container("server", terminated="Completed", exit_code=0)
+                kept.append(replace(pod, containers=(exited,)))
+            else:
+                kept.append(pod)
+        self.pods = kept
+        for deployment in self.deployments.values():
+            live = [x for x in self.pods
+                    if x.revision == deployment.revision and not x.terminating]
+            for _ in range(deployment.replicas - len(live)):
+                self.serial += 1
+                self.pods.append(
+                    Pod(f"p{self.serial}", deployment.revision, deployment.color, self.now)
+                )
+        self._endpoints()
+        self.shares.append((self.now, self.serving()))
+
+    def _endpoints(self) -> None:
+        if self.service:
+            color = self.service.color
+            names = frozenset(
+                x.name for x in self.pods if x.serves and color is not None
+                and color in ("", x.color)
+            )
+            self.service = replace(self.service, endpoints=names)
