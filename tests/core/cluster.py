@@ -89,7 +89,8 @@ class Cluster:
         exited = Container("server", terminated="Error", exit_code=1)
         self.pods = [
             replace(x, ready=False, ready_changed=self.now, containers=(exited,))
-            if x.revision == revision else x
+            if x.revision == revision
+            else x
             for x in self.pods
         ]
         return self
@@ -116,8 +117,13 @@ class Cluster:
 
     def reconcile(self) -> p.Plan:
         decision = plan(
-            self.spec, settings_of(Spec.model_validate(self.spec)), self.status,
-            self.observed(), now=self.now, generation=1, name="m",
+            self.spec,
+            settings_of(Spec.model_validate(self.spec)),
+            self.status,
+            self.observed(),
+            now=self.now,
+            generation=1,
+            name="m",
         )
         for action in decision.actions:
             self._carry_out(action)
@@ -132,8 +138,16 @@ class Cluster:
         match action:
             case p.StoreRevision(minted):
                 self.records.append(
-                    Record(minted.revision, minted.number, minted.algorithm, minted.digest,
-                           minted.identity, self.spec["model"].get("version"), None, None)
+                    Record(
+                        minted.revision,
+                        minted.number,
+                        minted.algorithm,
+                        minted.digest,
+                        minted.identity,
+                        self.spec["model"].get("version"),
+                        None,
+                        None,
+                    )
                 )
                 assert find(self.spec, self.records)
             case p.Annotate(revision, facts):
@@ -142,7 +156,9 @@ class Cluster:
                         r,
                         verdict=dict(facts).get("verdict", r.verdict),
                         promoted_at=dict(facts).get("promoted-at", r.promoted_at),
-                    ) if r.revision == revision else r
+                    )
+                    if r.revision == revision
+                    else r
                     for r in self.records
                 ]
             case p.CreateDeployment(revision, color, replicas):
@@ -177,8 +193,11 @@ class Cluster:
         for pod in self.pods:
             deployment = self.deployments.get(pod.revision)
             same = [x for x in self.pods if x.revision == pod.revision and not x.terminating]
-            surplus = deployment is None or same.index(pod) >= deployment.replicas \
-                if pod in same else False
+            surplus = (
+                deployment is None or same.index(pod) >= deployment.replicas
+                if pod in same
+                else False
+            )
             if pod.terminating:
                 if self.now < self.dying[pod.name]:
                     kept.append(pod)
@@ -186,19 +205,24 @@ class Cluster:
             if surplus:
                 self.dying[pod.name] = self.now + self.grace
                 kept.append(replace(pod, terminating=True, ready=False))
-            elif not pod.ready and self.version(pod.revision) not in self.broken \
-                    and self.now >= pod.created + self.boot:
+            elif (
+                not pod.ready
+                and self.version(pod.revision) not in self.broken
+                and self.now >= pod.created + self.boot
+            ):
                 kept.append(replace(pod, ready=True, ready_changed=self.now))
-            elif self.version(pod.revision) in self.broken and not pod.containers \
-                    and self.now >= pod.created + self.boot:
+            elif (
+                self.version(pod.revision) in self.broken
+                and not pod.containers
+                and self.now >= pod.created + self.boot
+            ):
                 exited = Container("server", terminated="Completed", exit_code=0)
                 kept.append(replace(pod, containers=(exited,)))
             else:
                 kept.append(pod)
         self.pods = kept
         for deployment in self.deployments.values():
-            live = [x for x in self.pods
-                    if x.revision == deployment.revision and not x.terminating]
+            live = [x for x in self.pods if x.revision == deployment.revision and not x.terminating]
             for _ in range(deployment.replicas - len(live)):
                 self.serial += 1
                 self.pods.append(
@@ -211,7 +235,8 @@ class Cluster:
         if self.service:
             color = self.service.color
             names = frozenset(
-                x.name for x in self.pods if x.serves and color is not None
-                and color in ("", x.color)
+                x.name
+                for x in self.pods
+                if x.serves and color is not None and color in ("", x.color)
             )
             self.service = replace(self.service, endpoints=names)
