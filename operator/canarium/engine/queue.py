@@ -64,7 +64,7 @@ class WorkQueue(Generic[K]):
     def backoff(self, key: K) -> float:
         """Adds `key` after a wait that doubles with each failure; the wait in seconds."""
         fails = self._fails[key] = self._fails.get(key, 0) + 1
-        wait = min(_FIRST_BACKOFF * 2 ** (fails - 1), _LAST_BACKOFF) * random.uniform(0.8, 1.2)
+        wait = min(_FIRST_BACKOFF * 2.0 ** (fails - 1), _LAST_BACKOFF) * random.uniform(0.8, 1.2)
         self.add_after(key, wait)
         return wait
 

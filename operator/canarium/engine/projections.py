@@ -1,0 +1,189 @@
+"""From live objects to the few facts that decisions need; the rest is not kept in memory."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import orjson
+
+from canarium import GROUP
+from canarium.core.observed import Autoscaler, Container, Deployment, Pod, Service
+from canarium.core.revision import Record
+from canarium.render import labels
+
+F = TypeVar("F")
+Raw = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Child(Generic[F]):
+    """An object of ours: where it is, whose it is, and its facts.
+
+    `content` is what the hash gate compares, packed; two that differ only in their
+    resourceVersion are equal, so that such a change wakes nobody.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    version: int = field(compare=False)
+    model: str
+    owner: str | None
+    fact: F
+    content: bytes = b""
+
+
+def _child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> Child[F]:
+    meta = raw["metadata"]
+    owner = next((o["uid"] for o in meta.get("ownerReferences", ()) if o.get("controller")), None)
+    return Child(
+        namespace=meta.get("namespace", ""),
+        name=meta["name"],
+        uid=meta["uid"],
+        version=int(meta["resourceVersion"]),
+        model=model or meta.get("labels", {}).get(labels.MODEL, ""),
+        owner=owner,
+        fact=fact,
+        content=zlib.compress(orjson.dumps(content), 1) if content is not None else b"",
+    )
+
+
+def unpacked(child: Child[Any]) -> Any:
+    """The live content that `child` keeps for the gate."""
+    return orjson.loads(zlib.decompress(child.content))
+
+
+def record(raw: Raw) -> Child[Record]:
+    meta, data = raw["metadata"], raw.get("data") or {}
+    notes = meta.get("annotations", {})
+    fact = Record(
+        revision=meta.get("labels", {}).get(labels.REVISION, ""),
+        number=raw.get("revision", 0),
+        algorithm=str(data.get("algorithm", "")),
+        digest=str(data.get("digest", "")),
+        identity={},
+        version=(data.get("model") or {}).get("version"),
+        promoted_at=notes.get(f"{GROUP}/promoted-at"),
+        verdict=notes.get(f"{GROUP}/verdict"),
+    )
+    return _child(raw, fact, data.get("template") or {})
+
+
+def deployment(raw: Raw) -> Child[Deployment]:
+    meta, spec = raw["metadata"], raw["spec"]
+    failure = next(
+        (
+            c.get("message")
+            for c in raw.get("status", {}).get("conditions", ())
+            if c["type"] == "ReplicaFailure" and c["status"] == "True"
+        ),
+        None,
+    )
+    fact = Deployment(
+        name=meta["name"],
+        uid=meta["uid"],
+        revision=meta.get("labels", {}).get(labels.REVISION, ""),
+        color=spec["template"]["metadata"].get("labels", {}).get(labels.COLOR, ""),
+        replicas=spec.get("replicas", 1),
+        terminating="deletionTimestamp" in meta,
+        failure=failure,
+    )
+    return _child(raw, fact, {"metadata": {"labels": meta.get("labels")}, "spec": spec})
+
+
+def service(raw: Raw) -> Child[Service]:
+    meta, selector = raw["metadata"], raw["spec"].get("selector") or {}
+    notes = meta.get("annotations", {})
+    color = selector.get(labels.COLOR, "")
+    ours = set(selector) <= {labels.MODEL, labels.COLOR} and labels.MODEL in selector
+    fact = Service(
+        uid=meta["uid"],
+        color=None if not ours or color == labels.NO_COLOR else color,
+        stable=notes.get(labels.STABLE),
+        candidate=notes.get(labels.CANDIDATE),
+        quarantined=notes.get(labels.QUARANTINED),
+    )
+    keep = {
+        "metadata": {"labels": meta.get("labels"), "annotations": notes},
+        "spec": {"selector": selector, "ports": raw["spec"].get("ports")},
+    }
+    return _child(raw, fact, keep)
+
+
+def autoscaler(raw: Raw) -> Child[Autoscaler]:
+    meta, spec = raw["metadata"], raw["spec"]
+    fact = Autoscaler(
+        name=meta["name"],
+        uid=meta["uid"],
+        revision=meta.get("labels", {}).get(labels.REVISION, ""),
+        low=spec.get("minReplicas", 1),
+        high=spec["maxReplicas"],
+    )
+    return _child(raw, fact, {"metadata": {"labels": meta.get("labels")}, "spec": spec})
+
+
+def endpoints(raw: Raw) -> Child[frozenset[str]]:
+    names = frozenset(
+        e["targetRef"]["name"]
+        for e in raw.get("endpoints") or ()
+        if e.get("conditions", {}).get("ready", True) and e.get("targetRef")
+    )
+    return _child(raw, names)
+
+
+def pod(raw: Raw) -> Child[Pod]:
+    meta, status = raw["metadata"], raw.get("status", {})
+    conditions = {c["type"]: c for c in status.get("conditions", ())}
+    ready = conditions.get("Ready", {})
+    scheduled = conditions.get("PodScheduled", {})
+    unschedulable = scheduled.get("status") == "False"
+    own = status.get("containerStatuses", ())
+    is_ready = ready.get("status") == "True"
+    # The node controller marks pods of a lost node unready, but not their containers.
+    node_lost = bool(own) and not is_ready and all(c.get("ready") for c in own)
+    disrupted = conditions.get("DisruptionTarget", {}).get("status") == "True" or node_lost
+    fact = Pod(
+        name=meta["name"],
+        revision=meta.get("labels", {}).get(labels.REVISION, ""),
+        color=meta.get("labels", {}).get(labels.COLOR, ""),
+        created=_time(meta["creationTimestamp"]),
+        ready=is_ready,
+        ready_changed=_time(ready["lastTransitionTime"])
+        if ready.get("lastTransitionTime")
+        else None,
+        terminating="deletionTimestamp" in meta,
+        failed_reason=status.get("reason"),
+        unschedulable_since=_time(scheduled["lastTransitionTime"]) if unschedulable else None,
+        unschedulable_message=scheduled.get("message", "") if unschedulable else "",
+        disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
+        containers=(
+            *(_container(c, init=True) for c in status.get("initContainerStatuses", ())),
+            *(_container(c, init=False) for c in own),
+        ),
+    )
+    return _child(raw, fact)
+
+
+def _container(raw: Raw, *, init: bool) -> Container:
+    state, last = raw.get("state", {}), raw.get("lastState", {})
+    waiting = state.get("waiting", {})
+    ended, before = state.get("terminated", {}), last.get("terminated", {})
+    return Container(
+        name=raw["name"],
+        init=init,
+        waiting=waiting.get("reason"),
+        waiting_message=waiting.get("message", ""),
+        terminated=(ended.get("reason") or "Terminated") if ended else None,
+        exit_code=ended.get("exitCode"),
+        last_terminated=(before.get("reason") or "Terminated") if before else None,
+        last_exit_code=before.get("exitCode"),
+        message=ended.get("message") or before.get("message") or "",
+        restarts=raw.get("restartCount", 0),
+    )
+
+
+def _time(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

@@ -1,0 +1,22 @@
+"""The labels and annotations that we write: an allow-list, never copied from the parent (R2)."""
+
+from __future__ import annotations
+
+from canarium import GROUP
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MODEL = f"{GROUP}/model"
+REVISION = f"{GROUP}/revision"
+COLOR = f"{GROUP}/color"
+STABLE = f"{GROUP}/stable"
+CANDIDATE = f"{GROUP}/candidate"
+QUARANTINED = f"{GROUP}/quarantined"
+#: A colour that no pod has: a Service that selects it selects nothing.
+NO_COLOR = "none"
+
+
+def of(model: str, revision: str | None = None) -> dict[str, str]:
+    labels = {MANAGED_BY: "canarium", MODEL: model}
+    if revision:
+        labels[REVISION] = revision
+    return labels

@@ -1,0 +1,1 @@
+"""Built-in runtimes: one YAML each, named by what `spec.runtime.name` says."""
