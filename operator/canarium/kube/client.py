@@ -1,325 +1,198 @@
-"""The API client: raw dicts in and out, one HTTP session, no typed models and no retries.
+"""The API server over one HTTP session, in raw dicts.
 
-Retrying is the callers' business (queue, informer, lease), since only they know what has changed in
-the meantime; the one exception is a 401, repeated once with fresh credentials.
+Configuration, credentials and TLS are the `kubernetes` package's; its typed models are not used,
+since they cost ten times the parsing and refuse fields that they do not know.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import orjson
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
 
-from canarium.kube.credentials import Endpoint, load_endpoint
+from canarium import FIELD_MANAGER, VERSION
 from canarium.kube.errors import ApiError
-from canarium.kube.resources import (
-    CONTROLLERREVISIONS,
-    DEPLOYMENTS,
-    ENDPOINTSLICES,
-    EVENTS,
-    HPAS,
-    LEASES,
-    MODELDEPLOYMENTS,
-    NODES,
-    PODS,
-    SERVICES,
-    Resource,
-)
+from canarium.kube.resources import Resource
 
-__all__ = [
-    "CONTROLLERREVISIONS",
-    "DEPLOYMENTS",
-    "ENDPOINTSLICES",
-    "EVENTS",
-    "HPAS",
-    "LEASES",
-    "MODELDEPLOYMENTS",
-    "NODES",
-    "PODS",
-    "SERVICES",
-    "Client",
-    "Object",
-    "Resource",
-    "TokenBucket",
-]
+Body = dict[str, Any]
+Hook = Callable[[str, str], Awaitable[None]]
 
-Object = dict[str, Any]
-BeforeWrite = Callable[[str, str], Awaitable[None]]
-
-FIELD_MANAGER = "canarium"
-USER_AGENT = "canarium/0.1.0"
-CONNECTIONS = 16
 _JSON = "application/json"
-_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
-
-
-class TokenBucket:
-    """Lets `qps` requests a second through, after a burst of `burst`; first come, first served."""
-
-    def __init__(
-        self,
-        qps: float,
-        burst: int,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self._interval = 1 / qps
-        self._slack = (burst - 1) / qps
-        self._clock = clock
-        self._sleep = sleep
-        self._next = clock() - self._slack
-
-    async def acquire(self) -> None:
-        """Wait for a turn. Each caller books its slot before it sleeps, which keeps the order."""
-        now = self._clock()
-        slot = max(self._next, now - self._slack)
-        self._next = slot + self._interval
-        if slot > now:
-            await self._sleep(slot - now)
+_MERGE = "application/merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
+_READ_TIMEOUT = 30.0
+#: Bookmarks come about once a minute: a watch that is silent for longer is dead.
+_WATCH_SILENCE = 90.0
 
 
 class Client:
-    """All methods raise `ApiError`, also for connection errors and timeouts.
+    """Requests to one API server. Every method raises ApiError for an answer above 399."""
 
-    `before_write(method, path)` runs before each write: tests inject faults there.
-    Make one by `connect` (from configuration) or `open` (a known endpoint).
-    """
-
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        endpoint: Endpoint,
-        *,
-        qps: float | None = None,
-        burst: int = 20,
-        before_write: BeforeWrite | None = None,
-    ) -> None:
-        self.before_write = before_write
+    def __init__(self, configuration: Any, session: aiohttp.ClientSession) -> None:
+        self._configuration = configuration
         self._session = session
-        self._endpoint = endpoint
-        self._bucket = TokenBucket(qps, burst) if qps else None
-        # A semaphore rather than the connector's limit: watches hold their connection for minutes,
-        # and sixteen of them would leave none for the writes.
-        self._slots = asyncio.Semaphore(CONNECTIONS)
+        self._base = str(configuration.host).rstrip("/")
+        #: Called with method and path before each write: tests inject faults here.
+        self.before_write: Hook | None = None
+        self.writes = 0
 
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls,
-        kubeconfig: str | None = None,
-        context: str | None = None,
-        *,
-        qps: float | None = None,
-        burst: int = 20,
-        before_write: BeforeWrite | None = None,
+        cls, kubeconfig: str | None = None, context: str | None = None
     ) -> AsyncIterator[Client]:
-        """A client for the cluster of `kubeconfig` and `context`, or the one we run in.
-
-        `qps` and `burst` limit all but watches and leases; `None` is no limit.
-        """
-        endpoint = await load_endpoint(kubeconfig, context)
-        async with cls.open(endpoint, qps=qps, burst=burst, before_write=before_write) as client:
-            yield client
-
-    @classmethod
-    @asynccontextmanager
-    async def open(
-        cls,
-        endpoint: Endpoint,
-        *,
-        qps: float | None = None,
-        burst: int = 20,
-        before_write: BeforeWrite | None = None,
-    ) -> AsyncIterator[Client]:
-        """A client for a known endpoint; closes its session at the end."""
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+        """A client for the named kubeconfig, else the cluster around us, else the default one."""
+        configuration = Configuration()
+        if kubeconfig or context:
+            await kube_config.load_kube_config(
+                config_file=kubeconfig, context=context, client_configuration=configuration
+            )
+        else:
+            try:
+                kube_config.load_incluster_config(client_configuration=configuration)
+            except kube_config.ConfigException:
+                await kube_config.load_kube_config(client_configuration=configuration)
+        tls = RESTClientObject(configuration).ssl_context
+        connector = aiohttp.TCPConnector(ssl=tls, limit=64, limit_per_host=0)
         async with aiohttp.ClientSession(
             connector=connector,
-            headers={"User-Agent": USER_AGENT, "Accept": _JSON},
-            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": f"canarium/{VERSION}", "Accept": _JSON},
+            read_bufsize=2**20,
         ) as session:
-            yield cls(session, endpoint, qps=qps, burst=burst, before_write=before_write)
+            yield cls(configuration, session)
 
-    async def list(
-        self,
-        resource: Resource,
-        namespace: str | None = None,
-        label_selector: str | None = None,
-        limit: int | None = None,
-        continue_: str | None = None,
-    ) -> Object:
-        """One page; `metadata.continue` of the answer is the next `continue_`."""
-        query = {"labelSelector": label_selector, "limit": limit, "continue": continue_}
-        return await self._request("GET", resource, resource.path(namespace), query)
+    async def list(self, resource: Resource, namespace: str | None = None, **query: str) -> Body:
+        return await self._send("GET", resource.path(namespace), query=query)
 
-    async def watch(
-        self,
-        resource: Resource,
-        namespace: str | None = None,
-        label_selector: str | None = None,
-        resource_version: str | None = None,
-        timeout_seconds: int = 290,
-        *,
-        idle_timeout: float = 80.0,
-        on_open: Callable[[], None] | None = None,
-    ) -> AsyncIterator[Object]:
-        """Events since `resource_version`, with bookmarks, until the server ends the watch after
-        `timeout_seconds`. An ERROR event is raised, as is silence of `idle_timeout` seconds.
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Body:
+        return await self._send("GET", resource.path(namespace, name))
 
-        `on_open` is called when the server has accepted the watch. Close the iterator with
-        `contextlib.aclosing` when leaving early, or its connection lingers.
-        """
-        query = {
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "labelSelector": label_selector,
-            "resourceVersion": resource_version,
-            "timeoutSeconds": timeout_seconds,
-        }
-        timeout = aiohttp.ClientTimeout(sock_connect=10, sock_read=idle_timeout)
-        with _translated():
-            async with self._send("GET", resource.path(namespace), query, timeout) as response:
-                if on_open:
-                    on_open()
-                async for line in _lines(response.content):
-                    event: Object = orjson.loads(line)
-                    if event.get("type") == "ERROR":
-                        raise ApiError.of_status(event["object"])
-                    yield event
-
-    async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
-        return await self._request("GET", resource, resource.path(namespace, name))
-
-    async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
-        return await self._write("POST", resource, resource.path(namespace), {}, body)
-
-    async def replace(
-        self, resource: Resource, namespace: str | None, name: str, body: Object
-    ) -> Object:
-        """Fails with `conflict` when `metadata.resourceVersion` in the body is not the latest."""
-        return await self._write("PUT", resource, resource.path(namespace, name), {}, body)
+    async def create(self, resource: Resource, namespace: str | None, body: Body) -> Body:
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        return await self._send("POST", resource.path(namespace), body, query=query)
 
     async def apply(
-        self, resource: Resource, namespace: str | None, name: str, body: Object, force: bool
-    ) -> Object:
-        """Server-side apply: we own exactly the fields in `body`. Without `force`, fields owned by
-        others are a `conflict`, named in `details["causes"]`."""
-        query = {"force": "true" if force else "false"}
-        path = resource.path(namespace, name)
-        # JSON is YAML, and the server knows no other name for this kind of patch before 1.36.
-        return await self._write("PATCH", resource, path, query, body, "apply-patch+yaml")
+        self, resource: Resource, namespace: str | None, name: str, body: Body, *, force: bool
+    ) -> Body:
+        """Server-side apply; without `force`, a field that somebody else owns is a conflict."""
+        query = {
+            "fieldManager": FIELD_MANAGER,
+            "fieldValidation": "Strict",
+            "force": str(force).lower(),
+        }
+        return await self._send(
+            "PATCH", resource.path(namespace, name), body, query=query, content_type=_APPLY
+        )
 
     async def merge(
         self,
         resource: Resource,
         namespace: str | None,
         name: str,
-        patch: Object,
+        patch: Body,
         subresource: str | None = None,
-    ) -> Object:
-        """JSON merge patch. A `metadata.resourceVersion` in it is a precondition (`conflict`)."""
-        path = resource.path(namespace, name, subresource)
-        return await self._write("PATCH", resource, path, {}, patch, "merge-patch+json")
+    ) -> Body:
+        return await self._send(
+            "PATCH",
+            resource.path(namespace, name, subresource),
+            patch,
+            query={"fieldManager": FIELD_MANAGER},
+            content_type=_MERGE,
+        )
+
+    async def replace(
+        self, resource: Resource, namespace: str | None, name: str, body: Body
+    ) -> Body:
+        return await self._send("PUT", resource.path(namespace, name), body)
 
     async def delete(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        name: str,
-        uid: str | None = None,
-        propagation: str = "Background",
-    ) -> Object | None:
-        """Delete the object, if it still has this `uid` (else `conflict`); `None` if it is gone.
-
-        A Status in answer means it is gone now. The object itself may come instead: with a
-        `deletionTimestamp` it lives on until its finalizers or grace period end.
-        """
-        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions"}
-        body["propagationPolicy"] = propagation
+        self, resource: Resource, namespace: str | None, name: str, uid: str | None = None
+    ) -> None:
+        """Deletes in the background; what is already gone is no error."""
+        options: Body = {"propagationPolicy": "Background"}
         if uid:
-            body["preconditions"] = {"uid": uid}
-        path = resource.path(namespace, name)
+            options["preconditions"] = {"uid": uid}
         try:
-            return await self._request("DELETE", resource, path, {}, body)
+            await self._send("DELETE", resource.path(namespace, name), options)
         except ApiError as error:
-            if error.not_found:
-                return None
-            raise
+            if not error.not_found:
+                raise
 
-    async def _write(
-        self,
-        method: str,
-        resource: Resource,
-        path: str,
-        query: Mapping[str, str],
-        body: Object,
-        content_type: str = "json",
-    ) -> Object:
-        # Strict, since a field that the server drops silently would look like a diff for ever.
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", **query}
-        content_type = f"application/{content_type}"
-        return await self._request(method, resource, path, query, body, content_type)
+    async def watch(
+        self, resource: Resource, namespace: str | None, **query: str
+    ) -> AsyncIterator[Body]:
+        """Events `{type, object}` until the server ends the watch; ApiError for an ERROR event."""
+        query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": "290", **query}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_WATCH_SILENCE)
+        async with self._session.get(
+            self._base + resource.path(namespace),
+            params=query,
+            headers=await self._credentials(),
+            timeout=timeout,
+        ) as response:
+            if response.status >= 400:
+                raise _error(response.status, await response.read())
+            pending = b""
+            async for chunk in response.content.iter_any():
+                *lines, pending = (pending + chunk).split(b"\n")
+                for line in lines:
+                    if not line:
+                        continue
+                    event: Body = orjson.loads(line)
+                    if event["type"] == "ERROR":
+                        status = event["object"]
+                        raise ApiError(
+                            status.get("code", 500),
+                            status.get("reason", ""),
+                            status.get("message", ""),
+                        )
+                    yield event
 
-    async def _request(
-        self,
-        method: str,
-        resource: Resource,
-        path: str,
-        query: Mapping[str, str | int | None] | None = None,
-        body: Object | None = None,
-        content_type: str = _JSON,
-    ) -> Object:
-        if body is not None and self.before_write:
-            await self.before_write(method, path)
-        data = None if body is None else orjson.dumps(body)
-        with _translated():
-            async with AsyncExitStack() as stack:
-                # A renewal must not queue behind our own writes, or a busy leader loses its lease.
-                if resource != LEASES:
-                    if self._bucket:
-                        await self._bucket.acquire()
-                    await stack.enter_async_context(self._slots)
-                sent = self._send(method, path, query or {}, _TIMEOUT, data, content_type)
-                response = await stack.enter_async_context(sent)
-                answer: Object = orjson.loads(await response.read())
-                return answer
+    async def _credentials(self) -> dict[str, str]:
+        token = await self._configuration.get_api_key_with_prefix("BearerToken")
+        return {"Authorization": token} if token else {}
 
-    @asynccontextmanager
     async def _send(
         self,
         method: str,
         path: str,
-        query: Mapping[str, str | int | None],
-        timeout: aiohttp.ClientTimeout,
-        data: bytes | None = None,
+        body: Body | None = None,
+        *,
+        query: dict[str, str] | None = None,
         content_type: str = _JSON,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        endpoint = self._endpoint
-        for attempt in (1, 2):
-            headers = {"Content-Type": content_type} if data is not None else {}
-            if authorization := await endpoint.credentials.header(refresh=attempt > 1):
-                headers["Authorization"] = authorization
+    ) -> Body:
+        if method != "GET":
+            self.writes += 1
+            if self.before_write:
+                await self.before_write(method, path)
+        headers = {**await self._credentials(), "Content-Type": content_type}
+        try:
             async with self._session.request(
                 method,
-                endpoint.url + path,
-                params={key: str(value) for key, value in query.items() if value is not None},
-                data=data,
+                self._base + path,
+                params=query,
+                data=orjson.dumps(body) if body is not None else None,
                 headers=headers,
-                timeout=timeout,
-                ssl=endpoint.tls or True,
-                server_hostname=endpoint.server_name,
-                proxy=endpoint.proxy,
-                allow_redirects=False,  # the API server has none, and they would leak the token
+                timeout=aiohttp.ClientTimeout(total=_READ_TIMEOUT, sock_connect=10),
             ) as response:
-                if response.status == 401 and attempt == 1:
-                    continue
-                if not 200 <= response.status < 300:
-                    body = await response.read()
-                    raise ApiError.of_response(response.status, body, response.headers)
-                yield response
-                return
+                content = await response.read()
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise ApiError(0, type(error).__name__, str(error)) from error
+        if response.status >= 400:
+            raise _error(response.status, content)
+        result: Body = orjson.loads(content)
+        return result
+
+
+def _error(status: int, content: bytes) -> ApiError:
+    try:
+        body = orjson.loads(content)
+        return ApiError(status, body.get("reason", ""), body.get("message", ""))
+    except orjson.JSONDecodeError:
+        return ApiError(status, "", content[:500].decode(errors="replace"))

@@ -54,7 +54,8 @@ def pod_template(model: str, revision: str, spec: Mapping[str, Any]) -> Manifest
         "metadata": {"labels": labels.of(model, revision)},
         "spec": {"containers": [container], "terminationGracePeriodSeconds": _GRACE_SECONDS},
     }
-    return overlay(template, spec.get("podTemplate") or {})
+    laid: Manifest = overlay(template, spec.get("podTemplate") or {})
+    return laid
 
 
 def overlay(base: Any, over: Any) -> Any:

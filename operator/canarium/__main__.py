@@ -1,0 +1,50 @@
+"""The command line: `canarium run` is the operator."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+
+import kopf
+
+from canarium import VERSION
+from canarium.app import Application, Settings
+from canarium.handlers import register
+
+
+def main() -> int:
+    """Runs the operator until it is told to stop; the exit code."""
+    parser = argparse.ArgumentParser(prog="canarium", description=__doc__)
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run the operator")
+    run.add_argument("--kubeconfig", help="default: the cluster around this process")
+    run.add_argument("--context")
+    run.add_argument("--namespace", help="one namespace; default: all")
+    run.add_argument("--liveness", metavar="URL", help="such as http://0.0.0.0:8080/healthz")
+    run.add_argument("--log-level", default="INFO")
+    arguments = parser.parse_args()
+
+    logging.basicConfig(
+        level=arguments.log_level, format="%(asctime)s %(levelname)-7s %(name)s %(message)s"
+    )
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    if arguments.kubeconfig:
+        os.environ["KUBECONFIG"] = arguments.kubeconfig
+    settings = Settings(arguments.kubeconfig, arguments.context, arguments.namespace)
+    registry = kopf.OperatorRegistry()
+    register(registry, Application(settings))
+    kopf.run(
+        registry=registry,
+        standalone=True,
+        clusterwide=not arguments.namespace,
+        namespaces=[arguments.namespace] if arguments.namespace else [],
+        liveness_endpoint=arguments.liveness,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""Carries the actions of a plan out, in their order, and feeds the answers back to the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from canarium import GROUP
+from canarium.core import plan as p
+from canarium.core.observed import Rejection
+from canarium.engine.gate import covers
+from canarium.engine.projections import Child, unpacked
+from canarium.engine.store import Key, Store
+from canarium.kube import kinds
+from canarium.kube.faults import ApiError
+from canarium.kube.kinds import Resource
+from canarium.kube.transport import Client
+from canarium.render import workload
+from canarium.render.runtime import RuntimeInvalid
+
+_SEEN_WITHIN = 2.0
+
+
+class Refused(Exception):
+    """A write that cannot succeed as things are; `rejection` tells a decision of it."""
+
+    def __init__(self, rejection: Rejection) -> None:
+        super().__init__(rejection.message)
+        self.rejection = rejection
+
+
+class Executor:
+    """Writes for one parent at a time. ApiError: try later. Refused: decide anew."""
+
+    def __init__(self, client: Client, store: Store) -> None:
+        self._client = client
+        self._store = store
+        self._in_step: dict[tuple[Resource, str, str], tuple[bytes, int]] = {}
+
+    async def carry_out(self, parent: Mapping[str, Any], action: p.Action) -> None:
+        namespace, model = parent["metadata"]["namespace"], parent["metadata"]["name"]
+        key = (namespace, model)
+        match action:
+            case p.StoreRevision(minted):
+                try:
+                    template = workload.pod_template(model, minted.revision, parent["spec"])
+                except (RuntimeInvalid, KeyError) as error:
+                    raise Refused(Rejection("runtime", str(error))) from error
+                body = workload.record(parent, asdict(minted), template)
+                await self._create(kinds.RECORDS, namespace, body)
+            case p.Annotate(revision, facts):
+                notes = {f"{GROUP}/{name}": value for name, value in facts}
+                patch = {"metadata": {"annotations": notes}}
+                name = workload.child_name(model, revision)
+                raw = await self._client.merge(kinds.RECORDS, namespace, name, patch)
+                self._store.informers[kinds.RECORDS].observe(raw)
+            case p.CreateDeployment(revision, color, replicas):
+                body = self._deployment(parent, key, revision, color)
+                body["spec"]["replicas"] = replicas
+                await self._create(kinds.DEPLOYMENTS, namespace, body)
+            case p.Scale(revision, replicas):
+                name = workload.child_name(model, revision)
+                raw = await self._client.merge(
+                    kinds.DEPLOYMENTS, namespace, name, {"spec": {"replicas": replicas}}, "scale"
+                )
+                await self._seen(kinds.DEPLOYMENTS, namespace, name, raw)
+            case p.DeleteDeployment(revision, uid):
+                await self._delete(kinds.DEPLOYMENTS, key, revision, uid)
+            case p.RemoveAutoscaler(revision, uid):
+                await self._delete(kinds.AUTOSCALERS, key, revision, uid)
+            case p.DeleteRecord(revision):
+                await self._delete(kinds.RECORDS, key, revision, None)
+            case p.Route(color, stable, candidate, quarantined):
+                body = workload.service(parent, color, stable, candidate, quarantined)
+                await self._apply(kinds.SERVICES, key, body)
+            case p.Autoscale(revision, low, high):
+                body = workload.autoscaler(parent, revision, low, high)
+                await self._apply(kinds.AUTOSCALERS, key, body)
+
+    async def repair(self, parent: Mapping[str, Any]) -> int:
+        """Puts right what somebody edited in our Deployments (R23); how many were written."""
+        meta = parent["metadata"]
+        key = (meta["namespace"], meta["name"])
+        written = 0
+        for child in self._store.children(kinds.DEPLOYMENTS, key):
+            place = (kinds.DEPLOYMENTS, child.namespace, child.name)
+            if child.owner != meta["uid"] or child.fact.terminating or not child.fact.color:
+                continue
+            checked = (child.content, 0)
+            if self._in_step.get(place) == checked:
+                continue
+            if self._store_record(key, child.fact.revision) is None:
+                continue
+            wanted = self._deployment(parent, key, child.fact.revision, child.fact.color)
+            live = unpacked(child)
+            if not covers(live, {"spec": wanted["spec"]}):
+                await self._apply(kinds.DEPLOYMENTS, key, wanted)
+                written += 1
+            current = self._store.informers[kinds.DEPLOYMENTS].items.get(place[1:])
+            self._in_step[place] = (current.content if current else b"", 0)
+        return written
+
+    def _store_record(self, key: Key, revision: str) -> Child[Any] | None:
+        return next(
+            (c for c in self._store.children(kinds.RECORDS, key) if c.fact.revision == revision),
+            None,
+        )
+
+    def _deployment(
+        self, parent: Mapping[str, Any], key: Key, revision: str, color: str
+    ) -> dict[str, Any]:
+        record = self._store_record(key, revision)
+        if record is None:
+            raise Refused(Rejection(f"record {revision}", "the ControllerRevision is gone"))
+        return workload.deployment(parent, revision, color, unpacked(record))
+
+    async def _create(self, resource: Resource, namespace: str, body: dict[str, Any]) -> None:
+        try:
+            raw = await self._client.create(resource, namespace, body)
+        except ApiError as error:
+            if not error.already_exists:
+                raise _refusal(resource, body, error) from error
+            raw = await self._client.get(resource, namespace, body["metadata"]["name"])
+            wanted = body["metadata"]["ownerReferences"][0]["uid"]
+            owners = raw["metadata"].get("ownerReferences", ())
+            if not any(o.get("controller") and o["uid"] == wanted for o in owners):
+                raise _conflict(resource, body) from error
+        self._store.informers[resource].observe(raw)
+
+    async def _apply(self, resource: Resource, key: Key, body: dict[str, Any]) -> None:
+        namespace, name = key[0], body["metadata"]["name"]
+        known = self._store.informers[resource].items.get((namespace, name))
+        if known:
+            # Only the very object that we know to be ours, never one that took its name.
+            body["metadata"]["uid"] = known.uid
+        try:
+            raw = await self._client.apply(resource, namespace, name, body, force=known is not None)
+        except ApiError as error:
+            if error.conflict and known is None:
+                raise _conflict(resource, body) from error
+            raise _refusal(resource, body, error) from error
+        self._store.informers[resource].observe(raw)
+
+    async def _delete(self, resource: Resource, key: Key, revision: str, uid: str | None) -> None:
+        name = workload.child_name(key[1], revision)
+        known = self._store.informers[resource].items.get((key[0], name))
+        uid = uid or (known.uid if known else None)
+        if uid is None:
+            return
+        await self._client.delete(resource, key[0], name, uid)
+        self._store.informers[resource].forget(key[0], name, uid)
+
+    async def _seen(
+        self, resource: Resource, namespace: str, name: str, raw: dict[str, Any]
+    ) -> None:
+        """Waits until the cache has a write whose answer was not the object itself."""
+        version = int(raw["metadata"]["resourceVersion"])
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _SEEN_WITHIN
+        items = self._store.informers[resource].items
+        while loop.time() < until:
+            known = items.get((namespace, name))
+            if known is None or known.version >= version:
+                return
+            await asyncio.sleep(0.005)
+
+
+def _refusal(resource: Resource, body: dict[str, Any], error: ApiError) -> Exception:
+    if not error.rejected:
+        return error
+    what = f"{resource.kind} {body['metadata']['name']}"
+    return Refused(Rejection(what, error.message))
+
+
+def _conflict(resource: Resource, body: dict[str, Any]) -> Refused:
+    what = f"{resource.kind} {body['metadata']['name']}"
+    text = "exists and is not ours: rename or remove it"
+    return Refused(Rejection(what, text, conflict=True))

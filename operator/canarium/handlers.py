@@ -1,0 +1,43 @@
+"""All that kopf calls: start, stop, and every event of a ModelDeployment.
+
+Only `on.event` is used: kopf then writes nothing to our objects and needs no finalizer. Retry,
+order and deduplication are the work queue's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import kopf
+
+from canarium import GROUP, PLURAL
+from canarium.app import Application
+
+
+def register(registry: kopf.OperatorRegistry, application: Application) -> None:
+    """Hooks `application` into `registry`."""
+
+    @kopf.on.startup(registry=registry)  # type: ignore[arg-type]
+    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.posting.enabled = False
+        settings.watching.server_timeout = 290
+        settings.watching.connect_timeout = 10
+        settings.scanning.disabled = True
+        await application.start()
+
+    @kopf.on.cleanup(registry=registry)  # type: ignore[arg-type]
+    async def stop(**_: Any) -> None:
+        await application.stop()
+
+    @kopf.on.event(GROUP, "v1alpha1", PLURAL, registry=registry)  # type: ignore[arg-type]
+    async def seen(event: Any, namespace: str, name: str, **_: Any) -> None:
+        if event["type"] == "DELETED":
+            application.reconciler.store.lose_parent((namespace, name))
+        else:
+            application.reconciler.store.see_parent(dict(event["object"]))
+
+    @kopf.on.probe(registry=registry, id="watches")  # type: ignore[arg-type]
+    async def watches(**_: Any) -> float:
+        await asyncio.sleep(0)
+        return application.oldest_watch()

@@ -1,0 +1,34 @@
+"""What the API server answers when it does not do what was asked."""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """An answer that is no success; `status` is the HTTP code, 0 when there was no answer."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+    @property
+    def not_found(self) -> bool:
+        return self.status == 404
+
+    @property
+    def conflict(self) -> bool:
+        return self.status == 409
+
+    @property
+    def already_exists(self) -> bool:
+        return self.status == 409 and self.reason == "AlreadyExists"
+
+    @property
+    def gone(self) -> bool:
+        return self.status == 410 or self.reason == "Expired"
+
+    @property
+    def rejected(self) -> bool:
+        """The request itself is wrong or forbidden: trying it again changes nothing."""
+        return self.status in (400, 403, 422)

@@ -1,0 +1,201 @@
+"""The API server over one HTTP session, in raw dicts.
+
+Configuration, credentials and TLS are the `kubernetes` package's; its typed models are not used,
+since they cost ten times the parsing and refuse fields that they do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import orjson
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+
+from canarium import FIELD_MANAGER, VERSION
+from canarium.kube.faults import ApiError
+from canarium.kube.kinds import Resource
+
+Body = dict[str, Any]
+Hook = Callable[[str, str], Awaitable[None]]
+
+_JSON = "application/json"
+_MERGE = "application/merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
+_READ_TIMEOUT = 30.0
+#: Bookmarks come about once a minute: a watch that is silent for longer is dead.
+_WATCH_SILENCE = 90.0
+
+
+class Client:
+    """Requests to one API server. Every method raises ApiError for an answer above 399."""
+
+    def __init__(self, configuration: Any, session: aiohttp.ClientSession) -> None:
+        self._configuration = configuration
+        self._session = session
+        self._base = str(configuration.host).rstrip("/")
+        #: Called with method and path before each write: tests inject faults here.
+        self.before_write: Hook | None = None
+        self.writes = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls, kubeconfig: str | None = None, context: str | None = None
+    ) -> AsyncIterator[Client]:
+        """A client for the named kubeconfig, else the cluster around us, else the default one."""
+        configuration = Configuration()
+        if kubeconfig or context:
+            await kube_config.load_kube_config(
+                config_file=kubeconfig, context=context, client_configuration=configuration
+            )
+        else:
+            try:
+                kube_config.load_incluster_config(client_configuration=configuration)
+            except kube_config.ConfigException:
+                await kube_config.load_kube_config(client_configuration=configuration)
+        tls = RESTClientObject(configuration).ssl_context
+        connector = aiohttp.TCPConnector(ssl=tls, limit=64, limit_per_host=0)
+        async with aiohttp.ClientSession(
+            connector=connector,
+            headers={"User-Agent": f"canarium/{VERSION}", "Accept": _JSON},
+            read_bufsize=2**20,
+        ) as session:
+            yield cls(configuration, session)
+
+    async def list(self, resource: Resource, namespace: str | None = None, **query: str) -> Body:
+        return await self._send("GET", resource.path(namespace), query=query)
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Body:
+        return await self._send("GET", resource.path(namespace, name))
+
+    async def create(self, resource: Resource, namespace: str | None, body: Body) -> Body:
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        return await self._send("POST", resource.path(namespace), body, query=query)
+
+    async def apply(
+        self, resource: Resource, namespace: str | None, name: str, body: Body, *, force: bool
+    ) -> Body:
+        """Server-side apply; without `force`, a field that somebody else owns is a conflict."""
+        query = {
+            "fieldManager": FIELD_MANAGER,
+            "fieldValidation": "Strict",
+            "force": str(force).lower(),
+        }
+        return await self._send(
+            "PATCH", resource.path(namespace, name), body, query=query, content_type=_APPLY
+        )
+
+    async def merge(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        patch: Body,
+        subresource: str | None = None,
+    ) -> Body:
+        return await self._send(
+            "PATCH",
+            resource.path(namespace, name, subresource),
+            patch,
+            query={"fieldManager": FIELD_MANAGER},
+            content_type=_MERGE,
+        )
+
+    async def replace(
+        self, resource: Resource, namespace: str | None, name: str, body: Body
+    ) -> Body:
+        return await self._send("PUT", resource.path(namespace, name), body)
+
+    async def put(self, path: str, body: Body) -> Body:
+        return await self._send("PUT", path, body)
+
+    async def delete(
+        self, resource: Resource, namespace: str | None, name: str, uid: str | None = None
+    ) -> None:
+        """Deletes in the background; what is already gone is no error."""
+        options: Body = {"propagationPolicy": "Background"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        try:
+            await self._send("DELETE", resource.path(namespace, name), options)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+
+    async def watch(
+        self, resource: Resource, namespace: str | None, **query: str
+    ) -> AsyncIterator[Body]:
+        """Events `{type, object}` until the server ends the watch; ApiError for an ERROR event."""
+        query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": "290", **query}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_WATCH_SILENCE)
+        async with self._session.get(
+            self._base + resource.path(namespace),
+            params=query,
+            headers=await self._credentials(),
+            timeout=timeout,
+        ) as response:
+            if response.status >= 400:
+                raise _error(response.status, await response.read())
+            pending = b""
+            async for chunk in response.content.iter_any():
+                *lines, pending = (pending + chunk).split(b"\n")
+                for line in lines:
+                    if not line:
+                        continue
+                    event: Body = orjson.loads(line)
+                    if event["type"] == "ERROR":
+                        status = event["object"]
+                        raise ApiError(
+                            status.get("code", 500),
+                            status.get("reason", ""),
+                            status.get("message", ""),
+                        )
+                    yield event
+
+    async def _credentials(self) -> dict[str, str]:
+        token = await self._configuration.get_api_key_with_prefix("BearerToken")
+        return {"Authorization": token} if token else {}
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: Body | None = None,
+        *,
+        query: dict[str, str] | None = None,
+        content_type: str = _JSON,
+    ) -> Body:
+        if method != "GET":
+            self.writes += 1
+            if self.before_write:
+                await self.before_write(method, path)
+        headers = {**await self._credentials(), "Content-Type": content_type}
+        try:
+            async with self._session.request(
+                method,
+                self._base + path,
+                params=query,
+                data=orjson.dumps(body) if body is not None else None,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=_READ_TIMEOUT, sock_connect=10),
+            ) as response:
+                content = await response.read()
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise ApiError(0, type(error).__name__, str(error)) from error
+        if response.status >= 400:
+            raise _error(response.status, content)
+        result: Body = orjson.loads(content)
+        return result
+
+
+def _error(status: int, content: bytes) -> ApiError:
+    try:
+        body = orjson.loads(content)
+        return ApiError(status, body.get("reason", ""), body.get("message", ""))
+    except orjson.JSONDecodeError:
+        return ApiError(status, "", content[:500].decode(errors="replace"))
