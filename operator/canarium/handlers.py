@@ -18,7 +18,7 @@ from canarium.app import Application
 def register(registry: kopf.OperatorRegistry, application: Application) -> None:
     """Hooks `application` into `registry`."""
 
-    @kopf.on.startup(registry=registry)  # type: ignore[arg-type]
+    @kopf.on.startup(registry=registry)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.posting.enabled = False
         settings.watching.server_timeout = 290
@@ -26,18 +26,22 @@ def register(registry: kopf.OperatorRegistry, application: Application) -> None:
         settings.scanning.disabled = True
         await application.start()
 
-    @kopf.on.cleanup(registry=registry)  # type: ignore[arg-type]
+    @kopf.on.login(registry=registry)
+    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:
         await application.stop()
 
-    @kopf.on.event(GROUP, "v1alpha1", PLURAL, registry=registry)  # type: ignore[arg-type]
+    @kopf.on.event(GROUP, "v1alpha1", PLURAL, registry=registry)
     async def seen(event: Any, namespace: str, name: str, **_: Any) -> None:
         if event["type"] == "DELETED":
             application.reconciler.store.lose_parent((namespace, name))
         else:
             application.reconciler.store.see_parent(dict(event["object"]))
 
-    @kopf.on.probe(registry=registry, id="watches")  # type: ignore[arg-type]
+    @kopf.on.probe(registry=registry, id="watches")
     async def watches(**_: Any) -> float:
         await asyncio.sleep(0)
         return application.oldest_watch()

@@ -35,7 +35,17 @@ def crd() -> dict[str, Any]:
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
-            "metadata": {"type": "object"},
+            # 45 leaves room for "-" and the revision in a 63-character label (R24).
+            "metadata": {
+                "type": "object",
+                "properties": {
+                    "name": {
+                        "type": "string",
+                        "maxLength": 45,
+                        "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$",
+                    }
+                },
+            },
             "spec": spec,
             "status": {**status, "description": "What is, as the operator last saw it."},
         },

@@ -11,15 +11,6 @@ Rule = dict[str, Any]
 
 #: Path below the root of the schema (property names; "[]" is an item) → its rules.
 CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
-    (): [
-        {
-            # 45 leaves room for "-" and the revision in a 63-character label (R24).
-            "rule": "self.metadata.name.size() <= 45 && "
-            "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-            "message": "metadata.name must be at most 45 characters of a-z, 0-9 and '-', "
-            "begin with a letter and not end with '-'",
-        },
-    ],
     ("spec",): [
         {
             "rule": "(has(self.runtime) && (has(self.runtime.name) || has(self.runtime.image))) "
@@ -51,8 +42,6 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
         {
             "rule": "!has(self.minReplicas) || !has(self.maxReplicas) || "
             "self.minReplicas <= self.maxReplicas",
-            "messageExpression": "'minReplicas (' + string(self.minReplicas) + ') must not be "
-            "above maxReplicas (' + string(self.maxReplicas) + ')'",
             "message": "minReplicas must not be above maxReplicas",
             "fieldPath": ".minReplicas",
         },

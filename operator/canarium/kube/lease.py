@@ -1,0 +1,168 @@
+"""Who may write: leader election by a coordination.k8s.io/v1 Lease.
+
+Not `kubernetes.aio.leaderelection`: that keeps the lease when it ends, so a successor waits its
+whole duration, it measures by the wall clock, and a request that hangs hangs its deadline too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from canarium.kube.client import Client
+from canarium.kube.errors import ApiError
+from canarium.kube.resources import LEASES
+
+log = logging.getLogger(__name__)
+
+
+class Lease:
+    """One candidate for one lease; all times are seconds.
+
+    The holder gives up `renew` seconds after it *began* its last successful renewal. The others
+    take over `duration` seconds after they *saw* the last one. With `renew` below `duration` there
+    are never two holders, whatever their clocks say, as long as each runs at about the same pace.
+
+    `identity` must be unique to the process: a restarted one that kept its name would take its
+    predecessor's lease at once.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        name: str,
+        identity: str,
+        duration: float = 15.0,
+        renew: float = 10.0,
+        retry: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        if not retry < renew < duration:
+            raise ValueError("a lease needs retry < renew < duration")
+        self._client = client
+        self._namespace, self._name, self._identity = namespace, name, identity
+        self._duration, self._renew, self._retry = duration, renew, retry
+        self._clock, self._sleep = clock, sleep
+        self._seen: tuple[dict[str, Any], float] | None = None
+        self._held: dict[str, Any] | None = None
+        self._renewed = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self.lost = asyncio.Event()
+
+    async def acquire(self) -> None:
+        """Wait until the lease is ours, then renew it in the background until `release`.
+
+        API errors are retried: a candidate has nothing better to do than wait.
+        """
+        while not await self._attempt(self._renew):
+            await self._sleep(self._retry)
+        self.lost.clear()
+        self._task = asyncio.create_task(self._keep(), name=f"lease {self._name}")
+
+    async def release(self) -> None:
+        """Stop renewing and, if the lease is still ours, empty it for a successor. Never fails."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+        held, self._held = self._held, None
+        if held is None or self.lost.is_set():
+            return
+        try:
+            async with asyncio.timeout(self._retry):
+                await self._empty()
+        except (ApiError, TimeoutError) as error:
+            log.info("lease %s not released, it will expire: %s", self._name, error)
+
+    async def _empty(self) -> None:
+        """Read first and try twice: a renewal that was cancelled on its way may have arrived."""
+        for last in (False, True):
+            found = await self._client.get(LEASES, self._namespace, self._name)
+            if found["spec"].get("holderIdentity") != self._identity:
+                return
+            found["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+            try:
+                await self._replace(found)
+            except ApiError as error:
+                if last or not error.conflict:
+                    raise
+            else:
+                return
+
+    async def _keep(self) -> None:
+        while True:
+            await self._sleep(self._retry)
+            left = self._renewed + self._renew - self._clock()
+            if left > 0 and await self._attempt(left):
+                continue
+            if self._held is None or self._clock() >= self._renewed + self._renew:
+                log.error("lease %s lost", self._name)
+                self.lost.set()
+                return
+
+    async def _attempt(self, limit: float) -> bool:
+        """Take or renew the lease; `limit` bounds a request that hangs."""
+        try:
+            async with asyncio.timeout(limit):
+                return await self._take()
+        except (ApiError, TimeoutError) as error:
+            log.warning("lease %s: %s", self._name, error or "no answer")
+            return False
+
+    async def _take(self) -> bool:
+        began = self._clock()
+        try:
+            found = await self._client.get(LEASES, self._namespace, self._name)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            self._held = await self._create()
+        else:
+            spec: dict[str, Any] = found.get("spec") or {}
+            if not self._free(spec):
+                self._held = None  # also when it was ours: someone took it, and that is that
+                return False
+            self._held = await self._replace({**found, "spec": self._spec(spec)})
+        self._renewed = began
+        return True
+
+    def _free(self, spec: dict[str, Any]) -> bool:
+        """Whether we may write. Only time since *we* saw the record change counts."""
+        if self._seen is None or self._seen[0] != spec:
+            self._seen = (spec, self._clock())
+        holder = spec.get("holderIdentity")
+        if not holder or holder == self._identity:
+            return True
+        duration = max(self._duration, float(spec.get("leaseDurationSeconds") or 0))
+        return self._clock() >= self._seen[1] + duration
+
+    def _spec(self, old: dict[str, Any]) -> dict[str, Any]:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        ours = old.get("holderIdentity") == self._identity
+        return {
+            **old,
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": max(1, math.ceil(self._duration)),
+            "renewTime": now,
+            "acquireTime": old.get("acquireTime", now) if ours else now,
+            "leaseTransitions": int(old.get("leaseTransitions") or 0) + (not ours),
+        }
+
+    async def _create(self) -> dict[str, Any]:
+        body = {
+            "apiVersion": LEASES.api_version,
+            "kind": LEASES.kind,
+            "metadata": {"namespace": self._namespace, "name": self._name},
+            "spec": {**self._spec({}), "leaseTransitions": 0},
+        }
+        return await self._client.create(LEASES, self._namespace, body)
+
+    async def _replace(self, body: dict[str, Any]) -> dict[str, Any]:
+        return await self._client.replace(LEASES, self._namespace, self._name, body)
