@@ -24,6 +24,7 @@ def main() -> int:
     run.add_argument("--context")
     run.add_argument("--namespace", help="one namespace; default: all")
     run.add_argument("--liveness", metavar="URL", help="such as http://0.0.0.0:8080/healthz")
+    run.add_argument("--lease-namespace", help="elect a leader by a Lease in this namespace")
     run.add_argument("--log-level", default="INFO")
     arguments = parser.parse_args()
 
@@ -33,7 +34,12 @@ def main() -> int:
     logging.getLogger("kopf").setLevel(logging.WARNING)
     if arguments.kubeconfig:
         os.environ["KUBECONFIG"] = arguments.kubeconfig
-    settings = Settings(arguments.kubeconfig, arguments.context, arguments.namespace)
+    settings = Settings(
+        kubeconfig=arguments.kubeconfig,
+        context=arguments.context,
+        namespace=arguments.namespace,
+        lease_namespace=arguments.lease_namespace,
+    )
     registry = kopf.OperatorRegistry()
     register(registry, Application(settings))
     kopf.run(

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import signal
+import socket
+import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from canarium.engine.reconciler import Reconciler
+from canarium.kube.lease import Lease
 from canarium.kube.transport import Client
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +26,8 @@ class Settings:
     context: str | None = None
     namespace: str | None = None
     workers: int = 8
+    #: Where the Lease is kept; None: no other operator may run.
+    lease_namespace: str | None = None
 
 
 class Application:
@@ -27,6 +37,8 @@ class Application:
         self._settings = settings
         self._stack = AsyncExitStack()
         self._task: asyncio.Task[None] | None = None
+        self._lease: Lease | None = None
+        self._guard: asyncio.Task[None] | None = None
         self.reconciler: Reconciler
 
     async def start(self) -> None:
@@ -34,12 +46,32 @@ class Application:
             Client.connect(self._settings.kubeconfig, self._settings.context)
         )
         self.reconciler = Reconciler(client, self._settings.namespace)
-        self._task = asyncio.create_task(self.reconciler.run(self._settings.workers))
+        if self._settings.lease_namespace:
+            identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+            self._lease = Lease(client, self._settings.lease_namespace, "canarium", identity)
+        self._task = asyncio.create_task(self.reconciler.run(self._settings.workers, self._lead))
 
-    async def stop(self) -> None:
+    async def _lead(self) -> None:
+        """Returns when this process is the one that may write."""
+        if self._lease:
+            await self._lease.acquire()
+            self._guard = asyncio.create_task(self._exit_when_lost(self._lease))
+            log.info("leading")
+
+    async def _exit_when_lost(self, lease: Lease) -> None:
+        await lease.lost.wait()
+        log.error("the lease is lost: another operator may write now")
         if self._task:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    async def stop(self) -> None:
+        tasks = [task for task in (self._guard, self._task) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._lease:
+            await self._lease.release()
         await self._stack.aclose()
 
     def oldest_watch(self) -> float:

@@ -35,9 +35,9 @@ def register(registry: kopf.OperatorRegistry, application: Application) -> None:
         await application.stop()
 
     @kopf.on.event(GROUP, "v1alpha1", PLURAL, registry=registry)
-    async def seen(event: Any, namespace: str, name: str, **_: Any) -> None:
+    async def seen(event: Any, namespace: str | None, name: str, **_: Any) -> None:
         if event["type"] == "DELETED":
-            application.reconciler.store.lose_parent((namespace, name))
+            application.reconciler.store.lose_parent((namespace or "", name))
         else:
             application.reconciler.store.see_parent(dict(event["object"]))
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from canarium.kube import informer as module
-from canarium.kube.informer import Informer
-from canarium.kube.resources import PODS
+from canarium.kube import cache as module
+from canarium.kube.cache import Informer
+from canarium.kube.kinds import PODS
 
 BASE = "/api/v1/namespaces/ns/pods/"
 
@@ -61,15 +61,14 @@ class Watched:
 
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(2):
-        while not true():
+        while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
 @pytest.fixture
-async def seen(client: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+async def seen(client: Any, monkeypatch: pytest.MonkeyPatch) -> Watched:
     monkeypatch.setattr(module, "_SHORTEST", 0.01)
-    watched = Watched(client)
-    yield watched
+    return Watched(client)
 
 
 @pytest.fixture
@@ -197,7 +196,6 @@ async def test_age_is_time_since_the_last_sign_of_life(api: Any, seen: Watched, 
     assert seen.informer.age() < 1
 
 
-@pytest.mark.xfail(reason="observe() drops the tombstone, and compares versions per uid only")
 async def test_a_recreated_object_is_not_reverted_by_its_predecessor(seen: Watched) -> None:
     seen.informer.observe(raw("a", "old", 10))
     seen.informer.forget("ns", "a", "old")
@@ -206,8 +204,23 @@ async def test_a_recreated_object_is_not_reverted_by_its_predecessor(seen: Watch
     assert seen.informer.items["ns", "a"].uid == "new"
 
 
-@pytest.mark.xfail(reason="any other exception than an ApiError's or aiohttp's ends run()")
 async def test_a_malformed_object_does_not_end_the_watch(api: Any, seen: Watched, run: Any) -> None:
     api.watches = [[{"type": "ADDED", "object": {"metadata": {"resourceVersion": "101"}}}]]
     await run()
     await until(lambda: api.lists > 1 or len(api.watched) > 1)
+
+
+async def test_a_server_that_ends_watches_at_once_is_not_hammered(
+    api: Any, seen: Watched, run: Any
+) -> None:
+    opened = 0
+
+    async def watch(request: Any) -> Any:
+        nonlocal opened
+        opened += 1
+        return type(api.status(200, ""))(body=b"")
+
+    api.watch = watch
+    await run()
+    await asyncio.sleep(0.1)
+    assert opened < 15

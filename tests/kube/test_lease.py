@@ -122,3 +122,32 @@ async def test_release_empties_a_lease_whose_last_renewal_went_unnoticed(
     api.put(PATH, spec=api.objects[PATH]["spec"])  # arrived, but its answer did not
     await lease.release()
     assert holder(api) == ""
+
+
+async def test_release_tries_again_when_a_late_renewal_comes_between(api: Any, client: Any) -> None:
+    lease = candidate(client)
+    await lease.acquire()
+    replace, calls = client.replace, 0
+
+    async def late(*args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            api.put(PATH, spec=api.objects[PATH]["spec"])
+        return await replace(*args)
+
+    client.replace = late
+    await lease.release()
+    assert (holder(api), calls) == ("", 2)
+
+
+async def test_an_answer_that_makes_no_sense_loses_the_lease(api: Any, client: Any) -> None:
+    lease = candidate(client, **QUICK)
+    await lease.acquire()
+
+    async def nonsense(*args: Any) -> Any:
+        return {"spec": {"holderIdentity": "a", "leaseTransitions": "many"}}
+
+    client.get = nonsense
+    await asyncio.wait_for(lease.lost.wait(), 1)
+    await lease.release()

@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 _FIRST_BACKOFF, _LAST_BACKOFF = 0.2, 60.0
+#: By then the wait has long been at its cap.
+_MOST_FAILS = 16
 
 
 class Urgency(IntEnum):
@@ -31,7 +33,8 @@ class WorkQueue(Generic[K]):
         self._working: set[K] = set()
         self._again: dict[K, Urgency] = {}
         self._later: list[tuple[float, int, K]] = []
-        self._due: dict[K, float] = {}
+        self._due: dict[K, tuple[float, Urgency]] = {}
+        self._taken: dict[K, Urgency] = {}
         self._fails: dict[K, int] = {}
         self._serial = 0
         self._wake = asyncio.Event()
@@ -51,21 +54,22 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._ready, (int(urgency), self._serial, key))
         self._wake.set()
 
-    def add_after(self, key: K, delay: float) -> None:
+    def add_after(self, key: K, delay: float, urgency: Urgency = Urgency.RESYNC) -> None:
         """Adds `key` in `delay` seconds; of several, the earliest counts."""
         due = self._clock() + delay
-        if self._due.get(key, float("inf")) <= due:
+        known = self._due.get(key)
+        if known and known[0] <= due:
             return
-        self._due[key] = due
+        self._due[key] = (due, urgency)
         self._serial += 1
         heapq.heappush(self._later, (due, self._serial, key))
         self._wake.set()
 
     def backoff(self, key: K) -> float:
         """Adds `key` after a wait that doubles with each failure; the wait in seconds."""
-        fails = self._fails[key] = self._fails.get(key, 0) + 1
+        fails = self._fails[key] = min(self._fails.get(key, 0) + 1, _MOST_FAILS)
         wait = min(_FIRST_BACKOFF * 2.0 ** (fails - 1), _LAST_BACKOFF) * random.uniform(0.8, 1.2)
-        self.add_after(key, wait)
+        self.add_after(key, wait, self._taken.get(key, Urgency.RESYNC))
         return wait
 
     def forget(self, key: K) -> None:
@@ -77,14 +81,16 @@ class WorkQueue(Generic[K]):
         now = self._clock()
         while self._later and self._later[0][0] <= now:
             due, _, key = heapq.heappop(self._later)
-            if self._due.get(key) == due:
+            planned = self._due.get(key)
+            if planned and planned[0] == due:
                 del self._due[key]
-                self.add(key, Urgency.RESYNC)
+                self.add(key, planned[1])
         while self._ready:
             urgency, _, key = heapq.heappop(self._ready)
             if self._waiting.get(key) == urgency:
                 del self._waiting[key]
                 self._working.add(key)
+                self._taken[key] = Urgency(urgency)
                 return key
         return None
 
@@ -107,6 +113,7 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         self._working.discard(key)
+        self._taken.pop(key, None)
         again = self._again.pop(key, None)
         if again is not None:
             self.add(key, again)

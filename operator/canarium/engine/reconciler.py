@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,8 +18,8 @@ from canarium.core.phases import plan
 from canarium.core.plan import Plan
 from canarium.core.situation import stamp
 from canarium.engine.executor import Executor, Refused
+from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.store import Key, Store
-from canarium.engine.work import Urgency, WorkQueue
 from canarium.kube import kinds
 from canarium.kube.faults import ApiError
 from canarium.kube.transport import Client
@@ -39,11 +40,18 @@ class Reconciler:
         self._executor = Executor(client, self.store)
         self._refusals: dict[Key, tuple[int, float, Rejection]] = {}
 
-    async def run(self, workers: int = 8) -> None:
-        """Follows the cluster and reconciles until cancelled."""
+    async def run(
+        self, workers: int = 8, lead: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Follows the cluster and reconciles until cancelled.
+
+        `lead` is waited for between the two, with the caches warm: only a leader writes.
+        """
         async with asyncio.TaskGroup() as group:
             group.create_task(self.store.run())
             await self.store.synced()
+            if lead:
+                await lead()
             for _ in range(workers):
                 group.create_task(self._work())
 
@@ -54,7 +62,8 @@ class Reconciler:
                 await self.reconcile(key)
                 self.queue.forget(key)
             except ApiError as error:
-                wait = self.queue.backoff(key)
+                wait = self.queue.backoff(key) if error.retry_after is None else error.retry_after
+                self.queue.add_after(key, wait)
                 log.warning("%s/%s: %s; again in %.1f s", *key, error, wait)
             except Exception:
                 wait = self.queue.backoff(key)

@@ -14,7 +14,7 @@ from typing import Any
 from canarium.core.observed import Observed, Rejection
 from canarium.engine import projections
 from canarium.engine.projections import Child
-from canarium.engine.work import Urgency
+from canarium.engine.queue import Urgency
 from canarium.kube import kinds
 from canarium.kube.cache import Informer
 from canarium.kube.kinds import Resource

@@ -22,6 +22,9 @@ from canarium.kube.transport import Client
 log = logging.getLogger(__name__)
 _CHUNK = "500"
 _SHORTEST, _LONGEST = 0.5, 30.0
+#: A watch that lived so long was a good one: the next fault begins with a short wait.
+_GOOD = 30.0
+_REMEMBERED = 10_000
 
 
 class Projected(Protocol):
@@ -60,24 +63,31 @@ class Informer(Generic[T]):
         self._on_change = on_change
         self._namespace = namespace
         self._query = {"labelSelector": selector} if selector else {}
-        self._gone: dict[Key, str] = {}
+        #: Uids of what was deleted, oldest first: late events about them are not believed.
+        self._gone: dict[str, None] = {}
         self.items: dict[Key, T] = {}
         self.synced = asyncio.Event()
         self.alive_at = asyncio.get_running_loop().time()
 
     async def run(self) -> None:
         """Follows until cancelled; every fault is followed by a relist after a jittered wait."""
+        loop = asyncio.get_running_loop()
         wait = _SHORTEST
         while True:
+            began = loop.time()
             try:
                 version = await self._relist()
                 self.synced.set()
-                wait = _SHORTEST
                 await self._follow(version)
-            except (TimeoutError, ApiError, aiohttp.ClientError) as error:
+            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
                 log.warning("watch of %s: %s", self.resource.plural, error)
-                await asyncio.sleep(wait * random.uniform(0.5, 1.0))
-                wait = min(wait * 2, _LONGEST)
+            except Exception:
+                # One object that cannot be read must not end the watch of all others.
+                log.exception("watch of %s", self.resource.plural)
+            if loop.time() - began > _GOOD:
+                wait = _SHORTEST
+            await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+            wait = min(wait * 2, _LONGEST)
 
     def age(self) -> float:
         """Seconds since the last sign of life of the watch."""
@@ -88,11 +98,8 @@ class Informer(Generic[T]):
         new = self._project(raw)
         key = (new.namespace, new.name)
         old = self.items.get(key)
-        if self._gone.get(key) == new.uid:
+        if new.uid in self._gone or (old and old.version >= new.version):
             return
-        if old and old.uid == new.uid and old.version >= new.version:
-            return
-        self._gone.pop(key, None)
         self.items[key] = new
         if old != new:
             self._on_change(old, new)
@@ -100,10 +107,12 @@ class Informer(Generic[T]):
     def forget(self, namespace: str, name: str, uid: str) -> None:
         """Drops an object that is deleted; late events about that uid are not believed."""
         key = (namespace, name)
+        self._gone[uid] = None
+        if len(self._gone) > _REMEMBERED:
+            del self._gone[next(iter(self._gone))]
         old = self.items.get(key)
         if old is None or old.uid != uid:
             return
-        self._gone[key] = uid
         del self.items[key]
         self._on_change(old, None)
 
@@ -128,7 +137,9 @@ class Informer(Generic[T]):
         return version
 
     async def _follow(self, version: str) -> None:
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             async for event in self._client.watch(
                 self.resource, self._namespace, resourceVersion=version, **self._query
             ):
@@ -141,6 +152,8 @@ class Informer(Generic[T]):
                     meta = raw["metadata"]
                     key = (meta.get("namespace", ""), meta["name"])
                     self.forget(*key, meta["uid"])
-                    self._gone.pop(key, None)
                 else:
                     self.observe(raw)
+            if loop.time() - began < 1.0:
+                # A server that ends watches at once is in trouble: do not add to it.
+                await asyncio.sleep(random.uniform(0.5, 1.0))

@@ -6,11 +6,20 @@ from __future__ import annotations
 class ApiError(Exception):
     """An answer that is no success; `status` is the HTTP code, 0 when there was no answer."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(
+        self, status: int, reason: str, message: str, retry_after: float | None = None
+    ) -> None:
         super().__init__(f"{status} {reason}: {message}")
         self.status = status
         self.reason = reason
         self.message = message
+        #: Seconds that the server asks to wait, if it says so.
+        self.retry_after = retry_after
+
+    @property
+    def transient(self) -> bool:
+        """The same request may succeed later: overload, a fault, or no answer at all."""
+        return self.status in (0, 429) or self.status >= 500
 
     @property
     def not_found(self) -> bool:

@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from canarium.kube.client import Client
-from canarium.kube.errors import ApiError
-from canarium.kube.resources import LEASES
+from canarium.kube.faults import ApiError
+from canarium.kube.kinds import LEASES
+from canarium.kube.transport import Client
 
 log = logging.getLogger(__name__)
 
@@ -97,14 +97,21 @@ class Lease:
                 return
 
     async def _keep(self) -> None:
+        try:
+            await self._renew_until_lost()
+            log.error("lease %s lost", self._name)
+        except Exception:
+            # Whatever it was, nobody renews any more: to go on writing would be the worst answer.
+            log.exception("lease %s lost", self._name)
+        self.lost.set()
+
+    async def _renew_until_lost(self) -> None:
         while True:
             await self._sleep(self._retry)
             left = self._renewed + self._renew - self._clock()
             if left > 0 and await self._attempt(left):
                 continue
             if self._held is None or self._clock() >= self._renewed + self._renew:
-                log.error("lease %s lost", self._name)
-                self.lost.set()
                 return
 
     async def _attempt(self, limit: float) -> bool:

@@ -114,6 +114,13 @@ class Client:
     async def put(self, path: str, body: Body) -> Body:
         return await self._send("PUT", path, body)
 
+    async def post(self, path: str, body: Body) -> Body:
+        return await self._send("POST", path, body)
+
+    async def delete_now(self, resource: Resource, namespace: str | None, name: str) -> None:
+        """Removes an object without its grace period, as a kubelet does when a pod has ended."""
+        await self._send("DELETE", resource.path(namespace, name), {"gracePeriodSeconds": 0})
+
     async def delete(
         self, resource: Resource, namespace: str | None, name: str, uid: str | None = None
     ) -> None:
@@ -188,14 +195,15 @@ class Client:
         except (TimeoutError, aiohttp.ClientError) as error:
             raise ApiError(0, type(error).__name__, str(error)) from error
         if response.status >= 400:
-            raise _error(response.status, content)
+            raise _error(response.status, content, response.headers.get("Retry-After"))
         result: Body = orjson.loads(content)
         return result
 
 
-def _error(status: int, content: bytes) -> ApiError:
+def _error(status: int, content: bytes, retry_after: str | None = None) -> ApiError:
+    wait = float(retry_after) if retry_after and retry_after.isdigit() else None
     try:
         body = orjson.loads(content)
-        return ApiError(status, body.get("reason", ""), body.get("message", ""))
+        return ApiError(status, body.get("reason", ""), body.get("message", ""), wait)
     except orjson.JSONDecodeError:
-        return ApiError(status, "", content[:500].decode(errors="replace"))
+        return ApiError(status, "", content[:500].decode(errors="replace"), wait)

@@ -1,0 +1,1 @@
+"""A real Kubernetes for the tests, the demo and development, from packages alone."""

@@ -1,0 +1,57 @@
+"""What every decision does besides: stable at its size, the history at its length."""
+
+from __future__ import annotations
+
+from canarium.core.draft import Draft
+from canarium.core.plan import (
+    Action,
+    Autoscale,
+    CreateDeployment,
+    DeleteRecord,
+    RemoveAutoscaler,
+    Scale,
+)
+from canarium.core.situation import Situation
+
+
+def scaling(s: Situation, draft: Draft) -> list[Action]:
+    """Stable at its wanted size; its floor held while another version has traffic (R5)."""
+    deployment = s.observed.deployment(s.stable)
+    autoscaler = s.observed.autoscaler(s.stable)
+    recreating = s.settings.strategy == "Recreate" and (
+        draft.candidate is not None or (s.quarantined and bool(s.observed.pods_of(s.target)))
+    )
+    if recreating:
+        gone = [RemoveAutoscaler(s.stable or "", autoscaler.uid)] if autoscaler else []
+        return [*gone]
+    if deployment is None:
+        if s.stable is None or s.free_color is None or s.observed.record(s.stable) is None:
+            return []
+        return [CreateDeployment(s.stable, s.free_color, max(1, s.count))]
+    if deployment.terminating:
+        return []
+    if not s.settings.autoscaled:
+        actions: list[Action] = []
+        if autoscaler:
+            actions.append(RemoveAutoscaler(s.stable or "", autoscaler.uid))
+        if deployment.replicas != s.count:
+            actions.append(Scale(s.stable or "", s.count))
+        return actions
+    shared = draft.candidate is not None or s.previous is not None
+    low = s.count if shared else s.settings.min_replicas
+    high = max(low, s.settings.max_replicas)
+    wake: list[Action] = [Scale(s.stable or "", low)] if deployment.replicas == 0 else []
+    if autoscaler and (autoscaler.low, autoscaler.high) == (low, high):
+        return wake
+    return [*wake, Autoscale(s.stable or "", low, high)]
+
+
+def pruning(s: Situation) -> list[Action]:
+    """Old records beyond the limit; never one that has a part now (R9)."""
+    keep = {s.stable, s.target, s.previous, *(d.revision for d in s.observed.deployments)}
+    idle = sorted(
+        (r for r in s.observed.records if r.revision not in keep and r.owned),
+        key=lambda r: r.number,
+    )
+    excess = len(idle) - s.settings.history_limit
+    return [DeleteRecord(record.revision) for record in idle[: max(0, excess)]]

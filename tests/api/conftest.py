@@ -1,0 +1,195 @@
+"""A real API server, a simulated node, and the operator as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import yaml
+from api.kubelet import Kubelet
+from canarium.kube import kinds
+from canarium.kube.faults import ApiError
+from canarium.kube.transport import Client
+from sandbox.controlplane import ControlPlane
+
+ROOT = Path(__file__).parents[2]
+_serial = iter(range(1_000))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.api)
+
+
+class Operator:
+    """The operator's process; `restart` is a crash and a new start."""
+
+    def __init__(self, kubeconfig: Path, log: Path) -> None:
+        self._kubeconfig, self.log = kubeconfig, log
+        self.log_from = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.log_from = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "canarium",
+                    "run",
+                    "--kubeconfig",
+                    str(self._kubeconfig),
+                    "--lease-namespace",
+                    "default",
+                ],
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "PYTHONWARNINGS": "default"},
+            )
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self._process:
+            self._process.send_signal(how)
+            self._process.wait(20)
+            self._process = None
+
+
+class Cluster:
+    """What tests say and ask."""
+
+    def __init__(
+        self, plane: ControlPlane, client: Client, kubelet: Kubelet, operator: Operator, ns: str
+    ) -> None:
+        self.plane, self.client, self.kubelet = plane, client, kubelet
+        self.operator, self.namespace = operator, ns
+
+    def apply(self, version: str, *, name: str = "fraud", **spec: Any) -> None:
+        """Applies a model of three replicas with steps 25 and 50 of half a second."""
+        body = {
+            "apiVersion": "canarium.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": {
+                "model": {"version": version},
+                "runtime": {"image": f"model:{version}", "readiness": {"path": "/ready"}},
+                "scaling": {"replicas": 3},
+                "rollout": {
+                    "steps": [
+                        {"weight": 25, "pause": "500ms"},
+                        {"weight": 50, "pause": "500ms"},
+                    ],
+                    "bakeTime": "1s",
+                },
+                **spec,
+            },
+        }
+        self.plane.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+
+    async def model(self, name: str = "fraud") -> dict[str, Any]:
+        return await self.client.get(kinds.MODELS, self.namespace, name)
+
+    async def phase(self, phase: str, version: str | None = None, seconds: float = 30) -> Any:
+        """Waits for a phase (and the version that serves); the status."""
+
+        def there(status: dict[str, Any]) -> bool:
+            return status.get("phase") == phase and version in (None, status.get("version"))
+
+        return await self.until(there, seconds)
+
+    async def until(self, holds: Callable[[dict[str, Any]], bool], seconds: float = 30) -> Any:
+        status: dict[str, Any] = {}
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            model = await self.model()
+            status = model.get("status", {})
+            if status.get("observedGeneration") == model["metadata"]["generation"] and holds(
+                status
+            ):
+                return status
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"not seen in {seconds} s: {json.dumps(status, indent=1)}")
+
+    async def children(self, resource: kinds.Resource) -> list[dict[str, Any]]:
+        found = await self.client.list(resource, self.namespace, labelSelector="canarium.dev/model")
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
+    async def leading(self, seconds: float = 30) -> None:
+        """Waits until the operator that was started last leads and has looked at every key."""
+        log = self.operator.log
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if log.read_text()[self.operator.log_from :].count("leading"):
+                await asyncio.sleep(2)
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"no leader in {seconds} s")
+
+    def writes(self) -> list[dict[str, Any]]:
+        """Writes of the operator so far in this namespace, from the API server's audit log."""
+        lines = (self.plane.folder / "audit.log").read_text().splitlines()
+        entries = [json.loads(line) for line in lines]
+        return [
+            e
+            for e in entries
+            if e["stage"] == "ResponseComplete"
+            and e.get("userAgent", "").startswith("canarium/")
+            and e["verb"] in ("create", "update", "patch", "delete")
+            and e.get("objectRef", {}).get("namespace") == self.namespace
+            and e["objectRef"]["resource"] not in ("pods", "nodes")
+        ]
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    plane = ControlPlane(tmp_path_factory.mktemp("control-plane"))
+    try:
+        plane.up()
+        plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+        plane.kubectl("wait", "--for=condition=Established", "crd", "--all")
+        yield plane
+    finally:
+        plane.down()
+
+
+@pytest.fixture(scope="session")
+def operator(plane: ControlPlane) -> Iterator[Operator]:
+    operator = Operator(plane.kubeconfig, plane.folder.parent / "operator.log")
+    operator.start()
+    yield operator
+    operator.stop()
+
+
+@pytest_asyncio.fixture
+async def cluster(plane: ControlPlane, operator: Operator) -> AsyncIterator[Cluster]:
+    namespace = f"test-{next(_serial)}"
+    plane.kubectl("create", "namespace", namespace)
+    async with Client.connect(str(plane.kubeconfig)) as client:
+        kubelet = Kubelet(client)
+        task = asyncio.create_task(kubelet.run())
+        yield Cluster(plane, client, kubelet, operator, namespace)
+        with contextlib.suppress(ApiError):
+            await client.delete(kinds.MODELS, namespace, "fraud")
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture(scope="session")
+def sample() -> dict[str, Any]:
+    """The example that the README shows."""
+    body: dict[str, Any] = yaml.safe_load((ROOT / "examples" / "canary.yaml").read_text())
+    return body

@@ -1,0 +1,109 @@
+"""A node that is simulated: pods get bound, ready and removed, without any container.
+
+What a pod does is said by its annotation `sandbox/behaviour`: absent (gets ready) or `exits`
+(its server ends with code 0, as a model server does whose model cannot be loaded).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import UTC, datetime
+from typing import Any
+
+from canarium.kube import kinds
+from canarium.kube.faults import ApiError
+from canarium.kube.kinds import Resource
+from canarium.kube.transport import Client
+
+NODES = Resource("", "v1", "nodes", "Node")
+_PERIOD = 0.1
+
+
+class Kubelet:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._address = itertools.count(10)
+        self.crashed: set[str] = set()
+
+    async def run(self) -> None:
+        try:
+            await self._client.create(
+                NODES, None, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}}
+            )
+        except ApiError as error:
+            if not error.already_exists:
+                raise
+        while True:
+            pods = (await self._client.list(kinds.PODS))["items"]
+            await asyncio.gather(*(self._tend(pod) for pod in pods))
+            await asyncio.sleep(_PERIOD)
+
+    async def crash(self, namespace: str, revision: str) -> None:
+        """The servers of a revision exit now."""
+        pods = (await self._client.list(kinds.PODS, namespace))["items"]
+        for pod in pods:
+            if pod["metadata"]["labels"].get("canarium.dev/revision") == revision:
+                await self._status(pod, ready=False, exited=1)
+
+    async def _tend(self, pod: dict[str, Any]) -> None:
+        meta = pod["metadata"]
+        try:
+            if "deletionTimestamp" in meta:
+                await self._client.delete_now(kinds.PODS, meta["namespace"], meta["name"])
+            elif not pod["spec"].get("nodeName"):
+                await self._bind(meta)
+            elif "podIP" not in pod["status"]:
+                exits = meta.get("annotations", {}).get("sandbox/behaviour") == "exits"
+                await self._status(pod, ready=not exits, exited=0 if exits else None)
+        except ApiError as error:
+            if not (error.not_found or error.conflict):
+                raise
+
+    async def _bind(self, meta: dict[str, Any]) -> None:
+        path = kinds.PODS.path(meta["namespace"], meta["name"], "binding")
+        await self._client.post(
+            path,
+            {
+                "apiVersion": "v1",
+                "kind": "Binding",
+                "metadata": {"name": meta["name"]},
+                "target": {"apiVersion": "v1", "kind": "Node", "name": "node"},
+            },
+        )
+
+    async def _status(self, pod: dict[str, Any], *, ready: bool, exited: int | None) -> None:
+        meta = pod["metadata"]
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        address = pod["status"].get("podIP") or f"10.244.0.{next(self._address) % 240 + 10}"
+        state: dict[str, Any] = {"running": {"startedAt": now}}
+        if exited is not None:
+            ended = {"exitCode": exited, "reason": "Completed" if exited == 0 else "Error"}
+            state = {"terminated": {**ended, "startedAt": now, "finishedAt": now}}
+        kinds_of = ("Ready", "ContainersReady")
+        word = "True" if ready else "False"
+        conditions = [
+            {"type": kind, "status": word, "lastTransitionTime": now} for kind in kinds_of
+        ]
+        conditions.append({"type": "PodScheduled", "status": "True", "lastTransitionTime": now})
+        status = {
+            "phase": "Running",
+            "podIP": address,
+            "podIPs": [{"ip": address}],
+            "startTime": now,
+            "conditions": conditions,
+            "containerStatuses": [
+                {
+                    "name": "server",
+                    "image": pod["spec"]["containers"][0]["image"],
+                    "imageID": "",
+                    "ready": ready,
+                    "started": ready,
+                    "restartCount": 0,
+                    "state": state,
+                }
+            ],
+        }
+        await self._client.merge(
+            kinds.PODS, meta["namespace"], meta["name"], {"status": status}, "status"
+        )

@@ -1,0 +1,91 @@
+"""What is wrong is refused at `kubectl apply`, with the field's path and what is right."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+from typing import Any
+
+import pytest
+from sandbox.controlplane import ControlPlane
+
+rule = pytest.mark.rule
+
+
+def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
+    """What the API server says against `body`; the test fails when it takes it."""
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        plane.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+    said: str = refused.value.stderr
+    return said
+
+
+@rule("R21")
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("scaling", "replicas"), "three", ["spec.scaling.replicas", "must be of type integer"]),
+        (("scaling", "replica"), 3, ['unknown field "spec.scaling.replica"']),
+        (("modle",), {}, ['unknown field "spec.modle"']),
+        (("model", "uri"), "s3://models/a", ["spec.model.uri", "must be file:///path"]),
+        (("rollout", "steps"), [{"weight": 101}], ["spec.rollout.steps[0].weight", "100"]),
+        (
+            ("rollout", "steps"),
+            [{"weight": 50}, {"weight": 20}],
+            ["spec.rollout.steps", "weights must not fall"],
+        ),
+        (
+            ("rollout", "steps"),
+            [{"weight": 50, "pause": "soon"}],
+            ["spec.rollout.steps[0].pause", "should match"],
+        ),
+        (
+            ("scaling",),
+            {"minReplicas": 5, "maxReplicas": 2},
+            ["spec.scaling.minReplicas", "must not be above maxReplicas"],
+        ),
+        (
+            ("scaling",),
+            {"replicas": 2, "maxReplicas": 4},
+            ["spec.scaling.replicas", "exclude each other"],
+        ),
+        (("scaling",), {"minReplicas": 2}, ["spec.scaling.minReplicas", "needs maxReplicas"]),
+        (("rollout", "strategy"), "BlueGreen", ["spec.rollout.steps", "strategy Canary"]),
+        (("rollout", "strategy"), "Rolling", ["spec.rollout.strategy", '"Canary"']),
+        (
+            ("runtime",),
+            {"image": "a:1"},
+            ["spec.runtime.readiness", "readiness is required"],
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_invalid_field_is_refused_with_its_path(
+    plane: ControlPlane, sample: dict[str, Any], path: tuple[str, ...], value: Any, said: list[str]
+) -> None:
+    body = copy.deepcopy(sample)
+    node = body["spec"]
+    for name in path[:-1]:
+        node = node[name]
+    node[path[-1]] = value
+    answer = refusal(plane, body)
+    for words in said:
+        assert words in answer
+
+
+@rule("R21")
+def test_a_model_that_nothing_serves_is_refused(
+    plane: ControlPlane, sample: dict[str, Any]
+) -> None:
+    body = copy.deepcopy(sample)
+    del body["spec"]["model"]["format"]
+    assert "say how the model is served" in refusal(plane, body)
+
+
+@rule("R24")
+@pytest.mark.parametrize("name", ["a" * 46, "1st", "a.b"])
+def test_name_that_children_could_not_carry_is_refused(
+    plane: ControlPlane, sample: dict[str, Any], name: str
+) -> None:
+    assert "metadata.name" in refusal(plane, {**sample, "metadata": {"name": name}})
