@@ -27,6 +27,7 @@ _JSON = "application/json"
 _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 _READ_TIMEOUT = 30.0
+_FAREWELL = 0.25
 #: Bookmarks come about once a minute: a watch that is silent for longer is dead.
 _WATCH_SILENCE = 90.0
 
@@ -66,6 +67,8 @@ class Client:
             read_bufsize=2**20,
         ) as session:
             yield cls(configuration, session)
+        # TLS connections end their farewell in the background (aiohttp's "graceful shutdown").
+        await asyncio.sleep(_FAREWELL)
 
     async def list(self, resource: Resource, namespace: str | None = None, **query: str) -> Body:
         return await self._send("GET", resource.path(namespace), query=query)
