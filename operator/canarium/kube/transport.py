@@ -6,6 +6,7 @@ since they cost ten times the parsing and refuse fields that they do not know.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
