@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-
-class NotStarted(RuntimeError):
-    """A command ended before it could be seen running; the text ends with its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,68 +18,33 @@ class Process:
     pid: int
     started: str
 
-    @classmethod
-    def of(cls, pid: int) -> Process:
-        """The process that has `pid` now."""
-        return cls(pid, _stat(pid)[0] or "")
-
     @property
     def alive(self) -> bool:
-        return bool(self.started) and _stat(self.pid)[0] == self.started
+        return _start_time(self.pid) == self.started
 
     def stop(self, patience: float = 10.0) -> None:
         """Ends the process, by force after `patience` seconds; a stranger is left alone."""
         if not self.alive:
             return
-        self.signal(signal.SIGTERM)
-        # A paused process would keep the signal pending for ever.
-        self.signal(signal.SIGCONT)
-        if not self.ended(patience):
-            self.kill()
-
-    def kill(self) -> None:
-        """Ends the process at once, and waits until the kernel has done so."""
-        self.signal(signal.SIGKILL)
-        self.ended(5.0)
-
-    def ended(self, patience: float) -> bool:
-        """Waits at most `patience` seconds for the end; whether it came."""
+        os.kill(self.pid, signal.SIGTERM)
         until = time.monotonic() + patience
-        while self.alive:
+        while self.alive and time.monotonic() < until:
             _reap(self.pid)
-            if time.monotonic() > until:
-                return False
-            time.sleep(0.01)
+            time.sleep(0.02)
+        if self.alive:
+            os.kill(self.pid, signal.SIGKILL)
+            time.sleep(0.05)
         _reap(self.pid)
-        return True
 
     def signal(self, number: int) -> None:
-        """Sends a signal, unless the process is gone or a stranger has its pid."""
         if self.alive:
             os.kill(self.pid, number)
 
-    @property
-    def memory(self) -> int:
-        """Resident memory in bytes; 0 when the process is gone."""
-        try:
-            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        except (OSError, IndexError):
-            return 0
-        return pages * resource.getpagesize()
-
 
 def start(
-    command: Sequence[str | Path],
-    log: Path,
-    environment: Mapping[str, str] | None = None,
-    *,
-    forks: bool = False,
+    command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None
 ) -> Process:
-    """Starts `command` in a session of its own, its output appended to `log`.
-
-    With `forks` the command is a wrapper (nsenter, unshare) whose only child is the process that
-    is wanted. Raises NotStarted.
-    """
+    """Starts `command` in a process group of its own, its output appended to `log`."""
     with log.open("ab") as output:
         child = subprocess.Popen(
             [str(part) for part in command],
@@ -94,32 +54,28 @@ def start(
             env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
-    found = Process.of(child.pid)
-    if forks:
-        found = _only_child(child, log)
     child.returncode = 0  # Reaped by `stop`, perhaps in another process: no warning wanted.
-    return found
+    return Process(child.pid, _start_time(child.pid) or "")
 
 
-def _only_child(parent: subprocess.Popen[bytes], log: Path) -> Process:
-    until = time.monotonic() + 10
-    while parent.poll() is None and time.monotonic() < until:
-        for entry in os.scandir("/proc"):
-            if entry.name.isdecimal() and _stat(int(entry.name))[1] == str(parent.pid):
-                return Process.of(int(entry.name))
-        time.sleep(0.005)
-    parent.kill()
-    parent.wait()
-    raise NotStarted(f"{parent.args!r}\n{log.read_text(errors='replace')[-2000:]}")
+def remember(process: Process, path: Path) -> None:
+    path.write_text(f"{process.pid} {process.started}")
 
 
-def _stat(pid: int) -> tuple[str | None, str | None]:
-    """Start time and parent of a process that is there and not a zombie, else nothing."""
+def recall(path: Path) -> Process | None:
+    try:
+        pid, started = path.read_text().split()
+    except (FileNotFoundError, ValueError):
+        return None
+    return Process(int(pid), started)
+
+
+def _start_time(pid: int) -> str | None:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (FileNotFoundError, ProcessLookupError):
-        return None, None
-    return (None, None) if fields[0] in "ZX" else (fields[19], fields[1])
+        return None
+    return None if fields[0] == "Z" else fields[19]
 
 
 def _reap(pid: int) -> None:
