@@ -54,6 +54,8 @@ class Cluster:
     autoscalers: dict[str, Autoscaler] = field(default_factory=dict)
     events: list[p.Event] = field(default_factory=list)
     writes: int = 0
+    #: The operator dies before its write of this number; what it had in mind is lost.
+    die_at: int | None = None
     serial: int = 0
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
 
@@ -95,6 +97,17 @@ class Cluster:
         ]
         return self
 
+    def heal(self, version: str) -> Cluster:
+        """The pods of a version that still run are well again."""
+        self.broken.discard(version)
+        self.pods = [
+            replace(x, ready=True, containers=())
+            if self.version(x.revision) == version and not x.terminating
+            else x
+            for x in self.pods
+        ]
+        return self
+
     def serving(self) -> dict[str, int]:
         """Ready endpoints by version."""
         result: dict[str, int] = {}
@@ -126,13 +139,24 @@ class Cluster:
             name="m",
         )
         for action in decision.actions:
+            if self._dies():
+                return decision
             self._carry_out(action)
             self.writes += 1
         if decision.status != self.status:
+            if self._dies():
+                return decision
             self.status = decision.status
             self.writes += 1
         self.events += decision.events
         return decision
+
+    def _dies(self) -> bool:
+        if self.writes != self.die_at:
+            return False
+        self.die_at = None
+        self.writes += 1  # A death is no fixpoint.
+        return True
 
     def _carry_out(self, action: p.Action) -> None:
         match action:

@@ -224,3 +224,26 @@ def test_restart_with_nothing_to_do_writes_nothing(phase_at: int) -> None:
     for _ in range(5):
         cluster.reconcile()
     assert cluster.writes == writes
+
+
+@rule("R7")
+def test_candidate_whose_pods_never_get_ready_fails_at_the_progress_deadline() -> None:
+    cluster = live()
+    cluster.boot = 1e9
+    cluster.spec = spec("2")
+    cluster.run(590, tick=5)
+    assert cluster.status.phase == "Progressing"
+    cluster.run(20, tick=5)
+    assert cluster.status.phase == "RolledBack"
+    assert cluster.status.failure is not None
+    assert cluster.status.failure.reason == "ProgressDeadlineExceeded"
+
+
+@rule("R7", "R16")
+def test_pauses_do_not_count_against_the_progress_deadline() -> None:
+    slow = {"steps": [{"weight": 25, "pause": "30m"}], "bakeTime": "20s"}
+    cluster = live("1", rollout=slow)
+    cluster.spec = spec("2", rollout=slow)
+    cluster.run(1_000, tick=5)
+    assert cluster.status.phase == "Progressing"
+    assert cluster.serving() == {"1": 3, "2": 1}

@@ -1,0 +1,73 @@
+"""R7 as a table: what is seen in one pod, how old it is, and the reason that it gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from canarium.core.health import judge
+from canarium.core.observed import Container, Pod
+
+rule = pytest.mark.rule
+POD = Pod("p", "rev", "blue", created=0.0)
+
+
+def reason(now: float, *, was_good: bool = False, pod: Pod = POD) -> str | None:
+    verdict = judge([pod], now=now, unschedulable_deadline=300, was_good=was_good)
+    return verdict.cause.reason if verdict.cause else None
+
+
+@rule("R7")
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ({"terminated": "Completed", "exit_code": 0}, "ServerExited"),
+        ({"terminated": "Error", "exit_code": 1}, "ServerExited"),
+        ({"last_terminated": "Error", "last_exit_code": 1}, "ServerExited"),
+        ({"waiting": "CrashLoopBackOff", "last_terminated": "Error"}, "CrashLoopBackOff"),
+        ({"terminated": "OOMKilled", "exit_code": 137}, "OOMKilled"),
+        ({"last_terminated": "OOMKilled", "waiting": "CrashLoopBackOff"}, "OOMKilled"),
+        ({"waiting": "CreateContainerConfigError"}, "ConfigError"),
+        ({"waiting": "InvalidImageName"}, "ConfigError"),
+        ({"waiting": "ErrImageNeverPull"}, "ConfigError"),
+        ({"init": True, "terminated": "Error", "exit_code": 2}, "InitFailed"),
+        ({"init": True, "terminated": "Completed", "exit_code": 0}, None),
+        ({"waiting": "ContainerCreating"}, None),
+        ({}, None),
+    ],
+)
+def test_terminal_cause_fails_at_once(seen: dict[str, Any], expected: str | None) -> None:
+    assert reason(0.1, pod=replace(POD, containers=(Container("server", **seen),))) == expected
+
+
+@rule("R7")
+@pytest.mark.parametrize(("now", "expected"), [(59.0, None), (60.0, "ImagePullFailed")])
+def test_image_pull_has_a_minute_of_grace(now: float, expected: str | None) -> None:
+    pod = replace(POD, containers=(Container("server", waiting="ImagePullBackOff"),))
+    assert reason(now, pod=pod) == expected
+
+
+@rule("R7")
+@pytest.mark.parametrize(("now", "expected"), [(309.0, None), (310.0, "Unschedulable")])
+def test_unschedulable_pod_has_a_deadline_of_its_own(now: float, expected: str | None) -> None:
+    assert reason(now, pod=replace(POD, unschedulable_since=10.0)) == expected
+
+
+@rule("R7")
+@pytest.mark.parametrize(
+    ("was_good", "now", "expected"),
+    [(True, 35.0, None), (True, 40.0, "ProbeFailed"), (False, 99.0, None)],
+)
+def test_probe_that_goes_bad_after_it_was_good(
+    was_good: bool, now: float, expected: str | None
+) -> None:
+    pod = replace(POD, ready_changed=30.0, containers=(Container("server"),))
+    assert reason(now, was_good=was_good, pod=pod) == expected
+
+
+@rule("R25")
+@pytest.mark.parametrize("fact", ["terminating", "disrupted"])
+def test_disruption_is_not_failure(fact: str) -> None:
+    exited = Container("server", terminated="Error", exit_code=143)
+    assert reason(99.0, pod=replace(POD, containers=(exited,), **{fact: True})) is None

@@ -1,0 +1,58 @@
+"""R1: what makes a new revision, and what does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from canarium.core.revision import Record, find, mint
+from core.cluster import spec
+
+rule = pytest.mark.rule
+
+
+def stored(raw: dict[str, Any], number: int = 1) -> Record:
+    minted = mint(raw, [])
+    return Record(
+        minted.revision, number, minted.algorithm, minted.digest, minted.identity, None, None, None
+    )
+
+
+@rule("R1")
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"model": {"version": "1", "lineage": {"runId": "7"}}}, True),
+        ({"scaling": {"replicas": 9}}, True),
+        ({"rollout": {}}, True),
+        ({"paused": True}, True),
+        ({"restartToken": ""}, True),
+        ({"model": {"version": "2"}}, False),
+        ({"runtime": {"image": "other:1"}}, False),
+        ({"resources": {"limits": {"cpu": "1"}}}, False),
+        ({"podTemplate": {"spec": {"nodeName": "a"}}}, False),
+        ({"restartToken": "again"}, False),
+    ],
+    ids=str,
+)
+def test_identity_is_only_what_decides_what_serves(change: dict[str, Any], same: bool) -> None:
+    assert (find({**spec("1"), **change}, [stored(spec("1"))]) is not None) is same
+
+
+@rule("R1")
+def test_record_of_an_unknown_algorithm_is_no_match() -> None:
+    assert find(spec("1"), [replace(stored(spec("1")), algorithm="v9")]) is None
+
+
+@rule("R1")
+def test_hash_is_the_same_for_ever() -> None:
+    """Changing this value would start a rollout of every model at an upgrade."""
+    assert mint(spec("1"), []).revision == mint(dict(reversed(spec("1").items())), []).revision
+    assert mint({"model": {"version": "1"}, "runtime": {"image": "a"}}, []).revision == "vkxf7wr8"
+
+
+@rule("R1")
+def test_second_record_of_one_identity_has_a_name_of_its_own() -> None:
+    first = stored(spec("1"))
+    assert mint(spec("1"), [first]).revision == f"{first.revision}-2"
