@@ -1,181 +1,205 @@
-"""A real control plane on loopback: etcd, API server and controller manager. Needs no root."""
+"""A real control plane: etcd, API server, controller manager and scheduler. Needs no root."""
 
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 import socket
-import ssl
 import subprocess
-import time
-import urllib.request
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from sandbox import binaries, process
-from sandbox.process import Process
+from sandbox import binaries, clients, flags, pki
+from sandbox.api import Api, until
+from sandbox.credentials import Credentials
+from sandbox.flags import Listening
+from sandbox.parts import Part, PartFailed, of, write_whole
+from sandbox.progress import Progress
 
-_PATIENCE = 60.0
-
-
-class NotUp(RuntimeError):
-    """The control plane did not come up; the text ends with the failing part's log."""
+_NAMES = (
+    "kubernetes.default.svc.cluster.local",
+    "kubernetes.default.svc",
+    "kubernetes.default",
+    "kubernetes",
+    "localhost",
+)
 
 
 @dataclass
 class ControlPlane:
-    """A control plane with all its state below `folder`; `up` may be called again at any time."""
+    """A control plane with all its state below `folder`; `up` may be called again at any time.
+
+    `audit` is the level of the log `<folder>/audit.log` (Metadata, Request, RequestResponse), or
+    None for no log. `extra` has more command line words per part. `listening` and `entering` are
+    for a control plane in a network namespace; without them it is on the host's loopback.
+    """
 
     folder: Path
+    controllers: bool = True
+    scheduler: bool = False
+    audit: str | None = "Metadata"
+    node: str = "node"
+    extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    listening: Listening | None = None
+    entering: Sequence[str] = ()
+    progress: Progress = field(default_factory=Progress)
 
     @property
     def kubeconfig(self) -> Path:
+        """The administrator's, for use on the host."""
         return self.folder / "kubeconfig"
 
+    @property
+    def audit_log(self) -> Path:
+        """One JSON event of the API server per line, where `audit` is on."""
+        return self.folder / "audit.log"
+
+    @property
+    def api(self) -> Api:
+        return Api(self.kubeconfig)
+
+    def part(self, name: str) -> Part:
+        """One of etcd, apiserver, controller-manager, scheduler."""
+        return Part(self.folder, name)
+
+    def binaries(self) -> list[str]:
+        """The binaries that `up` needs."""
+        names = ["etcd", "kube-apiserver"]
+        if self.controllers:
+            names.append("kube-controller-manager")
+        return [*names, "kube-scheduler"] if self.scheduler else names
+
     def up(self) -> None:
-        """Starts what is not running and waits until it answers. Raises NotUp, BuildFailed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not self.kubeconfig.exists():
-            self._prepare()
-        self._start_etcd()
-        self.start_apiserver()
-        if not self._alive("controller-manager"):
-            self._start("controller-manager", self._controller_manager())
+        """Starts what is not running and waits until it is ready.
+
+        Raises PartFailed, BuildFailed.
+        """
+        binaries.ensure(self.binaries(), self.progress)
+        for attempt in range(3):
+            self.prepare()
+            try:
+                self.start()
+                return
+            except PartFailed as failure:
+                # A free port may be taken between our look and the part's start.
+                if "address already in use" not in str(failure) or self.listening or attempt == 2:
+                    raise
+                self.stop_all()
+                (self.folder / "ports.json").unlink()
 
     def down(self) -> None:
         """Ends what was started and removes the folder."""
-        for name in ("controller-manager", "apiserver", "etcd"):
-            self.stop(name)
+        self.stop_all()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def stop(self, name: str) -> None:
-        known = self.process(name)
-        if known:
-            known.stop()
+    def stop_all(self) -> None:
+        """Ends the parts at once, the last started first; the data stays.
 
-    def process(self, name: str) -> Process | None:
-        return process.recall(self.folder / f"{name}.pid")
+        Gracefully takes ten seconds, in which the API server waits for its watches to go.
+        """
+        for part in reversed(of(self.folder)):
+            part.kill()
 
     def start_apiserver(self) -> None:
-        if not self._alive("apiserver"):
-            self._start("apiserver", self._apiserver())
-        self._await_ready()
+        """Starts the API server after it was stopped or killed, and waits until it is ready."""
+        if not self.part("apiserver").alive:
+            self.part("apiserver").restart()
+        self.await_api()
+
+    def stop(self, name: str) -> None:
+        """Ends the part `name` as its owner would."""
+        self.part(name).stop()
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Runs kubectl and gives what it prints; CalledProcessError carries its complaint."""
         return subprocess.run(
-            [str(binaries.find("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments],
+            [str(clients.find("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments],
             input=stdin,
             text=True,
             capture_output=True,
             check=True,
         ).stdout
 
-    def _prepare(self) -> None:
-        token = secrets.token_hex(16)
-        (self.folder / "tokens.csv").write_text(f"{token},admin,admin,system:masters\n")
-        subprocess.run(
-            ["openssl", "genrsa", "-out", self.folder / "sa.key", "2048"],
-            check=True,
-            capture_output=True,
-        )
-        ports = {name: _free_port() for name in ("api", "etcd", "peer", "manager")}
-        (self.folder / "ports.json").write_text(json.dumps(ports))
-        cluster = {
-            "server": f"https://127.0.0.1:{ports['api']}",
-            "certificate-authority": str(self.folder / "certs" / "apiserver.crt"),
-        }
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "sandbox", "cluster": cluster}],
-            "users": [{"name": "admin", "user": {"token": token}}],
-            "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": "admin"}}],
-            "current-context": "sandbox",
-        }
-        self.kubeconfig.write_text(json.dumps(config, indent=1))
+    def prepare(self, api_port: int | None = None) -> Listening:
+        """Makes keys, tokens and kubeconfig files, where they are missing; where parts listen.
 
-    def _port(self, name: str) -> int:
-        port: int = json.loads((self.folder / "ports.json").read_text())[name]
-        return port
+        `api_port` is the host's port that leads to the API server, when it is not its own.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        at = self.listening or self._free_ports()
+        authority = pki.Authority(self.folder / "pki")
+        authority.make()
+        addresses = sorted({"127.0.0.1", flags.API_SERVICE, at.address})
+        authority.serving("apiserver", addresses, _NAMES)
+        authority.client("kubelet-client", "/O=system:masters/CN=kubelet-client")
+        authority.client("front-proxy-client", "/CN=front-proxy-client")
+        authority.signing_key("service-accounts")
+        credentials = Credentials(self.folder)
+        credentials.make(self.node)
+        for part in ("controller-manager", "scheduler", "kubelet", "proxy", "coredns", "kwok"):
+            path = self.folder / f"{part}.kubeconfig"
+            credentials.kubeconfig(part, path, at.api_url, authority.certificate)
+        server = f"https://127.0.0.1:{api_port or at.api}"
+        credentials.kubeconfig("admin", self.kubeconfig, server, authority.certificate)
+        if self.audit:
+            rule = {"level": self.audit, "omitStages": ["RequestReceived"]}
+            policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [rule]}
+            write_whole(self.folder / "audit.json", json.dumps(policy))
+        return at
 
-    def _alive(self, name: str) -> bool:
-        known = self.process(name)
-        return known is not None and known.alive
+    def start(self) -> None:
+        """Starts what does not run, and waits until the API server is ready."""
+        self.launch()
+        self.finish()
 
-    def _start(self, name: str, command: list[str | Path]) -> None:
-        started = process.start(command, self.folder / f"{name}.log")
-        process.remember(started, self.folder / f"{name}.pid")
+    def launch(self) -> None:
+        """Starts etcd and the API server, and waits for neither."""
+        at = self.listening or self._free_ports()
+        self._start("etcd", flags.etcd(binaries.find("etcd"), self.folder, at))
+        server = binaries.find("kube-apiserver")
+        self._start("apiserver", flags.apiserver(server, self.folder, at, bool(self.audit)))
 
-    def _start_etcd(self) -> None:
-        if self._alive("etcd"):
-            return
-        client = f"http://127.0.0.1:{self._port('etcd')}"
-        peer = f"http://127.0.0.1:{self._port('peer')}"
-        self._start(
-            "etcd",
-            [
-                binaries.find("etcd"),
-                "--data-dir", self.folder / "etcd", "--unsafe-no-fsync",
-                "--listen-client-urls", client, "--advertise-client-urls", client,
-                "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-                "--initial-cluster", f"default={peer}", "--log-level", "error",
-            ],
-        )  # fmt: skip
+    def finish(self) -> None:
+        """Waits until the API server is ready, and starts what needs it."""
+        at = self.listening or self._free_ports()
+        self.await_api()
+        if self.controllers:
+            manager = binaries.find("kube-controller-manager")
+            self._start("controller-manager", flags.controller_manager(manager, self.folder, at))
+        if self.scheduler:
+            scheduler = binaries.find("kube-scheduler")
+            self._start("scheduler", flags.scheduler(scheduler, self.folder, at))
 
-    def _apiserver(self) -> list[str | Path]:
-        key = self.folder / "sa.key"
-        return [
-            binaries.find("kube-apiserver"),
-            "--etcd-servers", f"http://127.0.0.1:{self._port('etcd')}",
-            "--bind-address", "127.0.0.1", "--secure-port", str(self._port("api")),
-            "--cert-dir", self.folder / "certs",
-            "--token-auth-file", self.folder / "tokens.csv",
-            "--authorization-mode", "Node,RBAC",
-            "--service-account-key-file", key, "--service-account-signing-key-file", key,
-            "--service-account-issuer", "https://kubernetes.default.svc",
-            "--service-cluster-ip-range", "10.96.0.0/16", "--allow-privileged",
-            "--audit-log-path", self.folder / "audit.log",
-            "--audit-policy-file", self._audit_policy(),
-        ]  # fmt: skip
+    def await_api(self) -> None:
+        """Waits until the API server is ready. Raises PartFailed."""
+        api, etcd = self.api, self.part("etcd")
 
-    def _audit_policy(self) -> Path:
-        path = self.folder / "audit.yaml"
-        path.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")
-        return path
+        def ready() -> bool:
+            if not etcd.alive:
+                raise etcd.failure("ended")
+            return api.ready()
 
-    def _controller_manager(self) -> list[str | Path]:
-        return [
-            binaries.find("kube-controller-manager"),
-            "--kubeconfig", self.kubeconfig, "--use-service-account-credentials",
-            "--service-account-private-key-file", self.folder / "sa.key",
-            "--leader-elect=false", "--controllers=*,-nodeipam",
-            "--secure-port", str(self._port("manager")),
-            "--cert-dir", self.folder / "manager-certs",
-        ]  # fmt: skip
+        until(ready, self.part("apiserver"), "ready", every=0.03)
 
-    def _await_ready(self) -> None:
-        url = f"https://127.0.0.1:{self._port('api')}/readyz"
-        token = (self.folder / "tokens.csv").read_text().split(",")[0]
-        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-        # Readiness only: the certificate is made by the very server that is waited for.
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        until = time.monotonic() + _PATIENCE
-        while time.monotonic() < until:
-            if not self._alive("apiserver"):
-                break
-            try:
-                with urllib.request.urlopen(request, context=context, timeout=2):
-                    return
-            except OSError:
-                time.sleep(0.05)
-        raise NotUp((self.folder / "apiserver.log").read_text()[-2000:])
+    def _start(self, name: str, command: flags.Words) -> None:
+        self.part(name).start([*command, *self.extra.get(name, ())], entering=self.entering)
+
+    def _free_ports(self) -> Listening:
+        path = self.folder / "ports.json"
+        if not path.exists():
+            ports = free_ports(5)
+            names = ("api", "etcd", "peer", "manager", "scheduler")
+            at = Listening("127.0.0.1", **dict(zip(names, ports, strict=True)))
+            write_whole(path, json.dumps(asdict(at)))
+        return Listening(**json.loads(path.read_text()))
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that are free now; held together, so that no two are the same."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()

@@ -1,0 +1,91 @@
+"""The few requests that starting a sandbox needs, without a client process for each."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sandbox.parts import Part
+
+
+class Api:
+    """An API server as the kubeconfig that a sandbox wrote names it."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self._kubeconfig = kubeconfig
+
+    def get(self, path: str) -> Any:
+        """The object at `path`, or None when there is none. Raises OSError."""
+        try:
+            return json.loads(self._request("GET", path))
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    def create(self, path: str, body: Mapping[str, Any]) -> None:
+        """Creates an object in the collection `path` unless it exists. Raises OSError."""
+        # Asked first: for a Service whose address is taken, by itself, the refusal is no conflict.
+        if self.get(f"{path}/{body['metadata']['name']}") is None:
+            self._request("POST", path, json.dumps(body).encode())
+
+    def ready(self) -> bool:
+        """Whether the server answers and is ready."""
+        try:
+            return self._request("GET", "/readyz") == b"ok"
+        except OSError:
+            return False
+
+    def _request(self, verb: str, path: str, body: bytes | None = None) -> bytes:
+        request = urllib.request.Request(f"{self._server}{path}", data=body, method=verb)
+        request.add_header("Authorization", f"Bearer {self._token}")
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=5, context=self._trust) as answer:
+            content: bytes = answer.read()
+            return content
+
+    @cached_property
+    def _config(self) -> Any:
+        return json.loads(self._kubeconfig.read_text())
+
+    @cached_property
+    def _server(self) -> str:
+        return str(self._config["clusters"][0]["cluster"]["server"])
+
+    @cached_property
+    def _token(self) -> str:
+        return str(self._config["users"][0]["user"]["token"])
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        encoded = self._config["clusters"][0]["cluster"]["certificate-authority-data"]
+        return ssl.create_default_context(cadata=base64.b64decode(encoded).decode())
+
+
+def until(
+    holds: Callable[[], bool], part: Part, what: str, *, patience: float = 60.0, every: float = 0.05
+) -> None:
+    """Waits until `holds()`; an OSError in it counts as not yet.
+
+    Raises PartFailed, as said by `part`'s log, when that part ends or `patience` seconds pass.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            if holds():
+                return
+        except OSError:
+            pass
+        if not part.alive:
+            raise part.failure("ended")
+        if time.monotonic() > end:
+            raise part.failure(f"did not get {what} in {patience:.0f} s")
+        time.sleep(every)

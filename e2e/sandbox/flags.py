@@ -1,0 +1,113 @@
+"""The command lines of the control plane's parts. Pure: paths and numbers in, words out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.pki import Authority
+
+SERVICES = "10.96.0.0/16"
+API_SERVICE = "10.96.0.1"
+DNS_SERVICE = "10.96.0.10"
+PODS = "10.244.0.0/16"
+
+Words = list[str | Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the parts listen: an address and one TCP port each."""
+
+    address: str
+    api: int
+    etcd: int
+    peer: int
+    manager: int
+    scheduler: int
+
+    @property
+    def api_url(self) -> str:
+        return f"https://127.0.0.1:{self.api}"
+
+
+def etcd(binary: Path, folder: Path, at: Listening) -> Words:
+    """etcd without fsync: a machine that crashes loses a sandbox, and only that."""
+    client, peer = f"http://127.0.0.1:{at.etcd}", f"http://127.0.0.1:{at.peer}"
+    return [
+        binary, "--data-dir", folder / "etcd", "--unsafe-no-fsync", "--log-level", "warn",
+        "--listen-client-urls", client, "--advertise-client-urls", client,
+        "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+        "--initial-cluster", f"default={peer}",
+        "--quota-backend-bytes", str(4 * 2**30),
+    ]  # fmt: skip
+
+
+def apiserver(binary: Path, folder: Path, at: Listening, audit: bool) -> Words:
+    """The API server; reads its tokens, certificates and audit policy from `folder`."""
+    made = Authority(folder / "pki")
+    certificate, key = made.pair("apiserver")
+    kubelet_certificate, kubelet_key = made.pair("kubelet-client")
+    proxy_certificate, proxy_key = made.pair("front-proxy-client")
+    signing = folder / "pki" / "service-accounts.key"
+    loopback = at.address == "127.0.0.1"
+    words: Words = [
+        binary, "--etcd-servers", f"http://127.0.0.1:{at.etcd}",
+        "--bind-address", "127.0.0.1" if loopback else "0.0.0.0",
+        "--advertise-address", at.address, "--secure-port", str(at.api),
+        "--cert-dir", folder / "pki", "--tls-cert-file", certificate,
+        "--tls-private-key-file", key, "--client-ca-file", made.certificate,
+        "--token-auth-file", folder / "tokens.csv", "--authorization-mode", "Node,RBAC",
+        "--service-account-key-file", signing, "--service-account-signing-key-file", signing,
+        "--service-account-issuer", "https://kubernetes.default.svc.cluster.local",
+        "--service-cluster-ip-range", SERVICES, "--allow-privileged",
+        # Else `kubectl logs` and `exec` look the node's name up in DNS.
+        "--kubelet-preferred-address-types", "InternalIP",
+        "--kubelet-client-certificate", kubelet_certificate, "--kubelet-client-key", kubelet_key,
+        "--requestheader-client-ca-file", made.certificate,
+        "--requestheader-allowed-names", "front-proxy-client",
+        "--requestheader-username-headers", "X-Remote-User",
+        "--requestheader-group-headers", "X-Remote-Group",
+        "--requestheader-extra-headers-prefix", "X-Remote-Extra-",
+        "--proxy-client-cert-file", proxy_certificate, "--proxy-client-key-file", proxy_key,
+        "--shutdown-delay-duration", "0s", "--shutdown-send-retry-after=false",
+    ]  # fmt: skip
+    if loopback:
+        # The API refuses a loopback address as an endpoint.
+        words += ["--endpoint-reconciler-type", "none"]
+    if audit:
+        words += [
+            "--audit-policy-file", folder / "audit.json", "--audit-log-path", folder / "audit.log",
+        ]  # fmt: skip
+    return words
+
+
+def controller_manager(binary: Path, folder: Path, at: Listening) -> Words:
+    """All controllers but nodeipam: a sandbox has one node with one range of addresses."""
+    kubeconfig = folder / "controller-manager.kubeconfig"
+    made = Authority(folder / "pki")
+    return [
+        binary, "--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig,
+        "--authorization-kubeconfig", kubeconfig, "--use-service-account-credentials",
+        "--service-account-private-key-file", folder / "pki" / "service-accounts.key",
+        "--root-ca-file", made.certificate, "--cluster-signing-cert-file", made.certificate,
+        "--cluster-signing-key-file", made.key, "--leader-elect=false",
+        "--controllers=*,-node-ipam-controller", "--bind-address", "127.0.0.1",
+        "--secure-port", str(at.manager), "--cert-dir", folder / "pki" / "manager",
+        # It would make its default folder on the host.
+        "--flex-volume-plugin-dir", folder / "volume-plugins",
+        # Kubernetes' own default of 20 requests a second would be what a benchmark measures.
+        "--kube-api-qps", "300", "--kube-api-burst", "500",
+    ]  # fmt: skip
+
+
+def scheduler(binary: Path, folder: Path, at: Listening) -> Words:
+    """The scheduler, alone and therefore without election."""
+    kubeconfig = folder / "scheduler.kubeconfig"
+    return [
+        binary, "--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig,
+        "--authorization-kubeconfig", kubeconfig, "--leader-elect=false",
+        "--bind-address", "127.0.0.1", "--secure-port", str(at.scheduler),
+        "--cert-dir", folder / "pki" / "scheduler",
+        "--kube-api-qps", "300", "--kube-api-burst", "500",
+    ]  # fmt: skip

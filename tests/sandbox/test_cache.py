@@ -1,0 +1,125 @@
+"""What is built once: where it is kept, when it is built anew, and by one process at a time."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from sandbox import binaries, clients, golang, paths
+
+MODULES = Path(binaries.__file__).parent / "go"
+
+
+@pytest.mark.parametrize("name", binaries.TOOLS)
+def test_every_tools_version_is_the_one_that_its_module_requires(name: str) -> None:
+    version = binaries.version(binaries.TOOLS[name])
+    assert re.fullmatch(r"v\d+\.\d+\.\d+", version)
+    assert version in binaries.place(name).parent.name
+
+
+def test_a_change_of_the_module_is_another_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = binaries.place("etcd")
+    copied = tmp_path / "go"
+    shutil.copytree(MODULES, copied)
+    monkeypatch.setattr(binaries, "_MODULES", copied)
+    assert binaries.place("etcd") == before
+    with (copied / "etcd" / "go.sum").open("a") as sums:
+        sums.write("\n")
+    assert binaries.place("etcd") != before
+    (copied / "etcd" / "go.mod").write_text("module etcd\n")
+    with pytest.raises(binaries.BuildFailed, match="does not require"):
+        binaries.place("etcd")
+
+
+def test_binaries_that_the_user_has_take_precedence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "etcd").touch()
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
+    assert binaries.find("etcd") == tmp_path / "etcd"
+
+
+def test_what_is_built_is_never_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+
+    def build(name: str, path: Path, progress: object) -> None:
+        time.sleep(0.05)
+        built.append(name)
+        path.parent.mkdir(parents=True)
+        path.touch()
+
+    monkeypatch.setattr(binaries, "_build", build)
+    threads = [threading.Thread(target=binaries.find, args=("etcd",)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert built == ["etcd"]
+
+
+def test_a_lock_is_held_by_one_at_a_time_and_leaves_no_file(tmp_path: Path) -> None:
+    lock = tmp_path / "deep" / "lock"
+    inside: list[int] = []
+    most = []
+
+    def enter() -> None:
+        for _ in range(10):
+            with paths.locked(lock):
+                inside.append(1)
+                most.append(len(inside))
+                time.sleep(0.001)
+                inside.pop()
+
+    threads = [threading.Thread(target=enter) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 40
+    assert max(most) == 1
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize("name", ["", "A", "a/b", "..", "-a", "a-", "a" * 31, "a\n"])
+def test_a_name_that_is_no_safe_folder_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="name"):
+        paths.folder(name)
+
+
+def test_state_and_cache_are_where_the_user_says(tmp_path: Path) -> None:
+    assert paths.folder("one") == tmp_path / "state" / "canarium" / "one"
+    assert paths.cache() == tmp_path / "cache" / "canarium"
+
+
+@pytest.mark.parametrize(
+    ("said", "enough"),
+    [
+        ("go version go1.26.8 linux/amd64", True),
+        ("go version go1.27rc1 linux/arm64", True),
+        ("go version go2.0 linux/amd64", True),
+        ("go version go1.9.2 linux/amd64", False),
+        ("go version devel linux/amd64", False),
+    ],
+)
+def test_go_is_taken_from_path_when_it_is_new_enough(said: str, enough: bool) -> None:
+    assert golang.new_enough(said) is enough
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "enough"),
+    [
+        ("kubectl", "Client Version: v1.36.3\nKustomize Version: v5.8.0\n", True),
+        ("kubectl", "Client Version: v1.20.9\n", False),
+        ("kubectl", "", False),
+        ("helm", "Client Version: v4.2.3", True),
+        ("helm", "Client Version: v3.9.0", False),
+    ],
+)
+def test_clients_are_taken_from_path_when_new_enough(name: str, said: str, enough: bool) -> None:
+    assert clients.new_enough(name, said) is enough
