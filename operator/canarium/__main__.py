@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import socket
 import sys
+from typing import Any, cast
 
 import kopf
 
@@ -31,7 +33,8 @@ def main() -> int:
     logging.basicConfig(
         level=arguments.log_level, format="%(asctime)s %(levelname)-7s %(name)s %(message)s"
     )
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    for chatty in ("kopf", "aiohttp.access"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     if arguments.kubeconfig:
         os.environ["KUBECONFIG"] = arguments.kubeconfig
     settings = Settings(
@@ -45,6 +48,8 @@ def main() -> int:
     kopf.run(
         registry=registry,
         standalone=True,
+        # kopf would ask for the user's name, which a container's uid does not have.
+        identity=cast(Any, socket.gethostname()),
         clusterwide=not arguments.namespace,
         namespaces=[arguments.namespace] if arguments.namespace else [],
         liveness_endpoint=arguments.liveness,

@@ -1,0 +1,52 @@
+"""A client that asks all the time, each request on a connection of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One request: when it was sent (monotonic seconds) and which version answered, if any."""
+
+    at: float
+    version: str | None
+
+
+class Client:
+    """Asks `url` at most `rate` times a second until `stop`, and for `longest` seconds at most."""
+
+    def __init__(self, url: str, *, rate: float = 40.0, longest: float = 600.0) -> None:
+        self._url, self._pause, self._longest = url, 1 / rate, longest
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.answers: list[Answer] = []
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    def since(self, moment: float) -> Counter[str | None]:
+        """Answers by version since a moment of `time.monotonic`; None counts failed requests."""
+        return Counter(a.version for a in list(self.answers) if a.at >= moment)
+
+    def failed(self) -> int:
+        return sum(1 for a in list(self.answers) if a.version is None)
+
+    def _run(self) -> None:
+        end = time.monotonic() + self._longest
+        while not self._stop.is_set() and time.monotonic() < end:
+            at = time.monotonic()
+            try:
+                with urllib.request.urlopen(self._url, timeout=5) as response:
+                    version = response.read().decode()
+            except (urllib.error.URLError, OSError):
+                version = None
+            self.answers.append(Answer(at, version))
+            self._stop.wait(max(0.0, self._pause - (time.monotonic() - at)))

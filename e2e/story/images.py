@@ -1,0 +1,54 @@
+"""The images of a story: the operator's own, and a small server that behaves as its tag says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sandbox import images
+from sandbox.images import Image
+
+ROOT = Path(__file__).parents[2]
+SERVER = Path(__file__).parent / "server.py"
+#: Tag → how the server behaves; see `server.py`.
+BEHAVIOURS = {
+    "v1": "good",
+    "v2": "good",
+    "v3": "exits",
+    "v4": "good",
+    "v5": "good",
+    "hungry": "hungry",
+}
+
+
+def operator_image() -> Image:
+    """The operator on Debian's Python, with exactly the locked requirements."""
+    locked = [
+        line.split(" ")[0]
+        for line in (ROOT / "requirements" / "runtime.txt").read_text().splitlines()
+        if "==" in line and not line.startswith((" ", "#"))
+    ]
+    return Image(
+        "canarium.dev/canarium:0.1.0",
+        [
+            images.python_base(),
+            images.pip(locked),
+            images.folder(ROOT / "operator" / "canarium", "/app/canarium"),
+        ],
+        entrypoint=["python3", "-m", "canarium"],
+        env={"PYTHONPATH": "/app:/opt/site", "PYTHONDONTWRITEBYTECODE": "1"},
+        user="65532",
+    )
+
+
+def server_images() -> list[Image]:
+    """A server per behaviour; all but the last, tiny layer is shared."""
+    base = images.python_base()
+    code = images.files({"/app/server.py": SERVER})
+    return [
+        Image(
+            f"canarium.dev/story:{tag}",
+            [base, code, images.files({"/app/behaviour": behaviour})],
+            entrypoint=["python3", "/app/server.py", tag],
+        )
+        for tag, behaviour in BEHAVIOURS.items()
+    ]

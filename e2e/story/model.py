@@ -1,0 +1,99 @@
+"""One model in a namespace of its own: apply a version, ask its status, watch its pods."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+from sandbox import Sandbox
+
+from story.client import Client
+
+STEPS = [{"weight": 25, "pause": "4s"}, {"weight": 50, "pause": "4s"}]
+
+
+class World:
+    """What a story says and asks."""
+
+    def __init__(self, sandbox: Sandbox, namespace: str) -> None:
+        self.sandbox, self.namespace = sandbox, namespace
+        self.client: Client | None = None
+        sandbox.kubectl("create", "namespace", namespace)
+
+    def end(self) -> None:
+        if self.client:
+            self.client.stop()
+        self.sandbox.kubectl("delete", "namespace", self.namespace, "--wait=false")
+
+    def kubectl(self, *words: str, stdin: str | None = None) -> str:
+        return self.sandbox.kubectl("-n", self.namespace, *words, stdin=stdin)
+
+    def apply(self, tag: str, **spec: Any) -> None:
+        """Applies version `tag`: three replicas, steps 25 and 50 of four seconds."""
+        readiness = {"path": "/ready", "periodSeconds": 1}
+        body = {
+            "apiVersion": "canarium.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": {"name": "story"},
+            "spec": {
+                "model": {"version": tag},
+                "runtime": {"image": f"canarium.dev/story:{tag}", "readiness": readiness},
+                "scaling": {"replicas": 3},
+                "rollout": {"steps": STEPS, "bakeTime": "3s"},
+                **spec,
+            },
+        }
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+
+    def ask_all_the_time(self) -> Client:
+        address = self.kubectl("get", "service", "story", "-o", "jsonpath={.spec.clusterIP}")
+        self.client = Client(self.sandbox.forward(f"{address}:80").url)
+        return self.client
+
+    def model(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.kubectl("get", "md", "story", "-o", "json"))
+        return found
+
+    def until(
+        self, holds: Callable[[dict[str, Any]], bool], what: str, seconds: float = 60
+    ) -> dict[str, Any]:
+        """The status, once it is of the present spec and `holds`."""
+        end = time.monotonic() + seconds
+        status: dict[str, Any] = {}
+        while time.monotonic() < end:
+            model = self.model()
+            status = model.get("status", {})
+            fresh = status.get("observedGeneration") == model["metadata"]["generation"]
+            if fresh and holds(status):
+                return status
+            time.sleep(0.1)
+        pods = self.kubectl("get", "pods", "-o", "wide")
+        raise AssertionError(f"no {what} in {seconds} s: {json.dumps(status, indent=1)}\n{pods}")
+
+    def phase(self, phase: str, version: str | None = None, seconds: float = 60) -> dict[str, Any]:
+        return self.until(
+            lambda s: s["phase"] == phase and version in (None, s.get("version")),
+            f"{phase} {version or ''}",
+            seconds,
+        )
+
+    def pods(self, revision: str) -> list[dict[str, Any]]:
+        found = self.kubectl("get", "pods", "-l", f"canarium.dev/revision={revision}", "-o", "json")
+        items: list[dict[str, Any]] = json.loads(found)["items"]
+        return items
+
+    def crash(self, revision: str) -> float:
+        """One pod's server ends now; the moment by `time.monotonic`."""
+        pod = next(p for p in self.pods(revision) if p["status"].get("podIP"))
+        way = self.sandbox.forward(f"{pod['status']['podIP']}:8080")
+        moment = time.monotonic()
+        urllib.request.urlopen(f"{way.url}/crash", data=b"", timeout=5).read()
+        return moment
+
+
+def restarts(pods: list[dict[str, Any]]) -> int:
+    """Container restarts of all `pods`."""
+    return sum(c["restartCount"] for p in pods for c in p["status"].get("containerStatuses", ()))

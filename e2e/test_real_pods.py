@@ -1,0 +1,137 @@
+"""The main job on real pods, with a client that asks the whole time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from story.model import World, restarts
+
+rule = pytest.mark.rule
+
+
+@rule("R3", "R5", "R6", "R14")
+def test_good_version_takes_over_step_by_step(world: World) -> None:
+    world.apply("v1")
+    world.phase("Ready", "v1")
+    client = world.ask_all_the_time()
+    world.apply("v2")
+    status = world.until(lambda s: s.get("weight") == 25, "weight 25")
+    revision = status["candidate"]["revision"]
+    began = time.monotonic() + 1
+    time.sleep(3)
+    seen = client.since(began)
+    assert 0.05 < seen["v2"] / seen.total() < 0.5, seen
+    world.until(lambda s: s.get("weight") == 50, "weight 50")
+    canary = {p["metadata"]["uid"] for p in world.pods(revision)}
+    world.phase("Ready", "v2")
+    pods = world.pods(revision)
+    assert canary == {p["metadata"]["uid"] for p in pods}
+    assert restarts(pods) == 0
+    time.sleep(1)
+    assert set(client.since(time.monotonic() - 1)) == {"v2"}
+    assert client.failed() == 0, client.since(0)
+
+
+@rule("R4", "R7", "R9")
+def test_version_that_cannot_load_never_gets_a_request(world: World) -> None:
+    world.apply("v1")
+    world.phase("Ready", "v1")
+    client = world.ask_all_the_time()
+    world.apply("v3")
+    status = world.phase("RolledBack")
+    assert status["failure"]["reason"] == "ServerExited"
+    assert "code 0" in status["failure"]["message"]
+    assert "cannot load the model" in status["failure"]["message"]
+    world.apply("v3")
+    time.sleep(2)
+    assert set(client.since(0)) == {"v1"}
+    world.apply("v5")
+    world.phase("Ready", "v5")
+    assert client.failed() == 0
+
+
+@rule("R7", "R8")
+def test_version_that_crashes_under_traffic_is_taken_back(world: World) -> None:
+    world.apply("v1")
+    world.phase("Ready", "v1")
+    client = world.ask_all_the_time()
+    steps = {"steps": [{"weight": 50, "pause": "60s"}], "bakeTime": "3s"}
+    world.apply("v4", rollout=steps)
+    status = world.until(lambda s: s.get("weight") == 50, "weight 50")
+    time.sleep(1)
+    crashed = world.crash(status["candidate"]["revision"])
+    world.phase("RolledBack")
+    time.sleep(1)
+    last = max(a.at for a in client.answers if a.version == "v4")
+    assert last - crashed < 3, "seconds from the crash to the last answer of the candidate"
+    assert set(client.since(time.monotonic() - 0.5)) == {"v1"}
+    # Requests that the crashing process itself held are lost with it; stable loses none.
+    assert all(a.at - crashed < 1 for a in client.answers if a.version is None)
+
+
+@rule("R7")
+@pytest.mark.parametrize(
+    ("tag", "spec", "reason"),
+    [
+        ("hungry", {"resources": {"limits": {"memory": "64Mi"}}}, "OOMKilled"),
+        (
+            "v2",
+            {
+                "resources": {"limits": {"example.com/gpu": 1}},
+                "rollout": {"unschedulableDeadline": "3s"},
+            },
+            "Unschedulable",
+        ),
+    ],
+    ids=["OOMKilled", "Unschedulable"],
+)
+def test_cause_that_kubernetes_shows_rolls_back(
+    world: World, tag: str, spec: dict[str, object], reason: str
+) -> None:
+    world.apply("v1")
+    world.phase("Ready", "v1")
+    client = world.ask_all_the_time()
+    world.apply(tag, **spec)
+    assert world.phase("RolledBack")["failure"]["reason"] == reason
+    assert set(client.since(0)) == {"v1"}
+
+
+@rule("R7", "R21")
+def test_missing_secret_is_named_and_serving_goes_on(world: World) -> None:
+    world.apply("v1")
+    world.phase("Ready", "v1")
+    client = world.ask_all_the_time()
+    secret = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "no-such", "key": "k"}}}
+    container = {"name": "server", "env": [secret]}
+    world.apply("v2", podTemplate={"spec": {"containers": [container]}})
+    failure = world.phase("RolledBack")["failure"]
+    assert failure["reason"] == "ConfigError"
+    assert "no-such" in failure["message"]
+    assert set(client.since(0)) == {"v1"}
+
+
+@rule("R7", "R21")
+def test_image_that_cannot_be_pulled_is_named_after_its_grace(world: World) -> None:
+    world.apply("v1")
+    world.phase("Ready", "v1")
+    client = world.ask_all_the_time()
+    world.apply("no-such")
+    failure = world.phase("RolledBack", seconds=120)["failure"]
+    assert failure["reason"] == "ImagePullFailed"
+    assert set(client.since(0)) == {"v1"}
+
+
+@rule("R19")
+def test_serving_goes_on_while_the_operator_is_down(world: World) -> None:
+    world.apply("v1")
+    world.phase("Ready", "v1")
+    client = world.ask_all_the_time()
+    world.apply("v2")
+    world.until(lambda s: s.get("weight") == 25, "weight 25")
+    scale = ("-n", "canarium", "scale", "deployment/canarium", "--replicas")
+    world.sandbox.kubectl(*scale, "0")
+    time.sleep(6)
+    world.sandbox.kubectl(*scale, "1")
+    world.phase("Ready", "v2", seconds=90)
+    assert client.failed() == 0
