@@ -42,7 +42,6 @@ def test_version_that_cannot_load_never_gets_a_request(world: World) -> None:
     status = world.phase("RolledBack")
     assert status["failure"]["reason"] == "ServerExited"
     assert "code 0" in status["failure"]["message"]
-    assert "cannot load the model" in status["failure"]["message"]
     world.apply("v3")
     time.sleep(2)
     assert set(client.since(0)) == {"v1"}
@@ -102,6 +101,7 @@ def test_missing_secret_is_named_and_serving_goes_on(world: World) -> None:
     world.apply("v1")
     world.phase("Ready", "v1")
     client = world.ask_all_the_time()
+    time.sleep(1)
     secret = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "no-such", "key": "k"}}}
     container = {"name": "server", "env": [secret]}
     world.apply("v2", podTemplate={"spec": {"containers": [container]}})

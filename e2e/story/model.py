@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import Sandbox
+from sandbox import Forward, Sandbox
 
 from story.client import Client
 
@@ -21,11 +21,14 @@ class World:
     def __init__(self, sandbox: Sandbox, namespace: str) -> None:
         self.sandbox, self.namespace = sandbox, namespace
         self.client: Client | None = None
+        self._ways: list[Forward] = []
         sandbox.kubectl("create", "namespace", namespace)
 
     def end(self) -> None:
         if self.client:
             self.client.stop()
+        for way in self._ways:
+            way.close()
         self.sandbox.kubectl("delete", "namespace", self.namespace, "--wait=false")
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
@@ -50,8 +53,14 @@ class World:
 
     def ask_all_the_time(self) -> Client:
         address = self.kubectl("get", "service", "story", "-o", "jsonpath={.spec.clusterIP}")
-        self.client = Client(self.sandbox.forward(f"{address}:80").url)
+        self.client = Client(self._way(f"{address}:80"))
         return self.client
+
+    def _way(self, target: str) -> str:
+        """The URL of a way into the sandbox, open until the end."""
+        way = self.sandbox.forward(target)
+        self._ways.append(way)
+        return way.url
 
     def model(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.kubectl("get", "md", "story", "-o", "json"))
@@ -88,9 +97,9 @@ class World:
     def crash(self, revision: str) -> float:
         """One pod's server ends now; the moment by `time.monotonic`."""
         pod = next(p for p in self.pods(revision) if p["status"].get("podIP"))
-        way = self.sandbox.forward(f"{pod['status']['podIP']}:8080")
+        url = self._way(f"{pod['status']['podIP']}:8080")
         moment = time.monotonic()
-        urllib.request.urlopen(f"{way.url}/crash", data=b"", timeout=5).read()
+        urllib.request.urlopen(f"{url}/crash", data=b"", timeout=5).close()
         return moment
 
 
