@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from sandbox import Mode, Options, Sandbox
 from story.images import operator_image, server_images
 from story.install import install

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from story.model import World, restarts
 
 rule = pytest.mark.rule

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sandbox import Sandbox
-
 from story.images import ROOT
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox import Forward, Sandbox
-
 from story.client import Client
 
 STEPS = [{"weight": 25, "pause": "4s"}, {"weight": 50, "pause": "4s"}]

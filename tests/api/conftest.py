@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import yaml
+
 from api.kubelet import Kubelet
 from canarium.kube import kinds
 from canarium.kube.faults import ApiError

@@ -8,6 +8,7 @@ import signal
 from typing import Any
 
 import pytest
+
 from api.conftest import Cluster
 from canarium.kube import kinds
 from canarium.kube.faults import ApiError

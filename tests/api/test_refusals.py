@@ -8,6 +8,7 @@ import subprocess
 from typing import Any
 
 import pytest
+
 from sandbox.controlplane import ControlPlane
 
 rule = pytest.mark.rule

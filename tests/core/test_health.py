@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from canarium.core.health import judge
 from canarium.core.observed import Container, Pod
 

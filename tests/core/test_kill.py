@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from canarium.core.revision import Record, find, mint
 from core.cluster import spec
 

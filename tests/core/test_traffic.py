@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from canarium.core.observed import Deployment, Observed, Pod, Service
 from canarium.core.plan import Route
 from canarium.core.situation import stamp

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 
 import pytest
+
 from canarium.engine.queue import Urgency, WorkQueue
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import DEPLOYMENTS, PODS, SERVICES
 from canarium.kube.transport import Client

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
 from canarium.kube import cache as module
 from canarium.kube.cache import Informer
 from canarium.kube.kinds import PODS

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from sandbox import binaries, clients, golang, paths
 
 MODULES = Path(binaries.__file__).parent / "go"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
 from sandbox.choice import Facts, NoMode, choose
 from sandbox.options import Mode
 

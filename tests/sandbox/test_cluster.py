@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from sandbox import Mode, NotOffered, NotUp, Options, Sandbox, clients, cluster, paths, sandboxes
 from sandbox.cli import main
 from sandbox.cluster import sweep

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from sandbox import flags, nodefiles
 from sandbox.credentials import Credentials
 from sandbox.flags import Listening

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from sandbox import forwarder, forwarding
 from sandbox.controlplane import free_ports
 from sandbox.dns import answers

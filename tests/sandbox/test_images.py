@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from sandbox import images
 from sandbox.images.archive import identities
 from sandbox.images.layers import LayerFailed, cached

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from sandbox import process
 from sandbox.parts import Part, PartFailed, of
 from sandbox.process import NotStarted, Process
