@@ -52,8 +52,22 @@ class World:
 
     def ask_all_the_time(self) -> Client:
         address = self.kubectl("get", "service", "story", "-o", "jsonpath={.spec.clusterIP}")
-        self.client = Client(self._way(f"{address}:80"))
+        url = self._way(f"{address}:80")
+        # kube-proxy learns of the first endpoints up to a second after the API server does.
+        self._first_answer(url)
+        self.client = Client(url)
         return self.client
+
+    def _first_answer(self, url: str, seconds: float = 5) -> None:
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                with urllib.request.urlopen(url, timeout=5):
+                    return
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
 
     def _way(self, target: str) -> str:
         """The URL of a way into the sandbox, open until the end."""

@@ -96,14 +96,11 @@ def _history(s: Situation, outcome: Outcome | None) -> tuple[Outcome, ...]:
 
 
 def _conditions(s: Situation, phase: str, draft: Draft, generation: int) -> tuple[Condition, ...]:
-    service = s.observed.service
-    color = service.color if service else None
-    served = color is not None and any(p.serves and color in ("", p.color) for p in s.observed.pods)
-    if draft.stable and draft.stable != s.stable:
-        served = served or s.observed.ready(draft.stable) > 0
+    # Endpoints, not pods: a Service that was just changed does not serve yet.
+    served = bool(s.observed.service and s.observed.service.endpoints)
     current = draft.stable is not None and draft.stable == s.target
     healthy = s.observed.ready(draft.stable) >= s.count if current else False
-    ready = current and healthy and phase in ("Ready", "Baking")
+    ready = current and healthy and served and phase in ("Ready", "Baking")
     moving = phase in MOVING or (current and not healthy and phase not in STUCK)
     rolled = phase in ("RollingBack", "RolledBack")
     reason = draft.reason or ("Promoted" if ready else phase)
