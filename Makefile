@@ -2,13 +2,19 @@
 PY := .venv/bin/python
 SHELL := /bin/bash
 
-.PHONY: test test-unit check generate lock clean
+.PHONY: demo demo-down test test-unit check generate lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
 	.venv/bin/pip install -q --require-hashes -r requirements/dev.txt
 	.venv/bin/pip install -q --no-deps --no-build-isolation -e .
 	touch $@
+
+demo: .venv/.ready            ## the whole story on a real cluster, with the real MLServer
+	$(PY) -m demo
+
+demo-down: .venv/.ready       ## takes the demo's cluster away
+	$(PY) -m sandbox down
 
 test: .venv/.ready            ## unit, integration and end-to-end tests
 	$(PY) -m pytest

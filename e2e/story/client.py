@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -19,10 +20,23 @@ class Answer:
 
 
 class Client:
-    """Asks `url` at most `rate` times a second until `stop`, and for `longest` seconds at most."""
+    """Asks `url` at most `rate` times a second until `stop`, and for `longest` seconds at most.
 
-    def __init__(self, url: str, *, rate: float = 40.0, longest: float = 600.0) -> None:
-        self._url, self._pause, self._longest = url, 1 / rate, longest
+    With a `body` (JSON) it is posted; `read` finds the version in an answer.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        rate: float = 40.0,
+        longest: float = 600.0,
+        body: bytes | None = None,
+        read: Callable[[bytes], str] = bytes.decode,
+    ) -> None:
+        self._pause, self._longest, self._read = 1 / rate, longest, read
+        headers = {"Content-Type": "application/json"} if body else {}
+        self._request = urllib.request.Request(url, data=body, headers=headers)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.answers: list[Answer] = []
@@ -44,8 +58,8 @@ class Client:
         while not self._stop.is_set() and time.monotonic() < end:
             at = time.monotonic()
             try:
-                with urllib.request.urlopen(self._url, timeout=5) as response:
-                    version = response.read().decode()
+                with urllib.request.urlopen(self._request, timeout=5) as response:
+                    version = self._read(response.read())
             except (urllib.error.URLError, OSError):
                 version = None
             self.answers.append(Answer(at, version))

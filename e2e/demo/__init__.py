@@ -1,0 +1,1 @@
+"""The whole story in front of one's eyes: real MLServer, real traffic, good and bad versions."""
