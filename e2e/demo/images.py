@@ -38,8 +38,6 @@ def model_images(models: Path) -> list[Image]:
                 # In one process, so that a model that dies takes its server along.
                 "MLSERVER_PARALLEL_WORKERS": "0",
                 "MLSERVER_ENVIRONMENTS_DIR": "/tmp/envs",
-                "MLSERVER_METRICS_DIR": "/tmp/metrics",
-                "PROMETHEUS_MULTIPROC_DIR": "/tmp/metrics",
                 "OMP_NUM_THREADS": "1",
             },
             user="1000",

@@ -35,12 +35,18 @@ class Story:
 
     def tell(self) -> None:
         """All stages, in order."""
-        self._first()
-        self._good()
-        self._unloadable()
-        self._fragile()
-        self._again()
-        self._last()
+        for chapter in (
+            self._first,
+            self._good,
+            self._unloadable,
+            self._fragile,
+            self._again,
+            self._last,
+        ):
+            chapter()
+            if self.stages[-1].broken:
+                # What comes next builds on what has just not held.
+                return
 
     def end(self) -> None:
         if self._client:

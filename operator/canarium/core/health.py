@@ -79,8 +79,9 @@ def _pull(c: Container) -> Finding | None:
 
 
 def _tail(c: Container) -> str:
-    text = c.message.strip()
-    return f": {text[-300:]}" if text else ""
+    """The last line that the server said, since a status message is one sentence."""
+    lines = c.message.strip().splitlines()
+    return f": {lines[-1].strip()[-300:]}" if lines else ""
 
 
 #: (how it is seen in a container, seconds of grace since the pod was made)
