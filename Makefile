@@ -11,7 +11,7 @@ SHELL := /bin/bash
 	touch $@
 
 demo: .venv/.ready            ## the whole story on a real cluster, with the real MLServer
-	$(PY) -m demo
+	CANARIUM_SANDBOX_INSTALL=1 $(PY) -m demo
 
 demo-down: .venv/.ready       ## takes the demo's cluster away
 	$(PY) -m sandbox down

@@ -18,6 +18,15 @@ _serial = itertools.count()
 HERE = Path(__file__).parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cluster",
+        choices=["native", "kind"],
+        default="native",
+        help="where the end-to-end tests run; kind needs Docker and the extra canarium[kind]",
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
@@ -25,13 +34,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def node() -> Iterator[Sandbox]:
-    if os.geteuid() != 0:
+def node(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sandbox]:
+    mode = Mode(request.config.getoption("--cluster"))
+    if mode is Mode.KIND:
+        _kind_on_path(tmp_path_factory.mktemp("kind"))
+    elif os.geteuid() != 0:
         reason = "a real node needs root"
         if os.environ.get("CI"):
             pytest.fail(f"{reason}; in CI these tests must run")
         pytest.skip(reason)
-    options = Options(name=f"e2e-{os.getpid()}", mode=Mode.NATIVE, owner=os.getpid())
+    options = Options(name=f"e2e-{os.getpid()}", mode=mode, owner=os.getpid())
     with Sandbox.up(options) as sandbox:
         sandbox.load([operator_image(), *server_images()])
         install(sandbox)
@@ -46,3 +60,14 @@ def world(node: Sandbox) -> Iterator[World]:
         yield world
     finally:
         world.end()
+
+
+def _kind_on_path(folder: Path) -> None:
+    """pytest-kind brings the kind binary; the sandbox does the rest."""
+    os.environ.setdefault("KIND_VERSION", "v0.30.0")
+    from pytest_kind import KindCluster
+
+    cluster = KindCluster("canarium")
+    cluster.ensure_kind()
+    (folder / "kind").symlink_to(cluster.kind_path.resolve())
+    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"

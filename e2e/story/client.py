@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
@@ -60,7 +60,7 @@ class Client:
             try:
                 with urllib.request.urlopen(self._request, timeout=5) as response:
                     version = self._read(response.read())
-            except (urllib.error.URLError, OSError):
+            except (OSError, http.client.HTTPException):
                 version = None
             self.answers.append(Answer(at, version))
             self._stop.wait(max(0.0, self._pause - (time.monotonic() - at)))

@@ -103,10 +103,21 @@ class Cluster:
         return await self.client.get(kinds.MODELS, self.namespace, name)
 
     async def phase(self, phase: str, version: str | None = None, seconds: float = 30) -> Any:
-        """Waits for a phase (and the version that serves); the status."""
+        """Waits for a phase (and the version that serves); the status.
+
+        The phase is for display: `Ready` also waits for the condition of that name, which asks
+        for endpoints and so comes a moment later.
+        """
 
         def there(status: dict[str, Any]) -> bool:
-            return status.get("phase") == phase and version in (None, status.get("version"))
+            ready = any(
+                c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ())
+            )
+            return (
+                status.get("phase") == phase
+                and version in (None, status.get("version"))
+                and (ready or phase != "Ready")
+            )
 
         return await self.until(there, seconds)
 

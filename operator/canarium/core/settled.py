@@ -1,0 +1,145 @@
+"""Phases in which no candidate moves: serving, baking, rolled back, invalid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canarium.core.draft import (
+    Draft,
+)
+from canarium.core.moves import (
+    failure_of,
+    judged,
+    outcome_of,
+    removed,
+    said,
+    traffic_off,
+    word,
+)
+from canarium.core.plan import (
+    Action,
+    Annotate,
+    Event,
+    Route,
+)
+from canarium.core.situation import (
+    QUARANTINED,
+    Situation,
+    parse,
+    stamp,
+)
+
+
+def invalid(s: Situation) -> Draft:
+    """The spec cannot be carried out: say why, and leave what serves alone (R21, R24)."""
+    name = (s.spec.get("runtime") or {}).get("name")
+    rejection = s.observed.rejection
+    if s.observed.foreign:
+        reason, text = (
+            "NameConflict",
+            (f"{', '.join(s.observed.foreign)} exists and is not ours: rename or remove it"),
+        )
+    elif name and name not in s.observed.known_runtimes:
+        known = ", ".join(sorted(s.observed.known_runtimes))
+        reason, text = "UnknownRuntime", f"spec.runtime.name: no runtime {name!r}; known: {known}"
+    else:
+        assert rejection is not None
+        reason = "NameConflict" if rejection.conflict else "InvalidSpec"
+        text = f"{rejection.what}: {rejection.message}"
+    events: tuple[Event, ...] = ()
+    if s.status.message != text:
+        events = (Event("Warning", reason, text),)
+    return Draft(
+        text,
+        events=events,
+        stable=s.stable,
+        previous=s.previous,
+        bake_since=s.status.bake_since if s.previous else None,
+        reason=reason,
+        requeue_after=30.0,
+    )
+
+
+def rolled_back(s: Situation) -> Draft:
+    """The wanted revision is quarantined: all on stable, the failed pods go (R8, R9)."""
+    actions: list[Action] = []
+    gone = traffic_off(s, actions)
+    others = [r for r in (s.target, *s.strays) if s.observed.deployment(r)]
+    if gone:
+        actions += removed(s, others)
+    failure = s.status.failure
+    why = failure.message if failure else "it failed"
+    record = s.observed.record(s.target)
+    if record and record.verdict != QUARANTINED:
+        actions.append(Annotate(s.target, (("verdict", QUARANTINED),)))
+    text = f"version {word(s, s.target)} was rolled back: {why}"
+    busy = bool(others) or not gone or bool(s.observed.pods_of(s.target))
+    if s.settings.strategy == "Recreate" and busy:
+        text = f"{text}; waiting for its pods to go before stable comes back"
+    return Draft(
+        text,
+        tuple(actions),
+        stable=s.stable,
+        failure=failure,
+        reason=failure.reason if failure else "RolledBack",
+        events=()
+        if s.status.phase in ("RollingBack", "RolledBack")
+        else (Event("Warning", "RolledBack", text),),
+    )
+
+
+def baking(s: Situation) -> Draft:
+    """Promoted, and the old version still warm (R15)."""
+    previous = s.observed.deployment(s.previous)
+    assert previous is not None
+    base = Draft("", stable=s.stable, previous=s.previous, bake_since=s.status.bake_since)
+    failed, recheck = judged(s, was_good=True)
+    if failed and s.observed.ready(s.previous):
+        return replace(
+            base,
+            message=f"promotion of {word(s, s.target)} was undone: {failed.message}",
+            actions=(
+                Route(previous.color, s.previous, None, quarantined=s.target),
+                Annotate(s.target, (("verdict", QUARANTINED), ("reason", failed.reason))),
+            ),
+            phase="RollingBack",
+            stable=s.previous,
+            previous=None,
+            bake_since=None,
+            failure=failure_of(s, failed),
+            reason=failed.reason,
+            outcome=outcome_of(s, s.target, "Undone", failed.reason),
+            events=(Event("Warning", "RolledBack", said(s.target, failed)),),
+        )
+    left = parse(s.status.bake_since or stamp(s.now)) + s.settings.bake_time - s.now
+    if left > 0 or s.settings.paused:
+        wait = [x for x in (left if left > 0 else None, recheck) if x is not None]
+        return replace(
+            base,
+            message=f"serving; the version before stays warm for {s.settings.bake_time:g}s",
+            requeue_after=min(wait, default=None),
+        )
+    actions: list[Action] = []
+    if traffic_off(s, actions):
+        actions += removed(s, (s.previous or "",))
+    return replace(base, message="serving", actions=tuple(actions), previous=None, bake_since=None)
+
+
+def steady(s: Situation) -> Draft:
+    """The version in spec serves; whatever else still runs goes (R11)."""
+    actions: list[Action] = []
+    if s.observed.deployment(s.stable) is None:
+        return Draft("bringing the serving version back", stable=s.stable)
+    if traffic_off(s, actions):
+        actions += removed(s, s.strays)
+    ready = s.observed.ready(s.stable)
+    text = "serving" if ready >= s.count else f"{ready} of {s.count} pods are ready"
+    withdrawn = s.status.candidate
+    return Draft(
+        text,
+        tuple(actions),
+        stable=s.stable,
+        outcome=outcome_of(s, withdrawn.revision, "Withdrawn", "SpecReturned")
+        if withdrawn and withdrawn.revision != s.stable
+        else None,
+    )
