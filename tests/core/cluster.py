@@ -18,6 +18,7 @@ from canarium.core.observed import (
     Deployment,
     Observed,
     Pod,
+    Rejection,
     Service,
 )
 from canarium.core.phases import plan
@@ -56,6 +57,7 @@ class Cluster:
     writes: int = 0
     #: The operator dies before its write of this number; what it had in mind is lost.
     die_at: int | None = None
+    rejection: Rejection | None = None
     serial: int = 0
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
 
@@ -124,6 +126,7 @@ class Cluster:
             pods=tuple(self.pods),
             service=self.service,
             autoscalers=tuple(self.autoscalers.values()),
+            rejection=self.rejection,
         )
 
     # --- one decision -----------------------------------------------------------------------

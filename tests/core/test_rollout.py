@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from canarium.core.observed import Rejection
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -248,3 +249,28 @@ def test_pauses_do_not_count_against_the_progress_deadline() -> None:
     cluster.run(1_000, tick=5)
     assert cluster.status.phase == "Progressing"
     assert cluster.serving() == {"1": 3, "2": 1}
+
+
+@rule("R10", "R21")
+def test_invalid_spec_mid_rollout_leaves_stable_alone_with_the_traffic() -> None:
+    cluster = live()
+    cluster.spec = spec("2")
+    cluster.run(8)
+    assert cluster.serving() == {"1": 3, "2": 1}
+    cluster.spec = spec("3", runtime={"name": "no-such"})
+    cluster.run(5)
+    assert cluster.status.phase == "Invalid"
+    assert cluster.serving() == {"1": 3}
+    assert len(cluster.deployments) == 1
+
+
+@rule("R8", "R21")
+def test_refused_write_mid_rollout_does_not_stop_the_judging() -> None:
+    cluster = live()
+    cluster.spec = spec("2")
+    cluster.run(8)
+    cluster.rejection = Rejection("Deployment m-x", "exceeded quota")
+    cluster.run(1)
+    assert "exceeded quota" in cluster.status.message
+    cluster.crash("2").settle()
+    assert cluster.serving() == {"1": 3}

@@ -7,7 +7,7 @@ put a model into it, and what is then done; rows only look at a `Situation` and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from canarium.api.defaults import Settings
@@ -15,9 +15,7 @@ from canarium.api.status import Status
 from canarium.core import conditions
 from canarium.core.draft import Draft
 from canarium.core.observed import Observed
-from canarium.core.plan import (
-    Plan,
-)
+from canarium.core.plan import Plan
 from canarium.core.rolling import rolling_out
 from canarium.core.settled import baking, invalid, rolled_back, steady
 from canarium.core.situation import Situation
@@ -42,6 +40,10 @@ def plan(
     s = Situation(name, spec, settings, status, observed, now)
     row = next(row for row in TABLE if row.when(s))
     draft = row.then(s)
+    refused = s.observed.rejection
+    if refused and row.phase != "Invalid":
+        told = f"{draft.message}; refused: {refused.what}: {refused.message}"
+        draft = replace(draft, message=told)
     phase = draft.phase or row.phase
     actions = (*draft.actions, *scaling(s, draft), *pruning(s))
     return Plan(
@@ -64,13 +66,17 @@ class Row:
 
 
 def _is_invalid(s: Situation) -> bool:
+    """Nothing of the wanted revision runs yet, and it cannot be made.
+
+    Once it runs, a refused write is no reason to stop judging it: then the other rows decide,
+    and the refusal is only told.
+    """
+    if s.observed.deployment(s.target) is not None:
+        return False
+    if s.observed.foreign or s.observed.rejection:
+        return True
     name = (s.spec.get("runtime") or {}).get("name")
-    fresh = s.minted is not None
-    return bool(
-        s.observed.foreign
-        or s.observed.rejection
-        or (fresh and name and name not in s.observed.known_runtimes)
-    )
+    return bool(s.minted and name and name not in s.observed.known_runtimes)
 
 
 TABLE: tuple[Row, ...] = (

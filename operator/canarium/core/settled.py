@@ -31,7 +31,13 @@ from canarium.core.situation import (
 
 
 def invalid(s: Situation) -> Draft:
-    """The spec cannot be carried out: say why, and leave what serves alone (R21, R24)."""
+    """The spec cannot be carried out: say why; stable serves on, alone (R10, R21, R24).
+
+    A candidate of the spec before is not wanted any more and would go on unjudged.
+    """
+    actions: list[Action] = []
+    if s.strays and traffic_off(s, actions):
+        actions += removed(s, s.strays)
     name = (s.spec.get("runtime") or {}).get("name")
     rejection = s.observed.rejection
     if s.observed.foreign:
@@ -51,6 +57,7 @@ def invalid(s: Situation) -> Draft:
         events = (Event("Warning", reason, text),)
     return Draft(
         text,
+        tuple(actions),
         events=events,
         stable=s.stable,
         previous=s.previous,
