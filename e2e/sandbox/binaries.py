@@ -41,6 +41,11 @@ TOOLS = {
     "kubelet": _kubernetes("kubelet"),
     "kube-proxy": _kubernetes("kube-proxy"),
     "coredns": Tool("coredns", "github.com/coredns/coredns", "github.com/coredns/coredns"),
+    "contour": Tool(
+        "contour",
+        "github.com/projectcontour/contour",
+        "github.com/projectcontour/contour/cmd/contour",
+    ),
     "kwok": Tool("kwok", "sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok"),
 }
 
