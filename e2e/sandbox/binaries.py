@@ -47,6 +47,11 @@ TOOLS = {
         "github.com/projectcontour/contour/cmd/contour",
     ),
     "kwok": Tool("kwok", "sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+    "helm-unittest": Tool(
+        "helm-unittest",
+        "github.com/helm-unittest/helm-unittest",
+        "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
+    ),
 }
 
 

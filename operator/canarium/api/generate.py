@@ -33,14 +33,17 @@ def crd() -> dict[str, Any]:
         "when they fail, taken back.",
         "required": ["spec"],
         "properties": {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
+            "apiVersion": {"type": "string", "description": "The API group and version."},
+            "kind": {"type": "string", "description": "The kind."},
             # 45 leaves room for "-" and the revision in a 63-character label (R24).
             "metadata": {
                 "type": "object",
+                "description": "Standard object metadata.",
                 "properties": {
                     "name": {
                         "type": "string",
+                        "description": "A DNS label of at most 45 characters: names of children "
+                        "and of the Service begin with it.",
                         "maxLength": 45,
                         "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$",
                     }
@@ -63,7 +66,7 @@ def crd() -> dict[str, Any]:
                 "plural": PLURAL,
                 "singular": KIND.lower(),
                 "shortNames": ["md"],
-                "categories": ["all"],
+                "categories": ["all", "canarium"],
             },
             "versions": [
                 {

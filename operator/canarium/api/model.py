@@ -22,6 +22,20 @@ Replicas = Annotated[int, Field(ge=0, le=10_000)]
 OpenObject = Annotated[
     dict[str, Any], Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
 ]
+NamedObject = Annotated[
+    dict[str, Any],
+    Field(
+        json_schema_extra={
+            "x-kubernetes-preserve-unknown-fields": True,
+            "required": ["name"],
+            "properties": {
+                "name": {"type": "string", "maxLength": 253, "description": "Its name."}
+            },
+        }
+    ),
+]
+#: For lists of named objects: field managers then share them by name.
+NAMED = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 
 
 def seconds(duration: str) -> float:
@@ -81,9 +95,20 @@ class Model(Part):
 class HttpProbe(Part):
     """The HTTP path that answers 200 when the model, not only the server, is ready."""
 
-    path: str = Field(max_length=1024, pattern=r"^/")
-    period_seconds: int | None = Field(None, ge=1, le=300, description="Default 5.")
-    failure_threshold: int | None = Field(None, ge=1, le=100, description="Default 3.")
+    path: str = Field(
+        max_length=1024,
+        pattern=r"^/",
+        description="Path on the server's port, such as /v2/models/fraud/ready.",
+    )
+    period_seconds: int | None = Field(
+        None, ge=1, le=300, description="Seconds between two probes; default 5."
+    )
+    failure_threshold: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Probes in a row that must fail before a pod is not ready; default 3.",
+    )
 
 
 class Runtime(Part):
@@ -91,13 +116,22 @@ class Runtime(Part):
 
     name: str | None = Field(None, max_length=63, description="A built-in runtime.")
     image: str | None = Field(None, max_length=512, description="The server's image.")
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(None)
-    command: list[Annotated[str, Field(max_length=4096)]] | None = Field(None, max_length=64)
-    args: list[Annotated[str, Field(max_length=4096)]] | None = Field(None, max_length=64)
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
+        None, description="When a node pulls the image; default Kubernetes' own."
+    )
+    command: list[Annotated[str, Field(max_length=4096)]] | None = Field(
+        None, max_length=64, description="Replaces the image's entrypoint."
+    )
+    args: list[Annotated[str, Field(max_length=4096)]] | None = Field(
+        None, max_length=64, description="Arguments of the command."
+    )
     env: (
         Annotated[
-            list[OpenObject],
-            Field(description="Environment of the server, as in a container."),
+            list[NamedObject],
+            Field(
+                description="Environment of the server, as in a container.",
+                json_schema_extra=NAMED,
+            ),
         ]
         | None
     ) = Field(None, max_length=128)
@@ -110,16 +144,28 @@ class Runtime(Part):
 class Resources(Part):
     """Requests and limits of the server's container."""
 
-    requests: OpenObject | None = None
-    limits: OpenObject | None = None
+    requests: OpenObject | None = Field(
+        None, description="What the scheduler sets aside, such as {cpu: 500m, memory: 1Gi}."
+    )
+    limits: OpenObject | None = Field(
+        None, description="What the server may use at most, such as {nvidia.com/gpu: 1}."
+    )
 
 
 class Scaling(Part):
     """A fixed number of replicas, or bounds between which a HorizontalPodAutoscaler moves."""
 
-    replicas: Replicas | None = Field(None, description="Fixed count; default 1.")
-    min_replicas: Annotated[int, Field(ge=1, le=10_000)] | None = Field(None)
-    max_replicas: Annotated[int, Field(ge=1, le=10_000)] | None = Field(None)
+    replicas: Replicas | None = Field(
+        None,
+        description="Fixed count; default 1. `kubectl scale` and a HorizontalPodAutoscaler of "
+        "your own change this field, and need it to be set.",
+    )
+    min_replicas: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        None, description="The autoscaler's lower bound; default 1. Needs maxReplicas."
+    )
+    max_replicas: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        None, description="The autoscaler's upper bound; makes a HorizontalPodAutoscaler."
+    )
     metrics: list[OpenObject] | None = Field(
         None, max_length=16, description="As in autoscaling/v2; default 80 % of the CPU request."
     )
@@ -153,7 +199,9 @@ class Rollout(Part):
     """How a new version takes over."""
 
     strategy: Literal["Canary", "BlueGreen", "Recreate"] | None = Field(
-        None, description="Default Canary."
+        None,
+        description="Canary (default): step by step. BlueGreen: all at once, beside the old "
+        "version. Recreate: the old version goes first, for where only one fits.",
     )
     steps: list[Step] | None = Field(
         None,
@@ -174,17 +222,36 @@ class Rollout(Part):
 class Spec(Part):
     """What is wanted."""
 
-    model: Model = Field(description="What is served.")
-    runtime: Runtime | None = Field(None, description="The server.")
-    resources: Resources | None = Field(None)
+    model: Model = Field(description="What is served: where it is, its format and version.")
+    runtime: Runtime | None = Field(
+        None,
+        description="The server: a built-in runtime by name, a container of your own, or one "
+        "over the other. Absent: picked by model.format.",
+    )
+    resources: Resources | None = Field(
+        None, description="Requests and limits of the server's container."
+    )
     pod_template: OpenObject | None = Field(
         None, description="Escape hatch: metadata and pod spec laid over what is rendered."
     )
-    scaling: Scaling | None = Field(None)
-    traffic: Traffic | None = Field(None)
-    rollout: Rollout | None = Field(None)
+    scaling: Scaling | None = Field(
+        None, description="How many pods serve. Changing it makes no new revision."
+    )
+    traffic: Traffic | None = Field(
+        None, description="How callers reach the model. Changing it makes no new revision."
+    )
+    rollout: Rollout | None = Field(
+        None,
+        description="How a new version takes over, what it must pass, and when it is taken back. "
+        "Changing it makes no new revision.",
+    )
     paused: bool | None = Field(None, description="Freezes steps and bake, never a rollback.")
     restart_token: str | None = Field(
         None, max_length=128, description="Change it to make a new revision of the same model."
     )
-    revision_history_limit: int | None = Field(None, ge=1, le=100, description="Default 10.")
+    revision_history_limit: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="How many retired revisions are kept to return to; default 10.",
+    )

@@ -1,0 +1,143 @@
+"""What the CRDs owe their readers and the API server, whatever kinds there are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from canarium.api import generate
+
+ROOT = Path(__file__).parents[2]
+CRDS = sorted((ROOT / "crds").glob("*.yaml"))
+#: Client-side apply keeps the whole object in an annotation of at most 262,144 bytes.
+LARGEST = 200_000
+
+every_crd = pytest.mark.parametrize("path", CRDS, ids=lambda path: path.stem)
+
+
+def load(path: Path) -> dict[str, Any]:
+    body: dict[str, Any] = yaml.safe_load(path.read_text())
+    return body
+
+
+def nodes(crd: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema node of every version, with its path."""
+
+    def walk(path: str, node: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield path, node
+        for name, child in node.get("properties", {}).items():
+            yield from walk(f"{path}.{name}", child)
+        if "items" in node:
+            yield from walk(f"{path}[]", node["items"])
+        if isinstance(node.get("additionalProperties"), dict):
+            yield from walk(f"{path}{{}}", node["additionalProperties"])
+
+    for version in crd["spec"]["versions"]:
+        yield from walk("", version["schema"]["openAPIV3Schema"])
+
+
+def test_what_is_committed_is_what_the_models_give() -> None:
+    stale = [str(p) for p, text in generate.files().items() if p.read_text() != text]
+    assert stale == []
+
+
+@every_crd
+def test_every_field_is_documented(path: Path) -> None:
+    bare = [
+        where
+        for where, node in nodes(load(path))
+        if not where.endswith(("[]", "{}")) and len(node.get("description", "")) < 9
+    ]
+    assert bare == []
+
+
+@every_crd
+def test_description_is_a_sentence(path: Path) -> None:
+    """`kubectl explain` shows them one below the other."""
+    odd = [
+        (where, node["description"])
+        for where, node in nodes(load(path))
+        if "description" in node
+        and not (node["description"].endswith(".") and node["description"][0].isupper())
+    ]
+    assert odd == []
+
+
+@every_crd
+def test_no_crd_is_too_large_for_client_side_apply(path: Path) -> None:
+    assert len(json.dumps(load(path))) < LARGEST
+    assert path.stat().st_size < LARGEST
+
+
+@every_crd
+def test_every_list_and_string_of_the_spec_is_bounded(path: Path) -> None:
+    """CEL's cost is estimated from the bounds; without them a rule can be refused."""
+    unbounded = [
+        where
+        for where, node in nodes(load(path))
+        if where.startswith(".spec")
+        and (
+            (node.get("type") == "array" and "maxItems" not in node)
+            or (node.get("type") == "string" and not ({"maxLength", "enum"} & node.keys()))
+        )
+    ]
+    assert unbounded == []
+
+
+@every_crd
+def test_list_of_named_objects_is_a_map_by_name(path: Path) -> None:
+    """Then two field managers can each own an entry."""
+    atomic = [
+        where
+        for where, node in nodes(load(path))
+        if where.startswith(".spec")
+        and node.get("type") == "array"
+        and "name" in node["items"].get("properties", {})
+        and node.get("x-kubernetes-list-map-keys") != ["name"]
+    ]
+    assert atomic == []
+
+
+@every_crd
+def test_no_default_inside_a_list_item_and_no_default_at_all(path: Path) -> None:
+    """GitOps tools see a default that the server fills in as drift."""
+    assert [where for where, node in nodes(load(path)) if "default" in node] == []
+
+
+@every_crd
+def test_numbers_in_a_spec_are_whole(path: Path) -> None:
+    floats = [
+        w for w, n in nodes(load(path)) if w.startswith(".spec") and n.get("type") == "number"
+    ]
+    assert floats == []
+
+
+@every_crd
+def test_rule_says_in_words_what_is_right(path: Path) -> None:
+    for where, node in nodes(load(path)):
+        for rule in node.get("x-kubernetes-validations", ()):
+            said = rule.get("message") or rule.get("messageExpression")
+            assert said, (where, rule)
+            if where and node.get("type") == "object" and where != ".spec":
+                assert "fieldPath" in rule, (where, rule)
+
+
+@every_crd
+def test_names_by_which_people_ask(path: Path) -> None:
+    names = load(path)["spec"]["names"]
+    assert names["shortNames"]
+    assert "canarium" in names["categories"]
+
+
+@every_crd
+def test_printed_columns_point_at_fields_that_exist(path: Path) -> None:
+    crd = load(path)
+    known = {where for where, _ in nodes(crd)} | {".metadata.creationTimestamp"}
+    for version in crd["spec"]["versions"]:
+        for column in version.get("additionalPrinterColumns", ()):
+            assert column["jsonPath"].split("[?")[0] in known, column
