@@ -174,6 +174,7 @@ class Cluster:
                         self.spec["model"].get("version"),
                         None,
                         None,
+                        after=minted.after,
                     )
                 )
                 assert find(self.spec, self.records)

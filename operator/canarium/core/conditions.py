@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from canarium.api.status import Condition, Failure, Outcome, RevisionStatus, Status
+from canarium.core.plan import CreateDeployment
 from canarium.core.situation import Situation, stamp
 from canarium.core.traffic import share
 
@@ -20,24 +21,29 @@ STUCK = frozenset({"Invalid", "Failed", "RolledBack"})
 
 
 def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status:
-    """The whole status after `draft`; equal to the old one when nothing is new."""
-    observed = s.observed
-    stable = _part(s, draft.stable, None)
+    """The whole status after `draft`; equal to the old one when nothing is new.
+
+    A status is written for a transition. Counts of pods go with it; while pods are waited for, a
+    count that changed is no reason to write.
+    """
+    stable = _part(s, draft.stable, draft)
     candidate = _part(s, draft.candidate, draft)
-    serving = observed.record(draft.stable)
+    previous = _part(s, draft.previous, draft)
+    serving = s.observed.record(draft.stable)
     down = s.down_since if draft.stable == s.stable else None
-    return Status(
+    parts = [part for part in (stable, candidate, previous) if part]
+    status = Status(
         observed_generation=generation,
         phase=phase,
         message=draft.message,
         version=serving.version if serving else _spoken(s, draft.stable),
         weight=candidate.weight if candidate and draft.stable else None,
-        replicas=sum(d.replicas for d in observed.deployments),
-        ready_replicas=sum(1 for p in observed.pods if p.serves),
+        replicas=sum(part.replicas for part in parts),
+        ready_replicas=sum(part.ready for part in parts),
         selector=f"canarium.dev/model={s.name}",
         stable=stable,
         candidate=candidate,
-        previous=_part(s, draft.previous, None),
+        previous=previous,
         progress=draft.progress if draft.candidate else None,
         bake_since=draft.bake_since,
         stable_down_since=stamp(down) if down is not None else None,
@@ -45,34 +51,55 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
         conditions=_conditions(s, phase, draft, generation),
         history=_history(s, draft.outcome),
     )
+    waits = phase == "RollingBack" or bool(status.progress and status.progress.waiting_since)
+    return s.status if waits and _uncounted(status) == _uncounted(s.status) else status
+
+
+def _uncounted(status: Status) -> Status:
+    none = {"replicas": 0, "ready": 0, "effective_weight": 0}
+    parts = {
+        name: part.model_copy(update=none)
+        for name, part in (
+            ("stable", status.stable),
+            ("candidate", status.candidate),
+            ("previous", status.previous),
+        )
+        if part
+    }
+    return status.model_copy(update={"replicas": 0, "ready_replicas": 0, **parts})
 
 
 def _spoken(s: Situation, revision: str | None) -> str | None:
     return (s.spec.get("model") or {}).get("version") if revision == s.target else None
 
 
-def _part(s: Situation, revision: str | None, draft: Draft | None) -> RevisionStatus | None:
+def _part(s: Situation, revision: str | None, draft: Draft) -> RevisionStatus | None:
     if revision is None:
         return None
     record, deployment = s.observed.record(revision), s.observed.deployment(revision)
+    made = next(
+        (a for a in draft.actions if isinstance(a, CreateDeployment) and a.revision == revision),
+        deployment,
+    )
     ready = s.observed.ready(revision)
     wanted, effective = 0, 0
     shared = s.observed.service is not None and s.observed.service.color == ""
-    if draft is None:
-        wanted = 100 - (s.progress.weight if shared else 0) if revision == s.stable else 0
-    elif draft.progress:
-        wanted = draft.progress.weight
-    if shared:
+    if revision == draft.candidate:
+        wanted = draft.progress.weight if draft.progress else 0
+    elif revision == draft.stable:
+        wanted = 100 - (draft.progress.weight if draft.candidate and draft.progress else 0)
+    if draft.stable != s.stable:
+        # This decision moves all traffic; what is observed is from before.
+        effective = wanted
+    elif shared:
         effective = share(ready, sum(1 for p in s.observed.pods if p.serves) - ready)
     elif deployment and s.observed.service and s.observed.service.color == deployment.color:
         effective = 100 if ready else 0
-    if draft is None and revision == s.target and revision != s.stable:
-        wanted, effective = 100, 100
     return RevisionStatus(
         revision=revision,
         version=record.version if record else _spoken(s, revision),
-        color=deployment.color if deployment else None,
-        replicas=deployment.replicas if deployment else 0,
+        color=made.color if made else None,
+        replicas=made.replicas if made else 0,
         ready=ready,
         weight=wanted,
         effective_weight=effective,

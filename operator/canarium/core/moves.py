@@ -27,7 +27,7 @@ def traffic_off(s: Situation, actions: list[Action], candidate: str | None = Non
         service is None
         or service.color != color
         or service.stable != s.stable
-        or service.candidate != candidate
+        or service.candidate not in (None, candidate)
     )
     if wrong and not safe_to_select(color, s.observed):
         return False
@@ -83,8 +83,7 @@ def judged(s: Situation, *, was_good: bool) -> tuple[Cause | None, float | None]
 
 def next_step(s: Situation) -> Step | None:
     """The step to reach or hold; None when only promotion is left (R11, R12)."""
-    record = s.observed.record(s.target)
-    if s.settings.strategy != "Canary" or (record and record.promoted_at):
+    if s.settings.strategy != "Canary" or s.target in s.promoted:
         return None
     steps, progress = s.settings.steps, s.progress
     if progress.weight == 0:
@@ -93,6 +92,25 @@ def next_step(s: Situation) -> Step | None:
         step = steps[progress.step]
         return None if step.weight >= 100 and step.pause == 0 else step
     return next((step for step in steps if step.weight > progress.weight), None)
+
+
+def bringing(s: Situation, weight: int, need: int) -> str:
+    """One text for all that happens until a weight is in effect: a status is not written for each
+    pod that gets ready on the way.
+    """
+    pods = "pod" if need == 1 else "pods"
+    return f"bringing version {word(s, s.target)} to weight {weight}: needs {need} ready {pods}"
+
+
+def gating(count: int) -> str:
+    """What is said of a first version until the Service lists its pods."""
+    return f"starting the first version: needs {count} ready {'pod' if count == 1 else 'pods'}"
+
+
+def serving(s: Situation, *, bakes: bool) -> str:
+    """What is said of a promoted version."""
+    warm = f"; the version before stays warm for {s.settings.bake_time:g}s" if bakes else ""
+    return f"serving{warm}"
 
 
 def waiting(s: Situation) -> Progress:

@@ -69,9 +69,12 @@ def _is_invalid(s: Situation) -> bool:
     """Nothing of the wanted revision runs yet, and it cannot be made.
 
     Once it runs, a refused write is no reason to stop judging it: then the other rows decide,
-    and the refusal is only told.
+    and the refusal is only told. The callers' Service is made last, so a conflict over its name
+    comes when the first version runs.
     """
-    if s.observed.deployment(s.target) is not None:
+    rejection = s.observed.rejection
+    late = rejection is not None and rejection.conflict and s.stable is None
+    if s.observed.deployment(s.target) is not None and not late:
         return False
     if s.observed.foreign or s.observed.rejection:
         return True

@@ -32,6 +32,8 @@ class Record:
     promoted_at: str | None
     verdict: str | None
     owned: bool = True
+    #: The revision that was stable when this one was made: so that one was promoted.
+    after: str | None = None
 
 
 def identity_v1(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,10 +91,11 @@ class Minted:
     digest: str
     identity: Mapping[str, Any]
     algorithm: str = ALGORITHM
+    after: str | None = None
 
 
-def mint(spec: Mapping[str, Any], records: Iterable[Record]) -> Minted:
-    """A new revision for `spec`.
+def mint(spec: Mapping[str, Any], records: Iterable[Record], after: str | None = None) -> Minted:
+    """A new revision for `spec`; `after` is the revision that is stable now.
 
     A retry of the same identity gets a suffix (`-2`, `-3` …), since its predecessor's record is
     immutable and its Deployment's name may still be taken by terminating pods.
@@ -107,4 +110,5 @@ def mint(spec: Mapping[str, Any], records: Iterable[Record]) -> Minted:
         number=max((record.number for record in known), default=0) + 1,
         digest=digest,
         identity=identity,
+        after=after,
     )

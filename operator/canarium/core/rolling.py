@@ -9,6 +9,7 @@ from canarium.api.defaults import (
 )
 from canarium.api.status import (
     Progress,
+    RevisionStatus,
 )
 from canarium.core.draft import (
     Draft,
@@ -18,6 +19,7 @@ from canarium.core.health import (
 )
 from canarium.core.moves import (
     arrived,
+    bringing,
     failure_of,
     judged,
     next_step,
@@ -25,6 +27,7 @@ from canarium.core.moves import (
     removed,
     replicas_of,
     said,
+    serving,
     shared,
     stored,
     traffic_off,
@@ -73,12 +76,12 @@ def rolling_out(s: Situation) -> Draft:
     if ready < need:
         if s.stable_broken and ready:
             actions += shared(s)
-        text = (
-            f"waiting for {need} pods of version {word(s, s.target)} before weight {weight}: "
-            f"{ready} ready"
-        )
         return replace(
-            base, message=text, actions=tuple(actions), progress=waiting(s), requeue_after=recheck
+            base,
+            message=bringing(s, weight, need),
+            actions=tuple(actions),
+            progress=waiting(s),
+            requeue_after=recheck,
         )
     if step is None:
         return _promoting(s, base, actions, deployment.color, recheck)
@@ -117,15 +120,14 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
             progress=Progress(),
         )
     step = next_step(s)
-    actions.append(
-        CreateDeployment(s.target, s.free_color, needed(step.weight if step else 100, s.count))
-    )
+    weight = step.weight if step else 100
+    need = needed(weight, s.count)
+    actions.append(CreateDeployment(s.target, s.free_color, need))
     return replace(
         base,
-        message=f"starting version {word(s, s.target)}",
+        message=bringing(s, weight, need),
         actions=tuple(actions),
         progress=Progress(waiting_since=stamp(s.now)),
-        events=(Event("Normal", "CanaryStarted", f"revision {s.target} is starting"),),
         requeue_after=s.settings.progress_deadline,
     )
 
@@ -168,17 +170,14 @@ def _holding(
         actions += shared(s)
         return replace(
             base,
-            message=f"shifting traffic to weight {step.weight}",
+            message=bringing(s, step.weight, needed(step.weight, s.count)),
             actions=tuple(actions),
-            progress=arrived(s, index, s.progress.weight),
+            progress=waiting(s),
+            requeue_after=recheck,
         )
     progress = arrived(s, index, step.weight)
-    events: tuple[Event, ...] = ()
     if progress.step_since is None:
         progress = progress.model_copy(update={"step_since": stamp(s.now)})
-        events = (
-            Event("Normal", "TrafficShifted", f"revision {s.target} is at weight {step.weight}"),
-        )
     since = parse(progress.step_since or stamp(s.now))
     if step.pause is None:
         return replace(
@@ -186,7 +185,6 @@ def _holding(
             message=f"weight {step.weight}: waits for the promote command",
             actions=tuple(actions),
             progress=progress,
-            events=events,
             requeue_after=recheck,
         )
     left = since + step.pause - s.now
@@ -198,18 +196,13 @@ def _holding(
             message=f"weight {step.weight} {held}",
             actions=tuple(actions),
             progress=progress,
-            events=events,
             requeue_after=wait,
         )
+    # What comes next is decided at once: a status of its own would say nothing to anybody.
     onward = progress.model_copy(update={"step": index + 1, "step_since": None})
-    return replace(
-        base,
-        message=f"weight {step.weight} is done",
-        actions=tuple(actions),
-        progress=onward,
-        events=events,
-        requeue_after=0.0,
-    )
+    candidate = RevisionStatus(revision=s.target)
+    known = s.status.model_copy(update={"progress": onward, "candidate": candidate})
+    return rolling_out(replace(s, status=known))
 
 
 def _promoting(
@@ -225,11 +218,10 @@ def _promoting(
             requeue_after=recheck,
         )
     actions.append(Route(color, s.target, None))
-    actions.append(Annotate(s.target, (("promoted-at", stamp(s.now)),)))
     keep = s.settings.bake_time > 0 and s.settings.strategy != "Recreate"
     return replace(
         base,
-        message="serving",
+        message=serving(s, bakes=keep),
         phase="Baking" if keep else "Ready",
         actions=tuple(actions),
         stable=s.target,

@@ -9,10 +9,12 @@ from canarium.core.draft import (
 )
 from canarium.core.moves import (
     failure_of,
+    gating,
     judged,
     outcome_of,
     removed,
     said,
+    serving,
     traffic_off,
     word,
 )
@@ -123,13 +125,20 @@ def baking(s: Situation) -> Draft:
         wait = [x for x in (left if left > 0 else None, recheck) if x is not None]
         return replace(
             base,
-            message=f"serving; the version before stays warm for {s.settings.bake_time:g}s",
+            message=serving(s, bakes=True),
             requeue_after=min(wait, default=None),
         )
     actions: list[Action] = []
     if traffic_off(s, actions):
         actions += removed(s, (s.previous or "",))
-    return replace(base, message="serving", actions=tuple(actions), previous=None, bake_since=None)
+    return replace(
+        base,
+        message=serving(s, bakes=False),
+        actions=tuple(actions),
+        previous=None,
+        bake_since=None,
+        phase="Ready",
+    )
 
 
 def steady(s: Situation) -> Draft:
@@ -140,13 +149,27 @@ def steady(s: Situation) -> Draft:
     if traffic_off(s, actions):
         actions += removed(s, s.strays)
     ready = s.observed.ready(s.stable)
-    text = "serving" if ready >= s.count else f"{ready} of {s.count} pods are ready"
-    withdrawn = s.status.candidate
-    return Draft(
-        text,
-        tuple(actions),
-        stable=s.stable,
-        outcome=outcome_of(s, withdrawn.revision, "Withdrawn", "SpecReturned")
-        if withdrawn and withdrawn.revision != s.stable
-        else None,
+    candidate = s.status.candidate
+    base = Draft(serving(s, bakes=False), tuple(actions), stable=s.stable)
+    if ready < s.count:
+        base = replace(base, message=f"{ready} of {s.count} pods are ready")
+    if candidate is None:
+        return base
+    if candidate.revision != s.stable:
+        withdrawn = outcome_of(s, candidate.revision, "Withdrawn", "SpecReturned")
+        return replace(base, outcome=withdrawn)
+    if ready >= s.count and s.status.stable is None and not s.observed.served_by(s.stable):
+        return replace(
+            base,
+            message=gating(s.count),
+            stable=None,
+            candidate=s.stable,
+            progress=s.status.progress,
+            phase="Starting",
+        )
+    why = "FirstVersion" if s.status.stable is None else "StepsDone"
+    return replace(
+        base,
+        outcome=outcome_of(s, candidate.revision, "Promoted", why),
+        events=(Event("Normal", "Promoted", f"revision {s.stable} is live"),),
     )

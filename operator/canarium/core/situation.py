@@ -37,7 +37,7 @@ class Situation:
     def minted(self) -> Minted | None:
         """The revision to store when no record has this spec's identity."""
         known = find(self.spec, self.observed.records)
-        return None if known else mint(self.spec, self.observed.records)
+        return None if known else mint(self.spec, self.observed.records, after=self.stable)
 
     @cached_property
     def target(self) -> str:
@@ -52,9 +52,33 @@ class Situation:
             return service.stable
         if self.status.stable and self.observed.record(self.status.stable.revision):
             return self.status.stable.revision
-        promoted = [r for r in self.observed.records if r.promoted_at]
-        last = max(promoted, key=lambda r: r.promoted_at or "", default=None)
-        return last.revision if last else None
+        return self._served_last
+
+    @cached_property
+    def _served_last(self) -> str | None:
+        """Who was stable, by the records and Deployments alone.
+
+        A Deployment goes only after its successor was promoted: where the newest record's
+        predecessor has one, the newest was not promoted yet, else it was.
+        """
+        newest = max(self.observed.records, key=lambda r: r.number, default=None)
+        if newest is None or newest.after is None:
+            return None
+        running = {d.revision for d in self.observed.deployments}
+        if newest.after in running or newest.revision not in running:
+            return newest.after
+        return newest.revision if newest.verdict != QUARANTINED else newest.after
+
+    @cached_property
+    def promoted(self) -> frozenset[str]:
+        """Revisions known to have been promoted once: who serves, and who served when another
+        record was made. A record of its own for that would be a write that tells nothing new.
+        """
+        noted = {r.after for r in self.observed.records} | {
+            r.revision for r in self.observed.records if r.promoted_at
+        }
+        told = {o.revision for o in self.status.history if o.outcome == "Promoted"}
+        return frozenset(x for x in (self.stable, *noted, *told) if x)
 
     @cached_property
     def previous(self) -> str | None:

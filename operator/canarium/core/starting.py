@@ -10,6 +10,7 @@ from canarium.core.draft import (
 )
 from canarium.core.moves import (
     failure_of,
+    gating,
     judged,
     outcome_of,
     removed,
@@ -37,7 +38,8 @@ def first_version(s: Situation) -> Draft:
     deployment = s.observed.deployment(s.target)
     count = max(1, s.settings.base)
     actions: list[Action] = stored(s)
-    if s.observed.service is None or (s.observed.service.candidate != s.target):
+    service = s.observed.service
+    if service and service.color is not None:
         actions.append(Route(None, None, s.target))
     actions += removed(s, s.strays)
     if s.quarantined:
@@ -57,11 +59,10 @@ def first_version(s: Situation) -> Draft:
             )
         actions.append(CreateDeployment(s.target, s.free_color, count))
         return Draft(
-            "starting the first version",
+            gating(count),
             tuple(actions),
             candidate=s.target,
             progress=Progress(waiting_since=stamp(s.now)),
-            events=(Event("Normal", "Created", f"revision {s.target} is starting"),),
             requeue_after=s.settings.progress_deadline,
         )
     failed, recheck = judged(s, was_good=False)
@@ -80,20 +81,12 @@ def first_version(s: Situation) -> Draft:
             events=(Event("Warning", failed.reason, said(s.target, failed)),),
         )
     if ready >= count and deployment.replicas >= count:
+        # This write makes it stable; the status says so once callers are answered (see `steady`).
         actions.append(Route(deployment.color, s.target, None))
-        actions.append(Annotate(s.target, (("promoted-at", stamp(s.now)),)))
-        return Draft(
-            "serving",
-            tuple(actions),
-            stable=s.target,
-            phase="Ready",
-            outcome=outcome_of(s, s.target, "Promoted", "FirstVersion"),
-            events=(Event("Normal", "Promoted", f"revision {s.target} is live"),),
-        )
-    if deployment.replicas < count and not s.observed.autoscaler(s.target):
+    elif deployment.replicas < count and not s.observed.autoscaler(s.target):
         actions.append(Scale(s.target, count))
     return Draft(
-        f"{ready} of {count} pods of the first version are ready",
+        gating(count),
         tuple(actions),
         candidate=s.target,
         progress=waiting(s),

@@ -68,6 +68,7 @@ def record(raw: Raw) -> Child[Record]:
         version=(data.get("model") or {}).get("version"),
         promoted_at=notes.get(f"{GROUP}/promoted-at"),
         verdict=notes.get(f"{GROUP}/verdict"),
+        after=data.get("after"),
     )
     return _child(raw, fact, data.get("template") or {})
 

@@ -79,8 +79,9 @@ def _named(value: Any) -> bool:
 
 
 def record(parent: Mapping[str, Any], minted: Mapping[str, Any], template: Manifest) -> Manifest:
-    """The ControllerRevision; `minted` has revision, number, algorithm, digest, identity."""
+    """The ControllerRevision; `minted` has revision, number, algorithm, digest, identity, after."""
     spec = parent["spec"]
+    after = {"after": minted["after"]} if minted.get("after") else {}
     return {
         **_head(parent, "apps/v1", "ControllerRevision", minted["revision"]),
         "revision": minted["number"],
@@ -88,6 +89,7 @@ def record(parent: Mapping[str, Any], minted: Mapping[str, Any], template: Manif
             "algorithm": minted["algorithm"],
             "digest": minted["digest"],
             "identity": minted["identity"],
+            **after,
             "model": spec.get("model"),
             "template": template,
         },

@@ -1,0 +1,59 @@
+"""How many writes a story takes: none in vain. Every object's status counts, and so do Events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from core.cluster import Cluster, spec
+
+
+def written(cluster: Cluster, during: Callable[[], object]) -> tuple[int, int]:
+    """Writes of objects and Events while `during` runs."""
+    before = (cluster.writes, len(cluster.events))
+    during()
+    return cluster.writes - before[0], len(cluster.events) - before[1]
+
+
+def changed(cluster: Cluster, **extra: object) -> Callable[[], object]:
+    def act() -> None:
+        cluster.spec = spec("2", **extra)
+        cluster.run(100)
+        assert cluster.serving() == {"2": cluster.spec["scaling"]["replicas"]}
+        assert cluster.status.phase == "Ready"
+
+    return act
+
+
+@pytest.mark.parametrize("replicas", [1, 3, 50])
+def test_creation_writes_record_deployment_service_and_two_statuses(replicas: int) -> None:
+    cluster = Cluster(spec("1", scaling={"replicas": replicas}))
+    assert written(cluster, lambda: cluster.run(20)) == (5, 1)
+    assert cluster.status.phase == "Ready"
+
+
+@pytest.mark.parametrize("replicas", [1, 50])
+def test_update_of_one_weight_takes_eight_writes_and_one_event(replicas: int) -> None:
+    extra = {
+        "scaling": {"replicas": replicas},
+        "rollout": {"steps": [{"weight": 20, "pause": "5s"}], "bakeTime": "0s"},
+    }
+    cluster = Cluster(spec("1", **extra)).run(20)
+    # With more than one pod, the second weight also needs a scale and a status that says so.
+    more = 2 if replicas > 1 else 0
+    assert written(cluster, changed(cluster, **extra)) == (8 + more, 1)
+
+
+def test_bake_costs_one_status_more() -> None:
+    extra = {
+        "scaling": {"replicas": 1},
+        "rollout": {"steps": [{"weight": 20, "pause": "5s"}], "bakeTime": "20s"},
+    }
+    cluster = Cluster(spec("1", **extra)).run(20)
+    assert written(cluster, changed(cluster, **extra)) == (9, 1)
+
+
+def test_each_weight_costs_at_most_a_scale_and_two_statuses() -> None:
+    cluster = Cluster(spec("1")).run(20)
+    assert written(cluster, changed(cluster, scaling={"replicas": 3})) == (12, 1)
