@@ -1,0 +1,169 @@
+"""Windows of scraped samples, per revision: what counters, gauges and histograms did meanwhile.
+
+Resets, restarts and missing series are read as a Prometheus server reads them, with two
+differences that are on purpose: nothing is extrapolated to the window's edges, so a count stays a
+count that a test can use; and a counter that was absent in an earlier *successful* scrape of the
+same pod counts from zero when it appears, so that the very first error is not lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+#: Label pairs of a series, sorted, without its name.
+Labels = tuple[tuple[str, str], ...]
+#: Values of one selector in one scrape, by series.
+Values = Mapping[Labels, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """What one pod said at one moment. `values` has an entry, perhaps empty, per selector asked.
+
+    `incarnation` tells two containers of one pod apart; another one begins all counters anew.
+    """
+
+    pod: str
+    at: float
+    values: Mapping[str, Values]
+    incarnation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The scrapes of one revision's pods, in the order of time; all times in POSIX seconds."""
+
+    scrapes: tuple[Scrape, ...] = ()
+    #: Scrapes that failed, newest last: (when, pod, why).
+    failures: tuple[tuple[float, str, str], ...] = ()
+    _by_pod: Mapping[str, tuple[Scrape, ...]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        pods: dict[str, list[Scrape]] = {}
+        for scrape in self.scrapes:
+            pods.setdefault(scrape.pod, []).append(scrape)
+        object.__setattr__(self, "_by_pod", {pod: tuple(found) for pod, found in pods.items()})
+
+    @property
+    def pods(self) -> tuple[tuple[Scrape, ...], ...]:
+        """The scrapes of each pod."""
+        return tuple(self._by_pod.values())
+
+    @property
+    def newest(self) -> float | None:
+        return max((s.at for s in self.scrapes), default=None)
+
+    @property
+    def seconds(self) -> float:
+        """The time between the first and the last scrape; 0 when there is no such span."""
+        if len(self.scrapes) < 2:
+            return 0.0
+        return max(s.at for s in self.scrapes) - min(s.at for s in self.scrapes)
+
+    def knows(self, selector: str) -> bool:
+        """Whether any scrape has a series of `selector`."""
+        return any(scrape.values.get(selector) for scrape in self.scrapes)
+
+    def since(self, moment: float) -> Window:
+        """The window from `moment` on, with each pod's last scrape before it as the baseline."""
+        kept = []
+        for scrapes in self.pods:
+            before = [s for s in scrapes if s.at <= moment][-1:]
+            kept += [*before, *(s for s in scrapes if s.at > moment)]
+        failures = tuple(f for f in self.failures if f[0] > moment)
+        return Window(tuple(sorted(kept, key=lambda s: s.at)), failures)
+
+
+def increases(window: Window, selector: str) -> dict[Labels, float]:
+    """By how much each counter of `selector` grew, over all pods."""
+    total: dict[Labels, float] = {}
+    for scrapes in window.pods:
+        for before, after in pairwise(scrapes):
+            old, new = before.values.get(selector, {}), after.values.get(selector, {})
+            restarted = before.incarnation != after.incarnation
+            for series, value in new.items():
+                base = 0.0 if restarted else old.get(series, 0.0)
+                # A counter that fell was reset: all that it shows now is new.
+                grown = value - base if value >= base else value
+                total[series] = total.get(series, 0.0) + grown
+    return total
+
+
+def increase(window: Window, selector: str) -> float:
+    """By how much the counters of `selector` grew together."""
+    return sum(increases(window, selector).values())
+
+
+def levels(window: Window, selector: str) -> list[float]:
+    """Each pod's gauge (its series summed), as the mean over the window."""
+    found = []
+    for scrapes in window.pods:
+        values = [sum(s.values[selector].values()) for s in scrapes if s.values.get(selector)]
+        if values:
+            found.append(sum(values) / len(values))
+    return found
+
+
+def buckets(window: Window, selector: str) -> list[tuple[float, float]]:
+    """A histogram's growth: (upper bound, observations at or under it), by bound.
+
+    Counts are made monotonic, since scrapes are not atomic. Empty without a `+Inf` bucket.
+    """
+    grown: dict[float, float] = {}
+    for series, value in increases(window, selector).items():
+        text = dict(series).get("le")
+        if text is not None:
+            grown[_bound(text)] = grown.get(_bound(text), 0.0) + value
+    if float("inf") not in grown:
+        return []
+    found, highest = [], 0.0
+    for bound, count in sorted(grown.items()):
+        highest = max(highest, count)
+        found.append((bound, highest))
+    return found
+
+
+def _bound(text: str) -> float:
+    return float("inf") if text in ("+Inf", "Inf") else float(text)
+
+
+def quantile(q: float, histogram: Iterable[tuple[float, float]]) -> float | None:
+    """The q-quantile by linear interpolation inside its bucket, as `histogram_quantile` has it.
+
+    In the last, open bucket it is that bucket's lower bound. None without observations.
+    """
+    rows = list(histogram)
+    total = rows[-1][1] if rows else 0.0
+    if total <= 0:
+        return None
+    rank = q * total
+    low, below = 0.0, 0.0
+    for index, (bound, count) in enumerate(rows):
+        if count >= rank:
+            if bound == float("inf"):
+                return rows[index - 1][0] if index else None
+            if index == 0 and bound <= 0:
+                return bound
+            return low + (bound - low) * ((rank - below) / (count - below) if count > below else 0)
+        low, below = bound, count
+    return None
+
+
+def above(limit: float, histogram: Iterable[tuple[float, float]]) -> float:
+    """How many observations were over `limit`, by the same interpolation."""
+    rows = list(histogram)
+    total = rows[-1][1] if rows else 0.0
+    low, below = 0.0, 0.0
+    for bound, count in rows:
+        if limit <= bound:
+            if bound == float("inf"):
+                # All that is known is that they are over the highest finite bound.
+                return total - below
+            share = (limit - low) / (bound - low) if bound > low else 1.0
+            return total - (below + (count - below) * max(0.0, min(1.0, share)))
+        low, below = bound, count
+    return 0.0
