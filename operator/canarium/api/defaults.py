@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from canarium.api.model import Scaling, Spec, seconds
+from canarium.api.base import seconds
+from canarium.api.model import Scaling, Spec
 
 MANUAL = "Manual"
 

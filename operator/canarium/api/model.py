@@ -7,54 +7,12 @@ default inside a list item, because GitOps tools see such defaults as drift.
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
-Percent = Annotated[int, Field(ge=1, le=100)]
-Replicas = Annotated[int, Field(ge=0, le=10_000)]
-OpenObject = Annotated[
-    dict[str, Any], Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
-]
-NamedObject = Annotated[
-    dict[str, Any],
-    Field(
-        json_schema_extra={
-            "x-kubernetes-preserve-unknown-fields": True,
-            "required": ["name"],
-            "properties": {
-                "name": {"type": "string", "maxLength": 253, "description": "Its name."}
-            },
-        }
-    ),
-]
-#: For lists of named objects: field managers then share them by name.
-NAMED = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
-
-
-def seconds(duration: str) -> float:
-    """Seconds in a Go-style duration such as `1m30s` or `500ms`.
-
-    Raises ValueError with the text when it is no duration.
-    """
-    if not re.match(DURATION_PATTERN, duration):
-        raise ValueError(f"{duration!r} is no duration such as 30s, 5m or 1h30m")
-    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", duration)
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-class Part(BaseModel):
-    """A part of the resource: camelCase outside, frozen, unknown fields refused."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid"
-    )
+from canarium.api.base import Duration, OpenObject, Part, Percent, Replicas
+from canarium.api.server import Server
 
 
 class Model(Part):
@@ -78,8 +36,14 @@ class Model(Part):
     format: str | None = Field(
         None,
         max_length=63,
-        description="The model's format, such as sklearn. Picks a built-in runtime when "
+        description="The model's format, such as sklearn. Picks a runtime when "
         "spec.runtime names neither a runtime nor an image.",
+    )
+    format_version: str | None = Field(
+        None,
+        max_length=63,
+        description="Version of the format, such as 1.7 of sklearn; narrows the choice of a "
+        "runtime by format.",
     )
     version: str | None = Field(
         None, max_length=128, description="Your own word for this version; shown everywhere."
@@ -92,52 +56,20 @@ class Model(Part):
     )
 
 
-class HttpProbe(Part):
-    """The HTTP path that answers 200 when the model, not only the server, is ready."""
+class Runtime(Server):
+    """The server: a runtime by name, a container of one's own, or one over the other."""
 
-    path: str = Field(
-        max_length=1024,
-        pattern=r"^/",
-        description="Path on the server's port, such as /v2/models/fraud/ready.",
-    )
-    period_seconds: int | None = Field(
-        None, ge=1, le=300, description="Seconds between two probes; default 5."
-    )
-    failure_threshold: int | None = Field(
+    name: str | None = Field(
         None,
-        ge=1,
-        le=100,
-        description="Probes in a row that must fail before a pod is not ready; default 3.",
+        max_length=63,
+        description="A ModelRuntime of this namespace, a ClusterModelRuntime, or a built-in "
+        "runtime, looked for in this order.",
     )
-
-
-class Runtime(Part):
-    """The server: a built-in runtime by name, a container of one's own, or one over the other."""
-
-    name: str | None = Field(None, max_length=63, description="A built-in runtime.")
-    image: str | None = Field(None, max_length=512, description="The server's image.")
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
-        None, description="When a node pulls the image; default Kubernetes' own."
-    )
-    command: list[Annotated[str, Field(max_length=4096)]] | None = Field(
-        None, max_length=64, description="Replaces the image's entrypoint."
-    )
-    args: list[Annotated[str, Field(max_length=4096)]] | None = Field(
-        None, max_length=64, description="Arguments of the command."
-    )
-    env: (
-        Annotated[
-            list[NamedObject],
-            Field(
-                description="Environment of the server, as in a container.",
-                json_schema_extra=NAMED,
-            ),
-        ]
-        | None
-    ) = Field(None, max_length=128)
-    port: int | None = Field(None, ge=1, le=65535, description="The port that answers requests.")
-    readiness: HttpProbe | None = Field(
-        None, description="Required with an image of one's own and no runtime name."
+    parameters: dict[str, Annotated[str, Field(max_length=1024)]] | None = Field(
+        None,
+        max_length=64,
+        description="Values for the runtime's templates, as parameters.NAME; which there are is "
+        "the runtime's to say.",
     )
 
 

@@ -1,0 +1,56 @@
+"""What all kinds are made of: the base of every part, and the types that fields share."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
+Percent = Annotated[int, Field(ge=1, le=100)]
+Replicas = Annotated[int, Field(ge=0, le=10_000)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+OpenObject = Annotated[
+    dict[str, Any], Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
+]
+NamedObject = Annotated[
+    dict[str, Any],
+    Field(
+        json_schema_extra={
+            "x-kubernetes-preserve-unknown-fields": True,
+            "required": ["name"],
+            "properties": {
+                "name": {"type": "string", "maxLength": 253, "description": "Its name."}
+            },
+        }
+    ),
+]
+#: For lists of named objects: field managers then share them by name.
+NAMED: dict[str, Any] = {
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["name"],
+}
+
+
+def seconds(duration: str) -> float:
+    """Seconds in a Go-style duration such as `1m30s` or `500ms`.
+
+    Raises ValueError with the text when it is no duration.
+    """
+    if not re.match(DURATION_PATTERN, duration):
+        raise ValueError(f"{duration!r} is no duration such as 30s, 5m or 1h30m")
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", duration)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+class Part(BaseModel):
+    """A part of a resource: camelCase outside, frozen, unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid"
+    )
