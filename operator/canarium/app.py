@@ -11,7 +11,7 @@ import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from canarium.engine.reconciler import Reconciler
+from canarium.engine.engine import Engine
 from canarium.kube.lease import Lease
 from canarium.kube.transport import Client
 
@@ -39,17 +39,19 @@ class Application:
         self._task: asyncio.Task[None] | None = None
         self._lease: Lease | None = None
         self._guard: asyncio.Task[None] | None = None
-        self.reconciler: Reconciler
+        self.engine: Engine
 
     async def start(self) -> None:
         client = await self._stack.enter_async_context(
             Client.connect(self._settings.kubeconfig, self._settings.context)
         )
-        self.reconciler = Reconciler(client, self._settings.namespace)
+        self.engine = Engine(
+            client, namespaces=[self._settings.namespace], workers=self._settings.workers
+        )
         if self._settings.lease_namespace:
             identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
             self._lease = Lease(client, self._settings.lease_namespace, "canarium", identity)
-        self._task = asyncio.create_task(self.reconciler.run(self._settings.workers, self._lead))
+        self._task = asyncio.create_task(self.engine.run(self._lead))
 
     async def _lead(self) -> None:
         """Returns when this process is the one that may write."""
@@ -77,8 +79,8 @@ class Application:
     def oldest_watch(self) -> float:
         """Seconds since the quietest watch gave a sign of life.
 
-        Raises RuntimeError when the reconciler has ended, so that the probe fails.
+        Raises RuntimeError when the engine has ended, so that the probe fails.
         """
         if self._task and self._task.done():
-            raise RuntimeError("the reconciler has ended")
-        return max(i.age() for i in self.reconciler.store.informers.values())
+            raise RuntimeError("the engine has ended")
+        return max((r.age() for r in self.engine.following.reflectors()), default=0.0)

@@ -35,11 +35,12 @@ def register(registry: kopf.OperatorRegistry, application: Application) -> None:
         await application.stop()
 
     @kopf.on.event(GROUP, "v1alpha1", PLURAL, registry=registry)
-    async def seen(event: Any, namespace: str | None, name: str, **_: Any) -> None:
+    async def seen(event: Any, namespace: str | None, name: str, uid: str, **_: Any) -> None:
+        parents, body = application.engine.store.parents, event["object"]
         if event["type"] == "DELETED":
-            application.reconciler.store.lose_parent((namespace or "", name))
+            parents.forget(namespace or "", name, uid, int(body["metadata"]["resourceVersion"]))
         else:
-            application.reconciler.store.see_parent(dict(event["object"]))
+            parents.observe(dict(body))
 
     @kopf.on.probe(registry=registry, id="watches")
     async def watches(**_: Any) -> float:

@@ -8,6 +8,7 @@ import itertools
 import pytest
 
 from canarium.engine.queue import Urgency, WorkQueue
+from canarium.kube.timing import Timing
 
 
 class Clock:
@@ -24,7 +25,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def queue(clock: Clock) -> WorkQueue[str]:
-    return WorkQueue(clock)
+    return WorkQueue(Timing(clock=clock))
 
 
 def drain(queue: WorkQueue[str]) -> list[str]:
@@ -111,7 +112,7 @@ async def test_backoff_doubles_per_key_until_forgotten(queue: WorkQueue[str]) ->
 
 
 async def test_get_wakes_for_a_key_and_for_a_delay() -> None:
-    queue: WorkQueue[str] = WorkQueue(asyncio.get_running_loop().time)
+    queue: WorkQueue[str] = WorkQueue()
     waiting = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
     queue.add("a")
@@ -121,7 +122,7 @@ async def test_get_wakes_for_a_key_and_for_a_delay() -> None:
 
 
 async def test_several_workers_share_the_keys() -> None:
-    queue: WorkQueue[str] = WorkQueue(asyncio.get_running_loop().time)
+    queue: WorkQueue[str] = WorkQueue()
     workers = [asyncio.create_task(queue.get()) for _ in range(3)]
     await asyncio.sleep(0)
     for key in "abc":
@@ -151,3 +152,64 @@ async def test_a_failing_rollback_keeps_its_urgency(queue: WorkQueue[str], clock
     clock.now += 1
     queue.add("change", Urgency.CHANGE)
     assert queue.take() == "rollback"
+
+
+async def test_a_worker_for_rollbacks_leaves_all_else() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    express = asyncio.create_task(queue.get(Urgency.FAULT))
+    await asyncio.sleep(0)
+    queue.add("change")
+    await asyncio.sleep(0.01)
+    assert not express.done()
+    queue.add("rollback", Urgency.FAULT)
+    assert await asyncio.wait_for(express, 1) == "rollback"
+    assert queue.take() == "change"
+
+
+async def test_a_waiting_key_that_becomes_a_rollback_wakes_the_worker_for_these() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    express = asyncio.create_task(queue.get(Urgency.FAULT))
+    await asyncio.sleep(0)
+    queue.add("a")
+    queue.add("a", Urgency.FAULT)
+    assert await asyncio.wait_for(express, 1) == "a"
+
+
+async def test_a_call_to_a_cancelled_worker_goes_to_another() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    first, second = (asyncio.create_task(queue.get()) for _ in range(2))
+    await asyncio.sleep(0)
+    queue.add("a")
+    first.cancel()
+    assert await asyncio.wait_for(second, 1) == "a"
+    assert first.cancelled()
+
+
+async def test_a_nearer_delay_is_noticed_by_who_waits_for_a_farther_one() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("far", 60)
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.add_after("near", 0.01)
+    assert await asyncio.wait_for(waiting, 1) == "near"
+
+
+async def test_backoff_heeds_what_the_server_asks(queue: WorkQueue[str]) -> None:
+    assert queue.backoff("a", at_least=7.0) == 7.0
+
+
+async def test_untaken_grows_while_nobody_takes_what_is_due(
+    queue: WorkQueue[str], clock: Clock
+) -> None:
+    clock.now += 100
+    assert queue.untaken() == 0
+    queue.add("a")
+    queue.add_after("b", 5)
+    clock.now += 10
+    assert queue.untaken() == 10
+    queue.take()
+    assert queue.untaken() == 0
+    clock.now += 3
+    assert queue.take() == "b"
+    clock.now += 3
+    assert queue.untaken() == 0

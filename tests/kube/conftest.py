@@ -27,7 +27,8 @@ class Configuration:
 
 class FakeApi:
     """Objects by path. `faults` answer the next requests, `watches` are the scripts of the next
-    watches: lists of events, where an Exception drops the connection; without one a watch hangs."""
+    watches: lists of events, where an Exception drops the connection, StopIteration ends the
+    watch, and a function is called; without a script, or after it, a watch hangs."""
 
     __test__ = False
 
@@ -41,6 +42,7 @@ class FakeApi:
         self.watches: list[list[Any]] = []
         self.watched: list[str] = []
         self.down = False
+        self._dropped = asyncio.Event()
         self.url = ""
 
     def put(self, path: str, **extra: Any) -> dict[str, Any]:
@@ -110,15 +112,29 @@ class FakeApi:
         self.watched.append(request.query["resourceVersion"])
         response = web.StreamResponse()
         await response.prepare(request)
-        if not self.watches:
-            await asyncio.sleep(3600)
-        for event in self.watches.pop(0):
-            if isinstance(event, Exception):
-                assert request.transport
-                request.transport.abort()
+        for event in self.watches.pop(0) if self.watches else ():
+            if event is StopIteration:
                 return response
+            if isinstance(event, Exception):
+                return self._abort(request, response)
+            if callable(event):
+                done = event()
+                if asyncio.iscoroutine(done):
+                    await done
+                continue
             await response.write(orjson.dumps(event) + b"\n")
-        await asyncio.sleep(3600)
+        await self._dropped.wait()
+        return self._abort(request, response)
+
+    def drop_watches(self) -> None:
+        """Breaks the watches that hang now."""
+        self._dropped.set()
+        self._dropped = asyncio.Event()
+
+    @staticmethod
+    def _abort(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+        assert request.transport
+        request.transport.abort()
         return response
 
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from canarium.kube.lease import Lease
+from canarium.kube.timing import Timing
 
 PATH = "/apis/coordination.k8s.io/v1/namespaces/ns/leases/leader"
 
@@ -48,7 +49,7 @@ async def test_release_lets_a_successor_in_at_once(api: Any, client: Any) -> Non
     await first.acquire()
     await first.release()
     assert holder(api) == ""
-    second = candidate(client, "b", clock=time)
+    second = candidate(client, "b", timing=Timing(clock=time))
     await second.acquire()
     assert (holder(api), time.now) == ("b", 0.0)
     assert api.objects[PATH]["spec"]["leaseTransitions"] == 1
@@ -60,8 +61,7 @@ async def test_a_dead_holder_is_waited_for_by_our_own_clock(api: Any, client: An
     spec = {"holderIdentity": "dead", "leaseDurationSeconds": 15, "renewTime": "2999-01-01"}
     api.put(PATH, spec=spec)
     time = Time()
-    clock: dict[str, Any] = {"clock": time, "sleep": time.sleep}
-    lease = candidate(client, **clock)
+    lease = candidate(client, timing=Timing(clock=time, sleep=time.sleep))
     await lease.acquire()
     assert holder(api) == "a"
     assert 15 <= time.now <= 17
@@ -79,7 +79,8 @@ async def test_a_holder_that_renews_is_never_displaced(api: Any, client: Any) ->
             raise asyncio.CancelledError
         api.put(PATH, spec={"holderIdentity": "other", "renewTime": str(time.now)})
 
-    waiting = asyncio.create_task(candidate(client, clock=time, sleep=sleep).acquire())
+    patient = candidate(client, timing=Timing(clock=time, sleep=sleep))
+    waiting = asyncio.create_task(patient.acquire())
     await asyncio.wait([waiting], timeout=5)
     assert waiting.cancelled()
     assert holder(api) == "other"

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from canarium import GROUP
 from canarium.core import plan as p
-from canarium.core.observed import Rejection
+from canarium.core.observed import Deployment, Rejection
 from canarium.engine.gate import covers
 from canarium.engine.projections import Child, unpacked
 from canarium.engine.store import Key, Store
 from canarium.kube import kinds
+from canarium.kube.api import Api
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import Resource
-from canarium.kube.transport import Client
 from canarium.render import workload
 from canarium.render.runtime import RuntimeInvalid
-
-_SEEN_WITHIN = 2.0
 
 
 class Refused(Exception):
@@ -34,8 +32,8 @@ class Refused(Exception):
 class Executor:
     """Writes for one parent at a time. ApiError: try later. Refused: decide anew."""
 
-    def __init__(self, client: Client, store: Store) -> None:
-        self._client = client
+    def __init__(self, api: Api, store: Store) -> None:
+        self._api = api
         self._store = store
         self._in_step: dict[tuple[Resource, str, str], tuple[bytes, int]] = {}
 
@@ -54,18 +52,21 @@ class Executor:
                 notes = {f"{GROUP}/{name}": value for name, value in facts}
                 patch = {"metadata": {"annotations": notes}}
                 name = workload.child_name(model, revision)
-                raw = await self._client.merge(kinds.RECORDS, namespace, name, patch)
-                self._store.informers[kinds.RECORDS].observe(raw)
+                raw = await self._api.merge(kinds.RECORDS, namespace, name, patch)
+                self._store.caches[kinds.RECORDS].observe(raw)
             case p.CreateDeployment(revision, color, replicas):
                 body = self._deployment(parent, key, revision, color)
                 body["spec"]["replicas"] = replicas
                 await self._create(kinds.DEPLOYMENTS, namespace, body)
             case p.Scale(revision, replicas):
                 name = workload.child_name(model, revision)
-                raw = await self._client.merge(
+                raw = await self._api.merge(
                     kinds.DEPLOYMENTS, namespace, name, {"spec": {"replicas": replicas}}, "scale"
                 )
-                await self._seen(kinds.DEPLOYMENTS, namespace, name, raw)
+                version = int(raw["metadata"]["resourceVersion"])
+                self._store.caches[kinds.DEPLOYMENTS].amend(
+                    namespace, name, version, partial(_scaled, replicas)
+                )
             case p.DeleteDeployment(revision, uid):
                 await self._delete(kinds.DEPLOYMENTS, key, revision, uid)
             case p.RemoveAutoscaler(revision, uid):
@@ -98,7 +99,7 @@ class Executor:
             if not covers(live, {"spec": wanted["spec"]}):
                 await self._apply(kinds.DEPLOYMENTS, key, wanted)
                 written += 1
-            current = self._store.informers[kinds.DEPLOYMENTS].items.get(place[1:])
+            current = self._store.caches[kinds.DEPLOYMENTS].items.get(place[1:])
             self._in_step[place] = (current.content if current else b"", 0)
         return written
 
@@ -118,53 +119,47 @@ class Executor:
 
     async def _create(self, resource: Resource, namespace: str, body: dict[str, Any]) -> None:
         try:
-            raw = await self._client.create(resource, namespace, body)
+            raw = await self._api.create(resource, namespace, body)
         except ApiError as error:
             if not error.already_exists:
                 raise _refusal(resource, body, error) from error
-            raw = await self._client.get(resource, namespace, body["metadata"]["name"])
+            raw = await self._api.get(resource, namespace, body["metadata"]["name"])
             wanted = body["metadata"]["ownerReferences"][0]["uid"]
             owners = raw["metadata"].get("ownerReferences", ())
             if not any(o.get("controller") and o["uid"] == wanted for o in owners):
                 raise _conflict(resource, body) from error
-        self._store.informers[resource].observe(raw)
+        self._store.caches[resource].observe(raw)
 
     async def _apply(self, resource: Resource, key: Key, body: dict[str, Any]) -> None:
         namespace, name = key[0], body["metadata"]["name"]
-        known = self._store.informers[resource].items.get((namespace, name))
+        known = self._store.caches[resource].items.get((namespace, name))
         if known:
             # Only the very object that we know to be ours, never one that took its name.
             body["metadata"]["uid"] = known.uid
         try:
-            raw = await self._client.apply(resource, namespace, name, body, force=known is not None)
+            raw = await self._api.apply(resource, namespace, name, body, force=known is not None)
         except ApiError as error:
             if error.conflict and known is None:
                 raise _conflict(resource, body) from error
             raise _refusal(resource, body, error) from error
-        self._store.informers[resource].observe(raw)
+        self._store.caches[resource].observe(raw)
 
     async def _delete(self, resource: Resource, key: Key, revision: str, uid: str | None) -> None:
         name = workload.child_name(key[1], revision)
-        known = self._store.informers[resource].items.get((key[0], name))
+        known = self._store.caches[resource].items.get((key[0], name))
         uid = uid or (known.uid if known else None)
         if uid is None:
             return
-        await self._client.delete(resource, key[0], name, uid)
-        self._store.informers[resource].forget(key[0], name, uid)
+        left = await self._api.delete(resource, key[0], name, uid)
+        if left is None:
+            self._store.caches[resource].forget(key[0], name, uid)
+        else:
+            # Somebody's finalizer holds it: it counts as terminating until it is gone.
+            self._store.caches[resource].observe(left)
 
-    async def _seen(
-        self, resource: Resource, namespace: str, name: str, raw: dict[str, Any]
-    ) -> None:
-        """Waits until the cache has a write whose answer was not the object itself."""
-        version = int(raw["metadata"]["resourceVersion"])
-        loop = asyncio.get_running_loop()
-        until = loop.time() + _SEEN_WITHIN
-        items = self._store.informers[resource].items
-        while loop.time() < until:
-            known = items.get((namespace, name))
-            if known is None or known.version >= version:
-                return
-            await asyncio.sleep(0.005)
+
+def _scaled(replicas: int, known: Child[Deployment], before: int) -> Child[Deployment]:
+    return replace(known, version=before, fact=replace(known.fact, replicas=replicas))
 
 
 def _refusal(resource: Resource, body: dict[str, Any], error: ApiError) -> Exception:

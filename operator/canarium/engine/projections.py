@@ -36,6 +36,36 @@ class Child(Generic[F]):
     content: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A ModelDeployment as last seen, whole but for managedFields."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: int = field(compare=False)
+    raw: Raw
+
+    @property
+    def wish(self) -> tuple[Any, ...]:
+        """What people change: the spec by its generation, commands, and that it shall go."""
+        meta = self.raw["metadata"]
+        gone = "deletionTimestamp" in meta
+        return self.uid, meta.get("generation"), meta.get("annotations"), gone
+
+
+def parent(raw: Raw) -> Parent:
+    meta = raw["metadata"]
+    kept = {**raw, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
+    return Parent(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        version=int(meta["resourceVersion"]),
+        raw=kept,
+    )
+
+
 def _child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> Child[F]:
     meta = raw["metadata"]
     owner = next((o["uid"] for o in meta.get("ownerReferences", ()) if o.get("controller")), None)

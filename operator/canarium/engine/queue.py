@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import random
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from enum import IntEnum
 from typing import Generic, TypeVar
+
+from canarium.kube.timing import Timing
 
 K = TypeVar("K", bound=Hashable)
 _FIRST_BACKOFF, _LAST_BACKOFF = 0.2, 60.0
@@ -26,8 +27,9 @@ class Urgency(IntEnum):
 class WorkQueue(Generic[K]):
     """Deduplicates keys; a key that is added while it is worked on is handed out once more."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self, timing: Timing | None = None) -> None:
+        self._timing = timing or Timing()
+        self._clock = self._timing.clock
         self._ready: list[tuple[int, int, K]] = []
         self._waiting: dict[K, Urgency] = {}
         self._working: set[K] = set()
@@ -37,7 +39,8 @@ class WorkQueue(Generic[K]):
         self._taken: dict[K, Urgency] = {}
         self._fails: dict[K, int] = {}
         self._serial = 0
-        self._wake = asyncio.Event()
+        self._waiters: list[tuple[Urgency, asyncio.Future[None]]] = []
+        self._waiting_since = self._taken_at = self._clock()
 
     @property
     def depth(self) -> int:
@@ -49,10 +52,12 @@ class WorkQueue(Generic[K]):
             return
         if key in self._waiting and self._waiting[key] <= urgency:
             return
+        if not self._waiting:
+            self._waiting_since = self._clock()
         self._waiting[key] = urgency
         self._serial += 1
         heapq.heappush(self._ready, (int(urgency), self._serial, key))
-        self._wake.set()
+        self._wake(urgency)
 
     def add_after(self, key: K, delay: float, urgency: Urgency = Urgency.RESYNC) -> None:
         """Adds `key` in `delay` seconds; of several, the earliest counts."""
@@ -63,12 +68,14 @@ class WorkQueue(Generic[K]):
         self._due[key] = (due, urgency)
         self._serial += 1
         heapq.heappush(self._later, (due, self._serial, key))
-        self._wake.set()
+        if self._later[0][2] == key:
+            self._wake(Urgency.FAULT)  # Whoever waits now waits for too long.
 
-    def backoff(self, key: K) -> float:
+    def backoff(self, key: K, at_least: float = 0.0) -> float:
         """Adds `key` after a wait that doubles with each failure; the wait in seconds."""
         fails = self._fails[key] = min(self._fails.get(key, 0) + 1, _MOST_FAILS)
-        wait = min(_FIRST_BACKOFF * 2.0 ** (fails - 1), _LAST_BACKOFF) * random.uniform(0.8, 1.2)
+        wait = min(_FIRST_BACKOFF * 2.0 ** (fails - 1), _LAST_BACKOFF)
+        wait = max(at_least, wait * self._timing.chance.uniform(0.8, 1.2))
         self.add_after(key, wait, self._taken.get(key, Urgency.RESYNC))
         return wait
 
@@ -76,8 +83,8 @@ class WorkQueue(Generic[K]):
         """The key succeeded: its next failure begins with a short wait."""
         self._fails.pop(key, None)
 
-    def take(self) -> K | None:
-        """The next key that is due, or None. `done` must follow."""
+    def take(self, most: Urgency = Urgency.RESYNC) -> K | None:
+        """The next key that is due and no less urgent than `most`, or None. `done` follows."""
         now = self._clock()
         while self._later and self._later[0][0] <= now:
             due, _, key = heapq.heappop(self._later)
@@ -85,12 +92,13 @@ class WorkQueue(Generic[K]):
             if planned and planned[0] == due:
                 del self._due[key]
                 self.add(key, planned[1])
-        while self._ready:
+        while self._ready and self._ready[0][0] <= most:
             urgency, _, key = heapq.heappop(self._ready)
             if self._waiting.get(key) == urgency:
                 del self._waiting[key]
                 self._working.add(key)
                 self._taken[key] = Urgency(urgency)
+                self._taken_at = now
                 return key
         return None
 
@@ -98,18 +106,34 @@ class WorkQueue(Generic[K]):
         """Seconds until a delayed key is due; None when there is none."""
         return max(0.0, self._later[0][0] - self._clock()) if self._later else None
 
-    async def get(self) -> K:
-        """Waits for the next key."""
+    def untaken(self) -> float:
+        """For how many seconds a key that is due has been waiting while none was taken."""
+        now = self._clock()
+        since = [due for due in (self._later[0][0] if self._later else now,) if due < now]
+        if self._waiting:
+            since.append(self._waiting_since)
+        return max(0.0, now - max(min(since), self._taken_at)) if since else 0.0
+
+    async def get(self, most: Urgency = Urgency.RESYNC) -> K:
+        """Waits for the next key that is at least as urgent as `most`."""
         while True:
-            self._wake.clear()
-            key = self.take()
+            key = self.take(most)
             if key is not None:
-                self._wake.set()
                 return key
+            waiter = (most, asyncio.get_running_loop().create_future())
+            self._waiters.append(waiter)
             try:
-                await asyncio.wait_for(self._wake.wait(), self.next_due())
+                async with asyncio.timeout(self.next_due()):
+                    await waiter[1]
             except TimeoutError:
                 continue
+            except asyncio.CancelledError:
+                if waiter not in self._waiters:
+                    self._wake(Urgency.FAULT)  # The call was for whoever comes next.
+                raise
+            finally:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
 
     def done(self, key: K) -> None:
         self._working.discard(key)
@@ -117,3 +141,12 @@ class WorkQueue(Generic[K]):
         again = self._again.pop(key, None)
         if again is not None:
             self.add(key, again)
+
+    def _wake(self, urgency: Urgency) -> None:
+        """Calls one of those who wait for a key so urgent."""
+        for waiter in self._waiters:
+            if waiter[0] >= urgency:
+                self._waiters.remove(waiter)
+                if not waiter[1].done():
+                    waiter[1].set_result(None)
+                return

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,66 +15,39 @@ from canarium.core.phases import plan
 from canarium.core.plan import Plan
 from canarium.core.situation import stamp
 from canarium.engine.executor import Executor, Refused
-from canarium.engine.queue import Urgency, WorkQueue
+from canarium.engine.queue import WorkQueue
 from canarium.engine.store import Key, Store
 from canarium.kube import kinds
+from canarium.kube.api import Api
 from canarium.kube.faults import ApiError
-from canarium.kube.transport import Client
+from canarium.kube.timing import Timing
 from canarium.render import workload
 
 log = logging.getLogger(__name__)
 #: A refusal is believed for so long; then the write is tried again (a quota may have grown).
 _REFUSAL_LASTS = 30.0
+_SOONEST = 0.02
 
 
 class Reconciler:
-    """Works the queue off. `clock` gives POSIX seconds."""
+    """Decides about one key at a time and carries the decision out through `api`."""
 
-    def __init__(self, client: Client, namespace: str | None = None) -> None:
-        self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
-        self.store = Store(client, self.queue.add, namespace)
-        self._client = client
-        self._executor = Executor(client, self.store)
-        self._refusals: dict[Key, tuple[int, float, Rejection]] = {}
-
-    async def run(
-        self, workers: int = 8, lead: Callable[[], Awaitable[None]] | None = None
+    def __init__(
+        self, api: Api, store: Store, queue: WorkQueue[Key], timing: Timing | None = None
     ) -> None:
-        """Follows the cluster and reconciles until cancelled.
-
-        `lead` is waited for between the two, with the caches warm: only a leader writes.
-        """
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.store.run())
-            await self.store.synced()
-            if lead:
-                await lead()
-            for _ in range(workers):
-                group.create_task(self._work())
-
-    async def _work(self) -> None:
-        while True:
-            key = await self.queue.get()
-            try:
-                await self.reconcile(key)
-                self.queue.forget(key)
-            except ApiError as error:
-                wait = self.queue.backoff(key) if error.retry_after is None else error.retry_after
-                self.queue.add_after(key, wait)
-                log.warning("%s/%s: %s; again in %.1f s", *key, error, wait)
-            except Exception:
-                wait = self.queue.backoff(key)
-                log.exception("%s/%s: again in %.1f s", *key, wait)
-            finally:
-                self.queue.done(key)
+        self._api = api
+        self._store = store
+        self._queue = queue
+        self._timing = timing or Timing()
+        self._executor = Executor(api, store)
+        self._refusals: dict[Key, tuple[int, float, Rejection]] = {}
 
     async def reconcile(self, key: Key) -> None:
         """One decision for `key`, carried out. ApiError when a write should be tried again."""
-        parent = self.store.parents.get(key)
-        if parent is None or parent.raw["metadata"].get("deletionTimestamp"):
+        raw = self._store.parent(key)
+        if raw is None or raw["metadata"].get("deletionTimestamp"):
             self._refusals.pop(key, None)
             return
-        raw = parent.raw
         decision = self._decide(key, raw)
         if decision is None:
             return
@@ -88,12 +58,12 @@ class Reconciler:
                 await self._executor.repair(raw)
         except Refused as refused:
             generation = raw["metadata"]["generation"]
-            self._refusals[key] = (generation, time.time(), refused.rejection)
+            self._refusals[key] = (generation, self._timing.clock(), refused.rejection)
             decision = self._decide(key, raw)
             assert decision is not None
         await self._tell(key, raw, decision)
         if decision.requeue_after is not None:
-            self.queue.add_after(key, max(decision.requeue_after, 0.02))
+            self._queue.add_after(key, max(decision.requeue_after, _SOONEST))
 
     def _decide(self, key: Key, raw: dict[str, Any]) -> Plan | None:
         generation = raw["metadata"]["generation"]
@@ -106,15 +76,15 @@ class Reconciler:
             raw["spec"],
             settings_of(spec),
             Status.model_validate(raw.get("status") or {}),
-            self.store.observed(key, self._refusal(key, generation)),
-            now=time.time(),
+            self._store.observed(key, self._refusal(key, generation)),
+            now=self._timing.now(),
             generation=generation,
             name=key[1],
         )
 
     def _refusal(self, key: Key, generation: int) -> Rejection | None:
         known = self._refusals.get(key)
-        if known and known[0] == generation and time.time() - known[1] < _REFUSAL_LASTS:
+        if known and known[0] == generation and self._timing.clock() - known[1] < _REFUSAL_LASTS:
             return known[2]
         self._refusals.pop(key, None)
         return None
@@ -122,26 +92,50 @@ class Reconciler:
     async def _tell(self, key: Key, raw: dict[str, Any], decision: Plan) -> None:
         """Writes the status if it is new, against the version that was decided on; then Events."""
         status = decision.status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        if status != raw.get("status"):
-            body = {**raw, "status": status}
-            path = kinds.MODELS.path(*key, "status")
-            try:
-                answer = await self._client.put(path, body)
-            except ApiError as error:
-                if error.not_found:
-                    return
-                if not error.conflict:
-                    raise
-                # A newer parent is on its way and will wake this key; this is for the case
-                # that it has already come.
-                self.queue.add_after(key, 0.05)
-            else:
-                self.store.see_parent(answer)
-                self.queue.add(key, Urgency.RESYNC)
+        if status != raw.get("status") and not await self._write_status(key, raw, status):
+            return
         for event in decision.events:
             log.info("%s/%s: %s: %s", *key, event.reason, event.message)
-            body = workload.event(raw, event.kind, event.reason, event.message, stamp(time.time()))
+            at = stamp(self._timing.now())
+            body = workload.event(raw, event.kind, event.reason, event.message, at)
             try:
-                await self._client.create(kinds.EVENTS, key[0], body)
+                await self._api.create(kinds.EVENTS, key[0], body)
             except ApiError as error:
                 log.warning("%s/%s: no Event: %s", *key, error)
+
+    async def _write_status(self, key: Key, raw: dict[str, Any], status: dict[str, Any]) -> bool:
+        """Whether it was written; else the parent has changed or gone, and the key comes again."""
+        meta = raw["metadata"]
+        kept = ("name", "namespace", "uid", "resourceVersion")
+        body = {
+            "apiVersion": raw["apiVersion"],
+            "kind": raw["kind"],
+            "metadata": {field: meta[field] for field in kept},
+            "status": status,
+        }
+        try:
+            answer = await self._api.replace(kinds.MODELS, *key, body, "status")
+        except ApiError as error:
+            if error.conflict:
+                await self._read_again(key, meta["uid"])
+                return False
+            if error.not_found:
+                self._store.parents.forget(*key, meta["uid"])
+                return False
+            raise
+        self._store.parents.observe(answer)
+        return True
+
+    async def _read_again(self, key: Key, uid: str) -> None:
+        """Somebody changed the parent, or replaced it: what is now, read rather than waited for."""
+        try:
+            now = await self._api.get(kinds.MODELS, *key)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            self._store.parents.forget(*key, uid)
+            return
+        if now["metadata"]["uid"] != uid:
+            self._store.parents.forget(*key, uid)
+        self._store.parents.observe(now)
+        self._queue.add(key)

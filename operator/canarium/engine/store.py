@@ -5,21 +5,19 @@ A parent's children are found by the model label, which a Service's EndpointSlic
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from canarium.core.observed import Observed, Rejection
+from canarium.core.observed import Observed, Pod, Rejection
 from canarium.engine import projections
-from canarium.engine.projections import Child
+from canarium.engine.projections import Child, Parent
 from canarium.engine.queue import Urgency
 from canarium.kube import kinds
-from canarium.kube.cache import Informer
+from canarium.kube.cache import Cache
 from canarium.kube.kinds import Resource
-from canarium.kube.transport import Client
-from canarium.render import labels, runtime
+from canarium.render import runtime
 
 Key = tuple[str, str]
 Wake = Callable[[Key, Urgency], None]
@@ -34,70 +32,40 @@ _PROJECTIONS: dict[Resource, Callable[[dict[str, Any]], Child[Any]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
-    """A ModelDeployment as last seen, whole but for managedFields."""
-
-    raw: dict[str, Any]
-    version: int
-
-
 class Store:
     """The caches. `wake` is called with the key of each parent that something changed for."""
 
-    def __init__(self, client: Client, wake: Wake, namespace: str | None = None) -> None:
+    def __init__(self, wake: Wake) -> None:
         self._wake = wake
-        self.parents: dict[Key, Parent] = {}
+        self.parents: Cache[Parent] = Cache(projections.parent, self._parent_changed)
         self._children: dict[Resource, dict[Key, dict[str, Child[Any]]]] = {
             resource: defaultdict(dict) for resource in _PROJECTIONS
         }
-        self.informers: dict[Resource, Informer[Child[Any]]] = {
-            resource: Informer(
-                client,
-                resource,
-                project=project,
-                on_change=self._indexer(resource),
-                namespace=namespace,
-                selector=labels.MODEL,
-            )
+        self.caches: dict[Resource, Cache[Child[Any]]] = {
+            resource: Cache(project, self._indexer(resource))
             for resource, project in _PROJECTIONS.items()
         }
 
-    async def run(self) -> None:
-        """Follows every kind until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for informer in self.informers.values():
-                group.create_task(informer.run())
+    def parent(self, key: Key) -> dict[str, Any] | None:
+        """A ModelDeployment as last seen, whole but for managedFields."""
+        known = self.parents.items.get(key)
+        return known.raw if known else None
 
-    async def synced(self) -> None:
-        """Returns when every kind has been listed once."""
-        for informer in self.informers.values():
-            await informer.synced.wait()
-
-    def see_parent(self, raw: dict[str, Any]) -> None:
-        meta = raw["metadata"]
-        key = (meta["namespace"], meta["name"])
-        version = int(meta["resourceVersion"])
-        old = self.parents.get(key)
-        if old and old.raw["metadata"]["uid"] == meta["uid"] and old.version >= version:
-            return
-        kept = {**raw, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
-        self.parents[key] = Parent(kept, version)
-        if old is None or old.raw["metadata"].get("generation") != meta.get("generation"):
+    def _parent_changed(self, old: Parent | None, new: Parent | None) -> None:
+        some = new or old
+        assert some is not None
+        key = (some.namespace, some.name)
+        if new is None or old is None or old.wish != new.wish:
             self._wake(key, Urgency.CHANGE)
-        elif old.raw.get("status") != raw.get("status"):
-            self._wake(key, Urgency.RESYNC)
-
-    def lose_parent(self, key: Key) -> None:
-        if self.parents.pop(key, None):
+        elif old.raw.get("status") != new.raw.get("status"):
             self._wake(key, Urgency.RESYNC)
 
     def children(self, resource: Resource, key: Key) -> list[Child[Any]]:
-        return list(self._children[resource][key].values())
+        return list(self._children[resource].get(key, {}).values())
 
     def observed(self, key: Key, rejection: Rejection | None) -> Observed:
         """The facts of one parent; what is not controlled by it counts as foreign (R24)."""
-        uid = self.parents[key].raw["metadata"]["uid"]
+        uid = self.parents.items[key].uid
         foreign: list[str] = []
 
         def ours(resource: Resource) -> list[Any]:
@@ -128,18 +96,33 @@ class Store:
         self, resource: Resource
     ) -> Callable[[Child[Any] | None, Child[Any] | None], None]:
         index = self._children[resource]
-        urgency = Urgency.FAULT if resource is kinds.PODS else Urgency.CHANGE
 
         def changed(old: Child[Any] | None, new: Child[Any] | None) -> None:
-            gone = old or new
-            assert gone is not None
-            key = (gone.namespace, gone.model)
-            if new is None:
-                index[key].pop(gone.name, None)
-            else:
-                key = (new.namespace, new.model)
-                index[key][new.name] = new
-            if key in self.parents:
-                self._wake(key, urgency)
+            if old and (new is None or new.model != old.model):
+                self._unindex(index, old)
+            if new:
+                index[new.namespace, new.model][new.name] = new
+            urgency = _urgency(old, new)
+            for key in {(c.namespace, c.model) for c in (old, new) if c}:
+                if key in self.parents.items:
+                    self._wake(key, urgency)
 
         return changed
+
+    @staticmethod
+    def _unindex(index: dict[Key, dict[str, Child[Any]]], gone: Child[Any]) -> None:
+        key = (gone.namespace, gone.model)
+        index[key].pop(gone.name, None)
+        if not index[key]:
+            del index[key]
+
+
+def _urgency(old: Child[Any] | None, new: Child[Any] | None) -> Urgency:
+    """A pod that got worse may be the signal for a rollback, which goes before all else."""
+    if not any(child and isinstance(child.fact, Pod) for child in (old, new)):
+        return Urgency.CHANGE
+    if new is None or (old and old.fact.ready and not new.fact.ready):
+        return Urgency.FAULT
+    trouble = [c for c in new.fact.containers if c.terminated or c.last_terminated or c.waiting]
+    before = old.fact.containers if old else ()
+    return Urgency.FAULT if trouble and new.fact.containers != before else Urgency.CHANGE

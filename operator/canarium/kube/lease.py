@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import LEASES
+from canarium.kube.timing import Timing
 from canarium.kube.transport import Client
 
 log = logging.getLogger(__name__)
@@ -41,15 +40,15 @@ class Lease:
         duration: float = 15.0,
         renew: float = 10.0,
         retry: float = 2.0,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        timing: Timing | None = None,
     ) -> None:
         if not retry < renew < duration:
             raise ValueError("a lease needs retry < renew < duration")
         self._client = client
         self._namespace, self._name, self._identity = namespace, name, identity
         self._duration, self._renew, self._retry = duration, renew, retry
-        self._clock, self._sleep = clock, sleep
+        self._timing = timing or Timing()
+        self._clock, self._sleep = self._timing.clock, self._timing.sleep
         self._seen: tuple[dict[str, Any], float] | None = None
         self._held: dict[str, Any] | None = None
         self._renewed = 0.0
@@ -151,7 +150,8 @@ class Lease:
         return self._clock() >= self._seen[1] + duration
 
     def _spec(self, old: dict[str, Any]) -> dict[str, Any]:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        moment = datetime.fromtimestamp(self._timing.now(), UTC)
+        now = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         ours = old.get("holderIdentity") == self._identity
         return {
             **old,

@@ -111,12 +111,14 @@ class Client:
         )
 
     async def replace(
-        self, resource: Resource, namespace: str | None, name: str, body: Body
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        body: Body,
+        subresource: str | None = None,
     ) -> Body:
-        return await self._send("PUT", resource.path(namespace, name), body)
-
-    async def put(self, path: str, body: Body) -> Body:
-        return await self._send("PUT", path, body)
+        return await self._send("PUT", resource.path(namespace, name, subresource), body)
 
     async def post(self, path: str, body: Body) -> Body:
         return await self._send("POST", path, body)
@@ -127,16 +129,22 @@ class Client:
 
     async def delete(
         self, resource: Resource, namespace: str | None, name: str, uid: str | None = None
-    ) -> None:
-        """Deletes in the background; what is already gone is no error."""
+    ) -> Body | None:
+        """Deletes in the background; what is left of the object, None when it is gone.
+
+        What is already gone is no error. What somebody's finalizer holds is left, terminating.
+        """
         options: Body = {"propagationPolicy": "Background"}
         if uid:
             options["preconditions"] = {"uid": uid}
         try:
-            await self._send("DELETE", resource.path(namespace, name), options)
+            answer = await self._send("DELETE", resource.path(namespace, name), options)
         except ApiError as error:
             if not error.not_found:
                 raise
+            return None
+        held = (answer.get("metadata") or {}).get("finalizers")
+        return answer if held else None
 
     async def watch(
         self, resource: Resource, namespace: str | None, **query: str

@@ -1,0 +1,67 @@
+"""The engine: caches that follow the cluster, a queue, and workers that decide and write."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from canarium.engine.following import Following, Namespace
+from canarium.engine.queue import Urgency, WorkQueue
+from canarium.engine.reconciler import Reconciler
+from canarium.engine.store import Key, Store
+from canarium.engine.workers import Workers
+from canarium.kube.api import Api
+from canarium.kube.timing import Timing
+
+#: How long a key waits whose namespace has not been listed whole yet.
+_UNTIL_LISTED = 0.1
+
+
+class Engine:
+    """All of it, for one process. Parents are put in from outside: `store.parents.observe`."""
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        namespaces: Iterable[Namespace] = (None,),
+        workers: int = 8,
+        timing: Timing | None = None,
+    ) -> None:
+        self.timing = timing or Timing()
+        self.queue: WorkQueue[Key] = WorkQueue(self.timing)
+        self.store = Store(self.queue.add)
+        self.following = Following(api, self.store.caches, self.timing)
+        self.reconciler = Reconciler(api, self.store, self.queue, self.timing)
+        self.workers = Workers(self.queue, self.reconcile, count=workers, timing=self.timing)
+        self._namespaces = tuple(namespaces)
+
+    async def run(self, lead: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Follows the cluster and reconciles until cancelled.
+
+        `lead` is waited for between the two, with the caches warm: only a leader writes.
+        """
+        try:
+            for namespace in self._namespaces:
+                self.follow(namespace)
+            await self.following.synced()
+            if lead:
+                await lead()
+            await self.workers.run()
+        finally:
+            await self.following.stop_all()
+
+    def follow(self, namespace: Namespace) -> None:
+        """Follows `namespace` from now on; its models are decided on once all is listed."""
+        self.following.start(namespace)
+
+    async def unfollow(self, namespace: str) -> None:
+        """Leaves `namespace` alone from now on: its models stay as they are."""
+        self.store.parents.drop(namespace)
+        await self.following.stop(namespace)
+
+    async def reconcile(self, key: Key) -> None:
+        """One decision for `key`, unless its namespace is not known whole."""
+        if self.following.covers(key[0]):
+            await self.reconciler.reconcile(key)
+        elif self.store.parent(key):
+            self.queue.add_after(key, _UNTIL_LISTED, Urgency.CHANGE)

@@ -1,0 +1,101 @@
+"""Which namespaces are followed: the watches of every kind of child, started and stopped.
+
+Either all namespaces by one watch per kind, or each namespace by watches of its own, which may
+come and go while the process runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from canarium.kube.api import Api
+from canarium.kube.cache import Cache
+from canarium.kube.kinds import Resource
+from canarium.kube.reflector import Reflector
+from canarium.kube.timing import Timing
+from canarium.render import labels
+
+log = logging.getLogger(__name__)
+#: None is all namespaces.
+Namespace = str | None
+
+
+class Following:
+    """The watches that keep `caches` true."""
+
+    def __init__(
+        self, api: Api, caches: Mapping[Resource, Cache[Any]], timing: Timing | None = None
+    ) -> None:
+        self._api = api
+        self._caches = caches
+        self._timing = timing or Timing()
+        self._reflectors: dict[Namespace, list[Reflector]] = {}
+        self._tasks: dict[Namespace, list[asyncio.Task[None]]] = {}
+
+    def start(self, namespace: Namespace) -> None:
+        """Follows `namespace` from now on."""
+        if namespace in self._reflectors:
+            return
+        reflectors = [
+            Reflector(
+                self._api,
+                resource,
+                cache,
+                namespace=namespace,
+                selector=labels.MODEL,
+                timing=self._timing,
+            )
+            for resource, cache in self._caches.items()
+        ]
+        self._reflectors[namespace] = reflectors
+        self._tasks[namespace] = [asyncio.create_task(r.run(), name=str(r)) for r in reflectors]
+
+    async def stop(self, namespace: Namespace) -> None:
+        """Follows `namespace` no more, and forgets what is in it."""
+        self._reflectors.pop(namespace, None)
+        await _end(self._tasks.pop(namespace, []))
+        if namespace is not None:
+            for cache in self._caches.values():
+                cache.drop(namespace)
+
+    async def stop_all(self) -> None:
+        """Ends every watch; what is known stays."""
+        self._reflectors.clear()
+        tasks = [task for some in self._tasks.values() for task in some]
+        self._tasks.clear()
+        await _end(tasks)
+
+    @property
+    def namespaces(self) -> frozenset[Namespace]:
+        return frozenset(self._reflectors)
+
+    def covers(self, namespace: str) -> bool:
+        """Whether all kinds in `namespace` have been listed: only then may it be decided on."""
+        reflectors = self._reflectors.get(None) or self._reflectors.get(namespace)
+        return bool(reflectors) and all(r.synced.is_set() for r in reflectors or ())
+
+    async def synced(self) -> None:
+        """Returns when every kind of every namespace that is followed now has been listed."""
+        for reflector in list(self.reflectors()):
+            await reflector.synced.wait()
+
+    @property
+    def all_synced(self) -> bool:
+        return all(r.synced.is_set() for r in self.reflectors())
+
+    def reflectors(self) -> Iterator[Reflector]:
+        for some in self._reflectors.values():
+            yield from some
+
+    def ended(self) -> list[str]:
+        """Names of watches that have ended though nobody stopped them."""
+        return [t.get_name() for some in self._tasks.values() for t in some if t.done()]
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,71 @@
+"""The workers: they take keys from the queue and reconcile them, many at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from canarium.engine.queue import Urgency, WorkQueue
+from canarium.engine.store import Key
+from canarium.kube.faults import ApiError
+from canarium.kube.timing import Timing
+
+log = logging.getLogger(__name__)
+#: Workers that take nothing but rollbacks, so that a flood of other work cannot hold these up.
+_EXPRESS = 2
+
+
+class Workers:
+    """Runs `reconcile` for the keys of `queue`; a failure is tried again, later each time."""
+
+    def __init__(
+        self,
+        queue: WorkQueue[Key],
+        reconcile: Callable[[Key], Awaitable[None]],
+        *,
+        count: int = 8,
+        timing: Timing | None = None,
+    ) -> None:
+        self._queue = queue
+        self._reconcile = reconcile
+        self._count = count
+        self._timing = timing or Timing()
+        #: Key and begin of what is worked on now, by worker.
+        self._busy: dict[int, tuple[Key, float]] = {}
+        self.running = False
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        self.running = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(self._count + _EXPRESS):
+                    only = Urgency.FAULT if number >= self._count else Urgency.RESYNC
+                    group.create_task(self._work(number, only), name=f"worker {number}")
+        finally:
+            self.running = False
+
+    def slowest(self) -> tuple[Key, float] | None:
+        """The key that has been worked on for longest, and for how many seconds."""
+        if not self._busy:
+            return None
+        key, began = min(self._busy.values(), key=lambda busy: busy[1])
+        return key, self._timing.clock() - began
+
+    async def _work(self, number: int, only: Urgency) -> None:
+        while True:
+            key = await self._queue.get(only)
+            self._busy[number] = (key, self._timing.clock())
+            try:
+                await self._reconcile(key)
+                self._queue.forget(key)
+            except ApiError as error:
+                wait = self._queue.backoff(key, at_least=error.retry_after or 0.0)
+                log.warning("%s/%s: %s; again in %.1f s", *key, error, wait)
+            except Exception:
+                wait = self._queue.backoff(key)
+                log.exception("%s/%s: again in %.1f s", *key, wait)
+            finally:
+                del self._busy[number]
+                self._queue.done(key)

@@ -1,0 +1,149 @@
+"""Keeps a cache true to the API server: list in chunks, diff, watch, and again.
+
+A watch that ends or breaks is taken up where it was, from the last resourceVersion; a list is
+only read where there is none, or the server no longer has it (410). A list is compared with what
+is known, so that what went in the meantime is seen as deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import aiohttp
+
+from canarium.kube.api import Api
+from canarium.kube.cache import Cache, Key
+from canarium.kube.faults import ApiError
+from canarium.kube.kinds import Resource
+from canarium.kube.timing import Timing
+
+log = logging.getLogger(__name__)
+_CHUNK = "500"
+_SHORTEST, _LONGEST = 0.5, 30.0
+#: A watch that lived so long was a good one: the next fault begins with a short wait.
+_GOOD = 5.0
+#: A server that ends watches sooner than this is in trouble: do not add to it.
+_HASTY = 1.0
+
+
+class Reflector:
+    """Follows one kind in one namespace (None: in all) for a cache; `selector` is by label."""
+
+    def __init__(
+        self,
+        api: Api,
+        resource: Resource,
+        cache: Cache[Any],
+        *,
+        namespace: str | None = None,
+        selector: str = "",
+        timing: Timing | None = None,
+    ) -> None:
+        self._api = api
+        self.resource = resource
+        self._cache = cache
+        self._namespace = namespace
+        self._query = {"labelSelector": selector} if selector else {}
+        self._timing = timing or Timing()
+        #: Where to take the watch up again; None: a list is needed.
+        self._version: str | None = None
+        self.synced = asyncio.Event()
+        self._alive_at = self._timing.clock()
+
+    def __str__(self) -> str:
+        return f"watch of {self.resource.plural} in {self._namespace or 'all namespaces'}"
+
+    async def run(self) -> None:
+        """Follows until cancelled; after a fault it waits, jittered and longer each time."""
+        wait = _SHORTEST
+        while True:
+            began = self._sign_of_life()
+            asked: float | None = None
+            try:
+                if self._version is None:
+                    self._version = await self._list()
+                    self.synced.set()
+                await self._watch()
+            except ApiError as error:
+                asked = error.retry_after
+                log.warning("%s: %s", self, error)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                log.info("%s: %s; taken up again", self, error or type(error).__name__)
+            except Exception:
+                # One object that cannot be read must not end the watch of all others: the next
+                # list has the good ones, and the version after it skips the event.
+                self._version = None
+                log.exception("%s", self)
+            if self._sign_of_life() - began > _GOOD:
+                wait = _SHORTEST
+            pause = self._timing.jitter(wait)
+            await self._timing.sleep(pause if asked is None else max(pause, asked))
+            wait = min(wait * 2, _LONGEST)
+
+    def age(self) -> float:
+        """Seconds since the last sign of life: an answer, an event, or a new attempt.
+
+        An API server that is down does not make it grow, only a task that hangs.
+        """
+        return self._timing.clock() - self._alive_at
+
+    def _sign_of_life(self) -> float:
+        self._alive_at = self._timing.clock()
+        return self._alive_at
+
+    async def _list(self) -> str:
+        seen: set[Key] = set()
+        query = {**self._query, "limit": _CHUNK}
+        while True:
+            page = await self._api.list(self.resource, self._namespace, **query)
+            self._sign_of_life()
+            for raw in page["items"]:
+                seen.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
+                self._take_in(raw)
+            version: str = page["metadata"]["resourceVersion"]
+            following = page["metadata"].get("continue")
+            if not following:
+                break
+            query["continue"] = following
+        self._cache.retain(seen, int(version), self._namespace)
+        return version
+
+    async def _watch(self) -> None:
+        """Watches, one watch after the other, until a fault."""
+        while True:
+            began = self._sign_of_life()
+            try:
+                await self._follow()
+            except ApiError as error:
+                if not error.gone:
+                    raise
+                log.info("%s: the version is gone; listing", self)
+                self._version = None
+                return
+            if self._sign_of_life() - began < _HASTY:
+                await self._timing.sleep(self._timing.jitter(_HASTY))
+
+    async def _follow(self) -> None:
+        assert self._version is not None
+        async for event in self._api.watch(
+            self.resource, self._namespace, resourceVersion=self._version, **self._query
+        ):
+            self._sign_of_life()
+            raw = event["object"]
+            meta = raw["metadata"]
+            if event["type"] == "DELETED":
+                place = (meta.get("namespace", ""), meta["name"])
+                self._cache.forget(*place, meta["uid"], int(meta["resourceVersion"]))
+            elif event["type"] != "BOOKMARK":
+                self._take_in(raw)
+            self._version = meta["resourceVersion"]
+
+    def _take_in(self, raw: dict[str, Any]) -> None:
+        try:
+            self._cache.observe(raw)
+        except Exception:
+            # One object that cannot be read must not hide all others.
+            name = raw.get("metadata", {}).get("name")
+            log.exception("%s: %s cannot be read and is ignored", self, name)
