@@ -28,9 +28,11 @@ check: .venv/.ready           ## lint, types, layers, generated files
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PY) -m canarium.api.generate --check
+	$(PY) tests/argocd/generate.py --check
 
 generate: .venv/.ready        ## CRDs and what else is made from the models
 	$(PY) -m canarium.api.generate
+	$(PY) tests/argocd/generate.py
 
 lock:                         ## re-locks the requirements, with hashes and no addresses
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.txt

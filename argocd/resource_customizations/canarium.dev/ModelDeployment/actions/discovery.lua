@@ -1,0 +1,60 @@
+-- Which commands make sense now. The operator decides for itself as well: a command that comes
+-- too late is answered in status.commands and does nothing.
+
+local status = obj.status or {}
+local metadata = obj.metadata or {}
+local spec = obj.spec or {}
+local candidate, failure, hold = status.candidate, status.failure, status.hold or {}
+
+-- What an older spec looked like says nothing about this one.
+local seen = status.observedGeneration ~= nil and status.observedGeneration == metadata.generation
+  and status.phase ~= "Invalid" and metadata.deletionTimestamp == nil
+local rolling = seen and candidate ~= nil and status.stable ~= nil and failure == nil
+local baking = seen and candidate == nil and status.previous ~= nil and failure == nil
+local paused = spec.paused == true or status.pause ~= nil
+local in_pause = hold.reason == "Manual" or (status.progress or {}).stepSince ~= nil
+
+local function named(text, revision)
+  if revision ~= nil and revision.version ~= nil then
+    return text .. " (version " .. revision.version .. ")"
+  end
+  return text
+end
+
+local actions = {}
+actions["promote"] = {
+  ["disabled"] = not (rolling and in_pause and not paused),
+  ["displayName"] = named("Promote past this pause", candidate),
+  ["iconClass"] = "fa fa-fw fa-step-forward"
+}
+actions["promote-full"] = {
+  ["disabled"] = not (rolling and not paused),
+  ["displayName"] = named("Promote in full", candidate),
+  ["iconClass"] = "fa fa-fw fa-fast-forward"
+}
+actions["abort"] = {
+  ["disabled"] = not rolling,
+  ["displayName"] = named("Abort the rollout", candidate),
+  ["iconClass"] = "fa fa-fw fa-stop-circle"
+}
+actions["retry"] = {
+  ["disabled"] = not (seen and failure ~= nil),
+  ["displayName"] = "Retry the failed version",
+  ["iconClass"] = "fa fa-fw fa-redo"
+}
+actions["pause"] = {
+  ["disabled"] = not ((rolling or baking) and not paused),
+  ["displayName"] = "Pause",
+  ["iconClass"] = "fa fa-fw fa-pause-circle"
+}
+actions["resume"] = {
+  ["disabled"] = not (seen and status.pause ~= nil and spec.paused ~= true),
+  ["displayName"] = "Resume",
+  ["iconClass"] = "fa fa-fw fa-play-circle"
+}
+actions["undo"] = {
+  ["disabled"] = not baking,
+  ["displayName"] = named("Undo the promotion, back", status.previous),
+  ["iconClass"] = "fa fa-fw fa-undo"
+}
+return actions

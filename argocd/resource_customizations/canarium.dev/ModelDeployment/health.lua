@@ -1,0 +1,56 @@
+-- The health of a ModelDeployment, judged by its conditions; phase and message are only shown.
+-- What the conditions mean: docs/argocd.md and the ModelDeployment reference of Canarium.
+
+local function answer(health, message)
+  return {status = health, message = message}
+end
+
+local metadata = obj.metadata or {}
+if metadata.deletionTimestamp ~= nil then
+  return answer("Progressing", "being deleted")
+end
+
+local status = obj.status
+if type(status) ~= "table" or status.observedGeneration ~= metadata.generation then
+  return answer("Progressing", "waiting for the operator to see this spec")
+end
+
+local conditions = {}
+if type(status.conditions) == "table" then
+  for _, condition in ipairs(status.conditions) do
+    if type(condition) == "table" and condition.type ~= nil then
+      conditions[condition.type] = condition
+    end
+  end
+end
+
+local function holds(kind)
+  return conditions[kind] ~= nil and conditions[kind].status == "True"
+end
+
+local message = status.phase or "Pending"
+if type(status.message) == "string" and status.message ~= "" then
+  message = message .. ": " .. status.message
+end
+
+-- Stalled: an invalid spec, or a version that failed. RolledBack: it failed, and its traffic is
+-- on the way back.
+if holds("Stalled") or holds("RolledBack") then
+  return answer("Degraded", message)
+end
+
+-- The promoted version has lost all its pods. While a candidate moves in, that may be meant.
+if status.stableDownSince ~= nil and status.candidate == nil then
+  return answer("Degraded", message)
+end
+
+local hold = status.hold or {}
+local spec = obj.spec or {}
+if spec.paused == true or status.pause ~= nil or hold.reason == "Manual" then
+  return answer("Suspended", message)
+end
+
+if holds("Ready") then
+  return answer("Healthy", message)
+end
+return answer("Progressing", message)

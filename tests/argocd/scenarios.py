@@ -1,0 +1,204 @@
+"""A ModelDeployment in every state that Argo CD can meet, made by the real decisions.
+
+Each scenario is a story in virtual time; its end is a file of testdata. What Argo CD must show and
+offer is said here by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from canarium.core.observed import Rejection
+from core.cluster import Cluster, spec
+
+ACTIONS = ("promote", "promote-full", "abort", "retry", "pause", "resume", "undo")
+NEW_YEAR = 1_767_225_600.0
+ICONS = {
+    "promote": "fa fa-fw fa-step-forward",
+    "promote-full": "fa fa-fw fa-fast-forward",
+    "abort": "fa fa-fw fa-stop-circle",
+    "retry": "fa fa-fw fa-redo",
+    "pause": "fa fa-fw fa-pause-circle",
+    "resume": "fa fa-fw fa-play-circle",
+    "undo": "fa fa-fw fa-undo",
+}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """How a state is reached, the health that Argo CD shows, the actions that it offers.
+
+    `message` is the health's, when it is not the status' own phase and message; `metadata` is laid
+    over the object's.
+    """
+
+    story: Callable[[], Cluster] | None
+    health: str
+    offered: frozenset[str] = frozenset()
+    message: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def object(self, name: str) -> dict[str, Any]:
+        """The object as `kubectl get -o yaml` shows it."""
+        cluster = self.story() if self.story else None
+        made = {
+            "apiVersion": "canarium.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": {
+                "name": "m",
+                "namespace": "models",
+                "generation": 1,
+                "resourceVersion": str(4000 + list(SCENARIOS).index(name)),
+                "uid": "5f0f3ea1-6b0e-4c39-9f1f-1c1d9f1a0001",
+                "creationTimestamp": "2026-01-01T00:00:00Z",
+                **self.metadata,
+            },
+            "spec": cluster.spec if cluster else spec("1"),
+        }
+        if cluster:
+            status = cluster.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+            made["status"] = status
+        return made
+
+    def expected(self, made: dict[str, Any]) -> dict[str, str]:
+        """The health with its message."""
+        status = made.get("status", {})
+        said = self.message
+        if said is None:
+            said = f"{status['phase']}: {status['message']}"
+        return {"status": self.health, "message": said}
+
+
+def _new(version: str = "1", **facts: Any) -> Cluster:
+    return Cluster(spec(version), now=NEW_YEAR, **facts)
+
+
+def _live() -> Cluster:
+    return _new().run(10)
+
+
+def _rollout(seconds: float, *, broken: bool = False, **extra: Any) -> Callable[[], Cluster]:
+    """Version 1 is promoted, and version 2 was asked for `seconds` ago."""
+
+    def story() -> Cluster:
+        cluster = _live()
+        cluster.spec = _with("2", **extra)
+        cluster.broken = {"2"} if broken else set()
+        return cluster.run(seconds)
+
+    return story
+
+
+def _rolling_back() -> Cluster:
+    """The decision in which the candidate is given up, and none after it."""
+    cluster = _rollout(1, broken=True)()
+    while cluster.status.phase != "RollingBack":
+        cluster.now += 0.1
+        cluster._live()
+        cluster.reconcile()
+        assert cluster.now < NEW_YEAR + 60, cluster.status
+    return cluster
+
+
+def _with(version: str, **extra: Any) -> dict[str, Any]:
+    """The spec of a version, rollout settings laid over the usual ones."""
+    made = spec(version)
+    rollout = {**made["rollout"], **extra.pop("rollout", {})}
+    return {**made, "rollout": rollout, **extra}
+
+
+def _scaled_up() -> Cluster:
+    cluster = _live()
+    cluster.spec = {**cluster.spec, "scaling": {"replicas": 5}}
+    return cluster.run(1)
+
+
+def _invalid() -> Cluster:
+    cluster = _live()
+    cluster.spec = spec("2")
+    cluster.rejection = Rejection(
+        "Deployment", "spec.template.spec.containers[0].image: Required", False
+    )
+    return cluster.run(1)
+
+
+def _undone() -> Cluster:
+    cluster = _rollout(35)()
+    return cluster.crash("2").run(10)
+
+
+ROLLING = frozenset({"promote-full", "abort", "pause"})
+
+SCENARIOS: dict[str, Scenario] = {
+    "pending_no_status": Scenario(
+        None, "Progressing", message="waiting for the operator to see this spec"
+    ),
+    "progressing_new_generation": Scenario(
+        _live,
+        "Progressing",
+        message="waiting for the operator to see this spec",
+        metadata={"generation": 2},
+    ),
+    "deleting": Scenario(
+        _live,
+        "Progressing",
+        message="being deleted",
+        metadata={
+            "deletionTimestamp": "2026-01-01T01:00:00Z",
+            "finalizers": ["foregroundDeletion"],
+        },
+    ),
+    "starting_first_version": Scenario(lambda: _new().run(1), "Progressing"),
+    "failed_first_version": Scenario(
+        lambda: _new(broken={"1"}).run(10), "Degraded", frozenset({"retry"})
+    ),
+    "ready": Scenario(_live, "Healthy"),
+    "ready_scaling_up": Scenario(_scaled_up, "Progressing"),
+    "ready_without_pods": Scenario(lambda: _live().crash("1").run(1), "Degraded"),
+    "progressing_waiting_for_pods": Scenario(_rollout(1), "Progressing", ROLLING),
+    "progressing_step_pause": Scenario(_rollout(6), "Progressing", ROLLING | {"promote"}),
+    "progressing_recreate": Scenario(
+        _rollout(2, rollout={"strategy": "Recreate"}), "Progressing", ROLLING
+    ),
+    "suspended_by_spec": Scenario(_rollout(6, paused=True), "Suspended", frozenset({"abort"})),
+    "baking": Scenario(_rollout(35), "Healthy", frozenset({"pause", "undo"})),
+    "rolling_back": Scenario(_rolling_back, "Degraded", frozenset({"retry"})),
+    "rolled_back": Scenario(_rollout(20, broken=True), "Degraded", frozenset({"retry"})),
+    "rolled_back_while_baking": Scenario(_undone, "Degraded", frozenset({"retry"})),
+    "invalid": Scenario(_invalid, "Degraded"),
+}
+
+#: For each action a state in which it is shown at work.
+SHOWN = {
+    "promote": "progressing_step_pause",
+    "promote-full": "progressing_step_pause",
+    "abort": "progressing_step_pause",
+    "retry": "rolled_back",
+    "pause": "baking",
+    "undo": "baking",
+}
+
+#: For each action a state in which it can name no revision, and what it then says.
+REFUSED = {
+    "promote": ("ready", "there is no candidate to promote"),
+    "promote-full": ("ready", "there is no candidate to promote"),
+    "abort": ("ready", "there is no candidate to abort"),
+    "retry": ("ready", "no version has failed"),
+    "pause": ("pending_no_status", "there is nothing to pause"),
+    "resume": ("pending_no_status", "there is nothing to resume"),
+    "undo": ("pending_no_status", "no version is promoted"),
+}
+
+
+def revision_named(status: Mapping[str, Any], action: str) -> str:
+    """The revision that a command must name: the one that the spec asks for."""
+    if action == "retry":
+        found = status["failure"]
+    elif action == "undo":
+        found = status["stable"]
+    else:
+        found = status.get("candidate") or status["stable"]
+    revision: str = found["revision"]
+    return revision
