@@ -135,11 +135,8 @@ def _head(name: dict[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": {"type": "string", "description": "The API group and version."},
         "kind": {"type": "string", "description": "The kind."},
-        "metadata": {
-            "type": "object",
-            "description": "Standard object metadata.",
-            "properties": {"name": name},
-        },
+        # The API server describes it itself and takes no other description.
+        "metadata": {"type": "object", "properties": {"name": name}},
     }
 
 
