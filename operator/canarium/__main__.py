@@ -27,6 +27,7 @@ def main() -> int:
     run.add_argument("--namespace", help="one namespace; default: all")
     run.add_argument("--liveness", metavar="URL", help="such as http://0.0.0.0:8080/healthz")
     run.add_argument("--lease-namespace", help="elect a leader by a Lease in this namespace")
+    run.add_argument("--metrics-port", type=int, help="serve Prometheus metrics at :PORT/metrics")
     run.add_argument("--log-level", default="INFO")
     arguments = parser.parse_args()
 
@@ -42,6 +43,7 @@ def main() -> int:
         context=arguments.context,
         namespace=arguments.namespace,
         lease_namespace=arguments.lease_namespace,
+        metrics_port=arguments.metrics_port,
     )
     registry = kopf.OperatorRegistry()
     register(registry, Application(settings))

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from canarium.engine.engine import Engine
 from canarium.kube.lease import Lease
 from canarium.kube.transport import Client
+from canarium.telemetry.metrics import Metrics, State
+from canarium.telemetry.server import served
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,8 @@ class Settings:
     workers: int = 8
     #: Where the Lease is kept; None: no other operator may run.
     lease_namespace: str | None = None
+    #: Where `/metrics` is served, on all addresses; None: nowhere.
+    metrics_port: int | None = None
 
 
 class Application:
@@ -42,16 +46,45 @@ class Application:
         self.engine: Engine
 
     async def start(self) -> None:
+        metrics = Metrics() if self._settings.metrics_port is not None else None
         client = await self._stack.enter_async_context(
-            Client.connect(self._settings.kubeconfig, self._settings.context)
+            Client.connect(
+                self._settings.kubeconfig,
+                self._settings.context,
+                [metrics.trace()] if metrics else [],
+            )
         )
         self.engine = Engine(
-            client, namespaces=[self._settings.namespace], workers=self._settings.workers
+            client,
+            namespaces=[self._settings.namespace],
+            workers=self._settings.workers,
+            observer=metrics,
         )
+        if metrics:
+            await self._measure(metrics)
         if self._settings.lease_namespace:
             identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
             self._lease = Lease(client, self._settings.lease_namespace, "canarium", identity)
         self._task = asyncio.create_task(self.engine.run(self._lead))
+
+    async def _measure(self, metrics: Metrics) -> None:
+        engine = self.engine
+        metrics.describe(
+            State(
+                queue_depth=lambda: engine.queue.depth,
+                queue_oldest=engine.queue.oldest,
+                oldest_watch=self.oldest_watch,
+                leading=lambda: engine.workers.running,
+                statuses=lambda: (
+                    p.raw.get("status") or {} for p in engine.store.parents.items.values()
+                ),
+            )
+        )
+        port = self._settings.metrics_port or 0
+        port = await self._stack.enter_async_context(served(metrics, "0.0.0.0", port))
+        log.info("metrics at :%d/metrics", port)
+        task = asyncio.create_task(metrics.follow_loop(), name="loop lag")
+        self._stack.callback(task.cancel)
 
     async def _lead(self) -> None:
         """Returns when this process is the one that may write."""

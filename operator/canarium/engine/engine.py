@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 
 from canarium.engine.following import Following, Namespace
+from canarium.engine.observer import Observer
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.reconciler import Reconciler
 from canarium.engine.store import Key, Store
@@ -26,13 +27,16 @@ class Engine:
         namespaces: Iterable[Namespace] = (None,),
         workers: int = 8,
         timing: Timing | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.timing = timing or Timing()
-        self.queue: WorkQueue[Key] = WorkQueue(self.timing)
+        self.queue: WorkQueue[Key] = WorkQueue(self.timing, observer)
         self.store = Store(self.queue.add)
         self.following = Following(api, self.store.caches, self.timing)
-        self.reconciler = Reconciler(api, self.store, self.queue, self.timing)
-        self.workers = Workers(self.queue, self.reconcile, count=workers, timing=self.timing)
+        self.reconciler = Reconciler(api, self.store, self.queue, self.timing, observer)
+        self.workers = Workers(
+            self.queue, self.reconcile, count=workers, timing=self.timing, observer=observer
+        )
         self._namespaces = tuple(namespaces)
 
     async def run(self, lead: Callable[[], Awaitable[None]] | None = None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from enum import IntEnum
 from typing import Generic, TypeVar
 
+from canarium.engine.observer import Observer, Unobserved
 from canarium.kube.timing import Timing
 
 K = TypeVar("K", bound=Hashable)
@@ -27,11 +28,13 @@ class Urgency(IntEnum):
 class WorkQueue(Generic[K]):
     """Deduplicates keys; a key that is added while it is worked on is handed out once more."""
 
-    def __init__(self, timing: Timing | None = None) -> None:
+    def __init__(self, timing: Timing | None = None, observer: Observer | None = None) -> None:
         self._timing = timing or Timing()
+        self._observer = observer or Unobserved()
         self._clock = self._timing.clock
         self._ready: list[tuple[int, int, K]] = []
         self._waiting: dict[K, Urgency] = {}
+        self._since: dict[K, float] = {}
         self._working: set[K] = set()
         self._again: dict[K, Urgency] = {}
         self._later: list[tuple[float, int, K]] = []
@@ -55,6 +58,7 @@ class WorkQueue(Generic[K]):
         if not self._waiting:
             self._waiting_since = self._clock()
         self._waiting[key] = urgency
+        self._since.setdefault(key, self._clock())
         self._serial += 1
         heapq.heappush(self._ready, (int(urgency), self._serial, key))
         self._wake(urgency)
@@ -98,6 +102,7 @@ class WorkQueue(Generic[K]):
                 del self._waiting[key]
                 self._working.add(key)
                 self._taken[key] = Urgency(urgency)
+                self._observer.taken(self._taken[key].name, now - self._since.pop(key))
                 self._taken_at = now
                 return key
         return None
@@ -105,6 +110,10 @@ class WorkQueue(Generic[K]):
     def next_due(self) -> float | None:
         """Seconds until a delayed key is due; None when there is none."""
         return max(0.0, self._later[0][0] - self._clock()) if self._later else None
+
+    def oldest(self) -> float:
+        """For how many seconds the key that waits longest has been due."""
+        return max(0.0, self._clock() - min(self._since.values())) if self._since else 0.0
 
     def untaken(self) -> float:
         """For how many seconds a key that is due has been waiting while none was taken."""

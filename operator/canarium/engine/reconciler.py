@@ -15,6 +15,7 @@ from canarium.core.phases import plan
 from canarium.core.plan import Plan
 from canarium.core.situation import stamp
 from canarium.engine.executor import Executor, Refused
+from canarium.engine.observer import Observer, Unobserved
 from canarium.engine.queue import WorkQueue
 from canarium.engine.store import Key, Store
 from canarium.kube import kinds
@@ -33,8 +34,14 @@ class Reconciler:
     """Decides about one key at a time and carries the decision out through `api`."""
 
     def __init__(
-        self, api: Api, store: Store, queue: WorkQueue[Key], timing: Timing | None = None
+        self,
+        api: Api,
+        store: Store,
+        queue: WorkQueue[Key],
+        timing: Timing | None = None,
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer or Unobserved()
         self._api = api
         self._store = store
         self._queue = queue
@@ -124,6 +131,9 @@ class Reconciler:
                 return False
             raise
         self._store.parents.observe(answer)
+        newest = status.get("history", [])[:1]
+        if newest and newest != (raw.get("status") or {}).get("history", [])[:1]:
+            self._observer.ended(newest[0]["outcome"])
         return True
 
     async def _read_again(self, key: Key, uid: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from canarium.engine.observer import Observer, Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.store import Key
 from canarium.kube.faults import ApiError
@@ -26,7 +27,9 @@ class Workers:
         *,
         count: int = 8,
         timing: Timing | None = None,
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer or Unobserved()
         self._queue = queue
         self._reconcile = reconcile
         self._count = count
@@ -56,11 +59,15 @@ class Workers:
     async def _work(self, number: int, only: Urgency) -> None:
         while True:
             key = await self._queue.get(only)
-            self._busy[number] = (key, self._timing.clock())
+            began = self._timing.clock()
+            self._busy[number] = (key, began)
+            result = "failed"
             try:
                 await self._reconcile(key)
                 self._queue.forget(key)
+                result = "done"
             except ApiError as error:
+                result = "retried"
                 wait = self._queue.backoff(key, at_least=error.retry_after or 0.0)
                 log.warning("%s/%s: %s; again in %.1f s", *key, error, wait)
             except Exception:
@@ -68,4 +75,5 @@ class Workers:
                 log.exception("%s/%s: again in %.1f s", *key, wait)
             finally:
                 del self._busy[number]
+                self._observer.reconciled(result, self._timing.clock() - began)
                 self._queue.done(key)

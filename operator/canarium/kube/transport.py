@@ -7,7 +7,7 @@ since they cost ten times the parsing and refuse fields that they do not know.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -47,9 +47,15 @@ class Client:
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, kubeconfig: str | None = None, context: str | None = None
+        cls,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        traces: Sequence[aiohttp.TraceConfig] = (),
     ) -> AsyncIterator[Client]:
-        """A client for the named kubeconfig, else the cluster around us, else the default one."""
+        """A client for the named kubeconfig, else the cluster around us, else the default one.
+
+        `traces` are told of every request.
+        """
         configuration = Configuration()
         if kubeconfig or context:
             await kube_config.load_kube_config(
@@ -66,6 +72,7 @@ class Client:
             connector=connector,
             headers={"User-Agent": f"canarium/{VERSION}", "Accept": _JSON},
             read_bufsize=2**20,
+            trace_configs=list(traces),
         ) as session:
             yield cls(configuration, session)
         # TLS connections end their farewell in the background (aiohttp's "graceful shutdown").

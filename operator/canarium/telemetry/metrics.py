@@ -1,0 +1,155 @@
+"""The operator's metrics, in the Prometheus format. All durations are seconds.
+
+What is a state (queue, models, watches) is read when somebody asks; what is an event is counted
+as it happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from canarium import VERSION
+from canarium.telemetry.requests import of_request
+
+_FINE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_LAG_EVERY = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is asked for when somebody reads the metrics."""
+
+    queue_depth: Callable[[], int]
+    queue_oldest: Callable[[], float]
+    oldest_watch: Callable[[], float]
+    leading: Callable[[], bool]
+    statuses: Callable[[], Iterable[Mapping[str, Any]]]
+
+
+class Metrics:
+    """A registry of its own, so that two operators in one process do not mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        Info("canarium_build", "The operator", registry=self.registry).info({"version": VERSION})
+        self._wait = Histogram(
+            "canarium_queue_wait_seconds",
+            "How long a due key waited for a worker",
+            ["urgency"],
+            buckets=_FINE,
+            registry=self.registry,
+        )
+        self._took = Histogram(
+            "canarium_reconcile_duration_seconds",
+            "One decision and its writes, by result: done, retried, failed",
+            ["result"],
+            buckets=_FINE,
+            registry=self.registry,
+        )
+        self._lag = Histogram(
+            "canarium_event_loop_lag_seconds",
+            "How much later than asked the event loop woke a sleeper",
+            buckets=_FINE,
+            registry=self.registry,
+        )
+        self._worst = 0.0
+        Gauge(
+            "canarium_event_loop_lag_max_seconds",
+            "The largest lag since the metrics were last read",
+            registry=self.registry,
+        ).set_function(lambda: self._worst)
+        self._requests = Counter(
+            "canarium_api_requests",
+            "Requests to the API server, by verb, resource and code (0: no answer)",
+            ["verb", "resource", "code"],
+            registry=self.registry,
+        )
+        self._rollouts = Counter(
+            "canarium_rollouts",
+            "Ended rollouts: Promoted, RolledBack, Failed, Superseded, Withdrawn, Undone",
+            ["outcome"],
+            registry=self.registry,
+        )
+
+    def describe(self, state: State) -> None:
+        """Adds the metrics that are read from `state`."""
+        self.registry.register(_States(state))
+
+    def taken(self, urgency: str, waited: float) -> None:
+        self._wait.labels(urgency).observe(waited)
+
+    def reconciled(self, result: str, took: float) -> None:
+        self._took.labels(result).observe(took)
+
+    def ended(self, outcome: str) -> None:
+        self._rollouts.labels(outcome).inc()
+
+    def requested(self, method: str, path: str, watch: bool, code: int) -> None:
+        verb, resource = of_request(method, path, watch=watch)
+        self._requests.labels(verb, resource, str(code)).inc()
+
+    def trace(self) -> aiohttp.TraceConfig:
+        """Counts the requests of an HTTP session."""
+        config = aiohttp.TraceConfig()
+
+        async def answered(_: Any, __: Any, end: aiohttp.TraceRequestEndParams) -> None:
+            watch = "watch" in end.url.query
+            self.requested(end.method, end.url.path, watch, end.response.status)
+
+        async def unanswered(_: Any, __: Any, end: aiohttp.TraceRequestExceptionParams) -> None:
+            self.requested(end.method, end.url.path, "watch" in end.url.query, 0)
+
+        config.on_request_end.append(answered)
+        config.on_request_exception.append(unanswered)
+        return config
+
+    async def follow_loop(self) -> None:
+        """Measures the event loop's lag until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            await asyncio.sleep(_LAG_EVERY)
+            lag = max(0.0, loop.time() - began - _LAG_EVERY)
+            self._lag.observe(lag)
+            self._worst = max(self._worst, lag)
+
+    def was_read(self) -> None:
+        """The largest lag counts from now on."""
+        self._worst = 0.0
+
+
+class _States(Collector):
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def collect(self) -> Iterable[Metric]:
+        state = self._state
+        for name, text, value in (
+            ("canarium_queue_depth", "Keys that are due and wait", state.queue_depth()),
+            ("canarium_queue_oldest_seconds", "Age of the oldest of them", state.queue_oldest()),
+            ("canarium_oldest_watch_seconds", "Silence of the quietest watch", _watch(state)),
+            ("canarium_leader", "1 in the process that may write", int(state.leading())),
+        ):
+            yield GaugeMetricFamily(name, text, value=value)
+        models = GaugeMetricFamily("canarium_models", "Models by phase", labels=["phase"])
+        for phase, count in Tally(s.get("phase", "Pending") for s in state.statuses()).items():
+            models.add_metric([phase], count)
+        yield models
+
+
+def _watch(state: State) -> float:
+    try:
+        return state.oldest_watch()
+    except RuntimeError:
+        return float("inf")
