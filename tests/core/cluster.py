@@ -12,6 +12,7 @@ from canarium.api.defaults import settings_of
 from canarium.api.model import Spec
 from canarium.api.status import Status
 from canarium.core import plan as p
+from canarium.core.moments import parse
 from canarium.core.observed import (
     Autoscaler,
     Container,
@@ -59,6 +60,9 @@ class Cluster:
     die_at: int | None = None
     rejection: Rejection | None = None
     serial: int = 0
+    #: Commands: annotations of the parent without our group.
+    annotations: dict[str, str] = field(default_factory=dict)
+    told: float = 0.0
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
 
     # --- what tests say ---------------------------------------------------------------------
@@ -127,6 +131,7 @@ class Cluster:
             service=self.service,
             autoscalers=tuple(self.autoscalers.values()),
             rejection=self.rejection,
+            annotations=tuple(sorted(self.annotations.items())),
         )
 
     # --- one decision -----------------------------------------------------------------------
@@ -146,7 +151,9 @@ class Cluster:
                 return decision
             self._carry_out(action)
             self.writes += 1
-        if decision.status != self.status:
+        late = decision.pressing or self.now >= self.told + 5.0
+        if decision.status != self.status and late:
+            self.told = self.now
             if self._dies():
                 return decision
             self.status = decision.status
@@ -175,6 +182,7 @@ class Cluster:
                         None,
                         None,
                         after=minted.after,
+                        retry=minted.retry,
                     )
                 )
                 assert find(self.spec, self.records)
@@ -183,7 +191,10 @@ class Cluster:
                     replace(
                         r,
                         verdict=dict(facts).get("verdict", r.verdict),
-                        promoted_at=dict(facts).get("promoted-at", r.promoted_at),
+                        failure=dict(facts).get("failure", r.failure),
+                        commands=tuple(dict(facts).get("commands", "").split(","))
+                        if "commands" in dict(facts)
+                        else r.commands,
                     )
                     if r.revision == revision
                     else r
@@ -200,9 +211,12 @@ class Cluster:
                 self.deployments[revision] = replace(old, replicas=replicas)
             case p.DeleteDeployment(revision):
                 del self.deployments[revision]
-            case p.Route(color, stable, candidate, quarantined):
+            case p.Route(color, stable, candidate, quarantined, previous, since):
                 before = self.serving()
-                self.service = Service("svc", color, stable, candidate, quarantined)
+                moment = parse(since) if since else None
+                self.service = Service(
+                    "svc", color, stable, candidate, quarantined, previous, moment
+                )
                 self._endpoints()
                 assert self.serving() or not before, "R0: traffic moved to no ready pod"
             case p.Autoscale(revision, low, high):

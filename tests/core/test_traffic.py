@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from canarium.core.moments import stamp
 from canarium.core.observed import Deployment, Observed, Pod, Service
 from canarium.core.plan import Route
-from canarium.core.situation import stamp
 from canarium.core.traffic import needed, safe_to_select, share
 from core.cluster import Cluster, spec
 

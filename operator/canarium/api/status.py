@@ -5,10 +5,15 @@ No field churns: times change only with the transition that they name.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+#: RFC 3339 in UTC, as we write it: a status edited by hand to something else is not believed.
+Time = Annotated[
+    str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$", max_length=40)
+]
 
 
 class StatusPart(BaseModel):
@@ -28,7 +33,7 @@ class Condition(StatusPart):
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: str = Field(description="Why, in one CamelCase word.")
     message: str = Field("", description="Why, in a sentence.")
-    last_transition_time: str = Field(description="When `status` last changed.")
+    last_transition_time: Time = Field(description="When `status` last changed.")
     observed_generation: int | None = Field(
         None, description="The metadata.generation that this was found for."
     )
@@ -52,13 +57,49 @@ class Failure(StatusPart):
     revision: str = Field(description="The revision that failed.")
     reason: str = Field(description="The cause, in one CamelCase word.")
     message: str = Field(description="The cause, in a sentence.")
-    at: str = Field(description="When it was found.")
+    at: Time = Field(description="When it was found.")
     pod: str | None = Field(None, description="The pod that showed it.")
     container: str | None = Field(None, description="The container that showed it.")
+    observed: str | None = Field(
+        None, description="What was seen, such as a value or an exit code."
+    )
+    threshold: str | None = Field(None, description="What would have been right.")
+    samples: int | None = Field(None, description="How many pods or requests were looked at.")
+
+
+class Hold(StatusPart):
+    """What is waited for now."""
+
+    reason: str = Field(description="Such as WaitingForPods, StepPause, Manual, Paused or Bake.")
+    since: Time = Field(description="Since when.")
+    until: Time | None = Field(None, description="When the wait ends by itself, if it does.")
+    observed: str | None = Field(None, description="What is seen now.")
+    threshold: str | None = Field(None, description="What is waited for.")
+    pod: str | None = Field(None, description="The pod that is waited for, where it is stuck.")
+    container: str | None = Field(None, description="The container that is stuck.")
+
+
+class CommandEcho(StatusPart):
+    """A command that was looked at (R16); each token acts once."""
+
+    command: str = Field(description="The command, such as promote.")
+    revision: str = Field("", description="The revision that it named, or what stood there.")
+    token: str = Field("", description="Its token.")
+    result: Literal["Done", "Ignored"] = Field(description="Whether it acted.")
+    message: str = Field(description="What it did, or why it was ignored.")
+    at: Time = Field(description="When it was looked at.")
+
+
+class Pause(StatusPart):
+    """Since when, and by what, the clocks of steps and bake stand still."""
+
+    since: Time = Field(description="Since when.")
+    by: str = Field(description="spec.paused, or the command with its token.")
+    revision: str = Field(description="The revision that was wanted then.")
 
 
 class Outcome(StatusPart):
-    """A revision that has ended, newest first in the history."""
+    """How a revision ended or was promoted, newest first in the history."""
 
     revision: str = Field(description="The revision's name.")
     version: str | None = Field(None, description="Its spec.model.version.")
@@ -66,17 +107,25 @@ class Outcome(StatusPart):
         Field(description="How it ended.")
     )
     reason: str = Field("", description="Why, in one CamelCase word.")
-    at: str = Field(description="When it ended.")
+    message: str = Field("", description="Why, in a sentence.")
+    by: str = Field("operator", description="operator, spec, or the command with its token.")
+    started_at: Time | None = Field(None, description="When the revision was stored.")
+    at: Time = Field(description="When it ended or was promoted.")
+    lineage: dict[str, str] | None = Field(None, description="Its spec.model.lineage.")
 
 
 class Progress(StatusPart):
     """Where the rollout of the candidate stands; gone when there is none."""
 
-    step: int = Field(0, description="Index of the step, from 0; its number when all are done.")
-    weight: int = Field(0, description="Percent that has been reached.")
-    step_since: str | None = Field(None, description="When the step's weight took effect.")
-    waiting_since: str | None = Field(None, description="Since when pods are waited for.")
-    waited: float = Field(0, description="Seconds spent waiting for pods before that.")
+    step: int = Field(
+        0, ge=0, le=64, description="Index of the step, from 0; its number when all are done."
+    )
+    weight: int = Field(0, ge=0, le=100, description="Percent that has been reached.")
+    step_since: Time | None = Field(None, description="When the step's weight took effect.")
+    waiting_since: Time | None = Field(None, description="Since when pods are waited for.")
+    waited: float = Field(0, ge=0, description="Seconds spent waiting for pods before that.")
+    full: bool = Field(False, description="Promoted in full by command: no step is held.")
+    strategy: str | None = Field(None, description="The strategy that this rollout began with.")
 
 
 class Status(StatusPart):
@@ -96,14 +145,40 @@ class Status(StatusPart):
     candidate: RevisionStatus | None = Field(None, description="The revision on its way.")
     previous: RevisionStatus | None = Field(None, description="Kept warm while baking.")
     progress: Progress | None = Field(None, description="Where the candidate's rollout stands.")
-    bake_since: str | None = Field(
+    bake_since: Time | None = Field(
         None, description="Since when the version before is kept warm after a promotion."
     )
-    stable_down_since: str | None = Field(None, description="Since when stable has no ready pod.")
+    stable_down_since: Time | None = Field(None, description="Since when stable has no ready pod.")
+    hold: Hold | None = Field(None, description="What is waited for now.")
+    pause: Pause | None = Field(None, description="Since when, and by what, it is paused.")
     failure: Failure | None = Field(
         None, description="Why the wanted revision is quarantined; gone when another is wanted."
     )
+    warnings: tuple[str, ...] = Field((), description="What was found damaged and is ignored.")
+    commands: tuple[CommandEcho, ...] = Field((), description="Commands seen, newest first.")
     conditions: tuple[Condition, ...] = Field(
         (), description="What tools read: Available, Ready, Progressing, RolledBack and kstatus'."
     )
     history: tuple[Outcome, ...] = Field((), description="How revisions ended, the newest first.")
+
+    def essence(self) -> Status:
+        """The status without what changes with every pod: two that differ only in that are one
+        state, of which the newer counts can be told a little later."""
+
+        def part(revision: RevisionStatus | None) -> RevisionStatus | None:
+            none = {"replicas": 0, "ready": 0, "effective_weight": 0}
+            return revision and revision.model_copy(update=none)
+
+        hold = self.hold and self.hold.model_copy(
+            update={"observed": None, "pod": None, "container": None}
+        )
+        return self.model_copy(
+            update={
+                "replicas": 0,
+                "ready_replicas": 0,
+                "hold": hold,
+                "stable": part(self.stable),
+                "candidate": part(self.candidate),
+                "previous": part(self.previous),
+            }
+        )

@@ -8,9 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from canarium.api.status import Condition, Failure, Outcome, RevisionStatus, Status
+from canarium.api.status import (
+    CommandEcho,
+    Condition,
+    Failure,
+    Outcome,
+    RevisionStatus,
+    Status,
+)
+from canarium.core.commands import KEPT
+from canarium.core.moments import stamp
 from canarium.core.plan import CreateDeployment
-from canarium.core.situation import Situation, stamp
+from canarium.core.situation import Situation
 from canarium.core.traffic import share
 
 if TYPE_CHECKING:
@@ -21,18 +30,14 @@ STUCK = frozenset({"Invalid", "Failed", "RolledBack"})
 
 
 def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status:
-    """The whole status after `draft`; equal to the old one when nothing is new.
-
-    A status is written for a transition. Counts of pods go with it; while pods are waited for, a
-    count that changed is no reason to write.
-    """
+    """The whole status after `draft`; equal to the old one when nothing is new."""
     stable = _part(s, draft.stable, draft)
     candidate = _part(s, draft.candidate, draft)
     previous = _part(s, draft.previous, draft)
     serving = s.observed.record(draft.stable)
     down = s.down_since if draft.stable == s.stable else None
     parts = [part for part in (stable, candidate, previous) if part]
-    status = Status(
+    return Status(
         observed_generation=generation,
         phase=phase,
         message=draft.message,
@@ -44,29 +49,48 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
         stable=stable,
         candidate=candidate,
         previous=previous,
-        progress=draft.progress if draft.candidate else None,
+        progress=draft.progress,
         bake_since=draft.bake_since,
         stable_down_since=stamp(down) if down is not None else None,
+        hold=draft.hold,
+        pause=s.pause,
         failure=_kept_failure(s, draft),
+        warnings=warnings(s),
+        commands=_commands(s),
         conditions=_conditions(s, phase, draft, generation),
         history=_history(s, draft.outcome),
     )
-    waits = phase == "RollingBack" or bool(status.progress and status.progress.waiting_since)
-    return s.status if waits and _uncounted(status) == _uncounted(s.status) else status
 
 
-def _uncounted(status: Status) -> Status:
-    none = {"replicas": 0, "ready": 0, "effective_weight": 0}
-    parts = {
-        name: part.model_copy(update=none)
-        for name, part in (
-            ("stable", status.stable),
-            ("candidate", status.candidate),
-            ("previous", status.previous),
-        )
-        if part
-    }
-    return status.model_copy(update={"replicas": 0, "ready_replicas": 0, **parts})
+def warnings(s: Situation) -> tuple[str, ...]:
+    """What is damaged and therefore ignored; each is told once by an Event."""
+    found = []
+    for record in s.observed.records:
+        if not record.intact:
+            found.append(
+                f"ControllerRevision {s.name}-{record.revision} was altered by hand and is ignored"
+            )
+    for deployment in s.observed.deployments:
+        revision = deployment.revision
+        if s.observed.record(revision) is None and revision != s.target:
+            found.append(
+                f"ControllerRevision {s.name}-{revision} is gone: its Deployment is left as it is"
+            )
+    if s.implausible:
+        found.append("status.progress was ignored: the Service was never told to give that traffic")
+    return tuple(sorted(found))
+
+
+def _commands(s: Situation) -> tuple[CommandEcho, ...]:
+    """The newest answers, and those of all commands that still stand on the parent."""
+    standing = dict(s.observed.annotations)
+    known = (*s.answers, *s.status.commands)
+    return tuple(
+        echo
+        for place, echo in enumerate(known)
+        if place < KEPT
+        or standing.get(echo.command, "").strip("/") == f"{echo.revision}/{echo.token}".strip("/")
+    )
 
 
 def _spoken(s: Situation, revision: str | None) -> str | None:
@@ -139,7 +163,12 @@ def _conditions(s: Situation, phase: str, draft: Draft, generation: int) -> tupl
             "" if served else "no ready pod answers",
         ),
         ("Ready", ready, "RolledBack" if rolled else reason, draft.message),
-        ("Progressing", moving, phase, draft.message if moving else ""),
+        (
+            "Progressing",
+            moving,
+            draft.hold.reason if moving and draft.hold else phase,
+            draft.message if moving else "",
+        ),
         (
             "RolledBack",
             rolled,

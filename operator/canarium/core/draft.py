@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from canarium.api.status import Failure, Outcome, Progress
+from canarium.api.status import Failure, Hold, Outcome, Progress
 from canarium.core.plan import Action, Event
 
 
@@ -17,6 +17,7 @@ class Draft:
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
     progress: Progress | None = None
+    hold: Hold | None = None
     failure: Failure | None = None
     stable: str | None = None
     candidate: str | None = None

@@ -34,6 +34,9 @@ class Cause:
     message: str
     pod: str | None = None
     container: str | None = None
+    observed: str | None = None
+    threshold: str | None = None
+    samples: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +104,8 @@ def judge(
     that went bad, not a server that still loads.
     """
     waits: list[float] = []
-    for pod in pods:
-        if pod.terminating or pod.disrupted:
-            continue
+    judged = [pod for pod in pods if not pod.terminating and not pod.disrupted]
+    for pod in judged:
         for container in pod.containers:
             for seen, grace in CONTAINER_CAUSES:
                 finding = seen(container)
@@ -111,7 +113,20 @@ def judge(
                     continue
                 left = pod.created + grace - now if grace else 0.0
                 if left <= 0:
-                    return Verdict(Cause(*finding, pod.name, container.name))
+                    code = container.exit_code
+                    if code is None:
+                        code = container.last_exit_code
+                    evidence = f"exit code {code}" if code is not None else container.waiting
+                    return Verdict(
+                        Cause(
+                            *finding,
+                            pod.name,
+                            container.name,
+                            observed=evidence,
+                            threshold=f"{grace:g}s" if grace else None,
+                            samples=len(judged),
+                        )
+                    )
                 waits.append(left)
         if pod.unschedulable_since is not None:
             left = pod.unschedulable_since + unschedulable_deadline - now
@@ -122,6 +137,9 @@ def judge(
                         "Unschedulable",
                         f"no node after {unschedulable_deadline:g}s: {text}",
                         pod.name,
+                        observed=f"no node for {now - pod.unschedulable_since:.0f}s",
+                        threshold=f"{unschedulable_deadline:g}s",
+                        samples=len(judged),
                     )
                 )
             waits.append(left)
@@ -135,6 +153,9 @@ def judge(
                             "ProbeFailed",
                             "the readiness probe fails since it once passed",
                             pod.name,
+                            observed=f"unready for {now - pod.ready_changed:.0f}s",
+                            threshold=f"{UNREADY_GRACE:g}s",
+                            samples=len(judged),
                         )
                     )
                 waits.append(left)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from canarium.api.defaults import Step
-from canarium.api.status import Failure, Outcome, Progress
+from canarium.api.status import Failure, Hold, Outcome, Progress
 from canarium.core.health import Cause, judge
+from canarium.core.moments import length, parse, stamp
 from canarium.core.plan import Action, DeleteDeployment, RemoveAutoscaler, Route, StoreRevision
-from canarium.core.situation import Situation, parse, stamp
+from canarium.core.situation import Situation
 from canarium.core.traffic import safe_to_select
 
 
@@ -18,7 +19,10 @@ def stored(s: Situation) -> list[Action]:
 
 
 def traffic_off(s: Situation, actions: list[Action], candidate: str | None = None) -> bool:
-    """Puts all traffic on stable; True when it is in effect, so that other pods may go (R8)."""
+    """Puts all traffic on stable; True when it is in effect, so that other pods may go (R8).
+
+    `candidate` is told in the same write, but alone it is no reason for one.
+    """
     service = s.observed.service
     color = s.stable_color
     if color is None:
@@ -33,17 +37,14 @@ def traffic_off(s: Situation, actions: list[Action], candidate: str | None = Non
         return False
     if wrong:
         kept = s.target if s.quarantined else None
-        actions.append(Route(color, s.stable, candidate, quarantined=kept))
+        actions.append(Route(color, s.stable, candidate, quarantined=kept, previous=s.previous))
     others = {p.name for p in s.observed.pods if p.revision != s.stable}
     return service is not None and service.color == color and not others & service.endpoints
 
 
 def shared(s: Situation) -> list[Action]:
     """Selects both colours, unless that is so already."""
-    service = s.observed.service
-    if service and service.color == "" and service.candidate == s.target:
-        return []
-    return [Route("", s.stable, s.target)]
+    return [] if s.shared else [Route("", s.stable, s.target)]
 
 
 def removed(s: Situation, revisions: tuple[str, ...] | list[str]) -> list[Action]:
@@ -69,21 +70,47 @@ def judged(s: Situation, *, was_good: bool) -> tuple[Cause | None, float | None]
     if verdict.cause:
         return verdict.cause, None
     left = None
-    if s.progress.waiting_since and s.target != s.stable:
-        spent = s.progress.waited + s.now - parse(s.progress.waiting_since)
-        left = s.settings.progress_deadline - spent
+    deadline = ready_by(s)
+    if deadline is not None and s.target != s.stable:
+        left = deadline - s.now
         if left <= 0:
-            deployment = s.observed.deployment(s.target)
-            more = f": {deployment.failure}" if deployment and deployment.failure else ""
-            text = f"its pods were not ready after {s.settings.progress_deadline:g}s{more}"
-            return Cause("ProgressDeadlineExceeded", text), None
+            return _late(s), None
     waits = [x for x in (verdict.recheck, left) if x is not None]
     return None, min(waits, default=None)
 
 
+def _late(s: Situation) -> Cause:
+    deployment = s.observed.deployment(s.target)
+    limit = length(s.settings.progress_deadline)
+    ready, pods = s.observed.ready(s.target), s.observed.pods_of(s.target)
+    seen = f"{ready} of {deployment.replicas if deployment else 0} pods ready"
+    if deployment and deployment.failure and not pods:
+        text = f"its pods could not be made for {limit}: {deployment.failure}"
+        return Cause("PodsRefused", text, observed=seen, threshold=limit, samples=0)
+    more = f": {deployment.failure}" if deployment and deployment.failure else ""
+    return Cause(
+        "ProgressDeadlineExceeded",
+        f"its pods were not ready after {limit} ({seen}){more}",
+        pod=next((p.name for p in pods if not p.ready), None),
+        observed=seen,
+        threshold=limit,
+        samples=len(pods),
+    )
+
+
+def ready_by(s: Situation) -> float | None:
+    """When the candidate's pods have to be ready; None when none are waited for."""
+    if s.progress.waiting_since is None:
+        return None
+    began = min(s.now, parse(s.progress.waiting_since))
+    return began - s.progress.waited + s.settings.progress_deadline
+
+
 def next_step(s: Situation) -> Step | None:
     """The step to reach or hold; None when only promotion is left (R11, R12)."""
-    if s.settings.strategy != "Canary" or s.target in s.promoted:
+    if s.strategy != "Canary" or s.progress.full or s.ordered("promote-full"):
+        return None
+    if s.target in s.promoted:
         return None
     steps, progress = s.settings.steps, s.progress
     if progress.weight == 0:
@@ -94,38 +121,33 @@ def next_step(s: Situation) -> Step | None:
     return next((step for step in steps if step.weight > progress.weight), None)
 
 
-def bringing(s: Situation, weight: int, need: int) -> str:
-    """One text for all that happens until a weight is in effect: a status is not written for each
-    pod that gets ready on the way.
-    """
-    pods = "pod" if need == 1 else "pods"
-    return f"bringing version {word(s, s.target)} to weight {weight}: needs {need} ready {pods}"
-
-
-def gating(count: int) -> str:
-    """What is said of a first version until the Service lists its pods."""
-    return f"starting the first version: needs {count} ready {'pod' if count == 1 else 'pods'}"
-
-
-def serving(s: Situation, *, bakes: bool) -> str:
-    """What is said of a promoted version."""
-    warm = f"; the version before stays warm for {s.settings.bake_time:g}s" if bakes else ""
-    return f"serving{warm}"
+def begun(s: Situation) -> Progress:
+    """Progress as the rollout has it, with what holds for all of it."""
+    full = s.progress.full or s.ordered("promote-full") is not None
+    return s.progress.model_copy(update={"full": full, "strategy": s.strategy})
 
 
 def waiting(s: Situation) -> Progress:
     """Progress with the waiting clock running."""
     if s.progress.waiting_since:
-        return s.progress
-    return s.progress.model_copy(update={"waiting_since": stamp(s.now)})
+        return begun(s)
+    return begun(s).model_copy(update={"waiting_since": stamp(s.now)})
 
 
 def arrived(s: Situation, index: int, weight: int) -> Progress:
     """Progress with the waiting clock stopped."""
     p = s.progress
-    waited = p.waited + (s.now - parse(p.waiting_since) if p.waiting_since else 0.0)
+    waited = p.waited + (max(0.0, s.now - parse(p.waiting_since)) if p.waiting_since else 0.0)
     since = p.step_since if p.weight == weight and p.step == index else None
-    return Progress(step=index, weight=weight, step_since=since, waited=round(waited, 3))
+    return begun(s).model_copy(
+        update={
+            "step": index,
+            "weight": weight,
+            "step_since": since,
+            "waiting_since": None,
+            "waited": round(waited, 3),
+        }
+    )
 
 
 def replicas_of(s: Situation, revision: str | None) -> int:
@@ -143,26 +165,91 @@ def failure_of(s: Situation, cause: Cause) -> Failure:
         at=stamp(s.now),
         pod=cause.pod,
         container=cause.container,
+        observed=cause.observed,
+        threshold=cause.threshold,
+        samples=cause.samples,
     )
 
 
-def outcome_of(s: Situation, revision: str, outcome: Any, reason: str) -> Outcome:
-    """An entry for the history."""
+def by_order(s: Situation, command: str) -> Cause | None:
+    """The cause that an abort or undo is, if one acts now."""
+    order = s.ordered(command)
+    if order is None:
+        return None
+    reason = {"abort": "Aborted", "undo": "Undone"}[command]
+    return Cause(reason, f"by command {command}, token {order.token}")
+
+
+def outcome_of(
+    s: Situation, revision: str, outcome: Any, reason: str, cause: Cause | None = None
+) -> Outcome:
+    """An entry for the history: how `revision` ended or was promoted, and by what."""
     record = s.observed.record(revision)
-    version = record.version if record else (s.spec.get("model") or {}).get("version")
+    orders = [s.ordered(c) for c in ("abort", "undo", "promote-full", "promote")]
+    order = next((o for o in orders if o), None)
+    by = "operator"
+    if order:
+        by = f"command {order.command}/{order.token}"
+    elif outcome in ("Superseded", "Withdrawn"):
+        by = "spec"
     return Outcome(
-        revision=revision, version=version, outcome=outcome, reason=reason, at=stamp(s.now)
+        revision=revision,
+        version=record.version if record else _asked(s, revision),
+        outcome=outcome,
+        reason=reason,
+        message=cause.message if cause else "",
+        by=by,
+        started_at=record.created_at if record else None,
+        at=stamp(s.now),
+        lineage=dict(record.lineage) if record and record.lineage else None,
     )
 
 
-def word(s: Situation, revision: str) -> str:
+def word(s: Situation, revision: str | None) -> str:
     """The user's own word for a revision, with ours."""
+    if revision is None:
+        return "none"
     record = s.observed.record(revision)
-    version = record.version if record else (s.spec.get("model") or {}).get("version")
-    return f"{version} ({revision})" if version else revision
+    version = record.version if record else _asked(s, revision)
+    return f"version {version} ({revision})" if version else f"revision {revision}"
+
+
+def _asked(s: Situation, revision: str) -> str | None:
+    return (s.spec.get("model") or {}).get("version") if revision == s.target else None
+
+
+def where(pod: str | None, container: str | None) -> str:
+    """Where a failure was seen, in brackets; empty when it was in no pod."""
+    parts = [f"pod {pod}" if pod else "", f"container {container}" if container else ""]
+    text = ", ".join(part for part in parts if part)
+    return f" ({text})" if text else ""
 
 
 def said(revision: str, cause: Cause) -> str:
     """A failure in one line, for an Event."""
-    where = f" (pod {cause.pod})" if cause.pod else ""
-    return f"revision {revision}: {cause.reason}: {cause.message}{where}"
+    place = where(cause.pod, cause.container)
+    return f"revision {revision}: {cause.reason}: {cause.message}{place}"
+
+
+def hold(
+    s: Situation,
+    reason: str,
+    *,
+    until: float | None = None,
+    observed: str | None = None,
+    threshold: str | None = None,
+    pod: str | None = None,
+    container: str | None = None,
+) -> Hold:
+    """What is waited for; `since` stays while the reason does."""
+    old = s.status.hold
+    since = old.since if old and old.reason == reason else stamp(s.now)
+    return Hold(
+        reason=reason,
+        since=since,
+        until=stamp(until) if until is not None else None,
+        observed=observed,
+        threshold=threshold,
+        pod=pod,
+        container=container,
+    )

@@ -78,6 +78,9 @@ class Service:
     stable: str | None = None
     candidate: str | None = None
     quarantined: str | None = None
+    previous: str | None = None
+    #: When stable was promoted, in POSIX seconds.
+    since: float | None = None
     endpoints: frozenset[str] = frozenset()
 
 
@@ -114,6 +117,8 @@ class Observed:
     #: Names of objects of ours to be that belong to someone else (R24).
     foreign: tuple[str, ...] = ()
     known_runtimes: frozenset[str] = field(default_factory=frozenset)
+    #: Annotations of the parent in our group, without it: commands (R16).
+    annotations: tuple[tuple[str, str], ...] = ()
 
     def record(self, revision: str | None) -> Record | None:
         return next((r for r in self.records if r.revision == revision), None)

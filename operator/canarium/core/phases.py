@@ -13,14 +13,15 @@ from typing import Any
 from canarium.api.defaults import Settings
 from canarium.api.status import Status
 from canarium.core import conditions
+from canarium.core.commands import answered
 from canarium.core.draft import Draft
 from canarium.core.observed import Observed
-from canarium.core.plan import Plan
+from canarium.core.plan import Event, Plan
 from canarium.core.rolling import rolling_out
 from canarium.core.settled import baking, invalid, rolled_back, steady
 from canarium.core.situation import Situation
 from canarium.core.starting import first_version
-from canarium.core.upkeep import pruning, scaling
+from canarium.core.upkeep import notes, pruning, scaling
 
 
 def plan(
@@ -38,6 +39,9 @@ def plan(
     `spec` is the raw object (for identity), `now` POSIX seconds.
     """
     s = Situation(name, spec, settings, status, observed, now)
+    answers = answered(s)
+    if answers:
+        s = replace(s, answers=answers)
     row = next(row for row in TABLE if row.when(s))
     draft = row.then(s)
     refused = s.observed.rejection
@@ -45,14 +49,32 @@ def plan(
         told = f"{draft.message}; refused: {refused.what}: {refused.message}"
         draft = replace(draft, message=told)
     phase = draft.phase or row.phase
-    actions = (*draft.actions, *scaling(s, draft), *pruning(s))
+    actions = (*draft.actions, *notes(s, draft), *scaling(s, draft), *pruning(s))
+    after = conditions.status_of(s, phase, draft, generation)
     return Plan(
         phase=phase,
-        status=conditions.status_of(s, phase, draft, generation),
+        status=after,
         actions=actions,
-        events=draft.events,
+        events=(*_answers(s), *_warnings(status, after), *draft.events),
         requeue_after=draft.requeue_after,
+        pressing=after.essence() != status.essence(),
     )
+
+
+def _answers(s: Situation) -> tuple[Event, ...]:
+    return tuple(
+        Event(
+            "Normal" if a.result == "Done" else "Warning",
+            f"Command{a.result}",
+            f"{a.command} {a.revision}{'/' if a.token else ''}{a.token}: {a.message}",
+        )
+        for a in s.answers
+    )
+
+
+def _warnings(before: Status, after: Status) -> tuple[Event, ...]:
+    new = [text for text in after.warnings if text not in before.warnings]
+    return tuple(Event("Warning", "Ignored", text) for text in new)
 
 
 @dataclass(frozen=True)

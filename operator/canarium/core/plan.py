@@ -17,7 +17,7 @@ class StoreRevision:
 
 @dataclass(frozen=True, slots=True)
 class Annotate:
-    """Note later facts on a revision's record (`key` without the group)."""
+    """Note later facts on a revision's record (keys without the group)."""
 
     revision: str
     facts: tuple[tuple[str, str], ...]
@@ -50,6 +50,10 @@ class Route:
     stable: str | None
     candidate: str | None
     quarantined: str | None = None
+    #: The revision that is kept warm after a promotion.
+    previous: str | None = None
+    #: When `stable` was promoted (RFC 3339).
+    since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +105,5 @@ class Plan:
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
+    #: False: only counts of pods differ from the status before, which can be told a little later.
+    pressing: bool = True

@@ -32,6 +32,16 @@ class Record:
     promoted_at: str | None
     verdict: str | None
     owned: bool = True
+    #: False: somebody made or altered it by hand, so its content is not what its digest says.
+    intact: bool = True
+    created_at: str | None = None
+    lineage: Mapping[str, str] | None = None
+    #: The failure that came with the verdict, as the status had it (JSON).
+    failure: str | None = None
+    #: Commands that were consumed for it, each `command/token`, and "paused" while it is.
+    commands: tuple[str, ...] = ()
+    #: The token of the retry that made it.
+    retry: str | None = None
     #: The revision that was stable when this one was made: so that one was promoted.
     after: str | None = None
 
@@ -58,6 +68,14 @@ _ALGORITHMS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
+def whole(algorithm: str, digest: str, identity: Any) -> bool:
+    """Whether a stored identity still has the digest that was stored with it; one of an algorithm
+    that is not known here is believed."""
+    if algorithm != ALGORITHM:
+        return True
+    return isinstance(identity, Mapping) and digest_v1(identity) == digest
+
+
 def short(digest: str) -> str:
     """The name part of a digest: 8 characters that are safe in labels and DNS names."""
     number = int(digest, 16)
@@ -77,7 +95,9 @@ def find(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
     matches = [
         record
         for record in records
-        if record.algorithm in _ALGORITHMS and _ALGORITHMS[record.algorithm](spec) == record.digest
+        if record.intact
+        and record.algorithm in _ALGORITHMS
+        and _ALGORITHMS[record.algorithm](spec) == record.digest
     ]
     return max(matches, key=lambda record: record.number, default=None)
 
@@ -92,10 +112,18 @@ class Minted:
     identity: Mapping[str, Any]
     algorithm: str = ALGORITHM
     after: str | None = None
+    retry: str | None = None
 
 
-def mint(spec: Mapping[str, Any], records: Iterable[Record], after: str | None = None) -> Minted:
-    """A new revision for `spec`; `after` is the revision that is stable now.
+def mint(
+    spec: Mapping[str, Any],
+    records: Iterable[Record],
+    *,
+    after: str | None = None,
+    retry: str | None = None,
+) -> Minted:
+    """A new revision for `spec`; `after` is the revision that is stable now, `retry` the token of
+    the command that asks for it.
 
     A retry of the same identity gets a suffix (`-2`, `-3` …), since its predecessor's record is
     immutable and its Deployment's name may still be taken by terminating pods.
@@ -104,11 +132,17 @@ def mint(spec: Mapping[str, Any], records: Iterable[Record], after: str | None =
     identity = identity_v1(spec)
     digest = digest_v1(identity)
     name = short(digest)
-    same = sum(1 for record in known if record.revision.split("-")[0] == name)
+    taken = [_serial(r.revision) for r in known if r.revision.split("-")[0] == name]
     return Minted(
-        revision=f"{name}-{same + 1}" if same else name,
+        revision=f"{name}-{max(taken) + 1}" if taken else name,
         number=max((record.number for record in known), default=0) + 1,
         digest=digest,
         identity=identity,
         after=after,
+        retry=retry,
     )
+
+
+def _serial(revision: str) -> int:
+    suffix = revision.partition("-")[2]
+    return int(suffix) if suffix.isdigit() else 1

@@ -4,87 +4,66 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canarium.api.defaults import (
-    Step,
-)
-from canarium.api.status import (
-    Progress,
-    RevisionStatus,
-)
-from canarium.core.draft import (
-    Draft,
-)
-from canarium.core.health import (
-    Cause,
-)
+from canarium.api.defaults import Step
+from canarium.api.status import RevisionStatus
+from canarium.core.draft import Draft
+from canarium.core.health import Cause
+from canarium.core.moments import length, parse, spoken, stamp
 from canarium.core.moves import (
     arrived,
-    bringing,
+    begun,
+    by_order,
     failure_of,
+    hold,
     judged,
     next_step,
     outcome_of,
+    ready_by,
     removed,
     replicas_of,
     said,
-    serving,
     shared,
     stored,
     traffic_off,
     waiting,
+    where,
     word,
 )
-from canarium.core.plan import (
-    Action,
-    Annotate,
-    CreateDeployment,
-    Event,
-    Route,
-    Scale,
-)
-from canarium.core.situation import (
-    QUARANTINED,
-    Situation,
-    parse,
-    stamp,
-)
-from canarium.core.traffic import (
-    needed,
-    safe_to_select,
-)
+from canarium.core.plan import Action, CreateDeployment, Event, Route, Scale
+from canarium.core.situation import Situation
+from canarium.core.traffic import needed, safe_to_select
 
 
 def rolling_out(s: Situation) -> Draft:
-    """A candidate beside stable: created, gated, weighted step by step, promoted."""
+    """The candidate's next move."""
     actions: list[Action] = stored(s)
     deployment = s.observed.deployment(s.target)
-    base = Draft("", stable=s.stable, candidate=s.target)
+    base = Draft("", stable=s.stable, candidate=s.target, progress=begun(s))
+    aborted = by_order(s, "abort")
+    if aborted:
+        return _failing(s, base, actions, aborted)
     if deployment is None or s.strays or (s.previous and s.previous != s.target):
         return _entering(s, base, actions)
-    good_before = s.progress.weight > 0
-    failed, recheck = judged(s, was_good=good_before)
+    failed, recheck = judged(s, was_good=s.progress.weight > 0)
     if failed:
         return _failing(s, base, actions, failed)
+    if s.ordered("promote"):
+        return _onward(s, base, actions)
     step = next_step(s)
-    weight = step.weight if step else 100
-    need = needed(weight, s.count)
+    need = needed(step.weight if step else 100, s.count)
     if s.stable_broken:
         need = max(need, needed(100, s.count))
-    ready = s.observed.ready(s.target)
+    rises = step is None or (
+        step.weight > s.progress.weight and not (s.shared and deployment.replicas >= need)
+    )
+    if s.paused and rises and not s.stable_broken:
+        return _paused(s, base, actions, recheck)
     if deployment.replicas < need:
         actions.append(Scale(s.target, need))
-    if ready < need:
-        if s.stable_broken and ready:
-            actions += shared(s)
-        return replace(
-            base,
-            message=bringing(s, weight, need),
-            actions=tuple(actions),
-            progress=waiting(s),
-            requeue_after=recheck,
-        )
+    if s.observed.ready(s.target) < need:
+        return _gathering(s, base, actions, step, need, recheck)
     if step is None:
-        return _promoting(s, base, actions, deployment.color, recheck)
+        return _promoting(s, base, actions, deployment.color)
     return _holding(s, base, actions, step, recheck)
 
 
@@ -93,69 +72,107 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     previous = (s.previous,) if s.previous and s.previous != s.target else ()
     if traffic_off(s, actions, candidate=s.target):
         actions += removed(s, (*s.strays, *previous))
-    if s.observed.deployment(s.target):
+
+    def wait(reason: str, text: str, until: float | None = None) -> Draft:
         return replace(
             base,
-            message="the versions before it are going first",
+            message=f"{word(s, s.target)} waits: {text}; {word(s, s.stable)} serves",
             actions=tuple(actions),
-            progress=Progress(),
+            hold=hold(s, reason, until=until),
         )
-    if s.settings.strategy == "Recreate" and (
-        s.observed.pods_of(s.stable) or replicas_of(s, s.stable)
-    ):
+
+    if s.observed.deployment(s.target):
+        return wait("OlderVersionsGoing", "versions before it are going first")
+    if s.paused:
+        return wait("Paused", f"paused by {s.paused} before its start")
+    if s.strategy == "Recreate" and (s.observed.pods_of(s.stable) or replicas_of(s, s.stable)):
         if replicas_of(s, s.stable):
             actions.append(Scale(s.stable or "", 0))
+        text = f"{word(s, s.stable)} goes down first, downtime is expected until it is ready"
         return replace(
             base,
-            message="Recreate: stable goes down first, downtime is expected",
+            message=f"Recreate: {text}",
             actions=tuple(actions),
-            progress=Progress(),
+            hold=hold(s, "Downtime"),
         )
     routed = s.observed.service is not None and s.observed.service.color == s.stable_color
     if s.free_color is None or not routed:
-        return replace(
-            base,
-            message="waiting for pods of the version before to go",
-            actions=tuple(actions),
-            progress=Progress(),
-        )
+        return wait("OlderVersionsGoing", "pods of the version before have to go first")
     step = next_step(s)
-    weight = step.weight if step else 100
-    need = needed(weight, s.count)
-    actions.append(CreateDeployment(s.target, s.free_color, need))
+    count = needed(step.weight if step else 100, s.count)
+    actions.append(CreateDeployment(s.target, s.free_color, count))
+    return _gathering(s, base, actions, step, count, s.settings.progress_deadline)
+
+
+def _gathering(
+    s: Situation,
+    base: Draft,
+    actions: list[Action],
+    step: Step | None,
+    need: int,
+    recheck: float | None,
+) -> Draft:
+    """Waits for the pods that the next weight needs (R5)."""
+    ready = s.observed.ready(s.target)
+    if s.stable_broken and ready:
+        actions += shared(s)
+    progress = waiting(s)
+    until = ready_by(s)
+    if until is None:
+        until = s.now - progress.waited + s.settings.progress_deadline
+    held = f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
+    what = "pod" if need == 1 else "pods"
+    text = (
+        f"{word(s, s.target)} {held}, waiting for {need} ready {what} until {spoken(until)}, "
+        f"then {_then(step)}"
+    )
+    late = next((p for p in s.observed.pods_of(s.target) if not p.ready), None)
+    stuck = next((c for c in late.containers if c.waiting), None) if late else None
     return replace(
         base,
-        message=bringing(s, weight, need),
+        message=text,
         actions=tuple(actions),
-        progress=Progress(waiting_since=stamp(s.now)),
-        requeue_after=s.settings.progress_deadline,
+        progress=progress,
+        hold=hold(
+            s,
+            "WaitingForPods",
+            until=until,
+            observed=f"{ready} ready",
+            threshold=f"{need} ready",
+            pod=late.name if late and stuck else None,
+            container=stuck.name if stuck else None,
+        ),
+        requeue_after=recheck,
     )
 
 
 def _failing(s: Situation, base: Draft, actions: list[Action], cause: Cause) -> Draft:
     """The candidate has failed: traffic first, in the same write as the latch (R8, R9)."""
-    failure = failure_of(s, cause)
     if not safe_to_select(s.stable_color, s.observed):
-        text = f"version {word(s, s.target)} failed ({cause.message}) but stable has no ready pod"
+        text = (
+            f"{word(s, s.target)} failed ({cause.reason}: {cause.message}) and keeps its traffic: "
+            f"{word(s, s.stable)} has no ready pod to take it; rolled back as soon as it has"
+        )
         return replace(
             base,
             message=text,
             actions=tuple(actions),
             progress=s.progress,
+            hold=hold(s, "RollbackHeld", observed="0 ready", threshold="1 ready"),
             reason="RollbackHeld",
             requeue_after=1.0,
         )
     actions.append(Route(s.stable_color, s.stable, None, quarantined=s.target))
-    actions.append(Annotate(s.target, (("verdict", QUARANTINED), ("reason", cause.reason))))
     return replace(
         base,
         candidate=None,
         phase="RollingBack",
-        message=f"version {word(s, s.target)} was rolled back: {cause.message}",
+        message=f"{word(s, s.target)} is being rolled back: {cause.reason}: {cause.message}"
+        f"{where(cause.pod, cause.container)}; its pods go once no endpoint names them",
         actions=tuple(actions),
-        failure=failure,
+        failure=failure_of(s, cause),
         reason=cause.reason,
-        outcome=outcome_of(s, s.target, "RolledBack", cause.reason),
+        outcome=outcome_of(s, s.target, "RolledBack", cause.reason, cause),
         events=(Event("Warning", "RolledBack", said(s.target, cause)),),
     )
 
@@ -168,67 +185,99 @@ def _holding(
     index = max(index, s.progress.step)
     if not s.observed.served_by(s.target):
         actions += shared(s)
-        return replace(
-            base,
-            message=bringing(s, step.weight, needed(step.weight, s.count)),
-            actions=tuple(actions),
-            progress=waiting(s),
-            requeue_after=recheck,
-        )
+        return _gathering(s, base, actions, step, needed(step.weight, s.count), recheck)
     progress = arrived(s, index, step.weight)
     if progress.step_since is None:
         progress = progress.model_copy(update={"step_since": stamp(s.now)})
-    since = parse(progress.step_since or stamp(s.now))
+    then = _then(_after(s, index))
+    has = f"{word(s, s.target)} has weight {step.weight}"
+    held = replace(base, actions=tuple(actions), progress=progress, requeue_after=recheck)
+    if s.paused:
+        return replace(
+            held,
+            message=f"{has}, paused by {s.paused}; when it resumes, the step ends, then {then}",
+            hold=hold(s, "Paused"),
+        )
     if step.pause is None:
         return replace(
-            base,
-            message=f"weight {step.weight}: waits for the promote command",
-            actions=tuple(actions),
-            progress=progress,
-            requeue_after=recheck,
+            held,
+            message=f"{has} and waits for the command promote, then {then}",
+            hold=hold(s, "Manual", threshold="command promote"),
         )
-    left = since + step.pause - s.now
-    if left > 0 or s.settings.paused:
-        held = "paused by spec.paused" if s.settings.paused else f"holds for {step.pause:g}s"
-        wait = min(x for x in (left if left > 0 else 3600.0, recheck) if x is not None)
+    until = parse(progress.step_since or stamp(s.now)) + step.pause
+    if until > s.now:
         return replace(
-            base,
-            message=f"weight {step.weight} {held}",
-            actions=tuple(actions),
-            progress=progress,
-            requeue_after=wait,
+            held,
+            message=f"{has} until {spoken(until)}, then {then}",
+            hold=hold(s, "StepPause", until=until, threshold=length(step.pause)),
+            requeue_after=min(x for x in (until - s.now, recheck) if x is not None),
         )
-    # What comes next is decided at once: a status of its own would say nothing to anybody.
-    onward = progress.model_copy(update={"step": index + 1, "step_since": None})
+    return _onward(s, replace(base, progress=progress), actions)
+
+
+def _onward(s: Situation, base: Draft, actions: list[Action]) -> Draft:
+    """The step is over. What comes next is decided at once: a status of its own would say
+    nothing to anybody."""
+    progress = base.progress or begun(s)
+    onward = progress.model_copy(update={"step": progress.step + 1, "step_since": None})
     candidate = RevisionStatus(revision=s.target)
     known = s.status.model_copy(update={"progress": onward, "candidate": candidate})
-    return rolling_out(replace(s, status=known))
+    rest = tuple(a for a in s.answers if a.command != "promote")
+    then = rolling_out(replace(s, status=known, answers=rest))
+    first = tuple(a for a in actions if a not in then.actions)
+    return replace(then, actions=(*first, *then.actions))
 
 
-def _promoting(
-    s: Situation, base: Draft, actions: list[Action], color: str, recheck: float | None
-) -> Draft:
-    """Every weight is done and all pods are ready: one write makes the candidate stable (R14)."""
-    if s.settings.paused:
-        return replace(
-            base,
-            message="paused by spec.paused before promotion",
-            actions=tuple(actions),
-            progress=s.progress,
-            requeue_after=recheck,
-        )
-    actions.append(Route(color, s.target, None))
-    keep = s.settings.bake_time > 0 and s.settings.strategy != "Recreate"
+def _paused(s: Situation, base: Draft, actions: list[Action], recheck: float | None) -> Draft:
+    """Paused where no step is held: what is reached stays, nothing rises."""
+    kept = f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
+    if s.observed.served_by(s.target) or not s.progress.weight:
+        more: list[Action] = []
+    else:
+        more = shared(s)
     return replace(
         base,
-        message=serving(s, bakes=keep),
+        message=f"{word(s, s.target)} {kept}, paused by {s.paused}",
+        actions=(*actions, *more),
+        progress=arrived(s, s.progress.step, s.progress.weight),
+        hold=hold(s, "Paused"),
+        requeue_after=recheck,
+    )
+
+
+def _promoting(s: Situation, base: Draft, actions: list[Action], color: str) -> Draft:
+    """Every weight is done and all pods are ready: one write makes the candidate stable (R14)."""
+    keep = s.settings.bake_time > 0 and s.strategy != "Recreate"
+    previous = s.stable if keep else None
+    actions.append(Route(color, s.target, None, previous=previous, since=stamp(s.now)))
+    until = s.now + s.settings.bake_time
+    text = f"{word(s, s.target)} serves"
+    if keep:
+        text += f"; {word(s, s.stable)} stays warm until {spoken(until)}"
+    return replace(
+        base,
+        message=text,
         phase="Baking" if keep else "Ready",
         actions=tuple(actions),
         stable=s.target,
         candidate=None,
-        previous=s.stable if keep else None,
+        progress=None,
+        previous=previous,
         bake_since=stamp(s.now) if keep else None,
+        hold=hold(s, "Bake", until=until, threshold=length(s.settings.bake_time)) if keep else None,
         outcome=outcome_of(s, s.target, "Promoted", "StepsDone"),
         events=(Event("Normal", "Promoted", f"revision {s.target} is live"),),
         requeue_after=s.settings.bake_time if keep else 0.0,
     )
+
+
+def _after(s: Situation, index: int) -> Step | None:
+    """The step after the one of `index`; None when promotion follows."""
+    reached = s.settings.steps[index].weight if index < len(s.settings.steps) else 0
+    if s.progress.full:
+        return None
+    return next((x for x in s.settings.steps[index + 1 :] if x.weight >= reached), None)
+
+
+def _then(step: Step | None) -> str:
+    return f"weight {step.weight}" if step else "it is promoted"

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canarium.core.draft import (
-    Draft,
-)
+from canarium.api.status import Outcome
+from canarium.core.draft import Draft
+from canarium.core.health import Cause
+from canarium.core.moments import length, spoken, stamp
 from canarium.core.moves import (
+    by_order,
     failure_of,
-    gating,
+    hold,
     judged,
     outcome_of,
     removed,
     said,
-    serving,
+    stored,
     traffic_off,
+    where,
     word,
 )
-from canarium.core.plan import (
-    Action,
-    Annotate,
-    Event,
-    Route,
-)
-from canarium.core.situation import (
-    QUARANTINED,
-    Situation,
-    parse,
-    stamp,
-)
+from canarium.core.plan import Action, Event, Route
+from canarium.core.situation import Situation
+from canarium.core.verdicts import known_failure
 
 
 def invalid(s: Situation) -> Draft:
@@ -40,33 +34,35 @@ def invalid(s: Situation) -> Draft:
     actions: list[Action] = []
     if s.strays and traffic_off(s, actions):
         actions += removed(s, s.strays)
-    name = (s.spec.get("runtime") or {}).get("name")
-    rejection = s.observed.rejection
-    if s.observed.foreign:
-        reason, text = (
-            "NameConflict",
-            (f"{', '.join(s.observed.foreign)} exists and is not ours: rename or remove it"),
-        )
-    elif name and name not in s.observed.known_runtimes:
-        known = ", ".join(sorted(s.observed.known_runtimes))
-        reason, text = "UnknownRuntime", f"spec.runtime.name: no runtime {name!r}; known: {known}"
-    else:
-        assert rejection is not None
-        reason = "NameConflict" if rejection.conflict else "InvalidSpec"
-        text = f"{rejection.what}: {rejection.message}"
+    reason, text = _why_invalid(s)
     events: tuple[Event, ...] = ()
-    if s.status.message != text:
+    if text not in s.status.message:
         events = (Event("Warning", reason, text),)
+    serves = f"; {word(s, s.stable)} serves on" if s.stable else "; nothing serves yet"
     return Draft(
-        text,
+        text + serves,
         tuple(actions),
         events=events,
         stable=s.stable,
         previous=s.previous,
-        bake_since=s.status.bake_since if s.previous else None,
+        bake_since=stamp(s.bake_since) if s.previous else None,
         reason=reason,
         requeue_after=30.0,
     )
+
+
+def _why_invalid(s: Situation) -> tuple[str, str]:
+    name = (s.spec.get("runtime") or {}).get("name")
+    rejection = s.observed.rejection
+    if s.observed.foreign:
+        what = ", ".join(s.observed.foreign)
+        return "NameConflict", f"{what} exists and is not ours: rename or remove it"
+    if name and name not in s.observed.known_runtimes:
+        known = ", ".join(sorted(s.observed.known_runtimes))
+        return "UnknownRuntime", f"spec.runtime.name: no runtime {name!r}; known: {known}"
+    assert rejection is not None
+    reason = "NameConflict" if rejection.conflict else "InvalidSpec"
+    return reason, f"{rejection.what}: {rejection.message}"
 
 
 def rolled_back(s: Situation) -> Draft:
@@ -76,64 +72,68 @@ def rolled_back(s: Situation) -> Draft:
     others = [r for r in (s.target, *s.strays) if s.observed.deployment(r)]
     if gone:
         actions += removed(s, others)
-    failure = s.status.failure
-    why = failure.message if failure else "it failed"
-    record = s.observed.record(s.target)
-    if record and record.verdict != QUARANTINED:
-        actions.append(Annotate(s.target, (("verdict", QUARANTINED),)))
-    text = f"version {word(s, s.target)} was rolled back: {why}"
+    failure = known_failure(s)
+    text = (
+        f"{word(s, s.target)} was rolled back at {failure.at}: {failure.reason}: "
+        f"{failure.message}{where(failure.pod, failure.container)}; {word(s, s.stable)} serves; "
+        f"change the spec, or retry by canarium.dev/retry: {s.target}/TOKEN"
+    )
     busy = bool(others) or not gone or bool(s.observed.pods_of(s.target))
-    if s.settings.strategy == "Recreate" and busy:
-        text = f"{text}; waiting for its pods to go before stable comes back"
+    if s.strategy == "Recreate" and busy:
+        text = f"{text}; its pods have to go before {word(s, s.stable)} comes back"
+    told = s.status.phase in ("RollingBack", "RolledBack") and s.status.failure is not None
+    cause = Cause(failure.reason, failure.message, failure.pod, failure.container)
     return Draft(
         text,
         tuple(actions),
         stable=s.stable,
         failure=failure,
-        reason=failure.reason if failure else "RolledBack",
-        events=()
-        if s.status.phase in ("RollingBack", "RolledBack")
-        else (Event("Warning", "RolledBack", text),),
+        reason=failure.reason,
+        progress=s.status.progress if busy else None,
+        hold=hold(s, "FailedPodsGoing") if busy else None,
+        outcome=None if told else outcome_of(s, s.target, "RolledBack", failure.reason, cause),
+        events=() if told else (Event("Warning", "RolledBack", said(s.target, cause)),),
     )
 
 
 def baking(s: Situation) -> Draft:
     """Promoted, and the old version still warm (R15)."""
-    previous = s.observed.deployment(s.previous)
-    assert previous is not None
-    base = Draft("", stable=s.stable, previous=s.previous, bake_since=s.status.bake_since)
+    base = Draft(
+        "",
+        stable=s.stable,
+        previous=s.previous,
+        bake_since=stamp(s.bake_since),
+        outcome=_arrival(s),
+    )
+    undone = by_order(s, "undo")
     failed, recheck = judged(s, was_good=True)
-    if failed and s.observed.ready(s.previous):
+    cause = undone or failed
+    if cause and s.observed.ready(s.previous):
+        return _undoing(s, base, cause)
+    end = s.bake_since + s.settings.bake_time
+    has = f"{word(s, s.stable)} serves"
+    if s.paused:
         return replace(
             base,
-            message=f"promotion of {word(s, s.target)} was undone: {failed.message}",
-            actions=(
-                Route(previous.color, s.previous, None, quarantined=s.target),
-                Annotate(s.target, (("verdict", QUARANTINED), ("reason", failed.reason))),
-            ),
-            phase="RollingBack",
-            stable=s.previous,
-            previous=None,
-            bake_since=None,
-            failure=failure_of(s, failed),
-            reason=failed.reason,
-            outcome=outcome_of(s, s.target, "Undone", failed.reason),
-            events=(Event("Warning", "RolledBack", said(s.target, failed)),),
+            message=f"{has}; {word(s, s.previous)} stays warm, the bake is paused by {s.paused}",
+            actions=tuple(stored(s)),
+            hold=hold(s, "Paused"),
+            requeue_after=recheck,
         )
-    left = parse(s.status.bake_since or stamp(s.now)) + s.settings.bake_time - s.now
-    if left > 0 or s.settings.paused:
-        wait = [x for x in (left if left > 0 else None, recheck) if x is not None]
+    if end > s.now:
         return replace(
             base,
-            message=serving(s, bakes=True),
-            requeue_after=min(wait, default=None),
+            message=f"{has}; {word(s, s.previous)} stays warm until {spoken(end)}",
+            actions=tuple(stored(s)),
+            hold=hold(s, "Bake", until=end, threshold=length(s.settings.bake_time)),
+            requeue_after=min(x for x in (end - s.now, recheck) if x is not None),
         )
-    actions: list[Action] = []
+    actions: list[Action] = stored(s)
     if traffic_off(s, actions):
         actions += removed(s, (s.previous or "",))
     return replace(
         base,
-        message=serving(s, bakes=False),
+        message=has,
         actions=tuple(actions),
         previous=None,
         bake_since=None,
@@ -141,35 +141,79 @@ def baking(s: Situation) -> Draft:
     )
 
 
-def steady(s: Situation) -> Draft:
-    """The version in spec serves; whatever else still runs goes (R11)."""
-    actions: list[Action] = []
-    if s.observed.deployment(s.stable) is None:
-        return Draft("bringing the serving version back", stable=s.stable)
-    if traffic_off(s, actions):
-        actions += removed(s, s.strays)
-    ready = s.observed.ready(s.stable)
-    candidate = s.status.candidate
-    base = Draft(serving(s, bakes=False), tuple(actions), stable=s.stable)
-    if ready < s.count:
-        base = replace(base, message=f"{ready} of {s.count} pods are ready")
-    if candidate is None:
-        return base
-    if candidate.revision != s.stable:
-        withdrawn = outcome_of(s, candidate.revision, "Withdrawn", "SpecReturned")
-        return replace(base, outcome=withdrawn)
-    if ready >= s.count and s.status.stable is None and not s.observed.served_by(s.stable):
-        return replace(
-            base,
-            message=gating(s.count),
-            stable=None,
-            candidate=s.stable,
-            progress=s.status.progress,
-            phase="Starting",
-        )
-    why = "FirstVersion" if s.status.stable is None else "StepsDone"
+def _undoing(s: Situation, base: Draft, cause: Cause) -> Draft:
+    """The promotion is taken back: one write, as it was made."""
+    previous = s.observed.deployment(s.previous)
+    assert previous is not None
     return replace(
         base,
-        outcome=outcome_of(s, candidate.revision, "Promoted", why),
-        events=(Event("Normal", "Promoted", f"revision {s.stable} is live"),),
+        message=f"the promotion of {word(s, s.target)} is being undone: {cause.reason}: "
+        f"{cause.message}{where(cause.pod, cause.container)}; {word(s, s.previous)} serves again",
+        actions=(*stored(s), Route(previous.color, s.previous, None, quarantined=s.target)),
+        phase="RollingBack",
+        stable=s.previous,
+        previous=None,
+        bake_since=None,
+        failure=failure_of(s, cause),
+        reason=cause.reason,
+        outcome=outcome_of(s, s.target, "Undone", cause.reason, cause),
+        events=(Event("Warning", "RolledBack", said(s.target, cause)),),
     )
+
+
+def steady(s: Situation) -> Draft:
+    """The version in spec serves; whatever else still runs goes (R11)."""
+    actions: list[Action] = stored(s)
+    if s.observed.deployment(s.stable) is None:
+        text = f"{word(s, s.stable)} is being brought back: its Deployment was gone"
+        return Draft(text, tuple(actions), stable=s.stable, hold=hold(s, "BringingBack"))
+    if traffic_off(s, actions):
+        actions += removed(s, s.strays)
+    short = s.observed.ready(s.stable) < s.count
+    if not short and _first_unserved(s):
+        return Draft(
+            s.status.message,
+            tuple(actions),
+            candidate=s.stable,
+            progress=s.status.progress,
+            hold=s.status.hold,
+            phase="Starting",
+        )
+    outcome = _arrival(s) or _withdrawal(s)
+    promoted = outcome is not None and outcome.outcome == "Promoted"
+    return Draft(
+        f"{word(s, s.stable)} serves" + (", with fewer ready pods than wanted" if short else ""),
+        tuple(actions),
+        stable=s.stable,
+        outcome=outcome,
+        events=(Event("Normal", "Promoted", f"revision {s.stable} is live"),) if promoted else (),
+        hold=hold(
+            s,
+            "WaitingForPods",
+            observed=f"{s.observed.ready(s.stable)} ready",
+            threshold=f"{s.count} ready",
+        )
+        if short
+        else None,
+    )
+
+
+def _first_unserved(s: Situation) -> bool:
+    """The first version was promoted, and no endpoint of the new Service answers yet."""
+    told = s.status.stable is None and s.status.candidate is not None
+    return told and not s.observed.served_by(s.stable)
+
+
+def _arrival(s: Situation) -> Outcome | None:
+    """A promotion that the status does not tell of yet."""
+    if not s.behind or s.status.candidate is None or s.status.candidate.revision != s.stable:
+        return None
+    why = "FirstVersion" if s.status.stable is None else "StepsDone"
+    return outcome_of(s, s.target, "Promoted", why)
+
+
+def _withdrawal(s: Situation) -> Outcome | None:
+    candidate = s.status.candidate
+    if candidate is None or candidate.revision == s.stable:
+        return None
+    return outcome_of(s, candidate.revision, "Withdrawn", "SpecReturned")

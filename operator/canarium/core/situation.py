@@ -2,21 +2,22 @@
 
 The callers' Service is the witness of who is stable: its annotations change in the same write
 as its selector, so they are true after a crash between any two writes (R18). The status comes
-second, the records' verdicts third.
+second, what the Service really selects third, the records' verdicts last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from canarium.api.defaults import Settings
-from canarium.api.status import Progress, Status
+from canarium.api.status import CommandEcho, Pause, Progress, Status
+from canarium.core.moments import parse, stamp
 from canarium.core.observed import COLORS, Observed
-from canarium.core.revision import Minted, find, mint
+from canarium.core.revision import Minted, Record, find, mint
+from canarium.core.traffic import reached
 
 STABLE_DOWN_GRACE = 10.0
 QUARANTINED = "Quarantined"
@@ -24,7 +25,10 @@ QUARANTINED = "Quarantined"
 
 @dataclass(frozen=True)
 class Situation:
-    """Facts, settings and the clock (`now`, POSIX seconds), with what follows from them."""
+    """Facts, settings and the clock (`now`, POSIX seconds), with what follows from them.
+
+    `answers` are the commands that this decision consumes.
+    """
 
     name: str
     spec: Mapping[str, Any]
@@ -32,26 +36,65 @@ class Situation:
     status: Status
     observed: Observed
     now: float
+    answers: tuple[CommandEcho, ...] = ()
+
+    # --- what is wanted ---------------------------------------------------------------------
+
+    @cached_property
+    def known(self) -> Record | None:
+        """The stored record of what the spec asks for."""
+        return find(self.spec, self.observed.records)
 
     @cached_property
     def minted(self) -> Minted | None:
-        """The revision to store when no record has this spec's identity."""
-        known = find(self.spec, self.observed.records)
-        return None if known else mint(self.spec, self.observed.records, after=self.stable)
+        """The revision to store: no record has this spec's identity, or a retry was ordered."""
+        retry = self.ordered("retry")
+        if self.known and (retry is None or self.known.retry == retry.token):
+            return None
+        token = retry.token if retry else None
+        return mint(self.spec, self.observed.records, after=self.stable, retry=token)
 
     @cached_property
     def target(self) -> str:
         """The revision that the spec asks for."""
-        known = find(self.spec, self.observed.records)
-        return known.revision if known else mint(self.spec, self.observed.records).revision
+        if self.minted:
+            return self.minted.revision
+        assert self.known is not None
+        return self.known.revision
+
+    def ordered(self, command: str) -> CommandEcho | None:
+        """The answer to `command` if it acts in this decision."""
+        return next((a for a in self.answers if a.command == command and a.result == "Done"), None)
+
+    @cached_property
+    def strategy(self) -> str:
+        """The strategy in effect: a change waits until the rollout is over (R12)."""
+        progress = self.status.progress
+        return (progress.strategy if progress else None) or self.settings.strategy
+
+    @cached_property
+    def quarantined(self) -> bool:
+        """Whether the wanted revision has failed before (R9)."""
+        service, record = self.observed.service, self.observed.record(self.target)
+        return (
+            bool(service and service.quarantined == self.target)
+            or bool(record and record.verdict == QUARANTINED)
+            or bool(self.status.failure and self.status.failure.revision == self.target)
+        )
+
+    # --- who serves -------------------------------------------------------------------------
 
     @cached_property
     def stable(self) -> str | None:
         service = self.observed.service
-        if service and service.stable:
+        if service and service.stable and self._exists(service.stable):
             return service.stable
-        if self.status.stable and self.observed.record(self.status.stable.revision):
+        if self.status.stable and self._exists(self.status.stable.revision):
             return self.status.stable.revision
+        if service and service.color:
+            selected = [d for d in self.observed.deployments if d.color == service.color]
+            if selected:
+                return selected[0].revision
         return self._served_last
 
     @cached_property
@@ -71,33 +114,43 @@ class Situation:
 
     @cached_property
     def promoted(self) -> frozenset[str]:
-        """Revisions known to have been promoted once: who serves, and who served when another
-        record was made. A record of its own for that would be a write that tells nothing new.
-        """
-        noted = {r.after for r in self.observed.records} | {
-            r.revision for r in self.observed.records if r.promoted_at
-        }
+        """Revisions known to have been promoted once and not to have failed since: who serves,
+        who served when another record was made, and what the history tells."""
+        noted = {r.after for r in self.observed.records}
         told = {o.revision for o in self.status.history if o.outcome == "Promoted"}
-        return frozenset(x for x in (self.stable, *noted, *told) if x)
+        failed = {r.revision for r in self.observed.records if r.verdict == QUARANTINED}
+        return frozenset(x for x in (self.stable, *noted, *told) if x and x not in failed)
+
+    def _exists(self, revision: str) -> bool:
+        known = self.observed.record(revision) or self.observed.deployment(revision)
+        return known is not None
+
+    @cached_property
+    def behind(self) -> bool:
+        """Whether the status is of before the last promotion, or lost (R18)."""
+        told = self.status.stable.revision if self.status.stable else None
+        return self.stable is not None and told != self.stable
 
     @cached_property
     def previous(self) -> str | None:
         """The warm old revision while baking."""
-        if self.status.previous and self.status.bake_since:
+        revision = None
+        if self.behind:
+            revision = self.observed.service.previous if self.observed.service else None
+        elif self.status.previous and self.status.bake_since:
             revision = self.status.previous.revision
-            if revision != self.stable and self.observed.deployment(revision):
-                return revision
-        return None
+        deployment = self.observed.deployment(revision)
+        if revision == self.stable or deployment is None or deployment.terminating:
+            return None
+        return revision
 
     @cached_property
-    def quarantined(self) -> bool:
-        """Whether the wanted revision has failed before (R9)."""
-        service, record = self.observed.service, self.observed.record(self.target)
-        return (
-            bool(service and service.quarantined == self.target)
-            or bool(record and record.verdict == QUARANTINED)
-            or bool(self.status.failure and self.status.failure.revision == self.target)
-        )
+    def bake_since(self) -> float:
+        """When the bake began, pauses taken out."""
+        if not self.behind and self.status.bake_since:
+            return parse(self.status.bake_since) + self.thawed
+        service = self.observed.service
+        return service.since if service and service.since is not None else self.now
 
     @cached_property
     def count(self) -> int:
@@ -119,6 +172,12 @@ class Situation:
         return next((color for color in COLORS if color not in taken), None)
 
     @cached_property
+    def shared(self) -> bool:
+        """Whether the Service selects both colours, for this candidate."""
+        service = self.observed.service
+        return bool(service and service.color == "" and service.candidate == self.target)
+
+    @cached_property
     def stable_broken(self) -> bool:
         """Stable has had no ready pod for a while (R13)."""
         since = self.down_since
@@ -129,16 +188,73 @@ class Situation:
         if self.stable is None or self.count == 0 or self.observed.ready(self.stable):
             return None
         if self.status.stable_down_since:
-            return parse(self.status.stable_down_since)
+            return min(self.now, parse(self.status.stable_down_since))
         return self.now
+
+    # --- clocks -----------------------------------------------------------------------------
+
+    @cached_property
+    def paused(self) -> str | None:
+        """What holds the clocks of steps and bake (R16): spec.paused or a command."""
+        if self.settings.paused:
+            return "spec.paused"
+        order = self.ordered("pause")
+        if order:
+            return f"command pause, token {order.token}"
+        if self.ordered("resume"):
+            return None
+        pause = self.status.pause
+        if pause and pause.by != "spec.paused" and pause.revision == self.target:
+            return pause.by
+        record = self.observed.record(self.target)
+        if self.behind and record and "paused" in record.commands:
+            return "command pause"
+        return None
+
+    @cached_property
+    def pause(self) -> Pause | None:
+        """The pause as the status keeps it."""
+        if self.paused is None:
+            return None
+        old = self.status.pause
+        since = old.since if old else stamp(self.now)
+        return Pause(since=since, by=self.paused, revision=self.target)
+
+    @cached_property
+    def clock(self) -> float:
+        """The time of steps and bake: it stands still while paused."""
+        return min(self.now, parse(self.pause.since)) if self.pause else self.now
+
+    @cached_property
+    def thawed(self) -> float:
+        """Seconds of a pause that is over now, by which steps and bake have to move on."""
+        if self.pause or not self.status.pause:
+            return 0.0
+        return max(0.0, self.now - parse(self.status.pause.since))
 
     @cached_property
     def progress(self) -> Progress:
-        """The candidate's progress; fresh when the status speaks of another candidate."""
-        candidate = self.status.candidate
-        if candidate and candidate.revision == self.target and self.status.progress:
-            return self.status.progress
-        return Progress()
+        """The candidate's progress; rebuilt from what is seen when the status lacks it (R18)."""
+        candidate, told = self.status.candidate, self.status.progress
+        if candidate and candidate.revision == self.target and told and not self.implausible:
+            if self.thawed and told.step_since:
+                moved = stamp(parse(told.step_since) + self.thawed)
+                return told.model_copy(update={"step_since": moved})
+            return told
+        if not self.shared:
+            return Progress()
+        deployment = self.observed.deployment(self.target)
+        running = min(deployment.replicas if deployment else 0, self.observed.ready(self.target))
+        index = reached([s.weight for s in self.settings.steps], running, self.count)
+        if index is None:
+            return Progress()
+        return Progress(step=index, weight=self.settings.steps[index].weight)
+
+    @cached_property
+    def implausible(self) -> bool:
+        """The status speaks of traffic that the Service was never told to give."""
+        told, service = self.status.progress, self.observed.service
+        return bool(told and told.weight and service and service.candidate != self.target)
 
     @cached_property
     def strays(self) -> tuple[str, ...]:
@@ -149,16 +265,3 @@ class Situation:
             for d in self.observed.deployments
             if d.revision not in keep and not d.terminating
         )
-
-
-def parse(text: str) -> float:
-    """POSIX seconds of an RFC 3339 time in UTC, as we write them."""
-
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-
-def stamp(moment: float) -> str:
-    """RFC 3339 in UTC with milliseconds: short steps need more than whole seconds."""
-
-    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")

@@ -2,93 +2,106 @@
 
 from __future__ import annotations
 
-from canarium.api.status import (
-    Progress,
-)
-from canarium.core.draft import (
-    Draft,
-)
+from dataclasses import replace
+
+from canarium.core.draft import Draft
+from canarium.core.health import Cause
+from canarium.core.moments import spoken, stamp
 from canarium.core.moves import (
+    begun,
     failure_of,
-    gating,
+    hold,
     judged,
     outcome_of,
+    ready_by,
     removed,
     said,
     stored,
     waiting,
+    where,
+    word,
 )
-from canarium.core.plan import (
-    Action,
-    Annotate,
-    CreateDeployment,
-    Event,
-    Route,
-    Scale,
-)
-from canarium.core.situation import (
-    QUARANTINED,
-    Situation,
-    stamp,
-)
+from canarium.core.plan import Action, CreateDeployment, Event, Route, Scale
+from canarium.core.situation import Situation
+from canarium.core.traffic import safe_to_select
+from canarium.core.verdicts import known_failure
 
 
 def first_version(s: Situation) -> Draft:
-    """No stable yet (R3): nothing is selected until every wanted pod is ready."""
-    deployment = s.observed.deployment(s.target)
-    count = max(1, s.settings.base)
+    """No stable yet: made, gated, then all traffic at once."""
     actions: list[Action] = stored(s)
     service = s.observed.service
-    if service and service.color is not None:
+    if service and service.color is not None and safe_to_select(None, s.observed):
         actions.append(Route(None, None, s.target))
     actions += removed(s, s.strays)
+    base = Draft("", tuple(actions), candidate=s.target, progress=begun(s))
     if s.quarantined:
-        failure = s.status.failure
-        text = failure.message if failure else "it failed"
-        return Draft(
-            f"the first version failed and there is none to go back to: {text}",
-            tuple(actions),
-            candidate=s.target,
-            failure=failure,
-            reason="Failed",
-        )
+        return _failed(s, base)
+    deployment = s.observed.deployment(s.target)
+    count = max(1, s.settings.base)
     if deployment is None:
         if s.free_color is None:
-            return Draft(
-                "waiting for pods of an older version to go", tuple(actions), candidate=s.target
-            )
+            text = f"{word(s, s.target)} waits: pods of an older version have to go first"
+            return replace(base, message=text, hold=hold(s, "OlderVersionsGoing"))
         actions.append(CreateDeployment(s.target, s.free_color, count))
-        return Draft(
-            gating(count),
-            tuple(actions),
-            candidate=s.target,
-            progress=Progress(waiting_since=stamp(s.now)),
-            requeue_after=s.settings.progress_deadline,
-        )
+        return _gathering(s, base, actions, count, s.settings.progress_deadline)
     failed, recheck = judged(s, was_good=False)
-    ready = s.observed.ready(s.target)
     if failed:
-        failure = failure_of(s, failed)
-        actions.append(Annotate(s.target, (("verdict", QUARANTINED), ("reason", failed.reason))))
-        return Draft(
-            f"the first version failed: {failed.message}",
-            tuple(actions),
-            candidate=s.target,
-            failure=failure,
-            reason=failed.reason,
-            phase="Failed",
-            outcome=outcome_of(s, s.target, "Failed", failed.reason),
-            events=(Event("Warning", failed.reason, said(s.target, failed)),),
-        )
-    if ready >= count and deployment.replicas >= count:
-        # This write makes it stable; the status says so once callers are answered (see `steady`).
-        actions.append(Route(deployment.color, s.target, None))
+        return _failing(s, base, failed)
+    if s.observed.ready(s.target) >= count and deployment.replicas >= count:
+        # This write makes it stable; the status says so once callers are answered (`steady`).
+        actions.append(Route(deployment.color, s.target, None, since=stamp(s.now)))
     elif deployment.replicas < count and not s.observed.autoscaler(s.target):
         actions.append(Scale(s.target, count))
-    return Draft(
-        gating(count),
-        tuple(actions),
-        candidate=s.target,
-        progress=waiting(s),
+    return _gathering(s, base, actions, count, recheck)
+
+
+def _gathering(
+    s: Situation, base: Draft, actions: list[Action], count: int, recheck: float | None
+) -> Draft:
+    progress = waiting(s)
+    until = ready_by(s)
+    if until is None:
+        until = s.now - progress.waited + s.settings.progress_deadline
+    what = "pod" if count == 1 else "pods"
+    return replace(
+        base,
+        message=f"the first version, {word(s, s.target)}, gets traffic once {count} {what} "
+        f"are ready; waiting until {spoken(until)}",
+        actions=tuple(actions),
+        progress=progress,
+        hold=hold(
+            s,
+            "WaitingForPods",
+            until=until,
+            observed=f"{s.observed.ready(s.target)} ready",
+            threshold=f"{count} ready",
+        ),
         requeue_after=recheck,
+    )
+
+
+def _failing(s: Situation, base: Draft, cause: Cause) -> Draft:
+    return replace(
+        base,
+        message=_text(s, f"{cause.reason}: {cause.message}{where(cause.pod, cause.container)}"),
+        failure=failure_of(s, cause),
+        reason=cause.reason,
+        phase="Failed",
+        outcome=outcome_of(s, s.target, "Failed", cause.reason, cause),
+        events=(Event("Warning", cause.reason, said(s.target, cause)),),
+    )
+
+
+def _failed(s: Situation, base: Draft) -> Draft:
+    failure = known_failure(s)
+    why = f"{failure.reason}: {failure.message}{where(failure.pod, failure.container)}"
+    return replace(base, message=_text(s, why), failure=failure, reason=failure.reason)
+
+
+def _text(s: Situation, why: str) -> str:
+    return (
+        f"the first version, {word(s, s.target)}, failed ({why}) and there is none to go back "
+        f"to: its pods stay for a look; change the spec, or retry by canarium.dev/retry: "
+        f"{s.target}/TOKEN"
     )

@@ -5,20 +5,22 @@ from __future__ import annotations
 from canarium.core.draft import Draft
 from canarium.core.plan import (
     Action,
+    Annotate,
     Autoscale,
     CreateDeployment,
     DeleteRecord,
     RemoveAutoscaler,
     Scale,
 )
-from canarium.core.situation import Situation
+from canarium.core.situation import QUARANTINED, Situation
+from canarium.core.verdicts import noted
 
 
 def scaling(s: Situation, draft: Draft) -> list[Action]:
     """Stable at its wanted size; its floor held while another version has traffic (R5)."""
     deployment = s.observed.deployment(s.stable)
     autoscaler = s.observed.autoscaler(s.stable)
-    recreating = s.settings.strategy == "Recreate" and (
+    recreating = s.strategy == "Recreate" and (
         draft.candidate is not None or (s.quarantined and bool(s.observed.pods_of(s.target)))
     )
     if recreating:
@@ -44,6 +46,30 @@ def scaling(s: Situation, draft: Draft) -> list[Action]:
     if autoscaler and (autoscaler.low, autoscaler.high) == (low, high):
         return wake
     return [*wake, Autoscale(s.stable or "", low, high)]
+
+
+def notes(s: Situation, draft: Draft) -> list[Action]:
+    """Later facts on the wanted revision's record: its verdict (R9), commands consumed (R16).
+
+    Commands are noted only after the status has them: the status alone is written together with
+    their effect.
+    """
+    record = s.observed.record(s.target)
+    if record is None:
+        return []
+    facts: list[tuple[str, str]] = []
+    failure = draft.failure
+    if failure and failure.revision == s.target and record.verdict != QUARANTINED:
+        facts += [("verdict", QUARANTINED), ("failure", noted(failure))]
+    paused = ("paused",) if s.pause and s.pause.by != "spec.paused" else ()
+    told = [
+        f"{a.command}/{a.token}" for a in s.status.commands if a.revision == s.target and a.token
+    ]
+    kept = [x for x in record.commands if x != "paused"]
+    wanted = tuple(sorted({*told, *kept, *paused}))
+    if told and wanted != record.commands:
+        facts.append(("commands", ",".join(wanted)))
+    return [Annotate(s.target, tuple(facts))] if facts else []
 
 
 def pruning(s: Situation) -> list[Action]:

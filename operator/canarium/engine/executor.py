@@ -9,7 +9,8 @@ from typing import Any
 
 from canarium import GROUP
 from canarium.core import plan as p
-from canarium.core.observed import Deployment, Rejection
+from canarium.core.moments import stamp
+from canarium.core.observed import Autoscaler, Deployment, Rejection, Service
 from canarium.engine.gate import covers
 from canarium.engine.projections import Child, unpacked
 from canarium.engine.store import Key, Store
@@ -17,7 +18,7 @@ from canarium.kube import kinds
 from canarium.kube.api import Api
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import Resource
-from canarium.render import workload
+from canarium.render import labels, workload
 from canarium.render.runtime import RuntimeInvalid
 
 
@@ -42,8 +43,10 @@ class Executor:
         key = (namespace, model)
         match action:
             case p.StoreRevision(minted):
+                template = self._running(key, minted.revision)
                 try:
-                    template = workload.pod_template(model, minted.revision, parent["spec"])
+                    if template is None:
+                        template = workload.pod_template(model, minted.revision, parent["spec"])
                 except (RuntimeInvalid, KeyError) as error:
                     raise Refused(Rejection("runtime", str(error))) from error
                 body = workload.record(parent, asdict(minted), template)
@@ -73,35 +76,71 @@ class Executor:
                 await self._delete(kinds.AUTOSCALERS, key, revision, uid)
             case p.DeleteRecord(revision):
                 await self._delete(kinds.RECORDS, key, revision, None)
-            case p.Route(color, stable, candidate, quarantined):
-                body = workload.service(parent, color, stable, candidate, quarantined)
+            case p.Route(color, stable, candidate, quarantined, previous, since):
+                body = workload.service(
+                    parent, color, stable, candidate, quarantined, previous, since
+                )
                 await self._apply(kinds.SERVICES, key, body)
             case p.Autoscale(revision, low, high):
                 body = workload.autoscaler(parent, revision, low, high)
                 await self._apply(kinds.AUTOSCALERS, key, body)
 
     async def repair(self, parent: Mapping[str, Any]) -> int:
-        """Puts right what somebody edited in our Deployments (R23); how many were written."""
+        """Puts right what differs from what we would apply (R23): edited by hand, or of settings
+        that changed without a rollout, as a port or an autoscaler's metrics; how many written."""
         meta = parent["metadata"]
         key = (meta["namespace"], meta["name"])
         written = 0
-        for child in self._store.children(kinds.DEPLOYMENTS, key):
-            place = (kinds.DEPLOYMENTS, child.namespace, child.name)
-            if child.owner != meta["uid"] or child.fact.terminating or not child.fact.color:
-                continue
-            checked = (child.content, 0)
-            if self._in_step.get(place) == checked:
-                continue
-            if self._store_record(key, child.fact.revision) is None:
-                continue
-            wanted = self._deployment(parent, key, child.fact.revision, child.fact.color)
-            live = unpacked(child)
-            if not covers(live, {"spec": wanted["spec"]}):
-                await self._apply(kinds.DEPLOYMENTS, key, wanted)
-                written += 1
-            current = self._store.caches[kinds.DEPLOYMENTS].items.get(place[1:])
-            self._in_step[place] = (current.content if current else b"", 0)
+        for resource in (kinds.DEPLOYMENTS, kinds.SERVICES, kinds.AUTOSCALERS):
+            cache = self._store.caches[resource]
+            for child in self._store.children(resource, key):
+                place = (resource, child.namespace, child.name)
+                checked = (child.content, int(meta["generation"]))
+                if child.owner != meta["uid"] or self._in_step.get(place) == checked:
+                    continue
+                wanted = self._wanted(parent, key, child)
+                if wanted is None:
+                    continue
+                if not covers(unpacked(child), _compared(wanted)):
+                    await self._apply(resource, key, wanted)
+                    written += 1
+                current = cache.items.get(place[1:])
+                self._in_step[place] = (current.content if current else b"", checked[1])
         return written
+
+    def _wanted(
+        self, parent: Mapping[str, Any], key: Key, child: Child[Any]
+    ) -> dict[str, Any] | None:
+        """What we would apply over `child` for what it says of itself; None: leave it alone."""
+        match child.fact:
+            case Deployment(revision=revision, color=color, terminating=False) if color:
+                record = self._store_record(key, revision)
+                if record is None or not record.fact.intact:
+                    return None
+                return self._deployment(parent, key, revision, color)
+            case Service(color=color) as fact if fact.stable:
+                return workload.service(
+                    parent,
+                    color,
+                    fact.stable,
+                    fact.candidate,
+                    fact.quarantined,
+                    fact.previous,
+                    stamp(fact.since) if fact.since is not None else None,
+                )
+            case Autoscaler(revision=revision, low=low, high=high):
+                return workload.autoscaler(parent, revision, low, high)
+        return None
+
+    def _running(self, key: Key, revision: str) -> dict[str, Any] | None:
+        """The template of a Deployment whose record was deleted: storing what runs restarts
+        nothing, rendering afresh might."""
+        for child in self._store.children(kinds.DEPLOYMENTS, key):
+            if child.fact.revision == revision:
+                template: dict[str, Any] = unpacked(child)["spec"]["template"]
+                template["metadata"]["labels"].pop(labels.COLOR, None)
+                return template
+        return None
 
     def _store_record(self, key: Key, revision: str) -> Child[Any] | None:
         return next(
@@ -173,3 +212,10 @@ def _conflict(resource: Resource, body: dict[str, Any]) -> Refused:
     what = f"{resource.kind} {body['metadata']['name']}"
     text = "exists and is not ours: rename or remove it"
     return Refused(Rejection(what, text, conflict=True))
+
+
+def _compared(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of what we apply that a cache keeps of the live object."""
+    notes = wanted["metadata"].get("annotations")
+    meta = {"metadata": {"annotations": notes}} if notes else {}
+    return {**meta, "spec": wanted["spec"]}

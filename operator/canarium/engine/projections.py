@@ -11,7 +11,7 @@ import orjson
 
 from canarium import GROUP
 from canarium.core.observed import Autoscaler, Container, Deployment, Pod, Service
-from canarium.core.revision import Record
+from canarium.core.revision import Record, whole
 from canarium.render import labels
 
 F = TypeVar("F")
@@ -53,6 +53,17 @@ class Parent:
         gone = "deletionTimestamp" in meta
         return self.uid, meta.get("generation"), meta.get("annotations"), gone
 
+    @property
+    def commands(self) -> tuple[tuple[str, str], ...]:
+        """Its annotations in our group, without it (R16)."""
+        ours = f"{GROUP}/"
+        notes = self.raw["metadata"].get("annotations") or {}
+        return tuple(
+            (key.removeprefix(ours), value)
+            for key, value in sorted(notes.items())
+            if key.startswith(ours)
+        )
+
 
 def parent(raw: Raw) -> Parent:
     meta = raw["metadata"]
@@ -88,17 +99,25 @@ def unpacked(child: Child[Any]) -> Any:
 
 def record(raw: Raw) -> Child[Record]:
     meta, data = raw["metadata"], raw.get("data") or {}
-    notes = meta.get("annotations", {})
+    notes, model = meta.get("annotations", {}), data.get("model") or {}
+    algorithm, digest = str(data.get("algorithm", "")), str(data.get("digest", ""))
+    revision = meta.get("labels", {}).get(labels.REVISION, "")
     fact = Record(
-        revision=meta.get("labels", {}).get(labels.REVISION, ""),
+        revision=revision,
         number=raw.get("revision", 0),
-        algorithm=str(data.get("algorithm", "")),
-        digest=str(data.get("digest", "")),
+        algorithm=algorithm,
+        digest=digest,
         identity={},
-        version=(data.get("model") or {}).get("version"),
+        version=model.get("version"),
         promoted_at=notes.get(f"{GROUP}/promoted-at"),
         verdict=notes.get(f"{GROUP}/verdict"),
+        intact=bool(revision) and whole(algorithm, digest, data.get("identity")),
+        created_at=meta.get("creationTimestamp"),
+        lineage=model.get("lineage"),
+        failure=notes.get(f"{GROUP}/failure"),
+        commands=tuple(x for x in notes.get(f"{GROUP}/commands", "").split(",") if x),
         after=data.get("after"),
+        retry=data.get("retry"),
     )
     return _child(raw, fact, data.get("template") or {})
 
@@ -136,6 +155,8 @@ def service(raw: Raw) -> Child[Service]:
         stable=notes.get(labels.STABLE),
         candidate=notes.get(labels.CANDIDATE),
         quarantined=notes.get(labels.QUARANTINED),
+        previous=notes.get(labels.PREVIOUS),
+        since=_noted(notes.get(labels.SINCE)),
     )
     keep = {
         "metadata": {"labels": meta.get("labels"), "annotations": notes},
@@ -218,3 +239,11 @@ def _container(raw: Raw, *, init: bool) -> Container:
 
 def _time(text: str) -> float:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def _noted(text: str | None) -> float | None:
+    """A time that we noted ourselves; None when somebody wrote something else there."""
+    try:
+        return _time(text) if text else None
+    except ValueError:
+        return None

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from canarium.api.defaults import settings_of
 from canarium.api.model import Spec
 from canarium.api.status import Status
+from canarium.core.moments import stamp
 from canarium.core.observed import Rejection
 from canarium.core.phases import plan
 from canarium.core.plan import Plan
-from canarium.core.situation import stamp
 from canarium.engine.executor import Executor, Refused
 from canarium.engine.observer import Observer, Unobserved
 from canarium.engine.queue import WorkQueue
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 #: A refusal is believed for so long; then the write is tried again (a quota may have grown).
 _REFUSAL_LASTS = 30.0
 _SOONEST = 0.02
+#: Counts of pods that are all that changed are told at most so often: not for every pod.
+_COUNTS_AFTER = 5.0
 
 
 class Reconciler:
@@ -48,12 +50,14 @@ class Reconciler:
         self._timing = timing or Timing()
         self._executor = Executor(api, store)
         self._refusals: dict[Key, tuple[int, float, Rejection]] = {}
+        self._told: dict[Key, float] = {}
 
     async def reconcile(self, key: Key) -> None:
         """One decision for `key`, carried out. ApiError when a write should be tried again."""
         raw = self._store.parent(key)
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self._refusals.pop(key, None)
+            self._told.pop(key, None)
             return
         decision = self._decide(key, raw)
         if decision is None:
@@ -99,8 +103,16 @@ class Reconciler:
     async def _tell(self, key: Key, raw: dict[str, Any], decision: Plan) -> None:
         """Writes the status if it is new, against the version that was decided on; then Events."""
         status = decision.status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        if status != raw.get("status") and not await self._write_status(key, raw, status):
-            return
+        new = status != raw.get("status")
+        if new and not decision.pressing:
+            wait = self._told.get(key, -_COUNTS_AFTER) + _COUNTS_AFTER - self._timing.clock()
+            if wait > 0:
+                new = False
+                self._queue.add_after(key, wait)
+        if new:
+            if not await self._write_status(key, raw, status):
+                return
+            self._told[key] = self._timing.clock()
         for event in decision.events:
             log.info("%s/%s: %s: %s", *key, event.reason, event.message)
             at = stamp(self._timing.now())

@@ -90,6 +90,7 @@ class Store:
             rejection=rejection,
             foreign=tuple(sorted(foreign)),
             known_runtimes=frozenset(runtime.builtin()),
+            annotations=self.parents.items[key].commands,
         )
 
     def _indexer(

@@ -11,6 +11,9 @@ COLOR = f"{GROUP}/color"
 STABLE = f"{GROUP}/stable"
 CANDIDATE = f"{GROUP}/candidate"
 QUARANTINED = f"{GROUP}/quarantined"
+PREVIOUS = f"{GROUP}/previous"
+SINCE = f"{GROUP}/promoted-at"
+RETRY = f"{GROUP}/retry"
 #: A colour that no pod has: a Service that selects it selects nothing.
 NO_COLOR = "none"
 

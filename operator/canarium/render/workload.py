@@ -79,9 +79,11 @@ def _named(value: Any) -> bool:
 
 
 def record(parent: Mapping[str, Any], minted: Mapping[str, Any], template: Manifest) -> Manifest:
-    """The ControllerRevision; `minted` has revision, number, algorithm, digest, identity, after."""
+    """The ControllerRevision; `minted` has revision, number, algorithm, digest, identity,
+    after, retry.
+    """
     spec = parent["spec"]
-    after = {"after": minted["after"]} if minted.get("after") else {}
+    after = {key: minted[key] for key in ("after", "retry") if minted.get(key)}
     return {
         **_head(parent, "apps/v1", "ControllerRevision", minted["revision"]),
         "revision": minted["number"],
@@ -126,7 +128,9 @@ def service(
     color: str | None,
     stable: str | None,
     candidate: str | None,
-    quarantined: str | None,
+    quarantined: str | None = None,
+    previous: str | None = None,
+    since: str | None = None,
 ) -> Manifest:
     """The callers' Service; its annotations say for whom it selects, in the same write (R18)."""
     model = parent["metadata"]["name"]
@@ -135,6 +139,8 @@ def service(
         labels.STABLE: stable,
         labels.CANDIDATE: candidate,
         labels.QUARANTINED: quarantined,
+        labels.PREVIOUS: previous,
+        labels.SINCE: since,
     }
     head["metadata"]["annotations"] = {key: value for key, value in notes.items() if value}
     selector = {labels.MODEL: model}

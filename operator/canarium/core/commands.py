@@ -1,0 +1,142 @@
+"""Commands (R16): annotations `canarium.dev/<command>: <revision>/<token>`, each acting once.
+
+A command is looked at in the decision that consumes it; its answer (done, or ignored and why)
+goes into the status in the same write as its effect. What has to be written elsewhere first, as
+an abort moves traffic first, is done again after a crash, since only the status consumes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from canarium.api.status import CommandEcho
+from canarium.core.moments import stamp
+from canarium.core.situation import Situation
+
+KEPT = 20
+_FORM = re.compile(r"^([a-z0-9-]{1,63})/([A-Za-z0-9._:-]{1,128})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`why_not` says why it cannot act now; None when it can. `done` says what it did."""
+
+    done: str
+    why_not: Callable[[Situation], str | None]
+
+
+def _abort(s: Situation) -> str | None:
+    if s.stable is None:
+        return "there is no version to go back to; change the spec instead"
+    if s.target == s.stable:
+        return "it is promoted; while it bakes, undo takes it back" if s.previous else "it serves"
+    return "it has failed already" if s.quarantined and s.status.failure else None
+
+
+def _undo(s: Situation) -> str | None:
+    if s.target != s.stable:
+        unfinished = s.quarantined and s.status.failure is None
+        return None if unfinished else "it is not promoted; abort ends a rollout"
+    if s.previous is None:
+        return "no version before it is warm; apply the spec of the version to go back to"
+    if not s.observed.ready(s.previous):
+        return "the version before it has no ready pod"
+    return None
+
+
+def _retry(s: Situation) -> str | None:
+    return None if s.quarantined else "it has not failed"
+
+
+def _promote(s: Situation) -> str | None:
+    why = _promote_full(s)
+    if why:
+        return why
+    return None if s.progress.step_since else "it is in no pause now"
+
+
+def _promote_full(s: Situation) -> str | None:
+    if s.target == s.stable:
+        return "it serves"
+    if s.stable is None:
+        return "the first version has no steps"
+    if s.quarantined:
+        return "it has failed; retry it first"
+    return f"paused by {s.paused}; resume first" if s.paused else None
+
+
+def _pause(s: Situation) -> str | None:
+    if s.paused:
+        return f"paused already by {s.paused}"
+    if s.stable is None or (s.target == s.stable and s.previous is None) or s.quarantined:
+        return "no rollout or bake goes on"
+    return None
+
+
+def _resume(s: Situation) -> str | None:
+    if s.settings.paused:
+        return "spec.paused is true: set it to false"
+    return None if s.paused else "it is not paused"
+
+
+#: In the order in which they beat each other: of several at once, later ones are ignored.
+COMMANDS: dict[str, Command] = {
+    "abort": Command("the rollout is taken back", _abort),
+    "undo": Command("the promotion is undone", _undo),
+    "pause": Command("steps and bake stand still until resume", _pause),
+    "resume": Command("steps and bake go on", _resume),
+    "retry": Command("it is tried again, rendered afresh", _retry),
+    "promote-full": Command("all steps and pauses left are skipped", _promote_full),
+    "promote": Command("the present pause is over", _promote),
+}
+
+
+def answered(s: Situation) -> tuple[CommandEcho, ...]:
+    """The answers to all commands that no earlier decision has consumed, strongest first."""
+    record = s.observed.record(s.target)
+    seen = {(a.command, f"{a.revision}/{a.token}".strip("/")) for a in s.status.commands}
+    kept = set(record.commands) if record else set()
+    answers: list[CommandEcho] = []
+    order = list(COMMANDS)
+    fresh = [
+        (name, value)
+        for name, value in s.observed.annotations
+        if (name, value[:200].strip("/")) not in seen
+        and f"{name}/{value.partition('/')[2]}" not in kept
+    ]
+    for name, value in sorted(fresh, key=lambda c: order.index(c[0]) if c[0] in order else 99):
+        acts = next((a.command for a in answers if a.result == "Done"), None)
+        answers.append(_answer(s, name, value, acts))
+    return tuple(answers)
+
+
+def _answer(s: Situation, name: str, value: str, stronger: str | None) -> CommandEcho:
+    def echo(done: bool, message: str, revision: str = value[:200], token: str = "") -> CommandEcho:
+        return CommandEcho(
+            command=name[:63],
+            revision=revision,
+            token=token,
+            result="Done" if done else "Ignored",
+            message=message,
+            at=stamp(s.now),
+        )
+
+    command, form = COMMANDS.get(name), _FORM.match(value)
+    if command is None:
+        return echo(False, f"unknown command; known: {', '.join(sorted(COMMANDS))}")
+    if form is None:
+        return echo(False, "must be REVISION/TOKEN, as in canarium.dev/promote: abc23456/1")
+    revision, token = form.groups()
+    if revision != s.target and not _made_by(s, name, token):
+        return echo(False, f"the current revision is {s.target}", revision, token)
+    if stronger:
+        return echo(False, f"{stronger} beats it", revision, token)
+    why = None if _made_by(s, name, token) else command.why_not(s)
+    return echo(why is None, why or command.done, revision, token)
+
+
+def _made_by(s: Situation, name: str, token: str) -> bool:
+    """A retry whose record was stored before the operator could say so."""
+    return name == "retry" and bool(s.known and s.known.retry == token)

@@ -1,0 +1,31 @@
+"""Times in text: RFC 3339 in the status, and the short form that messages use."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def parse(text: str) -> float:
+    """POSIX seconds of an RFC 3339 time in UTC, as we write them. ValueError when it is none."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def stamp(moment: float) -> str:
+    """RFC 3339 in UTC with milliseconds: short steps need more than whole seconds."""
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def spoken(moment: float) -> str:
+    """A moment in a message: RFC 3339 in UTC, to the second."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def length(seconds: float) -> str:
+    """A duration in a message, such as `1h30m` or `12s`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:g}s" if seconds < 10 else f"{whole}s"
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return "".join(f"{n}{u}" for n, u in ((hours, "h"), (minutes, "m"), (left, "s")) if n)

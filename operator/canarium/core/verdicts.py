@@ -1,0 +1,42 @@
+"""What is known of a revision that has failed, wherever it was noted (R9, R18)."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import ValidationError
+
+from canarium.api.status import Failure
+from canarium.core.moments import stamp
+from canarium.core.moves import by_order, failure_of, judged
+from canarium.core.situation import Situation
+
+
+def known_failure(s: Situation) -> Failure:
+    """Why the wanted revision is quarantined: by the status, its record, the command that is
+    being carried out, or what its pods still show; in this order."""
+    told = s.status.failure
+    if told and told.revision == s.target:
+        return told
+    record = s.observed.record(s.target)
+    if record and record.failure:
+        try:
+            return Failure.model_validate(json.loads(record.failure))
+        except (ValueError, ValidationError):
+            pass
+    cause = by_order(s, "abort") or by_order(s, "undo") or judged(s, was_good=True)[0]
+    if cause:
+        return failure_of(s, cause)
+    return Failure(
+        revision=s.target,
+        reason="Unknown",
+        message="it failed before, and what was seen then is lost",
+        at=stamp(s.now),
+    )
+
+
+def noted(failure: Failure) -> str:
+    """A failure as a record keeps it."""
+    return json.dumps(
+        failure.model_dump(by_alias=True, exclude_none=True), sort_keys=True, ensure_ascii=False
+    )

@@ -1,0 +1,116 @@
+"""What somebody broke by hand: told, ignored, and serving goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from canarium.api.status import Failure, Progress, RevisionStatus, Status
+from core.cluster import Cluster, spec
+
+rule = pytest.mark.rule
+
+
+def live() -> Cluster:
+    return Cluster(spec("1")).run(10)
+
+
+@rule("R1", "R18")
+def test_deleted_record_of_stable_is_stored_again_and_no_pod_goes() -> None:
+    cluster = live()
+    pods = {p.name for p in cluster.pods}
+    cluster.records.clear()
+    cluster.run(20)
+    assert {p.name for p in cluster.pods} == pods
+    assert [r.version for r in cluster.records] == ["1"]
+    assert cluster.status.phase == "Ready"
+
+
+@rule("R1", "R18")
+def test_deleted_record_of_stable_mid_rollout_is_told_and_the_rollout_goes_on() -> None:
+    cluster = live()
+    stable = cluster.revision("1")
+    cluster.spec = spec("2")
+    cluster.run(8)
+    cluster.records = [r for r in cluster.records if r.revision != stable]
+    cluster.run(1)
+    assert f"ControllerRevision m-{stable} is gone" in cluster.status.warnings[0]
+    assert [e.message for e in cluster.events if e.reason == "Ignored"] == [
+        cluster.status.warnings[0]
+    ]
+    cluster.run(90)
+    assert cluster.serving() == {"2": 3}
+    assert not cluster.status.warnings
+
+
+@rule("R1")
+def test_record_that_was_altered_is_not_believed() -> None:
+    cluster = live()
+    cluster.records = [replace(r, intact=False) for r in cluster.records]
+    cluster.run(60)
+    assert "was altered by hand and is ignored" in cluster.status.warnings[0]
+    assert cluster.serving() == {"1": 3}
+
+
+@rule("R12", "R18")
+@pytest.mark.parametrize("weight", [50, 100])
+def test_progress_that_the_service_was_never_told_of_is_not_believed(weight: int) -> None:
+    cluster = live()
+    cluster.boot = 30
+    cluster.spec = spec("2")
+    cluster.run(3)
+    assert cluster.status.progress is not None
+    forged = cluster.status.progress.model_copy(update={"weight": weight, "step": 2})
+    cluster.status = cluster.status.model_copy(update={"progress": forged})
+    cluster.run(30)
+    assert cluster.serving() == {"1": 3, "2": 1}, "the first step is not skipped"
+    assert any("status.progress was ignored" in e.message for e in cluster.events)
+
+
+@rule("R18")
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"stable": RevisionStatus(revision="nonsense")},
+        {"candidate": RevisionStatus(revision="nonsense"), "progress": Progress(weight=50)},
+        {"previous": RevisionStatus(revision="nonsense"), "bake_since": "2001-01-01T00:00:00Z"},
+        {"failure": Failure(revision="x", reason="y", message="z", at="2001-01-01T00:00:00Z")},
+        {"stable_down_since": "2999-01-01T00:00:00Z"},
+    ],
+    ids=lambda f: next(iter(f)),
+)
+def test_status_edited_by_hand_moves_no_traffic(forged: dict[str, object]) -> None:
+    cluster = live()
+    cluster.status = cluster.status.model_copy(update=forged)
+    cluster.run(30)
+    assert all(share == {"1": 3} for at, share in cluster.shares if at > 1_010)
+    assert cluster.status.phase == "Ready"
+    assert cluster.status.stable is not None
+    assert cluster.version(cluster.status.stable.revision) == "1"
+
+
+@rule("R0", "R18")
+def test_service_that_lost_its_notes_and_a_lost_status_keep_the_traffic_where_it_is() -> None:
+    cluster = live()
+    assert cluster.service is not None
+    cluster.service = replace(cluster.service, stable=None, candidate=None, since=None)
+    cluster.status = Status()
+    cluster.records = [replace(r, verdict=None, after=None) for r in cluster.records]
+    cluster.spec = spec("2")
+    cluster.run(8)
+    assert cluster.serving() == {"1": 3, "2": 1}
+
+
+@rule("R15", "R18")
+def test_bake_goes_on_after_a_lost_status() -> None:
+    cluster = live()
+    cluster.spec = spec("2", rollout={"bakeTime": "40s"})
+    cluster.run(10)
+    assert cluster.status.phase == "Baking"
+    cluster.status = Status()
+    cluster.run(20)
+    assert cluster.status.phase == "Baking"
+    cluster.crash("2").run(5)
+    assert cluster.serving() == {"1": 3}
+    assert cluster.status.phase == "RolledBack"
