@@ -94,7 +94,7 @@ class Pause(StatusPart):
     """Since when, and by what, the clocks of steps and bake stand still."""
 
     since: Time = Field(description="Since when.")
-    by: str = Field(description="spec.paused, or the command with its token.")
+    by: str = Field(description="The field spec.paused, or the command with its token.")
     revision: str = Field(description="The revision that was wanted then.")
 
 
@@ -108,7 +108,9 @@ class Outcome(StatusPart):
     )
     reason: str = Field("", description="Why, in one CamelCase word.")
     message: str = Field("", description="Why, in a sentence.")
-    by: str = Field("operator", description="operator, spec, or the command with its token.")
+    by: str = Field(
+        "operator", description="The operator, the spec, or the command with its token."
+    )
     started_at: Time | None = Field(None, description="When the revision was stored.")
     at: Time = Field(description="When it ended or was promoted.")
     lineage: dict[str, str] | None = Field(None, description="Its spec.model.lineage.")
