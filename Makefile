@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 SHELL := /bin/bash
 
-.PHONY: demo demo-down test test-unit check generate lock clean
+.PHONY: demo demo-down test test-unit rules check generate lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
@@ -22,16 +22,21 @@ test: .venv/.ready            ## unit, integration and end-to-end tests
 test-unit: .venv/.ready       ## what needs no cluster
 	$(PY) -m pytest tests -m "not api"
 
+rules: .venv/.ready           ## the rules R0 to R25 with the tests that prove each
+	@$(PY) -m pytest -q --collect-only --rules --no-header | sed '/::/!b; /^    /b; d'
+
 check: .venv/.ready           ## lint, types, layers, generated files
-	.venv/bin/ruff format --check operator e2e tests
-	.venv/bin/ruff check operator e2e tests
+	.venv/bin/ruff format --check operator e2e tests conftest.py
+	.venv/bin/ruff check operator e2e tests conftest.py
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PY) -m canarium.api.generate --check
+	$(PY) -m canarium.diagram --check
 	$(PY) tests/argocd/generate.py --check
 
 generate: .venv/.ready        ## CRDs and what else is made from the models
 	$(PY) -m canarium.api.generate
+	$(PY) -m canarium.diagram
 	$(PY) tests/argocd/generate.py
 
 lock:                         ## re-locks the requirements, with hashes and no addresses

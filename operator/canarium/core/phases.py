@@ -79,10 +79,13 @@ def _warnings(before: Status, after: Status) -> tuple[Event, ...]:
 
 @dataclass(frozen=True)
 class Row:
-    """A phase, the facts that put a model into it, what is then done, and that in words."""
+    """A phase: the facts that put a model into it, what is then done (as code and in words), and
+    the phases that may follow while the spec stays as it is."""
 
     phase: str
     facts: str
+    does: str
+    then_to: tuple[str, ...]
     when: Callable[[Situation], bool]
     then: Callable[[Situation], Draft]
 
@@ -105,17 +108,35 @@ def _is_invalid(s: Situation) -> bool:
 
 
 TABLE: tuple[Row, ...] = (
-    Row("Invalid", "the API server or a lookup refuses the spec", _is_invalid, invalid),
+    Row(
+        "Invalid",
+        "the API server or a lookup refuses the spec, and nothing of it runs",
+        "stable serves alone; the reason is told; tried again every 30 s",
+        ("Starting", "Progressing", "Ready"),
+        _is_invalid,
+        invalid,
+    ),
     Row(
         "Failed",
         "no stable, and the wanted revision has failed",
+        "its pods stay for a look; a new spec or a retry replaces it",
+        ("Starting",),
         lambda s: s.stable is None and s.quarantined,
         first_version,
     ),
-    Row("Starting", "no stable yet", lambda s: s.stable is None, first_version),
+    Row(
+        "Starting",
+        "no stable yet",
+        "record, Deployment, gate; then one write gives it all traffic",
+        ("Ready", "Failed", "Invalid"),
+        lambda s: s.stable is None,
+        first_version,
+    ),
     Row(
         "RollingBack",
         "the wanted revision has failed, and some of it still runs",
+        "traffic to stable in the same write as the latch; then its pods go",
+        ("RolledBack", "Progressing"),
         lambda s: (
             s.target != s.stable and s.quarantined and s.observed.deployment(s.target) is not None
         ),
@@ -123,21 +144,36 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "RolledBack",
-        "the wanted revision has failed",
+        "the wanted revision has failed, and nothing of it runs",
+        "stable serves; the latch holds until a new spec or a retry",
+        ("Progressing",),
         lambda s: s.target != s.stable and s.quarantined,
         rolled_back,
     ),
     Row(
         "Progressing",
         "the spec asks for another revision than stable",
+        "record, Deployment, gate; capacity before each weight; judged all the time; one write "
+        "promotes it",
+        ("Baking", "Ready", "RollingBack", "RolledBack", "Invalid"),
         lambda s: s.target != s.stable,
         rolling_out,
     ),
     Row(
         "Baking",
-        "stable is wanted, and the revision before is still warm",
+        "stable is what the spec asks for, and the revision before is still warm",
+        "judged; a failure or an undo gives the traffic back in one write; at the end the old "
+        "revision goes",
+        ("Ready", "RollingBack"),
         lambda s: s.previous is not None,
         baking,
     ),
-    Row("Ready", "stable is what the spec asks for", lambda s: True, steady),
+    Row(
+        "Ready",
+        "stable is what the spec asks for, and nothing else is warm",
+        "what differs is put right, strays go",
+        (),
+        lambda s: True,
+        steady,
+    ),
 )

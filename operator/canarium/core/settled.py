@@ -78,8 +78,9 @@ def rolled_back(s: Situation) -> Draft:
         f"{failure.message}{where(failure.pod, failure.container)}; {word(s, s.stable)} serves; "
         f"change the spec, or retry by canarium.dev/retry: {s.target}/TOKEN"
     )
-    busy = bool(others) or not gone or bool(s.observed.pods_of(s.target))
-    if s.strategy == "Recreate" and busy:
+    busy = bool(others) or not gone
+    recreating = s.strategy == "Recreate" and (busy or bool(s.observed.pods_of(s.target)))
+    if recreating:
         text = f"{text}; its pods have to go before {word(s, s.stable)} comes back"
     told = s.status.phase in ("RollingBack", "RolledBack") and s.status.failure is not None
     cause = Cause(failure.reason, failure.message, failure.pod, failure.container)
@@ -89,7 +90,7 @@ def rolled_back(s: Situation) -> Draft:
         stable=s.stable,
         failure=failure,
         reason=failure.reason,
-        progress=s.status.progress if busy else None,
+        progress=s.status.progress if recreating else None,
         hold=hold(s, "FailedPodsGoing") if busy else None,
         outcome=None if told else outcome_of(s, s.target, "RolledBack", failure.reason, cause),
         events=() if told else (Event("Warning", "RolledBack", said(s.target, cause)),),

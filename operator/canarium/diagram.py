@@ -1,0 +1,68 @@
+"""The documentation of the phases, made from their table: `python -m canarium.diagram [--check]`.
+
+`--check` writes nothing and exits 1 when what is committed differs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from canarium.core.commands import COMMANDS
+from canarium.core.phases import TABLE
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "phases.md"
+
+
+def page() -> str:
+    """The page: a table of the rows, a diagram of their transitions, the commands."""
+    rows = "\n".join(f"| `{r.phase}` | {r.facts} | {r.does} |" for r in TABLE)
+    edges = "\n".join(f"    {r.phase} --> {to}" for r in TABLE for to in r.then_to)
+    commands = "\n".join(f"| `{name}` | {command.done} |" for name, command in COMMANDS.items())
+    return f"""<!-- Generated from operator/canarium/core by `make generate`: do not edit. -->
+# Phases
+
+A decision takes the first row whose facts hold. Nothing is remembered but what is in the cluster,
+so any phase can be entered from any other when the facts say so: a restart, a lost status and a
+new spec are all the same case.
+
+| Phase | Facts | What is done |
+|---|---|---|
+{rows}
+
+While the spec stays as it is, these changes of phase happen; a new spec may lead from any phase to
+any other.
+
+```mermaid
+stateDiagram-v2
+    [*] --> Starting
+{edges}
+```
+
+## Commands
+
+`kubectl annotate md NAME canarium.dev/COMMAND=REVISION/TOKEN --overwrite`; the token is any new
+word, and acts once. Of several commands at once the first in this table counts. The answer is in
+`status.commands` and an Event.
+
+| Command | What it does |
+|---|---|
+{commands}
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Writes or, with `--check`, compares; the exit code."""
+    text = page()
+    if PAGE.exists() and PAGE.read_text() == text:
+        return 0
+    if "--check" in arguments:
+        print(f"docs/{PAGE.name} is stale: run `make generate`")
+        return 1
+    PAGE.write_text(text)
+    print(f"wrote docs/{PAGE.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
