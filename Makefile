@@ -26,16 +26,16 @@ rules: .venv/.ready           ## the rules R0 to R25 with the tests that prove e
 	@$(PY) -m pytest -q --collect-only --rules --no-header | sed '/::/!b; /^    /b; d'
 
 check: .venv/.ready           ## lint, types, layers, generated files
-	.venv/bin/ruff format --check operator e2e tests conftest.py
-	.venv/bin/ruff check operator e2e tests conftest.py
+	.venv/bin/ruff format --check operator e2e dev tests conftest.py
+	.venv/bin/ruff check operator e2e dev tests conftest.py
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PY) -m canarium.api.generate --check
+	$(PY) -m generators --check
 	$(PY) -m canarium.diagram --check
 	$(PY) tests/argocd/generate.py --check
 
-generate: .venv/.ready        ## CRDs and what else is made from the models
-	$(PY) -m canarium.api.generate
+generate: .venv/.ready        ## CRDs, references, the chart's schema and README, the table's page
+	$(PY) -m generators
 	$(PY) -m canarium.diagram
 	$(PY) tests/argocd/generate.py
 

@@ -1,0 +1,52 @@
+"""Writes all that is generated: `python -m generators [--check]`.
+
+`--check` writes nothing and exits 1 when what is committed differs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import yaml
+
+from canarium.api import generate
+from generators import chartreadme, reference, values, valuesschema
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "canarium"
+
+
+def files() -> dict[Path, str]:
+    """Every generated file with its content."""
+    made = generate.files()
+    crds = [yaml.safe_load(text) for path, text in made.items() if path.parent.name == "crds"]
+    known = values.read(CHART / "values.yaml")
+    readme = CHART / "README.md"
+    return {
+        **made,
+        CHART / "values.schema.json": valuesschema.schema(known),
+        readme: chartreadme.filled(readme.read_text(), known),
+        ROOT / "docs" / "reference.md": reference.page(crds),
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Writes or, with `--check`, compares; the exit code."""
+    stale = {
+        path: text
+        for path, text in files().items()
+        if not path.exists() or path.read_text() != text
+    }
+    for path, text in stale.items():
+        if "--check" in arguments:
+            print(f"{path.relative_to(ROOT)} is stale: run `make generate`")
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        print(f"wrote {path.relative_to(ROOT)}")
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,93 @@
+"""`docs/reference.md`: every field of every kind, from the CRDs, so from the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+Schema = dict[str, Any]
+_HEAD = """<!-- Made from operator/canarium/api by `make generate`: do not edit. -->
+# Reference of the resources
+
+`kubectl explain` tells the same in a cluster. A field that is not marked *required* may be absent;
+its default, if it has one, is in its description, and is applied by the operator: it is never
+written into your object.
+"""
+
+
+def page(crds: Sequence[Schema]) -> str:
+    """The page's text."""
+    return _HEAD + "".join(part for crd in crds for part in _kind(crd))
+
+
+def _kind(crd: Schema) -> Iterator[str]:
+    spec = crd["spec"]
+    names = spec["names"]
+    version = spec["versions"][0]
+    root = version["schema"]["openAPIV3Schema"]
+    yield f"\n## {names['kind']}\n\n"
+    yield f"`apiVersion: {spec['group']}/{version['name']}`, {spec['scope'].lower()}; "
+    yield f"short name `{', '.join(names['shortNames'])}`.\n\n{root['description']}\n"
+    for part in ("spec", "status"):
+        node = root["properties"].get(part)
+        if node:
+            yield f"\n### {names['kind']} {part}\n\n{node['description']}\n\n"
+            yield "| Field | Type | |\n|---|---|---|\n"
+            yield from _rows(node, part)
+            yield from _rules(node, part)
+
+
+def _rows(node: Schema, at: str) -> Iterator[str]:
+    for name, child in node.get("properties", {}).items():
+        path = f"{at}.{name}"
+        required = "*required* " if name in node.get("required", ()) else ""
+        text = child.get("description", "").replace("|", "\\|")
+        yield f"| `{path}` | {_type(child)} | {required}{text}{_bounds(child)} |\n"
+        inner = child
+        while "items" in inner or isinstance(inner.get("additionalProperties"), dict):
+            path += "[]" if "items" in inner else ".<key>"
+            inner = inner.get("items") or inner["additionalProperties"]
+        yield from _rows(inner, path)
+
+
+def _type(node: Schema) -> str:
+    if "items" in node:
+        return f"list of {_type(node['items'])}"
+    if isinstance(node.get("additionalProperties"), dict):
+        return f"map of {_type(node['additionalProperties'])}"
+    if node.get("x-kubernetes-int-or-string"):
+        return "integer or string"
+    kind: str = node.get("type", "any")
+    return f"{kind}, open" if node.get("x-kubernetes-preserve-unknown-fields") else kind
+
+
+def _bounds(node: Schema) -> str:
+    said = []
+    if "enum" in node:
+        said.append("one of " + ", ".join(f"`{word}`" for word in node["enum"]))
+    if "minimum" in node or "maximum" in node:
+        said.append(f"{node.get('minimum', '…')} to {node.get('maximum', '…')}")
+    if "pattern" in node:
+        said.append("pattern `" + node["pattern"].replace("|", "\\|") + "`")
+    for key, what in (("maxLength", "characters"), ("maxItems", "items")):
+        if key in node:
+            said.append(f"at most {node[key]} {what}")
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _rules(node: Schema, at: str) -> Iterator[str]:
+    found = list(_found(node, at))
+    if found:
+        yield "\nWhat is refused when it is applied:\n\n"
+    for path, message in found:
+        yield f"- `{path}`: {message}\n"
+
+
+def _found(node: Schema, at: str) -> Iterator[tuple[str, str]]:
+    for rule in node.get("x-kubernetes-validations", ()):
+        yield at + rule.get("fieldPath", ""), rule.get("message") or rule["messageExpression"]
+    for name, child in node.get("properties", {}).items():
+        yield from _found(child, f"{at}.{name}")
+    for child in (node.get("items"), node.get("additionalProperties")):
+        if isinstance(child, dict):
+            yield from _found(child, f"{at}[]")
