@@ -45,7 +45,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* What the operator does with children in each namespace that it looks after. */}}
 {{- define "canarium.rules" -}}
 - apiGroups: [canarium.dev]
-  resources: [modeldeployments]
+  resources: [modeldeployments, modelruntimes]
   verbs: [get, list, watch]
 - apiGroups: [canarium.dev]
   resources: [modeldeployments/status]
