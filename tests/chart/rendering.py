@@ -1,0 +1,38 @@
+"""What helm makes of the chart: the objects, or the refusal."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox import clients
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "canarium"
+
+
+def helm(*words: str) -> subprocess.CompletedProcess[str]:
+    """Runs helm; the caller judges its exit code."""
+    command = [str(clients.find("helm")), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def render(*sets: str, kubernetes: str = "1.36.0", release: str = "canarium") -> list[Any]:
+    """The objects that the chart gives with `sets` (as for `--set-json`)."""
+    words = [word for one in sets for word in ("--set-json", one)]
+    done = helm(
+        "template", release, str(CHART), "-n", "ml", "--kube-version", kubernetes, *words
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [body for body in yaml.safe_load_all(done.stdout) if body]
+
+
+def refusal(*sets: str) -> str:
+    """What helm says against `sets`; the test fails when it renders."""
+    words = [word for one in sets for word in ("--set-json", one)]
+    done = helm("template", "canarium", str(CHART), *words)
+    assert done.returncode != 0, done.stdout[:500]
+    return done.stderr

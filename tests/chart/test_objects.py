@@ -1,0 +1,128 @@
+"""What the chart renders, judged by Kubernetes' own schemas and by what it promises."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import jsonschema
+import pytest
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT7
+
+from chart.rendering import render
+
+VERSIONS = [f"1.{minor}" for minor in range(31, 38)]
+#: Sets of values that together render every object of the chart.
+SETS = {
+    "default": (),
+    "namespaced": ('scope.namespaces=["risk","search"]',),
+    "everything": (
+        "replicas=3",
+        'podLabels={"a":"b"}',
+        'extraEnv=[{"name":"A","value":"b"}]',
+        'tolerations=[{"key":"a","operator":"Exists"}]',
+        'nodeSelector={"a":"b"}',
+        'priorityClassName="high"',
+        'imagePullSecrets=[{"name":"a"}]',
+        'networkPolicy.metricsFrom=[{"podSelector":{}}]',
+        "metrics.dashboard.enabled=true",
+        'extraObjects=[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}]',
+    ),
+}
+
+
+@cache
+def schemas(version: str) -> tuple[dict[str, Any], Registry[Any]]:
+    """The definitions of a Kubernetes version with unknown fields refused, and their registry."""
+    folder = resources.files("kubernetes_validate") / "kubernetes-json-schema"
+    text = (folder / f"v{version}.0-local-strict" / "_definitions.json").read_text()
+    definitions: dict[str, Any] = json.loads(text)
+    registry: Registry[Any] = Registry().with_resource(
+        "_definitions.json", Resource(contents=definitions, specification=DRAFT7)
+    )
+    return definitions["definitions"], registry
+
+
+@cache
+def validator(version: str, api_version: str, kind: str) -> jsonschema.Draft7Validator:
+    definitions, registry = schemas(version)
+    group, _, number = api_version.rpartition("/")
+    wanted = {"group": group, "version": number, "kind": kind}
+    name = next(
+        name
+        for name, body in definitions.items()
+        if wanted in body.get("x-kubernetes-group-version-kind", ())
+    )
+    reference = {"$ref": f"_definitions.json#/definitions/{name}"}
+    return jsonschema.Draft7Validator(reference, registry=registry)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("sets", SETS.values(), ids=SETS)
+def test_object_is_valid_without_an_unknown_field(version: str, sets: tuple[str, ...]) -> None:
+    for body in render(*sets, kubernetes=f"{version}.0"):
+        check = validator(version, body["apiVersion"], body["kind"])
+        faults = [f"{e.json_path}: {e.message[:200]}" for e in check.iter_errors(body)]
+        assert faults == [], (body["kind"], body["metadata"]["name"])
+
+
+def test_an_unknown_field_would_be_found() -> None:
+    body = render()[0]
+    check = validator("1.31", body["apiVersion"], body["kind"])
+    assert list(check.iter_errors({**body, "speck": {}}))
+
+
+def test_older_cluster_is_refused_in_words() -> None:
+    with pytest.raises(AssertionError, match="incompatible with Kubernetes"):
+        render(kubernetes="1.30.0")
+
+
+def kinds(*sets: str) -> set[str]:
+    return {body["kind"] for body in render(*sets)}
+
+
+def test_single_namespaces_need_no_clusterrole_but_the_crds_own() -> None:
+    bodies = render('scope.namespaces=["risk"]', "rbac.aggregate=false")
+    wide = [b for b in bodies if b["kind"] == "ClusterRole"]
+    assert [b["metadata"]["name"] for b in wide] == ["canarium-crds"]
+    for rule in wide[0]["rules"]:
+        assert set(rule["verbs"]) <= {"get", "list", "watch"}
+        assert set(rule["resources"]) <= {"customresourcedefinitions", "clustermodelruntimes"}
+
+
+def test_operator_can_never_write_a_spec_read_a_secret_or_grant_a_right() -> None:
+    role = next(b for b in render() if b["metadata"]["name"] == "canarium-operator")
+    for rule in role["rules"]:
+        writes = set(rule["verbs"]) & {"create", "update", "patch", "delete"}
+        assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
+        assert "secrets" not in rule["resources"] or not writes
+        assert "rbac.authorization.k8s.io" not in rule["apiGroups"]
+        if writes:
+            assert "modeldeployments" not in rule["resources"]
+
+
+def test_every_object_says_its_release_and_none_of_that_is_in_a_selector() -> None:
+    for body in render("metrics.dashboard.enabled=true"):
+        if body["kind"] != "CustomResourceDefinition":
+            assert body["metadata"]["labels"]["app.kubernetes.io/instance"] == "canarium", body
+            assert body["metadata"]["labels"]["helm.sh/chart"].startswith("canarium-")
+
+
+def test_bump_of_the_chart_alone_does_not_restart_the_operator() -> None:
+    pods = next(b for b in render() if b["kind"] == "Deployment")["spec"]["template"]
+    assert "helm.sh/chart" not in json.dumps(pods)
+
+
+def test_crds_of_the_chart_are_those_for_kubectl() -> None:
+    from canarium.api import generate
+
+    plain = {path.name for path in generate.files() if path.parent.name == "crds"}
+    rendered = {
+        f"{b['metadata']['name'].split('.')[0]}.yaml"
+        for b in render()
+        if b["kind"] == "CustomResourceDefinition"
+    }
+    assert plain == rendered
