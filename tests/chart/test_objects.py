@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT7
+from referencing.jsonschema import DRAFT202012
 
 from chart.rendering import render
 
@@ -35,29 +35,30 @@ SETS = {
 
 
 @cache
-def schemas(version: str) -> tuple[dict[str, Any], Registry[Any]]:
-    """The definitions of a Kubernetes version with unknown fields refused, and their registry."""
+def definitions(version: str) -> tuple[dict[str, Any], Registry[Any]]:
+    """The types of a Kubernetes version, closed to unknown fields, and the registry of them."""
     folder = resources.files("kubernetes_validate") / "kubernetes-json-schema"
     text = (folder / f"v{version}.0-local-strict" / "_definitions.json").read_text()
-    definitions: dict[str, Any] = json.loads(text)
-    registry: Registry[Any] = Registry().with_resource(
-        "_definitions.json", Resource(contents=definitions, specification=DRAFT7)
+    known: dict[str, Any] = json.loads(text)
+    resource = Resource(contents=known, specification=DRAFT202012)
+    registry: Registry[Any] = Registry().with_resources(
+        [(known["$id"], resource), ("/api/_definitions.json", resource)]
     )
-    return definitions["definitions"], registry
+    return known, registry
 
 
 @cache
-def validator(version: str, api_version: str, kind: str) -> jsonschema.Draft7Validator:
-    definitions, registry = schemas(version)
+def validator(version: str, api_version: str, kind: str) -> jsonschema.Draft202012Validator:
+    known, registry = definitions(version)
     group, _, number = api_version.rpartition("/")
     wanted = {"group": group, "version": number, "kind": kind}
     name = next(
         name
-        for name, body in definitions.items()
+        for name, body in known["$defs"].items()
         if wanted in body.get("x-kubernetes-group-version-kind", ())
     )
-    reference = {"$ref": f"_definitions.json#/definitions/{name}"}
-    return jsonschema.Draft7Validator(reference, registry=registry)
+    reference = {"$ref": f"{known['$id']}#/$defs/{name}"}
+    return jsonschema.Draft202012Validator(reference, registry=registry)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
