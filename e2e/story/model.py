@@ -109,11 +109,23 @@ class World:
 
     def crash(self, revision: str) -> float:
         """One pod's server ends now; the moment by `time.monotonic`."""
-        pod = next(p for p in self.pods(revision) if p["status"].get("podIP"))
-        url = self._way(f"{pod['status']['podIP']}:8080")
+        return self._tell(self.pods(revision)[:1], "crash")
+
+    def unready(self, revision: str, seconds: float) -> float:
+        """Every server of a revision says for so long that it is not ready, and still answers."""
+        return self._tell(self.pods(revision), f"unready/{seconds:g}")
+
+    def _tell(self, pods: list[dict[str, Any]], word: str) -> float:
         moment = time.monotonic()
-        urllib.request.urlopen(f"{url}/crash", data=b"", timeout=5).close()
+        for pod in pods:
+            url = self._way(f"{pod['status']['podIP']}:8080")
+            urllib.request.urlopen(f"{url}/{word}", data=b"", timeout=5).close()
         return moment
+
+    def order(self, command: str, revision: str, token: str) -> None:
+        """Gives a command by annotation."""
+        note = f"canarium.dev/{command}={revision}/{token}"
+        self.kubectl("annotate", "md", "story", note, "--overwrite")
 
 
 def restarts(pods: list[dict[str, Any]]) -> int:

@@ -1,7 +1,8 @@
 """A model server in small: answers with its version, and fails in the ways that servers fail.
 
 Good: ready after a second. Exits: ends with code 0 while loading, as MLServer does with a model
-that it cannot load. Hungry: takes more memory than its limit. POST /crash ends any of them.
+that it cannot load. Hungry: takes more memory than its limit. POST /crash ends any of them,
+POST /unready/SECONDS makes one unready for so long, while it goes on to answer.
 """
 
 import os
@@ -11,18 +12,21 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-BEGAN = time.monotonic()
+READY_AT = [time.monotonic() + 1]
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/ready":
-            self.answer(200 if time.monotonic() - BEGAN > 1 else 503, "")
+            self.answer(200 if time.monotonic() > READY_AT[0] else 503, "")
         else:
             self.answer(200, sys.argv[1])
 
     def do_POST(self) -> None:
         self.answer(200, "bye")
+        if self.path.startswith("/unready/"):
+            READY_AT[0] = time.monotonic() + float(self.path.removeprefix("/unready/"))
+            return
         threading.Timer(0.05, os._exit, [1]).start()
 
     def answer(self, code: int, text: str) -> None:

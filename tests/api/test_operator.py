@@ -180,6 +180,57 @@ async def test_child_that_somebody_edits_or_deletes_is_put_right(cluster: Cluste
     assert service["metadata"]["annotations"]["canarium.dev/stable"]
 
 
+@rule("R16")
+async def test_commands_by_annotation_act_once_and_are_answered(cluster: Cluster) -> None:
+    manual = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "60s"}
+    cluster.apply("1", rollout=manual)
+    await cluster.phase("Ready", "1")
+    cluster.apply("2", rollout=manual)
+    status = await cluster.until(lambda s: (s.get("weight") or 0) == 50)
+    revision = status["candidate"]["revision"]
+
+    def order(command: str, value: str) -> None:
+        note = f"canarium.dev/{command}={value}"
+        cluster.plane.kubectl("-n", cluster.namespace, "annotate", "md", "fraud", note)
+
+    order("promote", f"{revision}/one")
+    status = await cluster.phase("Baking", "2")
+    order("undo", f"{revision}/two")
+    status = await cluster.phase("RolledBack")
+    assert (status["version"], status["failure"]["reason"]) == ("1", "Undone")
+    order("retry", "nonsense")
+    status = await cluster.until(lambda s: len(s["commands"]) == 3)
+    answers = {a["command"]: a["result"] for a in status["commands"]}
+    assert answers == {"promote": "Done", "undo": "Done", "retry": "Ignored"}
+    why = "must be REVISION/TOKEN, as in canarium.dev/promote: abc23456/1"
+    # Events are written after the status that they tell of.
+    for _ in range(50):
+        events = (await cluster.client.list(kinds.EVENTS, cluster.namespace))["items"]
+        told = [e["message"] for e in events if e["reason"] == "CommandIgnored"]
+        if told:
+            break
+        await asyncio.sleep(0.1)
+    assert told == [f"retry nonsense: {why}"]
+
+
+@rule("R23")
+async def test_port_of_the_service_follows_the_spec_without_a_rollout(cluster: Cluster) -> None:
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    cluster.apply("1", traffic={"port": 8081})
+
+    async def port() -> int:
+        live = await cluster.client.get(kinds.SERVICES, cluster.namespace, "fraud")
+        return int(live["spec"]["ports"][0]["port"])
+
+    for _ in range(100):
+        if await port() == 8081:
+            break
+        await asyncio.sleep(0.1)
+    assert await port() == 8081
+    assert len(await cluster.children(kinds.RECORDS)) == 1
+
+
 @rule("R1")
 async def test_record_is_immutable_by_the_api_server(cluster: Cluster) -> None:
     cluster.apply("1")
