@@ -10,6 +10,12 @@ SHELL := /bin/bash
 	.venv/bin/pip install -q --no-deps --no-build-isolation -e .
 	touch $@
 
+# The fetcher's libraries and the operator's exclude each other, as in the two images.
+.venv-fetch/.ready: requirements/fetch-dev.txt
+	python3 -m venv .venv-fetch
+	.venv-fetch/bin/pip install -q --no-compile --require-hashes -r requirements/fetch-dev.txt
+	touch $@
+
 demo: .venv/.ready            ## the whole story on a real cluster, with the real MLServer
 	CANARIUM_SANDBOX_INSTALL=1 $(PY) -m demo
 
@@ -42,6 +48,8 @@ generate: .venv/.ready        ## CRDs, references, the chart's schema and README
 lock:                         ## re-locks the requirements, with hashes and no addresses
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra test --extra check --group build pyproject.toml -o requirements/dev.txt
+	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fetch -o requirements/fetch.txt
+	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fetch --group fetch-test -c requirements/fetch.txt -o requirements/fetch-dev.txt
 
 clean:
-	rm -rf .venv .build dist
+	rm -rf .venv .venv-fetch .build dist

@@ -1,4 +1,8 @@
-"""The command line: `canarium run` is the operator."""
+"""The command line: `canarium run` is the operator, `canarium fetch` brings a model to a pod.
+
+The two live in two images whose libraries exclude each other (decision 0010), so each imports
+its own only when it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,12 @@ import socket
 import sys
 from typing import Any, cast
 
-import kopf
-
 from canarium import VERSION
-from canarium.app import Application, Settings
-from canarium.handlers import register
+from canarium.fetch import command as fetch
 
 
 def main() -> int:
-    """Runs the operator until it is told to stop; the exit code."""
+    """Does what the command line says; the exit code."""
     parser = argparse.ArgumentParser(prog="canarium", description=__doc__)
     parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -29,7 +30,18 @@ def main() -> int:
     run.add_argument("--lease-namespace", help="elect a leader by a Lease in this namespace")
     run.add_argument("--metrics-port", type=int, help="serve Prometheus metrics at :PORT/metrics")
     run.add_argument("--log-level", default="INFO")
+    fetching = commands.add_parser("fetch", help="bring a model to a folder and check it")
+    fetch.arguments(fetching)
     arguments = parser.parse_args()
+    return fetch.main(arguments) if arguments.command == "fetch" else _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Runs the operator until it is told to stop."""
+    import kopf
+
+    from canarium.app import Application, Settings
+    from canarium.handlers import register
 
     logging.basicConfig(
         level=arguments.log_level, format="%(asctime)s %(levelname)-7s %(name)s %(message)s"

@@ -1,0 +1,91 @@
+"""Where a model lives: the URIs that `spec.model.uri` may hold, and what is wrong with others.
+
+The CRD's rules and the fetcher read the same table, so that what is refused at apply and what
+is refused in a pod cannot differ.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+#: Where the server finds what was fetched.
+MOUNT = "/mnt/models"
+
+#: Scheme → (the form in words, a regular expression of what follows `scheme://`, RE2-safe).
+FORMS: dict[str, tuple[str, str]] = {
+    "s3": ("s3://bucket/path", r"[^/?#@\s]+(/[^?#\s]*)?"),
+    "gs": ("gs://bucket/path", r"[^/?#@\s]+(/[^?#\s]*)?"),
+    "az": ("az://container/path", r"[^/?#@\s]+(/[^?#\s]*)?"),
+    "hf": ("hf://owner/model@revision", r"[^/?#@\s]+/[^/?#@\s]+(@[^/?#@\s]+)?(/[^?#\s]*)?"),
+    "http": ("http://host/path", r"[^/?#@\s]+(/[^#\s]*)?"),
+    "https": ("https://host/path", r"[^/?#@\s]+(/[^#\s]*)?"),
+    "pvc": ("pvc://claim/path", r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[^?#\s]*)?"),
+    "oci": (
+        "oci://registry/repository:tag",
+        r"[^/?#@\s]+(/[^/?#@:\s]+)+(:[A-Za-z0-9_][A-Za-z0-9_.\-]*)?(@sha256:[0-9a-f]{64})?/?",
+    ),
+    "file": ("file:///path", r"/[^?#\s]*"),
+}
+
+_TRAVERSAL = re.compile(r"(^|/)\.\.(/|$)")
+
+
+class UriInvalid(ValueError):
+    """The URI cannot name a model; the text says what is right. `unknown`: no such scheme."""
+
+    def __init__(self, text: str, *, unknown: bool = False) -> None:
+        super().__init__(text)
+        self.unknown = unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A URI in parts; neither part begins or ends with a slash, so that one more changes nothing.
+
+    `place` is the bucket, container, claim, host, registry, or Hugging Face's
+    `owner/model@revision`; `path` is what is below it.
+    """
+
+    scheme: str
+    place: str
+    path: str
+
+    @property
+    def fetched(self) -> bool:
+        """Whether a fetcher runs before the server: not for a path inside the server's image."""
+        return self.scheme != "file"
+
+    @property
+    def mounted(self) -> str:
+        """The folder or file that the server reads."""
+        return MOUNT if self.fetched else f"/{self.path}"
+
+    def __str__(self) -> str:
+        """The URI without what may be secret: no query."""
+        path = self.path.split("?")[0]
+        return f"{self.scheme}://{self.place}{'/' if path else ''}{path}"
+
+
+def parse(uri: str) -> Address:
+    """The parts of `uri`. Raises UriInvalid."""
+    scheme, colon, rest = uri.partition("://")
+    if not colon or scheme not in FORMS:
+        forms = ", ".join(form for form, _ in FORMS.values())
+        raise UriInvalid(f"{scheme or uri!r} is no known scheme; known are {forms}", unknown=True)
+    form, pattern = FORMS[scheme]
+    if not re.fullmatch(pattern, rest):
+        raise UriInvalid(f"this is not of the form {form}; credentials belong into a Secret")
+    if _TRAVERSAL.search(rest.split("?")[0]):
+        raise UriInvalid("a path must not contain '..'")
+    if scheme == "file":
+        return Address(scheme, "", rest.strip("/"))
+    if scheme == "hf":
+        owner, _, below = rest.partition("/")
+        name, _, path = below.partition("/")
+        return Address(scheme, f"{owner}/{name}", path.strip("/"))
+    place, _, path = rest.partition("/")
+    if scheme in ("http", "https"):
+        bare, mark, query = path.partition("?")
+        return Address(scheme, place, f"{bare.strip('/')}{mark}{query}")
+    return Address(scheme, place, path.strip("/"))

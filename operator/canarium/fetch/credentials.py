@@ -1,0 +1,163 @@
+"""Credentials from the pod's Secret, and keeping them out of every line that is printed.
+
+The Secret's keys reach the container as environment variables with a prefix, so that no key can
+change the process itself (LD_PRELOAD, PYTHONPATH), and a Secret that is missing is a plain
+configuration error of the pod. Only the keys named here are read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from canarium.fetch.faults import Fault
+
+PREFIX = "CANARIUM_CREDENTIAL_"
+#: Scheme → the Secret's keys that are understood.
+KEYS: dict[str, tuple[str, ...]] = {
+    "s3": (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+    ),
+    "gs": ("service-account.json", "key.json"),
+    "az": (
+        "AZURE_STORAGE_ACCOUNT_NAME",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_SAS_TOKEN",
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "AZURE_TENANT_ID",
+        "AZURE_CLIENT_ID",
+        "AZURE_CLIENT_SECRET",
+    ),
+    "hf": ("HF_TOKEN",),
+    "http": ("username", "password", "token"),
+    "https": ("username", "password", "token"),
+    "oci": (".dockerconfigjson", "username", "password"),
+}
+#: A certificate authority of one's own, for every scheme.
+CA = "ca.crt"
+_HIDDEN = "[hidden]"
+_URL_SECRETS = re.compile(r"(://)[^/@\s]+@|(\?)[^\s'\"]+")
+_SHORTEST_SECRET = 4
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What the Secret says for one scheme, by its keys; `endpoint`: the store's own address."""
+
+    scheme: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    endpoint: str | None = None
+
+    def get(self, key: str) -> str | None:
+        return self.values.get(key) or None
+
+    def both(self, first: str, second: str) -> tuple[str, str] | None:
+        """Two keys that only make sense together. Raises Fault when one of them is missing."""
+        a, b = self.get(first), self.get(second)
+        if bool(a) != bool(b):
+            missing = second if a else first
+            raise Fault("InvalidCredentials", f"the Secret has no key {missing}")
+        return (a, b) if a and b else None
+
+    def json(self, *keys: str) -> dict[str, Any] | None:
+        """The first of `keys` as a JSON object. Raises Fault when it is none."""
+        for key in keys:
+            text = self.get(key)
+            if text is None:
+                continue
+            try:
+                found = json.loads(text)
+            except ValueError:
+                found = None
+            if not isinstance(found, dict):
+                raise Fault("InvalidCredentials", f"the Secret's key {key} holds no JSON object")
+            return found
+        return None
+
+
+def read(scheme: str, environment: Mapping[str, str], endpoint: str | None) -> Credentials:
+    """The credentials for `scheme` out of the process environment.
+
+    Raises Fault when a Secret is there and has no key that the scheme understands.
+    """
+    given = {
+        name.removeprefix(PREFIX): value.strip()
+        for name, value in environment.items()
+        if name.startswith(PREFIX)
+    }
+    known = KEYS.get(scheme, ())
+    values = {key: given[key] for key in (*known, CA) if given.get(key)}
+    if given and not values:
+        text = f"the Secret has the keys {', '.join(sorted(given))}, but {scheme}:// reads "
+        raise Fault("InvalidCredentials", text + (", ".join(known) or "none"))
+    return Credentials(scheme, values, endpoint)
+
+
+def trust(credentials: Credentials, folder: Path) -> None:
+    """Makes the libraries trust the Secret's certificate authority, kept in `folder`."""
+    text = credentials.get(CA)
+    if text is None:
+        return
+    path = folder / CA
+    path.write_text(text + "\n")
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
+        os.environ[name] = str(path)
+
+
+class Redactor:
+    """Hides every secret value, the user in an URL, and an URL's query."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        secrets = {v for k, v in credentials.values.items() if k != CA}
+        for value in list(secrets):
+            secrets |= set(_parts(value))
+        self._secrets = sorted(
+            (s for s in secrets if len(s) >= _SHORTEST_SECRET and not s.startswith("http")),
+            key=len,
+            reverse=True,
+        )
+
+    def __call__(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, _HIDDEN)
+        return _URL_SECRETS.sub(lambda m: f"{m[1] or ''}{m[2] or ''}{_HIDDEN}", text)
+
+
+def _parts(value: str) -> list[str]:
+    """The secrets inside a JSON value: a service account's key, a registry's passwords."""
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return []
+    result: list[str] = []
+    pending = [found]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            pending += node.values()
+        elif isinstance(node, list):
+            pending += node
+        elif isinstance(node, str):
+            result.append(node)
+            result += _decoded(node)
+    return result
+
+
+def _decoded(text: str) -> list[str]:
+    """User and password of a registry's `auth` entry."""
+    try:
+        return base64.b64decode(text, validate=True).decode().split(":", 1)
+    except (binascii.Error, UnicodeDecodeError):
+        return []

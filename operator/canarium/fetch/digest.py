@@ -1,0 +1,100 @@
+"""The content digest of a folder: what `spec.model.digest` names (decision 0011).
+
+The digest is the SHA-256 of the lines that `sha256sum` prints for all files, sorted by the bytes
+of their paths, so that anybody can compute it without us:
+
+    find -L . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from canarium.fetch.faults import Fault
+from canarium.fetch.names import safe
+
+PATTERN = re.compile(r"sha256:[0-9a-f]{64}")
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A tree's digest, how many files it has, and their bytes."""
+
+    digest: str
+    files: int
+    size: int
+
+
+def of_file(path: Path, told: Callable[[int], None] = lambda _: None) -> str:
+    """SHA-256 of a file in hex, read in blocks; `told` hears of each block's size."""
+    found = hashlib.sha256()
+    with path.open("rb") as source:
+        while block := source.read(_BLOCK):
+            found.update(block)
+            told(len(block))
+    return found.hexdigest()
+
+
+def of_tree(root: Path, told: Callable[[int], None] = lambda _: None) -> Summary:
+    """The summary of everything below `root`; independent of times, owners, modes and order.
+
+    A link to a file counts as that file. A link to a folder counts by its text, since its files
+    are counted where they are. Raises Fault for links that leave `root`, dangle, or for what is
+    neither file, folder nor link.
+    """
+    whole = hashlib.sha256()
+    count = size = 0
+    for name, path in sorted(_files(root, root), key=lambda found: os.fsencode(found[0])):
+        if path.is_dir():
+            text = f"link:{os.readlink(path)}"
+            line = hashlib.sha256(os.fsencode(text)).hexdigest()
+        else:
+            line = of_file(path, told)
+            size += path.stat().st_size
+        whole.update(_line(line, name).encode("utf-8", "surrogateescape"))
+        count += 1
+    return Summary(f"sha256:{whole.hexdigest()}", count, size)
+
+
+def check(root: Path) -> None:
+    """Raises Fault when a name or a link below `root` is not safe; reads no content."""
+    for _ in _files(root, root):
+        pass
+
+
+def _line(digest: str, name: str) -> str:
+    """As `sha256sum` prints it: a name with a backslash is escaped, and the line says so."""
+    if "\\" in name:
+        return f"\\{digest}  {name.replace(chr(92), chr(92) * 2)}\n"
+    return f"{digest}  {name}\n"
+
+
+def _files(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
+    """Files and links with their relative names, in no order."""
+    base = os.path.realpath(root)
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
+        path = Path(entry.path)
+        name = safe(os.path.relpath(entry.path, root))
+        mode = entry.stat(follow_symlinks=False).st_mode
+        if stat.S_ISLNK(mode):
+            real = os.path.realpath(path)
+            if real != base and not real.startswith(base + os.sep):
+                raise Fault("UnsafePath", f"{name!r} is a link that leaves the model's folder")
+            if not os.path.exists(real):
+                raise Fault("CorruptArtifact", f"{name!r} is a link to nothing")
+            yield name, path
+        elif stat.S_ISDIR(mode):
+            yield from _files(path, root)
+        elif stat.S_ISREG(mode):
+            yield name, path
+        else:
+            raise Fault("UnsafePath", f"{name!r} is neither a file, a folder nor a link")

@@ -1,0 +1,165 @@
+"""Files to disk: in ranges, a few ahead, resumed where they broke off, tried again with patience.
+
+Ranges are written in order, so a file's length is what is known of it; whatever is kept in
+memory is bounded by `AHEAD` ranges of `RANGE` bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from canarium.fetch.digest import of_file
+from canarium.fetch.faults import Fault, classified
+from canarium.fetch.progress import Progress
+from canarium.fetch.source import Entry, Source
+
+RANGE = 8 << 20
+AHEAD = 4
+_FIRST_WAIT, _LAST_WAIT = 0.5, 20.0
+T = TypeVar("T")
+
+
+@dataclass
+class Patience:
+    """How long a source may be away: `limit` seconds since it last answered."""
+
+    limit: float
+    say: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def call(self, ask: Callable[[], T], what: str) -> T:
+        """What `ask` gives, tried again while its failures may pass. Raises Fault."""
+        began, wait = self.clock(), _FIRST_WAIT
+        while True:
+            try:
+                return ask()
+            except Exception as error:
+                fault = classified(error, what)
+                if not fault.passing:
+                    raise fault from error
+                if self.clock() - began + wait > self.limit:
+                    text = f"{fault.text}; tried for {self.limit:g} s"
+                    raise Fault("SourceUnavailable", text) from error
+                self.say(f"{fault.text}; again in {wait:.1f} s")
+            self.sleep(wait * random.uniform(0.8, 1.2))
+            wait = min(wait * 2, _LAST_WAIT)
+
+
+def part_of(folder: Path, entry: Entry) -> Path:
+    """Where a file lies until all are there. Its name has the identity of its bytes, so that a
+    part of other bytes is never gone on with; bytes without identity are of this process only.
+    """
+    ident = entry.sha256 or entry.ident or f"process {os.getpid()} {_NONCE}"
+    key = hashlib.sha256(f"{entry.where}\0{entry.size}\0{ident}".encode()).hexdigest()
+    return folder / f"{key[:32]}.part"
+
+
+_NONCE = os.urandom(8).hex()
+
+
+def kept(folder: Path, entry: Entry) -> int:
+    """Bytes of a file that an earlier try has left."""
+    path = part_of(folder, entry)
+    size = path.stat().st_size if path.exists() else 0
+    return size if entry.size is not None and size <= entry.size else 0
+
+
+def download(
+    source: Source, entries: list[Entry], folder: Path, patience: Patience, progress: Progress
+) -> None:
+    """Brings every entry to its part in `folder`. Raises Fault."""
+    for entry in entries:
+        progress.keep(kept(folder, entry))
+    if source.ranges:
+        _by_ranges(source, entries, folder, patience, progress)
+    else:
+        for entry in entries:
+            _whole(source, entry, folder, patience, progress)
+    for entry in entries:
+        if entry.sha256 and of_file(part_of(folder, entry)) != entry.sha256:
+            part_of(folder, entry).unlink()
+            raise Fault("CorruptArtifact", f"{entry.path!r} has other bytes than its store says")
+
+
+def _by_ranges(
+    source: Source, entries: list[Entry], folder: Path, patience: Patience, progress: Progress
+) -> None:
+    """All ranges of all files through one window, so that many small files are as fast."""
+
+    def ask(entry: Entry, start: int, end: int) -> bytes:
+        content = patience.call(lambda: source.read(entry, start, end), entry.path)
+        if len(content) != end - start:
+            text = f"{entry.path!r}: asked for {end - start} bytes, got {len(content)}"
+            raise Fault("SourceChanged", text)
+        return content
+
+    window: deque[tuple[Entry, Future[bytes]]] = deque()
+    with ThreadPoolExecutor(AHEAD, thread_name_prefix="range") as pool:
+        try:
+            for entry, start, end in _ranges(entries, folder):
+                while len(window) >= AHEAD:
+                    _write(window, folder, progress)
+                window.append((entry, pool.submit(ask, entry, start, end)))
+            while window:
+                _write(window, folder, progress)
+        except BaseException:
+            for _, future in window:
+                future.cancel()
+            raise
+
+
+def _write(window: deque[tuple[Entry, Future[bytes]]], folder: Path, progress: Progress) -> None:
+    entry, future = window.popleft()
+    content = future.result()
+    with part_of(folder, entry).open("ab") as target:
+        target.write(content)
+    progress.add(len(content))
+
+
+def _ranges(entries: list[Entry], folder: Path) -> Iterator[tuple[Entry, int, int]]:
+    for entry in entries:
+        path, size = part_of(folder, entry), entry.size
+        if size is None:
+            raise Fault("SourceUnavailable", f"the store does not say how large {entry.path!r} is")
+        start = kept(folder, entry)
+        if start == 0:
+            path.write_bytes(b"")
+        for low in range(start, size, RANGE):
+            yield entry, low, min(low + RANGE, size)
+
+
+def _whole(
+    source: Source, entry: Entry, folder: Path, patience: Patience, progress: Progress
+) -> None:
+    """A file from a source that knows no ranges: every try begins anew."""
+    path = part_of(folder, entry)
+    if entry.size is not None and entry.ident and path.exists():
+        if path.stat().st_size == entry.size:
+            return
+        progress.done -= kept(folder, entry)
+    written = 0
+
+    def attempt() -> None:
+        nonlocal written
+        progress.done -= written
+        written = 0
+        with path.open("wb") as target:
+            for block in source.stream(entry):
+                target.write(block)
+                written += len(block)
+                progress.add(len(block))
+        if entry.size is not None and written != entry.size:
+            text = f"{entry.path!r} ended after {written} of {entry.size} bytes"
+            raise ConnectionError(text)
+
+    patience.call(attempt, entry.path)

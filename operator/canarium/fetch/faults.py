@@ -1,0 +1,165 @@
+"""Why a fetch fails: a reason that machines read, and a sentence that says what to do."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from enum import IntEnum
+
+#: Reason → what to do about it.
+ADVICE: dict[str, str] = {
+    "UnknownScheme": "correct spec.model.uri",
+    "InvalidUri": "correct spec.model.uri",
+    "NotFound": "check spec.model.uri: the path, its spelling, and that the upload has ended",
+    "AccessDenied": "check the Secret of spec.model.credentials.secretName, or the rights of the "
+    "service account; credentials may have expired",
+    "InvalidCredentials": "correct the Secret of spec.model.credentials.secretName",
+    "DigestMismatch": "these are not the bytes that spec.model.digest names: correct the digest, "
+    "or put the right model there",
+    "ArtifactChanged": "other bytes than the first pod of this revision fetched are there now: "
+    "put the old ones back, or make a new version (another URI, or another spec.restartToken)",
+    "NoSpace": "give the pod more room: a larger disk, or a larger volume",
+    "UnsafeArchive": "pack the archive anew without such entries",
+    "UnsafePath": "rename what has such a name",
+    "CorruptArtifact": "upload the model again",
+    "SourceChanged": "the model was changed while it was fetched: upload to a new path, and name "
+    "that in spec.model.uri",
+    "SourceUnavailable": "check that the store runs and that pods may reach it",
+    "Internal": "this is a fault of the fetcher: please report it",
+}
+
+
+class Exit(IntEnum):
+    """Exit codes of `canarium fetch`."""
+
+    DONE = 0
+    #: The artifact, the spec or the credentials must change before another try can succeed.
+    REFUSED = 10
+    #: The same may succeed later.
+    UNAVAILABLE = 11
+    INTERNAL = 12
+
+
+class Fault(Exception):
+    """A fetch that cannot go on. `reason` is a key of ADVICE; `passing`: it may succeed later."""
+
+    def __init__(self, reason: str, text: str, *, passing: bool = False) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.text = text
+        self.passing = passing
+
+    @property
+    def sentence(self) -> str:
+        """What happened and what to do."""
+        return f"{self.text}; {ADVICE[self.reason]}"
+
+    @property
+    def exit_code(self) -> Exit:
+        if self.reason == "Internal":
+            return Exit.INTERNAL
+        return Exit.UNAVAILABLE if self.reason == "SourceUnavailable" else Exit.REFUSED
+
+
+_DENIED = frozenset({401, 403})
+_GONE = frozenset({404, 410})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+#: Names of exceptions that say more than their class does; by name, since each store has its own.
+_NO_CREDENTIALS = frozenset(
+    {
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "ClientAuthenticationError",
+        "CredentialUnavailableError",
+        "DefaultCredentialsError",
+        "AuthenticationException",
+        "GatedRepoError",
+    }
+)
+_MISSING = frozenset({"ResourceNotFoundError", "RepositoryNotFoundError", "RevisionNotFoundError"})
+#: An answer that broke off; aiohttp gives these the code 400, though no server said so.
+_BROKEN_OFF = frozenset(
+    {
+        "ContentLengthError",
+        "TransferEncodingError",
+        "ClientPayloadError",
+        "IncompleteRead",
+        "IncompleteReadError",
+        "ChunkedEncodingError",
+        "ServerDisconnectedError",
+    }
+)
+_DENIED_WORDS = ("accessdenied", "invalidaccesskeyid", "signaturedoesnotmatch", "expiredtoken")
+
+
+def classified(error: BaseException, what: str) -> Fault:
+    """What an exception of a file system means; `what` was asked for.
+
+    File systems wrap each other's exceptions, so the whole chain is read: an HTTP status says
+    most, then a connection that failed, and only then the outermost class, which is often a
+    FileNotFoundError for want of a better one.
+    """
+    chain = list(_chain(error))
+    for link in chain:
+        if isinstance(link, Fault):
+            return link
+    said = _said(chain)
+    for link in chain:
+        if isinstance(link, OSError) and link.errno in _FULL:
+            return Fault("NoSpace", f"the disk is full while writing {what}")
+    names = {type(link).__name__ for link in chain}
+    if names & _BROKEN_OFF:
+        return Fault("SourceUnavailable", f"{what}: {said}", passing=True)
+    status = next((code for code in map(_status, chain) if code), None)
+    if names & _NO_CREDENTIALS or any(word in said.lower() for word in _DENIED_WORDS):
+        return Fault("AccessDenied", f"{what}: {said}")
+    if status in _GONE or names & _MISSING:
+        return Fault("NotFound", f"{what} is not there")
+    if status in _DENIED:
+        return Fault("AccessDenied", f"{what}: HTTP {status}: {said}")
+    if status:
+        text = f"{what}: HTTP {status}: {said}"
+        return Fault("SourceUnavailable", text, passing=status >= 500 or status in (408, 425, 429))
+    if any(isinstance(link, PermissionError) for link in chain):
+        return Fault("AccessDenied", f"{what}: {said}")
+    missing = [isinstance(link, FileNotFoundError) for link in chain]
+    if any(missing) and all(
+        is_missing or not isinstance(link, OSError | TimeoutError)
+        for is_missing, link in zip(missing, chain, strict=True)
+    ):
+        return Fault("NotFound", f"{what} is not there")
+    return Fault("SourceUnavailable", f"{what}: {said}", passing=True)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status that an exception carries, wherever its library keeps it."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        return found if isinstance(found, int) and found >= 400 else None
+    for holder in (error, response):
+        for name in ("status", "status_code", "code"):
+            value = getattr(holder, name, None)
+            if isinstance(value, str) and value.isdigit():
+                value = int(value)
+            if isinstance(value, int) and 400 <= value < 600:
+                return value
+    return None
+
+
+def _said(chain: list[BaseException]) -> str:
+    """The innermost words: outer exceptions repeat them or say less."""
+    for link in reversed(chain):
+        text = " ".join(str(link).split())
+        if text:
+            return f"{type(link).__name__}: {text}"[:600]
+    return type(chain[0]).__name__

@@ -1,0 +1,82 @@
+"""From parts to the model's folder: built beside it, and put in its place in one step."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from canarium.fetch.archives import Limits, unpack
+from canarium.fetch.download import part_of
+from canarium.fetch.faults import Fault
+from canarium.fetch.progress import amount
+from canarium.fetch.source import Entry
+
+_SPARE = 16 << 20
+
+
+class Place:
+    """The model's folder `target`, and a folder for the work beside it on the same disk."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.work = target.with_name(f".{target.name}.fetch")
+        self.parts = self.work / "parts"
+        self._tree = self.work / "tree"
+        self._done = self.work / "done.json"
+
+    def prepare(self) -> None:
+        """Makes the folders. Raises Fault when they cannot be written."""
+        try:
+            self.parts.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Fault("NoSpace", f"{self.work} cannot be written: {error.strerror}") from error
+
+    def require(self, size: int) -> None:
+        """Raises Fault when `size` more bytes do not fit."""
+        found = os.statvfs(self.work)
+        free = found.f_bavail * found.f_frsize
+        if size + _SPARE > free:
+            text = f"the model needs {amount(size)} more, and {amount(free)} are free"
+            raise Fault("NoSpace", text)
+
+    def build(self, entries: list[Entry], told: Callable[[int], None], *, layered: bool) -> None:
+        """Moves every part to its path, archives unpacked, into a new tree. Raises Fault."""
+        shutil.rmtree(self._tree, ignore_errors=True)
+        self._tree.mkdir()
+        for entry in entries:
+            part = part_of(self.parts, entry)
+            path = self._tree / entry.path
+            if entry.archive:
+                unpack(part, entry.archive, self._tree, Limits(), told, layered=layered)
+                part.unlink()
+                continue
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(part, path)
+            except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+                text = f"{entry.path!r} is both a file and a folder there"
+                raise Fault("UnsafePath", text) from error
+        for stale in self.parts.iterdir():
+            stale.unlink()
+
+    @property
+    def tree(self) -> Path:
+        return self._tree
+
+    def commit(self, note: dict[str, object]) -> None:
+        """Puts the tree in the target's place, and notes what it is."""
+        if self.target.exists():
+            shutil.rmtree(self.target)
+        os.replace(self._tree, self.target)
+        self._done.write_text(json.dumps(note))
+
+    def note(self) -> dict[str, object] | None:
+        """What an earlier run in this pod has put here, None when none did or it is gone."""
+        try:
+            found = json.loads(self._done.read_text())
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) and self.target.is_dir() else None

@@ -1,0 +1,59 @@
+"""Progress as log lines: seldom enough for a log, often enough to see that it moves."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+_EVERY = 5.0
+
+
+def amount(size: float) -> str:
+    """Bytes for people, in powers of 1000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+class Progress:
+    """Counts bytes towards `total` (None: unknown) and says so every few seconds."""
+
+    def __init__(
+        self,
+        what: str,
+        total: int | None,
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._what, self._total, self._say, self._clock = what, total, say, clock
+        self._lock = threading.Lock()
+        self._began = self._told = clock()
+        self._kept = self.done = 0
+
+    def keep(self, size: int) -> None:
+        """Bytes that were there before."""
+        self._kept += size
+        self.done += size
+
+    def add(self, size: int) -> None:
+        with self._lock:
+            self.done += size
+            now = self._clock()
+            if now - self._told < _EVERY:
+                return
+            self._told = now
+        self._say(self.line())
+
+    def line(self) -> str:
+        spent = max(self._clock() - self._began, 1e-6)
+        rate = (self.done - self._kept) / spent
+        text = f"{self._what} {amount(self.done)}"
+        if self._total:
+            text += f" of {amount(self._total)} ({100 * self.done // self._total} %)"
+        text += f", {amount(rate)}/s"
+        if self._total and rate > 0 and self.done < self._total:
+            text += f", {(self._total - self.done) / rate:.0f} s left"
+        return text

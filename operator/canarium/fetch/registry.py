@@ -1,0 +1,193 @@
+"""Models in an OCI registry: an artifact whose layers are files, or an image made of files."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import platform
+from collections.abc import Iterator
+from typing import Any
+
+from canarium.api.uri import Address
+from canarium.fetch.credentials import Credentials
+from canarium.fetch.faults import Fault
+from canarium.fetch.names import safe
+from canarium.fetch.source import Entry, archive_of
+
+_BLOCK = 1 << 20
+_MANIFESTS = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+_INDEXES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+_LARGEST_MANIFEST = 4 << 20
+#: Where tools note a file's name: ORAS, and the CNCF's model format.
+_NAMES = ("org.opencontainers.image.title", "org.cncf.model.filepath")
+_UNPACK = "io.deis.oras.content.unpack"
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+class Registry:
+    """One manifest of a repository, and its layers as files."""
+
+    def __init__(self, client: Any, repository: str, reference: str, *, unpack: bool) -> None:
+        self._client, self._unpack = client, unpack
+        self._base = f"{client.prefix}://{client.hostname}/v2/{repository}"
+        self._reference = reference
+        self._digest: str | None = None
+        self.ranges = False
+
+    def entries(self) -> list[Entry]:
+        digest, manifest = self._manifest(self._reference)
+        if manifest.get("mediaType") in _INDEXES or "manifests" in manifest:
+            _, manifest = self._manifest(_chosen(manifest["manifests"]))
+        self._digest = digest
+        layers = manifest.get("layers") or []
+        entries = [self._entry(i, layer, len(layers) == 1) for i, layer in enumerate(layers)]
+        if entries:
+            self.ranges = self._takes_ranges(entries[0])
+        return entries
+
+    def _entry(self, index: int, layer: dict[str, Any], alone: bool) -> Entry:
+        notes = layer.get("annotations") or {}
+        title = next((notes[name] for name in _NAMES if notes.get(name)), None)
+        kind = str(layer.get("mediaType", ""))
+        tarred = kind.split("+")[0].endswith((".tar", "tar.gzip")) or ".tar" in kind
+        archive = None
+        if title is None:
+            if not tarred:
+                raise Fault("CorruptArtifact", f"layer {index} ({kind}) has no file name")
+            archive = "tar"
+        elif notes.get(_UNPACK) == "true" or (tarred and "vnd.cncf.model" in kind):
+            archive = "tar"
+        elif alone and self._unpack:
+            archive = archive_of(title)
+        digest = str(layer["digest"])
+        return Entry(
+            path=safe(title) if title else f"layer-{index:04}",
+            where=digest,
+            size=layer.get("size"),
+            ident=digest,
+            sha256=digest.removeprefix("sha256:") if digest.startswith("sha256:") else None,
+            archive=archive,
+        )
+
+    def _manifest(self, reference: str) -> tuple[str, dict[str, Any]]:
+        accept = {"Accept": ", ".join((*_MANIFESTS, *_INDEXES))}
+        with self._ask(f"/manifests/{reference}", accept) as answer:
+            content = answer.raw.read(_LARGEST_MANIFEST + 1, decode_content=True)
+        found = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if reference.startswith("sha256:") and found != reference:
+            raise Fault("CorruptArtifact", f"the registry's manifest {reference} is {found}")
+        try:
+            manifest = json.loads(content)
+        except ValueError:
+            manifest = None
+        if not isinstance(manifest, dict):
+            raise Fault("CorruptArtifact", f"{reference} is no manifest")
+        return found, manifest
+
+    def _ask(self, path: str, headers: dict[str, str]) -> Any:
+        try:
+            answer = self._client.do_request(f"{self._base}{path}", headers=headers, stream=True)
+        except ValueError as error:
+            # ORAS' words for a registry that asks for credentials which it has not.
+            if "authentication" in str(error):
+                raise Fault("AccessDenied", "the registry asks for credentials") from error
+            raise
+        answer.raise_for_status()
+        return answer
+
+    def _takes_ranges(self, entry: Entry) -> bool:
+        with self._ask(f"/blobs/{entry.where}", {"Range": "bytes=0-0"}) as answer:
+            return bool(answer.status_code == 206)
+
+    def read(self, entry: Entry, start: int, end: int) -> bytes:
+        part = {"Range": f"bytes={start}-{end - 1}"}
+        with self._ask(f"/blobs/{entry.where}", part) as answer:
+            content: bytes = answer.content
+        return content
+
+    def stream(self, entry: Entry) -> Iterator[bytes]:
+        with self._ask(f"/blobs/{entry.where}", {}) as answer:
+            yield from answer.iter_content(_BLOCK)
+
+    def resolved(self) -> str | None:
+        return self._digest
+
+
+def registry(address: Address, credentials: Credentials, *, unpack: bool) -> Registry:
+    """The repository of `address`; an endpoint of http:// means no TLS."""
+    import oras.provider
+    from requests.adapters import HTTPAdapter
+
+    class Patient(HTTPAdapter):  # type: ignore[misc]
+        def send(self, *arguments: Any, **options: Any) -> Any:
+            options["timeout"] = options.get("timeout") or (10, 60)
+            return super().send(*arguments, **options)
+
+    class Once(oras.provider.Registry):  # type: ignore[misc]
+        """Without ORAS' own waits: the fetcher tries again itself, and says so."""
+
+        do_request = oras.provider.Registry.do_request.__wrapped__
+
+    scheme, _, host = (credentials.endpoint or "").partition("://")
+    options = {"hostname": host.strip("/") or address.place, "insecure": scheme == "http"}
+    client = Once(**options)
+    for prefix in ("http://", "https://"):
+        client.session.mount(prefix, Patient())
+    challenge = client.session.get(f"{client.prefix}://{client.hostname}/v2/", stream=True)
+    wants = challenge.headers.get("Www-Authenticate", "").lower()
+    challenge.close()
+    user = _user(credentials, address.place)
+    if wants.startswith("basic"):
+        if not user:
+            raise Fault("AccessDenied", "the registry asks for a user and a password")
+        client = Once(**options, auth_backend="basic")
+        for prefix in ("http://", "https://"):
+            client.session.mount(prefix, Patient())
+    if user:
+        client.auth.set_basic_auth(*user)
+    repository, reference = _reference(address.path)
+    return Registry(client, repository, reference, unpack=unpack)
+
+
+def _reference(path: str) -> tuple[str, str]:
+    """Repository and digest or tag; the digest counts more than the tag beside it."""
+    named, _, digest = path.partition("@")
+    repository, colon, tag = named.partition(":")
+    return repository, digest or (tag if colon else "latest")
+
+
+def _chosen(manifests: list[dict[str, Any]]) -> str:
+    """Of an index, the manifest for this machine, else the first."""
+    machine = _MACHINES.get(platform.machine(), platform.machine())
+    fitting = [m for m in manifests if (m.get("platform") or {}).get("architecture") == machine]
+    if not manifests:
+        raise Fault("CorruptArtifact", "the index lists no manifest")
+    return str((fitting or manifests)[0]["digest"])
+
+
+def _user(credentials: Credentials, host: str) -> tuple[str, str] | None:
+    config = credentials.json(".dockerconfigjson")
+    if config is None:
+        return credentials.both("username", "password")
+    for name, entry in (config.get("auths") or {}).items():
+        if name.removeprefix("https://").removeprefix("http://").split("/")[0] != host:
+            continue
+        if entry.get("username") and entry.get("password"):
+            return entry["username"], entry["password"]
+        try:
+            user, colon, password = base64.b64decode(entry.get("auth", "")).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            colon = ""
+        if colon:
+            return user, password
+    known = ", ".join(config.get("auths") or {}) or "none"
+    text = f"the Secret's .dockerconfigjson knows {known}, but not {host}"
+    raise Fault("InvalidCredentials", text)

@@ -1,0 +1,47 @@
+"""What a fetch tells the operator: one line of JSON in the container's termination message."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from canarium.fetch.faults import Fault
+
+#: The kubelet keeps 4,096 bytes.
+_LONGEST = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A model that is in its place. `resolved`: what a branch or tag stood for."""
+
+    digest: str
+    files: int
+    size: int
+    resolved: str | None = None
+
+    def note(self) -> dict[str, object]:
+        found: dict[str, object] = {
+            "digest": self.digest,
+            "files": self.files,
+            "bytes": self.size,
+        }
+        if self.resolved:
+            found["resolved"] = self.resolved
+        return found
+
+
+def write(path: Path | None, outcome: Fetched | Fault, hide: object = None) -> None:
+    """Writes the line; `path` None or not writable: nobody asked."""
+    if isinstance(outcome, Fault):
+        text = outcome.sentence
+        if callable(hide):
+            text = str(hide(text))
+        note: dict[str, object] = {"reason": outcome.reason, "message": text[:_LONGEST]}
+    else:
+        note = outcome.note()
+    if path is not None:
+        with contextlib.suppress(OSError):
+            path.write_text(json.dumps(note, ensure_ascii=False) + "\n")

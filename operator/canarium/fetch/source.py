@@ -1,0 +1,67 @@
+"""What a model consists of where it lives, and how its bytes are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file: its relative `path` in the model, and how its source names it (`where`).
+
+    `size` is in bytes, None when the source does not say. `ident` changes when the bytes do (an
+    ETag, a generation); "" when the source has none. `sha256` is given by some sources.
+    `archive` is "zip" or "tar" when the file is to be unpacked in the folder of `path`.
+    """
+
+    path: str
+    where: str
+    size: int | None
+    ident: str = ""
+    sha256: str | None = None
+    archive: str | None = None
+
+
+class Source(Protocol):
+    """A place that models are fetched from. Its methods raise what their libraries raise."""
+
+    #: Whether a part of a file can be asked for; if not, a broken download starts anew.
+    ranges: bool
+
+    def entries(self) -> list[Entry]:
+        """All files, asked anew each time."""
+        ...
+
+    def read(self, entry: Entry, start: int, end: int) -> bytes:
+        """The bytes from `start` up to, not including, `end`; called by several threads."""
+        ...
+
+    def stream(self, entry: Entry) -> Iterator[bytes]:
+        """The whole file in blocks."""
+        ...
+
+    def resolved(self) -> str | None:
+        """What a moving name (a branch, a tag) stands for now, if the source has such."""
+        ...
+
+
+#: How an archive is known: by name alone, since many models are zip files inside.
+_ENDINGS = {
+    ".zip": "zip",
+    ".tar": "tar",
+    ".tgz": "tar",
+    ".tbz2": "tar",
+    ".txz": "tar",
+    ".tar.gz": "tar",
+    ".tar.bz2": "tar",
+    ".tar.xz": "tar",
+    ".tar.zst": "tar",
+}
+
+
+def archive_of(name: str) -> str | None:
+    """The kind of archive that a file's name says, None for no archive."""
+    lower = name.lower()
+    return next((kind for ending, kind in _ENDINGS.items() if lower.endswith(ending)), None)

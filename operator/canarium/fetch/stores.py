@@ -1,0 +1,197 @@
+"""Models in object stores and on file systems, through fsspec's kept implementations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from canarium.api.uri import Address
+from canarium.fetch import digest
+from canarium.fetch.credentials import Credentials
+from canarium.fetch.faults import Fault
+from canarium.fetch.names import safe
+from canarium.fetch.source import Entry, archive_of
+
+_BLOCK = 1 << 20
+_CONNECT, _READ = 10, 60
+
+
+class Store:
+    """One file or everything below a path of an fsspec file system."""
+
+    ranges = True
+
+    def __init__(self, system: Any, path: str, *, unpack: bool) -> None:
+        self._system, self._path, self._unpack = system, path, unpack
+
+    def entries(self) -> list[Entry]:
+        self._system.invalidate_cache()
+        info = self._system.info(self._path)
+        if info["type"] == "file":
+            name = safe(self._path.rsplit("/", 1)[-1])
+            return [self._entry(name, info, archive_of(name) if self._unpack else None)]
+        found = self._system.find(self._path, detail=True)
+        base = str(info["name"]).rstrip("/")
+        entries = []
+        for name, detail in found.items():
+            below = str(name).removeprefix(base).lstrip("/")
+            # Object stores show "folders" as empty objects that end with a slash.
+            if detail["type"] != "file" or not below or below.endswith("/"):
+                continue
+            entries.append(self._entry(safe(below), detail, None))
+        return entries
+
+    def _entry(self, path: str, info: dict[str, Any], archive: str | None) -> Entry:
+        lfs = info.get("lfs")
+        sha256 = getattr(lfs, "sha256", None) or (lfs or {}).get("sha256") if lfs else None
+        return Entry(path, str(info["name"]), info.get("size"), _ident(info), sha256, archive)
+
+    def read(self, entry: Entry, start: int, end: int) -> bytes:
+        content: bytes = self._system.cat_file(entry.where, start=start, end=end)
+        return content
+
+    def stream(self, entry: Entry) -> Iterator[bytes]:
+        with self._system.open(entry.where, "rb", block_size=_BLOCK) as source:
+            while block := source.read(_BLOCK):
+                yield block
+
+    def resolved(self) -> str | None:
+        return None
+
+
+class Hub(Store):
+    """A repository of the Hugging Face hub, at the commit that its revision meant at first."""
+
+    def __init__(self, system: Any, path: str, *, unpack: bool) -> None:
+        super().__init__(system, path, unpack=unpack)
+        self._commit: str | None = None
+
+    def entries(self) -> list[Entry]:
+        if self._commit is None:
+            self._system.invalidate_cache()
+            place = self._system.resolve_path(self._path)
+            info = self._system._api.repo_info(
+                place.repo_id, repo_type=place.repo_type, revision=place.revision
+            )
+            self._commit = str(info.sha)
+            below = f"/{place.path_in_repo}" if place.path_in_repo else ""
+            self._path = f"{place.repo_id}@{self._commit}{below}"
+        return [e for e in super().entries() if e.path != ".gitattributes"]
+
+    def resolved(self) -> str | None:
+        return self._commit
+
+
+def _ident(info: dict[str, Any]) -> str:
+    for key in ("ETag", "etag", "generation", "blob_id", "content_md5", "md5Hash"):
+        if info.get(key):
+            return f"{key}:{info[key]}"
+    for key in ("LastModified", "last_modified", "updated", "mtime"):
+        if info.get(key):
+            return f"{key}:{info[key]}:{info.get('ino', '')}"
+    return ""
+
+
+def s3(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
+    from s3fs import S3FileSystem
+
+    keys = credentials.both("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    region = credentials.get("AWS_REGION") or credentials.get("AWS_DEFAULT_REGION")
+    system = S3FileSystem(
+        key=keys[0] if keys else None,
+        secret=keys[1] if keys else None,
+        token=credentials.get("AWS_SESSION_TOKEN"),
+        endpoint_url=credentials.endpoint or credentials.get("AWS_ENDPOINT_URL"),
+        client_kwargs={"region_name": region} if region else {},
+        config_kwargs={
+            "connect_timeout": _CONNECT,
+            "read_timeout": _READ,
+            # The fetcher tries again itself, and says so.
+            "retries": {"max_attempts": 1, "mode": "standard"},
+        },
+        anon=not keys and not _around(),
+        skip_instance_cache=True,
+    )
+    system.retries = 1
+    return Store(system, _joined(address), unpack=unpack)
+
+
+def gs(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
+    from gcsfs import GCSFileSystem
+
+    key = credentials.json("service-account.json", "key.json")
+    anonymous = credentials.endpoint and not key
+    system = GCSFileSystem(
+        token=key or ("anon" if anonymous else None),
+        access="read_only",
+        endpoint_url=credentials.endpoint,
+        requests_timeout=_READ,
+        skip_instance_cache=True,
+    )
+    return Store(system, _joined(address), unpack=unpack)
+
+
+def az(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
+    from adlfs import AzureBlobFileSystem
+
+    connection = credentials.get("AZURE_STORAGE_CONNECTION_STRING")
+    account = credentials.get("AZURE_STORAGE_ACCOUNT_NAME") or os.environ.get(
+        "AZURE_STORAGE_ACCOUNT_NAME"
+    )
+    if not connection and not account:
+        text = "az:// needs an account: the Secret's key AZURE_STORAGE_ACCOUNT_NAME is missing"
+        raise Fault("InvalidCredentials", text)
+    client = credentials.both("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+    system = AzureBlobFileSystem(
+        account_name=account,
+        account_key=credentials.get("AZURE_STORAGE_ACCOUNT_KEY"),
+        sas_token=credentials.get("AZURE_STORAGE_SAS_TOKEN"),
+        connection_string=connection,
+        tenant_id=credentials.get("AZURE_TENANT_ID"),
+        client_id=client[0] if client else None,
+        client_secret=client[1] if client else None,
+        account_host=(credentials.endpoint or "").partition("://")[2] or None,
+        connection_timeout=_CONNECT,
+        read_timeout=_READ,
+        skip_instance_cache=True,
+    )
+    return Store(system, _joined(address), unpack=unpack)
+
+
+def hf(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
+    if credentials.endpoint:
+        os.environ["HF_ENDPOINT"] = credentials.endpoint.rstrip("/")
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    from huggingface_hub import HfFileSystem
+
+    system = HfFileSystem(
+        endpoint=credentials.endpoint,
+        token=credentials.get("HF_TOKEN") or os.environ.get("HF_TOKEN") or False,
+        skip_instance_cache=True,
+    )
+    return Hub(system, _joined(address), unpack=unpack)
+
+
+def file(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
+    from fsspec.implementations.local import LocalFileSystem
+
+    root = Path(f"/{address.path}")
+    if root.is_dir():
+        digest.check(root)
+    return Store(LocalFileSystem(skip_instance_cache=True), str(root), unpack=unpack)
+
+
+OPENERS: dict[str, Callable[..., Store]] = {"s3": s3, "gs": gs, "az": az, "hf": hf, "file": file}
+
+
+def _joined(address: Address) -> str:
+    return f"{address.place}/{address.path}" if address.path else address.place
+
+
+def _around() -> bool:
+    """Whether the process has an AWS identity of its own; without any, a bucket must be public."""
+    from botocore.session import Session
+
+    return Session().get_credentials() is not None
