@@ -49,6 +49,7 @@ def server_images() -> list[Image]:
             f"canarium.dev/story:{tag}",
             [base, code, images.files({"/app/behaviour": behaviour})],
             entrypoint=["python3", "/app/server.py", tag],
+            user="1000",
         )
         for tag, behaviour in BEHAVIOURS.items()
     ]

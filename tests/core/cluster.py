@@ -20,6 +20,7 @@ from canarium.core.observed import (
     Observed,
     Pod,
     Rejection,
+    Runtime,
     Service,
 )
 from canarium.core.phases import plan
@@ -59,6 +60,7 @@ class Cluster:
     #: The operator dies before its write of this number; what it had in mind is lost.
     die_at: int | None = None
     rejection: Rejection | None = None
+    runtime: Runtime = field(default_factory=Runtime)
     serial: int = 0
     #: Commands: annotations of the parent without our group.
     annotations: dict[str, str] = field(default_factory=dict)
@@ -131,6 +133,7 @@ class Cluster:
             service=self.service,
             autoscalers=tuple(self.autoscalers.values()),
             rejection=self.rejection,
+            runtime=self.runtime,
             annotations=tuple(sorted(self.annotations.items())),
         )
 

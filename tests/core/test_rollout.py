@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canarium.core.observed import Rejection
+from canarium.core.observed import Rejection, Runtime
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -257,6 +257,7 @@ def test_invalid_spec_mid_rollout_leaves_stable_alone_with_the_traffic() -> None
     cluster.run(8)
     assert cluster.serving() == {"1": 3, "2": 1}
     cluster.spec = spec("3", runtime={"name": "no-such"})
+    cluster.runtime = Runtime(reason="UnknownRuntime", message="there is no runtime no-such")
     cluster.run(5)
     assert cluster.status.phase == "Invalid"
     assert cluster.serving() == {"1": 3}

@@ -8,6 +8,8 @@ from canarium.api.base import seconds
 from canarium.api.model import Scaling, Spec
 
 MANUAL = "Manual"
+#: What scheduling, pulling and fetching may take before a server starts, in the default.
+_BEFORE_STARTUP = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ class Settings:
         return self.min_replicas if self.replicas is None else self.replicas
 
 
-def settings_of(spec: Spec) -> Settings:
-    """The settings that `spec` means."""
+def settings_of(spec: Spec, startup_budget: float | None = None) -> Settings:
+    """The settings that `spec` means, for a server that may take `startup_budget` to load."""
     rollout = spec.rollout
     scaling = spec.scaling or Scaling()
     replicas, low, high = _scaling(scaling)
@@ -64,7 +66,10 @@ def settings_of(spec: Spec) -> Settings:
     return Settings(
         strategy=(rollout.strategy if rollout else None) or "Canary",
         steps=steps,
-        progress_deadline=duration(rollout.progress_deadline if rollout else None, 600.0),
+        progress_deadline=duration(
+            rollout.progress_deadline if rollout else None,
+            max(600.0, (startup_budget or 0.0) + _BEFORE_STARTUP),
+        ),
         unschedulable_deadline=duration(rollout.unschedulable_deadline if rollout else None, 300.0),
         bake_time=duration(rollout.bake_time if rollout else None, 600.0),
         replicas=replicas,

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from canarium.api.base import Duration, OpenObject, Part, Percent, Replicas
+from canarium.api.pods import Pod
 from canarium.api.server import Server
 
 
@@ -163,6 +164,7 @@ class Spec(Part):
     resources: Resources | None = Field(
         None, description="Requests and limits of the server's container."
     )
+    pod: Pod | None = Field(None, description="Where the pods run and what they are given.")
     pod_template: OpenObject | None = Field(
         None, description="Escape hatch: metadata and pod spec laid over what is rendered."
     )

@@ -146,6 +146,18 @@ def _history(s: Situation, outcome: Outcome | None) -> tuple[Outcome, ...]:
     return (outcome, *old)[: s.settings.history_limit]
 
 
+def _outdated(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
+    """That the runtime of the wanted revision has changed since, which changes no pod (R1)."""
+    record, now = s.observed.record(s.target), s.observed.runtime
+    if record is None or record.runtime_digest in (None, now.digest) or now.digest is None:
+        return ()
+    text = (
+        f"revision {s.target} was made from an older {now.kind} {now.name} and stays as it is; "
+        "to adopt the newer one, change spec.restartToken"
+    )
+    return (("RuntimeOutdated", True, "NewerRuntime", text),)
+
+
 def _conditions(s: Situation, phase: str, draft: Draft, generation: int) -> tuple[Condition, ...]:
     # Endpoints, not pods: a Service that was just changed does not serve yet.
     served = bool(s.observed.service and s.observed.service.endpoints)
@@ -155,7 +167,7 @@ def _conditions(s: Situation, phase: str, draft: Draft, generation: int) -> tupl
     moving = phase in MOVING or (current and not healthy and phase not in STUCK)
     rolled = phase in ("RollingBack", "RolledBack")
     reason = draft.reason or ("Promoted" if ready else phase)
-    facts = (
+    facts: tuple[tuple[str, bool, str, str], ...] = (
         (
             "Available",
             served,
@@ -183,6 +195,7 @@ def _conditions(s: Situation, phase: str, draft: Draft, generation: int) -> tupl
             draft.message if phase in STUCK else "",
         ),
     )
+    facts += _outdated(s)
     old = {condition.type: condition for condition in s.status.conditions}
     result = []
     for kind, value, why, text in facts:

@@ -102,6 +102,22 @@ class Rejection:
     what: str
     message: str
     conflict: bool = False
+    reason: str = "InvalidSpec"
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The runtime that the spec means now, or why there is none (`reason` and `message`).
+
+    Without a name: an image of one's own. `startup_budget` is in seconds.
+    """
+
+    name: str | None = None
+    kind: str | None = None
+    digest: str | None = None
+    startup_budget: float | None = None
+    reason: str | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +132,7 @@ class Observed:
     rejection: Rejection | None = None
     #: Names of objects of ours to be that belong to someone else (R24).
     foreign: tuple[str, ...] = ()
-    known_runtimes: frozenset[str] = field(default_factory=frozenset)
+    runtime: Runtime = field(default_factory=lambda: Runtime())
     #: Annotations of the parent in our group, without it: commands (R16).
     annotations: tuple[tuple[str, str], ...] = ()
 

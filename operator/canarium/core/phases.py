@@ -103,8 +103,7 @@ def _is_invalid(s: Situation) -> bool:
         return False
     if s.observed.foreign or s.observed.rejection:
         return True
-    name = (s.spec.get("runtime") or {}).get("name")
-    return bool(s.minted and name and name not in s.observed.known_runtimes)
+    return bool(s.minted and s.observed.runtime.reason)
 
 
 TABLE: tuple[Row, ...] = (

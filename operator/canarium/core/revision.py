@@ -36,6 +36,9 @@ class Record:
     intact: bool = True
     created_at: str | None = None
     lineage: Mapping[str, str] | None = None
+    #: The runtime that it was rendered from, and the digest of that.
+    runtime: str | None = None
+    runtime_digest: str | None = None
     #: The failure that came with the verdict, as the status had it (JSON).
     failure: str | None = None
     #: Commands that were consumed for it, each `command/token`, and "paused" while it is.
@@ -50,7 +53,7 @@ def identity_v1(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The identity fields of a raw `spec`: everything that decides what serves."""
     identity = {
         key: spec[key]
-        for key in ("runtime", "resources", "podTemplate", "restartToken")
+        for key in ("runtime", "resources", "pod", "podTemplate", "restartToken")
         if spec.get(key) not in (None, {}, "")
     }
     identity["model"] = {k: v for k, v in (spec.get("model") or {}).items() if k != "lineage"}

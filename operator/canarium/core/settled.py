@@ -52,17 +52,15 @@ def invalid(s: Situation) -> Draft:
 
 
 def _why_invalid(s: Situation) -> tuple[str, str]:
-    name = (s.spec.get("runtime") or {}).get("name")
-    rejection = s.observed.rejection
+    rejection, runtime = s.observed.rejection, s.observed.runtime
     if s.observed.foreign:
         what = ", ".join(s.observed.foreign)
         return "NameConflict", f"{what} exists and is not ours: rename or remove it"
-    if name and name not in s.observed.known_runtimes:
-        known = ", ".join(sorted(s.observed.known_runtimes))
-        return "UnknownRuntime", f"spec.runtime.name: no runtime {name!r}; known: {known}"
+    if s.minted and runtime.reason:
+        return runtime.reason, runtime.message
     assert rejection is not None
-    reason = "NameConflict" if rejection.conflict else "InvalidSpec"
-    return reason, f"{rejection.what}: {rejection.message}"
+    reason = "NameConflict" if rejection.conflict else rejection.reason
+    return reason, f"{rejection.what}: {rejection.message}" if rejection.what else rejection.message
 
 
 def rolled_back(s: Situation) -> Draft:

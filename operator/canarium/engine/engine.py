@@ -32,7 +32,9 @@ class Engine:
         self.timing = timing or Timing()
         self.queue: WorkQueue[Key] = WorkQueue(self.timing, observer)
         self.store = Store(self.queue.add)
-        self.following = Following(api, self.store.caches, self.timing)
+        self.following = Following(
+            api, self.store.caches, self.timing, runtimes=self.store.runtimes
+        )
         self.reconciler = Reconciler(api, self.store, self.queue, self.timing, observer)
         self.workers = Workers(
             self.queue, self.reconcile, count=workers, timing=self.timing, observer=observer

@@ -11,6 +11,7 @@ from canarium import GROUP
 from canarium.core import plan as p
 from canarium.core.moments import stamp
 from canarium.core.observed import Autoscaler, Deployment, Rejection, Service
+from canarium.engine import trial
 from canarium.engine.gate import covers
 from canarium.engine.projections import Child, unpacked
 from canarium.engine.store import Key, Store
@@ -18,8 +19,8 @@ from canarium.kube import kinds
 from canarium.kube.api import Api
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import Resource
-from canarium.render import labels, workload
-from canarium.render.runtime import RuntimeInvalid
+from canarium.render import labels, pod, runtime, workload
+from canarium.render.faults import RuntimeInvalid
 
 
 class Refused(Exception):
@@ -43,13 +44,11 @@ class Executor:
         key = (namespace, model)
         match action:
             case p.StoreRevision(minted):
-                template = self._running(key, minted.revision)
-                try:
-                    if template is None:
-                        template = workload.pod_template(model, minted.revision, parent["spec"])
-                except (RuntimeInvalid, KeyError) as error:
-                    raise Refused(Rejection("runtime", str(error))) from error
-                body = workload.record(parent, asdict(minted), template)
+                template, runtime = self._running(key, minted.revision), None
+                if template is None:
+                    template, runtime = self._rendered(parent, minted.revision)
+                    await self._asked(parent, minted.revision, template)
+                body = workload.record(parent, asdict(minted), template, runtime)
                 await self._create(kinds.RECORDS, namespace, body)
             case p.Annotate(revision, facts):
                 notes = {f"{GROUP}/{name}": value for name, value in facts}
@@ -84,6 +83,34 @@ class Executor:
             case p.Autoscale(revision, low, high):
                 body = workload.autoscaler(parent, revision, low, high)
                 await self._apply(kinds.AUTOSCALERS, key, body)
+
+    def _rendered(
+        self, parent: Mapping[str, Any], revision: str
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A new revision's pod template, and the runtime with the server as rendered from it."""
+        meta, spec = parent["metadata"], parent["spec"]
+        try:
+            chosen = self._store.runtimes.catalog(meta["namespace"]).choose(spec)
+            server = runtime.server(meta["name"], meta["namespace"], spec, chosen)
+        except RuntimeInvalid as error:
+            raise Refused(Rejection("", str(error), reason=error.reason)) from error
+        template = pod.pod_template(meta["name"], revision, spec, server)
+        snapshot: dict[str, Any] = {"server": server}
+        if chosen:
+            snapshot |= {"name": chosen.name, "kind": chosen.kind, "digest": chosen.digest}
+        return template, snapshot
+
+    async def _asked(
+        self, parent: Mapping[str, Any], revision: str, template: Mapping[str, Any]
+    ) -> None:
+        """Asks for a pod like this without making it: nothing is stored that could not run."""
+        body = workload.trial(parent, revision, template)
+        try:
+            await self._api.create(kinds.PODS, parent["metadata"]["namespace"], body, dry_run=True)
+        except ApiError as error:
+            refusal = trial.refusal(error)
+            if refusal:
+                raise Refused(refusal) from error
 
     async def repair(self, parent: Mapping[str, Any]) -> int:
         """Puts right what differs from what we would apply (R23): edited by hand, or of settings

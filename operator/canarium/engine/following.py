@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from canarium.engine.runtimes import Runtimes
 from canarium.kube.api import Api
 from canarium.kube.cache import Cache
 from canarium.kube.kinds import Resource
@@ -21,16 +22,24 @@ from canarium.render import labels
 log = logging.getLogger(__name__)
 #: None is all namespaces.
 Namespace = str | None
+#: Stands for what is in no namespace; no namespace has this name.
+CLUSTER = ""
 
 
 class Following:
     """The watches that keep `caches` true."""
 
     def __init__(
-        self, api: Api, caches: Mapping[Resource, Cache[Any]], timing: Timing | None = None
+        self,
+        api: Api,
+        caches: Mapping[Resource, Cache[Any]],
+        timing: Timing | None = None,
+        runtimes: Runtimes | None = None,
     ) -> None:
         self._api = api
         self._caches = caches
+        self._admins = runtimes.caches if runtimes else {}
+        self._cluster = runtimes.cluster_caches if runtimes else {}
         self._timing = timing or Timing()
         self._reflectors: dict[Namespace, list[Reflector]] = {}
         self._tasks: dict[Namespace, list[asyncio.Task[None]]] = {}
@@ -39,7 +48,9 @@ class Following:
         """Follows `namespace` from now on."""
         if namespace in self._reflectors:
             return
-        reflectors = [
+        if self._cluster and CLUSTER not in self._reflectors:
+            self._run(CLUSTER, self._written_by_admins(self._cluster, None))
+        children = [
             Reflector(
                 self._api,
                 resource,
@@ -50,6 +61,20 @@ class Following:
             )
             for resource, cache in self._caches.items()
         ]
+        self._run(namespace, [*children, *self._written_by_admins(self._admins, namespace)])
+
+    def _written_by_admins(
+        self, caches: Mapping[Resource, Cache[Any]], namespace: Namespace
+    ) -> list[Reflector]:
+        """Kinds that may not be installed, or not be ours to see: then there are none of them."""
+        return [
+            Reflector(
+                self._api, kind, cache, namespace=namespace, timing=self._timing, optional=True
+            )
+            for kind, cache in caches.items()
+        ]
+
+    def _run(self, namespace: Namespace, reflectors: list[Reflector]) -> None:
         self._reflectors[namespace] = reflectors
         self._tasks[namespace] = [asyncio.create_task(r.run(), name=str(r)) for r in reflectors]
 
@@ -58,7 +83,7 @@ class Following:
         self._reflectors.pop(namespace, None)
         await _end(self._tasks.pop(namespace, []))
         if namespace is not None:
-            for cache in self._caches.values():
+            for cache in (*self._caches.values(), *self._admins.values()):
                 cache.drop(namespace)
 
     async def stop_all(self) -> None:
@@ -70,12 +95,13 @@ class Following:
 
     @property
     def namespaces(self) -> frozenset[Namespace]:
-        return frozenset(self._reflectors)
+        return frozenset(self._reflectors) - {CLUSTER}
 
     def covers(self, namespace: str) -> bool:
         """Whether all kinds in `namespace` have been listed: only then may it be decided on."""
         reflectors = self._reflectors.get(None) or self._reflectors.get(namespace)
-        return bool(reflectors) and all(r.synced.is_set() for r in reflectors or ())
+        whole = [*(reflectors or ()), *self._reflectors.get(CLUSTER, ())]
+        return bool(reflectors) and all(r.synced.is_set() for r in whole)
 
     async def synced(self) -> None:
         """Returns when every kind of every namespace that is followed now has been listed."""

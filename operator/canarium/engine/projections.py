@@ -13,6 +13,7 @@ from canarium import GROUP
 from canarium.core.observed import Autoscaler, Container, Deployment, Pod, Service
 from canarium.core.revision import Record, whole
 from canarium.render import labels
+from canarium.render.catalog import Runtime
 
 F = TypeVar("F")
 Raw = dict[str, Any]
@@ -97,9 +98,28 @@ def unpacked(child: Child[Any]) -> Any:
     return orjson.loads(zlib.decompress(child.content))
 
 
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A ModelRuntime or, with no namespace, a ClusterModelRuntime."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: int = field(compare=False)
+    runtime: Runtime
+
+
+def template(kind: str, raw: Raw) -> Template:
+    meta = raw["metadata"]
+    found = Runtime(kind, meta["name"], raw["spec"])
+    version = int(meta["resourceVersion"])
+    return Template(meta.get("namespace", ""), meta["name"], meta["uid"], version, found)
+
+
 def record(raw: Raw) -> Child[Record]:
     meta, data = raw["metadata"], raw.get("data") or {}
     notes, model = meta.get("annotations", {}), data.get("model") or {}
+    runtime = data.get("runtime") or {}
     algorithm, digest = str(data.get("algorithm", "")), str(data.get("digest", ""))
     revision = meta.get("labels", {}).get(labels.REVISION, "")
     fact = Record(
@@ -114,6 +134,8 @@ def record(raw: Raw) -> Child[Record]:
         intact=bool(revision) and whole(algorithm, digest, data.get("identity")),
         created_at=meta.get("creationTimestamp"),
         lineage=model.get("lineage"),
+        runtime=runtime.get("name"),
+        runtime_digest=runtime.get("digest"),
         failure=notes.get(f"{GROUP}/failure"),
         commands=tuple(x for x in notes.get(f"{GROUP}/commands", "").split(",") if x),
         after=data.get("after"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from canarium.api.defaults import settings_of
 from canarium.api.model import Spec
 from canarium.api.status import Status
 from canarium.core.moments import stamp
-from canarium.core.observed import Rejection
+from canarium.core.observed import Rejection, Runtime
 from canarium.core.phases import plan
 from canarium.core.plan import Plan
 from canarium.engine.executor import Executor, Refused
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 #: A refusal is believed for so long; then the write is tried again (a quota may have grown).
 _REFUSAL_LASTS = 30.0
 _SOONEST = 0.02
+#: What a refusal was an answer to: the spec's generation, and the runtime that it meant.
+Wish = tuple[int, Runtime]
 #: Counts of pods that are all that changed are told at most so often: not for every pod.
 _COUNTS_AFTER = 5.0
 
@@ -49,7 +52,7 @@ class Reconciler:
         self._queue = queue
         self._timing = timing or Timing()
         self._executor = Executor(api, store)
-        self._refusals: dict[Key, tuple[int, float, Rejection]] = {}
+        self._refusals: dict[Key, tuple[Wish, float, Rejection]] = {}
         self._told: dict[Key, float] = {}
 
     async def reconcile(self, key: Key) -> None:
@@ -68,8 +71,8 @@ class Reconciler:
             if not decision.actions:
                 await self._executor.repair(raw)
         except Refused as refused:
-            generation = raw["metadata"]["generation"]
-            self._refusals[key] = (generation, self._timing.clock(), refused.rejection)
+            wish = (raw["metadata"]["generation"], self._store.meant(key))
+            self._refusals[key] = (wish, self._timing.clock(), refused.rejection)
             decision = self._decide(key, raw)
             assert decision is not None
         await self._tell(key, raw, decision)
@@ -83,19 +86,21 @@ class Reconciler:
         except ValidationError as error:
             log.error("%s/%s: the schema let an invalid spec pass: %s", *key, error)
             return None
+        facts = self._store.observed(key, None)
+        refused = self._refusal(key, (generation, facts.runtime))
         return plan(
             raw["spec"],
-            settings_of(spec),
+            settings_of(spec, facts.runtime.startup_budget),
             Status.model_validate(raw.get("status") or {}),
-            self._store.observed(key, self._refusal(key, generation)),
+            replace(facts, rejection=refused),
             now=self._timing.now(),
             generation=generation,
             name=key[1],
         )
 
-    def _refusal(self, key: Key, generation: int) -> Rejection | None:
+    def _refusal(self, key: Key, wish: Wish) -> Rejection | None:
         known = self._refusals.get(key)
-        if known and known[0] == generation and self._timing.clock() - known[1] < _REFUSAL_LASTS:
+        if known and known[0] == wish and self._timing.clock() - known[1] < _REFUSAL_LASTS:
             return known[2]
         self._refusals.pop(key, None)
         return None

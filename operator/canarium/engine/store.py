@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from canarium.core.observed import Observed, Pod, Rejection
+from canarium.core.observed import Observed, Pod, Rejection, Runtime
 from canarium.engine import projections
 from canarium.engine.projections import Child, Parent
 from canarium.engine.queue import Urgency
+from canarium.engine.runtimes import Runtimes
 from canarium.kube import kinds
 from canarium.kube.cache import Cache
 from canarium.kube.kinds import Resource
-from canarium.render import runtime
 
 Key = tuple[str, str]
 Wake = Callable[[Key, Urgency], None]
@@ -41,6 +41,7 @@ class Store:
         self._children: dict[Resource, dict[Key, dict[str, Child[Any]]]] = {
             resource: defaultdict(dict) for resource in _PROJECTIONS
         }
+        self.runtimes = Runtimes(self._runtime_changed)
         self.caches: dict[Resource, Cache[Child[Any]]] = {
             resource: Cache(project, self._indexer(resource))
             for resource, project in _PROJECTIONS.items()
@@ -59,6 +60,18 @@ class Store:
             self._wake(key, Urgency.CHANGE)
         elif old.raw.get("status") != new.raw.get("status"):
             self._wake(key, Urgency.RESYNC)
+
+    def _runtime_changed(self, namespace: str, name: str) -> None:
+        """Wakes the models that name the runtime, or whose format may now choose another."""
+        for key, parent in self.parents.items.items():
+            own = parent.raw.get("spec", {}).get("runtime") or {}
+            concerned = own.get("name") == name or not (own.get("name") or own.get("image"))
+            if concerned and namespace in ("", key[0]):
+                self._wake(key, Urgency.CHANGE)
+
+    def meant(self, key: Key) -> Runtime:
+        """The runtime that the spec of `key` means now."""
+        return self.runtimes.meant(key[0], self.parents.items[key].raw.get("spec") or {})
 
     def children(self, resource: Resource, key: Key) -> list[Child[Any]]:
         return list(self._children[resource].get(key, {}).values())
@@ -89,7 +102,7 @@ class Store:
             autoscalers=tuple(ours(kinds.AUTOSCALERS)),
             rejection=rejection,
             foreign=tuple(sorted(foreign)),
-            known_runtimes=frozenset(runtime.builtin()),
+            runtime=self.meant(key),
             annotations=self.parents.items[key].commands,
         )
 

@@ -19,7 +19,11 @@ class Api(Protocol):
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Body: ...
 
-    async def create(self, resource: Resource, namespace: str | None, body: Body) -> Body: ...
+    async def create(
+        self, resource: Resource, namespace: str | None, body: Body, *, dry_run: bool = False
+    ) -> Body:
+        """Creates, or with `dry_run` only asks whether that would be taken."""
+        ...
 
     async def apply(
         self, resource: Resource, namespace: str | None, name: str, body: Body, *, force: bool

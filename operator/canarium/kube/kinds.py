@@ -42,4 +42,8 @@ EVENTS = Resource("", "v1", "events", "Event")
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+RUNTIMES = Resource("canarium.dev", "v1alpha1", "modelruntimes", "ModelRuntime")
+CLUSTER_RUNTIMES = Resource(
+    "canarium.dev", "v1alpha1", "clustermodelruntimes", "ClusterModelRuntime"
+)
 MODELS = Resource("canarium.dev", "v1alpha1", "modeldeployments", "ModelDeployment")

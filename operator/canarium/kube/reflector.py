@@ -40,11 +40,13 @@ class Reflector:
         namespace: str | None = None,
         selector: str = "",
         timing: Timing | None = None,
+        optional: bool = False,
     ) -> None:
         self._api = api
         self.resource = resource
         self._cache = cache
         self._namespace = namespace
+        self._optional = optional
         self._query = {"labelSelector": selector} if selector else {}
         self._timing = timing or Timing()
         #: Where to take the watch up again; None: a list is needed.
@@ -69,6 +71,9 @@ class Reflector:
             except ApiError as error:
                 asked = error.retry_after
                 log.warning("%s: %s", self, error)
+                if self._optional and error.status in (403, 404):
+                    # None of that kind, as far as we may know; it may be installed later.
+                    self.synced.set()
             except (aiohttp.ClientError, TimeoutError) as error:
                 log.info("%s: %s; taken up again", self, error or type(error).__name__)
             except Exception:

@@ -84,8 +84,12 @@ class Client:
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Body:
         return await self._send("GET", resource.path(namespace, name))
 
-    async def create(self, resource: Resource, namespace: str | None, body: Body) -> Body:
+    async def create(
+        self, resource: Resource, namespace: str | None, body: Body, *, dry_run: bool = False
+    ) -> Body:
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        if dry_run:
+            query["dryRun"] = "All"
         return await self._send("POST", resource.path(namespace), body, query=query)
 
     async def apply(

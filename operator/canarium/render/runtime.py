@@ -1,87 +1,92 @@
-"""Runtimes: how a server is started and probed. Their string leaves are Jinja2, sandboxed.
+"""The server of a new revision: a runtime rendered for one model, the user's own fields over it.
 
-Templates are the operator's own files; even so they run without a loader, with undefined names
-refused and the output bounded, since administrators will write them one day.
+Only the runtime's strings are templates, since administrators write them; what stands in a
+model's `spec.runtime` is taken as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from canarium.render.catalog import Runtime
+from canarium.render.faults import RuntimeInvalid
+from canarium.render.template import leaves
 
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
-_LONGEST = 64_000
-
-
-class RuntimeInvalid(ValueError):
-    """A runtime cannot be rendered; the text names the leaf and what is wrong."""
+#: Where a fetched model is, in every server.
+MODEL_ROOT = "/mnt/models"
+_OF_THE_CHOICE = frozenset({"formats", "description"})
+_OF_THE_MODEL = frozenset({"name", "parameters"})
 
 
-@cache
-def builtin() -> Mapping[str, Mapping[str, Any]]:
-    """The built-in runtimes by name."""
-    found = files("canarium.runtimes").iterdir()
+def server(
+    name: str, namespace: str, spec: Mapping[str, Any], runtime: Runtime | None
+) -> dict[str, Any]:
+    """How the model `name` is served: the fields of `canarium.api.server.Server`, all text final.
+
+    With the runtime's `podTemplate`, where it has one. Raises RuntimeInvalid.
+    """
+    own = {k: v for k, v in (spec.get("runtime") or {}).items() if k not in _OF_THE_MODEL}
+    base: dict[str, Any] = {}
+    if runtime:
+        template = {k: v for k, v in runtime.spec.items() if k not in _OF_THE_CHOICE}
+        base = leaves(template, context(name, namespace, spec), str(runtime))
+        for key in ("command", "args"):
+            if base.get(key):
+                # One that a condition left empty is none.
+                base[key] = [word for word in base[key] if word]
+    merged = {**base, **own}
+    for key in ("env", "ports"):
+        named = {item["name"]: item for item in (*(base.get(key) or ()), *(own.get(key) or ()))}
+        if named:
+            merged[key] = list(named.values())
+    if base.get("metrics") and own.get("metrics"):
+        merged["metrics"] = {**base["metrics"], **own["metrics"]}
+    return _complete(merged, str(runtime) if runtime else "an image of your own")
+
+
+def context(name: str, namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What a runtime's templates may name."""
+    model = spec.get("model") or {}
     return {
-        entry.name.removesuffix(".yaml"): yaml.safe_load(entry.read_text())
-        for entry in found
-        if entry.name.endswith(".yaml")
+        "model": {
+            "name": name,
+            "namespace": namespace,
+            "path": model_path(model.get("uri")),
+            "uri": model.get("uri") or "",
+            "format": model.get("format") or "",
+            "formatVersion": model.get("formatVersion") or "",
+            "version": str(model.get("version") or ""),
+        },
+        "parameters": dict((spec.get("runtime") or {}).get("parameters") or {}),
+        "resources": {"gpus": _gpus(spec.get("resources") or {})},
     }
 
 
-def name_for(spec: Mapping[str, Any]) -> str | None:
-    """The runtime that `spec` names, or that its format picks; None for an image of one's own."""
-    runtime = spec.get("runtime") or {}
-    if runtime.get("name") or runtime.get("image"):
-        name: str | None = runtime.get("name")
-        return name
-    wanted = (spec.get("model") or {}).get("format")
-    fitting = sorted(name for name, r in builtin().items() if wanted in r["formats"])
-    if len(fitting) != 1:
-        found = ", ".join(fitting) or "none"
-        raise RuntimeInvalid(f"spec.model.format: {wanted!r} fits {found}; set spec.runtime.name")
-    return fitting[0]
+def model_path(uri: str | None) -> str:
+    """Where the server finds the model: in its image with file://, else where it is mounted."""
+    if uri and uri.startswith("file://"):
+        return uri.removeprefix("file://").rstrip("/") or "/"
+    return MODEL_ROOT
 
 
-def snapshot(name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The server for `spec`: the runtime rendered, with the user's own fields laid over it."""
-    runtime_name = name_for(spec)
-    base: dict[str, Any] = {}
-    if runtime_name:
-        if runtime_name not in builtin():
-            raise RuntimeInvalid(f"spec.runtime.name: no runtime {runtime_name!r}")
-        template = {k: v for k, v in builtin()[runtime_name].items() if k != "formats"}
-        base = _leaves(template, {"model": _model(name, spec)}, runtime_name)
-    own = {k: v for k, v in (spec.get("runtime") or {}).items() if k != "name"}
-    env = {e["name"]: e for e in (*base.get("env", []), *own.pop("env", []))}
-    merged = {**base, **own}
-    if env:
-        merged["env"] = list(env.values())
-    return merged
+def _gpus(resources: Mapping[str, Any]) -> int:
+    """How many GPUs of any maker the container gets."""
+    wanted = {**(resources.get("requests") or {}), **(resources.get("limits") or {})}
+    counts = [str(v) for k, v in wanted.items() if k.split("/")[-1].startswith(("gpu", "mig-"))]
+    return sum(int(count) for count in counts if count.isdigit())
 
 
-def _model(name: str, spec: Mapping[str, Any]) -> dict[str, str]:
-    model = spec.get("model") or {}
-    path = str(model.get("uri") or "file:///mnt/models").removeprefix("file://")
-    return {"name": name, "path": path.rstrip("/"), "version": str(model.get("version") or "")}
-
-
-def _leaves(node: Any, context: Mapping[str, Any], where: str) -> Any:
-    if isinstance(node, dict):
-        return {key: _leaves(value, context, f"{where}.{key}") for key, value in node.items()}
-    if isinstance(node, list):
-        return [_leaves(value, context, f"{where}[{i}]") for i, value in enumerate(node)]
-    if not isinstance(node, str):
-        return node
-    try:
-        text = _ENVIRONMENT.from_string(node).render(context)
-    except TemplateError as error:
-        raise RuntimeInvalid(f"runtime {where}: {error}") from error
-    if len(text) > _LONGEST:
-        raise RuntimeInvalid(f"runtime {where}: renders to over {_LONGEST} characters")
-    return text
+def _complete(server: dict[str, Any], what: str) -> dict[str, Any]:
+    if not server.get("image"):
+        raise RuntimeInvalid(
+            "NoImage", f"spec.runtime.image: {what} names no image: set the one with your server"
+        )
+    if not server.get("readiness"):
+        raise RuntimeInvalid(
+            "NoReadinessProbe",
+            f"spec.runtime.readiness: {what} has no readiness probe, so nobody could tell when the "
+            "model is loaded: set the path that answers 200 then (or tcp: true, if the open port "
+            "is all there is)",
+        )
+    return server

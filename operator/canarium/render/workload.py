@@ -11,76 +11,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium import API_VERSION, GROUP, KIND
-from canarium.render import labels, runtime
+from canarium.render import labels
 
 Manifest = dict[str, Any]
-
-#: Endpoints need a moment to leave every node's rules before the server may stop.
-_DRAIN_SECONDS = 5
-_GRACE_SECONDS = 35
 
 
 def child_name(model: str, revision: str) -> str:
     return f"{model}-{revision}"
 
 
-def pod_template(model: str, revision: str, spec: Mapping[str, Any]) -> Manifest:
-    """The pod template of a new revision, without its colour. Raises RuntimeInvalid."""
-    server = runtime.snapshot(model, spec)
-    probe = server.get("readiness") or {}
-    container: Manifest = {
-        "name": "server",
-        "image": server["image"],
-        "ports": [{"name": "http", "containerPort": server.get("port", 8080)}],
-        "readinessProbe": {
-            "httpGet": {"path": probe["path"], "port": "http"},
-            "periodSeconds": probe.get("periodSeconds", 5),
-            "failureThreshold": probe.get("failureThreshold", 3),
-        },
-        "lifecycle": {"preStop": {"sleep": {"seconds": _DRAIN_SECONDS}}},
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-    }
-    for key in ("imagePullPolicy", "command", "args", "env"):
-        if server.get(key):
-            container[key] = server[key]
-    if spec.get("resources"):
-        container["resources"] = spec["resources"]
-    template: Manifest = {
-        "metadata": {"labels": labels.of(model, revision)},
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": _GRACE_SECONDS},
-    }
-    laid: Manifest = overlay(template, spec.get("podTemplate") or {})
-    return laid
-
-
-def overlay(base: Any, over: Any) -> Any:
-    """`over` laid on `base`: objects merge, named lists merge by name, all else replaces."""
-    if isinstance(base, dict) and isinstance(over, dict):
-        merged = {key: copy.deepcopy(value) for key, value in base.items()}
-        for key, value in over.items():
-            merged[key] = overlay(base[key], value) if key in base else copy.deepcopy(value)
-        return merged
-    if _named(base) and _named(over):
-        byname = {item["name"]: item for item in base}
-        for item in over:
-            name = item["name"]
-            byname[name] = overlay(byname[name], item) if name in byname else item
-        return list(byname.values())
-    return copy.deepcopy(over)
-
-
-def _named(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(x, dict) and "name" in x for x in value)
-
-
-def record(parent: Mapping[str, Any], minted: Mapping[str, Any], template: Manifest) -> Manifest:
+def record(
+    parent: Mapping[str, Any],
+    minted: Mapping[str, Any],
+    template: Manifest,
+    runtime: Manifest | None = None,
+) -> Manifest:
     """The ControllerRevision; `minted` has revision, number, algorithm, digest, identity,
-    after, retry.
+    after, retry; `runtime` is the server as rendered, and from what.
     """
     spec = parent["spec"]
     after = {key: minted[key] for key in ("after", "retry") if minted.get(key)}
@@ -93,7 +40,22 @@ def record(parent: Mapping[str, Any], minted: Mapping[str, Any], template: Manif
             "identity": minted["identity"],
             **after,
             "model": spec.get("model"),
+            **({"runtime": runtime} if runtime else {}),
             "template": template,
+        },
+    }
+
+
+def trial(parent: Mapping[str, Any], revision: str, template: Mapping[str, Any]) -> Manifest:
+    """A pod as a revision's Deployment would make it, to ask whether it would be taken."""
+    return {
+        **copy.deepcopy(dict(template)),
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            **copy.deepcopy(template.get("metadata", {})),
+            "name": f"{child_name(parent['metadata']['name'], revision)}-trial",
+            "namespace": parent["metadata"]["namespace"],
         },
     }
 

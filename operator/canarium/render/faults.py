@@ -1,0 +1,15 @@
+"""What cannot be rendered, and why: a reason for the condition, and a sentence that says more."""
+
+from __future__ import annotations
+
+
+class RuntimeInvalid(ValueError):
+    """No server can be made from the runtime and the spec; the text begins with a path.
+
+    `reason` is one word for the condition: UnknownRuntime, UnknownFormat, AmbiguousFormat,
+    NoImage, NoReadinessProbe, TemplateInvalid, TemplateUnbounded or TemplateTooLarge.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -1,0 +1,185 @@
+"""The pod template of a new revision: the server's container and what the pod is given.
+
+Laid one over the other: what every pod has, the runtime's overlay, the model's curated fields,
+and the model's own overlay, which so has the last word.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from canarium.api.base import seconds
+from canarium.render import labels
+
+Manifest = dict[str, Any]
+
+#: Endpoints need a moment to leave every node's rules before the server may stop.
+DRAIN_SECONDS = 5
+GRACE_SECONDS = 35
+_STARTUP_BUDGET = 600.0
+_AS_THEY_ARE = {
+    "nodeSelector": "nodeSelector",
+    "tolerations": "tolerations",
+    "affinity": "affinity",
+    "priorityClassName": "priorityClassName",
+    "runtimeClassName": "runtimeClassName",
+    "serviceAccountName": "serviceAccountName",
+    "imagePullSecrets": "imagePullSecrets",
+    "terminationGracePeriodSeconds": "terminationGracePeriodSeconds",
+}
+_SECURITY = ("runAsUser", "runAsGroup", "fsGroup")
+
+
+def pod_template(
+    model: str, revision: str, spec: Mapping[str, Any], server: Mapping[str, Any]
+) -> Manifest:
+    """The pod template without its colour, for a `server` as `runtime.server` gives it."""
+    own = spec.get("pod") or {}
+    template: Manifest = {
+        "metadata": {"labels": labels.of(model, revision)},
+        "spec": {
+            "containers": [container(server, spec.get("resources"))],
+            "terminationGracePeriodSeconds": GRACE_SECONDS,
+            # Models need no access to the API; their variables would end up in servers' settings.
+            "automountServiceAccountToken": bool(own.get("serviceAccountName")),
+            "enableServiceLinks": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+        },
+    }
+    if server.get("sharedMemory"):
+        memory = {"medium": "Memory", "sizeLimit": server["sharedMemory"]}
+        template = overlay(template, _volume("shm", "/dev/shm", {"emptyDir": memory}))
+    template = overlay(template, server.get("podTemplate") or {})
+    template = overlay(template, _curated(own, labels.of(model, revision)))
+    laid: Manifest = overlay(template, spec.get("podTemplate") or {})
+    return laid
+
+
+def container(server: Mapping[str, Any], resources: Any) -> Manifest:
+    """The server's container."""
+    port = server.get("port", 8080)
+    found: Manifest = {
+        "name": "server",
+        "image": server["image"],
+        "ports": [
+            {"name": "http", "containerPort": port},
+            *(
+                {"name": extra["name"], "containerPort": extra["port"]}
+                for extra in server.get("ports") or ()
+            ),
+        ],
+        **_probes(server),
+        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    for key in ("imagePullPolicy", "command", "args", "env"):
+        if server.get(key):
+            found[key] = server[key]
+    if resources:
+        found["resources"] = resources
+    return found
+
+
+def _probes(server: Mapping[str, Any]) -> Manifest:
+    """Readiness always; startup where something would else end a server that still loads."""
+    readiness = server["readiness"]
+    found = {"readinessProbe": _probe(readiness, period=5, failures=3)}
+    liveness, budget = server.get("liveness"), server.get("startupBudget")
+    if server.get("startup") or liveness or budget:
+        startup = server.get("startup") or readiness
+        period = startup.get("periodSeconds") or readiness.get("periodSeconds") or 2
+        whole = seconds(budget) if budget else _STARTUP_BUDGET
+        found["startupProbe"] = {
+            **_probe(startup, period=period, failures=3),
+            "failureThreshold": max(1, math.ceil(whole / period)),
+        }
+    if liveness:
+        # A server that is busy for a moment is not dead.
+        found["livenessProbe"] = _probe(liveness, period=10, failures=6, patience=5)
+    return found
+
+
+def _probe(
+    probe: Mapping[str, Any], *, period: int, failures: int, patience: int | None = None
+) -> Manifest:
+    port = probe.get("port") or "http"
+    how: Manifest
+    if probe.get("exec"):
+        how, patience = {"exec": {"command": probe["exec"]}}, patience or 5
+    elif "grpc" in probe:
+        service = {"service": probe["grpc"]} if probe["grpc"] else {}
+        how = {"grpc": {"port": probe.get("port") or 8080, **service}}
+    elif probe.get("tcp"):
+        how = {"tcpSocket": {"port": port}}
+    else:
+        how = {"httpGet": {"path": probe["path"], "port": port}}
+    found = {
+        **how,
+        "periodSeconds": probe.get("periodSeconds", period),
+        "failureThreshold": probe.get("failureThreshold", failures),
+    }
+    patience = probe.get("timeoutSeconds") or patience
+    return {**found, "timeoutSeconds": patience} if patience else found
+
+
+def _curated(own: Mapping[str, Any], selected: Mapping[str, str]) -> Manifest:
+    """The curated fields as an overlay."""
+    laid: Manifest = {"spec": {_AS_THEY_ARE[k]: v for k, v in own.items() if k in _AS_THEY_ARE}}
+    security = {key: own[key] for key in _SECURITY if key in own}
+    if security:
+        laid["spec"]["securityContext"] = security
+    if own.get("topologySpread"):
+        laid["spec"]["topologySpreadConstraints"] = [
+            {
+                "topologyKey": spread["topologyKey"],
+                "maxSkew": spread.get("maxSkew", 1),
+                "whenUnsatisfiable": spread.get("whenUnsatisfiable", "ScheduleAnyway"),
+                "labelSelector": {"matchLabels": dict(selected)},
+            }
+            for spread in own["topologySpread"]
+        ]
+    for volume in own.get("volumes") or ():
+        one = _volume(volume["name"], volume["mountPath"], volume["source"], volume.get("readOnly"))
+        laid = overlay(laid, one)
+    return laid
+
+
+def _volume(name: str, path: str, source: Any, read_only: bool | None = None) -> Manifest:
+    mount = {"name": name, "mountPath": path, **({"readOnly": True} if read_only else {})}
+    return {
+        "spec": {
+            "containers": [{"name": "server", "volumeMounts": [mount]}],
+            "volumes": [{"name": name, **source}],
+        }
+    }
+
+
+def overlay(base: Any, over: Any) -> Any:
+    """`over` laid on `base`: objects merge, named lists merge by name, all else replaces."""
+    if isinstance(base, dict) and isinstance(over, dict):
+        merged = {key: copy.deepcopy(value) for key, value in base.items()}
+        for key, value in over.items():
+            merged[key] = overlay(base[key], value) if key in base else copy.deepcopy(value)
+        return merged
+    if _named(base) and _named(over):
+        byname = {item["name"]: item for item in base}
+        for item in over:
+            name = item["name"]
+            byname[name] = overlay(byname[name], item) if name in byname else item
+        return copy.deepcopy(list(byname.values()))
+    return copy.deepcopy(over)
+
+
+def _named(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(x, dict) and "name" in x for x in value)

@@ -1,0 +1,216 @@
+"""String leaves as Jinja2 templates, whose cost is bounded before they run.
+
+What a leaf needs is a value put in, a default, a condition. So only such constructs are allowed,
+by name: no loops, macros, calls, assignments, multiplication or formats with a width. A template
+then costs at most its own length times the longest value, and no clock has to watch it; what
+would loop is refused by what it is, also when it never would have run. Attributes are entries of
+the context and nothing of Python's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote as url_quote
+
+from jinja2 import (
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateSyntaxError,
+    UndefinedError,
+    nodes,
+)
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from canarium.render.faults import RuntimeInvalid
+
+#: Characters of a template, and of what it may render to.
+LONGEST_SOURCE = 8_192
+LONGEST_RESULT = 65_536
+_REMEMBERED = 2_048
+
+_ALLOWED: tuple[type[nodes.Node], ...] = (
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.CondExpr,
+    nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem, nodes.Filter, nodes.Test,
+    nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Neg,
+    nodes.Add, nodes.Sub, nodes.Concat,
+)  # fmt: skip
+_TESTS = frozenset({"defined", "undefined", "none", "true", "false", "string", "number"})
+_WORDS: dict[type[nodes.Node], str] = {
+    nodes.For: "a loop",
+    nodes.Call: "a call",
+    nodes.Macro: "a macro",
+    nodes.CallBlock: "a call",
+    nodes.Assign: "an assignment",
+    nodes.AssignBlock: "an assignment",
+    nodes.Mul: "a multiplication",
+    nodes.Pow: "a power",
+    nodes.Mod: "the operator %",
+}
+_JSON = re.compile(r"\s*[\[{](?![{%#])")
+
+
+class _Missing(StrictUndefined):
+    """A name that leads nowhere; as an error it says no more than itself."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        return str(self._undefined_name)
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Names lead to entries of the context only."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        return self.getitem(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(obj, Mapping) and argument in obj:
+            return obj[argument]
+        if isinstance(obj, StrictUndefined):
+            # Whoever asks for a part of nothing hears of the nothing.
+            return obj[argument]
+        return self.undefined(obj=obj, name=str(argument))
+
+
+def _default(value: Any, default: Any = "", boolean: bool = False) -> Any:
+    missing = isinstance(value, StrictUndefined)
+    return default if missing or (boolean and not value) else value
+
+
+#: Each makes at most a few characters out of one.
+_FILTERS = {
+    "default": _default,
+    "tojson": lambda value: json.dumps(value, ensure_ascii=False),
+    "quote": lambda value: shlex.quote(str(value)),
+    "urlencode": lambda value: url_quote(str(value), safe=""),
+    "lower": lambda value: str(value).lower(),
+    "upper": lambda value: str(value).upper(),
+    "trim": lambda value: str(value).strip(),
+    "int": int,
+    "string": str,
+}
+
+_ENVIRONMENT = _Environment(undefined=_Missing, autoescape=False, cache_size=0)
+_ENVIRONMENT.filters = dict(_FILTERS)
+_ENVIRONMENT.globals = {}
+
+
+def render(source: str, context: Mapping[str, Any], where: str) -> str:
+    """`source` with the values of `context` put in; `where` is the leaf's path, for errors.
+
+    A leaf that is itself JSON (it begins with a brace or bracket) must quote every value with
+    `| tojson`, and the result must be JSON. Raises RuntimeInvalid.
+    """
+    if "{" not in source:
+        return source
+    template = _compiled(source, where)
+    try:
+        text = template.render(context)
+    except UndefinedError as error:
+        told = _undefined(source, str(error.message), context)
+        raise RuntimeInvalid("TemplateInvalid", f"{where}: {told}") from error
+    except TemplateError as error:
+        raise RuntimeInvalid("TemplateInvalid", f"{where}: {error.message}") from error
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise RuntimeInvalid("TemplateInvalid", f"{where}: {error}") from error
+    if len(text) > LONGEST_RESULT:
+        raise RuntimeInvalid(
+            "TemplateTooLarge", f"{where}: renders to over {LONGEST_RESULT} characters"
+        )
+    if _JSON.match(source):
+        try:
+            json.loads(text)
+        except ValueError as error:
+            raise RuntimeInvalid(
+                "TemplateInvalid", f"{where}: begins like JSON and is none: {error}"
+            ) from error
+    return text
+
+
+def leaves(node: Any, context: Mapping[str, Any], where: str) -> Any:
+    """`node` with every string in it rendered; keys are no templates. Raises RuntimeInvalid."""
+    if isinstance(node, Mapping):
+        return {key: leaves(value, context, f"{where}.{key}") for key, value in node.items()}
+    if isinstance(node, list):
+        return [leaves(value, context, f"{where}[{i}]") for i, value in enumerate(node)]
+    return render(node, context, where) if isinstance(node, str) else node
+
+
+def _compiled(source: str, where: str) -> Template:
+    found = _checked(source)
+    if isinstance(found, Template):
+        return found
+    reason, text = found
+    raise RuntimeInvalid(reason, f"{where}: {text}")
+
+
+@lru_cache(_REMEMBERED)
+def _checked(source: str) -> Template | tuple[str, str]:
+    """The template, or reason and text of what is wrong with it. Nothing of it has run then."""
+    if len(source) > LONGEST_SOURCE:
+        return "TemplateTooLarge", f"has over {LONGEST_SOURCE} characters"
+    try:
+        tree = _ENVIRONMENT.parse(source)
+        fault = _fault(tree, embedded=bool(_JSON.match(source)))
+        return fault or _ENVIRONMENT.from_string(source)
+    except TemplateSyntaxError as error:
+        return "TemplateInvalid", f"line {error.lineno}: {error.message}"
+    except RecursionError:
+        return "TemplateUnbounded", "is nested too deeply"
+
+
+def _undefined(source: str, name: str, context: Mapping[str, Any]) -> str:
+    """Where `name` stands, whole, and what there is in its place."""
+    for node in _ENVIRONMENT.parse(source).find_all((nodes.Getattr, nodes.Getitem, nodes.Name)):
+        path = _path(node)
+        if not path or path[-1] != name:
+            continue
+        known: Any = context
+        for part in path[:-1]:
+            known = known.get(part) if isinstance(known, Mapping) else None
+        if isinstance(known, Mapping) and name not in known:
+            there = ", ".join(sorted(map(str, known))) or "nothing"
+            return f"line {node.lineno}: {'.'.join(path)} is undefined; there is {there}"
+    return f"{name} is undefined"
+
+
+def _path(node: nodes.Node) -> tuple[str, ...]:
+    if isinstance(node, nodes.Name):
+        return (node.name,)
+    if isinstance(node, nodes.Getattr):
+        above = _path(node.node)
+        return (*above, node.attr) if above else ()
+    if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+        above = _path(node.node)
+        return (*above, str(node.arg.value)) if above else ()
+    return ()
+
+
+def _fault(tree: nodes.Template, *, embedded: bool) -> tuple[str, str] | None:
+    """The first construct that is not allowed."""
+    for node in tree.find_all(nodes.Node):
+        if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
+            known = ", ".join(sorted(_FILTERS))
+            return "TemplateUnbounded", f"line {node.lineno}: no filter {node.name}; known: {known}"
+        if isinstance(node, nodes.Test) and node.name not in _TESTS:
+            known = ", ".join(sorted(_TESTS))
+            return "TemplateUnbounded", f"line {node.lineno}: no test {node.name}; known: {known}"
+        if not isinstance(node, (*_ALLOWED, nodes.Keyword)):
+            what = _WORDS.get(type(node), type(node).__name__.lower())
+            text = "only values, conditions and filters can be bounded in time and size"
+            return "TemplateUnbounded", f"line {node.lineno}: {what} is not allowed: {text}"
+        if embedded and isinstance(node, nodes.Output):
+            for part in node.nodes:
+                quoted = isinstance(part, nodes.Filter) and part.name == "tojson"
+                if not quoted and not isinstance(part, nodes.TemplateData):
+                    text = "a value inside JSON must end with `| tojson`"
+                    return "TemplateInvalid", f"line {part.lineno}: {text}"
+    return None
