@@ -8,67 +8,106 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
+import re
 import socket
 import sys
+from dataclasses import fields
 from typing import Any, cast
 
 from canarium import VERSION
 from canarium.fetch import command as fetch
+from canarium.settings import Settings
 
 
 def main() -> int:
     """Does what the command line says; the exit code."""
     parser = argparse.ArgumentParser(prog="canarium", description=__doc__)
     parser.add_argument("--version", action="version", version=VERSION)
+    default = Settings()
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the operator")
     run.add_argument("--kubeconfig", help="default: the cluster around this process")
     run.add_argument("--context")
-    run.add_argument("--namespace", help="one namespace; default: all")
-    run.add_argument("--liveness", metavar="URL", help="such as http://0.0.0.0:8080/healthz")
+    where = run.add_mutually_exclusive_group()
+    where.add_argument(
+        "--namespace",
+        action="append",
+        metavar="NAME",
+        help="a namespace to look after; may be repeated; default: all",
+    )
+    where.add_argument(
+        "--namespace-selector",
+        default="",
+        metavar="LABELS",
+        help="look after the namespaces with these labels, such as models=yes",
+    )
+    run.add_argument("--workers", type=int, default=default.workers, help="keys worked on at once")
+    run.add_argument("--qps", type=float, default=default.qps, help="most writes per second")
+    run.add_argument("--burst", type=int, default=default.burst, help="most writes at once")
     run.add_argument("--lease-namespace", help="elect a leader by a Lease in this namespace")
+    for name, meaning in (
+        ("duration", "seconds until a silent leader is replaced"),
+        ("renew", "seconds until a leader that cannot renew gives up"),
+        ("retry", "seconds between two attempts"),
+    ):
+        usual = getattr(default, f"lease_{name}")
+        run.add_argument(f"--lease-{name}", type=float, default=usual, help=meaning)
+    run.add_argument(
+        "--health",
+        type=_address,
+        metavar="ADDRESS:PORT",
+        help="serve /healthz (liveness) and /readyz (readiness) there",
+    )
     run.add_argument("--metrics-port", type=int, help="serve Prometheus metrics at :PORT/metrics")
     run.add_argument("--log-level", default="INFO")
     fetching = commands.add_parser("fetch", help="bring a model to a folder and check it")
     fetch.arguments(fetching)
     arguments = parser.parse_args()
-    return fetch.main(arguments) if arguments.command == "fetch" else _run(arguments)
+    if arguments.command == "fetch":
+        return fetch.main(arguments)
+    try:
+        settings = _settings(arguments)
+    except ValueError as error:
+        parser.error(str(error))
+    return _run(settings, arguments.log_level)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(settings: Settings, log_level: str) -> int:
     """Runs the operator until it is told to stop."""
     import kopf
 
-    from canarium.app import Application, Settings
+    from canarium.app import Application
     from canarium.handlers import register
 
-    logging.basicConfig(
-        level=arguments.log_level, format="%(asctime)s %(levelname)-7s %(name)s %(message)s"
-    )
+    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)-7s %(name)s %(message)s")
     for chatty in ("kopf", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    if arguments.kubeconfig:
-        os.environ["KUBECONFIG"] = arguments.kubeconfig
-    settings = Settings(
-        kubeconfig=arguments.kubeconfig,
-        context=arguments.context,
-        namespace=arguments.namespace,
-        lease_namespace=arguments.lease_namespace,
-        metrics_port=arguments.metrics_port,
-    )
     registry = kopf.OperatorRegistry()
-    register(registry, Application(settings))
+    application = Application(settings)
+    register(registry, application)
+    everywhere = not (settings.namespaces or settings.namespace_selector)
     kopf.run(
         registry=registry,
         standalone=True,
         # kopf would ask for the user's name, which a container's uid does not have.
         identity=cast(Any, socket.gethostname()),
-        clusterwide=not arguments.namespace,
-        namespaces=[arguments.namespace] if arguments.namespace else [],
-        liveness_endpoint=arguments.liveness,
+        clusterwide=everywhere,
+        # A pattern is no name to begin with: the selected namespaces are told to kopf later.
+        namespaces=() if everywhere else settings.namespaces or (re.compile("selected"),),
+        insights=application.insights,
     )
     return 0
+
+
+def _address(text: str) -> tuple[str, int]:
+    address, _, port = text.rpartition(":")
+    return address.strip("[]"), int(port)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    names = {field.name for field in fields(Settings)} - {"namespaces"}
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    return Settings(**given, namespaces=tuple(dict.fromkeys(arguments.namespace or ())))
 
 
 if __name__ == "__main__":

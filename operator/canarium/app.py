@@ -1,4 +1,4 @@
-"""The composition root: wires client, reconciler and kopf together; nothing else does."""
+"""The composition root: wires client, engine, lease, probes and kopf together."""
 
 from __future__ import annotations
 
@@ -8,30 +8,27 @@ import os
 import signal
 import socket
 import uuid
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
 
 from canarium.engine.engine import Engine
+from canarium.engine.vitals import stuck
+from canarium.health import probed
 from canarium.kube.lease import Lease
+from canarium.kube.throttle import Throttle
 from canarium.kube.transport import Client
+from canarium.selection import Selection
+from canarium.settings import Settings
 from canarium.telemetry.metrics import Metrics, State
 from canarium.telemetry.server import served
+from canarium.watching import Insights, Watching
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Process settings. Without a kubeconfig, the cluster around the process is used."""
-
-    kubeconfig: str | None = None
-    context: str | None = None
-    namespace: str | None = None
-    workers: int = 8
-    #: Where the Lease is kept; None: no other operator may run.
-    lease_namespace: str | None = None
-    #: Where `/metrics` is served, on all addresses; None: nowhere.
-    metrics_port: int | None = None
+#: For how long a process that lost its lease may take to end before it is ended.
+_LAST_BREATH = 5.0
 
 
 class Application:
@@ -40,32 +37,63 @@ class Application:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stack = AsyncExitStack()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._lease: Lease | None = None
-        self._guard: asyncio.Task[None] | None = None
+        self._leading = False
+        self._selection: Selection | None = None
+        #: What kopf knows of the cluster; its namespaces are ours to say.
+        self.insights = Insights()
         self.engine: Engine
+        self.watching: Watching
+        self._client: Client
 
     async def start(self) -> None:
-        metrics = Metrics() if self._settings.metrics_port is not None else None
-        client = await self._stack.enter_async_context(
+        settings = self._settings
+        identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+        metrics = Metrics() if settings.metrics_port is not None else None
+        self._client = client = await self._stack.enter_async_context(
             Client.connect(
-                self._settings.kubeconfig,
-                self._settings.context,
+                settings.kubeconfig,
+                settings.context,
                 [metrics.trace()] if metrics else [],
+                agent=f" ({identity})",
             )
         )
+        if settings.lease_namespace:
+            self._lease = Lease(
+                client,
+                settings.lease_namespace,
+                "canarium",
+                identity,
+                duration=settings.lease_duration,
+                renew=settings.lease_renew,
+                retry=settings.lease_retry,
+            )
+        throttle = Throttle(settings.qps, settings.burst)
+        selected = bool(settings.namespace_selector)
         self.engine = Engine(
-            client,
-            namespaces=[self._settings.namespace],
-            workers=self._settings.workers,
+            client.guarded(throttle, self._lease.left if self._lease else None),
+            namespaces=() if selected else settings.namespaces or (None,),
+            workers=settings.workers,
             observer=metrics,
         )
+        self.watching = Watching(client, self.engine, self.insights)
         if metrics:
             await self._measure(metrics)
-        if self._settings.lease_namespace:
-            identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
-            self._lease = Lease(client, self._settings.lease_namespace, "canarium", identity)
-        self._task = asyncio.create_task(self.engine.run(self._lead))
+        if settings.health:
+            await self._stack.enter_async_context(
+                probed(*settings.health, alive=self.stuck, ready=self.unready)
+            )
+        if selected:
+            self._selection = Selection(client, settings.namespace_selector)
+            self._spawn(
+                "selection", self._selection.run(self.watching.follow, self.watching.unfollow)
+            )
+        self._spawn("comparison of models", self.watching.compare())
+        self._spawn("engine", self.engine.run(self._lead))
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks[name] = asyncio.create_task(work, name=name)
 
     async def _measure(self, metrics: Metrics) -> None:
         engine = self.engine
@@ -73,7 +101,9 @@ class Application:
             State(
                 queue_depth=lambda: engine.queue.depth,
                 queue_oldest=engine.queue.oldest,
-                oldest_watch=self.oldest_watch,
+                oldest_watch=lambda: max(
+                    (r.age() for r in engine.following.reflectors()), default=0.0
+                ),
                 leading=lambda: engine.workers.running,
                 statuses=lambda: (
                     p.raw.get("status") or {} for p in engine.store.parents.items.values()
@@ -83,25 +113,29 @@ class Application:
         port = self._settings.metrics_port or 0
         port = await self._stack.enter_async_context(served(metrics, "0.0.0.0", port))
         log.info("metrics at :%d/metrics", port)
-        task = asyncio.create_task(metrics.follow_loop(), name="loop lag")
-        self._stack.callback(task.cancel)
+        self._spawn("loop lag", metrics.follow_loop())
 
     async def _lead(self) -> None:
         """Returns when this process is the one that may write."""
+        if self._selection:
+            await self._selection.reflector.synced.wait()
         if self._lease:
+            log.info("standing by")
             await self._lease.acquire()
-            self._guard = asyncio.create_task(self._exit_when_lost(self._lease))
-            log.info("leading")
+            self._leading = True
+            self._spawn("guard of the lease", self._exit_when_lost(self._lease))
+        log.info("leading")
 
     async def _exit_when_lost(self, lease: Lease) -> None:
+        """The fence stops every new write; this ends those under way, and then the process."""
         await lease.lost.wait()
         log.error("the lease is lost: another operator may write now")
-        if self._task:
-            self._task.cancel()
+        self._tasks["engine"].cancel()
+        asyncio.get_running_loop().call_later(_LAST_BREATH, os._exit, 1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     async def stop(self) -> None:
-        tasks = [task for task in (self._guard, self._task) if task]
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -109,11 +143,30 @@ class Application:
             await self._lease.release()
         await self._stack.aclose()
 
-    def oldest_watch(self) -> float:
-        """Seconds since the quietest watch gave a sign of life.
+    def session(self) -> tuple[str, aiohttp.ClientSession]:
+        """The API server's URL, and a session for kopf: our connections and credentials."""
+        return self._client.host, self._client.companion(self.watching.trace())
 
-        Raises RuntimeError when the engine has ended, so that the probe fails.
-        """
-        if self._task and self._task.done():
-            raise RuntimeError("the engine has ended")
-        return max((r.age() for r in self.engine.following.reflectors()), default=0.0)
+    def stuck(self) -> list[str]:
+        """What does not get on, in words (liveness)."""
+        found = [f"the {name} has ended" for name, task in self._tasks.items() if task.done()]
+        found += stuck(self.engine)
+        found += self.watching.stuck()
+        if self._selection and (age := self._selection.reflector.age()) > 180:
+            found.append(f"the {self._selection.reflector} has no sign of life for {age:.0f} s")
+        if self._lease and self._leading:
+            limit = 2 * self._settings.lease_duration
+            if (age := self._lease.age()) > limit:
+                found.append(f"the lease has not been renewed for {age:.0f} s")
+        return found
+
+    def unready(self) -> list[str]:
+        """What is missing until this process could take over at once (readiness)."""
+        found = []
+        if self._selection and not self._selection.reflector.synced.is_set():
+            found.append("the namespaces are being listed")
+        if not self.engine.following.all_synced:
+            found.append("the children are being listed")
+        if not self.watching.synced():
+            found.append("the models are being listed")
+        return found

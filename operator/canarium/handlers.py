@@ -6,13 +6,13 @@ order and deduplication are the work queue's.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import kopf
 
 from canarium import GROUP, PLURAL
 from canarium.app import Application
+from canarium.watching import SERVER_TIMEOUT
 
 
 def register(registry: kopf.OperatorRegistry, application: Application) -> None:
@@ -21,14 +21,17 @@ def register(registry: kopf.OperatorRegistry, application: Application) -> None:
     @kopf.on.startup(registry=registry)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.posting.enabled = False
-        settings.watching.server_timeout = 290
+        settings.watching.server_timeout = SERVER_TIMEOUT
         settings.watching.connect_timeout = 10
+        settings.watching.chunk_size = 500
+        # Which namespaces there are, we say; and our kind's definition is installed before us.
         settings.scanning.disabled = True
         await application.start()
 
     @kopf.on.login(registry=registry)
-    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        server, session = application.session()
+        return kopf.AiohttpSession(server=server, aiohttp_session=session)
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:
@@ -39,10 +42,5 @@ def register(registry: kopf.OperatorRegistry, application: Application) -> None:
         parents, body = application.engine.store.parents, event["object"]
         if event["type"] == "DELETED":
             parents.forget(namespace or "", name, uid, int(body["metadata"]["resourceVersion"]))
-        else:
+        elif application.engine.following.follows(namespace or ""):
             parents.observe(dict(body))
-
-    @kopf.on.probe(registry=registry, id="watches")
-    async def watches(**_: Any) -> float:
-        await asyncio.sleep(0)
-        return application.oldest_watch()

@@ -24,6 +24,8 @@ from canarium.kube.faults import ApiError
 from canarium.kube.transport import Client
 from sandbox.controlplane import ControlPlane
 
+#: A leader that was killed is replaced after three seconds, not fifteen.
+SHORT_LEASE = ("--lease-duration=3", "--lease-renew=2", "--lease-retry=0.3")
 ROOT = Path(__file__).parents[2]
 _serial = iter(range(1_000))
 
@@ -37,29 +39,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Operator:
     """The operator's process; `restart` is a crash and a new start."""
 
-    def __init__(self, kubeconfig: Path, log: Path) -> None:
+    def __init__(self, kubeconfig: Path, log: Path, *flags: str) -> None:
         self._kubeconfig, self.log = kubeconfig, log
+        self._flags = flags or ("--lease-namespace", "default", *SHORT_LEASE)
         self.log_from = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self.log_from = self.log.stat().st_size if self.log.exists() else 0
+        command = [sys.executable, "-m", "canarium", "run", "--kubeconfig", str(self._kubeconfig)]
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "canarium",
-                    "run",
-                    "--kubeconfig",
-                    str(self._kubeconfig),
-                    "--lease-namespace",
-                    "default",
-                ],
+                [*command, *self._flags],
                 stdout=output,
                 stderr=output,
                 env={**os.environ, "PYTHONWARNINGS": "default"},
             )
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def said(self, words: str) -> bool:
+        """Whether its log has `words` since it was started last."""
+        return words in self.log.read_text()[self.log_from :]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self._process:

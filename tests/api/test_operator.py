@@ -110,7 +110,6 @@ async def test_operator_killed_mid_rollout_goes_on_from_what_it_observes(
     cluster.operator.stop(signal.SIGKILL)
     assert await served(cluster)
     cluster.operator.start()
-    # A killed operator could not release its Lease: 15 seconds pass before the next one leads.
     await cluster.phase("Ready", "2", seconds=60)
 
 

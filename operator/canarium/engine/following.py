@@ -97,6 +97,10 @@ class Following:
     def namespaces(self) -> frozenset[Namespace]:
         return frozenset(self._reflectors) - {CLUSTER}
 
+    def follows(self, namespace: str) -> bool:
+        """Whether `namespace` is followed, by itself or with all others."""
+        return None in self._reflectors or namespace in self._reflectors
+
     def covers(self, namespace: str) -> bool:
         """Whether all kinds in `namespace` have been listed: only then may it be decided on."""
         reflectors = self._reflectors.get(None) or self._reflectors.get(namespace)

@@ -49,6 +49,10 @@ class WorkQueue(Generic[K]):
     def depth(self) -> int:
         return len(self._waiting)
 
+    def urgency(self, key: K) -> Urgency:
+        """How urgent the key is that is worked on."""
+        return self._taken.get(key, Urgency.RESYNC)
+
     def add(self, key: K, urgency: Urgency = Urgency.CHANGE) -> None:
         if key in self._working:
             self._again[key] = min(urgency, self._again.get(key, Urgency.RESYNC))

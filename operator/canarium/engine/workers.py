@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from canarium.engine.observer import Observer, Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.store import Key
+from canarium.kube import throttle
 from canarium.kube.faults import ApiError
 from canarium.kube.timing import Timing
 
@@ -59,6 +60,7 @@ class Workers:
     async def _work(self, number: int, only: Urgency) -> None:
         while True:
             key = await self._queue.get(only)
+            throttle.urgency.set(self._queue.urgency(key))
             began = self._timing.clock()
             self._busy[number] = (key, began)
             result = "failed"

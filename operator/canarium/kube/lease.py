@@ -52,8 +52,22 @@ class Lease:
         self._seen: tuple[dict[str, Any], float] | None = None
         self._held: dict[str, Any] | None = None
         self._renewed = 0.0
+        self._tried = self._clock()
         self._task: asyncio.Task[None] | None = None
         self.lost = asyncio.Event()
+
+    def left(self) -> float:
+        """For how many seconds the holder may still write; 0 or less: not at all.
+
+        Asked before each write: after a process was stopped for a while, its timers are late.
+        """
+        if self._held is None or self.lost.is_set():
+            return 0.0
+        return self._renewed + self._renew - self._clock()
+
+    def age(self) -> float:
+        """Seconds since the last attempt to take or renew the lease."""
+        return self._clock() - self._tried
 
     async def acquire(self) -> None:
         """Wait until the lease is ours, then renew it in the background until `release`.
@@ -115,6 +129,7 @@ class Lease:
 
     async def _attempt(self, limit: float) -> bool:
         """Take or renew the lease; `limit` bounds a request that hangs."""
+        self._tried = self._clock()
         try:
             async with asyncio.timeout(limit):
                 return await self._take()

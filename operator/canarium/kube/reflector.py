@@ -65,7 +65,7 @@ class Reflector:
             asked: float | None = None
             try:
                 if self._version is None:
-                    self._version = await self._list()
+                    self._version = await self.relist()
                     self.synced.set()
                 await self._watch()
             except ApiError as error:
@@ -98,7 +98,8 @@ class Reflector:
         self._alive_at = self._timing.clock()
         return self._alive_at
 
-    async def _list(self) -> str:
+    async def relist(self) -> str:
+        """Reads the whole list, and what is not in it is gone; the version of the list."""
         seen: set[Key] = set()
         query = {**self._query, "limit": _CHUNK}
         while True:

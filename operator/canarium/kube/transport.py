@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import orjson
@@ -18,11 +18,15 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
 from canarium import FIELD_MANAGER, VERSION
+from canarium.kube.credentials import Credentials
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import Resource
+from canarium.kube.throttle import Throttle
 
 Body = dict[str, Any]
 Hook = Callable[[str, str], Awaitable[None]]
+#: For how many seconds writes are still allowed; 0 or less: no more.
+Fence = Callable[[], float]
 
 _JSON = "application/json"
 _MERGE = "application/merge-patch+json"
@@ -36,12 +40,25 @@ _WATCH_SILENCE = 90.0
 class Client:
     """Requests to one API server. Every method raises ApiError for an answer above 399."""
 
-    def __init__(self, configuration: Any, session: aiohttp.ClientSession) -> None:
+    #: What `before_write` begins with: for tests that run the whole operator.
+    inject: ClassVar[Hook | None] = None
+
+    def __init__(
+        self,
+        configuration: Any,
+        session: aiohttp.ClientSession,
+        *,
+        credentials: Credentials | None = None,
+        throttle: Throttle | None = None,
+        fence: Fence | None = None,
+    ) -> None:
         self._configuration = configuration
         self._session = session
+        self._credentials = credentials or Credentials(configuration)
+        self._throttle, self._fence = throttle, fence
         self._base = str(configuration.host).rstrip("/")
         #: Called with method and path before each write: tests inject faults here.
-        self.before_write: Hook | None = None
+        self.before_write: Hook | None = type(self).inject
         self.writes = 0
 
     @classmethod
@@ -51,32 +68,57 @@ class Client:
         kubeconfig: str | None = None,
         context: str | None = None,
         traces: Sequence[aiohttp.TraceConfig] = (),
+        agent: str = "",
     ) -> AsyncIterator[Client]:
         """A client for the named kubeconfig, else the cluster around us, else the default one.
 
-        `traces` are told of every request.
+        `traces` are told of every request; `agent` says in the audit log which process we are.
         """
-        configuration = Configuration()
-        if kubeconfig or context:
-            await kube_config.load_kube_config(
-                config_file=kubeconfig, context=context, client_configuration=configuration
-            )
-        else:
-            try:
-                kube_config.load_incluster_config(client_configuration=configuration)
-            except kube_config.ConfigException:
-                await kube_config.load_kube_config(client_configuration=configuration)
-        tls = RESTClientObject(configuration).ssl_context
-        connector = aiohttp.TCPConnector(ssl=tls, limit=64, limit_per_host=0)
+
+        async def load() -> Any:
+            return await _configuration(kubeconfig, context)
+
+        configuration = await load()
+        # No limit of connections: each watch has one, and the workers bound all others.
+        connector = aiohttp.TCPConnector(ssl=RESTClientObject(configuration).ssl_context, limit=0)
         async with aiohttp.ClientSession(
             connector=connector,
-            headers={"User-Agent": f"canarium/{VERSION}", "Accept": _JSON},
+            headers={"User-Agent": f"canarium/{VERSION}{agent}", "Accept": _JSON},
             read_bufsize=2**20,
             trace_configs=list(traces),
         ) as session:
-            yield cls(configuration, session)
+            yield cls(configuration, session, credentials=Credentials(configuration, load))
         # TLS connections end their farewell in the background (aiohttp's "graceful shutdown").
         await asyncio.sleep(_FAREWELL)
+
+    def guarded(self, throttle: Throttle, fence: Fence | None) -> Client:
+        """The same connections for one who writes in turn, and only while `fence` allows it."""
+        return Client(
+            self._configuration,
+            self._session,
+            credentials=self._credentials,
+            throttle=throttle,
+            fence=fence,
+        )
+
+    def companion(self, trace: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+        """A session for a library, over our connections and with our credentials.
+
+        Closing it leaves the connections open.
+        """
+        return aiohttp.ClientSession(
+            connector=self._session.connector,
+            connector_owner=False,
+            headers={"User-Agent": self._session.headers["User-Agent"]},
+            read_bufsize=2**20,
+            trace_configs=[trace],
+            middlewares=(self._credentials.middleware,),
+        )
+
+    @property
+    def host(self) -> str:
+        """The API server's URL."""
+        return self._base
 
     async def list(self, resource: Resource, namespace: str | None = None, **query: str) -> Body:
         return await self._send("GET", resource.path(namespace), query=query)
@@ -166,11 +208,12 @@ class Client:
         async with self._session.get(
             self._base + resource.path(namespace),
             params=query,
-            headers=await self._credentials(),
+            middlewares=(self._credentials.middleware,),
             timeout=timeout,
         ) as response:
             if response.status >= 400:
-                raise _error(response.status, await response.read())
+                content = await response.read()
+                raise _error(response.status, content, response.headers.get("Retry-After"))
             pending = b""
             async for chunk in response.content.iter_any():
                 *lines, pending = (pending + chunk).split(b"\n")
@@ -187,10 +230,6 @@ class Client:
                         )
                     yield event
 
-    async def _credentials(self) -> dict[str, str]:
-        token = await self._configuration.get_api_key_with_prefix("BearerToken")
-        return {"Authorization": token} if token else {}
-
     async def _send(
         self,
         method: str,
@@ -200,27 +239,42 @@ class Client:
         query: dict[str, str] | None = None,
         content_type: str = _JSON,
     ) -> Body:
-        if method != "GET":
-            self.writes += 1
-            if self.before_write:
-                await self.before_write(method, path)
-        headers = {**await self._credentials(), "Content-Type": content_type}
+        limit = _READ_TIMEOUT if method == "GET" else await self._may_write(method, path)
         try:
             async with self._session.request(
                 method,
                 self._base + path,
                 params=query,
                 data=orjson.dumps(body) if body is not None else None,
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=_READ_TIMEOUT, sock_connect=10),
+                headers={"Content-Type": content_type},
+                middlewares=(self._credentials.middleware,),
+                timeout=aiohttp.ClientTimeout(total=limit, sock_connect=10),
             ) as response:
                 content = await response.read()
         except (TimeoutError, aiohttp.ClientError) as error:
             raise ApiError(0, type(error).__name__, str(error)) from error
         if response.status >= 400:
-            raise _error(response.status, content, response.headers.get("Retry-After"))
+            refusal = _error(response.status, content, response.headers.get("Retry-After"))
+            if self._throttle and refusal.status == 429 and refusal.retry_after:
+                self._throttle.hold(refusal.retry_after)
+            raise refusal
         result: Body = orjson.loads(content)
         return result
+
+    async def _may_write(self, method: str, path: str) -> float:
+        """Waits for our turn; for how many seconds the write may be under way.
+
+        Raises ApiError when another process may write by now.
+        """
+        if self._throttle:
+            await self._throttle.admit()
+        if self.before_write:
+            await self.before_write(method, path)
+        left = self._fence() if self._fence else _READ_TIMEOUT
+        if left <= 0:
+            raise ApiError(0, "NotLeading", "the lease has run out: another one may write now")
+        self.writes += 1
+        return min(left, _READ_TIMEOUT)
 
 
 def _error(status: int, content: bytes, retry_after: str | None = None) -> ApiError:
@@ -230,3 +284,17 @@ def _error(status: int, content: bytes, retry_after: str | None = None) -> ApiEr
         return ApiError(status, body.get("reason", ""), body.get("message", ""), wait)
     except orjson.JSONDecodeError:
         return ApiError(status, "", content[:500].decode(errors="replace"), wait)
+
+
+async def _configuration(kubeconfig: str | None, context: str | None) -> Any:
+    configuration = Configuration()
+    if not (kubeconfig or context):
+        try:
+            kube_config.load_incluster_config(client_configuration=configuration)
+            return configuration
+        except kube_config.ConfigException:
+            pass
+    await kube_config.load_kube_config(
+        config_file=kubeconfig, context=context, client_configuration=configuration
+    )
+    return configuration

@@ -1,0 +1,64 @@
+"""What a request says about who we are, and a fresh one when the API server no longer takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+
+log = logging.getLogger(__name__)
+Load = Callable[[], Awaitable[Any]]
+
+
+class Credentials:
+    """The bearer token of a `kubernetes.aio` configuration.
+
+    A token in a file is read again by the configuration itself. Where one is refused anyway, as
+    after an exec plugin's token has expired, `load` makes the configuration anew.
+    """
+
+    def __init__(self, configuration: Any, load: Load | None = None) -> None:
+        self.configuration = configuration
+        self._load = load
+        self._loading = asyncio.Lock()
+
+    async def header(self) -> str:
+        """The value of `Authorization`; empty when a client certificate says who we are."""
+        token: str | None = await self.configuration.get_api_key_with_prefix("BearerToken")
+        return token or ""
+
+    async def renew(self, refused: str) -> bool:
+        """After an answer 401 to `refused`: whether there is another one to try."""
+        async with self._loading:
+            if await self.header() != refused:
+                return True  # Somebody else's 401 was faster.
+            if self._load is None:
+                return False
+            try:
+                self.configuration = await self._load()
+            except Exception:
+                log.exception("no fresh credentials")
+                return False
+            return await self.header() != refused
+
+    async def middleware(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Of aiohttp: signs each request, and once more with fresh credentials after a 401."""
+        sent = await self.header()
+        response = await self._signed(request, handler, sent)
+        if response.status == 401 and await self.renew(sent):
+            response.release()
+            response = await self._signed(request, handler, await self.header())
+        return response
+
+    @staticmethod
+    async def _signed(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType, header: str
+    ) -> aiohttp.ClientResponse:
+        if header:
+            request.headers["Authorization"] = header
+        return await handler(request)

@@ -1,0 +1,68 @@
+"""A limit on our own writes: so many per second, a burst above it, the urgent ones first."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from contextvars import ContextVar
+
+from canarium.kube.timing import Timing
+
+#: How urgent the writes of the present task are; lower goes first.
+urgency: ContextVar[int] = ContextVar("urgency", default=1)
+#: Longer than this is no longer a request to wait but a server that makes no sense.
+_LONGEST_HOLD = 60.0
+
+
+class Throttle:
+    """A token bucket. Who cannot be served at once waits in order of urgency, then of arrival."""
+
+    def __init__(self, qps: float, burst: int, timing: Timing | None = None) -> None:
+        if qps <= 0 or burst < 1:
+            raise ValueError("qps must be above 0 and burst at least 1")
+        self._qps, self._burst = qps, burst
+        self._timing = timing or Timing()
+        self._tokens = float(burst)
+        self._filled = self._timing.clock()
+        self._held_until = self._filled
+        self._serial = 0
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._pump: asyncio.Task[None] | None = None
+
+    async def admit(self) -> None:
+        """Returns when one more write may be sent."""
+        if not self._waiting and self._due() == 0:
+            self._tokens -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._serial += 1
+        heapq.heappush(self._waiting, (urgency.get(), self._serial, turn))
+        if self._pump is None:
+            self._pump = asyncio.create_task(self._serve(), name="throttle")
+        await turn
+
+    def hold(self, seconds: float) -> None:
+        """The server asks to be left alone for so long (Retry-After)."""
+        until = self._timing.clock() + min(seconds, _LONGEST_HOLD)
+        self._held_until = max(self._held_until, until)
+
+    def _due(self) -> float:
+        """Seconds until a write may be sent."""
+        now = self._timing.clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._qps)
+        self._filled = now
+        missing = max(0.0, (1 - self._tokens) / self._qps)
+        # What rounding leaves is no reason to wait.
+        return max(missing if missing > 1e-9 else 0.0, self._held_until - now)
+
+    async def _serve(self) -> None:
+        while self._waiting:
+            wait = self._due()
+            if wait > 0:
+                await self._timing.sleep(wait)
+                continue
+            *_, turn = heapq.heappop(self._waiting)
+            if not turn.done():  # Else who waited was cancelled.
+                self._tokens -= 1
+                turn.set_result(None)
+        self._pump = None

@@ -1,0 +1,45 @@
+"""The settings of one operator process; `__main__` makes them of the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Without a kubeconfig, the cluster around the process is used. Times are seconds.
+
+    Raises ValueError for settings that exclude each other.
+    """
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    #: Namespaces by name, or by a label selector; neither: all.
+    namespaces: tuple[str, ...] = ()
+    namespace_selector: str = ""
+    workers: int = 8
+    #: Writes per second, and how many may come at once after a quiet time.
+    qps: float = 200.0
+    burst: int = 400
+    #: Where the Lease is kept; None: no other operator may run.
+    lease_namespace: str | None = None
+    #: After how long a silent leader is replaced, gives up by itself, and tries again.
+    lease_duration: float = 15.0
+    lease_renew: float = 10.0
+    lease_retry: float = 2.0
+    #: Where `/healthz` and `/readyz` are served, as (address, port).
+    health: tuple[str, int] | None = None
+    #: Where `/metrics` is served, on all addresses; None: nowhere.
+    metrics_port: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.namespaces and self.namespace_selector:
+            raise ValueError("--namespace and --namespace-selector exclude each other")
+        if self.workers < 1:
+            raise ValueError("--workers must be at least 1")
+        if self.qps <= 0 or self.burst < 1:
+            raise ValueError("--qps must be above 0 and --burst at least 1")
+        if not 0 < self.lease_retry < self.lease_renew < self.lease_duration:
+            raise ValueError(
+                "--lease-retry must be below --lease-renew, that below --lease-duration"
+            )
