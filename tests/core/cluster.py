@@ -12,6 +12,7 @@ from canarium.api.defaults import settings_of
 from canarium.api.model import Spec
 from canarium.api.status import Status
 from canarium.core import plan as p
+from canarium.core.analysis import Evidence
 from canarium.core.moments import parse
 from canarium.core.observed import (
     Autoscaler,
@@ -22,6 +23,7 @@ from canarium.core.observed import (
     Rejection,
     Runtime,
     Service,
+    SmokeReport,
 )
 from canarium.core.phases import plan
 from canarium.core.revision import Record, find
@@ -65,6 +67,10 @@ class Cluster:
     #: Commands: annotations of the parent without our group.
     annotations: dict[str, str] = field(default_factory=dict)
     told: float = 0.0
+    #: Facts from outside: smoke tests and evidence, and what the last decision asked for.
+    smoke: SmokeReport | None = None
+    evidence: Evidence | None = None
+    asked: p.Asked = field(default_factory=p.Asked)
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
 
     # --- what tests say ---------------------------------------------------------------------
@@ -135,6 +141,8 @@ class Cluster:
             rejection=self.rejection,
             runtime=self.runtime,
             annotations=tuple(sorted(self.annotations.items())),
+            smoke=self.smoke,
+            evidence=self.evidence,
         )
 
     # --- one decision -----------------------------------------------------------------------
@@ -154,6 +162,7 @@ class Cluster:
                 return decision
             self._carry_out(action)
             self.writes += 1
+        self.asked = decision.asked
         late = decision.pressing or self.now >= self.told + 5.0
         if decision.status != self.status and late:
             self.told = self.now

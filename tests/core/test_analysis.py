@@ -51,7 +51,7 @@ ONE_PERCENT = Bounds(maximum=0.01)
         (ONE_PERCENT, errors(2, 100), None, "Insufficient", "MayBeChance"),
         (ONE_PERCENT, errors(5, 100), None, "Fail", "AboveMaximum"),
         (ONE_PERCENT, Missing("nothing"), None, "Insufficient", "NoData"),
-        (ONE_PERCENT, Missing("down", error=True), None, "Insufficient", "QueryFailed"),
+        (ONE_PERCENT, Missing("down", True, "QueryFailed"), None, "Insufficient", "QueryFailed"),
         (ONE_PERCENT, Reading(float("nan")), None, "Insufficient", "NoData"),
         (ONE_PERCENT, Reading(float("inf")), None, "Insufficient", "NoData"),
         (Bounds(minimum=5), Reading(4.9), None, "Fail", "BelowMinimum"),
@@ -93,12 +93,12 @@ def test_finding_tells_value_threshold_stable_and_samples() -> None:
     assert "0.06 is above 0.015 (0.01 at stable)" in found.message
 
 
-def ended(verdict: Verdict, reason: str = "") -> Finding:
-    return Finding("c", verdict, reason, "")
+def ended(verdict: Verdict, *, error: bool = False) -> Finding:
+    return Finding("c", verdict, "", "", error=error)
 
 
 FAILED, PASSED = ended(Verdict.FAIL), ended(Verdict.PASS)
-ERRED, THIN = ended(Verdict.INSUFFICIENT, "QueryFailed"), ended(Verdict.INSUFFICIENT, "NoData")
+ERRED, THIN = ended(Verdict.INSUFFICIENT, error=True), ended(Verdict.INSUFFICIENT)
 
 
 def after(limits: Limits, *findings: Finding) -> Evidence:

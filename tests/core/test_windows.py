@@ -128,7 +128,7 @@ def test_metric_that_the_server_lacks_is_named(measure: object) -> None:
 @rule("R17")
 def test_pod_that_cannot_be_scraped_is_an_error() -> None:
     found = read(PerSecond((REQUESTS,)), Window((), ((3.0, "pod-a", "connection refused"),)))
-    assert found == Missing("no pod was scraped: pod-a: connection refused", error=True)
+    assert found == Missing("no pod was scraped: pod-a: connection refused", True, "QueryFailed")
 
 
 def test_percentile_is_taken_over_all_pods_in_the_unit_asked() -> None:

@@ -70,6 +70,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   resources: [pods]
   # Created only as a dry run: whether a spec's pods would be taken is asked first.
   verbs: [list, watch, create]
+# Bodies of smoke tests, recorded requests, and logins of queries; read when asked for, by name.
+- apiGroups: [""]
+  resources: [configmaps, secrets]
+  verbs: [get]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch]

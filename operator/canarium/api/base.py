@@ -48,6 +48,12 @@ def seconds(duration: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
+def ruled(*rules: tuple[str, str, str]) -> dict[str, Any]:
+    """CEL rules of a part: (rule, message, path of the field to change, below the part)."""
+    found = [{"rule": rule, "message": text, "fieldPath": path} for rule, text, path in rules]
+    return {"x-kubernetes-validations": found}
+
+
 class Part(BaseModel):
     """A part of a resource: camelCase outside, frozen, unknown fields refused."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from canarium.api.analysis import Analysis
 from canarium.api.base import seconds
 from canarium.api.model import Scaling, Spec
 
 MANUAL = "Manual"
 #: What scheduling, pulling and fetching may take before a server starts, in the default.
 _BEFORE_STARTUP = 300.0
+HOLD = "Hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,17 @@ class Step:
 
     weight: int
     pause: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How versions are judged while they have traffic. Times are in seconds."""
+
+    interval: float
+    window: float
+    on_insufficient: str
+    from_weight: int
+    during_bake: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,9 @@ class Settings:
     max_replicas: int
     paused: bool
     history_limit: int
+    #: Whether a version has to pass smoke tests before its first traffic.
+    gated: bool = False
+    judging: Judging | None = None
 
     @property
     def autoscaled(self) -> bool:
@@ -77,6 +93,18 @@ def settings_of(spec: Spec, startup_budget: float | None = None) -> Settings:
         max_replicas=high,
         paused=bool(spec.paused),
         history_limit=spec.revision_history_limit or 10,
+        gated=bool(rollout and rollout.smoke_tests),
+        judging=_judging(rollout.analysis) if rollout and rollout.analysis else None,
+    )
+
+
+def _judging(analysis: Analysis) -> Judging:
+    return Judging(
+        interval=max(1.0, seconds(analysis.interval or "15s")),
+        window=seconds(analysis.window or "5m"),
+        on_insufficient=analysis.on_insufficient_data or HOLD,
+        from_weight=analysis.from_weight or 1,
+        during_bake=analysis.during_bake is not False,
     )
 
 

@@ -11,9 +11,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from canarium.api.analysis import Analysis
 from canarium.api.base import Duration, OpenObject, Part, Percent, Replicas
 from canarium.api.pods import Pod
 from canarium.api.server import Server
+from canarium.api.smoke import SmokeTest
 
 
 class Model(Part):
@@ -140,6 +142,15 @@ class Rollout(Part):
         None,
         max_length=32,
         description="Rising weights of a canary; the last 100 is implicit.",
+    )
+    smoke_tests: list[SmokeTest] | None = Field(
+        None,
+        max_length=16,
+        description="Requests that the operator sends to each ready pod of a new version. All "
+        "have to be answered as expected before it gets any traffic.",
+    )
+    analysis: Analysis | None = Field(
+        None, description="How a version is judged while it has traffic, and in the bake."
     )
     progress_deadline: Duration | None = Field(
         None, description="Time spent waiting for pods before the candidate fails; default 10m."

@@ -130,6 +130,28 @@ class Progress(StatusPart):
     strategy: str | None = Field(None, description="The strategy that this rollout began with.")
 
 
+class CheckStatus(StatusPart):
+    """The verdict on one check (R17), with the numbers of the look that changed it."""
+
+    name: str = Field(description="The check.")
+    verdict: Literal["Pass", "Fail", "Insufficient"] = Field(description="What was found.")
+    reason: str = Field(description="Why, in one CamelCase word.")
+    message: str = Field("", description="Why, in a sentence.")
+    value: float | None = Field(None, description="The candidate's value.")
+    threshold: float | None = Field(None, description="The bound that decided.")
+    stable: float | None = Field(None, description="Stable's value in the same window.")
+    samples: int | None = Field(None, description="Observations on the candidate.")
+    at: Time = Field(description="When it was found.")
+
+
+class AnalysisStatus(StatusPart):
+    """How a revision that has traffic is judged."""
+
+    revision: str = Field(description="The revision that is judged.")
+    since: Time = Field(description="From when on its answers count.")
+    checks: tuple[CheckStatus, ...] = Field((), description="The verdict on each check.")
+
+
 class Status(StatusPart):
     """The status subresource."""
 
@@ -153,6 +175,9 @@ class Status(StatusPart):
     stable_down_since: Time | None = Field(None, description="Since when stable has no ready pod.")
     hold: Hold | None = Field(None, description="What is waited for now.")
     pause: Pause | None = Field(None, description="Since when, and by what, it is paused.")
+    analysis: AnalysisStatus | None = Field(
+        None, description="How the version that is on its way, or bakes, is judged."
+    )
     failure: Failure | None = Field(
         None, description="Why the wanted revision is quarantined; gone when another is wanted."
     )

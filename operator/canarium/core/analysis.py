@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from canarium.core.measures import Missing, Reading, Result, exceeding
@@ -63,6 +63,8 @@ class Finding:
     samples: float | None = None
     #: Probability of a difference so large by chance alone, where a test was made.
     chance: float | None = None
+    #: Asking itself failed: counted apart from what was merely too little.
+    error: bool = False
 
 
 def judge(
@@ -76,15 +78,22 @@ def judge(
 ) -> Finding:
     """The verdict on one check; `confidence` (such as 0.99) is what a failure needs."""
     if isinstance(candidate, Missing):
-        reason = "QueryFailed" if candidate.error else "NoData"
-        return Finding(check, Verdict.INSUFFICIENT, reason, candidate.message)
-    told = {"value": candidate.value, "samples": candidate.samples}
+        return Finding(
+            check,
+            Verdict.INSUFFICIENT,
+            candidate.reason,
+            candidate.message,
+            error=candidate.error,
+        )
+    told = Finding(
+        check, Verdict.INSUFFICIENT, "", "", value=candidate.value, samples=candidate.samples
+    )
     if not math.isfinite(candidate.value):
         text = f"the value is {candidate.value}, not a number"
-        return Finding(check, Verdict.INSUFFICIENT, "NoData", text, **told)
+        return replace(told, reason="NoData", message=text)
     if candidate.samples is not None and candidate.samples < min_samples:
         text = f"{candidate.samples:.6g} of {min_samples:g} observations on the candidate"
-        return Finding(check, Verdict.INSUFFICIENT, "NotEnoughSamples", text, **told)
+        return replace(told, reason="NotEnoughSamples", message=text)
     found = [
         _over(check, candidate, bounds.maximum, confidence),
         _under(check, candidate, bounds.minimum),
@@ -137,7 +146,7 @@ def _against(
     min_samples: float,
     confidence: float,
 ) -> Finding:
-    def insufficient(reason: str, text: str) -> Finding:
+    def insufficient(reason: str, text: str, error: bool = False) -> Finding:
         return Finding(
             check,
             Verdict.INSUFFICIENT,
@@ -145,12 +154,13 @@ def _against(
             f"no comparison with stable: {text}",
             value=reading.value,
             samples=reading.samples,
+            error=error,
         )
 
-    if stable is None or isinstance(stable, Missing):
-        error = isinstance(stable, Missing) and stable.error
-        why = stable.message if stable else "it was not measured"
-        return insufficient("QueryFailed" if error else "NoData", why)
+    if stable is None:
+        return insufficient("NoData", "it was not measured")
+    if isinstance(stable, Missing):
+        return insufficient(stable.reason, stable.message, stable.error)
     if stable.samples is not None and stable.samples < min_samples:
         return insufficient(
             "NotEnoughSamples", f"it has {stable.samples:.6g} of {min_samples:g} observations"
@@ -228,8 +238,7 @@ class Tally:
             return Tally()
         if finding.verdict is Verdict.FAIL:
             return Tally(failures=self.failures + 1)
-        error = finding.reason == "QueryFailed"
-        return Tally(0, self.errors + 1 if error else 0, self.insufficient + 1)
+        return Tally(0, self.errors + 1 if finding.error else 0, self.insufficient + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from canarium.api.status import (
     RevisionStatus,
     Status,
 )
+from canarium.core import gate
 from canarium.core.commands import KEPT
 from canarium.core.moments import stamp
 from canarium.core.plan import CreateDeployment
@@ -54,6 +55,9 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
         stable_down_since=stamp(down) if down is not None else None,
         hold=draft.hold,
         pause=s.pause,
+        analysis=gate.analysis_status(
+            s, running=bool(draft.candidate or draft.previous or draft.failure)
+        ),
         failure=_kept_failure(s, draft),
         warnings=warnings(s),
         commands=_commands(s),

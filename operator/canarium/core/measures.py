@@ -89,10 +89,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """No value, and why; `error` when asking itself failed."""
+    """No value, and why; `error` when asking itself failed. `reason` is for conditions."""
 
     message: str
     error: bool = False
+    reason: str = "NoData"
 
 
 Result = Reading | Missing
@@ -113,8 +114,10 @@ def read(measure: Measure, window: Window) -> Result:
     """What `window` says about `measure`."""
     if not window.scrapes:
         last = window.failures[-1] if window.failures else None
-        why = f": {last[1]}: {last[2]}" if last else " yet"
-        return Missing(f"no pod was scraped{why}", error=bool(last))
+        why = f": {last[1]}: {last[2]}" if last else ""
+        if last:
+            return Missing(f"no pod was scraped{why}", error=True, reason="QueryFailed")
+        return Missing("no pod was scraped yet")
     match measure:
         case Share(bad, total):
             return _share(window, bad, total)
@@ -177,4 +180,4 @@ def _lacking(window: Window, wanted: Selectors) -> Missing | None:
     if any(window.knows(s.key) for s in wanted):
         return None
     names = " or ".join(s.key for s in wanted)
-    return Missing(f"the pods' metrics have no {names}")
+    return Missing(f"the pods' metrics have no {names}", reason="NoSuchMetric")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from canarium.core.analysis import Evidence
 from canarium.core.revision import Record
 
 BLUE, GREEN = "blue", "green"
@@ -45,6 +46,8 @@ class Pod:
     unschedulable_since: float | None = None
     unschedulable_message: str = ""
     disrupted: bool = False
+    #: Its IP address, once it has one.
+    address: str | None = None
     containers: tuple[Container, ...] = ()
 
     @property
@@ -96,6 +99,17 @@ class Autoscaler:
 
 
 @dataclass(frozen=True, slots=True)
+class SmokeReport:
+    """How the smoke tests of a revision ended (R4); `message` and `pod` when one failed."""
+
+    revision: str
+    passed: bool
+    message: str = ""
+    pod: str | None = None
+    asked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """The API server's last refusal of something we wrote, while it still stands."""
 
@@ -135,6 +149,10 @@ class Observed:
     runtime: Runtime = field(default_factory=lambda: Runtime())
     #: Annotations of the parent in our group, without it: commands (R16).
     annotations: tuple[tuple[str, str], ...] = ()
+    #: How the wanted revision's smoke tests ended; None while they run or before.
+    smoke: SmokeReport | None = None
+    #: The last look at the revision that is judged now.
+    evidence: Evidence | None = None
 
     def record(self, revision: str | None) -> Record | None:
         return next((r for r in self.records if r.revision == revision), None)

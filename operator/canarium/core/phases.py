@@ -12,11 +12,12 @@ from typing import Any
 
 from canarium.api.defaults import Settings
 from canarium.api.status import Status
-from canarium.core import conditions
+from canarium.core import conditions, gate
 from canarium.core.commands import answered
 from canarium.core.draft import Draft
+from canarium.core.moments import parse
 from canarium.core.observed import Observed
-from canarium.core.plan import Event, Plan
+from canarium.core.plan import Asked, Event, Plan, Watch
 from canarium.core.rolling import rolling_out
 from canarium.core.settled import baking, invalid, rolled_back, steady
 from canarium.core.situation import Situation
@@ -55,10 +56,32 @@ def plan(
         phase=phase,
         status=after,
         actions=actions,
-        events=(*_answers(s), *_warnings(status, after), *draft.events),
+        events=(
+            *_answers(s),
+            *_warnings(status, after),
+            *gate.verdict_events(status.analysis, after.analysis),
+            *draft.events,
+        ),
         requeue_after=draft.requeue_after,
         pressing=after.essence() != status.essence(),
+        asked=_asked(s, after),
     )
+
+
+def _asked(s: Situation, after: Status) -> Asked:
+    """The facts that this decision waits for: smoke tests, or a look at who has traffic."""
+    smoke = after.hold is not None and after.hold.reason == "SmokeTests"
+    judging, progress = s.settings.judging, after.progress
+    watch = None
+    if judging and after.candidate and after.stable and progress and progress.weight:
+        # Between two steps it is judged on as before.
+        told = after.analysis.since if after.analysis else None
+        began = progress.step_since or told
+        if began and progress.weight >= judging.from_weight:
+            watch = Watch(after.candidate.revision, after.stable.revision, parse(began))
+    elif judging and judging.during_bake and after.previous and after.stable and after.bake_since:
+        watch = Watch(after.stable.revision, after.previous.revision, parse(after.bake_since))
+    return Asked(smoke=s.target if smoke else None, watch=watch)
 
 
 def _answers(s: Situation) -> tuple[Event, ...]:

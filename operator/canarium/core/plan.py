@@ -97,6 +97,24 @@ Action = (
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """Judge `revision` beside `stable` on what happened from `since` on (POSIX seconds)."""
+
+    revision: str
+    stable: str | None
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Facts that a decision waits for and that nobody has yet: level-triggered, so what is not
+    asked any more stops. `smoke` is the revision whose ready pods are to be tested."""
+
+    smoke: str | None = None
+    watch: Watch | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A decision. `requeue_after` is in seconds; None: only a change of facts matters."""
 
@@ -107,3 +125,4 @@ class Plan:
     requeue_after: float | None = None
     #: False: only counts of pods differ from the status before, which can be told a little later.
     pressing: bool = True
+    asked: Asked = Asked()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canarium.api.defaults import Step
+from canarium.api.defaults import HOLD, Step
 from canarium.api.status import RevisionStatus
+from canarium.core import gate
+from canarium.core.analysis import Verdict
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
 from canarium.core.moments import length, parse, spoken, stamp
@@ -45,6 +47,7 @@ def rolling_out(s: Situation) -> Draft:
     if deployment is None or s.strays or (s.previous and s.previous != s.target):
         return _entering(s, base, actions)
     failed, recheck = judged(s, was_good=s.progress.weight > 0)
+    failed = failed or gate.condemned(s)
     if failed:
         return _failing(s, base, actions, failed)
     if s.ordered("promote"):
@@ -60,8 +63,15 @@ def rolling_out(s: Situation) -> Draft:
         return _paused(s, base, actions, recheck)
     if deployment.replicas < need:
         actions.append(Scale(s.target, need))
-    if s.observed.ready(s.target) < need:
+    passed = gate.smoke(s)
+    if isinstance(passed, Cause):
+        return _failing(s, base, actions, passed)
+    if s.observed.ready(s.target) < need and not (
+        s.stable_broken and s.observed.ready(s.target) and not passed
+    ):
         return _gathering(s, base, actions, step, need, recheck)
+    if not passed:
+        return _testing(s, base, actions, step, recheck)
     if step is None:
         return _promoting(s, base, actions, deployment.color)
     return _holding(s, base, actions, step, recheck)
@@ -146,6 +156,23 @@ def _gathering(
     )
 
 
+def _testing(
+    s: Situation, base: Draft, actions: list[Action], step: Step | None, recheck: float | None
+) -> Draft:
+    """Enough pods are ready; before any traffic they have to pass the smoke tests (R4)."""
+    ready = s.observed.ready(s.target)
+    pods = "pod" if ready == 1 else "pods"
+    return replace(
+        base,
+        message=f"{word(s, s.target)} gets no traffic yet: smoke tests run against {ready} "
+        f"{pods}, then {_then(step)}",
+        actions=tuple(actions),
+        progress=arrived(s, s.progress.step, s.progress.weight),
+        hold=hold(s, "SmokeTests"),
+        requeue_after=recheck,
+    )
+
+
 def _failing(s: Situation, base: Draft, actions: list[Action], cause: Cause) -> Draft:
     """The candidate has failed: traffic first, in the same write as the latch (R8, R9)."""
     if not safe_to_select(s.stable_color, s.observed):
@@ -212,7 +239,45 @@ def _holding(
             hold=hold(s, "StepPause", until=until, threshold=length(step.pause)),
             requeue_after=min(x for x in (until - s.now, recheck) if x is not None),
         )
+    if gate.judges(s, step.weight):
+        return _weighing(s, held, actions, step, until, then)
     return _onward(s, replace(base, progress=progress), actions)
+
+
+def _weighing(
+    s: Situation, held: Draft, actions: list[Action], step: Step, until: float, then: str
+) -> Draft:
+    """The step's time is over: it ends on evidence, or as the policy says without (R17)."""
+    judging, progress = s.settings.judging, held.progress
+    assert judging is not None
+    assert progress is not None
+    evidence = gate.step_evidence(s, parse(progress.step_since or stamp(s.now)))
+    if evidence and evidence.verdict is Verdict.PASS:
+        return _onward(s, held, actions)
+    open_check = evidence.open if evidence else None
+    spent = bool(evidence and evidence.exhausted and evidence.at >= until)
+    if spent and open_check and judging.on_insufficient == "Promote":
+        text = f"revision {s.target}: check {open_check.check}: {open_check.message}; goes on"
+        onward = _onward(s, held, actions)
+        event = Event("Warning", "AnalysisInsufficient", text)
+        return replace(onward, events=(event, *onward.events))
+    if spent and open_check and judging.on_insufficient == "RollBack":
+        return _failing(s, held, actions, gate.cause_of("InsufficientData", open_check))
+    what = f"check {open_check.check}" if open_check else "a first look"
+    why = f" ({open_check.reason})" if open_check else ""
+    reason = "InsufficientData" if spent and judging.on_insufficient == HOLD else "Analysis"
+    old = s.status.hold
+    told = old is not None and old.reason == reason
+    text = f"revision {s.target} keeps weight {step.weight}: "
+    return replace(
+        held,
+        message=f"{word(s, s.target)} has weight {step.weight} and waits for evidence by "
+        f"{what}{why}, then {then}",
+        hold=hold(s, reason, threshold="every check passes"),
+        events=(Event("Warning", reason, text + f"{what}: {open_check.message}"),)
+        if reason == "InsufficientData" and open_check and not told
+        else (),
+    )
 
 
 def _onward(s: Situation, base: Draft, actions: list[Action]) -> Draft:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canarium.api.status import Outcome
+from canarium.core import gate
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
 from canarium.core.moments import length, spoken, stamp
@@ -106,6 +107,9 @@ def baking(s: Situation) -> Draft:
     )
     undone = by_order(s, "undo")
     failed, recheck = judged(s, was_good=True)
+    judging = s.settings.judging
+    if not failed and judging and judging.during_bake:
+        failed = gate.condemned(s)
     cause = undone or failed
     if cause and s.observed.ready(s.previous):
         return _undoing(s, base, cause)

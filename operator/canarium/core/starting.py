@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from canarium.core import gate
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
 from canarium.core.moments import spoken, stamp
 from canarium.core.moves import (
+    arrived,
     begun,
     failure_of,
     hold,
@@ -49,6 +51,19 @@ def first_version(s: Situation) -> Draft:
     if failed:
         return _failing(s, base, failed)
     if s.observed.ready(s.target) >= count and deployment.replicas >= count:
+        passed = gate.smoke(s)
+        if isinstance(passed, Cause):
+            return _failing(s, base, passed)
+        if not passed:
+            return replace(
+                base,
+                message=f"the first version, {word(s, s.target)}, gets traffic once {count} pods "
+                "have passed the smoke tests",
+                actions=tuple(actions),
+                progress=arrived(s, 0, 0),
+                hold=hold(s, "SmokeTests"),
+                requeue_after=recheck,
+            )
         # This write makes it stable; the status says so once callers are answered (`steady`).
         actions.append(Route(deployment.color, s.target, None, since=stamp(s.now)))
     elif deployment.replicas < count and not s.observed.autoscaler(s.target):

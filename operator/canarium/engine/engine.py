@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 from canarium.engine.following import Following, Namespace
 from canarium.engine.observer import Observer
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.reconciler import Reconciler
+from canarium.engine.scenes import scene
 from canarium.engine.store import Key, Store
 from canarium.engine.workers import Workers
 from canarium.kube.api import Api
 from canarium.kube.timing import Timing
+from canarium.signals.signals import Signals
+from canarium.signals.web import Web
 
 #: How long a key waits whose namespace has not been listed whole yet.
 _UNTIL_LISTED = 0.1
@@ -28,6 +32,7 @@ class Engine:
         workers: int = 8,
         timing: Timing | None = None,
         observer: Observer | None = None,
+        web: Web | None = None,
     ) -> None:
         self.timing = timing or Timing()
         self.queue: WorkQueue[Key] = WorkQueue(self.timing, observer)
@@ -35,7 +40,12 @@ class Engine:
         self.following = Following(
             api, self.store.caches, self.timing, runtimes=self.store.runtimes
         )
-        self.reconciler = Reconciler(api, self.store, self.queue, self.timing, observer)
+        self.signals = Signals(
+            api, web or Web(), partial(scene, self.store), self._signalled, self.timing
+        )
+        self.reconciler = Reconciler(
+            api, self.store, self.queue, self.timing, observer, self.signals
+        )
         self.workers = Workers(
             self.queue, self.reconcile, count=workers, timing=self.timing, observer=observer
         )
@@ -54,7 +64,12 @@ class Engine:
                 await lead()
             await self.workers.run()
         finally:
+            await self.signals.close()
             await self.following.stop_all()
+
+    def _signalled(self, key: Key, urgent: bool) -> None:
+        """A fact from outside is new; one that fails a version goes before all else."""
+        self.queue.add(key, Urgency.FAULT if urgent else Urgency.CHANGE)
 
     def follow(self, namespace: Namespace) -> None:
         """Follows `namespace` from now on; its models are decided on once all is listed."""

@@ -233,6 +233,7 @@ def pod(raw: Raw) -> Child[Pod]:
         unschedulable_since=_time(scheduled["lastTransitionTime"]) if unschedulable else None,
         unschedulable_message=scheduled.get("message", "") if unschedulable else "",
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
+        address=status.get("podIP"),
         containers=(
             *(_container(c, init=True) for c in status.get("initContainerStatuses", ())),
             *(_container(c, init=False) for c in own),

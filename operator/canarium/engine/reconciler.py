@@ -24,6 +24,7 @@ from canarium.kube.api import Api
 from canarium.kube.faults import ApiError
 from canarium.kube.timing import Timing
 from canarium.render import workload
+from canarium.signals.signals import Signals
 
 log = logging.getLogger(__name__)
 #: A refusal is believed for so long; then the write is tried again (a quota may have grown).
@@ -45,7 +46,9 @@ class Reconciler:
         queue: WorkQueue[Key],
         timing: Timing | None = None,
         observer: Observer | None = None,
+        signals: Signals | None = None,
     ) -> None:
+        self._signals = signals
         self._observer = observer or Unobserved()
         self._api = api
         self._store = store
@@ -61,6 +64,8 @@ class Reconciler:
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self._refusals.pop(key, None)
             self._told.pop(key, None)
+            if self._signals:
+                self._signals.forget(key)
             return
         decision = self._decide(key, raw)
         if decision is None:
@@ -76,6 +81,10 @@ class Reconciler:
             decision = self._decide(key, raw)
             assert decision is not None
         await self._tell(key, raw, decision)
+        if self._signals:
+            rollout = Spec.model_validate(raw["spec"]).rollout
+            tests = tuple(rollout.smoke_tests or ()) if rollout else ()
+            self._signals.want(key, decision.asked, tests)
         if decision.requeue_after is not None:
             self._queue.add_after(key, max(decision.requeue_after, _SOONEST))
 
@@ -88,11 +97,15 @@ class Reconciler:
             return None
         facts = self._store.observed(key, None)
         refused = self._refusal(key, (generation, facts.runtime))
+        facts = replace(facts, rejection=refused)
+        if self._signals:
+            smoke, evidence = self._signals.facts(key)
+            facts = replace(facts, smoke=smoke, evidence=evidence)
         return plan(
             raw["spec"],
             settings_of(spec, facts.runtime.startup_budget),
             Status.model_validate(raw.get("status") or {}),
-            replace(facts, rejection=refused),
+            facts,
             now=self._timing.now(),
             generation=generation,
             name=key[1],

@@ -1,0 +1,65 @@
+"""What the signals have to know of a model, from the caches as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from canarium.api.model import Spec
+from canarium.api.server import Metrics
+from canarium.core.observed import Pod
+from canarium.engine.projections import unpacked
+from canarium.engine.store import Key, Store
+from canarium.kube import kinds
+from canarium.render import runtime
+from canarium.render.faults import RuntimeInvalid
+from canarium.signals.scene import Place, Scene
+from canarium.signals.smoke import Target
+
+
+def scene(store: Store, key: Key) -> Scene | None:
+    """The scene of the model at `key`; None when it is gone, has no rollout, or is invalid."""
+    raw = store.parent(key)
+    if raw is None:
+        return None
+    try:
+        spec = Spec.model_validate(raw["spec"])
+        chosen = store.runtimes.catalog(key[0]).choose(raw["spec"])
+        server = runtime.server(key[1], key[0], raw["spec"], chosen)
+    except (ValidationError, RuntimeInvalid):
+        return None
+    if spec.rollout is None:
+        return None
+    ports = {c.fact.revision: _port(unpacked(c)) for c in store.children(kinds.DEPLOYMENTS, key)}
+    pods: dict[str, list[Place]] = {}
+    for pod in sorted((c.fact for c in store.children(kinds.PODS, key)), key=_name):
+        if pod.serves and pod.address:
+            target = Target(pod.name, pod.address, ports.get(pod.revision, 8080))
+            pods.setdefault(pod.revision, []).append(Place(target, _incarnation(pod)))
+    return Scene(
+        namespace=key[0],
+        model=key[1],
+        rollout=spec.rollout,
+        metrics=Metrics.model_validate(server.get("metrics") or {}),
+        predict_path=server.get("predictPath"),
+        pods={revision: tuple(places) for revision, places in pods.items()},
+    )
+
+
+def _port(live: Mapping[str, Any]) -> int:
+    """The port that the revision's server answers at, by its own pod template."""
+    for container in live["spec"]["template"]["spec"]["containers"]:
+        for port in container.get("ports") or ():
+            if port.get("name") == "http":
+                return int(port["containerPort"])
+    return 8080
+
+
+def _name(pod: Pod) -> str:
+    return pod.name
+
+
+def _incarnation(pod: Pod) -> str:
+    return "/".join(f"{c.name}:{c.restarts}" for c in pod.containers if not c.init)

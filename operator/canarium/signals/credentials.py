@@ -1,0 +1,57 @@
+"""Secrets and ConfigMaps of the model's own namespace: no other can be named, so none is read."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ssl
+
+from canarium.api.analysis import Authentication
+from canarium.api.smoke import ConfigMapKey
+from canarium.kube import kinds
+from canarium.kube.api import Api
+from canarium.kube.faults import ApiError
+from canarium.signals.prometheus import Endpoint
+
+
+class Unavailable(Exception):
+    """A Secret or ConfigMap cannot be used; the text names it and never carries its content."""
+
+
+async def endpoint(
+    api: Api, namespace: str, url: str, authentication: Authentication | None, patience: float
+) -> Endpoint:
+    """`url` with what the Secret of `authentication` says. Raises Unavailable."""
+    if authentication is None:
+        return Endpoint(url, patience=patience)
+    name = authentication.secret_name
+    try:
+        raw = await api.get(kinds.SECRETS, namespace, name)
+    except ApiError as error:
+        raise Unavailable(f"Secret {name}: {error.message or error.reason}") from error
+    try:
+        data = {k: base64.b64decode(v).decode() for k, v in (raw.get("data") or {}).items()}
+        tls = ssl.create_default_context(cadata=data["ca.crt"]) if "ca.crt" in data else None
+    except (binascii.Error, UnicodeDecodeError, ssl.SSLError, ValueError) as error:
+        raise Unavailable(f"Secret {name}: its content cannot be read") from error
+    headers = {}
+    if "token" in data:
+        headers["Authorization"] = f"Bearer {data['token'].strip()}"
+    elif "username" in data and "password" in data:
+        pair = f"{data['username']}:{data['password']}".encode()
+        headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+    elif tls is None:
+        raise Unavailable(f"Secret {name}: needs token, username and password, or ca.crt")
+    return Endpoint(url, headers, tls, patience)
+
+
+async def text(api: Api, namespace: str, source: ConfigMapKey) -> str:
+    """The content of a ConfigMap's key. Raises Unavailable."""
+    try:
+        raw = await api.get(kinds.CONFIG_MAPS, namespace, source.name)
+    except ApiError as error:
+        raise Unavailable(f"ConfigMap {source.name}: {error.message or error.reason}") from error
+    found: str | None = (raw.get("data") or {}).get(source.key)
+    if found is None:
+        raise Unavailable(f"ConfigMap {source.name} has no key {source.key}")
+    return found

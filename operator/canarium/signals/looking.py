@@ -1,0 +1,220 @@
+"""One look: every check of a model is measured on candidate and stable at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from canarium.api.analysis import Analysis, AnswerComparison, Check, amount
+from canarium.api.base import seconds
+from canarium.core.analysis import Bounds, Evidence, Finding, Limits, Tally, judge, weigh
+from canarium.core.measures import Measure, Missing, Reading, Result, Selector, read, selectors
+from canarium.core.plan import Watch
+from canarium.core.windows import Scrape, Window
+from canarium.kube.api import Api
+from canarium.signals import answers, credentials, prometheus, webcheck
+from canarium.signals.credentials import Unavailable
+from canarium.signals.exposition import Unreadable, parse
+from canarium.signals.presets import measure_of, own_series
+from canarium.signals.scene import Place, Scene
+from canarium.signals.templates import BadTemplate, filled
+from canarium.signals.web import NoAnswer, Web
+
+_PATIENCE = 10.0
+_SCRAPE_PATIENCE = 5.0
+
+
+@dataclass
+class Memory:
+    """What is kept between looks: a window per revision, a tally per check."""
+
+    windows: dict[str, Window]
+    tallies: dict[str, Tally]
+
+    @classmethod
+    def empty(cls) -> Memory:
+        return cls({}, {})
+
+
+class Looker:
+    """Looks at one model after the other; it keeps nothing but its connections."""
+
+    def __init__(self, api: Api, web: Web) -> None:
+        self._api, self._web = api, web
+
+    async def scrape(self, scene: Scene, watch: Watch, memory: Memory, now: float) -> None:
+        """Adds what the pods say now to the windows; nothing is asked when nothing needs it."""
+        analysis = scene.rollout.analysis
+        wanted = tuple(_wanted(analysis, scene)) if analysis else ()
+        if not analysis or not wanted:
+            return
+        oldest = now - seconds(analysis.window or "5m") - 2 * seconds(analysis.interval or "15s")
+        for revision in (watch.revision, watch.stable):
+            if revision is None:
+                continue
+            places = scene.pods.get(revision, ())
+            found = await asyncio.gather(*(self._pod(scene, p, wanted, now) for p in places))
+            old = memory.windows.get(revision, Window())
+            scrapes = [s for s in old.scrapes if s.at >= oldest]
+            failures = [f for f in old.failures if f[0] >= oldest]
+            scrapes += [x for x in found if isinstance(x, Scrape)]
+            failures += [x for x in found if not isinstance(x, Scrape)]
+            memory.windows[revision] = Window(tuple(scrapes), tuple(failures[-100:]))
+
+    async def _pod(
+        self, scene: Scene, place: Place, wanted: tuple[Selector, ...], now: float
+    ) -> Scrape | tuple[float, str, str]:
+        target, metrics = place.target, scene.metrics
+        host = f"[{target.address}]" if ":" in target.address else target.address
+        url = f"http://{host}:{metrics.port or target.port}{metrics.path or '/metrics'}"
+        try:
+            answer = await self._web.request("GET", url, patience=_SCRAPE_PATIENCE)
+            if answer.status != 200:
+                raise NoAnswer(f"{metrics.path or '/metrics'}: status {answer.status}")
+            values = parse(answer.body.decode(errors="replace"), wanted)
+        except (NoAnswer, Unreadable) as error:
+            return now, target.pod, str(error)
+        return Scrape(target.pod, now, values, place.incarnation)
+
+    async def look(self, scene: Scene, watch: Watch, memory: Memory, now: float) -> Evidence:
+        """The evidence at `now` on what happened since `watch.since`."""
+        analysis = scene.rollout.analysis
+        assert analysis is not None
+        await self.scrape(scene, watch, memory, now)
+        began = max(watch.since, now - seconds(analysis.window or "5m"))
+        checks = analysis.checks
+        found = await asyncio.gather(
+            *(self._check(scene, watch, memory, check, began, now) for check in checks)
+        )
+        looks = []
+        for check, finding in zip(checks, found, strict=True):
+            tally = memory.tallies.get(check.name, Tally()).after(finding)
+            memory.tallies[check.name] = tally
+            looks.append((finding, tally, _limits(analysis, check)))
+        return weigh(watch.revision, watch.since, now, looks)
+
+    async def _check(
+        self, scene: Scene, watch: Watch, memory: Memory, check: Check, began: float, now: float
+    ) -> Finding:
+        analysis = scene.rollout.analysis
+        assert analysis is not None
+        bounds = _bounds(check)
+        stable: Result | None = None
+        candidate = await self._measure(scene, watch, memory, check, watch.revision, began, now)
+        if bounds.compares and watch.stable:
+            stable = await self._measure(scene, watch, memory, check, watch.stable, began, now)
+        return judge(
+            check.name,
+            bounds,
+            candidate,
+            stable,
+            min_samples=check.min_samples or analysis.min_samples or 100,
+            confidence=float(analysis.confidence or "0.99"),
+        )
+
+    async def _measure(
+        self,
+        scene: Scene,
+        watch: Watch,
+        memory: Memory,
+        check: Check,
+        revision: str,
+        began: float,
+        now: float,
+    ) -> Result:
+        try:
+            if check.prometheus or check.web:
+                return await self._asked(scene, check, revision, began, now)
+            if check.answers:
+                return await self._answers(scene, watch, check.answers)
+        except Unavailable as error:
+            return Missing(str(error), error=True, reason="InvalidCredentials")
+        except BadTemplate as error:
+            return Missing(str(error), error=True, reason="InvalidQuery")
+        measure = measure_for(check, scene)
+        if isinstance(measure, Missing):
+            return measure
+        return read(measure, memory.windows.get(revision, Window()).since(began))
+
+    async def _asked(
+        self, scene: Scene, check: Check, revision: str, began: float, now: float
+    ) -> Result:
+        names = {
+            "revision": revision,
+            "namespace": scene.namespace,
+            "model": scene.model,
+            "service": scene.model,
+            "window": f"{max(1, round(now - began))}s",
+        }
+        if check.web:
+            web = check.web
+            patience = seconds(web.timeout) if web.timeout else _PATIENCE
+            where = await credentials.endpoint(
+                self._api, scene.namespace, filled(web.url, names), web.authentication, patience
+            )
+            return await webcheck.ask(self._web, where, web.path, web.samples_path)
+        asked = check.prometheus
+        assert asked is not None
+        patience = seconds(asked.timeout) if asked.timeout else _PATIENCE
+        where = await credentials.endpoint(
+            self._api, scene.namespace, asked.url, asked.authentication, patience
+        )
+        found = await prometheus.query(self._web, where, filled(asked.query, names), now)
+        if not asked.samples_query or isinstance(found, Missing):
+            return found
+        counted = await prometheus.query(self._web, where, filled(asked.samples_query, names), now)
+        if isinstance(counted, Missing):
+            return Missing(f"samplesQuery: {counted.message}", counted.error, counted.reason)
+        return Reading(found.value, samples=counted.value)
+
+    async def _answers(self, scene: Scene, watch: Watch, how: AnswerComparison) -> Result:
+        path = how.path or scene.predict_path
+        if path is None:
+            text = "answers.path: the runtime has no predictPath, so set it"
+            return Missing(text, error=True, reason="InvalidQuery")
+        pods = [scene.targets(revision) for revision in (watch.revision, watch.stable)]
+        if not all(pods):
+            return Missing("both versions need a ready pod to be compared")
+        try:
+            content = await credentials.text(self._api, scene.namespace, how.requests)
+            bodies = answers.recorded(content)
+        except ValueError as error:
+            text = f"ConfigMap {how.requests.name}, {how.requests.key}: {error}"
+            return Missing(text, error=True, reason="InvalidQuery")
+        patience = seconds(how.timeout) if how.timeout else _PATIENCE
+        comparison = answers.Comparison(path, how.json_path, float(how.tolerance or 0), patience)
+        return await answers.compare(self._web, comparison, bodies, pods[0][0], pods[1][0])
+
+
+def measure_for(check: Check, scene: Scene) -> Measure | Missing:
+    """What is measured on the pods for `check`, or why nothing can be."""
+    if check.series:
+        return own_series(check.series)
+    assert check.metric is not None
+    return measure_of(check.metric, scene.metrics)
+
+
+def _wanted(analysis: Analysis, scene: Scene) -> list[Selector]:
+    measures = [measure_for(c, scene) for c in analysis.checks if c.metric or c.series]
+    found = {s for m in measures if not isinstance(m, Missing) for s in selectors(m)}
+    return sorted(found, key=lambda s: s.key)
+
+
+def _bounds(check: Check) -> Bounds:
+    return Bounds(
+        maximum=amount(check.max) if check.max else None,
+        minimum=amount(check.min) if check.min else None,
+        max_ratio=float(check.max_ratio_to_stable) if check.max_ratio_to_stable else None,
+        min_ratio=float(check.min_ratio_to_stable) if check.min_ratio_to_stable else None,
+    )
+
+
+def _limits(analysis: Analysis, check: Check) -> Limits:
+    def either(own: int | None, all_checks: int | None) -> int | None:
+        return own if own is not None else all_checks
+
+    return Limits(
+        failures=either(check.failure_limit, analysis.failure_limit) or 0,
+        errors=either(check.error_limit, analysis.error_limit),
+        insufficient=either(check.insufficient_limit, analysis.insufficient_limit) or 0,
+    )

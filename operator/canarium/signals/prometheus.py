@@ -1,0 +1,79 @@
+"""Values from a Prometheus server, believed only when fresh, single and a number."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from canarium.core.measures import Missing, Reading, Result
+from canarium.signals.web import NoAnswer, Web
+
+#: Older results are not evidence about now.
+_FRESH = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a server is and how to speak to it; `headers` may carry a secret."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    patience: float = 10.0
+
+
+async def query(web: Web, endpoint: Endpoint, promql: str, now: float) -> Result:
+    """The one value of an instant query at `now` (POSIX seconds), or why there is none."""
+    try:
+        answer = await web.request(
+            "GET",
+            f"{endpoint.url.rstrip('/')}/api/v1/query",
+            query={"query": promql, "time": f"{now:.3f}"},
+            headers=endpoint.headers,
+            patience=endpoint.patience,
+            tls=endpoint.tls,
+        )
+    except NoAnswer as error:
+        return _failed(f"Prometheus at {endpoint.url}: {error}")
+    try:
+        body: Any = orjson.loads(answer.body)
+        if body["status"] != "success":
+            return _refused(endpoint, body)
+        return _value(body["data"], now)
+    except (orjson.JSONDecodeError, KeyError, TypeError, IndexError, ValueError):
+        return _failed(f"Prometheus at {endpoint.url}: status {answer.status}, not its answer")
+
+
+def _refused(endpoint: Endpoint, body: Any) -> Missing:
+    said = str(body.get("error", ""))[:500]
+    if body.get("errorType") == "bad_data":
+        return Missing(f"the query is wrong: {said}", error=True, reason="InvalidQuery")
+    return _failed(f"Prometheus at {endpoint.url}: {body.get('errorType')}: {said}")
+
+
+def _value(data: Any, now: float) -> Result:
+    kind, found = data["resultType"], data["result"]
+    if kind == "vector":
+        if not found:
+            return Missing("the query gives no value")
+        if len(found) > 1:
+            text = f"the query gives {len(found)} series: join them, as with sum()"
+            return Missing(text, error=True, reason="InvalidQuery")
+        at, text = found[0]["value"]
+    elif kind == "scalar":
+        at, text = found
+    else:
+        text = f"the query gives a {kind}: an instant vector or a scalar is needed"
+        return Missing(text, error=True, reason="InvalidQuery")
+    age = now - float(at)
+    if age > _FRESH:
+        return Missing(f"the value is {age:.0f}s old")
+    return Reading(float(text))
+
+
+def _failed(message: str) -> Missing:
+    return Missing(message, error=True, reason="QueryFailed")

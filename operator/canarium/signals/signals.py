@@ -1,0 +1,179 @@
+"""Facts from outside, gathered in the background for the models whose decisions ask for them.
+
+Level-triggered: a decision says what it waits for (`Asked`), and what it does not ask for stops.
+Nothing survives a restart, and nothing needs to: a window begins again, and until it has evidence
+there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from canarium.api.base import seconds
+from canarium.api.smoke import SmokeTest
+from canarium.core.analysis import Evidence
+from canarium.core.observed import SmokeReport
+from canarium.core.plan import Asked, Watch
+from canarium.kube.api import Api
+from canarium.kube.timing import Timing
+from canarium.signals import credentials, smoke
+from canarium.signals.credentials import Unavailable
+from canarium.signals.expectation import faults
+from canarium.signals.looking import Looker, Memory
+from canarium.signals.scene import Scene
+from canarium.signals.web import Web
+
+log = logging.getLogger(__name__)
+Key = tuple[str, str]
+#: The scene of a model as it is now; None when it is gone.
+Look = Callable[[Key], Scene | None]
+Wake = Callable[[Key, bool], None]
+
+
+@dataclass
+class _Watched:
+    """What is done for one model."""
+
+    asked: Asked = field(default_factory=Asked)
+    tests: tuple[SmokeTest, ...] = ()
+    report: SmokeReport | None = None
+    memory: Memory = field(default_factory=Memory.empty)
+    evidence: Evidence | None = None
+    testing: asyncio.Task[None] | None = None
+    watching: asyncio.Task[None] | None = None
+
+
+class Signals:
+    """`scene` gives what a model is now; `wake(key, urgent)` is called when a fact is new."""
+
+    def __init__(
+        self, api: Api, web: Web, scene: Look, wake: Wake, timing: Timing | None = None
+    ) -> None:
+        self._api, self._web, self._scene, self._wake = api, web, scene, wake
+        self._timing = timing or Timing()
+        self._looker = Looker(api, web)
+        self._models: dict[Key, _Watched] = {}
+
+    def facts(self, key: Key) -> tuple[SmokeReport | None, Evidence | None]:
+        """What is known now for a decision about `key`."""
+        known = self._models.get(key)
+        return (known.report, known.evidence) if known else (None, None)
+
+    def want(self, key: Key, asked: Asked, tests: tuple[SmokeTest, ...]) -> None:
+        """Starts what `asked` asks for, and stops what it does not."""
+        known = self._models.get(key)
+        if asked == Asked():
+            # A report stays while its revision is decided on: it is not asked for again then.
+            if known:
+                self._stop(known)
+                if known.report is None and known.evidence is None:
+                    del self._models[key]
+            return
+        known = self._models.setdefault(key, _Watched())
+        before, known.asked = known.asked, asked
+        if asked.smoke is not None:
+            stale = known.report and (known.report.revision != asked.smoke)
+            if stale or known.tests != tests:
+                known.report = None
+                _cancel(known.testing)
+                known.testing = None
+            known.tests = tests
+            if known.report is None and (known.testing is None or known.testing.done()):
+                known.testing = asyncio.create_task(self._test(key, known, asked.smoke))
+        if asked.watch != before.watch or (asked.watch and known.watching is None):
+            _cancel(known.watching)
+            known.watching = known.evidence = None
+            if asked.watch:
+                known.memory = _kept(known.memory, before.watch, asked.watch)
+                known.watching = asyncio.create_task(self._watch(key, known, asked.watch))
+
+    def forget(self, key: Key) -> None:
+        """The model is gone."""
+        known = self._models.pop(key, None)
+        if known:
+            self._stop(known)
+
+    async def close(self) -> None:
+        """Ends everything."""
+        tasks = [t for k in self._models.values() for t in (k.testing, k.watching) if t]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._models.clear()
+        await self._web.close()
+
+    def _stop(self, known: _Watched) -> None:
+        _cancel(known.testing)
+        _cancel(known.watching)
+        known.testing = known.watching = None
+        known.evidence = None
+        known.asked = Asked()
+
+    async def _test(self, key: Key, known: _Watched, revision: str) -> None:
+        scene = self._scene(key)
+        targets = scene.targets(revision) if scene else ()
+        if scene is None or not targets:
+            # Their readiness was lost meanwhile: the next decision asks again.
+            return
+        wrong = [
+            fault
+            for index, test in enumerate(known.tests)
+            if test.expect
+            for fault in faults(test.expect, f"spec.rollout.smokeTests[{index}].expect")
+        ]
+        try:
+            bodies = {
+                index: (await credentials.text(self._api, key[0], source)).encode()
+                for index, test in enumerate(known.tests)
+                if test.body_from and (source := test.body_from.config_map)
+            }
+        except Unavailable as error:
+            wrong.append(str(error))
+            bodies = {}
+        if wrong:
+            known.report = SmokeReport(revision, False, "; ".join(wrong)[:1000])
+        else:
+            failed = await smoke.run(
+                self._web, known.tests, targets, bodies=bodies, predict_path=scene.predict_path
+            )
+            text = f"smoke test {failed.test}: {failed.message}" if failed else ""
+            pod = failed.pod if failed else None
+            known.report = SmokeReport(revision, failed is None, text, pod, len(targets))
+        self._wake(key, not known.report.passed)
+
+    async def _watch(self, key: Key, known: _Watched, watch: Watch) -> None:
+        memory, clock = known.memory, self._timing.clock
+        began, first = clock(), not memory.windows
+        while True:
+            scene = self._scene(key)
+            if scene is None or scene.rollout.analysis is None:
+                return
+            interval = max(1.0, seconds(scene.rollout.analysis.interval or "15s"))
+            try:
+                now = self._timing.now()
+                if first:
+                    # Only the baselines that counters grow from.
+                    await self._looker.scrape(scene, watch, memory, now)
+                    first = False
+                else:
+                    known.evidence = await self._looker.look(scene, watch, memory, now)
+                    self._wake(key, known.evidence.failed is not None)
+            except Exception:
+                log.exception("%s/%s: a look at its metrics", *key)
+            began += interval
+            await self._timing.sleep(max(0.1, began - clock()))
+
+
+def _kept(memory: Memory, before: Watch | None, after: Watch) -> Memory:
+    """The samples of the step before are the baselines of the next; the tallies begin anew."""
+    same = before and (before.revision, before.stable) == (after.revision, after.stable)
+    return Memory(memory.windows, {}) if same else Memory.empty()
+
+
+def _cancel(task: asyncio.Task[Any] | None) -> None:
+    if task and not task.done():
+        task.cancel()

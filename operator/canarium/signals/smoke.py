@@ -1,0 +1,111 @@
+"""Smoke tests, sent straight to pods: the gate before a version's first traffic (R4)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from canarium.api.base import seconds
+from canarium.api.smoke import Expectation, SmokeTest
+from canarium.signals import grpchealth
+from canarium.signals.expectation import Unexpected, met
+from canarium.signals.web import Answer, NoAnswer, Web
+
+_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A pod to ask: its name, its address, and the server's port."""
+
+    pod: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A test that a pod did not pass."""
+
+    test: str
+    pod: str
+    message: str
+
+
+def called(test: SmokeTest, index: int) -> str:
+    """How a test is called."""
+    if test.title:
+        return test.title
+    if test.grpc:
+        return f"grpc {test.grpc.service or 'health'}"
+    return test.path or f"smokeTests[{index}]"
+
+
+async def run(
+    web: Web,
+    tests: Iterable[SmokeTest],
+    targets: Iterable[Target],
+    *,
+    bodies: Mapping[int, bytes],
+    predict_path: str | None,
+) -> Failed | None:
+    """Sends every test to every target; the first failure, or None when all passed.
+
+    `bodies` has those that come from elsewhere, by the index of their test.
+    """
+    rows = list(enumerate(tests))
+
+    async def one(target: Target) -> Failed | None:
+        for index, test in rows:
+            try:
+                await _passes(web, test, target, bodies.get(index), predict_path)
+            except (NoAnswer, Unexpected) as error:
+                return Failed(called(test, index), target.pod, str(error))
+        return None
+
+    found = await asyncio.gather(*(one(target) for target in targets))
+    return next((failed for failed in found if failed), None)
+
+
+async def _passes(
+    web: Web, test: SmokeTest, target: Target, body: bytes | None, predict_path: str | None
+) -> None:
+    for _ in range(test.warmup or 0):
+        # The first requests load, compile and cache; only that they end is waited for.
+        try:
+            await _ask(web, test, target, body, predict_path)
+        except (NoAnswer, Unexpected):
+            continue
+    answer = await _ask(web, test, target, body, predict_path)
+    expected = test.expect or Expectation()
+    met(expected, answer)
+
+
+async def _ask(
+    web: Web, test: SmokeTest, target: Target, body: bytes | None, predict_path: str | None
+) -> Answer:
+    patience = seconds(test.timeout) if test.timeout else _TIMEOUT
+    if test.grpc:
+        began = asyncio.get_running_loop().time()
+        service = test.grpc.service or ""
+        state = await grpchealth.check(target.address, test.grpc.port, service, patience)
+        if state != "SERVING":
+            raise Unexpected(f"gRPC health says {state}, expected SERVING")
+        return Answer(200, b"", asyncio.get_running_loop().time() - began)
+    if test.body is not None:
+        body = orjson.dumps(test.body)
+    path = test.path or predict_path
+    if path is None:
+        raise Unexpected("no path: set the test's path, or predictPath of the runtime")
+    headers = {"Content-Type": "application/json"} if body is not None else {}
+    host = f"[{target.address}]" if ":" in target.address else target.address
+    return await web.request(
+        test.method or ("GET" if body is None else "POST"),
+        f"http://{host}:{test.port or target.port}{path}",
+        body=body,
+        headers={**headers, **(test.headers or {})},
+        patience=patience,
+    )
