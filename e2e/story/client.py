@@ -13,10 +13,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One request: when it was sent (monotonic seconds) and which version answered, if any."""
+    """One request: when it was sent (monotonic seconds) and which version answered, if any;
+    else what went wrong, and after how many seconds."""
 
     at: float
     version: str | None
+    fault: str = ""
 
 
 class Client:
@@ -53,14 +55,21 @@ class Client:
     def failed(self) -> int:
         return sum(1 for a in list(self.answers) if a.version is None)
 
+    def faults(self) -> str:
+        """The failed requests, for an assertion's message: seconds since the first request."""
+        answers = list(self.answers)
+        return "; ".join(
+            f"{a.at - answers[0].at:.2f}: {a.fault}" for a in answers if a.version is None
+        )
+
     def _run(self) -> None:
         end = time.monotonic() + self._longest
         while not self._stop.is_set() and time.monotonic() < end:
-            at = time.monotonic()
+            at, fault = time.monotonic(), ""
             try:
                 with urllib.request.urlopen(self._request, timeout=5) as response:
                     version = self._read(response.read())
-            except (OSError, http.client.HTTPException):
-                version = None
-            self.answers.append(Answer(at, version))
+            except (OSError, http.client.HTTPException) as error:
+                version, fault = None, f"{error!r} after {time.monotonic() - at:.2f} s"
+            self.answers.append(Answer(at, version, fault))
             self._stop.wait(max(0.0, self._pause - (time.monotonic() - at)))
