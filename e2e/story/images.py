@@ -22,16 +22,29 @@ BEHAVIOURS = {
 
 def operator_image() -> Image:
     """The operator on Debian's Python, with exactly the locked requirements."""
-    locked = [
+    return _own("canarium.dev/canarium:0.1.0", "runtime")
+
+
+def fetch_image() -> Image:
+    """The fetcher, in the same way."""
+    return _own("canarium.dev/canarium-fetch:0.1.0", "fetch")
+
+
+def locked(name: str) -> list[str]:
+    """What `requirements/<name>.txt` pins, without hashes."""
+    return [
         line.split(" ")[0]
-        for line in (ROOT / "requirements" / "runtime.txt").read_text().splitlines()
+        for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()
         if "==" in line and not line.startswith((" ", "#"))
     ]
+
+
+def _own(tag: str, requirements: str) -> Image:
     return Image(
-        "canarium.dev/canarium:0.1.0",
+        tag,
         [
             images.python_base(),
-            images.pip(locked),
+            images.pip(locked(requirements)),
             images.folder(ROOT / "operator" / "canarium", "/app/canarium"),
         ],
         entrypoint=["python3", "-m", "canarium"],
