@@ -20,9 +20,9 @@ BEHAVIOURS = {
 }
 
 
-def operator_image() -> Image:
-    """The operator on Debian's Python, with exactly the locked requirements."""
-    return _own("canarium.dev/canarium:0.1.0", "runtime")
+def operator_image(root: Path = ROOT, tag: str = "0.1.0") -> Image:
+    """The operator of the checkout `root` on Debian's Python, with its locked requirements."""
+    return _own(f"canarium.dev/canarium:{tag}", "runtime", root)
 
 
 def fetch_image() -> Image:
@@ -30,22 +30,22 @@ def fetch_image() -> Image:
     return _own("canarium.dev/canarium-fetch:0.1.0", "fetch")
 
 
-def locked(name: str) -> list[str]:
-    """What `requirements/<name>.txt` pins, without hashes."""
+def locked(name: str, root: Path = ROOT) -> list[str]:
+    """What `requirements/<name>.txt` of a checkout pins, without hashes."""
     return [
         line.split(" ")[0]
-        for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()
+        for line in (root / "requirements" / f"{name}.txt").read_text().splitlines()
         if "==" in line and not line.startswith((" ", "#"))
     ]
 
 
-def _own(tag: str, requirements: str) -> Image:
+def _own(tag: str, requirements: str, root: Path = ROOT) -> Image:
     return Image(
         tag,
         [
             images.python_base(),
-            images.pip(locked(requirements)),
-            images.folder(ROOT / "operator" / "canarium", "/app/canarium"),
+            images.pip(locked(requirements, root)),
+            images.folder(root / "operator" / "canarium", "/app/canarium"),
         ],
         entrypoint=["python3", "-m", "canarium"],
         env={"PYTHONPATH": "/app:/opt/site", "PYTHONDONTWRITEBYTECODE": "1"},
