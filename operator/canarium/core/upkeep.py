@@ -20,7 +20,13 @@ from canarium.core.verdicts import noted
 
 
 def scaling(s: Situation, draft: Draft) -> list[Action]:
-    """Stable at its wanted size; its floor held while another version has traffic (R5)."""
+    """Stable at its wanted size; its floor held while another version has traffic (R5).
+
+    When this very decision makes another version stable, the one before keeps its floor: it is
+    warm for an undo (R15).
+    """
+    if draft.stable != s.stable:
+        return []
     deployment = s.observed.deployment(s.stable)
     autoscaler = s.observed.autoscaler(s.stable)
     recreating = s.strategy == "Recreate" and (
@@ -42,13 +48,25 @@ def scaling(s: Situation, draft: Draft) -> list[Action]:
         if deployment.replicas != s.count:
             actions.append(Scale(s.stable or "", s.count))
         return actions
-    shared = draft.candidate is not None or s.previous is not None
+    # A candidate that failed a moment ago counts: its traffic comes back now.
+    others = any(d.revision != s.stable for d in s.observed.deployments)
+    shared = draft.candidate is not None or others
     low = s.count if shared else s.settings.min_replicas
     high = max(low, s.settings.max_replicas)
     wake: list[Action] = [Scale(s.stable or "", low)] if deployment.replicas == 0 else []
     if autoscaler and (autoscaler.low, autoscaler.high) == (low, high):
         return wake
     return [*wake, Autoscale(s.stable or "", low, high)]
+
+
+def orphans(s: Situation) -> list[Action]:
+    """Autoscalers whose Deployment somebody deleted, of revisions that have no part now (R2)."""
+    keep = {s.stable, s.previous, *(d.revision for d in s.observed.deployments)}
+    return [
+        RemoveAutoscaler(autoscaler.revision, autoscaler.uid)
+        for autoscaler in s.observed.autoscalers
+        if autoscaler.revision not in keep
+    ]
 
 
 def notes(s: Situation, draft: Draft) -> list[Action]:
