@@ -60,7 +60,7 @@ class Canarium:
         """Starts the process and waits for nothing."""
         (self._port,) = free_ports(1)
         folder = cluster.sandbox.folder
-        profiler = ["-m", "cProfile", "-o", folder / f"{self.name}.prof"] if self._profile else []
+        profiler = ["-m", "cProfile", "-o", f"{folder}/{self.name}.prof"] if self._profile else []
         self._process.start(
             [
                 *(sys.executable, *profiler, "-m", "canarium", "run", "--log-level", "WARNING"),
