@@ -79,8 +79,12 @@ def test_parse_of_a_pod_event(benchmark: BenchmarkFixture) -> None:
     labels = {"canarium.dev/model": "m", "canarium.dev/revision": "r", "canarium.dev/color": "blue"}
     pod = {
         "metadata": {
-            "name": "p", "namespace": "n", "uid": "u", "resourceVersion": "7",
-            "creationTimestamp": when, "labels": labels,
+            "name": "p",
+            "namespace": "n",
+            "uid": "u",
+            "resourceVersion": "7",
+            "creationTimestamp": when,
+            "labels": labels,
             "managedFields": [{"manager": "x", "fieldsV1": {f"f:{i}": {} for i in range(60)}}],
         },
         "spec": {"containers": [{"name": "server", "image": "example.org/model:1"}]},
