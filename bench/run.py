@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench.cluster.fresh import Cluster, cluster
@@ -25,6 +25,11 @@ from bench.phases.storm import storm
 from bench.phases.update import update
 
 FLOOR_CONNECTIONS = (8, 16)
+PEERS: dict[str, Callable[[], Contender]] = {
+    "rollouts-raised": lambda: Rollouts(raised=True),
+    "rollouts": lambda: Rollouts(raised=False),
+    "flagger": Flagger,
+}
 _SAMPLE = 20
 _STORMED = 100
 
@@ -35,7 +40,7 @@ class Wanted:
 
     name: str
     sizes: Sequence[int]
-    peers: bool = False
+    peers: Sequence[Callable[[], Contender]] = ()
     idle: float = 60.0
     nodes: int = 20
     keep: bool = False
@@ -56,8 +61,10 @@ class Results:
         )
 
 
-async def run(wanted: Wanted) -> Results:
-    """Everything, one after the other, peers between the floor's two readings."""
+async def run(wanted: Wanted) -> AsyncIterator[Results]:
+    """Everything, one after the other, peers between the floor's two readings; yields what there is
+    after each size.
+    """
     results = Results()
     for n in wanted.sizes:
         # Two pods per object while all are updated; a simulated node takes a thousand.
@@ -65,11 +72,10 @@ async def run(wanted: Wanted) -> Results:
         first, second = FLOOR_CONNECTIONS
         await _floor(wanted, results, n, nodes, first)
         await _canarium(wanted, results, n, nodes)
-        if wanted.peers:
-            for peer in (Rollouts(raised=True), Rollouts(raised=False), Flagger()):
-                await _peer(wanted, results, peer, n, nodes)
+        for peer in wanted.peers:
+            await _peer(wanted, results, peer(), n, nodes)
         await _floor(wanted, results, n, nodes, second)
-    return results
+        yield results
 
 
 def patience(n: int) -> float:

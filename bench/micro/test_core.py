@@ -15,7 +15,7 @@ from canarium.core.observed import Deployment, Observed, Pod, Service
 from canarium.core.phases import plan
 from canarium.core.revision import Record, mint
 from canarium.engine import projections
-from canarium.render import workload
+from canarium.render import pod, runtime, workload
 
 _NOW = 1_800_000_000.0
 
@@ -63,7 +63,8 @@ def test_render_of_a_revision(benchmark: BenchmarkFixture) -> None:
     parent = {"metadata": {"name": "m", "namespace": "n", "uid": "u"}, "spec": spec("1")}
 
     def render() -> dict[str, Any]:
-        template = workload.pod_template("m", "abcd2345", parent["spec"])
+        server = runtime.server("m", "n", parent["spec"], None)
+        template = pod.pod_template("m", "abcd2345", parent["spec"], server)
         return workload.deployment(parent, "abcd2345", "blue", template)
 
     assert benchmark(render)["spec"]["template"]["spec"]["containers"]
@@ -77,7 +78,7 @@ def test_parse_of_a_pod_event(benchmark: BenchmarkFixture) -> None:
     ]
     container = {"name": "server", "ready": True, "restartCount": 0, "state": {"running": {}}}
     labels = {"canarium.dev/model": "m", "canarium.dev/revision": "r", "canarium.dev/color": "blue"}
-    pod = {
+    body = {
         "metadata": {
             "name": "p",
             "namespace": "n",
@@ -90,7 +91,7 @@ def test_parse_of_a_pod_event(benchmark: BenchmarkFixture) -> None:
         "spec": {"containers": [{"name": "server", "image": "example.org/model:1"}]},
         "status": {"phase": "Running", "conditions": conditions, "containerStatuses": [container]},
     }
-    line = orjson.dumps({"type": "MODIFIED", "object": pod})
+    line = orjson.dumps({"type": "MODIFIED", "object": body})
     assert benchmark(lambda: projections.pod(orjson.loads(line)["object"])).fact.ready
 
 
