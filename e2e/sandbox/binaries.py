@@ -7,6 +7,7 @@ is a new folder and an old one keeps working. `KUBEBUILDER_ASSETS` takes precede
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -100,6 +101,33 @@ def version(tool: Tool) -> str:
     return found[1]
 
 
+def source(name: str, progress: Progress | None = None) -> Path:
+    """The folder of a tool's own source, for manifests that belong to it. Raises BuildFailed."""
+    tool = TOOLS[name]
+    go = golang.go(_MODULES / tool.folder, progress or Progress())
+    asked = subprocess.run(
+        [go, "mod", "download", "-json", f"{tool.module}@{version(tool)}"],
+        cwd=_MODULES / tool.folder,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode:
+        raise BuildFailed(f"{tool.module}: {asked.stderr[-2000:]}")
+    return Path(json.loads(asked.stdout)["Dir"])
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "GOFLAGS": "-mod=readonly -buildvcs=false",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+        "CGO_ENABLED": "0",
+    }
+
+
 def _build(name: str, path: Path, progress: Progress) -> None:
     tool = TOOLS[name]
     log = path.parent / "build.log"
@@ -107,18 +135,11 @@ def _build(name: str, path: Path, progress: Progress) -> None:
     unfinished = path.with_suffix(".part")
     go = golang.go(_MODULES / tool.folder, progress)
     command = [go, "build", "-ldflags", _link_flags(tool), "-o", str(unfinished)]
-    environment = {
-        **os.environ,
-        "GOFLAGS": "-mod=readonly -buildvcs=false",
-        "GOTOOLCHAIN": "local",
-        "GOWORK": "off",
-        "CGO_ENABLED": "0",
-    }
     with progress.step(f"building {name} {version(tool)} (once)", long=True), log.open("w") as out:
         result = subprocess.run(
             [*command, tool.package],
             cwd=_MODULES / tool.folder,
-            env=environment,
+            env=_environment(),
             stdout=out,
             stderr=subprocess.STDOUT,
             check=False,
