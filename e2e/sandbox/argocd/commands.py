@@ -75,6 +75,10 @@ class Commands:
             "--config", home / "config",
         ]  # fmt: skip
 
+    def settings(self, words: Sequence[str]) -> Words:
+        """A question to `argocd admin settings`, which needs no server."""
+        return [*self._named("argocd"), "admin", "settings", *words]
+
     def environment(self) -> dict[str, str]:
         """What all parts find in their environment."""
         data = {

@@ -25,7 +25,7 @@ from sandbox.parts import Part, write_whole
 from sandbox.pki import Authority
 from sandbox.progress import Progress
 
-_APPLICATIONS = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
+_OBJECTS = f"/apis/argoproj.io/v1alpha1/namespaces/{objects.NAMESPACE}"
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,18 @@ class ArgoCD:
         command = [str(word) for word in self.commands.cli(words)]
         return subprocess.run(command, text=True, capture_output=True, check=True).stdout
 
-    def application(self, name: str) -> dict[str, Any]:
-        """The Application, as it is now. Raises KeyError when there is none."""
-        found: dict[str, Any] | None = self.api.get(f"{_APPLICATIONS}/{name}")
-        if found is None:
-            raise KeyError(name)
-        return found
+    def may(self, *question: str) -> bool:
+        """The answer of `argocd admin settings rbac can …`."""
+        command = [str(word) for word in self.commands.settings(question)]
+        said = subprocess.run(command, text=True, capture_output=True, check=False)
+        if said.stdout.strip() not in ("Yes", "No"):
+            raise ValueError(f"{command}: {said.stdout}{said.stderr}")
+        return said.stdout.strip() == "Yes"
+
+    def applications(self) -> list[dict[str, Any]]:
+        """All Applications, as they are now. Raises OSError."""
+        found = self.api.get(f"{_OBJECTS}/applications")
+        return list(found["items"]) if found else []
 
     def refresh(self, name: str) -> None:
         """Has an application compared with its source at once, as a web hook would."""
@@ -107,8 +113,11 @@ class ArgoCD:
         self.sandbox.kubectl("apply", *flags, *words, stdin=stdin)
 
     def _wait_for_definitions(self) -> None:
-        names = [f"crd/{kind}.argoproj.io" for kind in ("applications", "appprojects")]
-        self.sandbox.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+        def served() -> bool:
+            kinds = ("applications", "appprojects", "applicationsets")
+            return all(self.api.get(f"{_OBJECTS}/{kind}") is not None for kind in kinds)
+
+        until(served, self.sandbox.part("apiserver"), "Argo CD's kinds")
 
     def _start(self, resync: int) -> None:
         redis, repo, controller, server = self.parts()
@@ -129,9 +138,17 @@ def _commands(sandbox: Sandbox, binary: Path) -> Commands:
     folder = sandbox.folder / "argocd"
     for place in ("tls", "ssh", "gpg", "gnupg", "plugins", "tmp", "cli"):
         (folder / place).mkdir(parents=True, exist_ok=True)
-    return Commands(
-        binary, folder, _kubeconfig(sandbox), _ports(folder), [clients.find("helm").parent]
-    )
+    tools = [_scripts(folder / "bin"), clients.find("helm").parent]
+    return Commands(binary, folder, _kubeconfig(sandbox), _ports(folder), tools)
+
+
+def _scripts(folder: Path) -> Path:
+    """A folder with the one script that the repo-server runs for every commit it looks at."""
+    folder.mkdir(exist_ok=True)
+    script = folder / "git-verify-wrapper.sh"
+    shutil.copyfile(binaries.source("argocd") / "hack" / script.name, script)
+    script.chmod(0o755)
+    return folder
 
 
 def _kubeconfig(sandbox: Sandbox) -> Path:
