@@ -1,0 +1,283 @@
+"""Watches every write of the operator, and says which rule it breaks.
+
+What the adversary did (pods that crash, children deleted by hand) is never held against the
+operator: a rule is broken only by a write of the operator's own. An operator whose watches are
+late cannot know better, so facts about readiness count as they were at any time within
+`staleness` seconds: a write is wrong only if it was wrong throughout.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from canarium.api.defaults import Settings, settings_of
+from canarium.api.model import Spec
+from canarium.core.traffic import needed
+from canarium.kube import kinds
+from canarium.render import labels
+from simulation.controllers import selected
+from simulation.fields import Object
+from simulation.kubelet import is_ready
+from simulation.server import OPERATOR, Write, controller
+from simulation.world import KEY, World, revision_of
+
+_REMEMBERED = 90.0
+_VERDICT = "canarium.dev/verdict"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Ready pods by revision at a time."""
+
+    at: float
+    ready: Mapping[str, int]
+
+
+@dataclass
+class Witness:
+    world: World
+    #: How old, in seconds, the operator's knowledge may be now.
+    staleness: float = 0.0
+    #: Revisions that must not get traffic: failed, and not retried (R9).
+    latched: set[str] = field(default_factory=set)
+    violations: list[str] = field(default_factory=list)
+    writes: int = 0
+    #: uid of a Deployment → the template that it was made with.
+    _made: dict[str, Any] = field(default_factory=dict)
+    _moments: deque[Moment] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.world.server.observers.append(self.see)
+
+    # --- the account of what is ready ------------------------------------------------------
+
+    def _note(self) -> None:
+        now = self.world.clock.now()
+        ready: dict[str, int] = {}
+        for pod in self.world.pods():
+            if is_ready(pod):
+                ready[revision_of(pod)] = ready.get(revision_of(pod), 0) + 1
+        if not self._moments or self._moments[-1].ready != ready:
+            self._moments.append(Moment(now, ready))
+        while len(self._moments) > 1 and self._moments[1].at < now - _REMEMBERED:
+            self._moments.popleft()
+
+    def _lately(self) -> list[Mapping[str, int]]:
+        """Readiness at every moment that the operator may have gone by."""
+        since = self.world.clock.now() - self.staleness
+        found = [m.ready for m in self._moments if m.at >= since]
+        before = [m.ready for m in self._moments if m.at < since]
+        return [*before[-1:], *found] if self.staleness or not found else found[-1:]
+
+    def _least(self, revisions: set[str]) -> int:
+        return min((sum(m.get(r, 0) for r in revisions) for m in self._lately()), default=0)
+
+    def _most(self, revisions: set[str]) -> int:
+        return max((sum(m.get(r, 0) for r in revisions) for m in self._lately()), default=0)
+
+    # --- every write ------------------------------------------------------------------------
+
+    def see(self, write: Write) -> None:
+        if write.resource is kinds.PODS:
+            self._note()
+            self._colors()
+        if write.actor != OPERATOR:
+            return
+        self.writes += 1
+        check = {
+            kinds.MODELS: self._parent,
+            kinds.SERVICES: self._service,
+            kinds.DEPLOYMENTS: self._deployment,
+            kinds.AUTOSCALERS: self._autoscaler,
+            kinds.RECORDS: self._record,
+        }.get(write.resource)
+        if write.resource not in (kinds.MODELS, kinds.EVENTS):
+            self._ours(write)
+        if check:
+            check(write)
+
+    def _broken(self, rule: str, text: str) -> None:
+        at = self.world.clock.now() - self.world.clock.began
+        self.violations.append(f"{rule} at {at:.2f} s: {text}")
+
+    def _parent(self, write: Write) -> None:
+        if write.verb != "status" or not write.before or not write.after:
+            self._broken("parent", f"the operator does {write.verb} to the parent")
+        elif write.before["spec"] != write.after["spec"]:
+            self._broken("parent", "the operator wrote spec")
+        failure = (write.after or {}).get("status", {}).get("failure")
+        if failure:
+            self.latched.add(failure["revision"])
+        if write.after:
+            self._weight(write.after["status"], (write.before or {}).get("status") or {})
+
+    def _weight(self, status: Object, before: Object) -> None:
+        """R5: a weight that is claimed had its pods."""
+        weight = (status.get("progress") or {}).get("weight", 0)
+        old = (before.get("progress") or {}).get("weight", 0)
+        candidate = (status.get("candidate") or {}).get("revision")
+        same = candidate == (before.get("candidate") or {}).get("revision")
+        if candidate and weight > (old if same else 0) and self._stable_count():
+            have, need = self._most({candidate}), needed(weight, self._stable_count())
+            if have < need:
+                self._broken("R5", f"weight {weight} with {have} of {need} pods ready")
+
+    def _ours(self, write: Write) -> None:
+        """R24: only what the parent controls is touched; only with a revision is it deleted."""
+        parent = self.world.server.find(kinds.MODELS, KEY)
+        uid = parent["metadata"]["uid"] if parent else None
+        for obj in (write.before, write.after):
+            if obj and controller(obj) != uid:
+                self._broken("R24", f"{write.verb} of a foreign {write.resource.kind}")
+        if write.after is None and write.before and not revision_of(write.before):
+            self._broken("R24", f"deleted a {write.resource.kind} without a revision")
+
+    # --- traffic ----------------------------------------------------------------------------
+
+    def _service(self, write: Write) -> None:
+        assert write.after
+        notes = write.after["metadata"].get("annotations", {})
+        if notes.get(labels.QUARANTINED):
+            self.latched.add(notes[labels.QUARANTINED])
+        old, new = self._named(write.before), self._named(write.after)
+        if old == new:
+            return
+        had, has = self._least(old), self._most(new)
+        if had and not has:
+            self._broken("R0", f"traffic moves from {old} with {had} ready pods to {new or 'none'}")
+        for revision in (new - old) & self.latched:
+            if self._most({revision}):
+                self._broken("R9", f"quarantined {revision} gets traffic")
+        for revision in new - old:
+            if not self._most({revision}) and (had or not old):
+                self._broken("R4", f"{revision} gets traffic without a ready pod")
+        stable = notes.get(labels.STABLE)
+        was = (write.before or {"metadata": {}})["metadata"].get("annotations", {})
+        promoted = stable and stable != was.get(labels.STABLE) and not notes.get(labels.QUARANTINED)
+        if promoted and was.get(labels.STABLE) and self._settings().strategy != "Recreate":
+            need = self._count_of(was[labels.STABLE])
+            if self._most({stable}) < min(need, self._least(old)):
+                self._broken(
+                    "R5", f"{stable} is promoted with {self._most({stable})} of {need} pods ready"
+                )
+
+    def _named(self, service: Object | None) -> set[str]:
+        """Revisions whose pods a Service selects."""
+        return {revision_of(p) for p in selected(self.world.server, service)} if service else set()
+
+    # --- capacity ---------------------------------------------------------------------------
+
+    def _deployment(self, write: Write) -> None:
+        before, after = write.before, write.after
+        if after is None:
+            assert before
+            self._deletion(before)
+            return
+        revision = revision_of(after)
+        if before is None:
+            self._made[after["metadata"]["uid"]] = after["spec"]["template"]
+            self._creation(after)
+            return
+        if before["spec"]["template"] != after["spec"]["template"]:
+            made = self._made.get(after["metadata"]["uid"])
+            if made is not None and made != after["spec"]["template"]:
+                self._broken("R1", f"pods of {revision} are made anew from another template")
+        if after["spec"]["replicas"] < before["spec"]["replicas"]:
+            settings = self._settings()
+            wanted = settings.replicas
+            down = settings.strategy == "Recreate" and after["spec"]["replicas"] == 0
+            if not down and after["spec"]["replicas"] != wanted:
+                self._broken("R5", f"{revision} scaled down to {after['spec']['replicas']}")
+
+    def _creation(self, new: Object) -> None:
+        color = new["spec"]["template"]["metadata"]["labels"][labels.COLOR]
+        revision = revision_of(new)
+        for other in (*self.world.pods(), *self.world.server.all(kinds.DEPLOYMENTS, labels.MODEL)):
+            theirs = (other.get("spec", {}).get("template") or other)["metadata"]["labels"]
+            if theirs.get(labels.COLOR) == color and revision_of(other) != revision:
+                self._broken(
+                    "colours", f"{revision} gets {color}, which {revision_of(other)} still has"
+                )
+                return
+
+    def _deletion(self, gone: Object) -> None:
+        """R8: pods go only when callers are not sent to them any more."""
+        revision = revision_of(gone)
+        service = self.world.service()
+        if not service or not self._least({revision}):
+            return
+        if revision in self._named(service):
+            self._broken("R8", f"{revision} is deleted while the Service selects it")
+        names = {p["metadata"]["name"] for p in self.world.pods(revision) if is_ready(p)}
+        if not self.staleness and names & self.world.endpoint_names():
+            self._broken("R8", f"{revision} is deleted while callers are sent to it")
+
+    def _autoscaler(self, write: Write) -> None:
+        """R5: stable's floor is held while another version has a part in serving."""
+        if not write.before or not write.after:
+            return
+        low, before = (w["spec"]["minReplicas"] for w in (write.after, write.before))
+        settings = self._settings()
+        revisions = {revision_of(d) for d in self.world.server.all(kinds.DEPLOYMENTS, labels.MODEL)}
+        if low < min(before, settings.max_replicas) and len(revisions) > 1 and not self.staleness:
+            self._broken("R5", f"the floor falls from {before} to {low} beside {revisions}")
+
+    # --- records ----------------------------------------------------------------------------
+
+    def _record(self, write: Write) -> None:
+        if write.after is None:
+            assert write.before
+            revision = revision_of(write.before)
+            live = {revision_of(d) for d in self.world.server.all(kinds.DEPLOYMENTS, labels.MODEL)}
+            service = self.world.service() or {"metadata": {}}
+            if revision in live | {service["metadata"].get("annotations", {}).get(labels.STABLE)}:
+                self._broken("R9", f"the record of {revision} is pruned, which has a part now")
+        elif write.after["metadata"].get("annotations", {}).get(_VERDICT) == "Quarantined":
+            self.latched.add(revision_of(write.after))
+
+    # --- the state --------------------------------------------------------------------------
+
+    def _colors(self) -> None:
+        seen: dict[str, str] = {}
+        for pod in self.world.pods():
+            color = pod["metadata"]["labels"].get(labels.COLOR, "")
+            if seen.setdefault(color, revision_of(pod)) != revision_of(pod):
+                self._broken("colours", f"{seen[color]} and {revision_of(pod)} share {color}")
+                return
+        if len(set(seen.values())) > 2:
+            self._broken("R10", f"more than two revisions have pods: {sorted(seen.values())}")
+
+    def evidence(self) -> set[str]:
+        """Revisions of whose failure the cluster still has a trace."""
+        found = {
+            revision_of(r)
+            for r in self.world.server.all(kinds.RECORDS)
+            if r["metadata"].get("annotations", {}).get(_VERDICT) == "Quarantined"
+        }
+        service, failure = self.world.service(), self.world.status().get("failure")
+        if service:
+            found.add(service["metadata"].get("annotations", {}).get(labels.QUARANTINED, ""))
+        if failure:
+            found.add(failure["revision"])
+        return found
+
+    def forgive(self) -> None:
+        """After a tampering: what the cluster has no trace of any more, nobody can know."""
+        self.latched &= self.evidence()
+
+    def _settings(self) -> Settings:
+        return settings_of(Spec.model_validate(self.world.model()["spec"]))
+
+    def _stable_count(self) -> int:
+        service = self.world.service()
+        stable = service and service["metadata"].get("annotations", {}).get(labels.STABLE)
+        return self._count_of(stable) if stable else 0
+
+    def _count_of(self, revision: str) -> int:
+        """How many pods a revision is meant to have, at the least of spec and Deployment."""
+        found = self.world.server.find(kinds.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}"))
+        live = found["spec"]["replicas"] if found else 0
+        return min(live, self._settings().replicas or live)

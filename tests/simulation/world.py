@@ -1,0 +1,134 @@
+"""The simulated cluster, whole: the API server, Kubernetes' controllers, and the user."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+from canarium import API_VERSION, GROUP, KIND
+from canarium.kube import kinds
+from canarium.render import labels
+from simulation.clock import Clock, VirtualLoop
+from simulation.controllers import (
+    Autoscalers,
+    Deployments,
+    Endpoints,
+    Garbage,
+    NodeLifecycle,
+    selected,
+)
+from simulation.fields import Object, clone
+from simulation.kubelet import Kubelet, is_ready
+from simulation.server import PERSON, Key, Server, Write
+
+NAMESPACE, NAME = "ns", "m"
+KEY: Key = (NAMESPACE, NAME)
+
+
+class World:
+    """One namespace with one model in it."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self.clock = Clock(loop)
+        self.server = Server(self.clock)
+        self.kubelet = Kubelet(self.server, self.clock)
+        self.endpoints = Endpoints(self.server, self.clock)
+        self.autoscalers = Autoscalers(self.server)
+        self._parts = (
+            Garbage(self.server),
+            self.autoscalers,
+            Deployments(self.server),
+            NodeLifecycle(self.server, self.clock, self.kubelet),
+            self.kubelet,
+            self.endpoints,
+        )
+        self._moved = asyncio.Event()
+        self.server.observers.append(self._wake)
+
+    def _wake(self, write: Write) -> None:
+        self._moved.set()
+
+    def settle(self) -> float:
+        """Lets the controllers work until none has anything to do; seconds until one may have."""
+        for _ in range(100):
+            version = self.server.version
+            due = min(part.step() for part in self._parts)
+            if self.server.version == version:
+                return due
+        raise AssertionError("Kubernetes' own controllers never come to rest")
+
+    async def live(self) -> None:
+        """Follows time and every write, until cancelled."""
+        while True:
+            self._moved.clear()
+            due = self.settle()
+            self._moved.clear()
+            try:
+                await asyncio.wait_for(
+                    self._moved.wait(), None if due is math.inf else max(due, 0.001)
+                )
+            except TimeoutError:
+                continue
+
+    def nudge(self) -> None:
+        """Something changed that is no write, such as the temper of a version."""
+        self._moved.set()
+
+    # --- the user ---------------------------------------------------------------------------
+
+    def apply(self, spec: dict[str, Any]) -> None:
+        """The user applies a spec: the parent is made, or its spec replaced."""
+        found = self.server.find(kinds.MODELS, KEY)
+        if found is None:
+            meta = {"namespace": NAMESPACE, "name": NAME}
+            body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": spec}
+            self.server.create(kinds.MODELS, body, PERSON)
+        elif found["spec"] != spec:
+            self.server.replace(kinds.MODELS, KEY, {**found, "spec": clone(spec)}, PERSON)
+
+    def command(self, name: str, value: str | None) -> None:
+        """The user sets or removes the annotation of a command."""
+        patch = {"metadata": {"annotations": {f"{GROUP}/{name}": value}}}
+        self.server.merge(kinds.MODELS, KEY, patch, PERSON)
+
+    # --- looking ----------------------------------------------------------------------------
+
+    def model(self) -> Object:
+        return self.server.get(kinds.MODELS, KEY)
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.model().get("status") or {}
+        return found
+
+    def service(self) -> Object | None:
+        return self.server.find(kinds.SERVICES, KEY)
+
+    def pods(self, revision: str | None = None) -> list[Object]:
+        found = list(self.server.all(kinds.PODS, labels.REVISION))
+        return [p for p in found if revision is None or revision_of(p) == revision]
+
+    def ready(self, revision: str) -> int:
+        return sum(is_ready(pod) for pod in self.pods(revision))
+
+    def selected_ready(self) -> dict[str, int]:
+        """Ready pods by revision that the callers' Service selects, endpoints' lag aside."""
+        service, found = self.service(), dict[str, int]()
+        for pod in selected(self.server, service) if service else ():
+            if is_ready(pod):
+                found[revision_of(pod)] = found.get(revision_of(pod), 0) + 1
+        return found
+
+    def endpoint_names(self) -> set[str]:
+        """Pods that callers are sent to now."""
+        found = self.server.find(kinds.ENDPOINT_SLICES, (NAMESPACE, f"{NAME}-slice"))
+        return {
+            e["targetRef"]["name"]
+            for e in (found or {}).get("endpoints", ())
+            if e["conditions"]["ready"]
+        }
+
+
+def revision_of(obj: Object) -> str:
+    revision: str = obj["metadata"].get("labels", {}).get(labels.REVISION, "")
+    return revision
