@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
+from canarium.api.model import Spec
+from canarium.api.status import Status
 from canarium.kube import kinds
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import Resource
@@ -24,6 +28,13 @@ def check(resource: Resource, before: Object | None, after: Object) -> None:
         for container in after["spec"]["template"]["spec"]["containers"]:
             if not container.get("image"):
                 raise _invalid("spec.template.spec.containers[0].image: Required value")
+    if resource is kinds.MODELS:
+        # The CRD's schema is generated from these very models.
+        try:
+            Spec.model_validate(after["spec"])
+            Status.model_validate(after.get("status") or {})
+        except ValidationError as error:
+            raise _invalid(str(error)) from error
     if resource is kinds.AUTOSCALERS:
         low, high = after["spec"].get("minReplicas", 1), after["spec"]["maxReplicas"]
         if not 1 <= low <= high:

@@ -7,6 +7,7 @@ where its spec leads, and then rest.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from canarium import GROUP
 from canarium.core.revision import digest_v1, identity_v1
 from canarium.kube import kinds
+from canarium.kube.faults import ApiError
 from canarium.render import labels
 from simulation import specs
 from simulation.clock import VirtualLoop
@@ -242,9 +244,11 @@ class Adversary(RuleBasedStateMachine):
                 {"stable": None},
                 {"candidate": None},
                 {"progress": None},
-                {"progress": {"step": 99, "weight": 100}},
-                {"progress": {"step": 0, "weight": 50, "waited": -5}},
+                {"progress": {"step": 64, "weight": 100}},
+                {"progress": {"step": 0, "weight": 50, "waited": 1e6}},
                 {"bakeSince": None},
+                {"bakeSince": "soon"},
+                {"stableDownSince": "?"},
                 {"bakeSince": "2001-01-01T00:00:00Z"},
                 {"failure": None},
                 {"history": []},
@@ -257,7 +261,8 @@ class Adversary(RuleBasedStateMachine):
         model = self.world.model()
         status = None if edit is None else {**self.world.status(), **edit}
         body = {**model, "status": status and {k: v for k, v in status.items() if v is not None}}
-        self.world.server.put_status(kinds.MODELS, KEY, body, PERSON)
+        with suppress(ApiError):  # What the schema refuses is no matter to anybody.
+            self.world.server.put_status(kinds.MODELS, KEY, body, PERSON)
         self.witness.forgive()
         self.let(after)
 
@@ -285,6 +290,8 @@ class Adversary(RuleBasedStateMachine):
         self.world.apply(specs.spec(**self.wanted))
         self.operator.start()
         self.world.nudge()
+        self.let(30.0)
+        self.world.command("resume", f"{self.target()}/calm")
 
     def teardown(self) -> None:
         try:

@@ -152,7 +152,7 @@ class Witness:
             if self._most({revision}):
                 self._broken("R9", f"quarantined {revision} gets traffic")
         for revision in new - old:
-            if not self._most({revision}) and (had or not old):
+            if had and not self._most({revision}):
                 self._broken("R4", f"{revision} gets traffic without a ready pod")
         stable = notes.get(labels.STABLE)
         was = (write.before or {"metadata": {}})["metadata"].get("annotations", {})

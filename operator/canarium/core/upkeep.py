@@ -17,7 +17,13 @@ from canarium.core.verdicts import noted
 
 
 def scaling(s: Situation, draft: Draft) -> list[Action]:
-    """Stable at its wanted size; its floor held while another version has traffic (R5)."""
+    """Stable at its wanted size; its floor held while another version has traffic (R5).
+
+    When this very decision makes another version stable, the one before keeps its floor: it is
+    warm for an undo (R15).
+    """
+    if draft.stable != s.stable:
+        return []
     deployment = s.observed.deployment(s.stable)
     autoscaler = s.observed.autoscaler(s.stable)
     recreating = s.strategy == "Recreate" and (
