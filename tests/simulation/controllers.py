@@ -191,4 +191,3 @@ def selected(server: Server, service: Object) -> list[Object]:
         for pod in server.all(kinds.PODS)
         if selector and selector <= pod["metadata"].get("labels", {}).items()
     ]
-

@@ -126,9 +126,7 @@ class Server:
         self.shelves[resource].owners[key] = owners
         return self._put(resource, key, live, new, actor, "apply")
 
-    def merge(
-        self, resource: Resource, key: Key, patch: Object, actor: str = KUBERNETES
-    ) -> Object:
+    def merge(self, resource: Resource, key: Key, patch: Object, actor: str = KUBERNETES) -> Object:
         live = self.get(resource, key)
         return self._update(resource, key, live, clone(fields.merged(live, patch)), actor, "merge")
 

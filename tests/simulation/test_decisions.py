@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from simulation.adversary import Adversary
 from simulation.operators import Deciding, Operator
 
@@ -13,4 +15,6 @@ class Decisions(Adversary):
         return Deciding(self.loop, self.world)
 
 
-TestDecisions = Decisions.TestCase
+TestDecisions = pytest.mark.rule("R0", "R4", "R5", "R8", "R9", "R10", "R14", "R18", "R23", "R24")(
+    Decisions.TestCase
+)

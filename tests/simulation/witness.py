@@ -216,14 +216,18 @@ class Witness:
             self._broken("R8", f"{revision} is deleted while callers are sent to it")
 
     def _autoscaler(self, write: Write) -> None:
-        """R5: stable's floor is held while another version has a part in serving."""
+        """R5: stable's floor is held while a candidate exists or the bake lasts."""
         if not write.before or not write.after:
             return
         low, before = (w["spec"]["minReplicas"] for w in (write.after, write.before))
-        settings = self._settings()
-        revisions = {revision_of(d) for d in self.world.server.all(kinds.DEPLOYMENTS, labels.MODEL)}
-        if low < min(before, settings.max_replicas) and len(revisions) > 1 and not self.staleness:
-            self._broken("R5", f"the floor falls from {before} to {low} beside {revisions}")
+        status = self.world.status()
+        beside = status.get("candidate") or status.get("previous")
+        lasting = beside and self._exists(beside["revision"])
+        if lasting and low < min(before, self._settings().max_replicas) and not self.staleness:
+            self._broken("R5", f"the floor falls from {before} to {low} beside {beside}")
+
+    def _exists(self, revision: str) -> bool:
+        return bool(self.world.server.find(kinds.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}")))
 
     # --- records ----------------------------------------------------------------------------
 

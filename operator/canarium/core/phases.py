@@ -22,7 +22,7 @@ from canarium.core.rolling import rolling_out
 from canarium.core.settled import baking, invalid, rolled_back, steady
 from canarium.core.situation import Situation
 from canarium.core.starting import first_version
-from canarium.core.upkeep import notes, pruning, scaling
+from canarium.core.upkeep import notes, orphans, pruning, scaling
 
 
 def plan(
@@ -50,7 +50,7 @@ def plan(
         told = f"{draft.message}; refused: {refused.what}: {refused.message}"
         draft = replace(draft, message=told)
     phase = draft.phase or row.phase
-    actions = (*draft.actions, *notes(s, draft), *scaling(s, draft), *pruning(s))
+    actions = (*draft.actions, *notes(s, draft), *scaling(s, draft), *orphans(s), *pruning(s))
     after = conditions.status_of(s, phase, draft, generation)
     return Plan(
         phase=phase,

@@ -210,7 +210,7 @@ def _holding(
     """At a step's weight, or about to be."""
     index = s.settings.steps.index(step) if s.progress.weight != step.weight else s.progress.step
     index = max(index, s.progress.step)
-    if not s.observed.served_by(s.target):
+    if not s.shared or not s.observed.served_by(s.target):
         actions += shared(s)
         return _gathering(s, base, actions, step, needed(step.weight, s.count), recheck)
     progress = arrived(s, index, step.weight)

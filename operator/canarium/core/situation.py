@@ -254,7 +254,10 @@ class Situation:
     def implausible(self) -> bool:
         """The status speaks of traffic that the Service was never told to give."""
         told, service = self.status.progress, self.observed.service
-        return bool(told and told.weight and service and service.candidate != self.target)
+        if not told or not told.weight or service is None:
+            return False
+        unsaid = service.candidate is None and service.color != ""
+        return unsaid or service.candidate not in (None, self.target)
 
     @cached_property
     def strays(self) -> tuple[str, ...]:

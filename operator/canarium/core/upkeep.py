@@ -54,6 +54,16 @@ def scaling(s: Situation, draft: Draft) -> list[Action]:
     return [*wake, Autoscale(s.stable or "", low, high)]
 
 
+def orphans(s: Situation) -> list[Action]:
+    """Autoscalers whose Deployment somebody deleted, of revisions that have no part now (R2)."""
+    keep = {s.stable, s.previous, *(d.revision for d in s.observed.deployments)}
+    return [
+        RemoveAutoscaler(autoscaler.revision, autoscaler.uid)
+        for autoscaler in s.observed.autoscalers
+        if autoscaler.revision not in keep
+    ]
+
+
 def notes(s: Situation, draft: Draft) -> list[Action]:
     """Later facts on the wanted revision's record: its verdict (R9), commands consumed (R16).
 

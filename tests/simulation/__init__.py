@@ -1,0 +1,34 @@
+"""The operator against a simulated cluster, in virtual time, with an adversary.
+
+What is real: `core`, `render` and `engine` of the operator, with its caches, reflectors, queue,
+workers and executor. What is simulated, each in a file of its own:
+
+- `server`: the API server. Versions, preconditions by uid and version, creation by POST,
+  server-side apply with owners of fields (`fields`), merge patches, /scale, /status, deletion,
+  histories that watches follow and that expire, and what it refuses (`admission`: immutable
+  records and selectors, the CRD's schema of spec and status).
+- `controllers`: Deployment → pods, Service → EndpointSlice (late), HPA → replicas, garbage
+  collection by owner, nodes that stay silent.
+- `kubelet`: pods from pending to ready or to one of the ways to fail; graceful ends, evictions
+  with `DisruptionTarget`, lost nodes. Times are whole seconds, as Kubernetes writes them.
+- `client`: the operator's connection, with faults: writes refused, or lost before or after their
+  effect; requests that take time; watches that are late, doubled, cut, or told 410 Gone; and the
+  death of the process before or after any write.
+- `clock`: the event loop in virtual time. It jumps from timer to timer; the operator's own clock
+  can be set wrong.
+
+What is not: ReplicaSets (a Deployment owns its pods), paging of lists, TLS, kopf (its relist and
+its `on.event` are imitated), the Lease, quotas, and real requests of callers: they are taken to
+go to the endpoints. tests/api proves on a real API server what is relied on here.
+
+`operators` runs the operator in two forms over the same world: the decisions alone, with caches
+that are always fresh (very many states), and the whole engine. `adversary` holds all that may
+happen, as rules of a hypothesis state machine; `witness` sees every write of the operator and
+says which rule of the design it breaks. A run ends in calm: the model must arrive where its spec
+leads, and then write nothing any more.
+
+    pytest tests/simulation                        what `make test` runs: the same every time
+    pytest tests/simulation --simulation=nightly   many more runs, at random; the seed is printed
+
+A falsifying example becomes a small test with a name: test_found.py here, or one in tests/core.
+"""

@@ -1,0 +1,95 @@
+"""What the adversary found, each as a small story with a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from canarium.kube import kinds
+from canarium.render import labels
+from simulation import specs
+from simulation.clock import VirtualLoop
+from simulation.operators import Deciding
+from simulation.server import PERSON
+from simulation.witness import Witness
+from simulation.world import KEY, World
+
+rule = pytest.mark.rule
+
+
+class Story:
+    """A world with the decisions in it, told step by step."""
+
+    def __init__(self) -> None:
+        self.loop = VirtualLoop()
+        self.world = World(self.loop)
+        self.witness = Witness(self.world)
+        self.operator = Deciding(self.loop, self.world)
+
+    def apply(self, seconds: float, **settings: Any) -> None:
+        self.world.apply(specs.spec(**settings))
+        self.operator.start()
+        self.operator.advance(seconds)
+
+    def floors(self) -> dict[str, int]:
+        """The autoscalers' minimum by revision."""
+        return {
+            a["metadata"]["labels"][labels.REVISION]: a["spec"]["minReplicas"]
+            for a in self.world.server.all(kinds.AUTOSCALERS)
+        }
+
+    def part(self, name: str) -> str:
+        revision: str = self.world.status()[name]["revision"]
+        return revision
+
+
+@pytest.fixture
+def story() -> Iterator[Story]:
+    story = Story()
+    yield story
+    story.operator.kill()
+    story.loop.close()
+    assert not story.witness.violations
+
+
+@rule("R5", "R15")
+def test_old_version_keeps_its_floor_from_promotion_to_the_end_of_the_bake(story: Story) -> None:
+    story.world.autoscalers.load = 3
+    story.apply(12.0, scaling="auto", strategy="BlueGreen")
+    story.apply(5.0, scaling="auto", strategy="BlueGreen", version="v2")
+    assert story.world.status()["phase"] == "Baking"
+    story.world.autoscalers.load = 1  # Nothing reaches it any more.
+    story.operator.advance(5.0)
+    previous = story.part("previous")
+    assert story.floors()[previous] == 3
+    assert story.world.ready(previous) == 3
+
+
+@rule("R2", "R23")
+def test_autoscaler_goes_whose_deployment_somebody_deleted(story: Story) -> None:
+    story.apply(12.0, scaling="auto", strategy="BlueGreen")
+    story.apply(6.0, scaling="auto", strategy="BlueGreen", version="v2")
+    assert len(story.floors()) == 2
+    name = f"{KEY[1]}-{story.part('previous')}"
+    story.world.server.delete(kinds.DEPLOYMENTS, (KEY[0], name), actor=PERSON)
+    story.operator.advance(60.0)
+    assert set(story.floors()) == {story.part("stable")}
+
+
+@rule("R12", "R18")
+def test_candidate_note_that_somebody_removed_is_put_back_and_the_steps_go_on(
+    story: Story,
+) -> None:
+    story.apply(12.0)
+    story.apply(8.0, version="v2")
+    assert story.world.status()["weight"] == 25
+    patch = {"metadata": {"annotations": {labels.CANDIDATE: None}}}
+    story.world.server.merge(kinds.SERVICES, KEY, patch, PERSON)
+    story.operator.advance(0.1)
+    service = story.world.service()
+    assert service
+    assert service["metadata"]["annotations"][labels.CANDIDATE] == story.part("candidate")
+    story.operator.advance(30.0)
+    assert story.world.status()["version"] == "v2"
