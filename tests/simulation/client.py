@@ -85,7 +85,13 @@ class Connection:
 
     # --- writes -----------------------------------------------------------------------------
 
-    async def create(self, resource: Resource, namespace: str | None, body: Body) -> Body:
+    async def create(
+        self, resource: Resource, namespace: str | None, body: Body, *, dry_run: bool = False
+    ) -> Body:
+        if dry_run:
+            await self._travel()
+            return clone(body)
+
         def effect() -> Body:
             body["metadata"].setdefault("namespace", namespace)
             return self._server.create(resource, body, OPERATOR)

@@ -11,7 +11,7 @@ from simulation.adversary import Adversary
 
 #: Runs by size of the simulation and by test class, and the most steps of a run.
 RUNS = {
-    "test": {"TestDecisions": 250, "TestWholeEngine": 60},
+    "test": {"TestDecisions": 150, "TestWholeEngine": 40},
     "nightly": {"TestDecisions": 20_000, "TestWholeEngine": 5_000},
 }
 STEPS = {"test": 25, "nightly": 60}

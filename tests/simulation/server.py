@@ -31,6 +31,8 @@ KINDS = (
     kinds.ENDPOINT_SLICES,
     kinds.AUTOSCALERS,
     kinds.EVENTS,
+    kinds.RUNTIMES,
+    kinds.CLUSTER_RUNTIMES,
 )
 
 

@@ -93,3 +93,21 @@ def test_candidate_note_that_somebody_removed_is_put_back_and_the_steps_go_on(
     assert service["metadata"]["annotations"][labels.CANDIDATE] == story.part("candidate")
     story.operator.advance(30.0)
     assert story.world.status()["version"] == "v2"
+
+
+@rule("R5", "R8")
+def test_stable_keeps_its_floor_while_the_traffic_of_a_failed_candidate_comes_back(
+    story: Story,
+) -> None:
+    story.world.autoscalers.load = 3
+    story.apply(12.0, scaling="auto")
+    story.apply(8.0, scaling="auto", version="v2")
+    story.world.endpoints.lag = 3.0
+    for pod in story.world.pods(story.part("candidate")):
+        story.world.kubelet.strike(pod, "crashes")
+    story.world.autoscalers.load = 1
+    story.operator.advance(1.0)
+    assert story.world.status()["phase"] == "RollingBack"
+    assert story.floors() == {story.part("stable"): 3}
+    story.operator.advance(60.0)
+    assert story.floors() == {story.part("stable"): 1}

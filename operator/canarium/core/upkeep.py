@@ -45,7 +45,9 @@ def scaling(s: Situation, draft: Draft) -> list[Action]:
         if deployment.replicas != s.count:
             actions.append(Scale(s.stable or "", s.count))
         return actions
-    shared = draft.candidate is not None or s.previous is not None
+    # A candidate that failed a moment ago counts: its traffic comes back now.
+    others = any(d.revision != s.stable for d in s.observed.deployments)
+    shared = draft.candidate is not None or others
     low = s.count if shared else s.settings.min_replicas
     high = max(low, s.settings.max_replicas)
     wake: list[Action] = [Scale(s.stable or "", low)] if deployment.replicas == 0 else []
