@@ -7,6 +7,7 @@ is a new folder and an old one keeps working. `KUBEBUILDER_ASSETS` takes precede
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -22,14 +23,14 @@ _MODULES = Path(__file__).parent / "go"
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A binary: the folder (below `root`) of the module that it is built in, that module's path,
+    """A binary: the folder (below `root`, or our own modules) of the module that it is built in, that module's path,
     its package.
     """
 
     folder: str
     module: str
     package: str
-    root: Path = _MODULES
+    root: Path | None = None
 
 
 def _kubernetes(name: str) -> Tool:
@@ -85,10 +86,14 @@ def ensure(names: Iterable[str], progress: Progress) -> None:
         find(name, progress)
 
 
+def _module(tool: Tool) -> Path:
+    return (tool.root or _MODULES) / tool.folder
+
+
 def place(name: str) -> Path:
     """Where the cached binary `name` is or will be."""
     tool = TOOLS[name]
-    module = tool.root / tool.folder
+    module = _module(tool)
     content = (module / "go.mod").read_bytes() + (module / "go.sum").read_bytes()
     key = f"{name}-{version(tool)}-{hashlib.sha256(content).hexdigest()[:8]}"
     return paths.cache() / "bin" / key / name
@@ -96,11 +101,38 @@ def place(name: str) -> Path:
 
 def version(tool: Tool) -> str:
     """The version of a tool as its go.mod requires it, such as v1.36.3."""
-    text = (tool.root / tool.folder / "go.mod").read_text()
+    text = (_module(tool) / "go.mod").read_text()
     found = re.search(rf"^\s*{re.escape(tool.module)} (v\S+)", text, re.MULTILINE)
     if found is None:
         raise BuildFailed(f"{tool.folder}/go.mod does not require {tool.module}")
     return found[1]
+
+
+def source(name: str, progress: Progress | None = None) -> Path:
+    """The folder of a tool's own source, for manifests that belong to it. Raises BuildFailed."""
+    tool = TOOLS[name]
+    go = golang.go(_module(tool), progress or Progress())
+    asked = subprocess.run(
+        [go, "mod", "download", "-json", f"{tool.module}@{version(tool)}"],
+        cwd=_module(tool),
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode:
+        raise BuildFailed(f"{tool.module}: {asked.stderr[-2000:]}")
+    return Path(json.loads(asked.stdout)["Dir"])
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "GOFLAGS": "-mod=readonly -buildvcs=false",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+        "CGO_ENABLED": "0",
+    }
 
 
 def _build(name: str, path: Path, progress: Progress) -> None:
@@ -108,20 +140,13 @@ def _build(name: str, path: Path, progress: Progress) -> None:
     log = path.parent / "build.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
-    go = golang.go(tool.root / tool.folder, progress)
+    go = golang.go(_module(tool), progress)
     command = [go, "build", "-ldflags", _link_flags(tool), "-o", str(unfinished)]
-    environment = {
-        **os.environ,
-        "GOFLAGS": "-mod=readonly -buildvcs=false",
-        "GOTOOLCHAIN": "local",
-        "GOWORK": "off",
-        "CGO_ENABLED": "0",
-    }
     with progress.step(f"building {name} {version(tool)} (once)", long=True), log.open("w") as out:
         result = subprocess.run(
             [*command, tool.package],
-            cwd=tool.root / tool.folder,
-            env=environment,
+            cwd=_module(tool),
+            env=_environment(),
             stdout=out,
             stderr=subprocess.STDOUT,
             check=False,

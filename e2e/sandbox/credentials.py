@@ -35,6 +35,7 @@ class Credentials:
             "proxy": ("system:kube-proxy", ""),
             "coredns": ("coredns", _ADMIN),
             "kwok": ("kwok", _ADMIN),
+            "argocd": ("argocd", _ADMIN),
         }
         lines = (
             f'{secrets.token_hex(16)},{user},{part},"{group}"'

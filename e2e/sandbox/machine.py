@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -59,6 +59,19 @@ def missing() -> tuple[str, ...]:
         return Path(witness).exists() or Path(_ELSEWHERE[package]).exists()
 
     return tuple(sorted(name for name, seen in _PACKAGES.items() if not there(name, seen)))
+
+
+def ensure(packages: Mapping[str, str], options: Options, progress: Progress) -> None:
+    """Debian packages, each with the command that it brings, for what is started on demand.
+
+    Installed where `options` allow it; else NoMode is raised, which says what to run.
+    """
+    path = f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM_PATH}"
+    lacking = [name for name, command in packages.items() if not shutil.which(command, path=path)]
+    if lacking and not options.install:
+        raise NoMode(f"run: apt-get install -y --no-install-recommends {' '.join(lacking)}")
+    if lacking:
+        install(lacking, progress)
 
 
 def install(packages: Sequence[str], progress: Progress) -> None:

@@ -15,6 +15,8 @@ from core.cluster import Cluster, spec
 
 ACTIONS = ("promote", "promote-full", "abort", "retry", "pause", "resume", "undo")
 NEW_YEAR = 1_767_225_600.0
+#: The token of a command that was given before.
+SEEN = "3999"
 ICONS = {
     "promote": "fa fa-fw fa-step-forward",
     "promote-full": "fa fa-fw fa-fast-forward",
@@ -58,6 +60,9 @@ class Scenario:
             "spec": cluster.spec if cluster else spec("1"),
         }
         if cluster:
+            given = {f"canarium.dev/{name}": value for name, value in cluster.annotations.items()}
+            if given:
+                made["metadata"] = {**made["metadata"], "annotations": given}
             status = cluster.status.model_dump(mode="json", by_alias=True, exclude_none=True)
             made["status"] = status
         return made
@@ -79,14 +84,22 @@ def _live() -> Cluster:
     return _new().run(10)
 
 
-def _rollout(seconds: float, *, broken: bool = False, **extra: Any) -> Callable[[], Cluster]:
-    """Version 1 is promoted, and version 2 was asked for `seconds` ago."""
+def _rollout(
+    seconds: float, *, broken: bool = False, command: str | None = None, **extra: Any
+) -> Callable[[], Cluster]:
+    """Version 1 is promoted, version 2 was asked for `seconds` ago, and a command just now."""
 
     def story() -> Cluster:
         cluster = _live()
         cluster.spec = _with("2", **extra)
         cluster.broken = {"2"} if broken else set()
-        return cluster.run(seconds)
+        cluster.run(seconds)
+        if command:
+            named = cluster.status.candidate or cluster.status.stable
+            assert named is not None
+            cluster.annotations = {command: f"{named.revision}/{SEEN}"}
+            cluster.run(5)
+        return cluster
 
     return story
 
@@ -129,6 +142,7 @@ def _undone() -> Cluster:
     return cluster.crash("2").run(10)
 
 
+MANUAL = {"steps": [{"weight": 25, "pause": "Manual"}, {"weight": 50}]}
 ROLLING = frozenset({"promote-full", "abort", "pause"})
 
 SCENARIOS: dict[str, Scenario] = {
@@ -162,6 +176,18 @@ SCENARIOS: dict[str, Scenario] = {
     "progressing_recreate": Scenario(
         _rollout(2, rollout={"strategy": "Recreate"}), "Progressing", ROLLING
     ),
+    "suspended_manual_gate": Scenario(
+        _rollout(20, rollout=MANUAL), "Suspended", ROLLING | {"promote"}
+    ),
+    "suspended_by_command": Scenario(
+        _rollout(6, command="pause"), "Suspended", frozenset({"abort", "resume"})
+    ),
+    "suspended_while_baking": Scenario(
+        _rollout(30, command="pause"),
+        "Suspended",
+        frozenset({"resume", "undo"}),
+    ),
+    "aborted": Scenario(_rollout(6, command="abort"), "Degraded", frozenset({"retry"})),
     "suspended_by_spec": Scenario(_rollout(6, paused=True), "Suspended", frozenset({"abort"})),
     "baking": Scenario(_rollout(35), "Healthy", frozenset({"pause", "undo"})),
     "rolling_back": Scenario(_rolling_back, "Degraded", frozenset({"retry"})),
@@ -172,11 +198,12 @@ SCENARIOS: dict[str, Scenario] = {
 
 #: For each action a state in which it is shown at work.
 SHOWN = {
-    "promote": "progressing_step_pause",
+    "promote": "suspended_manual_gate",
     "promote-full": "progressing_step_pause",
     "abort": "progressing_step_pause",
     "retry": "rolled_back",
     "pause": "baking",
+    "resume": "suspended_by_command",
     "undo": "baking",
 }
 
