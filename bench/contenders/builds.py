@@ -41,7 +41,7 @@ def module(name: str) -> Path:
     from sandbox.progress import Progress
 
     tool = PEERS[name]
-    folder = tool.root / tool.folder
+    folder = binaries.module_folder(tool)
     done = subprocess.run(
         [golang.go(folder, Progress()), "mod", "download", "-json", tool.module],
         cwd=folder,

@@ -23,8 +23,8 @@ _MODULES = Path(__file__).parent / "go"
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A binary: the folder (below `root`, or our own modules) of the module that it is built in, that module's path,
-    its package.
+    """A binary: the folder (below `root`, else our own modules) of the module that it is built in,
+    that module's path, its package.
     """
 
     folder: str
@@ -86,14 +86,15 @@ def ensure(names: Iterable[str], progress: Progress) -> None:
         find(name, progress)
 
 
-def _module(tool: Tool) -> Path:
+def module_folder(tool: Tool) -> Path:
+    """Where the Go module of `tool` is."""
     return (tool.root or _MODULES) / tool.folder
 
 
 def place(name: str) -> Path:
     """Where the cached binary `name` is or will be."""
     tool = TOOLS[name]
-    module = _module(tool)
+    module = module_folder(tool)
     content = (module / "go.mod").read_bytes() + (module / "go.sum").read_bytes()
     key = f"{name}-{version(tool)}-{hashlib.sha256(content).hexdigest()[:8]}"
     return paths.cache() / "bin" / key / name
@@ -101,7 +102,7 @@ def place(name: str) -> Path:
 
 def version(tool: Tool) -> str:
     """The version of a tool as its go.mod requires it, such as v1.36.3."""
-    text = (_module(tool) / "go.mod").read_text()
+    text = (module_folder(tool) / "go.mod").read_text()
     found = re.search(rf"^\s*{re.escape(tool.module)} (v\S+)", text, re.MULTILINE)
     if found is None:
         raise BuildFailed(f"{tool.folder}/go.mod does not require {tool.module}")
@@ -111,10 +112,10 @@ def version(tool: Tool) -> str:
 def source(name: str, progress: Progress | None = None) -> Path:
     """The folder of a tool's own source, for manifests that belong to it. Raises BuildFailed."""
     tool = TOOLS[name]
-    go = golang.go(_module(tool), progress or Progress())
+    go = golang.go(module_folder(tool), progress or Progress())
     asked = subprocess.run(
         [go, "mod", "download", "-json", f"{tool.module}@{version(tool)}"],
-        cwd=_module(tool),
+        cwd=module_folder(tool),
         env=_environment(),
         capture_output=True,
         text=True,
@@ -140,12 +141,12 @@ def _build(name: str, path: Path, progress: Progress) -> None:
     log = path.parent / "build.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
-    go = golang.go(_module(tool), progress)
+    go = golang.go(module_folder(tool), progress)
     command = [go, "build", "-ldflags", _link_flags(tool), "-o", str(unfinished)]
     with progress.step(f"building {name} {version(tool)} (once)", long=True), log.open("w") as out:
         result = subprocess.run(
             [*command, tool.package],
-            cwd=_module(tool),
+            cwd=module_folder(tool),
             env=_environment(),
             stdout=out,
             stderr=subprocess.STDOUT,
