@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from canarium.api import generate
-from generators import chartreadme, reference, values, valuesschema
+from generators import chartreadme, reference, runtimes, values, valuesschema
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "canarium"
@@ -23,11 +23,13 @@ def files() -> dict[Path, str]:
     crds = [yaml.safe_load(text) for path, text in made.items() if path.parent.name == "crds"]
     known = values.read(CHART / "values.yaml")
     readme = CHART / "README.md"
+    page = ROOT / "docs" / "runtimes.md"
     return {
         **made,
         CHART / "values.schema.json": valuesschema.schema(known),
         readme: chartreadme.filled(readme.read_text(), known),
         ROOT / "docs" / "reference.md": reference.page(crds),
+        page: runtimes.filled(page.read_text()),
     }
 
 

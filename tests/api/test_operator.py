@@ -119,7 +119,7 @@ async def test_unknown_runtime_is_a_condition_and_serving_goes_on(cluster: Clust
     stable = (await cluster.phase("Ready", "1"))["stable"]["revision"]
     cluster.apply("2", runtime={"name": "no-such"})
     status = await cluster.phase("Invalid")
-    assert "spec.runtime.name: no runtime 'no-such'; known: mlserver-sklearn" in status["message"]
+    assert "spec.runtime.name: there is no runtime no-such; known: bentoml" in status["message"]
     assert await served(cluster) == {stable}
 
 
