@@ -42,6 +42,8 @@ class FakeApi:
         self.watches: list[list[Any]] = []
         self.watched: list[str] = []
         self.down = False
+        self.slow: asyncio.Event | None = None
+        self.required = ""
         self._dropped = asyncio.Event()
         self.url = ""
 
@@ -66,6 +68,10 @@ class FakeApi:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
         self.bodies.append(await request.read())
+        if self.slow:
+            await self.slow.wait()
+        if self.required and request.headers.get("Authorization") != self.required:
+            return self.status(401, "Unauthorized")
         if self.faults:
             return self.faults.pop(0)
         if self.down:
@@ -125,6 +131,10 @@ class FakeApi:
             await response.write(orjson.dumps(event) + b"\n")
         await self._dropped.wait()
         return self._abort(request, response)
+
+    def requires(self, header: str) -> None:
+        """From now on only requests with this `Authorization` are answered."""
+        self.required = header
 
     def drop_watches(self) -> None:
         """Breaks the watches that hang now."""
