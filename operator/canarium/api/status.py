@@ -28,7 +28,8 @@ class Condition(StatusPart):
     """A condition as the API conventions have it."""
 
     type: str = Field(
-        description="Available, Ready, Progressing, RolledBack, Reconciling or Stalled."
+        description="Available, Ready, Progressing, RolledBack, Reconciling, Stalled, or, "
+        "where there is an analysis, AnalysisReady."
     )
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: str = Field(description="Why, in one CamelCase word.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from canarium.api.status import (
+    AnalysisStatus,
     CommandEcho,
     Condition,
     Failure,
@@ -38,6 +39,9 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
     serving = s.observed.record(draft.stable)
     down = s.down_since if draft.stable == s.stable else None
     parts = [part for part in (stable, candidate, previous) if part]
+    analysis = gate.analysis_status(
+        s, running=bool(draft.candidate or draft.previous or draft.failure)
+    )
     return Status(
         observed_generation=generation,
         phase=phase,
@@ -55,13 +59,11 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
         stable_down_since=stamp(down) if down is not None else None,
         hold=draft.hold,
         pause=s.pause,
-        analysis=gate.analysis_status(
-            s, running=bool(draft.candidate or draft.previous or draft.failure)
-        ),
+        analysis=analysis,
         failure=_kept_failure(s, draft),
         warnings=warnings(s),
         commands=_commands(s),
-        conditions=_conditions(s, phase, draft, generation),
+        conditions=_conditions(s, phase, draft, generation, analysis),
         history=_history(s, draft.outcome),
     )
 
@@ -162,7 +164,13 @@ def _outdated(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
     return (("RuntimeOutdated", True, "NewerRuntime", text),)
 
 
-def _conditions(s: Situation, phase: str, draft: Draft, generation: int) -> tuple[Condition, ...]:
+def _conditions(
+    s: Situation,
+    phase: str,
+    draft: Draft,
+    generation: int,
+    analysis: AnalysisStatus | None,
+) -> tuple[Condition, ...]:
     # Endpoints, not pods: a Service that was just changed does not serve yet.
     served = bool(s.observed.service and s.observed.service.endpoints)
     current = draft.stable is not None and draft.stable == s.target
@@ -200,6 +208,11 @@ def _conditions(s: Situation, phase: str, draft: Draft, generation: int) -> tupl
         ),
     )
     facts += _outdated(s)
+    if s.settings.judging:
+        # Not the version's fault: what is asked of it cannot be asked so (R21).
+        fault = gate.spec_fault(analysis)
+        told = fault or ("AsSpecified", "")
+        facts = (*facts, ("AnalysisReady", fault is None, *told))
     old = {condition.type: condition for condition in s.status.conditions}
     result = []
     for kind, value, why, text in facts:

@@ -15,6 +15,7 @@ from canarium.kube.api import Api
 from canarium.signals import answers, credentials, prometheus, webcheck
 from canarium.signals.credentials import Unavailable
 from canarium.signals.exposition import Unreadable, parse
+from canarium.signals.jsonpath import BadPath, compiled
 from canarium.signals.presets import measure_of, own_series
 from canarium.signals.scene import Place, Scene
 from canarium.signals.templates import BadTemplate, filled
@@ -129,7 +130,7 @@ class Looker:
                 return await self._answers(scene, watch, check.answers)
         except Unavailable as error:
             return Missing(str(error), error=True, reason="InvalidCredentials")
-        except BadTemplate as error:
+        except (BadTemplate, BadPath) as error:
             return Missing(str(error), error=True, reason="InvalidQuery")
         measure = measure_for(check, scene)
         if isinstance(measure, Missing):
@@ -148,6 +149,9 @@ class Looker:
         }
         if check.web:
             web = check.web
+            for path in (web.path, web.samples_path):
+                if path:
+                    compiled(path)
             patience = seconds(web.timeout) if web.timeout else _PATIENCE
             where = await credentials.endpoint(
                 self._api, scene.namespace, filled(web.url, names), web.authentication, patience
