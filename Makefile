@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 SHELL := /bin/bash
 
-.PHONY: demo demo-down test test-unit rules check generate lock clean
+.PHONY: dist sbom demo demo-down test test-unit rules check generate lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
@@ -44,6 +44,13 @@ generate: .venv/.ready        ## CRDs, references, the chart's schema and README
 	$(PY) -m generators
 	$(PY) -m canarium.diagram
 	$(PY) tests/argocd/generate.py
+
+dist: .venv/.ready            ## the wheel: the same bytes whenever and wherever it is built
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) -m hatchling build -t wheel
+
+sbom: .venv/.ready            ## dist/canarium.cdx.json: every package that the image carries
+	@mkdir -p dist
+	.venv/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium.cdx.json requirements/runtime.txt
 
 lock:                         ## re-locks the requirements, with hashes and no addresses
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.txt

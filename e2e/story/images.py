@@ -20,19 +20,19 @@ BEHAVIOURS = {
 }
 
 
-def operator_image() -> Image:
-    """The operator on Debian's Python, with exactly the locked requirements."""
+def operator_image(root: Path = ROOT, tag: str = "0.1.0") -> Image:
+    """The operator of the checkout `root` on Debian's Python, with its locked requirements."""
     locked = [
         line.split(" ")[0]
-        for line in (ROOT / "requirements" / "runtime.txt").read_text().splitlines()
+        for line in (root / "requirements" / "runtime.txt").read_text().splitlines()
         if "==" in line and not line.startswith((" ", "#"))
     ]
     return Image(
-        "canarium.dev/canarium:0.1.0",
+        f"canarium.dev/canarium:{tag}",
         [
             images.python_base(),
             images.pip(locked),
-            images.folder(ROOT / "operator" / "canarium", "/app/canarium"),
+            images.folder(root / "operator" / "canarium", "/app/canarium"),
         ],
         entrypoint=["python3", "-m", "canarium"],
         env={"PYTHONPATH": "/app:/opt/site", "PYTHONDONTWRITEBYTECODE": "1"},

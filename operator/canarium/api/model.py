@@ -92,8 +92,8 @@ class Scaling(Part):
 
     replicas: Replicas | None = Field(
         None,
-        description="Fixed count; default 1. `kubectl scale` and a HorizontalPodAutoscaler of "
-        "your own change this field, and need it to be set.",
+        description="Fixed count; default 1. `kubectl scale` sets it; a HorizontalPodAutoscaler "
+        "of your own that targets the model needs it to be set already.",
     )
     min_replicas: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None, description="The autoscaler's lower bound; default 1. Needs maxReplicas."

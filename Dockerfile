@@ -1,0 +1,23 @@
+# The operator's image: what is built stays behind, what runs is Python and the locked packages.
+# PYTHON is pinned by version here; a release pins it by digest:
+#   docker build --build-arg PYTHON=docker.io/library/python:3.11.14-slim-bookworm@sha256:… .
+ARG PYTHON=docker.io/library/python:3.11.14-slim-bookworm
+
+FROM ${PYTHON} AS build
+WORKDIR /src
+COPY requirements/runtime.txt requirements/
+# Every package by its hash: what was locked, or nothing.
+RUN pip install --no-cache-dir --no-compile --require-hashes --only-binary=:all: \
+    --target /opt/site -r requirements/runtime.txt
+COPY operator/canarium /opt/site/canarium
+RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/site
+
+FROM ${PYTHON}
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title=canarium \
+      org.opencontainers.image.licenses=Apache-2.0 \
+      org.opencontainers.image.version=${VERSION}
+COPY --from=build /opt/site /opt/site
+ENV PYTHONPATH=/opt/site PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 65532:65532
+ENTRYPOINT ["python", "-m", "canarium"]

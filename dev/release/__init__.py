@@ -1,0 +1,1 @@
+"""A release: its version everywhere, the changelog, and what is shipped."""

@@ -1,0 +1,45 @@
+"""`python -m release v1.2.3`: version, changelog and generated files; then one commits and tags.
+
+`python -m release --check v1.2.3` writes nothing and exits 1 unless all places state the version.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from release.version import Unusable, of_tag, state, stated
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(arguments: list[str]) -> int:
+    """Prepares or checks a release; the exit code."""
+    check = "--check" in arguments
+    tags = [word for word in arguments if word != "--check"]
+    if len(tags) != 1:
+        print(__doc__)
+        return 2
+    try:
+        version = of_tag(tags[0])
+        if check:
+            wrong = {n: said for n, said in stated(ROOT).items() if said != {version}}
+            for name, said in wrong.items():
+                print(f"{name} says {', '.join(sorted(said)) or 'nothing'}, not {version}")
+            return 1 if wrong else 0
+        state(ROOT, version)
+    except Unusable as error:
+        print(error)
+        return 2
+    for command in (
+        [sys.executable, "-m", "towncrier", "build", "--yes", "--version", version],
+        [sys.executable, "-m", "generators"],
+    ):
+        subprocess.run(command, cwd=ROOT, check=True)
+    print(f"commit this, then: git tag -s v{version}; make dist sbom")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

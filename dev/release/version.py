@@ -1,0 +1,44 @@
+"""The one version, in each place that says it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+#: File → what stands around the version there.
+_PLACES = {
+    "pyproject.toml": r'(?m)^(version = ")([^"]+)(")$',
+    "operator/canarium/__init__.py": r'(?m)^(VERSION = ")([^"]+)(")$',
+    "charts/canarium/Chart.yaml": r"(?m)^((?:appV|v)ersion: )(\S+)()$",
+}
+_VERSION = re.compile(r"\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?")
+
+
+class Unusable(ValueError):
+    """A version that cannot be released; the text says why."""
+
+
+def of_tag(tag: str) -> str:
+    """The version of a tag such as v1.2.0. Raises Unusable."""
+    version = tag.removeprefix("v")
+    if not tag.startswith("v") or not _VERSION.fullmatch(version):
+        raise Unusable(f"{tag!r}: a tag is v1.2.3, or v1.2.3-rc.1")
+    return version
+
+
+def stated(root: Path) -> dict[str, set[str]]:
+    """File → the versions that it states."""
+    return {
+        name: {found[1] for found in re.findall(pattern, (root / name).read_text())}
+        for name, pattern in _PLACES.items()
+    }
+
+
+def state(root: Path, version: str) -> None:
+    """Writes `version` into every place below `root`. Raises Unusable when one is missing."""
+    for name, pattern in _PLACES.items():
+        path = root / name
+        text, count = re.subn(pattern, rf"\g<1>{version}\g<3>", path.read_text())
+        if not count:
+            raise Unusable(f"{name}: no version found")
+        path.write_text(text)

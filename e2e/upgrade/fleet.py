@@ -1,0 +1,167 @@
+"""Models in every phase, and what must not change about them when the operator does."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sandbox import Sandbox
+
+NAMESPACE = "fleet"
+_CHILDREN = "deployments,services,controllerrevisions,horizontalpodautoscalers"
+#: Model → the versions that it is given, one after the other has settled, and its phase then.
+PHASES = {
+    "stable": "Ready",
+    "midstep": "Progressing",
+    "paused": "Progressing",
+    "baking": "Baking",
+    "quarantined": "RolledBack",
+}
+_LONG = [{"weight": 50, "pause": "30m"}]
+_NONE = {"bakeTime": "1s"}
+
+
+class Fleet:
+    """The models of one namespace."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        sandbox.kubectl("create", "namespace", NAMESPACE)
+
+    def kubectl(self, *words: str, stdin: str | None = None) -> str:
+        return self._sandbox.kubectl("-n", NAMESPACE, *words, stdin=stdin)
+
+    def start(self) -> None:
+        """Brings every model into its phase."""
+        for name in PHASES:
+            self.apply(name, "v1", rollout=_NONE)
+        for name in PHASES:
+            self.until(name, lambda s: s.get("phase") == "Ready", "first version")
+        self.apply("midstep", "v2", rollout={"steps": _LONG, "bakeTime": "2s"})
+        self.apply("paused", "v2", rollout={"steps": _LONG, "bakeTime": "2s"})
+        self.apply("baking", "v2", rollout={"bakeTime": "30m"})
+        self.apply("quarantined", "v3", rollout=_NONE)
+        for name in ("midstep", "paused"):
+            self.until(name, lambda s: s.get("weight") == 50, "weight 50")
+        self.patch("paused", {"paused": True})
+        for name, phase in PHASES.items():
+            self.until(name, lambda s, phase=phase: s.get("phase") == phase, phase)  # type: ignore[misc]
+
+    def apply(self, name: str, tag: str, **spec: Any) -> None:
+        readiness = {"path": "/ready", "periodSeconds": 1}
+        body = {
+            "apiVersion": "canarium.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": {"name": name},
+            "spec": {
+                "model": {"version": tag},
+                "runtime": {"image": f"canarium.dev/story:{tag}", "readiness": readiness},
+                "scaling": {"replicas": 1},
+                **spec,
+            },
+        }
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+
+    def patch(self, name: str, spec: Mapping[str, Any]) -> None:
+        self.kubectl("patch", "md", name, "--type=merge", "-p", json.dumps({"spec": spec}))
+
+    def until(
+        self, name: str, holds: Callable[[dict[str, Any]], bool], what: str, seconds: float = 90
+    ) -> dict[str, Any]:
+        """The status, once it is of the present spec and `holds`."""
+        end = time.monotonic() + seconds
+        status: dict[str, Any] = {}
+        while time.monotonic() < end:
+            model = json.loads(self.kubectl("get", "md", name, "-o", "json"))
+            status = model.get("status", {})
+            fresh = status.get("observedGeneration") == model["metadata"]["generation"]
+            if fresh and holds(status):
+                return status
+            time.sleep(0.2)
+        pods = self.kubectl("get", "pods", "-o", "wide")
+        told = json.dumps(status, indent=1)
+        raise AssertionError(f"{name}: no {what} in {seconds} s: {told}\n{pods}")
+
+    def children(self) -> dict[str, Any]:
+        """Kind and name of every child → all of it that is not status, its writers included.
+
+        Its resourceVersion only where there is no status: Kubernetes' own controllers write that
+        whenever a pod's readiness changes.
+        """
+        found = json.loads(self.kubectl("get", _CHILDREN, "-o", "json", "--show-managed-fields"))
+        return {f"{i['kind']} {i['metadata']['name']}": _lasting(i) for i in found["items"]}
+
+    def writes(self, since: int) -> list[str]:
+        """Verb and resource of all that the operator wrote here after line `since` of the log."""
+        events = [json.loads(line) for line in self._audited()[since:]]
+        return [
+            "/".join(filter(None, (e["verb"], ref["resource"], ref.get("subresource"))))
+            for e in events
+            if e["stage"] == "ResponseComplete"
+            and e["user"]["username"].startswith("system:serviceaccount:canarium:")
+            and e["verb"] in ("create", "update", "patch", "delete", "deletecollection")
+            and (ref := e.get("objectRef", {})).get("namespace") == NAMESPACE
+        ]
+
+    def moment(self) -> int:
+        """A place in the log, for `writes`."""
+        return len(self._audited())
+
+    def _audited(self) -> list[str]:
+        lines = self._sandbox.audit_log.read_text().splitlines(keepends=True)
+        return [line for line in lines if line.endswith("\n")]
+
+    def pods(self) -> dict[str, tuple[str, int]]:
+        """Name of every pod → its uid and the restarts of its containers."""
+        found = json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
+        return {
+            item["metadata"]["name"]: (
+                item["metadata"]["uid"],
+                sum(c["restartCount"] for c in item["status"].get("containerStatuses", ())),
+            )
+            for item in found
+        }
+
+    def told(self) -> dict[str, tuple[Any, ...]]:
+        """Of every model: generation, phase, and which revisions it has at which weight."""
+        found = json.loads(self.kubectl("get", "md", "-o", "json"))["items"]
+
+        def revision(part: dict[str, Any] | None) -> str | None:
+            return part["revision"] if part else None
+
+        return {
+            item["metadata"]["name"]: (
+                item["metadata"]["generation"],
+                item["status"]["phase"],
+                item["status"].get("weight"),
+                *(revision(item["status"].get(k)) for k in ("stable", "candidate", "previous")),
+            )
+            for item in found
+        }
+
+    def settle(self, seconds: float = 90) -> None:
+        """Waits until Kubernetes' own controllers have stopped to write, and pods to end."""
+        end = time.monotonic() + seconds
+        before = (self.children(), self.pods())
+        while time.monotonic() < end:
+            time.sleep(3)
+            ending = self.kubectl(
+                "get", "pods", "-o", "jsonpath={.items[*].metadata.deletionTimestamp}"
+            )
+            now = (self.children(), self.pods())
+            if now == before and not ending:
+                return
+            before = now
+        raise AssertionError(f"children or pods still change: {before}")
+
+
+def _lasting(item: dict[str, Any]) -> dict[str, Any]:
+    meta = item["metadata"]
+    kept = {key: value for key, value in item.items() if key not in ("metadata", "status")}
+    keys = ["uid", "generation", "labels", "annotations", "ownerReferences"]
+    if "status" not in item or item["kind"] == "Service":
+        keys.append("resourceVersion")
+    writers = [m for m in meta["managedFields"] if m.get("subresource") != "status"]
+    return {**kept, "metadata": {key: meta.get(key) for key in keys}, "writers": writers}

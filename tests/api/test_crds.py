@@ -1,0 +1,140 @@
+"""The CRDs on a real API server: structure, what kubectl shows, scaling, shared ownership."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.controlplane import ControlPlane
+
+NAMESPACE = "crds"
+
+
+@pytest.fixture(scope="module")
+def space(plane: ControlPlane) -> Iterator[str]:
+    """A namespace that no operator's answer matters in."""
+    plane.kubectl("create", "namespace", NAMESPACE)
+    yield NAMESPACE
+    plane.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def put(plane: ControlPlane, name: str, spec: dict[str, Any], *words: str) -> str:
+    body = {
+        "apiVersion": "canarium.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": spec,
+    }
+    said: str = plane.kubectl("apply", *words, "-f", "-", stdin=json.dumps(body))
+    return said
+
+
+SPEC: dict[str, Any] = {
+    "model": {"version": "1"},
+    "runtime": {"image": "a:1", "readiness": {"path": "/ready"}},
+}
+
+
+def published(plane: ControlPlane, seconds: float = 30) -> None:
+    """Waits until kubectl can know the kind: names and schema are published a while after."""
+    end = time.monotonic() + seconds
+    ours = "apis/canarium.dev/v1alpha1"
+    while ours not in plane.kubectl("get", "--raw", "/openapi/v3") or " md " not in plane.kubectl(
+        "api-resources", "--api-group=canarium.dev", "--cached=false"
+    ):
+        assert time.monotonic() < end, "no schema is published"
+        time.sleep(0.2)
+
+
+def test_every_crd_is_structural_and_accepted(plane: ControlPlane) -> None:
+    crds = json.loads(plane.kubectl("get", "crd", "-o", "json"))["items"]
+    ours = [c for c in crds if c["spec"]["group"] == "canarium.dev"]
+    assert len(ours) == 3
+    for crd in ours:
+        state = {c["type"]: c["status"] for c in crd["status"]["conditions"]}
+        assert state["Established"] == state["NamesAccepted"] == "True"
+        assert state.get("NonStructuralSchema", "False") == "False"
+
+
+def test_kubectl_explains_a_field_by_short_name(plane: ControlPlane) -> None:
+    published(plane)
+    said = plane.kubectl("explain", "md.spec.rollout")
+    plain = " ".join(said.split())
+    for words in ("FIELDS", "steps", "bakeTime", "How long the old version stays warm"):
+        assert words in plain, said
+    assert "<no description>" not in said
+    assert "<no description>" not in plane.kubectl("explain", "md.status")
+
+
+def test_columns_are_printed_and_the_category_lists_all_kinds(
+    plane: ControlPlane, space: str
+) -> None:
+    put(plane, "listed", SPEC)
+    said = plane.kubectl("-n", space, "get", "md", "listed")
+    assert said.split()[:4] == ["NAME", "PHASE", "READY", "VERSION"]
+    assert "listed" in plane.kubectl("-n", space, "get", "canarium")
+
+
+def test_kubectl_scales_a_fixed_count(plane: ControlPlane, space: str) -> None:
+    put(plane, "scaled", {**SPEC, "scaling": {"replicas": 1}})
+    plane.kubectl("-n", space, "scale", "md/scaled", "--replicas=4")
+    asked = ("-n", space, "get", "md", "scaled", "-o", "jsonpath={.spec.scaling.replicas}")
+    assert plane.kubectl(*asked) == "4"
+
+
+def test_kubectl_sets_a_count_that_was_absent(plane: ControlPlane, space: str) -> None:
+    put(plane, "absent", SPEC)
+    plane.kubectl("-n", space, "scale", "md/absent", "--replicas=4")
+    asked = ("-n", space, "get", "md", "absent", "-o", "jsonpath={.spec.scaling.replicas}")
+    assert plane.kubectl(*asked) == "4"
+
+
+def test_an_autoscaler_is_told_that_the_count_is_absent(plane: ControlPlane, space: str) -> None:
+    """It reads the subresource first; what the field's description says."""
+    put(plane, "unset", SPEC)
+    path = f"/apis/canarium.dev/v1alpha1/namespaces/{space}/modeldeployments/unset/scale"
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        plane.kubectl("get", "--raw", path)
+    assert ".spec.scaling.replicas" in refused.value.stderr
+    assert "does not exist" in refused.value.stderr
+    plane.kubectl("-n", space, "scale", "md/unset", "--replicas=2")
+    assert json.loads(plane.kubectl("get", "--raw", path))["spec"] == {"replicas": 2}
+
+
+def test_kubectl_cannot_scale_what_an_autoscaler_moves(plane: ControlPlane, space: str) -> None:
+    put(plane, "bounds", {**SPEC, "scaling": {"minReplicas": 1, "maxReplicas": 3}})
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        plane.kubectl("-n", space, "scale", "md/bounds", "--replicas=4")
+    assert "spec.scaling.replicas" in refused.value.stderr
+    assert "exclude each other" in refused.value.stderr
+
+
+def test_field_managers_share_an_object_and_keep_what_is_theirs(
+    plane: ControlPlane, space: str
+) -> None:
+    """One team ships versions, another sets the number: each by server-side apply."""
+    ours = copy.deepcopy(SPEC)
+    ours["runtime"]["env"] = [{"name": "A", "value": "1"}]
+    put(plane, "shared", ours, "--server-side", "--field-manager=ship")
+    theirs = copy.deepcopy(SPEC)
+    theirs["runtime"]["env"] = [{"name": "B", "value": "2"}]
+    put(
+        plane, "shared", {**theirs, "scaling": {"replicas": 5}},
+        "--server-side", "--field-manager=scale",
+    )  # fmt: skip
+    put(plane, "shared", ours, "--server-side", "--field-manager=ship")
+    found = json.loads(plane.kubectl("-n", space, "get", "md", "shared", "-o", "json"))
+    assert found["spec"]["scaling"] == {"replicas": 5}
+    assert [e["name"] for e in found["spec"]["runtime"]["env"]] == ["A", "B"]
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        put(
+            plane, "shared", {**SPEC, "model": {"version": "2"}},
+            "--server-side", "--field-manager=third",
+        )  # fmt: skip
+    assert ".spec.model.version" in refused.value.stderr

@@ -1,0 +1,74 @@
+"""The CRDs take all that those of the release before took."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from crds.compatibility import breaks
+from upgrade.baseline import export
+
+ROOT = Path(__file__).parents[2]
+#: Tightened since the baseline, which was never released: each with its reason.
+ALLOWED = {
+    ".spec.runtime.env[].name: became required": "an entry without a name makes no container",
+}
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(tmp_path_factory.mktemp("baseline"))
+
+
+def load(path: Path) -> dict[str, Any]:
+    body: dict[str, Any] = yaml.safe_load(path.read_text())
+    return body
+
+
+def test_nothing_that_an_older_object_has_is_gone_or_narrower(before: Path) -> None:
+    older = sorted((before / "crds").glob("*.yaml"))
+    assert older
+    found = [
+        fault
+        for path in older
+        for fault in breaks(load(path), load(ROOT / "crds" / path.name))
+        if fault not in ALLOWED
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda spec: spec["properties"].pop("paused"), ".spec.paused: is gone"),
+        (lambda spec: spec["properties"]["paused"].update(type="string"), "became string"),
+        (
+            lambda spec: spec["properties"]["rollout"]["properties"]["strategy"]["enum"].remove(
+                "Recreate"
+            ),
+            "enum lost ['Recreate']",
+        ),
+        (lambda spec: spec["required"].append("scaling"), ".spec.scaling: became required"),
+        (
+            lambda spec: spec["properties"]["restartToken"].update(maxLength=3),
+            "maxLength 128 became 3",
+        ),
+        (
+            lambda spec: spec["properties"]["podTemplate"].pop(
+                "x-kubernetes-preserve-unknown-fields"
+            ),
+            "unknown fields are dropped",
+        ),
+    ],
+    ids=["field", "type", "enum", "required", "bound", "open"],
+)
+def test_break_would_be_found(edit: Any, said: str) -> None:
+    old = load(ROOT / "crds" / "modeldeployments.yaml")
+    new = copy.deepcopy(old)
+    spec = new["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    edit(spec)
+    assert any(said in fault for fault in breaks(old, new))

@@ -1,0 +1,130 @@
+"""What a release is made of: the same bytes each time, one version, nothing that is not locked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from release.version import Unusable, of_tag, state, stated
+
+ROOT = Path(__file__).parents[2]
+
+
+def wheel(source: Path, target: Path, epoch: str) -> Path:
+    """Builds the wheel of a copy of `source`, with other times and another place of its files."""
+    shutil.copytree(source, target / "src")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": epoch}
+    subprocess.run(
+        command, cwd=target / "src", env=environment, check=True, capture_output=True
+    )  # fmt: skip
+    return next(target.glob("*.whl"))
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    kept = tmp_path / "sources"
+    shutil.copytree(
+        ROOT / "operator", kept / "operator", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, kept / name)
+    return kept
+
+
+def test_wheel_is_the_same_whenever_and_wherever_it_is_built(tmp_path: Path, sources: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "elsewhere" / "second"
+    one = wheel(sources, first, "1700000000")
+    for path in sources.rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    two = wheel(sources, second, "1700000000")
+    assert hashlib.sha256(one.read_bytes()).digest() == hashlib.sha256(two.read_bytes()).digest()
+
+
+def test_wheel_carries_the_operator_and_no_tool_of_its_making(
+    tmp_path: Path, sources: Path
+) -> None:
+    built = wheel(sources, tmp_path / "one", "1700000000")
+    said = subprocess.run(
+        [sys.executable, "-m", "zipfile", "-l", str(built)],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "canarium/__main__.py" in said
+    assert "canarium/runtimes/mlserver-sklearn.yaml" in said
+    assert not re.search(r"^(sandbox|story|demo|tests|generators)/", said, re.MULTILINE)
+
+
+def test_bill_of_materials_names_exactly_the_locked_packages(tmp_path: Path) -> None:
+    lock = ROOT / "requirements" / "runtime.txt"
+    bom = tmp_path / "bom.json"
+    tool = Path(sys.executable).with_name("cyclonedx-py")
+    subprocess.run(
+        [str(tool), "requirements", "--of", "JSON", "-o", str(bom), str(lock)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    found = {f"{c['name']}=={c['version']}" for c in json.loads(bom.read_text())["components"]}
+    locked = set(re.findall(r"(?m)^([a-z0-9_.-]+==[^\s;]+)", lock.read_text()))
+    assert found == locked
+
+
+def test_every_place_states_one_version() -> None:
+    versions = stated(ROOT)
+    assert len(versions) == 3
+    assert len(set().union(*versions.values())) == 1
+
+
+def test_release_states_its_version_everywhere(tmp_path: Path) -> None:
+    for name in stated(ROOT):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    state(tmp_path, "1.2.3")
+    assert set().union(*stated(tmp_path).values()) == {"1.2.3"}
+    chart = (tmp_path / "charts/canarium/Chart.yaml").read_text()
+    assert "version: 1.2.3" in chart
+    assert "appVersion: 1.2.3" in chart
+    assert "apiVersion: v2" in chart
+
+
+@pytest.mark.parametrize("tag", ["1.2.3", "v1.2", "v1.2.3.4", "vnext", "v1.2.3-final"])
+def test_odd_tag_is_refused_in_words(tag: str) -> None:
+    with pytest.raises(Unusable, match="a tag is v1"):
+        of_tag(tag)
+
+
+def test_check_names_the_places_that_say_another_version() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "release", "--check", "v99.0.0"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Chart.yaml says" in done.stdout
+
+
+def test_fragments_become_a_changelog() -> None:
+    tool = str(Path(sys.executable).with_name("towncrier"))
+    done = subprocess.run(
+        [tool, "build", "--draft", "--version", "9.9.9"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "## 9.9.9" in done.stdout
+    for path in (ROOT / "changes").glob("*.md"):
+        assert re.fullmatch(r"\d+(\.\d+)?\.(added|changed|fixed|removed)(\.\d+)?\.md", path.name)
+
+
+def test_image_is_built_in_stages_pinned_and_without_rights() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    stages = re.findall(r"(?m)^FROM (\S+)", text)
+    assert len(stages) == 2
+    assert re.search(r"(?m)^ARG PYTHON=\S+:\d+\.\d+\.\d+-\S+$", text)
+    assert "--require-hashes" in text
+    assert re.search(r"(?m)^USER 65532", text.split("FROM")[-1])
+    assert "latest" not in text
