@@ -19,13 +19,16 @@ from sandbox.progress import Progress
 _TARGET = f"/usr/local/lib/python{PYTHON}/dist-packages"
 
 
-def pip(requirements: Sequence[str], *, at: str = _TARGET) -> Layer:
+def pip(requirements: Sequence[str], *, at: str = _TARGET, dependencies: bool = True) -> Layer:
     """A layer with `requirements` (lines of a requirements file) installed at `at`.
 
-    Only wheels for Linux with glibc are taken. Cached by the lines. Raises LayerFailed.
+    Without `dependencies` exactly these, for a layer on top of one that has the rest. Only wheels
+    for Linux with glibc are taken. Cached by the lines. Raises LayerFailed.
     """
     lines = "\n".join(requirements)
-    key = hashlib.sha256(repr((lines, at, PYTHON, platform.machine())).encode()).hexdigest()[:16]
+    alone = () if dependencies else ("alone",)
+    what = (lines, at, PYTHON, platform.machine(), *alone)
+    key = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
     def make(unfinished: Path) -> None:
         with tempfile.TemporaryDirectory() as name:
@@ -33,7 +36,7 @@ def pip(requirements: Sequence[str], *, at: str = _TARGET) -> Layer:
             wanted = Path(name) / "requirements.txt"
             wanted.write_text(lines)
             with Progress().step(f"installing {_title(requirements)}", long=True):
-                _install(wanted, site)
+                _install(wanted, site, *(() if dependencies else ("--no-deps",)))
                 _compile(site, at)
                 write_entries(unfinished, tree(site, at))
 
@@ -55,11 +58,11 @@ def install_command(wanted: Path, site: Path, uv: str | None) -> list[str]:
     return [*words, f"--target={site}", "-r", str(wanted)]
 
 
-def _install(wanted: Path, site: Path) -> None:
+def _install(wanted: Path, site: Path, *more: str) -> None:
     beside = Path(sys.executable).with_name("uv")
     uv = str(beside) if beside.exists() else shutil.which("uv")
     done = subprocess.run(
-        install_command(wanted, site, uv), capture_output=True, text=True, check=False
+        [*install_command(wanted, site, uv), *more], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise LayerFailed(f"{wanted.read_text()}\n{done.stderr[-2000:]}")

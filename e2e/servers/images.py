@@ -1,0 +1,92 @@
+"""The servers' images, all but the last layers shared, and the models that are in them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from demo.images import SERVER as MLSERVER
+from demo.images import SKLEARN
+from sandbox import images, paths
+from sandbox.images import Image
+
+HERE = Path(__file__).parent
+MODELS = paths.cache() / "servers" / "models"
+XGBOOST = "xgboost-cpu==3.2.0"
+# The CPU's build has the module of the full one, which is forty times larger.
+MLSERVER_XGBOOST = ["mlserver-xgboost==1.7.1", XGBOOST]
+PYTHON_SERVERS = [
+    "kserve==0.15.2",
+    "litserve==0.2.19",
+    "onnxruntime==1.23.2",
+    "numpy==2.2.6",
+    # KServe of this version hooks into what later ones have dropped.
+    "fastapi==0.115.14",
+    "starlette==0.46.2",
+]
+TRAINING = [SKLEARN, XGBOOST, "onnx==1.19.1"]
+
+
+def server_images(models: Path) -> list[Image]:
+    """An image per server, with its model below /models."""
+    base, user = images.python_base(), "1000"
+    mlserver = images.pip(MLSERVER)
+    python = images.pip(PYTHON_SERVERS)
+    code = images.files(
+        {
+            "/app/kserve_onnx.py": HERE / "kserve_onnx.py",
+            "/app/lit_onnx.py": HERE / "lit_onnx.py",
+            "/models/onnx": models / "onnx",
+        }
+    )
+    start = ["python3", "-m", "mlserver.cli.main", "start", "/tmp"]
+    quiet = {
+        "MLSERVER_PARALLEL_WORKERS": "0",
+        "MLSERVER_ENVIRONMENTS_DIR": "/tmp/envs",
+        "OMP_NUM_THREADS": "1",
+        "HOME": "/tmp",
+    }
+    return [
+        Image(
+            "canarium.dev/servers:mlserver-sklearn",
+            [base, mlserver, images.files({"/models/sklearn": models / "sklearn"})],
+            entrypoint=start, env=quiet, user=user, working_dir="/tmp",
+        ),
+        Image(
+            "canarium.dev/servers:mlserver-xgboost",
+            [
+                base,
+                mlserver,
+                images.pip(MLSERVER_XGBOOST, dependencies=False),
+                images.files({"/models/xgboost": models / "xgboost"}),
+            ],
+            entrypoint=start, env=quiet, user=user, working_dir="/tmp",
+        ),
+        Image(
+            "canarium.dev/servers:kserve-onnx",
+            [base, python, code],
+            entrypoint=["python3", "/app/kserve_onnx.py"], env=quiet, user=user,
+            working_dir="/tmp",
+        ),
+        Image(
+            "canarium.dev/servers:litserve-onnx",
+            [base, python, code],
+            entrypoint=["python3", "/app/lit_onnx.py"], env=quiet, user=user, working_dir="/tmp",
+        ),
+    ]  # fmt: skip
+
+
+def train() -> Path:
+    """Makes the models with the very libraries that serve them; their folder."""
+    venv = MODELS.parent / "venv"
+    python, done = venv / "bin" / "python", venv / "done"
+    wanted = "\n".join(TRAINING)
+    if not done.exists() or done.read_text() != wanted:
+        shutil.rmtree(venv, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *TRAINING], check=True)
+        done.write_text(wanted)
+    subprocess.run([python, HERE / "train.py", MODELS], check=True, capture_output=True)
+    return MODELS

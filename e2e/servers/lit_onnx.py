@@ -1,0 +1,34 @@
+"""A LitServe server with ONNX Runtime behind it; what to load is said by its environment."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import litserve
+import numpy
+import onnxruntime
+
+
+class Api(litserve.LitAPI):  # type: ignore[misc]
+    """Rows in, rows out."""
+
+    def setup(self, device: str) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        file = Path(os.environ["MODEL_PATH"]) / "model.onnx"
+        self._session = onnxruntime.InferenceSession(file, options)
+
+    # LitServe has FastAPI read the body by this type.
+    def decode_request(self, request: dict[str, Any], **_: Any) -> Any:
+        return numpy.array(request["input"], dtype=numpy.float32)
+
+    def predict(self, x: Any, **_: Any) -> Any:
+        [found] = self._session.run(None, {"x": x})
+        return found
+
+    def encode_response(self, output: Any, **_: Any) -> Any:
+        return {"output": output.tolist()}
+
+
+if __name__ == "__main__":
+    litserve.LitServer(Api(), accelerator="cpu").run(port=8000, generate_client_file=False)
