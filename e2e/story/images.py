@@ -22,16 +22,16 @@ BEHAVIOURS = {
 
 def operator_image(root: Path = ROOT, tag: str = "0.1.0") -> Image:
     """The operator of the checkout `root` on Debian's Python, with its locked requirements."""
-    return _own(f"canarium.dev/canarium:{tag}", "runtime", root)
+    return _own(root, f"canarium.dev/canarium:{tag}", "runtime")
 
 
-def fetch_image() -> Image:
+def fetch_image(root: Path = ROOT, tag: str = "0.1.0") -> Image:
     """The fetcher, in the same way."""
-    return _own("canarium.dev/canarium-fetch:0.1.0", "fetch")
+    return _own(root, f"canarium.dev/canarium-fetch:{tag}", "fetch")
 
 
 def locked(name: str, root: Path = ROOT) -> list[str]:
-    """What `requirements/<name>.txt` of a checkout pins, without hashes."""
+    """What `requirements/<name>.txt` pins, without hashes."""
     return [
         line.split(" ")[0]
         for line in (root / "requirements" / f"{name}.txt").read_text().splitlines()
@@ -39,7 +39,7 @@ def locked(name: str, root: Path = ROOT) -> list[str]:
     ]
 
 
-def _own(tag: str, requirements: str, root: Path = ROOT) -> Image:
+def _own(root: Path, tag: str, requirements: str) -> Image:
     return Image(
         tag,
         [
