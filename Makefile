@@ -2,6 +2,7 @@
 PY := .venv/bin/python
 SHELL := /bin/bash
 
+.PHONY: bench bench-full bench-micro
 .PHONY: dist sbom demo demo-down test test-unit rules check generate lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
@@ -31,9 +32,22 @@ test-unit: .venv/.ready       ## what needs no cluster
 rules: .venv/.ready           ## the rules R0 to R25 with the tests that prove each
 	@$(PY) -m pytest -q --collect-only --rules --no-header | sed '/::/!b; /^    /b; d'
 
+.venv/.bench: .venv/.ready requirements/bench.txt
+	.venv/bin/pip install -q --require-hashes -r requirements/bench.txt
+	touch $@
+
+bench: .venv/.bench           ## scale, latency and cost at 200 and 1,000 objects; PEERS=1: and the peers'
+	$(PY) -m bench $(if $(PEERS),--peers)
+
+bench-full: .venv/.bench      ## the same, and 10,000
+	$(PY) -m bench --sizes 200,1000,10000 $(if $(PEERS),--peers)
+
+bench-micro: .venv/.bench     ## the pure core in µs, beside the commit before
+	$(PY) -m bench.micro
+
 check: .venv/.ready           ## lint, types, layers, generated files
-	.venv/bin/ruff format --check operator e2e dev tests conftest.py
-	.venv/bin/ruff check operator e2e dev tests conftest.py
+	.venv/bin/ruff format --check operator e2e dev tests bench conftest.py
+	.venv/bin/ruff check operator e2e dev tests bench conftest.py
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PY) -m generators --check
@@ -57,6 +71,7 @@ lock:                         ## re-locks the requirements, with hashes and no a
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra test --extra check --group build pyproject.toml -o requirements/dev.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fetch -o requirements/fetch.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fetch --group fetch-test -c requirements/fetch.txt -o requirements/fetch-dev.txt
+	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra bench --constraint requirements/dev.txt pyproject.toml -o requirements/bench.txt
 
 clean:
 	rm -rf .venv .venv-fetch .build dist

@@ -23,11 +23,14 @@ _MODULES = Path(__file__).parent / "go"
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A binary: the folder of the module that it is built in, that module's path, its package."""
+    """A binary: the folder (below `root`) of the module that it is built in, that module's path,
+    its package.
+    """
 
     folder: str
     module: str
     package: str
+    root: Path = _MODULES
 
 
 def _kubernetes(name: str) -> Tool:
@@ -86,7 +89,7 @@ def ensure(names: Iterable[str], progress: Progress) -> None:
 def place(name: str) -> Path:
     """Where the cached binary `name` is or will be."""
     tool = TOOLS[name]
-    module = _MODULES / tool.folder
+    module = tool.root / tool.folder
     content = (module / "go.mod").read_bytes() + (module / "go.sum").read_bytes()
     key = f"{name}-{version(tool)}-{hashlib.sha256(content).hexdigest()[:8]}"
     return paths.cache() / "bin" / key / name
@@ -94,7 +97,7 @@ def place(name: str) -> Path:
 
 def version(tool: Tool) -> str:
     """The version of a tool as its go.mod requires it, such as v1.36.3."""
-    text = (_MODULES / tool.folder / "go.mod").read_text()
+    text = (tool.root / tool.folder / "go.mod").read_text()
     found = re.search(rf"^\s*{re.escape(tool.module)} (v\S+)", text, re.MULTILINE)
     if found is None:
         raise BuildFailed(f"{tool.folder}/go.mod does not require {tool.module}")
@@ -104,10 +107,10 @@ def version(tool: Tool) -> str:
 def source(name: str, progress: Progress | None = None) -> Path:
     """The folder of a tool's own source, for manifests that belong to it. Raises BuildFailed."""
     tool = TOOLS[name]
-    go = golang.go(_MODULES / tool.folder, progress or Progress())
+    go = golang.go(tool.root / tool.folder, progress or Progress())
     asked = subprocess.run(
         [go, "mod", "download", "-json", f"{tool.module}@{version(tool)}"],
-        cwd=_MODULES / tool.folder,
+        cwd=tool.root / tool.folder,
         env=_environment(),
         capture_output=True,
         text=True,
@@ -133,12 +136,12 @@ def _build(name: str, path: Path, progress: Progress) -> None:
     log = path.parent / "build.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
-    go = golang.go(_MODULES / tool.folder, progress)
+    go = golang.go(tool.root / tool.folder, progress)
     command = [go, "build", "-ldflags", _link_flags(tool), "-o", str(unfinished)]
     with progress.step(f"building {name} {version(tool)} (once)", long=True), log.open("w") as out:
         result = subprocess.run(
             [*command, tool.package],
-            cwd=_MODULES / tool.folder,
+            cwd=tool.root / tool.folder,
             env=_environment(),
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -32,8 +32,11 @@ _REFUSAL_LASTS = 30.0
 _SOONEST = 0.02
 #: What a refusal was an answer to: the spec's generation, and the runtime that it meant.
 Wish = tuple[int, Runtime]
-#: Counts of pods that are all that changed are told at most so often: not for every pod.
-_COUNTS_AFTER = 5.0
+#: Counts of pods that are all that changed are told at most so often: not for every pod. When a
+#: thousand models start at once, each waits for half a minute, and none of it is news.
+_COUNTS_AFTER = 30.0
+#: A pod that is stuck is told of sooner.
+_STUCK_AFTER = 5.0
 
 
 class Reconciler:
@@ -123,7 +126,9 @@ class Reconciler:
         status = decision.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         new = status != raw.get("status")
         if new and not decision.pressing:
-            wait = self._told.get(key, -_COUNTS_AFTER) + _COUNTS_AFTER - self._timing.clock()
+            hold = decision.status.hold
+            apart = _STUCK_AFTER if hold and hold.pod else _COUNTS_AFTER
+            wait = self._told.get(key, -apart) + apart - self._timing.clock()
             if wait > 0:
                 new = False
                 self._queue.add_after(key, wait)

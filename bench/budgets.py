@@ -1,0 +1,111 @@
+"""The budgets, each with what was measured. A budget that nothing was measured for says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.measure import Measured
+from bench.run import Results
+
+#: Record, Deployment and Service, and two statuses.
+_CREATION = 5.0
+_UPDATE = 9.0
+_RIVAL = "rollouts (raised QPS)"
+_MB = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One budget at one size. `passed` is None when it was not measured."""
+
+    n: int
+    what: str
+    figure: str
+    limit: str
+    passed: bool | None
+
+
+def budgets(results: Results, sizes: Sequence[int]) -> list[Line]:
+    """Every budget at every size."""
+    return [line for n in sizes for line in _at(results, n)]
+
+
+def _at(results: Results, n: int) -> list[Line]:
+    floor = min(results.floors.get(n, {0: 0.0}).values())
+
+    def phase(name: str) -> Measured | None:
+        found = [p for p in results.phases if p.phase == name and p.contender.startswith("canar")]
+        near = [p for p in found if p.n <= n and n - p.n <= 20] or []
+        return near[-1] if near else None
+
+    def line(
+        what: str,
+        measured: Measured | None,
+        figure: Callable[[Measured], float],
+        limit: float,
+        unit: str = "",
+        *,
+        strict: bool = False,
+    ) -> Line:
+        bound = f"{'<' if strict else '≤'} {limit:g}{unit}"
+        if measured is None:
+            return Line(n, what, "not measured", bound, None)
+        value = figure(measured)
+        passed = value < limit if strict else value <= limit
+        return Line(n, what, f"{value:.3g}{unit}", bound, passed)
+
+    made, changed, still = phase("create"), phase("update"), phase("idle")
+    again, broken = phase("restart"), phase("break one by one")
+    rival = results.find(_RIVAL, "update", n)
+    memory = 120.0 if n <= 1000 else 300.0
+    compared = line(
+        "all promoted, beside Rollouts at raised QPS",
+        changed if rival else None,
+        lambda m: m.wall / rival.wall if rival else 0.0,
+        0.6,
+        " ×",
+        strict=True,
+    )
+    most = max(
+        (m.memory.get(m.contender, 0) for m in results.phases if abs(m.n - n) <= 20), default=0
+    )
+    return [
+        line(
+            "all children exist, beside the bare writes",
+            made,
+            lambda m: m.figures["children wall s"] / floor,
+            1.3,
+            " ×",
+        ),
+        line("all Ready, beside the bare writes", made, lambda m: m.wall / floor, 1.5, " ×"),
+        compared,
+        line("writes per object at creation", made, lambda m: m.writes / m.n, _CREATION),
+        line(
+            "writes per object and update, Events included",
+            changed,
+            lambda m: (m.writes + m.events) / m.n,
+            _UPDATE,
+        ),
+        line("writes in the steady state", still, lambda m: m.writes + m.events, 0),
+        line("reads but watches in the steady state", still, lambda m: m.reads, 0),
+        line("writes at a restart", again, lambda m: m.writes + m.events, 0),
+        line("restart until all were looked at", again, lambda m: m.wall, 5, " s", strict=True),
+        line(
+            "failure to decision, p99",
+            broken,
+            lambda m: m.latencies["decision"].p99,
+            1,
+            " s",
+            strict=True,
+        ),
+        line("memory", made if most else None, lambda _: most / _MB, memory, " MB", strict=True),
+        line(
+            "CPU in the steady state, of one processor",
+            still,
+            lambda m: 100 * m.cpu[m.contender] / m.wall,
+            2,
+            " %",
+            strict=True,
+        ),
+    ]

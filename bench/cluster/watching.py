@@ -1,0 +1,83 @@
+"""One watch with timestamps: when did each object first look as it is waited for?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from bench.cluster.client import Body, Client
+
+Key = tuple[str, str]
+
+
+class Stalled(RuntimeError):
+    """What was waited for did not come; the text has an example."""
+
+
+class Watching:
+    """The last state of all objects of a collection, and who waits for what."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Key, Body] = {}
+        self._wanted: Callable[[Body], bool] = lambda _: False
+        self._missing: set[Key] = set()
+        self._seen: dict[Key, float] = {}
+        self._all = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, client: Client, path: str) -> AsyncIterator[Watching]:
+        """Follows the collection at `path` meanwhile."""
+        watching = cls()
+        listed = await client.get(path)
+        for body in listed["items"]:
+            watching._take(body)
+        version = listed["metadata"]["resourceVersion"]
+        task = asyncio.create_task(watching._follow(client, path, version))
+        try:
+            yield watching
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def expect(self, keys: Iterable[Key], wanted: Callable[[Body], bool]) -> None:
+        """From now on, notes when each of `keys` is first `wanted`."""
+        self._wanted, self._seen = wanted, {}
+        self._missing = set(keys)
+        self._all.clear()
+        for key in list(self._missing):
+            if key in self.objects:
+                self._check(key, self.objects[key])
+
+    async def all_seen(self, patience: float) -> dict[Key, float]:
+        """POSIX seconds by key, once all were seen. Raises Stalled after `patience` seconds."""
+        try:
+            await asyncio.wait_for(self._all.wait(), patience)
+        except TimeoutError:
+            key = next(iter(self._missing))
+            status = self.objects.get(key, {}).get("status")
+            text = f"{len(self._missing)} not seen in {patience:.0f} s, such as {key}: {status}"
+            raise Stalled(text) from None
+        return dict(self._seen)
+
+    async def _follow(self, client: Client, path: str, version: str) -> None:
+        async for event in client.watch(path, version):
+            if event["type"] == "ERROR":
+                raise Stalled(str(event["object"]))
+            if event["type"] != "DELETED":
+                self._take(event["object"])
+
+    def _take(self, body: Body) -> None:
+        meta = body["metadata"]
+        key = (meta["namespace"], meta["name"])
+        self.objects[key] = body
+        self._check(key, body)
+
+    def _check(self, key: Key, body: Body) -> None:
+        if key in self._missing and self._wanted(body):
+            self._seen[key] = time.time()
+            self._missing.discard(key)
+            if not self._missing:
+                self._all.set()

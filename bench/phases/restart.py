@@ -1,0 +1,41 @@
+"""An operator that ends and comes back, and one that stands by while the leader ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+from bench.cluster.fresh import Cluster
+from bench.contenders.canarium import Canarium
+from bench.measure import Measured, measuring
+
+_PATIENCE = 120.0
+
+
+async def restart(cluster: Cluster, operator: Canarium, n: int) -> Measured:
+    """From the start of the new process until it has looked at every object."""
+    async with measuring(cluster, operator, "restart", n, sampled=False) as meter:
+        operator.stop()
+        meter.began = time.time()
+        operator.spawn(cluster)
+        led = await operator.leading(_PATIENCE)
+        meter.result.figures["leading after s"] = led - meter.began
+        meter.took(await operator.looked(n, _PATIENCE))
+        await asyncio.sleep(3)
+    return meter.result
+
+
+async def failover(
+    cluster: Cluster, operator: Canarium, n: int, how: signal.Signals
+) -> tuple[Measured, Canarium]:
+    """From the leader's end by `how` until the one that stands by leads; and that one."""
+    heir = Canarium(f"canarium-{how.name.lower()}", operator.pause)
+    heir.spawn(cluster)
+    await asyncio.sleep(10)
+    phase = f"failover by {how.name}"
+    async with measuring(cluster, heir, phase, n, sampled=False) as meter:
+        operator.stop(how)
+        meter.began = time.time()
+        meter.took(await heir.leading(_PATIENCE))
+    return meter.result, heir

@@ -1,0 +1,165 @@
+"""Which phases run for whom, in which order; every contender on a fresh cluster of its own."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from bench.cluster.fresh import Cluster, cluster
+from bench.cluster.watching import Watching
+from bench.contenders.canarium import Canarium
+from bench.contenders.contender import Contender
+from bench.contenders.flagger import Flagger
+from bench.contenders.floor import floor, settled
+from bench.contenders.rollouts import Rollouts
+from bench.driver import keys_of
+from bench.measure import Measured
+from bench.phases import breaking
+from bench.phases.create import create
+from bench.phases.idle import idle
+from bench.phases.restart import failover, restart
+from bench.phases.storm import storm
+from bench.phases.update import update
+
+FLOOR_CONNECTIONS = (8, 16)
+PEERS: dict[str, Callable[[], Contender]] = {
+    "rollouts-raised": lambda: Rollouts(raised=True),
+    "rollouts": lambda: Rollouts(raised=False),
+    "flagger": Flagger,
+}
+_SAMPLE = 20
+_STORMED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to run. `idle` in seconds; `nodes` per cluster, more for many objects."""
+
+    name: str
+    sizes: Sequence[int]
+    peers: Sequence[Callable[[], Contender]] = ()
+    idle: float = 60.0
+    nodes: int = 20
+    keep: bool = False
+    profile: bool = False
+
+
+@dataclass
+class Results:
+    """All that was measured: floors by size and connections, phases in their order."""
+
+    floors: dict[int, dict[int, float]] = field(default_factory=dict)
+    phases: list[Measured] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def find(self, contender: str, phase: str, n: int) -> Measured | None:
+        return next(
+            (p for p in self.phases if (p.contender, p.phase, p.n) == (contender, phase, n)), None
+        )
+
+
+async def run(wanted: Wanted) -> AsyncIterator[Results]:
+    """Everything, one after the other, peers between the floor's two readings; yields what there is
+    after each size.
+    """
+    results = Results()
+    for n in wanted.sizes:
+        # Two pods per object while all are updated; a simulated node takes a thousand.
+        nodes = max(wanted.nodes, n * 2 // 500)
+        first, second = FLOOR_CONNECTIONS
+        await _floor(wanted, results, n, nodes, first)
+        await _canarium(wanted, results, n, nodes)
+        for peer in wanted.peers:
+            await _peer(wanted, results, peer(), n, nodes)
+        await _floor(wanted, results, n, nodes, second)
+        yield results
+
+
+def patience(n: int) -> float:
+    """Seconds after which something is stuck, whatever the machine."""
+    return 300 + n
+
+
+async def _floor(wanted: Wanted, results: Results, n: int, nodes: int, connections: int) -> None:
+    model = Canarium()
+    async with cluster(f"{wanted.name}-floor", nodes, wanted.keep) as found:
+        await model.install(found)
+        keys = keys_of(n)
+        wall, one = await floor(found, keys, connections)
+        began = time.time() - wall
+        ready = await settled(found, keys, patience(n)) - began
+    results.floors.setdefault(n, {})[connections] = wall
+    say(f"n={n} floor, {connections} connections: written {wall:.1f} s, pods {ready:.1f} s; {one}")
+
+
+async def _canarium(wanted: Wanted, results: Results, n: int, nodes: int) -> None:
+    operator = Canarium(profile=wanted.profile)
+    keys = keys_of(n)
+    async with cluster(f"{wanted.name}-canarium", nodes, wanted.keep) as found:
+        await operator.install(found)
+        await operator.start(found)
+        try:
+            async with Watching.of(found.client, operator.collection) as watching:
+                took = patience(n)
+                note(results, await create(found, operator, keys, watching, took))
+                note(results, await update(found, operator, keys, watching, took))
+                note(results, await idle(found, operator, n, wanted.idle))
+                note(results, await restart(found, operator, n))
+                for how in (signal.SIGTERM, signal.SIGKILL):
+                    measured, operator = await failover(found, operator, n, how)
+                    note(results, measured)
+                stormed = keys[:_STORMED]
+                note(results, await storm(found, operator, stormed, watching, took))
+                await _breaking(found, operator, results, watching, n)
+        finally:
+            operator.stop()
+
+
+async def _breaking(
+    found: Cluster, operator: Canarium, results: Results, watching: Watching, n: int
+) -> None:
+    pods = await breaking.prepare(found, operator, keys_of(n), watching, patience(n))
+    sample = dict(list(pods.items())[: min(_SAMPLE, n // 2)])
+    rest = {key: pod for key, pod in pods.items() if key not in sample}
+    note(results, await breaking.one_by_one(found, operator, sample, watching, n))
+    note(results, await breaking.all_at_once(found, operator, rest, watching, patience(n)))
+
+
+async def _peer(wanted: Wanted, results: Results, peer: Contender, n: int, nodes: int) -> None:
+    keys = keys_of(n)
+    async with cluster(f"{wanted.name}-peer", nodes, wanted.keep) as found:
+        await peer.install(found)
+        await peer.start(found)
+        try:
+            async with Watching.of(found.client, peer.collection) as watching:
+                note(results, await create(found, peer, keys, watching, patience(n)))
+                note(results, await update(found, peer, keys, watching, patience(n)))
+                note(results, await idle(found, peer, n, wanted.idle))
+        except Exception as failed:
+            # A peer that cannot do it is a result, not the end of everybody's measurement.
+            results.skipped.append(f"{peer.name} at {n}: {type(failed).__name__}: {failed}")
+            say(results.skipped[-1])
+        finally:
+            peer.stop()
+
+
+def note(results: Results, measured: Measured) -> None:
+    """Keeps a phase, and says what it gave."""
+    results.phases.append(measured)
+    spreads = ", ".join(
+        f"{name} p50 {s.p50:.2f} p99 {s.p99:.2f} max {s.most:.2f}"
+        for name, s in measured.latencies.items()
+    )
+    calls = f"{measured.writes / measured.n:.2f} writes + {measured.events / measured.n:.2f} Events"
+    say(
+        f"n={measured.n} {measured.contender}, {measured.phase}: {measured.wall:.1f} s; {calls} "
+        f"per object; {spreads}; {measured.disturbance}"
+    )
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(f"bench: {text}", file=sys.stderr, flush=True)
