@@ -82,7 +82,7 @@ class Reconciler:
             assert decision is not None
         await self._tell(key, raw, decision)
         if self._signals:
-            rollout = Spec.model_validate(raw["spec"]).rollout
+            rollout = Spec.model_validate(raw["spec"]).rollout if decision.asked.smoke else None
             tests = tuple(rollout.smoke_tests or ()) if rollout else ()
             self._signals.want(key, decision.asked, tests)
         if decision.requeue_after is not None:
