@@ -22,16 +22,29 @@ BEHAVIOURS = {
 
 def operator_image(root: Path = ROOT, tag: str = "0.1.0") -> Image:
     """The operator of the checkout `root` on Debian's Python, with its locked requirements."""
-    locked = [
+    return _own(root, f"canarium.dev/canarium:{tag}", "runtime")
+
+
+def fetch_image(root: Path = ROOT, tag: str = "0.1.0") -> Image:
+    """The fetcher, in the same way."""
+    return _own(root, f"canarium.dev/canarium-fetch:{tag}", "fetch")
+
+
+def locked(name: str, root: Path = ROOT) -> list[str]:
+    """What `requirements/<name>.txt` pins, without hashes."""
+    return [
         line.split(" ")[0]
-        for line in (root / "requirements" / "runtime.txt").read_text().splitlines()
+        for line in (root / "requirements" / f"{name}.txt").read_text().splitlines()
         if "==" in line and not line.startswith((" ", "#"))
     ]
+
+
+def _own(root: Path, tag: str, requirements: str) -> Image:
     return Image(
-        f"canarium.dev/canarium:{tag}",
+        tag,
         [
             images.python_base(),
-            images.pip(locked),
+            images.pip(locked(requirements, root)),
             images.folder(root / "operator" / "canarium", "/app/canarium"),
         ],
         entrypoint=["python3", "-m", "canarium"],

@@ -59,6 +59,17 @@ def main() -> int:
         help="serve /healthz (liveness) and /readyz (readiness) there",
     )
     run.add_argument("--metrics-port", type=int, help="serve Prometheus metrics at :PORT/metrics")
+    run.add_argument("--fetch-image", help="the image that fetches models: canarium-fetch")
+    run.add_argument(
+        "--fetch-image-pull-policy",
+        default="IfNotPresent",
+        choices=["Always", "IfNotPresent", "Never"],
+    )
+    run.add_argument(
+        "--oci-volumes",
+        action="store_true",
+        help="mount oci:// models as image volumes, where every node's runtime can",
+    )
     run.add_argument("--log-level", default="INFO")
     fetching = commands.add_parser("fetch", help="bring a model to a folder and check it")
     fetch.arguments(fetching)

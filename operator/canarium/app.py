@@ -20,6 +20,7 @@ from canarium.health import probed
 from canarium.kube.lease import Lease
 from canarium.kube.throttle import Throttle
 from canarium.kube.transport import Client
+from canarium.render.fetching import Kit
 from canarium.selection import Selection
 from canarium.settings import Settings
 from canarium.telemetry.metrics import Metrics, State
@@ -76,6 +77,9 @@ class Application:
             namespaces=() if selected else settings.namespaces or (None,),
             workers=settings.workers,
             observer=metrics,
+            kit=Kit(settings.fetch_image, settings.fetch_image_pull_policy, settings.oci_volumes)
+            if settings.fetch_image
+            else None,
         )
         self.watching = Watching(client, self.engine, self.insights)
         if metrics:

@@ -31,6 +31,11 @@ class Settings:
     health: tuple[str, int] | None = None
     #: Where `/metrics` is served, on all addresses; None: nowhere.
     metrics_port: int | None = None
+    #: The image that fetches models; None: only models inside servers' images are served.
+    fetch_image: str | None = None
+    fetch_image_pull_policy: str = "IfNotPresent"
+    #: Whether `oci://` is mounted as an image volume; every node's runtime must be able to.
+    oci_volumes: bool = False
 
     def __post_init__(self) -> None:
         if self.namespaces and self.namespace_selector:

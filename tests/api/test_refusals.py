@@ -29,7 +29,12 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
         (("scaling", "replicas"), "three", ["spec.scaling.replicas", "must be of type integer"]),
         (("scaling", "replica"), 3, ['unknown field "spec.scaling.replica"']),
         (("modle",), {}, ['unknown field "spec.modle"']),
-        (("model", "uri"), "s3://models/a", ["spec.model.uri", "must be file:///path"]),
+        (("model", "uri"), "ftp://models/a", ["spec.model.uri", "known are s3://bucket/path"]),
+        (("model", "uri"), "hf://model", ["spec.model.uri", "hf://owner/model@revision"]),
+        (("model", "uri"), "s3://models/../a", ["spec.model.uri", "must not contain '..'"]),
+        (("model", "uri"), "https://me:word@host/a", ["spec.model.uri", "into a Secret"]),
+        (("model", "digest"), "sha256:abc", ["spec.model.digest", "should match"]),
+        (("model", "credentials"), {"secretName": "s"}, ["spec.model.credentials", "neither"]),
         (("rollout", "steps"), [{"weight": 101}], ["spec.rollout.steps[0].weight", "100"]),
         (
             ("rollout", "steps"),

@@ -5,6 +5,7 @@ Pods take `boot` seconds to get ready; a revision in `broken` has pods that exit
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -64,6 +65,9 @@ class Cluster:
     rejection: Rejection | None = None
     runtime: Runtime = field(default_factory=Runtime)
     serial: int = 0
+    #: The digest of what is at the model's URI, and what revisions are pinned to.
+    bytes: str = "sha256:one"
+    pinned: dict[str, str] = field(default_factory=dict)
     #: Commands: annotations of the parent without our group.
     annotations: dict[str, str] = field(default_factory=dict)
     told: float = 0.0
@@ -195,6 +199,8 @@ class Cluster:
                         None,
                         after=minted.after,
                         retry=minted.retry,
+                        pins="uri" in self.spec["model"] and "digest" not in self.spec["model"],
+                        uri=self.spec["model"].get("uri"),
                     )
                 )
                 assert find(self.spec, self.records)
@@ -203,6 +209,8 @@ class Cluster:
                     replace(
                         r,
                         verdict=dict(facts).get("verdict", r.verdict),
+                        artifact=dict(facts).get("artifact", r.artifact),
+                        images=dict(facts).get("images", r.images),
                         failure=dict(facts).get("failure", r.failure),
                         commands=tuple(dict(facts).get("commands", "").split(","))
                         if "commands" in dict(facts)
@@ -212,6 +220,8 @@ class Cluster:
                     else r
                     for r in self.records
                 ]
+            case p.Pin(revision, digest):
+                self.pinned[revision] = digest
             case p.CreateDeployment(revision, color, replicas):
                 assert color not in {x.color for x in self.pods}, "a colour is shared"
                 assert revision not in self.deployments, "made twice"
@@ -260,7 +270,15 @@ class Cluster:
                 self.dying[pod.name] = self.now + self.grace
                 kept.append(replace(pod, terminating=True, ready=False))
             elif (
+                self._fetches(pod)
+                and pod.artifact is None
+                and not pod.containers
+                and self.now >= pod.created + self.boot / 2
+            ):
+                kept.append(self._fetched(pod))
+            elif (
                 not pod.ready
+                and not pod.containers
                 and self.version(pod.revision) not in self.broken
                 and self.now >= pod.created + self.boot
             ):
@@ -284,6 +302,18 @@ class Cluster:
                 )
         self._endpoints()
         self.shares.append((self.now, self.serving()))
+
+    def _fetches(self, pod: Pod) -> bool:
+        return any(r.uri for r in self.records if r.revision == pod.revision)
+
+    def _fetched(self, pod: Pod) -> Pod:
+        """As the fetcher ends: with the digest of what is there, or because that was changed."""
+        pin = self.pinned.get(pod.revision)
+        if pin in (None, self.bytes):
+            return replace(pod, artifact=self.bytes)
+        said = json.dumps({"reason": "ArtifactChanged", "message": "other bytes are there now"})
+        fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=said)
+        return replace(pod, containers=(fetch,))
 
     def _endpoints(self) -> None:
         if self.service:

@@ -42,6 +42,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{- define "canarium.fetchImage" -}}
+{{- if .Values.fetch.image.digest -}}
+{{ printf "%s@%s" .Values.fetch.image.repository .Values.fetch.image.digest }}
+{{- else -}}
+{{ printf "%s:%s" .Values.fetch.image.repository (.Values.fetch.image.tag | default .Chart.AppVersion) }}
+{{- end -}}
+{{- end -}}
+
 {{/* What the operator does with children in each namespace that it looks after. */}}
 {{- define "canarium.rules" -}}
 - apiGroups: [canarium.dev]
@@ -54,6 +62,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [canarium.dev]
   resources: [modeldeployments/finalizers]
   verbs: [update]
+# Later pods of a version know by them which bytes the first one fetched.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create, patch]
 - apiGroups: [apps]
   resources: [deployments, controllerrevisions]
   verbs: [get, list, watch, create, patch, delete]

@@ -16,6 +16,18 @@ from canarium.api.base import Duration, OpenObject, Part, Percent, Replicas
 from canarium.api.pods import Pod
 from canarium.api.server import Server
 from canarium.api.smoke import SmokeTest
+from canarium.api.uri import uri_rules
+
+
+class Credentials(Part):
+    """What a model is fetched with."""
+
+    secret_name: str = Field(
+        max_length=253,
+        min_length=1,
+        description="A Secret of the model's namespace; its keys are those of the store, such as "
+        "AWS_ACCESS_KEY_ID. Only the fetcher sees it, never the server.",
+    )
 
 
 class Model(Part):
@@ -24,17 +36,32 @@ class Model(Part):
     uri: str | None = Field(
         None,
         max_length=2048,
-        description="Where the model lives. Only file:// (a path inside the server's image) yet. "
+        description="Where the model lives: one file, an archive, or everything below a path. "
+        "s3://bucket/path, gs://bucket/path, az://container/path, hf://owner/model@revision, "
+        "http(s)://host/path, pvc://claim/path, oci://registry/repository:tag, or file:///path "
+        "inside the server's image. A slash at the end changes nothing. "
         "Absent when the image carries the model where its runtime looks for it.",
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                {
-                    "rule": "self.startsWith('file:///')",
-                    "message": "must be file:///path, a path inside the server's image: "
-                    "no other scheme is supported yet",
-                }
-            ]
-        },
+        json_schema_extra={"x-kubernetes-validations": uri_rules()},
+    )
+    digest: str | None = Field(
+        None,
+        max_length=71,
+        pattern=r"^sha256:[0-9a-f]{64}$",
+        description="What the model must be: its content digest, or the SHA-256 of the one file "
+        "at the URI. Absent: what the first pod of a version fetches is pinned for all others.",
+    )
+    endpoint: str | None = Field(
+        None,
+        max_length=1024,
+        pattern=r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$",
+        description="Where the store answers, when it is not its usual address: an S3-compatible "
+        "store, a mirror of the hub, or the http:// address of a registry without TLS.",
+    )
+    credentials: Credentials | None = Field(
+        None, description="What the model is fetched with. Absent: the pod's service account."
+    )
+    unpack: bool | None = Field(
+        None, description="Whether an archive at the URI is unpacked; default true."
     )
     format: str | None = Field(
         None,

@@ -19,6 +19,20 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "or spec.model.format",
         },
     ],
+    ("spec", "model"): [
+        {
+            "rule": "!has(self.digest) || (has(self.uri) && !self.uri.startsWith('file://'))",
+            "message": "digest is of a model that is fetched: one inside the server's image is "
+            "pinned by the image's own digest (image@sha256:…)",
+            "fieldPath": ".digest",
+        },
+        {
+            "rule": "!has(self.credentials) || (has(self.uri) && "
+            "!self.uri.startsWith('file://') && !self.uri.startsWith('pvc://'))",
+            "message": "credentials are for a uri that is fetched: neither file:// nor pvc://",
+            "fieldPath": ".credentials",
+        },
+    ],
     ("spec", "runtime"): [
         {
             "rule": "has(self.name) || !has(self.image) || has(self.readiness)",

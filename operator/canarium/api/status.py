@@ -46,6 +46,7 @@ class RevisionStatus(StatusPart):
     revision: str = Field(description="The revision's name.")
     version: str | None = Field(None, description="Its spec.model.version.")
     color: str | None = Field(None, description="The colour that its pods carry.")
+    artifact: str | None = Field(None, description="Digest of the model that was fetched.")
     replicas: int = Field(0, description="Pods wanted.")
     ready: int = Field(0, description="Pods ready.")
     weight: int = Field(0, description="Percent of the traffic wanted.")
@@ -115,6 +116,8 @@ class Outcome(StatusPart):
     started_at: Time | None = Field(None, description="When the revision was stored.")
     at: Time = Field(description="When it ended or was promoted.")
     lineage: dict[str, str] | None = Field(None, description="Its spec.model.lineage.")
+    uri: str | None = Field(None, description="Its spec.model.uri.")
+    artifact: str | None = Field(None, description="Digest of the model that was fetched.")
 
 
 class Progress(StatusPart):

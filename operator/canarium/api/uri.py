@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 #: Where the server finds what was fetched.
 MOUNT = "/mnt/models"
@@ -65,6 +66,30 @@ class Address:
         """The URI without what may be secret: no query."""
         path = self.path.split("?")[0]
         return f"{self.scheme}://{self.place}{'/' if path else ''}{path}"
+
+
+def uri_rules() -> list[Any]:
+    """The same as CEL rules of the CRD: one for the scheme, one for each scheme's form."""
+    known = ", ".join(form for form, _ in FORMS.values())
+    rules = [
+        {
+            "rule": f"self.matches(r'^({'|'.join(FORMS)})://')",
+            "message": f"no known scheme; known are {known}",
+        },
+        {
+            "rule": r"!self.matches(r'(^|/)\.\.(/|$)')",
+            "message": "a path must not contain '..'",
+        },
+    ]
+    for scheme, (form, pattern) in FORMS.items():
+        rules.append(
+            {
+                "rule": f"!self.startsWith('{scheme}://') || "
+                f"self.matches(r'^{scheme}://{pattern}$')",
+                "message": f"must be of the form {form}; credentials belong into a Secret",
+            }
+        )
+    return rules
 
 
 def parse(uri: str) -> Address:

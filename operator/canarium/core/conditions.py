@@ -129,6 +129,7 @@ def _part(s: Situation, revision: str | None, draft: Draft) -> RevisionStatus | 
         revision=revision,
         version=record.version if record else _spoken(s, revision),
         color=made.color if made else None,
+        artifact=record.artifact if record else None,
         replicas=made.replicas if made else 0,
         ready=ready,
         weight=wanted,

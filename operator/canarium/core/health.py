@@ -6,6 +6,7 @@ Pods that are being disrupted (R25) or terminating are never held against their 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from canarium.core.observed import Container, Pod
 
 IMAGE_PULL_GRACE = 60.0
 UNREADY_GRACE = 10.0
+#: The init container that brings the model.
+FETCHER = "fetch"
 
 _CONFIG = frozenset(
     {
@@ -52,6 +55,8 @@ Finding = tuple[str, str]
 
 def _exited(c: Container) -> Finding | None:
     """A server that ends has failed whatever its exit code: one that could not load exits 0."""
+    if c.init and c.name == FETCHER:
+        return fetch_failure(c)
     if c.init:
         if c.terminated and c.exit_code:
             return "InitFailed", f"init container exited with code {c.exit_code}{_tail(c)}"
@@ -66,6 +71,34 @@ def _exited(c: Container) -> Finding | None:
         return "CrashLoopBackOff", f"the server keeps exiting, last with code {code}{_tail(c)}"
     if ended:
         return "ServerExited", f"the server exited with code {code} ({ended}){_tail(c)}"
+    return None
+
+
+def fetch_failure(c: Container) -> Finding | None:
+    """Why the fetcher could not bring the model, in its own words if it left any."""
+    code = c.exit_code if c.terminated else c.last_exit_code
+    ended = c.terminated or c.last_terminated
+    if not ended or not code:
+        return None
+    lines = c.message.strip().splitlines()
+    try:
+        said = json.loads(lines[-1]) if lines else None
+    except ValueError:
+        said = None
+    if isinstance(said, dict) and said.get("reason") and said.get("message"):
+        return str(said["reason"]), f"the model was not fetched: {said['message']}"
+    if ended == "OOMKilled":
+        return "FetchFailed", "the fetcher was killed: it used more memory than its limit"
+    return "FetchFailed", f"the fetcher exited with code {code}{_tail(c)}"
+
+
+def unfetched(pods: Iterable[Pod]) -> Cause | None:
+    """The first pod whose model could not be fetched, and why."""
+    for pod in pods:
+        for container in pod.containers:
+            found = fetch_failure(container) if container.name == FETCHER else None
+            if found and container.init and not pod.terminating:
+                return Cause(*found, pod.name, container.name)
     return None
 
 

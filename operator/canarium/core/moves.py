@@ -6,7 +6,7 @@ from typing import Any
 
 from canarium.api.defaults import Step
 from canarium.api.status import Failure, Hold, Outcome, Progress
-from canarium.core.health import Cause, judge
+from canarium.core.health import Cause, judge, unfetched
 from canarium.core.moments import length, parse, stamp
 from canarium.core.plan import Action, DeleteDeployment, RemoveAutoscaler, Route, StoreRevision
 from canarium.core.situation import Situation
@@ -60,9 +60,16 @@ def removed(s: Situation, revisions: tuple[str, ...] | list[str]) -> list[Action
 
 
 def judged(s: Situation, *, was_good: bool) -> tuple[Cause | None, float | None]:
-    """The candidate's verdict and, without one, the seconds until a grace may run out."""
+    """The candidate's verdict and, without one, the seconds until a grace may run out.
+
+    Once promoted, a version has been fetched: that a later pod cannot fetch it, or finds other
+    bytes, is no fault of the pods that serve.
+    """
+    pods = s.observed.pods_of(s.target)
+    if s.target == s.stable:
+        pods = tuple(pod for pod in pods if unfetched([pod]) is None)
     verdict = judge(
-        s.observed.pods_of(s.target),
+        pods,
         now=s.now,
         unschedulable_deadline=s.settings.unschedulable_deadline,
         was_good=was_good,
@@ -150,6 +157,11 @@ def arrived(s: Situation, index: int, weight: int) -> Progress:
     )
 
 
+def startable(s: Situation, count: int) -> int:
+    """How many pods of the wanted revision may start: one, until it is known what it fetches."""
+    return min(1, count) if s.unpinned else count
+
+
 def replicas_of(s: Situation, revision: str | None) -> int:
     """How many pods the Deployment of `revision` wants; 0 without one."""
     deployment = s.observed.deployment(revision)
@@ -202,6 +214,8 @@ def outcome_of(
         started_at=record.created_at if record else None,
         at=stamp(s.now),
         lineage=dict(record.lineage) if record and record.lineage else None,
+        uri=record.uri if record else None,
+        artifact=record.artifact if record else None,
     )
 
 

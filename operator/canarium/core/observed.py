@@ -48,6 +48,10 @@ class Pod:
     disrupted: bool = False
     #: Its IP address, once it has one.
     address: str | None = None
+    #: The digest of the model that its fetcher found.
+    artifact: str | None = None
+    #: Container → image as the kubelet resolved it.
+    images: tuple[tuple[str, str], ...] = ()
     containers: tuple[Container, ...] = ()
 
     @property

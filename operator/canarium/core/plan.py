@@ -24,6 +24,14 @@ class Annotate:
 
 
 @dataclass(frozen=True, slots=True)
+class Pin:
+    """Tell later pods of a revision the digest that the first one fetched."""
+
+    revision: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class CreateDeployment:
     revision: str
     color: str
@@ -86,6 +94,7 @@ class Event:
 Action = (
     StoreRevision
     | Annotate
+    | Pin
     | CreateDeployment
     | Scale
     | DeleteDeployment

@@ -47,6 +47,13 @@ class Record:
     retry: str | None = None
     #: The revision that was stable when this one was made: so that one was promoted.
     after: str | None = None
+    #: Its first pod is to say which bytes it fetched, before the others start.
+    pins: bool = False
+    #: The digest of the model that was fetched, once a pod has said so.
+    artifact: str | None = None
+    #: Images as the kubelet resolved them, once a pod was ready: JSON of container → id.
+    images: str | None = None
+    uri: str | None = None
 
 
 def identity_v1(spec: Mapping[str, Any]) -> dict[str, Any]:

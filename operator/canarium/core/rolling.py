@@ -25,6 +25,7 @@ from canarium.core.moves import (
     replicas_of,
     said,
     shared,
+    startable,
     stored,
     traffic_off,
     waiting,
@@ -61,8 +62,8 @@ def rolling_out(s: Situation) -> Draft:
     )
     if s.paused and rises and not s.stable_broken:
         return _paused(s, base, actions, recheck)
-    if deployment.replicas < need:
-        actions.append(Scale(s.target, need))
+    if deployment.replicas < startable(s, need):
+        actions.append(Scale(s.target, startable(s, need)))
     passed = gate.smoke(s)
     if isinstance(passed, Cause):
         return _failing(s, base, actions, passed)
@@ -110,7 +111,7 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
         return wait("OlderVersionsGoing", "pods of the version before have to go first")
     step = next_step(s)
     count = needed(step.weight if step else 100, s.count)
-    actions.append(CreateDeployment(s.target, s.free_color, count))
+    actions.append(CreateDeployment(s.target, s.free_color, startable(s, count)))
     return _gathering(s, base, actions, step, count, s.settings.progress_deadline)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from canarium.api.status import Outcome
 from canarium.core import gate
 from canarium.core.draft import Draft
-from canarium.core.health import Cause
+from canarium.core.health import Cause, unfetched
 from canarium.core.moments import length, spoken, stamp
 from canarium.core.moves import (
     by_order,
@@ -183,11 +183,15 @@ def steady(s: Situation) -> Draft:
             phase="Starting",
         )
     outcome = _arrival(s) or _withdrawal(s)
+    few = ", with fewer ready pods than wanted" if short else ""
+    missing = unfetched(s.observed.pods_of(s.stable)) if short else None
+    why = f": {missing.message}{where(missing.pod, missing.container)}" if missing else ""
     promoted = outcome is not None and outcome.outcome == "Promoted"
     return Draft(
-        f"{word(s, s.stable)} serves" + (", with fewer ready pods than wanted" if short else ""),
+        f"{word(s, s.stable)} serves{few}{why}",
         tuple(actions),
         stable=s.stable,
+        reason=missing.reason if missing else "",
         outcome=outcome,
         events=(Event("Normal", "Promoted", f"revision {s.stable} is live"),) if promoted else (),
         hold=hold(

@@ -14,6 +14,8 @@ from typing import Any
 
 from canarium.api.defaults import Settings
 from canarium.api.status import CommandEcho, Pause, Progress, Status
+from canarium.api.uri import UriInvalid
+from canarium.api.uri import parse as parse_uri
 from canarium.core.moments import parse, stamp
 from canarium.core.observed import COLORS, Observed
 from canarium.core.revision import Minted, Record, find, mint
@@ -151,6 +153,19 @@ class Situation:
             return parse(self.status.bake_since) + self.thawed
         service = self.observed.service
         return service.since if service and service.since is not None else self.now
+
+    @cached_property
+    def unpinned(self) -> bool:
+        """Whether it is not yet known which bytes the wanted revision fetches."""
+        record = self.observed.record(self.target)
+        if record is not None:
+            return record.pins and record.artifact is None
+        model = self.spec.get("model") or {}
+        try:
+            fetched = bool(model.get("uri")) and parse_uri(model["uri"]).fetched
+        except UriInvalid:
+            return False
+        return fetched and not model.get("digest")
 
     @cached_property
     def count(self) -> int:

@@ -18,6 +18,7 @@ from canarium.core.moves import (
     ready_by,
     removed,
     said,
+    startable,
     stored,
     waiting,
     where,
@@ -45,7 +46,7 @@ def first_version(s: Situation) -> Draft:
         if s.free_color is None:
             text = f"{word(s, s.target)} waits: pods of an older version have to go first"
             return replace(base, message=text, hold=hold(s, "OlderVersionsGoing"))
-        actions.append(CreateDeployment(s.target, s.free_color, count))
+        actions.append(CreateDeployment(s.target, s.free_color, startable(s, count)))
         return _gathering(s, base, actions, count, s.settings.progress_deadline)
     failed, recheck = judged(s, was_good=False)
     if failed:
@@ -66,8 +67,8 @@ def first_version(s: Situation) -> Draft:
             )
         # This write makes it stable; the status says so once callers are answered (`steady`).
         actions.append(Route(deployment.color, s.target, None, since=stamp(s.now)))
-    elif deployment.replicas < count and not s.observed.autoscaler(s.target):
-        actions.append(Scale(s.target, count))
+    elif deployment.replicas < startable(s, count) and not s.observed.autoscaler(s.target):
+        actions.append(Scale(s.target, startable(s, count)))
     return _gathering(s, base, actions, count, recheck)
 
 

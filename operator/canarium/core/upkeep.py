@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from canarium.core.draft import Draft
 from canarium.core.plan import (
     Action,
@@ -9,6 +11,7 @@ from canarium.core.plan import (
     Autoscale,
     CreateDeployment,
     DeleteRecord,
+    Pin,
     RemoveAutoscaler,
     Scale,
 )
@@ -67,7 +70,8 @@ def orphans(s: Situation) -> list[Action]:
 
 
 def notes(s: Situation, draft: Draft) -> list[Action]:
-    """Later facts on the wanted revision's record: its verdict (R9), commands consumed (R16).
+    """Later facts on the wanted revision's record: its verdict (R9), commands consumed (R16), the
+    bytes and the images that its pods have.
 
     Commands are noted only after the status has them: the status alone is written together with
     their effect.
@@ -75,7 +79,16 @@ def notes(s: Situation, draft: Draft) -> list[Action]:
     record = s.observed.record(s.target)
     if record is None:
         return []
+    before: list[Action] = []
     facts: list[tuple[str, str]] = []
+    found = next((p.artifact for p in s.observed.pods_of(s.target) if p.artifact), None)
+    if found and record.artifact is None:
+        # The ConfigMap first: once the record has the digest, more pods start.
+        before += [Pin(s.target, found)] if record.pins else []
+        facts.append(("artifact", found))
+    resolved = next((p.images for p in s.observed.pods_of(s.target) if p.serves and p.images), ())
+    if resolved and record.images is None:
+        facts.append(("images", json.dumps(dict(resolved), sort_keys=True)))
     failure = draft.failure
     if failure and failure.revision == s.target and record.verdict != QUARANTINED:
         facts += [("verdict", QUARANTINED), ("failure", noted(failure))]
@@ -87,7 +100,7 @@ def notes(s: Situation, draft: Draft) -> list[Action]:
     wanted = tuple(sorted({*told, *kept, *paused}))
     if told and wanted != record.commands:
         facts.append(("commands", ",".join(wanted)))
-    return [Annotate(s.target, tuple(facts))] if facts else []
+    return [*before, Annotate(s.target, tuple(facts))] if facts else []
 
 
 def pruning(s: Situation) -> list[Action]:

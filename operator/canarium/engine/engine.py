@@ -14,6 +14,7 @@ from canarium.engine.store import Key, Store
 from canarium.engine.workers import Workers
 from canarium.kube.api import Api
 from canarium.kube.timing import Timing
+from canarium.render.fetching import Kit
 from canarium.signals.signals import Signals
 from canarium.signals.web import Web
 
@@ -33,6 +34,7 @@ class Engine:
         timing: Timing | None = None,
         observer: Observer | None = None,
         web: Web | None = None,
+        kit: Kit | None = None,
     ) -> None:
         self.timing = timing or Timing()
         self.queue: WorkQueue[Key] = WorkQueue(self.timing, observer)
@@ -44,7 +46,7 @@ class Engine:
             api, web or Web(), partial(scene, self.store), self._signalled, self.timing
         )
         self.reconciler = Reconciler(
-            api, self.store, self.queue, self.timing, observer, self.signals
+            api, self.store, self.queue, self.timing, observer, self.signals, kit
         )
         self.workers = Workers(
             self.queue, self.reconcile, count=workers, timing=self.timing, observer=observer

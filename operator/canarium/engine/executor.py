@@ -21,6 +21,7 @@ from canarium.kube.faults import ApiError
 from canarium.kube.kinds import Resource
 from canarium.render import labels, pod, runtime, workload
 from canarium.render.faults import RuntimeInvalid
+from canarium.render.fetching import Kit
 
 
 class Refused(Exception):
@@ -34,8 +35,9 @@ class Refused(Exception):
 class Executor:
     """Writes for one parent at a time. ApiError: try later. Refused: decide anew."""
 
-    def __init__(self, api: Api, store: Store) -> None:
+    def __init__(self, api: Api, store: Store, kit: Kit | None = None) -> None:
         self._api = api
+        self._kit = kit
         self._store = store
         self._in_step: dict[tuple[Resource, str, str], tuple[bytes, int]] = {}
 
@@ -48,7 +50,8 @@ class Executor:
                 if template is None:
                     template, runtime = self._rendered(parent, minted.revision)
                     await self._asked(parent, minted.revision, template)
-                body = workload.record(parent, asdict(minted), template, runtime)
+                applied = self._store.parents.items[key].applied
+                body = workload.record(parent, asdict(minted), template, runtime, applied)
                 await self._create(kinds.RECORDS, namespace, body)
             case p.Annotate(revision, facts):
                 notes = {f"{GROUP}/{name}": value for name, value in facts}
@@ -56,6 +59,8 @@ class Executor:
                 name = workload.child_name(model, revision)
                 raw = await self._api.merge(kinds.RECORDS, namespace, name, patch)
                 self._store.caches[kinds.RECORDS].observe(raw)
+            case p.Pin(revision, digest):
+                await self._pin(parent, key, revision, digest)
             case p.CreateDeployment(revision, color, replicas):
                 body = self._deployment(parent, key, revision, color)
                 body["spec"]["replicas"] = replicas
@@ -92,13 +97,26 @@ class Executor:
         try:
             chosen = self._store.runtimes.catalog(meta["namespace"]).choose(spec)
             server = runtime.server(meta["name"], meta["namespace"], spec, chosen)
+            template = pod.pod_template(meta["name"], revision, spec, server, self._kit)
         except RuntimeInvalid as error:
             raise Refused(Rejection("", str(error), reason=error.reason)) from error
-        template = pod.pod_template(meta["name"], revision, spec, server)
         snapshot: dict[str, Any] = {"server": server}
         if chosen:
             snapshot |= {"name": chosen.name, "kind": chosen.kind, "digest": chosen.digest}
         return template, snapshot
+
+    async def _pin(self, parent: Mapping[str, Any], key: Key, revision: str, digest: str) -> None:
+        record = self._store_record(key, revision)
+        if record is None:
+            return
+        body = workload.pin(parent, revision, record.uid, digest)
+        name = body["metadata"]["name"]
+        try:
+            await self._api.apply(kinds.CONFIG_MAPS, key[0], name, body, force=False)
+        except ApiError as error:
+            if error.conflict:
+                raise _conflict(kinds.CONFIG_MAPS, body) from error
+            raise _refusal(kinds.CONFIG_MAPS, body, error) from error
 
     async def _asked(
         self, parent: Mapping[str, Any], revision: str, template: Mapping[str, Any]

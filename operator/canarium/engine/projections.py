@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from canarium import GROUP
+from canarium.core.health import FETCHER
 from canarium.core.observed import Autoscaler, Container, Deployment, Pod, Service
 from canarium.core.revision import Record, whole
 from canarium.render import labels
@@ -46,6 +48,8 @@ class Parent:
     uid: str
     version: int = field(compare=False)
     raw: Raw
+    #: Who wrote the spec last: manager, operation and time.
+    applied: Mapping[str, str] | None = field(default=None, compare=False)
 
     @property
     def wish(self) -> tuple[Any, ...]:
@@ -75,7 +79,21 @@ def parent(raw: Raw) -> Parent:
         uid=meta["uid"],
         version=int(meta["resourceVersion"]),
         raw=kept,
+        applied=_applied(meta.get("managedFields") or ()),
     )
+
+
+def _applied(managed: Iterable[Raw]) -> dict[str, str] | None:
+    """Who wrote the spec last: of the entries that own some of it, the newest."""
+    writers = [
+        entry
+        for entry in managed
+        if not entry.get("subresource") and "f:spec" in (entry.get("fieldsV1") or {})
+    ]
+    if not writers:
+        return None
+    last = max(writers, key=lambda entry: entry.get("time") or "")
+    return {key: str(last[key]) for key in ("manager", "operation", "time") if last.get(key)}
 
 
 def _child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> Child[F]:
@@ -140,8 +158,17 @@ def record(raw: Raw) -> Child[Record]:
         commands=tuple(x for x in notes.get(f"{GROUP}/commands", "").split(",") if x),
         after=data.get("after"),
         retry=data.get("retry"),
+        pins=_fetches(data.get("template") or {}) and not model.get("digest"),
+        artifact=notes.get(f"{GROUP}/artifact"),
+        images=notes.get(f"{GROUP}/images"),
+        uri=model.get("uri"),
     )
     return _child(raw, fact, data.get("template") or {})
+
+
+def _fetches(template: Raw) -> bool:
+    containers = template.get("spec", {}).get("initContainers") or ()
+    return any(c.get("name") == FETCHER for c in containers)
 
 
 def deployment(raw: Raw) -> Child[Deployment]:
@@ -234,12 +261,28 @@ def pod(raw: Raw) -> Child[Pod]:
         unschedulable_message=scheduled.get("message", "") if unschedulable else "",
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
         address=status.get("podIP"),
+        artifact=_artifact(status.get("initContainerStatuses", ())),
+        images=tuple(sorted((c["name"], c["imageID"]) for c in own if c.get("imageID"))),
         containers=(
             *(_container(c, init=True) for c in status.get("initContainerStatuses", ())),
             *(_container(c, init=False) for c in own),
         ),
     )
     return _child(raw, fact)
+
+
+def _artifact(containers: Iterable[Raw]) -> str | None:
+    """The digest in the fetcher's termination message, once it has ended well."""
+    ended = next(
+        (c.get("state", {}).get("terminated") or {} for c in containers if c["name"] == FETCHER), {}
+    )
+    if ended.get("exitCode") != 0:
+        return None
+    try:
+        digest = orjson.loads(ended.get("message") or "null")["digest"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return str(digest)
 
 
 def _container(raw: Raw, *, init: bool) -> Container:

@@ -24,6 +24,7 @@ from canarium.kube.api import Api
 from canarium.kube.faults import ApiError
 from canarium.kube.timing import Timing
 from canarium.render import workload
+from canarium.render.fetching import Kit
 from canarium.signals.signals import Signals
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Reconciler:
         timing: Timing | None = None,
         observer: Observer | None = None,
         signals: Signals | None = None,
+        kit: Kit | None = None,
     ) -> None:
         self._signals = signals
         self._observer = observer or Unobserved()
@@ -57,7 +59,7 @@ class Reconciler:
         self._store = store
         self._queue = queue
         self._timing = timing or Timing()
-        self._executor = Executor(api, store)
+        self._executor = Executor(api, store, kit)
         self._refusals: dict[Key, tuple[Wish, float, Rejection]] = {}
         self._told: dict[Key, float] = {}
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.api.base import seconds
-from canarium.render import labels
+from canarium.render import fetching, labels
+from canarium.render.fetching import Kit
 
 Manifest = dict[str, Any]
 
@@ -34,9 +35,16 @@ _SECURITY = ("runAsUser", "runAsGroup", "fsGroup")
 
 
 def pod_template(
-    model: str, revision: str, spec: Mapping[str, Any], server: Mapping[str, Any]
+    model: str,
+    revision: str,
+    spec: Mapping[str, Any],
+    server: Mapping[str, Any],
+    kit: Kit | None = None,
 ) -> Manifest:
-    """The pod template without its colour, for a `server` as `runtime.server` gives it."""
+    """The pod template without its colour, for a `server` as `runtime.server` gives it.
+
+    `kit` is what fetches models. Raises RuntimeInvalid.
+    """
     own = spec.get("pod") or {}
     template: Manifest = {
         "metadata": {"labels": labels.of(model, revision)},
@@ -55,6 +63,7 @@ def pod_template(
     if server.get("sharedMemory"):
         memory = {"medium": "Memory", "sizeLimit": server["sharedMemory"]}
         template = overlay(template, _volume("shm", "/dev/shm", {"emptyDir": memory}))
+    template = overlay(template, fetching.overlay(f"{model}-{revision}", spec, kit))
     template = overlay(template, server.get("podTemplate") or {})
     template = overlay(template, _curated(own, labels.of(model, revision)))
     laid: Manifest = overlay(template, spec.get("podTemplate") or {})

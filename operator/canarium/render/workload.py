@@ -12,6 +12,7 @@ from typing import Any
 
 from canarium import API_VERSION, GROUP, KIND
 from canarium.render import labels
+from canarium.render.fetching import PIN_KEY
 
 Manifest = dict[str, Any]
 
@@ -25,9 +26,11 @@ def record(
     minted: Mapping[str, Any],
     template: Manifest,
     runtime: Manifest | None = None,
+    applied: Mapping[str, str] | None = None,
 ) -> Manifest:
     """The ControllerRevision; `minted` has revision, number, algorithm, digest, identity,
-    after, retry; `runtime` is the server as rendered, and from what.
+    after, retry; `runtime` is the server as rendered, and from what;
+    `applied` says who wrote the spec.
     """
     spec = parent["spec"]
     after = {key: minted[key] for key in ("after", "retry") if minted.get(key)}
@@ -41,9 +44,28 @@ def record(
             **after,
             "model": spec.get("model"),
             **({"runtime": runtime} if runtime else {}),
+            **({"applied": dict(applied)} if applied else {}),
             "template": template,
         },
     }
+
+
+def pin(parent: Mapping[str, Any], revision: str, uid: str, digest: str) -> Manifest:
+    """The ConfigMap by which later pods of a revision know the digest that the first one found.
+
+    It belongs to the record (of `uid`), and goes with it.
+    """
+    head = _head(parent, "v1", "ConfigMap", revision)
+    head["metadata"]["ownerReferences"] = [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "ControllerRevision",
+            "name": head["metadata"]["name"],
+            "uid": uid,
+            "controller": True,
+        }
+    ]
+    return {**head, "data": {PIN_KEY: digest}}
 
 
 def trial(parent: Mapping[str, Any], revision: str, template: Mapping[str, Any]) -> Manifest:

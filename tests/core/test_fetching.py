@@ -1,0 +1,115 @@
+"""Models that are fetched: pinned by their first pod; what changes later harms nobody."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from canarium.core.health import judge
+from canarium.core.observed import Container, Pod
+from core.cluster import Cluster, spec
+
+URI = {"version": "1", "uri": "s3://models/fraud/7"}
+
+
+def started(cluster: Cluster, version: str) -> int:
+    revision = cluster.revision(version)
+    return sum(1 for pod in cluster.pods if pod.revision == revision)
+
+
+def test_one_pod_fetches_and_pins_before_the_others_start() -> None:
+    cluster = Cluster(spec("1", model=URI)).settle()
+    assert started(cluster, "1") == 1
+    revision = cluster.revision("1")
+    cluster.run(30)
+    assert cluster.pinned == {revision: "sha256:one"}
+    assert cluster.serving() == {"1": 3}
+    assert cluster.status.stable is not None
+    assert cluster.status.stable.artifact == "sha256:one"
+    assert cluster.status.history[0].artifact == "sha256:one"
+    assert cluster.status.history[0].uri == URI["uri"]
+
+
+def test_a_candidate_is_pinned_before_its_second_pod() -> None:
+    cluster = Cluster(spec("1", model=URI)).run(30)
+    cluster.bytes = "sha256:two"
+    new = {"version": "2", "uri": "s3://models/fraud/8"}
+    cluster.spec = spec("2", model=new, rollout={"strategy": "BlueGreen", "bakeTime": "5s"})
+    cluster.settle()
+    assert started(cluster, "2") == 1
+    cluster.run(60)
+    assert cluster.serving() == {"2": 3}
+    assert cluster.pinned[cluster.revision("2")] == "sha256:two"
+
+
+def test_a_digest_in_the_spec_needs_no_first_pod() -> None:
+    model = {**URI, "digest": f"sha256:{'0' * 64}"}
+    cluster = Cluster(spec("1", model=model)).settle()
+    assert started(cluster, "1") == 3
+    assert not cluster.run(30).pinned
+
+
+@pytest.mark.rule("R7", "R9")
+@pytest.mark.parametrize("bake", ["0s", "600s"])
+def test_bytes_swapped_while_it_scales_up_stop_the_new_pods_and_nothing_else(bake: str) -> None:
+    cluster = Cluster(spec("1", model=URI)).run(30)
+    rollout = {"strategy": "BlueGreen", "bakeTime": bake}
+    new = {"version": "2", "uri": "s3://models/fraud/8"}
+    cluster.spec = spec("2", model=new, rollout=rollout)
+    cluster.run(60)
+    assert cluster.serving() == {"2": 3}
+    cluster.bytes = "sha256:swapped"
+    cluster.spec = spec("2", model=new, rollout=rollout, scaling={"replicas": 5})
+    cluster.run(60)
+    assert cluster.serving() == {"2": 3}
+    assert cluster.status.failure is None
+    if bake == "0s":
+        assert "other bytes are there now" in cluster.status.message
+        ready = next(c for c in cluster.status.conditions if c.type == "Ready")
+        assert (ready.status, ready.reason) == ("False", "ArtifactChanged")
+    cluster.bytes = "sha256:one"
+    cluster.pods = [p for p in cluster.pods if not p.containers]  # the kubelet tries again
+    cluster.run(60)
+    assert cluster.serving() == {"2": 5}
+
+
+@pytest.mark.rule("R7", "R9")
+def test_a_candidate_whose_bytes_change_under_it_is_rolled_back() -> None:
+    cluster = Cluster(spec("1", model=URI)).run(30)
+    cluster.spec = spec("2", model={"version": "2", "uri": "s3://models/fraud/8"})
+    while not any(cluster.version(r) == "2" for r in cluster.pinned):
+        cluster.run(0.5)
+    cluster.bytes = "sha256:swapped"
+    cluster.run(60)
+    assert cluster.status.phase == "RolledBack"
+    assert cluster.status.failure is not None
+    assert cluster.status.failure.reason == "ArtifactChanged"
+    assert cluster.serving() == {"1": 3}
+
+
+@pytest.mark.rule("R18")
+def test_an_operator_that_dies_before_any_write_pins_all_the_same() -> None:
+    for at in range(12):
+        cluster = Cluster(spec("1", model=URI), die_at=at).run(40)
+        assert cluster.serving() == {"1": 3}
+        assert list(cluster.pinned.values()) == ["sha256:one"]
+
+
+@pytest.mark.rule("R7")
+@pytest.mark.parametrize(
+    ("message", "reason", "told"),
+    [
+        ({"reason": "NotFound", "message": "s3://m is not there"}, "NotFound", "s3://m"),
+        ("Traceback (most recent call last)", "FetchFailed", "code 10"),
+        ("", "FetchFailed", "code 10"),
+    ],
+)
+def test_the_fetchers_own_words_are_the_reason(message: object, reason: str, told: str) -> None:
+    said = message if isinstance(message, str) else json.dumps(message) + "\n"
+    fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=said)
+    pod = Pod("p", "rev", "blue", created=0.0, containers=(fetch,))
+    cause = judge([pod], now=0.1, unschedulable_deadline=300, was_good=False).cause
+    assert cause is not None
+    assert cause.reason == reason
+    assert told in cause.message
