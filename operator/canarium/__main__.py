@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from canarium import VERSION
 from canarium.fetch import command as fetch
+from canarium.record import command as record
 from canarium.settings import Settings
 
 
@@ -73,7 +74,11 @@ def main() -> int:
     run.add_argument("--log-level", default="INFO")
     fetching = commands.add_parser("fetch", help="bring a model to a folder and check it")
     fetch.arguments(fetching)
+    recording = commands.add_parser("record", help="print what served, for audits")
+    record.arguments(recording)
     arguments = parser.parse_args()
+    if arguments.command == "record":
+        return record.main(arguments)
     if arguments.command == "fetch":
         return fetch.main(arguments)
     try:

@@ -41,7 +41,13 @@ class Operator:
 
     def __init__(self, kubeconfig: Path, log: Path, *flags: str) -> None:
         self._kubeconfig, self.log = kubeconfig, log
-        self._flags = flags or ("--lease-namespace", "default", *SHORT_LEASE)
+        self._flags = flags or (
+            "--fetch-image",
+            "fetch:1",
+            "--lease-namespace",
+            "default",
+            *SHORT_LEASE,
+        )
         self.log_from = 0
         self._process: subprocess.Popen[bytes] | None = None
 

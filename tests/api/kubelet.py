@@ -7,7 +7,9 @@ What a pod does is said by its annotation `sandbox/behaviour`: absent (gets read
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +27,8 @@ class Kubelet:
         self._client = client
         self._address = itertools.count(10)
         self.crashed: set[str] = set()
+        #: The digest of what fetchers find.
+        self.bytes = "sha256:one"
 
     async def run(self) -> None:
         try:
@@ -60,6 +64,32 @@ class Kubelet:
             if not (error.not_found or error.conflict):
                 raise
 
+    async def _fetched(self, pod: dict[str, Any]) -> list[dict[str, Any]]:
+        """The fetcher's status: it found `bytes`, which must be those of its ConfigMap if any."""
+        init = pod["spec"].get("initContainers") or []
+        if not init:
+            return []
+        volume = next(v for v in pod["spec"]["volumes"] if v["name"] == "canarium-pin")
+        name, namespace = volume["configMap"]["name"], pod["metadata"]["namespace"]
+        pinned = None
+        with contextlib.suppress(ApiError):
+            found = await self._client.get(kinds.CONFIG_MAPS, namespace, name)
+            pinned = found["data"]["digest"]
+        good = pinned in (None, self.bytes)
+        changed = {"reason": "ArtifactChanged", "message": "other bytes are there now"}
+        said = json.dumps({"digest": self.bytes} if good else changed)
+        ended = {"exitCode": 0 if good else 10, "reason": "Completed" if good else "Error"}
+        return [
+            {
+                "name": "fetch",
+                "image": init[0]["image"],
+                "imageID": "",
+                "ready": good,
+                "restartCount": 0,
+                "state": {"terminated": {**ended, "message": said}},
+            }
+        ]
+
     async def _bind(self, meta: dict[str, Any]) -> None:
         path = kinds.PODS.path(meta["namespace"], meta["name"], "binding")
         await self._client.post(
@@ -80,6 +110,9 @@ class Kubelet:
         if exited is not None:
             ended = {"exitCode": exited, "reason": "Completed" if exited == 0 else "Error"}
             state = {"terminated": {**ended, "startedAt": now, "finishedAt": now}}
+        fetched = await self._fetched(pod)
+        if any(c["state"]["terminated"]["exitCode"] for c in fetched):
+            ready, state = False, {"waiting": {"reason": "PodInitializing"}}
         kinds_of = ("Ready", "ContainersReady")
         word = "True" if ready else "False"
         conditions = [
@@ -87,6 +120,7 @@ class Kubelet:
         ]
         conditions.append({"type": "PodScheduled", "status": "True", "lastTransitionTime": now})
         status = {
+            **({"initContainerStatuses": fetched} if fetched else {}),
             "phase": "Running",
             "podIP": address,
             "podIPs": [{"ip": address}],

@@ -1,0 +1,1 @@
+"""`canarium record NAME`: which bytes answered, when, and on whose word, as JSON for audits."""

@@ -1,0 +1,79 @@
+"""Models that are fetched, on a real API server: the pin, the record, and what an audit gets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from api.conftest import Cluster
+from canarium.kube import kinds
+
+rule = pytest.mark.rule
+MODEL = {
+    "version": "1",
+    "uri": "s3://models/fraud/1/",
+    "endpoint": "http://s3:9000",
+    "credentials": {"secretName": "s3-read"},
+    "lineage": {"gitCommit": "4f1c2d9"},
+}
+
+
+async def annotations(cluster: Cluster, revision: str) -> dict[str, str]:
+    record = await cluster.client.get(kinds.RECORDS, cluster.namespace, f"fraud-{revision}")
+    found: dict[str, str] = record["metadata"].get("annotations", {})
+    return found
+
+
+@rule("R1", "R7", "R9")
+async def test_a_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluster) -> None:
+    cluster.apply("1", model=MODEL)
+    status = await cluster.phase("Ready", "1")
+    revision = status["stable"]["revision"]
+    assert status["stable"]["artifact"] == "sha256:one"
+    assert (await annotations(cluster, revision))["canarium.dev/artifact"] == "sha256:one"
+    pin = await cluster.client.get(kinds.CONFIG_MAPS, cluster.namespace, f"fraud-{revision}")
+    assert pin["data"] == {"digest": "sha256:one"}
+    assert pin["metadata"]["ownerReferences"][0]["kind"] == "ControllerRevision"
+
+    cluster.kubelet.bytes = "sha256:two"
+    cluster.apply("1", model=MODEL, scaling={"replicas": 4})
+    status = await cluster.until(lambda s: "other bytes" in s["message"])
+    ready = next(c for c in status["conditions"] if c["type"] == "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "ArtifactChanged")
+    await asyncio.sleep(1)
+    status = (await cluster.model())["status"]
+    assert "failure" not in status
+    assert status["stable"]["ready"] == 3
+
+    said: list[dict[str, Any]] = [
+        json.loads(line) for line in record(cluster, "fraud").stdout.splitlines()
+    ]
+    (statement,) = said
+    predicate = statement["predicate"]
+    assert predicate["artifact"] == "sha256:one"
+    assert predicate["uri"] == MODEL["uri"]
+    assert predicate["lineage"] == MODEL["lineage"]
+    assert predicate["applied"]["manager"].startswith("kubectl")
+    assert predicate["served"][0].keys() == {"from"}
+    assert predicate["podTemplate"]["spec"]["initContainers"][0]["image"] == "fetch:1"
+
+
+def record(cluster: Cluster, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "canarium", "record", *words, "-n", cluster.namespace]
+    return subprocess.run(
+        [*command, "--kubeconfig", str(cluster.plane.kubeconfig)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+async def test_a_record_that_is_not_there_says_so(cluster: Cluster) -> None:
+    said = record(cluster, "nothing")
+    assert said.returncode == 1
+    assert "nothing" in said.stderr
