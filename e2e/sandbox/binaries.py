@@ -53,6 +53,12 @@ TOOLS = {
     "argocd": Tool(
         "argocd", "github.com/argoproj/argo-cd/v3", "github.com/argoproj/argo-cd/v3/cmd"
     ),
+    # A registry in itself: `crane registry serve`.
+    "crane": Tool(
+        "crane",
+        "github.com/google/go-containerregistry",
+        "github.com/google/go-containerregistry/cmd/crane",
+    ),
     "kwok": Tool("kwok", "sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok"),
     "helm-unittest": Tool(
         "helm-unittest",
