@@ -58,14 +58,17 @@ class AuditLog:
 
 
 def parse(event: dict[str, Any]) -> Call | None:
-    """The call that an event tells of; None for one that is not about an object or not ended."""
+    """The call that an event tells of; None for one that is not about an object or not ended.
+
+    A dry run stores nothing and wakes nobody: it is a verb of its own, and no write.
+    """
     about = event.get("objectRef")
     if event.get("stage") != "ResponseComplete" or not about:
         return None
     sub = about.get("subresource")
     return Call(
         agent=event.get("userAgent", "").split("/")[0],
-        verb=event["verb"],
+        verb=f"dry-run {event['verb']}" if "dryRun=" in event["requestURI"] else event["verb"],
         resource=f"{about['resource']}/{sub}" if sub else about["resource"],
         namespace=about.get("namespace", ""),
         name=about.get("name", ""),

@@ -40,6 +40,7 @@ def report(
         "## Phases",
         _phases(results.phases),
         "## Requests per object",
+        "Writes are what the API server stores; a dry run stores nothing and is told as such.",
         _requests(results.phases),
         "## Cost",
         _costs(results.phases),

@@ -27,7 +27,9 @@ def test_spread_gives_values_that_were_seen() -> None:
     assert math.isnan(spread([]).p50)
 
 
-def event(verb: str, resource: str, agent: str = "canarium/0.1", **about: str) -> str:
+def event(
+    verb: str, resource: str, agent: str = "canarium/0.1", query: str = "", **about: str
+) -> str:
     import json
 
     return json.dumps(
@@ -35,6 +37,7 @@ def event(verb: str, resource: str, agent: str = "canarium/0.1", **about: str) -
             "stage": "ResponseComplete",
             "verb": verb,
             "userAgent": agent,
+            "requestURI": f"/api/v1/x{query}",
             "objectRef": {"resource": resource, "namespace": "n", "name": "m", **about},
             "responseStatus": {"code": 200},
             "requestReceivedTimestamp": "2026-01-01T00:00:00.250000Z",
@@ -61,6 +64,14 @@ def test_calls_are_counted_by_agent_from_the_mark_on_without_the_lease(tmp_path:
     found = tally(calls, frozenset({"canarium"}))
     assert found == {("patch", "deployments/scale"): 1, ("get", "pods"): 1}
     assert calls[0].answered - calls[0].received == pytest.approx(0.5)
+
+
+def test_a_dry_run_is_counted_but_is_no_write() -> None:
+    import json
+
+    call = parse(json.loads(event("create", "pods", query="?dryRun=All")))
+    assert call is not None
+    assert (call.verb, call.writes) == ("dry-run create", False)
 
 
 def test_a_request_about_no_object_is_no_call() -> None:
