@@ -1,14 +1,17 @@
 # The operator's image: what is built stays behind, what runs is Python and the locked packages.
+# The fetcher's is the same with its own lock (decision 0010):
+#   docker build --build-arg LOCK=fetch -t canarium-fetch .
 # PYTHON is pinned by version here; a release pins it by digest:
 #   docker build --build-arg PYTHON=docker.io/library/python:3.11.14-slim-bookworm@sha256:… .
 ARG PYTHON=docker.io/library/python:3.11.14-slim-bookworm
 
 FROM ${PYTHON} AS build
+ARG LOCK=runtime
 WORKDIR /src
-COPY requirements/runtime.txt requirements/
+COPY requirements/${LOCK}.txt requirements/
 # Every package by its hash: what was locked, or nothing.
 RUN pip install --no-cache-dir --no-compile --require-hashes --only-binary=:all: \
-    --target /opt/site -r requirements/runtime.txt
+    --target /opt/site -r requirements/${LOCK}.txt
 COPY operator/canarium /opt/site/canarium
 RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/site
 

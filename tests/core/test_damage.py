@@ -114,3 +114,35 @@ def test_bake_goes_on_after_a_lost_status() -> None:
     cluster.crash("2").run(5)
     assert cluster.serving() == {"1": 3}
     assert cluster.status.phase == "RolledBack"
+
+
+@rule("R22", "R23")
+@pytest.mark.parametrize("scaling", [{"replicas": 3}, {"minReplicas": 1, "maxReplicas": 3}])
+def test_stable_deleted_by_hand_under_recreate_does_not_block_the_version_wanted(
+    scaling: dict[str, int],
+) -> None:
+    extra = {"rollout": {"strategy": "Recreate"}, "scaling": scaling}
+    cluster = Cluster(spec("1", **extra)).run(10)
+    cluster.spec = spec("2", **extra)
+    cluster.run(20)
+    cluster.deployments.clear()
+    cluster.spec = spec("1", **extra)
+    cluster.run(60)
+    assert set(cluster.serving()) == {"1"}
+    assert cluster.status.phase == "Ready"
+
+
+@rule("R9", "R18")
+def test_latch_that_only_the_service_tells_outlives_a_new_spec() -> None:
+    cluster = live()
+    cluster.spec = spec("2")
+    cluster.run(8)
+    cluster.die_at = cluster.writes + 1
+    cluster.crash("2").reconcile()
+    cluster.spec = spec("3")
+    cluster.run(30)
+    cluster.heal("2")
+    cluster.spec = spec("2")
+    cluster.run(40)
+    assert "2" not in cluster.serving()
+    assert cluster.status.phase == "RolledBack"

@@ -67,6 +67,20 @@ def test_probe_that_goes_bad_after_it_was_good(
     assert reason(now, was_good=was_good, pod=pod) == expected
 
 
+@rule("R7")
+@pytest.mark.parametrize(
+    ("changed", "started", "expected"),
+    [(60.0, 61.0, None), (60.0, 60.0, None), (70.0, 61.0, "ProbeFailed")],
+    ids=["loading on a late node", "within its first second", "was ready once"],
+)
+def test_pod_that_a_node_took_late_and_that_still_loads_was_never_ready(
+    changed: float, started: float, expected: str | None
+) -> None:
+    server = Container("server", started=started)
+    pod = replace(POD, ready_changed=changed, containers=(server,))
+    assert reason(90.0, was_good=True, pod=pod) == expected
+
+
 @rule("R25")
 @pytest.mark.parametrize("fact", ["terminating", "disrupted"])
 def test_disruption_is_not_failure(fact: str) -> None:

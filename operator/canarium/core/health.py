@@ -177,7 +177,7 @@ def judge(
                 )
             waits.append(left)
         elif was_good and not pod.ready and pod.ready_changed is not None:
-            seen_ready = pod.ready_changed > pod.created + 0.5
+            seen_ready = pod.ready_changed > _started(pod) + 0.5
             left = pod.ready_changed + UNREADY_GRACE - now
             if seen_ready and _running(pod):
                 if left <= 0:
@@ -193,6 +193,12 @@ def judge(
                     )
                 waits.append(left)
     return Verdict(recheck=min(waits, default=None))
+
+
+def _started(pod: Pod) -> float:
+    """When its servers began: a pod that was never ready has been unready since before that,
+    however late a node took it."""
+    return max((c.started or 0.0 for c in pod.containers if not c.init), default=0.0) or pod.created
 
 
 def _running(pod: Pod) -> bool:

@@ -29,6 +29,8 @@ class Container:
     last_exit_code: int | None = None
     message: str = ""
     restarts: int = 0
+    #: When it began to run, if it runs.
+    started: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,12 +178,18 @@ class Situation:
 
     @cached_property
     def stable_color(self) -> str | None:
+        """Stable's colour; what the Service selects for it when its Deployment is gone."""
         deployment = self.observed.deployment(self.stable)
-        return deployment.color if deployment else None
+        if deployment:
+            return deployment.color
+        service = self.observed.service
+        alone = service and service.stable == self.stable and service.color in COLORS
+        return service.color if service and alone else None
 
     @cached_property
     def free_color(self) -> str | None:
-        taken = self.observed.colors_taken()
+        """A colour that is neither stable's nor any pod's."""
+        taken = self.observed.colors_taken() | {self.stable_color}
         return next((color for color in COLORS if color not in taken), None)
 
     @cached_property

@@ -36,9 +36,12 @@ def scaling(s: Situation, draft: Draft) -> list[Action]:
         gone = [RemoveAutoscaler(s.stable or "", autoscaler.uid)] if autoscaler else []
         return [*gone]
     if deployment is None:
-        if s.stable is None or s.free_color is None or s.observed.record(s.stable) is None:
+        if s.stable is None or s.observed.record(s.stable) is None:
             return []
-        return [CreateDeployment(s.stable, s.free_color, max(1, s.count))]
+        # Its own colour, which the Service still selects, unless pods have it.
+        own = s.stable_color
+        color = s.free_color if own is None or own in s.observed.colors_taken() else own
+        return [CreateDeployment(s.stable, color, max(1, s.count))] if color else []
     if deployment.terminating:
         return []
     if not s.settings.autoscaled:
@@ -78,8 +81,8 @@ def notes(s: Situation, draft: Draft) -> list[Action]:
     """
     record = s.observed.record(s.target)
     if record is None:
-        return []
-    before: list[Action] = []
+        return _latched(s)
+    before: list[Action] = _latched(s)
     facts: list[tuple[str, str]] = []
     found = next((p.artifact for p in s.observed.pods_of(s.target) if p.artifact), None)
     if found and record.artifact is None:
@@ -101,6 +104,16 @@ def notes(s: Situation, draft: Draft) -> list[Action]:
     if told and wanted != record.commands:
         facts.append(("commands", ",".join(wanted)))
     return [*before, Annotate(s.target, tuple(facts))] if facts else []
+
+
+def _latched(s: Situation) -> list[Action]:
+    """The verdict of an older revision that only the Service tells yet: its next write would drop
+    it, when the operator died right after the traffic was taken off."""
+    revision = s.observed.service.quarantined if s.observed.service else None
+    record = s.observed.record(revision)
+    if record is None or record.revision == s.target or record.verdict == QUARANTINED:
+        return []
+    return [Annotate(record.revision, (("verdict", QUARANTINED),))]
 
 
 def pruning(s: Situation) -> list[Action]:

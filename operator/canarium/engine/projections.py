@@ -300,6 +300,7 @@ def _container(raw: Raw, *, init: bool) -> Container:
         last_exit_code=before.get("exitCode"),
         message=ended.get("message") or before.get("message") or "",
         restarts=raw.get("restartCount", 0),
+        started=_noted(state.get("running", {}).get("startedAt")),
     )
 
 
