@@ -90,7 +90,9 @@ def notes(s: Situation, draft: Draft) -> list[Action]:
         before += [Pin(s.target, found)] if record.pins else []
         facts.append(("artifact", found))
     resolved = next((p.images for p in s.observed.pods_of(s.target) if p.serves and p.images), ())
-    if resolved and record.images is None:
+    # Before its first traffic only: a newer operator rewrites no record of what already serves.
+    entering = s.target != s.stable and not s.progress.weight
+    if resolved and record.images is None and entering:
         facts.append(("images", json.dumps(dict(resolved), sort_keys=True)))
     failure = draft.failure
     if failure and failure.revision == s.target and record.verdict != QUARANTINED:
