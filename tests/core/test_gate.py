@@ -134,6 +134,40 @@ def test_report_of_another_revision_opens_no_gate() -> None:
     assert cluster.serving() == {"1": 3}
 
 
+def ready_tests(cluster: Cluster) -> tuple[str, str, str]:
+    (found,) = (c for c in cluster.status.conditions if c.type == "SmokeTestsReady")
+    return found.status, found.reason, found.message
+
+
+@rule("R4", "R21")
+def test_tests_that_cannot_be_carried_out_hold_and_condemn_nothing() -> None:
+    cluster = live()
+    cluster.spec = rollout("2", progressDeadline="30s", **SMOKE)
+    cluster.run(5)
+    revision, text = cluster.revision("2"), "ConfigMap bodies: not found"
+    cluster.smoke = SmokeReport(revision, False, text, unusable=True)
+    cluster.run(120)
+    assert cluster.serving() == {"1": 3}
+    assert (cluster.status.phase, cluster.status.failure) == ("Progressing", None)
+    assert text in (cluster.status.message or "")
+    assert ready_tests(cluster) == ("False", "InvalidTest", text)
+    assert cluster.asked.smoke == revision, "still asked for, so that it is tried again"
+    report(cluster, "2").run(60)
+    assert cluster.serving() == {"2": 3}
+    assert ready_tests(cluster)[0] == "True"
+
+
+@rule("R3", "R21")
+def test_first_version_with_unusable_tests_says_so_and_stays() -> None:
+    cluster = Cluster(rollout("1", **SMOKE)).run(10)
+    text = "spec.rollout.smokeTests[0].expect.json[0].path: '$.[' is no JSON path"
+    cluster.smoke = SmokeReport(cluster.revision("1"), False, text, unusable=True)
+    cluster.run(10)
+    assert cluster.serving() == {}
+    assert text in (cluster.status.message or "")
+    assert cluster.status.phase != "Failed"
+
+
 def canary(**more: Any) -> Cluster:
     """Version 2 at weight 25, and looked at."""
     cluster = live()

@@ -68,6 +68,7 @@ async def test_expectation(
         assert failed is not None
         assert said in failed.message
         assert (failed.test, failed.pod) == ("/v2/models/fraud/infer", "pod-a")
+        assert failed.unusable == ("is no JSON path" in said or "cannot be used" in said)
 
 
 @rule("R4")
@@ -176,20 +177,6 @@ async def test_answers_that_differ_are_counted_and_stables_own_errors_are_not(
     requests = recorded("\n".join(json.dumps({"n": n}) for n in range(10)))
     pods = [Target(name, "127.0.0.1", served.port) for name in ("c", "s")]
 
-    class ByPod(Web):
-        """Tells the two pods, which share an address here, apart by their path."""
-
-        async def request(self, method: str, url: str, **more: Any) -> Any:
-            name = asyncio.current_task()  # candidate and stable are asked in turn
-            order[name] = order.get(name, 0) + 1
-            path = "/stable" if order[name] == 1 else "/candidate"
-            return await super().request(method, url + path, **more)
-
-    order: dict[Any, int] = {}
-    asking = ByPod(loopback=True)
-    try:
-        how = Comparison(path="", json_path="$.score", tolerance=0.01)
-        found = await compare(asking, how, requests, pods[0], pods[1])
-    finally:
-        await asking.close()
+    how = Comparison("/candidate", "/stable", json_path="$.score", tolerance=0.01)
+    found = await compare(web, how, requests, pods[0], pods[1])
     assert (found.bad, found.samples) == (2, 9)  # type: ignore[union-attr]

@@ -209,6 +209,10 @@ def _conditions(
         ),
     )
     facts += _outdated(s)
+    if s.settings.gated:
+        wrong = gate.unusable_tests(s)
+        reason = "InvalidTest" if wrong else "AsSpecified"
+        facts = (*facts, ("SmokeTestsReady", wrong is None, reason, wrong or ""))
     if s.settings.judging:
         # Not the version's fault: what is asked of it cannot be asked so (R21).
         fault = gate.spec_fault(analysis)

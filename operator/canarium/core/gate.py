@@ -25,7 +25,17 @@ def smoke(s: Situation) -> Cause | bool:
         return False
     if report.passed:
         return True
+    if report.unusable:
+        return False
     return Cause("SmokeTestFailed", report.message, pod=report.pod, samples=report.asked)
+
+
+def unusable_tests(s: Situation) -> str | None:
+    """Why the smoke tests cannot be carried out as the spec has them (R21)."""
+    report = s.observed.smoke
+    if report is None or report.revision != s.target or not report.unusable:
+        return None
+    return report.message
 
 
 def condemned(s: Situation) -> Cause | None:

@@ -106,13 +106,17 @@ class Autoscaler:
 
 @dataclass(frozen=True, slots=True)
 class SmokeReport:
-    """How the smoke tests of a revision ended (R4); `message` and `pod` when one failed."""
+    """How the smoke tests of a revision ended (R4); `message` and `pod` when one failed.
+
+    `unusable`: nothing could be told about the revision, since the tests are wrong (R21).
+    """
 
     revision: str
     passed: bool
     message: str = ""
     pod: str | None = None
     asked: int = 0
+    unusable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,10 +163,11 @@ def _testing(
     """Enough pods are ready; before any traffic they have to pass the smoke tests (R4)."""
     ready = s.observed.ready(s.target)
     pods = "pod" if ready == 1 else "pods"
+    fault = gate.unusable_tests(s)
+    what = f"smoke tests run against {ready} {pods}, then {_then(step)}"
     return replace(
         base,
-        message=f"{word(s, s.target)} gets no traffic yet: smoke tests run against {ready} "
-        f"{pods}, then {_then(step)}",
+        message=f"{word(s, s.target)} gets no traffic yet: {fault or what}",
         actions=tuple(actions),
         progress=arrived(s, s.progress.step, s.progress.weight),
         hold=hold(s, "SmokeTests"),

@@ -56,10 +56,15 @@ def first_version(s: Situation) -> Draft:
         if isinstance(passed, Cause):
             return _failing(s, base, passed)
         if not passed:
+            fault = gate.unusable_tests(s)
             return replace(
                 base,
-                message=f"the first version, {word(s, s.target)}, gets traffic once {count} pods "
-                "have passed the smoke tests",
+                message=f"the first version, {word(s, s.target)}, gets "
+                + (
+                    f"no traffic yet: {fault}"
+                    if fault
+                    else f"traffic once {count} pods have passed the smoke tests"
+                ),
                 actions=tuple(actions),
                 progress=arrived(s, 0, 0),
                 hold=hold(s, "SmokeTests"),

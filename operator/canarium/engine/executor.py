@@ -199,7 +199,7 @@ class Executor:
         record = self._store_record(key, revision)
         if record is None:
             raise Refused(Rejection(f"record {revision}", "the ControllerRevision is gone"))
-        return workload.deployment(parent, revision, color, unpacked(record))
+        return workload.deployment(parent, revision, color, unpacked(record)["template"])
 
     async def _create(self, resource: Resource, namespace: str, body: dict[str, Any]) -> None:
         try:

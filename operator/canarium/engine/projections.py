@@ -163,7 +163,14 @@ def record(raw: Raw) -> Child[Record]:
         images=notes.get(f"{GROUP}/images"),
         uri=model.get("uri"),
     )
-    return _child(raw, fact, data.get("template") or {})
+    # What the signals need of the server as it was rendered; None in a record without it.
+    server = runtime.get("server")
+    spoken = (
+        {key: server[key] for key in ("metrics", "predictPath") if key in server}
+        if server is not None
+        else None
+    )
+    return _child(raw, fact, {"template": data.get("template") or {}, "server": spoken})
 
 
 def _fetches(template: Raw) -> bool:

@@ -15,7 +15,7 @@ from canarium.engine.store import Key, Store
 from canarium.kube import kinds
 from canarium.render import runtime
 from canarium.render.faults import RuntimeInvalid
-from canarium.signals.scene import Place, Scene
+from canarium.signals.scene import Place, Scene, Server
 from canarium.signals.smoke import Target
 
 
@@ -26,9 +26,7 @@ def scene(store: Store, key: Key) -> Scene | None:
         return None
     try:
         spec = Spec.model_validate(raw["spec"])
-        chosen = store.runtimes.catalog(key[0]).choose(raw["spec"])
-        server = runtime.server(key[1], key[0], raw["spec"], chosen)
-    except (ValidationError, RuntimeInvalid):
+    except ValidationError:
         return None
     if spec.rollout is None:
         return None
@@ -42,10 +40,30 @@ def scene(store: Store, key: Key) -> Scene | None:
         namespace=key[0],
         model=key[1],
         rollout=spec.rollout,
-        metrics=Metrics.model_validate(server.get("metrics") or {}),
-        predict_path=server.get("predictPath"),
+        servers=_servers(store, key, raw["spec"]),
         pods={revision: tuple(places) for revision, places in pods.items()},
     )
+
+
+def _servers(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, Server]:
+    """Each revision's server, by its own record."""
+    found = {}
+    for child in store.children(kinds.RECORDS, key):
+        spoken = unpacked(child)["server"]
+        if spoken is None:
+            # A record from before servers were kept in it: the runtime of today is all there is.
+            spoken = _today(store, key, spec)
+        metrics = Metrics.model_validate(spoken.get("metrics") or {})
+        found[child.fact.revision] = Server(metrics, spoken.get("predictPath"))
+    return found
+
+
+def _today(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        chosen = store.runtimes.catalog(key[0]).choose(spec)
+        return runtime.server(key[1], key[0], spec, chosen)
+    except RuntimeInvalid:
+        return {}
 
 
 def _port(live: Mapping[str, Any]) -> int:

@@ -38,9 +38,10 @@ def recorded(text: str) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Where requests go, what of the answers is compared, and how exactly."""
+    """Where requests go (`path` at the candidate), what of the answers is compared, how exactly."""
 
     path: str
+    stable_path: str
     json_path: str
     tolerance: float = 0.0
     patience: float = 10.0
@@ -58,10 +59,10 @@ async def compare(
 
     async def one(body: bytes) -> bool | None:
         async with gate:
-            wanted = await _matched(web, how, stable, body)
+            wanted = await _matched(web, how, how.stable_path, stable, body)
             if wanted is None:
                 return None
-            found = await _matched(web, how, candidate, body)
+            found = await _matched(web, how, how.path, candidate, body)
             return found is not None and alike(found, wanted, how.tolerance)
 
     try:
@@ -75,12 +76,14 @@ async def compare(
     return Reading(different / len(judged), samples=len(judged), bad=different)
 
 
-async def _matched(web: Web, how: Comparison, target: Target, body: bytes) -> list[object] | None:
+async def _matched(
+    web: Web, how: Comparison, path: str, target: Target, body: bytes
+) -> list[object] | None:
     host = f"[{target.address}]" if ":" in target.address else target.address
     try:
         answer = await web.request(
             "POST",
-            f"http://{host}:{target.port}{how.path}",
+            f"http://{host}:{target.port}{path}",
             body=body,
             headers={"Content-Type": "application/json"},
             patience=how.patience,

@@ -35,14 +35,17 @@ async def endpoint(
     except (binascii.Error, UnicodeDecodeError, ssl.SSLError, ValueError) as error:
         raise Unavailable(f"Secret {name}: its content cannot be read") from error
     headers = {}
+    secrets: tuple[str, ...] = ()
     if "token" in data:
-        headers["Authorization"] = f"Bearer {data['token'].strip()}"
+        secrets = (data["token"].strip(),)
+        headers["Authorization"] = f"Bearer {secrets[0]}"
     elif "username" in data and "password" in data:
-        pair = f"{data['username']}:{data['password']}".encode()
-        headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        pair = base64.b64encode(f"{data['username']}:{data['password']}".encode()).decode()
+        secrets = (data["password"], pair)
+        headers["Authorization"] = f"Basic {pair}"
     elif tls is None:
         raise Unavailable(f"Secret {name}: needs token, username and password, or ca.crt")
-    return Endpoint(url, headers, tls, patience)
+    return Endpoint(url, headers, tls, patience, secrets)
 
 
 async def text(api: Api, namespace: str, source: ConfigMapKey) -> str:

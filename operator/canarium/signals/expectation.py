@@ -17,6 +17,10 @@ class Unexpected(Exception):
     """An answer is not as expected; the text says what was wanted and what came."""
 
 
+class Unusable(Unexpected):
+    """What is expected cannot be looked at, whatever the answer: the test is wrong, not the pod."""
+
+
 def met(expected: Expectation, answer: Answer) -> None:
     """Returns when `answer` is good. Raises Unexpected."""
     status = expected.status or 200
@@ -41,7 +45,7 @@ def _value(expected: JsonExpectation, document: Any) -> None:
     try:
         found = values(expected.path, document)
     except BadPath as error:
-        raise Unexpected(str(error)) from error
+        raise Unusable(str(error)) from error
     if not found:
         raise Unexpected(f"{expected.path} matches nothing")
     if "value" not in expected.model_fields_set:
@@ -80,7 +84,7 @@ def _schema(schema: dict[str, Any], document: Any) -> None:
     try:
         error = next(iter(validator.iter_errors(document)), None)
     except (SchemaError, Unresolvable) as fault:
-        raise Unexpected(f"the schema cannot be used: {fault}") from fault
+        raise Unusable(f"the schema cannot be used: {fault}") from fault
     if isinstance(error, ValidationError):
         raise Unexpected(f"{error.json_path}: {error.message[:300]}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from canarium.api.analysis import Analysis, AnswerComparison, Check, amount
 from canarium.api.base import seconds
@@ -17,7 +17,9 @@ from canarium.signals.credentials import Unavailable
 from canarium.signals.exposition import Unreadable, parse
 from canarium.signals.jsonpath import BadPath, compiled
 from canarium.signals.presets import measure_of, own_series
-from canarium.signals.scene import Place, Scene
+from canarium.signals.prometheus import Endpoint
+from canarium.signals.redaction import redacted
+from canarium.signals.scene import Place, Scene, Server
 from canarium.signals.templates import BadTemplate, filled
 from canarium.signals.web import NoAnswer, Web
 
@@ -46,15 +48,18 @@ class Looker:
     async def scrape(self, scene: Scene, watch: Watch, memory: Memory, now: float) -> None:
         """Adds what the pods say now to the windows; nothing is asked when nothing needs it."""
         analysis = scene.rollout.analysis
-        wanted = tuple(_wanted(analysis, scene)) if analysis else ()
-        if not analysis or not wanted:
+        if not analysis:
             return
         oldest = now - seconds(analysis.window or "5m") - 2 * seconds(analysis.interval or "15s")
         for revision in (watch.revision, watch.stable):
             if revision is None:
                 continue
+            server = scene.server(revision)
+            wanted = tuple(_wanted(analysis, server))
+            if not wanted:
+                continue
             places = scene.pods.get(revision, ())
-            found = await asyncio.gather(*(self._pod(scene, p, wanted, now) for p in places))
+            found = await asyncio.gather(*(self._pod(server, p, wanted, now) for p in places))
             old = memory.windows.get(revision, Window())
             scrapes = [s for s in old.scrapes if s.at >= oldest]
             failures = [f for f in old.failures if f[0] >= oldest]
@@ -63,9 +68,9 @@ class Looker:
             memory.windows[revision] = Window(tuple(scrapes), tuple(failures[-100:]))
 
     async def _pod(
-        self, scene: Scene, place: Place, wanted: tuple[Selector, ...], now: float
+        self, server: Server, place: Place, wanted: tuple[Selector, ...], now: float
     ) -> Scrape | tuple[float, str, str]:
-        target, metrics = place.target, scene.metrics
+        target, metrics = place.target, server.metrics
         host = f"[{target.address}]" if ":" in target.address else target.address
         url = f"http://{host}:{metrics.port or target.port}{metrics.path or '/metrics'}"
         try:
@@ -132,7 +137,7 @@ class Looker:
             return Missing(str(error), error=True, reason="InvalidCredentials")
         except (BadTemplate, BadPath) as error:
             return Missing(str(error), error=True, reason="InvalidQuery")
-        measure = measure_for(check, scene)
+        measure = measure_for(check, scene.server(revision))
         if isinstance(measure, Missing):
             return measure
         return read(measure, memory.windows.get(revision, Window()).since(began))
@@ -156,7 +161,8 @@ class Looker:
             where = await credentials.endpoint(
                 self._api, scene.namespace, filled(web.url, names), web.authentication, patience
             )
-            return await webcheck.ask(self._web, where, web.path, web.samples_path)
+            said = await webcheck.ask(self._web, where, web.path, web.samples_path)
+            return _speakable(said, where)
         asked = check.prometheus
         assert asked is not None
         patience = seconds(asked.timeout) if asked.timeout else _PATIENCE
@@ -165,15 +171,17 @@ class Looker:
         )
         found = await prometheus.query(self._web, where, filled(asked.query, names), now)
         if not asked.samples_query or isinstance(found, Missing):
-            return found
+            return _speakable(found, where)
         counted = await prometheus.query(self._web, where, filled(asked.samples_query, names), now)
         if isinstance(counted, Missing):
-            return Missing(f"samplesQuery: {counted.message}", counted.error, counted.reason)
+            text = f"samplesQuery: {counted.message}"
+            return _speakable(replace(counted, message=text), where)
         return Reading(found.value, samples=counted.value)
 
     async def _answers(self, scene: Scene, watch: Watch, how: AnswerComparison) -> Result:
-        path = how.path or scene.predict_path
-        if path is None:
+        path = how.path or scene.server(watch.revision).predict_path
+        stable_path = how.path or scene.server(watch.stable or "").predict_path
+        if path is None or stable_path is None:
             text = "answers.path: the runtime has no predictPath, so set it"
             return Missing(text, error=True, reason="InvalidQuery")
         pods = [scene.targets(revision) for revision in (watch.revision, watch.stable)]
@@ -186,20 +194,29 @@ class Looker:
             text = f"ConfigMap {how.requests.name}, {how.requests.key}: {error}"
             return Missing(text, error=True, reason="InvalidQuery")
         patience = seconds(how.timeout) if how.timeout else _PATIENCE
-        comparison = answers.Comparison(path, how.json_path, float(how.tolerance or 0), patience)
+        comparison = answers.Comparison(
+            path, stable_path, how.json_path, float(how.tolerance or 0), patience
+        )
         return await answers.compare(self._web, comparison, bodies, pods[0][0], pods[1][0])
 
 
-def measure_for(check: Check, scene: Scene) -> Measure | Missing:
+def _speakable(found: Result, where: Endpoint) -> Result:
+    """`found` without what is secret about `where`: servers may repeat what they were sent."""
+    if not isinstance(found, Missing):
+        return found
+    return replace(found, message=redacted(found.message, where.secrets))
+
+
+def measure_for(check: Check, server: Server) -> Measure | Missing:
     """What is measured on the pods for `check`, or why nothing can be."""
     if check.series:
         return own_series(check.series)
     assert check.metric is not None
-    return measure_of(check.metric, scene.metrics)
+    return measure_of(check.metric, server.metrics)
 
 
-def _wanted(analysis: Analysis, scene: Scene) -> list[Selector]:
-    measures = [measure_for(c, scene) for c in analysis.checks if c.metric or c.series]
+def _wanted(analysis: Analysis, server: Server) -> list[Selector]:
+    measures = [measure_for(c, server) for c in analysis.checks if c.metric or c.series]
     found = {s for m in measures if not isinstance(m, Missing) for s in selectors(m)}
     return sorted(found, key=lambda s: s.key)
 

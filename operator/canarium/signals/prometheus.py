@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from canarium.core.measures import Missing, Reading, Result
+from canarium.signals.redaction import shown
 from canarium.signals.web import NoAnswer, Web
 
 #: Older results are not evidence about now.
@@ -18,12 +19,16 @@ _FRESH = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a server is and how to speak to it; `headers` may carry a secret."""
+    """Where a server is and how to speak to it; `headers` may carry some of `secrets`."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     patience: float = 10.0
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return shown(self.url)
 
 
 async def query(web: Web, endpoint: Endpoint, promql: str, now: float) -> Result:
@@ -38,21 +43,21 @@ async def query(web: Web, endpoint: Endpoint, promql: str, now: float) -> Result
             tls=endpoint.tls,
         )
     except NoAnswer as error:
-        return _failed(f"Prometheus at {endpoint.url}: {error}")
+        return _failed(f"Prometheus at {endpoint}: {error}")
     try:
         body: Any = orjson.loads(answer.body)
         if body["status"] != "success":
             return _refused(endpoint, body)
         return _value(body["data"], now)
     except (orjson.JSONDecodeError, KeyError, TypeError, IndexError, ValueError):
-        return _failed(f"Prometheus at {endpoint.url}: status {answer.status}, not its answer")
+        return _failed(f"Prometheus at {endpoint}: status {answer.status}, not its answer")
 
 
 def _refused(endpoint: Endpoint, body: Any) -> Missing:
     said = str(body.get("error", ""))[:500]
     if body.get("errorType") == "bad_data":
         return Missing(f"the query is wrong: {said}", error=True, reason="InvalidQuery")
-    return _failed(f"Prometheus at {endpoint.url}: {body.get('errorType')}: {said}")
+    return _failed(f"Prometheus at {endpoint}: {body.get('errorType')}: {said}")
 
 
 def _value(data: Any, now: float) -> Result:

@@ -18,15 +18,29 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """How the servers of one revision speak: what they measure of themselves, where they answer."""
+
+    metrics: Metrics = field(default_factory=Metrics)
+    predict_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
-    """One model at one moment. `pods` has the ready pods of each revision."""
+    """One model at one moment. `pods` has the ready pods of each revision.
+
+    `servers` is by revision, as each was made: two may come from runtimes that name things
+    differently, and a runtime that is edited later changes no pod (R1).
+    """
 
     namespace: str
     model: str
     rollout: Rollout
-    metrics: Metrics = field(default_factory=Metrics)
-    predict_path: str | None = None
+    servers: dict[str, Server] = field(default_factory=dict)
     pods: dict[str, tuple[Place, ...]] = field(default_factory=dict)
+
+    def server(self, revision: str) -> Server:
+        return self.servers.get(revision, Server())
 
     def targets(self, revision: str | None) -> tuple[Target, ...]:
         return tuple(place.target for place in self.pods.get(revision or "", ()))

@@ -28,6 +28,8 @@ from canarium.signals.scene import Scene
 from canarium.signals.web import Web
 
 log = logging.getLogger(__name__)
+#: Seconds until tests that could not be carried out are looked at again: a ConfigMap may come.
+_AGAIN = 5.0
 Key = tuple[str, str]
 #: The scene of a model as it is now; None when it is gone.
 Look = Callable[[Key], Scene | None]
@@ -114,36 +116,46 @@ class Signals:
         known.asked = Asked()
 
     async def _test(self, key: Key, known: _Watched, revision: str) -> None:
-        scene = self._scene(key)
-        targets = scene.targets(revision) if scene else ()
-        if scene is None or not targets:
-            # Their readiness was lost meanwhile: the next decision asks again.
-            return
+        while True:
+            scene = self._scene(key)
+            targets = scene.targets(revision) if scene else ()
+            if scene is None or not targets:
+                # Their readiness was lost meanwhile: the next decision asks again.
+                return
+            report = await self._tested(key, scene, known.tests, revision)
+            if report != known.report:
+                known.report = report
+                self._wake(key, not report.passed and not report.unusable)
+            if not report.unusable:
+                return
+            await self._timing.sleep(_AGAIN)
+
+    async def _tested(
+        self, key: Key, scene: Scene, tests: tuple[SmokeTest, ...], revision: str
+    ) -> SmokeReport:
+        targets = scene.targets(revision)
         wrong = [
             fault
-            for index, test in enumerate(known.tests)
+            for index, test in enumerate(tests)
             if test.expect
             for fault in faults(test.expect, f"spec.rollout.smokeTests[{index}].expect")
         ]
-        try:
-            bodies = {
-                index: (await credentials.text(self._api, key[0], source)).encode()
-                for index, test in enumerate(known.tests)
-                if test.body_from and (source := test.body_from.config_map)
-            }
-        except Unavailable as error:
-            wrong.append(str(error))
-            bodies = {}
+        bodies = {}
+        for index, test in enumerate(tests):
+            if test.body_from and (source := test.body_from.config_map):
+                try:
+                    bodies[index] = (await credentials.text(self._api, key[0], source)).encode()
+                except Unavailable as error:
+                    wrong.append(f"spec.rollout.smokeTests[{index}].bodyFrom: {error}")
         if wrong:
-            known.report = SmokeReport(revision, False, "; ".join(wrong)[:1000])
-        else:
-            failed = await smoke.run(
-                self._web, known.tests, targets, bodies=bodies, predict_path=scene.predict_path
-            )
-            text = f"smoke test {failed.test}: {failed.message}" if failed else ""
-            pod = failed.pod if failed else None
-            known.report = SmokeReport(revision, failed is None, text, pod, len(targets))
-        self._wake(key, not known.report.passed)
+            return SmokeReport(revision, False, "; ".join(wrong)[:1000], unusable=True)
+        path = scene.server(revision).predict_path
+        failed = await smoke.run(self._web, tests, targets, bodies=bodies, predict_path=path)
+        text = f"smoke test {failed.test}: {failed.message}" if failed else ""
+        if failed and failed.unusable:
+            return SmokeReport(revision, False, text, unusable=True)
+        pod = failed.pod if failed else None
+        return SmokeReport(revision, failed is None, text, pod, len(targets))
 
     async def _watch(self, key: Key, known: _Watched, watch: Watch) -> None:
         memory, clock = known.memory, self._timing.clock

@@ -11,7 +11,8 @@ import orjson
 from canarium.api.base import seconds
 from canarium.api.smoke import Expectation, SmokeTest
 from canarium.signals import grpchealth
-from canarium.signals.expectation import Unexpected, met
+from canarium.signals.expectation import Unexpected, Unusable, met
+from canarium.signals.redaction import redacted
 from canarium.signals.web import Answer, NoAnswer, Web
 
 _TIMEOUT = 10.0
@@ -28,11 +29,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A test that a pod did not pass."""
+    """A test that a pod did not pass; `unusable`: no pod could, the test itself is wrong."""
 
     test: str
     pod: str
     message: str
+    unusable: bool = False
 
 
 def called(test: SmokeTest, index: int) -> str:
@@ -63,7 +65,9 @@ async def run(
             try:
                 await _passes(web, test, target, bodies.get(index), predict_path)
             except (NoAnswer, Unexpected) as error:
-                return Failed(called(test, index), target.pod, str(error))
+                text = redacted(str(error), (test.headers or {}).values())
+                unusable = isinstance(error, Unusable)
+                return Failed(called(test, index), target.pod, text, unusable)
         return None
 
     found = await asyncio.gather(*(one(target) for target in targets))
@@ -99,7 +103,7 @@ async def _ask(
         body = orjson.dumps(test.body)
     path = test.path or predict_path
     if path is None:
-        raise Unexpected("no path: set the test's path, or predictPath of the runtime")
+        raise Unusable("no path: set the test's path, or predictPath of the runtime")
     headers = {"Content-Type": "application/json"} if body is not None else {}
     host = f"[{target.address}]" if ":" in target.address else target.address
     return await web.request(

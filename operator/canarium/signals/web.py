@@ -20,6 +20,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+from canarium.signals.redaction import shown
+
 #: Bytes of an answer that are read; more is an error.
 LONGEST = 8 << 20
 
@@ -79,7 +81,9 @@ class Web:
         except TimeoutError as error:
             raise NoAnswer(f"no answer within {patience:g}s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NoAnswer(f"{type(error).__name__}: {error}") from error
+            # The client's own text may quote the whole address.
+            text = str(error).replace(url, shown(url))
+            raise NoAnswer(f"{type(error).__name__}: {text}") from error
         return Answer(response.status, content, asyncio.get_running_loop().time() - began)
 
     def _open(self) -> aiohttp.ClientSession:

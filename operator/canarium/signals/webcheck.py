@@ -23,15 +23,15 @@ async def ask(web: Web, endpoint: Endpoint, path: str, samples_path: str | None 
             tls=endpoint.tls,
         )
     except NoAnswer as error:
-        return Missing(f"{endpoint.url}: {error}", error=True, reason="QueryFailed")
+        return Missing(f"{endpoint}: {error}", error=True, reason="QueryFailed")
     if answer.status != 200:
-        return Missing(f"{endpoint.url}: status {answer.status}", error=True, reason="QueryFailed")
+        return Missing(f"{endpoint}: status {answer.status}", error=True, reason="QueryFailed")
     try:
         document = orjson.loads(answer.body)
         value = _number(path, document)
         samples = _number(samples_path, document) if samples_path else None
     except orjson.JSONDecodeError:
-        return Missing(f"{endpoint.url}: the answer is no JSON", error=True, reason="QueryFailed")
+        return Missing(f"{endpoint}: the answer is no JSON", error=True, reason="QueryFailed")
     except BadPath as error:
         return Missing(str(error), error=True, reason="InvalidQuery")
     for result in (value, samples):
