@@ -22,8 +22,9 @@ demo: .venv/.ready            ## the whole story on a real cluster, with the rea
 demo-down: .venv/.ready       ## takes the demo's cluster away
 	$(PY) -m sandbox down
 
+# Most of the time tests wait for pods: three at a time keep two cores busy.
 test: .venv/.ready            ## unit, integration and end-to-end tests
-	$(PY) -m pytest
+	$(PY) -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 test-unit: .venv/.ready       ## what needs no cluster
 	$(PY) -m pytest tests -m "not api"

@@ -1,4 +1,4 @@
-"""Selection of tests by the rules that they prove, and the table of both.
+"""Selection of tests by the rules that they prove, the table of both, and what runs beside what.
 
 `pytest --rule R13` runs the tests of one rule, `-k R13` too (but R1 also finds R13 there), and
 `pytest --rules --collect-only -q` prints which tests prove which rule.
@@ -7,8 +7,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
+
+HERE = Path(__file__).parent
 
 RULES = {
     "R0": "Above all: no write moves traffic from ready pods to none",
@@ -62,6 +65,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         dropped = [item for item in items if not rules_of(item) & wanted]
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if rules_of(item) & wanted]
+    if config.getoption("dist", "no") == "loadgroup":
+        _side_by_side(items)
+
+
+def _side_by_side(items: list[pytest.Item]) -> None:
+    """Shares the files out among pytest-xdist's workers; those on real pods, which take longest
+    and mostly wait, begin first."""
+    for item in items:
+        file = item.path.relative_to(HERE).as_posix()
+        item.add_marker(pytest.mark.xdist_group(file))
+    items.sort(key=lambda item: _place(item.path.relative_to(HERE).as_posix()))
+
+
+def _place(file: str) -> int:
+    """Where in the order a file stands: real pods, the API server, all else."""
+    starts = ("e2e/", "tests/api/", "tests/simulation/")
+    return next(
+        (place for place, start in enumerate(starts) if file.startswith(start)), len(starts)
+    )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from sandbox import paths
 from sandbox.choice import Facts, NoMode
 from sandbox.options import Options
 from sandbox.progress import Progress
@@ -78,7 +79,10 @@ def install(packages: Sequence[str], progress: Progress) -> None:
     """Installs Debian packages without starting the services that they bring. Raises NoMode."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     add = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
-    with progress.step(f"installing {' '.join(packages)}", long=True), ExitStack() as after:
+    with ExitStack() as after:
+        # Sandboxes that come up side by side lack the same: the second finds it installed.
+        after.enter_context(paths.locked(paths.states() / ".install.lock"))
+        after.enter_context(progress.step(f"installing {' '.join(packages)}", long=True))
         policy = Path("/usr/sbin/policy-rc.d")
         if not policy.exists():
             # Debian asks this script before it starts a service: 101 means no.

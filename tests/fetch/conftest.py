@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from sandbox import paths
+
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-fetch" / "bin" / "python"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "a-very-secret-key"}
@@ -90,7 +92,8 @@ class Fetcher:
 
 @pytest.fixture(scope="session", autouse=True)
 def environment() -> None:
-    subprocess.run(["make", "-s", ".venv-fetch/.ready"], cwd=ROOT, check=True)
+    with paths.locked(ROOT / ".venv-fetch.lock"):
+        subprocess.run(["make", "-s", ".venv-fetch/.ready"], cwd=ROOT, check=True)
 
 
 @pytest.fixture
