@@ -49,6 +49,10 @@ class WorkQueue(Generic[K]):
     def depth(self) -> int:
         return len(self._waiting)
 
+    def waits(self, urgency: Urgency) -> bool:
+        """Whether a key that urgent waits to be taken."""
+        return urgency in self._waiting.values()
+
     def urgency(self, key: K) -> Urgency:
         """How urgent the key is that is worked on."""
         return self._taken.get(key, Urgency.RESYNC)

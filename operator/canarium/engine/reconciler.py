@@ -14,10 +14,10 @@ from canarium.api.status import Status
 from canarium.core.moments import stamp
 from canarium.core.observed import Rejection, Runtime
 from canarium.core.phases import plan
-from canarium.core.plan import Plan
+from canarium.core.plan import Plan, Route
 from canarium.engine.executor import Executor, Refused
 from canarium.engine.observer import Observer, Unobserved
-from canarium.engine.queue import WorkQueue
+from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.store import Key, Store
 from canarium.kube import kinds
 from canarium.kube.api import Api
@@ -62,6 +62,8 @@ class Reconciler:
         self._executor = Executor(api, store, kit)
         self._refusals: dict[Key, tuple[Wish, float, Rejection]] = {}
         self._told: dict[Key, float] = {}
+        #: Decisions that are in effect and not yet told, with the parent that they were made on.
+        self._untold: dict[Key, tuple[dict[str, Any], Plan]] = {}
 
     async def reconcile(self, key: Key) -> None:
         """One decision for `key`, carried out. ApiError when a write should be tried again."""
@@ -69,9 +71,14 @@ class Reconciler:
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self._refusals.pop(key, None)
             self._told.pop(key, None)
+            self._untold.pop(key, None)
             if self._signals:
                 self._signals.forget(key)
             return
+        if key in self._untold:
+            await self._tell(key, *self._untold[key])
+            del self._untold[key]
+            raw = self._store.parent(key) or raw
         decision = self._decide(key, raw)
         if decision is None:
             return
@@ -85,6 +92,10 @@ class Reconciler:
             self._refusals[key] = (wish, self._timing.clock(), refused.rejection)
             decision = self._decide(key, raw)
             assert decision is not None
+        if self._takes_off(decision) and self._queue.waits(Urgency.FAULT):
+            self._untold[key] = raw, decision
+            self._queue.add(key, Urgency.CHANGE)
+            return
         await self._tell(key, raw, decision)
         if self._signals:
             rollout = Spec.model_validate(raw["spec"]).rollout if decision.asked.smoke else None
@@ -92,6 +103,12 @@ class Reconciler:
             self._signals.want(key, decision.asked, tests)
         if decision.requeue_after is not None:
             self._queue.add_after(key, max(decision.requeue_after, _SOONEST))
+
+    def _takes_off(self, decision: Plan) -> bool:
+        """Whether a failed version has just lost its traffic. When many fail at once, each loses
+        it before the first of them is told of (R8): a crash in between is as one between the two
+        writes, which the record in the Service survives (R18)."""
+        return any(isinstance(action, Route) and action.quarantined for action in decision.actions)
 
     def _decide(self, key: Key, raw: dict[str, Any]) -> Plan | None:
         generation = raw["metadata"]["generation"]

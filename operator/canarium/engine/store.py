@@ -132,8 +132,13 @@ class Store:
 
 
 def _urgency(old: Child[Any] | None, new: Child[Any] | None) -> Urgency:
-    """A pod that got worse may be the signal for a rollback, which goes before all else."""
+    """A pod that got worse may be the signal for a rollback, which goes before all else.
+
+    One that is on its way out is no signal: else the end of one rollback would hold up the next.
+    """
     if not any(child and isinstance(child.fact, Pod) for child in (old, new)):
+        return Urgency.CHANGE
+    if old and old.fact.terminating:
         return Urgency.CHANGE
     if new is None or (old and old.fact.ready and not new.fact.ready):
         return Urgency.FAULT

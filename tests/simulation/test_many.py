@@ -1,0 +1,61 @@
+"""Several models at once: what one of them needs must not wait for what another one does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canarium import API_VERSION, KIND
+from canarium.kube import kinds
+from simulation import specs
+from simulation.clock import VirtualLoop
+from simulation.operators import Deciding
+from simulation.server import PERSON, Write
+from simulation.world import NAMESPACE, World
+
+MODELS = ("a", "b", "c")
+
+
+@pytest.mark.rule("R8", "R9")
+def test_all_failed_candidates_lose_their_traffic_before_the_first_is_told_of() -> None:
+    loop = VirtualLoop()
+    world = World(loop)
+    operator = Deciding(loop, world)
+    for name in MODELS:
+        meta = {"namespace": NAMESPACE, "name": name}
+        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": specs.spec()}
+        world.server.create(kinds.MODELS, body, PERSON)
+    operator.start()
+    operator.advance(12.0)
+    for name in MODELS:
+        model = world.server.get(kinds.MODELS, (NAMESPACE, name))
+        spec = specs.spec("v2", steps="manual")
+        world.server.replace(kinds.MODELS, (NAMESPACE, name), {**model, "spec": spec}, PERSON)
+    operator.advance(12.0)
+    for name in MODELS:
+        candidate = _status(world, name)["candidate"]["revision"]
+        for pod in world.pods(candidate):
+            world.kubelet.strike(pod, "crashes")
+
+    written: list[tuple[str, str]] = []
+
+    def see(write: Write) -> None:
+        if write.resource in (kinds.SERVICES, kinds.MODELS) and write.actor != PERSON:
+            written.append((write.resource.plural, write.key[1]))
+
+    world.server.observers.append(see)
+    operator.advance(0.5)
+    assert {kind for kind, _ in written[:3]} == {"services"}
+    assert {name for _, name in written[:3]} == set(MODELS)
+    for name in MODELS:
+        status = _status(world, name)
+        assert status["phase"] in ("RollingBack", "RolledBack")
+        assert status["failure"]["reason"] == "ServerExited"
+        assert status["failure"]["pod"]
+    operator.kill()
+    loop.close()
+
+
+def _status(world: World, name: str) -> dict[str, Any]:
+    return world.server.get(kinds.MODELS, (NAMESPACE, name))["status"]
