@@ -108,19 +108,28 @@ def place(name: str) -> Path:
 
 def version(tool: Tool) -> str:
     """The version of a tool as its go.mod requires it, such as v1.36.3."""
+    return _required(tool, tool.module)
+
+
+def _required(tool: Tool, path: str) -> str:
     text = (module_folder(tool) / "go.mod").read_text()
-    found = re.search(rf"^\s*{re.escape(tool.module)} (v\S+)", text, re.MULTILINE)
+    found = re.search(rf"^\s*{re.escape(path)} (v\S+)", text, re.MULTILINE)
     if found is None:
-        raise BuildFailed(f"{tool.folder}/go.mod does not require {tool.module}")
+        raise BuildFailed(f"{tool.folder}/go.mod does not require {path}")
     return found[1]
 
 
 def source(name: str, progress: Progress | None = None) -> Path:
     """The folder of a tool's own source, for manifests that belong to it. Raises BuildFailed."""
+    return module(name, TOOLS[name].module, progress)
+
+
+def module(name: str, path: str, progress: Progress | None = None) -> Path:
+    """The folder of a module that the tool `name` is built with. Raises BuildFailed."""
     tool = TOOLS[name]
     go = golang.go(module_folder(tool), progress or Progress())
     asked = subprocess.run(
-        [go, "mod", "download", "-json", f"{tool.module}@{version(tool)}"],
+        [go, "mod", "download", "-json", f"{path}@{_required(tool, path)}"],
         cwd=module_folder(tool),
         env=_environment(),
         capture_output=True,
@@ -128,7 +137,7 @@ def source(name: str, progress: Progress | None = None) -> Path:
         check=False,
     )
     if asked.returncode:
-        raise BuildFailed(f"{tool.module}: {asked.stderr[-2000:]}")
+        raise BuildFailed(f"{path}: {asked.stderr[-2000:]}")
     return Path(json.loads(asked.stdout)["Dir"])
 
 

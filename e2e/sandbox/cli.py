@@ -20,11 +20,13 @@ from sandbox.choice import NoMode
 from sandbox.clients import NoClient
 from sandbox.cluster import NotUp, Sandbox, sandboxes
 from sandbox.forwarding import NoWay
+from sandbox.gateway import Gateway
 from sandbox.images import LayerFailed
 from sandbox.kind import KindFailed
 from sandbox.options import Mode, Options, default_install, default_name
 from sandbox.parts import PartFailed
 from sandbox.process import NotStarted
+from sandbox.prometheus import Prometheus
 
 _EXPECTED = (
     BuildFailed,
@@ -64,9 +66,11 @@ def _up(name: str, words: list[str]) -> int:
     parser.add_argument("--nodes", type=int, default=1, help="how many nodes are simulated")
     parser.add_argument("--crash-backoff", help="longest wait between restarts, such as 10s")
     parser.add_argument("--audit", default="Metadata", help="level of the audit log, or None")
+    parser.add_argument("--gateway", action="store_true", help="with Contour and Envoy")
+    parser.add_argument("--prometheus", action="store_true", help="with a Prometheus")
     parser.add_argument("--no-controllers", action="store_true", help="with --mode control-plane")
     asked = parser.parse_args(words)
-    Sandbox.up(
+    found = Sandbox.up(
         Options(
             name=name,
             mode=asked.mode,
@@ -79,6 +83,10 @@ def _up(name: str, words: list[str]) -> int:
             install=asked.install or default_install(),
         )
     )
+    if asked.gateway:
+        print(f"gateway at {Gateway.up(found).target}, in the cluster http://envoy.gateway.svc")
+    if asked.prometheus:
+        print(f"Prometheus at {Prometheus.up(found).target}")
     return _status(name, [])
 
 

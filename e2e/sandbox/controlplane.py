@@ -24,6 +24,11 @@ _NAMES = (
     "kubernetes",
     "localhost",
 )
+# What runs beside the API server, some of it on demand only.
+_USERS = (
+    "controller-manager", "scheduler", "kubelet", "proxy", "coredns", "kwok", "contour",
+    "prometheus",
+)  # fmt: skip
 
 
 @dataclass
@@ -137,7 +142,7 @@ class ControlPlane:
         authority.signing_key("service-accounts")
         credentials = Credentials(self.folder)
         credentials.make(self.node)
-        for part in ("controller-manager", "scheduler", "kubelet", "proxy", "coredns", "kwok"):
+        for part in _USERS:
             path = self.folder / f"{part}.kubeconfig"
             credentials.kubeconfig(part, path, at.api_url, authority.certificate)
         server = f"https://127.0.0.1:{api_port or at.api}"

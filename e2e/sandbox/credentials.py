@@ -36,6 +36,8 @@ class Credentials:
             "coredns": ("coredns", _ADMIN),
             "kwok": ("kwok", _ADMIN),
             "argocd": ("argocd", _ADMIN),
+            "contour": ("contour", _ADMIN),
+            "prometheus": ("prometheus", _ADMIN),
         }
         lines = (
             f'{secrets.token_hex(16)},{user},{part},"{group}"'

@@ -1,0 +1,114 @@
+"""Starting the gateway in a native sandbox."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import binaries
+from sandbox.api import Api, until
+from sandbox.backends import NotOffered
+from sandbox.cluster import Sandbox
+from sandbox.gateway import envoy, objects
+from sandbox.nodefiles import NODE_ADDRESS
+from sandbox.options import Mode
+from sandbox.parts import Part, write_whole
+from sandbox.progress import Progress
+
+_GATEWAY = (
+    f"/apis/gateway.networking.k8s.io/v1/namespaces/{objects.NAMESPACE}/gateways/{objects.NAME}"
+)
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A Gateway that takes routes of all namespaces; `up` makes one. It ends with its sandbox.
+
+    In the cluster it is `http://envoy.gateway.svc`; on the node, `target`.
+    """
+
+    sandbox: Sandbox
+
+    @classmethod
+    def up(cls, sandbox: Sandbox, *, progress: Progress | None = None) -> Gateway:
+        """Starts what does not run; Gateway API is served and the Gateway programmed at the end.
+
+        Raises BuildFailed, PartFailed, NotOffered.
+        """
+        if sandbox.mode is not Mode.NATIVE:
+            raise NotOffered(f"{sandbox.mode}: the gateway runs on a native node")
+        progress = progress or Progress(quiet=sandbox.options.quiet)
+        words = binaries.find("contour", progress), envoy.find(progress)
+        made = cls(sandbox)
+        if not (made.contour.alive and made.envoy.alive):
+            made._install()
+            made._start(*words)
+        made.await_ready()
+        return made
+
+    @property
+    def contour(self) -> Part:
+        """What reads routes and tells Envoy; stop it, and changes have no effect."""
+        return self.sandbox.part("contour")
+
+    @property
+    def envoy(self) -> Part:
+        """What carries the requests."""
+        return self.sandbox.part("envoy")
+
+    @property
+    def target(self) -> str:
+        """Where Envoy takes requests, for `Sandbox.forward`."""
+        return f"{NODE_ADDRESS}:{objects.data_port('http')}"
+
+    @staticmethod
+    def parent(listener: str = "http") -> dict[str, str]:
+        """A parentRef to the Gateway; the listener `closed` takes no route of other namespaces."""
+        where = {"namespace": objects.NAMESPACE, "name": objects.NAME}
+        return {**where, "sectionName": listener}
+
+    def await_ready(self) -> None:
+        """Waits until the Gateway is programmed and Envoy has it from Contour."""
+        api = Api(self.sandbox.kubeconfig)
+        until(lambda: _programmed(api.get(_GATEWAY)), self.contour, "its Gateway programmed")
+        with self.sandbox.forward(f"{NODE_ADDRESS}:{objects.STATS_PORT}") as way:
+            until(lambda: _answers(f"{way.url}/ready"), self.envoy, "ready")
+
+    def _install(self) -> None:
+        """Gateway API's definitions and Contour's own, and the Gateway."""
+        kinds = binaries.module("contour", "sigs.k8s.io/gateway-api") / "config/crd/standard"
+        own = binaries.source("contour") / "examples/contour/01-crds.yaml"
+        files = [*sorted(kinds.glob("gateway.networking.*.yaml")), own]
+        self._apply(*(word for path in files for word in ("-f", str(path))))
+        names = [f"crd/{name}" for name in (*objects.KINDS, "httpproxies.projectcontour.io")]
+        self.sandbox.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+        made = {"apiVersion": "v1", "kind": "List", "items": objects.manifests()}
+        self._apply("-f", "-", stdin=json.dumps(made))
+
+    def _apply(self, *words: str, stdin: str | None = None) -> None:
+        flags = ("--server-side", "--force-conflicts", "--field-manager", "sandbox")
+        self.sandbox.kubectl("apply", *flags, *words, stdin=stdin)
+
+    def _start(self, contour: Path, proxy: Path) -> None:
+        folder = self.sandbox.folder
+        config, first = folder / "contour.yaml", folder / "envoy.json"
+        write_whole(config, json.dumps(objects.contour_config()))
+        subprocess.run(objects.bootstrap(contour, first), check=True, capture_output=True)
+        entering = self.sandbox.backend.entering(node=True)
+        kubeconfig = folder / "contour.kubeconfig"
+        self.contour.start(objects.contour(contour, kubeconfig, config), entering=entering)
+        self.envoy.start(objects.envoy(proxy, first), entering=entering)
+
+
+def _programmed(gateway: Any) -> bool:
+    conditions = gateway["status"].get("conditions", []) if gateway and "status" in gateway else []
+    return any(c["type"] == "Programmed" and c["status"] == "True" for c in conditions)
+
+
+def _answers(url: str) -> bool:
+    with urllib.request.urlopen(url, timeout=2) as answer:
+        return bool(answer.status == 200)

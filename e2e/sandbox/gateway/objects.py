@@ -1,0 +1,115 @@
+"""What stands for the gateway in the cluster, and how its parts are started. Pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sandbox.nodefiles import NODE_ADDRESS
+
+NAMESPACE, NAME, CLASS = "gateway", "public", "contour"
+#: Listener of the Gateway → its port; Contour has Envoy listen 8,000 above it.
+LISTENERS = {"http": 80, "closed": 81}
+XDS_PORT, STATS_PORT = 8001, 8002
+_ABOVE = 8000
+
+#: Gateway API's kinds of the standard channel.
+KINDS = tuple(
+    f"{name}.gateway.networking.k8s.io"
+    for name in ("gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants")
+)
+#: Kinds of the experimental channel, which Contour would wait for.
+_WITHOUT = ("tcproutes", "tlsroutes", "backendtlspolicies")
+
+Words = list[str | Path]
+
+
+def data_port(listener: str) -> int:
+    """The port of the node on which Envoy serves a listener."""
+    return LISTENERS[listener] + _ABOVE
+
+
+def manifests() -> list[dict[str, Any]]:
+    """A Gateway with a listener for all namespaces and one for its own only; a Service to it.
+
+    Envoy is a process of the node and not a pod, so the Service's endpoints are written here.
+    """
+    http: dict[str, Any] = {
+        "protocol": "HTTP",
+        "port": LISTENERS["http"],
+        "allowedRoutes": {"namespaces": {"from": "All"}},
+    }
+    closed = {"protocol": "HTTP", "port": LISTENERS["closed"]}
+    api = "gateway.networking.k8s.io/v1"
+    ports: list[dict[str, Any]] = [
+        {"name": name, "port": data_port(name), "protocol": "TCP"} for name in LISTENERS
+    ]
+    place = {"name": "envoy", "namespace": NAMESPACE}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {
+            "apiVersion": api,
+            "kind": "GatewayClass",
+            "metadata": {"name": CLASS},
+            "spec": {"controllerName": "projectcontour.io/gateway-controller"},
+        },
+        {
+            "apiVersion": api,
+            "kind": "Gateway",
+            "metadata": {"name": NAME, "namespace": NAMESPACE},
+            "spec": {
+                "gatewayClassName": CLASS,
+                "listeners": [{"name": "http", **http}, {"name": "closed", **closed}],
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": place,
+            "spec": {"ports": [{**port, "port": LISTENERS[port["name"]]} for port in ports]},
+        },
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {**place, "labels": {"kubernetes.io/service-name": "envoy"}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [NODE_ADDRESS], "conditions": {"ready": True}}],
+            "ports": ports,
+        },
+    ]
+
+
+def contour_config() -> dict[str, Any]:
+    """contour.yaml: the one Gateway that it looks after."""
+    return {"gateway": {"gatewayRef": {"namespace": NAMESPACE, "name": NAME}}}
+
+
+def contour(binary: Path, kubeconfig: Path, config: Path) -> Words:
+    """Contour alone: no certificates and no election, since nobody else is in the namespace."""
+    return [
+        binary, "serve", "--kubeconfig", kubeconfig, "-c", config,
+        "--xds-address", "127.0.0.1", "--xds-port", str(XDS_PORT), "--insecure",
+        "--disable-leader-election", "--http-address", "127.0.0.1",
+        "--health-address", "127.0.0.1", "--stats-address", NODE_ADDRESS,
+        "--stats-port", str(STATS_PORT), "--envoy-service-http-address", NODE_ADDRESS,
+        "--envoy-service-http-port", str(data_port("http")),
+        "--ingress-status-address", NODE_ADDRESS,
+        *(f"--disable-feature={name}" for name in _WITHOUT),
+    ]  # fmt: skip
+
+
+def bootstrap(binary: Path, target: Path) -> Words:
+    """Writes Envoy's first configuration: where Contour is."""
+    return [
+        binary, "bootstrap", target, "--xds-address", "127.0.0.1", "--xds-port", str(XDS_PORT),
+        # By a short path of the sandbox's own: a unix socket's may have 107 bytes at most.
+        "--admin-address", "/run/envoy-admin.sock",
+    ]  # fmt: skip
+
+
+def envoy(binary: Path, config: Path) -> Words:
+    """Envoy with two workers."""
+    return [
+        binary, "-c", config, "--service-cluster", NAMESPACE, "--service-node", "envoy",
+        "--concurrency", "2", "--log-level", "warn", "--disable-hot-restart",
+    ]  # fmt: skip

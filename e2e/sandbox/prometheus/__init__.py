@@ -1,0 +1,5 @@
+"""A Prometheus on demand, which scrapes the models' pods."""
+
+from sandbox.prometheus.instance import Prometheus
+
+__all__ = ["Prometheus"]
