@@ -28,6 +28,7 @@ from canarium.core.observed import (
 )
 from canarium.core.phases import plan
 from canarium.core.revision import Record, find
+from canarium.core.routes import Backend, Gateway, Listener, Route
 
 
 def spec(version: str, **extra: Any) -> dict[str, Any]:
@@ -42,6 +43,12 @@ def spec(version: str, **extra: Any) -> dict[str, Any]:
         },
         **extra,
     }
+
+
+def gateway_spec(version: str, **extra: Any) -> dict[str, Any]:
+    """The same, behind a Gateway; `gateway` adds to spec.traffic.gateway."""
+    asked = {"parentRefs": [{"name": "public"}], **extra.pop("gateway", {})}
+    return {**spec(version), "traffic": {"router": "Gateway", "gateway": asked}, **extra}
 
 
 @dataclass
@@ -76,6 +83,19 @@ class Cluster:
     evidence: Evidence | None = None
     asked: p.Asked = field(default_factory=p.Asked)
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
+    #: The route, the Services of revisions, and Gateways that take a route `lag` seconds later.
+    route: Route | None = None
+    backends: dict[str, Backend] = field(default_factory=dict)
+    gateways: tuple[Gateway, ...] = (Gateway("ns", "public", listeners=(Listener("web", 80),)),)
+    unserved: tuple[str, str] | None = None
+    lag: float = 0.25
+    #: What Gateways answer instead of taking it; `deaf`: they answer nothing.
+    refusal: tuple[str, str] | None = None
+    deaf: bool = False
+    told_route: float = 0.0
+    #: What Gateways lead to, and when: weights by version.
+    led: list[tuple[float, dict[str, int]]] = field(default_factory=list)
+    deleted: list[tuple[float, str]] = field(default_factory=list)
 
     # --- what tests say ---------------------------------------------------------------------
 
@@ -135,8 +155,17 @@ class Cluster:
                 result[word] = result.get(word, 0) + 1
         return result
 
+    def weights(self) -> dict[str, int]:
+        """The route's percent by version."""
+        found = self.route.weights if self.route else ()
+        return {self.version(name) or name: weight for name, weight in found}
+
     def observed(self) -> Observed:
         return Observed(
+            route=self.route,
+            backends=tuple(self.backends.values()),
+            gateways=self.gateways if "gateway" in self.spec.get("traffic", {}) else (),
+            unserved=self.unserved,
             records=tuple(self.records),
             deployments=tuple(self.deployments.values()),
             pods=tuple(self.pods),
@@ -223,7 +252,9 @@ class Cluster:
             case p.Pin(revision, digest):
                 self.pinned[revision] = digest
             case p.CreateDeployment(revision, color, replicas):
-                assert color not in {x.color for x in self.pods}, "a colour is shared"
+                stable = self.route.stable if self.route else None
+                others = (x for x in self.pods if stable in (None, x.revision))
+                assert color not in {x.color for x in others}, "a colour is shared"
                 assert revision not in self.deployments, "made twice"
                 self.deployments[revision] = Deployment(
                     f"m-{revision}", f"uid-{revision}", revision, color, replicas
@@ -232,7 +263,19 @@ class Cluster:
                 old = self.deployments[revision]
                 self.deployments[revision] = replace(old, replicas=replicas)
             case p.DeleteDeployment(revision):
+                self._may_go(revision)
+                self.deleted.append((self.now, revision))
                 del self.deployments[revision]
+            case p.Weigh():
+                self._weigh(action)
+            case p.RemoveRoute():
+                self.route = None
+            case p.Expose(revision):
+                self.backends[revision] = Backend(f"m-{revision}", f"s-{revision}", revision)
+                self._endpoints()
+            case p.Conceal(revision):
+                assert not self.route or self.route.weight(revision) is None, "a backend is gone"
+                del self.backends[revision]
             case p.Route(color, stable, candidate, quarantined, previous, since):
                 before = self.serving()
                 moment = parse(since) if since else None
@@ -249,6 +292,69 @@ class Cluster:
                 del self.autoscalers[revision]
             case p.DeleteRecord(revision):
                 self.records = [r for r in self.records if r.revision != revision]
+
+    def _weigh(self, action: p.Weigh) -> None:
+        """As the API server does it: a generation is of the spec, annotations are not in it."""
+        assert self.unserved is None, "no such kind"
+        self._assert_weights(action)
+        old = self.route
+        spec = (action.weights, action.direct)
+        changed = old is None or spec != (old.weights, old.direct)
+        generation = (old.generation if old else 0) + changed
+        told = old if old and not changed else None
+        self.route = Route(
+            action.kind,
+            "route",
+            generation,
+            action.weights,
+            action.stable,
+            action.candidate,
+            action.quarantined,
+            action.previous,
+            parse(action.since) if action.since else None,
+            action.direct,
+            accepted=told.accepted if told else False,
+            silent=told.silent if told else ("Gateway ns/public",),
+        )
+        if changed:
+            self.told_route = self.now
+
+    def _assert_weights(self, action: p.Weigh) -> None:
+        assert sum(weight for _, weight in action.weights) == 100, "never 0/0"
+        for revision, weight in action.weights:
+            assert revision in self.backends, "a backend without a Service"
+            others = any(self.backends[r].endpoints for r, w in action.weights if r != revision)
+            if weight and others:
+                assert self.backends[revision].endpoints, "a share without endpoints"
+        if self.led:
+            now, then = self.led[-1][1], [r for r, weight in action.weights if weight]
+            ready = {r for r, _ in self._ready()}
+            had = any(weight and name in ready for name, weight in now.items())
+            assert not had or any(r in ready for r in then), "R0: traffic moved to no ready pod"
+
+    def _ready(self) -> list[tuple[str, str]]:
+        return [(x.revision, x.name) for x in self.pods if x.serves]
+
+    def _may_go(self, revision: str) -> None:
+        """R8: a gateway has let go of it, and requests under way have had their time."""
+        if self.route is None or self.route.weight(revision) is None or not self.led:
+            return
+        assert not self.led[-1][1].get(revision), "R8: pods go that a gateway leads to"
+
+    def _gateway(self) -> None:
+        """The data plane, and what it says."""
+        route = self.route
+        if route is None:
+            return
+        if self.deaf or self.now < self.told_route + self.lag:
+            return
+        if self.refusal:
+            self.route = replace(route, accepted=False, refusal=self.refusal, silent=())
+            return
+        self.route = replace(route, accepted=True, refusal=None, silent=())
+        shares = dict(route.weights)
+        if not self.led or self.led[-1][1] != shares:
+            self.led.append((self.now, shares))
 
     # --- Kubernetes' own part ---------------------------------------------------------------
 
@@ -301,6 +407,7 @@ class Cluster:
                     Pod(f"p{self.serial}", deployment.revision, deployment.color, self.now)
                 )
         self._endpoints()
+        self._gateway()
         self.shares.append((self.now, self.serving()))
 
     def _fetches(self, pod: Pod) -> bool:
@@ -324,3 +431,6 @@ class Cluster:
                 if x.serves and color is not None and color in ("", x.color)
             )
             self.service = replace(self.service, endpoints=names)
+        for revision, backend in self.backends.items():
+            own = frozenset(x.name for x in self.pods if x.serves and x.revision == revision)
+            self.backends[revision] = replace(backend, endpoints=own)

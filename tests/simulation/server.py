@@ -33,6 +33,10 @@ KINDS = (
     kinds.EVENTS,
     kinds.RUNTIMES,
     kinds.CLUSTER_RUNTIMES,
+    kinds.HTTP_ROUTES,
+    kinds.GRPC_ROUTES,
+    kinds.GATEWAYS,
+    kinds.GATEWAY_CLASSES,
 )
 
 

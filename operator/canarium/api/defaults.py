@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from canarium.api.analysis import Analysis
 from canarium.api.base import seconds
-from canarium.api.model import Scaling, Spec
+from canarium.api.gateway import Gateway
+from canarium.api.model import Scaling, Spec, Traffic
 
 MANUAL = "Manual"
 #: What scheduling, pulling and fetching may take before a server starts, in the default.
@@ -34,6 +36,19 @@ class Judging:
 
 
 @dataclass(frozen=True, slots=True)
+class Routing:
+    """The route that is wanted, as far as decisions need it; `delay` is in seconds."""
+
+    #: The kind of its object.
+    kind: str
+    #: Whether a header leads to the candidate, and whether requests are mirrored at weight 0.
+    header: bool = False
+    mirror: bool = False
+    #: Features of the Gateway API that it needs, each with the field that asks for it.
+    needs: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything of a spec but its identity, with defaults filled in. Times are in seconds."""
 
@@ -50,6 +65,9 @@ class Settings:
     #: Whether a version has to pass smoke tests before its first traffic.
     gated: bool = False
     judging: Judging | None = None
+    #: None: the callers' Service alone.
+    routing: Routing | None = None
+    scale_down_delay: float = 30.0
 
     @property
     def autoscaled(self) -> bool:
@@ -95,7 +113,44 @@ def settings_of(spec: Spec, startup_budget: float | None = None) -> Settings:
         history_limit=spec.revision_history_limit or 10,
         gated=bool(rollout and rollout.smoke_tests),
         judging=_judging(rollout.analysis) if rollout and rollout.analysis else None,
+        routing=_routing(spec.traffic) if spec.traffic else None,
+        scale_down_delay=duration(rollout.scale_down_delay if rollout else None, 30.0),
     )
+
+
+def _routing(traffic: Traffic) -> Routing | None:
+    gateway = traffic.gateway
+    if traffic.router != "Gateway" or gateway is None:
+        return None
+    match = gateway.header_match
+    return Routing(
+        kind="GRPCRoute" if gateway.protocol == "GRPC" else "HTTPRoute",
+        header=match is None or match.enabled is not False,
+        mirror=gateway.mirror is not None,
+        needs=tuple(_needs(gateway)),
+    )
+
+
+def _needs(gateway: Gateway) -> Iterator[tuple[str, str]]:
+    """Extended features: those that a Gateway may lack (Gateway API, pkg/features)."""
+    at = "spec.traffic.gateway"
+    if gateway.protocol == "GRPC":
+        yield "GRPCRoute", f"{at}.protocol"
+        return  # The features of GRPCRoute have no names of their own.
+    if gateway.response_headers is not False:
+        yield "HTTPRouteResponseHeaderModification", f"{at}.responseHeaders"
+    if gateway.rewrite_prefix is not None:
+        yield "HTTPRoutePathRewrite", f"{at}.rewritePrefix"
+    if gateway.mirror:
+        yield "HTTPRouteRequestMirror", f"{at}.mirror"
+        if gateway.mirror.percent is not None:
+            yield "HTTPRouteRequestPercentageMirror", f"{at}.mirror.percent"
+    if gateway.timeouts and gateway.timeouts.request:
+        yield "HTTPRouteRequestTimeout", f"{at}.timeouts.request"
+    if gateway.timeouts and gateway.timeouts.backend_request:
+        yield "HTTPRouteBackendTimeout", f"{at}.timeouts.backendRequest"
+    if any(parent.port is not None for parent in gateway.parent_refs):
+        yield "HTTPRouteParentRefPort", f"{at}.parentRefs"
 
 
 def _judging(analysis: Analysis) -> Judging:

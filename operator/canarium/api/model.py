@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from canarium.api.analysis import Analysis
-from canarium.api.base import Duration, OpenObject, Part, Percent, Replicas
+from canarium.api.base import Duration, OpenObject, Part, Replicas
+from canarium.api.gateway import Gateway
 from canarium.api.pods import Pod
 from canarium.api.server import Server
 from canarium.api.smoke import SmokeTest
@@ -137,17 +138,25 @@ class Scaling(Part):
 class Traffic(Part):
     """How callers reach the model."""
 
-    router: Literal["Service"] | None = Field(
+    router: Literal["Service", "Gateway"] | None = Field(
         None,
-        description="Service: the split is by ready pods and by connection, on any cluster.",
+        description="Service (default): the split is by ready pods and by connection, on any "
+        "cluster. Gateway: exact weights by request, for callers that come through a Gateway of "
+        "the Gateway API. A change waits until rollout and bake are over.",
     )
     port: int | None = Field(None, ge=1, le=65535, description="Port of the Service; default 80.")
+    gateway: Gateway | None = Field(
+        None, description="The route of router Gateway: where callers come in, and how."
+    )
 
 
 class Step(Part):
     """A share of the traffic, and how long to hold it."""
 
-    weight: Percent = Field(description="Percent of the traffic that the candidate gets.")
+    weight: Annotated[int, Field(ge=0, le=100)] = Field(
+        description="Percent of the traffic that the candidate gets. 0, with router Gateway: only "
+        "requests with its header, and copies of the others where they are mirrored.",
+    )
     pause: str | None = Field(
         None,
         max_length=32,
@@ -187,6 +196,11 @@ class Rollout(Part):
     )
     bake_time: Duration | None = Field(
         None, description="How long the old version stays warm after promotion; default 10m."
+    )
+    scale_down_delay: Duration | None = Field(
+        None,
+        description="With router Gateway: how long pods live on after the gateway has taken their "
+        "traffic off, for requests under way; default 30s.",
     )
 
 

@@ -18,6 +18,22 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "message": "say how the model is served: set spec.runtime.name, spec.runtime.image "
             "or spec.model.format",
         },
+        {
+            "rule": "!has(self.rollout) || !has(self.rollout.steps) || "
+            "(has(self.traffic) && has(self.traffic.gateway)) || "
+            "self.rollout.steps.all(s, s.weight > 0)",
+            "message": "a step of weight 0 needs spec.traffic.router: Gateway: a Service sends "
+            "every ready pod its share",
+            "fieldPath": ".rollout.steps",
+        },
+    ],
+    ("spec", "traffic"): [
+        {
+            "rule": "(has(self.router) && self.router == 'Gateway') == has(self.gateway)",
+            "message": "router: Gateway and gateway belong together: set both or neither; what "
+            "gateway asks for, a Service cannot do",
+            "fieldPath": ".gateway",
+        },
     ],
     ("spec", "model"): [
         {

@@ -28,8 +28,8 @@ class Condition(StatusPart):
     """A condition as the API conventions have it."""
 
     type: str = Field(
-        description="Available, Ready, Progressing, RolledBack, Reconciling, Stalled, or, "
-        "where there is an analysis, AnalysisReady."
+        description="Available, Ready, Progressing, RolledBack, Reconciling, Stalled; where there "
+        "is an analysis, AnalysisReady; where there is a route, RouteAccepted."
     )
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: str = Field(description="Why, in one CamelCase word.")
@@ -50,7 +50,10 @@ class RevisionStatus(StatusPart):
     replicas: int = Field(0, description="Pods wanted.")
     ready: int = Field(0, description="Pods ready.")
     weight: int = Field(0, description="Percent of the traffic wanted.")
-    effective_weight: int = Field(0, description="Percent that the ready pods really give.")
+    effective_weight: int = Field(
+        0,
+        description="Percent in effect: what the ready pods give, or what the gateways took.",
+    )
 
 
 class Failure(StatusPart):
@@ -134,6 +137,17 @@ class Progress(StatusPart):
     strategy: str | None = Field(None, description="The strategy that this rollout began with.")
 
 
+class RouteStatus(StatusPart):
+    """The route through a gateway, where there is one."""
+
+    kind: str = Field(description="Its kind, such as HTTPRoute; its name is the model's.")
+    generation: int = Field(0, description="The generation of it that was last looked at.")
+    accepted: bool = Field(
+        False, description="Whether every gateway that it names has taken that generation."
+    )
+    since: Time | None = Field(None, description="Since when they have.")
+
+
 class CheckStatus(StatusPart):
     """The verdict on one check (R17), with the numbers of the look that changed it."""
 
@@ -181,6 +195,9 @@ class Status(StatusPart):
     pause: Pause | None = Field(None, description="Since when, and by what, it is paused.")
     analysis: AnalysisStatus | None = Field(
         None, description="How the version that is on its way, or bakes, is judged."
+    )
+    route: RouteStatus | None = Field(
+        None, description="The route through a gateway, with router Gateway."
     )
     failure: Failure | None = Field(
         None, description="Why the wanted revision is quarantined; gone when another is wanted."

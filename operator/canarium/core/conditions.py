@@ -21,12 +21,13 @@ from canarium.core import gate
 from canarium.core.commands import KEPT
 from canarium.core.moments import stamp
 from canarium.core.plan import CreateDeployment
+from canarium.core.router import Fault
 from canarium.core.situation import Situation
-from canarium.core.traffic import share
 
 if TYPE_CHECKING:
     from canarium.core.draft import Draft
 
+PENDING = "Pending"
 MOVING = frozenset({"Starting", "Progressing", "RollingBack"})
 STUCK = frozenset({"Invalid", "Failed", "RolledBack"})
 
@@ -60,6 +61,7 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
         hold=draft.hold,
         pause=s.pause,
         analysis=analysis,
+        route=s.router.status(s) if draft.stable else None,
         failure=_kept_failure(s, draft),
         warnings=warnings(s),
         commands=_commands(s),
@@ -112,19 +114,14 @@ def _part(s: Situation, revision: str | None, draft: Draft) -> RevisionStatus | 
         deployment,
     )
     ready = s.observed.ready(revision)
-    wanted, effective = 0, 0
-    shared = s.observed.service is not None and s.observed.service.color == ""
+    wanted = 0
     if revision == draft.candidate:
         wanted = draft.progress.weight if draft.progress else 0
     elif revision == draft.stable:
         wanted = 100 - (draft.progress.weight if draft.candidate and draft.progress else 0)
-    if draft.stable != s.stable:
-        # This decision moves all traffic; what is observed is from before.
-        effective = wanted
-    elif shared:
-        effective = share(ready, sum(1 for p in s.observed.pods if p.serves) - ready)
-    elif deployment and s.observed.service and s.observed.service.color == deployment.color:
-        effective = 100 if ready else 0
+    # Where this decision moves a selector, what is observed is from before.
+    moved = draft.stable != s.stable and s.route_kind is None
+    effective = wanted if moved else s.router.share(s, revision)
     return RevisionStatus(
         revision=revision,
         version=record.version if record else _spoken(s, revision),
@@ -165,6 +162,21 @@ def _outdated(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
     return (("RuntimeOutdated", True, "NewerRuntime", text),)
 
 
+def route_told(s: Situation) -> Fault | None:
+    """Why the route is not in effect as it is; None when it is, or there is none."""
+    if s.route_kind is None or s.stable is None:
+        return None
+    fault, route = s.router.fault(s), s.observed.route
+    if fault:
+        return fault
+    if route is None or route.kind != s.route_kind:
+        return Fault(PENDING, f"the {s.route_kind} is not there yet")
+    if route.accepted:
+        return None
+    who = ", ".join(route.silent)
+    return Fault(PENDING, f"{who} has not taken generation {route.generation} of the route yet")
+
+
 def _conditions(
     s: Situation,
     phase: str,
@@ -176,10 +188,17 @@ def _conditions(
     served = bool(s.observed.service and s.observed.service.endpoints)
     current = draft.stable is not None and draft.stable == s.target
     healthy = s.observed.ready(draft.stable) >= s.count if current else False
-    ready = current and healthy and served and phase in ("Ready", "Baking")
-    moving = phase in MOVING or (current and not healthy and phase not in STUCK)
+    settled = phase in ("Ready", "Baking")
+    routed = route_told(s)
+    ready = current and healthy and served and settled and routed is None
+    refused = settled and routed is not None and routed.reason != PENDING
+    moving = phase in MOVING or (
+        current and phase not in STUCK and not refused and (not healthy or routed is not None)
+    )
     rolled = phase in ("RollingBack", "RolledBack")
-    reason = draft.reason or ("Promoted" if ready else phase)
+    reason = draft.reason or (routed.reason if settled and routed else "")
+    reason = reason or ("Promoted" if ready else phase)
+    stuck = phase in STUCK or refused
     facts: tuple[tuple[str, bool, str, str], ...] = (
         (
             "Available",
@@ -203,9 +222,9 @@ def _conditions(
         ("Reconciling", moving, phase, ""),
         (
             "Stalled",
-            phase in STUCK,
-            reason if phase in STUCK else "NotStalled",
-            draft.message if phase in STUCK else "",
+            stuck,
+            reason if stuck else "NotStalled",
+            draft.message if stuck else "",
         ),
     )
     facts += _outdated(s)
@@ -213,11 +232,13 @@ def _conditions(
         wrong = gate.unusable_tests(s)
         reason = "InvalidTest" if wrong else "AsSpecified"
         facts = (*facts, ("SmokeTestsReady", wrong is None, reason, wrong or ""))
+    if s.route_kind:
+        told = (routed.reason, routed.message) if routed else ("Accepted", "")
+        facts = (*facts, ("RouteAccepted", routed is None, *told))
     if s.settings.judging:
         # Not the version's fault: what is asked of it cannot be asked so (R21).
         fault = gate.spec_fault(analysis)
-        told = fault or ("AsSpecified", "")
-        facts = (*facts, ("AnalysisReady", fault is None, *told))
+        facts = (*facts, ("AnalysisReady", fault is None, *(fault or ("AsSpecified", ""))))
     old = {condition.type: condition for condition in s.status.conditions}
     result = []
     for kind, value, why, text in facts:

@@ -18,7 +18,7 @@ def smoke(s: Situation) -> Cause | bool:
 
     One that has traffic has passed: none is given before. Later pods are gated by readiness.
     """
-    if not s.settings.gated or s.progress.weight > 0 or s.shared:
+    if not s.settings.gated or s.progress.weight > 0 or s.given:
         return True
     report = s.observed.smoke
     if report is None or report.revision != s.target:
@@ -60,8 +60,12 @@ def cause_of(reason: str, found: Finding) -> Cause:
 
 
 def judges(s: Situation, weight: int) -> bool:
-    """Whether a step of `weight` is judged."""
-    return s.settings.judging is not None and weight >= s.settings.judging.from_weight
+    """Whether a step of `weight` is judged; one of weight 0 by the requests that are mirrored."""
+    judging, routing = s.settings.judging, s.settings.routing
+    if judging is None:
+        return False
+    mirrored = weight == 0 and judging.from_weight == 1 and routing is not None and routing.mirror
+    return mirrored or weight >= judging.from_weight
 
 
 def step_evidence(s: Situation, since: float) -> Evidence | None:

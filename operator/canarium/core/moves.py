@@ -8,43 +8,13 @@ from canarium.api.defaults import Step
 from canarium.api.status import Failure, Hold, Outcome, Progress
 from canarium.core.health import Cause, judge, unfetched
 from canarium.core.moments import length, parse, stamp
-from canarium.core.plan import Action, DeleteDeployment, RemoveAutoscaler, Route, StoreRevision
+from canarium.core.plan import Action, DeleteDeployment, RemoveAutoscaler, StoreRevision
 from canarium.core.situation import Situation
-from canarium.core.traffic import safe_to_select
 
 
 def stored(s: Situation) -> list[Action]:
     """Stores the revision first when it is new."""
     return [StoreRevision(s.minted)] if s.minted else []
-
-
-def traffic_off(s: Situation, actions: list[Action], candidate: str | None = None) -> bool:
-    """Puts all traffic on stable; True when it is in effect, so that other pods may go (R8).
-
-    `candidate` is told in the same write, but alone it is no reason for one.
-    """
-    service = s.observed.service
-    color = s.stable_color
-    if color is None:
-        return False
-    wrong = (
-        service is None
-        or service.color != color
-        or service.stable != s.stable
-        or service.candidate not in (None, candidate)
-    )
-    if wrong and not safe_to_select(color, s.observed):
-        return False
-    if wrong:
-        kept = s.target if s.quarantined else None
-        actions.append(Route(color, s.stable, candidate, quarantined=kept, previous=s.previous))
-    others = {p.name for p in s.observed.pods if p.revision != s.stable}
-    return service is not None and service.color == color and not others & service.endpoints
-
-
-def shared(s: Situation) -> list[Action]:
-    """Selects both colours, unless that is so already."""
-    return [] if s.shared else [Route("", s.stable, s.target)]
 
 
 def removed(s: Situation, revisions: tuple[str, ...] | list[str]) -> list[Action]:
@@ -121,7 +91,9 @@ def next_step(s: Situation) -> Step | None:
         return None
     steps, progress = s.settings.steps, s.progress
     if progress.weight == 0:
-        return steps[0] if steps else None
+        # Steps of weight 0 that are done are not held again.
+        done = progress.step if all(x.weight == 0 for x in steps[: progress.step]) else 0
+        return next(iter(steps[done:]), None)
     if progress.step < len(steps) and steps[progress.step].weight >= progress.weight:
         step = steps[progress.step]
         return None if step.weight >= 100 and step.pause == 0 else step

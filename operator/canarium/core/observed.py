@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from canarium.core.analysis import Evidence
 from canarium.core.revision import Record
+from canarium.core.routes import Backend, Gateway, Route
 
 BLUE, GREEN = "blue", "green"
 COLORS = (BLUE, GREEN)
@@ -72,6 +73,8 @@ class Deployment:
     replicas: int
     terminating: bool = False
     failure: str | None = None
+    #: Names of its containers' ports.
+    ports: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,13 @@ class Observed:
     smoke: SmokeReport | None = None
     #: The last look at the revision that is judged now.
     evidence: Evidence | None = None
+    #: The route through a gateway, of whatever kind, and the Services that it leads to.
+    route: Route | None = None
+    backends: tuple[Backend, ...] = ()
+    #: The Gateways that the spec names, in its order, whether they exist or not.
+    gateways: tuple[Gateway, ...] = ()
+    #: Why routes of the wanted kind cannot be had in this cluster: reason and text.
+    unserved: tuple[str, str] | None = None
 
     def record(self, revision: str | None) -> Record | None:
         return next((r for r in self.records if r.revision == revision), None)
@@ -179,6 +189,9 @@ class Observed:
     def ready(self, revision: str | None) -> int:
         """How many pods of `revision` can answer now."""
         return sum(1 for p in self.pods if p.revision == revision and p.serves)
+
+    def backend(self, revision: str | None) -> Backend | None:
+        return next((b for b in self.backends if b.revision == revision), None)
 
     def colors_taken(self) -> frozenset[str]:
         """Colours that some pod or Deployment still has, terminating ones included."""

@@ -50,7 +50,18 @@ def plan(
         told = f"{draft.message}; refused: {refused.what}: {refused.message}"
         draft = replace(draft, message=told)
     phase = draft.phase or row.phase
-    actions = (*draft.actions, *notes(s, draft), *scaling(s, draft), *orphans(s), *pruning(s))
+    routed = conditions.route_told(s)
+    if routed and phase in ("Ready", "Baking"):
+        told = f"{draft.message}; {routed.reason}: {routed.message}"
+        draft = replace(draft, message=told)
+    actions = (
+        *draft.actions,
+        *s.router.upkeep(s, draft),
+        *notes(s, draft),
+        *scaling(s, draft),
+        *orphans(s),
+        *pruning(s),
+    )
     after = conditions.status_of(s, phase, draft, generation)
     return Plan(
         phase=phase,
@@ -59,13 +70,19 @@ def plan(
         events=(
             *_answers(s),
             *_warnings(status, after),
+            *_unrouted(status, after),
             *gate.verdict_events(status.analysis, after.analysis),
             *draft.events,
         ),
-        requeue_after=draft.requeue_after,
+        requeue_after=_sooner(draft.requeue_after, s.router.recheck(s)),
         pressing=after.essence() != status.essence(),
         asked=_asked(s, after),
+        route_kept=s.router.frozen(s),
     )
+
+
+def _sooner(*waits: float | None) -> float | None:
+    return min((wait for wait in waits if wait is not None), default=None)
 
 
 def _asked(s: Situation, after: Status) -> Asked:
@@ -73,11 +90,12 @@ def _asked(s: Situation, after: Status) -> Asked:
     smoke = after.hold is not None and after.hold.reason == "SmokeTests"
     judging, progress = s.settings.judging, after.progress
     watch = None
-    if judging and after.candidate and after.stable and progress and progress.weight:
+    shadowed = progress and progress.step_since and gate.judges(s, 0)
+    if judging and after.candidate and after.stable and progress and (progress.weight or shadowed):
         # Between two steps it is judged on as before.
         told = after.analysis.since if after.analysis else None
         began = progress.step_since or told
-        if began and progress.weight >= judging.from_weight:
+        if began and gate.judges(s, progress.weight):
             watch = Watch(after.candidate.revision, after.stable.revision, parse(began))
     elif judging and judging.during_bake and after.previous and after.stable and after.bake_since:
         watch = Watch(after.stable.revision, after.previous.revision, parse(after.bake_since))
@@ -92,6 +110,17 @@ def _answers(s: Situation) -> tuple[Event, ...]:
             f"{a.command} {a.revision}{'/' if a.token else ''}{a.token}: {a.message}",
         )
         for a in s.answers
+    )
+
+
+def _unrouted(before: Status, after: Status) -> tuple[Event, ...]:
+    """That a route is refused, by the name that the condition has."""
+    known = {c.type: c.reason for c in before.conditions}.get("RouteAccepted")
+    return tuple(
+        Event("Warning", c.reason, c.message)
+        for c in after.conditions
+        if c.type == "RouteAccepted" and c.status == "False"
+        if c.reason not in (known, conditions.PENDING)
     )
 
 

@@ -65,6 +65,41 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Weigh:
+    """Make the route of `kind` give each revision its weight, and say for whom, in one write."""
+
+    kind: str
+    #: Revision → percent; all are backends, those of weight 0 too.
+    weights: tuple[tuple[str, int], ...]
+    stable: str
+    candidate: str | None = None
+    quarantined: str | None = None
+    previous: str | None = None
+    since: str | None = None
+    #: Whether the candidate is reached by its header, or gets copies of requests.
+    direct: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRoute:
+    kind: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expose:
+    """Make the Service of one revision, for a route to lead to."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conceal:
+    revision: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Autoscale:
     revision: str
     low: int
@@ -99,6 +134,10 @@ Action = (
     | Scale
     | DeleteDeployment
     | Route
+    | Weigh
+    | RemoveRoute
+    | Expose
+    | Conceal
     | Autoscale
     | RemoveAutoscaler
     | DeleteRecord
@@ -135,3 +174,5 @@ class Plan:
     #: False: only counts of pods differ from the status before, which can be told a little later.
     pressing: bool = True
     asked: Asked = Asked()
+    #: The route is left as it is, even where it differs from the spec: that could not be had.
+    route_kept: bool = False

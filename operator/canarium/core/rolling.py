@@ -20,21 +20,17 @@ from canarium.core.moves import (
     judged,
     next_step,
     outcome_of,
-    ready_by,
     removed,
     replicas_of,
     said,
-    shared,
     startable,
     stored,
-    traffic_off,
-    waiting,
     where,
     word,
 )
-from canarium.core.plan import Action, CreateDeployment, Event, Route, Scale
+from canarium.core.plan import Action, CreateDeployment, Event, Scale
 from canarium.core.situation import Situation
-from canarium.core.traffic import needed, safe_to_select
+from canarium.core.waits import faulty, gathering, paused, routing, testing, then
 
 
 def rolling_out(s: Situation) -> Draft:
@@ -53,15 +49,19 @@ def rolling_out(s: Situation) -> Draft:
         return _failing(s, base, actions, failed)
     if s.ordered("promote"):
         return _onward(s, base, actions)
+    fault = s.router.fault(s)
+    if fault:
+        return faulty(s, base, actions, fault, recheck)
     step = next_step(s)
-    need = needed(step.weight if step else 100, s.count)
+    need = s.router.needed(step.weight if step else 100, s.count)
     if s.stable_broken:
-        need = max(need, needed(100, s.count))
+        need = max(need, s.router.needed(100, s.count))
     rises = step is None or (
-        step.weight > s.progress.weight and not (s.shared and deployment.replicas >= need)
+        (step.weight > s.progress.weight or step.weight == 0)
+        and not (s.given and deployment.replicas >= need)
     )
     if s.paused and rises and not s.stable_broken:
-        return _paused(s, base, actions, recheck)
+        return paused(s, base, actions, recheck)
     if deployment.replicas < startable(s, need):
         actions.append(Scale(s.target, startable(s, need)))
     passed = gate.smoke(s)
@@ -70,10 +70,13 @@ def rolling_out(s: Situation) -> Draft:
     if s.observed.ready(s.target) < need and not (
         s.stable_broken and s.observed.ready(s.target) and not passed
     ):
-        return _gathering(s, base, actions, step, need, recheck)
+        return gathering(s, base, actions, step, need, recheck)
     if not passed:
-        return _testing(s, base, actions, step, recheck)
+        return testing(s, base, actions, step, recheck)
     if step is None:
+        if not s.router.ready_to_promote(s):
+            actions += s.router.give(s, 100)
+            return routing(s, base, actions, 100, recheck)
         return _promoting(s, base, actions, deployment.color)
     return _holding(s, base, actions, step, recheck)
 
@@ -81,7 +84,7 @@ def rolling_out(s: Situation) -> Draft:
 def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     """Makes room for the candidate's Deployment: one colour selected, the other one free."""
     previous = (s.previous,) if s.previous and s.previous != s.target else ()
-    if traffic_off(s, actions, candidate=s.target):
+    if s.router.withdraw(s, actions, candidate=s.target):
         actions += removed(s, (*s.strays, *previous))
 
     def wait(reason: str, text: str, until: float | None = None) -> Draft:
@@ -106,78 +109,21 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
             actions=tuple(actions),
             hold=hold(s, "Downtime"),
         )
-    routed = s.observed.service is not None and s.observed.service.color == s.stable_color
-    if s.free_color is None or not routed:
+    fault = s.router.fault(s)
+    if fault:
+        return wait(fault.reason, f"{fault.reason}: {fault.message}")
+    color = s.router.color(s)
+    if color is None:
         return wait("OlderVersionsGoing", "pods of the version before have to go first")
     step = next_step(s)
-    count = needed(step.weight if step else 100, s.count)
-    actions.append(CreateDeployment(s.target, s.free_color, startable(s, count)))
-    return _gathering(s, base, actions, step, count, s.settings.progress_deadline)
-
-
-def _gathering(
-    s: Situation,
-    base: Draft,
-    actions: list[Action],
-    step: Step | None,
-    need: int,
-    recheck: float | None,
-) -> Draft:
-    """Waits for the pods that the next weight needs (R5)."""
-    ready = s.observed.ready(s.target)
-    if s.stable_broken and ready:
-        actions += shared(s)
-    progress = waiting(s)
-    until = ready_by(s)
-    if until is None:
-        until = s.now - progress.waited + s.settings.progress_deadline
-    held = f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
-    what = "pod" if need == 1 else "pods"
-    text = (
-        f"{word(s, s.target)} {held}, waiting for {need} ready {what} until {spoken(until)}, "
-        f"then {_then(step)}"
-    )
-    late = next((p for p in s.observed.pods_of(s.target) if not p.ready), None)
-    stuck = next((c for c in late.containers if c.waiting), None) if late else None
-    return replace(
-        base,
-        message=text,
-        actions=tuple(actions),
-        progress=progress,
-        hold=hold(
-            s,
-            "WaitingForPods",
-            until=until,
-            observed=f"{ready} ready",
-            threshold=f"{need} ready",
-            pod=late.name if late and stuck else None,
-            container=stuck.name if stuck else None,
-        ),
-        requeue_after=recheck,
-    )
-
-
-def _testing(
-    s: Situation, base: Draft, actions: list[Action], step: Step | None, recheck: float | None
-) -> Draft:
-    """Enough pods are ready; before any traffic they have to pass the smoke tests (R4)."""
-    ready = s.observed.ready(s.target)
-    pods = "pod" if ready == 1 else "pods"
-    fault = gate.unusable_tests(s)
-    what = f"smoke tests run against {ready} {pods}, then {_then(step)}"
-    return replace(
-        base,
-        message=f"{word(s, s.target)} gets no traffic yet: {fault or what}",
-        actions=tuple(actions),
-        progress=arrived(s, s.progress.step, s.progress.weight),
-        hold=hold(s, "SmokeTests"),
-        requeue_after=recheck,
-    )
+    count = s.router.needed(step.weight if step else 100, s.count)
+    actions.append(CreateDeployment(s.target, color, startable(s, count)))
+    return gathering(s, base, actions, step, count, s.settings.progress_deadline)
 
 
 def _failing(s: Situation, base: Draft, actions: list[Action], cause: Cause) -> Draft:
     """The candidate has failed: traffic first, in the same write as the latch (R8, R9)."""
-    if not safe_to_select(s.stable_color, s.observed):
+    if not s.router.may_return(s):
         text = (
             f"{word(s, s.target)} failed ({cause.reason}: {cause.message}) and keeps its traffic: "
             f"{word(s, s.stable)} has no ready pod to take it; rolled back as soon as it has"
@@ -191,13 +137,14 @@ def _failing(s: Situation, base: Draft, actions: list[Action], cause: Cause) -> 
             reason="RollbackHeld",
             requeue_after=1.0,
         )
-    actions.append(Route(s.stable_color, s.stable, None, quarantined=s.target))
+    actions += s.router.back(s)
+    gone = "the gateway has let go of them" if s.route_kind else "no endpoint names them"
     return replace(
         base,
         candidate=None,
         phase="RollingBack",
         message=f"{word(s, s.target)} is being rolled back: {cause.reason}: {cause.message}"
-        f"{where(cause.pod, cause.container)}; its pods go once no endpoint names them",
+        f"{where(cause.pod, cause.container)}; its pods go once {gone}",
         actions=tuple(actions),
         failure=failure_of(s, cause),
         reason=cause.reason,
@@ -212,42 +159,44 @@ def _holding(
     """At a step's weight, or about to be."""
     index = s.settings.steps.index(step) if s.progress.weight != step.weight else s.progress.step
     index = max(index, s.progress.step)
-    if not s.shared or not s.observed.served_by(s.target):
-        actions += shared(s)
-        return _gathering(s, base, actions, step, needed(step.weight, s.count), recheck)
+    if not s.router.taken(s, step.weight):
+        actions += s.router.give(s, step.weight)
+        if s.route_kind:
+            return routing(s, base, actions, step.weight, recheck)
+        return gathering(s, base, actions, step, s.router.needed(step.weight, s.count), recheck)
     progress = arrived(s, index, step.weight)
     if progress.step_since is None:
         progress = progress.model_copy(update={"step_since": stamp(s.now)})
-    then = _then(_after(s, index))
+    onward = then(_after(s, index))
     has = f"{word(s, s.target)} has weight {step.weight}"
     held = replace(base, actions=tuple(actions), progress=progress, requeue_after=recheck)
     if s.paused:
         return replace(
             held,
-            message=f"{has}, paused by {s.paused}; when it resumes, the step ends, then {then}",
+            message=f"{has}, paused by {s.paused}; when it resumes, the step ends, then {onward}",
             hold=hold(s, "Paused"),
         )
     if step.pause is None:
         return replace(
             held,
-            message=f"{has} and waits for the command promote, then {then}",
+            message=f"{has} and waits for the command promote, then {onward}",
             hold=hold(s, "Manual", threshold="command promote"),
         )
     until = parse(progress.step_since or stamp(s.now)) + step.pause
     if until > s.now:
         return replace(
             held,
-            message=f"{has} until {spoken(until)}, then {then}",
+            message=f"{has} until {spoken(until)}, then {onward}",
             hold=hold(s, "StepPause", until=until, threshold=length(step.pause)),
             requeue_after=min(x for x in (until - s.now, recheck) if x is not None),
         )
     if gate.judges(s, step.weight):
-        return _weighing(s, held, actions, step, until, then)
+        return _weighing(s, held, actions, step, until, onward)
     return _onward(s, replace(base, progress=progress), actions)
 
 
 def _weighing(
-    s: Situation, held: Draft, actions: list[Action], step: Step, until: float, then: str
+    s: Situation, held: Draft, actions: list[Action], step: Step, until: float, next_up: str
 ) -> Draft:
     """The step's time is over: it ends on evidence, or as the policy says without (R17)."""
     judging, progress = s.settings.judging, held.progress
@@ -274,7 +223,7 @@ def _weighing(
     return replace(
         held,
         message=f"{word(s, s.target)} has weight {step.weight} and waits for evidence by "
-        f"{what}{why}, then {then}",
+        f"{what}{why}, then {next_up}",
         hold=hold(s, reason, threshold="every check passes"),
         events=(Event("Warning", reason, text + f"{what}: {open_check.message}"),)
         if reason == "InsufficientData" and open_check and not told
@@ -295,28 +244,11 @@ def _onward(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     return replace(then, actions=(*first, *then.actions))
 
 
-def _paused(s: Situation, base: Draft, actions: list[Action], recheck: float | None) -> Draft:
-    """Paused where no step is held: what is reached stays, nothing rises."""
-    kept = f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
-    if s.observed.served_by(s.target) or not s.progress.weight:
-        more: list[Action] = []
-    else:
-        more = shared(s)
-    return replace(
-        base,
-        message=f"{word(s, s.target)} {kept}, paused by {s.paused}",
-        actions=(*actions, *more),
-        progress=arrived(s, s.progress.step, s.progress.weight),
-        hold=hold(s, "Paused"),
-        requeue_after=recheck,
-    )
-
-
 def _promoting(s: Situation, base: Draft, actions: list[Action], color: str) -> Draft:
     """Every weight is done and all pods are ready: one write makes the candidate stable (R14)."""
     keep = s.settings.bake_time > 0 and s.strategy != "Recreate"
     previous = s.stable if keep else None
-    actions.append(Route(color, s.target, None, previous=previous, since=stamp(s.now)))
+    actions += s.router.promote(s, color, previous, stamp(s.now))
     until = s.now + s.settings.bake_time
     text = f"{word(s, s.target)} serves"
     if keep:
@@ -344,7 +276,3 @@ def _after(s: Situation, index: int) -> Step | None:
     if s.progress.full:
         return None
     return next((x for x in s.settings.steps[index + 1 :] if x.weight >= reached), None)
-
-
-def _then(step: Step | None) -> str:
-    return f"weight {step.weight}" if step else "it is promoted"

@@ -18,11 +18,10 @@ from canarium.core.moves import (
     removed,
     said,
     stored,
-    traffic_off,
     where,
     word,
 )
-from canarium.core.plan import Action, Event, Route
+from canarium.core.plan import Action, Event
 from canarium.core.situation import Situation
 from canarium.core.verdicts import known_failure
 
@@ -33,7 +32,7 @@ def invalid(s: Situation) -> Draft:
     A candidate of the spec before is not wanted any more and would go on unjudged.
     """
     actions: list[Action] = []
-    if s.strays and traffic_off(s, actions):
+    if s.strays and s.router.withdraw(s, actions):
         actions += removed(s, s.strays)
     reason, text = _why_invalid(s)
     events: tuple[Event, ...] = ()
@@ -67,7 +66,7 @@ def _why_invalid(s: Situation) -> tuple[str, str]:
 def rolled_back(s: Situation) -> Draft:
     """The wanted revision is quarantined: all on stable, the failed pods go (R8, R9)."""
     actions: list[Action] = []
-    gone = traffic_off(s, actions)
+    gone = s.router.withdraw(s, actions)
     others = [r for r in (s.target, *s.strays) if s.observed.deployment(r)]
     if gone:
         actions += removed(s, others)
@@ -132,7 +131,7 @@ def baking(s: Situation) -> Draft:
             requeue_after=min(x for x in (end - s.now, recheck) if x is not None),
         )
     actions: list[Action] = stored(s)
-    if traffic_off(s, actions):
+    if s.router.withdraw(s, actions):
         actions += removed(s, (s.previous or "",))
     return replace(
         base,
@@ -146,13 +145,11 @@ def baking(s: Situation) -> Draft:
 
 def _undoing(s: Situation, base: Draft, cause: Cause) -> Draft:
     """The promotion is taken back: one write, as it was made."""
-    previous = s.observed.deployment(s.previous)
-    assert previous is not None
     return replace(
         base,
         message=f"the promotion of {word(s, s.target)} is being undone: {cause.reason}: "
         f"{cause.message}{where(cause.pod, cause.container)}; {word(s, s.previous)} serves again",
-        actions=(*stored(s), Route(previous.color, s.previous, None, quarantined=s.target)),
+        actions=(*stored(s), *s.router.undo(s)),
         phase="RollingBack",
         stable=s.previous,
         previous=None,
@@ -170,7 +167,7 @@ def steady(s: Situation) -> Draft:
     if s.observed.deployment(s.stable) is None:
         text = f"{word(s, s.stable)} is being brought back: its Deployment was gone"
         return Draft(text, tuple(actions), stable=s.stable, hold=hold(s, "BringingBack"))
-    if traffic_off(s, actions):
+    if s.router.withdraw(s, actions):
         actions += removed(s, s.strays)
     short = s.observed.ready(s.stable) < s.count
     if not short and _first_unserved(s):

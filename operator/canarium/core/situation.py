@@ -1,8 +1,9 @@
 """What the facts of one moment mean: who is stable, who is wanted, what may be touched.
 
-The callers' Service is the witness of who is stable: its annotations change in the same write
-as its selector, so they are true after a crash between any two writes (R18). The status comes
-second, what the Service really selects third, the records' verdicts last.
+The callers' Service, or the route before it, is the witness of who is stable: its annotations
+change in the same write as its selector or weights, so they are true after a crash between any two
+writes (R18). The status comes second, what the Service really selects third, the records' verdicts
+last.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ from canarium.api.defaults import Settings
 from canarium.api.status import CommandEcho, Pause, Progress, Status
 from canarium.api.uri import UriInvalid
 from canarium.api.uri import parse as parse_uri
+from canarium.core.byroute import ByRoute
+from canarium.core.byservice import ByService
 from canarium.core.moments import parse, stamp
-from canarium.core.observed import COLORS, Observed
+from canarium.core.observed import COLORS, Observed, Service
 from canarium.core.revision import Minted, Record, find, mint
-from canarium.core.traffic import reached
+from canarium.core.router import Router
+from canarium.core.routes import Route
+from canarium.core.traffic import passed, reached
 
 STABLE_DOWN_GRACE = 10.0
 QUARANTINED = "Quarantined"
@@ -77,20 +82,44 @@ class Situation:
     @cached_property
     def quarantined(self) -> bool:
         """Whether the wanted revision has failed before (R9)."""
-        service, record = self.observed.service, self.observed.record(self.target)
+        record, told = (
+            self.observed.record(self.target),
+            (self.observed.service, self.observed.route),
+        )
         return (
-            bool(service and service.quarantined == self.target)
+            any(witness and witness.quarantined == self.target for witness in told)
             or bool(record and record.verdict == QUARANTINED)
             or bool(self.status.failure and self.status.failure.revision == self.target)
         )
+
+    # --- who splits traffic -----------------------------------------------------------------
+
+    @cached_property
+    def route_kind(self) -> str | None:
+        """The kind of the route in effect, None without one: a change waits until nothing but one
+        version runs, and callers inside are sent to it (R12)."""
+        told, route, service = self.status.route, self.observed.route, self.observed.service
+        now = told.kind if told else route.kind if route else None
+        wanted = self.settings.routing.kind if self.settings.routing else None
+        alone = len(self.observed.deployments) <= 1 and self.status.candidate is None
+        agreed = not (route and route.stable and service) or route.stable == service.stable
+        return wanted if alone and agreed else now
+
+    @cached_property
+    def router(self) -> Router:
+        return ByRoute(self.route_kind) if self.route_kind else ByService()
+
+    @cached_property
+    def witness(self) -> Service | Route | None:
+        return self.router.witness(self)
 
     # --- who serves -------------------------------------------------------------------------
 
     @cached_property
     def stable(self) -> str | None:
-        service = self.observed.service
-        if service and service.stable and self._exists(service.stable):
-            return service.stable
+        service, witness = self.observed.service, self.witness
+        if witness and witness.stable and self._exists(witness.stable):
+            return witness.stable
         if self.status.stable and self._exists(self.status.stable.revision):
             return self.status.stable.revision
         if service and service.color:
@@ -138,7 +167,7 @@ class Situation:
         """The warm old revision while baking."""
         revision = None
         if self.behind:
-            revision = self.observed.service.previous if self.observed.service else None
+            revision = self.witness.previous if self.witness else None
         elif self.status.previous and self.status.bake_since:
             revision = self.status.previous.revision
         deployment = self.observed.deployment(revision)
@@ -151,8 +180,8 @@ class Situation:
         """When the bake began, pauses taken out."""
         if not self.behind and self.status.bake_since:
             return parse(self.status.bake_since) + self.thawed
-        service = self.observed.service
-        return service.since if service and service.since is not None else self.now
+        told = self.witness.since if self.witness else None
+        return told if told is not None else self.now
 
     @cached_property
     def unpinned(self) -> bool:
@@ -193,10 +222,9 @@ class Situation:
         return next((color for color in COLORS if color not in taken), None)
 
     @cached_property
-    def shared(self) -> bool:
-        """Whether the Service selects both colours, for this candidate."""
-        service = self.observed.service
-        return bool(service and service.color == "" and service.candidate == self.target)
+    def given(self) -> bool:
+        """Whether this candidate was let to callers, as far as the witness says."""
+        return self.router.given(self)
 
     @cached_property
     def stable_broken(self) -> bool:
@@ -262,23 +290,29 @@ class Situation:
                 moved = stamp(parse(told.step_since) + self.thawed)
                 return told.model_copy(update={"step_since": moved})
             return told
-        if not self.shared:
+        if not self.given:
             return Progress()
-        deployment = self.observed.deployment(self.target)
-        running = min(deployment.replicas if deployment else 0, self.observed.ready(self.target))
-        index = reached([s.weight for s in self.settings.steps], running, self.count)
+        weights = [s.weight for s in self.settings.steps]
+        split = self.router.split(self)
+        if self.route_kind:
+            index = passed(weights, split or 0)
+        else:
+            deployment = self.observed.deployment(self.target)
+            wanted = deployment.replicas if deployment else 0
+            index = reached(weights, min(wanted, self.observed.ready(self.target)), self.count)
         if index is None:
             return Progress()
         return Progress(step=index, weight=self.settings.steps[index].weight)
 
     @cached_property
     def implausible(self) -> bool:
-        """The status speaks of traffic that the Service was never told to give."""
-        told, service = self.status.progress, self.observed.service
-        if not told or not told.weight or service is None:
+        """The status speaks of traffic that the witness was never told to give."""
+        told, witness = self.status.progress, self.witness
+        if not told or not told.weight or witness is None:
             return False
-        unsaid = service.candidate is None and service.color != ""
-        return unsaid or service.candidate not in (None, self.target)
+        both = isinstance(witness, Service) and witness.color == ""
+        unsaid = witness.candidate is None and not both
+        return unsaid or witness.candidate not in (None, self.target)
 
     @cached_property
     def strays(self) -> tuple[str, ...]:

@@ -109,9 +109,10 @@ def notes(s: Situation, draft: Draft) -> list[Action]:
 
 
 def _latched(s: Situation) -> list[Action]:
-    """The verdict of an older revision that only the Service tells yet: its next write would drop
-    it, when the operator died right after the traffic was taken off."""
-    revision = s.observed.service.quarantined if s.observed.service else None
+    """The verdict of an older revision that only the Service or route tells yet: its next write
+    would drop it, when the operator died right after the traffic was taken off."""
+    witness = s.observed.route or s.observed.service
+    revision = witness.quarantined if witness else None
     record = s.observed.record(revision)
     if record is None or record.revision == s.target or record.verdict == QUARANTINED:
         return []

@@ -40,8 +40,13 @@ class Engine:
         self.queue: WorkQueue[Key] = WorkQueue(self.timing, observer)
         self.store = Store(self.queue.add)
         self.following = Following(
-            api, self.store.caches, self.timing, runtimes=self.store.runtimes
+            api,
+            self.store.caches,
+            self.timing,
+            runtimes=self.store.runtimes,
+            gateways=self.store.gateways,
         )
+        self.store.wants = self.following.want
         self.signals = Signals(
             api, web or Web(), partial(scene, self.store), self._signalled, self.timing
         )

@@ -9,19 +9,22 @@ from typing import Any
 
 from canarium import GROUP
 from canarium.core import plan as p
-from canarium.core.moments import stamp
+from canarium.core.moments import parse, stamp
 from canarium.core.observed import Autoscaler, Deployment, Rejection, Service
+from canarium.core.routes import Backend, Route
 from canarium.engine import trial
 from canarium.engine.gate import covers
 from canarium.engine.projections import Child, unpacked
+from canarium.engine.routes import ROUTES
 from canarium.engine.store import Key, Store
 from canarium.kube import kinds
 from canarium.kube.api import Api
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import Resource
-from canarium.render import labels, pod, runtime, workload
+from canarium.render import labels, pod, routes, runtime, workload
 from canarium.render.faults import RuntimeInvalid
 from canarium.render.fetching import Kit
+from canarium.render.split import Split
 
 
 class Refused(Exception):
@@ -75,16 +78,31 @@ class Executor:
                     namespace, name, version, partial(_scaled, replicas)
                 )
             case p.DeleteDeployment(revision, uid):
-                await self._delete(kinds.DEPLOYMENTS, key, revision, uid)
+                name = workload.child_name(model, revision)
+                await self._delete(kinds.DEPLOYMENTS, namespace, name, uid)
             case p.RemoveAutoscaler(revision, uid):
-                await self._delete(kinds.AUTOSCALERS, key, revision, uid)
+                name = workload.child_name(model, revision)
+                await self._delete(kinds.AUTOSCALERS, namespace, name, uid)
             case p.DeleteRecord(revision):
-                await self._delete(kinds.RECORDS, key, revision, None)
+                name = workload.child_name(model, revision)
+                await self._delete(kinds.RECORDS, namespace, name, None)
             case p.Route(color, stable, candidate, quarantined, previous, since):
                 body = workload.service(
                     parent, color, stable, candidate, quarantined, previous, since
                 )
                 await self._apply(kinds.SERVICES, key, body)
+            case p.Weigh():
+                fact = _route_of(action)
+                body = self._route(parent, key, action.kind, fact)
+                await self._apply(ROUTES[action.kind], key, body)
+            case p.RemoveRoute(kind, uid):
+                await self._delete(ROUTES[kind], namespace, model, uid)
+            case p.Expose(revision):
+                await self._apply(kinds.SERVICES, key, routes.backend(parent, revision))
+            case p.Conceal(revision, uid):
+                await self._delete(
+                    kinds.SERVICES, namespace, workload.child_name(model, revision), uid
+                )
             case p.Autoscale(revision, low, high):
                 body = workload.autoscaler(parent, revision, low, high)
                 await self._apply(kinds.AUTOSCALERS, key, body)
@@ -130,13 +148,17 @@ class Executor:
             if refusal:
                 raise Refused(refusal) from error
 
-    async def repair(self, parent: Mapping[str, Any]) -> int:
+    async def repair(self, parent: Mapping[str, Any], *, route_kept: bool = False) -> int:
         """Puts right what differs from what we would apply (R23): edited by hand, or of settings
-        that changed without a rollout, as a port or an autoscaler's metrics; how many written."""
+        that changed without a rollout, as a port or an autoscaler's metrics; how many written.
+
+        With `route_kept`, the route stays as it is.
+        """
         meta = parent["metadata"]
         key = (meta["namespace"], meta["name"])
         written = 0
-        for resource in (kinds.DEPLOYMENTS, kinds.SERVICES, kinds.AUTOSCALERS):
+        several = () if route_kept else tuple(ROUTES.values())
+        for resource in (kinds.DEPLOYMENTS, kinds.SERVICES, kinds.AUTOSCALERS, *several):
             cache = self._store.caches[resource]
             for child in self._store.children(resource, key):
                 place = (resource, child.namespace, child.name)
@@ -146,7 +168,7 @@ class Executor:
                 wanted = self._wanted(parent, key, child)
                 if wanted is None:
                     continue
-                if not covers(unpacked(child), _compared(wanted)):
+                if not covers(unpacked(child), _compared(wanted), whole=resource in several):
                     await self._apply(resource, key, wanted)
                     written += 1
                 current = cache.items.get(place[1:])
@@ -173,9 +195,29 @@ class Executor:
                     fact.previous,
                     stamp(fact.since) if fact.since is not None else None,
                 )
+            case Route(stable=stable) as fact if stable:
+                return self._route(parent, key, fact.kind, fact)
+            case Backend(revision=revision):
+                return routes.backend(parent, revision)
             case Autoscaler(revision=revision, low=low, high=high):
                 return workload.autoscaler(parent, revision, low, high)
         return None
+
+    def _route(self, parent: Mapping[str, Any], key: Key, kind: str, fact: Route) -> dict[str, Any]:
+        """The route as `fact` has it, with all else as the spec wants it now."""
+        records = {c.fact.revision: c.fact for c in self._store.children(kinds.RECORDS, key)}
+        known = {name: records[name].version for name, _ in fact.weights if name in records}
+        since = stamp(fact.since) if fact.since is not None else None
+        split = Split(
+            fact.weights,
+            fact.candidate,
+            fact.direct,
+            versions={name: version for name, version in known.items() if version},
+            notes=workload.notes(
+                fact.stable, fact.candidate, fact.quarantined, fact.previous, since
+            ),
+        )
+        return routes.RENDERED[kind](parent, split)
 
     def _running(self, key: Key, revision: str) -> dict[str, Any] | None:
         """The template of a Deployment whose record was deleted: storing what runs restarts
@@ -228,18 +270,33 @@ class Executor:
             raise _refusal(resource, body, error) from error
         self._store.caches[resource].observe(raw)
 
-    async def _delete(self, resource: Resource, key: Key, revision: str, uid: str | None) -> None:
-        name = workload.child_name(key[1], revision)
-        known = self._store.caches[resource].items.get((key[0], name))
+    async def _delete(self, resource: Resource, namespace: str, name: str, uid: str | None) -> None:
+        known = self._store.caches[resource].items.get((namespace, name))
         uid = uid or (known.uid if known else None)
         if uid is None:
             return
-        left = await self._api.delete(resource, key[0], name, uid)
+        left = await self._api.delete(resource, namespace, name, uid)
         if left is None:
-            self._store.caches[resource].forget(key[0], name, uid)
+            self._store.caches[resource].forget(namespace, name, uid)
         else:
             # Somebody's finalizer holds it: it counts as terminating until it is gone.
             self._store.caches[resource].observe(left)
+
+
+def _route_of(action: p.Weigh) -> Route:
+    """The route as it will be."""
+    return Route(
+        action.kind,
+        "",
+        0,
+        action.weights,
+        action.stable,
+        action.candidate,
+        action.quarantined,
+        action.previous,
+        parse(action.since) if action.since else None,
+        action.direct,
+    )
 
 
 def _scaled(replicas: int, known: Child[Deployment], before: int) -> Child[Deployment]:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
+from canarium.engine.gateways import Gateways
+from canarium.engine.routes import ROUTES
 from canarium.engine.runtimes import Runtimes
 from canarium.kube.api import Api
 from canarium.kube.cache import Cache
@@ -35,9 +38,13 @@ class Following:
         caches: Mapping[Resource, Cache[Any]],
         timing: Timing | None = None,
         runtimes: Runtimes | None = None,
+        gateways: Gateways | None = None,
     ) -> None:
         self._api = api
         self._caches = caches
+        self._gateways = gateways
+        #: Kinds of routes that some model asks for: no others are watched.
+        self._wanted: set[Resource] = set()
         self._admins = runtimes.caches if runtimes else {}
         self._cluster = runtimes.cluster_caches if runtimes else {}
         self._timing = timing or Timing()
@@ -60,8 +67,46 @@ class Following:
                 timing=self._timing,
             )
             for resource, cache in self._caches.items()
+            if resource not in ROUTES.values()
         ]
-        self._run(namespace, [*children, *self._written_by_admins(self._admins, namespace)])
+        routes = [self._routes(resource, namespace) for resource in self._wanted]
+        admins = self._written_by_admins(self._admins, namespace)
+        self._run(namespace, [*children, *routes, *admins])
+
+    def want(self, resource: Resource) -> None:
+        """Follows a kind of route from now on; nothing is decided before it has been listed."""
+        if self._gateways is None or resource in self._wanted:
+            return
+        if not self._wanted:
+            self._run(
+                CLUSTER,
+                [
+                    self._told(kind, cache, None, "")
+                    for kind, cache in self._gateways.caches.items()
+                ],
+            )
+        self._wanted.add(resource)
+        for namespace in self.namespaces:
+            self._run(namespace, [self._routes(resource, namespace)])
+
+    def _routes(self, resource: Resource, namespace: Namespace) -> Reflector:
+        return self._told(resource, self._caches[resource], namespace, labels.MODEL)
+
+    def _told(
+        self, resource: Resource, cache: Cache[Any], namespace: Namespace, selector: str
+    ) -> Reflector:
+        """A kind that may not be installed; whether it is, the gateways are told."""
+        assert self._gateways is not None
+        return Reflector(
+            self._api,
+            resource,
+            cache,
+            namespace=namespace,
+            selector=selector,
+            timing=self._timing,
+            optional=True,
+            answered=partial(self._gateways.answered, resource, namespace),
+        )
 
     def _written_by_admins(
         self, caches: Mapping[Resource, Cache[Any]], namespace: Namespace
@@ -75,8 +120,9 @@ class Following:
         ]
 
     def _run(self, namespace: Namespace, reflectors: list[Reflector]) -> None:
-        self._reflectors[namespace] = reflectors
-        self._tasks[namespace] = [asyncio.create_task(r.run(), name=str(r)) for r in reflectors]
+        self._reflectors.setdefault(namespace, []).extend(reflectors)
+        tasks = [asyncio.create_task(r.run(), name=str(r)) for r in reflectors]
+        self._tasks.setdefault(namespace, []).extend(tasks)
 
     async def stop(self, namespace: Namespace) -> None:
         """Follows `namespace` no more, and forgets what is in it."""

@@ -15,19 +15,21 @@ _SUFFIX = {
 }  # fmt: skip
 
 
-def covers(live: Any, wanted: Any) -> bool:
-    """Whether every leaf of `wanted` is in `live`; lists of named items match by name."""
+def covers(live: Any, wanted: Any, *, whole: bool = False) -> bool:
+    """Whether every leaf of `wanted` is in `live`; lists of named items match by name, unless
+    lists count as a whole."""
     if isinstance(wanted, dict):
         if not isinstance(live, dict):
             return not wanted
-        return all(covers(live.get(key), value) for key, value in wanted.items())
+        return all(covers(live.get(key), value, whole=whole) for key, value in wanted.items())
     if isinstance(wanted, list):
         if not isinstance(live, list):
             return not wanted
-        if wanted and all(isinstance(x, dict) and "name" in x for x in wanted):
+        if not whole and wanted and all(isinstance(x, dict) and "name" in x for x in wanted):
             named = {x.get("name"): x for x in live if isinstance(x, dict)}
             return all(covers(named.get(x["name"]), x) for x in wanted)
-        return len(live) == len(wanted) and all(map(covers, live, wanted))
+        pairs = zip(live, wanted, strict=False)
+        return len(live) == len(wanted) and all(covers(a, b, whole=whole) for a, b in pairs)
     return bool(live == wanted) or (wanted == "" and live is None) or _same_quantity(live, wanted)
 
 

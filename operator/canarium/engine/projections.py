@@ -14,6 +14,7 @@ from canarium import GROUP
 from canarium.core.health import FETCHER
 from canarium.core.observed import Autoscaler, Container, Deployment, Pod, Service
 from canarium.core.revision import Record, whole
+from canarium.core.routes import Backend
 from canarium.render import labels
 from canarium.render.catalog import Runtime
 
@@ -96,7 +97,7 @@ def _applied(managed: Iterable[Raw]) -> dict[str, str] | None:
     return {key: str(last[key]) for key in ("manager", "operation", "time") if last.get(key)}
 
 
-def _child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> Child[F]:
+def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> Child[F]:
     meta = raw["metadata"]
     owner = next((o["uid"] for o in meta.get("ownerReferences", ()) if o.get("controller")), None)
     return Child(
@@ -170,7 +171,7 @@ def record(raw: Raw) -> Child[Record]:
         if server is not None
         else None
     )
-    return _child(raw, fact, {"template": data.get("template") or {}, "server": spoken})
+    return child(raw, fact, {"template": data.get("template") or {}, "server": spoken})
 
 
 def _fetches(template: Raw) -> bool:
@@ -196,11 +197,28 @@ def deployment(raw: Raw) -> Child[Deployment]:
         replicas=spec.get("replicas", 1),
         terminating="deletionTimestamp" in meta,
         failure=failure,
+        ports=frozenset(
+            port["name"]
+            for container in spec["template"]["spec"]["containers"]
+            for port in container.get("ports") or ()
+            if port.get("name")
+        ),
     )
-    return _child(raw, fact, {"metadata": {"labels": meta.get("labels")}, "spec": spec})
+    return child(raw, fact, {"metadata": {"labels": meta.get("labels")}, "spec": spec})
 
 
-def service(raw: Raw) -> Child[Service]:
+def service(raw: Raw) -> Child[Service] | Child[Backend]:
+    """The callers' Service, or, with the label of a revision, a backend of a route."""
+    revision = raw["metadata"].get("labels", {}).get(labels.REVISION)
+    if revision:
+        meta, spec = raw["metadata"], raw["spec"]
+        fact = Backend(meta["name"], meta["uid"], revision)
+        kept = {"selector": spec.get("selector"), "ports": spec.get("ports")}
+        return child(raw, fact, {"metadata": {"labels": meta.get("labels")}, "spec": kept})
+    return _callers(raw)
+
+
+def _callers(raw: Raw) -> Child[Service]:
     meta, selector = raw["metadata"], raw["spec"].get("selector") or {}
     notes = meta.get("annotations", {})
     color = selector.get(labels.COLOR, "")
@@ -212,13 +230,13 @@ def service(raw: Raw) -> Child[Service]:
         candidate=notes.get(labels.CANDIDATE),
         quarantined=notes.get(labels.QUARANTINED),
         previous=notes.get(labels.PREVIOUS),
-        since=_noted(notes.get(labels.SINCE)),
+        since=noted(notes.get(labels.SINCE)),
     )
     keep = {
         "metadata": {"labels": meta.get("labels"), "annotations": notes},
         "spec": {"selector": selector, "ports": raw["spec"].get("ports")},
     }
-    return _child(raw, fact, keep)
+    return child(raw, fact, keep)
 
 
 def autoscaler(raw: Raw) -> Child[Autoscaler]:
@@ -230,16 +248,25 @@ def autoscaler(raw: Raw) -> Child[Autoscaler]:
         low=spec.get("minReplicas", 1),
         high=spec["maxReplicas"],
     )
-    return _child(raw, fact, {"metadata": {"labels": meta.get("labels")}, "spec": spec})
+    return child(raw, fact, {"metadata": {"labels": meta.get("labels")}, "spec": spec})
 
 
-def endpoints(raw: Raw) -> Child[frozenset[str]]:
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Pods that a slice of the Service `service` lists as ready."""
+
+    service: str
+    names: frozenset[str]
+
+
+def endpoints(raw: Raw) -> Child[Endpoints]:
     names = frozenset(
         e["targetRef"]["name"]
         for e in raw.get("endpoints") or ()
         if e.get("conditions", {}).get("ready", True) and e.get("targetRef")
     )
-    return _child(raw, names)
+    service = raw["metadata"].get("labels", {}).get("kubernetes.io/service-name", "")
+    return child(raw, Endpoints(service, names))
 
 
 def pod(raw: Raw) -> Child[Pod]:
@@ -275,7 +302,7 @@ def pod(raw: Raw) -> Child[Pod]:
             *(_container(c, init=False) for c in own),
         ),
     )
-    return _child(raw, fact)
+    return child(raw, fact)
 
 
 def _artifact(containers: Iterable[Raw]) -> str | None:
@@ -307,7 +334,7 @@ def _container(raw: Raw, *, init: bool) -> Container:
         last_exit_code=before.get("exitCode"),
         message=ended.get("message") or before.get("message") or "",
         restarts=raw.get("restartCount", 0),
-        started=_noted(state.get("running", {}).get("startedAt")),
+        started=noted(state.get("running", {}).get("startedAt")),
     )
 
 
@@ -315,7 +342,7 @@ def _time(text: str) -> float:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
-def _noted(text: str | None) -> float | None:
+def noted(text: str | None) -> float | None:
     """A time that we noted ourselves; None when somebody wrote something else there."""
     try:
         return _time(text) if text else None

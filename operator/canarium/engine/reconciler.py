@@ -86,7 +86,7 @@ class Reconciler:
             for action in decision.actions:
                 await self._executor.carry_out(raw, action)
             if not decision.actions:
-                await self._executor.repair(raw)
+                await self._executor.repair(raw, route_kept=decision.route_kept)
         except Refused as refused:
             wish = (raw["metadata"]["generation"], self._store.meant(key))
             self._refusals[key] = (wish, self._timing.clock(), refused.rejection)

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from canarium.core.observed import Observed, Pod, Rejection, Runtime
-from canarium.engine import projections
+from canarium.core.observed import Observed, Pod, Rejection, Runtime, Service
+from canarium.core.routes import Backend
+from canarium.engine import projections, routes
+from canarium.engine.gateways import Gateways
 from canarium.engine.projections import Child, Parent
 from canarium.engine.queue import Urgency
 from canarium.engine.runtimes import Runtimes
@@ -29,6 +31,7 @@ _PROJECTIONS: dict[Resource, Callable[[dict[str, Any]], Child[Any]]] = {
     kinds.SERVICES: projections.service,
     kinds.ENDPOINT_SLICES: projections.endpoints,
     kinds.AUTOSCALERS: projections.autoscaler,
+    **dict.fromkeys(routes.ROUTES.values(), routes.route),
 }
 
 
@@ -37,11 +40,14 @@ class Store:
 
     def __init__(self, wake: Wake) -> None:
         self._wake = wake
+        #: Called with the kind of each route that a model asks for or has.
+        self.wants: Callable[[Resource], None] = _nobody
         self.parents: Cache[Parent] = Cache(projections.parent, self._parent_changed)
         self._children: dict[Resource, dict[Key, dict[str, Child[Any]]]] = {
             resource: defaultdict(dict) for resource in _PROJECTIONS
         }
         self.runtimes = Runtimes(self._runtime_changed)
+        self.gateways = Gateways(self._gateway_changed)
         self.caches: dict[Resource, Cache[Child[Any]]] = {
             resource: Cache(project, self._indexer(resource))
             for resource, project in _PROJECTIONS.items()
@@ -56,6 +62,10 @@ class Store:
         some = new or old
         assert some is not None
         key = (some.namespace, some.name)
+        told = ((some.raw.get("status") or {}).get("route") or {}).get("kind")
+        for kind in (routes.wanted_kind(some.raw.get("spec") or {}), told):
+            if kind and kind in routes.ROUTES:
+                self.wants(routes.ROUTES[kind])
         if new is None or old is None or old.wish != new.wish:
             self._wake(key, Urgency.CHANGE)
         elif old.raw.get("status") != new.raw.get("status"):
@@ -67,6 +77,13 @@ class Store:
             own = parent.raw.get("spec", {}).get("runtime") or {}
             concerned = own.get("name") == name or not (own.get("name") or own.get("image"))
             if concerned and namespace in ("", key[0]):
+                self._wake(key, Urgency.CHANGE)
+
+    def _gateway_changed(self, door: routes.Door | None) -> None:
+        """Wakes the models that name the Gateway, or might by its class."""
+        for key, parent in self.parents.items.items():
+            spec = parent.raw.get("spec") or {}
+            if door is None or routes.names_gateway(spec, key[0], door):
                 self._wake(key, Urgency.CHANGE)
 
     def meant(self, key: Key) -> Runtime:
@@ -90,15 +107,25 @@ class Store:
                     foreign.append(f"{resource.kind} {child.name}")
             return found
 
-        names: frozenset[str] = frozenset().union(
-            *(child.fact for child in self.children(kinds.ENDPOINT_SLICES, key))
-        )
-        service = next(iter(ours(kinds.SERVICES)), None)
+        def endpoints(service: str) -> frozenset[str]:
+            slices = (c.fact for c in self.children(kinds.ENDPOINT_SLICES, key))
+            return frozenset().union(*(one.names for one in slices if one.service == service))
+
+        services = ours(kinds.SERVICES)
+        service = next((s for s in services if isinstance(s, Service)), None)
+        found = [fact for resource in routes.ROUTES.values() for fact in ours(resource)]
+        spec = self.parents.items[key].raw.get("spec") or {}
         return Observed(
             records=tuple(sorted(ours(kinds.RECORDS), key=lambda r: r.number)),
             deployments=tuple(ours(kinds.DEPLOYMENTS)),
             pods=tuple(child.fact for child in self.children(kinds.PODS, key)),
-            service=replace(service, endpoints=names) if service else None,
+            service=replace(service, endpoints=endpoints(key[1])) if service else None,
+            route=next(iter(found), None),
+            backends=tuple(
+                replace(s, endpoints=endpoints(s.name)) for s in services if isinstance(s, Backend)
+            ),
+            gateways=self.gateways.named(spec, key[0]),
+            unserved=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
             autoscalers=tuple(ours(kinds.AUTOSCALERS)),
             rejection=rejection,
             foreign=tuple(sorted(foreign)),
@@ -129,6 +156,10 @@ class Store:
         index[key].pop(gone.name, None)
         if not index[key]:
             del index[key]
+
+
+def _nobody(resource: Resource) -> None:
+    """Where all kinds are followed from the start."""
 
 
 def _urgency(old: Child[Any] | None, new: Child[Any] | None) -> Urgency:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -28,8 +30,16 @@ _GOOD = 5.0
 _HASTY = 1.0
 
 
+def _unheard(status: int | None) -> None:
+    """Nobody asks what became of a list."""
+
+
 class Reflector:
-    """Follows one kind in one namespace (None: in all) for a cache; `selector` is by label."""
+    """Follows one kind in one namespace (None: in all) for a cache; `selector` is by label.
+
+    An `optional` kind may be missing, or not be ours to see: then there are none of it until it
+    comes. `answered` is told what became of each list: None, or the HTTP status.
+    """
 
     def __init__(
         self,
@@ -41,12 +51,16 @@ class Reflector:
         selector: str = "",
         timing: Timing | None = None,
         optional: bool = False,
+        answered: Callable[[int | None], None] | None = None,
     ) -> None:
         self._api = api
         self.resource = resource
         self._cache = cache
         self._namespace = namespace
         self._optional = optional
+        self._answered = answered or _unheard
+        #: The answer that was told in the log last.
+        self._told: int | None = None
         self._query = {"labelSelector": selector} if selector else {}
         self._timing = timing or Timing()
         #: Where to take the watch up again; None: a list is needed.
@@ -66,13 +80,22 @@ class Reflector:
             try:
                 if self._version is None:
                     self._version = await self.relist()
+                    self._told = None
+                    self._answered(None)
                     self.synced.set()
                 await self._watch()
             except ApiError as error:
                 asked = error.retry_after
-                log.warning("%s: %s", self, error)
-                if self._optional and error.status in (403, 404):
+                absent = self._optional and error.status in (403, 404)
+                if not absent or self._told != error.status:
+                    log.warning("%s: %s", self, error)
+                self._told = error.status if absent else None
+                if absent:
                     # None of that kind, as far as we may know; it may be installed later.
+                    self._version = None
+                    if error.not_found:
+                        self._cache.retain(set(), sys.maxsize, self._namespace)
+                    self._answered(error.status)
                     self.synced.set()
             except (aiohttp.ClientError, TimeoutError) as error:
                 log.info("%s: %s; taken up again", self, error or type(error).__name__)

@@ -35,7 +35,7 @@ def record(
     spec = parent["spec"]
     after = {key: minted[key] for key in ("after", "retry") if minted.get(key)}
     return {
-        **_head(parent, "apps/v1", "ControllerRevision", minted["revision"]),
+        **head_of(parent, "apps/v1", "ControllerRevision", minted["revision"]),
         "revision": minted["number"],
         "data": {
             "algorithm": minted["algorithm"],
@@ -55,7 +55,7 @@ def pin(parent: Mapping[str, Any], revision: str, uid: str, digest: str) -> Mani
 
     It belongs to the record (of `uid`), and goes with it.
     """
-    head = _head(parent, "v1", "ConfigMap", revision)
+    head = head_of(parent, "v1", "ConfigMap", revision)
     head["metadata"]["ownerReferences"] = [
         {
             "apiVersion": "apps/v1",
@@ -96,7 +96,7 @@ def deployment(
             labels.COLOR: color,
         },
     }
-    head = _head(parent, "apps/v1", "Deployment", revision)
+    head = head_of(parent, "apps/v1", "Deployment", revision)
     head["metadata"]["labels"][labels.COLOR] = color
     return {
         **head,
@@ -118,15 +118,8 @@ def service(
 ) -> Manifest:
     """The callers' Service; its annotations say for whom it selects, in the same write (R18)."""
     model = parent["metadata"]["name"]
-    head = _head(parent, "v1", "Service", None)
-    notes = {
-        labels.STABLE: stable,
-        labels.CANDIDATE: candidate,
-        labels.QUARANTINED: quarantined,
-        labels.PREVIOUS: previous,
-        labels.SINCE: since,
-    }
-    head["metadata"]["annotations"] = {key: value for key, value in notes.items() if value}
+    head = head_of(parent, "v1", "Service", None)
+    head["metadata"]["annotations"] = notes(stable, candidate, quarantined, previous, since)
     selector = {labels.MODEL: model}
     if color != "":
         selector[labels.COLOR] = color or labels.NO_COLOR
@@ -138,6 +131,24 @@ def service(
             "ports": [{"name": "http", "port": port, "targetPort": "http", "protocol": "TCP"}],
         },
     }
+
+
+def notes(
+    stable: str | None,
+    candidate: str | None = None,
+    quarantined: str | None = None,
+    previous: str | None = None,
+    since: str | None = None,
+) -> dict[str, str]:
+    """The annotations that say for whom traffic is split as it is."""
+    told = {
+        labels.STABLE: stable,
+        labels.CANDIDATE: candidate,
+        labels.QUARANTINED: quarantined,
+        labels.PREVIOUS: previous,
+        labels.SINCE: since,
+    }
+    return {key: value for key, value in told.items() if value}
 
 
 def autoscaler(parent: Mapping[str, Any], revision: str, low: int, high: int) -> Manifest:
@@ -160,7 +171,7 @@ def autoscaler(parent: Mapping[str, Any], revision: str, low: int, high: int) ->
     if scaling.get("behavior"):
         spec["behavior"] = scaling["behavior"]
     return {
-        **_head(parent, "autoscaling/v2", "HorizontalPodAutoscaler", revision),
+        **head_of(parent, "autoscaling/v2", "HorizontalPodAutoscaler", revision),
         "spec": spec,
     }
 
@@ -191,7 +202,9 @@ def event(parent: Mapping[str, Any], kind: str, reason: str, message: str, at: s
     }
 
 
-def _head(parent: Mapping[str, Any], api_version: str, kind: str, revision: str | None) -> Manifest:
+def head_of(
+    parent: Mapping[str, Any], api_version: str, kind: str, revision: str | None
+) -> Manifest:
     meta = parent["metadata"]
     model = meta["name"]
     return {

@@ -1,0 +1,116 @@
+"""Router `Service`: the callers' Service selects one colour, or both while two share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from canarium.api.status import RouteStatus
+from canarium.core.plan import Action, Conceal, RemoveRoute, Route
+from canarium.core.router import Fault
+from canarium.core.traffic import needed, safe_to_select, share
+
+if TYPE_CHECKING:
+    from canarium.core.draft import Draft
+    from canarium.core.observed import Service
+    from canarium.core.situation import Situation
+
+
+class ByService:
+    """The split is by ready pods, and by connection."""
+
+    def witness(self, s: Situation) -> Service | None:
+        return s.observed.service
+
+    def given(self, s: Situation) -> bool:
+        service = s.observed.service
+        return bool(service and service.color == "" and service.candidate == s.target)
+
+    def taken(self, s: Situation, weight: int) -> bool:
+        return self.given(s) and s.observed.served_by(s.target)
+
+    def split(self, s: Situation) -> int | None:
+        return None
+
+    def share(self, s: Situation, revision: str) -> int:
+        service, ready = s.observed.service, s.observed.ready(revision)
+        deployment = s.observed.deployment(revision)
+        if service and service.color == "":
+            return share(ready, sum(1 for p in s.observed.pods if p.serves) - ready)
+        if deployment and service and service.color == deployment.color:
+            return 100 if ready else 0
+        return 0
+
+    def fault(self, s: Situation) -> Fault | None:
+        if s.observed.route is None:
+            return None
+        return Fault("RouterChanging", f"the {s.observed.route.kind} of before has to go first")
+
+    def frozen(self, s: Situation) -> bool:
+        return False
+
+    def status(self, s: Situation) -> RouteStatus | None:
+        return None
+
+    def needed(self, weight: int, stable_count: int) -> int:
+        return needed(weight, stable_count)
+
+    def color(self, s: Situation) -> str | None:
+        routed = s.observed.service is not None and s.observed.service.color == s.stable_color
+        return s.free_color if routed else None
+
+    def give(self, s: Situation, weight: int) -> list[Action]:
+        return [] if self.given(s) else [Route("", s.stable, s.target)]
+
+    def keep(self, s: Situation, *, relief: bool) -> list[Action]:
+        if relief:
+            broken = s.stable_broken and s.observed.ready(s.target)
+            return self.give(s, s.progress.weight) if broken else []
+        if s.observed.served_by(s.target) or not s.progress.weight:
+            return []
+        return self.give(s, s.progress.weight)
+
+    def withdraw(self, s: Situation, actions: list[Action], candidate: str | None = None) -> bool:
+        service = s.observed.service
+        color = s.stable_color
+        if color is None:
+            return False
+        wrong = (
+            service is None
+            or service.color != color
+            or service.stable != s.stable
+            or service.candidate not in (None, candidate)
+        )
+        if wrong and not safe_to_select(color, s.observed):
+            return False
+        if wrong:
+            kept = s.target if s.quarantined else None
+            actions.append(Route(color, s.stable, candidate, quarantined=kept, previous=s.previous))
+        others = {p.name for p in s.observed.pods if p.revision != s.stable}
+        return service is not None and service.color == color and not others & service.endpoints
+
+    def may_return(self, s: Situation) -> bool:
+        return safe_to_select(s.stable_color, s.observed)
+
+    def back(self, s: Situation) -> list[Action]:
+        return [Route(s.stable_color, s.stable, None, quarantined=s.target)]
+
+    def ready_to_promote(self, s: Situation) -> bool:
+        return True
+
+    def promote(self, s: Situation, color: str, previous: str | None, since: str) -> list[Action]:
+        return [Route(color, s.target, None, previous=previous, since=since)]
+
+    def undo(self, s: Situation) -> list[Action]:
+        previous = s.observed.deployment(s.previous)
+        assert previous is not None
+        return [Route(previous.color, s.previous, None, quarantined=s.target)]
+
+    def upkeep(self, s: Situation, draft: Draft) -> list[Action]:
+        """Nothing that a route needed is left once there is none (R2, R12)."""
+        route = s.observed.route
+        if route:
+            return [RemoveRoute(route.kind, route.uid)]
+        return [Conceal(backend.revision, backend.uid) for backend in s.observed.backends]
+
+    def recheck(self, s: Situation) -> float | None:
+        return None

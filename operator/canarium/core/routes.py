@@ -1,0 +1,73 @@
+"""Facts of routes through a gateway: what ours says, what was answered, what the gateway is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The Service of one revision; `endpoints` are the pods that its EndpointSlices list as
+    ready."""
+
+    name: str
+    uid: str
+    revision: str
+    endpoints: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The route of a model. `weights` are percent by revision, of the live object."""
+
+    kind: str
+    uid: str
+    generation: int
+    weights: tuple[tuple[str, int], ...]
+    stable: str | None = None
+    candidate: str | None = None
+    quarantined: str | None = None
+    previous: str | None = None
+    #: When stable was promoted, in POSIX seconds.
+    since: float | None = None
+    #: Whether some requests are led or copied to the candidate whatever its weight.
+    direct: bool = False
+    #: Every gateway that it names has taken this very generation.
+    accepted: bool = False
+    #: What a gateway said against this very generation: reason and text.
+    refusal: tuple[str, str] | None = None
+    #: The gateways that have not answered yet.
+    silent: tuple[str, ...] = ()
+
+    def weight(self, revision: str | None) -> int | None:
+        """The percent of `revision`; None when it is no backend."""
+        return next((weight for name, weight in self.weights if name == revision), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listener of a Gateway, and the namespaces that it takes routes from: Same, All, or
+    Selector."""
+
+    name: str
+    port: int
+    allowed: str = "Same"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A Gateway that a route names; `section` and `port` narrow its listeners."""
+
+    namespace: str
+    name: str
+    found: bool = True
+    #: Whether it is in the model's own namespace.
+    own: bool = True
+    section: str | None = None
+    port: int | None = None
+    #: What its class says that it can do; None when it says nothing.
+    features: frozenset[str] | None = None
+    listeners: tuple[Listener, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"

@@ -1,0 +1,129 @@
+"""What a candidate waits for: each wait as a draft, with what is said of it and what is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canarium.api.defaults import Step
+from canarium.core import gate
+from canarium.core.draft import Draft
+from canarium.core.moments import spoken
+from canarium.core.moves import arrived, hold, ready_by, waiting, word
+from canarium.core.plan import Action, Route, Weigh
+from canarium.core.router import Fault
+from canarium.core.situation import Situation
+
+
+def gathering(
+    s: Situation,
+    base: Draft,
+    actions: list[Action],
+    step: Step | None,
+    need: int,
+    recheck: float | None,
+) -> Draft:
+    """Waits for the pods that the next weight needs (R5)."""
+    ready = s.observed.ready(s.target)
+    actions += _kept(s, actions, relief=True)
+    progress = waiting(s)
+    until = ready_by(s)
+    if until is None:
+        until = s.now - progress.waited + s.settings.progress_deadline
+    held = f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
+    what = "pod" if need == 1 else "pods"
+    text = (
+        f"{word(s, s.target)} {held}, waiting for {need} ready {what} until {spoken(until)}, "
+        f"then {then(step)}"
+    )
+    late = next((p for p in s.observed.pods_of(s.target) if not p.ready), None)
+    stuck = next((c for c in late.containers if c.waiting), None) if late else None
+    return replace(
+        base,
+        message=text,
+        actions=tuple(actions),
+        progress=progress,
+        hold=hold(
+            s,
+            "WaitingForPods",
+            until=until,
+            observed=f"{ready} ready",
+            threshold=f"{need} ready",
+            pod=late.name if late and stuck else None,
+            container=stuck.name if stuck else None,
+        ),
+        requeue_after=recheck,
+    )
+
+
+def _kept(s: Situation, actions: list[Action], *, relief: bool) -> list[Action]:
+    """Keeps to the weight that is reached, unless the traffic moves in this decision already."""
+    moves = any(isinstance(action, Route | Weigh) for action in actions)
+    return [] if moves else s.router.keep(s, relief=relief)
+
+
+def routing(
+    s: Situation, base: Draft, actions: list[Action], weight: int, recheck: float | None
+) -> Draft:
+    """The route was told a weight; it counts once every gateway has taken it (R6)."""
+    kept = f"has weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
+    silent = s.observed.route.silent if s.observed.route else ()
+    who = ", ".join(silent) or "the gateway"
+    return replace(
+        base,
+        message=f"{word(s, s.target)} {kept}, waiting for {who} to take weight {weight}",
+        actions=tuple(actions),
+        progress=arrived(s, s.progress.step, s.progress.weight),
+        hold=hold(s, "WaitingForGateway", threshold=f"weight {weight}"),
+        requeue_after=recheck,
+    )
+
+
+def faulty(
+    s: Situation, base: Draft, actions: list[Action], fault: Fault, recheck: float | None
+) -> Draft:
+    """No new weight would be taken: what is reached stays, and it is still judged."""
+    kept = f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
+    return replace(
+        base,
+        message=f"{word(s, s.target)} {kept}: {fault.reason}: {fault.message}",
+        actions=(*actions, *_kept(s, actions, relief=False)),
+        progress=arrived(s, s.progress.step, s.progress.weight),
+        hold=hold(s, fault.reason),
+        requeue_after=recheck,
+    )
+
+
+def testing(
+    s: Situation, base: Draft, actions: list[Action], step: Step | None, recheck: float | None
+) -> Draft:
+    """Enough pods are ready; before any traffic they have to pass the smoke tests (R4)."""
+    ready = s.observed.ready(s.target)
+    pods = "pod" if ready == 1 else "pods"
+    fault = gate.unusable_tests(s)
+    what = f"smoke tests run against {ready} {pods}, then {then(step)}"
+    return replace(
+        base,
+        message=f"{word(s, s.target)} gets no traffic yet: {fault or what}",
+        actions=tuple(actions),
+        progress=arrived(s, s.progress.step, s.progress.weight),
+        hold=hold(s, "SmokeTests"),
+        requeue_after=recheck,
+    )
+
+
+def paused(s: Situation, base: Draft, actions: list[Action], recheck: float | None) -> Draft:
+    """Paused where no step is held: what is reached stays, nothing rises."""
+    kept = f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
+    more = _kept(s, actions, relief=False)
+    return replace(
+        base,
+        message=f"{word(s, s.target)} {kept}, paused by {s.paused}",
+        actions=(*actions, *more),
+        progress=arrived(s, s.progress.step, s.progress.weight),
+        hold=hold(s, "Paused"),
+        requeue_after=recheck,
+    )
+
+
+def then(step: Step | None) -> str:
+    return f"weight {step.weight}" if step else "it is promoted"

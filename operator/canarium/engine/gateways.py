@@ -1,0 +1,63 @@
+"""Gateways and their classes as last seen, and which kinds around routes this cluster has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from canarium.core.routes import Gateway
+from canarium.engine.routes import ROUTES, Door, gateway, gateway_class, named
+from canarium.kube import kinds
+from canarium.kube.cache import Cache
+from canarium.kube.kinds import Resource
+
+#: What a list was answered with, where a kind cannot be had.
+_MISSING, _FORBIDDEN = 404, 403
+
+
+class Gateways:
+    """`changed(door)` is called for each difference; with None when a kind comes or goes."""
+
+    def __init__(self, changed: Callable[[Door | None], None]) -> None:
+        self._changed = changed
+        self._unread: dict[tuple[Resource, str | None], int] = {}
+        self.gateways: Cache[Door] = Cache(gateway, self._differs)
+        self.classes: Cache[Door] = Cache(gateway_class, self._differs)
+        self.caches = {kinds.GATEWAYS: self.gateways, kinds.GATEWAY_CLASSES: self.classes}
+
+    def named(self, spec: dict[str, Any], namespace: str) -> tuple[Gateway, ...]:
+        """The Gateways that a spec names; none when they may not be read, which is no fault."""
+        if self._answer(kinds.GATEWAYS, namespace):
+            return ()
+        return named(spec, namespace, self.gateways.items, self.classes.items)
+
+    def unserved(self, kind: str | None, namespace: str) -> tuple[str, str] | None:
+        """Why routes of `kind` cannot be had in `namespace`: reason and text."""
+        resource = ROUTES.get(kind or "")
+        if resource is None:
+            return None
+        answer = self._answer(resource, namespace)
+        where = f"{resource.plural}.{resource.group}"
+        if answer == _MISSING:
+            text = f"this cluster has no {where}/{resource.version}: install the CRDs"
+            return "GatewayAPIMissing", text
+        if answer == _FORBIDDEN:
+            return "GatewayAPIForbidden", f"the operator may not list {where} in {namespace}"
+        return None
+
+    def answered(self, resource: Resource, namespace: str | None, status: int | None) -> None:
+        """A list of `resource` was answered: None when it was read, else the HTTP status."""
+        place = (resource, namespace)
+        if self._unread.get(place) == status:
+            return
+        if status is None:
+            del self._unread[place]
+        else:
+            self._unread[place] = status
+        self._changed(None)
+
+    def _answer(self, resource: Resource, namespace: str) -> int | None:
+        return self._unread.get((resource, None)) or self._unread.get((resource, namespace))
+
+    def _differs(self, old: Door | None, new: Door | None) -> None:
+        self._changed(new or old)

@@ -1,0 +1,131 @@
+"""Routes of the Gateway API: one HTTPRoute or GRPCRoute per model, named after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from canarium.api.base import seconds
+from canarium.render.split import Split
+from canarium.render.workload import Manifest, child_name, head_of
+
+API = "gateway.networking.k8s.io/v1"
+#: Headers of answers: who gave them.
+REVISION_HEADER, VERSION_HEADER = "x-canarium-revision", "x-canarium-version"
+#: The header, and its value, by which a caller asks for the candidate.
+ASKED = (REVISION_HEADER, "candidate")
+
+
+def http_route(parent: Mapping[str, Any], split: Split) -> Manifest:
+    """The HTTPRoute. A rule for the candidate's header comes first, where there is one."""
+    wanted = _wanted(parent)
+    prefix = wanted.get("pathPrefix")
+    path = {"path": {"type": "PathPrefix", "value": prefix}} if prefix else {}
+    common: Manifest = {}
+    if wanted.get("timeouts"):
+        common["timeouts"] = {
+            name: duration(value) for name, value in wanted["timeouts"].items() if value
+        }
+    rewritten = [_rewrite(wanted["rewritePrefix"])] if wanted.get("rewritePrefix") else []
+    rules = []
+    for rule in _rules(parent, split):
+        match = {**path, **rule.pop("match", {})}
+        filters = [*rewritten, *rule.pop("filters", [])]
+        rules.append(
+            {
+                **({"matches": [match]} if match else {}),
+                **({"filters": filters} if filters else {}),
+                **rule,
+                **common,
+            }
+        )
+    return _route(parent, "HTTPRoute", split, rules)
+
+
+def grpc_route(parent: Mapping[str, Any], split: Split) -> Manifest:
+    """The GRPCRoute: for the same, with what it has of it."""
+    rules = []
+    for rule in _rules(parent, split):
+        match = rule.pop("match", None)
+        rules.append({**({"matches": [match]} if match else {}), **rule})
+    return _route(parent, "GRPCRoute", split, rules)
+
+
+def _route(parent: Mapping[str, Any], kind: str, split: Split, rules: list[Manifest]) -> Manifest:
+    wanted, head = _wanted(parent), head_of(parent, API, kind, None)
+    head["metadata"]["annotations"] = dict(split.notes)
+    spec: Manifest = {"parentRefs": [_parent(ref) for ref in wanted["parentRefs"]]}
+    if wanted.get("hostnames"):
+        spec["hostnames"] = list(wanted["hostnames"])
+    return {**head, "spec": {**spec, "rules": rules}}
+
+
+def _rules(parent: Mapping[str, Any], split: Split) -> list[Manifest]:
+    """The rules that both kinds share, most special first; `match` is without a path."""
+    wanted = _wanted(parent)
+    backends = [_backend(parent, split, name, weight) for name, weight in split.weights]
+    rules: list[Manifest] = []
+    header = wanted.get("headerMatch") or {}
+    asked = split.candidate if split.direct else None
+    if asked and header.get("enabled") is not False:
+        name, value = header.get("name") or ASKED[0], header.get("value") or ASKED[1]
+        match = {"headers": [{"type": "Exact", "name": name, "value": value}]}
+        rules.append({"match": match, "backendRefs": [_backend(parent, split, asked, 100)]})
+    rest: Manifest = {"backendRefs": backends}
+    if asked and wanted.get("mirror") is not None and dict(split.weights).get(asked) == 0:
+        rest["filters"] = [_mirror(parent, asked, wanted["mirror"].get("percent"))]
+    return [*rules, rest]
+
+
+def _backend(parent: Mapping[str, Any], split: Split, revision: str, weight: int) -> Manifest:
+    found = {**_service(parent, revision), "weight": weight}
+    if _wanted(parent).get("responseHeaders") is False:
+        return found
+    headers = [{"name": REVISION_HEADER, "value": revision}]
+    version = split.versions.get(revision)
+    if version:
+        headers.append({"name": VERSION_HEADER, "value": quote(version, safe=_PLAIN)})
+    modifier = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": headers}}
+    return {**found, "filters": [modifier]}
+
+
+def _mirror(parent: Mapping[str, Any], revision: str, percent: int | None) -> Manifest:
+    mirror: Manifest = {"backendRef": _service(parent, revision)}
+    if percent is not None:
+        mirror["percent"] = percent
+    return {"type": "RequestMirror", "requestMirror": mirror}
+
+
+def _service(parent: Mapping[str, Any], revision: str) -> Manifest:
+    port = (parent["spec"].get("traffic") or {}).get("port") or 80
+    return {"name": child_name(parent["metadata"]["name"], revision), "port": port}
+
+
+def _rewrite(prefix: str) -> Manifest:
+    path = {"type": "ReplacePrefixMatch", "replacePrefixMatch": prefix}
+    return {"type": "URLRewrite", "urlRewrite": {"path": path}}
+
+
+def _parent(ref: Mapping[str, Any]) -> Manifest:
+    kept = ("name", "namespace", "sectionName", "port")
+    return {name: ref[name] for name in kept if ref.get(name) is not None}
+
+
+def _wanted(parent: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = parent["spec"]["traffic"]["gateway"]
+    return found
+
+
+def duration(text: str) -> str:
+    """A duration as the Gateway API takes it (GEP-2257): whole units, at most five digits each."""
+    left, parts = round(seconds(text) * 1000), []
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+#: What a header's value may have besides letters and digits, unescaped.
+_PLAIN = "!#$&'*+-.^_`|~:/@=,;()[]{}<>?\" "

@@ -1,0 +1,38 @@
+"""The objects of a router with weights: the Service of each revision, and the route before them.
+
+A kind of route is a function from parent and `Split` to its manifest; `RENDERED` has them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from canarium.render import gateway, labels
+from canarium.render.split import Split
+from canarium.render.workload import Manifest, head_of
+
+RENDERED: Mapping[str, Callable[[Mapping[str, Any], Split], Manifest]] = {
+    "HTTPRoute": gateway.http_route,
+    "GRPCRoute": gateway.grpc_route,
+}
+
+
+def backend(parent: Mapping[str, Any], revision: str) -> Manifest:
+    """The Service of one revision: what a route leads to."""
+    model, traffic = parent["metadata"]["name"], parent["spec"].get("traffic") or {}
+    port: Manifest = {
+        "name": "http",
+        "port": traffic.get("port") or 80,
+        "targetPort": "http",
+        "protocol": "TCP",
+    }
+    if (traffic.get("gateway") or {}).get("protocol") == "GRPC":
+        port |= {"name": "grpc", "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"}
+    return {
+        **head_of(parent, "v1", "Service", revision),
+        "spec": {
+            "selector": {labels.MODEL: model, labels.REVISION: revision},
+            "ports": [port],
+        },
+    }
