@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def rendered(case: str) -> list[dict[str, Any]]:
 
 
 def text(case: str) -> str:
-    return yaml.safe_dump_all(rendered(case), sort_keys=True, width=100)
+    plain = json.loads(json.dumps(rendered(case)))
+    return yaml.safe_dump_all(plain, sort_keys=True, width=100)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from canarium.api.status import Status
 from canarium.core.moments import stamp
 from canarium.core.observed import Rejection, Runtime
 from canarium.core.phases import plan
-from canarium.core.plan import Plan, Route
+from canarium.core.plan import Plan, Route, Weigh
 from canarium.engine.executor import Executor, Refused
 from canarium.engine.observer import Observer, Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
@@ -107,8 +107,10 @@ class Reconciler:
     def _takes_off(self, decision: Plan) -> bool:
         """Whether a failed version has just lost its traffic. When many fail at once, each loses
         it before the first of them is told of (R8): a crash in between is as one between the two
-        writes, which the record in the Service survives (R18)."""
-        return any(isinstance(action, Route) and action.quarantined for action in decision.actions)
+        writes, which the note on the Service or route survives (R18)."""
+        return any(
+            isinstance(action, Route | Weigh) and action.quarantined for action in decision.actions
+        )
 
     def _decide(self, key: Key, raw: dict[str, Any]) -> Plan | None:
         generation = raw["metadata"]["generation"]
