@@ -62,9 +62,10 @@ generate: .venv/.ready        ## CRDs, references, the chart's schema and README
 dist: .venv/.ready            ## the wheel: the same bytes whenever and wherever it is built
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) -m hatchling build -t wheel
 
-sbom: .venv/.ready            ## dist/canarium.cdx.json: every package that the image carries
+sbom: .venv/.ready            ## dist/*.cdx.json: every package that each of the two images carries
 	@mkdir -p dist
 	.venv/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium.cdx.json requirements/runtime.txt
+	.venv/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium-fetch.cdx.json requirements/fetch.txt
 
 lock:                         ## re-locks the requirements, with hashes and no addresses
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.txt

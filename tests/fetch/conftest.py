@@ -54,15 +54,21 @@ class Fetcher:
         return [str(PYTHON), "-m", "canarium", *words]
 
     def start(
-        self, uri: str, *options: str, secret: dict[str, str] | None = None
+        self,
+        uri: str,
+        *options: str,
+        secret: dict[str, str] | None = None,
+        around: dict[str, str] | None = None,
     ) -> subprocess.Popen[str]:
         environment = {
             "PYTHONPATH": str(ROOT / "operator"),
             "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
+            # In a pod, only the volume of the model can be written.
+            "HOME": "/proc/nowhere",
             # Never ask for an identity outside this machine.
             "AWS_EC2_METADATA_DISABLED": "true",
             **{f"CANARIUM_CREDENTIAL_{key}": value for key, value in (secret or {}).items()},
+            **(around or {}),
         }
         return subprocess.Popen(
             self.command(uri, *options),
@@ -78,9 +84,18 @@ class Fetcher:
         note = json.loads(report.read_text()) if report.exists() else {}
         return Outcome(process.returncode, note, output)
 
-    def run(self, uri: str, *options: str, secret: dict[str, str] | None = None) -> Outcome:
-        """A fetch with two seconds of patience, unless `options` say otherwise."""
-        return self.end(self.start(uri, "--patience", "2", *options, secret=secret))
+    def run(
+        self,
+        uri: str,
+        *options: str,
+        secret: dict[str, str] | None = None,
+        around: dict[str, str] | None = None,
+    ) -> Outcome:
+        """A fetch with two seconds of patience, unless `options` say otherwise; `around` is what
+        the platform puts into its environment.
+        """
+        process = self.start(uri, "--patience", "2", *options, secret=secret, around=around)
+        return self.end(process)
 
     def files(self) -> dict[str, bytes]:
         return {
@@ -138,6 +153,7 @@ class S3:
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **self._environment, "AWS_EC2_METADATA_DISABLED": "true"},
+                cwd=self._log.parent,
             )
         answers(self.url)
 
@@ -162,6 +178,16 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[Any]:
+    """A registry for everybody; its tests name their repositories apart."""
+    from fetch.registries import Registry
+
+    registry = Registry()
+    yield registry
+    registry.stop()
 
 
 @pytest.fixture

@@ -3,94 +3,12 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import io
 import json
 import subprocess
-import tarfile
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from fetch.conftest import Fetcher, answers, free_port
-from sandbox.binaries import find
-
-TITLE = "org.opencontainers.image.title"
-
-
-class Registry:
-    """The registry of go-containerregistry on a port of loopback."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.host = f"127.0.0.1:{self.port}"
-        self._process = subprocess.Popen(
-            [str(find("crane")), "registry", "serve", "--address", self.host],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        answers(f"http://{self.host}/v2/")
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait(10)
-
-    def push(self, repository: str, tag: str, *layers: dict[str, Any]) -> str:
-        """An artifact of `layers` (content, mediaType, annotations); its manifest's digest."""
-        described = [
-            {
-                "mediaType": layer.get("mediaType", "application/octet-stream"),
-                "digest": self._blob(repository, layer["content"]),
-                "size": len(layer["content"]),
-                "annotations": layer.get("annotations", {}),
-            }
-            for layer in layers
-        ]
-        empty = {"mediaType": "application/vnd.oci.empty.v1+json", "size": 2}
-        kind = "application/vnd.oci.image.manifest.v1+json"
-        manifest = json.dumps(
-            {
-                "schemaVersion": 2,
-                "mediaType": kind,
-                "artifactType": "application/vnd.example.model",
-                "config": {**empty, "digest": self._blob(repository, b"{}")},
-                "layers": described,
-            }
-        ).encode()
-        self._send("PUT", f"/v2/{repository}/manifests/{tag}", manifest, kind)
-        return f"sha256:{hashlib.sha256(manifest).hexdigest()}"
-
-    def _blob(self, repository: str, content: bytes) -> str:
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        self._send("POST", f"/v2/{repository}/blobs/uploads/?digest={digest}", content)
-        return digest
-
-    def _send(
-        self, method: str, path: str, content: bytes, kind: str = "application/octet-stream"
-    ) -> None:
-        request = urllib.request.Request(f"http://{self.host}{path}", content, method=method)
-        request.add_header("Content-Type", kind)
-        urllib.request.urlopen(request, timeout=10).close()
-
-
-@pytest.fixture(scope="module")
-def registry() -> Iterator[Registry]:
-    registry = Registry()
-    yield registry
-    registry.stop()
-
-
-def packed(tree: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, content in tree.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
+from fetch.conftest import PYTHON, Fetcher
+from fetch.registries import TITLE, Registry, packed
 
 
 def test_an_artifact_of_files_by_tag_and_by_digest(fetcher: Fetcher, registry: Registry) -> None:
@@ -122,6 +40,23 @@ def test_a_packed_folder_and_the_layers_of_an_image(fetcher: Fetcher, registry: 
     done = fetcher.run(f"{uri}/image:1", *options)
     assert done.code == 0, done.output
     assert fetcher.files() == {"m/b": b"b", "m/c": b"c"}
+
+
+def test_layers_and_archives_that_zstd_has_packed(fetcher: Fetcher, registry: Registry) -> None:
+    code = "import sys; from backports import zstd; b = sys.stdin.buffer.read(); "
+    code += "sys.stdout.buffer.write(zstd.compress(b))"
+    plain = packed({"m/a": b"a" * 100_000}, "")
+    small = subprocess.run([PYTHON, "-c", code], input=plain, stdout=subprocess.PIPE, check=True)
+    assert len(small.stdout) < len(plain) // 10
+    uri, options = f"oci://{registry.host}/models", ("--endpoint", f"http://{registry.host}")
+    layer = "application/vnd.oci.image.layer.v1.tar+zstd"
+    registry.push("models/zstd", "layer", {"content": small.stdout, "mediaType": layer})
+    named = {"content": small.stdout, "annotations": {TITLE: "fraud.tar.zst"}}
+    registry.push("models/zstd", "archive", named)
+    for tag in ("layer", "archive"):
+        done = fetcher.run(f"{uri}/zstd:{tag}", *options)
+        assert done.code == 0, done.output
+        assert fetcher.files() == {"m/a": b"a" * 100_000}
 
 
 def test_hostile_titles_are_refused(fetcher: Fetcher, registry: Registry, tmp_path: Path) -> None:

@@ -66,6 +66,14 @@ def test_only_the_fetcher_sees_the_secret_and_no_key_can_change_its_process() ->
     assert "envFrom" not in found["containers"][0]
 
 
+def test_without_a_secret_the_pods_service_account_is_what_the_fetcher_has() -> None:
+    spec = {"model": {"uri": "s3://m/f"}, "pod": {"serviceAccountName": "models-reader"}}
+    found = pod_template("fraud", "rev", spec, SERVER, KIT)["spec"]
+    assert found["serviceAccountName"] == "models-reader"
+    assert found["automountServiceAccountToken"] is True
+    assert not found["initContainers"][0].keys() & {"env", "envFrom"}
+
+
 def test_a_claim_is_mounted_and_checked_not_copied() -> None:
     found = pod(uri="pvc://models/fraud/7")
     (fetch,) = found["initContainers"]

@@ -62,8 +62,10 @@ def test_wheel_carries_the_operator_and_no_tool_of_its_making(
     assert not re.search(r"^(sandbox|story|demo|tests|generators)/", said, re.MULTILINE)
 
 
-def test_bill_of_materials_names_exactly_the_locked_packages(tmp_path: Path) -> None:
-    lock = ROOT / "requirements" / "runtime.txt"
+@pytest.mark.parametrize("image", ["runtime", "fetch"])
+def test_bill_of_materials_names_exactly_the_locked_packages(tmp_path: Path, image: str) -> None:
+    lock = ROOT / "requirements" / f"{image}.txt"
+    assert lock.name in (ROOT / "Makefile").read_text().partition("\nsbom:")[2].partition("\n\n")[0]
     bom = tmp_path / "bom.json"
     tool = Path(sys.executable).with_name("cyclonedx-py")
     subprocess.run(

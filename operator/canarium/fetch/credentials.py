@@ -12,6 +12,7 @@ import binascii
 import json
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,12 +107,21 @@ def read(scheme: str, environment: Mapping[str, str], endpoint: str | None) -> C
 
 
 def trust(credentials: Credentials, folder: Path) -> None:
-    """Makes the libraries trust the Secret's certificate authority, kept in `folder`."""
+    """Makes the libraries trust the Secret's certificate authority besides the known ones; the
+    list of all is kept in `folder`. To be called before any of them is imported. Raises Fault.
+    """
     text = credentials.get(CA)
     if text is None:
         return
+    try:
+        ssl.create_default_context(cadata=text)
+    except ssl.SSLError as error:
+        raise Fault("InvalidCredentials", f"the Secret's key {CA} is no certificate") from error
+    import certifi
+
+    known = ssl.get_default_verify_paths().cafile or certifi.where()
     path = folder / CA
-    path.write_text(text + "\n")
+    path.write_text(f"{Path(known).read_text()}\n{text}\n")
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
         os.environ[name] = str(path)
 

@@ -14,6 +14,8 @@ ADVICE: dict[str, str] = {
     "AccessDenied": "check the Secret of spec.model.credentials.secretName, or the rights of the "
     "service account; credentials may have expired",
     "InvalidCredentials": "correct the Secret of spec.model.credentials.secretName",
+    "UntrustedCertificate": "put the certificate of the store's authority into the key ca.crt of "
+    "the Secret of spec.model.credentials.secretName",
     "DigestMismatch": "these are not the bytes that spec.model.digest names: correct the digest, "
     "or put the right model there",
     "ArtifactChanged": "other bytes than the first pod of this revision fetched are there now: "
@@ -89,7 +91,15 @@ _BROKEN_OFF = frozenset(
         "ServerDisconnectedError",
     }
 )
-_DENIED_WORDS = ("accessdenied", "invalidaccesskeyid", "signaturedoesnotmatch", "expiredtoken")
+_UNTRUSTED = "certificate verify failed"
+_DENIED_WORDS = (
+    "accessdenied",
+    "invalidaccesskeyid",
+    "signaturedoesnotmatch",
+    "expiredtoken",
+    # gcsfs drops the status.
+    "oserror: forbidden:",
+)
 
 
 def classified(error: BaseException, what: str) -> Fault:
@@ -108,6 +118,8 @@ def classified(error: BaseException, what: str) -> Fault:
         if isinstance(link, OSError) and link.errno in _FULL:
             return Fault("NoSpace", f"the disk is full while writing {what}")
     names = {type(link).__name__ for link in chain}
+    if _UNTRUSTED in said.lower() or "SSLCertVerificationError" in names:
+        return Fault("UntrustedCertificate", f"{what}: {said}")
     if names & _BROKEN_OFF:
         return Fault("SourceUnavailable", f"{what}: {said}", passing=True)
     status = next((code for code in map(_status, chain) if code), None)

@@ -96,9 +96,11 @@ class Registry:
         try:
             answer = self._client.do_request(f"{self._base}{path}", headers=headers, stream=True)
         except ValueError as error:
-            # ORAS' words for a registry that asks for credentials which it has not.
+            # ORAS' words for a registry that asks for credentials, or for others.
             if "authentication" in str(error):
-                raise Fault("AccessDenied", "the registry asks for credentials") from error
+                known = hasattr(self._client.auth, "_basic_auth")
+                text = "refuses the user and the password" if known else "asks for credentials"
+                raise Fault("AccessDenied", f"the registry {text}") from error
             raise
         answer.raise_for_status()
         return answer
@@ -132,9 +134,20 @@ def registry(address: Address, credentials: Credentials, *, unpack: bool) -> Reg
             return super().send(*arguments, **options)
 
     class Once(oras.provider.Registry):  # type: ignore[misc]
-        """Without ORAS' own waits: the fetcher tries again itself, and says so."""
+        """Without ORAS' own waits: the fetcher tries again itself, and says so. A token that has
+        expired, as it does during a long download, is asked for anew.
+        """
 
-        do_request = oras.provider.Registry.do_request.__wrapped__
+        def do_request(self, url: str, **options: Any) -> Any:
+            ask, headers = oras.provider.Registry.do_request.__wrapped__, options.pop("headers")
+            shown = getattr(self.auth, "token", None)
+            answer = ask(self, url, headers=dict(headers), **options)
+            if answer.status_code == 401 and shown:
+                # Another thread may have been given a new one by now.
+                if self.auth.token == shown:
+                    self.auth.token = None
+                answer = ask(self, url, headers=dict(headers), **options)
+            return answer
 
     scheme, _, host = (credentials.endpoint or "").partition("://")
     options = {"hostname": host.strip("/") or address.place, "insecure": scheme == "http"}

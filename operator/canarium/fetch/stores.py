@@ -119,17 +119,27 @@ def s3(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
 
 
 def gs(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
+    # Else each bucket's kind is asked for by gRPC, which no endpoint of one's own answers.
+    os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
     from gcsfs import GCSFileSystem
+
+    class Once(GCSFileSystem):  # type: ignore[misc]
+        """Without gcsfs' own six tries: the fetcher tries again itself, and says so."""
+
+        _request = GCSFileSystem._request.__wrapped__
 
     key = credentials.json("service-account.json", "key.json")
     anonymous = credentials.endpoint and not key
-    system = GCSFileSystem(
+    system = Once(
         token=key or ("anon" if anonymous else None),
         access="read_only",
         endpoint_url=credentials.endpoint,
         requests_timeout=_READ,
         skip_instance_cache=True,
     )
+    if key:
+        # A key that is refused says so here, and not within an answer about a file.
+        system.credentials.maybe_refresh()
     return Store(system, _joined(address), unpack=unpack)
 
 
@@ -143,6 +153,8 @@ def az(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
     if not connection and not account:
         text = "az:// needs an account: the Secret's key AZURE_STORAGE_ACCOUNT_NAME is missing"
         raise Fault("InvalidCredentials", text)
+    if credentials.endpoint and not connection:
+        connection = _connection(credentials, str(account))
     client = credentials.both("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
     system = AzureBlobFileSystem(
         account_name=account,
@@ -157,7 +169,19 @@ def az(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
         read_timeout=_READ,
         skip_instance_cache=True,
     )
+    # adlfs passes no options on: without the library's own waits of 15 seconds and more.
+    system.service_client._config.retry_policy.total_retries = 0
     return Store(system, _joined(address), unpack=unpack)
+
+
+def _connection(credentials: Credentials, account: str) -> str | None:
+    """A key or a SAS for an endpoint of one's own, which adlfs takes by host name and TLS only."""
+    key = credentials.get("AZURE_STORAGE_ACCOUNT_KEY")
+    sas = credentials.get("AZURE_STORAGE_SAS_TOKEN")
+    if not key and not sas:
+        return None
+    proof = f"AccountKey={key}" if key else f"SharedAccessSignature={(sas or '').lstrip('?')}"
+    return f"BlobEndpoint={credentials.endpoint};AccountName={account};{proof}"
 
 
 def hf(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
