@@ -16,6 +16,17 @@ SHELL := /bin/bash
 	.venv-fetch/bin/pip install -q --no-compile --require-hashes -r requirements/fetch-dev.txt
 	touch $@
 
+.venv-sbom/.ready: requirements/sbom.txt
+	python3 -m venv .venv-sbom
+	.venv-sbom/bin/pip install -q --no-compile --require-hashes -r requirements/sbom.txt
+	touch $@
+
+# What the operator's image has: the bench measures that.
+.venv-runtime/.ready: requirements/runtime.txt
+	python3 -m venv .venv-runtime
+	.venv-runtime/bin/pip install -q --require-hashes -r requirements/runtime.txt
+	touch $@
+
 demo: .venv/.ready            ## the whole story on a real cluster, with the real MLServer
 	CANARIUM_SANDBOX_INSTALL=1 $(PY) -m demo
 
@@ -36,10 +47,10 @@ rules: .venv/.ready           ## the rules R0 to R25 with the tests that prove e
 	.venv/bin/pip install -q --require-hashes -r requirements/bench.txt
 	touch $@
 
-bench: .venv/.bench           ## scale, latency and cost at 200 and 1,000 objects; PEERS=1: and the peers'
+bench: .venv/.bench .venv-runtime/.ready           ## scale, latency and cost at 200 and 1,000 objects; PEERS=1: and the peers'
 	$(PY) -m bench $(if $(PEERS),--peers)
 
-bench-full: .venv/.bench      ## the same, and 10,000
+bench-full: .venv/.bench .venv-runtime/.ready      ## the same, and 10,000
 	$(PY) -m bench --sizes 200,1000,10000 $(if $(PEERS),--peers)
 
 bench-micro: .venv/.bench     ## the pure core in µs, beside the commit before
@@ -62,17 +73,18 @@ generate: .venv/.ready        ## CRDs, references, the chart's schema and README
 dist: .venv/.ready            ## the wheel: the same bytes whenever and wherever it is built
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) -m hatchling build -t wheel
 
-sbom: .venv/.ready            ## dist/*.cdx.json: every package that each of the two images carries
+sbom: .venv-sbom/.ready       ## dist/*.cdx.json: every package that each of the two images carries
 	@mkdir -p dist
-	.venv/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium.cdx.json requirements/runtime.txt
-	.venv/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium-fetch.cdx.json requirements/fetch.txt
+	.venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium.cdx.json requirements/runtime.txt
+	.venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium-fetch.cdx.json requirements/fetch.txt
 
 lock:                         ## re-locks the requirements, with hashes and no addresses
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra test --extra check --group build pyproject.toml -o requirements/dev.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fetch -o requirements/fetch.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fetch --group fetch-test -c requirements/fetch.txt -o requirements/fetch-dev.txt
+	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group sbom -o requirements/sbom.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra bench --constraint requirements/dev.txt pyproject.toml -o requirements/bench.txt
 
 clean:
-	rm -rf .venv .venv-fetch .build dist
+	rm -rf .venv .venv-* .build dist

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,11 +62,12 @@ class Canarium:
         profiler = ["-m", "cProfile", "-o", f"{folder}/{self.name}.prof"] if self._profile else []
         self._process.start(
             [
-                *(sys.executable, *profiler, "-m", "canarium", "run", "--log-level", "WARNING"),
+                *(_python(), *profiler, "-m", "canarium", "run", "--log-level", "WARNING"),
                 *("--kubeconfig", cluster.kubeconfig, "--lease-namespace", "default"),
                 *("--metrics-port", str(self._port)),
             ],
             folder,
+            PYTHONPATH=str(_ROOT / "operator"),
         )
 
     async def leading(self, patience: float) -> float:
@@ -150,6 +150,14 @@ class Canarium:
                     raise RuntimeError(f"it ended: see {log}\n{log.read_text()[-2000:]}") from None
             await asyncio.sleep(0.05)
         raise TimeoutError(f"{self.name}: not in {patience:.0f} s, see {self._process.log}")
+
+
+def _python() -> str:
+    """The interpreter with what the operator's image has. Raises FileNotFoundError."""
+    path = _ROOT / ".venv-runtime" / "bin" / "python"
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: run make bench, which makes it")
+    return str(path)
 
 
 def reconciles(samples: Samples) -> float:

@@ -67,7 +67,8 @@ def test_bill_of_materials_names_exactly_the_locked_packages(tmp_path: Path, ima
     lock = ROOT / "requirements" / f"{image}.txt"
     assert lock.name in (ROOT / "Makefile").read_text().partition("\nsbom:")[2].partition("\n\n")[0]
     bom = tmp_path / "bom.json"
-    tool = Path(sys.executable).with_name("cyclonedx-py")
+    subprocess.run(["make", "-s", ".venv-sbom/.ready"], cwd=ROOT, check=True)
+    tool = ROOT / ".venv-sbom" / "bin" / "cyclonedx-py"
     subprocess.run(
         [str(tool), "requirements", "--of", "JSON", "-o", str(bom), str(lock)],
         check=True, capture_output=True,
