@@ -68,6 +68,22 @@ def test_progress_that_the_service_was_never_told_of_is_not_believed(weight: int
     assert any("status.progress was ignored" in e.message for e in cluster.events)
 
 
+@rule("R8", "R18")
+def test_status_that_is_late_to_tell_of_a_rollback_is_no_damage() -> None:
+    cluster = live()
+    cluster.spec = spec("2")
+    cluster.run(8)
+    told = cluster.status
+    assert told.progress is not None
+    assert told.progress.weight > 0
+    cluster.crash("2").settle()
+    assert cluster.status.candidate is None
+    cluster.status = told  # As after a crash between the two writes, or a conflict in the second.
+    cluster.run(10)
+    assert cluster.status.phase == "RolledBack"
+    assert not [e for e in cluster.events if e.reason == "Ignored"]
+
+
 @rule("R18")
 @pytest.mark.parametrize(
     "forged",

@@ -310,6 +310,8 @@ class Situation:
         told, witness = self.status.progress, self.witness
         if not told or not told.weight or witness is None:
             return False
+        if witness.quarantined == self.target:
+            return False  # It was given, and is taken back: the status is about to say so.
         both = isinstance(witness, Service) and witness.color == ""
         unsaid = witness.candidate is None and not both
         return unsaid or witness.candidate not in (None, self.target)
