@@ -59,6 +59,12 @@ TOOLS = {
         "github.com/google/go-containerregistry",
         "github.com/google/go-containerregistry/cmd/crane",
     ),
+    # Only its source is wanted, for the definitions of ServiceMonitor and its like.
+    "prometheus-operator": Tool(
+        "prometheus-operator",
+        "github.com/prometheus-operator/prometheus-operator",
+        "github.com/prometheus-operator/prometheus-operator/example/prometheus-operator-crd",
+    ),
     "kwok": Tool("kwok", "sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok"),
     "helm-unittest": Tool(
         "helm-unittest",

@@ -112,7 +112,7 @@ def _run(settings: Settings, log_level: str) -> int:
         namespaces=() if everywhere else settings.namespaces or (re.compile("selected"),),
         insights=application.insights,
     )
-    return 0
+    return 1 if application.refusal else 0
 
 
 def _address(text: str) -> tuple[str, int]:

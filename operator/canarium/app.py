@@ -14,13 +14,17 @@ from typing import Any
 
 import aiohttp
 
+from canarium import definitions, rivals
+from canarium.definitions import Unsuited
 from canarium.engine.engine import Engine
 from canarium.engine.vitals import stuck
 from canarium.health import probed
 from canarium.kube.lease import Lease
 from canarium.kube.throttle import Throttle
+from canarium.kube.timing import Timing
 from canarium.kube.transport import Client
 from canarium.render.fetching import Kit
+from canarium.rivals import LEASE, SCOPE, Rivals
 from canarium.selection import Selection
 from canarium.settings import Settings
 from canarium.telemetry.metrics import Metrics, State
@@ -41,6 +45,11 @@ class Application:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._lease: Lease | None = None
         self._leading = False
+        self._timing = Timing()
+        #: Why this process does not lead although it could, in words.
+        self._waiting: list[str] = ["the CRDs have not been looked at"]
+        #: Why this process refuses to work at all; it then ends with exit code 1.
+        self.refusal = ""
         self._selection: Selection | None = None
         #: What kopf knows of the cluster; its namespaces are ours to say.
         self.insights = Insights()
@@ -64,11 +73,12 @@ class Application:
             self._lease = Lease(
                 client,
                 settings.lease_namespace,
-                "canarium",
+                LEASE,
                 identity,
                 duration=settings.lease_duration,
                 renew=settings.lease_renew,
                 retry=settings.lease_retry,
+                notes={SCOPE: rivals.scope(settings)},
             )
         throttle = Throttle(settings.qps, settings.burst)
         selected = bool(settings.namespace_selector)
@@ -94,7 +104,7 @@ class Application:
                 "selection", self._selection.run(self.watching.follow, self.watching.unfollow)
             )
         self._spawn("comparison of models", self.watching.compare())
-        self._spawn("engine", self.engine.run(self._lead))
+        self._spawn("engine", self._operate())
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._tasks[name] = asyncio.create_task(work, name=name)
@@ -119,16 +129,51 @@ class Application:
         log.info("metrics at :%d/metrics", port)
         self._spawn("loop lag", metrics.follow_loop())
 
+    async def _operate(self) -> None:
+        """The engine, once the CRDs are known to fit."""
+        try:
+            await definitions.fit(self._client, self._timing)
+        except Unsuited as error:
+            self.refusal = str(error)
+            log.error("refusing to start: %s", error)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        self._waiting = []
+        await self.engine.run(self._lead)
+
     async def _lead(self) -> None:
         """Returns when this process is the one that may write."""
         if self._selection:
             await self._selection.reflector.synced.wait()
         if self._lease:
             log.info("standing by")
-            await self._lease.acquire()
+            await self._elected(self._lease)
             self._leading = True
             self._spawn("guard of the lease", self._exit_when_lost(self._lease))
         log.info("leading")
+
+    async def _elected(self, lease: Lease) -> None:
+        """Returns with the lease ours, and no other operator of our namespaces."""
+        settings = self._settings
+        others = Rivals(
+            self._client, settings.lease_namespace or "", rivals.scope(settings), self._timing
+        )
+        while True:
+            await self._alone(others)
+            await lease.acquire()
+            # Who came in the meantime has not seen our claim, and we see theirs.
+            if not await others.found():
+                return
+            await lease.release()
+            await self._timing.sleep(self._timing.jitter(settings.lease_retry))
+
+    async def _alone(self, others: Rivals) -> None:
+        while found := await others.found():
+            if found != self._waiting:
+                log.error("not leading: %s", "; ".join(found))
+            self._waiting = found
+            await self._timing.sleep(self._timing.jitter(self._settings.lease_retry))
+        self._waiting = []
 
     async def _exit_when_lost(self, lease: Lease) -> None:
         """The fence stops every new write; this ends those under way, and then the process."""
@@ -166,7 +211,7 @@ class Application:
 
     def unready(self) -> list[str]:
         """What is missing until this process could take over at once (readiness)."""
-        found = []
+        found = list(self._waiting)
         if self._selection and not self._selection.reflector.synced.is_set():
             found.append("the namespaces are being listed")
         if not self.engine.following.all_synced:

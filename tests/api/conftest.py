@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from api import rights
 from api.kubelet import Kubelet
 from canarium.kube import kinds
 from canarium.kube.faults import ApiError
@@ -194,10 +195,14 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="session")
 def operator(plane: ControlPlane) -> Iterator[Operator]:
-    operator = Operator(plane.kubeconfig, plane.folder.parent / "operator.log")
+    """It has the chart's rights and no others; a request beyond them fails the session."""
+    folder = plane.folder.parent
+    kubeconfig = rights.granted(plane, into=folder / "operator.kubeconfig")
+    operator = Operator(kubeconfig, folder / "operator.log")
     operator.start()
     yield operator
     operator.stop()
+    assert rights.Audit(plane).forbidden() == set()
 
 
 @pytest_asyncio.fixture

@@ -52,7 +52,9 @@ async def three(cluster: Cluster) -> AsyncIterator[tuple[Cluster, ...]]:
 
 async def untouched(cluster: Cluster) -> bool:
     model: dict[str, Any] = await cluster.model()
-    return "status" not in model and not await cluster.children(kinds.RECORDS)
+    return model["status"] == {"observedGeneration": -1} and not await cluster.children(
+        kinds.RECORDS
+    )
 
 
 async def test_namespaces_by_name_are_looked_after_and_no_others(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.revision import Record, find, mint
+from canarium.core.revision import Record, find, mint, undecidable
 from core.cluster import spec
 
 rule = pytest.mark.rule
@@ -44,6 +44,21 @@ def test_identity_is_only_what_decides_what_serves(change: dict[str, Any], same:
 @rule("R1")
 def test_record_of_an_unknown_algorithm_is_no_match() -> None:
     assert find(spec("1"), [replace(stored(spec("1")), algorithm="v9")]) is None
+
+
+@rule("R1")
+def test_newest_record_of_a_newer_operator_may_be_what_the_spec_asks_for() -> None:
+    newer = replace(stored(spec("2"), 2), algorithm="v9")
+    assert undecidable(spec("2"), [stored(spec("1")), newer]) == newer
+    assert undecidable(spec("3"), [stored(spec("1")), newer]) == newer
+
+
+@rule("R1")
+def test_what_can_be_told_for_sure_is_decided_beside_a_newer_operators_records() -> None:
+    newer = replace(stored(spec("2"), 2), algorithm="v9")
+    assert undecidable(spec("1"), [stored(spec("1")), newer]) is None
+    assert undecidable(spec("3"), [newer, stored(spec("1"), 3)]) is None
+    assert undecidable(spec("1"), []) is None
 
 
 @rule("R1")

@@ -53,11 +53,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* What the operator does with children in each namespace that it looks after. */}}
 {{- define "canarium.rules" -}}
 - apiGroups: [canarium.dev]
-  resources: [modeldeployments, modelruntimes]
+  resources: [modeldeployments]
   verbs: [get, list, watch]
 - apiGroups: [canarium.dev]
+  resources: [modelruntimes]
+  verbs: [list, watch]
+- apiGroups: [canarium.dev]
   resources: [modeldeployments/status]
-  verbs: [get, update]
+  verbs: [update]
 # Children carry an ownerReference that blocks the owner's deletion.
 - apiGroups: [canarium.dev]
   resources: [modeldeployments/finalizers]
@@ -75,14 +78,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 # Deleted: the Services of single revisions, which only a route needs.
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 # Routes through a Gateway, where a model asks for one.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, grpcroutes]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [pods]
   # Created only as a dry run: whether a spec's pods would be taken is asked first.

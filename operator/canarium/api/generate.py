@@ -48,7 +48,12 @@ def _deployment() -> dict[str, Any]:
         "properties": {
             **_head(name),
             "spec": {**structural(Spec), "description": "What is wanted."},
-            "status": {**status, "description": "What is, as the operator last saw it."},
+            "status": {
+                **status,
+                "description": "What is, as the operator last saw it.",
+                # To kstatus an object that says nothing is done; this one says: not looked at.
+                "default": {"observedGeneration": -1},
+            },
         },
     }
     scale = {

@@ -99,8 +99,7 @@ def short(digest: str) -> str:
 def find(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
     """The newest record that has the identity of `spec`, each judged by its own algorithm.
 
-    A record of an algorithm that this operator does not know is no match: an older operator
-    then mints a record of its own rather than to guess.
+    A record of an algorithm that this operator does not know is no match; see `undecidable`.
     """
     matches = [
         record
@@ -110,6 +109,18 @@ def find(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
         and _ALGORITHMS[record.algorithm](spec) == record.digest
     ]
     return max(matches, key=lambda record: record.number, default=None)
+
+
+def undecidable(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
+    """The newest record, if a newer operator made it and it may be what `spec` asks for.
+
+    To mint another one then could roll out what already serves, so the model is left alone.
+    """
+    known = list(records)
+    newest = max(known, key=lambda record: record.number, default=None)
+    if newest is None or newest.algorithm in _ALGORITHMS or not newest.intact:
+        return None
+    return None if find(spec, known) else newest
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from pydantic import ValidationError
-
 from canarium.api.defaults import settings_of
 from canarium.api.model import Spec
-from canarium.api.status import Status
+from canarium.api.understood import NotUnderstood, understood
+from canarium.core import unreadable
 from canarium.core.moments import stamp
 from canarium.core.observed import Rejection, Runtime
 from canarium.core.phases import plan
-from canarium.core.plan import Plan, Route, Weigh
+from canarium.core.plan import Event, Plan, Route, Weigh
+from canarium.core.revision import undecidable
 from canarium.engine.executor import Executor, Refused
 from canarium.engine.observer import Observer, Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
@@ -79,8 +79,10 @@ class Reconciler:
             await self._tell(key, *self._untold[key])
             del self._untold[key]
             raw = self._store.parent(key) or raw
-        decision = self._decide(key, raw)
-        if decision is None:
+        try:
+            decision = self._decide(key, raw)
+        except NotUnderstood as error:
+            await self._leave(key, raw, str(error))
             return
         try:
             for action in decision.actions:
@@ -91,7 +93,6 @@ class Reconciler:
             wish = (raw["metadata"]["generation"], self._store.meant(key))
             self._refusals[key] = (wish, self._timing.clock(), refused.rejection)
             decision = self._decide(key, raw)
-            assert decision is not None
         if self._takes_off(decision) and self._queue.waits(Urgency.FAULT):
             self._untold[key] = raw, decision
             self._queue.add(key, Urgency.CHANGE)
@@ -112,14 +113,25 @@ class Reconciler:
             isinstance(action, Route | Weigh) and action.quarantined for action in decision.actions
         )
 
-    def _decide(self, key: Key, raw: dict[str, Any]) -> Plan | None:
+    async def _leave(self, key: Key, raw: dict[str, Any], text: str) -> None:
+        """Says that this operator does not understand the model, and touches nothing else."""
+        if self._signals:
+            self._signals.forget(key)
+        status = unreadable.told(raw, text, self._timing.now())
+        if status == raw.get("status") or not await self._write_status(key, raw, status):
+            return
+        await self._announce(key, raw, Event("Warning", unreadable.REASON, text))
+
+    def _decide(self, key: Key, raw: dict[str, Any]) -> Plan:
+        """Raises NotUnderstood."""
         generation = raw["metadata"]["generation"]
-        try:
-            spec = Spec.model_validate(raw["spec"])
-        except ValidationError as error:
-            log.error("%s/%s: the schema let an invalid spec pass: %s", *key, error)
-            return None
+        spec, status = understood(raw)
         facts = self._store.observed(key, None)
+        newer = undecidable(raw["spec"], facts.records)
+        if newer:
+            raise NotUnderstood(
+                f"revision {newer.revision} was stored by the algorithm {newer.algorithm}"
+            )
         refused = self._refusal(key, (generation, facts.runtime))
         facts = replace(facts, rejection=refused)
         if self._signals:
@@ -128,7 +140,7 @@ class Reconciler:
         return plan(
             raw["spec"],
             settings_of(spec, facts.runtime.startup_budget),
-            Status.model_validate(raw.get("status") or {}),
+            status,
             facts,
             now=self._timing.now(),
             generation=generation,
@@ -158,13 +170,16 @@ class Reconciler:
                 return
             self._told[key] = self._timing.clock()
         for event in decision.events:
-            log.info("%s/%s: %s: %s", *key, event.reason, event.message)
-            at = stamp(self._timing.now())
-            body = workload.event(raw, event.kind, event.reason, event.message, at)
-            try:
-                await self._api.create(kinds.EVENTS, key[0], body)
-            except ApiError as error:
-                log.warning("%s/%s: no Event: %s", *key, error)
+            await self._announce(key, raw, event)
+
+    async def _announce(self, key: Key, raw: dict[str, Any], event: Event) -> None:
+        log.info("%s/%s: %s: %s", *key, event.reason, event.message)
+        at = stamp(self._timing.now())
+        body = workload.event(raw, event.kind, event.reason, event.message, at)
+        try:
+            await self._api.create(kinds.EVENTS, key[0], body)
+        except ApiError as error:
+            log.warning("%s/%s: no Event: %s", *key, error)
 
     async def _write_status(self, key: Key, raw: dict[str, Any], status: dict[str, Any]) -> bool:
         """Whether it was written; else the parent has changed or gone, and the key comes again."""

@@ -44,12 +44,14 @@ EVENTS = Resource("", "v1", "events", "Event")
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
-CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 HTTP_ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
 GRPC_ROUTES = Resource("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute")
 GATEWAYS = Resource("gateway.networking.k8s.io", "v1", "gateways", "Gateway")
 GATEWAY_CLASSES = Resource("gateway.networking.k8s.io", "v1", "gatewayclasses", "GatewayClass")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+DEFINITIONS = Resource(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"
+)
 RUNTIMES = Resource("canarium.dev", "v1alpha1", "modelruntimes", "ModelRuntime")
 CLUSTER_RUNTIMES = Resource(
     "canarium.dev", "v1alpha1", "clustermodelruntimes", "ClusterModelRuntime"

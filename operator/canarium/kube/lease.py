@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +29,7 @@ class Lease:
     are never two holders, whatever their clocks say, as long as each runs at about the same pace.
 
     `identity` must be unique to the process: a restarted one that kept its name would take its
-    predecessor's lease at once.
+    predecessor's lease at once. `notes` are annotations that the lease carries once it is ours.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Lease:
         renew: float = 10.0,
         retry: float = 2.0,
         timing: Timing | None = None,
+        notes: Mapping[str, str] | None = None,
     ) -> None:
         if not retry < renew < duration:
             raise ValueError("a lease needs retry < renew < duration")
         self._client = client
         self._namespace, self._name, self._identity = namespace, name, identity
         self._duration, self._renew, self._retry = duration, renew, retry
+        self._notes = dict(notes or {})
         self._timing = timing or Timing()
         self._clock, self._sleep = self._timing.clock, self._timing.sleep
         self._seen: tuple[dict[str, Any], float] | None = None
@@ -150,7 +153,10 @@ class Lease:
             if not self._free(spec):
                 self._held = None  # also when it was ours: someone took it, and that is that
                 return False
-            self._held = await self._replace({**found, "spec": self._spec(spec)})
+            meta = found["metadata"]
+            noted = {**(meta.get("annotations") or {}), **self._notes}
+            ours = {"metadata": {**meta, "annotations": noted}} if noted else {}
+            self._held = await self._replace({**found, **ours, "spec": self._spec(spec)})
         self._renewed = began
         return True
 
@@ -181,7 +187,11 @@ class Lease:
         body = {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,
-            "metadata": {"namespace": self._namespace, "name": self._name},
+            "metadata": {
+                "namespace": self._namespace,
+                "name": self._name,
+                **({"annotations": self._notes} if self._notes else {}),
+            },
             "spec": {**self._spec({}), "leaseTransitions": 0},
         }
         return await self._client.create(LEASES, self._namespace, body)

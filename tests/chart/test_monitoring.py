@@ -1,0 +1,155 @@
+"""What the chart gives Prometheus and its operator, by their own definitions and tool."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from chart.rendering import CHART, ROOT, render
+from sandbox import binaries, machine
+from sandbox.choice import NoMode
+from sandbox.options import Options
+from sandbox.progress import Progress
+
+HERE = Path(__file__).parent
+ALERTS = [
+    rule["alert"]
+    for group in yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())["groups"]
+    for rule in group["rules"]
+]
+SETS = {
+    "ServiceMonitor": (
+        "metrics.serviceMonitor.enabled=true",
+        'metrics.serviceMonitor.metricRelabelings=[{"action":"labeldrop","regex":"a"}]',
+    ),
+    "PodMonitor": (
+        "metrics.podMonitor.enabled=true",
+        'metrics.podMonitor.metricRelabelings=[{"action":"labeldrop","regex":"a"}]',
+    ),
+    "PrometheusRule": ("metrics.prometheusRule.enabled=true",),
+}
+
+
+def closed(node: Any) -> Any:
+    """An OpenAPI schema as JSON Schema that refuses unknown fields, as strict validation does."""
+    if isinstance(node, list):
+        return [closed(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    made = {key: closed(value) for key, value in node.items()}
+    if "properties" in node and not node.get("x-kubernetes-preserve-unknown-fields"):
+        made.setdefault("additionalProperties", False)
+    if node.get("x-kubernetes-int-or-string"):
+        made.pop("type", None)
+    return made
+
+
+@cache
+def definition(kind: str) -> dict[str, Any]:
+    """The schema of a kind in the Prometheus operator's own CRD."""
+    folder = binaries.source("prometheus-operator") / "example" / "prometheus-operator-crd"
+    crd = yaml.safe_load((folder / f"monitoring.coreos.com_{kind.lower()}s.yaml").read_text())
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    del schema["properties"]["metadata"]
+    made: dict[str, Any] = closed(schema)
+    made["properties"]["metadata"] = {"type": "object"}
+    return made
+
+
+def rendered(kind: str) -> dict[str, Any]:
+    return next(body for body in render(*SETS[kind]) if body["kind"] == kind)
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_object_is_what_the_prometheus_operator_takes(kind: str) -> None:
+    body = rendered(kind)
+    check = jsonschema.Draft202012Validator(definition(kind))
+    assert [f"{e.json_path}: {e.message}" for e in check.iter_errors(body)] == []
+    wrong = copy.deepcopy(body)
+    wrong["spec"]["speck"] = 1
+    assert any("speck" in e.message for e in check.iter_errors(wrong))
+
+
+@pytest.fixture(scope="module")
+def promtool() -> str:
+    try:
+        machine.ensure({"prometheus": "promtool"}, Options(), Progress(quiet=True))
+    except NoMode as missing:
+        if os.environ.get("CI"):
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+    return "promtool"
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """The rules as the PrometheusRule carries them."""
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump({"groups": rendered("PrometheusRule")["spec"]["groups"]}))
+    return path
+
+
+def ran(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def test_rules_are_what_promtool_takes(promtool: str, rules: Path) -> None:
+    done = ran(promtool, "check", "rules", "--lint=all", "--lint-fatal", str(rules))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(ALERTS)} rules found" in done.stdout
+
+
+def test_every_alert_fires_for_what_it_is_about(promtool: str, rules: Path, tmp_path: Path) -> None:
+    cases = yaml.safe_load((HERE / "alerts_test.yaml").read_text())
+    cases["rule_files"] = [str(rules)]
+    texts = {
+        rule["alert"]: rule["annotations"]
+        for group in yaml.safe_load(rules.read_text())["groups"]
+        for rule in group["rules"]
+    }
+    tested = set()
+    for case in cases["tests"]:
+        for question in case["alert_rule_test"]:
+            for alert in question["exp_alerts"]:
+                tested.add(question["alertname"])
+                # Texts with a template are looked at by promtool when they are evaluated.
+                alert["exp_annotations"] = filled(texts[question["alertname"]], alert)
+    assert tested == set(ALERTS)
+    path = tmp_path / "tests.yaml"
+    path.write_text(yaml.safe_dump(cases))
+    done = ran(promtool, "test", "rules", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+#: What `$value` is in the cases of `alerts_test.yaml`.
+VALUES = {"{{ $value }}": "2", "waited {{ $value | humanizeDuration }}": "waited 45s"}
+
+
+def filled(texts: dict[str, str], alert: dict[str, Any]) -> dict[str, str]:
+    """An alert's annotations with its labels and value in place."""
+
+    def fill(text: str) -> str:
+        text = text.replace("silent for {{ $value | humanizeDuration }}", "silent for 11m 40s")
+        for template, value in VALUES.items():
+            text = text.replace(template, value)
+        return re.sub(r"{{ \$labels\.(\w+) }}", lambda m: alert["exp_labels"][m[1]], text)
+
+    return {name: fill(text) for name, text in texts.items()}
+
+
+def test_every_alert_has_a_runbook_that_is_there() -> None:
+    page = (ROOT / "docs" / "alerts.md").read_text()
+    assert re.findall(r"(?m)^## (\w+)$", page) == ALERTS
+    for group in rendered("PrometheusRule")["spec"]["groups"]:
+        for rule in group["rules"]:
+            assert rule["annotations"]["runbook_url"].endswith(f"#{rule['alert'].lower()}")
+            assert rule["labels"]["severity"] in ("critical", "warning", "info")
