@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from story.model import World
 
 _serial = itertools.count()
 HERE = Path(__file__).parent
+_OPERATOR = re.compile('"username":"system:serviceaccount:canarium:')
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,6 +53,20 @@ def node(
         sandbox.load([operator_image(), *server_images()])
         install(sandbox)
         yield sandbox
+        if mode is Mode.NATIVE:
+            assert denied(sandbox) == [], "the chart's roles lack a right"
+
+
+def denied(sandbox: Sandbox) -> list[str]:
+    """What the operator asked for without the right to it."""
+    events = map(json.loads, filter(_OPERATOR.search, sandbox.audit_log.open()))
+    return sorted(
+        {
+            f"{e['verb']} {e['requestURI'].split('?')[0]}"
+            for e in events
+            if e.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"
+        }
+    )
 
 
 @pytest.fixture
