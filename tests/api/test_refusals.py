@@ -12,6 +12,7 @@ import pytest
 from sandbox.controlplane import ControlPlane
 
 rule = pytest.mark.rule
+PUBLIC = {"parentRefs": [{"name": "public"}]}
 
 
 def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
@@ -64,6 +65,24 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
             {"image": "a:1"},
             ["spec.runtime.readiness", "readiness is required"],
         ),
+        (("traffic",), {"router": "Gateway"}, ["spec.traffic.gateway", "set both or neither"]),
+        (("traffic",), {"gateway": PUBLIC}, ["spec.traffic.gateway", "a Service cannot do"]),
+        (("traffic", "gateway"), {"parentRefs": []}, ["spec.traffic.gateway.parentRefs"]),
+        (
+            ("traffic", "gateway"),
+            {**PUBLIC, "protocol": "GRPC", "pathPrefix": "/a"},
+            ["spec.traffic.gateway.protocol", "a GRPCRoute has none"],
+        ),
+        (
+            ("traffic", "gateway"),
+            {**PUBLIC, "rewritePrefix": "/"},
+            ["spec.traffic.gateway.rewritePrefix", "set both"],
+        ),
+        (
+            ("rollout", "steps"),
+            [{"weight": 0, "pause": "1m"}],
+            ["spec.rollout.steps", "needs spec.traffic.router: Gateway"],
+        ),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -73,7 +92,7 @@ def test_invalid_field_is_refused_with_its_path(
     body = copy.deepcopy(sample)
     node = body["spec"]
     for name in path[:-1]:
-        node = node[name]
+        node = node.setdefault(name, {"router": "Gateway"} if name == "traffic" else {})
     node[path[-1]] = value
     answer = refusal(plane, body)
     for words in said:

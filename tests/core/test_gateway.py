@@ -35,9 +35,13 @@ def until(cluster: Cluster, weight: int) -> Cluster:
 
 @rule("R2", "R3")
 def test_first_version_is_led_to_once_it_serves() -> None:
-    cluster = Cluster(gateway_spec("1")).run(1)
+    cluster = Cluster(gateway_spec("1"), deaf=True).run(1)
     assert cluster.route is None
     cluster.run(9)
+    assert cluster.serving() == {"1": 3}
+    assert condition(cluster, "Ready").status == "False", "before a gateway has taken it"
+    cluster.deaf = False
+    cluster.run(1)
     assert cluster.weights() == {"1": 100}
     assert cluster.serving() == {"1": 3}
     assert list(cluster.backends) == [cluster.revision("1")]

@@ -103,6 +103,8 @@ class ByRoute:
             return []
         if s.observed.backend(s.target) is None:
             return []
+        if not self._up(s, s.target) and route.weight(s.target) is None:
+            return []  # It is told once its endpoints are there.
         if not self._up(s, s.target):
             weight = 0  # A share for a Service without endpoints is a share of errors.
         elif not self._up(s, stable) and (weight or s.stable_broken):

@@ -101,7 +101,9 @@ class Situation:
         told, route, service = self.status.route, self.observed.route, self.observed.service
         now = told.kind if told else route.kind if route else None
         wanted = self.settings.routing.kind if self.settings.routing else None
-        alone = len(self.observed.deployments) <= 1 and self.status.candidate is None
+        alone = len(self.observed.deployments) <= 1 and (
+            self.status.candidate is None or self.status.stable is None
+        )
         agreed = not (route and route.stable and service) or route.stable == service.stable
         return wanted if alone and agreed else now
 
