@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from canarium.kube import kinds
-from simulation.adversary import SHORT, Adversary
+from simulation.adversary import Adversary
 from simulation.client import WRITE_FAULTS
+from simulation.frame import SHORT
 from simulation.operators import Operating, Operator
 from simulation.server import KINDS
 

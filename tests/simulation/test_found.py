@@ -111,3 +111,14 @@ def test_stable_keeps_its_floor_while_the_traffic_of_a_failed_candidate_comes_ba
     assert story.floors() == {story.part("stable"): 3}
     story.operator.advance(60.0)
     assert story.floors() == {story.part("stable"): 1}
+
+
+@rule("R22", "R23")
+def test_two_deployments_that_are_made_at_once_never_get_one_colour(story: Story) -> None:
+    story.apply(12.0, scaling="auto", steps="fast")
+    story.apply(5.0, scaling="auto", steps="fast", version="v2")
+    stable = story.part("stable")
+    story.apply(0.1, scaling="auto", steps="fast", version="v3")
+    story.world.server.delete(kinds.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{stable}"), actor=PERSON)
+    story.operator.advance(60.0)
+    assert story.world.status()["version"] == "v3"

@@ -22,6 +22,7 @@ from simulation.controllers import selected
 from simulation.fields import Object
 from simulation.kubelet import is_ready
 from simulation.server import OPERATOR, Write, controller
+from simulation.telling import untold
 from simulation.world import KEY, World, revision_of
 
 _REMEMBERED = 90.0
@@ -112,6 +113,8 @@ class Witness:
         if failure:
             self.latched.add(failure["revision"])
         if write.after:
+            for text in untold(write.after["status"]):
+                self._broken("told", text)
             self._weight(write.after["status"], (write.before or {}).get("status") or {})
 
     def _weight(self, status: Object, before: Object) -> None:

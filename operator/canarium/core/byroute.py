@@ -91,8 +91,9 @@ class ByRoute:
     def color(self, s: Situation) -> str | None:
         """Any but stable's, which callers inside are sent to: the pods of an older version may
         still end in it."""
-        if s.free_color or s.stable_color is None:
-            return s.free_color
+        free = s.color_for(s.target)
+        if free or s.stable_color is None:
+            return free
         return next(color for color in COLORS if color != s.stable_color)
 
     # --- telling ----------------------------------------------------------------------------

@@ -56,7 +56,7 @@ class ByService:
 
     def color(self, s: Situation) -> str | None:
         routed = s.observed.service is not None and s.observed.service.color == s.stable_color
-        return s.free_color if routed else None
+        return s.color_for(s.target) if routed else None
 
     def give(self, s: Situation, weight: int) -> list[Action]:
         return [] if self.given(s) else [Route("", s.stable, s.target)]

@@ -65,10 +65,12 @@ def _late(s: Situation) -> Cause:
         text = f"its pods could not be made for {limit}: {deployment.failure}"
         return Cause("PodsRefused", text, observed=seen, threshold=limit, samples=0)
     more = f": {deployment.failure}" if deployment and deployment.failure else ""
+    late = next((p.name for p in pods if not p.ready), None)
+    what = "its pods were not ready" if late or more else "its ready pods got no traffic"
     return Cause(
         "ProgressDeadlineExceeded",
-        f"its pods were not ready after {limit} ({seen}){more}",
-        pod=next((p.name for p in pods if not p.ready), None),
+        f"{what} after {limit} ({seen}){more}",
+        pod=late,
         observed=seen,
         threshold=limit,
         samples=len(pods),

@@ -193,10 +193,6 @@ class Observed:
     def backend(self, revision: str | None) -> Backend | None:
         return next((b for b in self.backends if b.revision == revision), None)
 
-    def colors_taken(self) -> frozenset[str]:
-        """Colours that some pod or Deployment still has, terminating ones included."""
-        return frozenset(p.color for p in self.pods) | {d.color for d in self.deployments}
-
     def served_by(self, revision: str | None) -> bool:
         """Whether the Service's endpoints list a pod of `revision`."""
         names = {p.name for p in self.pods if p.revision == revision}

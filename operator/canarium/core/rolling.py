@@ -147,6 +147,7 @@ def _failing(s: Situation, base: Draft, actions: list[Action], cause: Cause) -> 
         f"{where(cause.pod, cause.container)}; its pods go once {gone}",
         actions=tuple(actions),
         failure=failure_of(s, cause),
+        hold=hold(s, "FailedPodsGoing"),
         reason=cause.reason,
         outcome=outcome_of(s, s.target, "RolledBack", cause.reason, cause),
         events=(Event("Warning", "RolledBack", said(s.target, cause)),),

@@ -155,6 +155,7 @@ def _undoing(s: Situation, base: Draft, cause: Cause) -> Draft:
         previous=None,
         bake_since=None,
         failure=failure_of(s, cause),
+        hold=hold(s, "FailedPodsGoing"),
         reason=cause.reason,
         outcome=outcome_of(s, s.target, "Undone", cause.reason, cause),
         events=(Event("Warning", "RolledBack", said(s.target, cause)),),

@@ -217,11 +217,19 @@ class Situation:
         alone = service and service.stable == self.stable and service.color in COLORS
         return service.color if service and alone else None
 
-    @cached_property
-    def free_color(self) -> str | None:
-        """A colour that is neither stable's nor any pod's."""
-        taken = self.observed.colors_taken() | {self.stable_color}
-        return next((color for color in COLORS if color not in taken), None)
+    def color_for(self, revision: str | None) -> str | None:
+        """The colour for a Deployment of `revision` that is to be made: the one that its pods still
+        have, or that the Service selects for it as stable; else a free one. None: it has to wait,
+        as other revisions have pods of it."""
+        taken = {x.color for x in self.observed.pods if x.revision != revision}
+        taken |= {d.color for d in self.observed.deployments if d.revision != revision}
+        own = {pod.color for pod in self.observed.pods_of(revision)}
+        if revision == self.stable:
+            own |= {self.stable_color} if self.stable_color and not own else set()
+        elif self.stable_color:
+            taken.add(self.stable_color)
+        wanted = [color for color in COLORS if color in own] or COLORS
+        return next((color for color in wanted if color not in taken), None)
 
     @cached_property
     def given(self) -> bool:

@@ -43,10 +43,11 @@ def first_version(s: Situation) -> Draft:
     deployment = s.observed.deployment(s.target)
     count = max(1, s.settings.base)
     if deployment is None:
-        if s.free_color is None:
+        color = s.color_for(s.target)
+        if color is None:
             text = f"{word(s, s.target)} waits: pods of an older version have to go first"
             return replace(base, message=text, hold=hold(s, "OlderVersionsGoing"))
-        actions.append(CreateDeployment(s.target, s.free_color, startable(s, count)))
+        actions.append(CreateDeployment(s.target, color, startable(s, count)))
         return _gathering(s, base, actions, count, s.settings.progress_deadline)
     failed, recheck = judged(s, was_good=False)
     if failed:

@@ -38,10 +38,11 @@ def scaling(s: Situation, draft: Draft) -> list[Action]:
     if deployment is None:
         if s.stable is None or s.observed.record(s.stable) is None:
             return []
-        # Its own colour, which the Service still selects, unless pods have it.
-        own = s.stable_color
-        color = s.free_color if own is None or own in s.observed.colors_taken() else own
-        return [CreateDeployment(s.stable, color, max(1, s.count))] if color else []
+        color = s.color_for(s.stable)
+        # A colour that this very decision gives to another one is not free any more.
+        given = {a.color for a in draft.actions if isinstance(a, CreateDeployment)}
+        free = color is not None and color not in given
+        return [CreateDeployment(s.stable, color, max(1, s.count))] if color and free else []
     if deployment.terminating:
         return []
     if not s.settings.autoscaled:

@@ -1,0 +1,153 @@
+"""The frame of a run: the world, the operator in it, the witness, and the calm end.
+
+At its end each run becomes calm: what befell the cluster is over, and the model must arrive
+where its spec leads, and then rest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+
+from canarium.core.revision import digest_v1, identity_v1, short
+from canarium.kube import kinds
+from canarium.render import labels
+from simulation import specs
+from simulation.clock import VirtualLoop
+from simulation.operators import Operator
+from simulation.witness import Witness
+from simulation.world import World
+
+SHORT = st.sampled_from((0.1, 0.5, 1.0, 2.0, 3.0, 5.0))
+TIMES = st.sampled_from((0.5, 1.0, 3.0, 8.0, 12.0, 25.0, 70.0))
+COMMANDS = ("promote", "promote-full", "abort", "retry", "undo", "pause", "resume")
+#: Virtual seconds in which a model must be where its spec leads, once nothing befalls it.
+CONVERGES_WITHIN = 600.0
+RESTS_FOR = 300.0
+
+
+class Frame(RuleBasedStateMachine):
+    """What both forms of the operator share, but for what may happen."""
+
+    #: Over all runs: states looked at, decisions, writes.
+    explored: ClassVar[Counter[str]] = Counter()
+    form: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = VirtualLoop()
+        self.world = World(self.loop)
+        self.witness = Witness(self.world)
+        self.operator = self.make()
+        self.wanted: dict[str, Any] = {}
+        self.tokens = 0
+
+    def make(self) -> Operator:
+        raise NotImplementedError
+
+    def let(self, seconds: float) -> None:
+        self.operator.advance(seconds)
+        self.explored[f"{self.form} states"] += 1
+
+    # --- what always holds ------------------------------------------------------------------
+
+    @invariant()
+    def no_rule_is_broken(self) -> None:
+        assert not self.witness.violations, "; ".join(self.witness.violations[:3])
+
+    # --- the end ----------------------------------------------------------------------------
+
+    def calm(self) -> None:
+        """Nothing befalls the cluster any more, and the operator runs."""
+        self.operator.faults.clear()
+        self.world.clock.skew = 0.0
+        self.world.endpoints.lag, self.world.kubelet.grace = 0.0, 1.0
+        self.world.kubelet.tempers.clear()
+        for life in self.world.kubelet.lives.values():
+            life.fault = None
+        for node in self.world.kubelet.nodes:
+            self.world.kubelet.restore(node)
+        for command in COMMANDS:
+            self.world.command(command, None)
+        self.wanted |= {"steps": "two", "paused": False}
+        self.world.apply(specs.spec(**self.wanted))
+        self.operator.start()
+        self.world.nudge()
+        self.let(30.0)
+        self.world.command("resume", f"{self.target()}/calm")
+
+    def teardown(self) -> None:
+        try:
+            if self.wanted:
+                self.calm()
+                self.let(CONVERGES_WITHIN)
+                self.no_rule_is_broken()
+                self.arrived()
+                self.rests()
+                self.explored[f"{self.form} runs"] += 1
+                self.explored[f"{self.form} decisions"] += self.operator.decisions
+                self.explored[f"{self.form} writes"] += self.witness.writes
+                self.explored[f"{self.form} virtual seconds"] += int(self.loop.time())
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self.operator.kill()
+        self.loop.close()
+
+    def target(self) -> str:
+        """The newest revision with the identity of the spec; without a record, its first name: a
+        quarantined one whose record somebody deleted is not stored again."""
+        digest = digest_v1(identity_v1(self.world.model()["spec"]))
+        found = [r for r in self.world.server.all(kinds.RECORDS) if r["data"]["digest"] == digest]
+        newest = max(found, key=lambda r: r["revision"], default=None)
+        revision: str = newest["metadata"]["labels"][labels.REVISION] if newest else short(digest)
+        return revision
+
+    def arrived(self) -> None:
+        """The model is where its spec leads."""
+        status, target = self.world.status(), self.target()
+        serving = self.world.selected_ready()
+        told = f"{status.get('phase')}: {status.get('message')}; serving {serving}"
+        stable = (status.get("stable") or {}).get("revision")
+        deployments = [
+            d["metadata"]["labels"][labels.REVISION]
+            for d in self.world.server.all(kinds.DEPLOYMENTS, labels.MODEL)
+        ]
+        if target in self.witness.evidence():
+            assert status["phase"] in ("RolledBack", "Failed"), told
+            assert target not in serving, told
+            if stable is None:
+                return
+        else:
+            assert status["phase"] == "Ready", told
+            assert stable == target, told
+        assert deployments == [stable], f"{told}; deployments {deployments}"
+        assert set(serving) == {stable}, told
+        names = {p["metadata"]["name"] for p in self.world.pods(stable)}
+        assert self.world.endpoint_names() == names, told
+        scaling = specs.SCALINGS[self.wanted["scaling"]]
+        low, high = scaling.get("replicas"), scaling.get("replicas")
+        if low is None or high is None:
+            low, high = scaling["minReplicas"], scaling["maxReplicas"]
+            lows = [a["spec"]["minReplicas"] for a in self.world.server.all(kinds.AUTOSCALERS)]
+            assert lows == [low], f"{told}; floors {lows}"
+        else:
+            assert not list(self.world.server.all(kinds.AUTOSCALERS)), told
+        assert low <= serving[stable] <= high, told
+
+    def rests(self) -> None:
+        """At the fixpoint nothing is written, however long and however often it starts anew."""
+        writes, decisions = self.witness.writes, self.operator.decisions
+        version = self.world.server.version
+        self.let(RESTS_FOR)
+        assert self.witness.writes == writes, f"writes without need: {self.world.status()}"
+        assert self.operator.decisions - decisions <= RESTS_FOR / 10, "decides without need"
+        self.operator.kill()
+        self.operator.start()
+        self.let(5.0)
+        assert self.witness.writes == writes, "writes at a restart with nothing to do"
+        assert self.world.server.version == version

@@ -1,0 +1,59 @@
+"""What a status must tell at every moment: one sentence, and the evidence of each hold and failure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_REASON = re.compile(r"^[A-Z][A-Za-z0-9]{2,}$")
+_SECOND_SENTENCE = re.compile(r"[.!?]\s+[A-Z]")
+#: Phases in which something is waited for.
+_WAITING = frozenset({"Starting", "Progressing", "RollingBack", "Baking"})
+_FAILED = frozenset({"Failed", "RollingBack", "RolledBack"})
+#: Failures that no pod is the cause of.
+_PODLESS = frozenset({"Aborted", "Undone", "PodsRefused", "Unknown"})
+_DEADLINES = frozenset({"Bake", "StepPause"})
+
+
+def untold(status: dict[str, Any]) -> Iterator[str]:
+    """What is missing in a status, in words; nothing when it tells all."""
+    message, phase = status.get("message", ""), status.get("phase")
+    if not message.strip() or "\n" in message or message.rstrip().endswith("."):
+        yield f"the message is no sentence: {message!r}"
+    if _SECOND_SENTENCE.search(message):
+        yield f"the message is more than one sentence: {message!r}"
+    hold, failure = status.get("hold"), status.get("failure")
+    if phase in _WAITING and hold is None:
+        yield f"{phase} without a hold: {message!r}"
+    if hold:
+        yield from _hold(hold)
+    if phase in _FAILED and failure is None:
+        yield f"{phase} without a failure: {message!r}"
+    if failure:
+        yield from _failure(failure)
+        if phase in _FAILED and failure["reason"] not in message:
+            yield f"the message does not say {failure['reason']}: {message!r}"
+    for condition in status.get("conditions", ()):
+        if not _REASON.match(condition["reason"]):
+            yield f"no reason in the condition {condition}"
+
+
+def _hold(hold: dict[str, Any]) -> Iterator[str]:
+    if not _REASON.match(hold["reason"]) or not hold.get("since"):
+        yield f"a hold without reason or time: {hold}"
+    if hold["reason"] in _DEADLINES and not (hold.get("until") and hold.get("threshold")):
+        yield f"a hold that does not say how long: {hold}"
+    if hold["reason"] == "WaitingForPods" and not (hold.get("observed") and hold.get("threshold")):
+        yield f"a hold that does not say what is waited for: {hold}"
+
+
+def _failure(failure: dict[str, Any]) -> Iterator[str]:
+    if not _REASON.match(failure["reason"]) or not failure["message"] or not failure.get("at"):
+        yield f"a failure without reason, message or time: {failure}"
+    if failure["reason"] in _PODLESS:
+        return
+    if not failure.get("observed") or failure.get("samples") is None:
+        yield f"a failure without what was observed, or in how many pods: {failure}"
+    if not failure.get("pod") and "got no traffic" not in failure["message"]:
+        yield f"a failure without its pod: {failure}"
