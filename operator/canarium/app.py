@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from canarium import definitions, rivals
+from canarium import definitions, relisting, rivals
 from canarium.definitions import Unsuited
 from canarium.engine.engine import Engine
 from canarium.engine.vitals import stuck
@@ -194,7 +194,9 @@ class Application:
 
     def session(self) -> tuple[str, aiohttp.ClientSession]:
         """The API server's URL, and a session for kopf: our connections and credentials."""
-        return self._client.host, self._client.companion(self.watching.trace())
+        return self._client.host, self._client.companion(
+            self.watching.trace(), relisting.middleware
+        )
 
     def stuck(self) -> list[str]:
         """What does not get on, in words (liveness)."""

@@ -12,6 +12,7 @@ import kopf
 
 from canarium import GROUP, PLURAL
 from canarium.app import Application
+from canarium.relisting import Patience
 from canarium.watching import SERVER_TIMEOUT
 
 
@@ -23,6 +24,11 @@ def register(registry: kopf.OperatorRegistry, application: Application) -> None:
         settings.posting.enabled = False
         settings.watching.server_timeout = SERVER_TIMEOUT
         settings.watching.connect_timeout = 10
+        settings.watching.reconnect_backoff = 0.5
+        settings.networking.connect_timeout = 10
+        settings.networking.request_timeout = 60
+        # By default it gives up after a minute of answers 5xx, and ends the process.
+        settings.networking.error_backoffs = Patience()
         settings.watching.chunk_size = 500
         # Which namespaces there are, we say; and our kind's definition is installed before us.
         settings.scanning.disabled = True

@@ -73,6 +73,12 @@ class Operator:
         """None while it runs."""
         return self._process.poll() if self._process else None
 
+    def must_run(self) -> None:
+        """AssertionError with its exit and the end of its log, when it ended by itself."""
+        if self.exit_code is not None:
+            told = self.log.read_text(errors="replace")[-3000:]
+            raise AssertionError(f"the operator ended with {self.exit_code}; {self.log}:\n{told}")
+
     def said(self, words: str) -> bool:
         """Whether its log has `words` since it was started last."""
         return words in self.log.read_text()[self.log_from :]
@@ -141,7 +147,14 @@ class Cluster:
         status: dict[str, Any] = {}
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            model = await self.model()
+            self.operator.must_run()
+            try:
+                model = await self.model()
+            except ApiError as error:
+                if not error.transient:  # An API server that is away is asked again.
+                    raise
+                await asyncio.sleep(0.2)
+                continue
             status = model.get("status", {})
             if status.get("observedGeneration") == model["metadata"]["generation"] and holds(
                 status
@@ -160,6 +173,7 @@ class Cluster:
         log = self.operator.log
         end = time.monotonic() + seconds
         while time.monotonic() < end:
+            self.operator.must_run()
             if log.read_text()[self.operator.log_from :].count("leading"):
                 await asyncio.sleep(2)
                 return
@@ -207,17 +221,17 @@ def operator(plane: ControlPlane) -> Iterator[Operator]:
 
 @pytest_asyncio.fixture
 async def cluster(plane: ControlPlane, operator: Operator) -> AsyncIterator[Cluster]:
+    # Else each test would wait in vain for an operator that ended in an earlier one.
+    operator.must_run()
     namespace = f"test-{next(_serial)}"
     plane.kubectl("create", "namespace", namespace)
-    async with Client.connect(str(plane.kubeconfig)) as client:
-        kubelet = Kubelet(client)
-        task = asyncio.create_task(kubelet.run())
+    async with (
+        Client.connect(str(plane.kubeconfig)) as client,
+        Kubelet(client).running() as kubelet,
+    ):
         yield Cluster(plane, client, kubelet, operator, namespace)
         with contextlib.suppress(ApiError):
             await client.delete(kinds.MODELS, namespace, "fraud")
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The operator as a process that dies at a given write of its own, started by fork: quickly."""
+"""The operator as a process that is kept alive, and may die at a given write; started by fork."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ def run(arguments: list[str], die_at: int, made: Any, log: str) -> None:
     sys.exit(main())
 
 
-class Mortal:
-    """An operator for one namespace; its successors do not die."""
+class Kept:
+    """An operator that is started again when it has ended, as a kubelet would."""
 
-    def __init__(self, kubeconfig: Path, namespace: str, log: Path, die_at: int) -> None:
-        self._arguments = ["--kubeconfig", str(kubeconfig), "--namespace", namespace]
-        self._log = str(log)
+    def __init__(self, kubeconfig: Path, log: Path, *flags: str, die_at: int = 0) -> None:
+        self._arguments = ["--kubeconfig", str(kubeconfig), *flags]
+        self.log = log
         self.made = context.Value("i", 0)
-        self.died = False
+        #: How it ended so far, as exit codes.
+        self.exits: list[int] = []
         self._process = self._start(die_at)
 
-    def _start(self, die_at: int) -> Any:
-        process = context.Process(target=run, args=(self._arguments, die_at, self.made, self._log))
+    def _start(self, die_at: int = 0) -> Any:
+        work = (self._arguments, die_at, self.made, str(self.log))
+        process = context.Process(target=run, args=work)
         process.start()
         return process
 
     def look(self) -> None:
-        """Starts a successor when it has died. AssertionError when it ended in another way."""
-        if self._process.exitcode is None:
-            return
-        assert self._process.exitcode == -signal.SIGKILL, self._process.exitcode
-        self.died = True
-        self._process = self._start(0)
+        """Starts a successor, who does not die, when it has ended."""
+        if self._process.exitcode is not None:
+            self.exits.append(self._process.exitcode)
+            self._process = self._start()
 
     def stop(self) -> None:
         self._process.terminate()

@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import itertools
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,21 +29,43 @@ class Kubelet:
         self._client = client
         self._address = itertools.count(10)
         self.crashed: set[str] = set()
+        self._registered = False
         #: The digest of what fetchers find.
         self.bytes = "sha256:one"
 
-    async def run(self) -> None:
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Kubelet]:
+        """Tends pods meanwhile; raises what ended it, if it ended by itself."""
+        task = asyncio.create_task(self.run(), name="kubelet")
         try:
-            await self._client.create(
-                NODES, None, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}}
-            )
-        except ApiError as error:
-            if not error.already_exists:
-                raise
+            yield self
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def run(self) -> None:
         while True:
-            pods = (await self._client.list(kinds.PODS))["items"]
-            await asyncio.gather(*(self._tend(pod) for pod in pods))
+            try:
+                await self._round()
+            except ApiError as error:
+                # As a real one: an API server that is slow or away is asked again.
+                if not error.transient:
+                    raise
             await asyncio.sleep(_PERIOD)
+
+    async def _round(self) -> None:
+        if not self._registered:
+            try:
+                await self._client.create(
+                    NODES, None, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}}
+                )
+            except ApiError as error:
+                if not error.already_exists:
+                    raise
+            self._registered = True
+        pods = (await self._client.list(kinds.PODS))["items"]
+        await asyncio.gather(*(self._tend(pod) for pod in pods))
 
     async def crash(self, namespace: str, revision: str) -> None:
         """The servers of a revision exit now."""

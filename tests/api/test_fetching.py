@@ -50,9 +50,8 @@ async def test_a_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluste
     assert "failure" not in status
     assert status["stable"]["ready"] == 3
 
-    said: list[dict[str, Any]] = [
-        json.loads(line) for line in record(cluster, "fraud").stdout.splitlines()
-    ]
+    told = await record(cluster, "fraud")
+    said: list[dict[str, Any]] = [json.loads(line) for line in told.stdout.splitlines()]
     (statement,) = said
     predicate = statement["predicate"]
     assert predicate["artifact"] == "sha256:one"
@@ -63,9 +62,11 @@ async def test_a_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluste
     assert predicate["podTemplate"]["spec"]["initContainers"][0]["image"] == "fetch:1"
 
 
-def record(cluster: Cluster, *words: str) -> subprocess.CompletedProcess[str]:
+async def record(cluster: Cluster, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command, in a thread: the simulated node goes on meanwhile."""
     command = [sys.executable, "-m", "canarium", "record", *words, "-n", cluster.namespace]
-    return subprocess.run(
+    return await asyncio.to_thread(
+        subprocess.run,
         [*command, "--kubeconfig", str(cluster.plane.kubeconfig)],
         capture_output=True,
         text=True,
@@ -74,6 +75,6 @@ def record(cluster: Cluster, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 async def test_a_record_that_is_not_there_says_so(cluster: Cluster) -> None:
-    said = record(cluster, "nothing")
+    said = await record(cluster, "nothing")
     assert said.returncode == 1
     assert "nothing" in said.stderr

@@ -1,4 +1,4 @@
-"""What a status must tell at every moment: one sentence, and the evidence of each hold and failure."""
+"""What a status must tell at every moment: a sentence, and the evidence of holds and failures."""
 
 from __future__ import annotations
 

@@ -122,3 +122,13 @@ def test_two_deployments_that_are_made_at_once_never_get_one_colour(story: Story
     story.world.server.delete(kinds.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{stable}"), actor=PERSON)
     story.operator.advance(60.0)
     assert story.world.status()["version"] == "v3"
+
+
+@rule("R10", "R12", "R22")
+def test_new_version_goes_by_the_strategy_that_came_with_it(story: Story) -> None:
+    story.world.endpoints.lag = 3.0
+    story.apply(3.0, strategy="Recreate")
+    assert story.world.status()["phase"] == "Starting"
+    story.apply(0.1, strategy="Canary")
+    story.apply(30.0, strategy="Canary", version="v2")
+    assert story.world.status()["version"] == "v2"

@@ -75,9 +75,11 @@ class Situation:
 
     @cached_property
     def strategy(self) -> str:
-        """The strategy in effect: a change waits until the rollout is over (R12)."""
-        progress = self.status.progress
-        return (progress.strategy if progress else None) or self.settings.strategy
+        """The strategy in effect: a change waits until the rollout is over (R12). The rollout of
+        another revision, which this spec ended (R10), says nothing about this one's."""
+        progress, of = self.status.progress, self.status.candidate or self.status.failure
+        own = progress.strategy if progress and of and of.revision == self.target else None
+        return own or self.settings.strategy
 
     @cached_property
     def quarantined(self) -> bool:

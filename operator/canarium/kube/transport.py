@@ -101,10 +101,12 @@ class Client:
             fence=fence,
         )
 
-    def companion(self, trace: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+    def companion(
+        self, trace: aiohttp.TraceConfig, *middlewares: aiohttp.ClientMiddlewareType
+    ) -> aiohttp.ClientSession:
         """A session for a library, over our connections and with our credentials.
 
-        Closing it leaves the connections open.
+        Closing it leaves the connections open. `middlewares` see its requests before that.
         """
         return aiohttp.ClientSession(
             connector=self._session.connector,
@@ -112,7 +114,7 @@ class Client:
             headers={"User-Agent": self._session.headers["User-Agent"]},
             read_bufsize=2**20,
             trace_configs=[trace],
-            middlewares=(self._credentials.middleware,),
+            middlewares=(*middlewares, self._credentials.middleware),
         )
 
     @property
