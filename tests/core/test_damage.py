@@ -99,11 +99,58 @@ def test_status_that_is_late_to_tell_of_a_rollback_is_no_damage() -> None:
 def test_status_edited_by_hand_moves_no_traffic(forged: dict[str, object]) -> None:
     cluster = live()
     cluster.status = cluster.status.model_copy(update=forged)
+    events = len(cluster.events)
     cluster.run(30)
+    told = {
+        f"status.{name} was ignored: there is no revision nonsense"
+        for name in ("stable", "candidate", "previous")
+        if isinstance(forged.get(name), RevisionStatus)
+    }
+    assert {e.message for e in cluster.events[events:] if e.reason == "Ignored"} == told
     assert all(share == {"1": 3} for at, share in cluster.shares if at > 1_010)
     assert cluster.status.phase == "Ready"
     assert cluster.status.stable is not None
     assert cluster.version(cluster.status.stable.revision) == "1"
+
+
+@rule("R18")
+def test_stable_that_the_service_was_not_told_of_is_not_believed_and_told() -> None:
+    cluster = live()
+    cluster.spec = spec("2")
+    cluster.run(60)
+    cluster.spec = spec("3")
+    cluster.run(60)
+    assert cluster.serving() == {"3": 3}
+    forged = RevisionStatus(revision=cluster.revision("1"))
+    cluster.status = cluster.status.model_copy(update={"stable": forged})
+    cluster.run(10)
+    told = f"callers were last given to revision {cluster.revision('3')}"
+    assert [told in e.message for e in cluster.events if e.reason == "Ignored"] == [True]
+    assert cluster.serving() == {"3": 3}
+    assert not cluster.status.warnings
+
+
+@rule("R15", "R18")
+@pytest.mark.parametrize("undone", [False, True])
+def test_traffic_that_moved_before_its_status_was_written_is_no_damage(undone: bool) -> None:
+    """The promotion's or the undo's write took effect, and the operator died before its status."""
+    cluster = live()
+    cluster.spec = spec("2", rollout={"bakeTime": "40s"})
+    before = cluster.status
+    for _ in range(40):
+        before = cluster.status
+        moved = cluster.run(0.5).status.phase == "Baking"
+        if moved:
+            break
+    assert moved
+    if undone:
+        before = cluster.status
+        cluster.die_at = cluster.writes + 1
+        cluster.crash("2").reconcile()
+    cluster.status = before
+    cluster.run(60)
+    assert cluster.serving() == ({"1": 3} if undone else {"2": 3})
+    assert not [e for e in cluster.events if e.reason == "Ignored"]
 
 
 @rule("R0", "R18")

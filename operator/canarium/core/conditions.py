@@ -86,7 +86,27 @@ def warnings(s: Situation) -> tuple[str, ...]:
             )
     if s.implausible:
         found.append("status.progress was ignored: the Service was never told to give that traffic")
-    return tuple(sorted(found))
+    return tuple(sorted([*found, *_disbelieved(s)]))
+
+
+def _disbelieved(s: Situation) -> list[str]:
+    """What a status says of who serves that cannot be, as after an edit by hand."""
+    parts = {
+        name: part.revision
+        for name in ("stable", "candidate", "previous")
+        if (part := getattr(s.status, name))
+    }
+    found = [
+        f"status.{name} was ignored: there is no revision {revision}"
+        for name, revision in parts.items()
+        if revision != s.target and not s.exists(revision)
+    ]
+    # After a promotion or an undo that the status does not tell of yet, it is one of the others.
+    said = s.witness.stable if s.witness else None
+    told = parts.get("stable")
+    if told and s.exists(told) and said and s.exists(said) and said not in parts.values():
+        found.append(f"status.stable was ignored: callers were last given to revision {said}")
+    return found
 
 
 def _commands(s: Situation) -> tuple[CommandEcho, ...]:

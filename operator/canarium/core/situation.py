@@ -122,9 +122,9 @@ class Situation:
     @cached_property
     def stable(self) -> str | None:
         service, witness = self.observed.service, self.witness
-        if witness and witness.stable and self._exists(witness.stable):
+        if witness and witness.stable and self.exists(witness.stable):
             return witness.stable
-        if self.status.stable and self._exists(self.status.stable.revision):
+        if self.status.stable and self.exists(self.status.stable.revision):
             return self.status.stable.revision
         if service and service.color:
             selected = [d for d in self.observed.deployments if d.color == service.color]
@@ -156,7 +156,8 @@ class Situation:
         failed = {r.revision for r in self.observed.records if r.verdict == QUARANTINED}
         return frozenset(x for x in (self.stable, *noted, *told) if x and x not in failed)
 
-    def _exists(self, revision: str) -> bool:
+    def exists(self, revision: str) -> bool:
+        """Whether there is anything of `revision`."""
         known = self.observed.record(revision) or self.observed.deployment(revision)
         return known is not None
 
@@ -319,11 +320,13 @@ class Situation:
     @cached_property
     def implausible(self) -> bool:
         """The status speaks of traffic that the witness was never told to give."""
-        told, witness = self.status.progress, self.witness
+        told, witness, candidate = self.status.progress, self.witness, self.status.candidate
         if not told or not told.weight or witness is None:
             return False
-        if witness.quarantined == self.target:
-            return False  # It was given, and is taken back: the status is about to say so.
+        if candidate is None or candidate.revision != self.target:
+            return False  # Of another revision: it means nothing for this one.
+        if self.target in (witness.quarantined, witness.stable):
+            return False  # Taken back or promoted since: the status is about to say so.
         both = isinstance(witness, Service) and witness.color == ""
         unsaid = witness.candidate is None and not both
         return unsaid or witness.candidate not in (None, self.target)
