@@ -35,7 +35,7 @@ demo-down: .venv/.ready       ## takes the demo's cluster away
 
 # Most of the time tests wait for pods: three at a time keep two cores busy.
 test: .venv/.ready            ## unit, integration and end-to-end tests
-	$(PY) -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
+	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-unit: .venv/.ready       ## what needs no cluster
 	$(PY) -m pytest tests -m "not api"

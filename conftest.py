@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -65,17 +66,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         dropped = [item for item in items if not rules_of(item) & wanted]
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if rules_of(item) & wanted]
-    if config.getoption("dist", "no") == "loadgroup":
-        _side_by_side(items)
-
-
-def _side_by_side(items: list[pytest.Item]) -> None:
-    """Shares the files out among pytest-xdist's workers; those on real pods, which take longest
-    and mostly wait, begin first."""
-    for item in items:
-        file = item.path.relative_to(HERE).as_posix()
-        item.add_marker(pytest.mark.xdist_group(file))
-    items.sort(key=lambda item: _place(item.path.relative_to(HERE).as_posix()))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Those on real pods take longest and mostly wait: beside others, they begin first.
+        items.sort(key=lambda item: _place(item.path.relative_to(HERE).as_posix()))
 
 
 def _place(file: str) -> int:

@@ -33,23 +33,5 @@ def version(name: str) -> str:
 
 def module(name: str) -> Path:
     """The folder of the peer's module in Go's cache: its CRDs are there. Raises BuildFailed."""
-    import json
-    import os
-    import subprocess
-
-    from sandbox import golang
-    from sandbox.progress import Progress
-
-    tool = PEERS[name]
-    folder = binaries.module_folder(tool)
-    done = subprocess.run(
-        [golang.go(folder, Progress()), "mod", "download", "-json", tool.module],
-        cwd=folder,
-        env={**os.environ, "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise binaries.BuildFailed(f"{tool.module}: {done.stderr[-1000:]}")
-    return Path(json.loads(done.stdout)["Dir"])
+    binaries.TOOLS.update(PEERS)
+    return binaries.source(name)
