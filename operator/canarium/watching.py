@@ -40,7 +40,9 @@ class Watching:
         self._api, self._engine = api, engine
         self._timing = timing or Timing()
         self._insights = insights
+        #: When kopf asked last; one that never asks is as stuck as one that has stopped.
         self._asked: dict[Namespace, float] = {}
+        self._since = self._timing.clock()
         self._lists: dict[Namespace, int] = {}
         self._listed: set[Namespace] = set()
         self._relisted: asyncio.Queue[Namespace] = asyncio.Queue()
@@ -109,10 +111,7 @@ class Watching:
         found = []
         for namespace in self._engine.following.namespaces:
             where = namespace or "all namespaces"
-            asked = self._asked.get(namespace)
-            if asked is None:
-                continue  # It has not begun yet.
-            age = self._timing.clock() - asked
+            age = self._timing.clock() - self._asked.get(namespace, self._since)
             name = f"watcher for {PLURAL}.v1alpha1.{GROUP}@{namespace}"
             if namespace in self._listed and name not in running:
                 found.append(f"the watch of {PLURAL} in {where} has ended")
