@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from api.conftest import Cluster
 from canarium.kube import kinds
+from canarium.kube.faults import ApiError
 
 rule = pytest.mark.rule
 MODEL = {
@@ -60,6 +62,30 @@ async def test_a_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluste
     assert predicate["applied"]["manager"].startswith("kubectl")
     assert predicate["served"][0].keys() == {"from"}
     assert predicate["podTemplate"]["spec"]["initContainers"][0]["image"] == "fetch:1"
+
+
+@rule("R23")
+async def test_a_pin_that_is_deleted_or_edited_is_put_right(cluster: Cluster) -> None:
+    cluster.apply("1", model=MODEL)
+    status = await cluster.phase("Ready", "1")
+    where = (kinds.CONFIG_MAPS, cluster.namespace, f"fraud-{status['stable']['revision']}")
+    before = await cluster.client.get(*where)
+    await cluster.client.delete(*where)
+    pin = await _pin_like(cluster, where, before["data"])
+    assert pin["metadata"]["uid"] != before["metadata"]["uid"]
+    await cluster.client.merge(*where, {"data": {"digest": "sha256:forged"}})
+    await _pin_like(cluster, where, before["data"])
+
+
+async def _pin_like(cluster: Cluster, where: tuple[Any, str, str], data: Any) -> dict[str, Any]:
+    """The ConfigMap, once it says `data`; five seconds are enough."""
+    for _ in range(100):
+        with contextlib.suppress(ApiError):
+            found: dict[str, Any] = await cluster.client.get(*where)
+            if found["data"] == data:
+                return found
+        await asyncio.sleep(0.05)
+    raise AssertionError("the pin was not put right")
 
 
 async def record(cluster: Cluster, *words: str) -> subprocess.CompletedProcess[str]:

@@ -145,6 +145,50 @@ async def test_runtime_that_cannot_be_used_is_told_and_its_correction_is_seen(
     await cluster.phase("Ready", "1")
 
 
+#: Reason → the spec that has it, and what its sentence says to do.
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "UnknownFormat": ({"model": {"format": "vellum"}}, "known: bentoml"),
+    "UnknownRuntime": ({"runtime": {"name": "nobody"}}, "known: bentoml"),
+    "NoReadinessProbe": ({"runtime": {"name": "unprobed"}}, "spec.runtime.readiness"),
+    "TemplateUnbounded": ({"runtime": {"name": "loops"}}, "a loop is not allowed"),
+    "TemplateTooLarge": ({"runtime": {"name": "prints"}}, "renders to over 65536 characters"),
+    "InvalidSpec": ({"pod": {"serviceAccountName": "missing"}}, "missing"),
+}
+
+
+@rule("R0", "R21")
+async def test_bad_input_has_its_own_reason_and_never_touches_what_serves(
+    cluster: Cluster,
+) -> None:
+    runtimes = {
+        "unprobed": {"image": "a:1"},
+        "loops": {**PLAIN, "args": ["{% for i in range(1000000000) %}x{% endfor %}"]},
+        "prints": {**PLAIN, "args": ["{{ parameters.a }}" * 80]},
+    }
+    for name, spec in runtimes.items():
+        body = manifest("ModelRuntime", name, spec)
+        cluster.plane.kubectl("-n", cluster.namespace, "apply", "-f", "-", stdin=body)
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    [before] = await cluster.children(kinds.DEPLOYMENTS)
+    [record] = await cluster.children(kinds.RECORDS)
+    for reason, (spec, said) in BAD.items():
+        model = {"version": reason, **spec.get("model", {})}
+        own = {"runtime": None} if "format" in model else {}
+        if reason == "TemplateTooLarge":
+            own = {"runtime": {"name": "prints", "parameters": {"a": "x" * 1000}}}
+        cluster.apply("1", **{**spec, **own, "model": model})
+        assert said in await invalid(cluster, reason)
+        status = (await cluster.model())["status"]
+        assert condition(status, "Available")["status"] == "True"
+        assert status["stable"]["ready"] == 3
+    [after] = await cluster.children(kinds.DEPLOYMENTS)
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+    assert [r["metadata"]["uid"] for r in await cluster.children(kinds.RECORDS)] == [
+        record["metadata"]["uid"]
+    ]
+
+
 @rule("R21")
 async def test_format_that_none_or_two_serve_is_refused(cluster: Cluster) -> None:
     kubectl = cluster.plane.kubectl

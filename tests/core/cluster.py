@@ -171,6 +171,7 @@ class Cluster:
             pods=tuple(self.pods),
             service=self.service,
             autoscalers=tuple(self.autoscalers.values()),
+            pins=tuple(self.pinned.items()),
             rejection=self.rejection,
             runtime=self.runtime,
             annotations=tuple(sorted(self.annotations.items())),

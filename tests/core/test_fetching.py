@@ -50,6 +50,24 @@ def test_a_digest_in_the_spec_needs_no_first_pod() -> None:
     assert not cluster.run(30).pinned
 
 
+@pytest.mark.rule("R23")
+@pytest.mark.parametrize("digest", [None, "sha256:forged"])
+def test_a_pin_that_somebody_takes_away_or_changes_is_put_right_before_more_pods_start(
+    digest: str | None,
+) -> None:
+    cluster = Cluster(spec("1", model=URI)).run(30)
+    revision = cluster.revision("1")
+    cluster.pinned.pop(revision)
+    if digest:
+        cluster.pinned[revision] = digest
+    cluster.bytes = "sha256:swapped"
+    cluster.spec = spec("1", model=URI, scaling={"replicas": 5})
+    cluster.settle()
+    assert cluster.pinned == {revision: "sha256:one"}
+    cluster.run(30)
+    assert cluster.serving() == {"1": 3}
+
+
 @pytest.mark.rule("R7", "R9")
 @pytest.mark.parametrize("bake", ["0s", "600s"])
 def test_bytes_swapped_while_it_scales_up_stop_the_new_pods_and_nothing_else(bake: str) -> None:

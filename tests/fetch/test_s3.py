@@ -9,7 +9,10 @@ import signal
 import tarfile
 import time
 import zipfile
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,6 +134,35 @@ def test_wrong_credentials_are_refused_and_never_printed(fetcher: Fetcher, tmp_p
     assert "credentials.secretName" in done.report["message"]
     for secret in KEYS.values():
         assert secret not in done.output + str(done.report)
+
+
+def test_expired_credentials_say_so(fetcher: Fetcher, serve: Callable[[Any], str]) -> None:
+    """As S3 answers: 400 and not 403, and on HEAD without a word."""
+
+    class Late(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(400)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            text = (
+                "<Error><Code>ExpiredToken</Code><Message>The token has expired.</Message></Error>"
+            )
+            body = f'<?xml version="1.0"?>{text}'.encode()
+            self.send_response(400)
+            self.send_header("Content-Type", "application/xml")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    secret = {**KEYS, "AWS_SESSION_TOKEN": "a-session-that-is-over"}
+    done = fetcher.run("s3://models/fraud/7", "--endpoint", serve(Late), secret=secret)
+    assert (done.code, done.reason) == (10, "AccessDenied"), done.output
+    assert "may have expired" in done.report["message"]
 
 
 def test_half_a_secret_names_the_other_half(fetcher: Fetcher, s3: S3) -> None:

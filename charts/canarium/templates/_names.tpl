@@ -65,10 +65,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [canarium.dev]
   resources: [modeldeployments/finalizers]
   verbs: [update]
-# Later pods of a version know by them which bytes the first one fetched.
+# Later pods of a version know by them which bytes the first one fetched. Watched by our label, so
+# that one that is edited or deleted is put right.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [create, patch]
+  verbs: [list, watch, create, patch]
 - apiGroups: [apps]
   resources: [deployments, controllerrevisions]
   verbs: [get, list, watch, create, patch, delete]

@@ -156,6 +156,8 @@ class Observed:
     pods: tuple[Pod, ...] = ()
     service: Service | None = None
     autoscalers: tuple[Autoscaler, ...] = ()
+    #: Revision → the digest by which its later pods are told which bytes are theirs.
+    pins: tuple[tuple[str, str], ...] = ()
     rejection: Rejection | None = None
     #: Names of objects of ours to be that belong to someone else (R24).
     foreign: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ from canarium.core.rolling import rolling_out
 from canarium.core.settled import baking, invalid, rolled_back, steady
 from canarium.core.situation import Situation
 from canarium.core.starting import first_version
-from canarium.core.upkeep import notes, orphans, pruning, scaling
+from canarium.core.upkeep import notes, orphans, pinning, pruning, scaling
 
 
 def plan(
@@ -55,6 +55,8 @@ def plan(
         told = f"{draft.message}; {routed.reason}: {routed.message}"
         draft = replace(draft, message=told)
     actions = (
+        # First: what follows may start a pod, which reads it.
+        *pinning(s),
         *draft.actions,
         *s.router.upkeep(s, draft),
         *notes(s, draft),

@@ -73,6 +73,19 @@ def orphans(s: Situation) -> list[Action]:
     ]
 
 
+def pinning(s: Situation) -> list[Action]:
+    """Pins that somebody took away or changed, of revisions that may start pods (R23)."""
+    told = dict(s.observed.pins)
+    return [
+        Pin(record.revision, record.artifact)
+        for record in s.observed.records
+        if record.pins
+        and record.artifact
+        and told.get(record.revision) != record.artifact
+        and s.observed.deployment(record.revision)
+    ]
+
+
 def notes(s: Situation, draft: Draft) -> list[Action]:
     """Later facts on the wanted revision's record: its verdict (R9), commands consumed (R16), the
     bytes and the images that its pods have.

@@ -128,13 +128,11 @@ class Executor:
         if record is None:
             return
         body = workload.pin(parent, revision, record.uid, digest)
-        name = body["metadata"]["name"]
-        try:
-            await self._api.apply(kinds.CONFIG_MAPS, key[0], name, body, force=False)
-        except ApiError as error:
-            if error.conflict:
-                raise _conflict(kinds.CONFIG_MAPS, body) from error
-            raise _refusal(kinds.CONFIG_MAPS, body, error) from error
+        place = (key[0], body["metadata"]["name"])
+        known = self._store.caches[kinds.CONFIG_MAPS].items.get(place)
+        if known and known.owner != record.uid:
+            raise _conflict(kinds.CONFIG_MAPS, body)
+        await self._apply(kinds.CONFIG_MAPS, key, body)
 
     async def _asked(
         self, parent: Mapping[str, Any], revision: str, template: Mapping[str, Any]

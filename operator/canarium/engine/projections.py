@@ -17,6 +17,7 @@ from canarium.core.revision import Record, whole
 from canarium.core.routes import Backend
 from canarium.render import labels
 from canarium.render.catalog import Runtime
+from canarium.render.fetching import PIN_KEY
 
 F = TypeVar("F")
 Raw = dict[str, Any]
@@ -249,6 +250,12 @@ def autoscaler(raw: Raw) -> Child[Autoscaler]:
         high=spec["maxReplicas"],
     )
     return child(raw, fact, {"metadata": {"labels": meta.get("labels")}, "spec": spec})
+
+
+def pin(raw: Raw) -> Child[tuple[str, str]]:
+    """A revision, and the digest that its later pods are told. It belongs to the record."""
+    revision = raw["metadata"].get("labels", {}).get(labels.REVISION, "")
+    return child(raw, (revision, (raw.get("data") or {}).get(PIN_KEY, "")))
 
 
 @dataclass(frozen=True, slots=True)

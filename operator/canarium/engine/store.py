@@ -31,6 +31,7 @@ _PROJECTIONS: dict[Resource, Callable[[dict[str, Any]], Child[Any]]] = {
     kinds.SERVICES: projections.service,
     kinds.ENDPOINT_SLICES: projections.endpoints,
     kinds.AUTOSCALERS: projections.autoscaler,
+    kinds.CONFIG_MAPS: projections.pin,
     **dict.fromkeys(routes.ROUTES.values(), routes.route),
 }
 
@@ -111,6 +112,7 @@ class Store:
             slices = (c.fact for c in self.children(kinds.ENDPOINT_SLICES, key))
             return frozenset().union(*(one.names for one in slices if one.service == service))
 
+        kept = {c.uid for c in self.children(kinds.RECORDS, key) if c.owner == uid}
         services = ours(kinds.SERVICES)
         service = next((s for s in services if isinstance(s, Service)), None)
         found = [fact for resource in routes.ROUTES.values() for fact in ours(resource)]
@@ -127,6 +129,7 @@ class Store:
             gateways=self.gateways.named(spec, key[0]),
             unserved=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
             autoscalers=tuple(ours(kinds.AUTOSCALERS)),
+            pins=tuple(c.fact for c in self.children(kinds.CONFIG_MAPS, key) if c.owner in kept),
             rejection=rejection,
             foreign=tuple(sorted(foreign)),
             runtime=self.meant(key),

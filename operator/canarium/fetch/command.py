@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import resource
 import sys
 import time
 from collections.abc import Mapping
@@ -118,9 +119,15 @@ def _run(wanted: Wanted, address: Address, known: Credentials, hide: Redactor) -
         fetched = _brought(wanted, address, known, say)
     say(
         f"{address} is at {wanted.target}: {fetched.files} files, {amount(fetched.size)}, "
-        f"{fetched.digest}, {time.monotonic() - began:.1f} s"
+        f"{fetched.digest}, {time.monotonic() - began:.1f} s, {amount(_peak())} of memory at most"
     )
     return fetched
+
+
+def _peak() -> int:
+    """The most memory that this process has held, in bytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _in_place(wanted: Wanted, address: Address) -> Fetched:

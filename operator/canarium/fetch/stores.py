@@ -61,6 +61,20 @@ class Store:
         return None
 
 
+class Bucket(Store):
+    """A bucket of S3, whose answer to HEAD has no words: why it refuses is asked by a list."""
+
+    def entries(self) -> list[Entry]:
+        try:
+            return super().entries()
+        except FileNotFoundError:
+            raise
+        except OSError:
+            bucket, key, _ = self._system.split_path(self._path)
+            self._system.call_s3("list_objects_v2", Bucket=bucket, Prefix=key, MaxKeys=1)
+            raise
+
+
 class Hub(Store):
     """A repository of the Hugging Face hub, at the commit that its revision meant at first."""
 
@@ -115,7 +129,7 @@ def s3(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
         skip_instance_cache=True,
     )
     system.retries = 1
-    return Store(system, _joined(address), unpack=unpack)
+    return Bucket(system, _joined(address), unpack=unpack)
 
 
 def gs(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
