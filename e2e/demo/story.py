@@ -17,6 +17,7 @@ from story.images import ROOT
 from story.model import restarts
 
 NAMESPACE, NAME = "demo", "fraud"
+PATH = f"/apis/canarium.dev/v1alpha1/namespaces/{NAMESPACE}/modeldeployments/{NAME}"
 REQUEST = json.dumps(
     {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [[0.1, 0.2, 0.3, 0.4]]}]}
 ).encode()
@@ -191,7 +192,7 @@ class Story:
         self._kubectl("apply", "-f", "-", stdin=json.dumps(body))
 
     def _status(self) -> Status:
-        model = json.loads(self._kubectl("get", "md", NAME, "-o", "json"))
+        model = self._sandbox.get(PATH)
         status: Status = model.get("status", {})
         fresh = status.get("observedGeneration") == model["metadata"]["generation"]
         return (

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from sandbox import clients, machine, paths
+from sandbox.api import Api
 from sandbox.backends import Backend, NotOffered, backend
 from sandbox.choice import choose
 from sandbox.forwarding import Forward
@@ -119,6 +121,17 @@ class Sandbox:
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
         """What kubectl prints; CalledProcessError carries its complaint in `stderr`."""
         return self._client("kubectl", words, stdin)
+
+    def get(self, path: str) -> Any:
+        """The object at a path of the API, or None: for what is asked again and again, since a
+        kubectl each time would take the processor that the cluster needs. Raises OSError."""
+        if self.mode in (Mode.KIND, Mode.EXTERNAL):
+            return json.loads(self.kubectl("get", "--raw", path))
+        return self._api.get(path)
+
+    @cached_property
+    def _api(self) -> Api:
+        return Api(self.kubeconfig)
 
     def helm(self, *words: str, stdin: str | None = None) -> str:
         """What helm prints; CalledProcessError carries its complaint in `stderr`."""

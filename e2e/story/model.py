@@ -76,7 +76,9 @@ class World:
         return way.url
 
     def model(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.kubectl("get", "md", "story", "-o", "json"))
+        group = "/apis/canarium.dev/v1alpha1"
+        path = f"{group}/namespaces/{self.namespace}/modeldeployments/story"
+        found: dict[str, Any] = self.sandbox.get(path)
         return found
 
     def until(

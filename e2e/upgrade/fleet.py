@@ -10,6 +10,7 @@ from typing import Any
 from sandbox import Sandbox
 
 NAMESPACE = "fleet"
+_MODELS = f"/apis/canarium.dev/v1alpha1/namespaces/{NAMESPACE}/modeldeployments"
 _CHILDREN = "deployments,services,controllerrevisions,horizontalpodautoscalers"
 #: Model → the versions that it is given, one after the other has settled, and its phase then.
 PHASES = {
@@ -74,7 +75,7 @@ class Fleet:
         end = time.monotonic() + seconds
         status: dict[str, Any] = {}
         while time.monotonic() < end:
-            model = json.loads(self.kubectl("get", "md", name, "-o", "json"))
+            model = self._sandbox.get(f"{_MODELS}/{name}")
             status = model.get("status", {})
             fresh = status.get("observedGeneration") == model["metadata"]["generation"]
             if fresh and holds(status):
