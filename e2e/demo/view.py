@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 
 @dataclass
@@ -36,7 +37,10 @@ class View:
             self._live.start()
 
     def say(self, text: str) -> None:
-        self.console.print(f"[dim]{time.monotonic() - self._began:6.1f}s[/dim]  {text}")
+        """One line: what is said may hold brackets, which are no markup, and is not wrapped where
+        nobody watches."""
+        line = Text.assemble((f"{time.monotonic() - self._began:6.1f}s", "dim"), "  ", text)
+        self.console.print(line, soft_wrap=not self.console.is_terminal)
 
     def show(self, message: str, counts: Counter[str | None]) -> None:
         """The model's own words, and who answered in the last seconds."""
