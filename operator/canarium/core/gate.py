@@ -10,7 +10,9 @@ from canarium.core.plan import Event
 from canarium.core.situation import Situation
 
 #: Reasons for which the spec, not the version, has to be put right.
-SPEC_AT_FAULT = frozenset({"InvalidQuery", "NoSuchMetric", "NoMatch", "InvalidCredentials"})
+SPEC_AT_FAULT = frozenset(
+    {"InvalidQuery", "NoSuchMetric", "NoMatch", "InvalidCredentials", "InvalidConfigMap"}
+)
 
 
 def smoke(s: Situation) -> Cause | bool:

@@ -17,6 +17,14 @@ from canarium.signals.prometheus import Endpoint
 class Unavailable(Exception):
     """A Secret or ConfigMap cannot be used; the text names it and never carries its content."""
 
+    reason = "InvalidCredentials"
+
+
+class NoContent(Unavailable):
+    """A ConfigMap does not hold what is named."""
+
+    reason = "InvalidConfigMap"
+
 
 async def endpoint(
     api: Api, namespace: str, url: str, authentication: Authentication | None, patience: float
@@ -49,12 +57,12 @@ async def endpoint(
 
 
 async def text(api: Api, namespace: str, source: ConfigMapKey) -> str:
-    """The content of a ConfigMap's key. Raises Unavailable."""
+    """The content of a ConfigMap's key. Raises NoContent."""
     try:
         raw = await api.get(kinds.CONFIG_MAPS, namespace, source.name)
     except ApiError as error:
-        raise Unavailable(f"ConfigMap {source.name}: {error.message or error.reason}") from error
+        raise NoContent(f"ConfigMap {source.name}: {error.message or error.reason}") from error
     found: str | None = (raw.get("data") or {}).get(source.key)
     if found is None:
-        raise Unavailable(f"ConfigMap {source.name} has no key {source.key}")
+        raise NoContent(f"ConfigMap {source.name} has no key {source.key}")
     return found

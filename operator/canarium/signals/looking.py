@@ -134,7 +134,7 @@ class Looker:
             if check.answers:
                 return await self._answers(scene, watch, check.answers)
         except Unavailable as error:
-            return Missing(str(error), error=True, reason="InvalidCredentials")
+            return Missing(str(error), error=True, reason=error.reason)
         except (BadTemplate, BadPath) as error:
             return Missing(str(error), error=True, reason="InvalidQuery")
         measure = measure_for(check, scene.server(revision))

@@ -86,7 +86,9 @@ class Signals:
             known.tests = tests
             if known.report is None and (known.testing is None or known.testing.done()):
                 known.testing = asyncio.create_task(self._test(key, known, asked.smoke))
-        if asked.watch != before.watch or (asked.watch and known.watching is None):
+        # A watch ends by itself while there is nothing to look at, such as a spec that is invalid.
+        idle = known.watching is None or known.watching.done()
+        if asked.watch != before.watch or (asked.watch and idle):
             _cancel(known.watching)
             known.watching = known.evidence = None
             if asked.watch:

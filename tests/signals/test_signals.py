@@ -1,0 +1,109 @@
+"""The background work: what is asked for is done, again where it could not be, and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from canarium.api.model import Rollout
+from canarium.api.smoke import SmokeTest
+from canarium.core.observed import SmokeReport
+from canarium.core.plan import Asked, Watch
+from canarium.kube.faults import ApiError
+from canarium.kube.timing import Timing
+from canarium.signals.scene import Place, Scene
+from canarium.signals.signals import Signals
+from canarium.signals.smoke import Target
+from canarium.signals.web import Web
+from signals.conftest import Served
+
+rule = pytest.mark.rule
+KEY = ("risk", "fraud")
+BODY = {"configMap": {"name": "bodies", "key": "one"}}
+
+
+class Fake:
+    """A model with one ready pod of revision `r`, one ConfigMap perhaps, and a clock that is
+    pushed on by whoever sleeps."""
+
+    def __init__(self, served: Served) -> None:
+        self.bodies: dict[str, str] | None = None
+        self.wakes: list[bool] = []
+        self.naps = 0
+        self.news = asyncio.Event()
+        self.rollout: Rollout | None = Rollout.model_validate(
+            {"analysis": {"interval": "1s", "checks": [{"name": "e", "metric": "ErrorRate"}]}}
+        )
+        self._place = Place(Target("pod-a", "127.0.0.1", served.port))
+
+    async def get(self, *_: Any) -> dict[str, Any]:
+        if self.bodies is None:
+            raise ApiError(404, "NotFound", 'configmaps "bodies" not found')
+        return {"data": self.bodies}
+
+    def scene(self, key: tuple[str, str]) -> Scene | None:
+        pods = {"r": (self._place,)}
+        return Scene(*key, self.rollout, pods=pods) if self.rollout else None
+
+    async def sleep(self, seconds: float) -> None:
+        self.naps += 1
+        self.news.set()
+        await asyncio.sleep(0.01)
+
+    async def until(self, holds: Any) -> None:
+        """Waits for naps and wakes until `holds()`."""
+        async with asyncio.timeout(5):
+            while not holds():
+                self.news.clear()
+                await self.news.wait()
+
+
+@pytest.fixture
+def fake(served: Served) -> Fake:
+    return Fake(served)
+
+
+@pytest_asyncio.fixture
+async def signals(fake: Fake) -> AsyncIterator[Signals]:
+    def wake(key: tuple[str, str], urgent: bool) -> None:
+        fake.wakes.append(urgent)
+        fake.news.set()
+
+    timing = Timing(sleep=fake.sleep)
+    made = Signals(fake, Web(loopback=True), fake.scene, wake, timing)  # type: ignore[arg-type]
+    yield made
+    await made.close()
+
+
+@rule("R4", "R21")
+async def test_test_without_its_body_is_told_once_and_done_when_the_body_comes(
+    fake: Fake, signals: Signals, served: Served
+) -> None:
+    test = SmokeTest.model_validate({"path": "/predict", "bodyFrom": BODY})
+    signals.want(KEY, Asked(smoke="r"), (test,))
+    await fake.until(lambda: fake.naps >= 3)
+    report, _ = signals.facts(KEY)
+    assert report is not None
+    assert report.unusable
+    assert report.message.startswith("spec.rollout.smokeTests[0].bodyFrom: ConfigMap bodies: ")
+    assert fake.wakes == [False], "the same fault is no news"
+    fake.bodies = {"one": '{"n": 1}'}
+    await fake.until(lambda: signals.facts(KEY)[0] == SmokeReport("r", True, asked=1))
+    assert served.requests == [("POST", "/predict", b'{"n": 1}')]
+
+
+@rule("R17")
+async def test_watch_that_had_nothing_to_look_at_is_taken_up_again(
+    fake: Fake, signals: Signals
+) -> None:
+    rollout, fake.rollout = fake.rollout, None
+    asked = Asked(watch=Watch("r", "s", 0.0))
+    signals.want(KEY, asked, ())
+    await asyncio.sleep(0.05)
+    fake.rollout = rollout
+    signals.want(KEY, asked, ())
+    await fake.until(lambda: signals.facts(KEY)[1] is not None)
