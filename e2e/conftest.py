@@ -6,12 +6,13 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox import Mode, Options, Sandbox
+from story.figures import FIGURES, tables
 from story.images import operator_image, server_images
 from story.install import install
 from story.model import World
@@ -34,6 +35,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Notes what was measured: `figures(table, column=…)`. The tables end the run's output."""
+
+    def note(table: str, **row: object) -> None:
+        # By the report, since the test may run in another process than the summary.
+        shown = {column: str(value) for column, value in row.items()}
+        request.node.user_properties.append((f"{FIGURES}{table}", shown))
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [r for found in terminalreporter.stats.values() for r in found]
+    for title, lines in tables(reports):
+        terminalreporter.write_sep("-", title)
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +80,8 @@ def node(
 
 def denied(sandbox: Sandbox) -> list[str]:
     """What the operator asked for without the right to it."""
-    events = map(json.loads, filter(_OPERATOR.search, sandbox.audit_log.open()))
+    with sandbox.audit_log.open() as log:
+        events = [json.loads(line) for line in log if _OPERATOR.search(line)]
     return sorted(
         {
             f"{e['verb']} {e['requestURI'].split('?')[0]}"

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from sandbox import Forward, Sandbox
-from servers.images import MODELS, server_images, train
+from servers.images import MLSERVER, MODELS, PYTHON_SERVERS, server_images, train
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "runtimes"
 NAMESPACE = "servers"
@@ -36,6 +36,9 @@ class Served:
     example: str
     image: str
     model: str
+    #: Package and version of the server, and what makes its predictions.
+    server: str
+    behind: str
     ask: Callable[[list[list[float]]], Any]
     read: Callable[[Any], list[Any]]
 
@@ -46,15 +49,29 @@ def _rows(found: list[list[float]]) -> list[float]:
 
 SERVED = (
     Served(
-        "mlserver-sklearn", "mlserver-sklearn", "sklearn", infer, lambda a: a["outputs"][0]["data"]
+        "mlserver-sklearn",
+        "mlserver-sklearn",
+        "sklearn",
+        MLSERVER[0],
+        "scikit-learn",
+        infer,
+        lambda a: a["outputs"][0]["data"],
     ),
     Served(
-        "mlserver-xgboost", "mlserver-xgboost", "xgboost", infer, lambda a: a["outputs"][0]["data"]
+        "mlserver-xgboost",
+        "mlserver-xgboost",
+        "xgboost",
+        MLSERVER[0],
+        "XGBoost",
+        infer,
+        lambda a: a["outputs"][0]["data"],
     ),
     Served(
         "kserve-sklearn",
         "kserve-onnx",
         "onnx",
+        PYTHON_SERVERS[0],
+        "ONNX Runtime",
         lambda rows: {"instances": rows},
         lambda a: _rows(a["predictions"]),
     ),
@@ -62,6 +79,8 @@ SERVED = (
         "litserve",
         "litserve-onnx",
         "onnx",
+        PYTHON_SERVERS[1],
+        "ONNX Runtime",
         lambda rows: {"input": rows},
         lambda a: _rows(a["output"]),
     ),
@@ -115,7 +134,7 @@ def test_server_answers_what_its_model_says(
     node: Sandbox,
     servers: dict[str, float],
     served: Served,
-    record_property: Callable[[str, object], None],
+    figures: Callable[..., None],
 ) -> None:
     expected = json.loads((MODELS / f"{served.model}.json").read_text())
     name = served.example
@@ -135,9 +154,14 @@ def test_server_answers_what_its_model_says(
         answered = _ask(way, path, served, expected)
     finally:
         way.close()
-    record_property("seconds from apply to Ready", round(servers[name], 1))
-    record_property("requests answered", answered)
-    print(f"{name}: Ready after {servers[name]:.1f} s, {answered} requests answered")
+    figures(
+        "model servers from PyPI",
+        runtime=name,
+        server=served.server.replace("==", " "),
+        model_by=served.behind,
+        apply_to_Ready=f"{servers[name]:.1f} s",
+        requests_answered=f"{answered} of {REQUESTS}",
+    )
     assert answered == REQUESTS
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -79,14 +80,19 @@ def server_images(models: Path) -> list[Image]:
 
 
 def train() -> Path:
-    """Makes the models with the very libraries that serve them; their folder."""
-    venv = MODELS.parent / "venv"
-    python, done = venv / "bin" / "python", venv / "done"
-    wanted = "\n".join(TRAINING)
-    if not done.exists() or done.read_text() != wanted:
-        shutil.rmtree(venv, ignore_errors=True)
+    """Makes the models with the very libraries that serve them, once; their folder."""
+    script = HERE / "train.py"
+    wanted = "\n".join([*TRAINING, hashlib.sha256(script.read_bytes()).hexdigest()])
+    done = MODELS.parent / "done"
+    with paths.locked(MODELS.parent / ".lock"):
+        if done.exists() and done.read_text() == wanted:
+            return MODELS
+        venv = MODELS.parent / "venv"
+        for stale in (venv, MODELS):
+            shutil.rmtree(stale, ignore_errors=True)
+        python = venv / "bin" / "python"
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
         subprocess.run([python, "-m", "pip", "install", "-q", *TRAINING], check=True)
+        subprocess.run([python, script, MODELS], check=True, capture_output=True)
         done.write_text(wanted)
-    subprocess.run([python, HERE / "train.py", MODELS], check=True, capture_output=True)
     return MODELS

@@ -1,0 +1,287 @@
+"""Models fetched by real pods from real stores, and all that goes wrong there.
+
+Everything is applied at once and waited for side by side; the tests then look at what has come.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from fetching.stores import IMAGE, LARGE, NAMESPACE, STORES, Stores, image, start
+from sandbox import Forward, Sandbox
+from story.client import Client
+from story.images import fetch_image
+
+WITHIN = 90.0
+SMALL = {"medium": "Memory", "sizeLimit": "32Mi"}
+
+
+@dataclass
+class Fetching:
+    """The models of the namespace: what they were asked to be, and what became of them."""
+
+    node: Sandbox
+    stores: Stores
+    began: dict[str, float] = field(default_factory=dict)
+    taken: dict[str, float] = field(default_factory=dict)
+    ways: list[Forward] = field(default_factory=list)
+
+    def kubectl(self, *words: str, stdin: str | None = None) -> str:
+        return self.node.kubectl("-n", NAMESPACE, *words, stdin=stdin)
+
+    def apply(self, models: dict[str, dict[str, Any]]) -> None:
+        items = [body(name, **spec) for name, spec in models.items()]
+        whole = {"apiVersion": "v1", "kind": "List", "items": items}
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(whole))
+        now = time.monotonic()
+        self.began.update(dict.fromkeys(models, now))
+
+    def until(self, wanted: dict[str, Callable[[dict[str, Any]], bool]]) -> None:
+        """Waits for all at once; each is given the status of its model, of the present spec."""
+        missing, end = dict(wanted), time.monotonic() + WITHIN
+        found: dict[str, Any] = {}
+        while missing and time.monotonic() < end:
+            items = json.loads(self.kubectl("get", "md", "-o", "json"))["items"]
+            found = {item["metadata"]["name"]: item for item in items}
+            for name, holds in list(missing.items()):
+                status = found[name].get("status", {})
+                fresh = status.get("observedGeneration") == found[name]["metadata"]["generation"]
+                if fresh and holds(status):
+                    self.taken[name] = time.monotonic() - self.began[name]
+                    del missing[name]
+            time.sleep(0.2)
+        said = {name: found[name].get("status", {}).get("message") for name in missing}
+        pods = self.kubectl("get", "pods", "-o", "wide") if missing else ""
+        assert not missing, f"{json.dumps(said, indent=1)}\n{pods}"
+
+    def status(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.kubectl("get", "md", name, "-o", "json"))
+        return dict(found["status"])
+
+    def log(self, name: str) -> str:
+        """What the fetchers of a model have printed, all tries of the present ones."""
+        label = f"canarium.dev/model={name}"
+        return self.kubectl("logs", "-l", label, "-c", "fetch", "--tail=-1")
+
+    def url(self, name: str) -> str:
+        address = self.kubectl("get", "service", name, "-o", "jsonpath={.spec.clusterIP}")
+        way = self.node.forward(f"{address}:80")
+        self.ways.append(way)
+        return f"{way.url}/version"
+
+
+def body(
+    name: str, uri: str, replicas: int = 1, folder: str = "/mnt/models", **spec: Any
+) -> dict[str, Any]:
+    """A model whose server shows the files of its folder; `model` and others lie over it."""
+    model = {"uri": uri, **spec.pop("model", {})}
+    serve = ["python3", "-m", "http.server", "8080", "--directory", folder]
+    ready = {"path": "/version", "periodSeconds": 1}
+    return {
+        "apiVersion": "canarium.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": name},
+        "spec": {
+            "model": model,
+            "runtime": {"image": IMAGE, "command": serve, "readiness": ready},
+            "scaling": {"replicas": replicas},
+            "rollout": {"steps": [{"weight": 50}], "bakeTime": "0s"},
+            **spec,
+        },
+    }
+
+
+def ready(status: dict[str, Any]) -> bool:
+    assert "failure" not in status, status["failure"]
+    return {c["type"]: c["status"] for c in status.get("conditions", ())}.get("Ready") == "True"
+
+
+def not_ready(reason: str) -> Callable[[dict[str, Any]], bool]:
+    def holds(status: dict[str, Any]) -> bool:
+        found = {c["type"]: c for c in status.get("conditions", ())}.get("Ready", {})
+        return (found.get("status"), found.get("reason")) == ("False", reason)
+
+    return holds
+
+
+def failed(reason: str) -> Callable[[dict[str, Any]], bool]:
+    def holds(status: dict[str, Any]) -> bool:
+        failure = status.get("failure")
+        assert failure is None or failure["reason"] == reason, failure
+        return failure is not None
+
+    return holds
+
+
+def good(stores: Stores) -> dict[str, dict[str, Any]]:
+    """A model per kind of store, and some that have it hard."""
+    reads = {"endpoint": stores.s3, "credentials": {"secretName": "reader"}}
+    return {
+        "s3": {"uri": "s3://models/fraud/", "model": reads},
+        "web": {"uri": f"{stores.web}/fraud.tar.gz"},
+        "claim": {"uri": "pvc://models/fraud/7"},
+        "registry": {
+            "uri": f"oci://{stores.registry}/models/fraud:1",
+            "model": {"endpoint": f"http://{stores.registry}"},
+        },
+        "inside": {"uri": "file:///models/fraud", "folder": "/models/fraud"},
+        "swapped": {"uri": "s3://models/swapped", "model": reads},
+        "interrupted": {"uri": "s3://models/large", "model": reads},
+        "gigabyte": {"uri": f"{stores.web}/large"},
+    }
+
+
+def hopeless(stores: Stores) -> dict[str, dict[str, Any]]:
+    """First versions that do not fit their disk: one says its size, the other grows."""
+    volume = {"name": "canarium-model", "emptyDir": SMALL}
+    small = {"podTemplate": {"spec": {"volumes": [volume]}}}
+    reads = {"endpoint": stores.s3, "credentials": {"secretName": "reader"}}
+    return {
+        "too-large": {"uri": f"{stores.web}/large", **small},
+        "too-wide": {"uri": "s3://models/wide.tar.gz", "model": reads, **small},
+    }
+
+
+def bad(stores: Stores) -> dict[str, dict[str, Any]]:
+    """The next versions of models that serve, each with another fault."""
+    known = good(stores)
+    nobody = {"endpoint": stores.s3, "credentials": {"secretName": "nobody"}}
+    other = {**known["registry"]["model"], "digest": f"sha256:{'0' * 64}"}
+    return {
+        "s3": {"uri": "s3://models/fraud", "model": {**nobody, "version": "2"}},
+        "web": {"uri": f"{stores.web}/nothing.tar.gz"},
+        "claim": {"uri": "pvc://models/fraud/8"},
+        "registry": {**known["registry"], "model": other},
+    }
+
+
+REASONS = {
+    "s3": "AccessDenied",
+    "web": "NotFound",
+    "claim": "NotFound",
+    "registry": "DigestMismatch",
+}
+
+
+@pytest.fixture(scope="module")
+def fetched(node: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fetching]:
+    """All good models Ready, all hopeless ones failed."""
+    node.load([image(), fetch_image()])
+    stores = start(node, tmp_path_factory.mktemp("claim") / "disk")
+    world = Fetching(node, stores)
+    try:
+        world.apply({**good(stores), **hopeless(stores)})
+        wanted: dict[str, Callable[[dict[str, Any]], bool]] = dict.fromkeys(good(stores), ready)
+        world.until({**wanted, **dict.fromkeys(hopeless(stores), failed("NoSpace"))})
+        yield world
+    finally:
+        for way in world.ways:
+            way.close()
+        for name in (NAMESPACE, STORES):
+            node.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+        node.kubectl("delete", "pv", "fetching", "--wait=false", "--ignore-not-found")
+
+
+@pytest.fixture(scope="module")
+def spoiled(fetched: Fetching) -> Iterator[dict[str, Client]]:
+    """The same after the next versions were bad, and bytes were swapped; each model's client."""
+    clients = {}
+    for name in (*bad(fetched.stores), "swapped"):
+        url = fetched.url(name)
+        clients[name] = Client(url, rate=10)
+    try:
+        fetched.stores.put("models/swapped/version", b"two")
+        fetched.apply(bad(fetched.stores))
+        fetched.began["swapped"] = time.monotonic()
+        scale = '{"spec":{"scaling":{"replicas":3}}}'
+        fetched.kubectl("patch", "md", "swapped", "--type=merge", "-p", scale)
+        rolled_back = {name: failed(reason) for name, reason in REASONS.items()}
+        fetched.until({**rolled_back, "swapped": not_ready("ArtifactChanged")})
+        yield clients
+    finally:
+        for client in clients.values():
+            client.stop()
+
+
+@pytest.mark.parametrize("name", ["s3", "web", "claim", "registry", "inside"])
+def test_a_model_comes_from_each_kind_of_store(
+    fetched: Fetching, figures: Callable[..., None], name: str
+) -> None:
+    with urllib.request.urlopen(fetched.url(name), timeout=10) as answer:
+        assert answer.read() == b"one"
+    artifact = fetched.status(name)["stable"].get("artifact")
+    assert bool(artifact) == (name != "inside")
+    seconds = f"{fetched.taken[name]:.1f}"
+    uri = re.sub(r"\d+\.\d+\.\d+\.\d+", "…", good(fetched.stores)[name]["uri"])
+    figures("models from stores", uri=uri, seconds_to_Ready=seconds)
+
+
+def test_a_store_that_dies_in_the_middle_and_comes_back_is_gone_on_with(
+    fetched: Fetching, figures: Callable[..., None]
+) -> None:
+    [s3] = json.loads(fetched.node.kubectl("-n", STORES, "get", "pods", "-o", "json"))["items"]
+    restarts = {c["name"]: c["restartCount"] for c in s3["status"]["containerStatuses"]}
+    assert restarts["s3"] == 1
+    log = fetched.log("interrupted")
+    assert "again in" in log
+    assert log.count("s3://models/large: 2 files") == 1, "it must be one and the same process"
+    taken = f"{fetched.taken['interrupted']:.1f}"
+    figures("models from stores", uri="s3://, killed and back", seconds_to_Ready=taken)
+
+
+def test_a_gigabyte_comes_in_bounded_memory_and_says_how_far_it_is(
+    fetched: Fetching, figures: Callable[..., None]
+) -> None:
+    log = fetched.log("gigabyte")
+    assert re.search(r"fetched .* of 1\.0 GB \(\d+ %\), .*/s", log), log
+    found = re.search(r"2 files, 1\.0 GB, sha256:\w+, ([\d.]+) s, ([\d.]+) MB of memory", log)
+    assert found, log
+    assert float(found[2]) < 200
+    what = f"http://, {LARGE / 1e9:g} GB: {found[1]} s to fetch, {found[2]} MB of memory at most"
+    taken = f"{fetched.taken['gigabyte']:.1f}"
+    figures("models from stores", uri=what, seconds_to_Ready=taken)
+
+
+@pytest.mark.rule("R7")
+@pytest.mark.parametrize(
+    ("name", "said"), [("too-large", "are free"), ("too-wide", "the disk is full")]
+)
+def test_a_full_disk_is_said(fetched: Fetching, name: str, said: str) -> None:
+    failure = fetched.status(name)["failure"]
+    assert said in failure["message"]
+    assert "give the pod more room" in failure["message"]
+
+
+@pytest.mark.rule("R4", "R7", "R9")
+@pytest.mark.parametrize(("name", "reason"), REASONS.items())
+def test_a_version_that_cannot_be_fetched_harms_nobody(
+    fetched: Fetching, spoiled: dict[str, Client], name: str, reason: str
+) -> None:
+    status = fetched.status(name)
+    assert status["failure"]["reason"] == reason
+    assert set(spoiled[name].since(0)) == {"one"}, spoiled[name].faults()
+    assert "a-secret-of" not in json.dumps(status)
+
+
+@pytest.mark.rule("R0", "R7")
+def test_bytes_swapped_while_it_scales_up_start_nothing_and_end_nothing(
+    fetched: Fetching, spoiled: dict[str, Client]
+) -> None:
+    status = fetched.status("swapped")
+    assert "failure" not in status
+    assert status["stable"]["ready"] == 1
+    assert "other bytes" in status["message"]
+    assert set(spoiled["swapped"].since(0)) == {"one"}, spoiled["swapped"].faults()
+    # The old bytes are back: the kubelet's next try is let in.
+    fetched.stores.put("models/swapped/version", b"one")
+    fetched.until({"swapped": ready})
+    assert fetched.status("swapped")["stable"]["ready"] == 3
+    assert set(spoiled["swapped"].since(0)) == {"one"}, spoiled["swapped"].faults()
