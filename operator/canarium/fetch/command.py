@@ -8,7 +8,7 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,7 +114,7 @@ def _run(wanted: Wanted, address: Address, known: Credentials, hide: Redactor) -
         print(hide(text), flush=True)
 
     if wanted.in_place:
-        fetched = _in_place(wanted, address)
+        fetched = _in_place(wanted, address, say)
     else:
         fetched = _brought(wanted, address, known, say)
     say(
@@ -130,20 +130,22 @@ def _peak() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def _in_place(wanted: Wanted, address: Address) -> Fetched:
+def _in_place(wanted: Wanted, address: Address, say: Callable[[str], None]) -> Fetched:
     if not wanted.target.exists():
         raise Fault("NotFound", f"{address} is not there")
     if not wanted.target.is_dir():
         text = f"{address} is a file, and a volume is mounted as a folder: name its folder"
         raise Fault("InvalidUri", text)
-    summary = of_tree(wanted.target)
+    # A large claim takes minutes to read, and nothing else would tell of it.
+    summary = of_tree(wanted.target, Progress("checked", None, say).add)
     _whole(summary, address)
     _verified(wanted, summary.digest, None)
     return Fetched(summary.digest, summary.files, summary.size)
 
 
-def _brought(wanted: Wanted, address: Address, known: Credentials, say: object) -> Fetched:
-    assert callable(say)
+def _brought(
+    wanted: Wanted, address: Address, known: Credentials, say: Callable[[str], None]
+) -> Fetched:
     place = Place(wanted.target)
     place.prepare()
     before = place.note()
