@@ -12,7 +12,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from canarium.kube import kinds
@@ -29,7 +29,10 @@ class Kubelet:
         self._client = client
         self._address = itertools.count(10)
         self.crashed: set[str] = set()
-        self._registered = False
+        self._registered: set[str] = set()
+        #: The node that takes new pods, and nodes that are lost: they say and do nothing.
+        self.home = "node"
+        self.lost: set[str] = set()
         #: The digest of what fetchers find.
         self.bytes = "sha256:one"
 
@@ -55,15 +58,14 @@ class Kubelet:
             await asyncio.sleep(_PERIOD)
 
     async def _round(self) -> None:
-        if not self._registered:
+        home = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self.home}}
+        if self.home not in self._registered:
             try:
-                await self._client.create(
-                    NODES, None, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}}
-                )
+                await self._client.create(NODES, None, home)
             except ApiError as error:
                 if not error.already_exists:
                     raise
-            self._registered = True
+            self._registered.add(self.home)
         pods = (await self._client.list(kinds.PODS))["items"]
         await asyncio.gather(*(self._tend(pod) for pod in pods))
 
@@ -74,8 +76,62 @@ class Kubelet:
             if pod["metadata"]["labels"].get("canarium.dev/revision") == revision:
                 await self._status(pod, ready=False, exited=1)
 
+    async def unready(self, pod: dict[str, Any], *, seconds: float, lost: bool) -> None:
+        """A pod turned unready so long ago: its node is lost, as the node controller tells it, or
+        its probe fails, as the kubelet does."""
+        began = datetime.now(UTC) - timedelta(seconds=2 * seconds)
+        since = datetime.now(UTC) - timedelta(seconds=seconds)
+        times = [t.isoformat(timespec="seconds").replace("+00:00", "Z") for t in (began, since)]
+        status = (await self._get(pod))["status"]
+        for condition in status["conditions"]:
+            if condition["type"] == "Ready" or (
+                not lost and condition["type"] == "ContainersReady"
+            ):
+                condition |= {"status": "False", "lastTransitionTime": times[1]}
+                condition |= {"reason": "NodeNotReady"} if lost else {}
+        for container in status["containerStatuses"]:
+            container["state"] = {"running": {"startedAt": times[0]}}
+            container["ready"] = lost
+        await self._patch(pod, status)
+
+    async def disrupt(self, pod: dict[str, Any]) -> None:
+        """What the taint controller does to a pod of a lost node: marks and deletes it."""
+        status = (await self._get(pod))["status"]
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        mark = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "DeletionByTaintManager",
+            "lastTransitionTime": now,
+        }
+        await self._patch(pod, {"conditions": [*status["conditions"], mark]})
+        meta = pod["metadata"]
+        await self._client.delete(kinds.PODS, meta["namespace"], meta["name"], meta["uid"])
+
+    async def evict(self, pod: dict[str, Any]) -> None:
+        """Asks for an eviction, as a drain does."""
+        meta = pod["metadata"]
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"namespace": meta["namespace"], "name": meta["name"]},
+        }
+        path = kinds.PODS.path(meta["namespace"], meta["name"], "eviction")
+        await self._client.post(path, eviction)
+
+    async def _get(self, pod: dict[str, Any]) -> dict[str, Any]:
+        meta = pod["metadata"]
+        return await self._client.get(kinds.PODS, meta["namespace"], meta["name"])
+
+    async def _patch(self, pod: dict[str, Any], status: dict[str, Any]) -> None:
+        meta = pod["metadata"]
+        where = (kinds.PODS, meta["namespace"], meta["name"])
+        await self._client.merge(*where, {"status": status}, "status")
+
     async def _tend(self, pod: dict[str, Any]) -> None:
         meta = pod["metadata"]
+        if pod["spec"].get("nodeName") in self.lost:
+            return
         try:
             if "deletionTimestamp" in meta:
                 await self._client.delete_now(kinds.PODS, meta["namespace"], meta["name"])
@@ -122,7 +178,7 @@ class Kubelet:
                 "apiVersion": "v1",
                 "kind": "Binding",
                 "metadata": {"name": meta["name"]},
-                "target": {"apiVersion": "v1", "kind": "Node", "name": "node"},
+                "target": {"apiVersion": "v1", "kind": "Node", "name": self.home},
             },
         )
 

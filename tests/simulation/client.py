@@ -219,10 +219,10 @@ class Connection:
                 if wait <= 1e-6:
                     stream.version = change.version
                     quiet_since = loop.time()
-                    if label not in change.object["metadata"].get("labels", {}) and label:
-                        continue
+                    event = _event(change, label)
                     for _ in range(2 if resource.plural in self._faults.double else 1):
-                        yield _event(change)
+                        if event:
+                            yield clone(event)
                     continue
             elif wait <= 0:
                 quiet_since = loop.time()
@@ -262,8 +262,19 @@ class _Stream:
         self.woken = asyncio.Event()
 
 
-def _event(change: Change) -> Body:
-    return {"type": change.type, "object": clone(change.object)}
+def _event(change: Change, label: str) -> Body | None:
+    """What a watch with a selector is told: of an object that lost its label, that it is gone."""
+    if not label or _has(change.object, label):
+        return {"type": change.type, "object": change.object}
+    if change.before is None or not _has(change.before, label):
+        return None
+    version = change.object["metadata"]["resourceVersion"]
+    meta = {**change.before["metadata"], "resourceVersion": version}
+    return {"type": "DELETED", "object": {**change.before, "metadata": meta}}
+
+
+def _has(obj: Body, label: str) -> bool:
+    return label in (obj["metadata"].get("labels") or {})
 
 
 def _copy(body: Body) -> Body:

@@ -35,6 +35,20 @@ class Meddling(Frame):
             self.witness.forgive()
         self.let(after)
 
+    @rule(
+        kind=st.sampled_from((kinds.DEPLOYMENTS, kinds.SERVICES, kinds.AUTOSCALERS)),
+        which=st.integers(0, 3),
+        after=SHORT,
+    )
+    def child_loses_its_labels(self, kind: Any, which: int, after: float) -> None:
+        found = list(self.world.server.all(kind, labels.MODEL))
+        if found:
+            meta = found[which % len(found)]["metadata"]
+            patch = {"metadata": {"labels": {labels.MODEL: None}}}
+            key = (meta["namespace"], meta["name"])
+            self.world.server.merge(kind, key, patch, PERSON)
+        self.let(after)
+
     @rule(which=st.integers(0, 3), what=st.sampled_from(("image", "replicas")), after=SHORT)
     def deployment_is_edited(self, which: int, what: str, after: float) -> None:
         found = list(self.world.server.all(kinds.DEPLOYMENTS, labels.MODEL))

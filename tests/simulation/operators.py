@@ -21,6 +21,7 @@ from canarium.engine.store import Key, Store
 from canarium.kube import kinds
 from canarium.kube.faults import ApiError
 from canarium.kube.timing import Timing
+from canarium.render import labels
 from simulation.client import Connection, Death, Faults
 from simulation.clock import VirtualLoop
 from simulation.server import Write
@@ -74,7 +75,7 @@ class Deciding:
         self._store = Store(self._queue.add)
         self._reconciler = Reconciler(self._connection, self._store, self._queue, timing)
         for resource, cache in self._store.caches.items():
-            for obj in self._world.server.all(resource):
+            for obj in self._world.server.all(resource, labels.MODEL):
                 cache.observe(obj)
         for obj in self._world.server.all(kinds.MODELS):
             self._store.parents.observe(obj)
@@ -125,8 +126,14 @@ class Deciding:
         )
         if cache is None:
             return
-        if write.after:
+        seen = write.resource is kinds.MODELS or labels.MODEL in (
+            (write.after or {"metadata": {}})["metadata"].get("labels") or {}
+        )
+        if write.after and seen:
             cache.observe(write.after)
+        elif write.after:  # A watch with a selector is told that it is gone.
+            meta = write.after["metadata"]
+            cache.forget(*write.key, meta["uid"], int(meta["resourceVersion"]))
         elif write.before:
             cache.forget(*write.key, write.before["metadata"]["uid"])
 

@@ -48,6 +48,7 @@ class Change:
     at: float
     type: str
     object: Object
+    before: Object | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +256,7 @@ class Server:
         shelf = self.shelves[resource]
         shelf.objects[key] = body
         kind = "MODIFIED" if before else "ADDED"
-        shelf.history.append(Change(self.version, self.clock.now(), kind, body))
+        shelf.history.append(Change(self.version, self.clock.now(), kind, body, before))
         self._tell(Write(actor, verb, resource, key, before, body))
         return body
 

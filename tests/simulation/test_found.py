@@ -132,3 +132,29 @@ def test_new_version_goes_by_the_strategy_that_came_with_it(story: Story) -> Non
     story.apply(0.1, strategy="Canary")
     story.apply(30.0, strategy="Canary", version="v2")
     assert story.world.status()["version"] == "v2"
+
+
+@rule("R10", "R23", "R24")
+@pytest.mark.parametrize("part", ["stable", "candidate", "previous"])
+def test_deployment_that_lost_its_labels_gets_them_back_and_loses_no_pod(
+    story: Story, part: str
+) -> None:
+    story.apply(12.0, bake="60s")
+    story.apply(45.0 if part == "previous" else 8.0, bake="60s", version="v2")
+    revision = story.part(part)
+    key = (KEY[0], f"{KEY[1]}-{revision}")
+    pods = {p["metadata"]["name"] for p in story.world.pods(revision)}
+    patch = {"metadata": {"labels": {labels.MODEL: None}}}
+    story.world.server.merge(kinds.DEPLOYMENTS, key, patch, PERSON)
+    story.operator.advance(0.5)
+    if part == "previous":
+        # The bake cannot go on without it; it holds a colour, so the next version finds it.
+        story.apply(90.0, version="v3")
+        assert story.world.server.find(kinds.DEPLOYMENTS, key) is None
+        assert story.world.status()["version"] == "v3"
+        return
+    live = story.world.server.get(kinds.DEPLOYMENTS, key)
+    assert live["metadata"]["labels"][labels.MODEL] == KEY[1]
+    assert pods <= {p["metadata"]["name"] for p in story.world.pods(revision)}
+    story.operator.advance(120.0)
+    assert story.world.status()["version"] == "v2"

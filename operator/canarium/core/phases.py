@@ -22,7 +22,7 @@ from canarium.core.rolling import rolling_out
 from canarium.core.settled import baking, invalid, rolled_back, steady
 from canarium.core.situation import Situation
 from canarium.core.starting import first_version
-from canarium.core.upkeep import notes, orphans, pinning, pruning, scaling
+from canarium.core.upkeep import notes, orphans, pinning, pruning, scaling, unseen
 
 
 def plan(
@@ -62,6 +62,7 @@ def plan(
         *notes(s, draft),
         *scaling(s, draft),
         *orphans(s),
+        *unseen(s, draft),
         *pruning(s),
     )
     after = conditions.status_of(s, phase, draft, generation)

@@ -39,6 +39,14 @@ class CreateDeployment:
 
 
 @dataclass(frozen=True, slots=True)
+class Reclaim:
+    """Give the Deployment of a revision its labels back, without which it is not seen, if there
+    is one."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     revision: str
     replicas: int
@@ -131,6 +139,7 @@ Action = (
     | Annotate
     | Pin
     | CreateDeployment
+    | Reclaim
     | Scale
     | DeleteDeployment
     | Route

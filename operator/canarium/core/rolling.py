@@ -30,6 +30,7 @@ from canarium.core.moves import (
 )
 from canarium.core.plan import Action, CreateDeployment, Event, Scale
 from canarium.core.situation import Situation
+from canarium.core.upkeep import UNSEEN
 from canarium.core.waits import faulty, gathering, paused, routing, testing, then
 
 
@@ -114,7 +115,8 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
         return wait(fault.reason, f"{fault.reason}: {fault.message}")
     color = s.router.color(s)
     if color is None:
-        return wait("OlderVersionsGoing", "pods of the version before have to go first")
+        text = "pods of the version before have to go first"
+        return replace(wait("OlderVersionsGoing", text), requeue_after=UNSEEN)
     step = next_step(s)
     count = s.router.needed(step.weight if step else 100, s.count)
     actions.append(CreateDeployment(s.target, color, startable(s, count)))

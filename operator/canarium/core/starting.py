@@ -27,6 +27,7 @@ from canarium.core.moves import (
 from canarium.core.plan import Action, CreateDeployment, Event, Route, Scale
 from canarium.core.situation import Situation
 from canarium.core.traffic import safe_to_select
+from canarium.core.upkeep import UNSEEN
 from canarium.core.verdicts import known_failure
 
 
@@ -46,7 +47,8 @@ def first_version(s: Situation) -> Draft:
         color = s.color_for(s.target)
         if color is None:
             text = f"{word(s, s.target)} waits: pods of an older version have to go first"
-            return replace(base, message=text, hold=hold(s, "OlderVersionsGoing"))
+            held = hold(s, "OlderVersionsGoing")
+            return replace(base, message=text, hold=held, requeue_after=UNSEEN)
         actions.append(CreateDeployment(s.target, color, startable(s, count)))
         return _gathering(s, base, actions, count, s.settings.progress_deadline)
     failed, recheck = judged(s, was_good=False)

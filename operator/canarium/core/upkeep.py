@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from canarium.core.draft import Draft
+from canarium.core.moments import parse
 from canarium.core.plan import (
     Action,
     Annotate,
@@ -12,11 +13,15 @@ from canarium.core.plan import (
     CreateDeployment,
     DeleteRecord,
     Pin,
+    Reclaim,
     RemoveAutoscaler,
     Scale,
 )
 from canarium.core.situation import QUARANTINED, Situation
 from canarium.core.verdicts import noted
+
+#: After so many seconds, pods whose Deployment is gone have long been told to end.
+UNSEEN = 10.0
 
 
 def scaling(s: Situation, draft: Draft) -> list[Action]:
@@ -84,6 +89,16 @@ def pinning(s: Situation) -> list[Action]:
         and told.get(record.revision) != record.artifact
         and s.observed.deployment(record.revision)
     ]
+
+
+def unseen(s: Situation, draft: Draft) -> list[Action]:
+    """Deployments that lost their labels, by their pods, which stay and so hold a colour."""
+    wait = draft.hold
+    if wait is None or wait.reason != "OlderVersionsGoing" or s.now - parse(wait.since) < UNSEEN:
+        return []
+    known = {s.target, *(d.revision for d in s.observed.deployments)}
+    left = {p.revision for p in s.observed.pods if not p.terminating} - known
+    return [Reclaim(revision) for revision in sorted(left)]
 
 
 def notes(s: Situation, draft: Draft) -> list[Action]:

@@ -68,6 +68,8 @@ class Executor:
                 body = self._deployment(parent, key, revision, color)
                 body["spec"]["replicas"] = replicas
                 await self._create(kinds.DEPLOYMENTS, namespace, body)
+            case p.Reclaim(revision):
+                await self._reclaim(parent, key, revision)
             case p.Scale(revision, replicas):
                 name = workload.child_name(model, revision)
                 raw = await self._api.merge(
@@ -247,12 +249,26 @@ class Executor:
         except ApiError as error:
             if not error.already_exists:
                 raise _refusal(resource, body, error) from error
-            raw = await self._api.get(resource, namespace, body["metadata"]["name"])
-            wanted = body["metadata"]["ownerReferences"][0]["uid"]
-            owners = raw["metadata"].get("ownerReferences", ())
-            if not any(o.get("controller") and o["uid"] == wanted for o in owners):
-                raise _conflict(resource, body) from error
+            raw = await self._there(resource, namespace, body)
         self._store.caches[resource].observe(raw)
+
+    async def _there(
+        self, resource: Resource, namespace: str, body: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The object that has the name already. One of ours that lost its labels, and so was not
+        seen, gets them back; Refused when it is somebody else's."""
+        raw = await self._api.get(resource, namespace, body["metadata"]["name"])
+        meta, wanted = raw["metadata"], body["metadata"]
+        uid = wanted["ownerReferences"][0]["uid"]
+        if not any(
+            o.get("controller") and o["uid"] == uid for o in meta.get("ownerReferences", ())
+        ):
+            raise _conflict(resource, body)
+        marks = {k: v for k, v in wanted["labels"].items() if k != labels.COLOR}
+        if marks.items() <= (meta.get("labels") or {}).items():
+            return raw
+        patch = {"metadata": {"uid": meta["uid"], "labels": marks}}
+        return await self._api.merge(resource, namespace, meta["name"], patch)
 
     async def _apply(self, resource: Resource, key: Key, body: dict[str, Any]) -> None:
         namespace, name = key[0], body["metadata"]["name"]
@@ -263,10 +279,20 @@ class Executor:
         try:
             raw = await self._api.apply(resource, namespace, name, body, force=known is not None)
         except ApiError as error:
-            if error.conflict and known is None:
-                raise _conflict(resource, body) from error
-            raise _refusal(resource, body, error) from error
+            if not (error.conflict and known is None):
+                raise _refusal(resource, body, error) from error
+            raw = await self._there(resource, namespace, body)
         self._store.caches[resource].observe(raw)
+
+    async def _reclaim(self, parent: Mapping[str, Any], key: Key, revision: str) -> None:
+        body = workload.deployment(parent, revision, "", {})
+        try:
+            raw = await self._there(kinds.DEPLOYMENTS, key[0], body)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+        else:
+            self._store.caches[kinds.DEPLOYMENTS].observe(raw)
 
     async def _delete(self, resource: Resource, namespace: str, name: str, uid: str | None) -> None:
         known = self._store.caches[resource].items.get((namespace, name))
@@ -308,7 +334,7 @@ def _refusal(resource: Resource, body: dict[str, Any], error: ApiError) -> Excep
     return Refused(Rejection(what, error.message))
 
 
-def _conflict(resource: Resource, body: dict[str, Any]) -> Refused:
+def _conflict(resource: Resource, body: Mapping[str, Any]) -> Refused:
     what = f"{resource.kind} {body['metadata']['name']}"
     text = "exists and is not ours: rename or remove it"
     return Refused(Rejection(what, text, conflict=True))

@@ -1,0 +1,101 @@
+"""What befalls pods and children from outside is no fault of a version (R23 to R25)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from api.conftest import Cluster
+from canarium.kube import kinds
+
+rule = pytest.mark.rule
+SLOW = {"steps": [{"weight": 50, "pause": "2s"}], "bakeTime": "0s"}
+
+
+async def pods_of(cluster: Cluster, revision: str) -> list[dict[str, Any]]:
+    found = await cluster.children(kinds.PODS)
+    return [p for p in found if p["metadata"]["labels"]["canarium.dev/revision"] == revision]
+
+
+async def shared(cluster: Cluster) -> str:
+    """Version 2 has half of the traffic; its revision."""
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    cluster.apply("2", rollout=SLOW)
+    status = await cluster.until(lambda s: (s.get("weight") or 0) == 50)
+    revision: str = status["candidate"]["revision"]
+    return revision
+
+
+@rule("R25")
+async def test_lost_node_is_not_the_fault_of_the_version_on_it(cluster: Cluster) -> None:
+    revision = await shared(cluster)
+    cluster.kubelet.lost.add("node")
+    cluster.kubelet.home = "node-2"
+    for pod in await pods_of(cluster, revision):
+        await cluster.kubelet.unready(pod, seconds=30, lost=True)
+    await asyncio.sleep(0.5)
+    assert "failure" not in (await cluster.model())["status"]
+    # After its patience the taint controller deletes them; nobody can say that they ended.
+    for pod in await pods_of(cluster, revision):
+        await cluster.kubelet.disrupt(pod)
+    status = await cluster.phase("Ready", "2")
+    assert status["stable"]["revision"] == revision
+    assert {o["outcome"] for o in status["history"]} == {"Promoted"}
+    cluster.kubelet.lost.clear()
+
+
+@rule("R7", "R25")
+async def test_probe_that_fails_is_the_fault_of_the_version(cluster: Cluster) -> None:
+    """The same signal but for where it comes from: the kubelet itself says that it is unready."""
+    revision = await shared(cluster)
+    for pod in await pods_of(cluster, revision):
+        await cluster.kubelet.unready(pod, seconds=30, lost=False)
+    status = await cluster.phase("RolledBack", "1")
+    assert status["failure"]["reason"] == "ProbeFailed"
+
+
+@rule("R25")
+async def test_drained_pods_are_replaced_and_the_rollout_goes_on(cluster: Cluster) -> None:
+    revision = await shared(cluster)
+    for pod in await pods_of(cluster, revision):
+        await cluster.kubelet.evict(pod)
+    status = await cluster.phase("Ready", "2")
+    assert {o["outcome"] for o in status["history"]} == {"Promoted"}
+
+
+@rule("R23", "R24")
+async def test_children_that_lost_their_labels_get_them_back(cluster: Cluster) -> None:
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    before = {
+        (kind.kind, c["metadata"]["uid"], c["metadata"].get("generation"))
+        for kind in (kinds.DEPLOYMENTS, kinds.SERVICES, kinds.RECORDS)
+        for c in await cluster.children(kind)
+    }
+    for kind in ("deployment", "service", "controllerrevision"):
+        cluster.plane.kubectl(
+            "-n",
+            cluster.namespace,
+            "label",
+            kind,
+            "-l",
+            "canarium.dev/model",
+            "canarium.dev/model-",
+        )
+
+    async def now() -> set[Any]:
+        return {
+            (kind.kind, c["metadata"]["uid"], c["metadata"].get("generation"))
+            for kind in (kinds.DEPLOYMENTS, kinds.SERVICES, kinds.RECORDS)
+            for c in await cluster.children(kind)
+        }
+
+    for _ in range(100):
+        if await now() == before:
+            break
+        await asyncio.sleep(0.1)
+    assert await now() == before
+    await cluster.phase("Ready", "1")
