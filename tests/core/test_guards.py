@@ -115,6 +115,22 @@ def test_pods_stay_in_the_decision_that_takes_their_traffic(then: str) -> None:
     assert cluster.revision("2") not in cluster.deployments
 
 
+@rule("R8")
+@pytest.mark.parametrize("late", [True, False])
+def test_pods_of_a_failed_version_stay_while_an_endpoint_names_one(late: bool) -> None:
+    cluster = rolling()
+    cluster.crash("2").reconcile()
+    revision = cluster.revision("2")
+    assert cluster.service is not None
+    assert cluster.service.color == "blue"
+    if late:
+        pod = next(p.name for p in cluster.pods if p.revision == revision)
+        names = cluster.service.endpoints | {pod}
+        cluster.service = replace(cluster.service, endpoints=names)
+    deleted = [a for a in cluster.reconcile().actions if isinstance(a, DeleteDeployment)]
+    assert bool(deleted) is not late
+
+
 @rule("R9", "R18")
 def test_verdict_and_its_evidence_are_on_the_record() -> None:
     cluster = rolling().crash("2").run(10)
