@@ -30,6 +30,7 @@ KINDS = (
     kinds.SERVICES,
     kinds.ENDPOINT_SLICES,
     kinds.AUTOSCALERS,
+    kinds.CONFIG_MAPS,
     kinds.EVENTS,
     kinds.RUNTIMES,
     kinds.CLUSTER_RUNTIMES,
