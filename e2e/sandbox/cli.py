@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sandbox import clients, imagecli, paths
+from sandbox.argocd import cli as argocdcli
 from sandbox.backends import NotOffered
 from sandbox.binaries import BuildFailed
 from sandbox.choice import NoMode
@@ -194,5 +195,6 @@ _COMMANDS: dict[str, Callable[[str, list[str]], int]] = {
     "exec": _exec,
     "forward": _forward,
     "image": imagecli.main,
+    "argocd": argocdcli.main,
     "logs": _logs,
 }

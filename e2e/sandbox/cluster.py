@@ -126,7 +126,12 @@ class Sandbox:
         """The object at a path of the API, or None: for what is asked again and again, since a
         kubectl each time would take the processor that the cluster needs. Raises OSError."""
         if self.mode in (Mode.KIND, Mode.EXTERNAL):
-            return json.loads(self.kubectl("get", "--raw", path))
+            try:
+                return json.loads(self.kubectl("get", "--raw", path))
+            except subprocess.CalledProcessError as error:
+                if "NotFound" in error.stderr:
+                    return None
+                raise
         return self._api.get(path)
 
     @cached_property

@@ -1,15 +1,14 @@
-"""The operator into a cluster, by helm and the chart of this checkout."""
+"""The operator into a cluster, by helm and the chart of this checkout, as its README has it."""
 
 from __future__ import annotations
 
 from sandbox import Sandbox
+from story.docs import documented
 from story.images import ROOT
 
 
 def install(sandbox: Sandbox) -> None:
     """Installs or upgrades, and waits until the operator runs. CalledProcessError when not."""
-    chart = str(ROOT / "charts" / "canarium")
-    sandbox.helm(
-        "upgrade", "--install", "canarium", chart, "-n", "canarium", "--create-namespace",
-        "--wait", "--timeout", "120s",
-    )  # fmt: skip
+    words = documented("charts/canarium/README.md", "helm upgrade --install")
+    here = [str(ROOT / word) if word.startswith("charts/") else word for word in words]
+    sandbox.helm(*here, "--timeout", "120s")

@@ -197,7 +197,10 @@ class Cluster:
 
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    plane = ControlPlane(tmp_path_factory.mktemp("control-plane"))
+    # An autoscaler looks every second, not every fifteen.
+    manager = ("--horizontal-pod-autoscaler-sync-period=1s",)
+    folder = tmp_path_factory.mktemp("control-plane")
+    plane = ControlPlane(folder, extra={"controller-manager": manager})
     try:
         plane.up()
         plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))

@@ -24,7 +24,8 @@ def rendered(*sets: str, release: str = "canarium", namespace: str = "default") 
     words = [word for one in sets for word in ("--set-json", one)]
     command = [str(clients.find("helm")), "template", release, str(CHART), "-n", namespace, *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return [body for body in yaml.safe_load_all(done.stdout) if body]
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [body for body in yaml.load_all(done.stdout, loader) if body]
 
 
 def granted(plane: ControlPlane, *sets: str, namespace: str = "default", into: Path) -> Path:

@@ -107,6 +107,31 @@ def test_an_autoscaler_is_told_that_the_count_is_absent(plane: ControlPlane, spa
     assert json.loads(plane.kubectl("get", "--raw", path))["spec"] == {"replicas": 2}
 
 
+def test_an_autoscaler_of_the_users_moves_a_fixed_count(plane: ControlPlane, space: str) -> None:
+    """Kubernetes' own controller, by the scale subresource; too few need no metrics."""
+    put(plane, "moved", {**SPEC, "scaling": {"replicas": 1}})
+    target = {"apiVersion": "canarium.dev/v1alpha1", "kind": "ModelDeployment", "name": "moved"}
+    cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}
+    body = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "moved", "namespace": space},
+        "spec": {
+            "scaleTargetRef": target,
+            "minReplicas": 3,
+            "maxReplicas": 5,
+            "metrics": [{"type": "Resource", "resource": cpu}],
+        },
+    }
+    plane.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+    asked = ("-n", space, "get", "md", "moved", "-o", "jsonpath={.spec.scaling.replicas}")
+    end = time.monotonic() + 30
+    while plane.kubectl(*asked) != "3":
+        events = plane.kubectl("-n", space, "get", "events")
+        assert time.monotonic() < end, events
+        time.sleep(0.2)
+
+
 def test_kubectl_cannot_scale_what_an_autoscaler_moves(plane: ControlPlane, space: str) -> None:
     put(plane, "bounds", {**SPEC, "scaling": {"minReplicas": 1, "maxReplicas": 3}})
     with pytest.raises(subprocess.CalledProcessError) as refused:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -15,6 +16,7 @@ import yaml
 from api.conftest import Cluster
 from api.kstatus import CURRENT, FAILED, IN_PROGRESS, TERMINATING, judged, recorded
 from canarium.kube import kinds
+from story.docs import documented
 
 EXITS = {"metadata": {"annotations": {"sandbox/behaviour": "exits"}}}
 HELD = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "60s"}
@@ -174,29 +176,35 @@ async def test_diff_is_clean_at_every_moment_of_a_rollout_and_after_it(cluster: 
 
 
 async def test_server_side_apply_under_a_name_of_ones_own_never_conflicts_with_the_operator(
-    cluster: Cluster,
+    cluster: Cluster, tmp_path: Path
 ) -> None:
-    """As kustomize-controller does: a dry run tells drift, then an apply without force."""
-    ours = ("--server-side", "--field-manager=kustomize-controller")
+    """By the commands of the docs; then as kustomize-controller looks for drift, by a dry run."""
+    path = tmp_path / "model.yaml"
+
+    apply = documented("docs/flux.md", "kubectl apply")
+    wait = documented("docs/flux.md", "kubectl wait")
+
+    def run(words: list[str], *more: str) -> subprocess.CompletedProcess[str]:
+        return kubectl(cluster, *(str(path) if w == path.name else w for w in words), *more)
+
     for version in ("1", "2"):
-        text = manifest(version)
-        done = kubectl(cluster, "apply", *ours, "-f", "-", stdin=text)
+        path.write_text(manifest(version))
+        done = run(apply)
         assert done.returncode == 0, done.stderr
-        await cluster.phase("Ready", version)
+        done = await asyncio.to_thread(run, wait)
+        assert done.returncode == 0, done.stderr
+        assert (await cluster.model())["status"]["version"] == version
+    await cluster.phase("Ready", "2")
     live = await cluster.model()
-    dry = json.loads(
-        kubectl(
-            cluster, "apply", *ours, "--dry-run=server", "-o", "json", "-f", "-", stdin=text
-        ).stdout
-    )
+    dry = json.loads(run(apply, "--dry-run=server", "-o", "json").stdout)
     assert dry["metadata"]["generation"] == live["metadata"]["generation"]
     assert (dry["spec"], dry["status"]) == (live["spec"], live["status"])
-    diff = kubectl(cluster, "diff", *ours, "-f", "-", stdin=text)
+    diff = run(documented("docs/flux.md", "kubectl diff"))
     assert (diff.returncode, diff.stdout) == (0, ""), diff
     managers = {
         (m["manager"], m["operation"], m.get("subresource", ""))
         for m in live["metadata"]["managedFields"]
     }
     users = {m for m in managers if m[2] != "status"}
-    assert users == {("kustomize-controller", "Apply", "")}
+    assert users == {("ml-team", "Apply", "")}
     assert len(managers - users) == 1

@@ -214,6 +214,29 @@ def test_operator_of_all_namespaces_beside_one_of_some_stands_by_and_says_so(
     assert not wide.said(LEADS)
 
 
+def test_operators_pod_meets_the_restricted_standard(site: Site) -> None:
+    site.begin("canarium", "one")
+    label = "pod-security.kubernetes.io/enforce=restricted"
+    site.plane.kubectl("label", "namespace", "one", label, "--overwrite")
+    said = site.plane.kubectl("-n", "one", "get", "deployment", "canarium", "-o", "json")
+    template = json.loads(said)["spec"]["template"]
+
+    def tried() -> str:
+        body = {"apiVersion": "v1", "kind": "Pod", **template}
+        body["metadata"] = {"name": "operator", "namespace": "one"}
+        return str(
+            site.plane.kubectl(
+                "create", "--dry-run=server", "-f", "-", "-o", "name", stdin=json.dumps(body)
+            )
+        )
+
+    assert tried().strip() == "pod/operator"
+    del template["spec"]["containers"][0]["securityContext"]["capabilities"]
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        tried()
+    assert 'violates PodSecurity "restricted' in refused.value.stderr
+
+
 @pytest.fixture
 def crd(site: Site) -> Iterator[Callable[[Callable[[dict[str, Any]], None]], None]]:
     """Installs the chart, then changes the ModelDeployment's CRD."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from canarium.core.observed import Rejection
+from canarium.core.unreadable import told
 from core.cluster import Cluster, spec
 
 ACTIONS = ("promote", "promote-full", "abort", "retry", "pause", "resume", "undo")
@@ -33,7 +34,7 @@ class Scenario:
     """How a state is reached, the health that Argo CD shows, the actions that it offers.
 
     `message` is the health's, when it is not the status' own phase and message; `metadata` is laid
-    over the object's.
+    over the object's, and `status` makes its status of the object.
     """
 
     story: Callable[[], Cluster] | None
@@ -41,6 +42,7 @@ class Scenario:
     offered: frozenset[str] = frozenset()
     message: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    status: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
     def object(self, name: str) -> dict[str, Any]:
         """The object as `kubectl get -o yaml` shows it."""
@@ -65,6 +67,8 @@ class Scenario:
                 made["metadata"] = {**made["metadata"], "annotations": given}
             status = cluster.status.model_dump(mode="json", by_alias=True, exclude_none=True)
             made["status"] = status
+        if self.status:
+            made["status"] = self.status(made)
         return made
 
     def expected(self, made: dict[str, Any]) -> dict[str, str]:
@@ -194,6 +198,18 @@ SCENARIOS: dict[str, Scenario] = {
     "rolled_back": Scenario(_rollout(20, broken=True), "Degraded", frozenset({"retry"})),
     "rolled_back_while_baking": Scenario(_undone, "Degraded", frozenset({"retry"})),
     "invalid": Scenario(_invalid, "Degraded"),
+    "pending_not_looked_at": Scenario(
+        None,
+        "Progressing",
+        message="waiting for the operator to see this spec",
+        # The CRD's own default.
+        status=lambda made: {"observedGeneration": -1},
+    ),
+    "not_understood": Scenario(
+        _live,
+        "Degraded",
+        status=lambda made: told(made, "spec.shadow: unknown field", NEW_YEAR),
+    ),
 }
 
 #: For each action a state in which it is shown at work.

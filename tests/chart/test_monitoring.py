@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from chart.rendering import CHART, ROOT, render
+from chart.rendering import CHART, ROOT, load, render
 from sandbox import binaries, machine
 from sandbox.choice import NoMode
 from sandbox.options import Options
@@ -57,7 +57,7 @@ def closed(node: Any) -> Any:
 def definition(kind: str) -> dict[str, Any]:
     """The schema of a kind in the Prometheus operator's own CRD."""
     folder = binaries.source("prometheus-operator") / "example" / "prometheus-operator-crd"
-    crd = yaml.safe_load((folder / f"monitoring.coreos.com_{kind.lower()}s.yaml").read_text())
+    (crd,) = load((folder / f"monitoring.coreos.com_{kind.lower()}s.yaml").read_text())
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     del schema["properties"]["metadata"]
     made: dict[str, Any] = closed(schema)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from chart import rendering
 from crds.compatibility import breaks
 from upgrade.baseline import export
 
@@ -26,7 +26,8 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(path: Path) -> dict[str, Any]:
-    body: dict[str, Any] = yaml.safe_load(path.read_text())
+    body: dict[str, Any]
+    (body,) = rendering.load(path.read_text())
     return body
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from canarium.api import generate
+from chart import rendering
 
 ROOT = Path(__file__).parents[2]
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
@@ -21,7 +21,8 @@ every_crd = pytest.mark.parametrize("path", CRDS, ids=lambda path: path.stem)
 
 
 def load(path: Path) -> dict[str, Any]:
-    body: dict[str, Any] = yaml.safe_load(path.read_text())
+    body: dict[str, Any]
+    (body,) = rendering.load(path.read_text())
     return body
 
 

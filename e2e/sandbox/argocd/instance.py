@@ -17,7 +17,7 @@ from sandbox.api import Api, until
 from sandbox.argocd import objects
 from sandbox.argocd.commands import Commands, Ports
 from sandbox.backends import NotOffered
-from sandbox.cluster import Sandbox
+from sandbox.cluster import NotUp, Sandbox
 from sandbox.controlplane import free_ports
 from sandbox.credentials import Credentials
 from sandbox.options import Mode
@@ -58,6 +58,23 @@ class ArgoCD:
         made._install(config or {})
         made._start(resync)
         return made
+
+    @classmethod
+    def attach(cls, sandbox: Sandbox) -> ArgoCD:
+        """The Argo CD that was started beside `sandbox`, running or not. Raises NotUp."""
+        if not (sandbox.folder / "argocd" / "ports.json").exists():
+            raise NotUp("no Argo CD here; `python -m sandbox argocd up` starts it")
+        return cls(sandbox, _commands(sandbox, binaries.find("argocd")))
+
+    def down(self) -> None:
+        """Ends its processes; its objects stay in the cluster, and `up` takes them up again."""
+        for part in reversed(self.parts()):
+            part.stop()
+
+    @property
+    def url(self) -> str:
+        """Where its pages and its API are, on this machine; nobody has to sign in."""
+        return f"http://127.0.0.1:{self.commands.ports.server}"
 
     def cli(self, *words: str) -> str:
         """What `argocd` prints; CalledProcessError carries its complaint in `stderr`."""
