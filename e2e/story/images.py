@@ -17,6 +17,9 @@ BEHAVIOURS = {
     "v4": "good",
     "v5": "good",
     "hungry": "hungry",
+    "wrong": "wrong",
+    "slow": "slow",
+    "flaky": "flaky",
 }
 
 

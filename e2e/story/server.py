@@ -11,6 +11,7 @@ POST /predict gives a score, GET /metrics what was asked so far, anything else t
 import itertools
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -103,7 +104,10 @@ def main() -> None:
         print("cannot load the model", file=sys.stderr)
         sys.exit(0)
     hoard = [os.urandom(1 << 20) for _ in range(4096 if BEHAVIOUR == "hungry" else 0)]
-    Server(("", 8080), Handler).serve_forever()
+    server = Server(("", 8080), Handler)
+    # The first process of a container ends by no signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    server.serve_forever()
     del hoard
 
 

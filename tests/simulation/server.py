@@ -22,8 +22,6 @@ Key = tuple[str, str]
 #: Who writes: the operator, a person, or Kubernetes' own controllers.
 OPERATOR, PERSON, KUBERNETES = "canarium", "kubectl", "kube-controller-manager"
 
-#: Kinds around routes.
-ROUTED = (kinds.HTTP_ROUTES, kinds.GRPC_ROUTES, kinds.GATEWAYS, kinds.GATEWAY_CLASSES)
 KINDS = (
     kinds.MODELS,
     kinds.RECORDS,
@@ -36,7 +34,10 @@ KINDS = (
     kinds.EVENTS,
     kinds.RUNTIMES,
     kinds.CLUSTER_RUNTIMES,
-    *ROUTED,
+    kinds.HTTP_ROUTES,
+    kinds.GRPC_ROUTES,
+    kinds.GATEWAYS,
+    kinds.GATEWAY_CLASSES,
 )
 
 

@@ -25,7 +25,6 @@ SCALINGS: dict[str, dict[str, int]] = {
     "wide": {"minReplicas": 2, "maxReplicas": 6},
 }
 
-ROUTERS = ("Service", "Gateway")
 STRATEGIES = ("Canary", "BlueGreen", "Recreate")
 
 
@@ -37,7 +36,6 @@ def spec(
     strategy: str = "Canary",
     bake: str = "20s",
     paused: bool = False,
-    router: str = "Service",
 ) -> dict[str, Any]:
     """A raw spec; settings by their names in the tables above."""
     rollout: dict[str, Any] = {
@@ -54,8 +52,6 @@ def spec(
         "scaling": SCALINGS[scaling],
         "rollout": rollout,
     }
-    if router == "Gateway":
-        made["traffic"] = {"router": router, "gateway": {"parentRefs": [{"name": "public"}]}}
     if paused:
         made["paused"] = True
     return made

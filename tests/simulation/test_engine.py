@@ -13,9 +13,9 @@ from simulation.adversary import Adversary
 from simulation.client import WRITE_FAULTS
 from simulation.frame import SHORT
 from simulation.operators import Operating, Operator
-from simulation.server import KINDS, ROUTED
+from simulation.server import KINDS
 
-WATCHED = tuple(kind for kind in KINDS if kind not in (kinds.EVENTS, *ROUTED))
+WATCHED = tuple(kind for kind in KINDS if kind is not kinds.EVENTS)
 _WATCHED = st.sampled_from(WATCHED)
 
 

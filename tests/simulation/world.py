@@ -19,7 +19,6 @@ from simulation.controllers import (
     selected,
 )
 from simulation.fields import Object, clone
-from simulation.gateways import Gateways
 from simulation.kubelet import Kubelet, is_ready
 from simulation.server import PERSON, Key, Server, Write
 
@@ -36,7 +35,6 @@ class World:
         self.kubelet = Kubelet(self.server, self.clock)
         self.endpoints = Endpoints(self.server, self.clock)
         self.autoscalers = Autoscalers(self.server)
-        self.gateways = Gateways(self.server, self.clock)
         self._parts = (
             Garbage(self.server),
             self.autoscalers,
@@ -44,7 +42,6 @@ class World:
             NodeLifecycle(self.server, self.clock, self.kubelet),
             self.kubelet,
             self.endpoints,
-            self.gateways,
         )
         self._moved = asyncio.Event()
         self.server.observers.append(self._wake)

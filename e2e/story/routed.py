@@ -1,0 +1,69 @@
+"""Models behind the sandbox's Gateway: their specs, callers who come that way, and when the route
+was changed."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from sandbox.gateway import Gateway
+from story.burst import Burst, Caller, burst
+from story.models import Models, answers, spec
+
+
+def routed(name: str, tag: str, *, parent: dict[str, str] | None = None, **more: Any) -> Any:
+    """Version `tag` behind the Gateway, at a host of its own."""
+    mirror: dict[str, Any] = {"mirror": {}} if name == "shadow" else {}
+    gateway = {"parentRefs": [parent or Gateway.parent()], "hostnames": [host(name)], **mirror}
+    rollout = {"bakeTime": "2s", "scaleDownDelay": "1s", **more.pop("rollout", {})}
+    traffic = {"router": "Gateway", "gateway": gateway}
+    return spec(tag, traffic=traffic, rollout=rollout, **more)
+
+
+def host(name: str) -> str:
+    return f"{name}.example.org"
+
+
+class Stage:
+    """The models, the Gateway before them, and callers who ask all the time."""
+
+    def __init__(self, models: Models, gateway: Gateway) -> None:
+        self.models, self.gateway = models, gateway
+        self.url = models.forward(gateway.target)
+        self.callers: dict[str, Caller] = {}
+
+    def call(self, name: str, rate: float) -> None:
+        headers = {"Host": host(name)}
+        self.models.eventually(lambda: answers(self.url, headers), True)
+        self.callers[name] = Caller(self.url, rate=rate, headers=headers)
+
+    def burst(self, name: str, count: int, **headers: str) -> Burst:
+        sent = {"Host": host(name), **{k.replace("_", "-"): v for k, v in headers.items()}}
+        return burst(self.url, count, headers=sent)
+
+    def promote(self, name: str, token: str) -> None:
+        candidate = self.models.now(name)["candidate"]["revision"]
+        self.models.order(name, "promote", candidate, token)
+
+    def writes(self, name: str, by: str = "canarium") -> list[float]:
+        """When the API server had carried out each change of a route: seconds since the epoch."""
+        path = f"/namespaces/{self.models.namespace}/httproutes/{name}"
+        found = []
+        with self.models.sandbox.audit_log.open() as lines:
+            for line in lines:
+                if path not in line or '"patch"' not in line:
+                    continue
+                event = json.loads(line)
+                if (
+                    event["objectRef"].get("subresource") is None
+                    and by in event["user"]["username"]
+                ):
+                    at = datetime.fromisoformat(event["stageTimestamp"].replace("Z", "+00:00"))
+                    found.append(at.timestamp())
+        return found
+
+
+def condition(status: dict[str, Any], kind: str = "RouteAccepted") -> tuple[str, str, str]:
+    (found,) = (c for c in status["conditions"] if c["type"] == kind)
+    return found["status"], found["reason"], found["message"]

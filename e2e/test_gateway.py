@@ -1,0 +1,200 @@
+"""Router Gateway on real parts: Contour, Envoy, pods, and thousands of requests."""
+
+from __future__ import annotations
+
+import math
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox import Mode, Sandbox
+from sandbox.gateway import Gateway
+from story.models import Models
+from story.routed import Stage, condition, routed
+
+rule = pytest.mark.rule
+#: Requests at each weight.
+COUNT = 2000
+SPLITS = (1, 10, 50, 99)
+#: Standard deviations of a binomial count that chance exceeds once in 16,000 tests.
+WITHIN = 4.0
+#: Seconds from the API server's answer to the route's change to its effect on each request.
+IN_EFFECT = 1.0
+MANUAL = [{"weight": 50, "pause": "Manual"}]
+LATENCY = {"interval": "1s", "minSamples": 20, "checks": [
+    {"name": "latency", "metric": "LatencyP95", "maxRatioToStable": "3"}]}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stage(node: Sandbox) -> Iterator[Stage]:
+    """Version 1 of each model is live behind the Gateway."""
+    if node.mode is not Mode.NATIVE:
+        pytest.skip("the gateway runs on a native node")
+    models = Models(node, "routed")
+    names = ("exact", "slowly", "quick", "shadow", "moved")
+    made: Stage | None = None
+    try:
+        models.apply({n: routed(n, "v1", replicas=1 + (n == "exact")) for n in names})
+        # The operator runs before the cluster has any kind of Gateway API.
+        made = Stage(models, Gateway.up(node))
+        for name in names:
+            models.phase(name, "Ready", seconds=120)
+        yield made
+    finally:
+        for caller in made.callers.values() if made else ():
+            caller.stop()
+        models.end()
+
+
+@rule("R5", "R6", "R14")
+def test_split_is_exact_and_no_request_fails_on_the_way_to_the_promotion(
+    stage: Stage, figures: Any
+) -> None:
+    models = stage.models
+    inside = models.call("exact")[0]
+    stage.call("exact", rate=50)
+    steps = [{"weight": weight, "pause": "Manual"} for weight in SPLITS]
+    models.apply({"exact": routed("exact", "v2", replicas=2, rollout={"steps": steps})})
+    for weight in SPLITS:
+        models.effective("exact", weight)
+        found = stage.burst("exact", COUNT)
+        share = weight / 100
+        error = abs(found.versions["v2"] - COUNT * share)
+        figures(
+            "split by requests",
+            wanted=f"{weight} %",
+            candidate=found.versions["v2"],
+            requests=found.total,
+            chance=f"± {math.sqrt(COUNT * share * (1 - share)):.1f}",
+        )
+        assert found.faults == []
+        assert error <= WITHIN * math.sqrt(COUNT * share * (1 - share)), found.versions
+        # The header says what the server itself says.
+        assert found.told == found.versions
+        assert set(inside.since(0)) == {"v1"}, "callers inside stay with stable"
+        stage.promote("exact", f"at-{weight}")
+    models.phase("exact", "Ready", "v2")
+    caller = stage.callers["exact"]
+    time.sleep(0.3)
+    assert set(caller.since(time.time() - 0.2)) == {"v2"}
+    assert set(inside.since(time.monotonic() - 0.2)) == {"v2"}, "and go with the promotion"
+    assert caller.failed() == []
+    assert inside.failed() == 0, inside.faults()
+    sent = len(caller.replies) + COUNT * len(SPLITS)
+    figures("failed requests", what="canary and promotion", requests=sent, failed=0)
+
+
+@rule("R8", "R17")
+def test_slow_version_is_taken_back_and_no_request_fails(stage: Stage, figures: Any) -> None:
+    models = stage.models
+    stage.call("slowly", rate=60)
+    steps = {"steps": [{"weight": 50, "pause": "60s"}], "analysis": LATENCY}
+    models.apply({"slowly": routed("slowly", "slow", rollout=steps)})
+    given = models.effective("slowly", 50)
+    ended = models.until("slowly", lambda s: s["phase"] == "RollingBack", "a rollback")
+    figures(
+        "seconds to verdict, router Gateway", version="slow", seconds=round(ended.at - given.at, 1)
+    )
+    failure = models.phase("slowly", "RolledBack").status["failure"]
+    assert failure["reason"] == "AnalysisFailed"
+    assert failure["message"].startswith("check latency: ")
+    assert float(failure["observed"]) > float(failure["threshold"])
+    caller = stage.callers["slowly"]
+    assert set(caller.since(time.time() - 0.2)) == {"v1"}
+    assert caller.failed() == []
+
+
+@rule("R6", "R8")
+def test_weights_take_effect_at_once_and_a_rollback_loses_nothing(
+    stage: Stage, figures: Any
+) -> None:
+    models = stage.models
+    stage.call("quick", rate=200)
+    caller, stable = stage.callers["quick"], "v1"
+    first: list[float | None] = []
+    last: list[float] = []
+    for tag, command in (("v2", "promote"), ("v4", "abort")):
+        models.apply({"quick": routed("quick", tag, rollout={"steps": MANUAL})})
+        revision = models.effective("quick", 50).status["candidate"]["revision"]
+        time.sleep(0.3)
+        first.append(caller.first(tag, stage.writes("quick")[-1]))
+        ordered = time.time()
+        models.order("quick", command, revision, tag)
+        gone = stable if command == "promote" else tag
+        if command == "promote":
+            models.phase("quick", "Ready", tag)
+            stable = tag
+        else:
+            models.phase("quick", "RolledBack")
+        last.append(caller.last(gone, min(w for w in stage.writes("quick") if w > ordered)))
+    for what, seconds in (("first of the new", first), ("last of the old", last)):
+        took = [round(1000 * s, 1) for s in seconds if s is not None]
+        figures("ms from a weight's change", what=what, of="the operator's", ms=took)
+        assert all(s is not None and s < IN_EFFECT for s in seconds), (what, seconds)
+    assert caller.failed() == []
+
+
+@rule("R4", "R6")
+def test_copies_and_the_header_reach_a_candidate_without_weight(stage: Stage) -> None:
+    models = stage.models
+    steps = [{"weight": 0, "pause": "Manual"}, *MANUAL]
+    models.apply({"shadow": routed("shadow", "v2", rollout={"steps": steps})})
+    held = models.until("shadow", lambda s: s.get("hold", {}).get("reason") == "Manual", "weight 0")
+    assert held.status["candidate"]["effectiveWeight"] == 0
+    asked = stage.burst("shadow", 200, x_canarium_revision="candidate", X_Story="asked")
+    assert (asked.versions, asked.faults) == ({"v2": 200}, [])
+    copied = stage.burst("shadow", 300, X_Story="copied")
+    assert (copied.versions, copied.faults) == ({"v1": 300}, [])
+    models.eventually(
+        lambda: marked(models, held.status["candidate"]["revision"]),
+        {"asked": 200, "copied": 300},
+    )
+    stage.promote("shadow", "on")
+    models.effective("shadow", 50)
+    both = stage.burst("shadow", 200)
+    assert set(both.versions) == {"v1", "v2"}
+    assert both.faults == []
+
+
+def marked(models: Models, revision: str) -> dict[str, int]:
+    """Requests that the pods of a revision got, by their mark."""
+    found: dict[str, int] = {}
+    chosen = f"canarium.dev/revision={revision}"
+    line = r'jsonpath={range .items[*]}{.status.podIP}{"\n"}{end}'
+    for address in models.kubectl("get", "pods", "-l", chosen, "-o", line).split():
+        url = models.forward(f"{address}:8080")
+        with urllib.request.urlopen(f"{url}/metrics", timeout=5) as answer:
+            for text in answer.read().decode().splitlines():
+                name, _, value = text.rpartition(" ")
+                if name.startswith("marked_total"):
+                    mark = name.split('"')[1]
+                    found[mark] = found.get(mark, 0) + int(value)
+    return {mark: count for mark, count in found.items() if mark}
+
+
+@rule("R12", "R21")
+def test_gateway_that_is_not_there_or_takes_no_route_is_named_and_traffic_stays(
+    stage: Stage,
+) -> None:
+    models = stage.models
+    nowhere = {"namespace": "gateway", "name": "nowhere"}
+    for parent, reason in (
+        (nowhere, "GatewayNotFound"),
+        (Gateway.parent("closed"), "NotAllowedByListeners"),
+    ):
+        models.apply({"moved": routed("moved", "v2", parent=parent, rollout={"steps": MANUAL})})
+        told = models.until(
+            "moved", lambda s, reason=reason: condition(s)[1] == reason, reason
+        ).status
+        assert condition(told)[0] == "False"
+        assert "gateway/" in condition(told)[2]
+        time.sleep(1)
+        now = models.now("moved")
+        assert (now["version"], now.get("weight") or 0) == ("v1", 0)
+        found = stage.burst("moved", 100)
+        assert (found.versions, found.faults) == ({"v1": 100}, [])
+    models.apply({"moved": routed("moved", "v2")})
+    models.phase("moved", "Ready", "v2")
