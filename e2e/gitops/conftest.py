@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from gitops.platform import MODELS, OPERATOR, Platform, config
+from gitops.platform import MODELS, OPERATOR, Platform
 from gitops.repository import EXAMPLES, Repository
 from gitops.watcher import Watcher
 from sandbox import Mode, Options, Sandbox
 from sandbox.argocd import ArgoCD
-from story.images import operator_image, server_images
+from story.docs import commands
+from story.images import ROOT, operator_image, server_images
+
+
+def started(sandbox: Sandbox) -> ArgoCD:
+    """Argo CD by the sandbox's command line, taught by the commands of the docs."""
+    up = [sys.executable, "-m", "sandbox", "--name", sandbox.options.name, "argocd", "up"]
+    said = subprocess.run([*up, "--resync", "3"], text=True, capture_output=True, check=False)
+    assert said.returncode == 0, said.stderr
+    argo = ArgoCD.attach(sandbox)
+    assert said.stdout.startswith(f"{argo.url} is Argo CD")
+    lines = [line for line in commands("docs/argocd.md") if line.startswith("kubectl ")]
+    assert len(lines) == 2
+    for line in lines:
+        sandbox.kubectl(*(here(word) for word in shlex.split(line)[1:]))
+    return argo
+
+
+def here(word: str) -> str:
+    """A word of a command, with a path of this checkout made whole."""
+    return str(ROOT / word) if word.endswith(".yaml") else word
 
 
 @pytest.fixture(scope="package")
@@ -28,7 +51,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         sandbox.load([operator_image(), *server_images()])
         repository = Repository(tmp_path_factory.mktemp("git") / "deployments")
         repository.model("v1")
-        argo = ArgoCD.up(sandbox, config(), resync=10)
+        argo = started(sandbox)
         watcher = Watcher(argo)
         made = Platform(sandbox, argo, repository, watcher)
         try:

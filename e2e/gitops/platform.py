@@ -7,24 +7,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
-from gitops.repository import EXAMPLES, Repository
+from gitops.repository import MODEL, Repository
 from gitops.watcher import Sample, Watcher
 from sandbox import Sandbox
 from sandbox.argocd import ArgoCD
-from story.images import ROOT
+from story.docs import documented
 
 MODELS, OPERATOR = "models", "canarium-operator"
 NAMESPACE = "risk"
-
-
-def config() -> dict[str, str]:
-    """argocd-cm as the docs have it: our patch, and the health of Applications."""
-    data: dict[str, str] = {}
-    for path in (ROOT / "argocd" / "argocd-cm.yaml", EXAMPLES / "application-health.yaml"):
-        data |= yaml.safe_load(path.read_text())["data"]
-    return data
 
 
 @dataclass(frozen=True)
@@ -49,8 +39,7 @@ class Platform:
         return self.watcher.until(MODELS, lambda s: s.health == health, health, since, seconds)
 
     def model(self) -> dict[str, Any]:
-        said = self.sandbox.kubectl("-n", NAMESPACE, "get", "md", "story", "-o", "json")
-        found: dict[str, Any] = json.loads(said)
+        found: dict[str, Any] = self.sandbox.get(_THE_MODEL)
         return found
 
     def status(self, what: str, holds: Any, seconds: float = 60) -> dict[str, Any]:
@@ -65,15 +54,16 @@ class Platform:
         raise AssertionError(f"no {what} in {seconds:.0f} s: {json.dumps(status, indent=1)}")
 
     def offered(self) -> set[str]:
-        """The actions that Argo CD offers for the model now."""
-        listed = json.loads(
-            self.argo.cli("app", "actions", "list", MODELS, *_THE_MODEL, "-o", "json")
-        )
+        """The actions that Argo CD offers for the model now, asked as the docs have it."""
+        asked = documented("docs/argocd.md", "argocd app actions list")
+        listed = json.loads(self.argo.cli(*asked, "-o", "json"))
         return {a["Action"] for a in listed if not a["Disabled"]}
 
     def act(self, action: str) -> None:
-        """Runs an action as `argocd app actions run` does."""
-        self.argo.cli("app", "actions", "run", MODELS, action, *_THE_MODEL)
+        """Runs an action as the docs have it for `promote`."""
+        words = documented("docs/argocd.md", "argocd app actions run")
+        assert "promote" in words
+        self.argo.cli(*(action if word == "promote" else word for word in words))
 
     def model_pods(self) -> dict[str, int]:
         """Pods of all models by UID, with their restarts."""
@@ -112,15 +102,19 @@ class Platform:
         A comparison that ran on Argo CD's own late cache may start a sync, which then writes
         nothing: writes are what counts, not syncs.
         """
-        story = "modeldeployments/story"
-        return sum(user == "argocd" and what == story for user, _, what in self.writes(since))
+        ours = f"modeldeployments/{MODEL}"
+        return sum(user == "argocd" and what == ours for user, _, what in self.writes(since))
+
+    def looked(self, since: float, times: int, seconds: float = 60) -> None:
+        """Waits until Argo CD has compared the models with Git `times` more often."""
+        end = time.monotonic() + seconds
+        while self.watcher.comparisons(MODELS, since) < times:
+            assert time.monotonic() < end, f"{times} comparisons took more than {seconds:.0f} s"
+            time.sleep(0.2)
 
     def audited(self) -> int:
         """How many lines the audit log has."""
         return len(self.sandbox.audit_log.read_text().splitlines())
 
 
-_THE_MODEL = (
-    "--group", "canarium.dev", "--kind", "ModelDeployment", "--namespace", NAMESPACE,
-    "--resource-name", "story",
-)  # fmt: skip
+_THE_MODEL = f"/apis/canarium.dev/v1alpha1/namespaces/{NAMESPACE}/modeldeployments/{MODEL}"

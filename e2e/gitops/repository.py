@@ -14,6 +14,8 @@ from story.images import ROOT
 
 EXAMPLES = ROOT / "examples" / "argocd"
 PLACEHOLDER = "https://git.example.com/platform/deployments.git"
+#: The model of the docs' commands.
+MODEL = "fraud"
 STEPS = [{"weight": 25, "pause": "2s"}, {"weight": 50, "pause": "2s"}]
 
 
@@ -36,11 +38,11 @@ class Repository:
         return path.read_text().replace(PLACEHOLDER, self.url)
 
     def model(self, version: str, **rollout: Any) -> str:
-        """Commits a version of the model `story`; the commit's hash."""
+        """Commits a version of the model; the commit's hash."""
         body = {
             "apiVersion": "canarium.dev/v1alpha1",
             "kind": "ModelDeployment",
-            "metadata": {"name": "story"},
+            "metadata": {"name": MODEL},
             "spec": {
                 "model": {"version": version},
                 "runtime": {
@@ -51,8 +53,8 @@ class Repository:
                 "rollout": {"steps": STEPS, "bakeTime": "5s", **rollout},
             },
         }
-        (self.folder / "models" / "story.yaml").write_text(json.dumps(body, indent=1))
-        return self.commit(f"story {version}")
+        (self.folder / "models" / f"{MODEL}.yaml").write_text(json.dumps(body, indent=1))
+        return self.commit(f"{MODEL} {version}")
 
     def chart(self, version: str, **values: Any) -> str:
         """Commits the chart under a new version number, with other values; the commit's hash."""

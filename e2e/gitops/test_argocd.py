@@ -25,7 +25,7 @@ def test_good_version_is_progressing_then_healthy(platform: Platform) -> None:
     line = platform.audited()
     began = platform.ship("v2")
     platform.status("v2", lambda s: s.get("version") == "v2" and s["phase"] == "Ready")
-    time.sleep(1)
+    platform.until("Healthy", time.monotonic())
     seen = platform.watcher.healths(MODELS, began)
     assert seen in (["Healthy", "Progressing", "Healthy"], ["Progressing", "Healthy"]), seen
     assert platform.applied(line) == 1
@@ -37,9 +37,10 @@ def test_bad_version_is_degraded_and_self_heal_does_not_loop(platform: Platform)
     began = platform.ship("v3")
     platform.until("Degraded", began)
     platform.status("RolledBack", lambda s: s["phase"] == "RolledBack")
-    time.sleep(3)
+    platform.looked(began, 1)
     settled, line = time.monotonic(), platform.audited()
-    time.sleep(30)
+    # Every comparison is an occasion for self-heal.
+    platform.looked(settled, 4)
     assert platform.watcher.healths(MODELS, settled) == ["Degraded"]
     assert {s.sync for s in platform.watcher.of(MODELS, settled)} == {"Synced"}
     assert platform.watcher.syncs(MODELS, settled) == 0
@@ -103,7 +104,7 @@ def test_chart_upgrade_by_a_commit_restarts_no_model(platform: Platform) -> None
     platform.watcher.until(
         OPERATOR, lambda s: s.health == "Healthy" and s.sync == "Synced", "Healthy", began + 1
     )
-    time.sleep(3)
+    platform.looked(time.monotonic(), 2)
     assert platform.model_pods() == before
     # The new operator finds nothing to do, and Argo CD has no reason to touch the model.
     assert [w for w in platform.writes(line) if w[0] != "argocd"] == []

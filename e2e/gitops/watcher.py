@@ -22,6 +22,7 @@ class Sample:
     compared: str
     synced: str
     operation: str
+    reconciled: str
     drifted: tuple[str, ...]
     complaint: str
 
@@ -51,6 +52,10 @@ class Watcher:
     def syncs(self, application: str, since: float = 0.0) -> int:
         """How many sync operations began."""
         return len({s.operation for s in self.of(application, since)}) - 1
+
+    def comparisons(self, application: str, since: float) -> int:
+        """How many comparisons with Git have ended."""
+        return len({s.reconciled for s in self.of(application, since)}) - 1
 
     def drifted(self) -> list[Sample]:
         """Samples in which an object differed from a commit that had been synced already."""
@@ -105,6 +110,7 @@ def _sample(application: dict[str, Any]) -> Sample:
         sync.get("revision", ""),
         synced if operation.get("phase") == "Succeeded" else "",
         operation.get("startedAt", ""),
+        status.get("reconciledAt", ""),
         differ if settled else (),
         "; ".join(c.get("message", "") for c in status.get("conditions", ())),
     )
