@@ -82,8 +82,14 @@ class Story:
     async def left(self) -> End:
         """What is left in the cluster, less what no two stories have in common."""
         await asyncio.sleep(0.3)
-        status = (await self.cluster.model())["status"]
         deployments = await self.cluster.children(kinds.DEPLOYMENTS)
+        # The version before goes once no endpoint names its pods, which may be a moment later.
+        for _ in range(200):
+            if len(deployments) == 1:
+                break
+            await asyncio.sleep(0.1)
+            deployments = await self.cluster.children(kinds.DEPLOYMENTS)
+        status = (await self.cluster.model())["status"]
         (service,) = await self.cluster.children(kinds.SERVICES)
         records = await self.cluster.children(kinds.RECORDS)
         promoted = "canarium.dev/promoted-at"
