@@ -15,6 +15,7 @@ from canarium.core.routes import Backend, Route
 from canarium.engine import trial
 from canarium.engine.gate import covers
 from canarium.engine.projections import Child, unpacked
+from canarium.engine.refused import Refused, conflict, refusal
 from canarium.engine.routes import ROUTES
 from canarium.engine.store import Key, Store
 from canarium.kube import kinds
@@ -25,14 +26,6 @@ from canarium.render import labels, pod, routes, runtime, workload
 from canarium.render.faults import RuntimeInvalid
 from canarium.render.fetching import Kit
 from canarium.render.split import Split
-
-
-class Refused(Exception):
-    """A write that cannot succeed as things are; `rejection` tells a decision of it."""
-
-    def __init__(self, rejection: Rejection) -> None:
-        super().__init__(rejection.message)
-        self.rejection = rejection
 
 
 class Executor:
@@ -133,7 +126,7 @@ class Executor:
         place = (key[0], body["metadata"]["name"])
         known = self._store.caches[kinds.CONFIG_MAPS].items.get(place)
         if known and known.owner != record.uid:
-            raise _conflict(kinds.CONFIG_MAPS, body)
+            raise conflict(kinds.CONFIG_MAPS, body)
         await self._apply(kinds.CONFIG_MAPS, key, body)
 
     async def _asked(
@@ -144,9 +137,9 @@ class Executor:
         try:
             await self._api.create(kinds.PODS, parent["metadata"]["namespace"], body, dry_run=True)
         except ApiError as error:
-            refusal = trial.refusal(error)
-            if refusal:
-                raise Refused(refusal) from error
+            told = trial.refusal(error)
+            if told:
+                raise Refused(told) from error
 
     async def repair(self, parent: Mapping[str, Any], *, route_kept: bool = False) -> int:
         """Puts right what differs from what we would apply (R23): edited by hand, or of settings
@@ -248,7 +241,7 @@ class Executor:
             raw = await self._api.create(resource, namespace, body)
         except ApiError as error:
             if not error.already_exists:
-                raise _refusal(resource, body, error) from error
+                raise refusal(resource, body, error) from error
             raw = await self._there(resource, namespace, body)
         self._store.caches[resource].observe(raw)
 
@@ -256,14 +249,17 @@ class Executor:
         self, resource: Resource, namespace: str, body: Mapping[str, Any]
     ) -> dict[str, Any]:
         """The object that has the name already. One of ours that lost its labels, and so was not
-        seen, gets them back; Refused when it is somebody else's."""
-        raw = await self._api.get(resource, namespace, body["metadata"]["name"])
+        seen, gets them back; Refused when it is somebody else's, or not ours to look at."""
+        try:
+            raw = await self._api.get(resource, namespace, body["metadata"]["name"])
+        except ApiError as error:
+            raise conflict(resource, body) if error.status == 403 else error from error
         meta, wanted = raw["metadata"], body["metadata"]
         uid = wanted["ownerReferences"][0]["uid"]
         if not any(
             o.get("controller") and o["uid"] == uid for o in meta.get("ownerReferences", ())
         ):
-            raise _conflict(resource, body)
+            raise conflict(resource, body)
         marks = {k: v for k, v in wanted["labels"].items() if k != labels.COLOR}
         if marks.items() <= (meta.get("labels") or {}).items():
             return raw
@@ -280,7 +276,7 @@ class Executor:
             raw = await self._api.apply(resource, namespace, name, body, force=known is not None)
         except ApiError as error:
             if not (error.conflict and known is None):
-                raise _refusal(resource, body, error) from error
+                raise refusal(resource, body, error) from error
             raw = await self._there(resource, namespace, body)
         self._store.caches[resource].observe(raw)
 
@@ -325,19 +321,6 @@ def _route_of(action: p.Weigh) -> Route:
 
 def _scaled(replicas: int, known: Child[Deployment], before: int) -> Child[Deployment]:
     return replace(known, version=before, fact=replace(known.fact, replicas=replicas))
-
-
-def _refusal(resource: Resource, body: dict[str, Any], error: ApiError) -> Exception:
-    if not error.rejected:
-        return error
-    what = f"{resource.kind} {body['metadata']['name']}"
-    return Refused(Rejection(what, error.message))
-
-
-def _conflict(resource: Resource, body: Mapping[str, Any]) -> Refused:
-    what = f"{resource.kind} {body['metadata']['name']}"
-    text = "exists and is not ours: rename or remove it"
-    return Refused(Rejection(what, text, conflict=True))
 
 
 def _compared(wanted: Mapping[str, Any]) -> dict[str, Any]:

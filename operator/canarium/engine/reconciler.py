@@ -15,9 +15,10 @@ from canarium.core.observed import Rejection, Runtime
 from canarium.core.phases import plan
 from canarium.core.plan import Event, Plan, Route, Weigh
 from canarium.core.revision import undecidable
-from canarium.engine.executor import Executor, Refused
+from canarium.engine.executor import Executor
 from canarium.engine.observer import Observer, Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
+from canarium.engine.refused import Refused
 from canarium.engine.store import Key, Store
 from canarium.kube import kinds
 from canarium.kube.api import Api

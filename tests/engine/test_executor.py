@@ -1,0 +1,75 @@
+"""A name that is taken already: by one of ours that was not seen, or by somebody else (R24)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canarium.core import plan as p
+from canarium.engine.executor import Executor
+from canarium.engine.refused import Refused
+from canarium.engine.store import Store
+from canarium.kube.faults import ApiError
+
+rule = pytest.mark.rule
+PARENT = {
+    "apiVersion": "canarium.dev/v1alpha1",
+    "kind": "ModelDeployment",
+    "metadata": {"name": "m", "namespace": "ns", "uid": "ours", "generation": 1},
+    "spec": {"model": {"version": "1"}, "runtime": {"image": "model:1"}},
+}
+
+
+class Taken:
+    """An API server where the Service's name is taken; its fields belong to somebody else."""
+
+    def __init__(self, found: dict[str, Any] | ApiError) -> None:
+        self.found = found
+        self.patches: list[Any] = []
+
+    async def apply(self, *where: Any, force: bool) -> Any:
+        raise ApiError(409, "Conflict", "Apply failed with 1 conflict")
+
+    async def get(self, *where: Any) -> Any:
+        if isinstance(self.found, ApiError):
+            raise self.found
+        return self.found
+
+    async def merge(self, *where: Any) -> Any:
+        self.patches.append(where[-1])
+        assert isinstance(self.found, dict)
+        labels = where[-1]["metadata"]["labels"]
+        return {**self.found, "metadata": {**self.found["metadata"], "labels": labels}}
+
+
+def service(owner: str) -> dict[str, Any]:
+    owners = [{"uid": owner, "controller": True}]
+    meta = {"name": "m", "namespace": "ns", "uid": "s", "resourceVersion": "5"}
+    return {"metadata": {**meta, "ownerReferences": owners}, "spec": {"selector": {"a": "b"}}}
+
+
+async def routed(api: Taken) -> None:
+    store = Store(lambda key, urgency: None)
+    await Executor(api, store).carry_out(PARENT, p.Route("blue", "r", None))  # type: ignore[arg-type]
+
+
+@rule("R24")
+@pytest.mark.parametrize(
+    "found", [service("theirs"), ApiError(403, "Forbidden", "cannot get services")]
+)
+async def test_name_of_somebody_else_is_a_conflict_also_where_it_may_not_be_read(
+    found: Any,
+) -> None:
+    with pytest.raises(Refused) as refused:
+        await routed(Taken(found))
+    assert refused.value.rejection.conflict
+
+
+@rule("R23", "R24")
+async def test_one_of_ours_without_its_labels_gets_them_back_and_nothing_else() -> None:
+    api = Taken(service("ours"))
+    await routed(api)
+    (patch,) = api.patches
+    assert patch["metadata"].keys() == {"uid", "labels"}
+    assert patch["metadata"]["labels"]["canarium.dev/model"] == "m"
