@@ -80,7 +80,7 @@ class Fleet:
             fresh = status.get("observedGeneration") == model["metadata"]["generation"]
             if fresh and holds(status):
                 return status
-            time.sleep(0.2)
+            time.sleep(0.1)
         pods = self.kubectl("get", "pods", "-o", "wide")
         told = json.dumps(status, indent=1)
         raise AssertionError(f"{name}: no {what} in {seconds} s: {told}\n{pods}")
@@ -95,10 +95,13 @@ class Fleet:
         return {f"{i['kind']} {i['metadata']['name']}": _lasting(i) for i in found["items"]}
 
     def writes(self, since: int) -> list[str]:
-        """Verb and resource of all that the operator wrote here after line `since` of the log."""
+        """Verb, resource and name of all that the operator wrote here after line `since` of the
+        log."""
         events = [json.loads(line) for line in self._audited()[since:]]
         return [
-            "/".join(filter(None, (e["verb"], ref["resource"], ref.get("subresource"))))
+            "/".join(
+                filter(None, (e["verb"], ref["resource"], ref.get("subresource"), ref["name"]))
+            )
             for e in events
             if e["stage"] == "ResponseComplete"
             and e["user"]["username"].startswith("system:serviceaccount:canarium:")
@@ -142,12 +145,19 @@ class Fleet:
             for item in found
         }
 
+    def until_gone(self, seconds: float = 60) -> None:
+        """Waits until no pod of any model is left."""
+        end = time.monotonic() + seconds
+        while self.pods():
+            assert time.monotonic() < end, self.pods()
+            time.sleep(0.2)
+
     def settle(self, seconds: float = 90) -> None:
         """Waits until Kubernetes' own controllers have stopped to write, and pods to end."""
         end = time.monotonic() + seconds
         before = (self.children(), self.pods())
         while time.monotonic() < end:
-            time.sleep(3)
+            time.sleep(2)
             ending = self.kubectl(
                 "get", "pods", "-o", "jsonpath={.items[*].metadata.deletionTimestamp}"
             )

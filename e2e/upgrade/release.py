@@ -8,8 +8,13 @@ import time
 from pathlib import Path
 
 from sandbox import Sandbox
+from story.docs import documented
+from story.images import ROOT
 
 NAME = NAMESPACE = "canarium"
+_LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+#: Seconds from taking the lease until every model was looked at, with much to spare.
+_LOOKED = 2.0
 
 
 class Release:
@@ -18,24 +23,42 @@ class Release:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
-    def upgrade(self, chart: Path, tag: str, *sets: str) -> None:
-        """Installs or upgrades, and waits until the operator of `tag` leads."""
+    def begin(self, chart: Path, *sets: str) -> None:
+        """Installs, and waits until an operator leads."""
         before = self.leader()
-        words = [word for one in (f"image.tag={tag}", *sets) for word in ("--set", one)]
+        words = [word for one in sets for word in ("--set", one)]
         self._helm(
             "upgrade", "--install", NAME, str(chart), "-n", NAMESPACE, "--create-namespace",
             "--wait", "--timeout", "120s", *words,
         )  # fmt: skip
         self._await_leader(before)
 
-    def rollback(self, number: int) -> None:
-        """Back to the release's revision `number`, as of helm's own history."""
+    def upgrade(self) -> None:
+        """As the docs have it, to the chart of this checkout."""
         before = self.leader()
-        self._helm("rollback", NAME, str(number), "-n", NAMESPACE, "--wait", "--timeout", "120s")
+        self._follow(documented("docs/upgrading.md", "helm upgrade"))
+        self._await_leader(before)
+
+    def rollback(self) -> None:
+        """As the docs have it: back to the revision before, of helm's own history."""
+        before = self.leader()
+        self._follow(documented("docs/upgrading.md", "helm rollback"))
+        self._await_leader(before)
+
+    def restart(self) -> None:
+        """Replaces every pod of the operator by another one like it."""
+        before, which = self.leader(), f"deployment/{NAME}"
+        self._sandbox.kubectl("-n", NAMESPACE, "rollout", "restart", which)
+        self._sandbox.kubectl("-n", NAMESPACE, "rollout", "status", which, "--timeout=120s")
         self._await_leader(before)
 
     def uninstall(self) -> None:
-        self._helm("uninstall", NAME, "-n", NAMESPACE, "--wait", "--timeout", "120s")
+        """As the docs have it."""
+        self._follow(documented("docs/upgrading.md", "helm uninstall"))
+
+    def _follow(self, words: list[str]) -> None:
+        """Runs helm as the docs have it; paths are of this checkout."""
+        self._helm(*(str(ROOT / w) if w.startswith("charts/") else w for w in words))
 
     def history(self) -> list[str]:
         """The states of the release's revisions, oldest first."""
@@ -44,15 +67,8 @@ class Release:
 
     def leader(self) -> str:
         """Who holds the Lease; empty when nobody does."""
-        asked = (
-            "get",
-            "lease",
-            NAME,
-            "--ignore-not-found",
-            "-o",
-            "jsonpath={.spec.holderIdentity}",
-        )
-        return self._sandbox.kubectl("-n", NAMESPACE, *asked)
+        lease = self._sandbox.get(f"{_LEASES}/{NAME}")
+        return str(lease["spec"].get("holderIdentity") or "") if lease else ""
 
     def _await_leader(self, before: str, seconds: float = 60) -> None:
         """Waits for another leader, then until it has looked at every model."""
@@ -60,9 +76,10 @@ class Release:
         while time.monotonic() < end:
             now = self.leader()
             if now and now != before:
-                time.sleep(6)
+                # It looks at a few models within milliseconds; nothing tells when from outside.
+                time.sleep(_LOOKED)
                 return
-            time.sleep(0.2)
+            time.sleep(0.1)
         raise AssertionError(f"no new leader in {seconds} s; still {before!r}")
 
     def _helm(self, *words: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from story.docs import commands, documented
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("docs/argocd.md", "docs/flux.md", "charts/canarium/README.md")
+PAGES = ("docs/argocd.md", "docs/flux.md", "docs/upgrading.md", "charts/canarium/README.md")
 _ONE = re.compile(r'documented\(\s*"([^"]+)",\s*"([^"]+)"')
 _ALL = re.compile(r'commands\(\s*"([^"]+)"\)[^"]+startswith\("([^"]+)"\)')
 
@@ -37,4 +37,4 @@ def test_every_command_of_the_page_is_run(page: str) -> None:
 
 def test_command_that_no_page_has_is_an_error() -> None:
     with pytest.raises(LookupError, match="has 0 commands"):
-        documented("docs/flux.md", "helm destroy")
+        documented("docs/upgrading.md", "helm destroy")
