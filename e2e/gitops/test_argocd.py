@@ -37,7 +37,7 @@ def test_bad_version_is_degraded_and_self_heal_does_not_loop(platform: Platform)
     began = platform.ship("v3")
     platform.until("Degraded", began)
     platform.status("RolledBack", lambda s: s["phase"] == "RolledBack")
-    platform.looked(began, 1)
+    platform.looked(time.monotonic(), 1)
     settled, line = time.monotonic(), platform.audited()
     # Every comparison is an occasion for self-heal.
     platform.looked(settled, 4)
