@@ -128,18 +128,26 @@ async def test_version_goes_through_by_exact_weights(
 async def test_failed_version_keeps_its_pods_until_the_gateway_has_let_go(
     cluster: Cluster, controller: Controller
 ) -> None:
+    """Also when the route that the spec wants by then is none that the API server takes."""
     slow = {"steps": [{"weight": 50, "pause": "60s"}], "scaleDownDelay": "500ms"}
     cluster.apply("1", traffic=behind(), rollout=slow)
     await cluster.phase("Ready", "1")
     cluster.apply("2", traffic=behind(), rollout=slow)
     status = await cluster.until(lambda s: (s.get("weight") or 0) == 50)
     candidate = status["candidate"]["revision"]
+    twice = behind()
+    twice["gateway"]["parentRefs"] *= 2
+    cluster.apply("2", traffic=twice, rollout=slow)
+    status = await cluster.until(lambda s: told(s)[1] == "RouteInvalid")
+    assert "HTTPRoute fraud" in status["message"]
     controller.deaf = True
     await cluster.kubelet.crash(cluster.namespace, candidate)
     await cluster.until(lambda s: s["phase"] == "RollingBack")
     assert (await weights(cluster))[candidate] == 0
     live = await route(cluster)
-    assert live["metadata"]["annotations"]["canarium.dev/quarantined"] == candidate
+    notes = live["metadata"]["annotations"]
+    assert notes["canarium.dev/quarantined"] == candidate
+    assert "canarium.dev/candidate" not in notes
     await asyncio.sleep(1.0)
     assert f"fraud-{candidate}" in {
         d["metadata"]["name"] for d in await cluster.children(kinds.DEPLOYMENTS)

@@ -15,8 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from canarium.core.revision import digest_v1, identity_v1, short
 from canarium.kube import kinds
 from canarium.render import labels
-from simulation import specs
+from simulation import routing, specs
 from simulation.clock import VirtualLoop
+from simulation.gateways import TAKES
 from simulation.operators import Operator
 from simulation.witness import Witness
 from simulation.world import World
@@ -65,6 +66,7 @@ class Frame(RuleBasedStateMachine):
         self.operator.faults.clear()
         self.world.clock.skew = 0.0
         self.world.endpoints.lag, self.world.kubelet.grace = 0.0, 1.0
+        self.world.gateways.answer, self.world.gateways.lag = TAKES, 0.05
         self.world.kubelet.tempers.clear()
         for life in self.world.kubelet.lives.values():
             life.fault = None
@@ -127,6 +129,7 @@ class Frame(RuleBasedStateMachine):
             assert stable == target, told
         assert deployments == [stable], f"{told}; deployments {deployments}"
         assert set(serving) == {stable}, told
+        routing.arrived(self.world, stable, self.wanted.get("router"))
         names = {p["metadata"]["name"] for p in self.world.pods(stable)}
         assert self.world.endpoint_names() == names, told
         scaling = specs.SCALINGS[self.wanted["scaling"]]

@@ -77,6 +77,9 @@ class Deciding:
         for resource, cache in self._store.caches.items():
             for obj in self._world.server.all(resource, labels.MODEL):
                 cache.observe(obj)
+        for resource, doors in self._store.gateways.caches.items():
+            for obj in self._world.server.all(resource):
+                doors.observe(obj)
         for obj in self._world.server.all(kinds.MODELS):
             self._store.parents.observe(obj)
 

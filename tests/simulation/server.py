@@ -22,6 +22,8 @@ Key = tuple[str, str]
 #: Who writes: the operator, a person, or Kubernetes' own controllers.
 OPERATOR, PERSON, KUBERNETES = "canarium", "kubectl", "kube-controller-manager"
 
+#: Kinds around routes.
+ROUTED = (kinds.HTTP_ROUTES, kinds.GRPC_ROUTES, kinds.GATEWAYS, kinds.GATEWAY_CLASSES)
 KINDS = (
     kinds.MODELS,
     kinds.RECORDS,
@@ -34,10 +36,7 @@ KINDS = (
     kinds.EVENTS,
     kinds.RUNTIMES,
     kinds.CLUSTER_RUNTIMES,
-    kinds.HTTP_ROUTES,
-    kinds.GRPC_ROUTES,
-    kinds.GATEWAYS,
-    kinds.GATEWAY_CLASSES,
+    *ROUTED,
 )
 
 

@@ -25,6 +25,7 @@ SCALINGS: dict[str, dict[str, int]] = {
     "wide": {"minReplicas": 2, "maxReplicas": 6},
 }
 
+ROUTERS = ("Service", "Gateway")
 STRATEGIES = ("Canary", "BlueGreen", "Recreate")
 
 
@@ -36,6 +37,7 @@ def spec(
     strategy: str = "Canary",
     bake: str = "20s",
     paused: bool = False,
+    router: str = "Service",
 ) -> dict[str, Any]:
     """A raw spec; settings by their names in the tables above."""
     rollout: dict[str, Any] = {
@@ -52,6 +54,8 @@ def spec(
         "scaling": SCALINGS[scaling],
         "rollout": rollout,
     }
+    if router == "Gateway":
+        made["traffic"] = {"router": router, "gateway": {"parentRefs": [{"name": "public"}]}}
     if paused:
         made["paused"] = True
     return made

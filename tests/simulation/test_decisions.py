@@ -6,6 +6,7 @@ import pytest
 
 from simulation.adversary import Adversary
 from simulation.operators import Deciding, Operator
+from simulation.routed import Routed
 
 
 class Decisions(Adversary):
@@ -18,3 +19,15 @@ class Decisions(Adversary):
 TestDecisions = pytest.mark.rule("R0", "R4", "R5", "R8", "R9", "R10", "R14", "R18", "R23", "R24")(
     Decisions.TestCase
 )
+
+
+class RoutedDecisions(Routed):
+    form = "decisions"
+
+    def make(self) -> Operator:
+        return Deciding(self.loop, self.world)
+
+
+TestRoutedDecisions = pytest.mark.rule(
+    "R0", "R4", "R5", "R6", "R8", "R9", "R10", "R12", "R14", "R18", "R23", "R24"
+)(RoutedDecisions.TestCase)

@@ -13,9 +13,9 @@ from simulation.adversary import Adversary
 from simulation.client import WRITE_FAULTS
 from simulation.frame import SHORT
 from simulation.operators import Operating, Operator
-from simulation.server import KINDS
+from simulation.server import KINDS, ROUTED
 
-WATCHED = tuple(kind for kind in KINDS if kind is not kinds.EVENTS)
+WATCHED = tuple(kind for kind in KINDS if kind not in (kinds.EVENTS, *ROUTED))
 _WATCHED = st.sampled_from(WATCHED)
 
 

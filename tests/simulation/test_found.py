@@ -9,7 +9,7 @@ import pytest
 
 from canarium.kube import kinds
 from canarium.render import labels
-from simulation import specs
+from simulation import routing, specs
 from simulation.clock import VirtualLoop
 from simulation.operators import Deciding
 from simulation.server import PERSON
@@ -158,3 +158,44 @@ def test_deployment_that_lost_its_labels_gets_them_back_and_loses_no_pod(
     assert pods <= {p["metadata"]["name"] for p in story.world.pods(revision)}
     story.operator.advance(120.0)
     assert story.world.status()["version"] == "v2"
+
+
+@rule("R12", "R14")
+def test_route_goes_on_by_its_own_settings_when_the_spec_asks_for_another_router(
+    story: Story,
+) -> None:
+    story.apply(12.0, router="Gateway", steps="fast")
+    story.apply(5.0, router="Gateway", steps="fast", version="v2")
+    assert story.world.status()["weight"] == 10
+    story.apply(4.0, steps="fast", version="v2")
+    story.operator.advance(120.0)
+    assert story.world.status()["version"] == "v2"
+    routing.arrived(story.world, story.part("stable"), "Service")
+
+
+@rule("R13", "R22")
+def test_route_is_made_for_the_candidate_when_stable_never_came_up_behind_it(story: Story) -> None:
+    settings = {"router": "Gateway", "strategy": "Recreate", "scaling": "one"}
+    story.apply(2.6, **settings)
+    for pod in story.world.pods():
+        story.world.kubelet.strike(pod, "crashes")
+    story.operator.advance(1.0)
+    story.apply(60.0, version="v2", **settings)
+    assert story.world.status()["version"] == "v2"
+    routing.arrived(story.world, story.part("stable"), "Gateway")
+
+
+@rule("R23")
+def test_stable_and_candidate_never_get_one_colour_when_both_are_made_at_once(story: Story) -> None:
+    story.apply(12.0, router="Gateway")
+    story.operator.kill()
+    name = f"{KEY[1]}-{story.part('stable')}"
+    story.world.server.delete(kinds.DEPLOYMENTS, (KEY[0], name), actor=PERSON)
+    patch = {"spec": {"selector": {labels.COLOR: "none"}}}
+    story.world.server.merge(kinds.SERVICES, KEY, patch, PERSON)
+    story.apply(20.0, router="Gateway", version="v2")
+    colors = {
+        d["spec"]["template"]["metadata"]["labels"][labels.COLOR]: d["metadata"]["name"]
+        for d in story.world.server.all(kinds.DEPLOYMENTS)
+    }
+    assert len(colors) == 2

@@ -15,9 +15,11 @@ from typing import Any
 
 from canarium.api.defaults import Settings, settings_of
 from canarium.api.model import Spec
+from canarium.core.byroute import ByRoute
 from canarium.core.traffic import needed
 from canarium.kube import kinds
 from canarium.render import labels
+from simulation import routing
 from simulation.controllers import selected
 from simulation.fields import Object
 from simulation.kubelet import is_ready
@@ -46,6 +48,8 @@ class Witness:
     latched: set[str] = field(default_factory=set)
     violations: list[str] = field(default_factory=list)
     writes: int = 0
+    #: Whether there was ever a route: then colours are not what keeps versions apart.
+    routed: bool = False
     #: uid of a Deployment → the template that it was made with.
     _made: dict[str, Any] = field(default_factory=dict)
     _moments: deque[Moment] = field(default_factory=deque)
@@ -73,10 +77,10 @@ class Witness:
         before = [m.ready for m in self._moments if m.at < since]
         return [*before[-1:], *found] if self.staleness or not found else found[-1:]
 
-    def _least(self, revisions: set[str]) -> int:
+    def least(self, revisions: set[str]) -> int:
         return min((sum(m.get(r, 0) for r in revisions) for m in self._lately()), default=0)
 
-    def _most(self, revisions: set[str]) -> int:
+    def most(self, revisions: set[str]) -> int:
         return max((sum(m.get(r, 0) for r in revisions) for m in self._lately()), default=0)
 
     # --- every write ------------------------------------------------------------------------
@@ -94,27 +98,29 @@ class Witness:
             kinds.DEPLOYMENTS: self._deployment,
             kinds.AUTOSCALERS: self._autoscaler,
             kinds.RECORDS: self._record,
+            kinds.HTTP_ROUTES: self._route,
         }.get(write.resource)
         if write.resource not in (kinds.MODELS, kinds.EVENTS):
             self._ours(write)
         if check:
             check(write)
 
-    def _broken(self, rule: str, text: str) -> None:
+    def broken(self, rule: str, text: str) -> None:
         at = self.world.clock.now() - self.world.clock.began
         self.violations.append(f"{rule} at {at:.2f} s: {text}")
 
     def _parent(self, write: Write) -> None:
         if write.verb != "status" or not write.before or not write.after:
-            self._broken("parent", f"the operator does {write.verb} to the parent")
+            self.broken("parent", f"the operator does {write.verb} to the parent")
         elif write.before["spec"] != write.after["spec"]:
-            self._broken("parent", "the operator wrote spec")
+            self.broken("parent", "the operator wrote spec")
         failure = (write.after or {}).get("status", {}).get("failure")
         if failure:
             self.latched.add(failure["revision"])
         if write.after:
             for text in untold(write.after["status"]):
-                self._broken("told", text)
+                self.broken("told", text)
+            self.routed = self.routed or bool(write.after["status"].get("route"))
             self._weight(write.after["status"], (write.before or {}).get("status") or {})
 
     def _weight(self, status: Object, before: Object) -> None:
@@ -124,9 +130,10 @@ class Witness:
         candidate = (status.get("candidate") or {}).get("revision")
         same = candidate == (before.get("candidate") or {}).get("revision")
         if candidate and weight > (old if same else 0) and self._stable_count():
-            have, need = self._most({candidate}), needed(weight, self._stable_count())
+            by = ByRoute("HTTPRoute").needed if status.get("route") else needed
+            have, need = self.most({candidate}), by(weight, self._stable_count())
             if have < need:
-                self._broken("R5", f"weight {weight} with {have} of {need} pods ready")
+                self.broken("R5", f"weight {weight} with {have} of {need} pods ready")
 
     def _ours(self, write: Write) -> None:
         """R24: only what the parent controls is touched; only with a revision is it deleted."""
@@ -134,13 +141,20 @@ class Witness:
         uid = parent["metadata"]["uid"] if parent else None
         for obj in (write.before, write.after):
             if obj and controller(obj) != uid:
-                self._broken("R24", f"{write.verb} of a foreign {write.resource.kind}")
-        if write.after is None and write.before and not revision_of(write.before):
-            self._broken("R24", f"deleted a {write.resource.kind} without a revision")
+                self.broken("R24", f"{write.verb} of a foreign {write.resource.kind}")
+        route = write.resource is kinds.HTTP_ROUTES
+        if write.after is None and write.before and not revision_of(write.before) and not route:
+            self.broken("R24", f"deleted a {write.resource.kind} without a revision")
 
     # --- traffic ----------------------------------------------------------------------------
 
+    def _route(self, write: Write) -> None:
+        self.routed = True
+        routing.check(self, write)
+
     def _service(self, write: Write) -> None:
+        if write.key != KEY:
+            return
         assert write.after
         notes = write.after["metadata"].get("annotations", {})
         if notes.get(labels.QUARANTINED):
@@ -148,23 +162,25 @@ class Witness:
         old, new = self._named(write.before), self._named(write.after)
         if old == new:
             return
-        had, has = self._least(old), self._most(new)
+        had, has = self.least(old), self.most(new)
         if had and not has:
-            self._broken("R0", f"traffic moves from {old} with {had} ready pods to {new or 'none'}")
+            self.broken("R0", f"traffic moves from {old} with {had} ready pods to {new or 'none'}")
         for revision in (new - old) & self.latched:
-            if self._most({revision}):
-                self._broken("R9", f"quarantined {revision} gets traffic")
+            if self.most({revision}):
+                self.broken("R9", f"quarantined {revision} gets traffic")
         for revision in new - old:
-            if had and not self._most({revision}):
-                self._broken("R4", f"{revision} gets traffic without a ready pod")
+            # Behind a route, pods of an older version may still end in stable's colour.
+            ending = self.routed and not self._exists(revision)
+            if had and not ending and not self.most({revision}):
+                self.broken("R4", f"{revision} gets traffic without a ready pod")
         stable = notes.get(labels.STABLE)
         was = (write.before or {"metadata": {}})["metadata"].get("annotations", {})
         promoted = stable and stable != was.get(labels.STABLE) and not notes.get(labels.QUARANTINED)
         if promoted and was.get(labels.STABLE) and self._settings().strategy != "Recreate":
             need = self._count_of(was[labels.STABLE])
-            if self._most({stable}) < min(need, self._least(old)):
-                self._broken(
-                    "R5", f"{stable} is promoted with {self._most({stable})} of {need} pods ready"
+            if self.most({stable}) < min(need, self.least(old)):
+                self.broken(
+                    "R5", f"{stable} is promoted with {self.most({stable})} of {need} pods ready"
                 )
 
     def _named(self, service: Object | None) -> set[str]:
@@ -187,21 +203,25 @@ class Witness:
         if before["spec"]["template"] != after["spec"]["template"]:
             made = self._made.get(after["metadata"]["uid"])
             if made is not None and made != after["spec"]["template"]:
-                self._broken("R1", f"pods of {revision} are made anew from another template")
+                self.broken("R1", f"pods of {revision} are made anew from another template")
         if after["spec"]["replicas"] < before["spec"]["replicas"]:
             settings = self._settings()
             wanted = settings.replicas
             down = settings.strategy == "Recreate" and after["spec"]["replicas"] == 0
             if not down and after["spec"]["replicas"] != wanted:
-                self._broken("R5", f"{revision} scaled down to {after['spec']['replicas']}")
+                self.broken("R5", f"{revision} scaled down to {after['spec']['replicas']}")
 
     def _creation(self, new: Object) -> None:
         color = new["spec"]["template"]["metadata"]["labels"][labels.COLOR]
+        stable = self._stable()
         revision = revision_of(new)
         for other in (*self.world.pods(), *self.world.server.all(kinds.DEPLOYMENTS, labels.MODEL)):
             theirs = (other.get("spec", {}).get("template") or other)["metadata"]["labels"]
+            ends = "deletionTimestamp" in other["metadata"]
+            if self.routed and (ends or revision_of(other) != stable):
+                continue  # Behind a route, pods of older versions may still end in a colour.
             if theirs.get(labels.COLOR) == color and revision_of(other) != revision:
-                self._broken(
+                self.broken(
                     "colours", f"{revision} gets {color}, which {revision_of(other)} still has"
                 )
                 return
@@ -209,14 +229,15 @@ class Witness:
     def _deletion(self, gone: Object) -> None:
         """R8: pods go only when callers are not sent to them any more."""
         revision = revision_of(gone)
+        routing.check_deletion(self, revision)
         service = self.world.service()
-        if not service or not self._least({revision}):
+        if not service or not self.least({revision}):
             return
         if revision in self._named(service):
-            self._broken("R8", f"{revision} is deleted while the Service selects it")
+            self.broken("R8", f"{revision} is deleted while the Service selects it")
         names = {p["metadata"]["name"] for p in self.world.pods(revision) if is_ready(p)}
         if not self.staleness and names & self.world.endpoint_names():
-            self._broken("R8", f"{revision} is deleted while callers are sent to it")
+            self.broken("R8", f"{revision} is deleted while callers are sent to it")
 
     def _autoscaler(self, write: Write) -> None:
         """R5: stable's floor is held while a candidate exists or the bake lasts."""
@@ -227,10 +248,12 @@ class Witness:
         beside = status.get("candidate") or status.get("previous")
         lasting = beside and self._exists(beside["revision"])
         if lasting and low < min(before, self._settings().max_replicas) and not self.staleness:
-            self._broken("R5", f"the floor falls from {before} to {low} beside {beside}")
+            self.broken("R5", f"the floor falls from {before} to {low} beside {beside}")
 
     def _exists(self, revision: str) -> bool:
-        return bool(self.world.server.find(kinds.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}")))
+        """Whether its Deployment can be seen: one that lost its labels cannot."""
+        found = self.world.server.find(kinds.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}"))
+        return bool(found and labels.MODEL in found["metadata"].get("labels", {}))
 
     # --- records ----------------------------------------------------------------------------
 
@@ -241,7 +264,7 @@ class Witness:
             live = {revision_of(d) for d in self.world.server.all(kinds.DEPLOYMENTS, labels.MODEL)}
             service = self.world.service() or {"metadata": {}}
             if revision in live | {service["metadata"].get("annotations", {}).get(labels.STABLE)}:
-                self._broken("R9", f"the record of {revision} is pruned, which has a part now")
+                self.broken("R9", f"the record of {revision} is pruned, which has a part now")
         elif write.after["metadata"].get("annotations", {}).get(_VERDICT) == "Quarantined":
             self.latched.add(revision_of(write.after))
 
@@ -249,13 +272,15 @@ class Witness:
 
     def _colors(self) -> None:
         seen: dict[str, str] = {}
+        if self.routed:
+            return
         for pod in self.world.pods():
             color = pod["metadata"]["labels"].get(labels.COLOR, "")
             if seen.setdefault(color, revision_of(pod)) != revision_of(pod):
-                self._broken("colours", f"{seen[color]} and {revision_of(pod)} share {color}")
+                self.broken("colours", f"{seen[color]} and {revision_of(pod)} share {color}")
                 return
         if len(set(seen.values())) > 2:
-            self._broken("R10", f"more than two revisions have pods: {sorted(seen.values())}")
+            self.broken("R10", f"more than two revisions have pods: {sorted(seen.values())}")
 
     def evidence(self) -> set[str]:
         """Revisions of whose failure the cluster still has a trace."""
@@ -264,9 +289,11 @@ class Witness:
             for r in self.world.server.all(kinds.RECORDS)
             if r["metadata"].get("annotations", {}).get(_VERDICT) == "Quarantined"
         }
-        service, failure = self.world.service(), self.world.status().get("failure")
-        if service:
-            found.add(service["metadata"].get("annotations", {}).get(labels.QUARANTINED, ""))
+        route = self.world.server.find(kinds.HTTP_ROUTES, KEY)
+        failure = self.world.status().get("failure")
+        for witness in (self.world.service(), route):
+            if witness:
+                found.add(witness["metadata"].get("annotations", {}).get(labels.QUARANTINED, ""))
         if failure:
             found.add(failure["revision"])
         return found
@@ -279,9 +306,15 @@ class Witness:
         return settings_of(Spec.model_validate(self.world.model()["spec"]))
 
     def _stable_count(self) -> int:
-        service = self.world.service()
-        stable = service and service["metadata"].get("annotations", {}).get(labels.STABLE)
+        stable = self._stable()
         return self._count_of(stable) if stable else 0
+
+    def _stable(self) -> str | None:
+        """Who is stable, as the route or the callers' Service says."""
+        witness = self.world.server.find(kinds.HTTP_ROUTES, KEY) or self.world.service()
+        notes = witness["metadata"].get("annotations", {}) if witness else {}
+        found: str | None = notes.get(labels.STABLE)
+        return found
 
     def _count_of(self, revision: str) -> int:
         """How many pods a revision is meant to have, at the least of spec and Deployment."""

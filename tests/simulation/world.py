@@ -19,6 +19,7 @@ from simulation.controllers import (
     selected,
 )
 from simulation.fields import Object, clone
+from simulation.gateways import Gateways
 from simulation.kubelet import Kubelet, is_ready
 from simulation.server import PERSON, Key, Server, Write
 
@@ -35,6 +36,7 @@ class World:
         self.kubelet = Kubelet(self.server, self.clock)
         self.endpoints = Endpoints(self.server, self.clock)
         self.autoscalers = Autoscalers(self.server)
+        self.gateways = Gateways(self.server, self.clock)
         self._parts = (
             Garbage(self.server),
             self.autoscalers,
@@ -42,6 +44,7 @@ class World:
             NodeLifecycle(self.server, self.clock, self.kubelet),
             self.kubelet,
             self.endpoints,
+            self.gateways,
         )
         self._moved = asyncio.Event()
         self.server.observers.append(self._wake)

@@ -91,20 +91,22 @@ class ByRoute:
     def color(self, s: Situation) -> str | None:
         """Any but stable's, which callers inside are sent to: the pods of an older version may
         still end in it."""
+        if s.stable_color is None:
+            return None  # Stable has to come back first, in a colour of its own.
         free = s.color_for(s.target)
-        if free or s.stable_color is None:
-            return free
-        return next(color for color in COLORS if color != s.stable_color)
+        return free or next(color for color in COLORS if color != s.stable_color)
 
     # --- telling ----------------------------------------------------------------------------
 
     def give(self, s: Situation, weight: int) -> list[Action]:
         route, stable = self._route(s), s.stable
-        if route is None or stable is None or wanting(s, self.kind):
+        if stable is None or wanting(s, self.kind):
             return []
-        if s.observed.backend(s.target) is None:
+        if s.observed.backend(s.target) is None or s.observed.backend(stable) is None:
             return []
-        if not self._up(s, s.target) and route.weight(s.target) is None:
+        if route is None and self._up(s, stable):
+            return []  # It is made for stable first.
+        if not self._up(s, s.target) and (route is None or route.weight(s.target) is None):
             return []  # It is told once its endpoints are there.
         if not self._up(s, s.target):
             weight = 0  # A share for a Service without endpoints is a share of errors.
@@ -118,9 +120,8 @@ class ByRoute:
             s.target,
             direct=direct,
         )
-        if not self._given_safely(s, wanted) or self._is(route, wanted):
-            return []
-        return [wanted]
+        same = route is not None and self._is(route, wanted)
+        return [] if same or not self._given_safely(s, wanted) else [wanted]
 
     def keep(self, s: Situation, *, relief: bool) -> list[Action]:
         broken = s.stable_broken and s.observed.ready(s.target) > 0
@@ -246,7 +247,7 @@ class ByRoute:
         ]
 
     def recheck(self, s: Situation) -> float | None:
-        left = self._left(s) if len(s.observed.deployments) > 1 else 0.0
+        left = self._left(s)
         rejected = 30.0 if s.observed.rejection else None
         return left if left > 0 else rejected
 
@@ -317,6 +318,8 @@ class ByRoute:
 
     def _left(self, s: Situation) -> float:
         """Seconds that pods without traffic still live, for requests under way (R8)."""
+        if all(d.revision == s.stable for d in s.observed.deployments):
+            return 0.0
         since = self._settled_since(s)
         return since + s.settings.scale_down_delay - s.now if since is not None else 0.0
 

@@ -2,8 +2,8 @@
 
 The callers' Service, or the route before it, is the witness of who is stable: its annotations
 change in the same write as its selector or weights, so they are true after a crash between any two
-writes (R18). The status comes second, what the Service really selects third, the records' verdicts
-last.
+writes (R18). The status comes second, what route and Service really lead to third, the records'
+verdicts last.
 """
 
 from __future__ import annotations
@@ -103,9 +103,8 @@ class Situation:
         told, route, service = self.status.route, self.observed.route, self.observed.service
         now = told.kind if told else route.kind if route else None
         wanted = self.settings.routing.kind if self.settings.routing else None
-        alone = len(self.observed.deployments) <= 1 and (
-            self.status.candidate is None or self.status.stable is None
-        )
+        moves = self.status.stable and (self.status.candidate or self.status.previous)
+        alone = len(self.observed.deployments) <= 1 and not moves
         agreed = not (route and route.stable and service) or route.stable == service.stable
         return wanted if alone and agreed else now
 
@@ -126,6 +125,13 @@ class Situation:
             return witness.stable
         if self.status.stable and self.exists(self.status.stable.revision):
             return self.status.stable.revision
+        led = (
+            [name for name, weight in self.observed.route.weights if weight]
+            if (self.observed.route)
+            else []
+        )
+        if len(led) == 1 and self.exists(led[0]):
+            return led[0]
         if service and service.color:
             selected = [d for d in self.observed.deployments if d.color == service.color]
             if selected:
@@ -207,7 +213,8 @@ class Situation:
         if not self.settings.autoscaled:
             return self.settings.replicas or 0
         deployment = self.observed.deployment(self.stable)
-        live = deployment.replicas if deployment else 0
+        # While it is not seen, having lost its labels, its pods tell.
+        live = deployment.replicas if deployment else len(self.observed.pods_of(self.stable))
         return max(self.settings.min_replicas, min(live, self.settings.max_replicas))
 
     @cached_property

@@ -16,7 +16,7 @@ from canarium.engine import trial
 from canarium.engine.gate import covers
 from canarium.engine.projections import Child, unpacked
 from canarium.engine.refused import Refused, conflict, refusal
-from canarium.engine.routes import ROUTES
+from canarium.engine.routes import ROUTES, in_effect, made_from, made_of, wanted_kind
 from canarium.engine.store import Key, Store
 from canarium.kube import kinds
 from canarium.kube.api import Api
@@ -88,12 +88,18 @@ class Executor:
                 await self._apply(kinds.SERVICES, key, body)
             case p.Weigh():
                 fact = _route_of(action)
-                body = self._route(parent, key, action.kind, fact)
-                await self._apply(ROUTES[action.kind], key, body)
+                try:
+                    await self._apply(ROUTES[fact.kind], key, self._route(parent, key, fact))
+                except Refused:
+                    before = made_from(parent, self._live_route(key))
+                    if action.candidate or before is None:
+                        raise
+                    # Traffic comes off (R8), though what the spec wants now is no route.
+                    await self._apply(ROUTES[fact.kind], key, self._route(before, key, fact))
             case p.RemoveRoute(kind, uid):
                 await self._delete(ROUTES[kind], namespace, model, uid)
             case p.Expose(revision):
-                await self._apply(kinds.SERVICES, key, routes.backend(parent, revision))
+                await self._apply(kinds.SERVICES, key, self._backend(parent, key, revision))
             case p.Conceal(revision, uid):
                 await self._delete(
                     kinds.SERVICES, namespace, workload.child_name(model, revision), uid
@@ -189,28 +195,41 @@ class Executor:
                     stamp(fact.since) if fact.since is not None else None,
                 )
             case Route(stable=stable) as fact if stable:
-                return self._route(parent, key, fact.kind, fact)
+                return self._route(parent, key, fact)
             case Backend(revision=revision):
-                return routes.backend(parent, revision)
+                return self._backend(parent, key, revision)
             case Autoscaler(revision=revision, low=low, high=high):
                 return workload.autoscaler(parent, revision, low, high)
         return None
 
-    def _route(self, parent: Mapping[str, Any], key: Key, kind: str, fact: Route) -> dict[str, Any]:
+    def _route(self, parent: Mapping[str, Any], key: Key, fact: Route) -> dict[str, Any]:
         """The route as `fact` has it, with all else as the spec wants it now."""
+        parent = in_effect(parent, fact.kind, self._live_route(key))
+        if wanted_kind(parent["spec"]) != fact.kind:
+            text = f"does not say what it was made from: its note {labels.TRAFFIC} is gone"
+            raise Refused(Rejection(f"{fact.kind} {key[1]}", text))
         records = {c.fact.revision: c.fact for c in self._store.children(kinds.RECORDS, key)}
         known = {name: records[name].version for name, _ in fact.weights if name in records}
         since = stamp(fact.since) if fact.since is not None else None
+        notes = workload.notes(fact.stable, fact.candidate, fact.quarantined, fact.previous, since)
         split = Split(
             fact.weights,
             fact.candidate,
             fact.direct,
             versions={name: version for name, version in known.items() if version},
-            notes=workload.notes(
-                fact.stable, fact.candidate, fact.quarantined, fact.previous, since
-            ),
+            notes={**notes, **made_of(parent)},
         )
-        return routes.RENDERED[kind](parent, split)
+        return routes.RENDERED[fact.kind](parent, split)
+
+    def _backend(self, parent: Mapping[str, Any], key: Key, revision: str) -> dict[str, Any]:
+        live = self._live_route(key)
+        kind = live.fact.kind if live else None
+        return routes.backend(in_effect(parent, kind, live), revision)
+
+    def _live_route(self, key: Key) -> Child[Any] | None:
+        found = (c for resource in ROUTES.values() for c in self._store.children(resource, key))
+        uid = self._store.parents.items[key].uid
+        return next((child for child in found if child.owner == uid), None)
 
     def _running(self, key: Key, revision: str) -> dict[str, Any] | None:
         """The template of a Deployment whose record was deleted: storing what runs restarts

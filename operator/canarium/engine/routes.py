@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from canarium.core.routes import Gateway, Listener, Route
-from canarium.engine.projections import Child, Raw, child, noted
+from canarium.engine.projections import Child, Raw, child, noted, unpacked
 from canarium.kube import kinds
 from canarium.kube.kinds import Resource
 from canarium.render import labels
@@ -185,6 +187,34 @@ def wanted_kind(spec: Raw) -> str | None:
     if traffic.get("router") != "Gateway":
         return None
     return "GRPCRoute" if (traffic.get("gateway") or {}).get("protocol") == "GRPC" else "HTTPRoute"
+
+
+def made_of(parent: Mapping[str, Any]) -> dict[str, str]:
+    """The note of the settings that a route is made from: they hold until nothing moves any more,
+    also when the spec has others by then (R12)."""
+    return {labels.TRAFFIC: orjson.dumps(parent["spec"].get("traffic")).decode()}
+
+
+def made_from(parent: Mapping[str, Any], live: Child[Any] | None) -> Mapping[str, Any] | None:
+    """`parent` with the settings that the live route was made from; None when it does not say."""
+    if live is None:
+        return None
+    try:
+        told = orjson.loads(unpacked(live)["metadata"]["annotations"][labels.TRAFFIC])
+        wanted_kind({"traffic": told})
+    except (KeyError, ValueError, AttributeError):
+        return None
+    return {**parent, "spec": {**parent["spec"], "traffic": told}}
+
+
+def in_effect(
+    parent: Mapping[str, Any], kind: str | None, live: Child[Any] | None
+) -> Mapping[str, Any]:
+    """`parent` with the settings by which a route of `kind` is made: those of its spec, unless it
+    asks for another router, whose turn comes when nothing moves (R12)."""
+    if kind is None or wanted_kind(parent["spec"]) == kind:
+        return parent
+    return made_from(parent, live) or parent
 
 
 def names_gateway(spec: Raw, namespace: str, door: Door) -> bool:

@@ -13,6 +13,8 @@ CANDIDATE = f"{GROUP}/candidate"
 QUARANTINED = f"{GROUP}/quarantined"
 PREVIOUS = f"{GROUP}/previous"
 SINCE = f"{GROUP}/promoted-at"
+#: The settings that a route was made from.
+TRAFFIC = f"{GROUP}/traffic"
 RETRY = f"{GROUP}/retry"
 #: A colour that no pod has: a Service that selects it selects nothing.
 NO_COLOR = "none"
