@@ -153,6 +153,7 @@ async def test_failed_version_keeps_its_pods_until_the_gateway_has_let_go(
         d["metadata"]["name"] for d in await cluster.children(kinds.DEPLOYMENTS)
     }
     controller.deaf = False
+    cluster.apply("2", traffic=behind(), rollout=slow)
     await cluster.phase("RolledBack")
 
     async def gone() -> bool:

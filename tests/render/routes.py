@@ -32,6 +32,16 @@ GRPC = {**PUBLIC, "protocol": "GRPC", "hostnames": ["grpc.example.org"]}
 BARE = {**PUBLIC, "headerMatch": {"enabled": False}, "responseHeaders": False}
 
 
+MESH = {
+    "gateways": ["istio-system/public", "mesh"],
+    "hosts": ["models.example.org"],
+    "pathPrefix": "/fraud",
+    "rewritePrefix": "/",
+    "timeout": "1m30s",
+    "mirror": {"percent": 20},
+}
+
+
 def split(weight: int, *, direct: bool = True) -> Split:
     weights = ((STABLE, 100 - weight), (CANDIDATE, weight))
     return Split(weights, CANDIDATE, direct, versions=VERSIONS, notes=NOTES)
@@ -46,20 +56,24 @@ CASES: dict[str, tuple[str, dict[str, Any], Split]] = {
     "whole": ("HTTPRoute", WHOLE, split(10)),
     "bare": ("HTTPRoute", BARE, split(50, direct=False)),
     "grpc": ("GRPCRoute", GRPC, split(25)),
+    "istio": ("VirtualService", {}, split(25)),
+    "istio-shadow": ("VirtualService", MESH, split(0)),
 }
 
 
-def parent(gateway: dict[str, Any]) -> dict[str, Any]:
+def parent(kind: str, asked: dict[str, Any]) -> dict[str, Any]:
+    by = ("Istio", "istio") if kind == "VirtualService" else ("Gateway", "gateway")
     return {
         "metadata": {"name": "fraud", "namespace": "risk", "uid": "u-1"},
-        "spec": {"traffic": {"router": "Gateway", "gateway": gateway}},
+        "spec": {"traffic": {"router": by[0], by[1]: asked}},
     }
 
 
 def rendered(case: str) -> list[dict[str, Any]]:
     """The route of a case, and the Service of its stable revision."""
-    kind, gateway, what = CASES[case]
-    return [RENDERED[kind](parent(gateway), what), backend(parent(gateway), STABLE)]
+    kind, asked, what = CASES[case]
+    model = parent(kind, asked)
+    return [RENDERED[kind](model, what), backend(model, STABLE)]
 
 
 def text(case: str) -> str:

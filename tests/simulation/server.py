@@ -23,7 +23,13 @@ Key = tuple[str, str]
 OPERATOR, PERSON, KUBERNETES = "canarium", "kubectl", "kube-controller-manager"
 
 #: Kinds around routes.
-ROUTED = (kinds.HTTP_ROUTES, kinds.GRPC_ROUTES, kinds.GATEWAYS, kinds.GATEWAY_CLASSES)
+ROUTED = (
+    kinds.HTTP_ROUTES,
+    kinds.GRPC_ROUTES,
+    kinds.VIRTUAL_SERVICES,
+    kinds.GATEWAYS,
+    kinds.GATEWAY_CLASSES,
+)
 KINDS = (
     kinds.MODELS,
     kinds.RECORDS,

@@ -119,7 +119,14 @@ def settings_of(spec: Spec, startup_budget: float | None = None) -> Settings:
 
 
 def _routing(traffic: Traffic) -> Routing | None:
-    gateway = traffic.gateway
+    gateway, istio = traffic.gateway, traffic.istio
+    if traffic.router == "Istio" and istio:
+        asked = istio.header_match
+        return Routing(
+            kind="VirtualService",
+            header=asked is None or asked.enabled is not False,
+            mirror=istio.mirror is not None,
+        )
     if traffic.router != "Gateway" or gateway is None:
         return None
     match = gateway.header_match

@@ -14,6 +14,7 @@ from pydantic import Field
 from canarium.api.analysis import Analysis
 from canarium.api.base import Duration, OpenObject, Part, Replicas
 from canarium.api.gateway import Gateway
+from canarium.api.istio import Istio
 from canarium.api.pods import Pod
 from canarium.api.server import Server
 from canarium.api.smoke import SmokeTest
@@ -138,15 +139,19 @@ class Scaling(Part):
 class Traffic(Part):
     """How callers reach the model."""
 
-    router: Literal["Service", "Gateway"] | None = Field(
+    router: Literal["Service", "Gateway", "Istio"] | None = Field(
         None,
         description="Service (default): the split is by ready pods and by connection, on any "
         "cluster. Gateway: exact weights by request, for callers that come through a Gateway of "
-        "the Gateway API. A change waits until rollout and bake are over.",
+        "the Gateway API. Istio: the same by a VirtualService. A change waits until rollout "
+        "and bake are over.",
     )
     port: int | None = Field(None, ge=1, le=65535, description="Port of the Service; default 80.")
     gateway: Gateway | None = Field(
         None, description="The route of router Gateway: where callers come in, and how."
+    )
+    istio: Istio | None = Field(
+        None, description="The route of router Istio: where callers come in, and how."
     )
 
 
@@ -154,7 +159,7 @@ class Step(Part):
     """A share of the traffic, and how long to hold it."""
 
     weight: Annotated[int, Field(ge=0, le=100)] = Field(
-        description="Percent of the traffic that the candidate gets. 0, with router Gateway: only "
+        description="Percent of the traffic that the candidate gets. 0, with a route: only "
         "requests with its header, and copies of the others where they are mirrored.",
     )
     pause: str | None = Field(

@@ -20,10 +20,10 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
         },
         {
             "rule": "!has(self.rollout) || !has(self.rollout.steps) || "
-            "(has(self.traffic) && has(self.traffic.gateway)) || "
+            "(has(self.traffic) && (has(self.traffic.gateway) || has(self.traffic.istio))) || "
             "self.rollout.steps.all(s, s.weight > 0)",
-            "message": "a step of weight 0 needs spec.traffic.router: Gateway: a Service sends "
-            "every ready pod its share",
+            "message": "a step of weight 0 needs spec.traffic.router: Gateway or Istio: a Service "
+            "sends every ready pod its share",
             "fieldPath": ".rollout.steps",
         },
     ],
@@ -33,6 +33,11 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "message": "router: Gateway and gateway belong together: set both or neither; what "
             "gateway asks for, a Service cannot do",
             "fieldPath": ".gateway",
+        },
+        {
+            "rule": "(has(self.router) && self.router == 'Istio') == has(self.istio)",
+            "message": "router: Istio and istio belong together: set both or neither",
+            "fieldPath": ".istio",
         },
     ],
     ("spec", "model"): [

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from canarium.core.situation import Situation
 
 #: Nobody routes by a route of ours then: what it says has no effect.
-_UNROUTED = frozenset({"GatewayAPIMissing", "GatewayNotFound"})
+_UNROUTED = frozenset({"GatewayAPIMissing", "GatewayNotFound", "IstioMissing"})
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from canarium.kube.kinds import Resource
 
 #: What a list was answered with, where a kind cannot be had.
 _MISSING, _FORBIDDEN = 404, 403
+#: What a group is called in reasons; else GatewayAPI.
+_WORDS = {kinds.VIRTUAL_SERVICES.group: "Istio"}
 
 
 class Gateways:
@@ -40,9 +42,10 @@ class Gateways:
         where = f"{resource.plural}.{resource.group}"
         if answer == _MISSING:
             text = f"this cluster has no {where}/{resource.version}: install the CRDs"
-            return "GatewayAPIMissing", text
+            return f"{_WORDS.get(resource.group, 'GatewayAPI')}Missing", text
         if answer == _FORBIDDEN:
-            return "GatewayAPIForbidden", f"the operator may not list {where} in {namespace}"
+            reason = f"{_WORDS.get(resource.group, 'GatewayAPI')}Forbidden"
+            return reason, f"the operator may not list {where} in {namespace}"
         return None
 
     def answered(self, resource: Resource, namespace: str | None, status: int | None) -> None:

@@ -20,7 +20,7 @@ from canarium.render import labels
 
 #: Kind of a route → where it lives.
 ROUTES: Mapping[str, Resource] = {
-    kind.kind: kind for kind in (kinds.HTTP_ROUTES, kinds.GRPC_ROUTES)
+    kind.kind: kind for kind in (kinds.HTTP_ROUTES, kinds.GRPC_ROUTES, kinds.VIRTUAL_SERVICES)
 }
 #: Conditions that a route needs to be True, for its very generation.
 _NEEDED = ("Accepted", "ResolvedRefs")
@@ -184,6 +184,8 @@ def named(
 def wanted_kind(spec: Raw) -> str | None:
     """The kind of route that a spec asks for, if any."""
     traffic = spec.get("traffic") or {}
+    if traffic.get("router") == "Istio":
+        return "VirtualService"
     if traffic.get("router") != "Gateway":
         return None
     return "GRPCRoute" if (traffic.get("gateway") or {}).get("protocol") == "GRPC" else "HTTPRoute"

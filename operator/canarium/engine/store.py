@@ -12,7 +12,7 @@ from typing import Any
 
 from canarium.core.observed import Observed, Pod, Rejection, Runtime, Service
 from canarium.core.routes import Backend
-from canarium.engine import projections, routes
+from canarium.engine import istio, projections, routes
 from canarium.engine.gateways import Gateways
 from canarium.engine.projections import Child, Parent
 from canarium.engine.queue import Urgency
@@ -32,7 +32,9 @@ _PROJECTIONS: dict[Resource, Callable[[dict[str, Any]], Child[Any]]] = {
     kinds.ENDPOINT_SLICES: projections.endpoints,
     kinds.AUTOSCALERS: projections.autoscaler,
     kinds.CONFIG_MAPS: projections.pin,
-    **dict.fromkeys(routes.ROUTES.values(), routes.route),
+    kinds.HTTP_ROUTES: routes.route,
+    kinds.GRPC_ROUTES: routes.route,
+    kinds.VIRTUAL_SERVICES: istio.virtual_service,
 }
 
 

@@ -82,12 +82,16 @@ def _backend(parent: Mapping[str, Any], split: Split, revision: str, weight: int
     found = {**_service(parent, revision), "weight": weight}
     if _wanted(parent).get("responseHeaders") is False:
         return found
-    headers = [{"name": REVISION_HEADER, "value": revision}]
-    version = split.versions.get(revision)
-    if version:
-        headers.append({"name": VERSION_HEADER, "value": quote(version, safe=_PLAIN)})
+    headers = [{"name": k, "value": v} for k, v in answer_headers(split, revision).items()]
     modifier = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": headers}}
     return {**found, "filters": [modifier]}
+
+
+def answer_headers(split: Split, revision: str) -> dict[str, str]:
+    """What answers of `revision` carry: who gave them."""
+    version = split.versions.get(revision)
+    told = {VERSION_HEADER: quote(version, safe=_PLAIN)} if version else {}
+    return {REVISION_HEADER: revision, **told}
 
 
 def _mirror(parent: Mapping[str, Any], revision: str, percent: int | None) -> Manifest:

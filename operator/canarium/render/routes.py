@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from canarium.render import gateway, labels
+from canarium.render import gateway, istio, labels
 from canarium.render.split import Split
 from canarium.render.workload import Manifest, head_of
 
 RENDERED: Mapping[str, Callable[[Mapping[str, Any], Split], Manifest]] = {
     "HTTPRoute": gateway.http_route,
     "GRPCRoute": gateway.grpc_route,
+    "VirtualService": istio.virtual_service,
 }
 
 

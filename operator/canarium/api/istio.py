@@ -1,0 +1,77 @@
+"""How a model is reached through Istio: fields of `spec.traffic.istio`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from canarium.api.base import Duration, Part, ruled
+from canarium.api.gateway import HeaderMatch, Hostname, Mirror
+
+Place = Annotated[
+    str,
+    Field(
+        max_length=253,
+        pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+    ),
+]
+
+
+class Istio(Part):
+    """The route of the model: one VirtualService, named after it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            (
+                "!has(self.rewritePrefix) || has(self.pathPrefix)",
+                "rewritePrefix takes the place of pathPrefix: set both",
+                ".rewritePrefix",
+            ),
+        )
+    )
+
+    gateways: list[Place] | None = Field(
+        None,
+        max_length=8,
+        min_length=1,
+        description="Istio's own Gateways as name or namespace/name, and mesh for the sidecars; "
+        "default mesh.",
+    )
+    hosts: list[Hostname] | None = Field(
+        None,
+        max_length=16,
+        min_length=1,
+        description="Hosts that callers name; default the Service of the model, so that callers "
+        "in the mesh take part.",
+    )
+    path_prefix: str | None = Field(
+        None,
+        max_length=1024,
+        pattern=r"^/([^\s?#%]*[^\s?#%/])?$",
+        description="Only requests whose path begins so; default all.",
+    )
+    rewrite_prefix: str | None = Field(
+        None,
+        max_length=1024,
+        pattern=r"^/[^\s?#%]*$",
+        description="What the server gets in its place. Absent: the path as it was sent.",
+    )
+    timeout: Duration | None = Field(
+        None, description="How long a request may take; default: as the mesh has it."
+    )
+    header_match: HeaderMatch | None = Field(
+        None,
+        description="The header that leads to the candidate, once it has passed its smoke tests; "
+        "default x-canarium-revision: candidate.",
+    )
+    mirror: Mirror | None = Field(
+        None,
+        description="Copies requests to the candidate while its weight is 0: in a step of weight "
+        "0. An empty object copies all.",
+    )
+    response_headers: bool | None = Field(
+        None,
+        description="Whether answers say who gave them, by the headers x-canarium-revision and "
+        "x-canarium-version; default true.",
+    )

@@ -1,0 +1,53 @@
+"""What a VirtualService says, as facts.
+
+Istio does not say when its proxies have taken a generation: it counts as taken when it is written,
+and `scaleDownDelay` covers the way to the proxies. What istiod finds wrong it tells in the status,
+where that is switched on.
+"""
+
+from __future__ import annotations
+
+from canarium.core.routes import Route
+from canarium.engine.projections import Child, Raw, child, noted
+from canarium.render import labels
+
+
+def virtual_service(raw: Raw) -> Child[Route]:
+    meta, spec = raw["metadata"], raw["spec"]
+    notes = meta.get("annotations", {})
+    routes: list[Raw] = spec.get("http") or [{}]
+    model = meta.get("labels", {}).get(labels.MODEL, "")
+    generation = meta.get("generation", 0)
+    refusal = _refusal(raw, generation)
+    fact = Route(
+        kind=raw["kind"],
+        uid=meta["uid"],
+        generation=generation,
+        weights=tuple(
+            (str(to["destination"]["host"]).removeprefix(f"{model}-"), to.get("weight", 0))
+            for to in routes[-1].get("route") or ()
+        ),
+        stable=notes.get(labels.STABLE),
+        candidate=notes.get(labels.CANDIDATE),
+        quarantined=notes.get(labels.QUARANTINED),
+        previous=notes.get(labels.PREVIOUS),
+        since=noted(notes.get(labels.SINCE)),
+        direct=len(routes) > 1 or "mirror" in routes[-1],
+        accepted=refusal is None,
+        refusal=refusal,
+    )
+    keep = {"metadata": {"labels": meta.get("labels"), "annotations": notes}, "spec": spec}
+    return child(raw, fact, keep)
+
+
+def _refusal(raw: Raw, generation: int) -> tuple[str, str] | None:
+    """The first error that istiod found in this generation."""
+    status = raw.get("status") or {}
+    if int(status.get("observedGeneration") or 0) < generation:
+        return None
+    for message in status.get("validationMessages") or ():
+        if message.get("level") == "ERROR":
+            kind = message.get("type") or {}
+            text = f"Istio: {kind.get('code', '')} {message.get('documentationUrl', '')}"
+            return kind.get("name") or "Refused", text.strip()
+    return None

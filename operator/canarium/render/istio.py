@@ -1,0 +1,60 @@
+"""The route of router `Istio`: one VirtualService per model, named after it.
+
+Its destinations are the Services of single revisions, so no DestinationRule with subsets is needed;
+one of your own for `<name>-<revision>` is nobody's business here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from canarium.api.base import seconds
+from canarium.render.gateway import ASKED, answer_headers
+from canarium.render.split import Split
+from canarium.render.workload import Manifest, child_name, head_of
+
+
+def virtual_service(parent: Mapping[str, Any], split: Split) -> Manifest:
+    """The VirtualService. A route for the candidate's header comes first, where there is one."""
+    wanted = parent["spec"]["traffic"]["istio"]
+    head = head_of(parent, "networking.istio.io/v1", "VirtualService", None)
+    head["metadata"]["annotations"] = dict(split.notes)
+    common: Manifest = {}
+    if wanted.get("rewritePrefix"):
+        common["rewrite"] = {"uri": wanted["rewritePrefix"]}
+    if wanted.get("timeout"):
+        common["timeout"] = f"{seconds(wanted['timeout']):g}s"
+    path = {"uri": {"prefix": wanted["pathPrefix"]}} if wanted.get("pathPrefix") else {}
+    asked = split.candidate if split.direct else None
+    routes: list[Manifest] = []
+    header = wanted.get("headerMatch") or {}
+    if asked and header.get("enabled") is not False:
+        name, value = header.get("name") or ASKED[0], header.get("value") or ASKED[1]
+        match = {**path, "headers": {name: {"exact": value}}}
+        routes.append({"match": [match], "route": [_to(parent, split, asked, 100)], **common})
+    backends = [_to(parent, split, name, weight) for name, weight in split.weights]
+    rest: Manifest = {**({"match": [path]} if path else {}), "route": backends, **common}
+    if asked and wanted.get("mirror") is not None and dict(split.weights).get(asked) == 0:
+        rest["mirror"] = _destination(parent, asked)
+        rest["mirrorPercentage"] = {"value": wanted["mirror"].get("percent") or 100}
+    return {
+        **head,
+        "spec": {
+            "hosts": list(wanted.get("hosts") or [parent["metadata"]["name"]]),
+            "gateways": list(wanted.get("gateways") or ["mesh"]),
+            "http": [*routes, rest],
+        },
+    }
+
+
+def _to(parent: Mapping[str, Any], split: Split, revision: str, weight: int) -> Manifest:
+    found: Manifest = {"destination": _destination(parent, revision), "weight": weight}
+    if parent["spec"]["traffic"]["istio"].get("responseHeaders") is not False:
+        found["headers"] = {"response": {"set": answer_headers(split, revision)}}
+    return found
+
+
+def _destination(parent: Mapping[str, Any], revision: str) -> Manifest:
+    port = parent["spec"]["traffic"].get("port") or 80
+    return {"host": child_name(parent["metadata"]["name"], revision), "port": {"number": port}}
