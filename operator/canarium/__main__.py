@@ -91,6 +91,7 @@ def main() -> int:
 def _run(settings: Settings, log_level: str) -> int:
     """Runs the operator until it is told to stop."""
     import kopf
+    import uvloop
 
     from canarium.app import Application
     from canarium.handlers import register
@@ -103,6 +104,7 @@ def _run(settings: Settings, log_level: str) -> int:
     register(registry, application)
     everywhere = not (settings.namespaces or settings.namespace_selector)
     kopf.run(
+        loop=uvloop.new_event_loop(),
         registry=registry,
         standalone=True,
         # kopf would ask for the user's name, which a container's uid does not have.

@@ -12,6 +12,7 @@ import kopf
 
 from canarium import GROUP, PLURAL
 from canarium.app import Application
+from canarium.essence import NoEssence
 from canarium.relisting import Patience
 from canarium.watching import SERVER_TIMEOUT
 
@@ -22,6 +23,7 @@ def register(registry: kopf.OperatorRegistry, application: Application) -> None:
     @kopf.on.startup(registry=registry)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.posting.enabled = False
+        settings.persistence.diffbase_storage = NoEssence()
         settings.watching.server_timeout = SERVER_TIMEOUT
         settings.watching.connect_timeout = 10
         settings.watching.reconnect_backoff = 0.5
