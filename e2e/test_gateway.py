@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
+import statistics
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from sandbox import Mode, Sandbox
 from sandbox.gateway import Gateway
-from story.models import Models
-from story.routed import Stage, condition, routed
+from story.burst import Caller
+from story.models import Models, answers
+from story.routed import Stage, condition, host, routed, scratch
 
 rule = pytest.mark.rule
 #: Requests at each weight.
@@ -23,6 +26,7 @@ SPLITS = (1, 10, 50, 99)
 WITHIN = 4.0
 #: Seconds from the API server's answer to the route's change to its effect on each request.
 IN_EFFECT = 1.0
+FLIPS = 20
 MANUAL = [{"weight": 50, "pause": "Manual"}]
 LATENCY = {"interval": "1s", "minSamples": 20, "checks": [
     {"name": "latency", "metric": "LatencyP95", "maxRatioToStable": "3"}]}  # fmt: skip
@@ -34,7 +38,7 @@ def stage(node: Sandbox) -> Iterator[Stage]:
     if node.mode is not Mode.NATIVE:
         pytest.skip("the gateway runs on a native node")
     models = Models(node, "routed")
-    names = ("exact", "slowly", "quick", "shadow", "moved")
+    names = ("exact", "slowly", "quick", "flips", "shadow", "moved", "deaf")
     made: Stage | None = None
     try:
         models.apply({n: routed(n, "v1", replicas=1 + (n == "exact")) for n in names})
@@ -137,6 +141,43 @@ def test_weights_take_effect_at_once_and_a_rollback_loses_nothing(
     assert caller.failed() == []
 
 
+@rule("R6")
+def test_twenty_flips_lose_no_request(stage: Stage, figures: Any) -> None:
+    models = stage.models
+    models.apply({"flips": routed("flips", "v2", rollout={"steps": MANUAL})})
+    status = models.effective("flips", 50).status
+    stable, candidate = status["stable"]["revision"], status["candidate"]["revision"]
+    # A route of the test's own before the same Services: nothing but the gateway is measured.
+    models.kubectl("apply", "-f", "-", stdin=json.dumps(scratch(stable, candidate)))
+    headers = {"Host": host("scratch")}
+    models.eventually(lambda: answers(stage.url, headers), True)
+    caller = stage.callers["scratch"] = Caller(stage.url, rate=200, headers=headers)
+    for number in range(FLIPS):
+        share = 100 * (1 - number % 2)
+        patch = [
+            {"op": "replace", "path": f"/spec/rules/0/backendRefs/{place}/weight", "value": weight}
+            for place, weight in enumerate((100 - share, share))
+        ]
+        models.kubectl("patch", "httproute", "scratch", "--type=json", "-p", json.dumps(patch))
+        time.sleep(0.1)
+    time.sleep(0.3)
+    caller.stop()
+    writes = stage.writes("scratch", by="admin")[-FLIPS:]
+    first, last = [], []
+    until = [*writes[1:], caller.replies[-1].at]
+    for number, (at, then) in enumerate(zip(writes, until, strict=True)):
+        new, old = ("v2", "v1") if number % 2 == 0 else ("v1", "v2")
+        seen = [r for r in caller.replies if at <= r.at < then]
+        first.append(next((1000 * (r.at - at) for r in seen if r.version == new), math.inf))
+        last.append(max((1000 * (r.at - at) for r in seen if r.version == old), default=0.0))
+    for what, took in (("first of the new", first), ("last of the old", last)):
+        told = f"median {statistics.median(took):.0f}, longest {max(took):.0f}"
+        figures("ms from a weight's change", what=what, of=f"{FLIPS} flips", ms=told)
+        assert max(took) < 1000 * IN_EFFECT, took
+    assert caller.failed() == []
+    figures("failed requests", what="flips", requests=len(caller.replies), failed=0)
+
+
 @rule("R4", "R6")
 def test_copies_and_the_header_reach_a_candidate_without_weight(stage: Stage) -> None:
     models = stage.models
@@ -198,3 +239,39 @@ def test_gateway_that_is_not_there_or_takes_no_route_is_named_and_traffic_stays(
         assert (found.versions, found.faults) == ({"v1": 100}, [])
     models.apply({"moved": routed("moved", "v2")})
     models.phase("moved", "Ready", "v2")
+
+
+def waits_for(weight: str) -> Callable[[dict[str, Any]], bool]:
+    """Whether a status names the Gateway that has not taken `weight`."""
+
+    def holds(status: dict[str, Any]) -> bool:
+        waited = (status.get("hold") or {}).get("threshold") == weight
+        return waited and "Gateway gateway/public" in status["message"]
+
+    return holds
+
+
+@rule("R6", "R18")
+def test_gateway_that_is_down_passes_nothing_until_it_is_back(stage: Stage) -> None:
+    models, contour = stage.models, stage.gateway.contour
+    models.apply({"deaf": routed("deaf", "v2", rollout={"steps": MANUAL})})
+    models.effective("deaf", 50)
+    contour.stop()
+    try:
+        stage.promote("deaf", "while-down")
+        held = models.until("deaf", waits_for("weight 100"), "a wait for the Gateway").status
+        assert held["hold"]["reason"] == "WaitingForGateway"
+        assert condition(held)[:2] == ("False", "Pending")
+        time.sleep(2)
+        now = models.now("deaf")
+        assert (now["version"], now["candidate"]["effectiveWeight"]) == ("v1", 50)
+        # Envoy goes on with what it was told last.
+        found = stage.burst("deaf", 100)
+        assert set(found.versions) == {"v1", "v2"}
+        assert found.faults == []
+    finally:
+        contour.restart()
+        stage.gateway.await_ready()
+    models.phase("deaf", "Ready", "v2")
+    found = stage.burst("deaf", 100)
+    assert (found.versions, found.faults) == ({"v2": 100}, [])

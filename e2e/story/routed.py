@@ -67,3 +67,20 @@ class Stage:
 def condition(status: dict[str, Any], kind: str = "RouteAccepted") -> tuple[str, str, str]:
     (found,) = (c for c in status["conditions"] if c["type"] == kind)
     return found["status"], found["reason"], found["message"]
+
+
+def scratch(stable: str, candidate: str) -> dict[str, Any]:
+    backends = [
+        {"name": f"flips-{revision}", "port": 80, "weight": weight}
+        for revision, weight in ((stable, 100), (candidate, 0))
+    ]
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "scratch"},
+        "spec": {
+            "parentRefs": [Gateway.parent()],
+            "hostnames": [host("scratch")],
+            "rules": [{"backendRefs": backends}],
+        },
+    }
