@@ -97,10 +97,6 @@ class Caller:
     def failed(self) -> list[Reply]:
         return [reply for reply in list(self.replies) if reply.version is None]
 
-    def since(self, moment: float) -> Counter[str | None]:
-        """Answers by version to requests since `moment`, in seconds since the epoch."""
-        return Counter(r.version for r in list(self.replies) if r.at >= moment)
-
     def first(self, version: str, since: float) -> float | None:
         """Seconds from `since` to the first request that `version` answered."""
         return next(
