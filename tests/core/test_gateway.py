@@ -236,7 +236,7 @@ def test_route_that_somebody_deletes_mid_rollout_comes_back_and_the_steps_begin_
     cluster.spec = gateway_spec("2")
     until(cluster, 50)
     cluster.route = None
-    cluster.settle()
+    cluster.run(2)
     assert cluster.weights() == {"1": 75, "2": 25}, "by the steps again"
     cluster.run(60)
     assert cluster.weights()["2"] == 100

@@ -112,6 +112,11 @@ class ByRoute:
             weight = 0  # A share for a Service without endpoints is a share of errors.
         elif not self._up(s, stable) and (weight or s.stable_broken):
             weight = 100
+        elif weight and route and route.weight(s.target) is None:
+            # Listed first: a proxy that hears of weights before the backend fails requests.
+            return [Weigh(self.kind, ((stable, 100), (s.target, 0)), stable, s.target)]
+        elif weight and route and not route.weight(s.target) and not route.accepted:
+            return []
         direct = self._up(s, s.target) and self._direct(s, weight)
         wanted = Weigh(
             self.kind,
