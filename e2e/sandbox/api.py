@@ -15,6 +15,9 @@ from typing import Any
 
 from sandbox.parts import Part
 
+#: `kubectl wait` for a new CRD: by condition=Established it fails where there is no status yet.
+ESTABLISHED = '--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True'
+
 
 class Api:
     """An API server as the kubeconfig that a sandbox wrote names it."""

@@ -23,10 +23,13 @@ from api.kubelet import Kubelet
 from canarium.kube import kinds
 from canarium.kube.faults import ApiError
 from canarium.kube.transport import Client
+from sandbox.api import ESTABLISHED
 from sandbox.controlplane import ControlPlane
 
 #: A leader that was killed is replaced after three seconds, not fifteen.
 SHORT_LEASE = ("--lease-duration=3", "--lease-renew=2", "--lease-retry=0.3")
+#: Tests run beside others: a renewal that is late by a second or two ends no operator.
+PATIENT_LEASE = ("--lease-duration=9", "--lease-renew=7", "--lease-retry=0.3")
 ROOT = Path(__file__).parents[2]
 _serial = iter(range(1_000))
 
@@ -47,7 +50,7 @@ class Operator:
             "fetch:1",
             "--lease-namespace",
             "default",
-            *SHORT_LEASE,
+            *PATIENT_LEASE,
         )
         self.log_from = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -204,18 +207,22 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     try:
         plane.up()
         plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        plane.kubectl("wait", "--for=condition=Established", "crd", "--all")
+        plane.kubectl("wait", ESTABLISHED, "crd", "--all")
         yield plane
     finally:
         plane.down()
 
 
 @pytest.fixture(scope="session")
-def operator(plane: ControlPlane) -> Iterator[Operator]:
-    """It has the chart's rights and no others; a request beyond them fails the session."""
-    folder = plane.folder.parent
-    kubeconfig = rights.granted(plane, into=folder / "operator.kubeconfig")
-    operator = Operator(kubeconfig, folder / "operator.log")
+def granted(plane: ControlPlane) -> Path:
+    """A kubeconfig with the chart's rights and no others."""
+    return rights.granted(plane, into=plane.folder.parent / "operator.kubeconfig")
+
+
+@pytest.fixture(scope="module")
+def operator(plane: ControlPlane, granted: Path) -> Iterator[Operator]:
+    """One for each file; a request beyond the chart's rights fails its last test."""
+    operator = Operator(granted, plane.folder.parent / "operator.log")
     operator.start()
     yield operator
     operator.stop()

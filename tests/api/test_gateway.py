@@ -110,7 +110,7 @@ async def test_version_goes_through_by_exact_weights(
         (shares.get(f"fraud-{first}"), shares.get(f"fraud-{second}")) for shares in controller.taken
     ]
     steps = list(dict.fromkeys(named))
-    assert steps[:4] == [(100, None), (75, 25), (50, 50), (0, 100)]
+    assert steps[:5] == [(100, None), (100, 0), (75, 25), (50, 50), (0, 100)]
     live = await route(cluster)
     assert live["metadata"]["annotations"]["canarium.dev/stable"] == second
     assert status["route"]["kind"] == "HTTPRoute"

@@ -13,6 +13,7 @@ import yaml
 from api.conftest import Cluster
 from canarium.kube import kinds
 from sandbox import golang
+from sandbox.api import ESTABLISHED
 from sandbox.progress import Progress
 
 rule = pytest.mark.rule
@@ -40,7 +41,7 @@ def install(cluster: Cluster) -> None:
     name = "virtualservices.networking.istio.io"
     crd = next(d for d in yaml.safe_load_all(text) if d and d["metadata"]["name"] == name)
     cluster.plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crd))
-    cluster.plane.kubectl("wait", "--for=condition=Established", f"crd/{name}")
+    cluster.plane.kubectl("wait", ESTABLISHED, f"crd/{name}")
 
 
 @rule("R5", "R14")

@@ -66,6 +66,8 @@ async def pair(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterato
     yield pair
     for operator in (pair.first, pair.second):
         operator.stop(signal.SIGKILL)
+    # Killed, they released nothing: the operator of all namespaces would wait for its end.
+    cluster.plane.kubectl("-n", cluster.namespace, "delete", "lease", "--all")
     cluster.operator.start()
 
 

@@ -27,6 +27,7 @@ from canarium.engine.engine import Engine
 from canarium.kube import kinds
 from canarium.kube.transport import Client
 from canarium.signals.web import Answer, Web
+from sandbox.api import ESTABLISHED
 from sandbox.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[2]
@@ -195,7 +196,7 @@ def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane
     try:
         plane.up()
         plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        plane.kubectl("wait", "--for=condition=Established", "crd", "--all")
+        plane.kubectl("wait", ESTABLISHED, "crd", "--all")
         yield plane
     finally:
         plane.down()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import binaries
-from sandbox.api import Api, until
+from sandbox.api import ESTABLISHED, Api, until
 from sandbox.backends import NotOffered
 from sandbox.cluster import Sandbox
 from sandbox.gateway import envoy, objects
@@ -85,7 +85,7 @@ class Gateway:
         files = [*sorted(kinds.glob("gateway.networking.*.yaml")), own]
         self._apply(*(word for path in files for word in ("-f", str(path))))
         names = [f"crd/{name}" for name in (*objects.KINDS, "httpproxies.projectcontour.io")]
-        self.sandbox.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+        self.sandbox.kubectl("wait", ESTABLISHED, "--timeout=30s", *names)
         made = {"apiVersion": "v1", "kind": "List", "items": objects.manifests()}
         self._apply("-f", "-", stdin=json.dumps(made))
 

@@ -46,8 +46,10 @@ class Executor:
                 if template is None:
                     template, runtime = self._rendered(parent, minted.revision)
                     await self._asked(parent, minted.revision, template)
-                applied = self._store.parents.items[key].applied
-                body = workload.record(parent, asdict(minted), template, runtime, applied)
+                known = self._store.parents.items.get(key)
+                if known is None:
+                    return  # Deleted since: what would be stored belongs to nobody.
+                body = workload.record(parent, asdict(minted), template, runtime, known.applied)
                 await self._create(kinds.RECORDS, namespace, body)
             case p.Annotate(revision, facts):
                 notes = {f"{GROUP}/{name}": value for name, value in facts}
