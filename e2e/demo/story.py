@@ -147,7 +147,7 @@ class Story:
     def _stage(self, title: str) -> Iterator[Stage]:
         stage = Stage(title)
         self.stages.append(stage)
-        self._view.say(f"[bold]{title}[/bold]")
+        self._view.say(title, style="bold")
         began = time.monotonic()
         try:
             yield stage

@@ -36,10 +36,11 @@ class View:
             self._live = Live(console=self.console, refresh_per_second=4)
             self._live.start()
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, style: str = "") -> None:
         """One line: what is said may hold brackets, which are no markup, and is not wrapped where
         nobody watches."""
-        line = Text.assemble((f"{time.monotonic() - self._began:6.1f}s", "dim"), "  ", text)
+        at = f"{time.monotonic() - self._began:6.1f}s"
+        line = Text.assemble((at, "dim"), "  ", (text, style))
         self.console.print(line, soft_wrap=not self.console.is_terminal)
 
     def show(self, message: str, counts: Counter[str | None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import signal
 from typing import Any
@@ -275,3 +276,28 @@ async def test_deletion_collects_the_children_without_a_finalizer(cluster: Clust
             break
         await asyncio.sleep(0.1)
     assert not left
+
+
+@rule("R1", "R23")
+async def test_record_that_was_made_anew_with_another_template_is_told_and_ignored(
+    cluster: Cluster,
+) -> None:
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    (record,) = await cluster.children(kinds.RECORDS)
+    (before,) = await cluster.children(kinds.DEPLOYMENTS)
+    name, forged = record["metadata"]["name"], copy.deepcopy(record)
+    forged |= {"apiVersion": "apps/v1", "kind": "ControllerRevision"}
+    for field in ("uid", "resourceVersion", "creationTimestamp"):
+        del forged["metadata"][field]
+    forged["data"]["template"]["spec"]["containers"][0]["image"] = "forged:1"
+    cluster.operator.stop()  # Else it is faster: a record that is gone is stored again.
+    cluster.plane.kubectl(
+        "-n", cluster.namespace, "replace", "--force", "-f", "-", stdin=json.dumps(forged)
+    )
+    cluster.operator.start()
+    status = await cluster.until(lambda s: s.get("warnings"))
+    assert f"ControllerRevision {name} was altered by hand and is ignored" in status["warnings"]
+    deployments = {d["metadata"]["name"]: d for d in await cluster.children(kinds.DEPLOYMENTS)}
+    assert deployments[name]["metadata"]["generation"] == before["metadata"]["generation"]
+    assert "forged" not in json.dumps(deployments), "a fresh record of the spec itself, if any"

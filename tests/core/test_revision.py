@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.revision import Record, find, mint, undecidable
+from canarium.core.revision import Record, find, mint, seal, sealed, undecidable
 from core.cluster import spec
 
 rule = pytest.mark.rule
@@ -72,3 +72,13 @@ def test_hash_is_the_same_for_ever() -> None:
 def test_second_record_of_one_identity_has_a_name_of_its_own() -> None:
     first = stored(spec("1"))
     assert mint(spec("1"), [first]).revision == f"{first.revision}-2"
+
+
+@rule("R1")
+@pytest.mark.parametrize("part", ["template", "runtime", "model"])
+def test_seal_breaks_when_what_a_deployment_is_made_from_changes(part: str) -> None:
+    data = {"template": {"spec": {}}, "runtime": {"name": "a"}, "model": {"version": "1"}}
+    kept = {**data, "seal": seal(data)}
+    assert sealed(kept)
+    assert not sealed({**kept, part: {"other": 1}})
+    assert sealed(data), "a record from before there were seals"

@@ -86,6 +86,24 @@ def whole(algorithm: str, digest: str, identity: Any) -> bool:
     return isinstance(identity, Mapping) and digest_v1(identity) == digest
 
 
+#: What a record's identity does not say and its Deployment is made from.
+_SEALED = ("template", "runtime", "model")
+
+
+def seal(data: Mapping[str, Any]) -> str:
+    """SHA-256 over what a Deployment is made from, as a record has it in its `data`.
+
+    The API server lets nobody change a record, but somebody may delete it and make another of
+    its name and identity.
+    """
+    return digest_v1({key: data[key] for key in _SEALED if data.get(key) is not None})
+
+
+def sealed(data: Mapping[str, Any]) -> bool:
+    """Whether a record is as it was stored; one from before records had a seal is believed."""
+    return "seal" not in data or data["seal"] == seal(data)
+
+
 def short(digest: str) -> str:
     """The name part of a digest: 8 characters that are safe in labels and DNS names."""
     number = int(digest, 16)

@@ -13,7 +13,7 @@ import orjson
 from canarium import GROUP
 from canarium.core.health import FETCHER
 from canarium.core.observed import Autoscaler, Container, Deployment, Pod, Service
-from canarium.core.revision import Record, whole
+from canarium.core.revision import Record, sealed, whole
 from canarium.core.routes import Backend
 from canarium.render import labels
 from canarium.render.catalog import Runtime
@@ -151,7 +151,7 @@ def record(raw: Raw) -> Child[Record]:
         version=model.get("version"),
         promoted_at=notes.get(f"{GROUP}/promoted-at"),
         verdict=notes.get(f"{GROUP}/verdict"),
-        intact=bool(revision) and whole(algorithm, digest, data.get("identity")),
+        intact=bool(revision) and whole(algorithm, digest, data.get("identity")) and sealed(data),
         created_at=meta.get("creationTimestamp"),
         lineage=model.get("lineage"),
         runtime=runtime.get("name"),

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium import API_VERSION, GROUP, KIND
+from canarium.core.revision import seal
 from canarium.render import labels
 from canarium.render.fetching import PIN_KEY
 
@@ -34,19 +35,20 @@ def record(
     """
     spec = parent["spec"]
     after = {key: minted[key] for key in ("after", "retry") if minted.get(key)}
+    data = {
+        "algorithm": minted["algorithm"],
+        "digest": minted["digest"],
+        "identity": minted["identity"],
+        **after,
+        "model": spec.get("model"),
+        **({"runtime": runtime} if runtime else {}),
+        **({"applied": dict(applied)} if applied else {}),
+        "template": template,
+    }
     return {
         **head_of(parent, "apps/v1", "ControllerRevision", minted["revision"]),
         "revision": minted["number"],
-        "data": {
-            "algorithm": minted["algorithm"],
-            "digest": minted["digest"],
-            "identity": minted["identity"],
-            **after,
-            "model": spec.get("model"),
-            **({"runtime": runtime} if runtime else {}),
-            **({"applied": dict(applied)} if applied else {}),
-            "template": template,
-        },
+        "data": {**data, "seal": seal(data)},
     }
 
 
