@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import Mode, Options, Sandbox
+from story.client import Client
 from story.figures import FIGURES, tables
 from story.images import operator_image, server_images
 from story.install import install
@@ -92,13 +93,24 @@ def denied(sandbox: Sandbox) -> list[str]:
 
 
 @pytest.fixture
-def world(node: Sandbox) -> Iterator[World]:
+def world(
+    node: Sandbox, request: pytest.FixtureRequest, figures: Callable[..., None]
+) -> Iterator[World]:
     """A namespace with one model that a client asks all the time."""
     world = World(node, f"story-{next(_serial)}")
     try:
         yield world
     finally:
         world.end()
+        if world.client:
+            asked(figures, request.node.name, world.client)
+
+
+def asked(figures: Callable[..., None], case: str, client: Client) -> None:
+    """Notes what became of a case's requests."""
+    case = case.removeprefix("test_").replace("_", " ")
+    sent, failed = len(client.answers), client.failed()
+    figures("requests on real pods", case=case, sent=sent, failed=failed)
 
 
 def _kind_on_path(folder: Path) -> None:

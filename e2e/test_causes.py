@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,7 @@ def begun(node: Sandbox) -> Iterator[dict[str, tuple[World, Client]]]:
 @pytest.mark.rule("R7", "R21")
 @pytest.mark.parametrize("name", BAD)
 def test_cause_is_named_and_serving_goes_on(
-    begun: dict[str, tuple[World, Client]], name: str
+    begun: dict[str, tuple[World, Client]], name: str, figures: Callable[..., None]
 ) -> None:
     world, client = begun[name]
     # An image that cannot be pulled has a minute of grace.
@@ -77,3 +77,4 @@ def test_cause_is_named_and_serving_goes_on(
     assert BAD[name].words in failure["message"]
     assert set(client.since(0)) == {"v1"}
     assert client.failed() == 0, client.faults()
+    figures("requests on real pods", case=BAD[name].reason, sent=len(client.answers), failed=0)

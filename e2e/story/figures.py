@@ -13,8 +13,8 @@ def tables(reports: Iterable[Any]) -> Iterator[tuple[str, list[str]]]:
     """Each table of pytest's `reports` with its lines, columns aligned."""
     found: dict[str, list[dict[str, str]]] = {}
     for report in reports:
-        # A test is reported up to three times, and each has all of its properties.
-        if getattr(report, "when", None) != "call":
+        # A test is reported up to three times; the last time with all of its properties.
+        if getattr(report, "when", None) != "teardown":
             continue
         for name, row in report.user_properties:
             if name.startswith(FIGURES):
