@@ -257,8 +257,9 @@ def waits_for(weight: str) -> Callable[[dict[str, Any]], bool]:
 @rule("R6", "R18")
 def test_gateway_that_is_down_passes_nothing_until_it_is_back(stage: Stage) -> None:
     models, contour = stage.models, stage.gateway.contour
-    # Envoy asks for its Contour less and less often: the pods of the version before outlast that.
-    late = {"steps": MANUAL, "bakeTime": "20s", "scaleDownDelay": "20s"}
+    # Envoy asks for its Contour less and less often, every 30 s at last: the pods of the version
+    # before outlast that.
+    late = {"steps": MANUAL, "bakeTime": "40s", "scaleDownDelay": "40s"}
     stage.call("deaf", rate=20)
     models.apply({"deaf": routed("deaf", "v2", rollout=late)})
     models.effective("deaf", 50)
@@ -279,5 +280,5 @@ def test_gateway_that_is_down_passes_nothing_until_it_is_back(stage: Stage) -> N
         contour.restart()
         stage.gateway.await_ready()
     models.until("deaf", lambda s: s.get("version") == "v2", "v2 promoted")
-    models.eventually(lambda: set(stage.burst("deaf", 50).versions), {"v2"}, seconds=15)
+    models.eventually(lambda: set(stage.burst("deaf", 50).versions), {"v2"}, seconds=35)
     assert stage.callers["deaf"].failed() == []

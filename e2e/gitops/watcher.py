@@ -23,6 +23,7 @@ class Sample:
     synced: str
     operation: str
     reconciled: str
+    settled: bool
     drifted: tuple[str, ...]
     complaint: str
 
@@ -58,8 +59,18 @@ class Watcher:
         return len({s.reconciled for s in self.of(application, since)}) - 1
 
     def drifted(self) -> list[Sample]:
-        """Samples in which an object differed from a commit that had been synced already."""
-        return [s for s in list(self.samples) if s.drifted]
+        """Samples in which an object differed from a commit that had been synced already.
+
+        The first comparison that ends after a sync may have begun before it, so it says nothing.
+        """
+        first: dict[tuple[str, str], str] = {}
+        found = []
+        for sample in list(self.samples):
+            if sample.settled:
+                began = first.setdefault((sample.application, sample.operation), sample.reconciled)
+                if sample.drifted and sample.reconciled != began:
+                    found.append(sample)
+        return found
 
     def until(
         self,
@@ -111,6 +122,7 @@ def _sample(application: dict[str, Any]) -> Sample:
         synced if operation.get("phase") == "Succeeded" else "",
         operation.get("startedAt", ""),
         status.get("reconciledAt", ""),
+        settled,
         differ if settled else (),
         "; ".join(c.get("message", "") for c in status.get("conditions", ())),
     )
