@@ -24,8 +24,9 @@ COUNT = 2000
 SPLITS = (1, 10, 50, 99)
 #: Standard deviations of a binomial count that chance exceeds once in 16,000 tests.
 WITHIN = 4.0
-#: Seconds from the API server's answer to the route's change to its effect on each request.
-IN_EFFECT = 1.0
+#: Seconds from the API server's answer to the route's change to its effect on each request. Taken
+#: are some hundredths; beside other tests the processors may be busy for longer.
+IN_EFFECT = 5.0
 FLIPS = 10
 #: Contour gathers changes that come sooner after each other for 100 ms.
 APART = 0.6
@@ -122,12 +123,11 @@ def test_weights_take_effect_at_once_and_a_rollback_loses_nothing(
     models = stage.models
     stage.call("quick", rate=200)
     caller, stable = stage.callers["quick"], "v1"
-    first: list[float | None] = []
+    first: list[float] = []
     last: list[float] = []
     for tag, command in (("v2", "promote"), ("v4", "abort")):
         models.apply({"quick": routed("quick", tag, rollout={"steps": MANUAL})})
         revision = models.effective("quick", 50).status["candidate"]["revision"]
-        time.sleep(0.3)
         first.append(caller.first(tag, stage.writes("quick")[-1]))
         ordered = time.time()
         models.order("quick", command, revision, tag)
@@ -139,9 +139,9 @@ def test_weights_take_effect_at_once_and_a_rollback_loses_nothing(
             models.phase("quick", "RolledBack")
         last.append(caller.last(gone, min(w for w in stage.writes("quick") if w > ordered)))
     for what, seconds in (("first of the new", first), ("last of the old", last)):
-        took = [round(1000 * s, 1) for s in seconds if s is not None]
+        took = [round(1000 * s, 1) for s in seconds]
         figures("ms from a weight's change", what=what, of="the operator's", ms=took)
-        assert all(s is not None and s < IN_EFFECT for s in seconds), (what, seconds)
+        assert max(seconds) < IN_EFFECT, (what, seconds)
     assert caller.failed() == []
 
 
@@ -162,7 +162,9 @@ def test_flips_take_effect_at_once_and_lose_no_request(stage: Stage, figures: An
             {"op": "replace", "path": f"/spec/rules/0/backendRefs/{place}/weight", "value": weight}
             for place, weight in enumerate((100 - share, share))
         ]
+        began = time.time()
         models.kubectl("patch", "httproute", "scratch", "--type=json", "-p", json.dumps(patch))
+        caller.first("v2" if share else "v1", began)
         time.sleep(APART)
     caller.stop()
     writes = stage.writes("scratch", by="admin")[-FLIPS:]
@@ -171,7 +173,7 @@ def test_flips_take_effect_at_once_and_lose_no_request(stage: Stage, figures: An
     for number, (at, then) in enumerate(zip(writes, until, strict=True)):
         new, old = ("v2", "v1") if number % 2 == 0 else ("v1", "v2")
         seen = [r for r in caller.replies if at <= r.at < then]
-        first.append(next((1000 * (r.at - at) for r in seen if r.version == new), math.inf))
+        first.append(next(1000 * (r.at - at) for r in seen if r.version == new))
         last.append(max((1000 * (r.at - at) for r in seen if r.version == old), default=0.0))
     for what, took in (("first of the new", first), ("last of the old", last)):
         told = f"median {statistics.median(took):.0f}, longest {max(took):.0f}"

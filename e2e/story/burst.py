@@ -97,11 +97,16 @@ class Caller:
     def failed(self) -> list[Reply]:
         return [reply for reply in list(self.replies) if reply.version is None]
 
-    def first(self, version: str, since: float) -> float | None:
-        """Seconds from `since` to the first request that `version` answered."""
-        return next(
-            (r.at - since for r in self.replies if r.at >= since and r.version == version), None
-        )
+    def first(self, version: str, since: float, seconds: float = 10) -> float:
+        """Seconds from `since` (by `time.time`) to the first request after it that `version`
+        answered. Waits for it; AssertionError when it does not come in `seconds`."""
+        end = time.monotonic() + seconds
+        while True:
+            for reply in list(self.replies):
+                if reply.at >= since and reply.version == version:
+                    return reply.at - since
+            assert time.monotonic() < end, f"no answer of {version} in {seconds} s"
+            time.sleep(0.02)
 
     def last(self, version: str, since: float) -> float:
         """Seconds from `since` to the last request that `version` answered; 0 without one."""

@@ -95,7 +95,15 @@ class World:
                 return status
             time.sleep(0.1)
         pods = self.kubectl("get", "pods", "-o", "wide")
-        raise AssertionError(f"no {what} in {seconds} s: {json.dumps(status, indent=1)}\n{pods}")
+        told = json.dumps(status, indent=1)
+        raise AssertionError(f"no {what} in {seconds} s: {told}\n{pods}\n{self._operator()}")
+
+    def _operator(self) -> str:
+        """How the operator is: most things that are not seen are its doing."""
+        ask = ("-n", "canarium")
+        pods = self.sandbox.kubectl(*ask, "get", "pods", "-o", "wide")
+        events = self.sandbox.kubectl(*ask, "get", "events", "--sort-by=.lastTimestamp")
+        return "\n".join((pods, *events.splitlines()[-10:]))
 
     def phase(self, phase: str, version: str | None = None, seconds: float = 60) -> dict[str, Any]:
         return self.until(

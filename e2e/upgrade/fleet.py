@@ -20,6 +20,8 @@ PHASES = {
     "baking": "Baking",
     "quarantined": "RolledBack",
 }
+#: A leader that has written nothing for so many seconds has looked at every model.
+_QUIET = 4.0
 _LONG = [{"weight": 50, "pause": "30m"}]
 _NONE = {"bakeTime": "1s"}
 
@@ -108,6 +110,18 @@ class Fleet:
             and e["verb"] in ("create", "update", "patch", "delete", "deletecollection")
             and (ref := e.get("objectRef", {})).get("namespace") == NAMESPACE
         ]
+
+    def quiet(self, seconds: float = 60) -> None:
+        """Waits until the operator writes no more: nothing else tells from outside that a new
+        leader has looked at every model."""
+        end = time.monotonic() + seconds
+        known, since = self.writes(0), time.monotonic()
+        while time.monotonic() - since < _QUIET:
+            assert time.monotonic() < end, f"still writing: {known[-10:]}"
+            time.sleep(0.5)
+            now = self.writes(0)
+            if now != known:
+                known, since = now, time.monotonic()
 
     def moment(self) -> int:
         """A place in the log, for `writes`."""

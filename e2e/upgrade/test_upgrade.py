@@ -39,6 +39,7 @@ class Scene:
     def unmoved(self, change: str, most: int = 0) -> None:
         """Nothing of any model differs from what it was before `change` of the operator; a status
         was written `most` times, since another release tells more or less in it."""
+        self.fleet.quiet()
         assert self.fleet.pods() == self.pods, change
         assert self.fleet.children() == self.children, change
         assert self.fleet.told() == self.told, change
@@ -51,6 +52,7 @@ class Scene:
 
     def remember(self) -> None:
         self.fleet.settle()
+        self.fleet.quiet()
         self.children, self.pods = self.fleet.children(), self.fleet.pods()
         self.told = self.fleet.told()
         self.since = self.fleet.moment()

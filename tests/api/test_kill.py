@@ -25,18 +25,20 @@ _AT_ONCE = 12
 
 @dataclass(frozen=True)
 class Sweep:
-    """A story's end without a death, and by the write that its operator was killed at."""
+    """A story's end without a death, and the ends of those whose operator was to be killed, by
+    the number of the write; `killed` are those that came so far."""
 
     wanted: End
     ends: dict[int, End]
-    deaths: int
+    killed: frozenset[int]
 
     def proves(self, least: int) -> None:
-        assert len(self.ends) >= least
         for write, end in self.ends.items():
             assert end == self.wanted, f"killed at write {write}"
-        # A story may make a status write less than the one that was counted, never more than one.
-        assert self.deaths >= len(self.ends) - 1
+        # How often counts of pods are told depends on how fast they come, so a story may have
+        # fewer writes than the one that was counted: its last ones then have nobody to kill.
+        assert len(self.killed) >= least
+        assert self.killed == frozenset(sorted(self.ends)[: len(self.killed)])
 
 
 async def _sweep(
@@ -61,14 +63,15 @@ async def _sweep(
     assert not story.operator.exits
     swept = range(story.before + 1, story.operator.made.value + 1)
     results = await asyncio.gather(*(once(write) for write in swept))
-    deaths = 0
-    for other, _ in results:
+    killed = set()
+    for write, (other, _) in zip(swept, results, strict=True):
         assert other.operator
-        assert set(other.operator.exits) <= {-signal.SIGKILL}, other.log.read_text()[-2000:]
-        deaths += len(other.operator.exits)
-    print(f"{told.__name__}: killed at {deaths} of {len(swept)} writes")
+        assert other.operator.exits in ([], [-signal.SIGKILL]), other.log.read_text()[-2000:]
+        if other.operator.exits:
+            killed.add(write)
+    print(f"{told.__name__}: killed at {len(killed)} of {len(swept)} writes")
     ends = {write: end for write, (_, end) in zip(swept, results, strict=True)}
-    return Sweep(wanted, ends, deaths)
+    return Sweep(wanted, ends, frozenset(killed))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -85,11 +88,11 @@ async def sweeps(plane: ControlPlane) -> dict[str, Sweep]:
 def test_rollout_ends_the_same_whichever_write_the_operator_was_killed_at(
     sweeps: dict[str, Sweep],
 ) -> None:
-    sweeps["rollout"].proves(10)
+    sweeps["rollout"].proves(15)
 
 
 @rule("R9", "R18")
 def test_rollback_ends_the_same_whichever_write_the_operator_was_killed_at(
     sweeps: dict[str, Sweep],
 ) -> None:
-    sweeps["rollback"].proves(5)
+    sweeps["rollback"].proves(7)
