@@ -102,7 +102,10 @@ class Fleet:
         events = [json.loads(line) for line in self._audited()[since:]]
         return [
             "/".join(
-                filter(None, (e["verb"], ref["resource"], ref.get("subresource"), ref["name"]))
+                filter(
+                    None,
+                    (e["verb"], ref["resource"], ref.get("subresource"), ref.get("name", "(new)")),
+                )
             )
             for e in events
             if e["stage"] == "ResponseComplete"
@@ -115,13 +118,13 @@ class Fleet:
         """Waits until the operator writes no more: nothing else tells from outside that a new
         leader has looked at every model."""
         end = time.monotonic() + seconds
-        known, since = self.writes(0), time.monotonic()
+        place, since = self.moment(), time.monotonic()
         while time.monotonic() - since < _QUIET:
-            assert time.monotonic() < end, f"still writing: {known[-10:]}"
             time.sleep(0.5)
-            now = self.writes(0)
-            if now != known:
-                known, since = now, time.monotonic()
+            written = self.writes(place)
+            assert time.monotonic() < end, f"still writing: {written}"
+            if written:
+                place, since = self.moment(), time.monotonic()
 
     def moment(self) -> int:
         """A place in the log, for `writes`."""
