@@ -12,11 +12,17 @@ from simulation.adversary import Adversary
 
 #: Runs by size of the simulation and by test class, and the most steps of a run.
 RUNS = {
-    "test": {"TestDecisions": 150, "TestRoutedDecisions": 100, "TestWholeEngine": 40},
+    "test": {
+        "TestDecisions": 150,
+        "TestRoutedDecisions": 100,
+        "TestWholeEngine": 40,
+        "TestRoutedEngine": 20,
+    },
     "nightly": {
         "TestDecisions": 20_000,
         "TestRoutedDecisions": 20_000,
         "TestWholeEngine": 5_000,
+        "TestRoutedEngine": 5_000,
     },
 }
 STEPS = {"test": 25, "nightly": 60}

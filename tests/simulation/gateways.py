@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,8 @@ from simulation.fields import Object, clone
 from simulation.server import Key, Server
 
 GATEWAY: Key = ("ns", "public")
+#: Seconds of the past that are kept.
+REMEMBERED = 90.0
 #: How a gateway may answer.
 TAKES, REFUSES, SILENT = "takes", "refuses", "silent"
 
@@ -25,6 +28,8 @@ class Gateways:
     answer: str = TAKES
     lag: float = 0.05
     led: dict[str, int] = field(default_factory=dict)
+    #: What it led to, and since when; the newest last.
+    _past: deque[tuple[float, dict[str, int]]] = field(default_factory=deque)
     _due: dict[tuple[str, int], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -41,7 +46,7 @@ class Gateways:
         now, due = self.clock.now(), math.inf
         routes = list(self.server.all(kinds.HTTP_ROUTES))
         if not routes:
-            self.led = {}
+            self._lead({})
         for route in routes:
             meta = route["metadata"]
             mark = (meta["uid"], meta["generation"])
@@ -53,8 +58,21 @@ class Gateways:
                 continue
             self._tell(route)
             if self.answer == TAKES:
-                self.led = weights(route)
+                self._lead(weights(route))
         return due
+
+    def lately(self, staleness: float) -> list[dict[str, int]]:
+        """What it led to at every moment that an operator may have gone by."""
+        since = self.clock.now() - staleness
+        earlier = [led for at, led in self._past if at < since]
+        return [*earlier[-1:], *(led for at, led in self._past if at >= since), self.led]
+
+    def _lead(self, found: dict[str, int]) -> None:
+        if found != self.led:
+            self.led = found
+            self._past.append((self.clock.now(), found))
+        while len(self._past) > 1 and self._past[1][0] < self.clock.now() - REMEMBERED:
+            self._past.popleft()
 
     def _tell(self, route: Object) -> None:
         meta = route["metadata"]

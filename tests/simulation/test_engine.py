@@ -2,74 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import rule
 
-from canarium.kube import kinds
 from simulation.adversary import Adversary
-from simulation.client import WRITE_FAULTS
-from simulation.frame import SHORT
-from simulation.operators import Operating, Operator
-from simulation.server import KINDS, ROUTED
-
-WATCHED = tuple(kind for kind in KINDS if kind not in (kinds.EVENTS, *ROUTED))
-_WATCHED = st.sampled_from(WATCHED)
+from simulation.network import Network
+from simulation.routed import Routed
 
 
-class WholeEngine(Adversary):
-    """Requests take time and fail, watches are late, doubled, cut and expired."""
+class WholeEngine(Network, Adversary):
+    pass
 
-    form = "engine"
-    operator: Operating
 
-    def make(self) -> Operator:
-        # A request and the event of what it did: this much the operator is always behind.
-        self.witness.staleness = 1.0
-        return Operating(self.loop, self.world)
-
-    def behind(self, seconds: float) -> None:
-        self.witness.staleness = max(self.witness.staleness, seconds)
-
-    @rule(faults=st.lists(st.sampled_from((None, *WRITE_FAULTS)), max_size=6), after=SHORT)
-    def writes_fail(self, faults: list[str | None], after: float) -> None:
-        self.operator.faults.writes[:] = faults
-        self.let(after)
-
-    @rule(latency=st.sampled_from((0.0, 0.01, 0.2, 1.0)))
-    def requests_take_time(self, latency: float) -> None:
-        self.behind(1.0 + 12 * latency)
-        self.operator.faults.latency = latency
-
-    @rule(kind=_WATCHED, lag=st.sampled_from((0.0, 0.2, 1.0, 5.0)), after=SHORT)
-    def events_are_late(self, kind: Any, lag: float, after: float) -> None:
-        self.behind(1.0 + 12 * self.operator.faults.latency + 2 * lag)
-        self.operator.faults.lag[kind.plural] = lag
-        if self.operator.connection:
-            self.operator.connection.nudge()
-        self.let(after)
-
-    @rule(kind=_WATCHED)
-    def events_are_doubled(self, kind: Any) -> None:
-        self.operator.faults.double.add(kind.plural)
-
-    @rule(kind=_WATCHED, expired=st.booleans(), after=SHORT)
-    def watch_is_cut(self, kind: Any, expired: bool, after: float) -> None:
-        # Reconnecting waits longer each time, up to half a minute.
-        self.behind(45.0)
-        if expired:
-            self.world.server.compact(kind)
-        if self.operator.connection:
-            self.operator.connection.cut(kind)
-        self.let(after)
-
-    def close(self) -> None:
-        self.operator.close()
-        self.loop.close()
+class RoutedEngine(Network, Routed):
+    pass
 
 
 TestWholeEngine = pytest.mark.rule(
     "R0", "R4", "R5", "R8", "R9", "R10", "R14", "R18", "R19", "R23", "R24"
 )(WholeEngine.TestCase)
+
+TestRoutedEngine = pytest.mark.rule(
+    "R0", "R4", "R5", "R6", "R8", "R9", "R10", "R12", "R14", "R18", "R19", "R23", "R24"
+)(RoutedEngine.TestCase)

@@ -199,3 +199,17 @@ def test_stable_and_candidate_never_get_one_colour_when_both_are_made_at_once(st
         for d in story.world.server.all(kinds.DEPLOYMENTS)
     }
     assert len(colors) == 2
+
+
+@rule("R12", "R23")
+@pytest.mark.parametrize("strategy", ["Canary", "BlueGreen"])
+def test_rollout_whose_route_was_deleted_goes_on_by_the_router_that_the_spec_asks_for(
+    story: Story, strategy: str
+) -> None:
+    story.apply(12.0, router="Gateway", steps="fast", strategy=strategy)
+    story.apply(2.0, router="Gateway", steps="fast", strategy=strategy, version="v2")
+    story.apply(0.1, steps="fast", strategy=strategy, version="v2")
+    story.world.server.delete(kinds.HTTP_ROUTES, KEY, actor=PERSON)
+    story.operator.advance(120.0)
+    assert story.world.status()["version"] == "v2"
+    routing.arrived(story.world, story.part("stable"), "Service")

@@ -121,7 +121,9 @@ class Witness:
             for text in untold(write.after["status"]):
                 self.broken("told", text)
             self.routed = self.routed or bool(write.after["status"].get("route"))
-            self._weight(write.after["status"], (write.before or {}).get("status") or {})
+            before = (write.before or {}).get("status") or {}
+            self._weight(write.after["status"], before)
+            routing.check_claim(self, write.after["status"], before)
 
     def _weight(self, status: Object, before: Object) -> None:
         """R5: a weight that is claimed had its pods."""

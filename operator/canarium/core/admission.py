@@ -76,3 +76,19 @@ def _unable(s: Situation, gateway: Gateway) -> Fault | None:
             text = f"{field} needs {feature}, which the class of Gateway {gateway} does not have"
             return Fault("UnsupportedByGateway", text)
     return None
+
+
+def lost(s: Situation, wanted: str | None) -> bool:
+    """Whether somebody deleted the route of a rollout while the spec asks for another router:
+    with it went the settings to make it by. What is left has to be fit for any router: callers
+    inside on one version, and a colour for each that runs."""
+    told, observed = s.status.route, s.observed
+    if told is None or told.kind == wanted or observed.route or observed.unserved:
+        return False
+    colors = {d.color: d.revision for d in observed.deployments}
+    pods = {(p.color, p.revision) for p in observed.pods}
+    return (
+        bool(observed.service and observed.service.color)
+        and len(colors) == len(observed.deployments)
+        and pods <= colors.items()
+    )

@@ -17,6 +17,7 @@ from canarium.api.defaults import Settings
 from canarium.api.status import CommandEcho, Pause, Progress, Status
 from canarium.api.uri import UriInvalid
 from canarium.api.uri import parse as parse_uri
+from canarium.core.admission import lost
 from canarium.core.byroute import ByRoute
 from canarium.core.byservice import ByService
 from canarium.core.moments import parse, stamp
@@ -106,7 +107,7 @@ class Situation:
         moves = self.status.stable and (self.status.candidate or self.status.previous)
         alone = len(self.observed.deployments) <= 1 and not moves
         agreed = not (route and route.stable and service) or route.stable == service.stable
-        return wanted if alone and agreed else now
+        return wanted if (alone and agreed) or lost(self, wanted) else now
 
     @cached_property
     def router(self) -> Router:
