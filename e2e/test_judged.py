@@ -1,4 +1,5 @@
-"""Versions that are ready and yet not good, on real pods; a real Prometheus that may lie or stop.
+"""Versions that are ready and yet not good, on real pods; a real Prometheus that may lie or stop,
+and one that asks for a login.
 
 All models are there from the beginning and go wrong side by side; each test waits for its own.
 """
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from sandbox import Sandbox
-from sandbox.prometheus import Prometheus
+from sandbox.prometheus import Guarded, Prometheus
 from story.models import Models, Seen, spec
 
 rule = pytest.mark.rule
@@ -26,9 +27,27 @@ RECORDED = "\n".join(json.dumps({"n": n}) for n in range(40))
 SOURCES = ("ConfigMap bodies", "'$.[' is no JSON path")
 
 
+#: Model → what its Secret has wrong, and how that is told.
+KEPT_OUT = {
+    "stranger": (
+        {"password": "a guess"}, "AccessDenied", "status 401: the login is refused"
+    ),
+    "mistrusts": (
+        {"ca.crt": "another's"}, "UntrustedCertificate", "certificate verify failed"
+    ),
+}  # fmt: skip
+
+
 def drift(query: str, name: str = "drift") -> dict[str, Any]:
     url = f"http://{Prometheus.target}"
     return {"name": name, "prometheus": {"url": url, "query": query}, "max": "0.2"}
+
+
+def guarded(secret: str) -> dict[str, Any]:
+    """The drift, asked of the Prometheus that wants the login of a Secret."""
+    found = drift(DRIFT)
+    found["prometheus"] |= {"url": Guarded.url, "authentication": {"secretName": secret}}
+    return found
 
 
 def rollout(*checks: dict[str, Any], pause: str = "60s", **more: Any) -> dict[str, Any]:
@@ -64,6 +83,7 @@ SECOND = {
         pause="2s",
     )),
     "untestable": spec("v2", **rollout(pause="1s", smokeTests=UNUSABLE)),
+    **{name: spec("v2", **rollout(guarded(name), pause="1s")) for name in ("known", *KEPT_OUT)},
 }  # fmt: skip
 
 
@@ -73,11 +93,25 @@ def prometheus(node: Sandbox) -> Prometheus:
 
 
 @pytest.fixture(scope="module")
-def models(node: Sandbox, prometheus: Prometheus) -> Iterator[Models]:
+def login(prometheus: Prometheus) -> dict[str, str]:
+    """What a Secret has to hold for the Prometheus that wants one."""
+    server = Guarded.up(prometheus)
+    pair = {"username": server.username, "password": server.password}
+    return {**pair, "ca.crt": server.authority}
+
+
+@pytest.fixture(scope="module")
+def models(node: Sandbox, prometheus: Prometheus, login: dict[str, str]) -> Iterator[Models]:
     """Each model has version 1 live; then its version 2 is applied, and some are called."""
     made = Models(node, "judged")
     try:
         made.kubectl("create", "configmap", "recorded", f"--from-literal=lines={RECORDED}")
+        others = (node.folder / "pki" / "ca.crt").read_text()
+        wrong = {
+            name: {k: others if k == "ca.crt" else v for k, v in found.items()}
+            for name, (found, *_) in KEPT_OUT.items()
+        }
+        made.secrets({n: {**login, **wrong.get(n, {})} for n in ("known", *KEPT_OUT)})
         made.apply({name: spec("v1") for name in SECOND})
         for name in SECOND:
             made.phase(name, "Ready", seconds=120)
@@ -213,6 +247,33 @@ def test_smoke_tests_that_cannot_be_carried_out_hold_until_they_are_put_right(
     right = [UNUSABLE[0], SCORE]
     models.apply({"untestable": spec("v2", **rollout(pause="1s", smokeTests=right))})
     models.phase("untestable", "Ready", "v2")
+
+
+@rule("R17")
+def test_prometheus_that_wants_tls_and_a_login_is_asked_by_the_secret(models: Models) -> None:
+    models.phase("known", "Ready", "v2")
+    passed = [text for reason, text in models.events("known") if reason == "AnalysisPassed"]
+    assert any("check drift: 0.01 ≤ 0.2" in text for text in passed), passed
+
+
+@rule("R17", "R21")
+@pytest.mark.parametrize("name", KEPT_OUT)
+def test_login_or_authority_that_is_wrong_is_named_and_passes_nothing_until_put_right(
+    models: Models, login: dict[str, str], name: str
+) -> None:
+    _, reason, said = KEPT_OUT[name]
+    held = models.until(
+        name, lambda s: s.get("hold", {}).get("reason") == "InsufficientData", "a hold"
+    )
+    assert verdicts(held.status) == {"drift": ("Insufficient", reason)}
+    told = condition(held.status, "AnalysisReady")
+    assert told[:2] == ("False", reason)
+    assert said in told[2]
+    assert login["password"] not in json.dumps(held.status)
+    now = models.now(name)
+    assert (now["version"], now["weight"]) == ("v1", 50)
+    models.secrets({name: login})
+    models.phase(name, "Ready", "v2")
 
 
 @rule("R17")

@@ -108,6 +108,18 @@ class Models:
             stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}),
         )  # fmt: skip
 
+    def secrets(self, contents: Mapping[str, Mapping[str, str]]) -> None:
+        """Applies a Secret for each name."""
+        kind = {"apiVersion": "v1", "kind": "Secret"}
+        items = [
+            {**kind, "metadata": {"name": name}, "stringData": dict(content)}
+            for name, content in contents.items()
+        ]
+        self.kubectl(
+            "apply", "-f", "-",
+            stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}),
+        )  # fmt: skip
+
     def until(
         self, name: str, holds: Callable[[dict[str, Any]], bool], what: str, seconds: float = 60
     ) -> Seen:

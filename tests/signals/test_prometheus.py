@@ -63,6 +63,23 @@ async def test_lie_or_fault_is_no_value(
     assert said in found.message
 
 
+@rule("R17", "R21")
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [({"Authorization": "Bearer s"}, "the login is refused"), ({}, "authentication.secretName")],
+)
+async def test_server_that_lets_nobody_in_is_named(
+    web: Web, served: Served, status: int, headers: dict[str, str], said: str
+) -> None:
+    served.says("Unauthorized\n", status)
+    found = await query(web, Endpoint(served.url, headers), "up", NOW)
+    assert isinstance(found, Missing)
+    assert (found.reason, found.error) == ("AccessDenied", True)
+    assert f"status {status}: " in found.message
+    assert said in found.message
+
+
 @rule("R17")
 async def test_server_that_is_down_is_an_error(web: Web) -> None:
     found = await query(web, Endpoint("http://127.0.0.1:1"), "up", NOW)

@@ -25,6 +25,7 @@ async def test_number_and_its_observations_are_read(web: Web, served: Served) ->
         ('{"a": "1"}', 200, "$.a", "NoMatch"),
         ('{"a": true}', 200, "$.a", "NoMatch"),
         ('{"a": 1}', 500, "$.a", "QueryFailed"),
+        ('{"a": 1}', 401, "$.a", "AccessDenied"),
         ("not json", 200, "$.a", "QueryFailed"),
         ('{"a": 1}', 200, "$.a[", "InvalidQuery"),
         ('{"a": 1}', 200, "$[?match(@.a, '(x+x+)+y')]", "InvalidQuery"),

@@ -23,6 +23,7 @@ from sandbox.progress import Progress
 
 _TARGETS = Path(__file__).parent / "targets.py"
 _PORT = 9090
+_CONFIG = "prometheus.yml"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Prometheus:
 
     def _start(self, label: str, interval: str) -> None:
         folder = self.sandbox.folder
-        targets, config = folder / "targets.json", folder / "prometheus.yml"
+        targets, config = folder / "targets.json", folder / _CONFIG
         job = {"job_name": "models", "file_sd_configs": [{"files": [str(targets)]}]}
         timing = {"scrape_interval": interval, "scrape_timeout": "1s"}
         write_whole(config, json.dumps({"global": timing, "scrape_configs": [job]}))
@@ -90,15 +91,17 @@ class Prometheus:
         kubeconfig = folder / "prometheus.kubeconfig"
         words: list[str | Path] = [sys.executable, "-I", _TARGETS, kubeconfig, label, targets]
         self.sandbox.part("prometheus-targets").start(words, entering=entering)
-        server = shutil.which("prometheus") or "prometheus"
-        self.server.start(
-            [
-                server, "--config.file", config, "--storage.tsdb.path", folder / "prometheus",
-                "--web.listen-address", self.target, "--log.level", "warn",
-                "--storage.tsdb.retention.time", "2h",
-            ],
-            entering=entering,
-        )  # fmt: skip
+        self.server.start(command(folder, "prometheus", self.target), entering=entering)
+
+
+def command(folder: Path, data: str, address: str) -> list[str | Path]:
+    """A server that listens on `address` and keeps its data in `<folder>/<data>`."""
+    server = shutil.which("prometheus") or "prometheus"
+    return [
+        server, "--config.file", folder / _CONFIG, "--storage.tsdb.path", folder / data,
+        "--web.listen-address", address, "--log.level", "warn",
+        "--storage.tsdb.retention.time", "2h",
+    ]  # fmt: skip
 
 
 def _answers(url: str) -> bool:

@@ -11,7 +11,15 @@ from canarium.core.situation import Situation
 
 #: Reasons for which the spec, not the version, has to be put right.
 SPEC_AT_FAULT = frozenset(
-    {"InvalidQuery", "NoSuchMetric", "NoMatch", "InvalidCredentials", "InvalidConfigMap"}
+    {
+        "AccessDenied",
+        "InvalidConfigMap",
+        "InvalidCredentials",
+        "InvalidQuery",
+        "NoMatch",
+        "NoSuchMetric",
+        "UntrustedCertificate",
+    }
 )
 
 

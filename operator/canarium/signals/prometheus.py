@@ -13,6 +13,8 @@ from canarium.core.measures import Missing, Reading, Result
 from canarium.signals.redaction import shown
 from canarium.signals.web import NoAnswer, Web
 
+#: Statuses of a server that refuses a login, or the lack of one.
+_DENIED = (401, 403)
 #: Older results are not evidence about now.
 _FRESH = 60.0
 
@@ -43,7 +45,9 @@ async def query(web: Web, endpoint: Endpoint, promql: str, now: float) -> Result
             tls=endpoint.tls,
         )
     except NoAnswer as error:
-        return _failed(f"Prometheus at {endpoint}: {error}")
+        return _failed(f"Prometheus at {endpoint}: {error}", error.reason)
+    if found := denied(endpoint, answer.status):
+        return found
     try:
         body: Any = orjson.loads(answer.body)
         if body["status"] != "success":
@@ -80,5 +84,14 @@ def _value(data: Any, now: float) -> Result:
     return Reading(float(text))
 
 
-def _failed(message: str) -> Missing:
-    return Missing(message, error=True, reason="QueryFailed")
+def denied(endpoint: Endpoint, status: int) -> Missing | None:
+    """What is told of a server that answers only those whom it knows."""
+    if status not in _DENIED:
+        return None
+    known = "Authorization" in endpoint.headers
+    why = "the login is refused" if known else "a login is missing: authentication.secretName"
+    return Missing(f"{endpoint}: status {status}: {why}", error=True, reason="AccessDenied")
+
+
+def _failed(message: str, reason: str = "QueryFailed") -> Missing:
+    return Missing(message, error=True, reason=reason)

@@ -29,6 +29,14 @@ LONGEST = 8 << 20
 class NoAnswer(Exception):
     """A request had no usable answer; the text says why and never carries a body."""
 
+    reason = "QueryFailed"
+
+
+class Untrusted(NoAnswer):
+    """The server's certificate is signed by nobody who is trusted, or is another's."""
+
+    reason = "UntrustedCertificate"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -78,6 +86,8 @@ class Web:
                 ssl=tls if tls is not None else True,
             ) as response:
                 content = await _read(response)
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise Untrusted(f"its certificate is not trusted: {error.certificate_error}") from error
         except TimeoutError as error:
             raise NoAnswer(f"no answer within {patience:g}s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -8,7 +8,7 @@ import orjson
 
 from canarium.core.measures import Missing, Reading, Result
 from canarium.signals.jsonpath import BadPath, values
-from canarium.signals.prometheus import Endpoint
+from canarium.signals.prometheus import Endpoint, denied
 from canarium.signals.web import NoAnswer, Web
 
 
@@ -23,7 +23,9 @@ async def ask(web: Web, endpoint: Endpoint, path: str, samples_path: str | None 
             tls=endpoint.tls,
         )
     except NoAnswer as error:
-        return Missing(f"{endpoint}: {error}", error=True, reason="QueryFailed")
+        return Missing(f"{endpoint}: {error}", error=True, reason=error.reason)
+    if found := denied(endpoint, answer.status):
+        return found
     if answer.status != 200:
         return Missing(f"{endpoint}: status {answer.status}", error=True, reason="QueryFailed")
     try:
