@@ -11,7 +11,7 @@ from bench.budgets import Line, budgets
 from bench.cluster.guard import NoSandbox, simulated
 from bench.report.markdown import report, table
 from bench.report.plots import plots
-from bench.run import PEERS, Wanted, run
+from bench.run import PEERS, PHASES, Wanted, run
 
 
 def main() -> int:
@@ -24,6 +24,12 @@ def main() -> int:
         const=",".join(PEERS),
         default="",
         help=f"peers as well: all, or some of {', '.join(PEERS)}",
+    )
+    parser.add_argument(
+        "--phases",
+        type=phases,
+        default=PHASES,
+        help=f"some of {', '.join(PHASES)}; all but the floor begin with create",
     )
     parser.add_argument("--idle", type=float, default=60.0, help="seconds of steady state")
     parser.add_argument("--name", default="bench", help="the sandboxes' name begins so")
@@ -46,6 +52,7 @@ def main() -> int:
             name=given.name,
             sizes=sizes,
             peers=[PEERS[name] for name in given.peers.split(",") if name],
+            phases=given.phases,
             idle=given.idle,
             keep=given.keep,
             profile=given.profile,
@@ -59,13 +66,20 @@ def main() -> int:
     return 1 if any(line.passed is False for line in lines) else 0
 
 
+def phases(text: str) -> tuple[str, ...]:
+    """Raises ArgumentTypeError for a phase that there is not."""
+    found = tuple(text.split(","))
+    for unknown in set(found) - set(PHASES):
+        raise argparse.ArgumentTypeError(f"{unknown!r} is none of {', '.join(PHASES)}")
+    return found
+
+
 async def _reported(wanted: Wanted, path: Path) -> list[Line]:
     """Runs, and writes the report after each size: a long run that is stopped leaves something."""
     lines: list[Line] = []
     async for results in run(wanted):
-        sizes = list(results.floors)
-        lines = budgets(results, sizes)
-        text = report(results, lines, sizes, plots(results, path.parent))
+        lines = budgets(results, results.sizes)
+        text = report(results, lines, results.sizes, plots(results, path.parent))
         await asyncio.to_thread(path.write_text, text)
     return lines
 

@@ -32,7 +32,7 @@ def budgets(results: Results, sizes: Sequence[int]) -> list[Line]:
 
 
 def _at(results: Results, n: int) -> list[Line]:
-    floor = min(results.floors.get(n, {0: 0.0}).values())
+    floor = min(results.floors.get(n, {}).values(), default=0.0)
 
     def phase(name: str) -> Measured | None:
         found = [p for p in results.phases if p.phase == name and p.contender.startswith("canar")]
@@ -59,6 +59,7 @@ def _at(results: Results, n: int) -> list[Line]:
     again, broken = phase("restart"), phase("break one by one")
     rival = results.find(_RIVAL, "update", n)
     memory = 120.0 if n <= 1000 else 300.0
+    beside = made if floor else None
     compared = line(
         "all promoted, beside Rollouts at raised QPS",
         changed if rival else None,
@@ -73,12 +74,12 @@ def _at(results: Results, n: int) -> list[Line]:
     return [
         line(
             "all children exist, beside the bare writes",
-            made,
+            beside,
             lambda m: m.figures["children wall s"] / floor,
             1.3,
             " ×",
         ),
-        line("all Ready, beside the bare writes", made, lambda m: m.wall / floor, 1.5, " ×"),
+        line("all Ready, beside the bare writes", beside, lambda m: m.wall / floor, 1.5, " ×"),
         compared,
         line("writes per object at creation", made, lambda m: m.writes / m.n, _CREATION),
         line(

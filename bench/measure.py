@@ -61,6 +61,10 @@ class Measured:
         return sum(count for (verb, _), count in self.calls.items() if verb in ("get", "list"))
 
 
+class Untold(RuntimeError):
+    """The audit log does not tell what was to be measured."""
+
+
 class Meter:
     """A measurement that runs: `seen` has the audited calls once it has ended."""
 

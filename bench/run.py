@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from bench.cluster.fresh import Cluster, cluster
@@ -30,17 +30,23 @@ PEERS: dict[str, Callable[[], Contender]] = {
     "rollouts": lambda: Rollouts(raised=False),
     "flagger": Flagger,
 }
+#: What may be chosen; a phase that needs another one's end (all need `create`) brings it.
+PHASES = ("floor", "create", "update", "idle", "restart", "failover", "storm", "break")
 _SAMPLE = 20
 _STORMED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to run. `idle` in seconds; `nodes` per cluster, more for many objects."""
+    """What to run. `idle` in seconds; `nodes` per cluster, more for many objects.
+
+    `phases` are some of PHASES; peers run their part of create, update and idle.
+    """
 
     name: str
     sizes: Sequence[int]
     peers: Sequence[Callable[[], Contender]] = ()
+    phases: Collection[str] = PHASES
     idle: float = 60.0
     nodes: int = 20
     keep: bool = False
@@ -54,6 +60,8 @@ class Results:
     floors: dict[int, dict[int, float]] = field(default_factory=dict)
     phases: list[Measured] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    #: Sizes that are done.
+    sizes: list[int] = field(default_factory=list)
 
     def find(self, contender: str, phase: str, n: int) -> Measured | None:
         return next(
@@ -69,12 +77,16 @@ async def run(wanted: Wanted) -> AsyncIterator[Results]:
     for n in wanted.sizes:
         # Two pods per object while all are updated; a simulated node takes a thousand.
         nodes = max(wanted.nodes, n * 2 // 500)
-        first, second = FLOOR_CONNECTIONS
-        await _floor(wanted, results, n, nodes, first)
-        await _canarium(wanted, results, n, nodes)
+        first, *more = FLOOR_CONNECTIONS if "floor" in wanted.phases else (0,)
+        if first:
+            await _floor(wanted, results, n, nodes, first)
+        if set(wanted.phases) - {"floor"}:
+            await _canarium(wanted, results, n, nodes)
         for peer in wanted.peers:
             await _peer(wanted, results, peer(), n, nodes)
-        await _floor(wanted, results, n, nodes, second)
+        for connections in more:
+            await _floor(wanted, results, n, nodes, connections)
+        results.sizes.append(n)
         yield results
 
 
@@ -103,17 +115,22 @@ async def _canarium(wanted: Wanted, results: Results, n: int, nodes: int) -> Non
         await operator.start(found)
         try:
             async with Watching.of(found.client, operator.collection) as watching:
-                took = patience(n)
+                took, asked = patience(n), wanted.phases
                 note(results, await create(found, operator, keys, watching, took))
-                note(results, await update(found, operator, keys, watching, took))
-                note(results, await idle(found, operator, n, wanted.idle))
-                note(results, await restart(found, operator, n))
-                for how in (signal.SIGTERM, signal.SIGKILL):
+                if "update" in asked:
+                    note(results, await update(found, operator, keys, watching, took))
+                if "idle" in asked:
+                    note(results, await idle(found, operator, n, wanted.idle))
+                if "restart" in asked:
+                    note(results, await restart(found, operator, n))
+                for how in (signal.SIGTERM, signal.SIGKILL) if "failover" in asked else ():
                     measured, operator = await failover(found, operator, n, how)
                     note(results, measured)
-                stormed = keys[:_STORMED]
-                note(results, await storm(found, operator, stormed, watching, took))
-                await _breaking(found, operator, results, watching, n)
+                if "storm" in asked:
+                    stormed = keys[:_STORMED]
+                    note(results, await storm(found, operator, stormed, watching, took))
+                if "break" in asked:
+                    await _breaking(found, operator, results, watching, n)
         finally:
             operator.stop()
 
@@ -136,8 +153,10 @@ async def _peer(wanted: Wanted, results: Results, peer: Contender, n: int, nodes
         try:
             async with Watching.of(found.client, peer.collection) as watching:
                 note(results, await create(found, peer, keys, watching, patience(n)))
-                note(results, await update(found, peer, keys, watching, patience(n)))
-                note(results, await idle(found, peer, n, wanted.idle))
+                if "update" in wanted.phases:
+                    note(results, await update(found, peer, keys, watching, patience(n)))
+                if "idle" in wanted.phases:
+                    note(results, await idle(found, peer, n, wanted.idle))
         except Exception as failed:
             # A peer that cannot do it is a result, not the end of everybody's measurement.
             results.skipped.append(f"{peer.name} at {n}: {type(failed).__name__}: {failed}")

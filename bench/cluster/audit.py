@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,23 +33,35 @@ class Call:
         return self.verb in WRITES
 
 
+class Rotated(RuntimeError):
+    """The log is another file than at the mark: what was logged in between is not all in it."""
+
+
 class AuditLog:
     """The log from the moment that `mark` was called last."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
+        self._file: int | None = None
 
     def mark(self) -> None:
         """Forgets what was logged so far."""
-        self._offset = self._path.stat().st_size if self._path.exists() else 0
+        about = self._path.stat() if self._path.exists() else None
+        self._offset, self._file = (about.st_size, about.st_ino) if about else (0, None)
 
     def calls(self) -> list[Call]:
-        """All calls since `mark`; requests that still run (watches) are in it when they end."""
+        """All calls since `mark`; requests that still run (watches) are in it when they end.
+
+        Raises Rotated.
+        """
         return list(self._read())
 
     def _read(self) -> Iterator[Call]:
         with self._path.open("rb") as log:
+            about = os.fstat(log.fileno())
+            if self._file not in (None, about.st_ino) or about.st_size < self._offset:
+                raise Rotated(f"{self._path} was rotated during the measurement")
             log.seek(self._offset)
             for line in log:
                 if line.endswith(b"\n"):

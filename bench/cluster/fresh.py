@@ -25,7 +25,11 @@ EXTRA = {
         "--concurrent-service-endpoint-syncs=20",
     ),
     "scheduler": _FAST,
-    "apiserver": ("--max-requests-inflight=2000", "--max-mutating-requests-inflight=1000"),
+    "apiserver": (
+        *("--max-requests-inflight=2000", "--max-mutating-requests-inflight=1000"),
+        # By default it is rotated at 100 MB, which a thousand objects fill.
+        "--audit-log-maxsize=100000",
+    ),
 }
 NAMESPACES = tuple(f"team-{number}" for number in range(10))
 

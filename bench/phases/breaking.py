@@ -16,7 +16,7 @@ from bench.cluster.fresh import Cluster
 from bench.cluster.watching import Key, Watching
 from bench.contenders.canarium import Canarium
 from bench.driver import many
-from bench.measure import Measured, Meter, measuring
+from bench.measure import Measured, Meter, Untold, measuring
 from bench.stats import spread
 
 _VERSION = 3
@@ -93,7 +93,10 @@ def _judged(meter: Meter, pods: dict[Key, str]) -> Measured:
 
 
 def times(calls: list[Call], pods: dict[Key, str]) -> tuple[dict[Key, float], dict[Key, Call]]:
-    """When the signal of each key was stored, and the write of its Service. KeyError: no write."""
+    """When the signal of each key was stored, and the write of its Service.
+
+    Raises Untold when the log lacks either: then nothing was measured.
+    """
     key_of = {(key[0], pod): key for key, pod in pods.items()}
     signals: dict[Key, float] = {}
     decisions: dict[Key, Call] = {}
@@ -102,6 +105,10 @@ def times(calls: list[Call], pods: dict[Key, str]) -> tuple[dict[Key, float], di
             signals[key_of[call.namespace, call.name]] = call.answered
         elif call.agent == "canarium" and call.resource == "services" and call.writes:
             decisions.setdefault((call.namespace, call.name), call)
+    for what, told in (("signal", signals), ("decision", decisions)):
+        if missing := sorted(pods.keys() - told.keys()):
+            key, number = missing[0], len(missing)
+            raise Untold(f"the audit log has no {what} of {number} models, such as {key}")
     return signals, decisions
 
 

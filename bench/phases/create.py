@@ -8,7 +8,7 @@ from bench.cluster.fresh import Cluster
 from bench.cluster.watching import Key, Watching
 from bench.contenders.contender import Contender
 from bench.driver import many
-from bench.measure import Measured, Meter, measuring
+from bench.measure import Measured, Meter, Untold, measuring
 from bench.stats import spread
 
 
@@ -37,9 +37,11 @@ async def create(
     result = meter.result
     result.latencies["ready"] = spread(seen[key] - sent[key] for key in keys)
     made = children(contender, meter)
-    if made:
-        result.latencies["children"] = spread(at - sent[key] for key, at in made.items())
-        result.figures["children wall s"] = max(made.values()) - meter.began
+    if missing := set(keys) - made.keys():
+        what = f"no child of {len(missing)} objects, such as {min(missing)}"
+        raise Untold(f"the audit log has {what}, by {', '.join(contender.agents)}")
+    result.latencies["children"] = spread(at - sent[key] for key, at in made.items())
+    result.figures["children wall s"] = max(made.values()) - meter.began
     return result
 
 

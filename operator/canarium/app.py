@@ -119,9 +119,7 @@ class Application:
                     (r.age() for r in engine.following.reflectors()), default=0.0
                 ),
                 leading=lambda: engine.workers.running,
-                statuses=lambda: (
-                    p.raw.get("status") or {} for p in engine.store.parents.items.values()
-                ),
+                phases=lambda: (p.phase for p in engine.store.parents.items.values()),
             )
         )
         port = self._settings.metrics_port or 0

@@ -31,7 +31,10 @@ def register(registry: kopf.OperatorRegistry, application: Application) -> None:
         settings.networking.request_timeout = 60
         # By default it gives up after a minute of answers 5xx, and ends the process.
         settings.networking.error_backoffs = Patience()
-        settings.watching.chunk_size = 500
+        settings.watching.chunk_size = 100
+        # A worker of kopf's keeps the last event of its object until it ends: five seconds by
+        # default, for which all objects of a list would be in memory. (Not 0: then none begins.)
+        settings.queueing.idle_timeout = 0.1
         # Which namespaces there are, we say; and our kind's definition is installed before us.
         settings.scanning.disabled = True
         await application.start()

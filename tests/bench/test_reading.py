@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
 import subprocess
 import sys
@@ -9,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.cluster.audit import AuditLog, parse, tally
+from bench.__main__ import phases
+from bench.cluster.audit import AuditLog, Rotated, parse, tally
 from bench.cluster.guard import NoSandbox, not_simulated, simulated
 from bench.cluster.machine import Ticks, disturbance
-from bench.measure import Measured
+from bench.measure import Measured, Untold
 from bench.micro.__main__ import compared
+from bench.phases.breaking import times
 from bench.run import Results
 from bench.stats import spread
 
@@ -30,8 +34,6 @@ def test_spread_gives_values_that_were_seen() -> None:
 def event(
     verb: str, resource: str, agent: str = "canarium/0.1", query: str = "", **about: str
 ) -> str:
-    import json
-
     return json.dumps(
         {
             "stage": "ResponseComplete",
@@ -66,9 +68,37 @@ def test_calls_are_counted_by_agent_from_the_mark_on_without_the_lease(tmp_path:
     assert calls[0].answered - calls[0].received == pytest.approx(0.5)
 
 
-def test_a_dry_run_is_counted_but_is_no_write() -> None:
-    import json
+def test_a_log_that_was_rotated_is_an_error_and_not_no_calls(tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    path.write_text(event("create", "services") + "\n")
+    log = AuditLog(path)
+    log.mark()
+    path.rename(tmp_path / "audit-old.log")
+    path.write_text(event("create", "pods") + "\n" + event("create", "pods") + "\n")
+    with pytest.raises(Rotated, match="was rotated"):
+        log.calls()
 
+
+def test_models_without_a_decision_in_the_log_are_an_error_and_not_a_dash() -> None:
+    told = [
+        parse(json.loads(event("patch", "pods", agent="bench-driver/1", subresource="status"))),
+        parse(json.loads(event("patch", "services"))),
+    ]
+    calls = [call for call in told if call]
+    assert times(calls, {("n", "m"): "m"})[0].keys() == {("n", "m")}
+    with pytest.raises(Untold, match="no decision of 1 models"):
+        times(calls[:1], {("n", "m"): "m"})
+    with pytest.raises(Untold, match="no signal of 1 models"):
+        times(calls[1:], {("n", "m"): "m"})
+
+
+def test_a_phase_that_there_is_not_is_named() -> None:
+    assert phases("create,idle") == ("create", "idle")
+    with pytest.raises(argparse.ArgumentTypeError, match="'ilde' is none of floor, create"):
+        phases("ilde")
+
+
+def test_a_dry_run_is_counted_but_is_no_write() -> None:
     call = parse(json.loads(event("create", "pods", query="?dryRun=All")))
     assert call is not None
     assert (call.verb, call.writes) == ("dry-run create", False)

@@ -80,6 +80,30 @@ async def test_it_lists_in_chunks_before_it_is_synced(
     assert api.lists == 3
 
 
+async def test_lists_that_share_a_turn_have_no_two_pages_in_memory(api: Any, client: Any) -> None:
+    class Counting:
+        """Notes how many pages are under way or being read at a time."""
+
+        now = most = 0
+
+        async def list(self, *where: Any, **query: str) -> Any:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            page = await client.list(*where, **query)
+            await asyncio.sleep(0.01)
+            self.now -= 1
+            return page
+
+    for name in "ab":
+        api.put(BASE + name)
+    counting, turn = Counting(), asyncio.Semaphore()
+    caches = [Cache(project, lambda old, new: None) for _ in range(3)]
+    several = [Reflector(counting, PODS, cache, turn=turn) for cache in caches]  # type: ignore[arg-type]
+    await asyncio.gather(*(one.relist() for one in several))
+    assert [len(cache.items) for cache in caches] == [2, 2, 2]
+    assert counting.most == 1
+
+
 async def test_it_follows_events_from_the_list_on(api: Any, seen: Watched, run: Any) -> None:
     api.put(BASE + "a")
     uid = api.objects[BASE + "a"]["metadata"]["uid"]

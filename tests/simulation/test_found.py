@@ -11,8 +11,9 @@ from canarium.kube import kinds
 from canarium.render import labels
 from simulation import routing, specs
 from simulation.clock import VirtualLoop
+from simulation.kubelet import Temper
 from simulation.operators import Deciding
-from simulation.server import PERSON
+from simulation.server import OPERATOR, PERSON, Write
 from simulation.witness import Witness
 from simulation.world import KEY, World
 
@@ -213,3 +214,53 @@ def test_rollout_whose_route_was_deleted_goes_on_by_the_router_that_the_spec_ask
     story.operator.advance(120.0)
     assert story.world.status()["version"] == "v2"
     routing.arrived(story.world, story.part("stable"), "Service")
+
+
+class Told:
+    """Statuses that the operator writes, with `step` like the bench's: one weight, no bake."""
+
+    def __init__(self, story: Story, replicas: str = "one") -> None:
+        self._story, self._replicas = story, replicas
+        self.writes: list[dict[str, Any]] = []
+        story.world.server.observers.append(self._see)
+
+    def _see(self, write: Write) -> None:
+        if write.actor == OPERATOR and write.resource is kinds.MODELS and write.after:
+            self.writes.append(write.after["status"])
+
+    def apply(self, version: str, boot: float, seconds: float) -> int:
+        """How many while `version`, whose pods take `boot` seconds, is rolled out."""
+        story, before = self._story, len(self.writes)
+        story.world.kubelet.tempers[specs.image(version)] = Temper(boot=boot)
+        spec = specs.spec(version, scaling=self._replicas, bake="0s")
+        spec["rollout"] |= {"steps": [{"weight": 20, "pause": "5s"}], "progressDeadline": "10m"}
+        story.world.apply(spec)
+        story.operator.start()
+        story.operator.advance(seconds)
+        return len(self.writes) - before
+
+
+def test_slow_pods_and_late_endpoints_cost_no_statuses(story: Story) -> None:
+    # As on a machine that starts a thousand models at once.
+    told = Told(story)
+    story.world.endpoints.lag = 12.0
+    assert told.apply("v1", boot=90.0, seconds=150.0) == 2
+    assert told.apply("v2", boot=90.0, seconds=200.0) == 3
+    assert story.world.status()["phase"] == "Ready"
+    assert story.world.status()["version"] == "v2"
+
+
+def test_counts_of_pods_are_at_most_half_a_minute_old(story: Story) -> None:
+    told = Told(story, "three")
+    assert told.apply("v1", boot=40.0, seconds=0.1) == 1
+    # A fault with a minute of grace: two of three are ready from the 41st second on.
+    story.world.kubelet.strike(story.world.pods()[0], "no image")
+    story.operator.advance(55.0)
+    assert story.world.status()["readyReplicas"] == 0
+    story.operator.advance(4.0)
+    assert story.world.status()["phase"] == "Starting"
+    assert len(told.writes) == 1
+    story.world.kubelet.strike(story.world.pods()[0], None)
+    story.operator.advance(16.0)
+    assert story.world.status()["readyReplicas"] == 2
+    assert len(told.writes) == 2

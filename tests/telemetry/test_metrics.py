@@ -23,7 +23,7 @@ def state(**given: object) -> State:
         "queue_oldest": lambda: 1.5,
         "oldest_watch": lambda: 0.5,
         "leading": lambda: True,
-        "statuses": lambda: [{"phase": "Ready"}, {"phase": "Ready"}, {}],
+        "phases": lambda: ["Ready", "Ready", "Pending"],
         **given,
     }
     return State(**facts)  # type: ignore[arg-type]

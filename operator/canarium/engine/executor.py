@@ -35,7 +35,8 @@ class Executor:
         self._api = api
         self._kit = kit
         self._store = store
-        self._in_step: dict[tuple[Resource, str, str], tuple[bytes, int]] = {}
+        #: What was compared and found right: content and generation, by child of each model.
+        self._in_step: dict[Key, dict[tuple[Resource, str], tuple[bytes, int]]] = {}
 
     async def carry_out(self, parent: Mapping[str, Any], action: p.Action) -> None:
         namespace, model = parent["metadata"]["namespace"], parent["metadata"]["name"]
@@ -158,13 +159,17 @@ class Executor:
         meta = parent["metadata"]
         key = (meta["namespace"], meta["name"])
         written = 0
+        before, compared = self._in_step.get(key, {}), dict[Any, Any]()
         several = () if route_kept else tuple(ROUTES.values())
         for resource in (kinds.DEPLOYMENTS, kinds.SERVICES, kinds.AUTOSCALERS, *several):
             cache = self._store.caches[resource]
             for child in self._store.children(resource, key):
-                place = (resource, child.namespace, child.name)
+                place = (resource, child.name)
                 checked = (child.content, int(meta["generation"]))
-                if child.owner != meta["uid"] or self._in_step.get(place) == checked:
+                if child.owner != meta["uid"]:
+                    continue
+                if before.get(place) == checked:
+                    compared[place] = before[place]
                     continue
                 wanted = self._wanted(parent, key, child)
                 if wanted is None:
@@ -172,9 +177,14 @@ class Executor:
                 if not covers(unpacked(child), _compared(wanted), whole=resource in several):
                     await self._apply(resource, key, wanted)
                     written += 1
-                current = cache.items.get(place[1:])
-                self._in_step[place] = (current.content if current else b"", checked[1])
+                current = cache.items.get((child.namespace, child.name))
+                compared[place] = (current.content if current else b"", checked[1])
+        self._in_step[key] = compared
         return written
+
+    def forget(self, key: Key) -> None:
+        """The model is gone."""
+        self._in_step.pop(key, None)
 
     def _wanted(
         self, parent: Mapping[str, Any], key: Key, child: Child[Any]

@@ -25,6 +25,8 @@ from canarium.render import labels
 log = logging.getLogger(__name__)
 #: None is all namespaces.
 Namespace = str | None
+#: Pages of lists that are in memory at a time. Not one: a list that hangs holds up no other.
+_PAGES = 2
 #: Stands for what is in no namespace; no namespace has this name.
 CLUSTER = ""
 
@@ -48,6 +50,7 @@ class Following:
         self._admins = runtimes.caches if runtimes else {}
         self._cluster = runtimes.cluster_caches if runtimes else {}
         self._timing = timing or Timing()
+        self._turn = asyncio.Semaphore(_PAGES)
         self._reflectors: dict[Namespace, list[Reflector]] = {}
         self._tasks: dict[Namespace, list[asyncio.Task[None]]] = {}
 
@@ -65,6 +68,7 @@ class Following:
                 namespace=namespace,
                 selector=labels.MODEL,
                 timing=self._timing,
+                turn=self._turn,
             )
             for resource, cache in self._caches.items()
             if resource not in ROUTES.values()
@@ -105,6 +109,7 @@ class Following:
             selector=selector,
             timing=self._timing,
             optional=True,
+            turn=self._turn,
             answered=partial(self._gateways.answered, resource, namespace),
         )
 
@@ -114,7 +119,13 @@ class Following:
         """Kinds that may not be installed, or not be ours to see: then there are none of them."""
         return [
             Reflector(
-                self._api, kind, cache, namespace=namespace, timing=self._timing, optional=True
+                self._api,
+                kind,
+                cache,
+                namespace=namespace,
+                timing=self._timing,
+                optional=True,
+                turn=self._turn,
             )
             for kind, cache in caches.items()
         ]

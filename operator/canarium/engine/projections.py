@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -15,6 +14,7 @@ from canarium.core.health import FETCHER
 from canarium.core.observed import Autoscaler, Container, Deployment, Pod, Service
 from canarium.core.revision import Record, sealed, whole
 from canarium.core.routes import Backend
+from canarium.engine.packing import opened, packed
 from canarium.render import labels
 from canarium.render.catalog import Runtime
 from canarium.render.fetching import PIN_KEY
@@ -41,63 +41,6 @@ class Child(Generic[F]):
     content: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
-    """A ModelDeployment as last seen, whole but for managedFields."""
-
-    namespace: str
-    name: str
-    uid: str
-    version: int = field(compare=False)
-    raw: Raw
-    #: Who wrote the spec last: manager, operation and time.
-    applied: Mapping[str, str] | None = field(default=None, compare=False)
-
-    @property
-    def wish(self) -> tuple[Any, ...]:
-        """What people change: the spec by its generation, commands, and that it shall go."""
-        meta = self.raw["metadata"]
-        gone = "deletionTimestamp" in meta
-        return self.uid, meta.get("generation"), meta.get("annotations"), gone
-
-    @property
-    def commands(self) -> tuple[tuple[str, str], ...]:
-        """Its annotations in our group, without it (R16)."""
-        ours = f"{GROUP}/"
-        notes = self.raw["metadata"].get("annotations") or {}
-        return tuple(
-            (key.removeprefix(ours), value)
-            for key, value in sorted(notes.items())
-            if key.startswith(ours)
-        )
-
-
-def parent(raw: Raw) -> Parent:
-    meta = raw["metadata"]
-    kept = {**raw, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
-    return Parent(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        uid=meta["uid"],
-        version=int(meta["resourceVersion"]),
-        raw=kept,
-        applied=_applied(meta.get("managedFields") or ()),
-    )
-
-
-def _applied(managed: Iterable[Raw]) -> dict[str, str] | None:
-    """Who wrote the spec last: of the entries that own some of it, the newest."""
-    writers = [
-        entry
-        for entry in managed
-        if not entry.get("subresource") and "f:spec" in (entry.get("fieldsV1") or {})
-    ]
-    if not writers:
-        return None
-    last = max(writers, key=lambda entry: entry.get("time") or "")
-    return {key: str(last[key]) for key in ("manager", "operation", "time") if last.get(key)}
-
-
 def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> Child[F]:
     meta = raw["metadata"]
     owner = next((o["uid"] for o in meta.get("ownerReferences", ()) if o.get("controller")), None)
@@ -109,13 +52,13 @@ def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> C
         model=model or meta.get("labels", {}).get(labels.MODEL, ""),
         owner=owner,
         fact=fact,
-        content=zlib.compress(orjson.dumps(content), 1) if content is not None else b"",
+        content=packed(content) if content is not None else b"",
     )
 
 
 def unpacked(child: Child[Any]) -> Any:
     """The live content that `child` keeps for the gate."""
-    return orjson.loads(zlib.decompress(child.content))
+    return opened(child.content)
 
 
 @dataclass(frozen=True, slots=True)

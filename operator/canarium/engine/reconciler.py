@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from canarium.api.defaults import settings_of
@@ -17,6 +18,8 @@ from canarium.core.plan import Event, Plan, Route, Weigh
 from canarium.core.revision import undecidable
 from canarium.engine.executor import Executor
 from canarium.engine.observer import Observer, Unobserved
+from canarium.engine.packing import opened, packed
+from canarium.engine.parents import Parent
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.refused import Refused
 from canarium.engine.store import Key, Store
@@ -34,11 +37,20 @@ _REFUSAL_LASTS = 30.0
 _SOONEST = 0.02
 #: What a refusal was an answer to: the spec's generation, and the runtime that it meant.
 Wish = tuple[int, Runtime]
-#: Counts of pods that are all that changed are told at most so often: not for every pod. When a
-#: thousand models start at once, each waits for half a minute, and none of it is news.
+#: Counts of pods that are all that changed go with the next transition; without one they are told
+#: so long after they began to differ. That is how far the status may be behind the pods.
 _COUNTS_AFTER = 30.0
 #: A pod that is stuck is told of sooner.
 _STUCK_AFTER = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    """A decision that is in effect and not yet told: packed, since there may be thousands."""
+
+    parent: Parent
+    status: bytes
+    events: tuple[Event, ...]
 
 
 class Reconciler:
@@ -62,24 +74,21 @@ class Reconciler:
         self._timing = timing or Timing()
         self._executor = Executor(api, store, kit)
         self._refusals: dict[Key, tuple[Wish, float, Rejection]] = {}
-        self._told: dict[Key, float] = {}
-        #: Decisions that are in effect and not yet told, with the parent that they were made on.
-        self._untold: dict[Key, tuple[dict[str, Any], Plan]] = {}
+        #: Since when nothing but counts of pods differs from the status.
+        self._behind: dict[Key, float] = {}
+        self._untold: dict[Key, _Untold] = {}
 
     async def reconcile(self, key: Key) -> None:
         """One decision for `key`, carried out. ApiError when a write should be tried again."""
-        raw = self._store.parent(key)
-        if raw is None or raw["metadata"].get("deletionTimestamp"):
-            self._refusals.pop(key, None)
-            self._told.pop(key, None)
-            self._untold.pop(key, None)
-            if self._signals:
-                self._signals.forget(key)
+        parent = self._store.parents.items.get(key)
+        if parent is None or parent.raw["metadata"].get("deletionTimestamp"):
+            self._forget(key)
             return
-        if key in self._untold:
-            await self._tell(key, *self._untold[key])
+        if untold := self._untold.get(key):
+            await self._told(key, untold.parent.raw, opened(untold.status), untold.events)
             del self._untold[key]
-            raw = self._store.parent(key) or raw
+            parent = self._store.parents.items.get(key) or parent
+        raw = parent.raw
         try:
             decision = self._decide(key, raw)
         except NotUnderstood as error:
@@ -95,7 +104,7 @@ class Reconciler:
             self._refusals[key] = (wish, self._timing.clock(), refused.rejection)
             decision = self._decide(key, raw)
         if self._takes_off(decision) and self._queue.waits(Urgency.FAULT):
-            self._untold[key] = raw, decision
+            self._untold[key] = _Untold(parent, packed(_dumped(decision)), decision.events)
             self._queue.add(key, Urgency.CHANGE)
             return
         await self._tell(key, raw, decision)
@@ -105,6 +114,14 @@ class Reconciler:
             self._signals.want(key, decision.asked, tests)
         if decision.requeue_after is not None:
             self._queue.add_after(key, max(decision.requeue_after, _SOONEST))
+
+    def _forget(self, key: Key) -> None:
+        """The model is gone, or going."""
+        for known in (self._refusals, self._behind, self._untold):
+            known.pop(key, None)
+        self._executor.forget(key)
+        if self._signals:
+            self._signals.forget(key)
 
     def _takes_off(self, decision: Plan) -> bool:
         """Whether a failed version has just lost its traffic. When many fail at once, each loses
@@ -156,21 +173,28 @@ class Reconciler:
         return None
 
     async def _tell(self, key: Key, raw: dict[str, Any], decision: Plan) -> None:
-        """Writes the status if it is new, against the version that was decided on; then Events."""
-        status = decision.status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        new = status != raw.get("status")
-        if new and not decision.pressing:
-            hold = decision.status.hold
-            apart = _STUCK_AFTER if hold and hold.pod else _COUNTS_AFTER
-            wait = self._told.get(key, -apart) + apart - self._timing.clock()
+        """Tells what was decided on the parent `raw`, or later, where it is about counts only."""
+        status = _dumped(decision)
+        if status != raw.get("status") and not decision.pressing:
+            hold, now = decision.status.hold, self._timing.clock()
+            patience = _STUCK_AFTER if hold and hold.pod else _COUNTS_AFTER
+            wait = self._behind.setdefault(key, now) + patience - now
             if wait > 0:
-                new = False
                 self._queue.add_after(key, wait)
-        if new:
+                status = raw.get("status") or {}
+        else:
+            self._behind.pop(key, None)
+        await self._told(key, raw, status, decision.events)
+
+    async def _told(
+        self, key: Key, raw: dict[str, Any], status: dict[str, Any], events: Iterable[Event]
+    ) -> None:
+        """Writes the status if it is new, against the version that was decided on; then Events."""
+        if status != (raw.get("status") or {}):
             if not await self._write_status(key, raw, status):
                 return
-            self._told[key] = self._timing.clock()
-        for event in decision.events:
+            self._behind.pop(key, None)
+        for event in events:
             await self._announce(key, raw, event)
 
     async def _announce(self, key: Key, raw: dict[str, Any], event: Event) -> None:
@@ -221,3 +245,7 @@ class Reconciler:
             self._store.parents.forget(*key, uid)
         self._store.parents.observe(now)
         self._queue.add(key)
+
+
+def _dumped(decision: Plan) -> dict[str, Any]:
+    return decision.status.model_dump(mode="json", by_alias=True, exclude_none=True)

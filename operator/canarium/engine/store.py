@@ -12,9 +12,10 @@ from typing import Any
 
 from canarium.core.observed import Observed, Pod, Rejection, Runtime, Service
 from canarium.core.routes import Backend
-from canarium.engine import istio, projections, routes
+from canarium.engine import istio, parents, projections, routes
 from canarium.engine.gateways import Gateways
-from canarium.engine.projections import Child, Parent
+from canarium.engine.parents import Parent
+from canarium.engine.projections import Child
 from canarium.engine.queue import Urgency
 from canarium.engine.runtimes import Runtimes
 from canarium.kube import kinds
@@ -45,7 +46,7 @@ class Store:
         self._wake = wake
         #: Called with the kind of each route that a model asks for or has.
         self.wants: Callable[[Resource], None] = _nobody
-        self.parents: Cache[Parent] = Cache(projections.parent, self._parent_changed)
+        self.parents: Cache[Parent] = Cache(parents.parent, self._parent_changed)
         self._children: dict[Resource, dict[Key, dict[str, Child[Any]]]] = {
             resource: defaultdict(dict) for resource in _PROJECTIONS
         }
@@ -65,13 +66,11 @@ class Store:
         some = new or old
         assert some is not None
         key = (some.namespace, some.name)
-        told = ((some.raw.get("status") or {}).get("route") or {}).get("kind")
-        for kind in (routes.wanted_kind(some.raw.get("spec") or {}), told):
-            if kind and kind in routes.ROUTES:
-                self.wants(routes.ROUTES[kind])
+        for kind in some.routes:
+            self.wants(routes.ROUTES[kind])
         if new is None or old is None or old.wish != new.wish:
             self._wake(key, Urgency.CHANGE)
-        elif old.raw.get("status") != new.raw.get("status"):
+        elif old.told != new.told:
             self._wake(key, Urgency.RESYNC)
 
     def _runtime_changed(self, namespace: str, name: str) -> None:
@@ -98,7 +97,8 @@ class Store:
 
     def observed(self, key: Key, rejection: Rejection | None) -> Observed:
         """The facts of one parent; what is not controlled by it counts as foreign (R24)."""
-        uid = self.parents.items[key].uid
+        parent = self.parents.items[key]
+        uid, raw = parent.uid, parent.raw
         foreign: list[str] = []
 
         def ours(resource: Resource) -> list[Any]:
@@ -118,7 +118,7 @@ class Store:
         services = ours(kinds.SERVICES)
         service = next((s for s in services if isinstance(s, Service)), None)
         found = [fact for resource in routes.ROUTES.values() for fact in ours(resource)]
-        spec = self.parents.items[key].raw.get("spec") or {}
+        spec = raw.get("spec") or {}
         return Observed(
             records=tuple(sorted(ours(kinds.RECORDS), key=lambda r: r.number)),
             deployments=tuple(ours(kinds.DEPLOYMENTS)),
@@ -135,7 +135,7 @@ class Store:
             rejection=rejection,
             foreign=tuple(sorted(foreign)),
             runtime=self.meant(key),
-            annotations=self.parents.items[key].commands,
+            annotations=parents.commands(raw),
         )
 
     def _indexer(

@@ -22,7 +22,9 @@ from canarium.kube.kinds import Resource
 from canarium.kube.timing import Timing
 
 log = logging.getLogger(__name__)
-_CHUNK = "500"
+#: A page is parsed as a whole, and what is kept of its objects lies between what is not: small
+#: pages leave small holes.
+_CHUNK = "100"
 _SHORTEST, _LONGEST = 0.5, 30.0
 #: A watch that lived so long was a good one: the next fault begins with a short wait.
 _GOOD = 5.0
@@ -38,7 +40,8 @@ class Reflector:
     """Follows one kind in one namespace (None: in all) for a cache; `selector` is by label.
 
     An `optional` kind may be missing, or not be ours to see: then there are none of it until it
-    comes. `answered` is told what became of each list: None, or the HTTP status.
+    comes. `answered` is told what became of each list: None, or the HTTP status. Those who share
+    `turn` have only so many pages in memory at a time.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Reflector:
         timing: Timing | None = None,
         optional: bool = False,
         answered: Callable[[int | None], None] | None = None,
+        turn: asyncio.Semaphore | None = None,
     ) -> None:
         self._api = api
         self.resource = resource
@@ -59,6 +63,7 @@ class Reflector:
         self._namespace = namespace
         self._optional = optional
         self._answered = answered or _unheard
+        self._turn = turn or asyncio.Semaphore()
         #: The answer that was told in the log last.
         self._told: int | None = None
         self._query = {"labelSelector": selector} if selector else {}
@@ -126,18 +131,27 @@ class Reflector:
         seen: set[Key] = set()
         query = {**self._query, "limit": _CHUNK}
         while True:
-            page = await self._api.list(self.resource, self._namespace, **query)
-            self._sign_of_life()
-            for raw in page["items"]:
-                seen.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
-                self._take_in(raw)
-            version: str = page["metadata"]["resourceVersion"]
-            following = page["metadata"].get("continue")
-            if not following:
+            async with self._turn:
+                about = await self._page(seen, query)
+            version: str = about["resourceVersion"]
+            if not about.get("continue"):
                 break
-            query["continue"] = following
+            query["continue"] = about["continue"]
         self._cache.retain(seen, int(version), self._namespace)
         return version
+
+    async def _page(self, seen: set[Key], query: dict[str, str]) -> dict[str, Any]:
+        """Takes in one page, freeing each object at once; what the page says of itself."""
+        page = await self._api.list(self.resource, self._namespace, **query)
+        self._sign_of_life()
+        items = page["items"]
+        items.reverse()
+        while items:
+            raw = items.pop()
+            seen.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
+            self._take_in(raw)
+        about: dict[str, Any] = page["metadata"]
+        return about
 
     async def _watch(self) -> None:
         """Watches, one watch after the other, until a fault."""

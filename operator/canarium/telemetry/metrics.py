@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,8 @@ class State:
     queue_oldest: Callable[[], float]
     oldest_watch: Callable[[], float]
     leading: Callable[[], bool]
-    statuses: Callable[[], Iterable[Mapping[str, Any]]]
+    #: The phase of each model.
+    phases: Callable[[], Iterable[str]]
 
 
 class Metrics:
@@ -143,7 +144,7 @@ class _States(Collector):
         ):
             yield GaugeMetricFamily(name, text, value=value)
         models = GaugeMetricFamily("canarium_models", "Models by phase", labels=["phase"])
-        for phase, count in Tally(s.get("phase", "Pending") for s in state.statuses()).items():
+        for phase, count in Tally(state.phases()).items():
             models.add_metric([phase], count)
         yield models
 
