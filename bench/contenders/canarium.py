@@ -17,7 +17,7 @@ from bench.cluster.client import Body, Refused
 from bench.cluster.fresh import Cluster
 from bench.cluster.watching import Key
 from bench.contenders.contender import Request, Spawned
-from sandbox.controlplane import free_ports
+from sandbox.ports import free_ports
 
 _ROOT = Path(__file__).parents[2]
 _GROUP = "/apis/canarium.dev/v1alpha1"

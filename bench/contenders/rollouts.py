@@ -14,7 +14,7 @@ from bench.cluster.watching import Key
 from bench.contenders import builds
 from bench.contenders.canarium import established
 from bench.contenders.contender import Request, Spawned
-from sandbox.controlplane import free_ports
+from sandbox.ports import free_ports
 
 _GROUP = "/apis/argoproj.io/v1alpha1"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,6 +14,7 @@ from sandbox.api import Api, until
 from sandbox.credentials import Credentials
 from sandbox.flags import Listening
 from sandbox.parts import Part, PartFailed, of, write_whole
+from sandbox.ports import free_ports
 from sandbox.progress import Progress
 
 _NAMES = (
@@ -198,13 +198,3 @@ class ControlPlane:
             at = Listening("127.0.0.1", **dict(zip(names, ports, strict=True)))
             write_whole(path, json.dumps(asdict(at)))
         return Listening(**json.loads(path.read_text()))
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that are free now; held together, so that no two are the same."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

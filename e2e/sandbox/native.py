@@ -15,11 +15,12 @@ from pathlib import Path
 
 from sandbox import binaries, cgroups, flags, forwarding, images, nodefiles, paths
 from sandbox.api import until
-from sandbox.controlplane import ControlPlane, free_ports
+from sandbox.controlplane import ControlPlane
 from sandbox.dns import answers
 from sandbox.flags import Listening
 from sandbox.namespaces import Namespaces
 from sandbox.parts import Part, of, write_whole
+from sandbox.ports import free_ports
 from sandbox.progress import Progress
 
 _FORWARDER = Path(__file__).parent / "forwarder.py"

@@ -20,7 +20,8 @@ import yaml
 from api import rights
 from api.conftest import ROOT, SHORT_LEASE, Operator
 from sandbox import clients
-from sandbox.controlplane import ControlPlane, free_ports
+from sandbox.controlplane import ControlPlane
+from sandbox.ports import free_ports
 
 rule = pytest.mark.rule
 _serial = itertools.count()

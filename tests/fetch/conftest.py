@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import threading
 import time
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from sandbox import paths
+from sandbox.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-fetch" / "bin" / "python"
@@ -116,13 +116,6 @@ def fetcher(tmp_path: Path) -> Fetcher:
     return Fetcher(tmp_path)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def answers(url: str, seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while True:
@@ -141,7 +134,7 @@ class S3:
     """A moto server as a process of its own; `start` after `kill` forgets what it held."""
 
     def __init__(self, log: Path, **environment: str) -> None:
-        self.port = free_port()
+        self.port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self._log, self._environment = log, environment
         self._process: subprocess.Popen[bytes] | None = None

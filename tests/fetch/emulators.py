@@ -14,8 +14,9 @@ from urllib.parse import quote
 
 import pytest
 
-from fetch.conftest import PYTHON, answers, free_port
+from fetch.conftest import PYTHON, answers
 from sandbox import paths
+from sandbox.ports import free_ports
 
 AZURITE = Path(__file__).parent / "azurite"
 #: The account that Azurite has from the start, with its published key.
@@ -26,7 +27,7 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 @contextmanager
 def gcs(folder: Path) -> Iterator[str]:
     """gcp-storage-emulator with the bucket `models`; its URL."""
-    port = free_port()
+    port = free_ports(1)[0]
     words = ["start", "-H", "127.0.0.1", "--port", str(port), "-M", "--default-bucket", "models"]
     with _running([str(PYTHON.with_name("gcp-storage-emulator")), *words], folder / "gcs.log"):
         url = f"http://127.0.0.1:{port}"
@@ -45,7 +46,7 @@ def put_gcs(url: str, name: str, content: bytes) -> None:
 @contextmanager
 def azure(folder: Path) -> Iterator[str]:
     """Azurite, Microsoft's own emulator, from npm; the URL of its account."""
-    port = free_port()
+    port = free_ports(1)[0]
     words = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence"]
     # The client's library speaks a newer dialect than the emulator knows by name.
     words += ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]

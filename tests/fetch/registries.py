@@ -13,8 +13,9 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
-from fetch.conftest import answers, free_port
+from fetch.conftest import answers
 from sandbox.binaries import find
+from sandbox.ports import free_ports
 
 TITLE = "org.opencontainers.image.title"
 
@@ -23,7 +24,7 @@ class Registry:
     """The registry of go-containerregistry on a port of loopback."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self.port = free_ports(1)[0]
         self.host = f"127.0.0.1:{self.port}"
         self._process = subprocess.Popen(
             [str(find("crane")), "registry", "serve", "--address", self.host],

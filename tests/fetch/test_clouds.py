@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from fetch.conftest import PYTHON, Fetcher, free_port
+from fetch.conftest import PYTHON, Fetcher
 from fetch.emulators import ACCOUNT, KEY, azure, gcs, put_gcs
+from sandbox.ports import free_ports
 
 TREE = {"MLmodel": b"flavor: sklearn\n", "data/model.bin": b"\x00\x01" * 5_000_000}
 PEM = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
@@ -100,7 +101,7 @@ def test_google_without_the_right_to_read_says_so(
 @pytest.mark.parametrize("scheme", ["gs", "az", "hf"])
 def test_a_cloud_that_stays_away_is_asked_again_and_given_up(fetcher: Fetcher, scheme: str) -> None:
     secret = {"AZURE_STORAGE_ACCOUNT_NAME": "a", "AZURE_STORAGE_ACCOUNT_KEY": "a2V5"}
-    nobody = ("--endpoint", f"http://127.0.0.1:{free_port()}")
+    nobody = ("--endpoint", f"http://127.0.0.1:{free_ports(1)[0]}")
     done = fetcher.run(f"{scheme}://models/m", *nobody, secret=secret if scheme == "az" else {})
     assert (done.code, done.reason) == (11, "SourceUnavailable"), done.output
     # By the fetcher itself: the libraries' own tries are silent, and take minutes.

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from sandbox import forwarder, forwarding
-from sandbox.controlplane import free_ports
 from sandbox.dns import answers
 from sandbox.parts import Part
+from sandbox.ports import free_ports
 
 root = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="entering a namespace needs root"

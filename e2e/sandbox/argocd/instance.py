@@ -18,11 +18,11 @@ from sandbox.argocd import objects
 from sandbox.argocd.commands import Commands, Ports
 from sandbox.backends import NotOffered
 from sandbox.cluster import NotUp, Sandbox
-from sandbox.controlplane import free_ports
 from sandbox.credentials import Credentials
 from sandbox.options import Mode
 from sandbox.parts import Part, write_whole
 from sandbox.pki import Authority
+from sandbox.ports import free_ports
 from sandbox.progress import Progress
 
 _OBJECTS = f"/apis/argoproj.io/v1alpha1/namespaces/{objects.NAMESPACE}"

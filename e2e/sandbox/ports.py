@@ -1,0 +1,27 @@
+"""Ports of the loopback for parts that must be told theirs before they start."""
+
+from __future__ import annotations
+
+import random
+import socket
+from contextlib import ExitStack, suppress
+
+#: Below the range that the kernel gives to connections of clients (from 32768 on): a port from
+#: there is soon taken by somebody's request. Above what services of a machine usually have.
+_RANGE = range(20_000, 30_000)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on now; no two are the same.
+
+    They are chosen by chance, so that two who ask at the same time hardly get the same.
+    """
+    found: list[int] = []
+    with ExitStack() as held:
+        for port in random.sample(_RANGE, len(_RANGE)):
+            with suppress(OSError):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise OSError(f"no {count} free ports from {_RANGE.start} to {_RANGE.stop - 1}")
