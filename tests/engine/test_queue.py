@@ -45,6 +45,30 @@ async def test_faults_go_before_changes_before_resyncs(queue: WorkQueue[str]) ->
     assert drain(queue) == ["f", "c", "r"]
 
 
+async def test_what_is_not_urgent_waits_for_half_a_minute_at_most(
+    queue: WorkQueue[str], clock: Clock
+) -> None:
+    queue.add("r", Urgency.RESYNC)
+    clock.now += 29
+    queue.add("c")
+    assert queue.take() == "c"
+    queue.add("d")
+    clock.now += 2
+    queue.add("f", Urgency.FAULT)
+    assert drain(queue) == ["f", "r", "d"]
+    assert queue.depth == 0
+
+
+async def test_it_tells_whether_a_key_so_urgent_waits(queue: WorkQueue[str]) -> None:
+    queue.add("a", Urgency.RESYNC)
+    assert not queue.waits(Urgency.CHANGE)
+    queue.add("a", Urgency.FAULT)
+    assert queue.waits(Urgency.FAULT)
+    assert queue.waits(Urgency.CHANGE)
+    queue.take()
+    assert not queue.waits(Urgency.RESYNC)
+
+
 async def test_equals_are_served_in_order_of_arrival(queue: WorkQueue[str]) -> None:
     for key in "dacb":
         queue.add(key)

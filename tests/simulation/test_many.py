@@ -11,7 +11,7 @@ from canarium.kube import kinds
 from simulation import specs
 from simulation.clock import VirtualLoop
 from simulation.operators import Deciding
-from simulation.server import PERSON, Write
+from simulation.server import OPERATOR, PERSON, Write
 from simulation.world import NAMESPACE, World
 
 MODELS = ("a", "b", "c")
@@ -53,6 +53,33 @@ def test_all_failed_candidates_lose_their_traffic_before_the_first_is_told_of() 
         assert status["phase"] in ("RollingBack", "RolledBack")
         assert status["failure"]["reason"] == "ServerExited"
         assert status["failure"]["pod"]
+    operator.kill()
+    loop.close()
+
+
+def test_all_models_have_their_deployments_before_the_first_is_told_of() -> None:
+    loop = VirtualLoop()
+    world = World(loop)
+    operator = Deciding(loop, world)
+    written: list[tuple[str, str]] = []
+
+    def see(write: Write) -> None:
+        if write.actor == OPERATOR:
+            written.append((write.resource.plural, write.key[1].split("-")[0]))
+
+    world.server.observers.append(see)
+    for name in MODELS:
+        meta = {"namespace": NAMESPACE, "name": name}
+        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": specs.spec()}
+        world.server.create(kinds.MODELS, body, PERSON)
+    operator.start()
+    operator.advance(30.0)
+    kinds_of = [kind for kind, _ in written]
+    first = kinds_of.index("modeldeployments")
+    assert kinds_of[:first].count("deployments") == len(MODELS)
+    assert kinds_of.count("modeldeployments") <= 2 * len(MODELS)
+    assert kinds_of.count("events") == len(MODELS)
+    assert [_status(world, name)["phase"] for name in MODELS] == ["Ready"] * len(MODELS)
     operator.kill()
     loop.close()
 

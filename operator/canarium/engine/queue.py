@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections import deque
 from collections.abc import Hashable
 from enum import IntEnum
 from typing import Generic, TypeVar
@@ -15,6 +16,8 @@ K = TypeVar("K", bound=Hashable)
 _FIRST_BACKOFF, _LAST_BACKOFF = 0.2, 60.0
 #: By then the wait has long been at its cap.
 _MOST_FAILS = 16
+#: For so many seconds a key that is not urgent waits for more urgent ones.
+_PATIENCE = 30.0
 
 
 class Urgency(IntEnum):
@@ -33,7 +36,11 @@ class WorkQueue(Generic[K]):
         self._observer = observer or Unobserved()
         self._clock = self._timing.clock
         self._ready: list[tuple[int, int, K]] = []
+        #: Keys that are not urgent, in order of arrival; some may have been taken since.
+        self._patient: deque[K] = deque()
         self._waiting: dict[K, Urgency] = {}
+        #: How many of them there are of each urgency.
+        self._counts = [0] * len(Urgency)
         self._since: dict[K, float] = {}
         self._working: set[K] = set()
         self._again: dict[K, Urgency] = {}
@@ -50,8 +57,8 @@ class WorkQueue(Generic[K]):
         return len(self._waiting)
 
     def waits(self, urgency: Urgency) -> bool:
-        """Whether a key that urgent waits to be taken."""
-        return urgency in self._waiting.values()
+        """Whether a key at least so urgent waits to be taken."""
+        return any(self._counts[: urgency + 1])
 
     def urgency(self, key: K) -> Urgency:
         """How urgent the key is that is worked on."""
@@ -65,10 +72,15 @@ class WorkQueue(Generic[K]):
             return
         if not self._waiting:
             self._waiting_since = self._clock()
+        if key in self._waiting:
+            self._counts[self._waiting[key]] -= 1
         self._waiting[key] = urgency
+        self._counts[urgency] += 1
         self._since.setdefault(key, self._clock())
         self._serial += 1
         heapq.heappush(self._ready, (int(urgency), self._serial, key))
+        if urgency is Urgency.RESYNC:
+            self._patient.append(key)
         self._wake(urgency)
 
     def add_after(self, key: K, delay: float, urgency: Urgency = Urgency.RESYNC) -> None:
@@ -104,16 +116,30 @@ class WorkQueue(Generic[K]):
             if planned and planned[0] == due:
                 del self._due[key]
                 self.add(key, planned[1])
+        if most is Urgency.RESYNC and (patient := self._overdue(now)) is not None:
+            return self._hand_out(patient, Urgency.RESYNC, now)
         while self._ready and self._ready[0][0] <= most:
             urgency, _, key = heapq.heappop(self._ready)
             if self._waiting.get(key) == urgency:
-                del self._waiting[key]
-                self._working.add(key)
-                self._taken[key] = Urgency(urgency)
-                self._observer.taken(self._taken[key].name, now - self._since.pop(key))
-                self._taken_at = now
-                return key
+                return self._hand_out(key, Urgency(urgency), now)
         return None
+
+    def _overdue(self, now: float) -> K | None:
+        """A key that is not urgent and has waited for long enough, unless a fault waits."""
+        while self._patient and self._waiting.get(self._patient[0]) is not Urgency.RESYNC:
+            self._patient.popleft()
+        if not self._patient or self._counts[Urgency.FAULT]:
+            return None
+        return self._patient[0] if now - self._since[self._patient[0]] > _PATIENCE else None
+
+    def _hand_out(self, key: K, urgency: Urgency, now: float) -> K:
+        del self._waiting[key]
+        self._counts[urgency] -= 1
+        self._working.add(key)
+        self._taken[key] = urgency
+        self._observer.taken(urgency.name, now - self._since.pop(key))
+        self._taken_at = now
+        return key
 
     def next_due(self) -> float | None:
         """Seconds until a delayed key is due; None when there is none."""

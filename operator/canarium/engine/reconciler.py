@@ -19,7 +19,6 @@ from canarium.core.revision import undecidable
 from canarium.engine.executor import Executor
 from canarium.engine.observer import Observer, Unobserved
 from canarium.engine.packing import opened, packed
-from canarium.engine.parents import Parent
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.refused import Refused
 from canarium.engine.store import Key, Store
@@ -44,11 +43,16 @@ _COUNTS_AFTER = 30.0
 _STUCK_AFTER = 5.0
 
 
+#: So far may the status be behind what is in effect while more urgent keys wait.
+_TOLD_WITHIN = 30.0
+
+
 @dataclass(frozen=True, slots=True)
 class _Untold:
-    """A decision that is in effect and not yet told: packed, since there may be thousands."""
+    """What is in effect and not yet told of a model: packed, since there may be thousands."""
 
-    parent: Parent
+    uid: str
+    since: float
     status: bytes
     events: tuple[Event, ...]
 
@@ -84,15 +88,13 @@ class Reconciler:
         if parent is None or parent.raw["metadata"].get("deletionTimestamp"):
             self._forget(key)
             return
-        if untold := self._untold.get(key):
-            await self._told(key, untold.parent.raw, opened(untold.status), untold.events)
-            del self._untold[key]
-            parent = self._store.parents.items.get(key) or parent
-        raw = parent.raw
+        told = parent.raw
+        raw = self._in_effect(key, told)
         try:
             decision = self._decide(key, raw)
         except NotUnderstood as error:
-            await self._leave(key, raw, str(error))
+            self._untold.pop(key, None)
+            await self._leave(key, told, str(error))
             return
         try:
             for action in decision.actions:
@@ -103,11 +105,7 @@ class Reconciler:
             wish = (raw["metadata"]["generation"], self._store.meant(key))
             self._refusals[key] = (wish, self._timing.clock(), refused.rejection)
             decision = self._decide(key, raw)
-        if self._takes_off(decision) and self._queue.waits(Urgency.FAULT):
-            self._untold[key] = _Untold(parent, packed(_dumped(decision)), decision.events)
-            self._queue.add(key, Urgency.CHANGE)
-            return
-        await self._tell(key, raw, decision)
+        await self._tell(key, told, raw, decision)
         if self._signals:
             rollout = Spec.model_validate(raw["spec"]).rollout if decision.asked.smoke else None
             tests = tuple(rollout.smoke_tests or ()) if rollout else ()
@@ -123,13 +121,28 @@ class Reconciler:
         if self._signals:
             self._signals.forget(key)
 
-    def _takes_off(self, decision: Plan) -> bool:
-        """Whether a failed version has just lost its traffic. When many fail at once, each loses
-        it before the first of them is told of (R8): a crash in between is as one between the two
-        writes, which the note on the Service or route survives (R18)."""
-        return any(
-            isinstance(action, Route | Weigh) and action.quarantined for action in decision.actions
-        )
+    def _in_effect(self, key: Key, told: dict[str, Any]) -> dict[str, Any]:
+        """The parent with the status as it would be if all were told. What is not is lost in a
+        crash, as it is in one between two writes (R18)."""
+        untold = self._untold.get(key)
+        if untold is None or untold.uid != told["metadata"]["uid"]:
+            self._untold.pop(key, None)
+            return told
+        return {**told, "status": opened(untold.status)}
+
+    def _later(self, key: Key, decision: Plan) -> Urgency | None:
+        """How urgent it is to tell of a decision that is in effect; None: now.
+
+        When many models start at once, each has its children before the first of them is told of;
+        when many fail at once, each loses its traffic before that (R8).
+        """
+        untold = self._untold.get(key)
+        if untold and self._timing.clock() - untold.since > _TOLD_WITHIN:
+            return None
+        if _takes_off(decision):
+            return Urgency.CHANGE if self._queue.waits(Urgency.FAULT) else None
+        crowded = self._queue.urgency(key) is Urgency.CHANGE and self._queue.waits(Urgency.CHANGE)
+        return Urgency.RESYNC if crowded else None
 
     async def _leave(self, key: Key, raw: dict[str, Any], text: str) -> None:
         """Says that this operator does not understand the model, and touches nothing else."""
@@ -172,11 +185,13 @@ class Reconciler:
         self._refusals.pop(key, None)
         return None
 
-    async def _tell(self, key: Key, raw: dict[str, Any], decision: Plan) -> None:
-        """Tells what was decided on the parent `raw`, or later, where it is about counts only."""
-        status = _dumped(decision)
+    async def _tell(
+        self, key: Key, told: dict[str, Any], raw: dict[str, Any], decision: Plan
+    ) -> None:
+        """Tells what was decided on `raw`, or later; `told` is the parent as it is stored."""
+        status, now = _dumped(decision), self._timing.clock()
         if status != raw.get("status") and not decision.pressing:
-            hold, now = decision.status.hold, self._timing.clock()
+            hold = decision.status.hold
             patience = _STUCK_AFTER if hold and hold.pod else _COUNTS_AFTER
             wait = self._behind.setdefault(key, now) + patience - now
             if wait > 0:
@@ -184,7 +199,19 @@ class Reconciler:
                 status = raw.get("status") or {}
         else:
             self._behind.pop(key, None)
-        await self._told(key, raw, status, decision.events)
+        untold = self._untold.get(key)
+        events = (*untold.events, *decision.events) if untold else decision.events
+        if status == (told.get("status") or {}) and not events:
+            self._untold.pop(key, None)
+            return
+        later = self._later(key, decision)
+        if later is not None:
+            since = untold.since if untold else now
+            self._untold[key] = _Untold(told["metadata"]["uid"], since, packed(status), events)
+            self._queue.add(key, later)
+            return
+        await self._told(key, told, status, events)
+        self._untold.pop(key, None)
 
     async def _told(
         self, key: Key, raw: dict[str, Any], status: dict[str, Any], events: Iterable[Event]
@@ -245,6 +272,13 @@ class Reconciler:
             self._store.parents.forget(*key, uid)
         self._store.parents.observe(now)
         self._queue.add(key)
+
+
+def _takes_off(decision: Plan) -> bool:
+    """Whether a failed version has just lost its traffic."""
+    return any(
+        isinstance(action, Route | Weigh) and action.quarantined for action in decision.actions
+    )
 
 
 def _dumped(decision: Plan) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from canarium.kube import kinds
 from canarium.kube.cache import Cache
 from canarium.kube.kinds import Resource
 
+#: What containers wait for before they have been started at all: no trouble.
+_BEGINNING = ("ContainerCreating", "PodInitializing")
 Key = tuple[str, str]
 Wake = Callable[[Key, Urgency], None]
 
@@ -178,6 +180,10 @@ def _urgency(old: Child[Any] | None, new: Child[Any] | None) -> Urgency:
         return Urgency.CHANGE
     if new is None or (old and old.fact.ready and not new.fact.ready):
         return Urgency.FAULT
-    trouble = [c for c in new.fact.containers if c.terminated or c.last_terminated or c.waiting]
+    trouble = [
+        c
+        for c in new.fact.containers
+        if c.terminated or c.last_terminated or (c.waiting and c.waiting not in _BEGINNING)
+    ]
     before = old.fact.containers if old else ()
     return Urgency.FAULT if trouble and new.fact.containers != before else Urgency.CHANGE

@@ -10,7 +10,6 @@ import orjson
 
 from canarium.api.base import seconds
 from canarium.api.smoke import Expectation, SmokeTest
-from canarium.signals import grpchealth
 from canarium.signals.expectation import Unexpected, Unusable, met
 from canarium.signals.redaction import redacted
 from canarium.signals.web import Answer, NoAnswer, Web
@@ -93,6 +92,9 @@ async def _ask(
 ) -> Answer:
     patience = seconds(test.timeout) if test.timeout else _TIMEOUT
     if test.grpc:
+        # With its library it takes 2 MB, and few models speak gRPC.
+        from canarium.signals import grpchealth
+
         began = asyncio.get_running_loop().time()
         service = test.grpc.service or ""
         state = await grpchealth.check(target.address, test.grpc.port, service, patience)
