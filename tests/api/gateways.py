@@ -91,7 +91,7 @@ class Controller:
         body = {"status": {"parents": wanted}}
         await self._client.merge(resource, self._namespace, raw["metadata"]["name"], body, "status")
         if not self.against:
-            backends = raw["spec"]["rules"][-1]["backendRefs"]
+            backends = raw["spec"]["rules"][0]["backendRefs"]
             self.taken.append({ref["name"]: ref["weight"] for ref in backends})
 
     def _parent(self, raw: dict[str, Any], ref: dict[str, Any]) -> dict[str, Any]:

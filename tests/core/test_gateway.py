@@ -82,6 +82,21 @@ def test_canary_goes_by_exact_weights_and_is_promoted_in_place() -> None:
     assert {p.name for p in cluster.pods} == pods
 
 
+@rule("R0", "R14")
+def test_backends_change_places_only_while_both_answer() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    places: list[tuple[list[str], set[str]]] = []
+    for _ in range(400):
+        cluster.run(0.5)
+        now = list(cluster.weights())
+        if not places or places[-1][0] != now:
+            pods = {cluster.version(pod.revision) for pod in cluster.pods}
+            places.append((now, pods))
+    assert [place for place, _ in places] == [["1"], ["1", "2"], ["2", "1"], ["2"]]
+    assert places[2][1] == {"1", "2"}
+
+
 @rule("R6")
 def test_weight_counts_once_the_gateway_has_taken_it() -> None:
     cluster = live()

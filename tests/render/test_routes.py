@@ -28,11 +28,22 @@ def test_callers_service_is_never_a_backend_and_weights_make_a_hundred(case: str
         assert sum(to["weight"] for to in last["route"]) == 100
         assert "fraud" not in {to["destination"]["host"] for to in last["route"]}
         return
-    *_, rest = route["spec"]["rules"]
+    rest, *_ = route["spec"]["rules"]
     assert sum(ref["weight"] for ref in rest["backendRefs"]) == 100
     for one in route["spec"]["rules"]:
         names = {ref["name"] for ref in one["backendRefs"]}
         assert names <= {f"fraud-{STABLE}", f"fraud-{CANDIDATE}"}
+
+
+@rule("R6")
+@pytest.mark.parametrize("case", CASES)
+def test_rule_for_everybody_has_the_first_place_with_and_without_a_candidate(case: str) -> None:
+    route, _ = rendered(case)
+    if route["kind"] == "VirtualService":
+        return  # Istio takes the first that matches.
+    first, *others = route["spec"]["rules"]
+    assert not any("headers" in match for match in first.get("matches", ()))
+    assert all("headers" in match for one in others for match in one["matches"])
 
 
 @pytest.mark.parametrize(

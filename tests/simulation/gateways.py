@@ -85,7 +85,7 @@ def weights(route: Object | None) -> dict[str, int]:
     if route is None:
         return {}
     model = route["metadata"]["name"]
-    refs = route["spec"]["rules"][-1]["backendRefs"]
+    refs = route["spec"]["rules"][0]["backendRefs"]
     return {ref["name"].removeprefix(f"{model}-"): ref["weight"] for ref in refs}
 
 

@@ -80,7 +80,7 @@ class Routed(Adversary):
             patch: dict[str, Any] = {"metadata": {"annotations": {what: None}}}
             if what == "weights":
                 rules = clone(route["spec"]["rules"])
-                for ref in rules[-1]["backendRefs"]:
+                for ref in rules[0]["backendRefs"]:
                     ref["weight"] = 100 - ref["weight"]
                 patch = {"spec": {"rules": rules}}
             self.world.server.merge(kinds.HTTP_ROUTES, KEY, patch, PERSON)

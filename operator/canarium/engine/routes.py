@@ -32,7 +32,7 @@ def route(raw: Raw) -> Child[Route]:
     notes = meta.get("annotations", {})
     rules: list[Raw] = spec.get("rules") or [{}]
     model = meta.get("labels", {}).get(labels.MODEL, "")
-    rest = rules[-1]
+    rest = next((rule for rule in rules if not _asks(rule)), rules[0])
     mirrors = [f for f in rest.get("filters", ()) if f.get("type") == "RequestMirror"]
     generation = meta.get("generation", 0)
     accepted, refusal, silent = _answers(raw, generation)
@@ -56,6 +56,11 @@ def route(raw: Raw) -> Child[Route]:
     )
     keep = {"metadata": {"labels": meta.get("labels"), "annotations": notes}, "spec": spec}
     return child(raw, fact, keep)
+
+
+def _asks(rule: Raw) -> bool:
+    """Whether a rule is for requests with a header only. Versions before wrote it first."""
+    return any(match.get("headers") for match in rule.get("matches") or ())
 
 
 def _answers(raw: Raw, generation: int) -> tuple[bool, tuple[str, str] | None, tuple[str, ...]]:

@@ -18,7 +18,7 @@ ASKED = (REVISION_HEADER, "candidate")
 
 
 def http_route(parent: Mapping[str, Any], split: Split) -> Manifest:
-    """The HTTPRoute. A rule for the candidate's header comes first, where there is one."""
+    """The HTTPRoute, with a rule for the candidate's header where there is one."""
     wanted = _wanted(parent)
     prefix = wanted.get("pathPrefix")
     path = {"path": {"type": "PathPrefix", "value": prefix}} if prefix else {}
@@ -62,20 +62,25 @@ def _route(parent: Mapping[str, Any], kind: str, split: Split, rules: list[Manif
 
 
 def _rules(parent: Mapping[str, Any], split: Split) -> list[Manifest]:
-    """The rules that both kinds share, most special first; `match` is without a path."""
+    """The rules that both kinds share; `match` is without a path.
+
+    The rule for everybody has the first place, whether there is another or not: which of them
+    holds for a request is decided by what they match, and a gateway may name what leads to the
+    backends by their place (Envoy Gateway does). A place that changes is a moment of wrong answers.
+    """
     wanted = _wanted(parent)
     backends = [_backend(parent, split, name, weight) for name, weight in split.weights]
-    rules: list[Manifest] = []
+    others: list[Manifest] = []
     header = wanted.get("headerMatch") or {}
     asked = split.candidate if split.direct else None
     if asked and header.get("enabled") is not False:
         name, value = header.get("name") or ASKED[0], header.get("value") or ASKED[1]
         match = {"headers": [{"type": "Exact", "name": name, "value": value}]}
-        rules.append({"match": match, "backendRefs": [_backend(parent, split, asked, 100)]})
+        others.append({"match": match, "backendRefs": [_backend(parent, split, asked, 100)]})
     rest: Manifest = {"backendRefs": backends}
     if asked and wanted.get("mirror") is not None and dict(split.weights).get(asked) == 0:
         rest["filters"] = [_mirror(parent, asked, wanted["mirror"].get("percent"))]
-    return [*rules, rest]
+    return [rest, *others]
 
 
 def _backend(parent: Mapping[str, Any], split: Split, revision: str, weight: int) -> Manifest:
