@@ -1,12 +1,14 @@
 # Every target works from a fresh clone: .venv is made from the hashed lock on first use.
 PY := .venv/bin/python
 SHELL := /bin/bash
+# Environments that a target needs are made side by side.
+MAKEFLAGS += --jobs=2
 
 .PHONY: bench bench-full bench-micro dist sbom demo demo-down test test-unit rules check generate lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
-	.venv/bin/pip install -q --require-hashes -r requirements/dev.txt
+	.venv/bin/pip install -q --no-compile --require-hashes -r requirements/dev.txt
 	.venv/bin/pip install -q --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -34,7 +36,7 @@ demo-down: .venv/.ready       ## takes the demo's cluster away
 	$(PY) -m sandbox down
 
 # Most of the time tests wait for pods: three at a time keep two cores busy.
-test: .venv/.ready            ## unit, integration and end-to-end tests
+test: .venv/.ready .venv-fetch/.ready    ## unit, integration and end-to-end tests
 	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-unit: .venv/.ready       ## what needs no cluster
