@@ -53,6 +53,13 @@ def test_all_failed_candidates_lose_their_traffic_before_the_first_is_told_of() 
         assert status["phase"] in ("RollingBack", "RolledBack")
         assert status["failure"]["reason"] == "ServerExited"
         assert status["failure"]["pod"]
+    operator.advance(30.0)
+    verdicts = [
+        record["metadata"]["annotations"].get("canarium.dev/verdict")
+        for record in world.server.all(kinds.RECORDS)
+        if record["data"]["model"]["version"] == "v2"
+    ]
+    assert verdicts == ["Quarantined"] * len(MODELS)
     operator.kill()
     loop.close()
 
@@ -80,6 +87,39 @@ def test_all_models_have_their_deployments_before_the_first_is_told_of() -> None
     assert kinds_of.count("modeldeployments") <= 2 * len(MODELS)
     assert kinds_of.count("events") == len(MODELS)
     assert [_status(world, name)["phase"] for name in MODELS] == ["Ready"] * len(MODELS)
+    operator.kill()
+    loop.close()
+
+
+@pytest.mark.rule("R16")
+def test_command_is_in_the_status_before_its_record_says_that_it_was_used() -> None:
+    loop = VirtualLoop()
+    world = World(loop)
+    operator = Deciding(loop, world)
+    for name in MODELS:
+        meta = {"namespace": NAMESPACE, "name": name}
+        spec = specs.spec(steps="manual")
+        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": spec}
+        world.server.create(kinds.MODELS, body, PERSON)
+    operator.start()
+    operator.advance(12.0)
+    used: list[str] = []
+
+    def see(write: Write) -> None:
+        after = write.after or {}
+        notes = after.get("metadata", {}).get("annotations") or {}
+        if write.resource is kinds.RECORDS and notes.get("canarium.dev/commands"):
+            name = after["metadata"]["ownerReferences"][0]["name"]
+            assert _status(world, name)["commands"], "used, and not told"
+            used.append(name)
+
+    world.server.observers.append(see)
+    for name in MODELS:
+        revision = _status(world, name)["stable"]["revision"]
+        patch = {"metadata": {"annotations": {"canarium.dev/pause": f"{revision}/1"}}}
+        world.server.merge(kinds.MODELS, (NAMESPACE, name), patch, PERSON)
+    operator.advance(5.0)
+    assert sorted(set(used)) == list(MODELS)
     operator.kill()
     loop.close()
 

@@ -14,7 +14,7 @@ from canarium.core import unreadable
 from canarium.core.moments import stamp
 from canarium.core.observed import Rejection, Runtime
 from canarium.core.phases import plan
-from canarium.core.plan import Event, Plan, Route, Weigh
+from canarium.core.plan import Action, Event, Plan, Route, Weigh
 from canarium.core.revision import undecidable
 from canarium.engine.executor import Executor
 from canarium.engine.observer import Observer, Unobserved
@@ -99,6 +99,10 @@ class Reconciler:
         try:
             for action in decision.actions:
                 await self._executor.carry_out(raw, action)
+                if _off(action) and self._queue.waits(Urgency.FAULT):
+                    # Another model's traffic comes before the rest of this decision (R8).
+                    self._queue.add(key, Urgency.CHANGE)
+                    break
             if not decision.actions:
                 await self._executor.repair(raw, route_kept=decision.route_kept)
         except Refused as refused:
@@ -204,7 +208,10 @@ class Reconciler:
         if status == (told.get("status") or {}) and not events:
             self._untold.pop(key, None)
             return
-        later = self._later(key, decision)
+        before = (told.get("status") or {}).get("commands") or []
+        # Part of what a command did may be in the status alone (R16): that waits for nobody.
+        answered = (status.get("commands") or []) != before
+        later = None if answered else self._later(key, decision)
         if later is not None:
             since = untold.since if untold else now
             self._untold[key] = _Untold(told["metadata"]["uid"], since, packed(status), events)
@@ -275,10 +282,12 @@ class Reconciler:
 
 
 def _takes_off(decision: Plan) -> bool:
-    """Whether a failed version has just lost its traffic."""
-    return any(
-        isinstance(action, Route | Weigh) and action.quarantined for action in decision.actions
-    )
+    return any(_off(action) for action in decision.actions)
+
+
+def _off(action: Action) -> bool:
+    """Whether a failed version loses its traffic by it."""
+    return isinstance(action, Route | Weigh) and bool(action.quarantined)
 
 
 def _dumped(decision: Plan) -> dict[str, Any]:
