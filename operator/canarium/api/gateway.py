@@ -71,6 +71,26 @@ class Mirror(Part):
     )
 
 
+class Weighted(Part):
+    """What every router with weights can do besides."""
+
+    header_match: HeaderMatch | None = Field(
+        None,
+        description="The header that leads to the candidate, once it has passed its smoke tests; "
+        "default x-canarium-revision: candidate.",
+    )
+    mirror: Mirror | None = Field(
+        None,
+        description="Copies requests to the candidate while its weight is 0: in a step of weight "
+        "0. An empty object copies all.",
+    )
+    response_headers: bool | None = Field(
+        None,
+        description="Whether answers say who gave them, by the headers x-canarium-revision and "
+        "x-canarium-version; default true.",
+    )
+
+
 class Timeouts(Part):
     """How long a request may take at the gateway."""
 
@@ -82,7 +102,7 @@ class Timeouts(Part):
     )
 
 
-class Gateway(Part):
+class Gateway(Weighted):
     """The route of the model: one HTTPRoute or GRPCRoute, named after it."""
 
     model_config = ConfigDict(
@@ -129,19 +149,4 @@ class Gateway(Part):
     )
     timeouts: Timeouts | None = Field(
         None, description="How long a request may take; default: as the gateway has it."
-    )
-    header_match: HeaderMatch | None = Field(
-        None,
-        description="The header that leads to the candidate, once it has passed its smoke tests; "
-        "default x-canarium-revision: candidate.",
-    )
-    mirror: Mirror | None = Field(
-        None,
-        description="Copies requests to the candidate while its weight is 0: in a step of weight "
-        "0. An empty object copies all.",
-    )
-    response_headers: bool | None = Field(
-        None,
-        description="Whether answers say who gave them, by the headers x-canarium-revision and "
-        "x-canarium-version; default true.",
     )

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from canarium.api.base import Duration, Part, ruled
-from canarium.api.gateway import HeaderMatch, Hostname, Mirror
+from canarium.api.base import Duration, ruled
+from canarium.api.gateway import Hostname, Weighted
 
 Place = Annotated[
     str,
@@ -18,7 +18,7 @@ Place = Annotated[
 ]
 
 
-class Istio(Part):
+class Istio(Weighted):
     """The route of the model: one VirtualService, named after it."""
 
     model_config = ConfigDict(
@@ -59,19 +59,4 @@ class Istio(Part):
     )
     timeout: Duration | None = Field(
         None, description="How long a request may take; default: as the mesh has it."
-    )
-    header_match: HeaderMatch | None = Field(
-        None,
-        description="The header that leads to the candidate, once it has passed its smoke tests; "
-        "default x-canarium-revision: candidate.",
-    )
-    mirror: Mirror | None = Field(
-        None,
-        description="Copies requests to the candidate while its weight is 0: in a step of weight "
-        "0. An empty object copies all.",
-    )
-    response_headers: bool | None = Field(
-        None,
-        description="Whether answers say who gave them, by the headers x-canarium-revision and "
-        "x-canarium-version; default true.",
     )
