@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # Environments that a target needs are made side by side.
 MAKEFLAGS += --jobs=2
 
-.PHONY: bench bench-full bench-micro dist sbom demo demo-down test test-unit rules check generate lock clean
+.PHONY: bench bench-full bench-micro dist sbom demo demo-down test test-gateways test-unit rules check generate lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
@@ -38,6 +38,10 @@ demo-down: .venv/.ready       ## takes the demo's cluster away
 # Most of the time tests wait for pods: three at a time keep two cores busy.
 test: .venv/.ready .venv-fetch/.ready    ## unit, integration and end-to-end tests
 	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test-gateways: .venv/.ready   ## routes behind Envoy Gateway (built once, five minutes); what each gateway ignores
+	$(PY) -m pytest e2e/test_gateway.py e2e/test_grpc.py e2e/gateway_limits.py --gateway=envoy-gateway
+	$(PY) -m pytest e2e/gateway_limits.py
 
 test-unit: .venv/.ready       ## what needs no cluster
 	$(PY) -m pytest tests -m "not api"

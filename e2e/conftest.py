@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from sandbox import Mode, Options, Sandbox
+from sandbox.gateway import GATEWAYS, EnvoyGateway, Gateway
 from story.client import Client
 from story.figures import FIGURES, tables
-from story.images import operator_image, server_images
+from story.images import operator_image, server_images, speaking_images
 from story.install import install
 from story.model import World
 
@@ -29,6 +30,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=["native", "kind"],
         default="native",
         help="where the end-to-end tests run; kind needs Docker and the extra canarium[kind]",
+    )
+    parser.addoption(
+        "--gateway",
+        choices=list(GATEWAYS),
+        default="contour",
+        help="what the end-to-end tests of routes run; envoy-gateway is built in about five "
+        "minutes, once",
     )
 
 
@@ -72,7 +80,7 @@ def node(
         pytest.skip(reason)
     options = Options(name=f"e2e-{os.getpid()}", mode=mode, owner=os.getpid())
     with Sandbox.up(options) as sandbox:
-        sandbox.load([operator_image(), *server_images()])
+        sandbox.load([operator_image(), *server_images(), *speaking_images()])
         install(sandbox)
         yield sandbox
         if mode is Mode.NATIVE:
@@ -90,6 +98,14 @@ def denied(sandbox: Sandbox) -> list[str]:
             if e.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"
         }
     )
+
+
+@pytest.fixture(scope="session")
+def gateway(request: pytest.FixtureRequest, node: Sandbox) -> Callable[[], Gateway | EnvoyGateway]:
+    """Starts the Gateway that was asked for, on the node; it ends with that."""
+    if node.mode is not Mode.NATIVE:
+        pytest.skip("the gateway runs on a native node")
+    return lambda: GATEWAYS[request.config.getoption("--gateway")].up(node)
 
 
 @pytest.fixture

@@ -50,6 +50,12 @@ TOOLS = {
         "github.com/projectcontour/contour",
         "github.com/projectcontour/contour/cmd/contour",
     ),
+    # Its command, and the chart beside it.
+    "envoy-gateway": Tool(
+        "envoy-gateway",
+        "github.com/envoyproxy/gateway",
+        "github.com/envoyproxy/gateway/cmd/envoy-gateway",
+    ),
     "argocd": Tool(
         "argocd", "github.com/argoproj/argo-cd/v3", "github.com/argoproj/argo-cd/v3/cmd"
     ),

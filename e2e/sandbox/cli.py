@@ -21,7 +21,7 @@ from sandbox.choice import NoMode
 from sandbox.clients import NoClient
 from sandbox.cluster import NotUp, Sandbox, sandboxes
 from sandbox.forwarding import NoWay
-from sandbox.gateway import Gateway
+from sandbox.gateway import GATEWAYS
 from sandbox.images import LayerFailed
 from sandbox.kind import KindFailed
 from sandbox.options import Mode, Options, default_install, default_name
@@ -67,7 +67,9 @@ def _up(name: str, words: list[str]) -> int:
     parser.add_argument("--nodes", type=int, default=1, help="how many nodes are simulated")
     parser.add_argument("--crash-backoff", help="longest wait between restarts, such as 10s")
     parser.add_argument("--audit", default="Metadata", help="level of the audit log, or None")
-    parser.add_argument("--gateway", action="store_true", help="with Contour and Envoy")
+    parser.add_argument(
+        "--gateway", nargs="?", const="contour", choices=list(GATEWAYS), help="with a Gateway"
+    )
     parser.add_argument("--prometheus", action="store_true", help="with a Prometheus")
     parser.add_argument("--no-controllers", action="store_true", help="with --mode control-plane")
     asked = parser.parse_args(words)
@@ -85,7 +87,8 @@ def _up(name: str, words: list[str]) -> int:
         )
     )
     if asked.gateway:
-        print(f"gateway at {Gateway.up(found).target}, in the cluster http://envoy.gateway.svc")
+        target = GATEWAYS[asked.gateway].up(found).target
+        print(f"gateway at {target}, in the cluster http://envoy.gateway.svc")
     if asked.prometheus:
         print(f"Prometheus at {Prometheus.up(found).target}")
     return _status(name, [])

@@ -73,7 +73,10 @@ class Reply:
 
 
 class Caller:
-    """Asks at a rate, one request after the other on a kept connection, until `stop`."""
+    """Asks at a rate, one request after the other on a kept connection, until `stop`.
+
+    A fault that is `forgiven` counts in `lost` and not in `failed`.
+    """
 
     def __init__(
         self,
@@ -82,7 +85,9 @@ class Caller:
         rate: float,
         headers: Mapping[str, str] | None = None,
         longest: float = 300.0,
+        forgiven: str | None = None,
     ) -> None:
+        self._forgiven = forgiven
         self._address, self._headers = url.removeprefix("http://"), dict(headers or {})
         self._pause, self._longest = 1 / rate, longest
         self._stop = threading.Event()
@@ -95,7 +100,18 @@ class Caller:
         self._thread.join(10)
 
     def failed(self) -> list[Reply]:
-        return [reply for reply in list(self.replies) if reply.version is None]
+        return [
+            reply
+            for reply in list(self.replies)
+            if reply.version is None and reply.fault != self._forgiven
+        ]
+
+    def lost(self) -> list[Reply]:
+        return [
+            reply
+            for reply in list(self.replies)
+            if reply.version is None and reply.fault == self._forgiven
+        ]
 
     def first(self, version: str, since: float, seconds: float = 10) -> float:
         """Seconds from `since` (by `time.time`) to the first request after it that `version`

@@ -21,6 +21,8 @@ BEHAVIOURS = {
     "slow": "slow",
     "flaky": "flaky",
 }
+#: Versions that speak gRPC, too.
+SPEAKING = ("v1", "v2")
 
 
 def operator_image(root: Path = ROOT, tag: str = "0.1.0") -> Image:
@@ -68,4 +70,26 @@ def server_images() -> list[Image]:
             user="1000",
         )
         for tag, behaviour in BEHAVIOURS.items()
+    ]
+
+
+def speaking_images() -> list[Image]:
+    """Servers that speak gRPC, too, by the library that the operator has: its layer is shared with
+    the operator's image."""
+    parts = ("__init__", "server", "wire", "grpcserver")
+    code = {f"/app/story/{part}.py": SERVER.with_name(f"{part}.py") for part in parts}
+    layers = [
+        images.python_base(),
+        images.pip(locked("runtime")),
+        images.files({"/app/behaviour": "good", **code}),
+    ]
+    return [
+        Image(
+            f"canarium.dev/story-grpc:{tag}",
+            layers,
+            entrypoint=["python3", "-m", "story.grpcserver", tag],
+            env={"PYTHONPATH": "/app"},
+            user="1000",
+        )
+        for tag in SPEAKING
     ]

@@ -4,10 +4,11 @@ was changed."""
 from __future__ import annotations
 
 import json
+import urllib.request
 from datetime import datetime
 from typing import Any
 
-from sandbox.gateway import Gateway
+from sandbox.gateway import EnvoyGateway, Gateway
 from story.burst import Burst, Caller, burst
 from story.models import Models, answers, spec
 
@@ -28,7 +29,7 @@ def host(name: str) -> str:
 class Stage:
     """The models, the Gateway before them, and callers who ask all the time."""
 
-    def __init__(self, models: Models, gateway: Gateway) -> None:
+    def __init__(self, models: Models, gateway: Gateway | EnvoyGateway) -> None:
         self.models, self.gateway = models, gateway
         self.url = models.forward(gateway.target)
         self.callers: dict[str, Caller] = {}
@@ -36,7 +37,9 @@ class Stage:
     def call(self, name: str, rate: float) -> None:
         headers = {"Host": host(name)}
         self.models.eventually(lambda: answers(self.url, headers), True)
-        self.callers[name] = Caller(self.url, rate=rate, headers=headers)
+        self.callers[name] = Caller(
+            self.url, rate=rate, headers=headers, forgiven=self.gateway.loses
+        )
 
     def burst(self, name: str, count: int, **headers: str) -> Burst:
         sent = {"Host": host(name), **{k.replace("_", "-"): v for k, v in headers.items()}}
@@ -67,6 +70,22 @@ class Stage:
 def condition(status: dict[str, Any], kind: str = "RouteAccepted") -> tuple[str, str, str]:
     (found,) = (c for c in status["conditions"] if c["type"] == kind)
     return found["status"], found["reason"], found["message"]
+
+
+def marked(models: Models, revision: str) -> dict[str, int]:
+    """Requests that the pods of a revision got, by their mark."""
+    found: dict[str, int] = {}
+    chosen = f"canarium.dev/revision={revision}"
+    line = r'jsonpath={range .items[*]}{.status.podIP}{"\n"}{end}'
+    for address in models.kubectl("get", "pods", "-l", chosen, "-o", line).split():
+        url = models.forward(f"{address}:8080")
+        with urllib.request.urlopen(f"{url}/metrics", timeout=5) as answer:
+            for text in answer.read().decode().splitlines():
+                name, _, value = text.rpartition(" ")
+                if name.startswith("marked_total"):
+                    mark = name.split('"')[1]
+                    found[mark] = found.get(mark, 0) + int(value)
+    return {mark: count for mark, count in found.items() if mark}
 
 
 def scratch(stable: str, candidate: str) -> dict[str, Any]:

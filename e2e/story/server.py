@@ -62,12 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         if BEHAVIOUR == "slow":
             time.sleep(0.1)
         code = 500 if BEHAVIOUR == "flaky" and next(SERIAL) % 20 == 0 else 200
-        took = time.monotonic() - began
-        with LOCK:
-            CODES[code] += 1
-            MARKS[self.headers.get("X-Story", "")] += 1
-            for bound in BOUNDS:
-                TOOK[bound] += took <= bound
+        count(code, time.monotonic() - began, self.headers.get("X-Story", ""))
         self.answer(code, text)
 
     def answer(self, code: int, text: str) -> None:
@@ -80,6 +75,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def count(code: int, seconds: float, mark: str) -> None:
+    with LOCK:
+        CODES[code] += 1
+        MARKS[mark] += 1
+        for bound in BOUNDS:
+            TOOK[bound] += seconds <= bound
 
 
 def metrics() -> str:

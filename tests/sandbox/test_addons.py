@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from sandbox.gateway import Gateway, objects
+from sandbox.gateway import Gateway, envoygateway, objects
 from sandbox.prometheus.targets import groups
 
 
@@ -38,3 +39,25 @@ def test_routes_attach_to_listeners_that_the_gateway_has_and_the_service_leads_t
     # Contour has Envoy listen 8,000 above a listener's port.
     ends = {p["name"]: p["port"] for p in made["EndpointSlice"]["ports"]}
     assert ends == {name: port + 8000 for name, port in listeners.items()}
+
+
+def test_both_gateways_have_one_name_and_the_same_listeners() -> None:
+    one, other = (
+        next(found for found in made if found["kind"] == "Gateway")
+        for made in (objects.manifests(), envoygateway.manifests())
+    )
+    assert one["metadata"] == other["metadata"]
+    assert one["spec"]["listeners"] == other["spec"]["listeners"]
+    assert one["spec"]["gatewayClassName"] != other["spec"]["gatewayClassName"]
+
+
+def test_chart_is_filled_with_images_that_are_loaded_and_none_from_a_registry(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    template = "image: ${GatewayImage}\npullPolicy: ${GatewayImagePullPolicy}\n"
+    (source / "values.tmpl.yaml").write_text(template)
+    envoygateway.chart(source, tmp_path / "made")
+    filled = (tmp_path / "made" / "values.yaml").read_text()
+    assert filled == f"image: {envoygateway.CONTROLLER}\npullPolicy: IfNotPresent\n"

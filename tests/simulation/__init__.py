@@ -11,6 +11,8 @@ workers and executor. What is simulated, each in a file of its own:
   collection by owner, nodes that stay silent.
 - `kubelet`: pods from pending to ready or to one of the ways to fail; graceful ends, evictions
   with `DisruptionTarget`, lost nodes. Times are whole seconds, as Kubernetes writes them.
+- `gateways`: a gateway that takes routes a little later, refuses them or stays silent; what its
+  data plane leads to, now and lately.
 - `client`: the operator's connection, with faults: writes refused, or lost before or after their
   effect; requests that take time; watches that are late, doubled, cut, or told 410 Gone; and the
   death of the process before or after any write.
@@ -23,9 +25,10 @@ go to the endpoints. tests/api proves on a real API server what is relied on her
 
 `operators` runs the operator in two forms over the same world: the decisions alone, with caches
 that are always fresh (very many states), and the whole engine. `adversary` holds all that may
-happen, as rules of a hypothesis state machine; `witness` sees every write of the operator and
-says which rule of the design it breaks. A run ends in calm: the model must arrive where its spec
-leads, and then write nothing any more.
+happen, as rules of a hypothesis state machine, `routed` what may happen behind a Gateway besides,
+and `network` what befalls the whole engine's requests and watches; `witness` sees every write of
+the operator and says which rule of the design it breaks (`routing`: of writes to routes). A run
+ends in calm: the model must arrive where its spec leads, and then write nothing any more.
 
     pytest tests/simulation                        what `make test` runs: the same every time
     pytest tests/simulation --simulation=nightly   many more runs, at random; the seed is printed

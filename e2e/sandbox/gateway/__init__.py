@@ -1,5 +1,12 @@
-"""A Gateway API data plane on demand: Contour, which tells a real Envoy what to do."""
+"""A Gateway API data plane, Contour or Envoy Gateway: both tell a real Envoy what to do."""
 
+from sandbox.gateway.envoygateway import EnvoyGateway
 from sandbox.gateway.instance import Gateway
 
-__all__ = ["Gateway"]
+#: By the name that options have for it; the first is the default.
+GATEWAYS: dict[str, type[Gateway] | type[EnvoyGateway]] = {
+    "contour": Gateway,
+    "envoy-gateway": EnvoyGateway,
+}
+
+__all__ = ["GATEWAYS", "EnvoyGateway", "Gateway"]

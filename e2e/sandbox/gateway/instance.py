@@ -1,4 +1,4 @@
-"""Starting the gateway in a native sandbox."""
+"""Starting Contour and Envoy in a native sandbox."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from sandbox import binaries
 from sandbox.api import ESTABLISHED, Api, until
@@ -19,7 +19,7 @@ from sandbox.options import Mode
 from sandbox.parts import Part, write_whole
 from sandbox.progress import Progress
 
-_GATEWAY = (
+GATEWAY = (
     f"/apis/gateway.networking.k8s.io/v1/namespaces/{objects.NAMESPACE}/gateways/{objects.NAME}"
 )
 
@@ -51,6 +51,11 @@ class Gateway:
         return made
 
     @property
+    def controller(self) -> Part:
+        """Contour, by the name that it has with every gateway."""
+        return self.contour
+
+    @property
     def contour(self) -> Part:
         """What reads routes and tells Envoy; stop it, and changes have no effect."""
         return self.sandbox.part("contour")
@@ -65,16 +70,14 @@ class Gateway:
         """Where Envoy takes requests, for `Sandbox.forward`."""
         return f"{NODE_ADDRESS}:{objects.data_port('http')}"
 
-    @staticmethod
-    def parent(listener: str = "http") -> dict[str, str]:
-        """A parentRef to the Gateway; the listener `closed` takes no route of other namespaces."""
-        where = {"namespace": objects.NAMESPACE, "name": objects.NAME}
-        return {**where, "sectionName": listener}
+    parent = staticmethod(objects.parent)
+    #: What a few requests get while a weight goes to 0; None: none fails.
+    loses: ClassVar[str | None] = None
 
     def await_ready(self) -> None:
         """Waits until the Gateway is programmed and Envoy has it from Contour."""
         api = Api(self.sandbox.kubeconfig)
-        until(lambda: _programmed(api.get(_GATEWAY)), self.contour, "its Gateway programmed")
+        until(lambda: programmed(api.get(GATEWAY)), self.contour, "its Gateway programmed")
         with self.sandbox.forward(f"{NODE_ADDRESS}:{objects.STATS_PORT}") as way:
             until(lambda: _answers(f"{way.url}/ready"), self.envoy, "ready")
 
@@ -104,7 +107,8 @@ class Gateway:
         self.envoy.start(objects.envoy(proxy, first), entering=entering)
 
 
-def _programmed(gateway: Any) -> bool:
+def programmed(gateway: Any) -> bool:
+    """Whether a Gateway says that its data plane serves it."""
     conditions = gateway["status"].get("conditions", []) if gateway and "status" in gateway else []
     return any(c["type"] == "Programmed" and c["status"] == "True" for c in conditions)
 

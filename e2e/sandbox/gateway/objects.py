@@ -29,11 +29,9 @@ def data_port(listener: str) -> int:
     return LISTENERS[listener] + _ABOVE
 
 
-def manifests() -> list[dict[str, Any]]:
-    """A Gateway with a listener for all namespaces and one for its own only; a Service to it.
-
-    Envoy is a process of the node and not a pod, so the Service's endpoints are written here.
-    """
+def gateway(name: str, controller: str, **more: Any) -> list[dict[str, Any]]:
+    """A GatewayClass `name`, and a Gateway of it with a listener for all namespaces and one for its
+    own only."""
     http: dict[str, Any] = {
         "protocol": "HTTP",
         "port": LISTENERS["http"],
@@ -41,27 +39,42 @@ def manifests() -> list[dict[str, Any]]:
     }
     closed = {"protocol": "HTTP", "port": LISTENERS["closed"]}
     api = "gateway.networking.k8s.io/v1"
-    ports: list[dict[str, Any]] = [
-        {"name": name, "port": data_port(name), "protocol": "TCP"} for name in LISTENERS
-    ]
-    place = {"name": "envoy", "namespace": NAMESPACE}
     return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         {
             "apiVersion": api,
             "kind": "GatewayClass",
-            "metadata": {"name": CLASS},
-            "spec": {"controllerName": "projectcontour.io/gateway-controller"},
+            "metadata": {"name": name},
+            "spec": {"controllerName": controller, **more},
         },
         {
             "apiVersion": api,
             "kind": "Gateway",
             "metadata": {"name": NAME, "namespace": NAMESPACE},
             "spec": {
-                "gatewayClassName": CLASS,
+                "gatewayClassName": name,
                 "listeners": [{"name": "http", **http}, {"name": "closed", **closed}],
             },
         },
+    ]
+
+
+def parent(listener: str = "http") -> dict[str, str]:
+    """A parentRef to the Gateway; the listener `closed` takes no route of other namespaces."""
+    return {"namespace": NAMESPACE, "name": NAME, "sectionName": listener}
+
+
+def manifests() -> list[dict[str, Any]]:
+    """Contour's Gateway, and a Service to it.
+
+    Envoy is a process of the node and not a pod, so the Service's endpoints are written here.
+    """
+    ports: list[dict[str, Any]] = [
+        {"name": name, "port": data_port(name), "protocol": "TCP"} for name in LISTENERS
+    ]
+    place = {"name": "envoy", "namespace": NAMESPACE}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        *gateway(CLASS, "projectcontour.io/gateway-controller"),
         {
             "apiVersion": "v1",
             "kind": "Service",

@@ -1,0 +1,98 @@
+"""A GRPCRoute on a real gateway: a server that speaks gRPC, asked over one kept connection."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sandbox import Sandbox
+from sandbox.gateway import EnvoyGateway, Gateway
+from story.models import Models
+from story.routed import condition, marked
+from story.spoken import HOST, Speaker, spoken
+from story.wire import PORT
+
+rule = pytest.mark.rule
+#: Calls at each weight.
+COUNT = 1000
+#: Standard deviations of a binomial count that chance exceeds once in 16,000 tests.
+WITHIN = 4.0
+STEPS = [{"weight": weight, "pause": "Manual"} for weight in (0, 10, 50)]
+
+
+@pytest.fixture(scope="module")
+def models(node: Sandbox) -> Iterator[Models]:
+    made = Models(node, "spoken")
+    try:
+        made.apply({"spoken": spoken("v1")})
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture(scope="module")
+def speaker(models: Models, gateway: Callable[[], Gateway | EnvoyGateway]) -> Iterator[Speaker]:
+    """A caller of version 1, which is live."""
+    target = gateway().target
+    models.until(
+        "spoken",
+        lambda s: s["phase"] == "Ready" and condition(s)[0] == "True",
+        "accepted route",
+        seconds=120,
+    )
+    port = models.forward(target).rpartition(":")[2]
+    made = Speaker(HOST, int(port))
+    try:
+        models.eventually(made.answers, True)
+        yield made
+    finally:
+        made.stop()
+
+
+@rule("R4", "R5", "R6", "R14")
+def test_calls_of_one_connection_are_split_one_by_one_and_none_fails(
+    models: Models, speaker: Speaker, figures: Any
+) -> None:
+    speaker.keep_calling(rate=50)
+    health = {"title": "health", "grpc": {"port": PORT}}
+    models.apply({"spoken": spoken("v2", steps=STEPS, smokeTests=[health])})
+
+    held = models.until("spoken", lambda s: s.get("hold", {}).get("reason") == "Manual", "weight 0")
+    candidate = held.status["candidate"]["revision"]
+    # Envoy Gateway says that it has taken a route some milliseconds before its Envoy has.
+    header = {"x_canarium_revision": "candidate"}
+    models.eventually(lambda: set(speaker.burst(1, **header).versions), {"v2"})
+    asked = speaker.burst(100, x_story="asked", **header)
+    assert (asked.versions, asked.faults) == ({"v2": 100}, [])
+    others = speaker.burst(100, x_story="others")
+    assert (others.versions, others.faults) == ({"v1": 100}, [])
+    assert marked(models, candidate) == {"asked": 100}
+
+    models.order("spoken", "promote", candidate, "on")
+    for weight in (10, 50):
+        models.effective("spoken", weight)
+        found = speaker.burst(COUNT)
+        share = weight / 100
+        chance = math.sqrt(COUNT * share * (1 - share))
+        figures(
+            "split by requests",
+            wanted=f"{weight} %",
+            candidate=found.versions["v2"],
+            requests=f"{found.total} by gRPC",
+            chance=f"± {chance:.1f}",
+        )
+        assert found.faults == []
+        assert abs(found.versions["v2"] - COUNT * share) <= WITHIN * chance, found.versions
+        # The header says what the server itself says.
+        assert found.told == found.versions
+        models.order("spoken", "promote", candidate, f"at-{weight}")
+
+    models.phase("spoken", "Ready", "v2")
+    last = speaker.burst(50)
+    assert (last.versions, last.faults) == ({"v2": 50}, [])
+    assert speaker.failed() == []
+    sent = len(speaker.replies) + 2 * COUNT + 250
+    figures("failed requests", what="canary and promotion by gRPC", requests=sent, failed=0)
