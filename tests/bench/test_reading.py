@@ -177,5 +177,16 @@ def test_budgets_are_judged_against_the_floor_of_the_same_run() -> None:
     assert budget_of(bad, "writes per object at creation") is False
 
 
+def test_the_rival_is_a_budget_of_a_thousand_objects_and_a_figure_of_fewer() -> None:
+    from bench.budgets import budgets
+
+    for n, passed in ((200, None), (1000, False)):
+        ours = Measured("canarium", "update", n, wall=7.0)
+        theirs = Measured("rollouts (raised QPS)", "update", n, wall=10.0)
+        lines = budgets(Results({}, [ours, theirs]), [n])
+        told = next(line for line in lines if line.what.startswith("all promoted"))
+        assert (told.figure, told.passed) == ("0.7 ×", passed)
+
+
 def test_a_budget_that_was_not_measured_is_neither_met_nor_missed() -> None:
     assert budget_of(Results(), "all promoted") is None

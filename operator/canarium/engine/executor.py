@@ -9,14 +9,14 @@ from typing import Any
 
 from canarium import GROUP
 from canarium.core import plan as p
-from canarium.core.moments import parse, stamp
+from canarium.core.moments import stamp
 from canarium.core.observed import Autoscaler, Deployment, Rejection, Service
 from canarium.core.routes import Backend, Route
 from canarium.engine import trial
-from canarium.engine.gate import covers
+from canarium.engine.gate import compared_part, covers
 from canarium.engine.projections import Child, unpacked
 from canarium.engine.refused import Refused, conflict, refusal
-from canarium.engine.routes import ROUTES, in_effect, made_from, made_of, wanted_kind
+from canarium.engine.routes import ROUTES, in_effect, made_from, made_of, route_of, wanted_kind
 from canarium.engine.store import Key, Store
 from canarium.kube import kinds
 from canarium.kube.api import Api
@@ -90,7 +90,7 @@ class Executor:
                 )
                 await self._apply(kinds.SERVICES, key, body)
             case p.Weigh():
-                fact = _route_of(action)
+                fact = route_of(action)
                 try:
                     await self._apply(ROUTES[fact.kind], key, self._route(parent, key, fact))
                 except Refused:
@@ -174,7 +174,7 @@ class Executor:
                 wanted = self._wanted(parent, key, child)
                 if wanted is None:
                     continue
-                if not covers(unpacked(child), _compared(wanted), whole=resource in several):
+                if not covers(unpacked(child), compared_part(wanted), whole=resource in several):
                     await self._apply(resource, key, wanted)
                     written += 1
                 current = cache.items.get((child.namespace, child.name))
@@ -334,28 +334,5 @@ class Executor:
             self._store.caches[resource].observe(left)
 
 
-def _route_of(action: p.Weigh) -> Route:
-    """The route as it will be."""
-    return Route(
-        action.kind,
-        "",
-        0,
-        action.weights,
-        action.stable,
-        action.candidate,
-        action.quarantined,
-        action.previous,
-        parse(action.since) if action.since else None,
-        action.direct,
-    )
-
-
 def _scaled(replicas: int, known: Child[Deployment], before: int) -> Child[Deployment]:
     return replace(known, version=before, fact=replace(known.fact, replicas=replicas))
-
-
-def _compared(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of what we apply that a cache keeps of the live object."""
-    notes = wanted["metadata"].get("annotations")
-    meta = {"metadata": {"annotations": notes}} if notes else {}
-    return {**meta, "spec": wanted["spec"]}

@@ -5,6 +5,7 @@ Only paths that we apply are compared: what others add or the API server fills i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -48,3 +49,10 @@ def _quantity(value: Any) -> Decimal | None:
         return Decimal(number) * _SUFFIX[text[len(number) :]]
     except (InvalidOperation, KeyError):
         return None
+
+
+def compared_part(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of what we apply that a cache keeps of the live object."""
+    notes = wanted["metadata"].get("annotations")
+    meta = {"metadata": {"annotations": notes}} if notes else {}
+    return {**meta, "spec": wanted["spec"]}

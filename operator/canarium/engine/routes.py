@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from canarium.core.moments import parse
+from canarium.core.plan import Weigh
 from canarium.core.routes import Gateway, Listener, Route
 from canarium.engine.projections import Child, Raw, child, noted, unpacked
 from canarium.kube import kinds
@@ -237,3 +239,19 @@ def _refs(spec: Raw) -> list[Raw]:
     traffic = spec.get("traffic") or {}
     found: list[Raw] = (traffic.get("gateway") or {}).get("parentRefs") or []
     return found
+
+
+def route_of(action: Weigh) -> Route:
+    """The route as it will be."""
+    return Route(
+        action.kind,
+        "",
+        0,
+        action.weights,
+        action.stable,
+        action.candidate,
+        action.quarantined,
+        action.previous,
+        parse(action.since) if action.since else None,
+        action.direct,
+    )
