@@ -15,8 +15,7 @@ from typing import Any
 
 from sandbox.parts import Part
 
-#: `kubectl wait` for a new CRD: by condition=Established it fails where there is no status yet.
-ESTABLISHED = '--for=jsonpath={.status.conditions[?(@.type=="Established")].status}=True'
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 class Api:
@@ -39,6 +38,23 @@ class Api:
         # Asked first: for a Service whose address is taken, by itself, the refusal is no conflict.
         if self.get(f"{path}/{body['metadata']['name']}") is None:
             self._request("POST", path, json.dumps(body).encode())
+
+    def await_definitions(self, *names: str, seconds: float = 30) -> None:
+        """Waits until the CRDs `names` are served; without names, all that there are.
+
+        `kubectl wait` fails where a new one has no status yet, by a condition as by a path. Raises
+        TimeoutError with those that are missing.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            found = self.get(_DEFINITIONS)["items"]
+            served = {d["metadata"]["name"] for d in found if _established(d)}
+            missing = (set(names) or {d["metadata"]["name"] for d in found}) - served
+            if not missing:
+                return
+            if time.monotonic() > end:
+                raise TimeoutError(f"not established in {seconds:g} s: {sorted(missing)}")
+            time.sleep(0.05)
 
     def ready(self) -> bool:
         """Whether the server answers and is ready."""
@@ -71,6 +87,11 @@ class Api:
     def _trust(self) -> ssl.SSLContext:
         encoded = self._config["clusters"][0]["cluster"]["certificate-authority-data"]
         return ssl.create_default_context(cadata=base64.b64decode(encoded).decode())
+
+
+def _established(definition: Mapping[str, Any]) -> bool:
+    conditions = definition.get("status", {}).get("conditions") or ()
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
 def until(

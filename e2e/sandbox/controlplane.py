@@ -118,13 +118,14 @@ class ControlPlane:
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Runs kubectl and gives what it prints; CalledProcessError carries its complaint."""
-        return subprocess.run(
-            [str(clients.find("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments],
-            input=stdin,
-            text=True,
-            capture_output=True,
-            check=True,
-        ).stdout
+        command = [str(clients.find("kubectl")), "--kubeconfig", str(self.kubeconfig), *arguments]
+        try:
+            return subprocess.run(
+                command, input=stdin, text=True, capture_output=True, check=True
+            ).stdout
+        except subprocess.CalledProcessError as error:
+            error.add_note(error.stderr)
+            raise
 
     def prepare(self, api_port: int | None = None) -> Listening:
         """Makes keys, tokens and kubeconfig files, where they are missing; where parts listen.

@@ -23,7 +23,6 @@ from api.kubelet import Kubelet
 from canarium.kube import kinds
 from canarium.kube.faults import ApiError
 from canarium.kube.transport import Client
-from sandbox.api import ESTABLISHED
 from sandbox.controlplane import ControlPlane
 
 #: A leader that was killed is replaced after three seconds, not fifteen.
@@ -225,7 +224,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     try:
         plane.up()
         plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        plane.kubectl("wait", ESTABLISHED, "crd", "--all")
+        plane.api.await_definitions()
         yield plane
     finally:
         plane.down()

@@ -12,7 +12,6 @@ from canarium.kube import kinds
 from canarium.kube.faults import ApiError
 from canarium.kube.transport import Client
 from sandbox import binaries
-from sandbox.api import ESTABLISHED
 from sandbox.controlplane import ControlPlane
 
 GROUP = "gateway.networking.k8s.io"
@@ -28,7 +27,7 @@ def install(plane: ControlPlane) -> None:
     files.append(folder.parent / "experimental" / f"{GROUP}_gatewayclasses.yaml")
     flags = [word for path in files for word in ("-f", str(path))]
     plane.kubectl("apply", "--server-side", *flags)
-    plane.kubectl("wait", ESTABLISHED, *(f"crd/{n}" for n in names(plane)))
+    plane.api.await_definitions(*names(plane))
 
 
 def names(plane: ControlPlane) -> list[str]:

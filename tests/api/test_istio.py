@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from api.conftest import Cluster
+from api.conftest import ROOT, Cluster
 from canarium.kube import kinds
 from sandbox import golang
-from sandbox.api import ESTABLISHED
 from sandbox.progress import Progress
 
 rule = pytest.mark.rule
@@ -32,23 +32,24 @@ TRAFFIC = {
 }
 
 
-def install(cluster: Cluster) -> None:
-    """VirtualService alone, with the schema that Istio ships."""
+def install(cluster: Cluster, *plurals: str) -> None:
+    """Kinds of Istio's, with the schemas that it ships."""
     command = [golang.go(MODULE, Progress()), "mod", "download", "-json", "istio.io/api"]
     found = subprocess.run(command, cwd=MODULE, capture_output=True, text=True, check=True)
     folder = Path(json.loads(found.stdout)["Dir"]) / "kubernetes"
     text = (folder / "customresourcedefinitions.gen.yaml").read_text()
-    name = "virtualservices.networking.istio.io"
-    crd = next(d for d in yaml.safe_load_all(text) if d and d["metadata"]["name"] == name)
-    cluster.plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crd))
-    cluster.plane.kubectl("wait", ESTABLISHED, f"crd/{name}")
+    names = [f"{plural}.networking.istio.io" for plural in plurals]
+    crds = [d for d in yaml.safe_load_all(text) if d and d["metadata"]["name"] in names]
+    listed = {"apiVersion": "v1", "kind": "List", "items": crds}
+    cluster.plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(listed))
+    cluster.plane.api.await_definitions(*names)
 
 
 @rule("R5", "R14")
 async def test_version_goes_through_by_a_virtual_service_that_istios_schema_takes(
     cluster: Cluster,
 ) -> None:
-    install(cluster)
+    install(cluster, "virtualservices")
     cluster.apply("1", traffic=TRAFFIC, rollout=FAST)
     first = (await cluster.phase("Ready", "1"))["stable"]["revision"]
     live = await cluster.client.get(kinds.VIRTUAL_SERVICES, cluster.namespace, "fraud")
@@ -60,6 +61,22 @@ async def test_version_goes_through_by_a_virtual_service_that_istios_schema_take
     assert _weights(live["spec"]["http"][-1])[f"fraud-{second}"] == 100
     assert live["metadata"]["annotations"]["canarium.dev/stable"] == second
     assert live["spec"]["http"][-1]["timeout"] == "90.5s"
+
+
+async def test_rule_for_connections_that_the_docs_show_is_taken_and_left_alone(
+    cluster: Cluster,
+) -> None:
+    install(cluster, "virtualservices", "destinationrules")
+    page = (ROOT / "docs" / "traffic.md").read_text()
+    (rule,) = (b for b in re.findall(r"(?ms)^```yaml\n(.*?)^```", page) if "DestinationRule" in b)
+    cluster.plane.kubectl("-n", cluster.namespace, "apply", "--server-side", "-f", "-", stdin=rule)
+    ask = ("-n", cluster.namespace, "get", "destinationrule", "models", "-o", "json")
+    before = json.loads(cluster.plane.kubectl(*ask))
+    cluster.apply("1", traffic=TRAFFIC, rollout=FAST)
+    await cluster.phase("Ready", "1")
+    cluster.apply("2", traffic=TRAFFIC, rollout=FAST)
+    await cluster.phase("Ready", "2")
+    assert json.loads(cluster.plane.kubectl(*ask)) == before
 
 
 def _weights(route: dict[str, Any]) -> dict[str, int]:

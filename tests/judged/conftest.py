@@ -27,7 +27,6 @@ from canarium.engine.engine import Engine
 from canarium.kube import kinds
 from canarium.kube.transport import Client
 from canarium.signals.web import Answer, Web
-from sandbox.api import ESTABLISHED
 from sandbox.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[2]
@@ -196,7 +195,7 @@ def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane
     try:
         plane.up()
         plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        plane.kubectl("wait", ESTABLISHED, "crd", "--all")
+        plane.api.await_definitions()
         yield plane
     finally:
         plane.down()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sandbox import binaries, images
+from sandbox.api import Api
 from sandbox.backends import NotOffered
 from sandbox.cluster import Sandbox
 from sandbox.gateway import envoy, objects
@@ -80,8 +81,9 @@ class EnvoyGateway:
         values.write_text(json.dumps(_values()))
         where = ("--namespace", objects.NAMESPACE, "--create-namespace")
         self.sandbox.helm("install", "eg", str(made), *where, "-f", str(values))
-        kinds = [f"crd/{name}" for name in (*objects.KINDS, "envoyproxies.gateway.envoyproxy.io")]
-        self.sandbox.kubectl("wait", "--for=condition=Established", "--timeout=30s", *kinds)
+        Api(self.sandbox.kubeconfig).await_definitions(
+            *objects.KINDS, "envoyproxies.gateway.envoyproxy.io"
+        )
         listed = {"apiVersion": "v1", "kind": "List", "items": manifests()}
         self.sandbox.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(listed))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sandbox import binaries
-from sandbox.api import ESTABLISHED, Api, until
+from sandbox.api import Api, until
 from sandbox.backends import NotOffered
 from sandbox.cluster import Sandbox
 from sandbox.gateway import envoy, objects
@@ -87,8 +87,9 @@ class Gateway:
         own = binaries.source("contour") / "examples/contour/01-crds.yaml"
         files = [*sorted(kinds.glob("gateway.networking.*.yaml")), own]
         self._apply(*(word for path in files for word in ("-f", str(path))))
-        names = [f"crd/{name}" for name in (*objects.KINDS, "httpproxies.projectcontour.io")]
-        self.sandbox.kubectl("wait", ESTABLISHED, "--timeout=30s", *names)
+        Api(self.sandbox.kubeconfig).await_definitions(
+            *objects.KINDS, "httpproxies.projectcontour.io"
+        )
         made = {"apiVersion": "v1", "kind": "List", "items": objects.manifests()}
         self._apply("-f", "-", stdin=json.dumps(made))
 
