@@ -99,6 +99,8 @@ def _environment() -> dict[str, str]:
     # A proxy for the user's browser must not sit between the parts, nor between the API server and
     # a webhook; and the tools of a node are where some users have no path to.
     kept = {n: v for n, v in os.environ.items() if not n.lower().endswith("_proxy")}
+    # A fifth less of processor time for an API server that starts, for 60 MB.
+    kept.setdefault("GOGC", "400")
     return {**kept, "PATH": f"{kept.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"}
 
 
