@@ -53,11 +53,14 @@ rules: .venv/.ready           ## the rules R0 to R25 with the tests that prove e
 	.venv/bin/pip install -q --require-hashes -r requirements/bench.txt
 	touch $@
 
+# PEERS=1 is all of them; or a list, such as PEERS=rollouts-raised,flagger.
+PEERED = $(if $(PEERS),--peers $(filter-out 1,$(PEERS)))
+
 bench: .venv/.bench .venv-runtime/.ready           ## scale, latency and cost at 200 and 1,000 objects; PEERS=1: and the peers'
-	$(PY) -m bench $(if $(PEERS),--peers)
+	$(PY) -m bench $(PEERED)
 
 bench-full: .venv/.bench .venv-runtime/.ready      ## the same, and 10,000
-	$(PY) -m bench --sizes 200,1000,10000 $(if $(PEERS),--peers)
+	$(PY) -m bench --sizes 200,1000,10000 $(PEERED)
 
 bench-micro: .venv/.bench     ## the pure core in µs, beside the commit before
 	$(PY) -m bench.micro

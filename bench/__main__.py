@@ -81,8 +81,9 @@ async def _reported(wanted: Wanted, path: Path) -> list[Line]:
     """Runs, and writes the report after each size: a long run that is stopped leaves something."""
     lines: list[Line] = []
     async for results in run(wanted):
-        lines = budgets(results, results.sizes)
-        text = report(results, lines, results.sizes, plots(results, path.parent))
+        sizes = sorted(results.sizes)
+        lines = budgets(results, sizes)
+        text = report(results, lines, sizes, plots(results, path.parent))
         await asyncio.to_thread(path.write_text, text)
     return lines
 

@@ -32,6 +32,8 @@ PEERS: dict[str, Callable[[], Contender]] = {
 }
 #: What may be chosen; a phase that needs another one's end (all need `create`) brings it.
 PHASES = ("floor", "create", "update", "idle", "restart", "failover", "storm", "break")
+#: Rivals at their own pace would take hours of more.
+_PEERS_TO = 1000
 _SAMPLE = 20
 _STORMED = 100
 
@@ -40,7 +42,8 @@ _STORMED = 100
 class Wanted:
     """What to run. `idle` in seconds; `nodes` per cluster, more for many objects.
 
-    `phases` are some of PHASES; peers run their part of create, update and idle.
+    `phases` are some of PHASES; peers run their part of create, update and idle, at up to a
+    thousand objects.
     """
 
     name: str
@@ -82,7 +85,7 @@ async def run(wanted: Wanted) -> AsyncIterator[Results]:
             await _floor(wanted, results, n, nodes, first)
         if set(wanted.phases) - {"floor"}:
             await _canarium(wanted, results, n, nodes)
-        for peer in wanted.peers:
+        for peer in wanted.peers if n <= _PEERS_TO else ():
             await _peer(wanted, results, peer(), n, nodes)
         for connections in more:
             await _floor(wanted, results, n, nodes, connections)

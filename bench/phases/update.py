@@ -29,6 +29,6 @@ async def update(
         seen = await watching.all_seen(patience)
         meter.took(max(seen.values()))
         # What is tidied up after the promotion belongs to its cost.
-        await cluster.quiet(contender.agents)
+        await cluster.quiet(contender.agents, patience=patience)
     meter.result.latencies["promoted"] = spread(seen[key] - sent[key] for key in keys)
     return meter.result
