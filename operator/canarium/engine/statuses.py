@@ -1,0 +1,90 @@
+"""Writes of what is told: a model's status, and its Events."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from canarium.core.moments import stamp
+from canarium.core.plan import Event
+from canarium.engine.observer import Observer
+from canarium.engine.queue import WorkQueue
+from canarium.engine.store import Key, Store
+from canarium.kube import kinds
+from canarium.kube.api import Api
+from canarium.kube.faults import ApiError
+from canarium.kube.timing import Timing
+from canarium.render import workload
+
+log = logging.getLogger(__name__)
+_IDENTITY = ("name", "namespace", "uid", "resourceVersion")
+
+
+class Statuses:
+    """Replaces statuses by the version that was decided on, and posts Events."""
+
+    def __init__(
+        self, api: Api, store: Store, queue: WorkQueue[Key], timing: Timing, observer: Observer
+    ) -> None:
+        self._api, self._store, self._queue = api, store, queue
+        self._timing, self._observer = timing, observer
+
+    async def write(
+        self, key: Key, raw: dict[str, Any], status: dict[str, Any], events: Iterable[Event]
+    ) -> bool:
+        """Writes the status of `raw` if it is new, then Events. False: the parent has changed or
+        gone, nothing was written, and the key comes again. Raises ApiError.
+        """
+        if status != (raw.get("status") or {}) and not await self._replace(key, raw, status):
+            return False
+        for event in events:
+            await self._announce(key, raw, event)
+        return True
+
+    async def _announce(self, key: Key, raw: dict[str, Any], event: Event) -> None:
+        log.info("%s/%s: %s: %s", *key, event.reason, event.message)
+        at = stamp(self._timing.now())
+        body = workload.event(raw, event.kind, event.reason, event.message, at)
+        try:
+            await self._api.create(kinds.EVENTS, key[0], body)
+        except ApiError as error:
+            log.warning("%s/%s: no Event: %s", *key, error)
+
+    async def _replace(self, key: Key, raw: dict[str, Any], status: dict[str, Any]) -> bool:
+        meta = raw["metadata"]
+        body = {
+            "apiVersion": raw["apiVersion"],
+            "kind": raw["kind"],
+            "metadata": {field: meta[field] for field in _IDENTITY},
+            "status": status,
+        }
+        try:
+            answer = await self._api.replace(kinds.MODELS, *key, body, "status")
+        except ApiError as error:
+            if error.conflict:
+                await self._read_again(key, meta["uid"])
+                return False
+            if error.not_found:
+                self._store.parents.forget(*key, meta["uid"])
+                return False
+            raise
+        self._store.parents.observe(answer)
+        newest = status.get("history", [])[:1]
+        if newest and newest != (raw.get("status") or {}).get("history", [])[:1]:
+            self._observer.ended(newest[0]["outcome"])
+        return True
+
+    async def _read_again(self, key: Key, uid: str) -> None:
+        """Somebody changed the parent, or replaced it: what is now, read rather than waited for."""
+        try:
+            now = await self._api.get(kinds.MODELS, *key)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            self._store.parents.forget(*key, uid)
+            return
+        if now["metadata"]["uid"] != uid:
+            self._store.parents.forget(*key, uid)
+        self._store.parents.observe(now)
+        self._queue.add(key)

@@ -1,0 +1,124 @@
+"""When a model's status is told. What is in effect goes before what is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from canarium.core import unreadable
+from canarium.core.plan import Action, Event, Plan, Route, Weigh
+from canarium.engine.packing import opened, packed
+from canarium.engine.queue import Urgency, WorkQueue
+from canarium.engine.statuses import Statuses
+from canarium.engine.store import Key
+from canarium.kube.timing import Timing
+
+#: Counts of pods that are all that changed go with the next transition; without one they are told
+#: so long after they began to differ. That is how far the status may be behind the pods.
+_COUNTS_AFTER = 30.0
+#: A pod that is stuck is told of sooner.
+_STUCK_AFTER = 5.0
+#: So far may the status be behind what is in effect while more urgent keys wait.
+_TOLD_WITHIN = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    """What is in effect and not yet told of a model: packed, since there may be thousands."""
+
+    uid: str
+    since: float
+    status: bytes
+    events: tuple[Event, ...]
+
+
+class Telling:
+    """Tells now or later, and remembers what it has not told."""
+
+    def __init__(self, statuses: Statuses, queue: WorkQueue[Key], timing: Timing) -> None:
+        self._statuses, self._queue, self._timing = statuses, queue, timing
+        #: Since when nothing but counts of pods differs from the status.
+        self._behind: dict[Key, float] = {}
+        self._untold: dict[Key, _Untold] = {}
+
+    def forget(self, key: Key) -> None:
+        """The model is gone, or going."""
+        self._behind.pop(key, None)
+        self._untold.pop(key, None)
+
+    def in_effect(self, key: Key, told: dict[str, Any]) -> dict[str, Any]:
+        """The parent with the status as it would be if all were told. What is not is lost in a
+        crash, as it is in one between two writes (R18)."""
+        untold = self._untold.get(key)
+        if untold is None or untold.uid != told["metadata"]["uid"]:
+            self._untold.pop(key, None)
+            return told
+        return {**told, "status": opened(untold.status)}
+
+    async def leave(self, key: Key, told: dict[str, Any], text: str) -> None:
+        """Says that this operator does not understand the model; what was untold is void."""
+        self._untold.pop(key, None)
+        status = unreadable.told(told, text, self._timing.now())
+        if status != told.get("status"):
+            event = Event("Warning", unreadable.REASON, text)
+            await self._statuses.write(key, told, status, [event])
+
+    async def tell(
+        self, key: Key, told: dict[str, Any], raw: dict[str, Any], decision: Plan
+    ) -> None:
+        """Tells what was decided on `raw`, or later; `told` is the parent as it is stored."""
+        now = self._timing.clock()
+        status = self._worth_telling(key, raw, decision, now)
+        untold = self._untold.get(key)
+        events = (*untold.events, *decision.events) if untold else decision.events
+        if status == (told.get("status") or {}) and not events:
+            self._untold.pop(key, None)
+            return
+        before = (told.get("status") or {}).get("commands") or []
+        # Part of what a command did may be in the status alone (R16): that waits for nobody.
+        answered = (status.get("commands") or []) != before
+        later = None if answered else self._later(key, decision)
+        if later is not None:
+            since = untold.since if untold else now
+            self._untold[key] = _Untold(told["metadata"]["uid"], since, packed(status), events)
+            self._queue.add(key, later)
+            return
+        written = await self._statuses.write(key, told, status, events)
+        if written and status != (told.get("status") or {}):
+            self._behind.pop(key, None)
+        self._untold.pop(key, None)
+
+    def _worth_telling(
+        self, key: Key, raw: dict[str, Any], decision: Plan, now: float
+    ) -> dict[str, Any]:
+        """The status that was decided; the one before it while only counts have changed."""
+        status = decision.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if status == raw.get("status") or decision.pressing:
+            self._behind.pop(key, None)
+            return status
+        hold = decision.status.hold
+        patience = _STUCK_AFTER if hold and hold.pod else _COUNTS_AFTER
+        wait = self._behind.setdefault(key, now) + patience - now
+        if wait <= 0:
+            return status
+        self._queue.add_after(key, wait)
+        return raw.get("status") or {}
+
+    def _later(self, key: Key, decision: Plan) -> Urgency | None:
+        """How urgent it is to tell of a decision that is in effect; None: now.
+
+        When many models start at once, each has its children before the first of them is told of;
+        when many fail at once, each loses its traffic before that (R8).
+        """
+        untold = self._untold.get(key)
+        if untold and self._timing.clock() - untold.since > _TOLD_WITHIN:
+            return None
+        if any(takes_off(action) for action in decision.actions):
+            return Urgency.CHANGE if self._queue.waits(Urgency.FAULT) else None
+        crowded = self._queue.urgency(key) is Urgency.CHANGE and self._queue.waits(Urgency.CHANGE)
+        return Urgency.RESYNC if crowded else None
+
+
+def takes_off(action: Action) -> bool:
+    """Whether a failed version loses its traffic by it."""
+    return isinstance(action, Route | Weigh) and bool(action.quarantined)
