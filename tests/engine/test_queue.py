@@ -9,13 +9,7 @@ import pytest
 
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.kube.timing import Timing
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from standstill import Clock
 
 
 @pytest.fixture

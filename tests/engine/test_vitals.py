@@ -14,23 +14,7 @@ from canarium.engine.queue import Urgency
 from canarium.engine.vitals import stuck
 from canarium.health import probed
 from canarium.kube.timing import Timing
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Silent:
-    """An API server that never answers."""
-
-    def __getattr__(self, name: str) -> Any:
-        async def hang(*args: Any, **query: Any) -> Any:
-            await asyncio.Event().wait()
-
-        return hang
+from standstill import Clock, Silent
 
 
 @pytest.fixture

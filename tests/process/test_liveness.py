@@ -23,23 +23,7 @@ from canarium.kube.lease import Lease
 from canarium.kube.timing import Timing
 from canarium.settings import Settings
 from canarium.watching import Insights, Watching
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Silent:
-    """An API server that never answers."""
-
-    def __getattr__(self, name: str) -> Any:
-        async def hang(*args: Any, **query: Any) -> Any:
-            await asyncio.Event().wait()
-
-        return hang
+from standstill import Clock, Silent
 
 
 @pytest.fixture
