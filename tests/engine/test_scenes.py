@@ -34,6 +34,17 @@ def record(revision: str, server: dict[str, Any] | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def pod(name: str, more: dict[str, Any]) -> dict[str, Any]:
+    """A ready pod of revision `a`; `more` joins its metadata."""
+    meta = {"namespace": "risk", "name": name, "uid": name, "resourceVersion": "1",
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "labels": {labels.MODEL: "fraud", labels.REVISION: "a", labels.COLOR: "blue"},
+            **more}  # fmt: skip
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    status = {"conditions": [ready], "podIP": "10.0.0.1"}
+    return {"metadata": meta, "spec": {"containers": []}, "status": status}
+
+
 def counting(name: str, **more: Any) -> dict[str, Any]:
     return {"image": "x", "metrics": {"requests": {"names": [name]}}, **more}
 
@@ -67,3 +78,14 @@ def test_record_without_its_server_is_measured_by_the_runtime_of_today() -> None
     broken = scene(store_of({"name": "no-such"}, record("a", None)), KEY)
     assert broken is not None
     assert broken.server("a").metrics.requests is None
+
+
+@rule("R25")
+def test_pod_that_was_asked_to_end_is_neither_asked_nor_standing() -> None:
+    store = store_of(counting("x"))
+    for name, more in (("stays", {}), ("goes", {"deletionTimestamp": "2026-01-01T00:00:00Z"})):
+        store.caches[kinds.PODS].observe(pod(name, more))
+    found = scene(store, KEY)
+    assert found is not None
+    assert [target.pod for target in found.targets("a")] == ["stays"]
+    assert found.standing == {"stays"}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web as server
 
 from canarium.api.model import Rollout
 from canarium.api.smoke import SmokeTest
@@ -38,7 +39,8 @@ class Fake:
         self.rollout: Rollout | None = Rollout.model_validate(
             {"analysis": {"interval": "1s", "checks": [{"name": "e", "metric": "ErrorRate"}]}}
         )
-        self._place = Place(Target("pod-a", "127.0.0.1", served.port))
+        self.pods = ["pod-a"]
+        self._port = served.port
 
     async def get(self, *_: Any) -> dict[str, Any]:
         if self.bodies is None:
@@ -46,8 +48,11 @@ class Fake:
         return {"data": self.bodies}
 
     def scene(self, key: tuple[str, str]) -> Scene | None:
-        pods = {"r": (self._place,)}
-        return Scene(*key, self.rollout, pods=pods) if self.rollout else None
+        places = tuple(Place(Target(name, "127.0.0.1", self._port)) for name in self.pods)
+        standing = frozenset(self.pods)
+        if self.rollout is None:
+            return None
+        return Scene(*key, self.rollout, pods={"r": places}, standing=standing)
 
     async def sleep(self, seconds: float) -> None:
         self.naps += 1
@@ -94,6 +99,35 @@ async def test_test_without_its_body_is_told_once_and_done_when_the_body_comes(
     fake.bodies = {"one": '{"n": 1}'}
     await fake.until(lambda: signals.facts(KEY)[0] == SmokeReport("r", True, asked=1))
     assert served.requests == [("POST", "/predict", b'{"n": 1}')]
+
+
+@rule("R4", "R25")
+async def test_pod_that_is_drained_during_its_test_is_not_held_against_its_version(
+    fake: Fake, signals: Signals, served: Served
+) -> None:
+    async def drained(request: server.Request) -> server.Response:
+        fake.pods = ["pod-b"]
+        served.says("well")
+        return server.Response(status=503)
+
+    served.handler = drained
+    signals.want(KEY, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
+    await fake.until(lambda: signals.facts(KEY)[0] is not None)
+    assert signals.facts(KEY)[0] == SmokeReport("r", True, asked=1)
+    assert len(served.requests) == 2, "the pod that came in its place was asked"
+
+
+@rule("R4", "R7")
+async def test_pod_that_stands_and_fails_its_test_is_the_version_s_fault(
+    fake: Fake, signals: Signals, served: Served
+) -> None:
+    served.says("ill", status=503)
+    signals.want(KEY, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
+    await fake.until(lambda: signals.facts(KEY)[0] is not None)
+    report, _ = signals.facts(KEY)
+    assert report is not None
+    assert (report.passed, report.pod) == (False, "pod-a")
+    assert fake.wakes == [True]
 
 
 @rule("R17")

@@ -32,7 +32,8 @@ def scene(store: Store, key: Key) -> Scene | None:
         return None
     ports = {c.fact.revision: _port(unpacked(c)) for c in store.children(kinds.DEPLOYMENTS, key)}
     pods: dict[str, list[Place]] = {}
-    for pod in sorted((c.fact for c in store.children(kinds.PODS, key)), key=_name):
+    everyone = sorted((c.fact for c in store.children(kinds.PODS, key)), key=_name)
+    for pod in everyone:
         if pod.serves and pod.address:
             target = Target(pod.name, pod.address, ports.get(pod.revision, 8080))
             pods.setdefault(pod.revision, []).append(Place(target, _incarnation(pod)))
@@ -42,6 +43,7 @@ def scene(store: Store, key: Key) -> Scene | None:
         rollout=spec.rollout,
         servers=_servers(store, key, raw["spec"]),
         pods={revision: tuple(places) for revision, places in pods.items()},
+        standing=frozenset(pod.name for pod in everyone if not pod.terminating),
     )
 
 

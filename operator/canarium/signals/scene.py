@@ -27,7 +27,8 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One model at one moment. `pods` has the ready pods of each revision.
+    """One model at one moment. `pods` has the ready pods of each revision, `standing` the names
+    of all that nobody has asked to end.
 
     `servers` is by revision, as each was made: two may come from runtimes that name things
     differently, and a runtime that is edited later changes no pod (R1).
@@ -38,6 +39,7 @@ class Scene:
     rollout: Rollout
     servers: dict[str, Server] = field(default_factory=dict)
     pods: dict[str, tuple[Place, ...]] = field(default_factory=dict)
+    standing: frozenset[str] = frozenset()
 
     def server(self, revision: str) -> Server:
         return self.servers.get(revision, Server())

@@ -125,12 +125,20 @@ class Signals:
                 # Their readiness was lost meanwhile: the next decision asks again.
                 return
             report = await self._tested(key, scene, known.tests, revision)
+            if report.pod and self._left(key, report.pod):
+                # A pod that was drained during its test says nothing about its version (R25).
+                continue
             if report != known.report:
                 known.report = report
                 self._wake(key, not report.passed and not report.unusable)
             if not report.unusable:
                 return
             await self._timing.sleep(_AGAIN)
+
+    def _left(self, key: Key, pod: str) -> bool:
+        """Whether the pod has gone, or was asked to."""
+        scene = self._scene(key)
+        return scene is None or pod not in scene.standing
 
     async def _tested(
         self, key: Key, scene: Scene, tests: tuple[SmokeTest, ...], revision: str
