@@ -257,6 +257,20 @@ def test_route_that_somebody_deletes_mid_rollout_comes_back_and_the_steps_begin_
     assert cluster.weights()["2"] == 100
 
 
+@rule("R0", "R23")
+def test_without_their_route_callers_are_not_sent_to_a_stable_that_has_no_pod() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 25)
+    assert cluster.service is not None
+    cluster.service = replace(cluster.service, color="")
+    cluster.route = None
+    cluster.crash("1")
+    cluster.annotations["abort"] = f"{cluster.revision('2')}/one"
+    cluster.run(1)
+    assert cluster.serving() == {"2": 1}
+
+
 @rule("R10")
 def test_new_spec_mid_rollout_takes_the_old_candidate_off_first() -> None:
     cluster = live()

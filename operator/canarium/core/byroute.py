@@ -162,6 +162,8 @@ class ByRoute:
         return not busy and not route.direct and self._settled(s) and self._left(s) <= 0
 
     def may_return(self, s: Situation) -> bool:
+        if self._route(s) is None:
+            return safe_to_select(s.stable_color, s.observed)  # Callers inside are all there are.
         wanted = self._all_on_stable(s)
         return wanted is None or self._given_safely(s, wanted)
 
