@@ -13,7 +13,8 @@ import pytest
 import pytest_asyncio
 
 from api.conftest import SHORT_LEASE, Cluster, Operator
-from canarium.kube.kinds import LEASES
+from api.stories import touched
+from canarium.kube.kinds import DEPLOYMENTS, LEASES
 
 
 async def until(true: Any, seconds: float = 90) -> None:
@@ -52,6 +53,25 @@ class Pair:
             if f"({identity})" in e["userAgent"] and e["objectRef"]["resource"] != "leases"
         ]
 
+    async def alone(self, but: str) -> None:
+        """Waits until one Deployment is left, and not the one of the name `but`."""
+        names = [but]
+        async with asyncio.timeout(30):
+            while len(names) != 1 or but in names:
+                await asyncio.sleep(0.1)
+                found = await self.cluster.children(DEPLOYMENTS)
+                names = [d["metadata"]["name"] for d in found]
+
+    async def serving(self) -> str:
+        """The name of the only Deployment that there is."""
+        (found,) = await self.cluster.children(DEPLOYMENTS)
+        return str(found["metadata"]["name"])
+
+    def deeds(self, deployment: str) -> set[tuple[str, str]]:
+        """What either operator did to a Deployment that was there: verb and subresource."""
+        done = touched(self.cluster.plane)[self.cluster.namespace]
+        return {(verb, part) for verb, name, part in done if name == deployment} - {("create", "")}
+
 
 #: So long that nobody can have waited for its end.
 LONG_LEASE = ("--lease-duration=300", "--lease-renew=200", "--lease-retry=0.3")
@@ -82,6 +102,7 @@ async def test_a_killed_leader_is_replaced_within_the_lease_and_its_work_goes_on
 ) -> None:
     pair.cluster.apply("1")
     await pair.cluster.phase("Ready", "1")
+    first = await pair.serving()
     pair.cluster.apply("2")
     await pair.cluster.until(lambda s: (s.get("weight") or 0) >= 25)
     pair.first.stop(signal.SIGKILL)
@@ -89,6 +110,9 @@ async def test_a_killed_leader_is_replaced_within_the_lease_and_its_work_goes_on
     # is for a machine under load.
     await until(lambda: pair.second.said("leading"), seconds=15)
     await pair.cluster.phase("Ready", "2", seconds=60)
+    await pair.alone(but=first)
+    assert pair.deeds(first) == {("delete", "")}, "what served was not touched before its end"
+    assert pair.deeds(await pair.serving()) == {("patch", "scale")}
 
 
 async def test_a_leader_that_was_stopped_for_too_long_writes_nothing_more_and_exits(
@@ -97,7 +121,7 @@ async def test_a_leader_that_was_stopped_for_too_long_writes_nothing_more_and_ex
     cluster = pair.cluster
     cluster.apply("1")
     await cluster.phase("Ready", "1")
-    old = await pair.holder()
+    old, first = await pair.holder(), await pair.serving()
     # In the middle of a rollout, with writes due at every moment.
     cluster.apply("2")
     await cluster.until(lambda s: (s.get("weight") or 0) >= 25)
@@ -111,3 +135,5 @@ async def test_a_leader_that_was_stopped_for_too_long_writes_nothing_more_and_ex
     await until(lambda: pair.first.exit_code is not None)
     await cluster.phase("Ready", "3", seconds=60)
     assert max(pair.writes(old)) < min(pair.writes(new)), json.dumps(pair.writes(old)[-3:])
+    await pair.alone(but=first)
+    assert pair.deeds(first) == {("delete", "")}, "what served was not touched before its end"
