@@ -16,6 +16,7 @@ from typing import Any
 from canarium.api.defaults import Settings, settings_of
 from canarium.api.model import Spec
 from canarium.core.byroute import ByRoute
+from canarium.core.phases import TABLE
 from canarium.core.traffic import needed
 from canarium.kube import kinds
 from canarium.render import labels
@@ -28,6 +29,7 @@ from simulation.telling import untold
 from simulation.world import KEY, World, revision_of
 
 _REMEMBERED = 90.0
+_AFTER = {row.phase: row.then_to for row in TABLE}
 _VERDICT = "canarium.dev/verdict"
 
 
@@ -46,6 +48,8 @@ class Witness:
     staleness: float = 0.0
     #: Revisions that must not get traffic: failed, and not retried (R9).
     latched: set[str] = field(default_factory=set)
+    #: Whether somebody else has edited what is the operator's.
+    meddled: bool = False
     violations: list[str] = field(default_factory=list)
     writes: int = 0
     #: Whether there was ever a route: then colours are not what keeps versions apart.
@@ -123,7 +127,15 @@ class Witness:
             self.routed = self.routed or bool(write.after["status"].get("route"))
             before = (write.before or {}).get("status") or {}
             self._weight(write.after["status"], before)
+            self._follows(write.after["status"], before)
             routing.check_claim(self, write.after["status"], before)
+
+    def _follows(self, status: Object, before: Object) -> None:
+        """The table says which phase may come after which while the spec stays as it is."""
+        same = status.get("observedGeneration") == before.get("observedGeneration")
+        old, new = before.get("phase"), status["phase"]
+        if same and not self.meddled and old in _AFTER and new not in (old, *_AFTER[old]):
+            self.broken("table", f"{new} comes after {old}")
 
     def _weight(self, status: Object, before: Object) -> None:
         """R5: a weight that is claimed had its pods."""
@@ -303,6 +315,7 @@ class Witness:
     def forgive(self) -> None:
         """After a tampering: what the cluster has no trace of any more, nobody can know."""
         self.latched &= self.evidence()
+        self.meddled = True
 
     def _settings(self) -> Settings:
         return settings_of(Spec.model_validate(self.world.model()["spec"]))
