@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from sys import intern
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -21,6 +22,8 @@ from canarium.render.fetching import PIN_KEY
 
 F = TypeVar("F")
 Raw = dict[str, Any]
+#: A record's identity: its digest is what is compared.
+_UNKEPT: Raw = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,14 @@ class Child(Generic[F]):
 def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> Child[F]:
     meta = raw["metadata"]
     owner = next((o["uid"] for o in meta.get("ownerReferences", ()) if o.get("controller")), None)
+    # What the children of a model have in common is kept once.
     return Child(
-        namespace=meta.get("namespace", ""),
+        namespace=intern(meta.get("namespace", "")),
         name=meta["name"],
         uid=meta["uid"],
         version=int(meta["resourceVersion"]),
-        model=model or meta.get("labels", {}).get(labels.MODEL, ""),
-        owner=owner,
+        model=intern(model or meta.get("labels", {}).get(labels.MODEL, "")),
+        owner=intern(owner) if owner else None,
         fact=fact,
         content=packed(content) if content is not None else b"",
     )
@@ -90,7 +94,7 @@ def record(raw: Raw) -> Child[Record]:
         number=raw.get("revision", 0),
         algorithm=algorithm,
         digest=digest,
-        identity={},
+        identity=_UNKEPT,
         version=model.get("version"),
         promoted_at=notes.get(f"{GROUP}/promoted-at"),
         verdict=notes.get(f"{GROUP}/verdict"),

@@ -5,7 +5,6 @@ A parent's children are found by the model label, which a Service's EndpointSlic
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -49,8 +48,9 @@ class Store:
         #: Called with the kind of each route that a model asks for or has.
         self.wants: Callable[[Resource], None] = _nobody
         self.parents: Cache[Parent] = Cache(parents.parent, self._parent_changed)
-        self._children: dict[Resource, dict[Key, dict[str, Child[Any]]]] = {
-            resource: defaultdict(dict) for resource in _PROJECTIONS
+        #: Tuples: there is one for each kind and model, and a dict takes five times as much.
+        self._children: dict[Resource, dict[Key, tuple[Child[Any], ...]]] = {
+            resource: {} for resource in _PROJECTIONS
         }
         self.runtimes = Runtimes(self._runtime_changed)
         self.gateways = Gateways(self._gateway_changed)
@@ -94,8 +94,8 @@ class Store:
         """The runtime that the spec of `key` means now."""
         return self.runtimes.meant(key[0], self.parents.items[key].raw.get("spec") or {})
 
-    def children(self, resource: Resource, key: Key) -> list[Child[Any]]:
-        return list(self._children[resource].get(key, {}).values())
+    def children(self, resource: Resource, key: Key) -> tuple[Child[Any], ...]:
+        return self._children[resource].get(key, ())
 
     def observed(self, key: Key, rejection: Rejection | None) -> Observed:
         """The facts of one parent; what is not controlled by it counts as foreign (R24)."""
@@ -146,23 +146,20 @@ class Store:
         index = self._children[resource]
 
         def changed(old: Child[Any] | None, new: Child[Any] | None) -> None:
-            if old and (new is None or new.model != old.model):
-                self._unindex(index, old)
-            if new:
-                index[new.namespace, new.model][new.name] = new
+            concerned = {(c.namespace, c.model) for c in (old, new) if c}
+            for key in concerned:
+                others = [c for c in index.get(key, ()) if old is None or c.name != old.name]
+                mine = [new] if new and (new.namespace, new.model) == key else []
+                if others or mine:
+                    index[key] = (*others, *mine)
+                else:
+                    index.pop(key, None)
             urgency = _urgency(old, new)
-            for key in {(c.namespace, c.model) for c in (old, new) if c}:
+            for key in concerned:
                 if key in self.parents.items:
                     self._wake(key, urgency)
 
         return changed
-
-    @staticmethod
-    def _unindex(index: dict[Key, dict[str, Child[Any]]], gone: Child[Any]) -> None:
-        key = (gone.namespace, gone.model)
-        index[key].pop(gone.name, None)
-        if not index[key]:
-            del index[key]
 
 
 def _nobody(resource: Resource) -> None:
