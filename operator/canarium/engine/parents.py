@@ -10,10 +10,11 @@ from typing import Any
 import orjson
 
 from canarium import GROUP
-from canarium.engine.packing import opened, packed
+from canarium.engine.packing import Packing
 from canarium.engine.routes import ROUTES, wanted_kind
 
 Raw = dict[str, Any]
+_MODELS = Packing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Parent:
 @lru_cache(maxsize=16)
 def _raw(content: bytes) -> Raw:
     """For as many as are decided on at a time, each of which asks several times."""
-    found: Raw = opened(content)
+    found: Raw = _MODELS.opened(content)
     return found
 
 
@@ -66,7 +67,7 @@ def parent(raw: Raw) -> Parent:
         told=_hash(status),
         phase=status.get("phase", "Pending"),
         routes=tuple(kind for kind in ROUTES if kind in kinds),
-        content=packed(kept),
+        content=_MODELS.packed(kept),
         applied=_applied(meta.get("managedFields") or ()),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,13 +16,15 @@ from canarium.core.health import FETCHER
 from canarium.core.observed import Autoscaler, Container, Deployment, Pod, Service
 from canarium.core.revision import Record, sealed, whole
 from canarium.core.routes import Backend
-from canarium.engine.packing import opened, packed
+from canarium.engine.packing import Packing
 from canarium.render import labels
 from canarium.render.catalog import Runtime
 from canarium.render.fetching import PIN_KEY
 
 F = TypeVar("F")
 Raw = dict[str, Any]
+#: By the type of their facts, which is one for each kind of object.
+_PACKINGS: defaultdict[type, Packing] = defaultdict(Packing)
 #: A record's identity: its digest is what is compared.
 _UNKEPT: Raw = {}
 
@@ -56,13 +59,13 @@ def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> C
         model=intern(model or meta.get("labels", {}).get(labels.MODEL, "")),
         owner=intern(owner) if owner else None,
         fact=fact,
-        content=packed(content) if content is not None else b"",
+        content=_PACKINGS[type(fact)].packed(content) if content is not None else b"",
     )
 
 
 def unpacked(child: Child[Any]) -> Any:
     """The live content that `child` keeps for the gate."""
-    return opened(child.content)
+    return _PACKINGS[type(child.fact)].opened(child.content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from canarium.core import unreadable
 from canarium.core.plan import Action, Event, Plan, Route, Weigh
-from canarium.engine.packing import opened, packed
+from canarium.engine.packing import Packing
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.statuses import Statuses
 from canarium.engine.store import Key
@@ -40,6 +40,7 @@ class Telling:
         #: Since when nothing but counts of pods differs from the status.
         self._behind: dict[Key, float] = {}
         self._untold: dict[Key, _Untold] = {}
+        self._packing = Packing()
 
     def forget(self, key: Key) -> None:
         """The model is gone, or going."""
@@ -53,7 +54,7 @@ class Telling:
         if untold is None or untold.uid != told["metadata"]["uid"]:
             self._untold.pop(key, None)
             return told
-        return {**told, "status": opened(untold.status)}
+        return {**told, "status": self._packing.opened(untold.status)}
 
     async def leave(self, key: Key, told: dict[str, Any], text: str) -> None:
         """Says that this operator does not understand the model; what was untold is void."""
@@ -80,7 +81,8 @@ class Telling:
         later = None if answered else self._later(key, decision)
         if later is not None:
             since = untold.since if untold else now
-            self._untold[key] = _Untold(told["metadata"]["uid"], since, packed(status), events)
+            content = self._packing.packed(status)
+            self._untold[key] = _Untold(told["metadata"]["uid"], since, content, events)
             self._queue.add(key, later)
             return
         written = await self._statuses.write(key, told, status, events)
