@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import stat
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -129,6 +131,17 @@ def test_what_is_no_archive_says_so(tmp_path: Path, kind: str) -> None:
     assert refused.value.reason == "CorruptArtifact"
 
 
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.XHDTYPE])
+def test_an_entry_of_less_than_no_bytes_is_corrupt(tmp_path: Path, kind: bytes) -> None:
+    info = tarfile.TarInfo("f")
+    info.type, info.size = kind, -2 * tarfile.BLOCKSIZE
+    path = tmp_path / "a.tar"
+    path.write_bytes(info.tobuf(tarfile.GNU_FORMAT) * 2 + bytes(4 * tarfile.BLOCKSIZE))
+    with pytest.raises(Fault) as refused:
+        unpack(path, "tar", tmp_path / "tree")
+    assert refused.value.reason == "CorruptArtifact"
+
+
 @pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
 def test_an_archive_that_was_cut_off_is_corrupt(tmp_path: Path, mode: str) -> None:
     path = tar(tmp_path / "a", entry("model", os.urandom(1 << 16)), mode=mode)
@@ -157,3 +170,86 @@ def test_an_upper_layer_removes_what_its_whiteouts_name(tmp_path: Path) -> None:
     unpack(lower, "tar", root, layered=True)
     unpack(upper, "tar", root, layered=True)
     assert {str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()} == {"m/b", "n/d"}
+
+
+#: Bytes in headers that are one block too many for a pod; the archive itself stays small.
+HEADER = 24 << 20
+
+
+def _pax(value: bytes) -> bytes:
+    """A pax header for the next entry, and the bytes in it."""
+    record = b"comment=" + value + b"\n"
+    length = len(record) + 1
+    while len(b"%d" % length) + 1 + len(record) != length:
+        length = len(b"%d" % length) + 1 + len(record)
+    body = b"%d " % length + record
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = tarfile.XHDTYPE, len(body)
+    return info.tobuf(tarfile.USTAR_FORMAT) + body + bytes(-len(body) % tarfile.BLOCKSIZE)
+
+
+def _long_name(size: int) -> bytes:
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, size
+    return info.tobuf(tarfile.GNU_FORMAT) + b"n" * size + bytes(-size % tarfile.BLOCKSIZE)
+
+
+HEADERS = {
+    "one large pax header": lambda: _pax(b"c" * HEADER),
+    "one long name": lambda: _long_name(HEADER),
+    "a chain of pax headers": lambda: _pax(b"c" * (HEADER >> 6)) * 64,
+}
+
+
+@pytest.mark.parametrize("kind", HEADERS)
+def test_a_bomb_in_the_headers_is_stopped_before_it_is_in_memory(tmp_path: Path, kind: str) -> None:
+    whole = HEADERS[kind]() + entry("f")[0].tobuf() + bytes(4 * tarfile.BLOCKSIZE)
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(whole))
+    del whole
+    tracemalloc.start()
+    try:
+        with pytest.raises(Fault, match="header") as refused:
+            unpack(path, "tar", tmp_path / "tree")
+        assert tracemalloc.get_traced_memory()[1] < HEADER / 2
+    finally:
+        tracemalloc.stop()
+    assert refused.value.reason == "UnsafeArchive"
+
+
+def test_headers_of_all_entries_are_not_kept(tmp_path: Path) -> None:
+    one = _pax(b"c" * (HEADER >> 6)) + entry("f", b"")[0].tobuf()
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(one * 64 + bytes(4 * tarfile.BLOCKSIZE)))
+    del one
+    tracemalloc.start()
+    try:
+        unpack(path, "tar", tmp_path / "tree")
+        assert tracemalloc.get_traced_memory()[1] < HEADER / 2
+    finally:
+        tracemalloc.stop()
+
+
+def test_bytes_that_no_file_gets_count_as_well(tmp_path: Path) -> None:
+    one = _pax(b"c" * 100_000) + entry("f", b"")[0].tobuf()
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(one * 64 + bytes(4 * tarfile.BLOCKSIZE)))
+    with pytest.raises(Fault, match="bomb"):
+        unpack(path, "tar", tmp_path / "tree", Limits(ratio=10, floor=1 << 20))
+
+
+def test_a_zips_list_of_entries_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for i in range(1000):
+            info = zipfile.ZipInfo(f"f{i}")
+            info.comment = b"c" * 60_000
+            archive.writestr(info, b"")
+    tracemalloc.start()
+    try:
+        with pytest.raises(Fault) as refused:
+            unpack(path, "zip", tmp_path / "tree")
+        assert tracemalloc.get_traced_memory()[1] < HEADER / 2
+    finally:
+        tracemalloc.stop()
+    assert refused.value.reason == "UnsafeArchive"

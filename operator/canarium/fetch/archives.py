@@ -7,7 +7,6 @@ are then looked at as the kernel resolves them.
 
 from __future__ import annotations
 
-import bz2
 import lzma
 import os
 import shutil
@@ -15,12 +14,12 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from canarium.fetch.bounded import ZipBytes, tar_entries
 from canarium.fetch.faults import Fault
 from canarium.fetch.names import inside, safe
 
@@ -64,6 +63,13 @@ class _Writing:
             text = f"the archive has more than {self.limits.entries} entries"
             raise Fault(_REASON, text)
 
+    def grown(self, size: int) -> None:
+        """To be told how many bytes the archive has become, written or not."""
+        if size > self._most:
+            packed = self.archive.stat().st_size
+            text = f"the archive of {packed} bytes unpacks to more than {self._most}"
+            raise Fault(_REASON, f"{text}: it looks like a bomb")
+
     def folder(self, name: str) -> None:
         try:
             (self.root / name).mkdir(parents=True, exist_ok=True)
@@ -83,10 +89,7 @@ class _Writing:
         with os.fdopen(os.open(path, flags, 0o644), "wb") as target:
             while block := content.read(_BLOCK):
                 self.size += len(block)
-                if self.size > self._most:
-                    packed = self.archive.stat().st_size
-                    text = f"the archive of {packed} bytes unpacks to more than {self._most}"
-                    raise Fault(_REASON, f"{text}: it looks like a bomb")
+                self.grown(self.size)
                 target.write(block)
                 self.told(len(block))
 
@@ -178,7 +181,7 @@ def _broken(error: Exception) -> bool:
 
 
 def _zip(writing: _Writing) -> None:
-    with zipfile.ZipFile(writing.archive) as archive:
+    with ZipBytes(writing.archive) as raw, zipfile.ZipFile(raw) as archive:
         for info in archive.infolist():
             writing.admit()
             mode = info.external_attr >> 16
@@ -197,8 +200,8 @@ def _zip(writing: _Writing) -> None:
 
 
 def _tar(writing: _Writing, layered: bool) -> None:
-    with _opened(writing.archive) as archive:
-        for member in archive:
+    with tar_entries(writing.archive, writing.grown) as (archive, entries):
+        for member in entries:
             writing.admit()
             if member.isdir() and not member.name.strip("/."):
                 continue
@@ -224,28 +227,3 @@ def _tar(writing: _Writing, layered: bool) -> None:
                 writing.hardlink(name, safe(plain, reason=_REASON))
             else:
                 raise Fault(_REASON, f"{name!r} is neither a file, a folder nor a link")
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tarfile.TarFile]:
-    """A tar by its first bytes, whatever its name says; zstd by the library that has it."""
-    with path.open("rb") as head:
-        magic = head.read(6)
-    with _decompressed(path, magic) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-        yield archive
-
-
-def _decompressed(path: Path, magic: bytes) -> Any:
-    if magic.startswith(b"\x1f\x8b"):
-        import gzip
-
-        return gzip.open(path, "rb")
-    if magic.startswith(b"BZh"):
-        return bz2.open(path, "rb")
-    if magic.startswith(b"\xfd7zXZ"):
-        return lzma.open(path, "rb")
-    if magic.startswith(b"\x28\xb5\x2f\xfd"):
-        from backports import zstd
-
-        return zstd.open(path, "rb")
-    return path.open("rb")
