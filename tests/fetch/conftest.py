@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class Fetcher:
         *options: str,
         secret: dict[str, str] | None = None,
         around: dict[str, str] | None = None,
+        before: Iterable[str] = (),
     ) -> subprocess.Popen[str]:
         environment = {
             "PYTHONPATH": str(ROOT / "operator"),
@@ -71,7 +72,7 @@ class Fetcher:
             **(around or {}),
         }
         return subprocess.Popen(
-            self.command(uri, *options),
+            [*before, *self.command(uri, *options)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -90,12 +91,13 @@ class Fetcher:
         *options: str,
         secret: dict[str, str] | None = None,
         around: dict[str, str] | None = None,
+        before: Iterable[str] = (),
     ) -> Outcome:
         """A fetch with two seconds of patience, unless `options` say otherwise; `around` is what
-        the platform puts into its environment.
+        the platform puts into its environment, `before` a program that starts it.
         """
-        process = self.start(uri, "--patience", "2", *options, secret=secret, around=around)
-        return self.end(process)
+        words = (uri, "--patience", "2", *options)
+        return self.end(self.start(*words, secret=secret, around=around, before=before))
 
     def files(self) -> dict[str, bytes]:
         return {

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from canarium.fetch import command
 from fetch.conftest import Fetcher
 
 URI = "pvc://models/fraud"
@@ -33,3 +41,56 @@ def test_what_a_claim_has_not_is_said(fetcher: Fetcher) -> None:
     file = fetcher.run(URI, "--in-place")
     assert (file.code, file.reason) == (10, "InvalidUri"), file.output
     assert "name its folder" in file.report["message"]
+
+
+def without_rights() -> list[str]:
+    """What a command is begun with so that modes count for it, as in a pod, though we be root."""
+    dropped = "-dac_override,-dac_read_search"
+    return (
+        ["setpriv", "--bounding-set", dropped, "--inh-caps", dropped] if os.geteuid() == 0 else []
+    )
+
+
+def test_what_a_file_system_puts_at_a_claims_root_is_passed_over(fetcher: Fetcher) -> None:
+    fetcher.target.mkdir()
+    (fetcher.target / "weights").write_bytes(b"w")
+    alone = fetcher.run("pvc://models", "--in-place")
+    (fetcher.target / "lost+found").mkdir(mode=0)
+    done = fetcher.run("pvc://models", "--in-place", before=without_rights())
+    assert (done.code, done.digest) == (0, alone.digest), done.output
+    # What can be read is served too, and so it counts.
+    (fetcher.target / "lost+found").chmod(0o755)
+    (fetcher.target / "lost+found" / "#12").write_bytes(b"found")
+    other = fetcher.run("pvc://models", "--in-place", before=without_rights())
+    assert (other.code, other.report["files"]) == (0, 2), other.output
+
+
+@pytest.mark.parametrize("name", ["weights", "sub", "sub/lost+found"])
+def test_what_may_not_be_read_on_a_claim_names_whose_rights_are_missing(
+    fetcher: Fetcher, name: str
+) -> None:
+    (fetcher.target / "sub" / "lost+found").mkdir(parents=True)
+    (fetcher.target / "weights").write_bytes(b"w")
+    (fetcher.target / name).chmod(0)
+    done = fetcher.run(URI, "--in-place", before=without_rights())
+    (fetcher.target / name).chmod(0o755)
+    assert (done.code, done.reason) == (10, "AccessDenied"), done.output
+    for word in (name, f"user {os.geteuid()}", "spec.pod.runAsUser", "spec.pod.fsGroup"):
+        assert word in done.report["message"]
+    assert "Secret" not in done.report["message"]
+
+
+def test_a_volume_that_does_not_answer_is_no_fault_of_the_fetcher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stale(_: object) -> None:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(tmp_path / "weights"))
+
+    monkeypatch.setattr(os, "scandir", stale)
+    parser = argparse.ArgumentParser()
+    command.arguments(parser)
+    words = [URI, str(tmp_path), "--in-place"]
+    assert command.main(parser.parse_args(words), {}) == 11
+    said = capsys.readouterr().err
+    assert "SourceUnavailable" in said
+    assert "weights" in said

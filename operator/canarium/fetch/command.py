@@ -22,6 +22,7 @@ from canarium.fetch.place import Place
 from canarium.fetch.progress import Progress, amount
 from canarium.fetch.report import Fetched
 from canarium.fetch.source import Source
+from canarium.fetch.volumes import mounted
 
 _PIN = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -131,13 +132,8 @@ def _peak() -> int:
 
 
 def _in_place(wanted: Wanted, address: Address, say: Callable[[str], None]) -> Fetched:
-    if not wanted.target.exists():
-        raise Fault("NotFound", f"{address} is not there")
-    if not wanted.target.is_dir():
-        text = f"{address} is a file, and a volume is mounted as a folder: name its folder"
-        raise Fault("InvalidUri", text)
     # A large claim takes minutes to read, and nothing else would tell of it.
-    summary = of_tree(wanted.target, Progress("checked", None, say).add)
+    summary = mounted(wanted.target, address, Progress("checked", None, say).add)
     _whole(summary, address)
     _verified(wanted, summary.digest, None)
     return Fetched(summary.digest, summary.files, summary.size)

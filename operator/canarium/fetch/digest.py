@@ -21,6 +21,8 @@ from canarium.fetch.names import safe
 
 PATTERN = re.compile(r"sha256:[0-9a-f]{64}")
 _BLOCK = 1 << 20
+#: What a file system keeps at its root for its own repairs, as a rule for root alone.
+_FOUND = "lost+found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ def _files(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
             if not os.path.exists(real):
                 raise Fault("CorruptArtifact", f"{name!r} is a link to nothing")
             yield name, path
+        elif name == _FOUND and not os.access(path, os.R_OK | os.X_OK):
+            continue
         elif stat.S_ISDIR(mode):
             yield from _files(path, root)
         elif stat.S_ISREG(mode):

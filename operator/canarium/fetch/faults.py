@@ -43,18 +43,23 @@ class Exit(IntEnum):
 
 
 class Fault(Exception):
-    """A fetch that cannot go on. `reason` is a key of ADVICE; `passing`: it may succeed later."""
+    """A fetch that cannot go on. `reason` is a key of ADVICE, which `advice` replaces where it
+    knows better; `passing`: it may succeed later.
+    """
 
-    def __init__(self, reason: str, text: str, *, passing: bool = False) -> None:
+    def __init__(
+        self, reason: str, text: str, *, advice: str | None = None, passing: bool = False
+    ) -> None:
         super().__init__(text)
         self.reason = reason
         self.text = text
+        self.advice = advice or ADVICE[reason]
         self.passing = passing
 
     @property
     def sentence(self) -> str:
         """What happened and what to do."""
-        return f"{self.text}; {ADVICE[self.reason]}"
+        return f"{self.text}; {self.advice}"
 
     @property
     def exit_code(self) -> Exit:

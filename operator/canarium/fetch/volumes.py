@@ -1,0 +1,48 @@
+"""Models on volumes of the pod: a folder is checked where it is, one file of a claim is copied."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from canarium.api.uri import Address
+from canarium.fetch.digest import Summary, of_tree
+from canarium.fetch.faults import Fault
+
+
+def mounted(target: Path, address: Address, told: Callable[[int], None]) -> Summary:
+    """The summary of the folder that is mounted at `target`. Raises Fault."""
+    with readable(target, address):
+        if not target.exists():
+            raise Fault("NotFound", f"{address} is not there")
+        if not target.is_dir():
+            text = f"{address} is a file, and a volume is mounted as a folder: name its folder"
+            raise Fault("InvalidUri", text)
+        return of_tree(target, told)
+
+
+@contextmanager
+def readable(root: Path, address: Address) -> Iterator[None]:
+    """What a volume answers to a reader, as Faults. Raises Fault."""
+    try:
+        yield
+    except OSError as error:
+        name = os.path.relpath(error.filename, root) if error.filename else "."
+        what = f"{address}{'' if name == '.' else f': {name}'}"
+        if isinstance(error, PermissionError):
+            raise Fault(
+                "AccessDenied",
+                f"{what} may not be read by user {os.geteuid()}",
+                advice="set spec.pod.runAsUser or spec.pod.fsGroup to a user or a group that may "
+                "read it, change its mode, or name a folder beside it",
+            ) from error
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise Fault("SourceChanged", f"{what} went away while it was read") from error
+        raise Fault(
+            "SourceUnavailable",
+            f"{what} cannot be read: {error.strerror}",
+            advice="check the volume, and the node that has mounted it",
+            passing=True,
+        ) from error
