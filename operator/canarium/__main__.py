@@ -71,6 +71,12 @@ def main() -> int:
         action="store_true",
         help="mount oci:// models as image volumes, where every node's runtime can",
     )
+    run.add_argument(
+        "--fetch-reserve",
+        type=int,
+        metavar="PERCENT",
+        help="of a node's disk, left free by fetches; default 10, as the kubelet's own bound",
+    )
     run.add_argument("--log-level", default="INFO")
     fetching = commands.add_parser("fetch", help="bring a model to a folder and check it")
     fetch.arguments(fetching)

@@ -87,7 +87,12 @@ class Application:
             namespaces=() if selected else settings.namespaces or (None,),
             workers=settings.workers,
             observer=metrics,
-            kit=Kit(settings.fetch_image, settings.fetch_image_pull_policy, settings.oci_volumes)
+            kit=Kit(
+                settings.fetch_image,
+                settings.fetch_image_pull_policy,
+                settings.oci_volumes,
+                settings.fetch_reserve,
+            )
             if settings.fetch_image
             else None,
         )

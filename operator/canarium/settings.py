@@ -36,10 +36,14 @@ class Settings:
     fetch_image_pull_policy: str = "IfNotPresent"
     #: Whether `oci://` is mounted as an image volume; every node's runtime must be able to.
     oci_volumes: bool = False
+    #: Percent of a node's disk that fetches leave free; None: as the fetcher does by itself.
+    fetch_reserve: int | None = None
 
     def __post_init__(self) -> None:
         if self.namespaces and self.namespace_selector:
             raise ValueError("--namespace and --namespace-selector exclude each other")
+        if not 0 <= (self.fetch_reserve or 0) < 100:
+            raise ValueError("--fetch-reserve must be at least 0 and below 100")
         if self.workers < 1:
             raise ValueError("--workers must be at least 1")
         if self.qps <= 0 or self.burst < 1:

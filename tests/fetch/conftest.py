@@ -49,9 +49,10 @@ class Fetcher:
 
     def command(self, uri: str, *options: str) -> list[str]:
         report = self.folder / "report.json"
-        report.unlink(missing_ok=True)
-        words = ["fetch", uri, str(self.target), "--report", str(report), *options]
-        return [str(PYTHON), "-m", "canarium", *words]
+        report.write_text("")  # as a pod has it
+        words = [uri, str(self.target), "--report", str(report), *options]
+        # The machine's disk may be as full as it likes.
+        return [str(PYTHON), "-m", "canarium", "fetch", "--reserve", "0", *words]
 
     def start(
         self,
@@ -82,7 +83,8 @@ class Fetcher:
     def end(self, process: subprocess.Popen[str]) -> Outcome:
         output, _ = process.communicate(timeout=120)
         report = self.folder / "report.json"
-        note = json.loads(report.read_text()) if report.exists() else {}
+        said = report.read_text()
+        note = json.loads(said) if said else {}
         return Outcome(process.returncode, note, output)
 
     def run(

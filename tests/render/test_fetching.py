@@ -51,6 +51,12 @@ def test_an_object_is_fetched_before_the_server_and_mounted_read_only() -> None:
     assert "limits" in fetch["resources"]
 
 
+def test_the_platform_says_how_much_of_a_nodes_disk_stays_free() -> None:
+    words = pod(Kit("fetch:1", reserve=15), uri="s3://m/f")["initContainers"][0]["args"]
+    assert words[words.index("--reserve") + 1] == "15"
+    assert "--reserve" not in pod(uri="s3://m/f")["initContainers"][0]["args"]
+
+
 def test_a_digest_in_the_spec_is_verified_instead_of_a_pin() -> None:
     words = pod(uri="gs://m/f", digest=DIGEST, unpack=False)["initContainers"][0]["args"]
     assert words[words.index("--digest") + 1] == DIGEST

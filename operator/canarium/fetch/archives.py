@@ -49,6 +49,7 @@ class _Writing:
     archive: Path
     limits: Limits
     told: Callable[[int], None]
+    room: Callable[[int], None]
     entries: int = 0
     size: int = 0
     links: dict[str, str] = field(default_factory=dict)
@@ -149,15 +150,17 @@ def unpack(
     limits: Limits = Limits(),
     told: Callable[[int], None] = lambda _: None,
     *,
+    room: Callable[[int], None] = lambda _: None,
     layered: bool = False,
 ) -> None:
     """Unpacks `archive` ("zip" or "tar", compressed or not) into `root`.
 
     `layered`: it is a layer of an image, whose whiteouts remove what lower layers brought.
-    `told` hears of each block's size. Raises Fault; `root` is then not to be used.
+    `told` hears of each block's size, `room` of how many bytes are going to be written, as the
+    archive says; either may raise Fault. Raises Fault; `root` is then not to be used.
     """
     root.mkdir(parents=True, exist_ok=True)
-    writing = _Writing(root, archive, limits, told)
+    writing = _Writing(root, archive, limits, told, room)
     try:
         if kind == "zip":
             _zip(writing)
@@ -182,6 +185,9 @@ def _broken(error: Exception) -> bool:
 
 def _zip(writing: _Writing) -> None:
     with ZipBytes(writing.archive) as raw, zipfile.ZipFile(raw) as archive:
+        declared = sum(info.file_size for info in archive.infolist())
+        writing.grown(declared)
+        writing.room(declared)
         for info in archive.infolist():
             writing.admit()
             mode = info.external_attr >> 16
@@ -216,6 +222,7 @@ def _tar(writing: _Writing, layered: bool) -> None:
             elif member.isdir():
                 writing.folder(name)
             elif member.isreg():
+                writing.room(member.size)
                 content = archive.extractfile(member)
                 assert content is not None
                 with content:

@@ -18,7 +18,7 @@ from canarium.fetch.credentials import Credentials, Redactor
 from canarium.fetch.digest import Summary, of_tree
 from canarium.fetch.download import Patience, download, kept, part_of
 from canarium.fetch.faults import Exit, Fault, classified
-from canarium.fetch.place import Place
+from canarium.fetch.place import RESERVE, Place
 from canarium.fetch.progress import Progress, amount
 from canarium.fetch.report import Fetched
 from canarium.fetch.source import Source
@@ -39,6 +39,8 @@ class Wanted:
     in_place: bool
     unpack: bool
     patience: float
+    reserve: int
+    report: Path | None
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +56,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-unpack", action="store_true", help="leave an archive as it is")
     parser.add_argument("--patience", type=float, default=300.0, metavar="SECONDS",
                         help="how long the source may be away")  # fmt: skip
+    parser.add_argument("--reserve", type=int, default=RESERVE, metavar="PERCENT",
+                        help="of the node's disk, left free")  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="FILE", help="where the outcome is written")
 
 
@@ -68,6 +72,8 @@ def main(options: argparse.Namespace, environment: Mapping[str, str] = os.enviro
         in_place=options.in_place,
         unpack=not options.no_unpack,
         patience=options.patience,
+        reserve=options.reserve,
+        report=options.report,
     )
     hide = Redactor(Credentials(""))
     try:
@@ -142,7 +148,7 @@ def _in_place(wanted: Wanted, address: Address, say: Callable[[str], None]) -> F
 def _brought(
     wanted: Wanted, address: Address, known: Credentials, say: Callable[[str], None]
 ) -> Fetched:
-    place = Place(wanted.target)
+    place = Place(wanted.target, wanted.reserve, wanted.report)
     place.prepare()
     before = place.note()
     if before and before.get("uri") == wanted.uri:
@@ -163,7 +169,7 @@ def _brought(
     say(
         f"{address}: {len(entries)} files, {amount(total) if total is not None else 'size unknown'}"
     )
-    progress = Progress("fetched", total, say)
+    progress = Progress("fetched", total, say, watch=place.watch())
     download(source, entries, place.parts, patience, progress)
     if sorted(map(repr, patience.call(source.entries, str(address)))) != sorted(map(repr, entries)):
         raise Fault("SourceChanged", f"{address} is not what it was when the fetch began")
@@ -171,7 +177,7 @@ def _brought(
     file = None
     if wanted.digest and len(entries) == 1:
         file = f"sha256:{digest.of_file(part_of(place.parts, entries[0]))}"
-    unpacking = Progress("unpacked", None, say)
+    unpacking = Progress("unpacked", None, say, watch=place.watch())
     layered = address.scheme == "oci"
     place.build(entries, unpacking.add, layered=layered)
     summary = of_tree(place.tree)

@@ -14,14 +14,22 @@ from canarium.fetch.faults import Fault
 from canarium.fetch.progress import amount
 from canarium.fetch.source import Entry
 
+#: Percent of the node's disk that stays free: below that, the kubelet evicts its pods.
+RESERVE = 10
 _SPARE = 16 << 20
+#: Bytes after which the disk is looked at again.
+_LOOK = 64 << 20
 
 
 class Place:
-    """The model's folder `target`, and a folder for the work beside it on the same disk."""
+    """The model's folder `target`, and a folder for the work beside it on the same disk.
 
-    def __init__(self, target: Path) -> None:
-        self.target = target
+    When that is the node's disk, `reserve` percent of it stay free. `of_node` is a file that the
+    kubelet keeps there, such as the termination message.
+    """
+
+    def __init__(self, target: Path, reserve: int, of_node: Path | None) -> None:
+        self.target, self._reserve, self._node = target, reserve, of_node
         self.work = target.with_name(f".{target.name}.fetch")
         self.parts = self.work / "parts"
         self._tree = self.work / "tree"
@@ -37,10 +45,31 @@ class Place:
     def require(self, size: int) -> None:
         """Raises Fault when `size` more bytes do not fit."""
         found = os.statvfs(self.work)
-        free = found.f_bavail * found.f_frsize
-        if size + _SPARE > free:
-            text = f"the model needs {amount(size)} more, and {amount(free)} are free"
+        free, kept = found.f_bavail * found.f_frsize, _SPARE
+        beside = ""
+        if self._reserve and self._shared():
+            kept += found.f_blocks * found.f_frsize * self._reserve // 100
+            beside = f", of which {self._reserve} % of the node's disk are left to its other pods"
+        if size + kept > free:
+            text = f"the model needs {amount(size)} more, and {amount(free)} are free{beside}"
             raise Fault("NoSpace", text)
+
+    def _shared(self) -> bool:
+        if self._node is None or not self._node.exists():
+            return False
+        return self.work.stat().st_dev == self._node.stat().st_dev
+
+    def watch(self) -> Callable[[int], None]:
+        """To be told of every block that is written: others write too. It raises Fault."""
+        written = 0
+
+        def told(size: int) -> None:
+            nonlocal written
+            before, written = written, written + size
+            if before // _LOOK != written // _LOOK:
+                self.require(0)
+
+        return told
 
     def build(self, entries: list[Entry], told: Callable[[int], None], *, layered: bool) -> None:
         """Moves every part to its path, archives unpacked, into a new tree. Raises Fault."""
@@ -50,7 +79,15 @@ class Place:
             part = part_of(self.parts, entry)
             path = self._tree / entry.path
             if entry.archive:
-                unpack(part, entry.archive, self._tree, Limits(), told, layered=layered)
+                unpack(
+                    part,
+                    entry.archive,
+                    self._tree,
+                    Limits(),
+                    told,
+                    room=self.require,
+                    layered=layered,
+                )
                 part.unlink()
                 continue
             try:

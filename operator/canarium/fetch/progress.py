@@ -19,7 +19,9 @@ def amount(size: float) -> str:
 
 
 class Progress:
-    """Counts bytes towards `total` (None: unknown) and says so every few seconds."""
+    """Counts bytes towards `total` (None: unknown) and says so every few seconds. `watch` is
+    told of every block too, and may raise.
+    """
 
     def __init__(
         self,
@@ -27,8 +29,10 @@ class Progress:
         total: int | None,
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        watch: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._what, self._total, self._say, self._clock = what, total, say, clock
+        self._watch = watch
         self._lock = threading.Lock()
         self._began = self._told = clock()
         self._kept = self.done = 0
@@ -39,6 +43,7 @@ class Progress:
         self.done += size
 
     def add(self, size: int) -> None:
+        self._watch(size)
         with self._lock:
             self.done += size
             now = self._clock()

@@ -26,13 +26,15 @@ _CLAIM = "/mnt/claim"
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """The platform's settings for fetching: the fetcher's image, and whether `oci://` is mounted
-    as an image volume (the nodes' runtime must support them) instead of pulled.
+    """The platform's settings for fetching: the fetcher's image, whether `oci://` is mounted as an
+    image volume (the nodes' runtime must support them) instead of pulled, and how many percent
+    of a node's disk a fetch leaves free (None: as the fetcher does by itself).
     """
 
     image: str
     pull_policy: str = "IfNotPresent"
     image_volumes: bool = False
+    reserve: int | None = None
 
 
 def address(spec: Mapping[str, Any]) -> Address | None:
@@ -75,6 +77,8 @@ def overlay(child: str, spec: Mapping[str, Any], kit: Kit | None) -> Manifest:
         words += ["--endpoint", model["endpoint"]]
     if model.get("unpack") is False:
         words.append("--no-unpack")
+    if kit.reserve is not None:
+        words += ["--reserve", str(kit.reserve)]
     container: Manifest = {
         "name": CONTAINER,
         "image": kit.image,
