@@ -37,7 +37,9 @@ async def test_a_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluste
     status = await cluster.phase("Ready", "1")
     revision = status["stable"]["revision"]
     assert status["stable"]["artifact"] == "sha256:one"
-    assert (await annotations(cluster, revision))["canarium.dev/artifact"] == "sha256:one"
+    noted = await annotations(cluster, revision)
+    assert noted["canarium.dev/artifact"] == "sha256:one"
+    assert noted["canarium.dev/resolved"] == "4f1c2d9"
     pin = await cluster.client.get(kinds.CONFIG_MAPS, cluster.namespace, f"fraud-{revision}")
     assert pin["data"] == {"digest": "sha256:one"}
     assert pin["metadata"]["ownerReferences"][0]["kind"] == "ControllerRevision"
@@ -57,6 +59,7 @@ async def test_a_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluste
     (statement,) = said
     predicate = statement["predicate"]
     assert predicate["artifact"] == "sha256:one"
+    assert predicate["resolved"] == "4f1c2d9"
     assert predicate["uri"] == MODEL["uri"]
     assert predicate["lineage"] == MODEL["lineage"]
     assert predicate["applied"]["manager"].startswith("kubectl")

@@ -35,6 +35,14 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
         (("model", "uri"), "s3://models/../a", ["spec.model.uri", "must not contain '..'"]),
         (("model", "uri"), "https://me:word@host/a", ["spec.model.uri", "into a Secret"]),
         (("model", "digest"), "sha256:abc", ["spec.model.digest", "should match"]),
+        *(
+            (
+                ("model",),
+                {"uri": uri, "endpoint": "http://s3"},
+                ["spec.model.endpoint", "in itself"],
+            )
+            for uri in ("https://host/a", "pvc://claim/a", "file:///a")
+        ),
         (("model", "credentials"), {"secretName": "s"}, ["spec.model.credentials", "neither"]),
         (("rollout", "steps"), [{"weight": 101}], ["spec.rollout.steps[0].weight", "100"]),
         (

@@ -75,6 +75,8 @@ class Cluster:
     #: The digest of what is at the model's URI, and what revisions are pinned to.
     bytes: str = "sha256:one"
     pinned: dict[str, str] = field(default_factory=dict)
+    #: What a branch or a tag in the URI stands for.
+    resolved: str | None = None
     #: Commands: annotations of the parent without our group.
     annotations: dict[str, str] = field(default_factory=dict)
     told: float = 0.0
@@ -418,7 +420,7 @@ class Cluster:
         """As the fetcher ends: with the digest of what is there, or because that was changed."""
         pin = self.pinned.get(pod.revision)
         if pin in (None, self.bytes):
-            return replace(pod, artifact=self.bytes)
+            return replace(pod, artifact=self.bytes, resolved=self.resolved)
         said = json.dumps({"reason": "ArtifactChanged", "message": "other bytes are there now"})
         fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=said)
         return replace(pod, containers=(fetch,))

@@ -8,6 +8,7 @@ import pytest
 
 from canarium.core.health import judge
 from canarium.core.observed import Container, Pod
+from canarium.core.plan import Annotate, Plan
 from core.cluster import Cluster, spec
 
 URI = {"version": "1", "uri": "s3://models/fraud/7"}
@@ -29,6 +30,21 @@ def test_one_pod_fetches_and_pins_before_the_others_start() -> None:
     assert cluster.status.stable.artifact == "sha256:one"
     assert cluster.status.history[0].artifact == "sha256:one"
     assert cluster.status.history[0].uri == URI["uri"]
+
+
+@pytest.mark.rule("R1")
+def test_what_a_tag_stood_for_is_noted_with_the_bytes_and_in_the_same_write() -> None:
+    noted: list[Annotate] = []
+
+    class Watched(Cluster):
+        def reconcile(self) -> Plan:
+            decision = super().reconcile()
+            noted.extend(a for a in decision.actions if isinstance(a, Annotate))
+            return decision
+
+    Watched(spec("1", model=URI), resolved="sha256:manifest").run(30)
+    bytes_noted = [dict(note.facts) for note in noted if "artifact" in dict(note.facts)]
+    assert bytes_noted == [{"artifact": "sha256:one", "resolved": "sha256:manifest"}]
 
 
 def test_a_candidate_is_pinned_before_its_second_pod() -> None:

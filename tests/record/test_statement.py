@@ -52,7 +52,8 @@ def record(**notes: str) -> dict[str, Any]:
 
 def test_subjects_are_the_bytes_and_the_images() -> None:
     images = f'{{"server": "docker.io/seldonio/mlserver@sha256:{IMAGE}"}}'
-    found = statement(record(artifact=f"sha256:{BYTES}", images=images), HISTORY, "fraud")
+    notes = {"artifact": f"sha256:{BYTES}", "resolved": "4f1c2d9", "images": images}
+    found = statement(record(**notes), HISTORY, "fraud")
     assert found["_type"] == TYPE
     assert found["subject"] == [
         {"name": "s3://m/f", "digest": {"sha256": BYTES}},
@@ -60,6 +61,7 @@ def test_subjects_are_the_bytes_and_the_images() -> None:
     ]
     predicate = found["predicate"]
     assert predicate["applied"]["manager"] == "argocd-controller"
+    assert predicate["resolved"] == "4f1c2d9"
     assert predicate["lineage"] == {"gitCommit": "4f1c2d9"}
     assert predicate["served"][0] == {"from": "T1", "until": "T3"}
     assert [o["outcome"] for o in predicate["outcomes"]] == ["Promoted", "Promoted"]

@@ -101,6 +101,29 @@ def test_an_artifact_is_pulled_or_mounted_as_the_platform_says() -> None:
     assert volume["image"]["reference"] == "registry:5000/models/fraud:7"
 
 
+def test_a_mounted_artifact_is_pulled_by_the_kubelet_with_the_models_secret() -> None:
+    spec = {
+        "model": {"uri": "oci://registry/m:7", "credentials": {"secretName": "registry"}},
+        "pod": {"imagePullSecrets": [{"name": "servers"}]},
+    }
+    kit = Kit("fetch:1", image_volumes=True)
+    found = pod_template("fraud", "rev", spec, SERVER, kit)["spec"]
+    assert found["imagePullSecrets"] == [{"name": "registry"}, {"name": "servers"}]
+    assert "envFrom" not in found["initContainers"][0]
+    pulled = pod_template("fraud", "rev", spec, SERVER, KIT)["spec"]
+    assert pulled["imagePullSecrets"] == [{"name": "servers"}]
+    assert pulled["initContainers"][0]["envFrom"][0]["secretRef"] == {"name": "registry"}
+
+
+def test_another_address_of_a_registry_that_the_kubelet_cannot_be_told_is_refused() -> None:
+    kit = Kit("fetch:1", image_volumes=True)
+    model = {"uri": "oci://registry/m:7", "endpoint": "https://mirror"}
+    assert "https://mirror" in pod(**model)["initContainers"][0]["args"]
+    with pytest.raises(RuntimeInvalid, match=r"spec\.model\.endpoint: .*--oci-volumes") as refused:
+        pod(kit, **model)
+    assert refused.value.reason == "UnusedEndpoint"
+
+
 def test_the_overlay_reaches_the_fetcher_by_its_name() -> None:
     more = {"initContainers": [{"name": "fetch", "resources": {"limits": {"memory": "2Gi"}}}]}
     (fetch,) = pod(over={"spec": more}, uri="hf://o/m")["initContainers"]

@@ -48,6 +48,13 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "fieldPath": ".digest",
         },
         {
+            "rule": "!has(self.endpoint) || "
+            "(has(self.uri) && self.uri.matches('^(s3|gs|az|hf|oci)://'))",
+            "message": "endpoint is another address of an object store, a hub or a registry: a "
+            "uri of s3, gs, az, hf or oci; an http(s):// uri has its address in itself",
+            "fieldPath": ".endpoint",
+        },
+        {
             "rule": "!has(self.credentials) || (has(self.uri) && "
             "!self.uri.startsWith('file://') && !self.uri.startsWith('pvc://'))",
             "message": "credentials are for a uri that is fetched: neither file:// nor pvc://",

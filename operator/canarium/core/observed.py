@@ -53,6 +53,8 @@ class Pod:
     address: str | None = None
     #: The digest of the model that its fetcher found.
     artifact: str | None = None
+    #: What a branch or a tag of its URI stood for then.
+    resolved: str | None = None
     #: Container → image as the kubelet resolved it.
     images: tuple[tuple[str, str], ...] = ()
     containers: tuple[Container, ...] = ()

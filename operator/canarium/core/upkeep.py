@@ -113,11 +113,12 @@ def notes(s: Situation, draft: Draft) -> list[Action]:
         return _latched(s)
     before: list[Action] = _latched(s)
     facts: list[tuple[str, str]] = []
-    found = next((p.artifact for p in s.observed.pods_of(s.target) if p.artifact), None)
-    if found and record.artifact is None:
+    first = next((p for p in s.observed.pods_of(s.target) if p.artifact), None)
+    if first and first.artifact and record.artifact is None:
         # The ConfigMap first: once the record has the digest, more pods start.
-        before += [Pin(s.target, found)] if record.pins else []
-        facts.append(("artifact", found))
+        before += [Pin(s.target, first.artifact)] if record.pins else []
+        facts.append(("artifact", first.artifact))
+        facts += [("resolved", first.resolved)] if first.resolved else []
     resolved = next((p.images for p in s.observed.pods_of(s.target) if p.serves and p.images), ())
     # Before its first traffic only: a newer operator rewrites no record of what already serves.
     entering = s.target != s.stable and not s.progress.weight

@@ -252,7 +252,7 @@ def pod(raw: Raw) -> Child[Pod]:
         unschedulable_message=scheduled.get("message", "") if unschedulable else "",
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
         address=status.get("podIP"),
-        artifact=_artifact(status.get("initContainerStatuses", ())),
+        **_fetched(status.get("initContainerStatuses", ())),
         images=tuple(sorted((c["name"], c["imageID"]) for c in own if c.get("imageID"))),
         containers=(
             *(_container(c, init=True) for c in status.get("initContainerStatuses", ())),
@@ -262,18 +262,25 @@ def pod(raw: Raw) -> Child[Pod]:
     return child(raw, fact)
 
 
-def _artifact(containers: Iterable[Raw]) -> str | None:
-    """The digest in the fetcher's termination message, once it has ended well."""
+def _fetched(containers: Iterable[Raw]) -> dict[str, str | None]:
+    """What the fetcher's termination message says, once it has ended well: the digest of the
+    model, and what a branch or a tag in its URI stood for."""
     ended = next(
         (c.get("state", {}).get("terminated") or {} for c in containers if c["name"] == FETCHER), {}
     )
     if ended.get("exitCode") != 0:
-        return None
+        return {}
     try:
-        digest = orjson.loads(ended.get("message") or "null")["digest"]
-    except (ValueError, TypeError, KeyError):
-        return None
-    return str(digest)
+        said = orjson.loads(ended.get("message") or "null")
+    except ValueError:
+        return {}
+    if not isinstance(said, dict) or not isinstance(said.get("digest"), str):
+        return {}
+    resolved = said.get("resolved")
+    return {
+        "artifact": said["digest"],
+        "resolved": resolved if isinstance(resolved, str) else None,
+    }
 
 
 def _container(raw: Raw, *, init: bool) -> Container:

@@ -41,6 +41,7 @@ def statement(
         "version": wanted.get("version"),
         "uri": wanted.get("uri"),
         "artifact": notes.get("artifact"),
+        "resolved": notes.get("resolved"),
         "images": images,
         "runtime": data.get("runtime"),
         "podTemplate": data.get("template"),

@@ -7,7 +7,8 @@ class RuntimeInvalid(ValueError):
     """No server can be made from the runtime and the spec; the text begins with a path.
 
     `reason` is one word for the condition: UnknownRuntime, UnknownFormat, AmbiguousFormat,
-    NoImage, NoReadinessProbe, TemplateInvalid, TemplateUnbounded or TemplateTooLarge.
+    NoImage, NoReadinessProbe, TemplateInvalid, TemplateUnbounded, TemplateTooLarge, NoFetcher,
+    UnknownScheme, InvalidUri or UnusedEndpoint.
     """
 
     def __init__(self, reason: str, message: str) -> None:

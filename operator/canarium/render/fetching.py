@@ -100,11 +100,19 @@ def overlay(child: str, spec: Mapping[str, Any], kit: Kit | None) -> Manifest:
         ],
     }
     secret = (model.get("credentials") or {}).get("secretName")
-    if secret:
+    pulled_by_kubelet = "image" in source
+    if pulled_by_kubelet and model.get("endpoint"):
+        raise RuntimeInvalid(
+            "UnusedEndpoint",
+            "spec.model.endpoint: this operator mounts oci:// as image volumes (--oci-volumes), "
+            "which a kubelet pulls from the registry in spec.model.uri: name the other one there",
+        )
+    if secret and not pulled_by_kubelet:
         # A Secret that is missing is then a plain error of the pod, which the kubelet names.
         container["envFrom"] = [{"prefix": _PREFIX, "secretRef": {"name": secret}}]
     return {
         "spec": {
+            **({"imagePullSecrets": [{"name": secret}]} if secret and pulled_by_kubelet else {}),
             "initContainers": [container],
             "containers": [
                 {
