@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -120,6 +121,20 @@ def test_a_candidate_whose_bytes_change_under_it_is_rolled_back() -> None:
     assert cluster.status.failure is not None
     assert cluster.status.failure.reason == "ArtifactChanged"
     assert cluster.serving() == {"1": 3}
+
+
+@pytest.mark.rule("R7")
+@pytest.mark.parametrize("runs", ["fetch", "server"])
+def test_a_fetch_that_takes_longer_than_the_deadline_is_named_as_that(runs: str) -> None:
+    cluster = Cluster(spec("1", model=URI), boot=10_000.0).settle()
+    container = Container(runs, init=runs == "fetch", started=cluster.now)
+    cluster.pods = [replace(pod, containers=(container,)) for pod in cluster.pods]
+    failure = cluster.run(700).status.failure
+    assert failure is not None
+    assert failure.reason == "ProgressDeadlineExceeded"
+    named = "its model was still being fetched after 10m" in failure.message
+    assert named == (failure.container == "fetch") == (runs == "fetch")
+    assert ("spec.rollout.progressDeadline" in failure.message) == named
 
 
 @pytest.mark.rule("R18")

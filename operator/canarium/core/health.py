@@ -102,6 +102,13 @@ def unfetched(pods: Iterable[Pod]) -> Cause | None:
     return None
 
 
+def fetching(pods: Iterable[Pod]) -> str | None:
+    """The pod that is waited for, when what it waits for is its model."""
+    late = next((pod for pod in pods if not pod.ready and not pod.terminating), None)
+    runs = late and any(c.init and c.name == FETCHER and c.started for c in late.containers)
+    return late.name if late and runs else None
+
+
 def _config(c: Container) -> Finding | None:
     if c.waiting in _CONFIG:
         return "ConfigError", f"{c.waiting}: {c.waiting_message}"

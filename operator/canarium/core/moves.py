@@ -6,7 +6,7 @@ from typing import Any
 
 from canarium.api.defaults import Step
 from canarium.api.status import Failure, Hold, Outcome, Progress
-from canarium.core.health import Cause, judge, unfetched
+from canarium.core.health import FETCHER, Cause, fetching, judge, unfetched
 from canarium.core.moments import length, parse, stamp
 from canarium.core.plan import Action, DeleteDeployment, RemoveAutoscaler, StoreRevision
 from canarium.core.situation import Situation
@@ -67,6 +67,18 @@ def _late(s: Situation) -> Cause:
     more = f": {deployment.failure}" if deployment and deployment.failure else ""
     late = next((p.name for p in pods if not p.ready), None)
     what = "its pods were not ready" if late or more else "its ready pods got no traffic"
+    slow = fetching(pods)
+    if slow:
+        return Cause(
+            "ProgressDeadlineExceeded",
+            f"its model was still being fetched after {limit} ({seen}): the fetcher's log says how "
+            "far it is, and a longer spec.rollout.progressDeadline gives it more time",
+            pod=slow,
+            container=FETCHER,
+            observed=seen,
+            threshold=limit,
+            samples=len(pods),
+        )
     return Cause(
         "ProgressDeadlineExceeded",
         f"{what} after {limit} ({seen}){more}",
