@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import errno
+import hashlib
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,75 @@ def test_what_a_claim_has_not_is_said(fetcher: Fetcher) -> None:
     file = fetcher.run(URI, "--in-place")
     assert (file.code, file.reason) == (10, "InvalidUri"), file.output
     assert "name its folder" in file.report["message"]
+
+
+@pytest.fixture
+def claim(tmp_path: Path) -> Path:
+    folder = tmp_path / "claim"
+    (folder / "fraud").mkdir(parents=True)
+    return folder
+
+
+def test_one_file_of_a_claim_is_copied(fetcher: Fetcher, claim: Path) -> None:
+    (claim / "fraud" / "model.pkl").write_bytes(b"w" * 1000)
+    done = fetcher.run(f"{URI}/model.pkl", "--claim", str(claim))
+    assert done.code == 0, done.output
+    assert fetcher.files() == {"model.pkl": b"w" * 1000}
+    # As it is from any other store.
+    other = fetcher.run(f"file://{claim}/fraud/model.pkl")
+    assert other.digest == done.digest
+
+
+def test_an_archive_of_a_claim_is_unpacked_unless_it_must_not(
+    fetcher: Fetcher, claim: Path
+) -> None:
+    path = claim / "fraud" / "model.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(__file__, "sub/weights")
+    own = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    options = (f"{URI}/model.tar.gz", "--claim", str(claim))
+    done = fetcher.run(*options, "--digest", own)
+    assert done.code == 0, done.output
+    assert list(fetcher.files()) == ["sub/weights"]
+    other = Fetcher(claim)
+    kept = other.run(*options, "--no-unpack")
+    assert kept.code == 0, kept.output
+    assert other.files() == {"model.tar.gz": path.read_bytes()}
+
+
+def test_a_folder_that_is_named_like_a_file_is_copied_too(fetcher: Fetcher, claim: Path) -> None:
+    (claim / "fraud" / "parts.gguf").mkdir()
+    (claim / "fraud" / "parts.gguf" / "1").write_bytes(b"one")
+    done = fetcher.run(f"{URI}/parts.gguf", "--claim", str(claim))
+    assert done.code == 0, done.output
+    assert fetcher.files() == {"1": b"one"}
+
+
+def test_a_file_that_is_not_there_or_leads_out_of_its_claim_is_refused(
+    fetcher: Fetcher, claim: Path
+) -> None:
+    done = fetcher.run(f"{URI}/model.pkl", "--claim", str(claim))
+    assert (done.code, done.reason) == (10, "NotFound"), done.output
+    (claim / "fraud" / "model.pkl").symlink_to("/proc/self/environ")
+    out = fetcher.run(f"{URI}/model.pkl", "--claim", str(claim))
+    assert (out.code, out.reason) == (10, "UnsafePath"), out.output
+    (claim / "fraud" / "model.pkl").unlink()
+    (claim / "fraud" / "model.pkl").symlink_to("../latest")
+    (claim / "latest").write_bytes(b"new")
+    inside = fetcher.run(f"{URI}/model.pkl", "--claim", str(claim))
+    assert inside.code == 0, inside.output
+    assert fetcher.files() == {"model.pkl": b"new"}
+
+
+def test_a_file_of_a_claim_that_may_not_be_read_names_whose_rights_are_missing(
+    fetcher: Fetcher, claim: Path
+) -> None:
+    (claim / "fraud" / "model.pkl").write_bytes(b"w")
+    (claim / "fraud" / "model.pkl").chmod(0)
+    done = fetcher.run(f"{URI}/model.pkl", "--claim", str(claim), before=without_rights())
+    assert (done.code, done.reason) == (10, "AccessDenied"), done.output
+    for word in ("fraud/model.pkl", f"user {os.geteuid()}", "spec.pod.runAsUser"):
+        assert word in done.report["message"]
 
 
 def without_rights() -> list[str]:

@@ -91,6 +91,30 @@ def test_a_claim_is_mounted_and_checked_not_copied() -> None:
     assert mount(fetch)["readOnly"] is True
 
 
+@pytest.mark.parametrize("name", ["model.pkl", "7/model.tar.gz", "llama.GGUF/"])
+def test_one_file_or_an_archive_on_a_claim_is_copied_from_it(name: str) -> None:
+    found = pod(uri=f"pvc://models/{name}")
+    (fetch,) = found["initContainers"]
+    words = fetch["args"]
+    assert "--in-place" not in words
+    assert words[2] == "/mnt/models"
+    assert words[words.index("--claim") + 1] == "/mnt/claim"
+    paths = {m["mountPath"]: m for m in fetch["volumeMounts"]}
+    assert paths["/mnt/claim"]["readOnly"] is True
+    by_name = {v["name"]: v for v in found["volumes"]}
+    assert by_name["canarium-model"]["emptyDir"] == {}
+    claim = {"claimName": "models", "readOnly": True}
+    assert by_name[paths["/mnt/claim"]["name"]]["persistentVolumeClaim"] == claim
+    assert paths["/mnt"]["name"] == "canarium-model"
+    assert mount(found["containers"][0])["subPath"] == "models"
+    assert "/mnt/claim" not in {m["mountPath"] for m in found["containers"][0]["volumeMounts"]}
+
+
+@pytest.mark.parametrize("name", ["", "fraud/7.1", "v2.0-rc.1", "model", "a.json/b"])
+def test_whatever_else_is_on_a_claim_is_taken_for_a_folder(name: str) -> None:
+    assert "--in-place" in pod(uri=f"pvc://models/{name}")["initContainers"][0]["args"]
+
+
 def test_an_artifact_is_pulled_or_mounted_as_the_platform_says() -> None:
     uri = "oci://registry:5000/models/fraud:7"
     pulled = pod(uri=uri)

@@ -29,6 +29,25 @@ FORMS: dict[str, tuple[str, str]] = {
     "file": ("file:///path", r"/[^?#\s]*"),
 }
 
+#: How an archive is known: by its name alone, since many models are zip files inside.
+ARCHIVES = {
+    ".zip": "zip",
+    ".tar": "tar",
+    ".tgz": "tar",
+    ".tbz2": "tar",
+    ".txz": "tar",
+    ".tar.gz": "tar",
+    ".tar.bz2": "tar",
+    ".tar.xz": "tar",
+    ".tar.zst": "tar",
+}
+
+#: Endings of models that are one file: a pod is made before anybody can look.
+_FILES = re.compile(
+    r"\.(bin|bst|cbm|ckpt|dill|gguf|h5|hdf5|joblib|json|keras|mar|npz|onnx|pickle|pkl"
+    r"|plan|pmml|pt|pth|safetensors|tflite|txt|ubj|xgb)$"
+)
+
 _TRAVERSAL = re.compile(r"(^|/)\.\.(/|$)")
 
 
@@ -61,6 +80,13 @@ class Address:
     def mounted(self) -> str:
         """The folder or file that the server reads."""
         return MOUNT if self.fetched else f"/{self.path}"
+
+    @property
+    def copied(self) -> bool:
+        """Whether a claim's file is meant, by its name: it is copied, where a folder is mounted."""
+        name = self.path.lower()
+        one = name.endswith(tuple(ARCHIVES)) or bool(_FILES.search(name))
+        return self.scheme == "pvc" and one
 
     def __str__(self) -> str:
         """The URI without what may be secret: no query."""

@@ -37,6 +37,7 @@ class Wanted:
     pin: Path | None
     endpoint: str | None
     in_place: bool
+    claim: Path | None
     unpack: bool
     patience: float
     reserve: int
@@ -52,6 +53,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--endpoint", help="URL of the store, when it is not the default one")
     parser.add_argument(
         "--in-place", action="store_true", help="the model is mounted at FOLDER: only check it"
+    )
+    parser.add_argument(
+        "--claim", type=Path, metavar="FOLDER", help="where the claim of a pvc:// URI is mounted"
     )
     parser.add_argument("--no-unpack", action="store_true", help="leave an archive as it is")
     parser.add_argument("--patience", type=float, default=300.0, metavar="SECONDS",
@@ -70,6 +74,7 @@ def main(options: argparse.Namespace, environment: Mapping[str, str] = os.enviro
         pin=options.pin,
         endpoint=options.endpoint,
         in_place=options.in_place,
+        claim=options.claim,
         unpack=not options.no_unpack,
         patience=options.patience,
         reserve=options.reserve,
@@ -159,7 +164,7 @@ def _brought(
             return Fetched(summary.digest, summary.files, summary.size)
     credentials.trust(known, place.work)
     patience = Patience(wanted.patience, say)
-    source = patience.call(lambda: _opened(address, known, wanted.unpack), str(address))
+    source = patience.call(lambda: _opened(wanted, address, known), str(address))
     entries = patience.call(source.entries, str(address))
     if not entries:
         raise Fault("NotFound", f"{address} has no files")
@@ -187,8 +192,9 @@ def _brought(
     return Fetched(summary.digest, summary.files, summary.size, source.resolved())
 
 
-def _opened(address: Address, known: Credentials, unpack: bool) -> Source:
+def _opened(wanted: Wanted, address: Address, known: Credentials) -> Source:
     """The source of an address. Libraries are imported here: each scheme needs only its own."""
+    unpack = wanted.unpack
     if address.scheme in ("http", "https"):
         from canarium.fetch.web import web
 
@@ -197,10 +203,14 @@ def _opened(address: Address, known: Credentials, unpack: bool) -> Source:
         from canarium.fetch.registry import registry
 
         return registry(address, known, unpack=unpack)
-    from canarium.fetch.stores import OPENERS
+    from canarium.fetch.stores import OPENERS, Claim
 
+    if address.scheme == "pvc" and wanted.claim:
+        return Claim(wanted.claim, address, unpack=unpack)
     if address.scheme not in OPENERS:
-        text = f"{address.scheme}:// is a volume of the pod: use --in-place with its folder"
+        text = (
+            f"{address.scheme}:// is a volume of the pod: use --claim or --in-place with its folder"
+        )
         raise Fault("InvalidUri", text)
     return OPENERS[address.scheme](address, known, unpack=unpack)
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from canarium.api.uri import ARCHIVES
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -47,21 +49,7 @@ class Source(Protocol):
         ...
 
 
-#: How an archive is known: by name alone, since many models are zip files inside.
-_ENDINGS = {
-    ".zip": "zip",
-    ".tar": "tar",
-    ".tgz": "tar",
-    ".tbz2": "tar",
-    ".txz": "tar",
-    ".tar.gz": "tar",
-    ".tar.bz2": "tar",
-    ".tar.xz": "tar",
-    ".tar.zst": "tar",
-}
-
-
 def archive_of(name: str) -> str | None:
     """The kind of archive that a file's name says, None for no archive."""
     lower = name.lower()
-    return next((kind for ending, kind in _ENDINGS.items() if lower.endswith(ending)), None)
+    return next((kind for ending, kind in ARCHIVES.items() if lower.endswith(ending)), None)

@@ -13,6 +13,7 @@ from canarium.fetch.credentials import Credentials
 from canarium.fetch.faults import Fault
 from canarium.fetch.names import safe
 from canarium.fetch.source import Entry, archive_of
+from canarium.fetch.volumes import readable
 
 _BLOCK = 1 << 20
 _CONNECT, _READ = 10, 60
@@ -219,6 +220,31 @@ def file(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
     if root.is_dir():
         digest.check(root)
     return Store(LocalFileSystem(skip_instance_cache=True), str(root), unpack=unpack)
+
+
+class Claim(Store):
+    """One file, or a folder, of a volume of the pod."""
+
+    def __init__(self, root: Path, address: Address, *, unpack: bool) -> None:
+        from fsspec.implementations.local import LocalFileSystem
+
+        path = root / address.path
+        super().__init__(LocalFileSystem(skip_instance_cache=True), str(path), unpack=unpack)
+        self._root, self._address = root, address
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise Fault("UnsafePath", f"{address} is a link that leaves the claim")
+
+    def entries(self) -> list[Entry]:
+        with readable(self._root, self._address):
+            if os.path.isdir(self._path):
+                digest.check(Path(self._path))
+            if not os.path.lexists(self._path):
+                raise Fault("NotFound", f"{self._address} is not there")
+            return super().entries()
+
+    def read(self, entry: Entry, start: int, end: int) -> bytes:
+        with readable(self._root, self._address):
+            return super().read(entry, start, end)
 
 
 OPENERS: dict[str, Callable[..., Store]] = {"s3": s3, "gs": gs, "az": az, "hf": hf, "file": file}

@@ -1,4 +1,4 @@
-"""Models on volumes of the pod: a folder is checked where it is, one file of a claim is copied."""
+"""Models on volumes of the pod: what is mounted is checked where it is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def mounted(target: Path, address: Address, told: Callable[[int], None]) -> Summ
         if not target.exists():
             raise Fault("NotFound", f"{address} is not there")
         if not target.is_dir():
-            text = f"{address} is a file, and a volume is mounted as a folder: name its folder"
+            text = f"{address} is a file, and by its name it was mounted as a folder: name its "
+            text += "folder, or give it an ending that says what it is, such as .pkl or .tar.gz"
             raise Fault("InvalidUri", text)
         return of_tree(target, told)
 

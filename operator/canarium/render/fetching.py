@@ -7,7 +7,7 @@ folder alone at /mnt/models for the server, read-only: parts of a fetch are neve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,9 +19,10 @@ Manifest = dict[str, Any]
 CONTAINER = "fetch"
 PIN_KEY = "digest"
 _PREFIX = "CANARIUM_CREDENTIAL_"
-_MODEL, _PIN = "canarium-model", "canarium-pin"
+_MODEL, _PIN, _CLAIM = "canarium-model", "canarium-pin", "canarium-claim"
 _PIN_FOLDER = "/etc/canarium/pin"
-_CLAIM = "/mnt/claim"
+_CLAIM_FOLDER = "/mnt/claim"
+_CLAIM_SEEN = {"mountPath": _CLAIM_FOLDER, "readOnly": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,19 @@ class Kit:
     pull_policy: str = "IfNotPresent"
     image_volumes: bool = False
     reserve: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Mounts:
+    """The model's volume, where fetcher and server see it, and the fetcher's words for that;
+    `claim`: the source of another volume, which the fetcher alone sees.
+    """
+
+    source: Manifest
+    fetcher: Manifest
+    server: Manifest
+    words: list[str]
+    claim: Manifest | None = None
 
 
 def address(spec: Mapping[str, Any]) -> Address | None:
@@ -65,10 +79,8 @@ def overlay(child: str, spec: Mapping[str, Any], kit: Kit | None) -> Manifest:
             "serve models inside the server's image (file:///path)",
         )
     model = spec["model"]
-    source, fetcher, server, folder = _mounts(where, kit)
-    words = ["fetch", model["uri"], folder, "--report", "/dev/termination-log"]
-    if folder != MOUNT or source.keys() & {"image", "persistentVolumeClaim"}:
-        words.append("--in-place")
+    mounts = _mounts(where, kit)
+    words = ["fetch", model["uri"], *mounts.words, "--report", "/dev/termination-log"]
     if model.get("digest"):
         words += ["--digest", model["digest"]]
     else:
@@ -95,12 +107,13 @@ def overlay(child: str, spec: Mapping[str, Any], kit: Kit | None) -> Manifest:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "volumeMounts": [
-            {"name": _MODEL, **fetcher},
+            {"name": _MODEL, **mounts.fetcher},
+            *([{"name": _CLAIM, **_CLAIM_SEEN}] if mounts.claim else ()),
             {"name": _PIN, "mountPath": _PIN_FOLDER, "readOnly": True},
         ],
     }
     secret = (model.get("credentials") or {}).get("secretName")
-    pulled_by_kubelet = "image" in source
+    pulled_by_kubelet = "image" in mounts.source
     if pulled_by_kubelet and model.get("endpoint"):
         raise RuntimeInvalid(
             "UnusedEndpoint",
@@ -118,12 +131,13 @@ def overlay(child: str, spec: Mapping[str, Any], kit: Kit | None) -> Manifest:
                 {
                     "name": "server",
                     "volumeMounts": [
-                        {"name": _MODEL, "mountPath": MOUNT, "readOnly": True, **server}
+                        {"name": _MODEL, "mountPath": MOUNT, "readOnly": True, **mounts.server}
                     ],
                 }
             ],
             "volumes": [
-                {"name": _MODEL, **source},
+                {"name": _MODEL, **mounts.source},
+                *([{"name": _CLAIM, **mounts.claim}] if mounts.claim else ()),
                 # Absent until the first pod of the revision has fetched; a pod starts all the same.
                 {"name": _PIN, "configMap": {"name": child, "optional": True}},
             ],
@@ -131,15 +145,23 @@ def overlay(child: str, spec: Mapping[str, Any], kit: Kit | None) -> Manifest:
     }
 
 
-def _mounts(where: Address, kit: Kit) -> tuple[Manifest, Manifest, Manifest, str]:
-    """The volume's source, where the fetcher and the server see it, and the fetcher's folder."""
+def _mounts(where: Address, kit: Kit) -> _Mounts:
+    root = PurePosixPath(MOUNT)
+    own = _Mounts(
+        source={"emptyDir": {}},
+        fetcher={"mountPath": str(root.parent)},
+        server={"subPath": root.name},
+        words=[MOUNT],
+    )
     if where.scheme == "pvc":
         claim = {"persistentVolumeClaim": {"claimName": where.place, "readOnly": True}}
+        if where.copied:
+            return replace(own, words=[MOUNT, "--claim", _CLAIM_FOLDER], claim=claim)
+        folder = str(PurePosixPath(_CLAIM_FOLDER) / where.path)
         below = {"subPath": where.path} if where.path else {}
-        folder = str(PurePosixPath(_CLAIM) / where.path)
-        return claim, {"mountPath": _CLAIM, "readOnly": True}, below, folder
+        return _Mounts(claim, _CLAIM_SEEN, below, [folder, "--in-place"])
     if where.scheme == "oci" and kit.image_volumes:
         reference = {"reference": f"{where.place}/{where.path}", "pullPolicy": "IfNotPresent"}
-        return {"image": reference}, {"mountPath": MOUNT, "readOnly": True}, {}, MOUNT
-    root = PurePosixPath(MOUNT)
-    return {"emptyDir": {}}, {"mountPath": str(root.parent)}, {"subPath": root.name}, MOUNT
+        seen = {"mountPath": MOUNT, "readOnly": True}
+        return _Mounts({"image": reference}, seen, {}, [MOUNT, "--in-place"])
+    return own
