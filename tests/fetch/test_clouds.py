@@ -118,6 +118,8 @@ def microsoft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with azure(folder) as url:
         _in_azure(
             "c = s.create_container('models')\n"
+            "p = s.create_container('public', public_access='container')\n"
+            "p.upload_blob('fraud/MLmodel', b'x')\n"
             f"root = pathlib.Path({str(folder / 'tree')!r})\n"
             "for p in root.rglob('*'):\n"
             "    if p.is_file():\n"
@@ -149,6 +151,30 @@ def test_a_tree_comes_from_azure(fetcher: Fetcher, microsoft: str, slash: str) -
     assert fetcher.files() == TREE
     none = fetcher.run("az://models/none", "--endpoint", microsoft, secret=secret)
     assert (none.code, none.reason) == (10, "NotFound"), none.output
+
+
+#: Nothing on this machine may be asked who we are.
+NOBODY = {"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}
+
+
+def test_a_public_container_is_read_without_any_identity(fetcher: Fetcher, microsoft: str) -> None:
+    account = {"AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT}
+    options = ("--endpoint", microsoft)
+    done = fetcher.run("az://public/fraud", *options, secret=account, around=NOBODY)
+    assert done.code == 0, done.output
+    assert fetcher.files() == {"MLmodel": b"x"}
+    closed = fetcher.run("az://models/fraud/7", *options, secret=account, around=NOBODY)
+    assert closed.code == 10, closed.output
+    assert closed.reason in ("AccessDenied", "NotFound"), closed.output
+
+
+def test_an_identity_that_is_refused_does_not_become_nobody(
+    fetcher: Fetcher, microsoft: str
+) -> None:
+    secret = {"AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT}
+    around = {**NOBODY, "AZURE_FEDERATED_TOKEN_FILE": "/nowhere/token"}
+    done = fetcher.run("az://public/fraud", secret=secret, around=around)
+    assert (done.code, done.reason) == (10, "AccessDenied"), done.output
 
 
 def test_a_connection_string_says_all(fetcher: Fetcher, microsoft: str) -> None:

@@ -17,6 +17,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from canarium.fetch import download
+from canarium.fetch.place import Place
+from canarium.fetch.source import Entry
 from fetch.conftest import KEYS, S3, Fetcher
 
 TREE = {"MLmodel": b"flavor: sklearn\n", "data/model.bin": b"\x00\x01" * 5000, "a/b/c.txt": b""}
@@ -276,3 +279,21 @@ def test_source_that_stays_away_is_given_up(fetcher: Fetcher, tmp_path: Path) ->
     done = fetcher.run("s3://b/m", "--endpoint", server.url, secret=KEYS)
     assert (done.code, done.reason) == (11, "SourceUnavailable"), done.output
     assert "tried for 2 s" in done.report["message"]
+
+
+def test_a_part_from_before_the_node_started_again_is_not_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file's length is on the disk before its bytes are: after a crash it may hold anything."""
+    entry = Entry("model.bin", "models/model.bin", 100, "ETag:1")
+    before = download.part_of(tmp_path, entry)
+    before.write_bytes(b"w" * 50)
+    assert download.kept(tmp_path, entry) == 50
+    monkeypatch.setattr(download, "_BOOT", "another")
+    assert download.kept(tmp_path, entry) == 0
+    place = Place(tmp_path / "models", 0, None)
+    place.prepare()
+    for name in (before.name, download.part_of(place.parts, entry).name, "other.part"):
+        (place.parts / name).write_bytes(b"w")
+    place.forget([entry])
+    assert [p.name for p in place.parts.iterdir()] == [download.part_of(place.parts, entry).name]

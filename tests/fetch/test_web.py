@@ -99,6 +99,25 @@ def test_a_file_comes_from_a_server_that_knows_no_ranges(
     assert fetcher.files() == {"model.bin": CONTENT}
 
 
+def test_a_folder_whose_index_html_hides_its_files_is_refused(
+    fetcher: Fetcher, serve: Serve, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    (root / "fraud" / "docs").mkdir(parents=True)
+    (root / "fraud" / "MLmodel").write_bytes(b"x")
+    (root / "fraud" / "docs" / "weights").write_bytes(b"w")
+    (root / "fraud" / "docs" / "index.html").write_text("<a href='notes.txt'>notes</a>")
+    (root / "fraud" / "docs" / "notes.txt").write_bytes(b"n")
+    done = fetcher.run(f"{serve(folder(root))}/fraud")
+    assert (done.code, done.reason) == (10, "NotFound"), done.output
+    assert "/fraud/docs/" in done.report["message"]
+    assert "index.html" in done.report["message"]
+    (root / "fraud" / "docs" / "index.html").rename(root / "fraud" / "docs" / "page.html")
+    again = fetcher.run(f"{serve(folder(root))}/fraud")
+    assert again.code == 0, again.output
+    assert len(fetcher.files()) == 4
+
+
 def test_answers_that_break_off_are_asked_for_again_and_nothing_else_is(
     fetcher: Fetcher, serve: Serve
 ) -> None:

@@ -168,6 +168,7 @@ def _brought(
     entries = patience.call(source.entries, str(address))
     if not entries:
         raise Fault("NotFound", f"{address} has no files")
+    place.forget(entries)
     missing = sum((e.size or 0) - kept(place.parts, e) for e in entries)
     place.require(missing)
     total = None if any(e.size is None for e in entries) else sum(e.size or 0 for e in entries)

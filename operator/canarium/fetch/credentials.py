@@ -48,6 +48,29 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 #: A certificate authority of one's own, for every scheme.
 CA = "ca.crt"
+#: What is no secret, of a Secret's keys and of a key in JSON: it helps to see it in a message.
+_PLAIN = frozenset(
+    {
+        CA,
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+        "AZURE_STORAGE_ACCOUNT_NAME",
+        "AZURE_TENANT_ID",
+        "AZURE_CLIENT_ID",
+        "username",
+        "email",
+        "type",
+        "project_id",
+        "client_email",
+        "client_id",
+        "auth_uri",
+        "token_uri",
+        "auth_provider_x509_cert_url",
+        "client_x509_cert_url",
+        "universe_domain",
+    }
+)
 _HIDDEN = "[hidden]"
 _URL_SECRETS = re.compile(r"(://)[^/@\s]+@|(\?)[^\s'\"]+")
 _SHORTEST_SECRET = 4
@@ -130,14 +153,11 @@ class Redactor:
     """Hides every secret value, the user in an URL, and an URL's query."""
 
     def __init__(self, credentials: Credentials) -> None:
-        secrets = {v for k, v in credentials.values.items() if k != CA}
-        for value in list(secrets):
-            secrets |= set(_parts(value))
-        self._secrets = sorted(
-            (s for s in secrets if len(s) >= _SHORTEST_SECRET and not s.startswith("http")),
-            key=len,
-            reverse=True,
-        )
+        given = {key: text for key, text in credentials.values.items() if key not in _PLAIN}
+        secrets = set(given.values())
+        for text in given.values():
+            secrets |= set(_parts(text))
+        self._secrets = sorted((s for s in secrets if len(s) >= _SHORTEST_SECRET), key=len)[::-1]
 
     def __call__(self, text: str) -> str:
         for secret in self._secrets:
@@ -145,29 +165,29 @@ class Redactor:
         return _URL_SECRETS.sub(lambda m: f"{m[1] or ''}{m[2] or ''}{_HIDDEN}", text)
 
 
-def _parts(value: str) -> list[str]:
-    """The secrets inside a JSON value: a service account's key, a registry's passwords."""
+def _parts(text: str) -> list[str]:
+    """The secrets inside a JSON value (a service account's key, a registry's passwords) or a
+    connection string."""
+    result = re.findall(r"(?:AccountKey|SharedAccessSignature)=([^;]+)", text)
     try:
-        found = json.loads(value)
+        pending = [("", json.loads(text))]
     except ValueError:
-        return []
-    result: list[str] = []
-    pending = [found]
+        return result
     while pending:
-        node = pending.pop()
+        name, node = pending.pop()
         if isinstance(node, dict):
-            pending += node.values()
+            pending += node.items()
         elif isinstance(node, list):
-            pending += node
-        elif isinstance(node, str):
+            pending += [(name, item) for item in node]
+        elif isinstance(node, str) and name not in _PLAIN:
             result.append(node)
-            result += _decoded(node)
+            result += _password(node) if name == "auth" else ()
     return result
 
 
-def _decoded(text: str) -> list[str]:
-    """User and password of a registry's `auth` entry."""
+def _password(text: str) -> list[str]:
+    """The password of a registry's `auth` entry."""
     try:
-        return base64.b64decode(text, validate=True).decode().split(":", 1)
+        return base64.b64decode(text, validate=True).decode().split(":", 1)[1:]
     except (binascii.Error, UnicodeDecodeError):
         return []

@@ -58,13 +58,24 @@ class Patience:
 def part_of(folder: Path, entry: Entry) -> Path:
     """Where a file lies until all are there. Its name has the identity of its bytes, so that a
     part of other bytes is never gone on with; bytes without identity are of this process only.
+
+    Nor with a part from before the node started again: its length may be on the disk without its
+    bytes, and waiting for the disk after each range would cost more.
     """
     ident = entry.sha256 or entry.ident or f"process {os.getpid()} {_NONCE}"
-    key = hashlib.sha256(f"{entry.where}\0{entry.size}\0{ident}".encode()).hexdigest()
+    key = hashlib.sha256(f"{entry.where}\0{entry.size}\0{ident}\0{_BOOT}".encode()).hexdigest()
     return folder / f"{key[:32]}.part"
 
 
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
 _NONCE = os.urandom(8).hex()
+_BOOT = _boot()
 
 
 def kept(folder: Path, entry: Entry) -> int:

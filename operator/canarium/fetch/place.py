@@ -42,6 +42,13 @@ class Place:
         except OSError as error:
             raise Fault("NoSpace", f"{self.work} cannot be written: {error.strerror}") from error
 
+    def forget(self, entries: list[Entry]) -> None:
+        """Removes parts of earlier tries that are of no use for `entries`."""
+        wanted = {part_of(self.parts, entry) for entry in entries}
+        for part in self.parts.iterdir():
+            if part not in wanted:
+                part.unlink()
+
     def require(self, size: int) -> None:
         """Raises Fault when `size` more bytes do not fit."""
         found = os.statvfs(self.work)
@@ -96,8 +103,7 @@ class Place:
             except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
                 text = f"{entry.path!r} is both a file and a folder there"
                 raise Fault("UnsafePath", text) from error
-        for stale in self.parts.iterdir():
-            stale.unlink()
+        self.forget([])
 
     @property
     def tree(self) -> Path:

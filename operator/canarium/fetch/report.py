@@ -10,7 +10,7 @@ from pathlib import Path
 from canarium.fetch.faults import Fault
 
 #: The kubelet keeps 4,096 bytes.
-_LONGEST = 3000
+_LONGEST = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,18 @@ def write(path: Path | None, outcome: Fetched | Fault, hide: object = None) -> N
         text = outcome.sentence
         if callable(hide):
             text = str(hide(text))
-        note: dict[str, object] = {"reason": outcome.reason, "message": text[:_LONGEST]}
+        line = _said({"reason": outcome.reason, "message": text})
+        while len(line) > _LONGEST:
+            # Not by as much as it is too long: a letter may be six bytes of JSON.
+            text = text[: len(text) - max(1, (len(line) - _LONGEST) // 6)]
+            line = _said({"reason": outcome.reason, "message": text})
     else:
-        note = outcome.note()
+        line = _said(outcome.note())
     if path is not None:
         with contextlib.suppress(OSError):
-            path.write_text(json.dumps(note, ensure_ascii=False) + "\n")
+            path.write_bytes(line)
+
+
+def _said(note: dict[str, object]) -> bytes:
+    text = json.dumps(note, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "replace")

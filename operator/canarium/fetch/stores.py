@@ -17,6 +17,14 @@ from canarium.fetch.volumes import readable
 
 _BLOCK = 1 << 20
 _CONNECT, _READ = 10, 60
+#: What Azure's webhook or an environment's credentials put into a pod.
+_AZURE_IDENTITY = (
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PATH",
+    "IDENTITY_ENDPOINT",
+    "MSI_ENDPOINT",
+)
 
 
 class Store:
@@ -168,8 +176,10 @@ def az(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
     if not connection and not account:
         text = "az:// needs an account: the Secret's key AZURE_STORAGE_ACCOUNT_NAME is missing"
         raise Fault("InvalidCredentials", text)
+    keys = ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_SECRET")
+    public = not connection and not any(map(credentials.get, keys)) and not _known_to_azure()
     if credentials.endpoint and not connection:
-        connection = _connection(credentials, str(account))
+        connection = _connection(credentials, str(account), public)
     client = credentials.both("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
     system = AzureBlobFileSystem(
         account_name=account,
@@ -179,6 +189,7 @@ def az(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
         tenant_id=credentials.get("AZURE_TENANT_ID"),
         client_id=client[0] if client else None,
         client_secret=client[1] if client else None,
+        anon=public,
         account_host=(credentials.endpoint or "").partition("://")[2] or None,
         connection_timeout=_CONNECT,
         read_timeout=_READ,
@@ -189,14 +200,33 @@ def az(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
     return Store(system, _joined(address), unpack=unpack)
 
 
-def _connection(credentials: Credentials, account: str) -> str | None:
-    """A key or a SAS for an endpoint of one's own, which adlfs takes by host name and TLS only."""
+def _known_to_azure() -> bool:
+    """Whether the pod has an identity of its own; without any, a container must be public.
+
+    One that is configured and does not work is no reason to go on as nobody.
+    """
+    if any(os.environ.get(name) for name in _AZURE_IDENTITY):
+        return True
+    from azure.core.exceptions import ClientAuthenticationError
+    from azure.identity import DefaultAzureCredential
+
+    try:
+        DefaultAzureCredential().get_token("https://storage.azure.com/.default")
+    except ClientAuthenticationError:
+        return False
+    return True
+
+
+def _connection(credentials: Credentials, account: str, public: bool) -> str | None:
+    """A key, a SAS or nothing for an endpoint of one's own, which adlfs takes by host name and TLS
+    only."""
     key = credentials.get("AZURE_STORAGE_ACCOUNT_KEY")
     sas = credentials.get("AZURE_STORAGE_SAS_TOKEN")
+    begin = f"BlobEndpoint={credentials.endpoint};AccountName={account}"
     if not key and not sas:
-        return None
+        return begin if public else None
     proof = f"AccountKey={key}" if key else f"SharedAccessSignature={(sas or '').lstrip('?')}"
-    return f"BlobEndpoint={credentials.endpoint};AccountName={account};{proof}"
+    return f"{begin};{proof}"
 
 
 def hf(address: Address, credentials: Credentials, *, unpack: bool) -> Store:

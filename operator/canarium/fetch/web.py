@@ -48,6 +48,12 @@ class Web:
         seen = {root}
         while pending:
             page = pending.pop()
+            if self._hidden(page):
+                raise Fault(
+                    "NotFound",
+                    f"{page} answers with a web page, its index.html, and no list of its files",
+                    advice="have the server list that folder, or fetch an archive",
+                )
             for link in self._system.ls(page, detail=False):
                 clean = link.split("?")[0].split("#")[0].replace("/./", "/")
                 if clean in seen or not clean.startswith(root):
@@ -64,6 +70,13 @@ class Web:
             self._entry(safe(unquote(file.removeprefix(root))), self._system.info(file), None)
             for file in sorted(files)
         ]
+
+    def _hidden(self, page: str) -> bool:
+        """Whether a folder's page is a file of the folder, and so no list of the others."""
+        file = f"{page}index.html"
+        if not self._system.exists(file):
+            return False
+        return bool(self._system.cat_file(file) == self._system.cat_file(page))
 
     def _takes_ranges(self, url: str) -> bool:
         """Whether the server answers a part with that part alone."""
