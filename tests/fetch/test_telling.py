@@ -10,7 +10,7 @@ import pytest
 
 from canarium.fetch import report
 from canarium.fetch.credentials import Credentials, Redactor
-from canarium.fetch.faults import Fault
+from canarium.fetch.faults import ADVICE, Fault
 
 SECRETS = {
     "s3": {
@@ -88,3 +88,8 @@ def test_a_long_message_is_whole_json_in_what_a_kubelet_keeps(tmp_path: Path, le
     said = json.loads(content)
     assert said["reason"] == "AccessDenied"
     assert said["message"].startswith(f"it says {letter}")
+
+
+def test_every_reason_is_in_the_documentation() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "record.md").read_text()
+    assert [r for r in (*ADVICE, "FetchFailed") if f"`{r}`" not in told] == []

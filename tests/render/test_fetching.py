@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -167,3 +169,12 @@ def test_what_cannot_be_fetched_says_why(kit: Kit | None, uri: str, reason: str)
     with pytest.raises(RuntimeInvalid, match=r"spec\.model\.uri") as refused:
         pod(kit, uri=uri)
     assert refused.value.reason == reason
+
+
+def test_every_reason_for_no_pod_is_in_the_documentation() -> None:
+    root = Path(__file__).parents[2]
+    code = "".join(p.read_text() for p in (root / "operator/canarium/render").glob("*.py"))
+    reasons = set(re.findall(r'"((?:No|Unknown|Invalid|Unused|Ambiguous|Template)[A-Z]\w+)"', code))
+    assert len(reasons) > 8
+    told = (root / "docs" / "runtimes.md").read_text()
+    assert sorted(reason for reason in reasons if f"`{reason}`" not in told) == []
