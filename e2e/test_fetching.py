@@ -5,6 +5,7 @@ Everything is applied at once and waited for side by side; the tests then look a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import time
@@ -17,10 +18,12 @@ import pytest
 
 from fetching.stores import IMAGE, LARGE, NAMESPACE, STORES, Stores, image, start
 from sandbox import Forward, Sandbox
+from servers.images import MLSERVER, MODELS, mlserver_image, train
 from story.client import Client
 from story.images import fetch_image
 
-WITHIN = 90.0
+WITHIN = 180.0
+REQUESTS = 50
 SMALL = {"medium": "Memory", "sizeLimit": "32Mi"}
 
 
@@ -65,6 +68,12 @@ class Fetching:
     def status(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.kubectl("get", "md", name, "-o", "json"))
         return dict(found["status"])
+
+    def record(self, name: str) -> dict[str, Any]:
+        """What the record of the version that serves was made from."""
+        which = f"{name}-{self.status(name)['stable']['revision']}"
+        found = json.loads(self.kubectl("get", "controllerrevision", which, "-o", "json"))
+        return dict(found["data"])
 
     def log(self, name: str) -> str:
         """What the fetchers of a model have printed, all tries of the present ones."""
@@ -128,6 +137,8 @@ def good(stores: Stores) -> dict[str, dict[str, Any]]:
         "s3": {"uri": "s3://models/fraud/", "model": reads},
         "web": {"uri": f"{stores.web}/fraud.tar.gz"},
         "claim": {"uri": "pvc://models/fraud/7"},
+        "whole-claim": {"uri": "pvc://models"},
+        "on-a-claim": {"uri": "pvc://models/fraud.tar.gz"},
         "registry": {
             "uri": f"oci://{stores.registry}/models/fraud:1",
             "model": {"endpoint": f"http://{stores.registry}"},
@@ -136,6 +147,12 @@ def good(stores: Stores) -> dict[str, dict[str, Any]]:
         "swapped": {"uri": "s3://models/swapped", "model": reads},
         "interrupted": {"uri": "s3://models/large", "model": reads},
         "gigabyte": {"uri": f"{stores.web}/large"},
+        "predicting": {
+            "uri": "s3://models/sklearn",
+            "model": {**reads, "format": "sklearn", "version": "1"},
+            "runtime": {"name": "mlserver-sklearn", "image": mlserver_image().tag},
+            "scaling": {"replicas": 2},
+        },
     }
 
 
@@ -174,7 +191,7 @@ REASONS = {
 @pytest.fixture(scope="module")
 def fetched(node: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fetching]:
     """All good models Ready, all hopeless ones failed."""
-    node.load([image(), fetch_image()])
+    node.load([image(train()), fetch_image(), mlserver_image()])
     stores = start(node, tmp_path_factory.mktemp("claim") / "disk")
     world = Fetching(node, stores)
     try:
@@ -211,7 +228,10 @@ def spoiled(fetched: Fetching) -> Iterator[dict[str, Client]]:
             client.stop()
 
 
-@pytest.mark.parametrize("name", ["s3", "web", "claim", "registry", "inside"])
+GOOD = ["s3", "web", "claim", "whole-claim", "on-a-claim", "registry", "inside"]
+
+
+@pytest.mark.parametrize("name", GOOD)
 def test_a_model_comes_from_each_kind_of_store(
     fetched: Fetching, figures: Callable[..., None], name: str
 ) -> None:
@@ -222,6 +242,31 @@ def test_a_model_comes_from_each_kind_of_store(
     seconds = f"{fetched.taken[name]:.1f}"
     uri = re.sub(r"\d+\.\d+\.\d+\.\d+", "…", good(fetched.stores)[name]["uri"])
     figures("models from stores", uri=uri, seconds_to_Ready=seconds)
+
+
+@pytest.mark.rule("R4")
+def test_a_real_server_predicts_by_the_model_that_was_fetched(
+    fetched: Fetching, figures: Callable[..., None]
+) -> None:
+    expected = json.loads((MODELS / "sklearn.json").read_text())
+    server = fetched.record("predicting")["runtime"]["server"]
+    url = fetched.url("predicting").removesuffix("/version") + server["predictPath"]
+    rows = expected["rows"]
+    data = [value for row in rows for value in row]
+    tensor = {"name": "x", "shape": [len(rows), 4], "datatype": "FP32", "data": data}
+    body, right = json.dumps({"inputs": [tensor]}).encode(), 0
+    for _ in range(REQUESTS):
+        asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            right += json.loads(answer.read())["outputs"][0]["data"] == expected["said"]
+    taken = f"{fetched.taken['predicting']:.1f}"
+    what = f"s3://, {MLSERVER[0].replace('==', ' ')}: {right} of {REQUESTS} predictions"
+    figures("models from stores", uri=what, seconds_to_Ready=taken)
+    assert right == REQUESTS
+    # The bytes that it serves are those that were trained, as everyday tools say it.
+    weights = hashlib.sha256((MODELS / "sklearn" / "model.joblib").read_bytes()).hexdigest()
+    line = hashlib.sha256(f"{weights}  model.joblib\n".encode()).hexdigest()
+    assert fetched.status("predicting")["stable"]["artifact"] == f"sha256:{line}"
 
 
 def test_a_store_that_dies_in_the_middle_and_comes_back_is_gone_on_with(

@@ -45,6 +45,7 @@ def main() -> None:
         put(moto, f"models/{name}/sub/weights", b"w" * 1000)
     put(moto, "models/large/large.bin", LARGE)
     put(moto, "models/large/version", b"one")
+    put(moto, "models/sklearn/model.joblib", Path("/app/model.joblib").read_bytes())
     # Unpacks to 48 MB, which is no bomb and yet too much for a small disk.
     put(moto, "models/wide.tar.gz", Path("/app/wide.tar.gz").read_bytes())
     asked = 0

@@ -28,8 +28,10 @@ _OTHERS = ("cfn-lint", "sympy", "mpmath", "networkx", "pydantic", "pydantic-core
 WIDE = 48_000_000
 
 
-def image() -> Image:
-    """Debian's Python with moto and a registry; /models/fraud is a model inside the image."""
+def image(models: Path) -> Image:
+    """Debian's Python with moto and a registry; /models/fraud is a model inside the image, and
+    S3 has scikit-learn's of the trained `models`.
+    """
     fetch = locked("fetch")
     more = [
         line
@@ -47,6 +49,7 @@ def image() -> Image:
                 {
                     "/usr/local/bin/crane": find("crane"),
                     "/app/store.py": HERE / "store.py",
+                    "/app/model.joblib": models / "sklearn" / "model.joblib",
                     "/app/wide.tar.gz": packed({"version": b"one", "weights": bytes(WIDE)}),
                     "/srv/fraud.tar.gz": packed({"version": b"one", "weights": b"w" * 1000}),
                     "/models/fraud/version": "one",
@@ -103,7 +106,11 @@ class Stores:
 def start(node: Sandbox, folder: Path) -> Stores:
     """Starts the stores' pod and fills the registry and the claim; `folder` is the claim's disk."""
     (folder / "fraud" / "7").mkdir(parents=True)
-    (folder / "fraud" / "7" / "version").write_text("one")
+    for version in (folder / "fraud" / "7" / "version", folder / "version"):
+        version.write_text("one")
+    (folder / "fraud.tar.gz").write_bytes(packed({"version": b"one"}))
+    # As a file system of its own would have it.
+    (folder / "lost+found").mkdir(mode=0o700)
     folder.chmod(0o755)
     kinds = [*_namespaces(), *_claim(folder), _pod()]
     node.kubectl("apply", "-f", "-", stdin=json.dumps({"kind": "List", "apiVersion": "v1",

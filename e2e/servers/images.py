@@ -30,9 +30,27 @@ PYTHON_SERVERS = [
 TRAINING = [SKLEARN, XGBOOST, "onnx==1.19.1"]
 
 
+START = ["python3", "-m", "mlserver.cli.main", "start", "/tmp"]
+QUIET = {
+    "MLSERVER_PARALLEL_WORKERS": "0",
+    "MLSERVER_ENVIRONMENTS_DIR": "/tmp/envs",
+    "OMP_NUM_THREADS": "1",
+    "HOME": "/tmp",
+}
+
+
+def mlserver_image() -> Image:
+    """MLServer for scikit-learn, and no model."""
+    return Image(
+        "canarium.dev/servers:mlserver",
+        [images.python_base(), images.pip(MLSERVER)],
+        entrypoint=START, env=QUIET, user="1000", working_dir="/tmp",
+    )  # fmt: skip
+
+
 def server_images(models: Path) -> list[Image]:
     """An image per server, with its model below /models."""
-    base, user = images.python_base(), "1000"
+    base, user, start, quiet = images.python_base(), "1000", START, QUIET
     mlserver = images.pip(MLSERVER)
     python = images.pip(PYTHON_SERVERS)
     code = images.files(
@@ -42,13 +60,6 @@ def server_images(models: Path) -> list[Image]:
             "/models/onnx": models / "onnx",
         }
     )
-    start = ["python3", "-m", "mlserver.cli.main", "start", "/tmp"]
-    quiet = {
-        "MLSERVER_PARALLEL_WORKERS": "0",
-        "MLSERVER_ENVIRONMENTS_DIR": "/tmp/envs",
-        "OMP_NUM_THREADS": "1",
-        "HOME": "/tmp",
-    }
     return [
         Image(
             "canarium.dev/servers:mlserver-sklearn",
