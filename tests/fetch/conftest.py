@@ -69,6 +69,7 @@ class Fetcher:
             "HOME": "/proc/nowhere",
             # Never ask for an identity outside this machine.
             "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_GCE_CHECK": "true",
             **{f"CANARIUM_CREDENTIAL_{key}": value for key, value in (secret or {}).items()},
             **(around or {}),
         }

@@ -9,10 +9,11 @@ import ssl
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -75,12 +76,9 @@ def test_a_token_that_expires_while_a_model_is_pulled_is_asked_for_anew(
     assert len(door.tokens) >= 2
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+@contextmanager
+def secured(folder: Path, handler: Any) -> Iterator[tuple[str, str]]:
     """An HTTPS server whose certificate is its own authority; its URL and the certificate."""
-    folder = tmp_path_factory.mktemp("tls")
-    (folder / "root").mkdir()
-    (folder / "root" / "model.bin").write_bytes(b"weights")
     key, certificate = folder / "key.pem", folder / "cert.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
@@ -88,6 +86,21 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
          "-keyout", key, "-out", certificate],
         check=True, capture_output=True,
     )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"https://127.0.0.1:{server.server_port}", certificate.read_text()
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A secured server of plain files."""
+    folder = tmp_path_factory.mktemp("tls")
+    (folder / "root").mkdir()
+    (folder / "root" / "model.bin").write_bytes(b"weights")
 
     class Folder(SimpleHTTPRequestHandler):
         def __init__(self, *arguments: Any) -> None:
@@ -96,13 +109,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
         def log_message(self, *_: Any) -> None:
             pass
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Folder) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"https://127.0.0.1:{server.server_port}", certificate.read_text()
-        server.shutdown()
+    with secured(folder, Folder) as server:
+        yield server
 
 
 #: Each by another library: aiohttp, botocore, requests, google's, azure's and httpx.
@@ -171,3 +179,116 @@ def test_without_a_secret_the_service_accounts_identity_is_used(
     assert asked
     assert all("Credential=ASIA" in str(one["headers"].get("Authorization")) for one in asked)
     assert "a-projected-token" not in done.output
+
+
+class Google(BaseHTTPRequestHandler):
+    """The metadata server of a node, and a bucket that lets its token in; both answer in JSON."""
+
+    shown: ClassVar[list[str | None]] = []
+    answers: ClassVar[dict[str, Any]] = {
+        "/computeMetadata/v1/instance/service-accounts/default/token": {
+            "access_token": "a-pods-token", "expires_in": 3600, "token_type": "Bearer",
+        },
+        "/computeMetadata/v1/instance/service-accounts/default/": {
+            "email": "reader@project.example", "scopes": [], "aliases": ["default"],
+        },
+        "/computeMetadata/v1/project/project-id": "project",
+        "/storage/v1/b/models/o/MLmodel": {
+            "name": "MLmodel", "bucket": "models", "size": "7", "generation": "1",
+            "updated": "2026-01-01T00:00:00Z", "timeCreated": "2026-01-01T00:00:00Z",
+        },
+        "/download/storage/v1/b/models/o/MLmodel": "weights",
+    }  # fmt: skip
+
+    def do_GET(self) -> None:
+        path = self.path.split("?")[0]
+        found = self.answers.get(path, {} if path == "/" else None)
+        if "/storage/" in path:
+            self.shown.append(self.headers.get("Authorization"))
+        body = found.encode() if isinstance(found, str) else json.dumps(found).encode()
+        self.send_response(404 if found is None else 200)
+        self.send_header("Metadata-Flavor", "Google")
+        plain = isinstance(found, str)
+        self.send_header("Content-Type", "text/plain" if plain else "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_googles_metadata_server_says_who_a_pod_is(
+    fetcher: Fetcher, serve: Callable[[Any], str], tmp_path: Path
+) -> None:
+    host = serve(Google).removeprefix("http://")
+    around = {"GCE_METADATA_HOST": host, "GCE_METADATA_IP": host, "NO_GCE_CHECK": "false"}
+    with secured(tmp_path, Google) as (url, certificate):
+        secret = {"ca.crt": certificate}
+        done = fetcher.run("gs://models/MLmodel", "--endpoint", url, secret=secret, around=around)
+    assert done.code == 0, done.output
+    assert fetcher.files() == {"MLmodel": b"weights"}
+    assert set(Google.shown) == {"Bearer a-pods-token"}
+    assert "a-pods-token" not in done.output
+
+
+class Microsoft(BaseHTTPRequestHandler):
+    """Who changes a pod's token for one of Azure, and a container that lets that in."""
+
+    protocol_version = "HTTP/1.1"
+    changed: ClassVar[list[str]] = []
+    shown: ClassVar[list[str | None]] = []
+
+    def do_POST(self) -> None:
+        self.changed.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        token = {"access_token": "an-azure-token", "expires_in": 3600, "token_type": "Bearer"}
+        self.answer(json.dumps(token).encode(), "application/json")
+
+    def do_GET(self) -> None:
+        self.shown.append(self.headers.get("Authorization"))
+        if "comp=list" in self.path:
+            blob = (
+                "<Blob><Name>MLmodel</Name><Properties><Content-Length>7</Content-Length>"
+                "<Etag>1</Etag><BlobType>BlockBlob</BlobType></Properties></Blob>"
+            )
+            text = f"<EnumerationResults><Blobs>{blob}</Blobs><NextMarker/></EnumerationResults>"
+            self.answer(text.encode(), "application/xml")
+        else:
+            self.answer(b"weights", "application/octet-stream")
+
+    do_HEAD = do_GET
+
+    def answer(self, body: bytes, kind: str) -> None:
+        ranged = "x-ms-range" in self.headers
+        self.send_response(206 if ranged else 200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", '"1"')
+        self.send_header("x-ms-blob-type", "BlockBlob")
+        if ranged:
+            self.send_header("Content-Range", f"bytes 0-{len(body) - 1}/{len(body)}")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_azures_webhook_says_who_a_pod_is(fetcher: Fetcher, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a-projected-token")
+    with secured(tmp_path, Microsoft) as (url, certificate):
+        around = {
+            "AZURE_CLIENT_ID": "reader",
+            "AZURE_TENANT_ID": "tenant",
+            "AZURE_FEDERATED_TOKEN_FILE": str(tmp_path / "token"),
+            "AZURE_AUTHORITY_HOST": url,
+        }
+        secret = {"AZURE_STORAGE_ACCOUNT_NAME": "fraud", "ca.crt": certificate}
+        done = fetcher.run("az://models/MLmodel", "--endpoint", url, secret=secret, around=around)
+    assert done.code == 0, done.output
+    assert fetcher.files() == {"MLmodel": b"weights"}
+    assert any("client_assertion=a-projected-token" in form for form in Microsoft.changed)
+    assert set(Microsoft.shown) == {"Bearer an-azure-token"}
+    for token in ("a-projected-token", "an-azure-token"):
+        assert token not in done.output

@@ -152,7 +152,8 @@ def gs(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
         _request = GCSFileSystem._request.__wrapped__
 
     key = credentials.json("service-account.json", "key.json")
-    anonymous = credentials.endpoint and not key
+    # A pod's own token is never shown to an address without TLS, as emulators have.
+    anonymous = (credentials.endpoint or "").startswith("http://") and not key
     system = Once(
         token=key or ("anon" if anonymous else None),
         access="read_only",
