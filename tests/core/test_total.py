@@ -18,7 +18,7 @@ from core.facts import NOW, Anything
 rule = pytest.mark.rule
 PHASES = {row.phase for row in TABLE}
 #: How many facts are tried, in how many tests: more by CANARIUM_TOTAL.
-_ALL = int(os.environ.get("CANARIUM_TOTAL", "3000"))
+_ALL = int(os.environ.get("CANARIUM_TOTAL", "2000"))
 _PARTS = 10
 
 
