@@ -13,6 +13,7 @@ import random
 import types
 import typing
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -125,7 +126,7 @@ class Anything:
 
     def _plain(self, kind: Any, field: str) -> Any:
         if dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel):
-            hints = typing.get_type_hints(kind, include_extras=True)
+            hints = _hints(kind)
             names = (
                 [f.name for f in dataclasses.fields(kind)]
                 if dataclasses.is_dataclass(kind)
@@ -155,6 +156,11 @@ class Anything:
 
     def _one(self, pool: Sequence[Any]) -> Any:
         return self._chance.choice(pool)
+
+
+@lru_cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)
 
 
 def _kept(record: Any) -> Any:
