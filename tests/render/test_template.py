@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -52,6 +53,9 @@ def test_leaf_is_rendered(source: str, text: str) -> None:
         ("{{ model.name | int }}", "TemplateInvalid", "invalid literal"),
         ('{"name": "{{ model.name }}"}', "TemplateInvalid", "must end with `| tojson`"),
         ('{"name": {{ model.name | tojson }}', "TemplateInvalid", "begins like JSON"),
+        ("a\n{{ gpus - 'a' }}", "TemplateInvalid", "line 2: unsupported operand"),
+        ("a\n{{ parameters.x | tojson }}", "TemplateInvalid", "line 2: parameters.x is undefined"),
+        ("{{ parameters.x | int }}", "TemplateInvalid", "line 1: parameters.x is undefined"),
         ("{{ model.name | center(9) }}", "TemplateUnbounded", "no filter center; known: default"),
         ("{{ gpus is divisibleby 2 }}", "TemplateUnbounded", "no test divisibleby"),
     ],
@@ -78,6 +82,9 @@ def test_error_names_leaf_line_and_what_is_wrong(source: str, reason: str, said:
         ("{% include 'a' %}", "include is not allowed"),
         ("{{ [1, 2] }}", "list is not allowed"),
         ("{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", "nested too deeply"),
+        ("{{ gpus" + " + gpus" * 300 + " }}", "nested too deeply"),
+        ("{{ gpus" + " | string" * 300 + " }}", "nested too deeply"),
+        ("{% if gpus %}" * 120 + "{% endif %}" * 120, "nested too deeply"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -93,6 +100,30 @@ def test_source_and_result_have_a_length() -> None:
     assert refused("{{ gpus }}" + "x" * LONGEST_SOURCE).reason == "TemplateTooLarge"
     long = {"text": "x" * (LONGEST_RESULT // 2)}
     assert refused("{{ text }}{{ text }}{{ text }}", long).reason == "TemplateTooLarge"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ '\"'" + " | tojson" * 24 + " }}",
+        "{% if '\"'" + " | tojson" * 24 + " == 'x' %}{% endif %}",
+        '{{ "\'"' + " | quote" * 16 + " }}",
+        "{{ parameters.long" + " + parameters.long" * 90 + " }}",
+        "{{ parameters.long" + " ~ parameters.long" * 90 + " }}",
+        "{{ parameters.long }}" * 200,
+    ],
+    ids=lambda source: source[:30],
+)
+def test_no_part_of_a_template_grows_over_the_longest_result(source: str) -> None:
+    context = {"parameters": {"long": "x" * (LONGEST_RESULT - 9)}}
+    tracemalloc.start()
+    try:
+        error = refused(source, context)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert error.reason == "TemplateTooLarge"
+    assert peak < 64 * LONGEST_RESULT
 
 
 @pytest.mark.parametrize("name", ["items", "__class__", "get", "__getitem__"])

@@ -1,10 +1,10 @@
 """String leaves as Jinja2 templates, whose cost is bounded before they run.
 
 What a leaf needs is a value put in, a default, a condition. So only such constructs are allowed,
-by name: no loops, macros, calls, assignments, multiplication or formats with a width. A template
-then costs at most its own length times the longest value, and no clock has to watch it; what
-would loop is refused by what it is, also when it never would have run. Attributes are entries of
-the context and nothing of Python's.
+by name: no loops, macros, calls, assignments, multiplication or formats with a width; and each
+filter, sum and joined text may be as long as the longest result. A template then costs at most its
+own length times that, and no clock has to watch it; what would loop is refused by what it is, also
+when it never would have run. Attributes are entries of the context and nothing of Python's.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, wraps
+from types import TracebackType
 from typing import Any
 from urllib.parse import quote as url_quote
 
@@ -24,7 +25,10 @@ from jinja2 import (
     TemplateSyntaxError,
     UndefinedError,
     nodes,
+    pass_context,
 )
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from canarium.render.faults import RuntimeInvalid
@@ -65,8 +69,44 @@ class _Missing(StrictUndefined):
         return str(self._undefined_name)
 
 
+class _TooLong(Exception):
+    """A part of a result is longer than a whole one may be."""
+
+
+def _within(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > LONGEST_RESULT:
+        raise _TooLong
+    return value
+
+
+def _joined(parts: Iterable[Any]) -> str:
+    found, length = [], 0
+    for part in parts:
+        found.append(str(part))
+        length += len(found[-1])
+        if length > LONGEST_RESULT:
+            raise _TooLong
+    return "".join(found)
+
+
+class _Generator(CodeGenerator):
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
+        self.write("environment.concat((")
+        for part in node.nodes:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write("))")
+
+
 class _Environment(ImmutableSandboxedEnvironment):
-    """Names lead to entries of the context only."""
+    """Names lead to entries of the context only; sums and joined texts have a length."""
+
+    code_generator_class = _Generator
+    concat = staticmethod(_joined)
+    intercepted_binops = frozenset({"+"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        return _within(super().call_binop(context, operator, left, right))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         return self.getitem(obj, attribute)
@@ -85,8 +125,21 @@ def _default(value: Any, default: Any = "", boolean: bool = False) -> Any:
     return default if missing or (boolean and not value) else value
 
 
+def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` as a filter. Jinja runs none that takes the context while it compiles."""
+
+    @pass_context
+    @wraps(function)
+    def bounded(context: Context, value: Any, *more: Any, **named: Any) -> Any:
+        if isinstance(value, StrictUndefined) and function is not _default:
+            str(value)  # Raises what it has to say.
+        return _within(function(value, *more, **named))
+
+    return bounded
+
+
 #: Each makes at most a few characters out of one.
-_FILTERS = {
+_FILTERS: dict[str, Callable[..., Any]] = {
     "default": _default,
     "tojson": lambda value: json.dumps(value, ensure_ascii=False),
     "quote": lambda value: shlex.quote(str(value)),
@@ -98,8 +151,14 @@ _FILTERS = {
     "string": str,
 }
 
-_ENVIRONMENT = _Environment(undefined=_Missing, autoescape=False, cache_size=0)
-_ENVIRONMENT.filters = dict(_FILTERS)
+_ENVIRONMENT = _Environment(
+    # Jinja's optimizer takes the square of a chain's length, and finds nothing here.
+    optimized=False,
+    undefined=_Missing,
+    autoescape=False,
+    cache_size=0,
+)
+_ENVIRONMENT.filters = {name: _bounded(function) for name, function in _FILTERS.items()}
 _ENVIRONMENT.globals = {}
 
 
@@ -119,12 +178,12 @@ def render(source: str, context: Mapping[str, Any], where: str) -> str:
         raise RuntimeInvalid("TemplateInvalid", f"{where}: {told}") from error
     except TemplateError as error:
         raise RuntimeInvalid("TemplateInvalid", f"{where}: {error.message}") from error
+    except _TooLong as error:
+        text = f"{where}: renders to over {LONGEST_RESULT} characters"
+        raise RuntimeInvalid("TemplateTooLarge", text) from error
     except (ArithmeticError, TypeError, ValueError) as error:
-        raise RuntimeInvalid("TemplateInvalid", f"{where}: {error}") from error
-    if len(text) > LONGEST_RESULT:
-        raise RuntimeInvalid(
-            "TemplateTooLarge", f"{where}: renders to over {LONGEST_RESULT} characters"
-        )
+        told = f"{where}: {_line(error.__traceback__)}{error}"
+        raise RuntimeInvalid("TemplateInvalid", told) from error
     if _JSON.match(source):
         try:
             json.loads(text)
@@ -163,8 +222,19 @@ def _checked(source: str) -> Template | tuple[str, str]:
         return fault or _ENVIRONMENT.from_string(source)
     except TemplateSyntaxError as error:
         return "TemplateInvalid", f"line {error.lineno}: {error.message}"
-    except RecursionError:
+    except (RecursionError, SyntaxError):
+        # Jinja's parser, or Python's for what Jinja made of it.
         return "TemplateUnbounded", "is nested too deeply"
+
+
+def _line(trace: TracebackType | None) -> str:
+    """The last line of a template on the way to an error, as Jinja puts it there."""
+    lines = []
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            lines.append(trace.tb_lineno)
+        trace = trace.tb_next
+    return f"line {lines[-1]}: " if lines else ""
 
 
 def _undefined(source: str, name: str, context: Mapping[str, Any]) -> str:
