@@ -90,6 +90,13 @@ def test_probe_of_each_kind(probe: dict[str, Any], key: str, how: dict[str, Any]
     assert container(readiness=probe)["readinessProbe"][key] == how
 
 
+@pytest.mark.parametrize("server", [{}, {"port": 9000}])
+def test_grpc_probe_asks_the_servers_port_unless_it_names_another(server: dict[str, Any]) -> None:
+    # Only numbers may stand in a gRPC probe; the server's port has the name http elsewhere.
+    found = container(readiness={"grpc": ""}, **server)
+    assert found["readinessProbe"]["grpc"]["port"] == found["ports"][0]["containerPort"]
+
+
 def test_curated_fields_of_a_pod() -> None:
     own = {
         "nodeSelector": {"gpu": "yes"},
@@ -199,3 +206,20 @@ def test_tensorflow_is_ready_by_its_state_and_not_by_its_answer(
     assert ready()
     tensorflow["state"] = "END"
     assert not ready()
+
+
+def test_overlay_keeps_every_mount_of_one_volume() -> None:
+    mounts = [
+        {"name": "data", "mountPath": "/a", "subPath": "a"},
+        {"name": "data", "mountPath": "/b", "subPath": "b"},
+    ]
+    laid = {"spec": {"containers": [{"name": "server", "volumeMounts": mounts}]}}
+    found = container({"podTemplate": laid}, sharedMemory="1Gi")
+    assert found["volumeMounts"] == [{"name": "shm", "mountPath": "/dev/shm"}, *mounts]
+
+
+def test_overlay_changes_the_mount_at_a_path() -> None:
+    own = {"volumes": [{"name": "l", "mountPath": "/l", "readOnly": True, "source": {}}]}
+    laid = {"name": "server", "volumeMounts": [{"name": "other", "mountPath": "/l"}]}
+    found = container({"pod": own, "podTemplate": {"spec": {"containers": [laid]}}})
+    assert found["volumeMounts"] == [{"name": "other", "mountPath": "/l", "readOnly": True}]

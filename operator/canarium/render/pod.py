@@ -31,6 +31,8 @@ _AS_THEY_ARE = {
     "imagePullSecrets": "imagePullSecrets",
     "terminationGracePeriodSeconds": "terminationGracePeriodSeconds",
 }
+#: Lists whose things are told apart by something else than their names, as Kubernetes does it.
+_KEYS = {"volumeMounts": "mountPath", "volumeDevices": "devicePath"}
 _SECURITY = ("runAsUser", "runAsGroup", "fsGroup")
 
 
@@ -83,7 +85,7 @@ def container(server: Mapping[str, Any], resources: Any) -> Manifest:
                 for extra in server.get("ports") or ()
             ),
         ],
-        **_probes(server),
+        **_probes(server, port),
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
@@ -100,35 +102,41 @@ def container(server: Mapping[str, Any], resources: Any) -> Manifest:
     return found
 
 
-def _probes(server: Mapping[str, Any]) -> Manifest:
+def _probes(server: Mapping[str, Any], port: int) -> Manifest:
     """Readiness always; startup where something would else end a server that still loads."""
     readiness = server["readiness"]
-    found = {"readinessProbe": _probe(readiness, period=5, failures=3)}
+    found = {"readinessProbe": _probe(readiness, port, period=5, failures=3)}
     liveness, budget = server.get("liveness"), server.get("startupBudget")
     if server.get("startup") or liveness or budget:
         startup = server.get("startup") or readiness
         period = startup.get("periodSeconds") or readiness.get("periodSeconds") or 2
         whole = seconds(budget) if budget else _STARTUP_BUDGET
         found["startupProbe"] = {
-            **_probe(startup, period=period, failures=3),
+            **_probe(startup, port, period=period, failures=3),
             "failureThreshold": max(1, math.ceil(whole / period)),
         }
     if liveness:
         # A server that is busy for a moment is not dead.
-        found["livenessProbe"] = _probe(liveness, period=10, failures=6, patience=5)
+        found["livenessProbe"] = _probe(liveness, port, period=10, failures=6, patience=5)
     return found
 
 
 def _probe(
-    probe: Mapping[str, Any], *, period: int, failures: int, patience: int | None = None
+    probe: Mapping[str, Any],
+    number: int,
+    *,
+    period: int,
+    failures: int,
+    patience: int | None = None,
 ) -> Manifest:
+    """`number` is the server's port, by which a gRPC probe has to call it."""
     port = probe.get("port") or "http"
     how: Manifest
     if probe.get("exec"):
         how, patience = {"exec": {"command": probe["exec"]}}, patience or 5
     elif "grpc" in probe:
         service = {"service": probe["grpc"]} if probe["grpc"] else {}
-        how = {"grpc": {"port": probe.get("port") or 8080, **service}}
+        how = {"grpc": {"port": probe.get("port") or number, **service}}
     elif probe.get("tcp"):
         how = {"tcpSocket": {"port": port}}
     else:
@@ -174,21 +182,25 @@ def _volume(name: str, path: str, source: Any, read_only: bool | None = None) ->
     }
 
 
-def overlay(base: Any, over: Any) -> Any:
-    """`over` laid on `base`: objects merge, named lists merge by name, all else replaces."""
+def overlay(base: Any, over: Any, key: str = "name") -> Any:
+    """`over` laid on `base`: objects merge, lists of things with a `key` merge by it, all else
+    replaces."""
     if isinstance(base, dict) and isinstance(over, dict):
-        merged = {key: copy.deepcopy(value) for key, value in base.items()}
-        for key, value in over.items():
-            merged[key] = overlay(base[key], value) if key in base else copy.deepcopy(value)
+        merged = {name: copy.deepcopy(value) for name, value in base.items()}
+        for name, value in over.items():
+            if name in base:
+                merged[name] = overlay(base[name], value, _KEYS.get(name, "name"))
+            else:
+                merged[name] = copy.deepcopy(value)
         return merged
-    if _named(base) and _named(over):
-        byname = {item["name"]: item for item in base}
+    if _keyed(base, key) and _keyed(over, key):
+        found = {item[key]: item for item in base}
         for item in over:
-            name = item["name"]
-            byname[name] = overlay(byname[name], item) if name in byname else item
-        return copy.deepcopy(list(byname.values()))
+            at = item[key]
+            found[at] = overlay(found[at], item) if at in found else item
+        return copy.deepcopy(list(found.values()))
     return copy.deepcopy(over)
 
 
-def _named(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(x, dict) and "name" in x for x in value)
+def _keyed(value: Any, key: str) -> bool:
+    return isinstance(value, list) and all(isinstance(x, dict) and key in x for x in value)
