@@ -218,7 +218,7 @@ class Cluster:
 
     def _carry_out(self, action: p.Action) -> None:
         match action:
-            case p.StoreRevision(minted):
+            case p.StoreRevision(minted, served):
                 self.records.append(
                     Record(
                         minted.revision,
@@ -227,7 +227,7 @@ class Cluster:
                         minted.digest,
                         minted.identity,
                         self.spec["model"].get("version"),
-                        None,
+                        served,
                         None,
                         after=minted.after,
                         retry=minted.retry,
@@ -240,6 +240,7 @@ class Cluster:
                 self.records = [
                     replace(
                         r,
+                        served=dict(facts).get("served", r.served),
                         verdict=dict(facts).get("verdict", r.verdict),
                         artifact=dict(facts).get("artifact", r.artifact),
                         images=dict(facts).get("images", r.images),
@@ -279,11 +280,11 @@ class Cluster:
             case p.Conceal(revision):
                 assert not self.route or self.route.weight(revision) is None, "a backend is gone"
                 del self.backends[revision]
-            case p.Route(color, stable, candidate, quarantined, previous, since):
+            case p.Route(color, stable, candidate, quarantined, previous, since, given):
                 before = self.serving()
                 moment = parse(since) if since else None
                 self.service = Service(
-                    "svc", color, stable, candidate, quarantined, previous, moment
+                    "svc", color, stable, candidate, quarantined, previous, moment, given
                 )
                 self._endpoints()
                 assert self.serving() or not before, "R0: traffic moved to no ready pod"
@@ -315,6 +316,7 @@ class Cluster:
             action.quarantined,
             action.previous,
             parse(action.since) if action.since else None,
+            action.given,
             action.direct,
             accepted=told.accepted if told else False,
             silent=told.silent if told else ("Gateway ns/public",),

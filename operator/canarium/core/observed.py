@@ -95,6 +95,8 @@ class Service:
     previous: str | None = None
     #: When stable was promoted, in POSIX seconds.
     since: float | None = None
+    #: Since when the newest of the two has had traffic: `revision/time`.
+    given: str | None = None
     endpoints: frozenset[str] = frozenset()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from canarium.api.defaults import Settings
 from canarium.api.status import Status
-from canarium.core import conditions, gate
+from canarium.core import conditions, gate, served
 from canarium.core.commands import answered
 from canarium.core.draft import Draft
 from canarium.core.moments import parse
@@ -54,12 +54,12 @@ def plan(
     if routed and phase in ("Ready", "Baking"):
         told = f"{draft.message}; {routed.reason}: {routed.message}"
         draft = replace(draft, message=told)
+    moves = (*draft.actions, *s.router.upkeep(s, draft))
     actions = (
         # First: what follows may start a pod, which reads it.
         *pinning(s),
-        *draft.actions,
-        *s.router.upkeep(s, draft),
-        *notes(s, draft),
+        *served.dated(s, moves),
+        *notes(s, draft, moves),
         *scaling(s, draft),
         *orphans(s),
         *unseen(s, draft),

@@ -13,6 +13,8 @@ class StoreRevision:
     """Store a new ControllerRevision; its pod template is rendered at this moment, once."""
 
     minted: Minted
+    #: When revisions before it had traffic (`served`).
+    served: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Route:
     previous: str | None = None
     #: When `stable` was promoted (RFC 3339).
     since: str | None = None
+    #: Since when the newest of the two has had traffic: `revision/time`.
+    given: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Weigh:
     quarantined: str | None = None
     previous: str | None = None
     since: str | None = None
+    given: str | None = None
     #: Whether the candidate is reached by its header, or gets copies of requests.
     direct: bool = False
 

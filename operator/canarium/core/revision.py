@@ -29,7 +29,8 @@ class Record:
     digest: str
     identity: Mapping[str, Any]
     version: str | None
-    promoted_at: str | None
+    #: From when to when it and those before it had traffic, as far as was known (JSON).
+    served: str | None
     verdict: str | None
     owned: bool = True
     #: False: somebody made or altered it by hand, so its content is not what its digest says.

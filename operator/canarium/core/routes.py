@@ -30,6 +30,8 @@ class Route:
     previous: str | None = None
     #: When stable was promoted, in POSIX seconds.
     since: float | None = None
+    #: Since when the newest of the two has had traffic: `revision/time`.
+    given: str | None = None
     #: Whether some requests are led or copied to the candidate whatever its weight.
     direct: bool = False
     #: Every gateway that it names has taken this very generation.

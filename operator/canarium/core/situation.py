@@ -25,6 +25,7 @@ from canarium.core.observed import COLORS, Observed, Service
 from canarium.core.revision import Minted, Record, find, mint
 from canarium.core.router import Router
 from canarium.core.routes import Route
+from canarium.core.served import read
 from canarium.core.traffic import passed, reached
 
 STABLE_DOWN_GRACE = 10.0
@@ -157,9 +158,10 @@ class Situation:
     @cached_property
     def promoted(self) -> frozenset[str]:
         """Revisions known to have been promoted once and not to have failed since: who serves,
-        who served when another record was made, and what the history tells."""
+        who served when another record was made, and what records and the history tell."""
         noted = {r.after for r in self.observed.records}
         told = {o.revision for o in self.status.history if o.outcome == "Promoted"}
+        told |= {x.revision for r in self.observed.records for x in read(r.served) if x.promoted}
         failed = {r.revision for r in self.observed.records if r.verdict == QUARANTINED}
         return frozenset(x for x in (self.stable, *noted, *told) if x and x not in failed)
 

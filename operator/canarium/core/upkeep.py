@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
+from canarium.core import served
 from canarium.core.draft import Draft
 from canarium.core.moments import parse
 from canarium.core.plan import (
@@ -101,18 +103,20 @@ def unseen(s: Situation, draft: Draft) -> list[Action]:
     return [Reclaim(revision) for revision in sorted(left)]
 
 
-def notes(s: Situation, draft: Draft) -> list[Action]:
+def notes(s: Situation, draft: Draft, moves: Iterable[Action]) -> list[Action]:
     """Later facts on the wanted revision's record: its verdict (R9), commands consumed (R16), the
-    bytes and the images that its pods have.
+    bytes and the images that its pods have, who had traffic until these `moves`.
 
     Commands are noted only after the status has them: the status alone is written together with
     their effect.
     """
     record = s.observed.record(s.target)
+    told_to, periods = served.due(s, moves) or (None, "")
     if record is None:
-        return _latched(s)
+        older = [Annotate(told_to, (("served", periods),))] if told_to else []
+        return [*_latched(s), *older]
     before: list[Action] = _latched(s)
-    facts: list[tuple[str, str]] = []
+    facts = [("served", periods)] if told_to else []
     first = next((p for p in s.observed.pods_of(s.target) if p.artifact), None)
     if first and first.artifact and record.artifact is None:
         # The ConfigMap first: once the record has the digest, more pods start.

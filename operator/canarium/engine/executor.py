@@ -42,7 +42,7 @@ class Executor:
         namespace, model = parent["metadata"]["namespace"], parent["metadata"]["name"]
         key = (namespace, model)
         match action:
-            case p.StoreRevision(minted):
+            case p.StoreRevision(minted, served):
                 template, runtime = self._running(key, minted.revision), None
                 if template is None:
                     template, runtime = self._rendered(parent, minted.revision)
@@ -50,7 +50,8 @@ class Executor:
                 known = self._store.parents.items.get(key)
                 if known is None:
                     return  # Deleted since: what would be stored belongs to nobody.
-                body = workload.record(parent, asdict(minted), template, runtime, known.applied)
+                applied = known.applied
+                body = workload.record(parent, asdict(minted), template, runtime, applied, served)
                 await self._create(kinds.RECORDS, namespace, body)
             case p.Annotate(revision, facts):
                 notes = {f"{GROUP}/{name}": value for name, value in facts}
@@ -84,9 +85,9 @@ class Executor:
             case p.DeleteRecord(revision):
                 name = workload.child_name(model, revision)
                 await self._delete(kinds.RECORDS, namespace, name, None)
-            case p.Route(color, stable, candidate, quarantined, previous, since):
+            case p.Route(color, stable, candidate, quarantined, previous, since, given):
                 body = workload.service(
-                    parent, color, stable, candidate, quarantined, previous, since
+                    parent, color, stable, candidate, quarantined, previous, since, given
                 )
                 await self._apply(kinds.SERVICES, key, body)
             case p.Weigh():
@@ -205,6 +206,7 @@ class Executor:
                     fact.quarantined,
                     fact.previous,
                     stamp(fact.since) if fact.since is not None else None,
+                    fact.given,
                 )
             case Route(stable=stable) as fact if stable:
                 return self._route(parent, key, fact)
@@ -223,13 +225,13 @@ class Executor:
         records = {c.fact.revision: c.fact for c in self._store.children(kinds.RECORDS, key)}
         known = {name: records[name].version for name, _ in fact.weights if name in records}
         since = stamp(fact.since) if fact.since is not None else None
-        notes = workload.notes(fact.stable, fact.candidate, fact.quarantined, fact.previous, since)
+        parts = (fact.stable, fact.candidate, fact.quarantined, fact.previous)
         split = Split(
             fact.weights,
             fact.candidate,
             fact.direct,
             versions={name: version for name, version in known.items() if version},
-            notes={**notes, **made_of(parent)},
+            notes={**workload.notes(*parts, since, fact.given), **made_of(parent)},
         )
         return routes.RENDERED[fact.kind](parent, split)
 

@@ -32,6 +32,7 @@ def virtual_service(raw: Raw) -> Child[Route]:
         quarantined=notes.get(labels.QUARANTINED),
         previous=notes.get(labels.PREVIOUS),
         since=noted(notes.get(labels.SINCE)),
+        given=notes.get(labels.GIVEN),
         direct=len(routes) > 1 or "mirror" in routes[-1],
         accepted=refusal is None,
         refusal=refusal,

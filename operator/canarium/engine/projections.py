@@ -99,7 +99,7 @@ def record(raw: Raw) -> Child[Record]:
         digest=digest,
         identity=_UNKEPT,
         version=model.get("version"),
-        promoted_at=notes.get(f"{GROUP}/promoted-at"),
+        served=notes.get(labels.SERVED),
         verdict=notes.get(f"{GROUP}/verdict"),
         intact=bool(revision) and whole(algorithm, digest, data.get("identity")) and sealed(data),
         created_at=meta.get("creationTimestamp"),
@@ -182,6 +182,7 @@ def _callers(raw: Raw) -> Child[Service]:
         quarantined=notes.get(labels.QUARANTINED),
         previous=notes.get(labels.PREVIOUS),
         since=noted(notes.get(labels.SINCE)),
+        given=notes.get(labels.GIVEN),
     )
     keep = {
         "metadata": {"labels": meta.get("labels"), "annotations": notes},

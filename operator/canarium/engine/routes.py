@@ -51,6 +51,7 @@ def route(raw: Raw) -> Child[Route]:
         quarantined=notes.get(labels.QUARANTINED),
         previous=notes.get(labels.PREVIOUS),
         since=noted(notes.get(labels.SINCE)),
+        given=notes.get(labels.GIVEN),
         direct=len(rules) > 1 or bool(mirrors),
         accepted=accepted,
         refusal=refusal,
@@ -253,5 +254,6 @@ def route_of(action: Weigh) -> Route:
         action.quarantined,
         action.previous,
         parse(action.since) if action.since else None,
+        action.given,
         action.direct,
     )

@@ -6,7 +6,11 @@ import argparse
 import asyncio
 import json
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from canarium.kube.transport import Client
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,24 +32,43 @@ async def _main(options: argparse.Namespace) -> int:
     from canarium.kube import kinds
     from canarium.kube.faults import ApiError
     from canarium.kube.transport import Client
-    from canarium.record.statement import statement
+    from canarium.record.statement import served, statement
 
     async with Client.connect(options.kubeconfig, options.context) as client:
         try:
             model = await client.get(kinds.MODELS, options.namespace, options.name)
             selector = f"{GROUP}/model={options.name}"
             found = await client.list(kinds.RECORDS, options.namespace, labelSelector=selector)
+            witness = await _witness(client, model)
         except ApiError as error:
             print(f"{options.namespace}/{options.name}: {error.message}", file=sys.stderr)
             return 1
     records: list[dict[str, Any]] = sorted(found["items"], key=lambda r: -int(r["revision"]))
+    history = (model.get("status") or {}).get("history") or []
+    known = served(records, witness, history)
     if options.revision:
         label = f"{GROUP}/revision"
         records = [r for r in records if r["metadata"]["labels"].get(label) == options.revision]
         if not records:
             print(f"{options.name} has no revision {options.revision}", file=sys.stderr)
             return 1
-    history = (model.get("status") or {}).get("history") or []
     for record in records:
-        print(json.dumps(statement(record, history, options.name), ensure_ascii=False))
+        print(json.dumps(statement(record, history, options.name, known), ensure_ascii=False))
     return 0
+
+
+async def _witness(client: Client, model: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The Service or route that tells who has traffic now; None before the first version has."""
+    from canarium.kube import kinds
+    from canarium.kube.faults import ApiError
+
+    routes = (kinds.HTTP_ROUTES, kinds.GRPC_ROUTES, kinds.VIRTUAL_SERVICES)
+    route = (model.get("status") or {}).get("route") or {}
+    kind = next((kind for kind in routes if kind.kind == route.get("kind")), kinds.SERVICES)
+    meta = model["metadata"]
+    try:
+        return await client.get(kind, meta["namespace"], meta["name"])
+    except ApiError as error:
+        if error.not_found:
+            return None
+        raise

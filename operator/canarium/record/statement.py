@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from canarium import GROUP
+from canarium.core.served import Period, now, periods, plain, read
 
 TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE = f"https://{GROUP}/attestation/revision/v1alpha1"
@@ -15,24 +16,26 @@ _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 
 def statement(
-    record: Mapping[str, Any], history: Iterable[Mapping[str, Any]], model: str
+    record: Mapping[str, Any],
+    history: Iterable[Mapping[str, Any]],
+    model: str,
+    known: Iterable[Period] = (),
 ) -> dict[str, Any]:
-    """The statement of one ControllerRevision of `model`; `history` is the status', newest first.
+    """The statement of one ControllerRevision of `model`; `history` is the status', newest first,
+    and `known` when all its revisions had traffic.
 
     Its subjects are the model's bytes and the images, each where its digest is known; without
     any, the record itself by the digest of the spec that it was made from.
     """
     meta, data = record["metadata"], record["data"]
-    notes = {
-        key.removeprefix(f"{GROUP}/"): value
-        for key, value in (meta.get("annotations") or {}).items()
-        if key.startswith(f"{GROUP}/")
-    }
+    notes = _notes(record)
     revision = meta["labels"][f"{GROUP}/revision"]
     wanted = data.get("model") or {}
     images = _json(notes.get("images")) or {}
     outcomes = list(history)
-    verdict = {"verdict": notes.get("verdict"), "failure": _json(notes.get("failure"))}
+    mine = [period for period in known if period.revision == revision]
+    passed = "Promoted" if any(period.promoted for period in mine) else None
+    verdict = {"verdict": notes.get("verdict", passed), "failure": _json(notes.get("failure"))}
     facts = {
         "namespace": meta["namespace"],
         "model": model,
@@ -48,7 +51,7 @@ def statement(
         "lineage": wanted.get("lineage"),
         "applied": data.get("applied"),
         "stored": meta.get("creationTimestamp"),
-        "served": periods(revision, outcomes),
+        "served": [plain(period) for period in mine],
         "outcomes": [o for o in reversed(outcomes) if o["revision"] == revision],
         **verdict,
     }
@@ -62,22 +65,25 @@ def statement(
     }
 
 
-def periods(revision: str, history: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """From when to when `revision` was stable; no `until` while it is. `history`: newest first."""
-    found: list[dict[str, str]] = []
-    stable: list[str] = []
-    for event in reversed(list(history)):
-        before = stable[-1] if stable else None
-        if event["outcome"] == "Promoted" and before != event["revision"]:
-            stable.append(event["revision"])
-        elif event["outcome"] == "Undone" and before == event["revision"]:
-            stable.pop()
-        now = stable[-1] if stable else None
-        if before != now and before == revision:
-            found[-1]["until"] = event["at"]
-        if before != now and now == revision:
-            found.append({"from": event["at"]})
-    return found
+def served(
+    records: Iterable[Mapping[str, Any]],
+    witness: Mapping[str, Any] | None,
+    history: Iterable[Mapping[str, Any]],
+) -> tuple[Period, ...]:
+    """When each revision of a model had traffic: by what its records tell of each other, by the
+    Service or route that tells who has some now, and by the status' history."""
+    told = _notes(witness or {})
+    parts = (told.get(key) for key in ("stable", "promoted-at", "candidate", "traffic-since"))
+    noted = [period for record in records for period in read(_notes(record).get("served"))]
+    outcomes = ((o["revision"], o["outcome"], o["at"]) for o in history)
+    return periods((*noted, *now(*parts)), outcomes)
+
+
+def _notes(of: Mapping[str, Any]) -> dict[str, str]:
+    """The annotations of ours, without our group."""
+    found = (of.get("metadata") or {}).get("annotations") or {}
+    ours = f"{GROUP}/"
+    return {key.removeprefix(ours): text for key, text in found.items() if key.startswith(ours)}
 
 
 def _subjects(

@@ -13,6 +13,9 @@ CANDIDATE = f"{GROUP}/candidate"
 QUARANTINED = f"{GROUP}/quarantined"
 PREVIOUS = f"{GROUP}/previous"
 SINCE = f"{GROUP}/promoted-at"
+GIVEN = f"{GROUP}/traffic-since"
+#: On a record: from when to when it and those before it had traffic.
+SERVED = f"{GROUP}/served"
 #: The settings that a route was made from.
 TRAFFIC = f"{GROUP}/traffic"
 RETRY = f"{GROUP}/retry"

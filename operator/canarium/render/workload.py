@@ -28,10 +28,11 @@ def record(
     template: Manifest,
     runtime: Manifest | None = None,
     applied: Mapping[str, str] | None = None,
+    served: str | None = None,
 ) -> Manifest:
     """The ControllerRevision; `minted` has revision, number, algorithm, digest, identity,
     after, retry; `runtime` is the server as rendered, and from what;
-    `applied` says who wrote the spec.
+    `applied` says who wrote the spec, `served` which revisions had traffic before it.
     """
     spec = parent["spec"]
     after = {key: minted[key] for key in ("after", "retry") if minted.get(key)}
@@ -45,8 +46,11 @@ def record(
         **({"applied": dict(applied)} if applied else {}),
         "template": template,
     }
+    head = head_of(parent, "apps/v1", "ControllerRevision", minted["revision"])
+    if served:
+        head["metadata"]["annotations"] = {labels.SERVED: served}
     return {
-        **head_of(parent, "apps/v1", "ControllerRevision", minted["revision"]),
+        **head,
         "revision": minted["number"],
         "data": {**data, "seal": seal(data)},
     }
@@ -117,11 +121,12 @@ def service(
     quarantined: str | None = None,
     previous: str | None = None,
     since: str | None = None,
+    given: str | None = None,
 ) -> Manifest:
     """The callers' Service; its annotations say for whom it selects, in the same write (R18)."""
     model = parent["metadata"]["name"]
     head = head_of(parent, "v1", "Service", None)
-    head["metadata"]["annotations"] = notes(stable, candidate, quarantined, previous, since)
+    head["metadata"]["annotations"] = notes(stable, candidate, quarantined, previous, since, given)
     selector = {labels.MODEL: model}
     if color != "":
         selector[labels.COLOR] = color or labels.NO_COLOR
@@ -141,6 +146,7 @@ def notes(
     quarantined: str | None = None,
     previous: str | None = None,
     since: str | None = None,
+    given: str | None = None,
 ) -> dict[str, str]:
     """The annotations that say for whom traffic is split as it is."""
     told = {
@@ -149,6 +155,7 @@ def notes(
         labels.QUARANTINED: quarantined,
         labels.PREVIOUS: previous,
         labels.SINCE: since,
+        labels.GIVEN: given,
     }
     return {key: value for key, value in told.items() if value}
 

@@ -1,0 +1,235 @@
+"""From when to when each revision had traffic, kept where no status is needed to know it.
+
+Whoever has traffic now is noted on the witness, in the write that gave it (R18). What is over, and
+whom a new revision would follow, is noted on a record in a write that is made anyway: the one that
+stores the next revision, or that notes a verdict. So every record tells of those before it too, and
+`periods` reads them all (decision 0021).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from canarium.core.moments import parse, stamp
+from canarium.core.plan import Action, Route, StoreRevision, Weigh
+
+if TYPE_CHECKING:
+    from canarium.core.situation import Situation
+
+#: How many a record tells of, which only versions that change places all day would pass.
+KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A time in which `revision` had traffic, `promoted` being when it got all of it. Times are as
+    we write them."""
+
+    revision: str
+    began: str
+    promoted: str | None = None
+    ended: str | None = None
+
+
+#: What the status' history tells of: revision, outcome, and when.
+Told = tuple[str, str, str]
+
+
+def read(text: str | None) -> tuple[Period, ...]:
+    """What a record tells; what somebody else wrote there is passed over."""
+    try:
+        return tuple(_period(one) for one in json.loads(text or "[]"))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ()
+
+
+def _period(told: dict[str, str]) -> Period:
+    found = Period(told["revision"], told["from"], told.get("promoted"), told.get("until"))
+    for time in (found.began, found.promoted, found.ended):
+        if time is not None:
+            parse(time)
+    return found
+
+
+def plain(period: Period) -> dict[str, str]:
+    """A period as people read it."""
+    found = {"from": period.began, "promoted": period.promoted, "until": period.ended}
+    return {key: value for key, value in found.items() if value}
+
+
+def now(
+    stable: str | None, since: str | None, candidate: str | None, given: str | None
+) -> tuple[Period, ...]:
+    """What the witness tells: `since` when `stable` was promoted, and by `given` (as
+    `revision/time`) since when the newest of the two has had traffic."""
+    name, _, at = (given or "").partition("/")
+    found = []
+    if stable and since:
+        found.append(Period(stable, min(at, since) if name == stable else since, since))
+    if candidate and candidate == name:
+        found.append(Period(candidate, at))
+    return tuple(found)
+
+
+def periods(noted: Iterable[Period], history: Iterable[Told]) -> tuple[Period, ...]:
+    """All that is known, the oldest first. Of what is `noted` twice, the end goes before what had
+    none yet; `history` (newest first) fills gaps, such as what was before there were notes."""
+    found: dict[tuple[str, str], Period] = {}
+    for one in noted:
+        old = found.get(_key(one), one)
+        began = min(one.began, old.began)
+        found[_key(one)] = replace(one, began=began, ended=old.ended or one.ended)
+    known = _followed(list(found.values()))
+    gaps = [x for x in _told(list(history)) if not any(_overlap(x, y) for y in known)]
+    return tuple(sorted(_followed([*known, *gaps]), key=lambda x: x.began))
+
+
+def _key(period: Period) -> tuple[str, str]:
+    return period.revision, period.promoted or period.began
+
+
+def _followed(known: list[Period]) -> list[Period]:
+    """Who was promoted and has no end yet had one when the next was promoted."""
+    turns = sorted((x.promoted, x.revision) for x in known if x.promoted)
+
+    def end(one: Period) -> str | None:
+        if one.ended or not one.promoted:
+            return one.ended
+        after = (at for at, name in turns if name != one.revision and at > one.promoted)
+        return next(after, None)
+
+    return [replace(one, ended=end(one)) for one in known]
+
+
+def _told(history: list[Told]) -> list[Period]:
+    found: list[Period] = []
+    stable: list[str] = []
+    for revision, outcome, at in reversed(history):
+        before = stable[-1] if stable else None
+        if outcome == "Promoted" and before != revision:
+            stable.append(revision)
+        elif outcome == "Undone" and before == revision:
+            stable.pop()
+        after = stable[-1] if stable else None
+        if before != after:
+            found = [replace(x, ended=x.ended or at) if x.revision == before else x for x in found]
+            found += [Period(after, at, at)] if after else []
+    return found
+
+
+def _overlap(one: Period, other: Period) -> bool:
+    def before(a: Period, b: Period) -> bool:
+        return a.ended is not None and a.ended <= b.began
+
+    same = one.revision == other.revision
+    return same and not before(one, other) and not before(other, one)
+
+
+# --- what a decision makes of it ------------------------------------------------------------
+
+
+def dated(s: Situation, actions: Iterable[Action]) -> tuple[Action, ...]:
+    """`actions`, where each write that moves traffic tells since when, and one that stores a
+    revision tells of all before it."""
+    whole = tuple(actions)
+    text = None
+    if any(isinstance(a, StoreRevision) for a in whole):
+        text = _text(s, _all(s, whole))
+    return tuple(
+        _moved(s, a)
+        if isinstance(a, Route | Weigh)
+        else replace(a, served=text)
+        if isinstance(a, StoreRevision)
+        else a
+        for a in whole
+    )
+
+
+def due(s: Situation, actions: Iterable[Action]) -> tuple[str, str] | None:
+    """The record to tell, and what: when something is over, or is about to be followed by a
+    revision that was stored before. None when a new one is stored, which is told it all."""
+    whole = tuple(actions)
+    if any(isinstance(a, StoreRevision) for a in whole):
+        return None
+    over = _over(s, whole)
+    returning = s.target != s.stable and not s.quarantined
+    if over is None and not returning:
+        return None
+    noted = {_key(x): x for x in sorted(_noted(s), key=lambda x: x.ended or "")}
+    known = _all(s, whole)
+    followed = any(x.revision == s.stable and _key(x) not in noted and not x.ended for x in known)
+    ended = over is not None and (_key(over) not in noted or not noted[_key(over)].ended)
+    if not ended and not (returning and followed):
+        return None
+    record = s.observed.record(s.target) or s.observed.record(over.revision if over else None)
+    text = _text(s, known)
+    return (record.revision, text) if record and text and text != record.served else None
+
+
+def _all(s: Situation, actions: tuple[Action, ...] = ()) -> tuple[Period, ...]:
+    over = _over(s, actions)
+    return _known(s, *((over,) if over else ()))
+
+
+def _known(s: Situation, *more: Period) -> tuple[Period, ...]:
+    told = ((o.revision, o.outcome, o.at) for o in s.status.history)
+    return periods((*_noted(s), *_now(s), *more), told)
+
+
+def _noted(s: Situation) -> list[Period]:
+    return [period for record in s.observed.records for period in read(record.served)]
+
+
+def _now(s: Situation) -> tuple[Period, ...]:
+    witness = s.witness
+    if witness is None:
+        return ()
+    since = stamp(witness.since) if witness.since is not None else None
+    return now(witness.stable, since, witness.candidate, witness.given)
+
+
+def _over(s: Situation, actions: tuple[Action, ...]) -> Period | None:
+    """The newest to have had traffic, once it is given none any more."""
+    witness = s.witness
+    name, _, began = (witness.given if witness and witness.given else "").partition("/")
+    if witness is None or not name or s.observed.record(name) is None:
+        return None
+    telling = Weigh if s.route_kind else Route
+    moved = [a for a in actions if isinstance(a, telling)]
+    last = moved[-1] if moved else witness
+    if name in (last.stable, last.candidate):
+        return None
+    mine = [x for x in _known(s) if x.revision == name and (x.ended or began) >= began]
+    one = mine[-1] if mine else Period(name, began)
+    return replace(one, began=min(one.began, began), ended=one.ended or stamp(s.now))
+
+
+def _moved(s: Situation, action: Route | Weigh) -> Route | Weigh:
+    if action.stable is None:
+        return action
+    old, at = s.witness.given if s.witness else None, stamp(s.now)
+    mine = [x for x in _known(s) if x.revision == action.stable and x.promoted and not x.ended]
+    stays = action.stable == s.stable
+    since = mine[-1].promoted if stays and mine else action.since
+    if isinstance(action, Route):
+        answers = action.color == ""
+    else:
+        answers = action.direct or dict(action.weights).get(action.candidate or "", 0) > 0
+    newest = action.candidate if answers else None
+    if newest is None and not stays and action.stable == s.target:
+        newest = action.stable
+    named = bool(old and newest and old.startswith(f"{newest}/"))
+    return replace(
+        action,
+        since=since if stays else since or at,
+        given=old if newest is None or named else f"{newest}/{at}",
+    )
+
+
+def _text(s: Situation, all_of_them: Iterable[Period]) -> str | None:
+    known = [x for x in all_of_them if s.observed.record(x.revision)]
+    told = [{"revision": x.revision, **plain(x)} for x in known[-KEPT:]]
+    return json.dumps(told) if told else None
