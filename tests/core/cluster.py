@@ -74,6 +74,8 @@ class Cluster:
     serial: int = 0
     #: The digest of what is at the model's URI, and what revisions are pinned to.
     bytes: str = "sha256:one"
+    #: The digest that images' tags stand for now; kubelets that tell none have None.
+    image: str | None = None
     pinned: dict[str, str] = field(default_factory=dict)
     #: What a branch or a tag in the URI stands for.
     resolved: str | None = None
@@ -409,7 +411,13 @@ class Cluster:
             for _ in range(deployment.replicas - len(live)):
                 self.serial += 1
                 self.pods.append(
-                    Pod(f"p{self.serial}", deployment.revision, deployment.color, self.now)
+                    Pod(
+                        f"p{self.serial}",
+                        deployment.revision,
+                        deployment.color,
+                        self.now,
+                        images=(("server", f"registry/m@{self.image}"),) if self.image else (),
+                    )
                 )
         self._endpoints()
         self._gateway()

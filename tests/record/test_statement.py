@@ -77,6 +77,12 @@ def test_subjects_are_the_bytes_and_the_images() -> None:
     assert [o["outcome"] for o in predicate["outcomes"]] == ["Promoted", "Promoted"]
 
 
+def test_every_digest_of_an_image_is_a_subject() -> None:
+    images = json.dumps({"server": [f"m@sha256:{IMAGE}", f"m@sha256:{BYTES}"]})
+    found = statement(record(images=images), [], "fraud")
+    assert [s["digest"]["sha256"] for s in found["subject"]] == [IMAGE, BYTES]
+
+
 def test_a_record_of_unknown_bytes_is_its_own_subject_with_its_verdict() -> None:
     found = statement(record(verdict="Quarantined", failure='{"reason": "NotFound"}'), [], "fraud")
     assert found["subject"][0]["digest"] == {"sha256": "c" * 64}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
-from canarium.core import served
+from canarium.core import images, served
 from canarium.core.draft import Draft
 from canarium.core.moments import parse
 from canarium.core.plan import (
@@ -114,8 +113,8 @@ def notes(s: Situation, draft: Draft, moves: Iterable[Action]) -> list[Action]:
     told_to, periods = served.due(s, moves) or (None, "")
     if record is None:
         older = [Annotate(told_to, (("served", periods),))] if told_to else []
-        return [*_latched(s), *older]
-    before: list[Action] = _latched(s)
+        return [*_latched(s), *_resolved(s), *older]
+    before = [*_latched(s), *_resolved(s)]
     facts = [("served", periods)] if told_to else []
     first = next((p for p in s.observed.pods_of(s.target) if p.artifact), None)
     if first and first.artifact and record.artifact is None:
@@ -123,11 +122,9 @@ def notes(s: Situation, draft: Draft, moves: Iterable[Action]) -> list[Action]:
         before += [Pin(s.target, first.artifact)] if record.pins else []
         facts.append(("artifact", first.artifact))
         facts += [("resolved", first.resolved)] if first.resolved else []
-    resolved = next((p.images for p in s.observed.pods_of(s.target) if p.serves and p.images), ())
-    # Before its first traffic only: a newer operator rewrites no record of what already serves.
-    entering = s.target != s.stable and not s.progress.weight
-    if resolved and record.images is None and entering:
-        facts.append(("images", json.dumps(dict(resolved), sort_keys=True)))
+    resolved = images.new(s, record)
+    if resolved:
+        facts.append(("images", resolved))
     failure = draft.failure
     if failure and failure.revision == s.target and record.verdict != QUARANTINED:
         facts += [("verdict", QUARANTINED), ("failure", noted(failure))]
@@ -139,7 +136,19 @@ def notes(s: Situation, draft: Draft, moves: Iterable[Action]) -> list[Action]:
     wanted = tuple(sorted({*told, *kept, *paused}))
     if told and wanted != record.commands:
         facts.append(("commands", ",".join(wanted)))
-    return [*before, Annotate(s.target, tuple(facts))] if facts else []
+    if facts:
+        before.append(Annotate(s.target, tuple(facts)))
+    return before
+
+
+def _resolved(s: Situation) -> list[Action]:
+    """Images that pods of other revisions run by now."""
+    others = (s.observed.record(d.revision) for d in s.observed.deployments)
+    return [
+        Annotate(record.revision, (("images", text),))
+        for record in others
+        if record and record.revision != s.target and (text := images.new(s, record))
+    ]
 
 
 def _latched(s: Situation) -> list[Action]:

@@ -87,11 +87,12 @@ def _notes(of: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _subjects(
-    uri: str | None, artifact: str | None, images: Mapping[str, str]
+    uri: str | None, artifact: str | None, images: Mapping[str, str | list[str]]
 ) -> list[dict[str, Any]]:
-    named = [(uri or "model", artifact or ""), *images.items()]
+    listed = {name: [told] if isinstance(told, str) else told for name, told in images.items()}
+    named = [(name, text) for name, texts in listed.items() for text in texts]
     found = []
-    for name, text in named:
+    for name, text in [(uri or "model", artifact or ""), *named]:
         digest = _DIGEST.search(text)
         if digest:
             found.append({"name": name, "digest": {"sha256": digest[1]}})
