@@ -147,7 +147,7 @@ class Executor:
         try:
             await self._api.create(kinds.PODS, parent["metadata"]["namespace"], body, dry_run=True)
         except ApiError as error:
-            told = trial.refusal(error)
+            told = trial.refusal(error, parent["spec"])
             if told:
                 raise Refused(told) from error
 
