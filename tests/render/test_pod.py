@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -12,19 +14,21 @@ from typing import Any
 import pytest
 
 from canarium.render.catalog import built_in
+from canarium.render.faults import RuntimeInvalid
 from canarium.render.pod import overlay, pod_template
+from canarium.render.runtime import server
 from render import golden
 
 ALL = sorted(built_in())
 BARE = {"image": "own:1", "readiness": {"path": "/ready"}}
 
 
-def pod(spec: dict[str, Any] | None = None, **server: Any) -> dict[str, Any]:
-    return pod_template("m", "rev", spec or {}, {**BARE, **server})["spec"]
+def pod(spec: dict[str, Any] | None = None, **own: Any) -> dict[str, Any]:
+    return pod_template("m", "rev", spec or {}, {**BARE, **own})["spec"]
 
 
-def container(spec: dict[str, Any] | None = None, **server: Any) -> dict[str, Any]:
-    found: dict[str, Any] = pod(spec, **server)["containers"][0]
+def container(spec: dict[str, Any] | None = None, **own: Any) -> dict[str, Any]:
+    found: dict[str, Any] = pod(spec, **own)["containers"][0]
     return found
 
 
@@ -52,6 +56,47 @@ def test_built_in_runtime_says_all_that_others_need(name: str) -> None:
 def test_ready_is_the_models_own_path(name: str) -> None:
     probe = golden.rendered(name)["spec"]["containers"][0]["readinessProbe"]
     assert probe["httpGet"]["path"] == "/v2/models/fraud/ready"
+
+
+@pytest.mark.parametrize("name", ["vllm", "text-generation-inference"])
+def test_servers_on_torch_run_as_a_number_that_no_user_has(name: str) -> None:
+    """Torch asks for its user's name when it is imported: by variables, else by /etc/passwd."""
+    pod = golden.rendered(name)["spec"]
+    assert pod["securityContext"]["runAsUser"] == 1000
+    env = {variable["name"]: variable["value"] for variable in pod["containers"][0]["env"]}
+    nobody = "import getpass, pwd; pwd.getpwuid = None; print(getpass.getuser())"
+    asked = subprocess.run(
+        [sys.executable, "-S", "-c", nobody], env=env, capture_output=True, check=False, text=True
+    )
+    assert asked.returncode == 0, asked.stderr
+    assert env["TORCHINDUCTOR_CACHE_DIR"].startswith(f"{env['HOME']}/")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_built_in_image_is_of_a_version_and_not_of_whatever_is_newest(name: str) -> None:
+    image = built_in()[name].spec.get("image")
+    assert image is None or re.search(r":[^/:]*\d[^/:]*$", image)
+
+
+@pytest.mark.parametrize("uri", [None, "s3://models/fraud/", "pvc://models/fraud"])
+def test_llama_cpp_is_not_given_a_folder(uri: str | None) -> None:
+    spec = {"model": {"uri": uri, "format": "gguf"}}
+    with pytest.raises(RuntimeInvalid, match=r"set spec\.runtime\.parameters\.file") as refused:
+        server("fraud", "risk", spec, built_in()["llama-cpp"])
+    assert refused.value.reason == "TemplateInvalid"
+    inside = {"model": {"uri": "file:///models/small.gguf", "format": "gguf"}}
+    assert "/models/small.gguf" in server("fraud", "risk", inside, built_in()["llama-cpp"])["args"]
+
+
+@pytest.mark.parametrize(
+    ("status", "counted"),
+    [("OK", False), ("OUT_OF_RANGE", True), ("UNAVAILABLE", True), ("INTERNAL", True)],
+)
+def test_tensorflow_serving_counts_every_status_but_ok_as_an_error(
+    status: str, counted: bool
+) -> None:
+    errors = built_in()["tensorflow-serving"].spec["metrics"]["errors"]
+    assert bool(re.fullmatch(errors["labels"]["status"], status)) is counted
 
 
 def test_pods_are_not_root_and_give_nothing_away() -> None:
@@ -90,10 +135,10 @@ def test_probe_of_each_kind(probe: dict[str, Any], key: str, how: dict[str, Any]
     assert container(readiness=probe)["readinessProbe"][key] == how
 
 
-@pytest.mark.parametrize("server", [{}, {"port": 9000}])
-def test_grpc_probe_asks_the_servers_port_unless_it_names_another(server: dict[str, Any]) -> None:
+@pytest.mark.parametrize("own", [{}, {"port": 9000}])
+def test_grpc_probe_asks_the_servers_port_unless_it_names_another(own: dict[str, Any]) -> None:
     # Only numbers may stand in a gRPC probe; the server's port has the name http elsewhere.
-    found = container(readiness={"grpc": ""}, **server)
+    found = container(readiness={"grpc": ""}, **own)
     assert found["readinessProbe"]["grpc"]["port"] == found["ports"][0]["containerPort"]
 
 

@@ -248,7 +248,8 @@ def _undefined(source: str, name: str, context: Mapping[str, Any]) -> str:
             known = known.get(part) if isinstance(known, Mapping) else None
         if isinstance(known, Mapping) and name not in known:
             there = ", ".join(sorted(map(str, known))) or "nothing"
-            return f"line {node.lineno}: {'.'.join(path)} is undefined; there is {there}"
+            hint = f"; set spec.runtime.{'.'.join(path)}" if path[0] == "parameters" else ""
+            return f"line {node.lineno}: {'.'.join(path)} is undefined; there is {there}{hint}"
     return f"{name} is undefined"
 
 
