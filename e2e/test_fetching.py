@@ -75,6 +75,14 @@ class Fetching:
         found = json.loads(self.kubectl("get", "controllerrevision", which, "-o", "json"))
         return dict(found["data"])
 
+    def images(self, name: str) -> dict[str, str]:
+        """Images by container, as they stand on the record of what serves."""
+        revision = self.status(name)["stable"]["revision"]
+        record = self.kubectl("get", "controllerrevision", f"{name}-{revision}", "-o", "json")
+        notes = json.loads(record)["metadata"]["annotations"]
+        found: dict[str, str] = json.loads(notes["canarium.dev/images"])
+        return found
+
     def log(self, name: str) -> str:
         """What the fetchers of a model have printed, all tries of the present ones."""
         label = f"canarium.dev/model={name}"
@@ -239,6 +247,9 @@ def test_a_model_comes_from_each_kind_of_store(
         assert answer.read() == b"one"
     artifact = fetched.status(name)["stable"].get("artifact")
     assert bool(artifact) == (name != "inside")
+    images = fetched.images(name)
+    assert images.keys() == ({"server"} if name == "inside" else {"server", "fetch"})
+    assert all("sha256:" in image for image in images.values())
     seconds = f"{fetched.taken[name]:.1f}"
     uri = re.sub(r"\d+\.\d+\.\d+\.\d+", "…", good(fetched.stores)[name]["uri"])
     figures("models from stores", uri=uri, seconds_to_Ready=seconds)

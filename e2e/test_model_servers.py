@@ -145,6 +145,9 @@ def test_server_answers_what_its_model_says(
             "-n", NAMESPACE, "get", "controllerrevision", f"{name}-{revision}", "-o", "json"
         )
     )
+    assert (
+        "sha256:" in json.loads(record["metadata"]["annotations"]["canarium.dev/images"])["server"]
+    )
     path = record["data"]["runtime"]["server"]["predictPath"]
     address = node.kubectl(
         "-n", NAMESPACE, "get", "service", name, "-o", "jsonpath={.spec.clusterIP}"

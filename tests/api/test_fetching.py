@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from api.conftest import Cluster
+from api.kubelet import resolved
 from canarium.kube import kinds
 from canarium.kube.faults import ApiError
 
@@ -63,7 +64,14 @@ async def test_a_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluste
     assert predicate["uri"] == MODEL["uri"]
     assert predicate["lineage"] == MODEL["lineage"]
     assert predicate["applied"]["manager"].startswith("kubectl")
-    assert predicate["served"][0].keys() == {"from"}
+    assert predicate["served"][0].keys() == {"from", "promoted"}
+    server = predicate["podTemplate"]["spec"]["containers"][0]["image"]
+    images = {"server": resolved(server), "fetch": resolved("fetch:1")}
+    assert predicate["images"] == images
+    digests = {s["name"]: s["digest"]["sha256"] for s in statement["subject"]}
+    assert {name: image.rpartition(":")[2] for name, image in images.items()}.items() <= (
+        digests.items()
+    )
     assert predicate["podTemplate"]["spec"]["initContainers"][0]["image"] == "fetch:1"
 
 

@@ -233,7 +233,7 @@ def pod(raw: Raw) -> Child[Pod]:
     ready = conditions.get("Ready", {})
     scheduled = conditions.get("PodScheduled", {})
     unschedulable = scheduled.get("status") == "False"
-    own = status.get("containerStatuses", ())
+    init, own = status.get("initContainerStatuses", ()), status.get("containerStatuses", ())
     is_ready = ready.get("status") == "True"
     # The node controller marks pods of a lost node unready, but not their containers.
     node_lost = bool(own) and not is_ready and all(c.get("ready") for c in own)
@@ -254,7 +254,7 @@ def pod(raw: Raw) -> Child[Pod]:
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
         address=status.get("podIP"),
         **_fetched(status.get("initContainerStatuses", ())),
-        images=tuple(sorted((c["name"], c["imageID"]) for c in own if c.get("imageID"))),
+        images=tuple(sorted((c["name"], c["imageID"]) for c in (*init, *own) if c.get("imageID"))),
         containers=(
             *(_container(c, init=True) for c in status.get("initContainerStatuses", ())),
             *(_container(c, init=False) for c in own),
