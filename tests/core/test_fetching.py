@@ -137,6 +137,48 @@ def test_a_fetch_that_takes_longer_than_the_deadline_is_named_as_that(runs: str)
     assert ("spec.rollout.progressDeadline" in failure.message) == named
 
 
+@pytest.mark.rule("R7", "R9")
+def test_a_candidates_pod_that_fetched_other_bytes_unseen_fails_it() -> None:
+    """The ConfigMap was not there when it started, so its fetcher could compare with nothing."""
+    cluster = Cluster(spec("1", model=URI)).run(30)
+    cluster.spec = spec("2", model={"version": "2", "uri": "s3://models/fraud/8"})
+    while not any(cluster.version(r) == "2" for r in cluster.pinned):
+        cluster.run(0.5)
+    cluster.bytes, cluster.heedless = "sha256:swapped", True
+    cluster.run(60)
+    assert cluster.status.phase == "RolledBack"
+    assert cluster.status.failure is not None
+    assert cluster.status.failure.reason == "ArtifactChanged"
+    assert "sha256:swapped" in cluster.status.failure.message
+    assert "sha256:one" in cluster.status.failure.message
+    assert cluster.serving() == {"1": 3}
+
+
+@pytest.mark.rule("R7", "R9")
+@pytest.mark.parametrize("bake", ["0s", "600s"])
+def test_a_later_pod_that_serves_other_bytes_is_told_and_ends_nothing(bake: str) -> None:
+    cluster = Cluster(spec("1", model=URI)).run(30)
+    rollout = {"strategy": "BlueGreen", "bakeTime": bake}
+    new = {"version": "2", "uri": "s3://models/fraud/8"}
+    cluster.spec = spec("2", model=new, rollout=rollout)
+    cluster.run(60)
+    cluster.bytes, cluster.heedless = "sha256:swapped", True
+    cluster.pods = [p for p in cluster.pods if cluster.version(p.revision) == "1"] + [
+        p for p in cluster.pods if cluster.version(p.revision) == "2"
+    ][1:]
+    cluster.run(60)
+    assert cluster.serving() == {"2": 3}
+    assert cluster.status.failure is None
+    ready = next(c for c in cluster.status.conditions if c.type == "Ready")
+    assert (ready.status, ready.reason) == ("False", "ArtifactChanged")
+    assert "sha256:swapped" in cluster.status.message
+    cluster.heedless, cluster.bytes = False, "sha256:one"
+    cluster.pods = [p for p in cluster.pods if p.artifact != "sha256:swapped"]
+    cluster.run(60)
+    ready = next(c for c in cluster.status.conditions if c.type == "Ready")
+    assert ready.status == "True"
+
+
 @pytest.mark.rule("R18")
 def test_an_operator_that_dies_before_any_write_pins_all_the_same() -> None:
     for at in range(12):

@@ -210,10 +210,14 @@ def _conditions(
     healthy = s.observed.ready(draft.stable) >= s.count if current else False
     settled = phase in ("Ready", "Baking")
     routed = route_told(s)
-    ready = current and healthy and served and settled and routed is None
+    failing = settled and bool(draft.reason)
+    ready = current and healthy and served and settled and routed is None and not failing
     refused = settled and routed is not None and routed.reason != PENDING
     moving = phase in MOVING or (
-        current and phase not in STUCK and not refused and (not healthy or routed is not None)
+        current
+        and phase not in STUCK
+        and not refused
+        and (not healthy or routed is not None or failing)
     )
     rolled = phase in ("RollingBack", "RolledBack")
     reason = draft.reason or (routed.reason if settled and routed else "")

@@ -109,6 +109,16 @@ def fetching(pods: Iterable[Pod]) -> str | None:
     return late.name if late and runs else None
 
 
+def changed(pods: Iterable[Pod], artifact: str | None) -> Cause | None:
+    """The first pod that fetched other bytes than the `artifact` of its revision's record, and was
+    not told in time that it must not."""
+    for pod in pods:
+        if artifact and pod.artifact and pod.artifact != artifact and not pod.terminating:
+            text = f"a pod fetched {pod.artifact}, and its version is {artifact}: other bytes are "
+            return Cause("ArtifactChanged", f"{text}at its URI now", pod.name, FETCHER)
+    return None
+
+
 def _config(c: Container) -> Finding | None:
     if c.waiting in _CONFIG:
         return "ConfigError", f"{c.waiting}: {c.waiting_message}"

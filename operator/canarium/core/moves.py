@@ -6,7 +6,7 @@ from typing import Any
 
 from canarium.api.defaults import Step
 from canarium.api.status import Failure, Hold, Outcome, Progress
-from canarium.core.health import FETCHER, Cause, fetching, judge, unfetched
+from canarium.core.health import FETCHER, Cause, changed, fetching, judge, unfetched
 from canarium.core.moments import length, parse, stamp
 from canarium.core.plan import Action, DeleteDeployment, RemoveAutoscaler, StoreRevision
 from canarium.core.situation import Situation
@@ -44,8 +44,10 @@ def judged(s: Situation, *, was_good: bool) -> tuple[Cause | None, float | None]
         unschedulable_deadline=s.settings.unschedulable_deadline,
         was_good=was_good,
     )
-    if verdict.cause:
-        return verdict.cause, None
+    record = s.observed.record(s.target)
+    other = changed(pods, record.artifact) if record and s.target != s.stable else None
+    if verdict.cause or other:
+        return verdict.cause or other, None
     left = None
     deadline = ready_by(s)
     if deadline is not None and s.target != s.stable:

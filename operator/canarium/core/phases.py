@@ -15,7 +15,9 @@ from canarium.api.status import Status
 from canarium.core import conditions, gate, served
 from canarium.core.commands import answered
 from canarium.core.draft import Draft
+from canarium.core.health import changed
 from canarium.core.moments import parse
+from canarium.core.moves import said
 from canarium.core.observed import Observed
 from canarium.core.plan import Asked, Event, Plan, Watch
 from canarium.core.rolling import rolling_out
@@ -54,6 +56,8 @@ def plan(
     if routed and phase in ("Ready", "Baking"):
         told = f"{draft.message}; {routed.reason}: {routed.message}"
         draft = replace(draft, message=told)
+    if phase in ("Ready", "Baking"):
+        draft = _with_other_bytes(s, draft)
     moves = (*draft.actions, *s.router.upkeep(s, draft))
     actions = (
         # First: what follows may start a pod, which reads it.
@@ -81,6 +85,23 @@ def plan(
         pressing=after.essence() != status.essence(),
         asked=_asked(s, after),
         route_kept=s.router.frozen(s),
+    )
+
+
+def _with_other_bytes(s: Situation, draft: Draft) -> Draft:
+    """A pod of stable serves what its version is not. That is told, and for somebody to end: what
+    the others serve is right."""
+    record = s.observed.record(s.stable)
+    found = changed(s.observed.pods_of(s.stable), record.artifact if record else None)
+    if found is None or draft.reason:
+        return draft
+    text = said(s.stable or "", found)
+    told = text in s.status.message
+    return replace(
+        draft,
+        message=f"{draft.message}; {text}",
+        reason=found.reason,
+        events=draft.events if told else (*draft.events, Event("Warning", found.reason, text)),
     )
 
 
