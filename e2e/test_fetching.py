@@ -76,12 +76,11 @@ class Fetching:
         return dict(found["data"])
 
     def images(self, name: str) -> dict[str, str]:
-        """Images by container, as they stand on the record of what serves."""
+        """Images by container, as the Service tells them of what serves."""
         revision = self.status(name)["stable"]["revision"]
-        record = self.kubectl("get", "controllerrevision", f"{name}-{revision}", "-o", "json")
-        notes = json.loads(record)["metadata"]["annotations"]
-        found: dict[str, str] = json.loads(notes["canarium.dev/images"])
-        return found
+        service = json.loads(self.kubectl("get", "service", name, "-o", "json"))
+        told = json.loads(service["metadata"]["annotations"]["canarium.dev/images"])
+        return dict(told[revision])
 
     def log(self, name: str) -> str:
         """What the fetchers of a model have printed, all tries of the present ones."""

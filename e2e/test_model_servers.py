@@ -145,14 +145,11 @@ def test_server_answers_what_its_model_says(
             "-n", NAMESPACE, "get", "controllerrevision", f"{name}-{revision}", "-o", "json"
         )
     )
-    assert (
-        "sha256:" in json.loads(record["metadata"]["annotations"]["canarium.dev/images"])["server"]
-    )
     path = record["data"]["runtime"]["server"]["predictPath"]
-    address = node.kubectl(
-        "-n", NAMESPACE, "get", "service", name, "-o", "jsonpath={.spec.clusterIP}"
-    )
-    way = node.forward(f"{address}:80")
+    service = json.loads(node.kubectl("-n", NAMESPACE, "get", "service", name, "-o", "json"))
+    images = json.loads(service["metadata"]["annotations"]["canarium.dev/images"])
+    assert "sha256:" in images[revision]["server"]
+    way = node.forward(f"{service['spec']['clusterIP']}:80")
     try:
         answered = _ask(way, path, served, expected)
     finally:

@@ -92,8 +92,8 @@ class Story:
         status = (await self.cluster.model())["status"]
         (service,) = await self.cluster.children(kinds.SERVICES)
         records = await self.cluster.children(kinds.RECORDS)
-        promoted = "canarium.dev/promoted-at"
-        notes = {k: v for k, v in service["metadata"]["annotations"].items() if k != promoted}
+        times = ("canarium.dev/promoted-at", "canarium.dev/traffic-since")
+        notes = {k: v for k, v in service["metadata"]["annotations"].items() if k not in times}
         return {
             "status": (status["phase"], status["version"]),
             # A generation counts every write of the spec: nobody touched what serves.

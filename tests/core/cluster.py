@@ -284,11 +284,11 @@ class Cluster:
             case p.Conceal(revision):
                 assert not self.route or self.route.weight(revision) is None, "a backend is gone"
                 del self.backends[revision]
-            case p.Route(color, stable, candidate, quarantined, previous, since, given):
+            case p.Route(color, stable, candidate, quarantined, previous, since, given, images):
                 before = self.serving()
                 moment = parse(since) if since else None
                 self.service = Service(
-                    "svc", color, stable, candidate, quarantined, previous, moment, given
+                    "svc", color, stable, candidate, quarantined, previous, moment, given, images
                 )
                 self._endpoints()
                 assert self.serving() or not before, "R0: traffic moved to no ready pod"
@@ -321,6 +321,7 @@ class Cluster:
             action.previous,
             parse(action.since) if action.since else None,
             action.given,
+            action.images,
             action.direct,
             accepted=told.accepted if told else False,
             silent=told.silent if told else ("Gateway ns/public",),

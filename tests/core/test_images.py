@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from core.cluster import Cluster, spec
+from canarium.api.status import Status
+from canarium.core import images
+from core.cluster import Cluster, gateway_spec, spec
+from core.test_served import Specs, served, update
 
 ONE, TWO = (f"sha256:{digit * 64}" for digit in "12")
 rule = pytest.mark.rule
 
 
-def noted(cluster: Cluster, version: str) -> dict[str, object]:
+def noted(cluster: Cluster, version: str) -> Any:
+    """All that is told of a version: by its record, by those of others, and by the witness."""
     revision = cluster.revision(version)
-    (record,) = (r for r in cluster.records if r.revision == revision)
-    found: dict[str, object] = json.loads(record.images or "{}")
-    return found
+    (own,) = (images.read(r.images) for r in cluster.records if r.revision == revision)
+    others = (x.images for x in served(cluster, version))
+    return images.plain(images.merged((own, *others)))
 
 
 def moved(cluster: Cluster, digest: str) -> None:
@@ -65,6 +69,30 @@ def test_one_digest_under_two_names_is_one_image() -> None:
     assert cluster.writes == before
 
 
+@pytest.mark.parametrize("make", [spec, gateway_spec], ids=["Service", "Gateway"])
+@rule("R1", "R18")
+def test_the_digests_of_a_version_stay_known_after_it(make: Specs) -> None:
+    cluster = Cluster(make("1"), image=ONE).run(20)
+    cluster.image = TWO
+    update(cluster, "2", make=make)
+    cluster.status = Status()
+    cluster.image = ONE
+    update(cluster, "3", make=make)
+    assert noted(cluster, "1") == {"server": f"registry/m@{ONE}"}
+    assert noted(cluster, "2") == {"server": f"registry/m@{TWO}"}
+    assert noted(cluster, "3") == {"server": f"registry/m@{ONE}"}
+
+
+@rule("R9")
+def test_a_version_that_failed_without_any_traffic_has_its_digest_noted() -> None:
+    cluster = Cluster(spec("1"), image=ONE).run(20)
+    cluster.image = TWO
+    cluster.broken.add("2")
+    update(cluster, "2", 20)
+    assert cluster.status.phase == "RolledBack"
+    assert noted(cluster, "2") == {"server": f"registry/m@{TWO}"}
+
+
 @rule("R18")
 def test_a_newer_operator_rewrites_no_record_of_what_serves() -> None:
     cluster = Cluster(spec("1")).run(20)
@@ -72,4 +100,3 @@ def test_a_newer_operator_rewrites_no_record_of_what_serves() -> None:
     cluster.pods = [replace(p, images=(("server", f"registry/m@{ONE}"),)) for p in cluster.pods]
     cluster.run(20)
     assert cluster.writes == before
-    assert noted(cluster, "1") == {}

@@ -23,7 +23,7 @@ def served(cluster: Cluster, version: str) -> list[Period]:
     witness = cluster.route or cluster.service
     assert witness is not None
     since = stamp(witness.since) if witness.since is not None else None
-    told = now(witness.stable, since, witness.candidate, witness.given)
+    told = now(witness.stable, since, witness.candidate, witness.given, witness.images)
     noted = [period for record in cluster.records for period in read(record.served)]
     known = periods((*noted, *told), ())
     return [x for x in known if cluster.version(x.revision) == version]

@@ -26,20 +26,32 @@ def changed(cluster: Cluster, **extra: object) -> Callable[[], object]:
     return act
 
 
+#: Kubelets tell the digests of images, but for simulated ones.
+DIGESTS = pytest.mark.parametrize(
+    "image", [None, f"sha256:{'1' * 64}"], ids=["no digest", "digest"]
+)
+
+
+@DIGESTS
 @pytest.mark.parametrize("replicas", [1, 3, 50])
-def test_creation_writes_record_deployment_service_and_two_statuses(replicas: int) -> None:
-    cluster = Cluster(spec("1", scaling={"replicas": replicas}))
+def test_creation_writes_record_deployment_service_and_two_statuses(
+    replicas: int, image: str | None
+) -> None:
+    cluster = Cluster(spec("1", scaling={"replicas": replicas}), image=image)
     assert written(cluster, lambda: cluster.run(20)) == (5, 1)
     assert cluster.status.phase == "Ready"
 
 
+@DIGESTS
 @pytest.mark.parametrize("replicas", [1, 50])
-def test_update_of_one_weight_takes_eight_writes_and_one_event(replicas: int) -> None:
+def test_update_of_one_weight_takes_eight_writes_and_one_event(
+    replicas: int, image: str | None
+) -> None:
     extra = {
         "scaling": {"replicas": replicas},
         "rollout": {"steps": [{"weight": 20, "pause": "5s"}], "bakeTime": "0s"},
     }
-    cluster = Cluster(spec("1", **extra)).run(20)
+    cluster = Cluster(spec("1", **extra), image=image).run(20)
     # With more than one pod, the second weight also needs a scale and a status that says so.
     more = 2 if replicas > 1 else 0
     assert written(cluster, changed(cluster, **extra)) == (8 + more, 1)

@@ -97,6 +97,8 @@ class Service:
     since: float | None = None
     #: Since when the newest of the two has had traffic: `revision/time`.
     given: str | None = None
+    #: What their pods run, by revision (JSON).
+    images: str | None = None
     endpoints: frozenset[str] = frozenset()
 
 

@@ -74,6 +74,8 @@ class Route:
     since: str | None = None
     #: Since when the newest of the two has had traffic: `revision/time`.
     given: str | None = None
+    #: What their pods run, by revision (JSON).
+    images: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Weigh:
     previous: str | None = None
     since: str | None = None
     given: str | None = None
+    #: What their pods run, by revision (JSON).
+    images: str | None = None
     #: Whether the candidate is reached by its header, or gets copies of requests.
     direct: bool = False
 

@@ -32,6 +32,8 @@ class Route:
     since: float | None = None
     #: Since when the newest of the two has had traffic: `revision/time`.
     given: str | None = None
+    #: What their pods run, by revision (JSON).
+    images: str | None = None
     #: Whether some requests are led or copied to the candidate whatever its weight.
     direct: bool = False
     #: Every gateway that it names has taken this very generation.

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
+from canarium.core import images
+from canarium.core.images import Images
 from canarium.core.moments import parse, stamp
 from canarium.core.plan import Action, Route, StoreRevision, Weigh
 
@@ -32,6 +34,8 @@ class Period:
     began: str
     promoted: str | None = None
     ended: str | None = None
+    #: What its pods ran.
+    images: Images = field(default_factory=dict)
 
 
 #: What the status' history tells of: revision, outcome, and when.
@@ -46,31 +50,42 @@ def read(text: str | None) -> tuple[Period, ...]:
         return ()
 
 
-def _period(told: dict[str, str]) -> Period:
-    found = Period(told["revision"], told["from"], told.get("promoted"), told.get("until"))
+def _period(told: dict[str, Any]) -> Period:
+    parts = (told["revision"], told["from"], told.get("promoted"), told.get("until"))
+    found = Period(*parts, images.given(told.get("images")))
     for time in (found.began, found.promoted, found.ended):
         if time is not None:
             parse(time)
     return found
 
 
-def plain(period: Period) -> dict[str, str]:
+def plain(period: Period) -> dict[str, Any]:
     """A period as people read it."""
-    found = {"from": period.began, "promoted": period.promoted, "until": period.ended}
+    found = {
+        "from": period.began,
+        "promoted": period.promoted,
+        "until": period.ended,
+        "images": images.plain(period.images),
+    }
     return {key: value for key, value in found.items() if value}
 
 
 def now(
-    stable: str | None, since: str | None, candidate: str | None, given: str | None
+    stable: str | None,
+    since: str | None,
+    candidate: str | None,
+    given: str | None,
+    run: str | None = None,
 ) -> tuple[Period, ...]:
-    """What the witness tells: `since` when `stable` was promoted, and by `given` (as
-    `revision/time`) since when the newest of the two has had traffic."""
+    """What the witness tells: `since` when `stable` was promoted, by `given` (as `revision/time`)
+    since when the newest of the two has had traffic, and what their pods `run`."""
     name, _, at = (given or "").partition("/")
     found = []
     if stable and since:
-        found.append(Period(stable, min(at, since) if name == stable else since, since))
+        began = min(at, since) if name == stable else since
+        found.append(Period(stable, began, since, images=images.of(stable, run)))
     if candidate and candidate == name:
-        found.append(Period(candidate, at))
+        found.append(Period(candidate, at, images=images.of(candidate, run)))
     return tuple(found)
 
 
@@ -80,8 +95,12 @@ def periods(noted: Iterable[Period], history: Iterable[Told]) -> tuple[Period, .
     found: dict[tuple[str, str], Period] = {}
     for one in noted:
         old = found.get(_key(one), one)
-        began = min(one.began, old.began)
-        found[_key(one)] = replace(one, began=began, ended=old.ended or one.ended)
+        found[_key(one)] = replace(
+            one,
+            began=min(one.began, old.began),
+            ended=old.ended or one.ended,
+            images=images.merged((old.images, one.images)),
+        )
     known = _followed(list(found.values()))
     gaps = [x for x in _told(list(history)) if not any(_overlap(x, y) for y in known)]
     return tuple(sorted(_followed([*known, *gaps]), key=lambda x: x.began))
@@ -188,7 +207,9 @@ def _now(s: Situation) -> tuple[Period, ...]:
     if witness is None:
         return ()
     since = stamp(witness.since) if witness.since is not None else None
-    return now(witness.stable, since, witness.candidate, witness.given)
+    told = now(witness.stable, since, witness.candidate, witness.given, witness.images)
+    run = {x.revision: images.merged((x.images, images.running(s, x.revision))) for x in told}
+    return tuple(replace(x, images=run[x.revision]) for x in told)
 
 
 def _over(s: Situation, actions: tuple[Action, ...]) -> Period | None:
@@ -203,7 +224,7 @@ def _over(s: Situation, actions: tuple[Action, ...]) -> Period | None:
     if name in (last.stable, last.candidate):
         return None
     mine = [x for x in _known(s) if x.revision == name and (x.ended or began) >= began]
-    one = mine[-1] if mine else Period(name, began)
+    one = mine[-1] if mine else Period(name, began, images=images.of(name, witness.images))
     return replace(one, began=min(one.began, began), ended=one.ended or stamp(s.now))
 
 
@@ -226,6 +247,7 @@ def _moved(s: Situation, action: Route | Weigh) -> Route | Weigh:
         action,
         since=since if stays else since or at,
         given=old if newest is None or named else f"{newest}/{at}",
+        images=images.named(s, (action.stable, action.candidate)),
     )
 
 

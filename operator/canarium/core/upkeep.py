@@ -122,12 +122,13 @@ def notes(s: Situation, draft: Draft, moves: Iterable[Action]) -> list[Action]:
         before += [Pin(s.target, first.artifact)] if record.pins else []
         facts.append(("artifact", first.artifact))
         facts += [("resolved", first.resolved)] if first.resolved else []
-    resolved = images.new(s, record)
+    failure = draft.failure
+    fails = failure and failure.revision == s.target and record.verdict != QUARANTINED
+    if failure and fails:
+        facts += [("verdict", QUARANTINED), ("failure", noted(failure))]
+    resolved = images.last(s, record) if fails else images.new(s, record)
     if resolved:
         facts.append(("images", resolved))
-    failure = draft.failure
-    if failure and failure.revision == s.target and record.verdict != QUARANTINED:
-        facts += [("verdict", QUARANTINED), ("failure", noted(failure))]
     paused = ("paused",) if s.pause and s.pause.by != "spec.paused" else ()
     told = [
         f"{a.command}/{a.token}" for a in s.status.commands if a.revision == s.target and a.token

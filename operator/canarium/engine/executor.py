@@ -85,9 +85,9 @@ class Executor:
             case p.DeleteRecord(revision):
                 name = workload.child_name(model, revision)
                 await self._delete(kinds.RECORDS, namespace, name, None)
-            case p.Route(color, stable, candidate, quarantined, previous, since, given):
+            case p.Route(color, stable, candidate, quarantined, previous, since, given, images):
                 body = workload.service(
-                    parent, color, stable, candidate, quarantined, previous, since, given
+                    parent, color, stable, candidate, quarantined, previous, since, given, images
                 )
                 await self._apply(kinds.SERVICES, key, body)
             case p.Weigh():
@@ -207,6 +207,7 @@ class Executor:
                     fact.previous,
                     stamp(fact.since) if fact.since is not None else None,
                     fact.given,
+                    fact.images,
                 )
             case Route(stable=stable) as fact if stable:
                 return self._route(parent, key, fact)
@@ -231,7 +232,7 @@ class Executor:
             fact.candidate,
             fact.direct,
             versions={name: version for name, version in known.items() if version},
-            notes={**workload.notes(*parts, since, fact.given), **made_of(parent)},
+            notes={**workload.notes(*parts, since, fact.given, fact.images), **made_of(parent)},
         )
         return routes.RENDERED[fact.kind](parent, split)
 

@@ -33,6 +33,7 @@ def virtual_service(raw: Raw) -> Child[Route]:
         previous=notes.get(labels.PREVIOUS),
         since=noted(notes.get(labels.SINCE)),
         given=notes.get(labels.GIVEN),
+        images=notes.get(labels.IMAGES),
         direct=len(routes) > 1 or "mirror" in routes[-1],
         accepted=refusal is None,
         refusal=refusal,

@@ -112,7 +112,7 @@ def record(raw: Raw) -> Child[Record]:
         retry=data.get("retry"),
         pins=_fetches(data.get("template") or {}) and not model.get("digest"),
         artifact=notes.get(f"{GROUP}/artifact"),
-        images=notes.get(f"{GROUP}/images"),
+        images=notes.get(labels.IMAGES),
         uri=model.get("uri"),
     )
     # What the signals need of the server as it was rendered; None in a record without it.
@@ -183,6 +183,7 @@ def _callers(raw: Raw) -> Child[Service]:
         previous=notes.get(labels.PREVIOUS),
         since=noted(notes.get(labels.SINCE)),
         given=notes.get(labels.GIVEN),
+        images=notes.get(labels.IMAGES),
     )
     keep = {
         "metadata": {"labels": meta.get("labels"), "annotations": notes},

@@ -52,6 +52,7 @@ def route(raw: Raw) -> Child[Route]:
         previous=notes.get(labels.PREVIOUS),
         since=noted(notes.get(labels.SINCE)),
         given=notes.get(labels.GIVEN),
+        images=notes.get(labels.IMAGES),
         direct=len(rules) > 1 or bool(mirrors),
         accepted=accepted,
         refusal=refusal,
@@ -255,5 +256,6 @@ def route_of(action: Weigh) -> Route:
         action.previous,
         parse(action.since) if action.since else None,
         action.given,
+        action.images,
         action.direct,
     )

@@ -8,10 +8,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from canarium import GROUP
+from canarium.core.images import Images, merged
+from canarium.core.images import plain as plain_images
+from canarium.core.images import read as read_images
 from canarium.core.served import Period, now, periods, plain, read
 
 TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE = f"https://{GROUP}/attestation/revision/v1alpha1"
+#: What the Service or route tells, in the order of `now`.
+_WITNESSED = ("stable", "promoted-at", "candidate", "traffic-since", "images")
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 
@@ -31,9 +36,9 @@ def statement(
     notes = _notes(record)
     revision = meta["labels"][f"{GROUP}/revision"]
     wanted = data.get("model") or {}
-    images = _json(notes.get("images")) or {}
     outcomes = list(history)
     mine = [period for period in known if period.revision == revision]
+    images = merged((read_images(notes.get("images")), *(period.images for period in mine)))
     passed = "Promoted" if any(period.promoted for period in mine) else None
     verdict = {"verdict": notes.get("verdict", passed), "failure": _json(notes.get("failure"))}
     facts = {
@@ -45,7 +50,7 @@ def statement(
         "uri": wanted.get("uri"),
         "artifact": notes.get("artifact"),
         "resolved": notes.get("resolved"),
-        "images": images,
+        "images": plain_images(images),
         "runtime": data.get("runtime"),
         "podTemplate": data.get("template"),
         "lineage": wanted.get("lineage"),
@@ -73,7 +78,7 @@ def served(
     """When each revision of a model had traffic: by what its records tell of each other, by the
     Service or route that tells who has some now, and by the status' history."""
     told = _notes(witness or {})
-    parts = (told.get(key) for key in ("stable", "promoted-at", "candidate", "traffic-since"))
+    parts = (told.get(key) for key in _WITNESSED)
     noted = [period for record in records for period in read(_notes(record).get("served"))]
     outcomes = ((o["revision"], o["outcome"], o["at"]) for o in history)
     return periods((*noted, *now(*parts)), outcomes)
@@ -86,11 +91,8 @@ def _notes(of: Mapping[str, Any]) -> dict[str, str]:
     return {key.removeprefix(ours): text for key, text in found.items() if key.startswith(ours)}
 
 
-def _subjects(
-    uri: str | None, artifact: str | None, images: Mapping[str, str | list[str]]
-) -> list[dict[str, Any]]:
-    listed = {name: [told] if isinstance(told, str) else told for name, told in images.items()}
-    named = [(name, text) for name, texts in listed.items() for text in texts]
+def _subjects(uri: str | None, artifact: str | None, images: Images) -> list[dict[str, Any]]:
+    named = [(name, text) for name, texts in images.items() for text in texts]
     found = []
     for name, text in [(uri or "model", artifact or ""), *named]:
         digest = _DIGEST.search(text)

@@ -14,6 +14,8 @@ QUARANTINED = f"{GROUP}/quarantined"
 PREVIOUS = f"{GROUP}/previous"
 SINCE = f"{GROUP}/promoted-at"
 GIVEN = f"{GROUP}/traffic-since"
+#: What pods run: on a record of its own, on Service and route by revision.
+IMAGES = f"{GROUP}/images"
 #: On a record: from when to when it and those before it had traffic.
 SERVED = f"{GROUP}/served"
 #: The settings that a route was made from.

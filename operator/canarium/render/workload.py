@@ -122,11 +122,14 @@ def service(
     previous: str | None = None,
     since: str | None = None,
     given: str | None = None,
+    images: str | None = None,
 ) -> Manifest:
     """The callers' Service; its annotations say for whom it selects, in the same write (R18)."""
     model = parent["metadata"]["name"]
     head = head_of(parent, "v1", "Service", None)
-    head["metadata"]["annotations"] = notes(stable, candidate, quarantined, previous, since, given)
+    head["metadata"]["annotations"] = notes(
+        stable, candidate, quarantined, previous, since, given, images
+    )
     selector = {labels.MODEL: model}
     if color != "":
         selector[labels.COLOR] = color or labels.NO_COLOR
@@ -147,6 +150,7 @@ def notes(
     previous: str | None = None,
     since: str | None = None,
     given: str | None = None,
+    images: str | None = None,
 ) -> dict[str, str]:
     """The annotations that say for whom traffic is split as it is."""
     told = {
@@ -156,6 +160,7 @@ def notes(
         labels.PREVIOUS: previous,
         labels.SINCE: since,
         labels.GIVEN: given,
+        labels.IMAGES: images,
     }
     return {key: value for key, value in told.items() if value}
 
