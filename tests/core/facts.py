@@ -56,7 +56,17 @@ _POOLS: dict[str, tuple[Any, ...]] = {
     "terminated": ("Error", "Completed", "OOMKilled"),
     "last_terminated": ("Error", "Completed", "OOMKilled", "Unknown"),
     "failure": ('{"reason": "x"}', "not json", "FailedCreate"),
-    "images": ('{"server": "x@sha256:1"}', "not json"),
+    "images": (
+        '{"server": "x@sha256:1"}',
+        f'{{"{REVISIONS[0]}": {{"server": ["x@sha256:1", "y"]}}}}',
+        "not json",
+    ),
+    "given": (*(f"{r}/2026-01-01T00:00:00.000Z" for r in REVISIONS), f"{REVISIONS[0]}/x", "x", "/"),
+    "served": (
+        *(f'[{{"revision": "{r}", "from": "2026-01-01T00:00:00.000Z"}}]' for r in REVISIONS),
+        '[{"revision": 1, "from": "x"}]',
+        "not json",
+    ),
     "token": ("one", "two"),
     "command": ("promote", "abort", "undo", "pause"),
     # The API server's own; what stands in annotations may be anything.

@@ -172,6 +172,11 @@ def test_what_was_told_is_not_told_again() -> None:
 def test_what_somebody_else_wrote_is_passed_over() -> None:
     for text in ("", "no", "{}", "[1]", '[{"revision": "a"}]', '[{"revision": "a", "from": "x"}]'):
         assert read(text) == ()
+    good = f'{{"revision": "a", "from": "{stamp(1)}"}}'
+    assert read(f"[1, {good}]") == (Period("a", stamp(1)),)
+    for given in (None, "", "a", "a/", "a/x", "/"):
+        assert now("a", stamp(2), None, given) == (Period("a", stamp(2), stamp(2)),)
+        assert now("b", stamp(2), "a", given) == (Period("b", stamp(2), stamp(2)),)
 
 
 def test_history_fills_the_time_before_there_were_notes() -> None:

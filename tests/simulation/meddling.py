@@ -71,7 +71,12 @@ class Meddling(Frame):
             self.world.server.merge(kinds.SERVICES, KEY, patch, PERSON)
         self.let(after)
 
-    @rule(note=st.sampled_from((labels.STABLE, labels.CANDIDATE, labels.QUARANTINED)), after=SHORT)
+    @rule(
+        note=st.sampled_from(
+            (labels.STABLE, labels.CANDIDATE, labels.QUARANTINED, labels.SINCE, labels.GIVEN)
+        ),
+        after=SHORT,
+    )
     def service_note_is_removed(self, note: str, after: float) -> None:
         if self.world.service():
             patch = {"metadata": {"annotations": {note: None}}}
@@ -79,7 +84,7 @@ class Meddling(Frame):
             self.witness.forgive()
         self.let(after)
 
-    @rule(which=st.integers(0, 9), note=st.sampled_from(("verdict", "promoted-at")), after=SHORT)
+    @rule(which=st.integers(0, 9), note=st.sampled_from(("verdict", "served")), after=SHORT)
     def record_note_is_removed(self, which: int, note: str, after: float) -> None:
         found = list(self.world.server.all(kinds.RECORDS, labels.MODEL))
         if found:

@@ -45,18 +45,33 @@ Told = tuple[str, str, str]
 def read(text: str | None) -> tuple[Period, ...]:
     """What a record tells; what somebody else wrote there is passed over."""
     try:
-        return tuple(_period(one) for one in json.loads(text or "[]"))
-    except (ValueError, TypeError, KeyError, AttributeError):
+        told = list(json.loads(text or "[]"))
+    except (ValueError, TypeError):
         return ()
+    return tuple(found for one in told if (found := _period(one)))
 
 
-def _period(told: dict[str, Any]) -> Period:
-    parts = (told["revision"], told["from"], told.get("promoted"), told.get("until"))
-    found = Period(*parts, images.given(told.get("images")))
-    for time in (found.began, found.promoted, found.ended):
-        if time is not None:
-            parse(time)
-    return found
+def _period(told: Any) -> Period | None:
+    if not isinstance(told, dict):
+        return None
+    began, promoted, ended = (told.get(key) for key in ("from", "promoted", "until"))
+    good = _is_time(began) and all(x is None or _is_time(x) for x in (promoted, ended))
+    if not good or not isinstance(told.get("revision"), str):
+        return None
+    return Period(told["revision"], str(began), promoted, ended, images.given(told.get("images")))
+
+
+def _is_time(text: Any) -> bool:
+    try:
+        return bool(parse(text))
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        return False
+
+
+def newest(given: str | None) -> tuple[str, str]:
+    """Who was given traffic last, and since when; empty when that is told nowhere."""
+    name, _, at = (given or "").partition("/")
+    return (name, at) if name and _is_time(at) else ("", "")
 
 
 def plain(period: Period) -> dict[str, Any]:
@@ -79,7 +94,7 @@ def now(
 ) -> tuple[Period, ...]:
     """What the witness tells: `since` when `stable` was promoted, by `given` (as `revision/time`)
     since when the newest of the two has had traffic, and what their pods `run`."""
-    name, _, at = (given or "").partition("/")
+    name, at = newest(given)
     found = []
     if stable and since:
         began = min(at, since) if name == stable else since
@@ -215,7 +230,7 @@ def _now(s: Situation) -> tuple[Period, ...]:
 def _over(s: Situation, actions: tuple[Action, ...]) -> Period | None:
     """The newest to have had traffic, once it is given none any more."""
     witness = s.witness
-    name, _, began = (witness.given if witness and witness.given else "").partition("/")
+    name, began = newest(witness.given if witness else None)
     if witness is None or not name or s.observed.record(name) is None:
         return None
     telling = Weigh if s.route_kind else Route
@@ -239,14 +254,14 @@ def _moved(s: Situation, action: Route | Weigh) -> Route | Weigh:
         answers = action.color == ""
     else:
         answers = action.direct or dict(action.weights).get(action.candidate or "", 0) > 0
-    newest = action.candidate if answers else None
-    if newest is None and not stays and action.stable == s.target:
-        newest = action.stable
-    named = bool(old and newest and old.startswith(f"{newest}/"))
+    last = action.candidate if answers else None
+    if last is None and not stays and action.stable == s.target:
+        last = action.stable
+    named = last is not None and last == newest(old)[0]
     return replace(
         action,
         since=since if stays else since or at,
-        given=old if newest is None or named else f"{newest}/{at}",
+        given=old if last is None or named else f"{last}/{at}",
         images=images.named(s, (action.stable, action.candidate)),
     )
 
