@@ -74,13 +74,13 @@ class Cluster:
     serial: int = 0
     #: The digest of what is at the model's URI, and what revisions are pinned to.
     bytes: str = "sha256:one"
-    #: The digest that images' tags stand for now; kubelets that tell none have None.
-    image: str | None = None
     pinned: dict[str, str] = field(default_factory=dict)
     #: What a branch or a tag in the URI stands for.
     resolved: str | None = None
     #: Pods start without the ConfigMap that tells them what they are pinned to.
     heedless: bool = False
+    #: The digest that images' tags stand for now; kubelets that tell none have None.
+    image: str | None = None
     #: Commands: annotations of the parent without our group.
     annotations: dict[str, str] = field(default_factory=dict)
     told: float = 0.0
