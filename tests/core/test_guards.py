@@ -49,12 +49,20 @@ def test_newer_spec_gives_no_traffic_to_a_stable_without_ready_pods() -> None:
     assert cluster.serving() == {"3": 3}
 
 
-@rule("R0", "R8", "R16")
-def test_abort_waits_for_a_ready_pod_of_stable() -> None:
+@rule("R0", "R8", "R9", "R16")
+def test_abort_waits_for_a_ready_pod_of_stable_and_is_not_forgotten() -> None:
     cluster = down(rolling(), "1")
     cluster.annotations["abort"] = f"{cluster.revision('2')}/now"
     cluster.run(5)
     assert cluster.serving() == {"2": 1}
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == "RollbackHeld"
+    cluster.heal("1").run(90)
+    assert cluster.serving() == {"1": 3}
+    assert cluster.status.phase == "RolledBack"
+    assert cluster.status.failure is not None
+    assert cluster.status.failure.reason == "Aborted"
+    assert [o.by for o in cluster.status.history[:-1]] == ["command abort/now"]
 
 
 @rule("R0", "R8")
@@ -67,6 +75,25 @@ def test_rollback_waits_for_a_ready_pod_of_stable_and_says_so() -> None:
     assert cluster.status.hold.reason == "RollbackHeld"
     cluster.heal("1").run(3)
     assert cluster.serving() == {"1": 3}
+
+
+@rule("R0", "R7", "R9", "R18")
+@pytest.mark.parametrize("lost", [False, True])
+def test_rollback_that_waits_is_not_forgotten_when_its_cause_is_gone(lost: bool) -> None:
+    """The pod that crashed was replaced by one that is well; or the status was lost besides."""
+    cluster = rolling(steps=[{"weight": 50, "pause": "10s"}])
+    down(down(cluster, "1"), "2", spared=1).run(1)
+    cluster.heal("2").run(1)
+    if lost:
+        cluster.status = Status()
+    cluster.run(60)
+    assert cluster.serving() == {"2": 3}
+    assert "keeps its traffic" in cluster.status.message
+    cluster.heal("1").run(60)
+    assert cluster.serving() == {"1": 3}
+    assert cluster.status.phase == "RolledBack"
+    assert cluster.status.failure is not None
+    assert cluster.status.failure.reason == "CrashLoopBackOff"
 
 
 @rule("R0", "R15")

@@ -210,7 +210,8 @@ TABLE: tuple[Row, ...] = (
     Row(
         "RollingBack",
         "the wanted revision has failed, and some of it still runs",
-        "traffic to stable in the same write as the latch; then its pods go",
+        "traffic to stable in the same write as the latch, once it has a ready pod to take it; then its "
+        "pods go",
         ("RolledBack", "Progressing"),
         lambda s: (
             s.target != s.stable and s.quarantined and s.observed.deployment(s.target) is not None

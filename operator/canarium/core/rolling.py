@@ -31,7 +31,7 @@ from canarium.core.moves import (
 from canarium.core.plan import Action, CreateDeployment, Event, Scale
 from canarium.core.situation import Situation
 from canarium.core.upkeep import UNSEEN
-from canarium.core.waits import faulty, gathering, paused, routing, testing, then
+from canarium.core.waits import faulty, gathering, paused, routing, testing, then, unreturned
 
 
 def rolling_out(s: Situation) -> Draft:
@@ -125,34 +125,25 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
 
 def _failing(s: Situation, base: Draft, actions: list[Action], cause: Cause) -> Draft:
     """The candidate has failed: traffic first, in the same write as the latch (R8, R9)."""
-    if not s.router.may_return(s):
-        text = (
-            f"{word(s, s.target)} failed ({cause.reason}: {cause.message}) and keeps its traffic: "
-            f"{word(s, s.stable)} has no ready pod to take it; rolled back as soon as it has"
-        )
-        return replace(
-            base,
-            message=text,
-            actions=tuple(actions),
-            progress=s.progress,
-            hold=hold(s, "RollbackHeld", observed="0 ready", threshold="1 ready"),
-            reason="RollbackHeld",
-            requeue_after=1.0,
-        )
-    actions += s.router.back(s)
-    gone = "the gateway has let go of them" if s.route_kind else "no endpoint names them"
-    return replace(
+    latched = replace(
         base,
         candidate=None,
         phase="RollingBack",
-        message=f"{word(s, s.target)} is being rolled back: {cause.reason}: {cause.message}"
-        f"{where(cause.pod, cause.container)}; its pods go once {gone}",
-        actions=tuple(actions),
         failure=failure_of(s, cause),
-        hold=hold(s, "FailedPodsGoing"),
         reason=cause.reason,
         outcome=outcome_of(s, s.target, "RolledBack", cause.reason, cause),
         events=(Event("Warning", "RolledBack", said(s.target, cause)),),
+    )
+    why = f"{cause.reason}: {cause.message}{where(cause.pod, cause.container)}"
+    if not s.router.may_return(s):
+        return unreturned(s, replace(latched, actions=tuple(actions)), why)
+    actions += s.router.back(s)
+    gone = "the gateway has let go of them" if s.route_kind else "no endpoint names them"
+    return replace(
+        latched,
+        message=f"{word(s, s.target)} is being rolled back: {why}; its pods go once {gone}",
+        actions=tuple(actions),
+        hold=hold(s, "FailedPodsGoing"),
     )
 
 

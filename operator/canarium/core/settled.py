@@ -24,6 +24,7 @@ from canarium.core.moves import (
 from canarium.core.plan import Action, Event
 from canarium.core.situation import Situation
 from canarium.core.verdicts import known_failure
+from canarium.core.waits import unreturned
 
 
 def invalid(s: Situation) -> Draft:
@@ -71,9 +72,9 @@ def rolled_back(s: Situation) -> Draft:
     if gone:
         actions += removed(s, others)
     failure = known_failure(s)
+    why = f"{failure.reason}: {failure.message}{where(failure.pod, failure.container)}"
     text = (
-        f"{word(s, s.target)} was rolled back at {failure.at}: {failure.reason}: "
-        f"{failure.message}{where(failure.pod, failure.container)}; {word(s, s.stable)} serves; "
+        f"{word(s, s.target)} was rolled back at {failure.at}: {why}; {word(s, s.stable)} serves; "
         f"change the spec, or retry by canarium.dev/retry: {s.target}/TOKEN"
     )
     busy = bool(others) or not gone
@@ -82,7 +83,7 @@ def rolled_back(s: Situation) -> Draft:
         text = f"{text}; its pods have to go before {word(s, s.stable)} comes back"
     told = s.status.phase in ("RollingBack", "RolledBack") and s.status.failure is not None
     cause = Cause(failure.reason, failure.message, failure.pod, failure.container)
-    return Draft(
+    back = Draft(
         text,
         tuple(actions),
         stable=s.stable,
@@ -93,6 +94,7 @@ def rolled_back(s: Situation) -> Draft:
         outcome=None if told else outcome_of(s, s.target, "RolledBack", failure.reason, cause),
         events=() if told else (Event("Warning", "RolledBack", said(s.target, cause)),),
     )
+    return back if s.router.may_return(s) else unreturned(s, back, why)
 
 
 def baking(s: Situation) -> Draft:

@@ -125,5 +125,15 @@ def paused(s: Situation, base: Draft, actions: list[Action], recheck: float | No
     )
 
 
+def unreturned(s: Situation, base: Draft, why: str) -> Draft:
+    """It has failed, for good, but stable has no ready pod yet to take the traffic (R0, R8)."""
+    return replace(
+        base,
+        message=f"{word(s, s.target)} failed ({why}) and keeps its traffic: {word(s, s.stable)} has "
+        "no ready pod to take it; rolled back as soon as it has",
+        hold=hold(s, "RollbackHeld", observed="0 ready", threshold="1 ready"),
+    )
+
+
 def then(step: Step | None) -> str:
     return f"weight {step.weight}" if step else "it is promoted"
