@@ -6,6 +6,7 @@ Pods take `boot` seconds to get ready; a revision in `broken` has pods that exit
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -84,6 +85,9 @@ class Cluster:
     #: Commands: annotations of the parent without our group.
     annotations: dict[str, str] = field(default_factory=dict)
     told: float = 0.0
+    #: When the last decision wants to be made again, and the facts that it was made on.
+    due: float | None = None
+    seen: Any = None
     #: Facts from outside: smoke tests and evidence, and what the last decision asked for.
     smoke: SmokeReport | None = None
     evidence: Evidence | None = None
@@ -112,11 +116,22 @@ class Cluster:
         return next(r.revision for r in reversed(self.records) if r.version == version)
 
     def run(self, seconds: float, tick: float = 0.5) -> Cluster:
+        """Time passes. It is decided when facts have changed, and when a decision asked for it:
+        what is due by itself and was not asked for never comes (`requeue_after`)."""
         end = self.now + seconds
         while self.now < end:
-            self.settle()
+            self._wake()
             self.now += tick
-        return self.settle()
+        return self._wake()
+
+    def _wake(self) -> Cluster:
+        self._live()
+        asked = self.due is not None and self.now >= self.due
+        return self.settle() if asked or self._facts() != self.seen else self
+
+    def _facts(self) -> Any:
+        """All that an event tells of."""
+        return self.observed(), json.dumps(self.spec), self.status
 
     def settle(self) -> Cluster:
         """Decides until a decision writes nothing; more than 40 rounds is a loop."""
@@ -188,6 +203,7 @@ class Cluster:
     # --- one decision -----------------------------------------------------------------------
 
     def reconcile(self) -> p.Plan:
+        self.seen = self._facts()
         decision = plan(
             self.spec,
             settings_of(Spec.model_validate(self.spec)),
@@ -203,6 +219,8 @@ class Cluster:
             self._carry_out(action)
             self.writes += 1
         self.asked = decision.asked
+        wait = decision.requeue_after
+        self.due = None if wait is None else self.now + wait
         late = decision.pressing or self.now >= self.told + 5.0
         if decision.status != self.status and late:
             self.told = self.now
@@ -210,13 +228,15 @@ class Cluster:
                 return decision
             self.status = decision.status
             self.writes += 1
+        elif decision.status != self.status:
+            self.due = min(self.told + 5.0, self.due or math.inf)
         self.events += decision.events
         return decision
 
     def _dies(self) -> bool:
         if self.writes != self.die_at:
             return False
-        self.die_at = None
+        self.die_at = self.seen = None
         self.writes += 1  # A death is no fixpoint.
         return True
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from canarium.core.observed import Rejection, Runtime
+from canarium.core.observed import Container, Rejection, Runtime
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -149,6 +151,25 @@ def test_broken_stable_does_not_block_its_fix() -> None:
     cluster.spec = spec("2")
     cluster.run(8)
     assert cluster.serving().get("2", 0) >= 1
+
+
+@rule("R13")
+def test_ready_candidate_takes_the_traffic_ten_seconds_after_stable_went_down() -> None:
+    """Nothing else happens in the meantime: the last fact that changed is that stable is down."""
+    cluster = live()
+    cluster.spec = spec("2")
+    cluster.run(1)
+    cluster.spec = {**cluster.spec, "paused": True}
+    cluster.run(5)
+    stable = cluster.revision("1")
+    cluster.pods = [
+        replace(x, ready=False, ready_changed=cluster.now, containers=(Container("server"),))
+        if x.revision == stable
+        else x
+        for x in cluster.pods
+    ]
+    assert cluster.run(9).serving() == {}
+    assert set(cluster.run(2).serving()) == {"2"}
 
 
 @rule("R22")

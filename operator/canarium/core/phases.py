@@ -81,7 +81,7 @@ def plan(
             *gate.verdict_events(status.analysis, after.analysis),
             *draft.events,
         ),
-        requeue_after=_sooner(draft.requeue_after, s.router.recheck(s)),
+        requeue_after=_sooner(draft.requeue_after, s.router.recheck(s), s.broken_in),
         pressing=after.essence() != status.essence(),
         asked=_asked(s, after),
         route_kept=s.router.frozen(s),

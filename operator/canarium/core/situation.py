@@ -256,6 +256,14 @@ class Situation:
         return since is not None and self.now - since >= STABLE_DOWN_GRACE
 
     @cached_property
+    def broken_in(self) -> float | None:
+        """Seconds until the traffic may leave stable for want of a ready pod; None when it has
+        one, when that is so by now, or when nobody else may take it (R13)."""
+        if self.down_since is None or self.stable_broken or self.target == self.stable:
+            return None
+        return self.down_since + STABLE_DOWN_GRACE - self.now
+
+    @cached_property
     def down_since(self) -> float | None:
         if self.stable is None or self.count == 0 or self.observed.ready(self.stable):
             return None
