@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from canarium.api.status import Status
+from canarium.core.analysis import Evidence, Finding, Verdict
 from canarium.core.observed import Container, Observed, Pod, Rejection, Service
 from canarium.core.plan import DeleteDeployment, Route
 from canarium.core.traffic import safe_to_select
@@ -102,6 +103,37 @@ def test_promotion_is_not_undone_to_a_version_without_ready_pods() -> None:
     assert cluster.status.phase == "Baking"
     down(down(cluster, "1"), "2", spared=2).run(5)
     assert cluster.serving() == {"2": 2}
+
+
+@rule("R0", "R15")
+@pytest.mark.parametrize("healed", ["1", "2"])
+def test_bake_does_not_end_while_an_undo_waits_for_the_version_before(healed: str) -> None:
+    cluster = rolling(**QUICK)
+    down(down(cluster, "1"), "2", spared=2).run(90)
+    assert cluster.serving() == {"2": 2}
+    assert cluster.status.phase == "Baking"
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == "UndoHeld"
+    assert "CrashLoopBackOff" in cluster.status.message
+    ready = next(c for c in cluster.status.conditions if c.type == "Ready")
+    assert (ready.status, ready.reason) == ("False", "CrashLoopBackOff")
+    cluster.heal(healed).run(5)
+    assert cluster.serving() == {healed: 3}
+    assert cluster.status.phase == ("RolledBack" if healed == "1" else "Ready")
+
+
+@rule("R15", "R17")
+def test_promoted_version_whose_undo_waits_is_not_ready_though_its_pods_are() -> None:
+    judging = {"analysis": {"checks": [{"name": "errors", "metric": "ErrorRate", "max": "1%"}]}}
+    cluster = down(rolling(**QUICK, **judging), "1")
+    revision = cluster.revision("2")
+    found = Finding("errors", Verdict.FAIL, "AboveMaximum", "0.5 is above 0.01")
+    cluster.evidence = Evidence(revision, cluster.now - 30, cluster.now, (found,), found)
+    cluster.run(1)
+    told = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
+    assert cluster.serving() == {"2": 3}
+    assert told["Ready"] == ("False", "AnalysisFailed")
+    assert told["Progressing"] == ("True", "UndoHeld")
 
 
 @rule("R0")

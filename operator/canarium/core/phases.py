@@ -210,8 +210,8 @@ TABLE: tuple[Row, ...] = (
     Row(
         "RollingBack",
         "the wanted revision has failed, and some of it still runs",
-        "traffic to stable in the same write as the latch, once it has a ready pod to take it; then its "
-        "pods go",
+        "traffic to stable in the same write as the latch, once that has a ready pod; "
+        "then its pods go",
         ("RolledBack", "Progressing"),
         lambda s: (
             s.target != s.stable and s.quarantined and s.observed.deployment(s.target) is not None
@@ -238,8 +238,8 @@ TABLE: tuple[Row, ...] = (
     Row(
         "Baking",
         "stable is what the spec asks for, and the revision before is still warm",
-        "judged; a failure or an undo gives the traffic back in one write; at the end the old "
-        "revision goes",
+        "judged; a failure or an undo gives the traffic back in one write, once the old revision "
+        "has a ready pod; at the end the old revision goes",
         ("Ready", "RollingBack"),
         lambda s: s.previous is not None,
         baking,

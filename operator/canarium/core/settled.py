@@ -114,6 +114,8 @@ def baking(s: Situation) -> Draft:
     cause = undone or failed
     if cause and s.observed.ready(s.previous):
         return _undoing(s, base, cause)
+    if cause:
+        return _undo_held(s, base, cause)
     end = s.bake_since + s.settings.bake_time
     has = f"{word(s, s.stable)} serves"
     if s.paused:
@@ -142,6 +144,19 @@ def baking(s: Situation) -> Draft:
         previous=None,
         bake_since=None,
         phase="Ready",
+    )
+
+
+def _undo_held(s: Situation, base: Draft, cause: Cause) -> Draft:
+    """It fails, but nobody can take its traffic: the version before is kept until one can (R0)."""
+    return replace(
+        base,
+        message=f"{word(s, s.stable)} fails ({cause.reason}: {cause.message}"
+        f"{where(cause.pod, cause.container)}) and keeps its traffic: {word(s, s.previous)} has no "
+        "ready pod to take it back; undone as soon as it has, unless the failure is over by then",
+        actions=tuple(stored(s)),
+        hold=hold(s, "UndoHeld", observed="0 ready", threshold="1 ready"),
+        reason=cause.reason,
     )
 
 

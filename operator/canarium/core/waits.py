@@ -129,8 +129,8 @@ def unreturned(s: Situation, base: Draft, why: str) -> Draft:
     """It has failed, for good, but stable has no ready pod yet to take the traffic (R0, R8)."""
     return replace(
         base,
-        message=f"{word(s, s.target)} failed ({why}) and keeps its traffic: {word(s, s.stable)} has "
-        "no ready pod to take it; rolled back as soon as it has",
+        message=f"{word(s, s.target)} failed ({why}) and keeps its traffic: {word(s, s.stable)} "
+        "has no ready pod to take it; rolled back as soon as it has",
         hold=hold(s, "RollbackHeld", observed="0 ready", threshold="1 ready"),
     )
 
