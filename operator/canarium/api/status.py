@@ -134,6 +134,9 @@ class Progress(StatusPart):
     waiting_since: Time | None = Field(None, description="Since when pods are waited for.")
     waited: float = Field(0, ge=0, description="Seconds spent waiting for pods before that.")
     full: bool = Field(False, description="Promoted in full by command: no step is held.")
+    by: str | None = Field(
+        None, description="The command with its token that ended the step before, or all of them."
+    )
     strategy: str | None = Field(None, description="The strategy that this rollout began with.")
 
 

@@ -19,6 +19,7 @@ from canarium.api.status import (
 )
 from canarium.core import gate
 from canarium.core.commands import KEPT
+from canarium.core.endings import ended
 from canarium.core.moments import stamp
 from canarium.core.plan import CreateDeployment
 from canarium.core.router import Fault
@@ -66,7 +67,7 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
         warnings=warnings(s),
         commands=_commands(s),
         conditions=_conditions(s, phase, draft, generation, analysis),
-        history=_history(s, draft.outcome),
+        history=_history(s, ended(s, draft), draft.outcome),
     )
 
 
@@ -161,13 +162,14 @@ def _kept_failure(s: Situation, draft: Draft) -> Failure | None:
     return old if old and old.revision == s.target and s.quarantined else None
 
 
-def _history(s: Situation, outcome: Outcome | None) -> tuple[Outcome, ...]:
-    old = s.status.history
-    if outcome is None:
-        return old[: s.settings.history_limit]
-    if old and (old[0].revision, old[0].outcome) == (outcome.revision, outcome.outcome):
-        return old
-    return (outcome, *old)[: s.settings.history_limit]
+def _history(s: Situation, *outcomes: Outcome | None) -> tuple[Outcome, ...]:
+    """The history with `outcomes`, of which the last is the newest."""
+    known = s.status.history
+    for new in outcomes:
+        last = known[0] if known else None
+        if new and (last is None or (last.revision, last.outcome) != (new.revision, new.outcome)):
+            known = (new, *known)
+    return known[: s.settings.history_limit]
 
 
 def _outdated(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:

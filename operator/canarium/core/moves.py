@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from canarium.api.defaults import Step
-from canarium.api.status import Failure, Hold, Outcome, Progress
+from canarium.api.status import CommandEcho, Failure, Hold, Outcome, Progress
 from canarium.core.health import FETCHER, Cause, changed, fetching, judge, unfetched
 from canarium.core.moments import length, parse, stamp
 from canarium.core.plan import Action, DeleteDeployment, RemoveAutoscaler, StoreRevision
@@ -118,8 +118,10 @@ def next_step(s: Situation) -> Step | None:
 
 def begun(s: Situation) -> Progress:
     """Progress as the rollout has it, with what holds for all of it."""
-    full = s.progress.full or s.ordered("promote-full") is not None
-    return s.progress.model_copy(update={"full": full, "strategy": s.strategy})
+    order = s.ordered("promote-full")
+    by = ordered_by(order) if order else s.progress.by
+    full = s.progress.full or order is not None
+    return s.progress.model_copy(update={"full": full, "by": by, "strategy": s.strategy})
 
 
 def waiting(s: Situation) -> Progress:
@@ -180,16 +182,25 @@ def by_order(s: Situation, command: str) -> Cause | None:
     return Cause(reason, f"by command {command}, token {order.token}")
 
 
+def ordered_by(order: CommandEcho) -> str:
+    """A command as the history names it."""
+    return f"command {order.command}/{order.token}"
+
+
 def outcome_of(
-    s: Situation, revision: str, outcome: Any, reason: str, cause: Cause | None = None
+    s: Situation,
+    revision: str,
+    outcome: Any,
+    reason: str,
+    cause: Cause | None = None,
+    by: str | None = None,
 ) -> Outcome:
     """An entry for the history: how `revision` ended or was promoted, and by what."""
     record = s.observed.record(revision)
-    orders = [s.ordered(c) for c in ("abort", "undo", "promote-full", "promote")]
+    orders = [s.ordered(c) for c in ("abort", "undo")] if revision == s.target else []
     order = next((o for o in orders if o), None)
-    by = "operator"
     if order:
-        by = f"command {order.command}/{order.token}"
+        by = ordered_by(order)
     elif outcome in ("Superseded", "Withdrawn"):
         by = "spec"
     return Outcome(
@@ -198,7 +209,7 @@ def outcome_of(
         outcome=outcome,
         reason=reason,
         message=cause.message if cause else "",
-        by=by,
+        by=by or "operator",
         started_at=record.created_at if record else None,
         at=stamp(s.now),
         lineage=dict(record.lineage) if record and record.lineage else None,

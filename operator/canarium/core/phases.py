@@ -15,6 +15,7 @@ from canarium.api.status import Status
 from canarium.core import conditions, gate, served
 from canarium.core.commands import answered
 from canarium.core.draft import Draft
+from canarium.core.endings import ended
 from canarium.core.health import changed
 from canarium.core.moments import parse
 from canarium.core.moves import said
@@ -79,6 +80,7 @@ def plan(
             *_warnings(status, after),
             *_unrouted(status, after),
             *gate.verdict_events(status.analysis, after.analysis),
+            *_arrival(s, draft),
             *draft.events,
         ),
         requeue_after=_sooner(draft.requeue_after, s.router.recheck(s), s.broken_in),
@@ -135,6 +137,13 @@ def _answers(s: Situation) -> tuple[Event, ...]:
         )
         for a in s.answers
     )
+
+
+def _arrival(s: Situation, draft: Draft) -> tuple[Event, ...]:
+    """A promotion that the decision which made it does not tell of."""
+    end = ended(s, draft)
+    live = end is not None and end.outcome == "Promoted"
+    return (Event("Normal", "Promoted", f"revision {s.stable} is live"),) if live else ()
 
 
 def _unrouted(before: Status, after: Status) -> tuple[Event, ...]:

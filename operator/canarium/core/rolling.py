@@ -19,6 +19,7 @@ from canarium.core.moves import (
     hold,
     judged,
     next_step,
+    ordered_by,
     outcome_of,
     removed,
     replicas_of,
@@ -229,7 +230,9 @@ def _onward(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     """The step is over. What comes next is decided at once: a status of its own would say
     nothing to anybody."""
     progress = base.progress or begun(s)
-    onward = progress.model_copy(update={"step": progress.step + 1, "step_since": None})
+    order = s.ordered("promote")
+    by = ordered_by(order) if order else progress.by if progress.full else None
+    onward = progress.model_copy(update={"step": progress.step + 1, "step_since": None, "by": by})
     candidate = RevisionStatus(revision=s.target)
     known = s.status.model_copy(update={"progress": onward, "candidate": candidate})
     rest = tuple(a for a in s.answers if a.command != "promote")
@@ -258,7 +261,7 @@ def _promoting(s: Situation, base: Draft, actions: list[Action], color: str) -> 
         previous=previous,
         bake_since=stamp(s.now) if keep else None,
         hold=hold(s, "Bake", until=until, threshold=length(s.settings.bake_time)) if keep else None,
-        outcome=outcome_of(s, s.target, "Promoted", "StepsDone"),
+        outcome=outcome_of(s, s.target, "Promoted", "StepsDone", by=begun(s).by),
         events=(Event("Normal", "Promoted", f"revision {s.target} is live"),),
         requeue_after=s.settings.bake_time if keep else 0.0,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canarium.api.status import Outcome
 from canarium.core import gate
 from canarium.core.draft import Draft
 from canarium.core.health import Cause, unfetched
@@ -104,7 +103,6 @@ def baking(s: Situation) -> Draft:
         stable=s.stable,
         previous=s.previous,
         bake_since=stamp(s.bake_since),
-        outcome=_arrival(s),
     )
     undone = by_order(s, "undo")
     failed, recheck = judged(s, was_good=True)
@@ -197,18 +195,14 @@ def steady(s: Situation) -> Draft:
             hold=s.status.hold,
             phase="Starting",
         )
-    outcome = _arrival(s) or _withdrawal(s)
     few = ", with fewer ready pods than wanted" if short else ""
     missing = unfetched(s.observed.pods_of(s.stable)) if short else None
     why = f": {missing.message}{where(missing.pod, missing.container)}" if missing else ""
-    promoted = outcome is not None and outcome.outcome == "Promoted"
     return Draft(
         f"{word(s, s.stable)} serves{few}{why}",
         tuple(actions),
         stable=s.stable,
         reason=missing.reason if missing else "",
-        outcome=outcome,
-        events=(Event("Normal", "Promoted", f"revision {s.stable} is live"),) if promoted else (),
         hold=hold(
             s,
             "WaitingForPods",
@@ -224,18 +218,3 @@ def _first_unserved(s: Situation) -> bool:
     """The first version was promoted, and no endpoint of the new Service answers yet."""
     told = s.status.stable is None and s.status.candidate is not None
     return told and not s.observed.served_by(s.stable)
-
-
-def _arrival(s: Situation) -> Outcome | None:
-    """A promotion that the status does not tell of yet."""
-    if not s.behind or s.status.candidate is None or s.status.candidate.revision != s.stable:
-        return None
-    why = "FirstVersion" if s.status.stable is None else "StepsDone"
-    return outcome_of(s, s.target, "Promoted", why)
-
-
-def _withdrawal(s: Situation) -> Outcome | None:
-    candidate = s.status.candidate
-    if candidate is None or candidate.revision == s.stable:
-        return None
-    return outcome_of(s, candidate.revision, "Withdrawn", "SpecReturned")

@@ -86,14 +86,15 @@ class Situation:
     @cached_property
     def quarantined(self) -> bool:
         """Whether the wanted revision has failed before (R9)."""
-        record, told = (
-            self.observed.record(self.target),
-            (self.observed.service, self.observed.route),
-        )
+        return self.has_failed(self.target)
+
+    def has_failed(self, revision: str) -> bool:
+        """Whether any place tells that `revision` has failed."""
+        record, told = self.observed.record(revision), (self.observed.service, self.observed.route)
         return (
-            any(witness and witness.quarantined == self.target for witness in told)
+            any(witness and witness.quarantined == revision for witness in told)
             or bool(record and record.verdict == QUARANTINED)
-            or bool(self.status.failure and self.status.failure.revision == self.target)
+            or bool(self.status.failure and self.status.failure.revision == revision)
         )
 
     # --- who splits traffic -----------------------------------------------------------------

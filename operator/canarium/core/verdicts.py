@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from canarium.api.status import Failure
 from canarium.core.moments import stamp
 from canarium.core.moves import by_order, failure_of, judged
+from canarium.core.revision import Record
 from canarium.core.situation import Situation
 
 
@@ -18,12 +19,9 @@ def known_failure(s: Situation) -> Failure:
     told = s.status.failure
     if told and told.revision == s.target:
         return told
-    record = s.observed.record(s.target)
-    if record and record.failure:
-        try:
-            return Failure.model_validate(json.loads(record.failure))
-        except (ValueError, ValidationError):
-            pass
+    noted_before = noted_on(s.observed.record(s.target))
+    if noted_before:
+        return noted_before
     cause = by_order(s, "abort") or by_order(s, "undo") or judged(s, was_good=True)[0]
     if cause:
         return failure_of(s, cause)
@@ -33,6 +31,16 @@ def known_failure(s: Situation) -> Failure:
         message="it failed before, and what was seen then is lost",
         at=stamp(s.now),
     )
+
+
+def noted_on(record: Record | None) -> Failure | None:
+    """The failure that a record keeps, if it is there and can be read."""
+    if record is None or not record.failure:
+        return None
+    try:
+        return Failure.model_validate(json.loads(record.failure))
+    except (ValueError, ValidationError):
+        return None
 
 
 def noted(failure: Failure) -> str:

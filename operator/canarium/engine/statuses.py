@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any
 
 from canarium.core.moments import stamp
@@ -70,9 +71,9 @@ class Statuses:
                 return False
             raise
         self._store.parents.observe(answer)
-        newest = status.get("history", [])[:1]
-        if newest and newest != (raw.get("status") or {}).get("history", [])[:1]:
-            self._observer.ended(newest[0]["outcome"])
+        known = (raw.get("status") or {}).get("history") or []
+        for end in takewhile(lambda entry: entry not in known, status.get("history", ())):
+            self._observer.ended(end["outcome"])
         return True
 
     async def _read_again(self, key: Key, uid: str) -> None:
