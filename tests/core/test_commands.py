@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canarium.api.status import CommandEcho, Status
+from canarium.core.observed import Rejection, Runtime
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -77,6 +78,32 @@ def test_retry_renders_a_new_record_and_goes_by_the_steps_again() -> None:
     writes = cluster.writes
     cluster.run(60)
     assert cluster.writes == writes, "the token was consumed"
+
+
+@rule("R16", "R21")
+@pytest.mark.parametrize("refused", [False, True])
+def test_retry_that_cannot_be_carried_out_says_why_and_is_not_consumed(refused: bool) -> None:
+    cluster = rolling()
+    order(cluster, "abort")
+    cluster.run(10)
+    if refused:
+        cluster.rejection = Rejection("ControllerRevision m-2", "quota exceeded")
+    else:
+        cluster.runtime = Runtime(reason="RuntimeNotFound", message="there is no runtime r")
+    first = cluster.revision("2")
+    cluster.annotations["retry"] = f"{first}/again"
+    cluster.run(10)
+    assert cluster.status.phase == "Invalid"
+    assert ("quota exceeded" if refused else "there is no runtime r") in cluster.status.message
+    assert "again" not in {a.token for a in cluster.status.commands}
+    assert not [e for e in cluster.events if "again" in e.message]
+    assert cluster.serving() == {"1": 3}
+    cluster.rejection, cluster.runtime = None, Runtime()
+    cluster.run(10)
+    assert cluster.revision("2") == f"{first}-2"
+    assert cluster.serving() == {"1": 3, "2": 1}
+    assert [a.result for a in cluster.status.commands if a.token == "again"] == ["Done"]
+    assert [e.reason for e in cluster.events if "again" in e.message] == ["CommandDone"]
 
 
 @rule("R15", "R16")

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from canarium.api.status import CommandEcho
+from canarium.core.draft import Draft
 from canarium.core.moments import stamp
+from canarium.core.plan import StoreRevision
 from canarium.core.situation import Situation
 
 KEPT = 20
@@ -135,6 +137,15 @@ def _answer(s: Situation, name: str, value: str, stronger: str | None) -> Comman
         return echo(False, f"{stronger} beats it", revision, token)
     why = None if _made_by(s, name, token) else command.why_not(s)
     return echo(why is None, why or command.done, revision, token)
+
+
+def consumed(s: Situation, draft: Draft) -> tuple[CommandEcho, ...]:
+    """The answers that are given with `draft`. A retry is not answered before its record is
+    stored: it stands until what keeps it from that is gone (R21)."""
+    retried = s.minted is not None and s.minted.retry is not None
+    if not retried or any(isinstance(a, StoreRevision) for a in draft.actions):
+        return s.answers
+    return tuple(a for a in s.answers if a.command != "retry" or a.result != "Done")
 
 
 def _made_by(s: Situation, name: str, token: str) -> bool:

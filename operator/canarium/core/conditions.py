@@ -18,7 +18,7 @@ from canarium.api.status import (
     Status,
 )
 from canarium.core import gate
-from canarium.core.commands import KEPT
+from canarium.core.commands import KEPT, consumed
 from canarium.core.endings import ended
 from canarium.core.moments import stamp
 from canarium.core.plan import CreateDeployment
@@ -65,7 +65,7 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
         route=s.router.status(s) if draft.stable else None,
         failure=_kept_failure(s, draft),
         warnings=warnings(s),
-        commands=_commands(s),
+        commands=_commands(s, draft),
         conditions=_conditions(s, phase, draft, generation, analysis),
         history=_history(s, ended(s, draft), draft.outcome),
     )
@@ -110,10 +110,10 @@ def _disbelieved(s: Situation) -> list[str]:
     return found
 
 
-def _commands(s: Situation) -> tuple[CommandEcho, ...]:
+def _commands(s: Situation, draft: Draft) -> tuple[CommandEcho, ...]:
     """The newest answers, and those of all commands that still stand on the parent."""
     standing = dict(s.observed.annotations)
-    known = (*s.answers, *s.status.commands)
+    known = (*consumed(s, draft), *s.status.commands)
     return tuple(
         echo
         for place, echo in enumerate(known)

@@ -13,7 +13,7 @@ from typing import Any
 from canarium.api.defaults import Settings
 from canarium.api.status import Status
 from canarium.core import conditions, gate, served
-from canarium.core.commands import answered
+from canarium.core.commands import answered, consumed
 from canarium.core.draft import Draft
 from canarium.core.endings import ended
 from canarium.core.health import changed
@@ -76,7 +76,7 @@ def plan(
         status=after,
         actions=actions,
         events=(
-            *_answers(s),
+            *_answers(s, draft),
             *_warnings(status, after),
             *_unrouted(status, after),
             *gate.verdict_events(status.analysis, after.analysis),
@@ -128,14 +128,14 @@ def _asked(s: Situation, after: Status) -> Asked:
     return Asked(smoke=s.target if smoke else None, watch=watch)
 
 
-def _answers(s: Situation) -> tuple[Event, ...]:
+def _answers(s: Situation, draft: Draft) -> tuple[Event, ...]:
     return tuple(
         Event(
             "Normal" if a.result == "Done" else "Warning",
             f"Command{a.result}",
             f"{a.command} {a.revision}{'/' if a.token else ''}{a.token}: {a.message}",
         )
-        for a in s.answers
+        for a in consumed(s, draft)
     )
 
 
