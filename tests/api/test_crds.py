@@ -163,3 +163,16 @@ def test_field_managers_share_an_object_and_keep_what_is_theirs(
             "--server-side", "--field-manager=third",
         )  # fmt: skip
     assert ".spec.model.version" in refused.value.stderr
+
+
+@pytest.mark.rule("R21")
+@pytest.mark.parametrize("time", ["2024-99-99T99:99:99Z", "2023-02-29T00:00:00Z", "soon"])
+def test_a_status_is_not_edited_to_a_time_that_no_calendar_has(
+    plane: ControlPlane, space: str, time: str
+) -> None:
+    put(plane, "timed", SPEC)
+    edit = ("-n", space, "patch", "md", "timed", "--subresource=status", "--type=merge", "-p")
+    plane.kubectl(*edit, json.dumps({"status": {"bakeSince": "2024-02-29T00:00:00.123Z"}}))
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        plane.kubectl(*edit, json.dumps({"status": {"bakeSince": time}}))
+    assert "status.bakeSince" in refused.value.stderr

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from canarium.api.status import Failure, Progress, RevisionStatus, Status
+from canarium.core.moments import parse
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -90,9 +91,8 @@ def test_status_that_is_late_to_tell_of_a_rollback_is_no_damage() -> None:
     [
         {"stable": RevisionStatus(revision="nonsense")},
         {"candidate": RevisionStatus(revision="nonsense"), "progress": Progress(weight=50)},
-        {"previous": RevisionStatus(revision="nonsense"), "bake_since": "2001-01-01T00:00:00Z"},
+        {"previous": RevisionStatus(revision="nonsense"), "bake_since": "1970-01-01T00:00:00Z"},
         {"failure": Failure(revision="x", reason="y", message="z", at="2001-01-01T00:00:00Z")},
-        {"stable_down_since": "2999-01-01T00:00:00Z"},
     ],
     ids=lambda f: next(iter(f)),
 )
@@ -111,6 +111,95 @@ def test_status_edited_by_hand_moves_no_traffic(forged: dict[str, object]) -> No
     assert cluster.status.phase == "Ready"
     assert cluster.status.stable is not None
     assert cluster.version(cluster.status.stable.revision) == "1"
+
+
+NEVER, LAST, LATER = "2024-99-99T99:99:99Z", "9999-12-31T23:59:59Z", "2999-01-01T00:00:00Z"
+
+
+@rule("R18", "R21")
+@pytest.mark.parametrize("time", [NEVER, LAST, LATER])
+@pytest.mark.parametrize(
+    ("seconds", "field"),
+    [
+        (1, "progress.waitingSince"),
+        (8, "progress.stepSince"),
+        (8, "hold.since"),
+        (8, "pause.since"),
+        (30, "bakeSince"),
+        (30, "stableDownSince"),
+        (30, "analysis.since"),
+        (30, "route.since"),
+    ],
+)
+def test_time_that_cannot_be_is_told_and_holds_nothing_for_ever(
+    seconds: float, field: str, time: str
+) -> None:
+    cluster = live()
+    cluster.spec = spec("2")
+    cluster.run(seconds)
+    before = cluster.status.phase
+    forged = cluster.status.model_dump(by_alias=True, exclude_none=True)
+    *part, name = field.split(".")
+    if part:
+        forged[part[0]] = {**PARTS.get(part[0], {}), **forged.get(part[0], {}), name: time}
+    else:
+        forged[name] = time
+    cluster.status = Status.model_validate(forged)
+    cluster.run(1)
+    assert cluster.status.phase == before
+    why = "is no time" if time == NEVER else "is yet to come"
+    assert [e.message for e in cluster.events if e.reason == "Ignored"] == [
+        f"status.{field} was ignored: {time} {why}"
+    ]
+    cluster.run(60)
+    assert cluster.serving() == {"2": 3}
+    assert cluster.status.phase == "Ready"
+    assert not cluster.status.warnings
+
+
+#: What a forged time is in where the status has no such part.
+PARTS: dict[str, dict[str, object]] = {
+    "pause": {"by": "command pause", "revision": "old"},
+    "analysis": {"revision": "old"},
+    "route": {"kind": "HTTPRoute"},
+}
+
+
+@rule("R18")
+def test_clock_that_differs_by_seconds_from_the_last_operators_is_no_damage() -> None:
+    cluster = live()
+    cluster.spec = spec("2")
+    cluster.run(8).now -= 5
+    cluster.run(90)
+    assert cluster.serving() == {"2": 3}
+    assert not [e for e in cluster.events if e.reason == "Ignored"]
+
+
+@rule("R15", "R18")
+def test_promotion_time_on_the_service_that_is_yet_to_come_counts_from_now() -> None:
+    cluster = live()
+    cluster.spec = spec("2", rollout={"bakeTime": "40s"})
+    cluster.run(10)
+    assert cluster.service is not None
+    cluster.service = replace(cluster.service, since=parse(LAST))
+    cluster.status = Status()
+    cluster.run(30)
+    assert cluster.status.phase == "Baking"
+    cluster.run(30)
+    assert cluster.status.phase == "Ready"
+
+
+@rule("R18")
+def test_pause_that_would_end_after_the_last_day_is_a_long_pause() -> None:
+    steps = {"steps": [{"weight": 25, "pause": "99999999h"}], "bakeTime": "99999999h"}
+    cluster = Cluster(spec("1", rollout=steps)).run(10)
+    cluster.spec = spec("2", rollout=steps)
+    cluster.run(20)
+    assert cluster.serving() == {"1": 3, "2": 1}
+    assert "until 9999-12-31T23:59:59Z" in cluster.status.message
+    cluster.annotations["promote"] = f"{cluster.revision('2')}/t"
+    cluster.run(20)
+    assert cluster.status.phase == "Baking"
 
 
 @rule("R18")

@@ -16,6 +16,9 @@ from simulation.frame import SHORT, Frame
 from simulation.server import PERSON
 from simulation.world import KEY
 
+#: A time that no calendar has, and one that is yet to come.
+_NEVER, _LAST = "2024-99-99T99:99:99Z", "9999-12-31T23:59:59Z"
+
 
 class Meddling(Frame):
     """What a person may do to the operator's objects."""
@@ -108,6 +111,12 @@ class Meddling(Frame):
                 {"bakeSince": "soon"},
                 {"stableDownSince": "?"},
                 {"bakeSince": "2001-01-01T00:00:00Z"},
+                {"bakeSince": _NEVER},
+                {"bakeSince": _LAST},
+                {"stableDownSince": _LAST},
+                {"progress": {"step": 0, "weight": 50, "stepSince": _LAST}},
+                {"progress": {"step": 0, "weight": 0, "waitingSince": _NEVER}},
+                {"pause": {"since": _LAST, "by": "command pause", "revision": "gone"}},
                 {"failure": None},
                 {"history": []},
                 {"phase": "Baking", "weight": 7},

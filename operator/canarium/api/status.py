@@ -12,7 +12,12 @@ from pydantic.alias_generators import to_camel
 
 #: RFC 3339 in UTC, as we write it: a status edited by hand to something else is not believed.
 Time = Annotated[
-    str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$", max_length=40)
+    str,
+    Field(
+        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$",
+        max_length=40,
+        json_schema_extra={"format": "date-time"},
+    ),
 ]
 
 

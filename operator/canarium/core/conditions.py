@@ -73,7 +73,7 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
 
 def warnings(s: Situation) -> tuple[str, ...]:
     """What is damaged and therefore ignored; each is told once by an Event."""
-    found = []
+    found = list(s.disbelieved)
     for record in s.observed.records:
         if not record.intact:
             found.append(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+#: What a calendar has: text of a moment outside is that of the last or the first.
+_FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
+
 
 def parse(text: str) -> float:
     """POSIX seconds of an RFC 3339 time in UTC, as we write them. ValueError when it is none."""
@@ -12,13 +15,17 @@ def parse(text: str) -> float:
 
 def stamp(moment: float) -> str:
     """RFC 3339 in UTC with milliseconds: short steps need more than whole seconds."""
-    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
+    return _text(moment, "milliseconds")
 
 
 def spoken(moment: float) -> str:
     """A moment in a message: RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return _text(moment, "seconds")
+
+
+def _text(moment: float, precision: str) -> str:
+    told = datetime.fromtimestamp(min(max(moment, _FIRST), _LAST), UTC)
+    return told.isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def length(seconds: float) -> str:

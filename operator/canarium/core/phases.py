@@ -13,6 +13,7 @@ from typing import Any
 from canarium.api.defaults import Settings
 from canarium.api.status import Status
 from canarium.core import conditions, gate, served
+from canarium.core.believed import believed
 from canarium.core.commands import answered, consumed
 from canarium.core.draft import Draft
 from canarium.core.endings import ended
@@ -42,7 +43,8 @@ def plan(
 
     `spec` is the raw object (for identity), `now` POSIX seconds.
     """
-    s = Situation(name, spec, settings, status, observed, now)
+    known, disbelieved = believed(status, now)
+    s = Situation(name, spec, settings, known, observed, now, disbelieved=disbelieved)
     answers = answered(s)
     if answers:
         s = replace(s, answers=answers)

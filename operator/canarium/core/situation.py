@@ -46,6 +46,8 @@ class Situation:
     observed: Observed
     now: float
     answers: tuple[CommandEcho, ...] = ()
+    #: What the status says and is not believed, in words.
+    disbelieved: tuple[str, ...] = ()
 
     # --- what is wanted ---------------------------------------------------------------------
 
@@ -196,7 +198,7 @@ class Situation:
         if not self.behind and self.status.bake_since:
             return parse(self.status.bake_since) + self.thawed
         told = self.witness.since if self.witness else None
-        return told if told is not None else self.now
+        return min(told, self.now) if told is not None else self.now
 
     @cached_property
     def unpinned(self) -> bool:
