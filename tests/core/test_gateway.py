@@ -296,6 +296,27 @@ def test_candidate_has_everything_while_stable_has_no_pod() -> None:
     assert cluster.weights() == {"1": 75, "2": 25}
 
 
+@rule("R0", "R8", "R16", "R23")
+def test_abort_that_waits_for_stable_keeps_the_candidate_answering_until_then() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 25)
+    cluster.crash("1").run(1)
+    revision = cluster.revision("2")
+    cluster.annotations["abort"] = f"{revision}/now"
+    cluster.run(5)
+    assert cluster.weights() == {"1": 0, "2": 100}
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == "RollbackHeld"
+    del cluster.backends[revision]
+    cluster.run(60)
+    assert revision in cluster.backends, "what answers has its Service back"
+    assert cluster.weights() == {"1": 0, "2": 100}
+    cluster.heal("1").run(60)
+    assert cluster.weights() == {"1": 100}
+    assert cluster.status.phase == "RolledBack"
+
+
 @rule("R25")
 def test_candidate_without_endpoints_has_no_share_until_they_are_back() -> None:
     cluster = live()

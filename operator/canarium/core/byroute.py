@@ -210,7 +210,9 @@ class ByRoute:
             return [RemoveRoute(found.kind, found.uid)]
         if s.stable is None or draft.stable != s.stable:
             return []
-        parts = {s.stable, draft.candidate, draft.previous}
+        # One that failed has its part until stable can take its traffic.
+        led = {name for name, weight in (route.weights if route else ()) if weight}
+        parts = {s.stable, draft.candidate, draft.previous, *led}
         running = [d.revision for d in s.observed.deployments if not d.terminating]
         actions: list[Action] = [
             Expose(name) for name in running if name in parts and s.observed.backend(name) is None
