@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from canarium.api.status import Status
+from canarium.core.observed import Runtime
 from canarium.core.phases import TABLE
 from core.cluster import Cluster, spec
 
@@ -46,10 +48,37 @@ def unknown(cluster: Cluster) -> None:
     cluster.spec = spec("2", runtime={"name": "no-such"})
 
 
-def watched(cluster: Cluster, seconds: float) -> None:
-    """Runs, and looks at each status on the way."""
+def retried_in_vain(cluster: Cluster) -> None:
+    crashing(cluster)
+    watched(cluster, 20)
+    _retried(cluster)
+
+
+def first_retried_in_vain(cluster: Cluster) -> None:
+    cluster.broken.add("2")
+    cluster.spec = spec("2")
+    cluster.records, cluster.deployments, cluster.service = [], {}, None
+    cluster.pods, cluster.status = [], Status()
+    watched(cluster, 20)
+    assert cluster.status.phase == "Failed"
+    _retried(cluster)
+
+
+def _retried(cluster: Cluster) -> None:
+    """While there is no runtime; then the command is withdrawn."""
+    cluster.runtime = Runtime(reason="RuntimeNotFound", message="there is no runtime r")
+    cluster.annotations["retry"] = f"{cluster.revision('2')}/t"
+    watched(cluster, 10, cluster.status.phase)
+    assert cluster.status.phase == "Invalid"
+    cluster.annotations.clear()
+    watched(cluster, 10, cluster.status.phase)
+    assert cluster.status.phase in ("Failed", "RolledBack")
+
+
+def watched(cluster: Cluster, seconds: float, before: str | None = None) -> None:
+    """Runs, and looks at each status on the way. `before`: the phase that it comes from, where
+    the spec is as it was then."""
     end = cluster.now + seconds
-    before = None
     while cluster.now < end:
         cluster.run(0.5)
         status = cluster.status
@@ -73,7 +102,18 @@ def watched(cluster: Cluster, seconds: float) -> None:
 
 @rule("R3", "R8", "R14", "R15", "R22")
 @pytest.mark.parametrize(
-    "story", [good, broken, crashing, crashing_late, blue_green, recreated, unknown]
+    "story",
+    [
+        good,
+        broken,
+        crashing,
+        crashing_late,
+        blue_green,
+        recreated,
+        unknown,
+        retried_in_vain,
+        first_retried_in_vain,
+    ],
 )
 def test_every_moment_explains_itself_and_phases_follow_the_table(
     story: Callable[[Cluster], None],

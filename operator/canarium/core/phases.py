@@ -198,7 +198,7 @@ TABLE: tuple[Row, ...] = (
         "Invalid",
         "the API server or a lookup refuses the spec, and nothing of it runs",
         "stable serves alone; the reason is told; tried again every 30 s",
-        ("Starting", "Progressing", "Ready"),
+        ("Starting", "Failed", "Progressing", "RolledBack", "Ready"),
         _is_invalid,
         invalid,
     ),
@@ -206,7 +206,7 @@ TABLE: tuple[Row, ...] = (
         "Failed",
         "no stable, and the wanted revision has failed",
         "its pods stay for a look; a new spec or a retry replaces it",
-        ("Starting",),
+        ("Starting", "Invalid"),
         lambda s: s.stable is None and s.quarantined,
         first_version,
     ),
@@ -223,7 +223,7 @@ TABLE: tuple[Row, ...] = (
         "the wanted revision has failed, and some of it still runs",
         "traffic to stable in the same write as the latch, once that has a ready pod; "
         "then its pods go",
-        ("RolledBack", "Progressing"),
+        ("RolledBack", "Progressing", "Invalid"),
         lambda s: (
             s.target != s.stable and s.quarantined and s.observed.deployment(s.target) is not None
         ),
@@ -233,7 +233,7 @@ TABLE: tuple[Row, ...] = (
         "RolledBack",
         "the wanted revision has failed, and nothing of it runs",
         "stable serves; the latch holds until a new spec or a retry",
-        ("Progressing",),
+        ("Progressing", "Invalid"),
         lambda s: s.target != s.stable and s.quarantined,
         rolled_back,
     ),
