@@ -74,6 +74,8 @@ _POOLS: dict[str, tuple[Any, ...]] = {
     "artifact": ("sha256:one", "sha256:two"),
     "digest": ("sha256:one",),
 }
+#: Times of a status edited by hand: none that a calendar has, and the last one.
+_ODD = ("2024-99-99T99:99:99Z", "9999-12-31T23:59:59Z")
 #: How often something is true, where that is not half of the time.
 _ODDS = {"terminating": 0.15, "disrupted": 0.1, "init": 0.2, "owned": 0.9, "intact": 0.9}
 #: Facts that hide all others where they stand.
@@ -161,7 +163,8 @@ class Anything:
         timed = name in ("at", "last_transition_time") or name.endswith(("since", "until", "_at"))
         if timed and issubclass(kind, BaseModel):
             absent = type(None) in typing.get_args(hint) and self._chance.random() < 0.3
-            return None if absent else stamp(NOW - self._one(_AGES))
+            odd = self._chance.random() < 0.05
+            return None if absent else self._one(_ODD) if odd else stamp(NOW - self._one(_AGES))
         return self.of(hint, name)
 
     def _one(self, pool: Sequence[Any]) -> Any:
