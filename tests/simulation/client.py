@@ -36,6 +36,8 @@ class Faults:
 
     #: Faults of the next writes, one each; None lets a write pass.
     writes: list[str | None] = field(default_factory=list)
+    #: Writes that a policy refuses, as verb and kind: "patch services", "patch deployments/scale".
+    forbidden: set[str] = field(default_factory=set)
     #: The process dies at its n-th write from now: before it, or right after it took effect.
     die_in: int | None = None
     die_after_effect: bool = False
@@ -48,6 +50,7 @@ class Faults:
 
     def clear(self) -> None:
         self.writes.clear()
+        self.forbidden.clear()
         self.lag.clear()
         self.double.clear()
         self.die_in, self.latency = None, 0.0
@@ -96,13 +99,16 @@ class Connection:
             body["metadata"].setdefault("namespace", namespace)
             return self._server.create(resource, body, OPERATOR)
 
-        return await self._write(effect)
+        return await self._write(f"create {resource.plural}", effect)
 
     async def apply(
         self, resource: Resource, namespace: str | None, name: str, body: Body, *, force: bool
     ) -> Body:
         key = (namespace or "", name)
-        return await self._write(lambda: self._server.apply(resource, key, body, force=force))
+        return await self._write(
+            f"patch {resource.plural}",
+            lambda: self._server.apply(resource, key, body, force=force),
+        )
 
     async def merge(
         self,
@@ -115,9 +121,15 @@ class Connection:
         key = (namespace or "", name)
         if subresource == "scale":
             replicas = patch["spec"]["replicas"]
-            return await self._write(lambda: self._server.scale(key, replicas, OPERATOR))
+            return await self._write(
+                f"patch {resource.plural}/scale",
+                lambda: self._server.scale(key, replicas, OPERATOR),
+            )
         assert subresource is None, subresource
-        return await self._write(lambda: self._server.merge(resource, key, patch, OPERATOR))
+        return await self._write(
+            f"patch {resource.plural}",
+            lambda: self._server.merge(resource, key, patch, OPERATOR),
+        )
 
     async def replace(
         self,
@@ -129,8 +141,14 @@ class Connection:
     ) -> Body:
         key = (namespace or "", name)
         if subresource == "status":
-            return await self._write(lambda: self._server.put_status(resource, key, body, OPERATOR))
-        return await self._write(lambda: self._server.replace(resource, key, body, OPERATOR))
+            return await self._write(
+                f"update {resource.plural}/status",
+                lambda: self._server.put_status(resource, key, body, OPERATOR),
+            )
+        return await self._write(
+            f"update {resource.plural}",
+            lambda: self._server.replace(resource, key, body, OPERATOR),
+        )
 
     async def delete(
         self, resource: Resource, namespace: str | None, name: str, uid: str | None = None
@@ -145,12 +163,14 @@ class Connection:
                     raise
             return self._server.find(resource, key) or {}
 
-        return await self._write(effect) or None
+        return await self._write(f"delete {resource.plural}", effect) or None
 
-    async def _write(self, effect: Any) -> Body:
+    async def _write(self, what: str, effect: Any) -> Body:
         await self._travel()
         self.writes += 1
         faults = self._faults
+        if what in faults.forbidden:
+            raise ApiError(403, "Forbidden", "a policy forbids it")
         dies = False
         if faults.die_in is not None:
             faults.die_in -= 1

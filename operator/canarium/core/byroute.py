@@ -259,8 +259,7 @@ class ByRoute:
 
     def recheck(self, s: Situation) -> float | None:
         left = self._left(s)
-        rejected = 30.0 if s.observed.rejection else None
-        return left if left > 0 else rejected
+        return left if left > 0 else None
 
     # --- parts ------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from canarium.core.routes import Backend, Gateway, Route
 
 BLUE, GREEN = "blue", "green"
 COLORS = (BLUE, GREEN)
+#: A refusal is believed for so long; then the write is tried again (a quota may have grown).
+REFUSAL_LASTS = 30.0
 
 
 @dataclass(frozen=True, slots=True)

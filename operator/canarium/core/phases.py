@@ -20,7 +20,7 @@ from canarium.core.endings import ended
 from canarium.core.health import changed
 from canarium.core.moments import parse
 from canarium.core.moves import said
-from canarium.core.observed import Observed
+from canarium.core.observed import REFUSAL_LASTS, Observed
 from canarium.core.plan import Asked, Event, Plan, Watch
 from canarium.core.rolling import rolling_out
 from canarium.core.settled import baking, invalid, rolled_back, steady
@@ -51,6 +51,7 @@ def plan(
     row = next(row for row in TABLE if row.when(s))
     draft = row.then(s)
     refused = s.observed.rejection
+    again = REFUSAL_LASTS if refused else None
     if refused and row.phase != "Invalid":
         told = f"{draft.message}; refused: {refused.what}: {refused.message}"
         draft = replace(draft, message=told)
@@ -85,7 +86,7 @@ def plan(
             *_arrival(s, draft),
             *draft.events,
         ),
-        requeue_after=_sooner(draft.requeue_after, s.router.recheck(s), s.broken_in),
+        requeue_after=_sooner(draft.requeue_after, s.router.recheck(s), s.broken_in, again),
         pressing=after.essence() != status.essence(),
         asked=_asked(s, after),
         route_kept=s.router.frozen(s),

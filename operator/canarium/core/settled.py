@@ -20,6 +20,7 @@ from canarium.core.moves import (
     where,
     word,
 )
+from canarium.core.observed import REFUSAL_LASTS
 from canarium.core.plan import Action, Event
 from canarium.core.situation import Situation
 from canarium.core.verdicts import known_failure
@@ -47,7 +48,7 @@ def invalid(s: Situation) -> Draft:
         previous=s.previous,
         bake_since=stamp(s.bake_since) if s.previous else None,
         reason=reason,
-        requeue_after=30.0,
+        requeue_after=REFUSAL_LASTS,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from canarium.api.defaults import settings_of
 from canarium.api.model import Spec
 from canarium.api.understood import NotUnderstood, understood
-from canarium.core.observed import Rejection, Runtime
+from canarium.core.observed import REFUSAL_LASTS, Rejection, Runtime
 from canarium.core.phases import plan
 from canarium.core.plan import Plan
 from canarium.core.revision import undecidable
@@ -24,8 +24,6 @@ from canarium.kube.timing import Timing
 from canarium.render.fetching import Kit
 from canarium.signals.signals import Signals
 
-#: A refusal is believed for so long; then the write is tried again (a quota may have grown).
-_REFUSAL_LASTS = 30.0
 _SOONEST = 0.02
 #: What a refusal was an answer to: the spec's generation, and the runtime that it meant.
 Wish = tuple[int, Runtime]
@@ -124,7 +122,7 @@ class Reconciler:
 
     def _refusal(self, key: Key, wish: Wish) -> Rejection | None:
         known = self._refusals.get(key)
-        if known and known[0] == wish and self._timing.clock() - known[1] < _REFUSAL_LASTS:
+        if known and known[0] == wish and self._timing.clock() - known[1] < REFUSAL_LASTS:
             return known[2]
         self._refusals.pop(key, None)
         return None

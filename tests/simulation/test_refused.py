@@ -1,0 +1,58 @@
+"""Writes that an admission policy or a missing right refuses: told, and tried again (R8, R21)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from canarium.kube import kinds
+from canarium.render import labels
+from simulation.test_found import Story
+
+rule = pytest.mark.rule
+
+
+@pytest.fixture
+def story() -> Iterator[Story]:
+    story = Story()
+    yield story
+    story.operator.kill()
+    story.loop.close()
+    assert not story.witness.violations
+
+
+def condition(story: Story, kind: str) -> dict[str, Any]:
+    return next(c for c in story.world.status()["conditions"] if c["type"] == kind)
+
+
+@rule("R8", "R21")
+def test_refused_write_that_takes_traffic_off_is_tried_again_by_itself(story: Story) -> None:
+    story.apply(12.0)
+    story.apply(6.0, version="v2")
+    candidate = story.part("candidate")
+    story.operator.faults.forbidden.add("patch services")
+    story.world.command("abort", f"{candidate}/1")
+    story.operator.advance(90.0)
+    assert "refused: Service m: a policy forbids it" in story.world.status()["message"]
+    assert story.world.selected_ready()[candidate] > 0, "nothing could be written"
+    story.operator.faults.forbidden.clear()
+    story.operator.advance(32.0)
+    assert candidate not in story.world.selected_ready()
+    assert story.world.status()["phase"] == "RolledBack"
+
+
+@rule("R21", "R23")
+def test_refused_repair_is_tried_again_by_itself(story: Story) -> None:
+    story.apply(30.0)
+    assert story.world.status()["phase"] == "Ready"
+    story.operator.faults.forbidden.add("patch services")
+    patch = {"spec": {"selector": {labels.COLOR: "none"}}}
+    key = (story.world.model()["metadata"]["namespace"], "m")
+    story.world.server.merge(kinds.SERVICES, key, patch, "kubectl")
+    story.operator.advance(5.0)
+    assert not story.world.selected_ready()
+    story.operator.faults.forbidden.clear()
+    story.operator.advance(31.0)
+    assert story.world.selected_ready()
