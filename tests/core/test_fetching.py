@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from canarium.core.health import judge
-from canarium.core.observed import Container, Pod
+from canarium.core.observed import Container, Pod, Rejection
 from canarium.core.plan import Annotate, Plan
 from core.cluster import Cluster, spec
 
@@ -58,6 +58,21 @@ def test_a_candidate_is_pinned_before_its_second_pod() -> None:
     cluster.run(60)
     assert cluster.serving() == {"2": 3}
     assert cluster.pinned[cluster.revision("2")] == "sha256:two"
+
+
+@pytest.mark.rule("R7", "R21")
+def test_first_version_does_not_wait_for_pods_that_may_not_be_asked_for() -> None:
+    cluster = Cluster(spec("1", model=URI)).run(1.0)
+    revision = cluster.revision("1")
+    assert cluster.status.phase == "Starting"
+    cluster.deployments[revision] = replace(cluster.deployments[revision], replicas=1)
+    cluster.rejection = Rejection(f"Deployment m-{revision}", "a policy forbids it")
+    told = cluster.reconcile().status
+    assert told.hold is not None
+    assert told.hold.reason == "Refused"
+    assert told.progress is not None
+    assert told.progress.waiting_since is None
+    assert "refused: Deployment m-" in told.message
 
 
 def test_a_digest_in_the_spec_needs_no_first_pod() -> None:

@@ -56,3 +56,38 @@ def test_refused_repair_is_tried_again_by_itself(story: Story) -> None:
     story.operator.faults.forbidden.clear()
     story.operator.advance(31.0)
     assert story.world.selected_ready()
+
+
+@rule("R7", "R21")
+def test_candidate_whose_pods_may_not_be_asked_for_is_not_blamed(story: Story) -> None:
+    story.apply(12.0)
+    story.operator.faults.forbidden.add("patch deployments/scale")
+    story.apply(900.0, version="v2")
+    status = story.world.status()
+    assert "refused: Deployment m-" in status["message"]
+    assert status["hold"]["reason"] == "Refused"
+    assert status["phase"] == "Progressing", "the progress deadline counts waiting for pods only"
+    story.operator.faults.forbidden.clear()
+    story.operator.advance(120.0)
+    assert story.world.status()["version"] == "v2"
+
+
+@rule("R2", "R21")
+@pytest.mark.parametrize(
+    ("forbidden", "what"),
+    [
+        ("delete deployments", "Deployment m-"),
+        ("patch controllerrevisions", "ControllerRevision m-"),
+    ],
+)
+def test_refused_deletion_or_note_is_told(story: Story, forbidden: str, what: str) -> None:
+    story.apply(12.0)
+    story.apply(6.0, version="v2")
+    story.operator.faults.forbidden.add(forbidden)
+    story.world.command("abort", f"{story.part('candidate')}/1")
+    story.operator.advance(90.0)
+    assert f"refused: {what}" in story.world.status()["message"]
+    story.operator.faults.forbidden.clear()
+    story.operator.advance(60.0)
+    assert story.world.status()["phase"] == "RolledBack"
+    assert "refused" not in story.world.status()["message"]

@@ -152,6 +152,15 @@ def startable(s: Situation, count: int) -> int:
     return min(1, count) if s.unpinned else count
 
 
+def unasked(s: Situation, count: int) -> bool:
+    """Whether the wanted revision lacks pods since the write that asks for them was refused: none
+    are waited for, and the progress deadline stands still (R7)."""
+    refused, deployment = s.observed.rejection, s.observed.deployment(s.target)
+    if refused is None or deployment is None or refused.what != f"Deployment {deployment.name}":
+        return False
+    return deployment.replicas < startable(s, count)
+
+
 def replicas_of(s: Situation, revision: str | None) -> int:
     """How many pods the Deployment of `revision` wants; 0 without one."""
     deployment = s.observed.deployment(revision)

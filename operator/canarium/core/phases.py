@@ -182,14 +182,15 @@ def _is_invalid(s: Situation) -> bool:
     """Nothing of the wanted revision runs yet, and it cannot be made.
 
     Once it runs, a refused write is no reason to stop judging it: then the other rows decide,
-    and the refusal is only told. The callers' Service is made last, so a conflict over its name
-    comes when the first version runs.
+    and the refusal is only told; likewise once it has failed, when nothing of it is to be made.
+    The callers' Service is made last, so a conflict over its name comes when the first version
+    runs.
     """
     rejection = s.observed.rejection
     late = rejection is not None and rejection.conflict and s.stable is None
     if s.observed.deployment(s.target) is not None and not late:
         return False
-    if s.observed.foreign or s.observed.rejection:
+    if s.observed.foreign or (s.observed.rejection and not s.quarantined):
         return True
     return bool(s.minted and s.observed.runtime.reason)
 

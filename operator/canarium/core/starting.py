@@ -20,6 +20,7 @@ from canarium.core.moves import (
     said,
     startable,
     stored,
+    unasked,
     waiting,
     where,
     word,
@@ -83,6 +84,16 @@ def first_version(s: Situation) -> Draft:
 def _gathering(
     s: Situation, base: Draft, actions: list[Action], count: int, recheck: float | None
 ) -> Draft:
+    if unasked(s, count):
+        return replace(
+            base,
+            message=f"the first version, {word(s, s.target)}, gets no traffic yet: Refused: "
+            f"{count} pods may not be asked for",
+            actions=tuple(actions),
+            progress=arrived(s, 0, 0),
+            hold=hold(s, "Refused"),
+            requeue_after=recheck,
+        )
     progress = waiting(s)
     until = ready_by(s)
     if until is None:

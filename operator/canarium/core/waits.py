@@ -8,7 +8,7 @@ from canarium.api.defaults import Step
 from canarium.core import gate
 from canarium.core.draft import Draft
 from canarium.core.moments import spoken
-from canarium.core.moves import arrived, hold, ready_by, waiting, word
+from canarium.core.moves import arrived, hold, ready_by, unasked, waiting, word
 from canarium.core.plan import Action, Route, Weigh
 from canarium.core.router import Fault
 from canarium.core.situation import Situation
@@ -23,6 +23,9 @@ def gathering(
     recheck: float | None,
 ) -> Draft:
     """Waits for the pods that the next weight needs (R5)."""
+    if unasked(s, need):
+        fault = Fault("Refused", f"{need} pods may not be asked for")
+        return faulty(s, base, actions, fault, recheck)
     ready = s.observed.ready(s.target)
     actions += _kept(s, actions, relief=True)
     progress = waiting(s)

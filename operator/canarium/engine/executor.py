@@ -15,7 +15,7 @@ from canarium.core.routes import Backend, Route
 from canarium.engine import trial
 from canarium.engine.gate import compared_part, covers
 from canarium.engine.projections import Child, unpacked
-from canarium.engine.refused import Refused, conflict, refusal
+from canarium.engine.refused import Refused, conflict, refusable, refusal
 from canarium.engine.routes import ROUTES, in_effect, made_from, made_of, route_of, wanted_kind
 from canarium.engine.store import Key, Store
 from canarium.kube import kinds
@@ -57,7 +57,8 @@ class Executor:
                 notes = {f"{GROUP}/{name}": value for name, value in facts}
                 patch = {"metadata": {"annotations": notes}}
                 name = workload.child_name(model, revision)
-                raw = await self._api.merge(kinds.RECORDS, namespace, name, patch)
+                with refusable(kinds.RECORDS, name):
+                    raw = await self._api.merge(kinds.RECORDS, namespace, name, patch)
                 self._store.caches[kinds.RECORDS].observe(raw)
             case p.Pin(revision, digest):
                 await self._pin(parent, key, revision, digest)
@@ -69,9 +70,9 @@ class Executor:
                 await self._reclaim(parent, key, revision)
             case p.Scale(revision, replicas):
                 name = workload.child_name(model, revision)
-                raw = await self._api.merge(
-                    kinds.DEPLOYMENTS, namespace, name, {"spec": {"replicas": replicas}}, "scale"
-                )
+                size = {"spec": {"replicas": replicas}}
+                with refusable(kinds.DEPLOYMENTS, name):
+                    raw = await self._api.merge(kinds.DEPLOYMENTS, namespace, name, size, "scale")
                 version = int(raw["metadata"]["resourceVersion"])
                 self._store.caches[kinds.DEPLOYMENTS].amend(
                     namespace, name, version, partial(_scaled, replicas)
@@ -275,7 +276,7 @@ class Executor:
             raw = await self._api.create(resource, namespace, body)
         except ApiError as error:
             if not error.already_exists:
-                raise refusal(resource, body, error) from error
+                raise refusal(resource, body["metadata"]["name"], error) from error
             raw = await self._there(resource, namespace, body)
         self._store.caches[resource].observe(raw)
 
@@ -298,7 +299,8 @@ class Executor:
         if marks.items() <= (meta.get("labels") or {}).items():
             return raw
         patch = {"metadata": {"uid": meta["uid"], "labels": marks}}
-        return await self._api.merge(resource, namespace, meta["name"], patch)
+        with refusable(resource, meta["name"]):
+            return await self._api.merge(resource, namespace, meta["name"], patch)
 
     async def _apply(self, resource: Resource, key: Key, body: dict[str, Any]) -> None:
         namespace, name = key[0], body["metadata"]["name"]
@@ -310,7 +312,7 @@ class Executor:
             raw = await self._api.apply(resource, namespace, name, body, force=known is not None)
         except ApiError as error:
             if not (error.conflict and known is None):
-                raise refusal(resource, body, error) from error
+                raise refusal(resource, body["metadata"]["name"], error) from error
             raw = await self._there(resource, namespace, body)
         self._store.caches[resource].observe(raw)
 
@@ -329,7 +331,8 @@ class Executor:
         uid = uid or (known.uid if known else None)
         if uid is None:
             return
-        left = await self._api.delete(resource, namespace, name, uid)
+        with refusable(resource, name):
+            left = await self._api.delete(resource, namespace, name, uid)
         if left is None:
             self._store.caches[resource].forget(namespace, name, uid)
         else:

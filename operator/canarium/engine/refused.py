@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from canarium.core.observed import Rejection
@@ -18,12 +19,20 @@ class Refused(Exception):
         self.rejection = rejection
 
 
-def refusal(resource: Resource, body: dict[str, Any], error: ApiError) -> Exception:
-    """What the answer to a write of `body` means: Refused, or the error itself to try again."""
+def refusal(resource: Resource, name: str, error: ApiError) -> Exception:
+    """What the answer to a write means: Refused, or the error itself to try again."""
     if not error.rejected:
         return error
-    what = f"{resource.kind} {body['metadata']['name']}"
-    return Refused(Rejection(what, error.message))
+    return Refused(Rejection(f"{resource.kind} {name}", error.message))
+
+
+@contextmanager
+def refusable(resource: Resource, name: str) -> Iterator[None]:
+    """A write in this context raises Refused when it is refused, else the error itself."""
+    try:
+        yield
+    except ApiError as error:
+        raise refusal(resource, name, error) from error
 
 
 def conflict(resource: Resource, body: Mapping[str, Any]) -> Refused:
