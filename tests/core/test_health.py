@@ -50,6 +50,32 @@ def test_image_pull_has_a_minute_of_grace(now: float, expected: str | None) -> N
 
 
 @rule("R7")
+@pytest.mark.parametrize(("now", "expected"), [(259.0, None), (260.0, "ImagePullFailed")])
+def test_that_minute_begins_once_its_images_can_be_pulled(now: float, expected: str | None) -> None:
+    pod = replace(POD, begun=200.0, containers=(Container("server", waiting="ErrImagePull"),))
+    assert reason(now, pod=pod) == expected
+
+
+@rule("R25")
+@pytest.mark.parametrize("lost", ["Unknown", "ContainerStatusUnknown"])
+@pytest.mark.parametrize("name", ["server", "fetch", "warm-up"])
+@pytest.mark.parametrize("over", [True, False])
+def test_container_whose_end_nobody_saw_has_not_exited(lost: str, name: str, over: bool) -> None:
+    """So the kubelet tells of it after its node rebooted, as it restarts it in the same pod."""
+    ended = {"terminated": lost, "exit_code": 255}
+    if over:
+        ended = {"last_terminated": lost, "last_exit_code": 255}
+    container = Container(name, init=name != "server", **ended)  # type: ignore[arg-type]
+    assert reason(99.0, pod=replace(POD, containers=(container,))) is None
+
+
+@rule("R7")
+def test_container_that_keeps_ending_unseen_fails() -> None:
+    looping = Container("server", waiting="CrashLoopBackOff", last_terminated="Unknown")
+    assert reason(99.0, pod=replace(POD, containers=(looping,))) == "CrashLoopBackOff"
+
+
+@rule("R7")
 @pytest.mark.parametrize(("now", "expected"), [(309.0, None), (310.0, "Unschedulable")])
 def test_unschedulable_pod_has_a_deadline_of_its_own(now: float, expected: str | None) -> None:
     assert reason(now, pod=replace(POD, unschedulable_since=10.0)) == expected

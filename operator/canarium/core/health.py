@@ -27,6 +27,9 @@ _CONFIG = frozenset(
     }
 )
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"})
+#: So a container is told of whose end nobody saw: its node rebooted under it, or the kubelet lost
+#: it. It is started again in the same pod, which says so for the rest of its life (R25).
+_UNSEEN = frozenset({"Unknown", "ContainerStatusUnknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +56,29 @@ class Verdict:
 Finding = tuple[str, str]
 
 
+def _ended(c: Container) -> tuple[str | None, int | None]:
+    """How its run that is over ended, and with which code; None when none ended by itself."""
+    now, before = (c.terminated, c.exit_code), (c.last_terminated, c.last_exit_code)
+    reason, code = now if c.terminated else before
+    return (None, None) if reason in _UNSEEN else (reason, code)
+
+
 def _exited(c: Container) -> Finding | None:
     """A server that ends has failed whatever its exit code: one that could not load exits 0."""
     if c.init and c.name == FETCHER:
         return fetch_failure(c)
+    ended, code = _ended(c)
     if c.init:
-        if c.terminated and c.exit_code:
-            return "InitFailed", f"init container exited with code {c.exit_code}{_tail(c)}"
+        if c.terminated and ended and code:
+            return "InitFailed", f"init container exited with code {code}{_tail(c)}"
         if c.waiting == "CrashLoopBackOff":
             return "InitFailed", f"init container exited with code {c.last_exit_code}{_tail(c)}"
         return None
-    ended = c.terminated or c.last_terminated
-    code = c.exit_code if c.terminated else c.last_exit_code
     if ended == "OOMKilled":
         return "OOMKilled", "the server was killed: it used more memory than its limit"
     if c.waiting == "CrashLoopBackOff":
-        return "CrashLoopBackOff", f"the server keeps exiting, last with code {code}{_tail(c)}"
+        last = c.last_exit_code
+        return "CrashLoopBackOff", f"the server keeps exiting, last with code {last}{_tail(c)}"
     if ended:
         return "ServerExited", f"the server exited with code {code} ({ended}){_tail(c)}"
     return None
@@ -76,8 +86,7 @@ def _exited(c: Container) -> Finding | None:
 
 def fetch_failure(c: Container) -> Finding | None:
     """Why the fetcher could not bring the model, in its own words if it left any."""
-    code = c.exit_code if c.terminated else c.last_exit_code
-    ended = c.terminated or c.last_terminated
+    ended, code = _ended(c)
     if not ended or not code:
         return None
     lines = c.message.strip().splitlines()
@@ -137,7 +146,7 @@ def _tail(c: Container) -> str:
     return f": {lines[-1].strip()[-300:]}" if lines else ""
 
 
-#: (how it is seen in a container, seconds of grace since the pod was made)
+#: (how it is seen in a container, seconds of grace since its image could be pulled)
 CONTAINER_CAUSES: tuple[tuple[Callable[[Container], Finding | None], float], ...] = (
     (_exited, 0.0),
     (_config, 0.0),
@@ -161,7 +170,7 @@ def judge(
                 finding = seen(container)
                 if not finding:
                     continue
-                left = pod.created + grace - now if grace else 0.0
+                left = (pod.begun or pod.created) + grace - now if grace else 0.0
                 if left <= 0:
                     code = container.exit_code
                     if code is None:

@@ -51,6 +51,9 @@ class Pod:
     unschedulable_since: float | None = None
     unschedulable_message: str = ""
     disrupted: bool = False
+    #: Since when it waits for nothing but its containers: it has a node, and whatever init
+    #: containers are over so far; the time when it was made at first.
+    begun: float | None = None
     #: Its IP address, once it has one.
     address: str | None = None
     #: The digest of the model that its fetcher found.

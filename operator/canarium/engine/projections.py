@@ -253,6 +253,7 @@ def pod(raw: Raw) -> Child[Pod]:
         unschedulable_since=_time(scheduled["lastTransitionTime"]) if unschedulable else None,
         unschedulable_message=scheduled.get("message", "") if unschedulable else "",
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
+        begun=_begun(meta, conditions, status.get("initContainerStatuses", ())),
         address=status.get("podIP"),
         **_fetched(status.get("initContainerStatuses", ())),
         images=tuple(sorted((c["name"], c["imageID"]) for c in (*init, *own) if c.get("imageID"))),
@@ -262,6 +263,15 @@ def pod(raw: Raw) -> Child[Pod]:
         ),
     )
     return child(raw, fact)
+
+
+def _begun(meta: Raw, conditions: Raw, inits: Iterable[Raw]) -> float:
+    times = [meta["creationTimestamp"]]
+    for kind in ("PodScheduled", "Initialized"):
+        if conditions.get(kind, {}).get("status") == "True":
+            times.append(conditions[kind].get("lastTransitionTime"))
+    times += [c.get("state", {}).get("terminated", {}).get("finishedAt") for c in inits]
+    return max(_time(text) for text in times if text)
 
 
 def _fetched(containers: Iterable[Raw]) -> dict[str, str | None]:

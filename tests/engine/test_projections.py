@@ -1,0 +1,62 @@
+"""What is read from live objects: the facts that decisions need, as Kubernetes tells them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canarium.core.observed import Pod
+from canarium.engine import projections
+from canarium.render import labels
+
+rule = pytest.mark.rule
+
+
+def at(second: int) -> str:
+    return f"1970-01-01T00:{second // 60:02}:{second % 60:02}Z"
+
+
+def pod(
+    *conditions: tuple[str, str, int], meta: dict[str, Any] | None = None, **status: Any
+) -> Pod:
+    """A pod made at 0, with conditions by type, status and time."""
+    told = [
+        {"type": kind, "status": state, "lastTransitionTime": at(changed)}
+        for kind, state, changed in conditions
+    ]
+    marks = {labels.MODEL: "m", labels.REVISION: "r", labels.COLOR: "blue"}
+    own = {"name": "p", "namespace": "ns", "uid": "u", "resourceVersion": "1", "labels": marks}
+    raw = {
+        "metadata": {**own, "creationTimestamp": at(0), **(meta or {})},
+        "status": {"conditions": told, **status},
+    }
+    return projections.pod(raw).fact
+
+
+def initialized(finished: int) -> dict[str, Any]:
+    ended = {"exitCode": 0, "reason": "Completed", "finishedAt": at(finished)}
+    return {"name": "fetch", "state": {"terminated": ended}}
+
+
+@rule("R7")
+@pytest.mark.parametrize(
+    ("seen", "begun"),
+    [
+        (pod(), 0),
+        (pod(("PodScheduled", "False", 9)), 0),
+        (pod(("PodScheduled", "True", 90), ("Initialized", "False", 90)), 90),
+        (pod(("PodScheduled", "True", 90), ("Initialized", "True", 210)), 210),
+        (
+            pod(
+                ("PodScheduled", "True", 90),
+                ("Initialized", "False", 90),
+                initContainerStatuses=[initialized(200), {"name": "later"}],
+            ),
+            200,
+        ),
+    ],
+    ids=["made", "without a node", "scheduled", "initialized", "between init containers"],
+)
+def test_images_are_pulled_from_when_nothing_else_is_waited_for(seen: Pod, begun: int) -> None:
+    assert seen.begun == begun
