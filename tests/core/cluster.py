@@ -64,6 +64,7 @@ class Cluster:
     deployments: dict[str, Deployment] = field(default_factory=dict)
     pods: list[Pod] = field(default_factory=list)
     dying: dict[str, float] = field(default_factory=dict)
+    ended: list[Pod] = field(default_factory=list)
     service: Service | None = None
     autoscalers: dict[str, Autoscaler] = field(default_factory=dict)
     events: list[p.Event] = field(default_factory=list)
@@ -190,6 +191,7 @@ class Cluster:
             records=tuple(self.records),
             deployments=tuple(self.deployments.values()),
             pods=tuple(self.pods),
+            ended=tuple(self.ended),
             service=self.service,
             autoscalers=tuple(self.autoscalers.values()),
             pins=tuple(self.pinned.items()),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from canarium.core.observed import Container, Rejection, Runtime
+from canarium.core.observed import Container, Pod, Rejection, Runtime
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -259,6 +259,22 @@ def test_candidate_whose_pods_never_get_ready_fails_at_the_progress_deadline() -
     assert cluster.status.phase == "RolledBack"
     assert cluster.status.failure is not None
     assert cluster.status.failure.reason == "ProgressDeadlineExceeded"
+
+
+@rule("R7")
+def test_pods_that_a_node_keeps_turning_away_are_told_of_at_the_progress_deadline() -> None:
+    cluster = live()
+    cluster.boot = 1e9
+    cluster.spec = spec("2")
+    cluster.run(590, tick=5)
+    revision = cluster.revision("2")
+    why = "UnexpectedAdmissionError: no healthy device"
+    cluster.ended = [Pod("turned-away", revision, "green", cluster.now, ended=why)]
+    cluster.run(20, tick=5)
+    failure = cluster.status.failure
+    assert failure is not None
+    assert "its pods were not ready" in failure.message
+    assert f"pod turned-away: {why}" in failure.message
 
 
 @rule("R7", "R16")

@@ -39,6 +39,23 @@ def initialized(finished: int) -> dict[str, Any]:
     return {"name": "fetch", "state": {"terminated": ended}}
 
 
+@rule("R25")
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"phase": "Running"}, None),
+        (
+            {"phase": "Failed", "reason": "Evicted", "message": "low on disk"},
+            "Evicted: low on disk",
+        ),
+        ({"phase": "Failed", "reason": "NodeShutdown"}, "NodeShutdown"),
+        ({"phase": "Succeeded"}, "Succeeded"),
+    ],
+)
+def test_pod_of_which_nothing_runs_any_more_has_ended(told: dict[str, str], why: str) -> None:
+    assert pod(**told).ended == why
+
+
 @rule("R7")
 @pytest.mark.parametrize(
     ("seen", "begun"),

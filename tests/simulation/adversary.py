@@ -116,11 +116,12 @@ class Adversary(Meddling):
         self.world.nudge()
         self.let(after)
 
-    @rule(which=st.integers(0, 9), after=SHORT)
-    def pod_is_evicted(self, which: int, after: float) -> None:
-        pods = self.world.pods()
+    @rule(which=st.integers(0, 9), stays=st.booleans(), after=SHORT)
+    def pod_is_evicted(self, which: int, stays: bool, after: float) -> None:
+        """By the eviction API, or by the kubelet, which leaves it behind as Failed."""
+        pods, kubelet = self.world.pods(), self.world.kubelet
         if pods:
-            self.world.kubelet.evict(pods[which % len(pods)])
+            (kubelet.fail if stays else kubelet.evict)(pods[which % len(pods)])
         self.let(after)
 
     @rule(

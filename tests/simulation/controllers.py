@@ -11,7 +11,7 @@ import orjson
 from canarium.kube import kinds
 from simulation.clock import Clock
 from simulation.fields import Object, clone
-from simulation.kubelet import Kubelet, created, is_ready
+from simulation.kubelet import Kubelet, created, has_ended, is_ready
 from simulation.server import Key, Server, controller
 
 _SERVICE_NAME = "kubernetes.io/service-name"
@@ -36,7 +36,9 @@ class Deployments:
             live = [
                 pod
                 for pod in self.server.all(kinds.PODS)
-                if controller(pod) == uid and "deletionTimestamp" not in pod["metadata"]
+                if controller(pod) == uid
+                and "deletionTimestamp" not in pod["metadata"]
+                and not has_ended(pod)
             ]
             new = [p for p in live if p["metadata"]["labels"][_HASH] == mark]
             old = [p for p in live if p["metadata"]["labels"][_HASH] != mark]
@@ -184,10 +186,10 @@ class NodeLifecycle:
 
 
 def selected(server: Server, service: Object) -> list[Object]:
-    """The pods that a Service's selector names; none for an empty one."""
+    """The pods that a Service's selector names and that have not ended; none for an empty one."""
     selector = (service["spec"].get("selector") or {}).items()
     return [
         pod
         for pod in server.all(kinds.PODS)
-        if selector and selector <= pod["metadata"].get("labels", {}).items()
+        if selector and selector <= pod["metadata"].get("labels", {}).items() and not has_ended(pod)
     ]

@@ -41,6 +41,8 @@ class Life:
     ended: Object | None = None
     restarts: int = 0
     evicted: bool = False
+    #: Why the pod has ended and stays, if it has.
+    failed: str | None = None
 
 
 @dataclass
@@ -80,6 +82,8 @@ class Kubelet:
                     due = min(due, life.since + self.grace - now)
                 continue
             temper = self.temper(pod)
+            if life.failed:
+                continue
             if not lost:
                 due = min(due, self._live(life, temper, now))
             self._report(key, pod, life, temper, now, lost=lost)
@@ -174,6 +178,25 @@ class Kubelet:
             self._report(key, pod, life, self.temper(pod), self.clock.now(), lost=False)
             self.server.delete(kinds.PODS, key)
 
+    def fail(self, pod: Object, reason: str = "Evicted") -> None:
+        """The kubelet itself ends a pod, as one short of disk or of a device does: it stays, as
+        Failed, until somebody deletes it, and no ReplicaSet counts it."""
+        meta = pod["metadata"]
+        life = self.lives.get(meta["uid"])
+        if life and not life.failed and "deletionTimestamp" not in meta:
+            life.failed, life.started, life.node = reason, None, None
+            status = {
+                "phase": "Failed",
+                "reason": reason,
+                "message": "the node was low on resource",
+                "conditions": [
+                    {"type": kind, "status": state, "lastTransitionTime": stamp(self.clock.now())}
+                    for kind, state in (("Ready", "False"), ("DisruptionTarget", "True"))
+                ],
+            }
+            key = (meta["namespace"], meta["name"])
+            self.server.put_status(kinds.PODS, key, {**pod, "status": status})
+
     def drain(self, node: str) -> None:
         for pod in self.server.all(kinds.PODS):
             life = self.lives.get(pod["metadata"]["uid"])
@@ -209,6 +232,11 @@ def _container(life: Life, temper: Temper, *, ready: bool) -> Object:
         "lastState": last,
         "restartCount": life.restarts,
     }
+
+
+def has_ended(pod: Object) -> bool:
+    """Whether nothing of a pod runs any more, though it is still there."""
+    return pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
 
 
 def is_ready(pod: Object) -> bool:

@@ -264,3 +264,31 @@ def test_counts_of_pods_are_at_most_half_a_minute_old(story: Story) -> None:
     story.operator.advance(16.0)
     assert story.world.status()["readyReplicas"] == 2
     assert len(told.writes) == 2
+
+
+@rule("R22", "R25")
+def test_pod_that_ended_and_stays_does_not_hold_up_a_version_that_takes_its_place(
+    story: Story,
+) -> None:
+    """A ReplicaSet does not delete a Failed pod, not even when it is scaled to nothing."""
+    story.apply(12.0, strategy="Recreate", scaling="one")
+    story.world.kubelet.fail(story.world.pods(story.part("stable"))[0])
+    story.operator.advance(5.0)
+    story.apply(60.0, strategy="Recreate", scaling="one", version="v2")
+    assert story.world.status()["phase"] == "Ready"
+    assert story.world.status()["version"] == "v2"
+
+
+@rule("R23")
+def test_pod_that_ended_and_stays_keeps_no_color(story: Story) -> None:
+    """Nobody owns it any more, so it outlives its Deployment."""
+    story.apply(12.0)
+    story.apply(5.0, version="v2")
+    ended = story.world.pods(story.part("candidate"))[0]
+    story.world.kubelet.fail(ended)
+    patch = {"metadata": {"ownerReferences": None}}
+    key = (KEY[0], ended["metadata"]["name"])
+    story.world.server.merge(kinds.PODS, key, patch, PERSON)
+    story.apply(60.0)
+    story.apply(120.0, version="v3")
+    assert story.world.status()["version"] == "v3"

@@ -20,7 +20,7 @@ from simulation.controllers import (
 )
 from simulation.fields import Object, clone
 from simulation.gateways import Gateways
-from simulation.kubelet import Kubelet, is_ready
+from simulation.kubelet import Kubelet, has_ended, is_ready
 from simulation.server import PERSON, Key, Server, Write
 
 NAMESPACE, NAME = "ns", "m"
@@ -108,7 +108,9 @@ class World:
         return self.server.find(kinds.SERVICES, KEY)
 
     def pods(self, revision: str | None = None) -> list[Object]:
-        found = list(self.server.all(kinds.PODS, labels.REVISION))
+        """Those that have not ended."""
+        every = self.server.all(kinds.PODS, labels.REVISION)
+        found = [pod for pod in every if not has_ended(pod)]
         return [p for p in found if revision is None or revision_of(p) == revision]
 
     def ready(self, revision: str) -> int:

@@ -8,6 +8,7 @@ from canarium.api.defaults import Step
 from canarium.api.status import CommandEcho, Failure, Hold, Outcome, Progress
 from canarium.core.health import FETCHER, Cause, changed, fetching, judge, unfetched
 from canarium.core.moments import length, parse, stamp
+from canarium.core.observed import newest
 from canarium.core.plan import Action, DeleteDeployment, RemoveAutoscaler, StoreRevision
 from canarium.core.situation import Situation
 
@@ -66,9 +67,12 @@ def _late(s: Situation) -> Cause:
     if deployment and deployment.failure and not pods:
         text = f"its pods could not be made for {limit}: {deployment.failure}"
         return Cause("PodsRefused", text, observed=seen, threshold=limit, samples=0)
-    more = f": {deployment.failure}" if deployment and deployment.failure else ""
+    gone = newest(p for p in s.observed.ended if p.revision == s.target)
+    why = deployment.failure if deployment else None
+    if gone and not why:
+        why = f"pod {gone.name}: {gone.ended}"
+    more = f": {why}" if why else ""
     late = next((p.name for p in pods if not p.ready), None)
-    what = "its pods were not ready" if late or more else "its ready pods got no traffic"
     slow = fetching(pods)
     if slow:
         return Cause(
@@ -81,6 +85,9 @@ def _late(s: Situation) -> Cause:
             threshold=limit,
             samples=len(pods),
         )
+    what = (
+        "its pods were not ready" if late or more or not pods else "its ready pods got no traffic"
+    )
     return Cause(
         "ProgressDeadlineExceeded",
         f"{what} after {limit} ({seen}){more}",

@@ -47,7 +47,8 @@ class Pod:
     ready: bool = False
     ready_changed: float | None = None
     terminating: bool = False
-    failed_reason: str | None = None
+    #: Why nothing of it runs any more, though it is there still, as one that was evicted.
+    ended: str | None = None
     unschedulable_since: float | None = None
     unschedulable_message: str = ""
     disrupted: bool = False
@@ -164,7 +165,9 @@ class Observed:
 
     records: tuple[Record, ...] = ()
     deployments: tuple[Deployment, ...] = ()
+    #: Pods of ours that run, or may: those that ended count for nothing, and stay for long.
     pods: tuple[Pod, ...] = ()
+    ended: tuple[Pod, ...] = ()
     service: Service | None = None
     autoscalers: tuple[Autoscaler, ...] = ()
     #: Revision → the digest by which its later pods are told which bytes are theirs.

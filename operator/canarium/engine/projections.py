@@ -249,7 +249,7 @@ def pod(raw: Raw) -> Child[Pod]:
         if ready.get("lastTransitionTime")
         else None,
         terminating="deletionTimestamp" in meta,
-        failed_reason=status.get("reason"),
+        ended=_ended(status),
         unschedulable_since=_time(scheduled["lastTransitionTime"]) if unschedulable else None,
         unschedulable_message=scheduled.get("message", "") if unschedulable else "",
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
@@ -263,6 +263,14 @@ def pod(raw: Raw) -> Child[Pod]:
         ),
     )
     return child(raw, fact)
+
+
+def _ended(status: Raw) -> str | None:
+    phase = status.get("phase")
+    if phase not in ("Failed", "Succeeded"):
+        return None
+    told = (status.get("reason") or phase, status.get("message"))
+    return ": ".join(part for part in told if part)
 
 
 def _begun(meta: Raw, conditions: Raw, inits: Iterable[Raw]) -> float:

@@ -121,10 +121,12 @@ class Store:
         service = next((s for s in services if isinstance(s, Service)), None)
         found = [fact for resource in routes.ROUTES.values() for fact in ours(resource)]
         spec = raw.get("spec") or {}
+        pods = [child.fact for child in self.children(kinds.PODS, key)]
         return Observed(
             records=tuple(sorted(ours(kinds.RECORDS), key=lambda r: r.number)),
             deployments=tuple(ours(kinds.DEPLOYMENTS)),
-            pods=tuple(child.fact for child in self.children(kinds.PODS, key)),
+            pods=tuple(pod for pod in pods if pod.ended is None),
+            ended=tuple(pod for pod in pods if pod.ended is not None),
             service=replace(service, endpoints=endpoints(key[1])) if service else None,
             route=next(iter(found), None),
             backends=tuple(
