@@ -197,7 +197,9 @@ class Rollout(Part):
         None, description="Time spent waiting for pods before the candidate fails; default 10m."
     )
     unschedulable_deadline: Duration | None = Field(
-        None, description="How long a pod may find no node; default 5m."
+        None,
+        description="How long a pod may find no node, of a version that never had all its pods; "
+        "default 5m.",
     )
     bake_time: Duration | None = Field(
         None, description="How long the old version stays warm after promotion; default 10m."

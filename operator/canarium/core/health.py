@@ -128,6 +128,21 @@ def changed(pods: Iterable[Pod], artifact: str | None) -> Cause | None:
     return None
 
 
+def unstarted(pods: Iterable[Pod]) -> Cause | None:
+    """The first pod of which something never could start, and why: no node takes it, or there is
+    no image or no configuration for it. In words that stay the same while that is so."""
+    for pod in pods:
+        if pod.terminating or pod.disrupted or any(_exited(c) for c in pod.containers):
+            continue
+        if pod.unschedulable_since is not None:
+            return Cause("Unschedulable", "no node takes it", pod.name)
+        for c in pod.containers:
+            found = _pull(c) or _config(c)
+            if found:
+                return Cause(found[0], _LACKS[found[0]], pod.name, c.name)
+    return None
+
+
 def _config(c: Container) -> Finding | None:
     if c.waiting in _CONFIG:
         return "ConfigError", f"{c.waiting}: {c.waiting_message}"
@@ -138,6 +153,12 @@ def _pull(c: Container) -> Finding | None:
     if c.waiting in _PULL:
         return "ImagePullFailed", f"{c.waiting}: {c.waiting_message}"
     return None
+
+
+_LACKS = {
+    "ImagePullFailed": "its image cannot be pulled",
+    "ConfigError": "its configuration cannot be had",
+}
 
 
 def _tail(c: Container) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from canarium.api.defaults import Step
 from canarium.api.status import CommandEcho, Failure, Hold, Outcome, Progress
-from canarium.core.health import FETCHER, Cause, changed, fetching, judge, unfetched
+from canarium.core.health import FETCHER, Cause, changed, fetching, judge, unfetched, unstarted
 from canarium.core.moments import length, parse, stamp
 from canarium.core.observed import newest
 from canarium.core.plan import Action, DeleteDeployment, RemoveAutoscaler, StoreRevision
@@ -34,11 +34,14 @@ def judged(s: Situation, *, was_good: bool) -> tuple[Cause | None, float | None]
     """The candidate's verdict and, without one, the seconds until a grace may run out.
 
     Once promoted, a version has been fetched: that a later pod cannot fetch it, or finds other
-    bytes, is no fault of the pods that serve.
+    bytes, is no fault of the pods that serve. Nor is it theirs, once there was room for all that
+    it needs, that a later one finds none.
     """
     pods = s.observed.pods_of(s.target)
     if s.target == s.stable:
         pods = tuple(pod for pod in pods if unfetched([pod]) is None)
+    if equipped(s):
+        pods = tuple(pod for pod in pods if unstarted([pod]) is None)
     verdict = judge(
         pods,
         now=s.now,
@@ -57,6 +60,20 @@ def judged(s: Situation, *, was_good: bool) -> tuple[Cause | None, float | None]
             return _late(s), None
     waits = [x for x in (verdict.recheck, left) if x is not None]
     return None, min(waits, default=None)
+
+
+def equipped(s: Situation) -> bool:
+    """Whether the wanted revision had all the pods that what it has now needs: as stable, while
+    any of them serves, or as a candidate that does not rise."""
+    if s.target == s.stable:
+        return s.observed.ready(s.target) > 0
+    step = next_step(s)
+    return step is not None and 0 < step.weight <= s.progress.weight
+
+
+def lacking(s: Situation) -> Cause | None:
+    """The pod that could not start, and why, of a revision that had all that it needs (R25)."""
+    return unstarted(s.observed.pods_of(s.target)) if equipped(s) else None
 
 
 def _late(s: Situation) -> Cause:

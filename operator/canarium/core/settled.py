@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from canarium.core import gate
 from canarium.core.draft import Draft
-from canarium.core.health import Cause, unfetched
+from canarium.core.health import Cause, unfetched, unstarted
 from canarium.core.moments import length, spoken, stamp
 from canarium.core.moves import (
     by_order,
@@ -116,7 +116,9 @@ def baking(s: Situation) -> Draft:
     if cause:
         return _undo_held(s, base, cause)
     end = s.bake_since + s.settings.bake_time
-    has = f"{word(s, s.stable)} serves"
+    missing, few = _short(s)
+    base = replace(base, reason=missing.reason if missing else "")
+    has = f"{word(s, s.stable)} serves{few if missing else ''}"
     if s.paused:
         return replace(
             base,
@@ -196,11 +198,9 @@ def steady(s: Situation) -> Draft:
             hold=s.status.hold,
             phase="Starting",
         )
-    few = ", with fewer ready pods than wanted" if short else ""
-    missing = unfetched(s.observed.pods_of(s.stable)) if short else None
-    why = f": {missing.message}{where(missing.pod, missing.container)}" if missing else ""
+    missing, few = _short(s)
     return Draft(
-        f"{word(s, s.stable)} serves{few}{why}",
+        f"{word(s, s.stable)} serves{few}",
         tuple(actions),
         stable=s.stable,
         reason=missing.reason if missing else "",
@@ -213,6 +213,17 @@ def steady(s: Situation) -> Draft:
         if short
         else None,
     )
+
+
+def _short(s: Situation) -> tuple[Cause | None, str]:
+    """Why stable has fewer ready pods than wanted, as far as one of them shows it, and what is
+    said of that."""
+    if s.observed.ready(s.stable) >= s.count:
+        return None, ""
+    pods = s.observed.pods_of(s.stable)
+    missing = unfetched(pods) or unstarted(pods)
+    why = f": {missing.message}{where(missing.pod, missing.container)}" if missing else ""
+    return missing, f", with fewer ready pods than wanted{why}"
 
 
 def _first_unserved(s: Situation) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from canarium.api.defaults import Step
 from canarium.core import gate
 from canarium.core.draft import Draft
+from canarium.core.health import Cause
 from canarium.core.moments import spoken
-from canarium.core.moves import arrived, hold, ready_by, unasked, waiting, word
+from canarium.core.moves import arrived, hold, lacking, ready_by, unasked, waiting, where, word
 from canarium.core.plan import Action, Route, Weigh
 from canarium.core.router import Fault
 from canarium.core.situation import Situation
@@ -28,6 +29,9 @@ def gathering(
         return faulty(s, base, actions, fault, recheck)
     ready = s.observed.ready(s.target)
     actions += _kept(s, actions, relief=True)
+    missing = lacking(s)
+    if missing:
+        return _starved(s, base, actions, need, missing, recheck)
     progress = waiting(s)
     until = ready_by(s)
     if until is None:
@@ -55,6 +59,30 @@ def gathering(
             container=stuck.name if stuck else None,
         ),
         requeue_after=recheck,
+    )
+
+
+def _starved(
+    s: Situation,
+    base: Draft,
+    actions: list[Action],
+    need: int,
+    missing: Cause,
+    recheck: float | None,
+) -> Draft:
+    """It had its pods, and one that takes the place of another cannot start: no fault of its own,
+    so no deadline counts (R25)."""
+    fault = Fault(missing.reason, f"{missing.message}{where(missing.pod, missing.container)}")
+    return replace(
+        faulty(s, base, actions, fault, recheck),
+        hold=hold(
+            s,
+            missing.reason,
+            observed=f"{s.observed.ready(s.target)} ready",
+            threshold=f"{need} ready",
+            pod=missing.pod,
+            container=missing.container,
+        ),
     )
 
 
