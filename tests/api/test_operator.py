@@ -297,7 +297,8 @@ async def test_record_that_was_made_anew_with_another_template_is_told_and_ignor
     )
     cluster.operator.start()
     status = await cluster.until(lambda s: s.get("warnings"))
-    assert f"ControllerRevision {name} was altered by hand and is ignored" in status["warnings"]
+    told = f"ControllerRevision {name} was altered by hand and is ignored"
+    assert f"{told}: no Deployment is made from it" in status["warnings"]
     deployments = {d["metadata"]["name"]: d for d in await cluster.children(kinds.DEPLOYMENTS)}
     assert deployments[name]["metadata"]["generation"] == before["metadata"]["generation"]
     assert "forged" not in json.dumps(deployments), "a fresh record of the spec itself, if any"

@@ -54,6 +54,23 @@ def test_record_that_was_altered_is_not_believed() -> None:
     assert cluster.serving() == {"1": 3}
 
 
+@rule("R1", "R13")
+def test_no_deployment_is_made_from_a_record_that_was_altered() -> None:
+    cluster = live()
+    stable = cluster.revision("1")
+    cluster.records = [replace(r, intact=False) for r in cluster.records]
+    cluster.deployments.clear()
+    cluster.run(1)
+    assert (
+        "was altered by hand and is ignored: no Deployment is made from it"
+        in cluster.status.warnings[0]
+    )
+    cluster.run(60)
+    assert stable not in cluster.deployments
+    assert cluster.serving() == {"1": 3}, "the spec was rendered anew"
+    assert {p.revision for p in cluster.pods} == {cluster.revision("1")} != {stable}
+
+
 @rule("R12", "R18")
 @pytest.mark.parametrize("weight", [50, 100])
 def test_progress_that_the_service_was_never_told_of_is_not_believed(weight: int) -> None:

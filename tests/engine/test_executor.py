@@ -10,7 +10,9 @@ from canarium.core import plan as p
 from canarium.engine.executor import Executor
 from canarium.engine.refused import Refused
 from canarium.engine.store import Store
+from canarium.kube import kinds
 from canarium.kube.faults import ApiError
+from canarium.render import labels
 
 rule = pytest.mark.rule
 PARENT = {
@@ -19,6 +21,21 @@ PARENT = {
     "metadata": {"name": "m", "namespace": "ns", "uid": "ours", "generation": 1},
     "spec": {"model": {"version": "1"}, "runtime": {"image": "model:1"}},
 }
+
+
+@rule("R1")
+async def test_no_deployment_is_made_from_a_record_that_was_altered() -> None:
+    store = Store(lambda key, urgency: None)
+    own = {"uid": "ours", "controller": True}
+    meta = {"name": "m-r", "namespace": "ns", "uid": "r", "resourceVersion": "1"}
+    marks = {labels.MODEL: "m", labels.REVISION: "r"}
+    data: dict[str, Any] = {"algorithm": "v1", "template": {"spec": {"containers": []}}}
+    data |= {"identity": {"model": {}}, "digest": "of something else"}
+    store.caches[kinds.RECORDS].observe(
+        {"metadata": {**meta, "labels": marks, "ownerReferences": [own]}, "data": data}
+    )
+    with pytest.raises(Refused, match="altered"):
+        await Executor(Taken({}), store).carry_out(PARENT, p.CreateDeployment("r", "blue", 1))  # type: ignore[arg-type]
 
 
 class Taken:

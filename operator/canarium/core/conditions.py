@@ -77,7 +77,8 @@ def warnings(s: Situation) -> tuple[str, ...]:
     for record in s.observed.records:
         if not record.intact:
             found.append(
-                f"ControllerRevision {s.name}-{record.revision} was altered by hand and is ignored"
+                f"ControllerRevision {s.name}-{record.revision} was altered by hand and is "
+                "ignored: no Deployment is made from it"
             )
     for deployment in s.observed.deployments:
         revision = deployment.revision

@@ -42,7 +42,8 @@ def scaling(s: Situation, draft: Draft) -> list[Action]:
         gone = [RemoveAutoscaler(s.stable or "", autoscaler.uid)] if autoscaler else []
         return [*gone]
     if deployment is None:
-        if s.stable is None or s.observed.record(s.stable) is None:
+        record = s.observed.record(s.stable)
+        if s.stable is None or record is None or not record.intact:
             return []
         color = s.color_for(s.stable)
         # A colour that this very decision gives to another one is not free any more.

@@ -269,6 +269,8 @@ class Executor:
         record = self._store_record(key, revision)
         if record is None:
             raise Refused(Rejection(f"record {revision}", "the ControllerRevision is gone"))
+        if not record.fact.intact:
+            raise Refused(Rejection(f"record {revision}", "it was altered by hand"))
         return workload.deployment(parent, revision, color, unpacked(record)["template"])
 
     async def _create(self, resource: Resource, namespace: str, body: dict[str, Any]) -> None:
