@@ -406,7 +406,7 @@ class Cluster:
                 continue
             if surplus:
                 self.dying[pod.name] = self.now + self.grace
-                kept.append(replace(pod, terminating=True, ready=False))
+                kept.append(replace(pod, terminating=True, ready=False, ends=self.now + 1.0))
             elif (
                 self._fetches(pod)
                 and pod.artifact is None

@@ -39,6 +39,12 @@ def initialized(finished: int) -> dict[str, Any]:
     return {"name": "fetch", "state": {"terminated": ended}}
 
 
+def test_pod_that_is_terminating_is_to_end_by_the_time_of_its_deletion() -> None:
+    seen = pod(meta={"deletionTimestamp": at(90), "deletionGracePeriodSeconds": 30})
+    assert (seen.terminating, seen.ends) == (True, 90)
+    assert (pod().terminating, pod().ends) == (False, None)
+
+
 @rule("R25")
 @pytest.mark.parametrize(
     ("told", "why"),

@@ -47,6 +47,8 @@ class Pod:
     ready: bool = False
     ready_changed: float | None = None
     terminating: bool = False
+    #: When it is to have ended at the latest, if it is terminating.
+    ends: float | None = None
     #: Why nothing of it runs any more, though it is there still, as one that was evicted.
     ended: str | None = None
     unschedulable_since: float | None = None

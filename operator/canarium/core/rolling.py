@@ -10,6 +10,7 @@ from canarium.core import gate
 from canarium.core.analysis import Verdict
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
+from canarium.core.leaving import leaving, older
 from canarium.core.moments import length, parse, spoken, stamp
 from canarium.core.moves import (
     arrived,
@@ -104,20 +105,27 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     if s.strategy == "Recreate" and (s.observed.pods_of(s.stable) or replicas_of(s, s.stable)):
         if replicas_of(s, s.stable):
             actions.append(Scale(s.stable or "", 0))
+        late = leaving(s, s.observed.pods_of(s.stable))
         text = f"{word(s, s.stable)} goes down first, downtime is expected until it is ready"
         return replace(
             base,
-            message=f"Recreate: {text}",
+            message=f"Recreate: {text}{late.text}",
             actions=tuple(actions),
-            hold=hold(s, "Downtime"),
+            hold=hold(s, "Downtime", pod=late.pod),
+            requeue_after=late.recheck,
         )
     fault = s.router.fault(s)
     if fault:
         return wait(fault.reason, f"{fault.reason}: {fault.message}")
     color = s.router.color(s)
     if color is None:
-        text = "pods of the version before have to go first"
-        return replace(wait("OlderVersionsGoing", text), requeue_after=UNSEEN)
+        late = older(s)
+        text = f"pods of the version before have to go first{late.text}"
+        return replace(
+            wait("OlderVersionsGoing", text),
+            hold=hold(s, "OlderVersionsGoing", pod=late.pod),
+            requeue_after=UNSEEN,
+        )
     step = next_step(s)
     count = s.router.needed(step.weight if step else 100, s.count)
     actions.append(CreateDeployment(s.target, color, startable(s, count)))

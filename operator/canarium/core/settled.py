@@ -7,6 +7,7 @@ from dataclasses import replace
 from canarium.core import gate
 from canarium.core.draft import Draft
 from canarium.core.health import Cause, unfetched, unstarted
+from canarium.core.leaving import Leaving, leaving
 from canarium.core.moments import length, spoken, stamp
 from canarium.core.moves import (
     by_order,
@@ -79,8 +80,9 @@ def rolled_back(s: Situation) -> Draft:
     )
     busy = bool(others) or not gone
     recreating = s.strategy == "Recreate" and (busy or bool(s.observed.pods_of(s.target)))
+    late = leaving(s, s.observed.pods_of(s.target)) if recreating else Leaving()
     if recreating:
-        text = f"{text}; its pods have to go before {word(s, s.stable)} comes back"
+        text = f"{text}; its pods have to go before {word(s, s.stable)} comes back{late.text}"
     told = s.status.phase in ("RollingBack", "RolledBack") and s.status.failure is not None
     cause = Cause(failure.reason, failure.message, failure.pod, failure.container)
     back = Draft(
@@ -90,7 +92,8 @@ def rolled_back(s: Situation) -> Draft:
         failure=failure,
         reason=failure.reason,
         progress=s.status.progress if recreating else None,
-        hold=hold(s, "FailedPodsGoing") if busy else None,
+        hold=hold(s, "FailedPodsGoing", pod=late.pod) if busy or recreating else None,
+        requeue_after=late.recheck,
         outcome=None if told else outcome_of(s, s.target, "RolledBack", failure.reason, cause),
         events=() if told else (Event("Warning", "RolledBack", said(s.target, cause)),),
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from canarium.core import gate
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
+from canarium.core.leaving import older
 from canarium.core.moments import spoken, stamp
 from canarium.core.moves import (
     arrived,
@@ -47,8 +48,10 @@ def first_version(s: Situation) -> Draft:
     if deployment is None:
         color = s.color_for(s.target)
         if color is None:
+            late = older(s)
             text = f"{word(s, s.target)} waits: pods of an older version have to go first"
-            held = hold(s, "OlderVersionsGoing")
+            text = f"{text}{late.text}"
+            held = hold(s, "OlderVersionsGoing", pod=late.pod)
             return replace(base, message=text, hold=held, requeue_after=UNSEEN)
         actions.append(CreateDeployment(s.target, color, startable(s, count)))
         return _gathering(s, base, actions, count, s.settings.progress_deadline)

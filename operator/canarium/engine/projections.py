@@ -249,6 +249,7 @@ def pod(raw: Raw) -> Child[Pod]:
         if ready.get("lastTransitionTime")
         else None,
         terminating="deletionTimestamp" in meta,
+        ends=noted(meta.get("deletionTimestamp")),
         ended=_ended(status),
         unschedulable_since=_time(scheduled["lastTransitionTime"]) if unschedulable else None,
         unschedulable_message=scheduled.get("message", "") if unschedulable else "",
