@@ -14,6 +14,7 @@ rule = pytest.mark.rule
 LONG = {"steps": [{"weight": 50, "pause": "60m"}], "bakeTime": "60m"}
 WHY: dict[str, dict[str, Any]] = {
     "Unschedulable": {"unschedulable_message": "0/3 nodes are available"},
+    "SchedulingGated": {"gated": True},
     "ImagePullFailed": {"containers": (Container("server", waiting="ImagePullBackOff"),)},
     "ConfigError": {"containers": (Container("server", waiting="CreateContainerConfigError"),)},
 }
@@ -28,8 +29,10 @@ def starve(cluster: Cluster, version: str, why: str, spared: int = 0) -> Cluster
     revision = cluster.revision(version)
     struck = [p.name for p in cluster.pods if p.revision == revision][spared:]
     facts = {"created": cluster.now, **WHY[why]}
+    if "containers" not in facts:
+        facts["created"] = NEVER
     if why == "Unschedulable":
-        facts |= {"created": NEVER, "unschedulable_since": cluster.now}
+        facts["unschedulable_since"] = cluster.now
     cluster.pods = [
         replace(p, name=f"{p.name}-again", ready=False, **facts) if p.name in struck else p
         for p in cluster.pods
@@ -39,7 +42,7 @@ def starve(cluster: Cluster, version: str, why: str, spared: int = 0) -> Cluster
 
 def feed(cluster: Cluster) -> Cluster:
     """There is room again."""
-    none: dict[str, Any] = {"unschedulable_since": None, "containers": ()}
+    none: dict[str, Any] = {"unschedulable_since": None, "gated": False, "containers": ()}
     cluster.pods = [
         replace(p, created=cluster.now, **none) if not p.ready else p for p in cluster.pods
     ]
@@ -108,6 +111,21 @@ def test_candidate_that_cannot_rise_for_want_of_nodes_fails_at_its_deadline() ->
     cluster.run(3)
     assert cluster.status.failure is not None
     assert cluster.status.failure.reason == "Unschedulable"
+
+
+def test_version_that_is_scaled_to_no_pods_is_as_the_spec_wants_it_and_serves_nobody() -> None:
+    extra: dict[str, Any] = {"scaling": {"replicas": 0}}
+    cluster = Cluster(spec("1", **extra)).run(20)
+    for version in ("1", "2"):
+        cluster.spec = spec(version, **extra)
+        cluster.run(100)
+        assert cluster.status.phase == "Ready"
+        assert f"version {version} " in cluster.status.message
+        assert cluster.status.message.endswith("is live and scaled to no pods")
+        told = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
+        assert told["Ready"] == ("True", "ScaledToZero")
+        assert told["Available"] == ("False", "ScaledToZero")
+        assert told["Reconciling"][0] == told["Stalled"][0] == "False"
 
 
 @rule("R7", "R25")

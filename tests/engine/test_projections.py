@@ -29,7 +29,7 @@ def pod(
     own = {"name": "p", "namespace": "ns", "uid": "u", "resourceVersion": "1", "labels": marks}
     raw = {
         "metadata": {**own, "creationTimestamp": at(0), **(meta or {})},
-        "status": {"conditions": told, **status},
+        "status": {"conditions": told} | status,
     }
     return projections.pod(raw).fact
 
@@ -37,6 +37,20 @@ def pod(
 def initialized(finished: int) -> dict[str, Any]:
     ended = {"exitCode": 0, "reason": "Completed", "finishedAt": at(finished)}
     return {"name": "fetch", "state": {"terminated": ended}}
+
+
+@pytest.mark.parametrize(
+    ("reason", "since"), [("Unschedulable", 9), ("SchedulingGated", None), ("SchedulerError", None)]
+)
+def test_pod_that_a_gate_keeps_from_the_scheduler_is_not_unschedulable(
+    reason: str, since: int | None
+) -> None:
+    """As one of a queue, such as Kueue's: no node was looked for yet."""
+    told = {"type": "PodScheduled", "status": "False", "reason": reason, "message": "why"}
+    seen = pod(conditions=[{**told, "lastTransitionTime": at(9)}])
+    assert seen.unschedulable_since == since
+    assert seen.unschedulable_message == ("why" if since else "")
+    assert seen.gated == (reason == "SchedulingGated")
 
 
 def test_pod_that_is_terminating_is_to_end_by_the_time_of_its_deletion() -> None:

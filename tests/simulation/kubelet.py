@@ -151,7 +151,7 @@ class Kubelet:
         conditions = [
             before[kind]
             if kind in before and before[kind]["status"] == str(state)
-            else {"type": kind, "status": str(state), "lastTransitionTime": stamp(now)}
+            else _condition(kind, state, now)
             for kind, state in states.items()
         ]
         status: dict[str, Any] = {"conditions": conditions}
@@ -209,6 +209,12 @@ class Kubelet:
 
     def restore(self, node: str) -> None:
         self.nodes[node] = True
+
+
+def _condition(kind: str, state: bool, now: float) -> Object:
+    told = {"type": kind, "status": str(state), "lastTransitionTime": stamp(now)}
+    unplaced = kind == "PodScheduled" and not state
+    return {**told, "reason": "Unschedulable"} if unplaced else told
 
 
 def _container(life: Life, temper: Temper, *, ready: bool) -> Object:

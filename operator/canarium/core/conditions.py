@@ -214,7 +214,9 @@ def _conditions(
     settled = phase in ("Ready", "Baking")
     routed = route_told(s)
     failing = settled and bool(draft.reason)
-    ready = current and healthy and served and settled and routed is None and not failing
+    idle = settled and s.count == 0  # As the spec wants it.
+    answers = (served or idle) and routed is None
+    ready = current and healthy and answers and settled and not failing
     refused = settled and routed is not None and routed.reason != PENDING
     moving = phase in MOVING or (
         current
@@ -224,13 +226,13 @@ def _conditions(
     )
     rolled = phase in ("RollingBack", "RolledBack")
     reason = draft.reason or (routed.reason if settled and routed else "")
-    reason = reason or ("Promoted" if ready else phase)
+    reason = reason or (("ScaledToZero" if idle else "Promoted") if ready else phase)
     stuck = phase in STUCK or refused
     facts: tuple[tuple[str, bool, str, str], ...] = (
         (
             "Available",
             served,
-            "Serving" if served else "NoReadyPods",
+            "Serving" if served else "ScaledToZero" if idle else "NoReadyPods",
             "" if served else "no ready pod answers",
         ),
         ("Ready", ready, "RolledBack" if rolled else reason, draft.message),

@@ -136,6 +136,8 @@ def unstarted(pods: Iterable[Pod]) -> Cause | None:
             continue
         if pod.unschedulable_since is not None:
             return Cause("Unschedulable", "no node takes it", pod.name)
+        if pod.gated:
+            return Cause("SchedulingGated", "a gate keeps it from the scheduler", pod.name)
         for c in pod.containers:
             found = _pull(c) or _config(c)
             if found:

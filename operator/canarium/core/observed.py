@@ -53,6 +53,8 @@ class Pod:
     ended: str | None = None
     unschedulable_since: float | None = None
     unschedulable_message: str = ""
+    #: Whether a scheduling gate, as of a queue, keeps the scheduler from looking for a node.
+    gated: bool = False
     disrupted: bool = False
     #: Since when it waits for nothing but its containers: it has a node, and whatever init
     #: containers are over so far; the time when it was made at first.

@@ -119,9 +119,9 @@ def baking(s: Situation) -> Draft:
     if cause:
         return _undo_held(s, base, cause)
     end = s.bake_since + s.settings.bake_time
-    missing, few = _short(s)
+    missing, does = _serving(s)
     base = replace(base, reason=missing.reason if missing else "")
-    has = f"{word(s, s.stable)} serves{few if missing else ''}"
+    has = f"{word(s, s.stable)} {does if missing or not s.count else 'serves'}"
     if s.paused:
         return replace(
             base,
@@ -201,9 +201,9 @@ def steady(s: Situation) -> Draft:
             hold=s.status.hold,
             phase="Starting",
         )
-    missing, few = _short(s)
+    missing, does = _serving(s)
     return Draft(
-        f"{word(s, s.stable)} serves{few}",
+        f"{word(s, s.stable)} {does}",
         tuple(actions),
         stable=s.stable,
         reason=missing.reason if missing else "",
@@ -218,15 +218,17 @@ def steady(s: Situation) -> Draft:
     )
 
 
-def _short(s: Situation) -> tuple[Cause | None, str]:
-    """Why stable has fewer ready pods than wanted, as far as one of them shows it, and what is
-    said of that."""
+def _serving(s: Situation) -> tuple[Cause | None, str]:
+    """Why stable has fewer ready pods than wanted, as far as one of them shows it, and what stable
+    does, in words."""
+    if not s.count:
+        return None, "is live and scaled to no pods"
     if s.observed.ready(s.stable) >= s.count:
-        return None, ""
+        return None, "serves"
     pods = s.observed.pods_of(s.stable)
     missing = unfetched(pods) or unstarted(pods)
     why = f": {missing.message}{where(missing.pod, missing.container)}" if missing else ""
-    return missing, f", with fewer ready pods than wanted{why}"
+    return missing, f"serves, with fewer ready pods than wanted{why}"
 
 
 def _first_unserved(s: Situation) -> bool:

@@ -44,6 +44,7 @@ def gathering(
     )
     late = next((p for p in s.observed.pods_of(s.target) if not p.ready), None)
     stuck = next((c for c in late.containers if c.waiting), None) if late else None
+    unplaced = late is not None and (late.gated or late.unschedulable_since is not None)
     return replace(
         base,
         message=text,
@@ -55,7 +56,7 @@ def gathering(
             until=until,
             observed=f"{ready} ready",
             threshold=f"{need} ready",
-            pod=late.name if late and stuck else None,
+            pod=late.name if late and (stuck or unplaced) else None,
             container=stuck.name if stuck else None,
         ),
         requeue_after=recheck,

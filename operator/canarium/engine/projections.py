@@ -233,7 +233,8 @@ def pod(raw: Raw) -> Child[Pod]:
     conditions = {c["type"]: c for c in status.get("conditions", ())}
     ready = conditions.get("Ready", {})
     scheduled = conditions.get("PodScheduled", {})
-    unschedulable = scheduled.get("status") == "False"
+    unplaced = scheduled.get("reason") if scheduled.get("status") == "False" else None
+    unschedulable = unplaced == "Unschedulable"
     init, own = status.get("initContainerStatuses", ()), status.get("containerStatuses", ())
     is_ready = ready.get("status") == "True"
     # The node controller marks pods of a lost node unready, but not their containers.
@@ -253,6 +254,7 @@ def pod(raw: Raw) -> Child[Pod]:
         ended=_ended(status),
         unschedulable_since=_time(scheduled["lastTransitionTime"]) if unschedulable else None,
         unschedulable_message=scheduled.get("message", "") if unschedulable else "",
+        gated=unplaced == "SchedulingGated",
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
         begun=_begun(meta, conditions, status.get("initContainerStatuses", ())),
         address=status.get("podIP"),
