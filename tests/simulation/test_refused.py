@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -23,8 +22,10 @@ def story() -> Iterator[Story]:
     assert not story.witness.violations
 
 
-def condition(story: Story, kind: str) -> dict[str, Any]:
-    return next(c for c in story.world.status()["conditions"] if c["type"] == kind)
+def announced(story: Story) -> list[str]:
+    """What Events told, but for commands."""
+    found = story.world.server.all(kinds.EVENTS)
+    return [e["message"] for e in found if not e["reason"].startswith("Command")]
 
 
 @rule("R8", "R21")
@@ -91,3 +92,35 @@ def test_refused_deletion_or_note_is_told(story: Story, forbidden: str, what: st
     story.operator.advance(60.0)
     assert story.world.status()["phase"] == "RolledBack"
     assert "refused" not in story.world.status()["message"]
+
+
+@rule("R14", "R18", "R21")
+def test_refused_promotion_is_not_told_as_done(story: Story) -> None:
+    story.apply(12.0)
+    story.apply(12.0, version="v2")
+    candidate, before = story.part("candidate"), announced(story)
+    story.operator.faults.forbidden.add("patch services")
+    story.operator.advance(120.0)
+    status = story.world.status()
+    assert (status["phase"], status["version"]) == ("Progressing", "v1")
+    assert status["message"].endswith("keeps weight 50: Refused: Service m: a policy forbids it")
+    assert status["hold"]["reason"] == "Refused"
+    assert [o["version"] for o in status["history"]] == ["v1"]
+    assert announced(story) == before
+    story.operator.faults.forbidden.clear()
+    story.operator.advance(31.0)
+    assert story.world.status()["version"] == "v2"
+    assert announced(story) == [*before, f"revision {candidate} is live"]
+
+
+@rule("R3", "R7", "R21")
+def test_first_version_that_may_get_no_traffic_is_not_late(story: Story) -> None:
+    story.operator.faults.forbidden.add("patch services")
+    story.apply(300.0)
+    status = story.world.status()
+    assert status["phase"] == "Starting"
+    assert status["hold"]["reason"] == "Refused"
+    assert "Refused: Service m: a policy forbids it" in status["message"]
+    story.operator.faults.forbidden.clear()
+    story.operator.advance(31.0)
+    assert story.world.status()["phase"] == "Ready"

@@ -41,6 +41,9 @@ class ByService:
         return 0
 
     def fault(self, s: Situation) -> Fault | None:
+        refused = s.observed.rejection
+        if refused and refused.what == f"Service {s.name}":
+            return Fault("Refused", f"{refused.what}: {refused.message}")
         if s.observed.route is None:
             return None
         return Fault("RouterChanging", f"the {s.observed.route.kind} of before has to go first")

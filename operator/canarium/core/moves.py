@@ -8,7 +8,7 @@ from canarium.api.defaults import Step
 from canarium.api.status import CommandEcho, Failure, Hold, Outcome, Progress
 from canarium.core.health import FETCHER, Cause, changed, fetching, judge, unfetched, unstarted
 from canarium.core.moments import length, parse, stamp
-from canarium.core.observed import newest
+from canarium.core.observed import Rejection, newest
 from canarium.core.plan import Action, DeleteDeployment, RemoveAutoscaler, StoreRevision
 from canarium.core.situation import Situation
 
@@ -183,6 +183,13 @@ def unasked(s: Situation, count: int) -> bool:
     if refused is None or deployment is None or refused.what != f"Deployment {deployment.name}":
         return False
     return deployment.replicas < startable(s, count)
+
+
+def unmovable(s: Situation) -> Rejection | None:
+    """Why the write that moves traffic was refused, while that is believed."""
+    refused = s.observed.rejection
+    told = (f"Service {s.name}", f"{s.route_kind} {s.name}")
+    return refused if refused and refused.what in told else None
 
 
 def replicas_of(s: Situation, revision: str | None) -> int:

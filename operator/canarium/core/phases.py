@@ -52,7 +52,7 @@ def plan(
     draft = row.then(s)
     refused = s.observed.rejection
     again = REFUSAL_LASTS if refused else None
-    if refused and row.phase != "Invalid":
+    if refused and row.phase != "Invalid" and refused.message not in draft.message:
         told = f"{draft.message}; refused: {refused.what}: {refused.message}"
         draft = replace(draft, message=told)
     phase = draft.phase or row.phase

@@ -22,6 +22,7 @@ from canarium.core.moves import (
     startable,
     stored,
     unasked,
+    unmovable,
     waiting,
     where,
     word,
@@ -79,6 +80,9 @@ def first_version(s: Situation) -> Draft:
             )
         # This write makes it stable; the status says so once callers are answered (`steady`).
         actions.append(Route(deployment.color, s.target, None, since=stamp(s.now)))
+        refused = unmovable(s)
+        if refused:
+            return _withheld(s, base, actions, f"{refused.what}: {refused.message}", recheck)
     elif deployment.replicas < startable(s, count) and not s.observed.autoscaler(s.target):
         actions.append(Scale(s.target, startable(s, count)))
     return _gathering(s, base, actions, count, recheck)
@@ -88,15 +92,7 @@ def _gathering(
     s: Situation, base: Draft, actions: list[Action], count: int, recheck: float | None
 ) -> Draft:
     if unasked(s, count):
-        return replace(
-            base,
-            message=f"the first version, {word(s, s.target)}, gets no traffic yet: Refused: "
-            f"{count} pods may not be asked for",
-            actions=tuple(actions),
-            progress=arrived(s, 0, 0),
-            hold=hold(s, "Refused"),
-            requeue_after=recheck,
-        )
+        return _withheld(s, base, actions, f"{count} pods may not be asked for", recheck)
     progress = waiting(s)
     until = ready_by(s)
     if until is None:
@@ -115,6 +111,20 @@ def _gathering(
             observed=f"{s.observed.ready(s.target)} ready",
             threshold=f"{count} ready",
         ),
+        requeue_after=recheck,
+    )
+
+
+def _withheld(
+    s: Situation, base: Draft, actions: list[Action], why: str, recheck: float | None
+) -> Draft:
+    """What it needs next is refused, which is no fault of its own."""
+    return replace(
+        base,
+        message=f"the first version, {word(s, s.target)}, gets no traffic yet: Refused: {why}",
+        actions=tuple(actions),
+        progress=arrived(s, 0, 0),
+        hold=hold(s, "Refused"),
         requeue_after=recheck,
     )
 
