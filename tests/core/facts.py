@@ -52,6 +52,7 @@ _POOLS: dict[str, tuple[Any, ...]] = {
     "verdict": ("Quarantined",),
     "name": ("a", "b", "c", "d", "server"),
     "pod": ("a", "b"),
+    "what": ("Service fraud", "HTTPRoute fraud", "Deployment a", "Deployment b"),
     "waiting": ("CrashLoopBackOff", "ImagePullBackOff", "ContainerCreating", "ErrImagePull"),
     "terminated": ("Error", "Completed", "OOMKilled"),
     "last_terminated": ("Error", "Completed", "OOMKilled", "Unknown"),
@@ -77,7 +78,14 @@ _POOLS: dict[str, tuple[Any, ...]] = {
 #: Times of a status edited by hand: none that a calendar has, and the last one.
 _ODD = ("2024-99-99T99:99:99Z", "9999-12-31T23:59:59Z")
 #: How often something is true, where that is not half of the time.
-_ODDS = {"terminating": 0.15, "disrupted": 0.1, "init": 0.2, "owned": 0.9, "intact": 0.9}
+_ODDS = {
+    "terminating": 0.15,
+    "disrupted": 0.1,
+    "gated": 0.1,
+    "init": 0.2,
+    "owned": 0.9,
+    "intact": 0.9,
+}
 #: Facts that hide all others where they stand.
 _HIDING = {"rejection": None, "foreign": (), "runtime": Runtime(), "unserved": None}
 _HIDDEN = 0.1
