@@ -12,6 +12,22 @@ from simulation.frame import COMMANDS, SHORT, TIMES
 from simulation.kubelet import FAULTS, Temper
 from simulation.meddling import Meddling
 
+#: What a policy may forbid, as verb and kind.
+REFUSABLE = (
+    "create deployments",
+    "patch deployments",
+    "patch deployments/scale",
+    "delete deployments",
+    "patch services",
+    "create controllerrevisions",
+    "patch controllerrevisions",
+    "delete controllerrevisions",
+    "patch horizontalpodautoscalers",
+    "delete horizontalpodautoscalers",
+    "patch httproutes",
+    "delete httproutes",
+)
+
 
 class Adversary(Meddling):
     """The rules that both forms of the operator share."""
@@ -138,6 +154,18 @@ class Adversary(Meddling):
     def cluster_slows_down(self, lag: float, grace: float) -> None:
         self.world.endpoints.lag, self.world.kubelet.grace = lag, grace
         self.world.nudge()
+
+    @rule(refused=st.sets(st.sampled_from(REFUSABLE), max_size=3), lasts=TIMES)
+    def policy_refuses_writes(self, refused: set[str], lasts: float) -> None:
+        """Of the operator's; Kubernetes' own go on."""
+        self.operator.faults.forbidden = refused
+        self.let(lasts)
+
+    @rule(node=st.sampled_from(("n1", "n2", "n3")), after=SHORT)
+    def node_reboots(self, node: str, after: float) -> None:
+        self.world.kubelet.reboot(node)
+        self.world.nudge()
+        self.let(after)
 
     # --- the operator's process -------------------------------------------------------------
 

@@ -207,6 +207,13 @@ class Kubelet:
         """The node falls silent; its pods are unready, and deleted when it stays so."""
         self.nodes[node] = False
 
+    def reboot(self, node: str) -> None:
+        """All that runs on a node is started again in the same pods; nobody saw it end."""
+        for life in self.lives.values():
+            if life.node == node and self.nodes[node] and life.stage == "running":
+                life.ended = {"reason": "Unknown", "exitCode": 255}
+                life.stage, life.since, life.started = "ended", self.clock.now(), None
+
     def restore(self, node: str) -> None:
         self.nodes[node] = True
 

@@ -292,3 +292,15 @@ def test_pod_that_ended_and_stays_keeps_no_color(story: Story) -> None:
     story.apply(60.0)
     story.apply(120.0, version="v3")
     assert story.world.status()["version"] == "v3"
+
+
+@rule("R25")
+def test_nodes_that_reboot_are_no_fault_of_the_version_that_bakes_on_them(story: Story) -> None:
+    story.apply(12.0)
+    story.apply(35.0, version="v2")
+    assert story.world.status()["phase"] == "Baking"
+    for node in story.world.kubelet.nodes:
+        story.world.kubelet.reboot(node)
+    story.operator.advance(60.0)
+    assert story.world.status()["phase"] == "Ready"
+    assert story.world.status()["version"] == "v2"
