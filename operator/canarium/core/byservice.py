@@ -43,7 +43,8 @@ class ByService:
     def fault(self, s: Situation) -> Fault | None:
         refused = s.observed.rejection
         if refused and refused.what == f"Service {s.name}":
-            return Fault("Refused", f"{refused.what}: {refused.message}")
+            reason = "NameConflict" if refused.conflict else "Refused"
+            return Fault(reason, f"{refused.what}: {refused.message}")
         if s.observed.route is None:
             return None
         return Fault("RouterChanging", f"the {s.observed.route.kind} of before has to go first")
