@@ -49,7 +49,8 @@ def judged(s: Situation, *, was_good: bool) -> tuple[Cause | None, float | None]
         was_good=was_good,
     )
     record = s.observed.record(s.target)
-    other = changed(pods, record.artifact) if record and s.target != s.stable else None
+    every = s.observed.pods_of(s.target)
+    other = changed(every, record.artifact) if record and s.target != s.stable else None
     if verdict.cause or other:
         return verdict.cause or other, None
     left = None
