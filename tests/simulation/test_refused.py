@@ -113,6 +113,28 @@ def test_refused_promotion_is_not_told_as_done(story: Story) -> None:
     assert announced(story) == [*before, f"revision {candidate} is live"]
 
 
+@rule("R15", "R16", "R21")
+def test_refused_undo_is_not_told_as_done_and_not_forgotten(story: Story) -> None:
+    story.apply(12.0)
+    story.apply(35.0, version="v2", bake="1h")
+    assert story.world.status()["phase"] == "Baking"
+    revision, before = story.part("stable"), announced(story)
+    story.operator.faults.forbidden.add("patch services")
+    story.world.command("undo", f"{revision}/1")
+    story.operator.advance(120.0)
+    status = story.world.status()
+    assert (status["phase"], status["version"]) == ("Baking", "v2")
+    assert "refused: Service m: a policy forbids it" in status["message"]
+    assert status["hold"]["reason"] == "UndoHeld"
+    assert "failure" not in status
+    assert announced(story) == before
+    story.operator.faults.forbidden.clear()
+    story.operator.advance(35.0)
+    assert story.world.status()["phase"] == "RolledBack"
+    assert story.world.status()["version"] == "v1"
+    assert len(announced(story)) == len(before) + 1
+
+
 @rule("R3", "R7", "R21")
 def test_first_version_that_may_get_no_traffic_is_not_late(story: Story) -> None:
     story.operator.faults.forbidden.add("patch services")

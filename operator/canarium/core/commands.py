@@ -141,11 +141,14 @@ def _answer(s: Situation, name: str, value: str, stronger: str | None) -> Comman
 
 def consumed(s: Situation, draft: Draft) -> tuple[CommandEcho, ...]:
     """The answers that are given with `draft`. A retry is not answered before its record is
-    stored: it stands until what keeps it from that is gone (R21)."""
+    stored, nor an undo that is held: they stand until what keeps them from it is gone (R21)."""
+    unmade = set[str]()
     retried = s.minted is not None and s.minted.retry is not None
-    if not retried or any(isinstance(a, StoreRevision) for a in draft.actions):
-        return s.answers
-    return tuple(a for a in s.answers if a.command != "retry" or a.result != "Done")
+    if retried and not any(isinstance(a, StoreRevision) for a in draft.actions):
+        unmade.add("retry")
+    if draft.failure is None:
+        unmade.add("undo")
+    return tuple(a for a in s.answers if a.command not in unmade or a.result != "Done")
 
 
 def _made_by(s: Situation, name: str, token: str) -> bool:

@@ -18,6 +18,7 @@ from canarium.core.moves import (
     removed,
     said,
     stored,
+    unmovable,
     where,
     word,
 )
@@ -114,7 +115,7 @@ def baking(s: Situation) -> Draft:
     if not failed and judging and judging.during_bake:
         failed = gate.condemned(s)
     cause = undone or failed
-    if cause and s.observed.ready(s.previous):
+    if cause and s.observed.ready(s.previous) and not unmovable(s):
         return _undoing(s, base, cause)
     if cause:
         return _undo_held(s, base, cause)
@@ -152,11 +153,23 @@ def baking(s: Situation) -> Draft:
 
 
 def _undo_held(s: Situation, base: Draft, cause: Cause) -> Draft:
-    """It fails, but nobody can take its traffic: the version before is kept until one can (R0)."""
+    """It fails, but nobody can take its traffic (R0), or the write that gives it back was refused:
+    the version before is kept until it can."""
+    fails = (
+        f"{word(s, s.stable)} fails ({cause.reason}: {cause.message}"
+        f"{where(cause.pod, cause.container)}) and keeps its traffic: "
+    )
+    if s.observed.ready(s.previous):
+        return replace(
+            base,
+            message=f"{fails}it cannot be given back to {word(s, s.previous)}",
+            actions=(*stored(s), *s.router.undo(s)),
+            hold=hold(s, "UndoHeld"),
+            reason=cause.reason,
+        )
     return replace(
         base,
-        message=f"{word(s, s.stable)} fails ({cause.reason}: {cause.message}"
-        f"{where(cause.pod, cause.container)}) and keeps its traffic: {word(s, s.previous)} has no "
+        message=f"{fails}{word(s, s.previous)} has no "
         "ready pod to take it back; undone as soon as it has, unless the failure is over by then",
         actions=tuple(stored(s)),
         hold=hold(s, "UndoHeld", observed="0 ready", threshold="1 ready"),
