@@ -64,7 +64,7 @@ async def test_a_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluste
     assert predicate["uri"] == MODEL["uri"]
     assert predicate["lineage"] == MODEL["lineage"]
     assert predicate["applied"]["manager"].startswith("kubectl")
-    assert predicate["served"][0].keys() == {"from", "promoted"}
+    assert predicate["served"][0].keys() == {"from", "promoted", "images"}
     server = predicate["podTemplate"]["spec"]["containers"][0]["image"]
     images = {"server": resolved(server), "fetch": resolved("fetch:1")}
     assert predicate["images"] == images
