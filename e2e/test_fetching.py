@@ -22,7 +22,7 @@ from servers.images import MLSERVER, MODELS, mlserver_image, train
 from story.client import Client
 from story.images import fetch_image
 
-WITHIN = 180.0
+WITHIN = 300.0
 REQUESTS = 50
 SMALL = {"medium": "Memory", "sizeLimit": "32Mi"}
 
