@@ -278,3 +278,22 @@ def test_version_before_stays_warm_when_the_operator_dies_right_after_the_promot
     cluster.run(20)
     assert cluster.status.phase == "Baking"
     assert cluster.observed().ready(cluster.revision("1")) == 3
+
+
+@rule("R0", "R15")
+def test_undo_waits_while_pods_of_the_version_before_have_lost_their_color() -> None:
+    cluster = Cluster(spec("1")).run(10)
+    cluster.spec = spec("2")
+    cluster.run(36)
+    assert cluster.status.phase == "Baking", cluster.status.message
+    before = cluster.revision("1")
+    cluster.pods = [replace(x, color="") if x.revision == before else x for x in cluster.pods]
+    first = next(x for x in cluster.pods if x.revision == cluster.revision("2"))
+    exited = Container("server", terminated="Error", exit_code=1)
+    cluster.pods = [
+        replace(x, ready=False, containers=(exited,)) if x is first else x for x in cluster.pods
+    ]
+    cluster.settle()
+    assert cluster.serving() == {"2": 2}
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == "UndoHeld"

@@ -25,6 +25,7 @@ from canarium.core.moves import (
 from canarium.core.observed import REFUSAL_LASTS
 from canarium.core.plan import Action, Event
 from canarium.core.situation import Situation
+from canarium.core.traffic import safe_to_select
 from canarium.core.verdicts import known_failure
 from canarium.core.waits import unreturned
 
@@ -115,7 +116,7 @@ def baking(s: Situation) -> Draft:
     if not failed and judging and judging.during_bake:
         failed = gate.condemned(s)
     cause = undone or failed
-    if cause and s.observed.ready(s.previous) and not unmovable(s):
+    if cause and _may_undo(s) and not unmovable(s):
         return _undoing(s, base, cause)
     if cause:
         return _undo_held(s, base, cause)
@@ -152,6 +153,13 @@ def baking(s: Situation) -> Draft:
     )
 
 
+def _may_undo(s: Situation) -> bool:
+    """Whether the version before has a ready pod, and one where the Service would lead (R0)."""
+    previous = s.observed.deployment(s.previous)
+    ready = previous and s.observed.ready(s.previous)
+    return bool(ready and previous and safe_to_select(previous.color, s.observed))
+
+
 def _undo_held(s: Situation, base: Draft, cause: Cause) -> Draft:
     """It fails, but nobody can take its traffic (R0), or the write that gives it back was refused:
     the version before is kept until it can."""
@@ -159,7 +167,7 @@ def _undo_held(s: Situation, base: Draft, cause: Cause) -> Draft:
         f"{word(s, s.stable)} fails ({cause.reason}: {cause.message}"
         f"{where(cause.pod, cause.container)}) and keeps its traffic: "
     )
-    if s.observed.ready(s.previous):
+    if _may_undo(s):
         return replace(
             base,
             message=f"{fails}it cannot be given back to {word(s, s.previous)}",
@@ -206,8 +214,9 @@ def steady(s: Situation) -> Draft:
         actions += removed(s, s.strays)
     short = s.observed.ready(s.stable) < s.count
     if not short and _first_unserved(s):
+        # What was waited for stands until callers are answered; a lost status lacks it.
         return Draft(
-            s.status.message,
+            s.status.message or f"the first version, {word(s, s.stable)}, is about to serve",
             tuple(actions),
             candidate=s.stable,
             progress=s.status.progress,
