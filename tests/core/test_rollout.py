@@ -311,3 +311,15 @@ def test_refused_write_mid_rollout_does_not_stop_the_judging() -> None:
     assert "exceeded quota" in cluster.status.message
     cluster.crash("2").settle()
     assert cluster.serving() == {"1": 3}
+
+
+@rule("R10", "R13")
+def test_version_that_waits_behind_a_stable_without_pods_does_not_say_that_it_serves() -> None:
+    cluster = Cluster(spec("1")).run(10)
+    cluster.spec = spec("2")
+    cluster.run(8)
+    cluster.crash("1").run(12)
+    cluster.spec = spec("3")
+    cluster.run(2)
+    assert set(cluster.serving()) == {"2"}
+    assert cluster.status.message.endswith("has no ready pod"), cluster.status.message

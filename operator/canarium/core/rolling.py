@@ -90,10 +90,12 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     if s.router.withdraw(s, actions, candidate=s.target):
         actions += removed(s, (*s.strays, *previous))
 
+    serves = "serves" if s.observed.ready(s.stable) else "has no ready pod"
+
     def wait(reason: str, text: str, until: float | None = None) -> Draft:
         return replace(
             base,
-            message=f"{word(s, s.target)} waits: {text}; {word(s, s.stable)} serves",
+            message=f"{word(s, s.target)} waits: {text}; {word(s, s.stable)} {serves}",
             actions=tuple(actions),
             hold=hold(s, reason, until=until),
         )
