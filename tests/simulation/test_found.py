@@ -304,3 +304,16 @@ def test_nodes_that_reboot_are_no_fault_of_the_version_that_bakes_on_them(story:
     story.operator.advance(60.0)
     assert story.world.status()["phase"] == "Ready"
     assert story.world.status()["version"] == "v2"
+
+
+@rule("R22", "R23")
+def test_stable_that_lost_its_labels_goes_down_for_the_version_that_takes_its_place(
+    story: Story,
+) -> None:
+    story.apply(12.0, strategy="Recreate")
+    name = f"{KEY[1]}-{story.part('stable')}"
+    story.operator.kill()
+    patch = {"metadata": {"labels": {labels.MODEL: None}}}
+    story.world.server.merge(kinds.DEPLOYMENTS, (KEY[0], name), patch, PERSON)
+    story.apply(60.0, strategy="Recreate", version="v2")
+    assert story.world.status()["version"] == "v2"

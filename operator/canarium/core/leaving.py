@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from canarium.core.moments import parse, spoken
 from canarium.core.observed import Pod
 from canarium.core.situation import Situation
-from canarium.core.upkeep import UNSEEN
+from canarium.core.upkeep import EMPTYING, UNSEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def leaving(s: Situation, pods: Iterable[Pod]) -> Leaving:
         if pod.terminating and pod.ends is not None:
             due, text = pod.ends, f"should have ended at {spoken(pod.ends)}"
         elif not pod.terminating and s.observed.deployment(pod.revision) is None:
-            due = parse(hold.since) if hold and hold.reason == "OlderVersionsGoing" else s.now
+            due = parse(hold.since) if hold and hold.reason in EMPTYING else s.now
             text = "belongs to no Deployment of this model"
         else:
             continue

@@ -23,6 +23,8 @@ from canarium.core.verdicts import noted
 
 #: After so many seconds, pods whose Deployment is gone have long been told to end.
 UNSEEN = 10.0
+#: Waits for pods that somebody has to take away, which a Deployment that is not seen never does.
+EMPTYING = ("OlderVersionsGoing", "Downtime")
 
 
 def scaling(s: Situation, draft: Draft) -> list[Action]:
@@ -96,7 +98,7 @@ def pinning(s: Situation) -> list[Action]:
 def unseen(s: Situation, draft: Draft) -> list[Action]:
     """Deployments that lost their labels, by their pods, which stay and so hold a colour."""
     wait = draft.hold
-    if wait is None or wait.reason != "OlderVersionsGoing" or s.now - parse(wait.since) < UNSEEN:
+    if wait is None or wait.reason not in EMPTYING or s.now - parse(wait.since) < UNSEEN:
         return []
     known = {s.target, *(d.revision for d in s.observed.deployments)}
     left = {p.revision for p in s.observed.pods if not p.terminating} - known
