@@ -77,7 +77,7 @@ def test_a_service_accounts_key_is_changed_for_a_token(
     done = fetcher.run("gs://models/fraud/7/MLmodel", "--endpoint", google, secret=secret)
     assert Tokens.asked
     if expired:
-        assert (done.code, done.reason) == (10, "AccessDenied"), done.output
+        assert (done.code, done.reason) == (10, "CredentialsExpired"), done.output
         assert "account key expired" in done.report["message"]
     else:
         assert done.code == 0, done.output

@@ -12,7 +12,9 @@ ADVICE: dict[str, str] = {
     "InvalidUri": "correct spec.model.uri",
     "NotFound": "check spec.model.uri: the path, its spelling, and that the upload has ended",
     "AccessDenied": "check the Secret of spec.model.credentials.secretName, or the rights of the "
-    "service account; credentials may have expired",
+    "service account",
+    "CredentialsExpired": "put fresh credentials into the Secret of "
+    "spec.model.credentials.secretName: the next pod takes them",
     "InvalidCredentials": "correct the Secret of spec.model.credentials.secretName",
     "UntrustedCertificate": "put the certificate of the store's authority into the key ca.crt of "
     "the Secret of spec.model.credentials.secretName",
@@ -96,6 +98,9 @@ _BROKEN_OFF = frozenset(
         "ServerDisconnectedError",
     }
 )
+#: S3's, Google's and Azure's words for a token, a key or a signature whose time is over.
+#: A path, which a message may have too, has no spaces before a word.
+_EXPIRED_WORDS = ("(expiredtoken)", " expired", "not valid in the specified time frame")
 _UNTRUSTED = "certificate verify failed"
 _DENIED_WORDS = (
     "accessdenied",
@@ -129,16 +134,16 @@ def classified(error: BaseException, what: str) -> Fault:
         return Fault("SourceUnavailable", f"{what}: {said}", passing=True)
     status = next((code for code in map(_status, chain) if code), None)
     if names & _NO_CREDENTIALS or any(word in said.lower() for word in _DENIED_WORDS):
-        return Fault("AccessDenied", f"{what}: {said}")
+        return _denied(f"{what}: {said}")
     if status in _GONE or names & _MISSING:
         return Fault("NotFound", f"{what} is not there")
     if status in _DENIED:
-        return Fault("AccessDenied", f"{what}: HTTP {status}: {said}")
+        return _denied(f"{what}: HTTP {status}: {said}")
     if status:
         text = f"{what}: HTTP {status}: {said}"
         return Fault("SourceUnavailable", text, passing=status >= 500 or status in (408, 425, 429))
     if any(isinstance(link, PermissionError) for link in chain):
-        return Fault("AccessDenied", f"{what}: {said}")
+        return _denied(f"{what}: {said}")
     missing = [isinstance(link, FileNotFoundError) for link in chain]
     if any(missing) and all(
         is_missing or not isinstance(link, OSError | TimeoutError)
@@ -146,6 +151,11 @@ def classified(error: BaseException, what: str) -> Fault:
     ):
         return Fault("NotFound", f"{what} is not there")
     return Fault("SourceUnavailable", f"{what}: {said}", passing=True)
+
+
+def _denied(text: str) -> Fault:
+    late = any(word in text.lower() for word in _EXPIRED_WORDS)
+    return Fault("CredentialsExpired" if late else "AccessDenied", text)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
