@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -42,19 +43,35 @@ class Api:
     def await_definitions(self, *names: str, seconds: float = 30) -> None:
         """Waits until the CRDs `names` are served; without names, all that there are.
 
-        `kubectl wait` fails where a new one has no status yet, by a condition as by a path. Raises
+        `kubectl wait` fails where a new one has no status yet, by a condition as by a path. What is
+        established may still be refused with 429, "storage is (re)initializing". Raises
         TimeoutError with those that are missing.
         """
         end = time.monotonic() + seconds
         while True:
             found = self.get(_DEFINITIONS)["items"]
-            served = {d["metadata"]["name"] for d in found if _established(d)}
+            served = {d["metadata"]["name"] for d in found if self._served(d)}
             missing = (set(names) or {d["metadata"]["name"] for d in found}) - served
             if not missing:
                 return
             if time.monotonic() > end:
                 raise TimeoutError(f"not established in {seconds:g} s: {sorted(missing)}")
             time.sleep(0.05)
+
+    def _served(self, definition: dict[str, Any]) -> bool:
+        """Whether objects of a kind can be asked for."""
+        spec = definition["spec"]
+        versions = [version["name"] for version in spec["versions"] if version["served"]]
+        plural = spec["names"]["plural"]
+        try:
+            return _established(definition) and all(
+                self.get(f"/apis/{spec['group']}/{version}/{plural}?limit=1") is not None
+                for version in versions
+            )
+        except urllib.error.HTTPError as refused:
+            if refused.code != HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+            return False
 
     def ready(self) -> bool:
         """Whether the server answers and is ready."""

@@ -35,7 +35,8 @@ class World:
 
     def apply(self, tag: str, **spec: Any) -> None:
         """Applies version `tag`: three replicas, steps 25 and 50 of four seconds."""
-        readiness = {"path": "/ready", "periodSeconds": 1}
+        # On a machine that is busy with other tests an answer may take longer than a second.
+        readiness = {"path": "/ready", "periodSeconds": 1, "timeoutSeconds": 5}
         body = {
             "apiVersion": "canarium.dev/v1alpha1",
             "kind": "ModelDeployment",

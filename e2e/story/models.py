@@ -36,7 +36,8 @@ def spec(tag: str, *, replicas: int = 1, **more: Any) -> dict[str, Any]:
         "model": {"version": tag},
         "runtime": {
             "image": f"canarium.dev/story:{tag}",
-            "readiness": {"path": "/ready", "periodSeconds": 1},
+            # On a machine that is busy with other tests an answer may take longer than a second.
+            "readiness": {"path": "/ready", "periodSeconds": 1, "timeoutSeconds": 5},
             "predictPath": "/predict",
             "metrics": METRICS,
         },

@@ -53,7 +53,8 @@ class Fleet:
             self.until(name, lambda s, phase=phase: s.get("phase") == phase, phase)  # type: ignore[misc]
 
     def apply(self, name: str, tag: str, **spec: Any) -> None:
-        readiness = {"path": "/ready", "periodSeconds": 1}
+        # On a machine that is busy with other tests an answer may take longer than a second.
+        readiness = {"path": "/ready", "periodSeconds": 1, "timeoutSeconds": 5}
         body = {
             "apiVersion": "canarium.dev/v1alpha1",
             "kind": "ModelDeployment",
