@@ -53,8 +53,9 @@ class Fleet:
             self.until(name, lambda s, phase=phase: s.get("phase") == phase, phase)  # type: ignore[misc]
 
     def apply(self, name: str, tag: str, **spec: Any) -> None:
-        # On a machine that is busy with other tests an answer may take longer than a second.
-        readiness = {"path": "/ready", "periodSeconds": 1, "timeoutSeconds": 5}
+        # On a machine that is busy with other tests an answer may take longer than the second that
+        # the release before gives it: three in a row, and these ten seconds long, are a fault.
+        readiness = {"path": "/ready", "periodSeconds": 3}
         body = {
             "apiVersion": "canarium.dev/v1alpha1",
             "kind": "ModelDeployment",
