@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from canarium.core import images
 from canarium.core.images import Images
 from canarium.core.moments import parse, stamp
-from canarium.core.plan import Action, Route, StoreRevision, Weigh
+from canarium.core.plan import Action, CreateDeployment, Route, StoreRevision, Weigh
 
 if TYPE_CHECKING:
     from canarium.core.situation import Situation
@@ -189,7 +189,9 @@ def due(s: Situation, actions: Iterable[Action]) -> tuple[str, str] | None:
     if any(isinstance(a, StoreRevision) for a in whole):
         return None
     over = _over(s, whole)
-    returning = s.target != s.stable and not s.quarantined
+    # Once, as it sets out: a rollout that an older operator began is left as it is.
+    begins = any(isinstance(a, CreateDeployment) and a.revision == s.target for a in whole)
+    returning = begins and s.target != s.stable and not s.quarantined
     if over is None and not returning:
         return None
     noted = {_key(x): x for x in sorted(_noted(s), key=lambda x: x.ended or "")}
