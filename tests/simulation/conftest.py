@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from simulation.adversary import Adversary
+from simulation.story import Story
+
+
+@pytest.fixture
+def story() -> Iterator[Story]:
+    """A story in which no rule may have been broken by its end."""
+    story = Story()
+    yield story
+    story.operator.kill()
+    story.loop.close()
+    assert not story.witness.violations
+
 
 #: Runs by size of the simulation and by test class, and the most steps of a run.
 RUNS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,49 +9,12 @@ import pytest
 from canarium.kube import kinds
 from canarium.render import labels
 from simulation import routing, specs
-from simulation.clock import VirtualLoop
 from simulation.kubelet import Temper
-from simulation.operators import Deciding
 from simulation.server import OPERATOR, PERSON, Write
-from simulation.witness import Witness
-from simulation.world import KEY, World
+from simulation.story import Story
+from simulation.world import KEY
 
 rule = pytest.mark.rule
-
-
-class Story:
-    """A world with the decisions in it, told step by step."""
-
-    def __init__(self) -> None:
-        self.loop = VirtualLoop()
-        self.world = World(self.loop)
-        self.witness = Witness(self.world)
-        self.operator = Deciding(self.loop, self.world)
-
-    def apply(self, seconds: float, **settings: Any) -> None:
-        self.world.apply(specs.spec(**settings))
-        self.operator.start()
-        self.operator.advance(seconds)
-
-    def floors(self) -> dict[str, int]:
-        """The autoscalers' minimum by revision."""
-        return {
-            a["metadata"]["labels"][labels.REVISION]: a["spec"]["minReplicas"]
-            for a in self.world.server.all(kinds.AUTOSCALERS)
-        }
-
-    def part(self, name: str) -> str:
-        revision: str = self.world.status()[name]["revision"]
-        return revision
-
-
-@pytest.fixture
-def story() -> Iterator[Story]:
-    story = Story()
-    yield story
-    story.operator.kill()
-    story.loop.close()
-    assert not story.witness.violations
 
 
 @rule("R5", "R15")

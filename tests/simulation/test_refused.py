@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from canarium.kube import kinds
 from canarium.render import labels
-from simulation.test_found import Story
+from simulation.story import Story
 
 rule = pytest.mark.rule
-
-
-@pytest.fixture
-def story() -> Iterator[Story]:
-    story = Story()
-    yield story
-    story.operator.kill()
-    story.loop.close()
-    assert not story.witness.violations
 
 
 def announced(story: Story) -> list[str]:

@@ -256,12 +256,12 @@ def pod(raw: Raw) -> Child[Pod]:
         unschedulable_message=scheduled.get("message", "") if unschedulable else "",
         gated=unplaced == "SchedulingGated",
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
-        begun=_begun(meta, conditions, status.get("initContainerStatuses", ())),
+        begun=_begun(meta, conditions, init),
         address=status.get("podIP"),
-        **_fetched(status.get("initContainerStatuses", ())),
+        **_fetched(init),
         images=tuple(sorted((c["name"], c["imageID"]) for c in (*init, *own) if c.get("imageID"))),
         containers=(
-            *(_container(c, init=True) for c in status.get("initContainerStatuses", ())),
+            *(_container(c, init=True) for c in init),
             *(_container(c, init=False) for c in own),
         ),
     )
