@@ -80,6 +80,21 @@ def test_version_that_had_failed_before_the_newer_spec_came_is_not_superseded(fi
     assert ends == ["Failed" if first else "RolledBack"]
 
 
+@rule("R9", "R10")
+@pytest.mark.parametrize("first", [False, True])
+def test_return_to_a_version_that_failed_before_ends_nothing_anew(first: bool) -> None:
+    cluster = Cluster(spec("2"), broken={"2"}).run(10) if first else rolling().crash("2").run(10)
+    cluster.broken = set()
+    cluster.spec = spec("3")
+    cluster.run(90)
+    known, events = told(cluster), len(cluster.events)
+    cluster.spec = spec("2")
+    cluster.run(60)
+    assert cluster.status.phase == "RolledBack"
+    assert told(cluster) == known
+    assert [e.reason for e in cluster.events[events:]] == ["RolledBack"]
+
+
 @rule("R9", "R10", "R18")
 def test_failure_that_the_status_could_not_tell_before_a_newer_spec_came_is_told() -> None:
     cluster = rolling()

@@ -12,7 +12,7 @@ from typing import Any
 
 from canarium.api.defaults import Settings
 from canarium.api.status import Status
-from canarium.core import conditions, gate, served
+from canarium.core import conditions, gate, serving
 from canarium.core.believed import believed
 from canarium.core.commands import answered, consumed
 from canarium.core.draft import Draft
@@ -66,7 +66,7 @@ def plan(
     actions = (
         # First: what follows may start a pod, which reads it.
         *pinning(s),
-        *served.dated(s, moves),
+        *serving.dated(s, moves),
         *notes(s, draft, moves),
         *scaling(s, draft),
         *orphans(s),

@@ -13,7 +13,7 @@ class StoreRevision:
     """Store a new ControllerRevision; its pod template is rendered at this moment, once."""
 
     minted: Minted
-    #: When revisions before it had traffic (`served`).
+    #: When revisions before it had traffic (`core.served`).
     served: str | None = None
 
 

@@ -86,6 +86,9 @@ def rolled_back(s: Situation) -> Draft:
     if recreating:
         text = f"{text}; its pods have to go before {word(s, s.stable)} comes back{late.text}"
     told = s.status.phase in ("RollingBack", "RolledBack") and s.status.failure is not None
+    # A spec that returns to a version that failed before ends nothing anew (R9).
+    last = next((o.outcome for o in s.status.history if o.revision == s.target), None)
+    again = last in ("RolledBack", "Undone", "Failed")
     cause = Cause(failure.reason, failure.message, failure.pod, failure.container)
     back = Draft(
         text,
@@ -96,7 +99,9 @@ def rolled_back(s: Situation) -> Draft:
         progress=s.status.progress if recreating else None,
         hold=hold(s, "FailedPodsGoing", pod=late.pod) if busy or recreating else None,
         requeue_after=late.recheck,
-        outcome=None if told else outcome_of(s, s.target, "RolledBack", failure.reason, cause),
+        outcome=None
+        if told or again
+        else outcome_of(s, s.target, "RolledBack", failure.reason, cause),
         events=() if told else (Event("Warning", "RolledBack", said(s.target, cause)),),
     )
     return back if s.router.may_return(s) else unreturned(s, back, why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from canarium.core import images, served
+from canarium.core import images, serving
 from canarium.core.draft import Draft
 from canarium.core.moments import parse
 from canarium.core.plan import (
@@ -113,7 +113,7 @@ def notes(s: Situation, draft: Draft, moves: Iterable[Action]) -> list[Action]:
     their effect.
     """
     record = s.observed.record(s.target)
-    told_to, periods = served.due(s, moves) or (None, "")
+    told_to, periods = serving.due(s, moves) or (None, "")
     if record is None:
         older = [Annotate(told_to, (("served", periods),))] if told_to else []
         return [*_latched(s), *_resolved(s), *older]
