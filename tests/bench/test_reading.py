@@ -188,5 +188,14 @@ def test_the_rival_is_a_budget_of_a_thousand_objects_and_a_figure_of_fewer() -> 
         assert (told.figure, told.passed) == ("0.7 ×", passed)
 
 
+def test_the_restart_is_a_budget_of_up_to_a_thousand_objects_and_a_figure_of_more() -> None:
+    from bench.budgets import budgets
+
+    for n, passed in ((200, False), (1000, False), (10_000, None)):
+        lines = budgets(Results({}, [Measured("canarium", "restart", n, wall=6.0)]), [n])
+        told = next(line for line in lines if line.what.startswith("restart"))
+        assert (told.figure, told.passed) == ("6 s", passed)
+
+
 def test_a_budget_that_was_not_measured_is_neither_met_nor_missed() -> None:
     assert budget_of(Results(), "all promoted") is None
