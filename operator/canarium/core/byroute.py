@@ -186,13 +186,15 @@ class ByRoute:
         )
         return alone and self.taken(s, 100)
 
-    def promote(self, s: Situation, color: str, previous: str | None, since: str) -> list[Action]:
+    def promote(
+        self, s: Situation, revision: str, color: str, previous: str | None, since: str
+    ) -> list[Action]:
         # The new stable takes the first place while both still answer: it will have it alone, and
         # gateways may go by places.
-        weights = ((s.target, 100), *(((s.stable, 0),) if s.stable else ()))
+        weights = ((revision, 100), *(((s.stable, 0),) if s.stable else ()))
         return [
-            Weigh(self.kind, weights, s.target, previous=previous, since=since),
-            Select(color, s.target, None, previous=previous, since=since),
+            Weigh(self.kind, weights, revision, previous=previous, since=since),
+            Select(color, revision, None, previous=previous, since=since),
         ]
 
     def undo(self, s: Situation) -> list[Action]:

@@ -101,8 +101,10 @@ class ByService:
     def ready_to_promote(self, s: Situation) -> bool:
         return True
 
-    def promote(self, s: Situation, color: str, previous: str | None, since: str) -> list[Action]:
-        return [Route(color, s.target, None, previous=previous, since=since)]
+    def promote(
+        self, s: Situation, revision: str, color: str, previous: str | None, since: str
+    ) -> list[Action]:
+        return [Route(color, revision, None, previous=previous, since=since)]
 
     def undo(self, s: Situation) -> list[Action]:
         previous = s.observed.deployment(s.previous)

@@ -206,9 +206,10 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "Failed",
-        "no stable, and the wanted revision has failed",
-        "its pods stay for a look; a new spec or a retry replaces it",
-        ("Starting", "Invalid"),
+        "the wanted revision has failed, and there is no other to go back to",
+        "its pods stay for a look, or answer as nobody else does; a new spec or a retry replaces "
+        "it",
+        ("Starting", "Progressing", "Invalid"),
         lambda s: s.stable is None and s.quarantined,
         first_version,
     ),

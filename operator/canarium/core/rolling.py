@@ -32,6 +32,7 @@ from canarium.core.moves import (
 )
 from canarium.core.plan import Action, CreateDeployment, Event, Scale
 from canarium.core.situation import Situation
+from canarium.core.succession import heir, succeeds_at
 from canarium.core.upkeep import UNSEEN
 from canarium.core.waits import faulty, gathering, paused, routing, testing, then, unreturned
 
@@ -86,9 +87,14 @@ def rolling_out(s: Situation) -> Draft:
 
 def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     """Makes room for the candidate's Deployment: one colour selected, the other one free."""
+    at, other = succeeds_at(s), heir(s)
+    if at is not None and at <= s.now and other:
+        return _succeeding(s, base, actions, other)
     previous = (s.previous,) if s.previous and s.previous != s.target else ()
     if s.router.withdraw(s, actions, candidate=s.target):
         actions += removed(s, (*s.strays, *previous))
+    if other:
+        return _outlasting(s, replace(base, actions=tuple(actions)), other, at)
 
     serves = "serves" if s.observed.ready(s.stable) else "has no ready pod"
 
@@ -132,6 +138,44 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     count = s.router.needed(step.weight if step else 100, s.count)
     actions.append(CreateDeployment(s.target, color, startable(s, count)))
     return gathering(s, base, actions, step, count, s.settings.progress_deadline)
+
+
+def _outlasting(s: Situation, base: Draft, other: str, at: float | None) -> Draft:
+    """Stable is down and another version answers in its place: neither can go, so nothing of the
+    wanted one is made yet (R0, R10)."""
+    then = (
+        f"if that lasts until {spoken(at)}, {word(s, other)} becomes stable and the rollout goes on"
+        if at is not None
+        else "the rollout goes on once it has one"
+    )
+    return replace(
+        base,
+        message=f"{word(s, s.target)} waits: {word(s, other)} serves and cannot go while "
+        f"{word(s, s.stable)} has no ready pod; {then}",
+        hold=hold(s, "StableDown", until=at, observed="0 ready", threshold="1 ready"),
+        requeue_after=at - s.now if at is not None else None,
+    )
+
+
+def _succeeding(s: Situation, base: Draft, actions: list[Action], other: str) -> Draft:
+    """Stable has not come back: who serves in its place is stable from now on, and the wanted
+    version is rolled out beside it (R13). Nobody's traffic moves, and no pod (R14)."""
+    deployment = s.observed.deployment(other)
+    assert deployment is not None
+    actions += s.router.promote(s, other, deployment.color, None, stamp(s.now))
+    limit = length(s.settings.progress_deadline)
+    text = f"{word(s, s.stable)} had no ready pod for {limit}: {word(s, other)} is stable"
+    cause = Cause("StableDown", f"{word(s, s.stable)} had no ready pod for {limit}")
+    return replace(
+        base,
+        message=f"{text}; {word(s, s.target)} comes next",
+        actions=tuple(actions),
+        stable=other,
+        hold=hold(s, "OlderVersionsGoing"),
+        outcome=outcome_of(s, other, "Promoted", cause.reason, cause),
+        events=(Event("Warning", "StableDown", text),),
+        requeue_after=0.0,
+    )
 
 
 def _failing(s: Situation, base: Draft, actions: list[Action], cause: Cause) -> Draft:
@@ -255,7 +299,7 @@ def _promoting(s: Situation, base: Draft, actions: list[Action], color: str) -> 
     """Every weight is done and all pods are ready: one write makes the candidate stable (R14)."""
     keep = s.settings.bake_time > 0 and s.strategy != "Recreate"
     previous = s.stable if keep else None
-    actions += s.router.promote(s, color, previous, stamp(s.now))
+    actions += s.router.promote(s, s.target, color, previous, stamp(s.now))
     until = s.now + s.settings.bake_time
     text = f"{word(s, s.target)} serves"
     if keep:

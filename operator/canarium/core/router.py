@@ -104,8 +104,10 @@ class Router(Protocol):
         """Whether nothing but the promotion itself is left."""
         ...
 
-    def promote(self, s: Situation, color: str, previous: str | None, since: str) -> list[Action]:
-        """The candidate becomes stable: weights and selectors change, never pods (R14)."""
+    def promote(
+        self, s: Situation, revision: str, color: str, previous: str | None, since: str
+    ) -> list[Action]:
+        """`revision` becomes stable: weights and selectors change, never pods (R14)."""
         ...
 
     def undo(self, s: Situation) -> list[Action]:

@@ -229,11 +229,23 @@ def steady(s: Situation) -> Draft:
             phase="Starting",
         )
     missing, does = _serving(s)
+    failure = known_failure(s) if s.quarantined else None
+    reason = missing.reason if missing else ""
+    if failure:
+        # It took the place of a stable that did not come back (R13); the latch holds (R9).
+        does = (
+            f"{does}, though it failed at {failure.at} ({failure.reason}: {failure.message}"
+            f"{where(failure.pod, failure.container)}), as there is no other to go back to; "
+            f"change the spec, or retry by canarium.dev/retry: {s.stable}/TOKEN"
+        )
+        reason = failure.reason
     return Draft(
         f"{word(s, s.stable)} {does}",
         tuple(actions),
         stable=s.stable,
-        reason=missing.reason if missing else "",
+        phase="Failed" if failure else None,
+        failure=failure,
+        reason=reason,
         hold=hold(
             s,
             "WaitingForPods",

@@ -1,0 +1,30 @@
+"""Who takes the place of a stable that does not come back, so that a broken stable does not block
+the fix of its fix either (R13, decision 0022)."""
+
+from __future__ import annotations
+
+from canarium.core.situation import Situation
+
+
+def heir(s: Situation) -> str | None:
+    """The version before the wanted one that answers all callers for want of a ready pod of
+    stable, and so can neither go (R0) nor make room for the wanted one."""
+    if s.down_since is None:
+        return None
+    return next((x for x in s.strays if _answers_alone(s, x)), None)
+
+
+def _answers_alone(s: Situation, revision: str) -> bool:
+    """Whether all callers are answered by `revision`, and would be by its colour (R4)."""
+    deployment = s.observed.deployment(revision)
+    same = [p for p in s.observed.pods if p.serves and deployment and p.color == deployment.color]
+    alone = bool(same) and all(p.revision == revision for p in same)
+    return alone and s.router.share(s, revision) == 100
+
+
+def succeeds_at(s: Situation) -> float | None:
+    """When the heir becomes stable: stable has as long to come back as a candidate has to get
+    ready. None without an heir, while paused, and while no change of traffic would be taken."""
+    if s.down_since is None or s.paused or heir(s) is None or s.router.fault(s):
+        return None
+    return s.down_since + s.settings.progress_deadline
