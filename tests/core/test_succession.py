@@ -122,6 +122,20 @@ def test_failed_version_that_became_stable_is_told_as_failed_until_a_retry(make:
     assert answering(cluster) == {"2"}
 
 
+@rule("R10", "R13", "R22")
+def test_newer_version_in_the_midst_of_a_recreate_follows_who_answers() -> None:
+    asked = {**SOON, "strategy": "Recreate"}
+    cluster = Cluster(gateway_spec("1", rollout=asked)).run(20)
+    cluster.spec = gateway_spec("2", rollout=asked)
+    while "2" not in answering(cluster) and cluster.now < 1_100:
+        cluster.run(0.1)
+    assert stable(cluster) == "1", "it answers, and is not promoted yet"
+    cluster.spec = gateway_spec("3", rollout=asked)
+    cluster.run(40)
+    assert answering(cluster) == {"3"}
+    assert cluster.status.phase == "Ready"
+
+
 @BOTH
 @rule("R13", "R16")
 def test_nobody_becomes_stable_while_paused(make: Any) -> None:

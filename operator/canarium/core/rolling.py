@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from canarium.api.defaults import HOLD, Step
 from canarium.api.status import RevisionStatus
-from canarium.core import gate
+from canarium.core import gate, succession
 from canarium.core.analysis import Verdict
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
@@ -32,7 +32,6 @@ from canarium.core.moves import (
 )
 from canarium.core.plan import Action, CreateDeployment, Event, Scale
 from canarium.core.situation import Situation
-from canarium.core.succession import heir, succeeds_at
 from canarium.core.upkeep import UNSEEN
 from canarium.core.waits import faulty, gathering, paused, routing, testing, then, unreturned
 
@@ -87,7 +86,7 @@ def rolling_out(s: Situation) -> Draft:
 
 def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     """Makes room for the candidate's Deployment: one colour selected, the other one free."""
-    at, other = succeeds_at(s), heir(s)
+    at, other = succession.succeeds_at(s), succession.heir(s)
     if at is not None and at <= s.now and other:
         return _succeeding(s, base, actions, other)
     previous = (s.previous,) if s.previous and s.previous != s.target else ()
@@ -106,7 +105,8 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
             hold=hold(s, reason, until=until),
         )
 
-    if s.observed.deployment(s.target):
+    # What serves now may have to end first: nothing else may be left that waits for it to answer.
+    if s.observed.deployment(s.target) or (s.strays and s.strategy == "Recreate"):
         return wait("OlderVersionsGoing", "versions before it are going first")
     if s.paused:
         return wait("Paused", f"paused by {s.paused} before its start")
@@ -163,9 +163,8 @@ def _succeeding(s: Situation, base: Draft, actions: list[Action], other: str) ->
     deployment = s.observed.deployment(other)
     assert deployment is not None
     actions += s.router.promote(s, other, deployment.color, None, stamp(s.now))
-    limit = length(s.settings.progress_deadline)
-    text = f"{word(s, s.stable)} had no ready pod for {limit}: {word(s, other)} is stable"
-    cause = Cause("StableDown", f"{word(s, s.stable)} had no ready pod for {limit}")
+    cause = Cause("StableDown", succession.why(s))
+    text = f"{word(s, other)} is stable: {cause.message}"
     return replace(
         base,
         message=f"{text}; {word(s, s.target)} comes next",

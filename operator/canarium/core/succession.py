@@ -3,6 +3,8 @@ the fix of its fix either (R13, decision 0022)."""
 
 from __future__ import annotations
 
+from canarium.core.moments import length
+from canarium.core.moves import replicas_of, word
 from canarium.core.situation import Situation
 
 
@@ -24,7 +26,19 @@ def _answers_alone(s: Situation, revision: str) -> bool:
 
 def succeeds_at(s: Situation) -> float | None:
     """When the heir becomes stable: stable has as long to come back as a candidate has to get
-    ready. None without an heir, while paused, and while no change of traffic would be taken."""
+    ready, unless it was taken down for the heir (R22). None without one, while paused, and while no
+    change of traffic would be taken."""
     if s.down_since is None or s.paused or heir(s) is None or s.router.fault(s):
         return None
-    return s.down_since + s.settings.progress_deadline
+    return s.down_since + (0.0 if _taken_down(s) else s.settings.progress_deadline)
+
+
+def why(s: Situation) -> str:
+    """Why stable is succeeded, in words."""
+    if _taken_down(s):
+        return f"{word(s, s.stable)} was taken down for it"
+    return f"{word(s, s.stable)} had no ready pod for {length(s.settings.progress_deadline)}"
+
+
+def _taken_down(s: Situation) -> bool:
+    return s.strategy == "Recreate" and not replicas_of(s, s.stable)
