@@ -210,8 +210,9 @@ class Cluster:
         ]
 
 
-@pytest.fixture(scope="session")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+@contextlib.contextmanager
+def control_plane(folder: Path) -> Iterator[ControlPlane]:
+    """A control plane of played nodes with our kinds, whose data are in `folder`."""
     manager = (
         # An autoscaler looks every second, not every fifteen.
         "--horizontal-pod-autoscaler-sync-period=1s",
@@ -219,7 +220,6 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         # unready that it hears of late. Lost nodes are played, too.
         "--controllers=-node-lifecycle-controller",
     )
-    folder = tmp_path_factory.mktemp("control-plane")
     plane = ControlPlane(folder, extra={"controller-manager": manager})
     try:
         plane.up()
@@ -228,6 +228,12 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         yield plane
     finally:
         plane.down()
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with control_plane(tmp_path_factory.mktemp("control-plane")) as plane:
+        yield plane
 
 
 @pytest.fixture(scope="session")

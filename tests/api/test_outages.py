@@ -6,13 +6,13 @@ One operator looks after all models: four at different stages when it happens, t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from api.conftest import SHORT_LEASE
+from api.conftest import SHORT_LEASE, control_plane
 from api.faulty import Kept
 from api.kubelet import Kubelet
 from api.stories import BAD, Story, rollback, rollout, touched
@@ -85,6 +85,14 @@ class Stages:
             story.operator = None
             await story.end()
         await asyncio.to_thread(self.operator.stop)
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """One of its own: after an outage an API server may leave watches silent, for longer than the
+    tests that come later wait."""
+    with control_plane(tmp_path_factory.mktemp("outages")) as plane:
+        yield plane
 
 
 @pytest_asyncio.fixture

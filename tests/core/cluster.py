@@ -125,6 +125,14 @@ class Cluster:
             self.now += tick
         return self._wake()
 
+    def unattended(self, seconds: float, tick: float = 0.5) -> Cluster:
+        """Time passes, and no operator runs."""
+        end = self.now + seconds
+        while self.now < end:
+            self._live()
+            self.now += tick
+        return self
+
     def _wake(self) -> Cluster:
         self._live()
         asked = self.due is not None and self.now >= self.due

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from canarium.core.observed import Container, Pod, Rejection, Runtime
-from core.cluster import Cluster, spec
+from core.cluster import Cluster, gateway_spec, spec
 
 rule = pytest.mark.rule
 
@@ -259,6 +260,31 @@ def test_candidate_whose_pods_never_get_ready_fails_at_the_progress_deadline() -
     assert cluster.status.phase == "RolledBack"
     assert cluster.status.failure is not None
     assert cluster.status.failure.reason == "ProgressDeadlineExceeded"
+
+
+@rule("R7", "R18", "R19")
+@pytest.mark.parametrize("make", [spec, gateway_spec])
+def test_pods_that_got_ready_in_time_while_no_operator_ran_are_not_late(make: Any) -> None:
+    cluster = Cluster(make("1")).run(60)
+    cluster.boot = 30
+    cluster.spec = make("2")
+    cluster.run(5).unattended(700)
+    cluster.run(200)
+    assert cluster.status.phase == "Ready"
+    assert cluster.status.version == "2"
+
+
+@rule("R7", "R18", "R19")
+def test_pod_that_got_ready_too_late_while_no_operator_ran_is_named() -> None:
+    cluster = live()
+    cluster.boot = 650
+    cluster.spec = spec("2")
+    cluster.run(5).unattended(700).run(10)
+    assert cluster.status.phase == "RolledBack"
+    failure = cluster.status.failure
+    assert failure is not None
+    assert failure.message == "its pods got ready later than after 10m (1 of 1 pods ready)"
+    assert failure.pod
 
 
 @rule("R7")

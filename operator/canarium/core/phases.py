@@ -184,13 +184,14 @@ def _is_invalid(s: Situation) -> bool:
     Once it runs, a refused write is no reason to stop judging it: then the other rows decide,
     and the refusal is only told; likewise once it has failed, when nothing of it is to be made.
     The callers' Service is made last, so a conflict over its name comes when the first version
-    runs.
+    runs. What serves already is what the spec asks for: whatever of it cannot be put right, such
+    as a Deployment that was deleted, is told where it serves.
     """
     rejection = s.observed.rejection
     late = rejection is not None and rejection.conflict and s.stable is None
     if s.observed.deployment(s.target) is not None and not late:
         return False
-    if s.observed.foreign or (s.observed.rejection and not s.quarantined):
+    if s.observed.foreign or (rejection and not s.quarantined and s.target != s.stable):
         return True
     return bool(s.minted and s.observed.runtime.reason)
 

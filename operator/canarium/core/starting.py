@@ -16,13 +16,13 @@ from canarium.core.moves import (
     hold,
     judged,
     outcome_of,
-    ready_by,
     removed,
     said,
     startable,
     stored,
     unasked,
     unmovable,
+    waited_until,
     waiting,
     where,
     word,
@@ -93,8 +93,8 @@ def _gathering(
 ) -> Draft:
     if unasked(s, count):
         return _withheld(s, base, actions, f"{count} pods may not be asked for", recheck)
-    progress = waiting(s)
-    until = ready_by(s)
+    progress = waiting(s, count)
+    until = waited_until(s)
     if until is None:
         until = s.now - progress.waited + s.settings.progress_deadline
     what = "pod" if count == 1 else "pods"

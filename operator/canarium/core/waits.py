@@ -9,7 +9,7 @@ from canarium.core import gate
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
 from canarium.core.moments import spoken
-from canarium.core.moves import arrived, hold, lacking, ready_by, unasked, waiting, where, word
+from canarium.core.moves import arrived, hold, lacking, unasked, waited_until, waiting, where, word
 from canarium.core.plan import Action, Route, Weigh
 from canarium.core.router import Fault
 from canarium.core.situation import Situation
@@ -32,8 +32,8 @@ def gathering(
     missing = lacking(s)
     if missing:
         return _starved(s, base, actions, need, missing, recheck)
-    progress = waiting(s)
-    until = ready_by(s)
+    progress = waiting(s, need)
+    until = waited_until(s)
     if until is None:
         until = s.now - progress.waited + s.settings.progress_deadline
     held = f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"

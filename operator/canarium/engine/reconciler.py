@@ -76,6 +76,9 @@ class Reconciler:
             if not decision.actions:
                 await self._executor.repair(raw, route_kept=decision.route_kept)
         except Refused as refused:
+            if key not in self._store.parents.items:
+                self._forget(key)  # It was deleted meanwhile, and so was what it had.
+                return
             wish = (raw["metadata"]["generation"], self._store.meant(key))
             self._refusals[key] = (wish, self._timing.clock(), refused.rejection)
             decision = self._decide(key, raw)
