@@ -203,7 +203,7 @@ class Cluster:
             service=self.service,
             autoscalers=tuple(self.autoscalers.values()),
             pins=tuple(self.pinned.items()),
-            rejection=self.rejection,
+            rejections=(self.rejection,) if self.rejection else (),
             runtime=self.runtime,
             annotations=tuple(sorted(self.annotations.items())),
             smoke=self.smoke,

@@ -135,3 +135,24 @@ def test_first_version_that_may_get_no_traffic_is_not_late(story: Story) -> None
     story.operator.faults.forbidden.clear()
     story.operator.advance(31.0)
     assert story.world.status()["phase"] == "Ready"
+
+
+@rule("R21", "R23")
+def test_two_refused_writes_are_not_tried_in_turn_without_end(story: Story) -> None:
+    """The route was deleted and may not be made again, and a command may not be noted."""
+    story.apply(30.0, router="Gateway")
+    stable = story.part("stable")
+    story.operator.faults.forbidden |= {"patch httproutes", "patch controllerrevisions"}
+    namespace = story.world.model()["metadata"]["namespace"]
+    story.world.server.delete(kinds.HTTP_ROUTES, (namespace, "m"), "kubectl")
+    story.operator.advance(1.0)
+    story.world.command("promote", f"{stable}/1")
+    before = story.operator.decisions
+    story.operator.advance(120.0)
+    assert story.operator.decisions - before < 40
+    assert "refused: HTTPRoute m: a policy forbids it" in story.world.status()["message"]
+    story.operator.faults.forbidden.clear()
+    story.operator.advance(40.0)
+    assert story.world.server.all(kinds.HTTP_ROUTES)
+    assert story.world.status()["phase"] == "Ready"
+    assert "refused" not in story.world.status()["message"]

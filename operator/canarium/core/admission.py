@@ -37,8 +37,8 @@ def writable(s: Situation, kind: str) -> bool:
 def _refused(s: Situation, kind: str) -> Fault | None:
     if s.observed.unserved:
         return Fault(*s.observed.unserved)
-    rejection = s.observed.rejection
-    if rejection and rejection.what.startswith(f"{kind} "):
+    rejection = s.observed.refused(f"{kind} {s.name}")
+    if rejection:
         reason = "NameConflict" if rejection.conflict else "RouteInvalid"
         return Fault(reason, f"{rejection.what}: {rejection.message}")
     return None

@@ -41,8 +41,8 @@ class ByService:
         return 0
 
     def fault(self, s: Situation) -> Fault | None:
-        refused = s.observed.rejection
-        if refused and refused.what == f"Service {s.name}":
+        refused = s.observed.refused(f"Service {s.name}")
+        if refused:
             reason = "NameConflict" if refused.conflict else "Refused"
             return Fault(reason, f"{refused.what}: {refused.message}")
         if s.observed.route is None:

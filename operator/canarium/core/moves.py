@@ -211,17 +211,15 @@ def startable(s: Situation, count: int) -> int:
 def unasked(s: Situation, count: int) -> bool:
     """Whether the wanted revision lacks pods since the write that asks for them was refused: none
     are waited for, and the progress deadline stands still (R7)."""
-    refused, deployment = s.observed.rejection, s.observed.deployment(s.target)
-    if refused is None or deployment is None or refused.what != f"Deployment {deployment.name}":
+    deployment = s.observed.deployment(s.target)
+    if deployment is None or not s.observed.refused(f"Deployment {deployment.name}"):
         return False
     return deployment.replicas < startable(s, count)
 
 
 def unmovable(s: Situation) -> Rejection | None:
     """Why the write that moves traffic was refused, while that is believed."""
-    refused = s.observed.rejection
-    told = (f"Service {s.name}", f"{s.route_kind} {s.name}")
-    return refused if refused and refused.what in told else None
+    return s.observed.refused(f"Service {s.name}", f"{s.route_kind} {s.name}")
 
 
 def replicas_of(s: Situation, revision: str | None) -> int:

@@ -140,7 +140,7 @@ class SmokeReport:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The API server's last refusal of something we wrote, while it still stands."""
+    """The API server's refusal of one object that we wrote, while it still stands."""
 
     what: str
     message: str
@@ -176,7 +176,8 @@ class Observed:
     autoscalers: tuple[Autoscaler, ...] = ()
     #: Revision → the digest by which its later pods are told which bytes are theirs.
     pins: tuple[tuple[str, str], ...] = ()
-    rejection: Rejection | None = None
+    #: By object, those that matter most first.
+    rejections: tuple[Rejection, ...] = ()
     #: Names of objects of ours to be that belong to someone else (R24).
     foreign: tuple[str, ...] = ()
     runtime: Runtime = field(default_factory=lambda: Runtime())
@@ -193,6 +194,15 @@ class Observed:
     gateways: tuple[Gateway, ...] = ()
     #: Why routes of the wanted kind cannot be had in this cluster: reason and text.
     unserved: tuple[str, str] | None = None
+
+    @property
+    def rejection(self) -> Rejection | None:
+        """The refusal that matters most."""
+        return next(iter(self.rejections), None)
+
+    def refused(self, *objects: str) -> Rejection | None:
+        """The refusal of one of `objects`, each named by kind and name."""
+        return next((r for r in self.rejections if r.what in objects), None)
 
     def record(self, revision: str | None) -> Record | None:
         return next((r for r in self.records if r.revision == revision), None)

@@ -188,7 +188,7 @@ def _is_invalid(s: Situation) -> bool:
     as a Deployment that was deleted, is told where it serves.
     """
     rejection = s.observed.rejection
-    late = rejection is not None and rejection.conflict and s.stable is None
+    late = s.stable is None and any(r.conflict for r in s.observed.rejections)
     if s.observed.deployment(s.target) is not None and not late:
         return False
     if s.observed.foreign or (rejection and not s.quarantined and s.target != s.stable):

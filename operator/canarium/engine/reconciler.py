@@ -8,14 +8,13 @@ from typing import Any
 from canarium.api.defaults import settings_of
 from canarium.api.model import Spec
 from canarium.api.understood import NotUnderstood, understood
-from canarium.core.observed import REFUSAL_LASTS, Rejection, Runtime
 from canarium.core.phases import plan
 from canarium.core.plan import Plan
 from canarium.core.revision import undecidable
 from canarium.engine.executor import Executor
 from canarium.engine.observer import Observer, Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
-from canarium.engine.refused import Refused
+from canarium.engine.refused import Refusals, Refused
 from canarium.engine.statuses import Statuses
 from canarium.engine.store import Key, Store
 from canarium.engine.telling import Telling, takes_off
@@ -25,8 +24,6 @@ from canarium.render.fetching import Kit
 from canarium.signals.signals import Signals
 
 _SOONEST = 0.02
-#: What a refusal was an answer to: the spec's generation, and the runtime that it meant.
-Wish = tuple[int, Runtime]
 
 
 class Reconciler:
@@ -49,7 +46,7 @@ class Reconciler:
         self._executor = Executor(api, store, kit)
         statuses = Statuses(api, store, queue, self._timing, observer or Unobserved())
         self._telling = Telling(statuses, queue, self._timing)
-        self._refusals: dict[Key, tuple[Wish, float, Rejection]] = {}
+        self._refusals = Refusals(self._timing.clock)
 
     async def reconcile(self, key: Key) -> None:
         """One decision for `key`, carried out. ApiError when a write should be tried again."""
@@ -80,7 +77,7 @@ class Reconciler:
                 self._forget(key)  # It was deleted meanwhile, and so was what it had.
                 return
             wish = (raw["metadata"]["generation"], self._store.meant(key))
-            self._refusals[key] = (wish, self._timing.clock(), refused.rejection)
+            self._refusals.note(key, wish, refused.rejection)
             decision = self._decide(key, raw)
         await self._telling.tell(key, told, raw, decision)
         if self._signals:
@@ -92,7 +89,7 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         """The model is gone, or going."""
-        self._refusals.pop(key, None)
+        self._refusals.forget(key)
         self._telling.forget(key)
         self._executor.forget(key)
         if self._signals:
@@ -102,14 +99,14 @@ class Reconciler:
         """Raises NotUnderstood."""
         generation = raw["metadata"]["generation"]
         spec, status = understood(raw)
-        facts = self._store.observed(key, None)
+        facts = self._store.observed(key)
         newer = undecidable(raw["spec"], facts.records)
         if newer:
             raise NotUnderstood(
                 f"revision {newer.revision} was stored by the algorithm {newer.algorithm}"
             )
-        refused = self._refusal(key, (generation, facts.runtime))
-        facts = replace(facts, rejection=refused)
+        refused = self._refusals.of(key, (generation, facts.runtime))
+        facts = replace(facts, rejections=refused)
         if self._signals:
             smoke, evidence = self._signals.facts(key)
             facts = replace(facts, smoke=smoke, evidence=evidence)
@@ -122,10 +119,3 @@ class Reconciler:
             generation=generation,
             name=key[1],
         )
-
-    def _refusal(self, key: Key, wish: Wish) -> Rejection | None:
-        known = self._refusals.get(key)
-        if known and known[0] == wish and self._timing.clock() - known[1] < REFUSAL_LASTS:
-            return known[2]
-        self._refusals.pop(key, None)
-        return None

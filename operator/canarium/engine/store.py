@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from canarium.core.observed import Observed, Pod, Rejection, Runtime, Service
+from canarium.core.observed import Observed, Pod, Runtime, Service
 from canarium.core.routes import Backend
 from canarium.engine import istio, parents, projections, routes
 from canarium.engine.gateways import Gateways
@@ -97,7 +97,7 @@ class Store:
     def children(self, resource: Resource, key: Key) -> tuple[Child[Any], ...]:
         return self._children[resource].get(key, ())
 
-    def observed(self, key: Key, rejection: Rejection | None) -> Observed:
+    def observed(self, key: Key) -> Observed:
         """The facts of one parent; what is not controlled by it counts as foreign (R24)."""
         parent = self.parents.items[key]
         uid, raw = parent.uid, parent.raw
@@ -136,7 +136,6 @@ class Store:
             unserved=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
             autoscalers=tuple(ours(kinds.AUTOSCALERS)),
             pins=tuple(c.fact for c in self.children(kinds.CONFIG_MAPS, key) if c.owner in kept),
-            rejection=rejection,
             foreign=tuple(sorted(foreign)),
             runtime=self.meant(key),
             annotations=parents.commands(raw),
