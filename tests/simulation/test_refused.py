@@ -144,7 +144,7 @@ def test_two_refused_writes_are_not_tried_in_turn_without_end(story: Story) -> N
     stable = story.part("stable")
     story.operator.faults.forbidden |= {"patch httproutes", "patch controllerrevisions"}
     namespace = story.world.model()["metadata"]["namespace"]
-    story.world.server.delete(kinds.HTTP_ROUTES, (namespace, "m"), "kubectl")
+    story.world.server.delete(kinds.HTTP_ROUTES, (namespace, "m"), actor="kubectl")
     story.operator.advance(1.0)
     story.world.command("promote", f"{stable}/1")
     before = story.operator.decisions
