@@ -291,7 +291,9 @@ class Cluster:
                 self.pinned[revision] = digest
             case p.CreateDeployment(revision, color, replicas):
                 stable = self.route.stable if self.route else None
-                others = (x for x in self.pods if stable in (None, x.revision))
+                others = (
+                    x for x in self.pods if x.revision != revision and stable in (None, x.revision)
+                )
                 assert color not in {x.color for x in others}, "a colour is shared"
                 assert revision not in self.deployments, "made twice"
                 self.deployments[revision] = Deployment(

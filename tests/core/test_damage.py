@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from canarium.api.status import Failure, Progress, RevisionStatus, Status
 from canarium.core.moments import parse
-from core.cluster import Cluster, spec
+from core.cluster import Cluster, gateway_spec, spec
 
 rule = pytest.mark.rule
 
@@ -299,6 +300,34 @@ def test_stable_deleted_by_hand_under_recreate_does_not_block_the_version_wanted
     cluster.run(60)
     assert set(cluster.serving()) == {"1"}
     assert cluster.status.phase == "Ready"
+
+
+@rule("R22", "R23")
+@pytest.mark.parametrize("make", [spec, gateway_spec])
+def test_recreate_goes_on_when_all_of_stable_was_deleted_by_hand(make: Any) -> None:
+    extra = {"rollout": {"strategy": "Recreate"}}
+    cluster = Cluster(make("1", **extra)).run(30)
+    cluster.deployments.clear()
+    cluster.pods.clear()
+    cluster.backends.clear()
+    cluster.service = cluster.route = None
+    cluster.spec = make("2", **extra)
+    cluster.run(90)
+    assert cluster.status.phase == "Ready"
+    assert cluster.status.version == "2"
+
+
+@rule("R18", "R23")
+def test_only_version_whose_traces_are_all_lost_but_its_pods_is_taken_up_again() -> None:
+    """No status, no note on the Service, and a Deployment that is not seen."""
+    cluster = live()
+    assert cluster.service is not None
+    cluster.service = replace(cluster.service, stable=None, since=None)
+    cluster.status = Status()
+    cluster.deployments.clear()
+    cluster.run(60)
+    assert cluster.status.phase == "Ready"
+    assert cluster.serving()["1"] >= 3
 
 
 @rule("R9", "R18")

@@ -70,3 +70,12 @@ def test_one_ready_candidate_takes_over_from_a_stable_that_is_down() -> None:
     moves = [a for a in decision.actions if isinstance(a, Route)]
     told = [(a.color, a.stable, a.candidate) for a in moves]
     assert told == [("", cluster.revision("1"), revision)]
+
+
+@rule("R0", "R23")
+def test_service_that_is_not_seen_may_lead_to_any_pod() -> None:
+    """It lost its labels: nobody knows what it selects."""
+    observed = Observed(pods=(*pods("blue", True), *pods("green", False)))
+    assert not safe_to_select("green", observed)
+    assert safe_to_select("blue", observed)
+    assert safe_to_select("green", Observed(pods=pods("green", False)))

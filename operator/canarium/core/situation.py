@@ -230,7 +230,8 @@ class Situation:
         if deployment:
             return deployment.color
         service = self.observed.service
-        alone = service and service.stable == self.stable and service.color in COLORS
+        known = self.stable is not None and service is not None
+        alone = known and service.stable == self.stable and service.color in COLORS
         return service.color if service and alone else None
 
     def color_for(self, revision: str | None) -> str | None:

@@ -30,7 +30,8 @@ def safe_to_select(color: str | None, observed: Observed) -> bool:
     """
     if color == "":
         return True
-    serving = observed.service.color if observed.service else None
+    # One that is not seen, as it lost its labels, may lead to any.
+    serving = observed.service.color if observed.service else ""
     if serving is None:
         return True
     ready_now = [p for p in observed.pods if p.serves and serving in ("", p.color)]

@@ -42,16 +42,10 @@ def scaling(s: Situation, draft: Draft) -> list[Action]:
     )
     if recreating:
         gone = [RemoveAutoscaler(s.stable or "", autoscaler.uid)] if autoscaler else []
-        return [*gone]
+        # Without pods: it tells which colour is stable's, and is there to come back to.
+        return [*gone, *(_brought_back(s, draft, 0) if deployment is None else ())]
     if deployment is None:
-        record = s.observed.record(s.stable)
-        if s.stable is None or record is None or not record.intact:
-            return []
-        color = s.color_for(s.stable)
-        # A colour that this very decision gives to another one is not free any more.
-        given = {a.color for a in draft.actions if isinstance(a, CreateDeployment)}
-        free = color is not None and color not in given
-        return [CreateDeployment(s.stable, color, max(1, s.count))] if color and free else []
+        return _brought_back(s, draft, max(1, s.count))
     if deployment.terminating:
         return []
     if not s.settings.autoscaled:
@@ -70,6 +64,17 @@ def scaling(s: Situation, draft: Draft) -> list[Action]:
     if autoscaler and (autoscaler.low, autoscaler.high) == (low, high):
         return wake
     return [*wake, Autoscale(s.stable or "", low, high)]
+
+
+def _brought_back(s: Situation, draft: Draft, count: int) -> list[Action]:
+    """Stable's Deployment, which is gone, from its record (R23)."""
+    record = s.observed.record(s.stable)
+    if s.stable is None or record is None or not record.intact:
+        return []
+    color = s.color_for(s.stable)
+    # A colour that this very decision gives to another one is not free any more.
+    given = {a.color for a in draft.actions if isinstance(a, CreateDeployment)}
+    return [CreateDeployment(s.stable, color, count)] if color and color not in given else []
 
 
 def orphans(s: Situation) -> list[Action]:
