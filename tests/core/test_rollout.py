@@ -349,3 +349,46 @@ def test_version_that_waits_behind_a_stable_without_pods_does_not_say_that_it_se
     cluster.run(2)
     assert set(cluster.serving()) == {"2"}
     assert "cannot go while version 1" in cluster.status.message, cluster.status.message
+
+
+@rule("R5", "R11", "R15")
+@pytest.mark.parametrize("make", [spec, gateway_spec])
+def test_version_that_comes_back_as_a_candidate_has_no_autoscaler(make: Any) -> None:
+    """Its size follows the weight: an autoscaler would take away what a weight needs."""
+    extra = {"scaling": {"minReplicas": 1, "maxReplicas": 5}}
+    cluster = Cluster(make("1", **extra)).run(20)
+    cluster.spec = make("2", **extra)
+    until_phase(cluster, "Baking")
+    first = cluster.revision("1")
+    assert first in cluster.autoscalers, "warm, it keeps its own for an undo"
+    second = cluster.revision("2")
+    cluster.deployments[second] = replace(cluster.deployments[second], replicas=4)
+    cluster.run(5).boot = 30
+    cluster.spec = make("1", **extra)
+    cluster.run(1)
+    assert cluster.status.phase == "Progressing"
+    assert first not in cluster.autoscalers
+    cluster.run(120)
+    assert cluster.status.phase == "Ready"
+    assert first in cluster.autoscalers
+
+
+@rule("R12", "R22")
+def test_strategy_that_changes_before_a_rollout_has_begun_counts() -> None:
+    recreate = {"rollout": {"strategy": "Recreate"}}
+    cluster = Cluster(spec("1", **recreate)).run(10)
+    cluster.spec = {**spec("2", **recreate), "paused": True}
+    cluster.run(5)
+    cluster.spec = spec("2")
+    for _ in range(100):
+        cluster.run(0.5)
+        assert cluster.serving(), "no downtime any more"
+    assert cluster.serving() == {"2": 3}
+
+
+def until_phase(cluster: Cluster, phase: str) -> None:
+    for _ in range(200):
+        if cluster.status.phase == phase:
+            return
+        cluster.run(0.5)
+    raise AssertionError(f"never {phase}: {cluster.status.message}")

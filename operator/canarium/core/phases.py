@@ -69,7 +69,7 @@ def plan(
         *serving.dated(s, moves),
         *notes(s, draft, moves),
         *scaling(s, draft),
-        *orphans(s),
+        *orphans(s, draft),
         *unseen(s, draft),
         *pruning(s),
     )

@@ -79,11 +79,19 @@ class Situation:
 
     @cached_property
     def strategy(self) -> str:
-        """The strategy in effect: a change waits until the rollout is over (R12). The rollout of
-        another revision, which this spec ended (R10), says nothing about this one's."""
+        """The strategy in effect: once a rollout has begun, a change waits until it is over (R12).
+        The rollout of another revision, which this spec ended (R10), says nothing about this
+        one's."""
         progress, of = self.status.progress, self.status.candidate or self.status.failure
         own = progress.strategy if progress and of and of.revision == self.target else None
-        return own or self.settings.strategy
+        return own if own and self._begun else self.settings.strategy
+
+    @property
+    def _begun(self) -> bool:
+        """Whether anything was done for the wanted revision: made, or room for it."""
+        stable = self.observed.deployment(self.stable)
+        made = self.observed.deployment(self.target) or self.observed.pods_of(self.target)
+        return bool(made) or stable is None or stable.replicas == 0
 
     @cached_property
     def quarantined(self) -> bool:
@@ -230,9 +238,9 @@ class Situation:
         if deployment:
             return deployment.color
         service = self.observed.service
-        known = self.stable is not None and service is not None
-        alone = known and service.stable == self.stable and service.color in COLORS
-        return service.color if service and alone else None
+        if service is None or self.stable is None or service.stable != self.stable:
+            return None
+        return service.color if service.color in COLORS else None
 
     def color_for(self, revision: str | None) -> str | None:
         """The colour for a Deployment of `revision` that is to be made: the one that its pods still

@@ -77,9 +77,12 @@ def _brought_back(s: Situation, draft: Draft, count: int) -> list[Action]:
     return [CreateDeployment(s.stable, color, count)] if color and color not in given else []
 
 
-def orphans(s: Situation) -> list[Action]:
-    """Autoscalers whose Deployment somebody deleted, of revisions that have no part now (R2)."""
+def orphans(s: Situation, draft: Draft) -> list[Action]:
+    """Autoscalers whose Deployment somebody deleted, of revisions that have no part now (R2), and
+    that of a candidate which was stable before: its size follows the weight (R5)."""
     keep = {s.stable, s.previous, *(d.revision for d in s.observed.deployments)}
+    if draft.candidate != s.stable and s.stable is not None:
+        keep -= {draft.candidate}
     return [
         RemoveAutoscaler(autoscaler.revision, autoscaler.uid)
         for autoscaler in s.observed.autoscalers
