@@ -317,6 +317,23 @@ def test_recreate_goes_on_when_all_of_stable_was_deleted_by_hand(make: Any) -> N
     assert cluster.status.version == "2"
 
 
+@rule("R23")
+def test_stable_comes_back_though_the_selector_was_edited_to_the_other_colour() -> None:
+    """Its Deployment was deleted while a candidate had pods, and the spec went back to it."""
+    cluster = live()
+    cluster.spec = spec("2", rollout={"steps": [{"weight": 50, "pause": "Manual"}]})
+    cluster.run(15)
+    first = cluster.revision("1")
+    del cluster.deployments[first]
+    cluster.pods = [x for x in cluster.pods if x.revision != first]
+    assert cluster.service is not None
+    cluster.service = replace(cluster.service, color="green")
+    cluster.spec = spec("1")
+    cluster.run(90)
+    assert cluster.serving() == {"1": 3}
+    assert cluster.status.phase == "Ready"
+
+
 @rule("R18", "R23")
 def test_only_version_whose_traces_are_all_lost_but_its_pods_is_taken_up_again() -> None:
     """No status, no note on the Service, and a Deployment that is not seen."""

@@ -250,7 +250,9 @@ class Situation:
         taken |= {d.color for d in self.observed.deployments if d.revision != revision}
         own = {pod.color for pod in self.observed.pods_of(revision)}
         if revision == self.stable:
-            own |= {self.stable_color} if self.stable_color and not own else set()
+            # A selector that was edited by hand may name the colour of somebody else.
+            if self.stable_color and self.stable_color not in taken and not own:
+                own.add(self.stable_color)
         elif self.stable_color:
             taken.add(self.stable_color)
         wanted = [color for color in COLORS if color in own] or COLORS
