@@ -275,6 +275,21 @@ def test_pods_that_got_ready_in_time_while_no_operator_ran_are_not_late(make: An
 
 
 @rule("R7", "R18", "R19")
+@pytest.mark.parametrize("make", [spec, gateway_spec])
+def test_more_pods_that_got_ready_in_time_while_no_operator_ran_are_not_late(make: Any) -> None:
+    cluster = Cluster(make("1")).run(60)
+    cluster.spec = make("2")
+    while cluster.status.progress is None or not cluster.status.progress.weight:
+        cluster.run(0.5)
+    cluster.boot = 30
+    while not (cluster.status.hold and cluster.status.hold.reason == "WaitingForPods"):
+        cluster.run(0.5)
+    cluster.unattended(1_300).run(200)
+    assert cluster.status.phase == "Ready"
+    assert cluster.status.version == "2"
+
+
+@rule("R7", "R18", "R19")
 def test_pod_that_got_ready_too_late_while_no_operator_ran_is_named() -> None:
     cluster = live()
     cluster.boot = 650

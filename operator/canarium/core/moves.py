@@ -128,7 +128,8 @@ def ready_by(s: Situation) -> float | None:
     since = last.ready_changed if last else None
     if due is None or since is None or since > due:
         return due
-    unserved = s.given and not s.observed.served_by(s.target)
+    # Behind a route, what is waited for then is the gateway, for which no deadline counts.
+    unserved = not s.route_kind and s.given and not s.observed.served_by(s.target)
     return max(due, since + s.settings.progress_deadline) if unserved else None
 
 

@@ -45,6 +45,8 @@ class Refusals:
         for what, (asked, at, _) in list(known.items()):
             if asked != wish or self._clock() - at >= REFUSAL_LASTS:
                 del known[what]
+        if not known:
+            self._known.pop(key, None)
         return tuple(sorted((r for _, _, r in known.values()), key=_weight))
 
     def forget(self, key: Key) -> None:
