@@ -15,3 +15,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="test",
         help="size of the simulation: bounded and derandomized, or long and at random",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from simulation import summary
+
+    config.pluginmanager.register(summary)

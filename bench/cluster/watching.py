@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -25,17 +26,16 @@ class Watching:
         self._missing: set[Key] = set()
         self._seen: dict[Key, float] = {}
         self._all = asyncio.Event()
+        self._following: asyncio.Task[None]
 
     @classmethod
     @asynccontextmanager
     async def of(cls, client: Client, path: str) -> AsyncIterator[Watching]:
         """Follows the collection at `path` meanwhile."""
         watching = cls()
-        listed = await client.get(path)
-        for body in listed["items"]:
-            watching._take(body)
-        version = listed["metadata"]["resourceVersion"]
+        version = await watching._list(client, path)
         task = asyncio.create_task(watching._follow(client, path, version))
+        watching._following = task
         try:
             yield watching
         finally:
@@ -52,22 +52,39 @@ class Watching:
                 self._check(key, self.objects[key])
 
     async def all_seen(self, patience: float) -> dict[Key, float]:
-        """POSIX seconds by key, once all were seen. Raises Stalled after `patience` seconds."""
-        try:
-            await asyncio.wait_for(self._all.wait(), patience)
-        except TimeoutError:
+        """POSIX seconds by key, once all were seen. Raises Stalled after `patience` seconds, and
+        what ended the watch, if anything did."""
+        seen = asyncio.create_task(self._all.wait())
+        either = {seen, self._following}
+        await asyncio.wait(either, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if self._following.done():
+            self._following.result()
+        if not seen.done():
+            seen.cancel()
             key = next(iter(self._missing))
             status = self.objects.get(key, {}).get("status")
             text = f"{len(self._missing)} not seen in {patience:.0f} s, such as {key}: {status}"
-            raise Stalled(text) from None
+            raise Stalled(text)
         return dict(self._seen)
 
     async def _follow(self, client: Client, path: str, version: str) -> None:
-        async for event in client.watch(path, version):
-            if event["type"] == "ERROR":
-                raise Stalled(str(event["object"]))
-            if event["type"] != "DELETED":
-                self._take(event["object"])
+        """An API server ends the watch of a reader who is late: then the list tells, later."""
+        while True:
+            async for event in client.watch(path, version):
+                if event["type"] == "ERROR":
+                    break
+                if event["type"] != "DELETED":
+                    self._take(event["object"])
+            print("bench: the driver's watch ended, it lists again", file=sys.stderr, flush=True)
+            version = await self._list(client, path)
+
+    async def _list(self, client: Client, path: str) -> str:
+        """Takes in the whole collection; the list's resourceVersion."""
+        listed = await client.get(path)
+        for body in listed["items"]:
+            self._take(body)
+        version: str = listed["metadata"]["resourceVersion"]
+        return version
 
     def _take(self, body: Body) -> None:
         meta = body["metadata"]

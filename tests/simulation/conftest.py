@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from simulation.adversary import Adversary
 from simulation.story import Story
+from simulation.summary import SEEDS
 
 
 @pytest.fixture
@@ -63,38 +62,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             seed = config.getoption("--hypothesis-seed") or str(secrets.randbits(32))
             case.runTest._hypothesis_internal_use_seed = int(seed)
             config.stash.setdefault(SEEDS, {})[parent.name] = seed
-
-
-SEEDS = pytest.StashKey[dict[str, str]]()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of pytest-xdist hands its counts over to the process that prints."""
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["explored"] = dict(Adversary.explored)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    Adversary.explored.update(getattr(node, "workeroutput", {}).get("explored", {}))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    explored = Adversary.explored
-    if not explored:
-        return
-    seconds = sum(
-        report.duration
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if isinstance(report, pytest.TestReport) and "tests/simulation/" in report.nodeid
-    )
-    terminalreporter.section("simulation")
-    for form in ("decisions", "engine"):
-        words = ("runs", "states", "decisions", "writes", "virtual seconds")
-        told = ", ".join(f"{explored[f'{form} {word}']:,} {word}" for word in words)
-        terminalreporter.line(f"{form}: {told}")
-    terminalreporter.line(f"{seconds:.1f} s in all")
-    for case, seed in terminalreporter.config.stash.get(SEEDS, {}).items():
-        terminalreporter.line(f"{case}: --hypothesis-seed={seed}")

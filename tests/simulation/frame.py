@@ -6,7 +6,6 @@ where its spec leads, and then rest.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from simulation import routing, specs
 from simulation.clock import VirtualLoop
 from simulation.gateways import TAKES
 from simulation.operators import Operator
+from simulation.summary import EXPLORED
 from simulation.witness import Witness
 from simulation.world import World
 
@@ -33,8 +33,6 @@ RESTS_FOR = 300.0
 class Frame(RuleBasedStateMachine):
     """What both forms of the operator share, but for what may happen."""
 
-    #: Over all runs: states looked at, decisions, writes.
-    explored: ClassVar[Counter[str]] = Counter()
     form: ClassVar[str]
 
     def __init__(self) -> None:
@@ -51,7 +49,7 @@ class Frame(RuleBasedStateMachine):
 
     def let(self, seconds: float) -> None:
         self.operator.advance(seconds)
-        self.explored[f"{self.form} states"] += 1
+        EXPLORED[f"{self.form} states"] += 1
 
     # --- what always holds ------------------------------------------------------------------
 
@@ -89,10 +87,10 @@ class Frame(RuleBasedStateMachine):
                 self.no_rule_is_broken()
                 self.arrived()
                 self.rests()
-                self.explored[f"{self.form} runs"] += 1
-                self.explored[f"{self.form} decisions"] += self.operator.decisions
-                self.explored[f"{self.form} writes"] += self.witness.writes
-                self.explored[f"{self.form} virtual seconds"] += int(self.loop.time())
+                EXPLORED[f"{self.form} runs"] += 1
+                EXPLORED[f"{self.form} decisions"] += self.operator.decisions
+                EXPLORED[f"{self.form} writes"] += self.witness.writes
+                EXPLORED[f"{self.form} virtual seconds"] += int(self.loop.time())
         finally:
             self.close()
 

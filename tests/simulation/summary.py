@@ -1,0 +1,46 @@
+"""What a session's simulations explored, printed at its end, also where workers of pytest-xdist did
+it: a plugin of its own, since the process that prints collects no tests and so reads no conftest
+beside them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+#: States looked at, decisions, writes and more, by form of the operator, over all runs.
+EXPLORED: Counter[str] = Counter()
+#: By class of test, what repeats a random run.
+SEEDS = pytest.StashKey[dict[str, str]]()
+_WORDS = ("runs", "states", "decisions", "writes", "virtual seconds")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker hands its counts over to the process that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["explored"] = dict(EXPLORED)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    EXPLORED.update(getattr(node, "workeroutput", {}).get("explored", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not EXPLORED:
+        return
+    seconds = sum(
+        report.duration
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and "tests/simulation/" in report.nodeid
+    )
+    terminalreporter.section("simulation")
+    for form in ("decisions", "engine"):
+        told = ", ".join(f"{EXPLORED[f'{form} {word}']:,} {word}" for word in _WORDS)
+        terminalreporter.line(f"{form}: {told}")
+    terminalreporter.line(f"{seconds:.1f} s in all")
+    for case, seed in terminalreporter.config.stash.get(SEEDS, {}).items():
+        terminalreporter.line(f"{case}: --hypothesis-seed={seed}")
