@@ -18,6 +18,7 @@ from canarium.engine.refused import Refusals, Refused
 from canarium.engine.statuses import Statuses
 from canarium.engine.store import Key, Store
 from canarium.engine.telling import Telling, takes_off
+from canarium.engine.tidying import Tidying
 from canarium.kube.api import Api
 from canarium.kube.timing import Timing
 from canarium.render.fetching import Kit
@@ -46,6 +47,7 @@ class Reconciler:
         self._executor = Executor(api, store, kit)
         statuses = Statuses(api, store, queue, self._timing, observer or Unobserved())
         self._telling = Telling(statuses, queue, self._timing)
+        self._tidying = Tidying(queue, self._timing)
         self._refusals = Refusals(self._timing.clock)
 
     async def reconcile(self, key: Key) -> None:
@@ -65,6 +67,8 @@ class Reconciler:
             return
         try:
             for action in decision.actions:
+                if self._tidying.put_off(key, decision, action):
+                    continue
                 await self._executor.carry_out(raw, action)
                 if takes_off(action) and self._queue.waits(Urgency.FAULT):
                     # Another model's traffic comes before the rest of this decision (R8).
@@ -90,6 +94,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         """The model is gone, or going."""
         self._refusals.forget(key)
+        self._tidying.forget(key)
         self._telling.forget(key)
         self._executor.forget(key)
         if self._signals:

@@ -1,0 +1,65 @@
+"""Pods of no more use go after what others wait for, and not for ever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canarium.api.status import Status
+from canarium.core.plan import Action, DeleteDeployment, Plan, Scale
+from canarium.engine.queue import Urgency, WorkQueue
+from canarium.engine.store import Key
+from canarium.engine.tidying import Tidying
+from canarium.kube.timing import Timing
+
+KEY: Key = ("risk", "fraud")
+OTHER: Key = ("risk", "churn")
+GOES = DeleteDeployment("old", "uid")
+
+
+class World:
+    """A queue in which `KEY` is worked on, and its clock."""
+
+    def __init__(self, *, crowded: bool = True) -> None:
+        self.now = 0.0
+        timing = Timing(clock=lambda: self.now)
+        self.queue: WorkQueue[Key] = WorkQueue(timing)
+        self.queue.add(KEY)
+        assert self.queue.take() == KEY
+        if crowded:
+            self.queue.add(OTHER, Urgency.CHANGE)
+        self.tidying = Tidying(self.queue, timing)
+
+    def put_off(self, action: Action = GOES, phase: str = "Ready") -> bool:
+        return self.tidying.put_off(KEY, Plan(phase, Status()), action)
+
+
+def test_in_a_crowd_a_deletion_is_left_to_a_decision_that_comes_by_itself() -> None:
+    world = World()
+    assert world.put_off()
+    world.queue.done(KEY)
+    assert [world.queue.take(), world.queue.take()] == [OTHER, KEY]
+
+
+def test_it_waits_for_half_a_minute_at_most() -> None:
+    world = World()
+    assert world.put_off()
+    world.now = 30.0
+    assert world.put_off()
+    world.now = 30.1
+    assert not world.put_off()
+
+
+@pytest.mark.parametrize(
+    ("crowded", "asked"),
+    [
+        (False, {}),
+        (True, {"action": Scale("new", 3)}),
+        # What makes room for the version that is wanted is no rest of another one.
+        (True, {"phase": "Progressing"}),
+        (True, {"phase": "RollingBack"}),
+    ],
+)
+def test_all_else_is_done_at_once(crowded: bool, asked: dict[str, Any]) -> None:
+    assert not World(crowded=crowded).put_off(**asked)
