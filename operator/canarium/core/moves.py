@@ -6,9 +6,10 @@ from typing import Any
 
 from canarium.api.defaults import Step
 from canarium.api.status import CommandEcho, Failure, Hold, Outcome, Progress
+from canarium.core.deadline import last_ready, ready_by, waited_until
 from canarium.core.health import FETCHER, Cause, changed, fetching, judge, unfetched, unstarted
 from canarium.core.moments import length, parse, stamp
-from canarium.core.observed import Pod, Rejection, newest
+from canarium.core.observed import Rejection, newest
 from canarium.core.plan import Action, DeleteDeployment, RemoveAutoscaler, StoreRevision
 from canarium.core.situation import Situation
 
@@ -85,7 +86,7 @@ def _late(s: Situation) -> Cause:
     if deployment and deployment.failure and not pods:
         text = f"its pods could not be made for {limit}: {deployment.failure}"
         return Cause("PodsRefused", text, observed=seen, threshold=limit, samples=0)
-    last = _last_ready(s)
+    last = last_ready(s)
     gone = newest(p for p in s.observed.ended if p.revision == s.target and last is None)
     why = deployment.failure if deployment else None
     if gone and not why:
@@ -120,36 +121,6 @@ def _late(s: Situation) -> Cause:
     )
 
 
-def ready_by(s: Situation) -> float | None:
-    """When the candidate's pods have to be ready, and those that are have to be among the
-    endpoints; None when none are waited for. What happened in time counts as such, also where
-    nobody looked until later (R18)."""
-    due, last = waited_until(s), _last_ready(s)
-    since = last.ready_changed if last else None
-    if due is None or since is None or since > due:
-        return due
-    # Behind a route, what is waited for then is the gateway, for which no deadline counts.
-    unserved = not s.route_kind and s.given and not s.observed.served_by(s.target)
-    return max(due, since + s.settings.progress_deadline) if unserved else None
-
-
-def waited_until(s: Situation) -> float | None:
-    """When the time is over that the candidate's pods have to get ready in; None when none are
-    waited for."""
-    if s.progress.waiting_since is None:
-        return None
-    began = min(s.now, parse(s.progress.waiting_since))
-    return began - s.progress.waited + s.settings.progress_deadline
-
-
-def _last_ready(s: Situation) -> Pod | None:
-    """The pod that was the last to get ready, once the candidate has all that it asked for."""
-    ready = [p for p in s.observed.pods_of(s.target) if p.serves]
-    if not 0 < replicas_of(s, s.target) <= len(ready):
-        return None
-    return max(ready, key=lambda p: p.ready_changed or 0.0)
-
-
 def next_step(s: Situation) -> Step | None:
     """The step to reach or hold; None when only promotion is left (R11, R12)."""
     if s.strategy != "Canary" or s.progress.full or s.ordered("promote-full"):
@@ -179,7 +150,7 @@ def waiting(s: Situation, count: int) -> Progress:
     """Progress with the waiting clock running, until `count` pods are ready. It stood still since
     those that were asked for before are ready, where these are more."""
     progress = begun(s)
-    if progress.waiting_since and replicas_of(s, s.target) < count and _last_ready(s):
+    if progress.waiting_since and replicas_of(s, s.target) < count and last_ready(s):
         progress = arrived(s, progress.step, progress.weight)
     if progress.waiting_since:
         return progress
@@ -189,7 +160,7 @@ def waiting(s: Situation, count: int) -> Progress:
 def arrived(s: Situation, index: int, weight: int) -> Progress:
     """Progress with the waiting clock stopped, at the time when the last pod got ready where that
     was seen late."""
-    p, last = s.progress, _last_ready(s)
+    p, last = s.progress, last_ready(s)
     ended = min(s.now, (last.ready_changed if last else None) or s.now)
     waited = p.waited + (max(0.0, ended - parse(p.waiting_since)) if p.waiting_since else 0.0)
     since = p.step_since if p.weight == weight and p.step == index else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canarium.core import gate
+from canarium.core.deadline import waited_until
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
 from canarium.core.leaving import older
@@ -22,7 +23,6 @@ from canarium.core.moves import (
     stored,
     unasked,
     unmovable,
-    waited_until,
     waiting,
     where,
     word,

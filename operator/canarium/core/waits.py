@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from canarium.api.defaults import Step
 from canarium.core import gate
+from canarium.core.deadline import waited_until
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
 from canarium.core.moments import spoken
-from canarium.core.moves import arrived, hold, lacking, unasked, waited_until, waiting, where, word
+from canarium.core.moves import arrived, hold, lacking, unasked, waiting, where, word
 from canarium.core.plan import Action, Route, Weigh
 from canarium.core.router import Fault
 from canarium.core.situation import Situation
