@@ -9,6 +9,7 @@ import pytest
 
 from canarium.api.status import Failure, Progress, RevisionStatus, Status
 from canarium.core.moments import parse
+from canarium.core.observed import Rejection
 from core.cluster import Cluster, gateway_spec, spec
 
 rule = pytest.mark.rule
@@ -300,6 +301,16 @@ def test_stable_deleted_by_hand_under_recreate_does_not_block_the_version_wanted
     cluster.run(60)
     assert set(cluster.serving()) == {"1"}
     assert cluster.status.phase == "Ready"
+
+
+@rule("R21", "R23")
+def test_version_that_serves_is_not_invalid_while_its_deployment_may_not_be_made_again() -> None:
+    cluster = live()
+    cluster.deployments.clear()
+    cluster.rejection = Rejection(f"Deployment m-{cluster.revision('1')}", "a policy forbids it")
+    decision = cluster.reconcile()
+    assert decision.phase == "Ready"
+    assert "a policy forbids it" in decision.status.message
 
 
 @rule("R22", "R23")
