@@ -78,12 +78,18 @@ class Operator:
     def must_run(self) -> None:
         """AssertionError with its exit and the end of its log, when it ended by itself."""
         if self.exit_code is not None:
-            told = self.log.read_text(errors="replace")[-3000:]
-            raise AssertionError(f"the operator ended with {self.exit_code}; {self.log}:\n{told}")
+            raise AssertionError(
+                f"the operator ended with {self.exit_code}; {self.log}: {self.end()}"
+            )
 
     def said(self, words: str) -> bool:
         """Whether its log has `words` since it was started last."""
         return words in self.log.read_text()[self.log_from :]
+
+    def end(self) -> str:
+        """The last of what it said since it was started last."""
+        told = self.log.read_text(errors="replace")[self.log_from :] if self.log.exists() else ""
+        return told[-3000:]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self._process:
@@ -165,7 +171,9 @@ class Cluster:
             await asyncio.sleep(0.05)
         pods = json.dumps(await self._pods(), indent=1)
         told = json.dumps(status, indent=1)
-        raise AssertionError(f"not seen in {seconds} s: {told}\npods: {pods}")
+        raise AssertionError(
+            f"not seen in {seconds} s: {told}\npods: {pods}\nthe operator: {self.operator.end()}"
+        )
 
     async def _pods(self) -> dict[str, str]:
         """What the API server says of the pods: else a fault of the operator's looks like one of

@@ -78,6 +78,15 @@ class Engine:
         """A fact from outside is new; one that fails a version goes before all else."""
         self.queue.add(key, Urgency.FAULT if urgent else Urgency.CHANGE)
 
+    def follows(self, namespace: str) -> bool:
+        """Whether models in `namespace` are ours to know.
+
+        Those that it was made for are from the first moment on: what tells of models may be
+        quicker than the start of the watches, and tells of each only once.
+        """
+        given = None in self._namespaces or namespace in self._namespaces
+        return given or self.following.follows(namespace)
+
     def follow(self, namespace: Namespace) -> None:
         """Follows `namespace` from now on; its models are decided on once all is listed."""
         self.following.start(namespace)
