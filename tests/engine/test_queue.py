@@ -33,16 +33,19 @@ async def test_a_key_added_twice_is_handed_out_once(queue: WorkQueue[str]) -> No
     assert drain(queue) == ["a"]
 
 
-async def test_faults_go_before_changes_before_resyncs(queue: WorkQueue[str]) -> None:
-    for key, urgency in [("r", Urgency.RESYNC), ("c", Urgency.CHANGE), ("f", Urgency.FAULT)]:
-        queue.add(key, urgency)
-    assert drain(queue) == ["f", "c", "r"]
-
-
-async def test_what_is_not_urgent_waits_for_half_a_minute_at_most(
-    queue: WorkQueue[str], clock: Clock
+async def test_faults_go_before_changes_before_resyncs_before_the_rest(
+    queue: WorkQueue[str],
 ) -> None:
-    queue.add("r", Urgency.RESYNC)
+    for key, urgency in zip("ircf", reversed(Urgency), strict=True):
+        queue.add(key, urgency)
+    assert drain(queue) == ["f", "c", "r", "i"]
+
+
+@pytest.mark.parametrize("urgency", [Urgency.RESYNC, Urgency.IDLE])
+async def test_what_is_not_urgent_waits_for_half_a_minute_at_most(
+    queue: WorkQueue[str], clock: Clock, urgency: Urgency
+) -> None:
+    queue.add("r", urgency)
     clock.now += 29
     queue.add("c")
     assert queue.take() == "c"

@@ -56,5 +56,5 @@ async def test_every_new_entry_of_the_history_is_counted(
     api: Any = Taking()
     statuses = Statuses(api, Store(queue.add), queue, Timing(), counting)
     raw = model({"history": before})
-    assert await statuses.write(KEY, raw, {"history": after, "phase": "Ready"}, ())
+    assert await statuses.write(KEY, raw, {"history": after, "phase": "Ready"})
     assert sorted(counting.ends) == sorted(counted)

@@ -21,22 +21,25 @@ GOES = DeleteDeployment("old", "uid")
 class World:
     """A queue in which `KEY` is worked on, and its clock."""
 
-    def __init__(self, *, crowded: bool = True) -> None:
+    def __init__(self, crowded: Urgency | None = Urgency.RESYNC) -> None:
         self.now = 0.0
         timing = Timing(clock=lambda: self.now)
         self.queue: WorkQueue[Key] = WorkQueue(timing)
         self.queue.add(KEY)
         assert self.queue.take() == KEY
-        if crowded:
-            self.queue.add(OTHER, Urgency.CHANGE)
+        if crowded is not None:
+            self.queue.add(OTHER, crowded)
         self.tidying = Tidying(self.queue, timing)
 
     def put_off(self, action: Action = GOES, phase: str = "Ready") -> bool:
         return self.tidying.put_off(KEY, Plan(phase, Status()), action)
 
 
-def test_in_a_crowd_a_deletion_is_left_to_a_decision_that_comes_by_itself() -> None:
-    world = World()
+@pytest.mark.parametrize("crowded", [Urgency.FAULT, Urgency.CHANGE, Urgency.RESYNC])
+def test_in_a_crowd_a_deletion_is_left_to_a_decision_that_comes_by_itself(
+    crowded: Urgency,
+) -> None:
+    world = World(crowded)
     assert world.put_off()
     world.queue.done(KEY)
     assert [world.queue.take(), world.queue.take()] == [OTHER, KEY]
@@ -54,12 +57,14 @@ def test_it_waits_for_half_a_minute_at_most() -> None:
 @pytest.mark.parametrize(
     ("crowded", "asked"),
     [
-        (False, {}),
-        (True, {"action": Scale("new", 3)}),
+        (None, {}),
+        # Others that wait to be tidied up are no crowd: each would wait for the other.
+        (Urgency.IDLE, {}),
+        (Urgency.CHANGE, {"action": Scale("new", 3)}),
         # What makes room for the version that is wanted is no rest of another one.
-        (True, {"phase": "Progressing"}),
-        (True, {"phase": "RollingBack"}),
+        (Urgency.CHANGE, {"phase": "Progressing"}),
+        (Urgency.CHANGE, {"phase": "RollingBack"}),
     ],
 )
-def test_all_else_is_done_at_once(crowded: bool, asked: dict[str, Any]) -> None:
-    assert not World(crowded=crowded).put_off(**asked)
+def test_all_else_is_done_at_once(crowded: Urgency | None, asked: dict[str, Any]) -> None:
+    assert not World(crowded).put_off(**asked)

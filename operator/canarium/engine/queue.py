@@ -26,6 +26,8 @@ class Urgency(IntEnum):
     FAULT = 0
     CHANGE = 1
     RESYNC = 2
+    #: What nobody waits for.
+    IDLE = 3
 
 
 class WorkQueue(Generic[K]):
@@ -66,7 +68,7 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K, urgency: Urgency = Urgency.CHANGE) -> None:
         if key in self._working:
-            self._again[key] = min(urgency, self._again.get(key, Urgency.RESYNC))
+            self._again[key] = min(urgency, self._again.get(key, urgency))
             return
         if key in self._waiting and self._waiting[key] <= urgency:
             return
@@ -79,7 +81,7 @@ class WorkQueue(Generic[K]):
         self._since.setdefault(key, self._clock())
         self._serial += 1
         heapq.heappush(self._ready, (int(urgency), self._serial, key))
-        if urgency is Urgency.RESYNC:
+        if urgency >= Urgency.RESYNC:
             self._patient.append(key)
         self._wake(urgency)
 
@@ -107,7 +109,7 @@ class WorkQueue(Generic[K]):
         """The key succeeded: its next failure begins with a short wait."""
         self._fails.pop(key, None)
 
-    def take(self, most: Urgency = Urgency.RESYNC) -> K | None:
+    def take(self, most: Urgency = Urgency.IDLE) -> K | None:
         """The next key that is due and no less urgent than `most`, or None. `done` follows."""
         now = self._clock()
         while self._later and self._later[0][0] <= now:
@@ -116,8 +118,8 @@ class WorkQueue(Generic[K]):
             if planned and planned[0] == due:
                 del self._due[key]
                 self.add(key, planned[1])
-        if most is Urgency.RESYNC and (patient := self._overdue(now)) is not None:
-            return self._hand_out(patient, Urgency.RESYNC, now)
+        if most >= Urgency.RESYNC and (patient := self._overdue(now)) is not None:
+            return self._hand_out(patient, self._waiting[patient], now)
         while self._ready and self._ready[0][0] <= most:
             urgency, _, key = heapq.heappop(self._ready)
             if self._waiting.get(key) == urgency:
@@ -126,7 +128,7 @@ class WorkQueue(Generic[K]):
 
     def _overdue(self, now: float) -> K | None:
         """A key that is not urgent and has waited for long enough, unless a fault waits."""
-        while self._patient and self._waiting.get(self._patient[0]) is not Urgency.RESYNC:
+        while self._patient and self._waiting.get(self._patient[0], Urgency.FAULT) < Urgency.RESYNC:
             self._patient.popleft()
         if not self._patient or self._counts[Urgency.FAULT]:
             return None
@@ -157,7 +159,7 @@ class WorkQueue(Generic[K]):
             since.append(self._waiting_since)
         return max(0.0, now - max(min(since), self._taken_at)) if since else 0.0
 
-    async def get(self, most: Urgency = Urgency.RESYNC) -> K:
+    async def get(self, most: Urgency = Urgency.IDLE) -> K:
         """Waits for the next key that is at least as urgent as `most`."""
         while True:
             key = self.take(most)

@@ -89,7 +89,8 @@ class Reconciler:
             tests = tuple(rollout.smoke_tests or ()) if rollout else ()
             self._signals.want(key, decision.asked, tests)
         if decision.requeue_after is not None:
-            self._queue.add_after(key, max(decision.requeue_after, _SOONEST))
+            # A time that has come is a change of facts like any other.
+            self._queue.add_after(key, max(decision.requeue_after, _SOONEST), Urgency.CHANGE)
 
     def _forget(self, key: Key) -> None:
         """The model is gone, or going."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from itertools import takewhile
 from typing import Any
 
@@ -31,19 +30,8 @@ class Statuses:
         self._api, self._store, self._queue = api, store, queue
         self._timing, self._observer = timing, observer
 
-    async def write(
-        self, key: Key, raw: dict[str, Any], status: dict[str, Any], events: Iterable[Event]
-    ) -> bool:
-        """Writes the status of `raw` if it is new, then Events. False: the parent has changed or
-        gone, nothing was written, and the key comes again. Raises ApiError.
-        """
-        if status != (raw.get("status") or {}) and not await self._replace(key, raw, status):
-            return False
-        for event in events:
-            await self._announce(key, raw, event)
-        return True
-
-    async def _announce(self, key: Key, raw: dict[str, Any], event: Event) -> None:
+    async def post(self, key: Key, raw: dict[str, Any], event: Event) -> None:
+        """Posts one Event of `raw`; that it cannot be posted is only logged."""
         log.info("%s/%s: %s: %s", *key, event.reason, event.message)
         at = stamp(self._timing.now())
         body = workload.event(raw, event.kind, event.reason, event.message, at)
@@ -52,7 +40,12 @@ class Statuses:
         except ApiError as error:
             log.warning("%s/%s: no Event: %s", *key, error)
 
-    async def _replace(self, key: Key, raw: dict[str, Any], status: dict[str, Any]) -> bool:
+    async def write(self, key: Key, raw: dict[str, Any], status: dict[str, Any]) -> bool:
+        """Writes the status of `raw` if it is new. False: the parent has changed or gone, nothing
+        was written, and the key comes again. Raises ApiError.
+        """
+        if status == (raw.get("status") or {}):
+            return True
         meta = raw["metadata"]
         body = {
             "apiVersion": raw["apiVersion"],

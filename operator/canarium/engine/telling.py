@@ -7,6 +7,7 @@ from typing import Any
 
 from canarium.core import unreadable
 from canarium.core.plan import Action, Event, Plan, Route, Weigh
+from canarium.engine.announcing import Announcing
 from canarium.engine.packing import Packing
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.statuses import Statuses
@@ -18,8 +19,9 @@ from canarium.kube.timing import Timing
 _COUNTS_AFTER = 30.0
 #: A pod that is stuck is told of sooner.
 _STUCK_AFTER = 5.0
-#: So far may the status be behind what is in effect while more urgent keys wait.
-_TOLD_WITHIN = 30.0
+#: After so long a status is put off no more. With the queue's own patience it is behind what is
+#: in effect by a minute and a quarter at most, while more urgent keys wait.
+_PUT_OFF_FOR = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Telling:
 
     def __init__(self, statuses: Statuses, queue: WorkQueue[Key], timing: Timing) -> None:
         self._statuses, self._queue, self._timing = statuses, queue, timing
+        self._announcing = Announcing(statuses, queue, timing)
         #: Since when nothing but counts of pods differs from the status.
         self._behind: dict[Key, float] = {}
         self._untold: dict[Key, _Untold] = {}
@@ -46,6 +49,7 @@ class Telling:
         """The model is gone, or going."""
         self._behind.pop(key, None)
         self._untold.pop(key, None)
+        self._announcing.forget(key)
 
     def in_effect(self, key: Key, told: dict[str, Any]) -> dict[str, Any]:
         """The parent with the status as it would be if all were told. What is not is lost in a
@@ -60,9 +64,10 @@ class Telling:
         """Says that this operator does not understand the model; what was untold is void."""
         self._untold.pop(key, None)
         status = unreadable.told(told, text, self._timing.now())
-        if status != told.get("status"):
-            event = Event("Warning", unreadable.REASON, text)
-            await self._statuses.write(key, told, status, [event])
+        new = status != told.get("status")
+        if await self._statuses.write(key, told, status):
+            events = [Event("Warning", unreadable.REASON, text)] if new else []
+            await self._announcing.announce(key, told, events)
 
     async def tell(
         self, key: Key, told: dict[str, Any], raw: dict[str, Any], decision: Plan
@@ -72,12 +77,13 @@ class Telling:
         status = self._worth_telling(key, raw, decision, now)
         untold = self._untold.get(key)
         events = (*untold.events, *decision.events) if untold else decision.events
-        if status == (told.get("status") or {}) and not events:
+        stored = told.get("status") or {}
+        if status == stored and not events:
             self._untold.pop(key, None)
+            await self._announcing.announce(key, told)
             return
-        before = (told.get("status") or {}).get("commands") or []
         # Part of what a command did may be in the status alone (R16): that waits for nobody.
-        answered = (status.get("commands") or []) != before
+        answered = (status.get("commands") or []) != (stored.get("commands") or [])
         later = None if answered else self._later(key, decision)
         if later is not None:
             since = untold.since if untold else now
@@ -85,10 +91,13 @@ class Telling:
             self._untold[key] = _Untold(told["metadata"]["uid"], since, content, events)
             self._queue.add(key, later)
             return
-        written = await self._statuses.write(key, told, status, events)
-        if written and status != (told.get("status") or {}):
-            self._behind.pop(key, None)
+        written = await self._statuses.write(key, told, status)
         self._untold.pop(key, None)
+        if not written:
+            return
+        if status != stored:
+            self._behind.pop(key, None)
+        await self._announcing.announce(key, told, events)
 
     def _worth_telling(
         self, key: Key, raw: dict[str, Any], decision: Plan, now: float
@@ -113,12 +122,12 @@ class Telling:
         when many fail at once, each loses its traffic before that (R8).
         """
         untold = self._untold.get(key)
-        if untold and self._timing.clock() - untold.since > _TOLD_WITHIN:
+        if untold and self._timing.clock() - untold.since > _PUT_OFF_FOR:
             return None
         if any(takes_off(action) for action in decision.actions):
             return Urgency.CHANGE if self._queue.waits(Urgency.FAULT) else None
-        crowded = self._queue.urgency(key) is Urgency.CHANGE and self._queue.waits(Urgency.CHANGE)
-        return Urgency.RESYNC if crowded else None
+        urgent = self._queue.urgency(key) is Urgency.FAULT
+        return Urgency.RESYNC if not urgent and self._queue.waits(Urgency.CHANGE) else None
 
 
 def takes_off(action: Action) -> bool:

@@ -7,7 +7,7 @@ from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.store import Key
 from canarium.kube.timing import Timing
 
-#: So long may pods stay that are of no use, while more urgent keys wait.
+#: So long may pods stay that are of no use, while keys wait for anything else.
 _WITHIN = 30.0
 
 
@@ -26,10 +26,10 @@ class Tidying:
             return False
         since = self._since.setdefault(key, self._timing.clock())
         overdue = self._timing.clock() - since > _WITHIN
-        if overdue or not self._queue.waits(Urgency.CHANGE):
+        if overdue or not self._queue.waits(Urgency.RESYNC):
             self._since.pop(key)
             return False
-        self._queue.add(key, Urgency.RESYNC)
+        self._queue.add(key, Urgency.IDLE)
         return True
 
     def forget(self, key: Key) -> None:

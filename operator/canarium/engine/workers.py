@@ -45,7 +45,7 @@ class Workers:
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(self._count + _EXPRESS):
-                    only = Urgency.FAULT if number >= self._count else Urgency.RESYNC
+                    only = Urgency.FAULT if number >= self._count else Urgency.IDLE
                     group.create_task(self._work(number, only), name=f"worker {number}")
         finally:
             self.running = False
