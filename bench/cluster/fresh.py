@@ -31,6 +31,8 @@ EXTRA = {
         "--audit-log-maxsize=100000",
     ),
 }
+#: What nodes and leaders write for ever.
+_HEARTBEATS = frozenset({"leases", "nodes", "nodes/status"})
 NAMESPACES = tuple(f"team-{number}" for number in range(10))
 
 
@@ -52,19 +54,24 @@ class Cluster:
         return {name: process.pid for name, process in found.items() if process}
 
     async def quiet(
-        self, agents: frozenset[str], seconds: float = 3.0, patience: float = 60.0
+        self, agents: frozenset[str] | None = None, seconds: float = 3.0, patience: float = 60.0
     ) -> None:
-        """Waits until `agents` have written nothing for `seconds`. Raises TimeoutError."""
+        """Waits until `agents`, by default all there are, have written nothing for `seconds`.
+
+        Heartbeats do not count. Raises TimeoutError.
+        """
         log = AuditLog(self.sandbox.audit_log)
         loop = asyncio.get_running_loop()
-        until = loop.time() + patience
+        until, busy = loop.time() + patience, set[str]()
         while loop.time() < until:
             log.mark()
             await asyncio.sleep(seconds)
             calls = await asyncio.to_thread(log.calls)
-            if not any(c.agent in agents and c.writes and c.resource != "leases" for c in calls):
+            told = {c.agent for c in calls if c.writes and c.resource not in _HEARTBEATS}
+            busy = told if agents is None else told & agents
+            if not busy:
                 return
-        raise TimeoutError(f"{', '.join(sorted(agents))} still write after {patience:.0f} s")
+        raise TimeoutError(f"{', '.join(sorted(busy))} still write after {patience:.0f} s")
 
 
 @asynccontextmanager

@@ -10,8 +10,9 @@ from bench.measure import Measured, measuring
 
 
 async def idle(cluster: Cluster, contender: Contender, n: int, seconds: float) -> Measured:
-    """`seconds` of a steady state; nobody reads the operator's metrics meanwhile."""
-    await cluster.quiet(contender.agents, patience=60 + n / 50)
+    """`seconds` of a steady state, once the cluster too has nothing left to do; nobody reads the
+    operator's metrics meanwhile."""
+    await cluster.quiet(patience=60 + n / 50)
     await contender.gauges()  # The largest lag counts from here.
     async with measuring(cluster, contender, "idle", n, sampled=False) as meter:
         await asyncio.sleep(seconds)
