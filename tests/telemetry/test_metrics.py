@@ -132,3 +132,13 @@ def test_queue_tells_how_long_its_oldest_key_has_been_due() -> None:
     assert queue.take() == "b"
     assert queue.take() == "a"
     assert queue.oldest() == 0
+
+
+def test_what_nobody_waits_for_makes_no_queue_look_slow() -> None:
+    now = [100.0]
+    queue: WorkQueue[str] = WorkQueue(Timing(clock=lambda: now[0]))
+    queue.add("a", Urgency.IDLE)
+    now[0] += 20
+    queue.add("b", Urgency.RESYNC)
+    now[0] += 2
+    assert queue.oldest() == 2

@@ -148,8 +148,9 @@ class WorkQueue(Generic[K]):
         return max(0.0, self._later[0][0] - self._clock()) if self._later else None
 
     def oldest(self) -> float:
-        """For how many seconds the key that waits longest has been due."""
-        return max(0.0, self._clock() - min(self._since.values())) if self._since else 0.0
+        """For how many seconds the key that waits longest has been due, the idle ones left out."""
+        due = (at for key, at in self._since.items() if self._waiting[key] < Urgency.IDLE)
+        return max(0.0, self._clock() - min(due, default=self._clock()))
 
     def untaken(self) -> float:
         """For how many seconds a key that is due has been waiting while none was taken."""
