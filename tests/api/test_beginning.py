@@ -35,6 +35,7 @@ async def test_model_that_is_told_of_before_the_engine_begins_is_decided_on(
     namespace = f"beginning-{where}"
     plane.kubectl("create", "namespace", namespace)
     copy = tmp_path / "kubeconfig"
+    # With no flags at all it would wait for the lease of the others' operator.
     flags = ["--namespace", namespace] if where == "one-namespace" else ["--log-level", "INFO"]
     async with (
         Client.connect(str(plane.kubeconfig)) as client,

@@ -20,7 +20,7 @@ _COUNTS_AFTER = 30.0
 #: A pod that is stuck is told of sooner.
 _STUCK_AFTER = 5.0
 #: After so long a status is put off no more. With the queue's own patience it is behind what is
-#: in effect by a minute and a quarter at most, while more urgent keys wait.
+#: in effect by a minute and a quarter, while more urgent keys wait.
 _PUT_OFF_FOR = 45.0
 
 
