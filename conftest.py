@@ -41,6 +41,8 @@ RULES = {
     "R23": "Drift",
     "R24": "Names",
     "R25": "Disruption is not failure",
+    "R29": "Truth: status, conditions and Events agree with what serves",
+    "R31": "Fairness: nobody delays the rollback of another",
 }
 
 
