@@ -14,6 +14,7 @@ from canarium.api.status import Status
 from canarium.core.observed import Deployment, Observed, Pod, Service
 from canarium.core.phases import plan
 from canarium.core.revision import Record, mint
+from canarium.core.traffic_record import TrafficRecord
 from canarium.engine import projections
 from canarium.render import pod, runtime, workload
 
@@ -42,7 +43,9 @@ def serving() -> Observed:
         records=(record,),
         deployments=(Deployment(f"m-{made.revision}", "u", made.revision, "blue", 3),),
         pods=pods,
-        service=Service("s", "blue", made.revision, endpoints=frozenset(pod.name for pod in pods)),
+        service=Service(
+            "s", "blue", TrafficRecord(made.revision), endpoints=frozenset(pod.name for pod in pods)
+        ),
     )
 
 

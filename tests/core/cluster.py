@@ -15,7 +15,6 @@ from canarium.api.model import Spec
 from canarium.api.status import Status
 from canarium.core import plan as p
 from canarium.core.analysis import Evidence
-from canarium.core.moments import parse
 from canarium.core.observed import (
     Autoscaler,
     Container,
@@ -50,6 +49,11 @@ def gateway_spec(version: str, **extra: Any) -> dict[str, Any]:
     """The same, behind a Gateway; `gateway` adds to spec.traffic.gateway."""
     asked = {"parentRefs": [{"name": "public"}], **extra.pop("gateway", {})}
     return {**spec(version), "traffic": {"router": "Gateway", "gateway": asked}, **extra}
+
+
+def recorded(service: Service, **fields: str | None) -> Service:
+    """The Service whose traffic record somebody changed by hand."""
+    return replace(service, traffic=replace(service.traffic, **fields))
 
 
 @dataclass
@@ -290,7 +294,7 @@ class Cluster:
             case p.Pin(revision, digest):
                 self.pinned[revision] = digest
             case p.CreateDeployment(revision, color, replicas):
-                stable = self.route.stable if self.route else None
+                stable = self.route.traffic.stable if self.route else None
                 others = (
                     x for x in self.pods if x.revision != revision and stable in (None, x.revision)
                 )
@@ -316,12 +320,9 @@ class Cluster:
             case p.Conceal(revision):
                 assert not self.route or self.route.weight(revision) is None, "a backend is gone"
                 del self.backends[revision]
-            case p.Route(color, stable, candidate, quarantined, previous, since, given, images):
+            case p.Route(color, traffic):
                 before = self.serving()
-                moment = parse(since) if since else None
-                self.service = Service(
-                    "svc", color, stable, candidate, quarantined, previous, moment, given, images
-                )
+                self.service = Service("svc", color, traffic)
                 self._endpoints()
                 assert self.serving() or not before, "R0: traffic moved to no ready pod"
             case p.Autoscale(revision, low, high):
@@ -347,13 +348,7 @@ class Cluster:
             "route",
             generation,
             action.weights,
-            action.stable,
-            action.candidate,
-            action.quarantined,
-            action.previous,
-            parse(action.since) if action.since else None,
-            action.given,
-            action.images,
+            action.traffic,
             action.direct,
             accepted=told.accepted if told else False,
             silent=told.silent if told else ("Gateway ns/public",),

@@ -62,7 +62,13 @@ _POOLS: dict[str, tuple[Any, ...]] = {
         f'{{"{REVISIONS[0]}": {{"server": ["x@sha256:1", "y"]}}}}',
         "not json",
     ),
-    "given": (*(f"{r}/2026-01-01T00:00:00.000Z" for r in REVISIONS), f"{REVISIONS[0]}/x", "x", "/"),
+    "promoted_at": tuple(stamp(NOW - age) for age in _AGES),
+    "traffic_since": (
+        *(f"{r}/2026-01-01T00:00:00.000Z" for r in REVISIONS),
+        f"{REVISIONS[0]}/x",
+        "x",
+        "/",
+    ),
     "served": (
         *(f'[{{"revision": "{r}", "from": "2026-01-01T00:00:00.000Z"}}]' for r in REVISIONS),
         '[{"revision": 1, "from": "x"}]',

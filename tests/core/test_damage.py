@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from canarium.api.status import Failure, Progress, RevisionStatus, Status
-from canarium.core.moments import parse
 from canarium.core.observed import Rejection
-from core.cluster import Cluster, gateway_spec, spec
+from core.cluster import Cluster, gateway_spec, recorded, spec
 
 rule = pytest.mark.rule
 
@@ -200,7 +199,7 @@ def test_promotion_time_on_the_service_that_is_yet_to_come_counts_from_now() -> 
     cluster.spec = spec("2", rollout={"bakeTime": "40s"})
     cluster.run(10)
     assert cluster.service is not None
-    cluster.service = replace(cluster.service, since=parse(LAST))
+    cluster.service = recorded(cluster.service, promoted_at=LAST)
     cluster.status = Status()
     cluster.run(30)
     assert cluster.status.phase == "Baking"
@@ -265,7 +264,7 @@ def test_traffic_that_moved_before_its_status_was_written_is_no_damage(undone: b
 def test_service_that_lost_its_notes_and_a_lost_status_keep_the_traffic_where_it_is() -> None:
     cluster = live()
     assert cluster.service is not None
-    cluster.service = replace(cluster.service, stable=None, candidate=None, since=None)
+    cluster.service = recorded(cluster.service, stable=None, candidate=None, promoted_at=None)
     cluster.status = Status()
     cluster.records = [replace(r, verdict=None, after=None) for r in cluster.records]
     cluster.spec = spec("2")
@@ -350,7 +349,7 @@ def test_only_version_whose_traces_are_all_lost_but_its_pods_is_taken_up_again()
     """No status, no note on the Service, and a Deployment that is not seen."""
     cluster = live()
     assert cluster.service is not None
-    cluster.service = replace(cluster.service, stable=None, since=None)
+    cluster.service = recorded(cluster.service, stable=None, promoted_at=None)
     cluster.status = Status()
     cluster.deployments.clear()
     cluster.run(60)

@@ -225,7 +225,7 @@ def test_latch_is_in_the_write_that_takes_the_traffic_off() -> None:
     cluster.die_at = cluster.writes + 1
     cluster.reconcile()
     assert cluster.route is not None
-    assert cluster.route.quarantined == cluster.revision("2")
+    assert cluster.route.traffic.quarantined == cluster.revision("2")
     cluster.heal("2")
     cluster.status = cluster.status.model_validate({})
     cluster.run(60)

@@ -12,7 +12,7 @@ from canarium.core.analysis import Evidence, Finding, Verdict
 from canarium.core.observed import Container, Observed, Pod, Rejection, Service
 from canarium.core.plan import DeleteDeployment, Route
 from canarium.core.traffic import safe_to_select
-from core.cluster import Cluster, spec
+from core.cluster import Cluster, recorded, spec
 
 rule = pytest.mark.rule
 QUICK = {"steps": [], "bakeTime": "60s"}
@@ -152,7 +152,7 @@ def test_service_of_unknown_pods_that_answer_is_not_emptied_for_a_first_version(
     cluster.deployments.clear()
     cluster.status = Status()
     assert cluster.service is not None
-    cluster.service = replace(cluster.service, stable=None, since=None)
+    cluster.service = recorded(cluster.service, stable=None, promoted_at=None)
     decision = cluster.reconcile()
     assert not [a for a in decision.actions if isinstance(a, Route)]
 
@@ -202,7 +202,7 @@ def test_verdict_and_its_evidence_are_on_the_record() -> None:
     # The record alone holds the latch, and tells why.
     cluster.status = Status()
     assert cluster.service is not None
-    cluster.service = replace(cluster.service, quarantined=None)
+    cluster.service = recorded(cluster.service, quarantined=None)
     cluster.heal("2").run(60)
     assert cluster.serving() == {"1": 3}
     assert cluster.status.failure is not None
@@ -214,9 +214,8 @@ def test_verdict_and_its_evidence_are_on_the_record() -> None:
 def test_any_one_place_that_tells_of_the_failure_holds_the_latch(keeper: str) -> None:
     cluster = rolling().crash("2").run(10)
     assert cluster.service is not None
-    latched = replace(cluster.service, quarantined=cluster.revision("2"))
-    none = replace(cluster.service, quarantined=None)
-    cluster.service = latched if keeper == "service" else none
+    told = cluster.revision("2") if keeper == "service" else None
+    cluster.service = recorded(cluster.service, quarantined=told)
     if keeper != "record":
         cluster.records = [replace(r, verdict=None, failure=None) for r in cluster.records]
     if keeper != "status":
@@ -258,7 +257,7 @@ def test_service_put_right_during_a_rollback_still_tells_of_the_failure() -> Non
     assert cluster.service is not None
     cluster.service = replace(cluster.service, color="")
     decision = cluster.reconcile()
-    told = [a.quarantined for a in decision.actions if isinstance(a, Route)]
+    told = [a.traffic.quarantined for a in decision.actions if isinstance(a, Route)]
     assert told == [cluster.revision("2")]
 
 

@@ -109,7 +109,7 @@ def test_failure_that_the_status_could_not_tell_before_a_newer_spec_came_is_told
 def test_promotion_that_the_status_could_not_tell_before_a_newer_spec_came_is_told() -> None:
     cluster = rolling(steps=[{"weight": 25, "pause": "60s"}])
     cluster.now += 60
-    while cluster.service and cluster.service.stable != cluster.revision("2"):
+    while cluster.service and cluster.service.traffic.stable != cluster.revision("2"):
         cluster.now += 0.5
         cluster._live()
         before = cluster.status

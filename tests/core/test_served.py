@@ -12,6 +12,7 @@ from canarium.api.status import Status
 from canarium.core.moments import parse, stamp
 from canarium.core.plan import Annotate
 from canarium.core.served import Period, now, periods, read
+from canarium.core.traffic_record import TrafficRecord
 from core.cluster import Cluster, gateway_spec, spec
 
 rule = pytest.mark.rule
@@ -22,8 +23,7 @@ def served(cluster: Cluster, version: str) -> list[Period]:
     """What is known of a version without the status: by the records and the witness."""
     witness = cluster.route or cluster.service
     assert witness is not None
-    since = stamp(witness.since) if witness.since is not None else None
-    told = now(witness.stable, since, witness.candidate, witness.given, witness.images)
+    told = now(witness.traffic)
     noted = [period for record in cluster.records for period in read(record.served)]
     known = periods((*noted, *told), ())
     return [x for x in known if cluster.version(x.revision) == version]
@@ -175,8 +175,10 @@ def test_what_somebody_else_wrote_is_passed_over() -> None:
     good = f'{{"revision": "a", "from": "{stamp(1)}"}}'
     assert read(f"[1, {good}]") == (Period("a", stamp(1)),)
     for given in (None, "", "a", "a/", "a/x", "/"):
-        assert now("a", stamp(2), None, given) == (Period("a", stamp(2), stamp(2)),)
-        assert now("b", stamp(2), "a", given) == (Period("b", stamp(2), stamp(2)),)
+        alone = TrafficRecord("a", promoted_at=stamp(2), traffic_since=given)
+        assert now(alone) == (Period("a", stamp(2), stamp(2)),)
+        beside = TrafficRecord("b", "a", promoted_at=stamp(2), traffic_since=given)
+        assert now(beside) == (Period("b", stamp(2), stamp(2)),)
 
 
 def test_history_fills_the_time_before_there_were_notes() -> None:

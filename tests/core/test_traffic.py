@@ -68,7 +68,7 @@ def test_one_ready_candidate_takes_over_from_a_stable_that_is_down() -> None:
     cluster.deployments[revision] = Deployment("m", "u", revision, "green", 3)
     decision = cluster.reconcile()
     moves = [a for a in decision.actions if isinstance(a, Route)]
-    told = [(a.color, a.stable, a.candidate) for a in moves]
+    told = [(a.color, a.traffic.stable, a.traffic.candidate) for a in moves]
     assert told == [("", cluster.revision("1"), revision)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from canarium.core import plan as p
+from canarium.core.traffic_record import TrafficRecord
 from canarium.engine.executor import Executor
 from canarium.engine.refused import Refused
 from canarium.engine.store import Store
@@ -68,7 +69,7 @@ def service(owner: str) -> dict[str, Any]:
 
 async def routed(api: Taken) -> None:
     store = Store(lambda key, urgency: None)
-    await Executor(api, store).carry_out(PARENT, p.Route("blue", "r", None))  # type: ignore[arg-type]
+    await Executor(api, store).carry_out(PARENT, p.Route("blue", TrafficRecord("r")))  # type: ignore[arg-type]
 
 
 @rule("R24")

@@ -19,6 +19,7 @@ from canarium.core.plan import Action, Conceal, Expose, RemoveRoute, Weigh
 from canarium.core.plan import Route as Select
 from canarium.core.router import Fault
 from canarium.core.traffic import safe_to_select
+from canarium.core.traffic_record import TrafficRecord
 
 if TYPE_CHECKING:
     from canarium.core.draft import Draft
@@ -40,11 +41,13 @@ class ByRoute:
 
     def witness(self, s: Situation) -> Service | Route | None:
         route = s.observed.route
-        return route if route and route.stable else s.observed.service
+        return route if route and route.traffic.stable else s.observed.service
 
     def given(self, s: Situation) -> bool:
         route = self._route(s)
-        return bool(route and route.candidate == s.target and route.weight(s.target) is not None)
+        return bool(
+            route and route.traffic.candidate == s.target and route.weight(s.target) is not None
+        )
 
     def taken(self, s: Situation, weight: int) -> bool:
         route = self._route(s)
@@ -114,15 +117,15 @@ class ByRoute:
             weight = 100
         elif weight and route and route.weight(s.target) is None:
             # Listed first: a proxy that hears of weights before the backend fails requests.
-            return [Weigh(self.kind, ((stable, 100), (s.target, 0)), stable, s.target)]
+            listed = ((stable, 100), (s.target, 0))
+            return [Weigh(self.kind, listed, TrafficRecord(stable, s.target))]
         elif weight and route and not route.weight(s.target) and not route.accepted:
             return []
         direct = self._up(s, s.target) and self._direct(s, weight)
         wanted = Weigh(
             self.kind,
             ((stable, 100 - weight), (s.target, weight)),
-            stable,
-            s.target,
+            TrafficRecord(stable, s.target),
             direct=direct,
         )
         same = route is not None and self._is(route, wanted)
@@ -170,11 +173,11 @@ class ByRoute:
     def back(self, s: Situation) -> list[Action]:
         route, stable = self._route(s), s.stable
         if route is None or stable is None:
-            return [Select(s.stable_color, stable, None, quarantined=s.target)]
+            return [Select(s.stable_color, TrafficRecord(stable, quarantined=s.target))]
         weights = tuple((name, 100 if name == stable else 0) for name, _ in route.weights)
         if route.weight(stable) is None:
             weights = ((stable, 100), *weights)
-        return [Weigh(self.kind, weights, stable, quarantined=s.target)]
+        return [Weigh(self.kind, weights, TrafficRecord(stable, quarantined=s.target))]
 
     def ready_to_promote(self, s: Situation) -> bool:
         """The last 100 is a weight as any other; and nobody else answers in its colour."""
@@ -192,19 +195,18 @@ class ByRoute:
         # The new stable takes the first place while both still answer: it will have it alone, and
         # gateways may go by places.
         weights = ((revision, 100), *(((s.stable, 0),) if s.stable else ()))
-        return [
-            Weigh(self.kind, weights, revision, previous=previous, since=since),
-            Select(color, revision, None, previous=previous, since=since),
-        ]
+        traffic = TrafficRecord(revision, previous=previous, promoted_at=since)
+        return [Weigh(self.kind, weights, traffic), Select(color, traffic)]
 
     def undo(self, s: Situation) -> list[Action]:
         previous = s.observed.deployment(s.previous)
         assert previous is not None
-        move = Select(previous.color, previous.revision, None, quarantined=s.target)
+        traffic = TrafficRecord(previous.revision, quarantined=s.target)
+        move = Select(previous.color, traffic)
         if self._route(s) is None:
             return [move]
         weights = ((previous.revision, 100), (s.target, 0))
-        return [Weigh(self.kind, weights, previous.revision, quarantined=s.target), move]
+        return [Weigh(self.kind, weights, traffic), move]
 
     def upkeep(self, s: Situation, draft: Draft) -> list[Action]:
         found, route = s.observed.route, self._route(s)
@@ -232,7 +234,7 @@ class ByRoute:
             return []
         route = self._route(s)
         if route is None:
-            made = replace(wanted, quarantined=_latched(s))
+            made = replace(wanted, traffic=replace(wanted.traffic, quarantined=_latched(s)))
             return [made] if self._up(s, s.stable) else []
         if draft.candidate is not None or self._is(route, wanted):
             return []
@@ -241,12 +243,15 @@ class ByRoute:
     def _inside(self, s: Situation, draft: Draft) -> list[Action]:
         """The callers' Service follows the route (R18)."""
         service, color = s.observed.service, s.stable_color
-        if color is None or (service and (service.color, service.stable) == (color, s.stable)):
+        if color is None or (
+            service and (service.color, service.traffic.stable) == (color, s.stable)
+        ):
             return []
         if not safe_to_select(color, s.observed):
             return []
         since = stamp(s.bake_since) if draft.previous else None
-        return [Select(color, s.stable, None, previous=draft.previous, since=since)]
+        traffic = TrafficRecord(s.stable, previous=draft.previous, promoted_at=since)
+        return [Select(color, traffic)]
 
     def _unused(self, s: Situation, used: Iterable[str | None]) -> list[Action]:
         """Services that no gateway leads to any more."""
@@ -291,10 +296,12 @@ class ByRoute:
         return Weigh(
             self.kind,
             tuple((name, 100 if name == s.stable else 0) for name in listed),
-            s.stable,
-            quarantined=_latched(s),
-            previous=s.previous,
-            since=stamp(s.bake_since) if s.previous else None,
+            TrafficRecord(
+                s.stable,
+                quarantined=_latched(s),
+                previous=s.previous,
+                promoted_at=stamp(s.bake_since) if s.previous else None,
+            ),
         )
 
     def _given_safely(self, s: Situation, wanted: Weigh) -> bool:
@@ -308,12 +315,11 @@ class ByRoute:
     def _is(self, route: Route, wanted: Weigh) -> bool:
         """Whether the route gives what is wanted, to whom. Who is warm or failed is told with the
         next change: alone it is no reason for a write."""
-        return (dict(route.weights), route.stable, route.candidate, route.direct) == (
-            dict(wanted.weights),
-            wanted.stable,
-            wanted.candidate,
-            wanted.direct,
-        )
+
+        def split(of: Route | Weigh) -> tuple[object, ...]:
+            return dict(of.weights), of.traffic.stable, of.traffic.candidate, of.direct
+
+        return split(route) == split(wanted)
 
     def _settled(self, s: Situation) -> bool:
         route = self._route(s)

@@ -8,6 +8,7 @@ from canarium.api.status import RouteStatus
 from canarium.core.plan import Action, Conceal, RemoveRoute, Route
 from canarium.core.router import Fault
 from canarium.core.traffic import needed, safe_to_select, share
+from canarium.core.traffic_record import TrafficRecord
 
 if TYPE_CHECKING:
     from canarium.core.draft import Draft
@@ -23,7 +24,7 @@ class ByService:
 
     def given(self, s: Situation) -> bool:
         service = s.observed.service
-        return bool(service and service.color == "" and service.candidate == s.target)
+        return bool(service and service.color == "" and service.traffic.candidate == s.target)
 
     def taken(self, s: Situation, weight: int) -> bool:
         return self.given(s) and s.observed.served_by(s.target)
@@ -63,7 +64,7 @@ class ByService:
         return s.color_for(s.target) if routed else None
 
     def give(self, s: Situation, weight: int) -> list[Action]:
-        return [] if self.given(s) else [Route("", s.stable, s.target)]
+        return [] if self.given(s) else [Route("", TrafficRecord(s.stable, s.target))]
 
     def keep(self, s: Situation, *, relief: bool) -> list[Action]:
         if relief:
@@ -81,14 +82,15 @@ class ByService:
         wrong = (
             service is None
             or service.color != color
-            or service.stable != s.stable
-            or service.candidate not in (None, candidate)
+            or service.traffic.stable != s.stable
+            or service.traffic.candidate not in (None, candidate)
         )
         if wrong and not safe_to_select(color, s.observed):
             return False
         if wrong:
             kept = s.target if s.quarantined else None
-            actions.append(Route(color, s.stable, candidate, quarantined=kept, previous=s.previous))
+            moved = TrafficRecord(s.stable, candidate, quarantined=kept, previous=s.previous)
+            actions.append(Route(color, moved))
         others = {p.name for p in s.observed.pods if p.revision != s.stable}
         return service is not None and service.color == color and not others & service.endpoints
 
@@ -96,7 +98,7 @@ class ByService:
         return safe_to_select(s.stable_color, s.observed)
 
     def back(self, s: Situation) -> list[Action]:
-        return [Route(s.stable_color, s.stable, None, quarantined=s.target)]
+        return [Route(s.stable_color, TrafficRecord(s.stable, quarantined=s.target))]
 
     def ready_to_promote(self, s: Situation) -> bool:
         return True
@@ -104,12 +106,12 @@ class ByService:
     def promote(
         self, s: Situation, revision: str, color: str, previous: str | None, since: str
     ) -> list[Action]:
-        return [Route(color, revision, None, previous=previous, since=since)]
+        return [Route(color, TrafficRecord(revision, previous=previous, promoted_at=since))]
 
     def undo(self, s: Situation) -> list[Action]:
         previous = s.observed.deployment(s.previous)
         assert previous is not None
-        return [Route(previous.color, s.previous, None, quarantined=s.target)]
+        return [Route(previous.color, TrafficRecord(s.previous, quarantined=s.target))]
 
     def upkeep(self, s: Situation, draft: Draft) -> list[Action]:
         """Nothing that a route needed is left once there is none (R2, R12)."""

@@ -104,7 +104,7 @@ def _disbelieved(s: Situation) -> list[str]:
         if revision != s.target and not s.exists(revision)
     ]
     # After a promotion or an undo that the status does not tell of yet, it is one of the others.
-    said = s.witness.stable if s.witness else None
+    said = s.witness.traffic.stable if s.witness else None
     told = parts.get("stable")
     if told and s.exists(told) and said and s.exists(said) and said not in parts.values():
         found.append(f"status.stable was ignored: callers were last given to revision {said}")

@@ -97,7 +97,7 @@ def _known(s: Situation, revision: str) -> Images:
 
 
 def _witnessed(witness: Service | Route | None, revision: str) -> Images:
-    return of(revision, witness.images if witness else None)
+    return of(revision, witness.traffic.images if witness else None)
 
 
 def _json(text: str | None) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from canarium.core.analysis import Evidence
 from canarium.core.revision import Record
 from canarium.core.routes import Backend, Gateway, Route
+from canarium.core.traffic_record import NO_RECORD, TrafficRecord
 
 BLUE, GREEN = "blue", "green"
 COLORS = (BLUE, GREEN)
@@ -99,16 +100,7 @@ class Service:
 
     uid: str
     color: str | None
-    stable: str | None = None
-    candidate: str | None = None
-    quarantined: str | None = None
-    previous: str | None = None
-    #: When stable was promoted, in POSIX seconds.
-    since: float | None = None
-    #: Since when the newest of the two has had traffic: `revision/time`.
-    given: str | None = None
-    #: What their pods run, by revision (JSON).
-    images: str | None = None
+    traffic: TrafficRecord = NO_RECORD
     endpoints: frozenset[str] = frozenset()
 
 

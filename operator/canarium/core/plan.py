@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from canarium.api.status import Status
 from canarium.core.revision import Minted
+from canarium.core.traffic_record import TrafficRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +66,7 @@ class Route:
     """Make the callers' Service select `color` ("" = both, None = nothing), and say for whom."""
 
     color: str | None
-    stable: str | None
-    candidate: str | None
-    quarantined: str | None = None
-    #: The revision that is kept warm after a promotion.
-    previous: str | None = None
-    #: When `stable` was promoted (RFC 3339).
-    since: str | None = None
-    #: Since when the newest of the two has had traffic: `revision/time`.
-    given: str | None = None
-    #: What their pods run, by revision (JSON).
-    images: str | None = None
+    traffic: TrafficRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +76,7 @@ class Weigh:
     kind: str
     #: Revision → percent; all are backends, those of weight 0 too.
     weights: tuple[tuple[str, int], ...]
-    stable: str
-    candidate: str | None = None
-    quarantined: str | None = None
-    previous: str | None = None
-    since: str | None = None
-    given: str | None = None
-    #: What their pods run, by revision (JSON).
-    images: str | None = None
+    traffic: TrafficRecord
     #: Whether the candidate is reached by its header, or gets copies of requests.
     direct: bool = False
 

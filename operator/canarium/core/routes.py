@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from canarium.core.traffic_record import NO_RECORD, TrafficRecord
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:
@@ -24,16 +26,7 @@ class Route:
     uid: str
     generation: int
     weights: tuple[tuple[str, int], ...]
-    stable: str | None = None
-    candidate: str | None = None
-    quarantined: str | None = None
-    previous: str | None = None
-    #: When stable was promoted, in POSIX seconds.
-    since: float | None = None
-    #: Since when the newest of the two has had traffic: `revision/time`.
-    given: str | None = None
-    #: What their pods run, by revision (JSON).
-    images: str | None = None
+    traffic: TrafficRecord = NO_RECORD
     #: Whether some requests are led or copied to the candidate whatever its weight.
     direct: bool = False
     #: Every gateway that it names has taken this very generation.

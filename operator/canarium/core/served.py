@@ -14,6 +14,7 @@ from typing import Any
 from canarium.core import images
 from canarium.core.images import Images
 from canarium.core.moments import parse
+from canarium.core.traffic_record import TrafficRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,9 @@ def _is_time(text: Any) -> bool:
         return False
 
 
-def newest(given: str | None) -> tuple[str, str]:
+def newest(traffic_since: str | None) -> tuple[str, str]:
     """Who was given traffic last, and since when; empty when that is told nowhere."""
-    name, _, at = (given or "").partition("/")
+    name, _, at = (traffic_since or "").partition("/")
     return (name, at) if name and _is_time(at) else ("", "")
 
 
@@ -76,22 +77,16 @@ def plain(period: Period) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value}
 
 
-def now(
-    stable: str | None,
-    since: str | None,
-    candidate: str | None,
-    given: str | None,
-    run: str | None = None,
-) -> tuple[Period, ...]:
-    """What the witness tells: `since` when `stable` was promoted, by `given` (as `revision/time`)
-    since when the newest of the two has had traffic, and what their pods `run`."""
-    name, at = newest(given)
+def now(traffic: TrafficRecord) -> tuple[Period, ...]:
+    """Returns the periods of those that have traffic now."""
+    stable, candidate, since = traffic.stable, traffic.candidate, traffic.promoted_at
+    name, at = newest(traffic.traffic_since)
     found = []
     if stable and since:
         began = min(at, since) if name == stable else since
-        found.append(Period(stable, began, since, images=images.of(stable, run)))
+        found.append(Period(stable, began, since, images=images.of(stable, traffic.images)))
     if candidate and candidate == name:
-        found.append(Period(candidate, at, images=images.of(candidate, run)))
+        found.append(Period(candidate, at, images=images.of(candidate, traffic.images)))
     return tuple(found)
 
 

@@ -79,8 +79,7 @@ def _now(s: Situation) -> tuple[Period, ...]:
     witness = s.witness
     if witness is None:
         return ()
-    since = stamp(witness.since) if witness.since is not None else None
-    told = now(witness.stable, since, witness.candidate, witness.given, witness.images)
+    told = now(witness.traffic)
     run = {x.revision: images.merged((x.images, images.running(s, x.revision))) for x in told}
     return tuple(replace(x, images=run[x.revision]) for x in told)
 
@@ -88,40 +87,42 @@ def _now(s: Situation) -> tuple[Period, ...]:
 def _over(s: Situation, actions: tuple[Action, ...]) -> Period | None:
     """The newest to have had traffic, once it is given none any more."""
     witness = s.witness
-    name, began = newest(witness.given if witness else None)
+    name, began = newest(witness.traffic.traffic_since if witness else None)
     if witness is None or not name or s.observed.record(name) is None:
         return None
     telling = Weigh if s.route_kind else Route
     moved = [a for a in actions if isinstance(a, telling)]
     last = moved[-1] if moved else witness
-    if name in (last.stable, last.candidate):
+    if name in (last.traffic.stable, last.traffic.candidate):
         return None
     mine = [x for x in _known(s) if x.revision == name and (x.ended or began) >= began]
-    one = mine[-1] if mine else Period(name, began, images=images.of(name, witness.images))
+    one = mine[-1] if mine else Period(name, began, images=images.of(name, witness.traffic.images))
     return replace(one, began=min(one.began, began), ended=one.ended or stamp(s.now))
 
 
 def _moved(s: Situation, action: Route | Weigh) -> Route | Weigh:
-    if action.stable is None:
+    traffic = action.traffic
+    if traffic.stable is None:
         return action
-    old, at = s.witness.given if s.witness else None, stamp(s.now)
-    mine = [x for x in _known(s) if x.revision == action.stable and x.promoted and not x.ended]
-    stays = action.stable == s.stable
-    since = mine[-1].promoted if stays and mine else action.since
+    old, at = s.witness.traffic.traffic_since if s.witness else None, stamp(s.now)
+    mine = [x for x in _known(s) if x.revision == traffic.stable and x.promoted and not x.ended]
+    stays = traffic.stable == s.stable
+    since = mine[-1].promoted if stays and mine else traffic.promoted_at
     if isinstance(action, Route):
         answers = action.color == ""
     else:
-        answers = action.direct or dict(action.weights).get(action.candidate or "", 0) > 0
-    last = action.candidate if answers else None
-    if last is None and not stays and action.stable == s.target:
-        last = action.stable
+        answers = action.direct or dict(action.weights).get(traffic.candidate or "", 0) > 0
+    last = traffic.candidate if answers else None
+    if last is None and not stays and traffic.stable == s.target:
+        last = traffic.stable
     named = last is not None and last == newest(old)[0]
-    return replace(
-        action,
-        since=since if stays else since or at,
-        given=old if last is None or named else f"{last}/{at}",
-        images=images.named(s, (action.stable, action.candidate)),
+    dated = replace(
+        traffic,
+        promoted_at=since if stays else since or at,
+        traffic_since=old if last is None or named else f"{last}/{at}",
+        images=images.named(s, (traffic.stable, traffic.candidate)),
     )
+    return replace(action, traffic=dated)
 
 
 def _text(s: Situation, all_of_them: Iterable[Period]) -> str | None:

@@ -102,7 +102,7 @@ class Situation:
         """Whether any place tells that `revision` has failed."""
         record, told = self.observed.record(revision), (self.observed.service, self.observed.route)
         return (
-            any(witness and witness.quarantined == revision for witness in told)
+            any(witness and witness.traffic.quarantined == revision for witness in told)
             or bool(record and record.verdict == QUARANTINED)
             or bool(self.status.failure and self.status.failure.revision == revision)
         )
@@ -118,7 +118,9 @@ class Situation:
         wanted = self.settings.routing.kind if self.settings.routing else None
         moves = self.status.stable and (self.status.candidate or self.status.previous)
         alone = len(self.observed.deployments) <= 1 and not moves
-        agreed = not (route and route.stable and service) or route.stable == service.stable
+        agreed = not (route and route.traffic.stable and service) or (
+            route.traffic.stable == service.traffic.stable
+        )
         return wanted if (alone and agreed) or lost(self, wanted) else now
 
     @cached_property
@@ -134,8 +136,8 @@ class Situation:
     @cached_property
     def stable(self) -> str | None:
         service, witness = self.observed.service, self.witness
-        if witness and witness.stable and self.exists(witness.stable):
-            return witness.stable
+        if witness and self.exists(witness.traffic.stable):
+            return witness.traffic.stable
         if self.status.stable and self.exists(self.status.stable.revision):
             return self.status.stable.revision
         led = (
@@ -176,7 +178,7 @@ class Situation:
         failed = {r.revision for r in self.observed.records if r.verdict == QUARANTINED}
         return frozenset(x for x in (self.stable, *noted, *told) if x and x not in failed)
 
-    def exists(self, revision: str) -> bool:
+    def exists(self, revision: str | None) -> bool:
         """Whether there is anything of `revision`."""
         known = self.observed.record(revision) or self.observed.deployment(revision)
         return known is not None
@@ -192,7 +194,7 @@ class Situation:
         """The warm old revision while baking."""
         revision = None
         if self.behind:
-            revision = self.witness.previous if self.witness else None
+            revision = self.witness.traffic.previous if self.witness else None
         elif self.status.previous and self.status.bake_since:
             revision = self.status.previous.revision
         deployment = self.observed.deployment(revision)
@@ -205,7 +207,7 @@ class Situation:
         """When the bake began, pauses taken out."""
         if not self.behind and self.status.bake_since:
             return parse(self.status.bake_since) + self.thawed
-        told = self.witness.since if self.witness else None
+        told = self.witness.traffic.promoted if self.witness else None
         return min(told, self.now) if told is not None else self.now
 
     @cached_property
@@ -238,7 +240,7 @@ class Situation:
         if deployment:
             return deployment.color
         service = self.observed.service
-        if service is None or self.stable is None or service.stable != self.stable:
+        if service is None or self.stable is None or service.traffic.stable != self.stable:
             return None
         return service.color if service.color in COLORS else None
 
@@ -357,11 +359,11 @@ class Situation:
             return False
         if candidate is None or candidate.revision != self.target:
             return False  # Of another revision: it means nothing for this one.
-        if self.target in (witness.quarantined, witness.stable):
+        if self.target in (witness.traffic.quarantined, witness.traffic.stable):
             return False  # Taken back or promoted since: the status is about to say so.
         both = isinstance(witness, Service) and witness.color == ""
-        unsaid = witness.candidate is None and not both
-        return unsaid or witness.candidate not in (None, self.target)
+        named = witness.traffic.candidate
+        return (named is None and not both) or named not in (None, self.target)
 
     @cached_property
     def strays(self) -> tuple[str, ...]:

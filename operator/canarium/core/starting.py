@@ -30,6 +30,7 @@ from canarium.core.moves import (
 from canarium.core.plan import Action, CreateDeployment, Event, Route, Scale
 from canarium.core.situation import Situation
 from canarium.core.traffic import safe_to_select
+from canarium.core.traffic_record import TrafficRecord
 from canarium.core.upkeep import UNSEEN
 from canarium.core.verdicts import known_failure
 
@@ -39,7 +40,7 @@ def first_version(s: Situation) -> Draft:
     actions: list[Action] = stored(s)
     service = s.observed.service
     if service and service.color is not None and safe_to_select(None, s.observed):
-        actions.append(Route(None, None, s.target))
+        actions.append(Route(None, TrafficRecord(candidate=s.target)))
     actions += removed(s, s.strays)
     base = Draft("", tuple(actions), candidate=s.target, progress=begun(s))
     if s.quarantined:
@@ -79,7 +80,7 @@ def first_version(s: Situation) -> Draft:
                 requeue_after=recheck,
             )
         # This write makes it stable; the status says so once callers are answered (`steady`).
-        actions.append(Route(deployment.color, s.target, None, since=stamp(s.now)))
+        actions.append(Route(deployment.color, TrafficRecord(s.target, promoted_at=stamp(s.now))))
         refused = unmovable(s)
         if refused:
             return _withheld(s, base, actions, f"{refused.what}: {refused.message}", recheck)

@@ -167,7 +167,7 @@ def _latched(s: Situation) -> list[Action]:
     """The verdict of an older revision that only the Service or route tells yet: its next write
     would drop it, when the operator died right after the traffic was taken off."""
     witness = s.observed.route or s.observed.service
-    revision = witness.quarantined if witness else None
+    revision = witness.traffic.quarantined if witness else None
     record = s.observed.record(revision)
     if record is None or record.revision == s.target or record.verdict == QUARANTINED:
         return []

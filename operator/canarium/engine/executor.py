@@ -9,7 +9,6 @@ from typing import Any
 
 from canarium import GROUP
 from canarium.core import plan as p
-from canarium.core.moments import stamp
 from canarium.core.observed import Autoscaler, Deployment, Rejection, Service
 from canarium.core.routes import Backend, Route
 from canarium.engine import trial
@@ -86,18 +85,15 @@ class Executor:
             case p.DeleteRecord(revision):
                 name = workload.child_name(model, revision)
                 await self._delete(kinds.RECORDS, namespace, name, None)
-            case p.Route(color, stable, candidate, quarantined, previous, since, given, images):
-                body = workload.service(
-                    parent, color, stable, candidate, quarantined, previous, since, given, images
-                )
-                await self._apply(kinds.SERVICES, key, body)
+            case p.Route(color, traffic):
+                await self._apply(kinds.SERVICES, key, workload.service(parent, color, traffic))
             case p.Weigh():
                 fact = route_of(action)
                 try:
                     await self._apply(ROUTES[fact.kind], key, self._route(parent, key, fact))
                 except Refused:
                     before = made_from(parent, self._live_route(key))
-                    if action.candidate or before is None:
+                    if action.traffic.candidate or before is None:
                         raise
                     # Traffic comes off (R8), though what the spec wants now is no route.
                     await self._apply(ROUTES[fact.kind], key, self._route(before, key, fact))
@@ -198,19 +194,9 @@ class Executor:
                 if record is None or not record.fact.intact:
                     return None
                 return self._deployment(parent, key, revision, color)
-            case Service(color=color) as fact if fact.stable:
-                return workload.service(
-                    parent,
-                    color,
-                    fact.stable,
-                    fact.candidate,
-                    fact.quarantined,
-                    fact.previous,
-                    stamp(fact.since) if fact.since is not None else None,
-                    fact.given,
-                    fact.images,
-                )
-            case Route(stable=stable) as fact if stable:
+            case Service(color=color, traffic=traffic) if traffic.stable:
+                return workload.service(parent, color, traffic)
+            case Route() as fact if fact.traffic.stable:
                 return self._route(parent, key, fact)
             case Backend(revision=revision):
                 return self._backend(parent, key, revision)
@@ -226,14 +212,12 @@ class Executor:
             raise Refused(Rejection(f"{fact.kind} {key[1]}", text))
         records = {c.fact.revision: c.fact for c in self._store.children(kinds.RECORDS, key)}
         known = {name: records[name].version for name, _ in fact.weights if name in records}
-        since = stamp(fact.since) if fact.since is not None else None
-        parts = (fact.stable, fact.candidate, fact.quarantined, fact.previous)
         split = Split(
             fact.weights,
-            fact.candidate,
+            fact.traffic.candidate,
             fact.direct,
             versions={name: version for name, version in known.items() if version},
-            notes={**workload.notes(*parts, since, fact.given, fact.images), **made_of(parent)},
+            notes={**fact.traffic.to_annotations(), **made_of(parent)},
         )
         return routes.RENDERED[fact.kind](parent, split)
 

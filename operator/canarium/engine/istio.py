@@ -8,7 +8,8 @@ where that is switched on.
 from __future__ import annotations
 
 from canarium.core.routes import Route
-from canarium.engine.projections import Child, Raw, child, noted
+from canarium.core.traffic_record import TrafficRecord
+from canarium.engine.projections import Child, Raw, child
 from canarium.render import labels
 
 
@@ -27,13 +28,7 @@ def virtual_service(raw: Raw) -> Child[Route]:
             (str(to["destination"]["host"]).removeprefix(f"{model}-"), to.get("weight", 0))
             for to in routes[-1].get("route") or ()
         ),
-        stable=notes.get(labels.STABLE),
-        candidate=notes.get(labels.CANDIDATE),
-        quarantined=notes.get(labels.QUARANTINED),
-        previous=notes.get(labels.PREVIOUS),
-        since=noted(notes.get(labels.SINCE)),
-        given=notes.get(labels.GIVEN),
-        images=notes.get(labels.IMAGES),
+        traffic=TrafficRecord.from_annotations(notes),
         direct=len(routes) > 1 or "mirror" in routes[-1],
         accepted=refusal is None,
         refusal=refusal,

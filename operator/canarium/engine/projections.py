@@ -16,6 +16,7 @@ from canarium.core.health import FETCHER
 from canarium.core.observed import Autoscaler, Container, Deployment, Pod, Service
 from canarium.core.revision import Record, sealed, whole
 from canarium.core.routes import Backend
+from canarium.core.traffic_record import TrafficRecord
 from canarium.engine.packing import Packing
 from canarium.render import labels
 from canarium.render.catalog import Runtime
@@ -177,13 +178,7 @@ def _callers(raw: Raw) -> Child[Service]:
     fact = Service(
         uid=meta["uid"],
         color=None if not ours or color == labels.NO_COLOR else color,
-        stable=notes.get(labels.STABLE),
-        candidate=notes.get(labels.CANDIDATE),
-        quarantined=notes.get(labels.QUARANTINED),
-        previous=notes.get(labels.PREVIOUS),
-        since=noted(notes.get(labels.SINCE)),
-        given=notes.get(labels.GIVEN),
-        images=notes.get(labels.IMAGES),
+        traffic=TrafficRecord.from_annotations(notes),
     )
     keep = {
         "metadata": {"labels": meta.get("labels"), "annotations": notes},

@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
-from canarium.core.moments import parse
 from canarium.core.plan import Weigh
 from canarium.core.routes import Gateway, Listener, Route
-from canarium.engine.projections import Child, Raw, child, noted, unpacked
+from canarium.core.traffic_record import TrafficRecord
+from canarium.engine.projections import Child, Raw, child, unpacked
 from canarium.kube import kinds
 from canarium.kube.kinds import Resource
 from canarium.render import labels
@@ -46,13 +46,7 @@ def route(raw: Raw) -> Child[Route]:
             (str(ref["name"]).removeprefix(f"{model}-"), ref.get("weight", 1))
             for ref in rest.get("backendRefs") or ()
         ),
-        stable=notes.get(labels.STABLE),
-        candidate=notes.get(labels.CANDIDATE),
-        quarantined=notes.get(labels.QUARANTINED),
-        previous=notes.get(labels.PREVIOUS),
-        since=noted(notes.get(labels.SINCE)),
-        given=notes.get(labels.GIVEN),
-        images=notes.get(labels.IMAGES),
+        traffic=TrafficRecord.from_annotations(notes),
         direct=len(rules) > 1 or bool(mirrors),
         accepted=accepted,
         refusal=refusal,
@@ -245,17 +239,4 @@ def _refs(spec: Raw) -> list[Raw]:
 
 def route_of(action: Weigh) -> Route:
     """The route as it will be."""
-    return Route(
-        action.kind,
-        "",
-        0,
-        action.weights,
-        action.stable,
-        action.candidate,
-        action.quarantined,
-        action.previous,
-        parse(action.since) if action.since else None,
-        action.given,
-        action.images,
-        action.direct,
-    )
+    return Route(action.kind, "", 0, action.weights, action.traffic, action.direct)

@@ -132,4 +132,4 @@ class Telling:
 
 def takes_off(action: Action) -> bool:
     """Whether a failed version loses its traffic by it."""
-    return isinstance(action, Route | Weigh) and bool(action.quarantined)
+    return isinstance(action, Route | Weigh) and bool(action.traffic.quarantined)

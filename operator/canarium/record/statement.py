@@ -12,11 +12,10 @@ from canarium.core.images import Images, merged
 from canarium.core.images import plain as plain_images
 from canarium.core.images import read as read_images
 from canarium.core.served import Period, now, periods, plain, read
+from canarium.core.traffic_record import TrafficRecord
 
 TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE = f"https://{GROUP}/attestation/revision/v1alpha1"
-#: What the Service or route tells, in the order of `now`.
-_WITNESSED = ("stable", "promoted-at", "candidate", "traffic-since", "images")
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 
 
@@ -77,11 +76,11 @@ def served(
 ) -> tuple[Period, ...]:
     """When each revision of a model had traffic: by what its records tell of each other, by the
     Service or route that tells who has some now, and by the status' history."""
-    told = _notes(witness or {})
-    parts = (told.get(key) for key in _WITNESSED)
+    annotations = ((witness or {}).get("metadata") or {}).get("annotations") or {}
+    traffic = TrafficRecord.from_annotations(annotations)
     noted = [period for record in records for period in read(_notes(record).get("served"))]
     outcomes = ((o["revision"], o["outcome"], o["at"]) for o in history)
-    return periods((*noted, *now(*parts)), outcomes)
+    return periods((*noted, *now(traffic)), outcomes)
 
 
 def _notes(of: Mapping[str, Any]) -> dict[str, str]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from canarium import GROUP
+from canarium.core.traffic_record import ANNOTATIONS
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MODEL = f"{GROUP}/model"
 REVISION = f"{GROUP}/revision"
 COLOR = f"{GROUP}/color"
-STABLE = f"{GROUP}/stable"
-CANDIDATE = f"{GROUP}/candidate"
-QUARANTINED = f"{GROUP}/quarantined"
-PREVIOUS = f"{GROUP}/previous"
-SINCE = f"{GROUP}/promoted-at"
-GIVEN = f"{GROUP}/traffic-since"
+STABLE = ANNOTATIONS["stable"]
+CANDIDATE = ANNOTATIONS["candidate"]
+QUARANTINED = ANNOTATIONS["quarantined"]
+SINCE = ANNOTATIONS["promoted_at"]
+GIVEN = ANNOTATIONS["traffic_since"]
 #: What pods run: on a record of its own, on Service and route by revision.
-IMAGES = f"{GROUP}/images"
+IMAGES = ANNOTATIONS["images"]
 #: On a record: from when to when it and those before it had traffic.
 SERVED = f"{GROUP}/served"
 #: The settings that a route was made from.

@@ -12,6 +12,7 @@ from typing import Any
 
 from canarium import API_VERSION, GROUP, KIND
 from canarium.core.revision import seal
+from canarium.core.traffic_record import TrafficRecord
 from canarium.render import labels
 from canarium.render.fetching import PIN_KEY
 
@@ -116,20 +117,12 @@ def deployment(
 def service(
     parent: Mapping[str, Any],
     color: str | None,
-    stable: str | None,
-    candidate: str | None,
-    quarantined: str | None = None,
-    previous: str | None = None,
-    since: str | None = None,
-    given: str | None = None,
-    images: str | None = None,
+    traffic: TrafficRecord,
 ) -> Manifest:
     """The callers' Service; its annotations say for whom it selects, in the same write (R18)."""
     model = parent["metadata"]["name"]
     head = head_of(parent, "v1", "Service", None)
-    head["metadata"]["annotations"] = notes(
-        stable, candidate, quarantined, previous, since, given, images
-    )
+    head["metadata"]["annotations"] = traffic.to_annotations()
     selector = {labels.MODEL: model}
     if color != "":
         selector[labels.COLOR] = color or labels.NO_COLOR
@@ -141,28 +134,6 @@ def service(
             "ports": [{"name": "http", "port": port, "targetPort": "http", "protocol": "TCP"}],
         },
     }
-
-
-def notes(
-    stable: str | None,
-    candidate: str | None = None,
-    quarantined: str | None = None,
-    previous: str | None = None,
-    since: str | None = None,
-    given: str | None = None,
-    images: str | None = None,
-) -> dict[str, str]:
-    """The annotations that say for whom traffic is split as it is."""
-    told = {
-        labels.STABLE: stable,
-        labels.CANDIDATE: candidate,
-        labels.QUARANTINED: quarantined,
-        labels.PREVIOUS: previous,
-        labels.SINCE: since,
-        labels.GIVEN: given,
-        labels.IMAGES: images,
-    }
-    return {key: value for key, value in told.items() if value}
 
 
 def autoscaler(parent: Mapping[str, Any], revision: str, low: int, high: int) -> Manifest:
