@@ -36,7 +36,7 @@ def test_demo_holds_every_expectation_and_leaves_nothing_behind() -> None:
         told = run("demo")
         assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-2000:]
         assert "v5 goes through" in told.stdout
-        columns = run("sandbox", "kubectl", "get", "md", "-A").stdout
+        columns = run("sandbox", "kubectl", "get", "modeldeployment", "-A").stdout
         assert columns.split()[:6] == ["NAMESPACE", "NAME", "PHASE", "READY", "VERSION", "WEIGHT"]
     finally:
         assert run("sandbox", "down").returncode == 0

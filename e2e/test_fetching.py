@@ -52,7 +52,7 @@ class Fetching:
         missing, end = dict(wanted), time.monotonic() + WITHIN
         found: dict[str, Any] = {}
         while missing and time.monotonic() < end:
-            items = json.loads(self.kubectl("get", "md", "-o", "json"))["items"]
+            items = json.loads(self.kubectl("get", "modeldeployment", "-o", "json"))["items"]
             found = {item["metadata"]["name"]: item for item in items}
             for name, holds in list(missing.items()):
                 status = found[name].get("status", {})
@@ -66,7 +66,9 @@ class Fetching:
         assert not missing, f"{json.dumps(said, indent=1)}\n{pods}"
 
     def status(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.kubectl("get", "md", name, "-o", "json"))
+        found: dict[str, Any] = json.loads(
+            self.kubectl("get", "modeldeployment", name, "-o", "json")
+        )
         return dict(found["status"])
 
     def record(self, name: str) -> dict[str, Any]:
@@ -226,7 +228,7 @@ def spoiled(fetched: Fetching) -> Iterator[dict[str, Client]]:
         fetched.apply(bad(fetched.stores))
         fetched.began["swapped"] = time.monotonic()
         scale = '{"spec":{"scaling":{"replicas":3}}}'
-        fetched.kubectl("patch", "md", "swapped", "--type=merge", "-p", scale)
+        fetched.kubectl("patch", "modeldeployment", "swapped", "--type=merge", "-p", scale)
         rolled_back = {name: failed(reason) for name, reason in REASONS.items()}
         fetched.until({**rolled_back, "swapped": not_ready("ArtifactChanged")})
         yield clients

@@ -114,7 +114,7 @@ def _until_ready(node: Sandbox, began: dict[str, float]) -> dict[str, float]:
     taken: dict[str, float] = {}
     end = time.monotonic() + READY_WITHIN
     while time.monotonic() < end:
-        found = json.loads(node.kubectl("-n", NAMESPACE, "get", "md", "-o", "json"))
+        found = json.loads(node.kubectl("-n", NAMESPACE, "get", "modeldeployment", "-o", "json"))
         for model in found["items"]:
             name, status = model["metadata"]["name"], model.get("status", {})
             ready = {c["type"]: c["status"] for c in status.get("conditions", ())}.get("Ready")
@@ -138,7 +138,7 @@ def test_server_answers_what_its_model_says(
 ) -> None:
     expected = json.loads((MODELS / f"{served.model}.json").read_text())
     name = served.example
-    model = json.loads(node.kubectl("-n", NAMESPACE, "get", "md", name, "-o", "json"))
+    model = json.loads(node.kubectl("-n", NAMESPACE, "get", "modeldeployment", name, "-o", "json"))
     revision = model["status"]["stable"]["revision"]
     record = json.loads(
         node.kubectl(

@@ -29,7 +29,8 @@ def main() -> int:
         story.end()
         view.stop()
     held = view.close(story.stages)
-    print("look around: python -m sandbox kubectl get md -A   ·   the end: make demo-down")
+    print("look around: python -m sandbox kubectl get modeldeployments -A")
+    print("delete it all: make demo-down")
     return 0 if held else 1
 
 

@@ -136,7 +136,7 @@ class World:
     def order(self, command: str, revision: str, token: str) -> None:
         """Gives a command by annotation."""
         note = f"canarium.dev/{command}={revision}/{token}"
-        self.kubectl("annotate", "md", "story", note, "--overwrite")
+        self.kubectl("annotate", "modeldeployment", "story", note, "--overwrite")
 
 
 def restarts(pods: list[dict[str, Any]]) -> int:

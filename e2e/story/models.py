@@ -166,7 +166,7 @@ class Models:
     def order(self, name: str, command: str, revision: str, token: str) -> None:
         """Gives a command by annotation."""
         note = f"canarium.dev/{command}={revision}/{token}"
-        self.kubectl("annotate", "md", name, note, "--overwrite")
+        self.kubectl("annotate", "modeldeployment", name, note, "--overwrite")
 
     def eventually(self, found: Callable[[], Any], wanted: Any, seconds: float = 10) -> None:
         """Returns when `found()` is what is wanted."""

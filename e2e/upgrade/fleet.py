@@ -70,7 +70,9 @@ class Fleet:
         self.kubectl("apply", "-f", "-", stdin=json.dumps(body))
 
     def patch(self, name: str, spec: Mapping[str, Any]) -> None:
-        self.kubectl("patch", "md", name, "--type=merge", "-p", json.dumps({"spec": spec}))
+        self.kubectl(
+            "patch", "modeldeployment", name, "--type=merge", "-p", json.dumps({"spec": spec})
+        )
 
     def until(
         self, name: str, holds: Callable[[dict[str, Any]], bool], what: str, seconds: float = 90
@@ -149,7 +151,7 @@ class Fleet:
 
     def told(self) -> dict[str, tuple[Any, ...]]:
         """Of every model: generation, phase, and which revisions it has at which weight."""
-        found = json.loads(self.kubectl("get", "md", "-o", "json"))["items"]
+        found = json.loads(self.kubectl("get", "modeldeployment", "-o", "json"))["items"]
 
         def revision(part: dict[str, Any] | None) -> str | None:
             return part["revision"] if part else None

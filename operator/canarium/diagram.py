@@ -41,7 +41,7 @@ stateDiagram-v2
 
 ## Commands
 
-`kubectl annotate md NAME canarium.dev/COMMAND=REVISION/TOKEN --overwrite`; the token is any new
+`kubectl annotate modeldeployment NAME canarium.dev/COMMAND=REVISION/TOKEN --overwrite`; the token is any new
 word, and acts once. Of several commands at once the first in this table counts. The answer is in
 `status.commands` and an Event.
 

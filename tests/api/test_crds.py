@@ -45,7 +45,7 @@ def published(plane: ControlPlane, seconds: float = 30) -> None:
     """Waits until kubectl can know the kind: names and schema are published a while after."""
     end = time.monotonic() + seconds
     ours = "apis/canarium.dev/v1alpha1"
-    while ours not in plane.kubectl("get", "--raw", "/openapi/v3") or " md " not in plane.kubectl(
+    while ours not in plane.kubectl("get", "--raw", "/openapi/v3") or " mdl " not in plane.kubectl(
         "api-resources", "--api-group=canarium.dev", "--cached=false"
     ):
         assert time.monotonic() < end, "no schema is published"
@@ -64,34 +64,50 @@ def test_every_crd_is_structural_and_accepted(plane: ControlPlane) -> None:
 
 def test_kubectl_explains_a_field_by_short_name(plane: ControlPlane) -> None:
     published(plane)
-    said = plane.kubectl("explain", "md.spec.rollout")
+    said = plane.kubectl("explain", "modeldeployment.spec.rollout")
     plain = " ".join(said.split())
     for words in ("FIELDS", "steps", "bakeTime", "How long the old version stays warm"):
         assert words in plain, said
     assert "<no description>" not in said
-    assert "<no description>" not in plane.kubectl("explain", "md.status")
+    assert "<no description>" not in plane.kubectl("explain", "modeldeployment.status")
 
 
 def test_columns_are_printed_and_the_category_lists_all_kinds(
     plane: ControlPlane, space: str
 ) -> None:
     put(plane, "listed", SPEC)
-    said = plane.kubectl("-n", space, "get", "md", "listed")
+    said = plane.kubectl("-n", space, "get", "modeldeployment", "listed")
     assert said.split()[:4] == ["NAME", "PHASE", "READY", "VERSION"]
     assert "listed" in plane.kubectl("-n", space, "get", "canarium")
 
 
 def test_kubectl_scales_a_fixed_count(plane: ControlPlane, space: str) -> None:
     put(plane, "scaled", {**SPEC, "scaling": {"replicas": 1}})
-    plane.kubectl("-n", space, "scale", "md/scaled", "--replicas=4")
-    asked = ("-n", space, "get", "md", "scaled", "-o", "jsonpath={.spec.scaling.replicas}")
+    plane.kubectl("-n", space, "scale", "modeldeployment/scaled", "--replicas=4")
+    asked = (
+        "-n",
+        space,
+        "get",
+        "modeldeployment",
+        "scaled",
+        "-o",
+        "jsonpath={.spec.scaling.replicas}",
+    )
     assert plane.kubectl(*asked) == "4"
 
 
 def test_kubectl_sets_a_count_that_was_absent(plane: ControlPlane, space: str) -> None:
     put(plane, "absent", SPEC)
-    plane.kubectl("-n", space, "scale", "md/absent", "--replicas=4")
-    asked = ("-n", space, "get", "md", "absent", "-o", "jsonpath={.spec.scaling.replicas}")
+    plane.kubectl("-n", space, "scale", "modeldeployment/absent", "--replicas=4")
+    asked = (
+        "-n",
+        space,
+        "get",
+        "modeldeployment",
+        "absent",
+        "-o",
+        "jsonpath={.spec.scaling.replicas}",
+    )
     assert plane.kubectl(*asked) == "4"
 
 
@@ -103,7 +119,7 @@ def test_an_autoscaler_is_told_that_the_count_is_absent(plane: ControlPlane, spa
         plane.kubectl("get", "--raw", path)
     assert ".spec.scaling.replicas" in refused.value.stderr
     assert "does not exist" in refused.value.stderr
-    plane.kubectl("-n", space, "scale", "md/unset", "--replicas=2")
+    plane.kubectl("-n", space, "scale", "modeldeployment/unset", "--replicas=2")
     assert json.loads(plane.kubectl("get", "--raw", path))["spec"] == {"replicas": 2}
 
 
@@ -124,7 +140,15 @@ def test_an_autoscaler_of_the_users_moves_a_fixed_count(plane: ControlPlane, spa
         },
     }
     plane.kubectl("apply", "-f", "-", stdin=json.dumps(body))
-    asked = ("-n", space, "get", "md", "moved", "-o", "jsonpath={.spec.scaling.replicas}")
+    asked = (
+        "-n",
+        space,
+        "get",
+        "modeldeployment",
+        "moved",
+        "-o",
+        "jsonpath={.spec.scaling.replicas}",
+    )
     end = time.monotonic() + 30
     while plane.kubectl(*asked) != "3":
         events = plane.kubectl("-n", space, "get", "events")
@@ -135,7 +159,7 @@ def test_an_autoscaler_of_the_users_moves_a_fixed_count(plane: ControlPlane, spa
 def test_kubectl_cannot_scale_what_an_autoscaler_moves(plane: ControlPlane, space: str) -> None:
     put(plane, "bounds", {**SPEC, "scaling": {"minReplicas": 1, "maxReplicas": 3}})
     with pytest.raises(subprocess.CalledProcessError) as refused:
-        plane.kubectl("-n", space, "scale", "md/bounds", "--replicas=4")
+        plane.kubectl("-n", space, "scale", "modeldeployment/bounds", "--replicas=4")
     assert "spec.scaling.replicas" in refused.value.stderr
     assert "exclude each other" in refused.value.stderr
 
@@ -154,7 +178,7 @@ def test_field_managers_share_an_object_and_keep_what_is_theirs(
         "--server-side", "--field-manager=scale",
     )  # fmt: skip
     put(plane, "shared", ours, "--server-side", "--field-manager=ship")
-    found = json.loads(plane.kubectl("-n", space, "get", "md", "shared", "-o", "json"))
+    found = json.loads(plane.kubectl("-n", space, "get", "modeldeployment", "shared", "-o", "json"))
     assert found["spec"]["scaling"] == {"replicas": 5}
     assert [e["name"] for e in found["spec"]["runtime"]["env"]] == ["A", "B"]
     with pytest.raises(subprocess.CalledProcessError) as refused:
@@ -171,7 +195,16 @@ def test_a_status_is_not_edited_to_a_time_that_no_calendar_has(
     plane: ControlPlane, space: str, time: str
 ) -> None:
     put(plane, "timed", SPEC)
-    edit = ("-n", space, "patch", "md", "timed", "--subresource=status", "--type=merge", "-p")
+    edit = (
+        "-n",
+        space,
+        "patch",
+        "modeldeployment",
+        "timed",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+    )
     plane.kubectl(*edit, json.dumps({"status": {"bakeSince": "2024-02-29T00:00:00.123Z"}}))
     with pytest.raises(subprocess.CalledProcessError) as refused:
         plane.kubectl(*edit, json.dumps({"status": {"bakeSince": time}}))

@@ -55,7 +55,7 @@ async def test_every_example_is_carried_out(cluster: Cluster) -> None:
     try:
         await deployed(cluster, there)
     finally:
-        words = ("-n", cluster.namespace, "delete", "md", "--all", "--wait=false")
+        words = ("-n", cluster.namespace, "delete", "modeldeployment", "--all", "--wait=false")
         cluster.plane.kubectl(*words)
 
 

@@ -43,7 +43,7 @@ def mistaken(seen: list[dict[str, Any]]) -> list[str]:
 
 async def waited(cluster: Cluster, *words: str) -> subprocess.CompletedProcess[str]:
     """`kubectl wait` for the model, in the background of the test."""
-    return await asyncio.to_thread(kubectl, cluster, "wait", "md/fraud", *words)
+    return await asyncio.to_thread(kubectl, cluster, "wait", "modeldeployment/fraud", *words)
 
 
 def kubectl(
@@ -127,13 +127,13 @@ async def test_failed_first_version_and_an_invalid_spec_fail_and_deletion_is_tol
     found = phases(seen)
     assert found["Failed"] == found["Invalid"] == {FAILED}
     cluster.plane.kubectl(
-        "-n", cluster.namespace, "patch", "md", "fraud", "--type=merge",
+        "-n", cluster.namespace, "patch", "modeldeployment", "fraud", "--type=merge",
         "-p", '{"metadata":{"finalizers":["example.com/held"]}}',
     )  # fmt: skip
     await cluster.client.delete(kinds.MODELS, cluster.namespace, "fraud")
     assert judged(await cluster.model()) == TERMINATING
     cluster.plane.kubectl(
-        "-n", cluster.namespace, "patch", "md", "fraud", "--type=merge",
+        "-n", cluster.namespace, "patch", "modeldeployment", "fraud", "--type=merge",
         "-p", '{"metadata":{"finalizers":null}}',
     )  # fmt: skip
 
@@ -169,7 +169,9 @@ async def test_diff_is_clean_at_every_moment_of_a_rollout_and_after_it(cluster: 
     kubectl(cluster, "apply", "-f", "-", stdin=text)
     status = await cluster.until(lambda s: (s.get("hold") or {}).get("reason") == "Manual")
     revision = status["candidate"]["revision"]
-    kubectl(cluster, "annotate", "md", "fraud", f"canarium.dev/promote-full={revision}/1")
+    kubectl(
+        cluster, "annotate", "modeldeployment", "fraud", f"canarium.dev/promote-full={revision}/1"
+    )
     await cluster.until(lambda s: s.get("version") == "2")
     done = kubectl(cluster, "diff", "-f", "-", stdin=text)
     assert (done.returncode, done.stdout) == (0, ""), done

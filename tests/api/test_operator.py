@@ -191,7 +191,7 @@ async def test_commands_by_annotation_act_once_and_are_answered(cluster: Cluster
 
     def order(command: str, value: str) -> None:
         note = f"canarium.dev/{command}={value}"
-        cluster.plane.kubectl("-n", cluster.namespace, "annotate", "md", "fraud", note)
+        cluster.plane.kubectl("-n", cluster.namespace, "annotate", "modeldeployment", "fraud", note)
 
     order("promote", f"{revision}/one")
     status = await cluster.phase("Baking", "2")

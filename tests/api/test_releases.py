@@ -83,7 +83,7 @@ class Site:
         self.plane.kubectl("apply", "--validate=false", "-f", "-", stdin=json.dumps(body))
 
     def status(self, namespace: str, name: str = "fraud") -> dict[str, Any]:
-        said = self.plane.kubectl("-n", namespace, "get", "md", name, "-o", "json")
+        said = self.plane.kubectl("-n", namespace, "get", "modeldeployment", name, "-o", "json")
         found: dict[str, Any] = json.loads(said)["status"]
         return found
 
@@ -291,7 +291,15 @@ def test_older_operator_over_newer_crds_leaves_alone_what_it_does_not_understand
     # A newer operator's memory in the status, and a version that only it can roll out.
     patch = json.dumps({"status": {"shadow": {"weight": 5}}})
     site.plane.kubectl(
-        "-n", space, "patch", "md", "fraud", "--subresource=status", "--type=merge", "-p", patch
+        "-n",
+        space,
+        "patch",
+        "modeldeployment",
+        "fraud",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        patch,
     )
     site.model(space, shadow={"weight": 5}, restartToken="2")
     until(lambda: site.status(space)["phase"] == "Invalid", "complaint")

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 #: Tightened since the baseline, which was never released: each with its reason.
 ALLOWED = {
     ".spec.runtime.env[]: unknown fields are dropped now": "a container's entry has no others",
+    "short name md is gone": "Cluster API's MachineDeployment has it",
     ".spec.runtime.env[].name: became required": "an entry without a name makes no container",
 }
 

@@ -71,7 +71,7 @@ def _deployment() -> dict[str, Any]:
         _column("Age", ".metadata.creationTimestamp", "date"),
     ]
     return _definition(
-        KIND, "Namespaced", ["md"], with_rules(schema), columns, {"status": {}, "scale": scale}
+        KIND, "Namespaced", ["mdl"], with_rules(schema), columns, {"status": {}, "scale": scale}
     )
 
 
