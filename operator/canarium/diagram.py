@@ -41,9 +41,9 @@ stateDiagram-v2
 
 ## Commands
 
-`kubectl annotate modeldeployment NAME canarium.dev/COMMAND=REVISION/TOKEN --overwrite`; the token is any new
-word, and acts once. Of several commands at once the first in this table counts. The answer is in
-`status.commands` and an Event.
+`kubectl annotate modeldeployment NAME canarium.dev/COMMAND=REVISION/TOKEN --overwrite`; the token
+is any new word, and acts once. Of several commands at once the first in this table counts. The
+answer is in `status.commands` and an Event.
 
 | Command | What it does |
 |---|---|

@@ -55,10 +55,13 @@ class Credentials:
             response = await self._signed(request, handler, await self.header())
         return response
 
-    @staticmethod
     async def _signed(
-        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType, header: str
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType, header: str
     ) -> aiohttp.ClientResponse:
         if header:
             request.headers["Authorization"] = header
+        # The name in the API server's certificate, where the kubeconfig sets `tls-server-name`.
+        name = getattr(self.configuration, "tls_server_name", None)
+        if name:
+            request.server_hostname = name
         return await handler(request)

@@ -13,11 +13,10 @@ from typing import Any, ClassVar
 
 import aiohttp
 import orjson
-from kubernetes.aio import config as kube_config
-from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
 from canarium import FIELD_MANAGER, VERSION
+from canarium.kube import kubeconfig as kubeconfigs
 from canarium.kube.credentials import Credentials
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import Resource
@@ -76,7 +75,7 @@ class Client:
         """
 
         async def load() -> Any:
-            return await _configuration(kubeconfig, context)
+            return await kubeconfigs.load(kubeconfig, context)
 
         configuration = await load()
         # No limit of connections: each watch has one, and the workers bound all others.
@@ -86,6 +85,7 @@ class Client:
             headers={"User-Agent": f"canarium/{VERSION}{agent}", "Accept": _JSON},
             read_bufsize=2**20,
             trace_configs=list(traces),
+            proxy=configuration.proxy or None,
         ) as session:
             yield cls(configuration, session, credentials=Credentials(configuration, load))
         # TLS connections end their farewell in the background (aiohttp's "graceful shutdown").
@@ -114,6 +114,7 @@ class Client:
             headers={"User-Agent": self._session.headers["User-Agent"]},
             read_bufsize=2**20,
             trace_configs=[trace],
+            proxy=self._configuration.proxy or None,
             middlewares=(*middlewares, self._credentials.middleware),
         )
 
@@ -286,17 +287,3 @@ def _error(status: int, content: bytes, retry_after: str | None = None) -> ApiEr
         return ApiError(status, body.get("reason", ""), body.get("message", ""), wait)
     except orjson.JSONDecodeError:
         return ApiError(status, "", content[:500].decode(errors="replace"), wait)
-
-
-async def _configuration(kubeconfig: str | None, context: str | None) -> Any:
-    configuration = Configuration()
-    if not (kubeconfig or context):
-        try:
-            kube_config.load_incluster_config(client_configuration=configuration)
-            return configuration
-        except kube_config.ConfigException:
-            pass
-    await kube_config.load_kube_config(
-        config_file=kubeconfig, context=context, client_configuration=configuration
-    )
-    return configuration

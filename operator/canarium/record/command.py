@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `canarium record`."""
     parser.add_argument("name", help="the ModelDeployment")
-    parser.add_argument("-n", "--namespace", default="default")
+    parser.add_argument("-n", "--namespace", help="default: the namespace of the context")
     parser.add_argument("--revision", help="one revision; default: all in the history")
     parser.add_argument("--kubeconfig", help="default: the cluster around this process")
     parser.add_argument("--context")
@@ -31,17 +31,19 @@ async def _main(options: argparse.Namespace) -> int:
     from canarium import GROUP
     from canarium.kube import kinds
     from canarium.kube.faults import ApiError
+    from canarium.kube.kubeconfig import default_namespace
     from canarium.kube.transport import Client
     from canarium.record.statement import served, statement
 
+    namespace = options.namespace or default_namespace(options.kubeconfig, options.context)
     async with Client.connect(options.kubeconfig, options.context) as client:
         try:
-            model = await client.get(kinds.MODELS, options.namespace, options.name)
+            model = await client.get(kinds.MODELS, namespace, options.name)
             selector = f"{GROUP}/model={options.name}"
-            found = await client.list(kinds.RECORDS, options.namespace, labelSelector=selector)
+            found = await client.list(kinds.RECORDS, namespace, labelSelector=selector)
             witness = await _witness(client, model)
         except ApiError as error:
-            print(f"{options.namespace}/{options.name}: {error.message}", file=sys.stderr)
+            print(f"{namespace}/{options.name}: {error.message}", file=sys.stderr)
             return 1
     records: list[dict[str, Any]] = sorted(found["items"], key=lambda r: -int(r["revision"]))
     history = (model.get("status") or {}).get("history") or []
