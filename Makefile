@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # Environments that a target needs are made side by side.
 MAKEFLAGS += --jobs=2
 
-.PHONY: bench bench-full bench-micro dist sbom demo demo-down test test-gateways test-unit rules check generate lock clean
+.PHONY: bench bench-full bench-micro dist sbom demo demo-down packages test test-gateways test-unit rules check generate lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
@@ -35,9 +35,13 @@ demo: .venv/.ready            ## the whole story on a real cluster, with the rea
 demo-down: .venv/.ready       ## takes the demo's cluster away
 	$(PY) -m sandbox down
 
+packages:                     ## what `make test` needs of Debian: installed as root, else the command is printed
+	@dev/install-packages
+
 # Two at a time keep two cores busy: with three, real servers start beside each other so slowly that
 # probes and deadlines fail (load 28 was seen).
-test: .venv/.ready .venv-fetch/.ready    ## unit, integration and end-to-end tests
+test: packages                ## unit, integration and end-to-end tests
+	@$(MAKE) --no-print-directory .venv/.ready .venv-fetch/.ready
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-gateways: .venv/.ready   ## routes behind Envoy Gateway (built once, five minutes); what each gateway ignores
