@@ -18,6 +18,7 @@ from canarium import VERSION
 from canarium.fetch import command as fetch
 from canarium.record import command as record
 from canarium.settings import Settings
+from canarium.signals.addresses import AddressPolicy
 
 
 def main() -> int:
@@ -77,6 +78,20 @@ def main() -> int:
         metavar="PERCENT",
         help="of a node's disk, left free by fetches; default 10, as the kubelet's own bound",
     )
+    run.add_argument(
+        "--allow-address",
+        action="append",
+        metavar="CIDR|ADDRESS|HOST",
+        help="let checks of users connect there although it is refused by default, such as a "
+        "Prometheus on loopback; may be repeated",
+    )
+    run.add_argument(
+        "--refuse-address",
+        action="append",
+        metavar="CIDR",
+        help="refuse checks of users that connect there, besides loopback, link-local, multicast "
+        "and metadata addresses; may be repeated",
+    )
     run.add_argument("--log-level", default="INFO")
     fetching = commands.add_parser("fetch", help="bring a model to a folder and check it")
     fetch.arguments(fetching)
@@ -131,6 +146,9 @@ def _address(text: str) -> tuple[str, int]:
 def _settings(arguments: argparse.Namespace) -> Settings:
     names = {field.name for field in fields(Settings)} - {"namespaces"}
     given = {name: value for name, value in vars(arguments).items() if name in names}
+    for name in ("allow_address", "refuse_address"):
+        given[name] = tuple(given[name] or ())
+    AddressPolicy.of(given["allow_address"], given["refuse_address"])
     return Settings(**given, namespaces=tuple(dict.fromkeys(arguments.namespace or ())))
 
 

@@ -27,6 +27,8 @@ from canarium.render.fetching import Kit
 from canarium.rivals import LEASE, SCOPE, Rivals
 from canarium.selection import Selection
 from canarium.settings import Settings
+from canarium.signals.addresses import AddressPolicy
+from canarium.signals.web import Web
 from canarium.telemetry.metrics import Metrics, State
 from canarium.telemetry.server import served
 from canarium.watching import Insights, Watching
@@ -87,6 +89,7 @@ class Application:
             namespaces=() if selected else settings.namespaces or (None,),
             workers=settings.workers,
             observer=metrics,
+            web=Web(AddressPolicy.of(settings.allow_address, settings.refuse_address)),
             kit=Kit(
                 settings.fetch_image,
                 settings.fetch_image_pull_policy,

@@ -39,6 +39,11 @@ class Settings:
     #: Percent of a node's disk that fetches leave free; None: as the fetcher does by itself.
     fetch_reserve: int | None = None
 
+    #: CIDRs, addresses and hosts that checks may name although they are refused by default.
+    allow_address: tuple[str, ...] = ()
+    #: CIDRs that no check may name, besides those refused by default.
+    refuse_address: tuple[str, ...] = ()
+
     def __post_init__(self) -> None:
         if self.namespaces and self.namespace_selector:
             raise ValueError("--namespace and --namespace-selector exclude each other")

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest_asyncio
 from aiohttp import web as server
 
+from canarium.signals.addresses import AddressPolicy
 from canarium.signals.web import Web
 
+LOOPBACK = AddressPolicy.of(("127.0.0.0/8", "::1"))
 Handler = Callable[[server.Request], Awaitable[server.Response]]
 
 
@@ -54,6 +56,6 @@ async def served() -> AsyncIterator[Served]:
 
 @pytest_asyncio.fixture
 async def web() -> AsyncIterator[Web]:
-    made = Web(loopback=True)
+    made = Web(LOOPBACK)
     yield made
     await made.close()

@@ -84,7 +84,7 @@ async def test_server_that_lets_nobody_in_is_named(
 async def test_server_that_is_down_is_an_error(web: Web) -> None:
     found = await query(web, Endpoint("http://127.0.0.1:1"), "up", NOW)
     assert isinstance(found, Missing)
-    assert (found.reason, found.error) == ("QueryFailed", True)
+    assert (found.reason, found.error) == ("Unreachable", True)
 
 
 def test_names_are_filled_in_and_nothing_else_is_possible() -> None:

@@ -20,8 +20,10 @@ from signals.conftest import Served
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("http://prometheus:9090/api", "http://prometheus:9090/api"),
-        ("https://me:pa55@host:1/x?token=t0ken#part", "https://host:1/x"),
+        ("http://prometheus:9090/api", "http://prometheus:9090"),
+        ("https://me:pa55@host:1/x?token=t0ken#part", "https://host:1"),
+        ("http:x?t=SECRET", HIDDEN),
+        ("host/x?t=SECRET", HIDDEN),
         ("http://[::1", HIDDEN),
     ],
 )

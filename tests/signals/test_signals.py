@@ -20,7 +20,7 @@ from canarium.signals.scene import Place, Scene
 from canarium.signals.signals import Signals
 from canarium.signals.smoke import Target
 from canarium.signals.web import Web
-from signals.conftest import Served
+from signals.conftest import LOOPBACK, Served
 
 rule = pytest.mark.rule
 KEY = ("risk", "fraud")
@@ -79,7 +79,7 @@ async def signals(fake: Fake) -> AsyncIterator[Signals]:
         fake.news.set()
 
     timing = Timing(sleep=fake.sleep)
-    made = Signals(fake, Web(loopback=True), fake.scene, wake, timing)  # type: ignore[arg-type]
+    made = Signals(fake, Web(LOOPBACK), fake.scene, wake, timing)  # type: ignore[arg-type]
     yield made
     await made.close()
 

@@ -13,6 +13,7 @@ from canarium.core.situation import Situation
 SPEC_AT_FAULT = frozenset(
     {
         "AccessDenied",
+        "AddressRefused",
         "InvalidConfigMap",
         "InvalidCredentials",
         "InvalidQuery",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import orjson
 
 from canarium.core.measures import Missing, Reading, Result
+from canarium.signals.addresses import authority
 from canarium.signals.expectation import alike
 from canarium.signals.jsonpath import BadPath, values
 from canarium.signals.smoke import Target
@@ -79,14 +80,14 @@ async def compare(
 async def _matched(
     web: Web, how: Comparison, path: str, target: Target, body: bytes
 ) -> list[object] | None:
-    host = f"[{target.address}]" if ":" in target.address else target.address
     try:
         answer = await web.request(
             "POST",
-            f"http://{host}:{target.port}{path}",
+            f"http://{authority(target.address, target.port)}{path}",
             body=body,
             headers={"Content-Type": "application/json"},
             patience=how.patience,
+            pod=True,
         )
         if answer.status != 200:
             return None

@@ -13,6 +13,7 @@ from canarium.core.plan import Watch
 from canarium.core.windows import Scrape, Window
 from canarium.kube.api import Api
 from canarium.signals import answers, credentials, prometheus, webcheck
+from canarium.signals.addresses import authority
 from canarium.signals.credentials import Unavailable
 from canarium.signals.exposition import Unreadable, parse
 from canarium.signals.jsonpath import BadPath, compiled
@@ -71,10 +72,10 @@ class Looker:
         self, server: Server, place: Place, wanted: tuple[Selector, ...], now: float
     ) -> Scrape | tuple[float, str, str]:
         target, metrics = place.target, server.metrics
-        host = f"[{target.address}]" if ":" in target.address else target.address
-        url = f"http://{host}:{metrics.port or target.port}{metrics.path or '/metrics'}"
+        where = authority(target.address, metrics.port or target.port)
+        url = f"http://{where}{metrics.path or '/metrics'}"
         try:
-            answer = await self._web.request("GET", url, patience=_SCRAPE_PATIENCE)
+            answer = await self._web.request("GET", url, patience=_SCRAPE_PATIENCE, pod=True)
             if answer.status != 200:
                 raise NoAnswer(f"{metrics.path or '/metrics'}: status {answer.status}")
             values = parse(answer.body.decode(errors="replace"), wanted)

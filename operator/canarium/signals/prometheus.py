@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from canarium.core.measures import Missing, Reading, Result
+from canarium.quoting import quoted
 from canarium.signals.redaction import shown
 from canarium.signals.web import NoAnswer, Web
 
@@ -58,10 +59,10 @@ async def query(web: Web, endpoint: Endpoint, promql: str, now: float) -> Result
 
 
 def _refused(endpoint: Endpoint, body: Any) -> Missing:
-    said = str(body.get("error", ""))[:500]
-    if body.get("errorType") == "bad_data":
-        return Missing(f"the query is wrong: {said}", error=True, reason="InvalidQuery")
-    return _failed(f"Prometheus at {endpoint}: {body.get('errorType')}: {said}")
+    message, kind = quoted(body.get("error", "")), quoted(body.get("errorType"), 50)
+    if kind == "bad_data":
+        return Missing(f"the query is wrong: {message}", error=True, reason="InvalidQuery")
+    return _failed(f"Prometheus at {endpoint}: {kind}: {message}")
 
 
 def _value(data: Any, now: float) -> Result:
@@ -76,7 +77,7 @@ def _value(data: Any, now: float) -> Result:
     elif kind == "scalar":
         at, text = found
     else:
-        text = f"the query gives a {kind}: an instant vector or a scalar is needed"
+        text = f"the query gives a {quoted(kind, 50)}: an instant vector or a scalar is needed"
         return Missing(text, error=True, reason="InvalidQuery")
     age = now - float(at)
     if age > _FRESH:

@@ -1,4 +1,4 @@
-"""What may be said of a request in a status, an Event or a log: never what lets others in.
+"""What of a request may appear in a status, an Event, or a log: nothing that grants access.
 
 Addresses come from users, answers from servers that may repeat what they were sent. A status and
 its Events are read by many more people than a Secret.
@@ -7,7 +7,9 @@ its Events are read by many more people than a Secret.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
+
+from canarium.quoting import quoted
 
 HIDDEN = "[redacted]"
 #: A shorter text is no secret, and would hide half of a message by chance.
@@ -15,17 +17,20 @@ _SHORTEST = 4
 
 
 def shown(url: str) -> str:
-    """`url` without login, query and fragment, all of which may carry a token."""
+    """Returns scheme and host of `url`, and its port; every other part may carry a token."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return HIDDEN
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    if not parts.scheme or not host:
+        # What stands where is unclear, so any of it may be secret.
+        return HIDDEN
+    return quoted(f"{parts.scheme}://{host}", 300)
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
-    """`text` with every one of `secrets` hidden; of a header's `Bearer abc`, also `abc` alone."""
+    """Returns `text` with every one of `secrets` hidden; of `Bearer abc`, also `abc` alone."""
     words = {word for secret in secrets for word in (secret, secret.rpartition(" ")[2])}
     for word in sorted(words, key=len, reverse=True):
         if len(word) >= _SHORTEST:

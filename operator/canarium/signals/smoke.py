@@ -10,6 +10,7 @@ import orjson
 
 from canarium.api.base import seconds
 from canarium.api.smoke import Expectation, SmokeTest
+from canarium.signals.addresses import authority
 from canarium.signals.expectation import Unexpected, Unusable, met
 from canarium.signals.redaction import redacted
 from canarium.signals.web import Answer, NoAnswer, Web
@@ -107,11 +108,11 @@ async def _ask(
     if path is None:
         raise Unusable("no path: set the test's path, or predictPath of the runtime")
     headers = {"Content-Type": "application/json"} if body is not None else {}
-    host = f"[{target.address}]" if ":" in target.address else target.address
     return await web.request(
         test.method or ("GET" if body is None else "POST"),
-        f"http://{host}:{test.port or target.port}{path}",
+        f"http://{authority(target.address, test.port or target.port)}{path}",
         body=body,
         headers={**headers, **(test.headers or {})},
         patience=patience,
+        pod=True,
     )

@@ -1,0 +1,58 @@
+"""Text of other systems as the operator repeats it: in a status, an Event, or a log.
+
+Pods, Prometheus servers, registries, kubelets, and API servers answer with text that somebody else
+controls. Unchanged, a line break forges a log line, a terminal escape rewrites a screen, a
+bidirectional override reverses a sentence, and a lone surrogate makes the whole object
+unserialisable. `quoted` is applied once, where such text becomes the operator's own.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+#: Characters of one quotation. Messages are made of one or two.
+LONGEST = 512
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+#: Control, format (bidirectional, zero-width, tags), surrogate, private use, unassigned,
+#: line and paragraph separators.
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def quoted(text: object, limit: int = LONGEST) -> str:
+    """Returns `text` on one line, with unsafe characters escaped and at most `limit` characters.
+
+    Bytes are read as UTF-8. Only the part that is kept is examined, however long the text is.
+    """
+    if isinstance(text, bytes | bytearray):
+        # A character has at most four bytes, so this is enough for `limit` of them.
+        text = bytes(text[: 4 * limit + 4]).decode(errors="replace")
+    whole = str(text)
+    kept: list[str] = []
+    length = 0
+    for index, character in enumerate(whole):
+        piece = _escaped(character)
+        length += len(piece)
+        if length > limit - (index + 1 < len(whole)):
+            return "".join(kept) + "…"
+        kept.append(piece)
+    return "".join(kept)
+
+
+def escaped(text: str) -> str:
+    """Returns `text` whole, on one line, with unsafe characters escaped."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if character.isascii() and character.isprintable():
+        return character
+    if character in _NAMED:
+        return _NAMED[character]
+    if unicodedata.category(character) not in _UNSAFE:
+        return character
+    number = ord(character)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -1,0 +1,68 @@
+"""Sockets that connect only where an AddressPolicy allows, whatever a name resolved to."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from canarium.signals.addresses import AddressPolicy, parse
+
+
+class Refusal(OSError):
+    """An address that nothing connects to; an OSError, as socket libraries expect."""
+
+    def __init__(self, host: str, kind: str) -> None:
+        super().__init__(errno.EACCES, kind)
+        self.host, self.kind = host, kind
+
+
+def connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
+    """Returns a connector whose every socket is checked against `policy`."""
+    resolver = _Resolver(policy)
+    return aiohttp.TCPConnector(
+        limit=64, ttl_dns_cache=10, resolver=resolver, socket_factory=resolver.socket
+    )
+
+
+class _Resolver(AbstractResolver):
+    """Resolves names, and refuses those that lead to a refused address, one of several too.
+
+    `socket` checks again what is connected to. Addresses of hosts that an administrator allowed by
+    name pass: they are remembered from their resolution.
+    """
+
+    def __init__(self, policy: AddressPolicy) -> None:
+        self._inner = ThreadedResolver()
+        self._policy = policy
+        self._trusted: set[str] = set()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        if self._policy.allows_host(host):
+            self._trusted.update(entry["host"] for entry in found)
+            return found
+        for entry in found:
+            self._check(entry["host"], host)
+        return found
+
+    def socket(self, address: Any) -> socket.socket:
+        family, kind, protocol, _, where = address
+        if where[0] not in self._trusted:
+            self._check(str(where[0]), str(where[0]))
+        return socket.socket(family=family, type=kind, proto=protocol)
+
+    def _check(self, address: str, host: str) -> None:
+        found = parse(address)
+        refusal = self._policy.refusal(found) if found else "not an address"
+        if refusal:
+            raise Refusal(host, refusal)
+
+    async def close(self) -> None:
+        await self._inner.close()
