@@ -72,7 +72,7 @@ def test_first_version_does_not_wait_for_pods_that_may_not_be_asked_for() -> Non
     assert told.hold.reason == "Refused"
     assert told.progress is not None
     assert told.progress.waiting_since is None
-    assert "refused: Deployment m-" in told.message
+    assert f"Deployment m-{revision}: a policy forbids it" in told.message
 
 
 def test_a_digest_in_the_spec_needs_no_first_pod() -> None:

@@ -9,7 +9,7 @@ import pytest
 from canarium.core import plan as p
 from canarium.core.traffic_record import TrafficRecord
 from canarium.engine.executor import Executor
-from canarium.engine.refused import Refused
+from canarium.engine.refused import Refusals, Refused
 from canarium.engine.store import Store
 from canarium.kube import kinds
 from canarium.kube.faults import ApiError
@@ -35,8 +35,9 @@ async def test_no_deployment_is_made_from_a_record_that_was_altered() -> None:
     store.caches[kinds.RECORDS].observe(
         {"metadata": {**meta, "labels": marks, "ownerReferences": [own]}, "data": data}
     )
+    executor = Executor(Taken({}), store, Refusals(float))  # type: ignore[arg-type]
     with pytest.raises(Refused, match="altered"):
-        await Executor(Taken({}), store).carry_out(PARENT, p.CreateDeployment("r", "blue", 1))  # type: ignore[arg-type]
+        await executor.carry_out(PARENT, p.CreateDeployment("r", "blue", 1))
 
 
 class Taken:
@@ -69,7 +70,8 @@ def service(owner: str) -> dict[str, Any]:
 
 async def routed(api: Taken) -> None:
     store = Store(lambda key, urgency: None)
-    await Executor(api, store).carry_out(PARENT, p.Route("blue", TrafficRecord("r")))  # type: ignore[arg-type]
+    executor = Executor(api, store, Refusals(float))  # type: ignore[arg-type]
+    await executor.carry_out(PARENT, p.Route("blue", TrafficRecord("r")))
 
 
 @rule("R24")

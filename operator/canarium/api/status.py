@@ -156,6 +156,18 @@ class RouteStatus(StatusPart):
     since: Time | None = Field(None, description="Since when they have.")
 
 
+class RefusedWrite(StatusPart):
+    """A write that the API server, a quota or an admission policy refuses; it is retried."""
+
+    object: str = Field(description="Kind and name of the object that could not be written.")
+    reason: str = Field(
+        description="Who refused it: AdmissionDenied, Forbidden, QuotaExceeded, WebhookFailed, "
+        "NameConflict or InvalidSpec."
+    )
+    message: str = Field("", description="The refuser's own words.")
+    since: Time = Field(description="Since when it has been refused.")
+
+
 class CheckStatus(StatusPart):
     """The verdict on one check (R17), with the numbers of the look that changed it."""
 
@@ -209,6 +221,9 @@ class Status(StatusPart):
     )
     failure: Failure | None = Field(
         None, description="Why the wanted revision is quarantined; gone when another is wanted."
+    )
+    refusals: tuple[RefusedWrite, ...] | None = Field(
+        None, description="Writes that are refused now; each is retried, and gone once it succeeds."
     )
     warnings: tuple[str, ...] = Field((), description="What was found damaged and is ignored.")
     commands: tuple[CommandEcho, ...] = Field((), description="Commands seen, newest first.")

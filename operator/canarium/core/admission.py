@@ -40,7 +40,7 @@ def _refused(s: Situation, kind: str) -> Fault | None:
     rejection = s.observed.refused(f"{kind} {s.name}")
     if rejection:
         reason = "NameConflict" if rejection.conflict else "RouteInvalid"
-        return Fault(reason, f"{rejection.what}: {rejection.message}")
+        return Fault(reason, f"{rejection.what}: {rejection.message}", rejection)
     return None
 
 

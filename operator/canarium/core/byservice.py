@@ -45,7 +45,7 @@ class ByService:
         refused = s.observed.refused(f"Service {s.name}")
         if refused:
             reason = "NameConflict" if refused.conflict else "Refused"
-            return Fault(reason, f"{refused.what}: {refused.message}")
+            return Fault(reason, f"{refused.what}: {refused.message}", refused)
         if s.observed.route is None:
             return None
         return Fault("RouterChanging", f"the {s.observed.route.kind} of before has to go first")

@@ -17,7 +17,7 @@ from canarium.api.status import (
     RevisionStatus,
     Status,
 )
-from canarium.core import gate
+from canarium.core import gate, refusals
 from canarium.core.commands import KEPT, consumed
 from canarium.core.endings import ended
 from canarium.core.moments import stamp
@@ -64,11 +64,17 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
         analysis=analysis,
         route=s.router.status(s) if draft.stable else None,
         failure=_kept_failure(s, draft),
+        refusals=refusals.refused_writes(s),
         warnings=warnings(s),
         commands=_commands(s, draft),
         conditions=_conditions(s, phase, draft, generation, analysis),
         history=_history(s, ended(s, draft), draft.outcome),
     )
+
+
+def find(status: Status, kind: str) -> Condition | None:
+    """The condition of this type, if the status has it."""
+    return next((c for c in status.conditions if c.type == kind), None)
 
 
 def warnings(s: Situation) -> tuple[str, ...]:
@@ -257,6 +263,10 @@ def _conditions(
         ),
     )
     facts += _outdated(s)
+    if s.observed.rejections:
+        first = s.observed.rejections[0]
+        why = "; ".join(refusals.quoted(r) for r in s.observed.rejections[:3])
+        facts += (("WritesRefused", True, refusals.reason_of(first), why),)
     if s.settings.gated:
         wrong = gate.unusable_tests(s)
         reason = "InvalidTest" if wrong else "AsSpecified"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from canarium.api.status import Failure, Hold, Outcome, Progress
+from canarium.core.observed import Rejection
 from canarium.core.plan import Action, Event
 
 
@@ -26,3 +27,5 @@ class Draft:
     outcome: Outcome | None = None
     reason: str = ""
     phase: str | None = None
+    #: The refusal that the message is about already.
+    refusal: Rejection | None = None

@@ -180,18 +180,13 @@ def startable(s: Situation, count: int) -> int:
     return min(1, count) if s.unpinned else count
 
 
-def unasked(s: Situation, count: int) -> bool:
-    """Whether the wanted revision lacks pods since the write that asks for them was refused: none
-    are waited for, and the progress deadline stands still (R7)."""
+def unasked(s: Situation, count: int) -> Rejection | None:
+    """The refusal of the write that asks for pods which the wanted revision lacks: none are waited
+    for, and the progress deadline stands still (R7)."""
     deployment = s.observed.deployment(s.target)
-    if deployment is None or not s.observed.refused(f"Deployment {deployment.name}"):
-        return False
-    return deployment.replicas < startable(s, count)
-
-
-def unmovable(s: Situation) -> Rejection | None:
-    """Why the write that moves traffic was refused, while that is believed."""
-    return s.observed.refused(f"Service {s.name}", f"{s.route_kind} {s.name}")
+    if deployment is None or deployment.replicas >= startable(s, count):
+        return None
+    return s.observed.refused(f"Deployment {deployment.name}")
 
 
 def replicas_of(s: Situation, revision: str | None) -> int:

@@ -15,8 +15,6 @@ from canarium.core.traffic_record import NO_RECORD, TrafficRecord
 
 BLUE, GREEN = "blue", "green"
 COLORS = (BLUE, GREEN)
-#: A refusal is believed for so long; then the write is tried again (a quota may have grown).
-REFUSAL_LASTS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +130,11 @@ class SmokeReport:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The API server's refusal of one object that we wrote, while it still stands."""
+    """The API server's refusal of one object that we wrote, while it still stands.
+
+    `what` is kind and name of the object; `reason` is enumerated (`core.refusals`), `message` has
+    the other side's own words and is only displayed.
+    """
 
     what: str
     message: str

@@ -12,7 +12,7 @@ from typing import Any
 
 from canarium.api.defaults import Settings
 from canarium.api.status import Status
-from canarium.core import conditions, gate, serving
+from canarium.core import conditions, gate, refusals, serving
 from canarium.core.believed import believed
 from canarium.core.commands import answered, consumed
 from canarium.core.draft import Draft
@@ -20,7 +20,7 @@ from canarium.core.endings import ended
 from canarium.core.health import changed
 from canarium.core.moments import parse
 from canarium.core.moves import said
-from canarium.core.observed import REFUSAL_LASTS, Observed
+from canarium.core.observed import Observed
 from canarium.core.plan import Asked, Event, Plan, Watch
 from canarium.core.rolling import rolling_out
 from canarium.core.settled import baking, invalid, rolled_back, steady
@@ -50,12 +50,10 @@ def plan(
         s = replace(s, answers=answers)
     row = next(row for row in TABLE if row.when(s))
     draft = row.then(s)
-    refused = s.observed.rejection
-    again = REFUSAL_LASTS if refused else None
-    if refused and row.phase != "Invalid" and refused.message not in draft.message:
-        told = f"{draft.message}; refused: {refused.what}: {refused.message}"
-        draft = replace(draft, message=told)
     phase = draft.phase or row.phase
+    refused = s.observed.rejection
+    if refused and refused != draft.refusal and phase != "Invalid":
+        draft = replace(draft, message=f"{draft.message}; refused: {refusals.quoted(refused)}")
     routed = conditions.route_told(s)
     if routed and phase in ("Ready", "Baking"):
         told = f"{draft.message}; {routed.reason}: {routed.message}"
@@ -82,15 +80,35 @@ def plan(
             *_answers(s, draft),
             *_warnings(status, after),
             *_unrouted(status, after),
+            *(refusals.refusal_events(status, after) if phase != "Invalid" else ()),
             *gate.verdict_events(status.analysis, after.analysis),
             *_arrival(s, draft),
-            *draft.events,
+            *(() if _known_invalid(status, after) else draft.events),
         ),
-        requeue_after=_sooner(draft.requeue_after, s.router.recheck(s), s.broken_in, again),
+        requeue_after=_sooner(draft.requeue_after, s.router.recheck(s), s.broken_in),
         pressing=after.essence() != status.essence(),
         asked=_asked(s, after),
         route_kept=s.router.frozen(s),
+        urgent=_urgent(s, phase),
     )
+
+
+def _urgent(s: Situation, phase: str) -> bool:
+    """Whether callers depend on the write that moves traffic, which is refused: a failed version
+    keeps its share, a promotion or an undo is due, or nobody answers."""
+    if refusals.blocked(s) is None:
+        return False
+    return phase not in ("Ready", "RolledBack") or not s.observed.ready(s.stable)
+
+
+def _known_invalid(before: Status, after: Status) -> bool:
+    """Whether the status has called this very spec invalid before, for the same reason."""
+
+    def why(status: Status) -> tuple[int, str] | None:
+        stalled = conditions.find(status, "Stalled") if status.phase == "Invalid" else None
+        return (status.observed_generation, stalled.reason) if stalled else None
+
+    return why(before) is not None and why(before) == why(after)
 
 
 def _with_other_bytes(s: Situation, draft: Draft) -> Draft:
@@ -101,7 +119,8 @@ def _with_other_bytes(s: Situation, draft: Draft) -> Draft:
     if found is None or draft.reason:
         return draft
     text = said(s.stable or "", found)
-    told = text in s.status.message
+    known = conditions.find(s.status, "Ready")
+    told = known is not None and known.reason == found.reason
     return replace(
         draft,
         message=f"{draft.message}; {text}",

@@ -178,3 +178,6 @@ class Plan:
     asked: Asked = Asked()
     #: The route is left as it is, even where it differs from the spec: that could not be had.
     route_kept: bool = False
+    #: Callers depend on a write that was refused: it is tried again within two seconds of being
+    #: allowed, not with the patience of other refusals.
+    urgent: bool = False

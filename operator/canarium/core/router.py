@@ -14,7 +14,7 @@ from canarium.core.plan import Action
 
 if TYPE_CHECKING:
     from canarium.core.draft import Draft
-    from canarium.core.observed import Service
+    from canarium.core.observed import Rejection, Service
     from canarium.core.routes import Route
     from canarium.core.situation import Situation
 
@@ -25,6 +25,8 @@ class Fault:
 
     reason: str
     message: str
+    #: The refused write that it is, if it is one.
+    refusal: Rejection | None = None
 
 
 class Router(Protocol):

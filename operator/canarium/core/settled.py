@@ -18,12 +18,11 @@ from canarium.core.moves import (
     removed,
     said,
     stored,
-    unmovable,
     where,
     word,
 )
-from canarium.core.observed import REFUSAL_LASTS
 from canarium.core.plan import Action, Event
+from canarium.core.refusals import blocked, quoted, reason_of
 from canarium.core.situation import Situation
 from canarium.core.traffic import safe_to_select
 from canarium.core.verdicts import known_failure
@@ -39,19 +38,16 @@ def invalid(s: Situation) -> Draft:
     if s.strays and s.router.withdraw(s, actions):
         actions += removed(s, s.strays)
     reason, text = _why_invalid(s)
-    events: tuple[Event, ...] = ()
-    if text not in s.status.message:
-        events = (Event("Warning", reason, text),)
     serves = f"; {word(s, s.stable)} serves on" if s.stable else "; nothing serves yet"
     return Draft(
         text + serves,
         tuple(actions),
-        events=events,
+        events=(Event("Warning", reason, text),),
         stable=s.stable,
         previous=s.previous,
         bake_since=stamp(s.bake_since) if s.previous else None,
         reason=reason,
-        requeue_after=REFUSAL_LASTS,
+        refusal=s.observed.rejection,
     )
 
 
@@ -63,8 +59,7 @@ def _why_invalid(s: Situation) -> tuple[str, str]:
     if s.minted and runtime.reason:
         return runtime.reason, runtime.message
     assert rejection is not None
-    reason = "NameConflict" if rejection.conflict else rejection.reason
-    return reason, f"{rejection.what}: {rejection.message}" if rejection.what else rejection.message
+    return reason_of(rejection), quoted(rejection)
 
 
 def rolled_back(s: Situation) -> Draft:
@@ -121,7 +116,7 @@ def baking(s: Situation) -> Draft:
     if not failed and judging and judging.during_bake:
         failed = gate.condemned(s)
     cause = undone or failed
-    if cause and _may_undo(s) and not unmovable(s):
+    if cause and _may_undo(s) and not blocked(s):
         return _undoing(s, base, cause)
     if cause:
         return _undo_held(s, base, cause)

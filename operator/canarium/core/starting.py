@@ -22,12 +22,12 @@ from canarium.core.moves import (
     startable,
     stored,
     unasked,
-    unmovable,
     waiting,
     where,
     word,
 )
 from canarium.core.plan import Action, CreateDeployment, Event, Route, Scale
+from canarium.core.refusals import blocked, quoted
 from canarium.core.situation import Situation
 from canarium.core.traffic import safe_to_select
 from canarium.core.traffic_record import TrafficRecord
@@ -81,9 +81,10 @@ def first_version(s: Situation) -> Draft:
             )
         # This write makes it stable; the status says so once callers are answered (`steady`).
         actions.append(Route(deployment.color, TrafficRecord(s.target, promoted_at=stamp(s.now))))
-        refused = unmovable(s)
+        refused = blocked(s)
         if refused:
-            return _withheld(s, base, actions, f"{refused.what}: {refused.message}", recheck)
+            base = replace(base, refusal=refused)
+            return _withheld(s, base, actions, quoted(refused), recheck)
     elif deployment.replicas < startable(s, count) and not s.observed.autoscaler(s.target):
         actions.append(Scale(s.target, startable(s, count)))
     return _gathering(s, base, actions, count, recheck)
@@ -92,8 +93,11 @@ def first_version(s: Situation) -> Draft:
 def _gathering(
     s: Situation, base: Draft, actions: list[Action], count: int, recheck: float | None
 ) -> Draft:
-    if unasked(s, count):
-        return _withheld(s, base, actions, f"{count} pods may not be asked for", recheck)
+    refused = unasked(s, count)
+    if refused:
+        base = replace(base, refusal=refused)
+        why = f"the API server rejects scaling to {count} replicas: {quoted(refused)}"
+        return _withheld(s, base, actions, why, recheck)
     progress = waiting(s, count)
     until = waited_until(s)
     if until is None:

@@ -12,6 +12,7 @@ from canarium.core.health import Cause
 from canarium.core.moments import spoken
 from canarium.core.moves import arrived, hold, lacking, unasked, waiting, where, word
 from canarium.core.plan import Action, Route, Weigh
+from canarium.core.refusals import quoted
 from canarium.core.router import Fault
 from canarium.core.situation import Situation
 
@@ -25,8 +26,10 @@ def gathering(
     recheck: float | None,
 ) -> Draft:
     """Waits for the pods that the next weight needs (R5)."""
-    if unasked(s, need):
-        fault = Fault("Refused", f"{need} pods may not be asked for")
+    refused = unasked(s, need)
+    if refused:
+        text = f"the API server rejects scaling to {need} replicas: {quoted(refused)}"
+        fault = Fault("Refused", text, refused)
         return faulty(s, base, actions, fault, recheck)
     ready = s.observed.ready(s.target)
     actions += _kept(s, actions, relief=True)
@@ -123,6 +126,7 @@ def faulty(
         progress=arrived(s, s.progress.step, s.progress.weight),
         hold=hold(s, fault.reason),
         requeue_after=recheck,
+        refusal=fault.refusal,
     )
 
 

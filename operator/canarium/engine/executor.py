@@ -10,11 +10,12 @@ from typing import Any
 from canarium import GROUP
 from canarium.core import plan as p
 from canarium.core.observed import Autoscaler, Deployment, Rejection, Service
+from canarium.core.refusals import TRIAL_POD
 from canarium.core.routes import Backend, Route
 from canarium.engine import trial
 from canarium.engine.gate import compared_part, covers
 from canarium.engine.projections import Child, unpacked
-from canarium.engine.refused import Refused, conflict, refusable, refusal
+from canarium.engine.refused import Refusals, Refused, conflict
 from canarium.engine.routes import ROUTES, in_effect, made_from, made_of, route_of, wanted_kind
 from canarium.engine.store import Key, Store
 from canarium.kube import kinds
@@ -30,8 +31,9 @@ from canarium.render.split import Split
 class Executor:
     """Writes for one parent at a time. ApiError: try later. Refused: decide anew."""
 
-    def __init__(self, api: Api, store: Store, kit: Kit | None = None) -> None:
+    def __init__(self, api: Api, store: Store, refusals: Refusals, kit: Kit | None = None) -> None:
         self._api = api
+        self._refusals = refusals
         self._kit = kit
         self._store = store
         #: What was compared and found right: content and generation, by child of each model.
@@ -51,12 +53,14 @@ class Executor:
                     return  # Deleted since: what would be stored belongs to nobody.
                 applied = known.applied
                 body = workload.record(parent, asdict(minted), template, runtime, applied, served)
-                await self._create(kinds.RECORDS, namespace, body)
+                await self._create(kinds.RECORDS, key, body)
+                for asked in (TRIAL_POD, ""):
+                    self._refusals.lift(key, asked)
             case p.Annotate(revision, facts):
                 notes = {f"{GROUP}/{name}": value for name, value in facts}
                 patch = {"metadata": {"annotations": notes}}
                 name = workload.child_name(model, revision)
-                with refusable(kinds.RECORDS, name):
+                with self._refusals.watching(key, kinds.RECORDS, name):
                     raw = await self._api.merge(kinds.RECORDS, namespace, name, patch)
                 self._store.caches[kinds.RECORDS].observe(raw)
             case p.Pin(revision, digest):
@@ -64,13 +68,13 @@ class Executor:
             case p.CreateDeployment(revision, color, replicas):
                 body = self._deployment(parent, key, revision, color)
                 body["spec"]["replicas"] = replicas
-                await self._create(kinds.DEPLOYMENTS, namespace, body)
+                await self._create(kinds.DEPLOYMENTS, key, body)
             case p.Reclaim(revision):
                 await self._reclaim(parent, key, revision)
             case p.Scale(revision, replicas):
                 name = workload.child_name(model, revision)
                 size = {"spec": {"replicas": replicas}}
-                with refusable(kinds.DEPLOYMENTS, name):
+                with self._refusals.watching(key, kinds.DEPLOYMENTS, name):
                     raw = await self._api.merge(kinds.DEPLOYMENTS, namespace, name, size, "scale")
                 version = int(raw["metadata"]["resourceVersion"])
                 self._store.caches[kinds.DEPLOYMENTS].amend(
@@ -78,13 +82,13 @@ class Executor:
                 )
             case p.DeleteDeployment(revision, uid):
                 name = workload.child_name(model, revision)
-                await self._delete(kinds.DEPLOYMENTS, namespace, name, uid)
+                await self._delete(kinds.DEPLOYMENTS, key, name, uid)
             case p.RemoveAutoscaler(revision, uid):
                 name = workload.child_name(model, revision)
-                await self._delete(kinds.AUTOSCALERS, namespace, name, uid)
+                await self._delete(kinds.AUTOSCALERS, key, name, uid)
             case p.DeleteRecord(revision):
                 name = workload.child_name(model, revision)
-                await self._delete(kinds.RECORDS, namespace, name, None)
+                await self._delete(kinds.RECORDS, key, name, None)
             case p.Route(color, traffic):
                 await self._apply(kinds.SERVICES, key, workload.service(parent, color, traffic))
             case p.Weigh():
@@ -98,13 +102,11 @@ class Executor:
                     # Traffic comes off (R8), though what the spec wants now is no route.
                     await self._apply(ROUTES[fact.kind], key, self._route(before, key, fact))
             case p.RemoveRoute(kind, uid):
-                await self._delete(ROUTES[kind], namespace, model, uid)
+                await self._delete(ROUTES[kind], key, model, uid)
             case p.Expose(revision):
                 await self._apply(kinds.SERVICES, key, self._backend(parent, key, revision))
             case p.Conceal(revision, uid):
-                await self._delete(
-                    kinds.SERVICES, namespace, workload.child_name(model, revision), uid
-                )
+                await self._delete(kinds.SERVICES, key, workload.child_name(model, revision), uid)
             case p.Autoscale(revision, low, high):
                 body = workload.autoscaler(parent, revision, low, high)
                 await self._apply(kinds.AUTOSCALERS, key, body)
@@ -251,19 +253,22 @@ class Executor:
         self, parent: Mapping[str, Any], key: Key, revision: str, color: str
     ) -> dict[str, Any]:
         record = self._store_record(key, revision)
+        name = workload.child_name(key[1], revision)
+        what = f"Deployment {name}"
         if record is None:
-            raise Refused(Rejection(f"record {revision}", "the ControllerRevision is gone"))
+            raise Refused(Rejection(what, f"ControllerRevision {name} is missing"))
         if not record.fact.intact:
-            raise Refused(Rejection(f"record {revision}", "it was altered by hand"))
+            raise Refused(Rejection(what, f"ControllerRevision {name} was altered by hand"))
         return workload.deployment(parent, revision, color, unpacked(record)["template"])
 
-    async def _create(self, resource: Resource, namespace: str, body: dict[str, Any]) -> None:
-        try:
-            raw = await self._api.create(resource, namespace, body)
-        except ApiError as error:
-            if not error.already_exists:
-                raise refusal(resource, body["metadata"]["name"], error) from error
-            raw = await self._there(resource, namespace, body)
+    async def _create(self, resource: Resource, key: Key, body: dict[str, Any]) -> None:
+        with self._refusals.watching(key, resource, body["metadata"]["name"]):
+            try:
+                raw = await self._api.create(resource, key[0], body)
+            except ApiError as error:
+                if not error.already_exists:
+                    raise
+                raw = await self._there(resource, key[0], body)
         self._store.caches[resource].observe(raw)
 
     async def _there(
@@ -285,8 +290,7 @@ class Executor:
         if marks.items() <= (meta.get("labels") or {}).items():
             return raw
         patch = {"metadata": {"uid": meta["uid"], "labels": marks}}
-        with refusable(resource, meta["name"]):
-            return await self._api.merge(resource, namespace, meta["name"], patch)
+        return await self._api.merge(resource, namespace, meta["name"], patch)
 
     async def _apply(self, resource: Resource, key: Key, body: dict[str, Any]) -> None:
         namespace, name = key[0], body["metadata"]["name"]
@@ -294,30 +298,36 @@ class Executor:
         if known:
             # Only the very object that we know to be ours, never one that took its name.
             body["metadata"]["uid"] = known.uid
-        try:
-            raw = await self._api.apply(resource, namespace, name, body, force=known is not None)
-        except ApiError as error:
-            if not (error.conflict and known is None):
-                raise refusal(resource, body["metadata"]["name"], error) from error
-            raw = await self._there(resource, namespace, body)
+        with self._refusals.watching(key, resource, name):
+            try:
+                raw = await self._api.apply(
+                    resource, namespace, name, body, force=known is not None
+                )
+            except ApiError as error:
+                if not (error.conflict and known is None):
+                    raise
+                raw = await self._there(resource, namespace, body)
         self._store.caches[resource].observe(raw)
 
     async def _reclaim(self, parent: Mapping[str, Any], key: Key, revision: str) -> None:
         body = workload.deployment(parent, revision, "", {})
+        name = body["metadata"]["name"]
         try:
-            raw = await self._there(kinds.DEPLOYMENTS, key[0], body)
+            with self._refusals.watching(key, kinds.DEPLOYMENTS, name):
+                raw = await self._there(kinds.DEPLOYMENTS, key[0], body)
         except ApiError as error:
             if not error.not_found:
                 raise
         else:
             self._store.caches[kinds.DEPLOYMENTS].observe(raw)
 
-    async def _delete(self, resource: Resource, namespace: str, name: str, uid: str | None) -> None:
+    async def _delete(self, resource: Resource, key: Key, name: str, uid: str | None) -> None:
+        namespace = key[0]
         known = self._store.caches[resource].items.get((namespace, name))
         uid = uid or (known.uid if known else None)
         if uid is None:
             return
-        with refusable(resource, name):
+        with self._refusals.watching(key, resource, name):
             left = await self._api.delete(resource, namespace, name, uid)
         if left is None:
             self._store.caches[resource].forget(namespace, name, uid)

@@ -44,11 +44,11 @@ class Reconciler:
         self._store = store
         self._queue = queue
         self._timing = timing or Timing()
-        self._executor = Executor(api, store, kit)
+        self._refusals = Refusals(self._timing.clock)
+        self._executor = Executor(api, store, self._refusals, kit)
         statuses = Statuses(api, store, queue, self._timing, observer or Unobserved())
         self._telling = Telling(statuses, queue, self._timing)
         self._tidying = Tidying(queue, self._timing)
-        self._refusals = Refusals(self._timing.clock)
 
     async def reconcile(self, key: Key) -> None:
         """One decision for `key`, carried out. ApiError when a write should be tried again."""
@@ -83,14 +83,19 @@ class Reconciler:
             wish = (raw["metadata"]["generation"], self._store.meant(key))
             self._refusals.note(key, wish, refused.rejection)
             decision = self._decide(key, raw)
+        self._refusals.press(key, decision.urgent)
         await self._telling.tell(key, told, raw, decision)
+        if self._refusals.outdated(key):
+            self._queue.add(key, Urgency.CHANGE)
         if self._signals:
             rollout = Spec.model_validate(raw["spec"]).rollout if decision.asked.smoke else None
             tests = tuple(rollout.smoke_tests or ()) if rollout else ()
             self._signals.want(key, decision.asked, tests)
-        if decision.requeue_after is not None:
+        waits = (decision.requeue_after, self._refusals.next_try(key))
+        soonest = min((wait for wait in waits if wait is not None), default=None)
+        if soonest is not None:
             # A time that has come is a change of facts like any other.
-            self._queue.add_after(key, max(decision.requeue_after, _SOONEST), Urgency.CHANGE)
+            self._queue.add_after(key, max(soonest, _SOONEST), Urgency.CHANGE)
 
     def _forget(self, key: Key) -> None:
         """The model is gone, or going."""

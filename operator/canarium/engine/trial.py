@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.core.observed import Rejection
+from canarium.core.refusals import TRIAL_POD, RefusalReason
+from canarium.engine.refused import reason_for
 from canarium.kube.faults import ApiError
 
 _HEAD = re.compile(
@@ -44,7 +46,8 @@ def refusal(error: ApiError, spec: Mapping[str, Any]) -> Rejection | None:
         return None
     text = _HEAD.sub("", error.message)
     said = _FIELD.sub(lambda found: _written(found[0], spec), text)
-    return Rejection("no pod can be made from this spec", said)
+    reason = reason_for(error)
+    return Rejection(TRIAL_POD, said, reason=(reason or RefusalReason.INVALID).value)
 
 
 def _written(path: str, spec: Mapping[str, Any]) -> str:

@@ -39,5 +39,6 @@ class ApiError(Exception):
 
     @property
     def rejected(self) -> bool:
-        """The request itself is wrong or forbidden: trying it again changes nothing."""
-        return self.status in (400, 403, 422)
+        """The request itself is wrong or forbidden: the same one is refused until somebody changes
+        a policy, a quota, a right or the request."""
+        return self.status in (400, 402, 403, 405, 406, 413, 414, 415, 422, 431)
