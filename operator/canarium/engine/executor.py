@@ -7,6 +7,8 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
+import orjson
+
 from canarium import GROUP
 from canarium.core import plan as p
 from canarium.core.observed import Autoscaler, Deployment, Rejection, Service
@@ -20,6 +22,7 @@ from canarium.engine.routes import ROUTES, in_effect, made_from, made_of, route_
 from canarium.engine.store import Key, Store
 from canarium.kube import kinds
 from canarium.kube.api import Api
+from canarium.kube.canonical import encoded, normalized
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import Resource
 from canarium.render import labels, pod, routes, runtime, workload
@@ -52,7 +55,10 @@ class Executor:
                 if known is None:
                     return  # Deleted since: what would be stored belongs to nobody.
                 applied = known.applied
+                template, runtime = normalized(template), normalized(runtime)
                 body = workload.record(parent, asdict(minted), template, runtime, applied, served)
+                # Immutable by its bytes, which have to survive other clients (R20).
+                body["data"] = orjson.Fragment(encoded(body["data"]))
                 await self._create(kinds.RECORDS, key, body)
                 for asked in (TRIAL_POD, ""):
                     self._refusals.lift(key, asked)

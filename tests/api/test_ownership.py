@@ -1,0 +1,126 @@
+"""What we write survives other clients, and a model that is created again adopts what was left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api.conftest import Cluster
+from canarium.kube import kinds
+from canarium.kube.canonical import encoded
+from canarium.kube.faults import ApiError
+
+rule = pytest.mark.rule
+_STRATEGIC = "application/strategic-merge-patch+json"
+_ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=30,
+)
+
+
+def record(name: str, data: bytes) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {"name": name},
+        "revision": 1,
+        "data": orjson.Fragment(data),
+    }
+
+
+async def patched(cluster: Cluster, how: str, name: str, body: Any) -> None:
+    """A patch of a record as another client sends it."""
+    path = kinds.RECORDS.path(cluster.namespace, name)
+    await cluster.client._send("PATCH", path, body, content_type=how)
+
+
+# D1
+@rule("R20")
+async def test_any_data_survives_the_patches_of_other_clients(cluster: Cluster) -> None:
+    loop = asyncio.get_running_loop()
+    names = (f"any-{number}" for number in range(10_000))
+
+    async def survives(value: Any) -> None:
+        name = next(names)
+        data = encoded({"any": value})
+        await cluster.client.create(kinds.RECORDS, cluster.namespace, record(name, data))
+        owners = [{"op": "add", "path": "/metadata/annotations", "value": {"b": "2"}}]
+        notes = {"metadata": {"annotations": {"a": "1"}}}
+        await patched(cluster, _STRATEGIC, name, notes)
+        await patched(cluster, "application/json-patch+json", name, owners)
+        await patched(cluster, "application/merge-patch+json", name, notes)
+        path = kinds.RECORDS.path(cluster.namespace, name)
+        live = await cluster.client.get(kinds.RECORDS, cluster.namespace, name)
+        await cluster.client._send("PUT", path, {**live, "data": orjson.Fragment(data)})
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(_ANYTHING)
+    def each(value: Any) -> None:
+        asyncio.run_coroutine_threadsafe(survives(value), loop).result(20)
+
+    await asyncio.to_thread(each)
+
+
+# D1
+@rule("R20")
+async def test_data_with_unsorted_keys_does_not_survive_a_strategic_merge_patch(
+    cluster: Cluster,
+) -> None:
+    """The quirk of the API server that this is about; when it is gone, so can all of this be."""
+    await cluster.client.create(
+        kinds.RECORDS, cluster.namespace, record("unsorted", b'{"b":1,"a":2}')
+    )
+    with pytest.raises(ApiError, match="immutable"):
+        await patched(cluster, _STRATEGIC, "unsorted", {"metadata": {"annotations": {"a": "1"}}})
+
+
+# D1
+@rule("R20")
+async def test_kubectl_changes_metadata_of_a_record(cluster: Cluster) -> None:
+    cluster.apply("<1>&", podTemplate={"metadata": {"annotations": {"a": "é <b> & ' \u2028"}}})
+    await cluster.phase("Ready")
+    (before,) = await cluster.children(kinds.RECORDS)
+    where = ("-n", cluster.namespace, "controllerrevision", before["metadata"]["name"])
+    cluster.plane.kubectl("annotate", *where, "team=fraud")
+    cluster.plane.kubectl("label", *where, "team=fraud")
+    for kind in ("strategic", "merge"):
+        patch = json.dumps({"metadata": {"annotations": {kind: "1"}}})
+        cluster.plane.kubectl("patch", *where, f"--type={kind}", "-p", patch)
+    text = cluster.plane.kubectl("get", *where, "-o", "yaml")
+    cluster.plane.kubectl("replace", "-f", "-", stdin=text.replace("team: fraud", "team: other"))
+    (after,) = await cluster.children(kinds.RECORDS)
+    assert after["data"] == before["data"]
+    assert after["metadata"]["annotations"].items() >= {"team": "other", "strategic": "1"}.items()
+
+
+# D1
+@rule("R20")
+async def test_orphaning_deletion_returns_and_leaves_what_serves(cluster: Cluster) -> None:
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    cluster.apply("2")
+    await cluster.phase("Ready", "2")
+    pods = {p["metadata"]["uid"] for p in await cluster.children(kinds.PODS)}
+    await orphan(cluster)
+    for kind in (kinds.RECORDS, kinds.DEPLOYMENTS, kinds.SERVICES):
+        left = await cluster.children(kind)
+        assert left
+        assert all("ownerReferences" not in one["metadata"] for one in left)
+    assert pods >= {p["metadata"]["uid"] for p in await cluster.children(kinds.PODS)} != set()
+
+
+async def orphan(cluster: Cluster) -> None:
+    """`kubectl delete --cascade=orphan`, which waits until the model is gone."""
+    args = ("delete", "modeldeployment", "fraud", "-n", cluster.namespace, "--cascade=orphan")
+    await asyncio.to_thread(cluster.plane.kubectl, *args, "--timeout=30s")
