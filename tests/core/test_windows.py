@@ -15,7 +15,7 @@ from canarium.core.measures import (
     Share,
     read,
 )
-from canarium.core.windows import Scrape, Window, above, increase, quantile
+from canarium.core.windows import FailedScrape, Scrape, Window, above, increase, quantile
 
 rule = pytest.mark.rule
 REQUESTS, ERRORS = Selector("requests"), Selector("requests", (("code", "5.."),))
@@ -127,7 +127,9 @@ def test_metric_that_the_server_lacks_is_named(measure: object) -> None:
 
 @rule("R17")
 def test_pod_that_cannot_be_scraped_is_an_error() -> None:
-    found = read(PerSecond((REQUESTS,)), Window((), ((3.0, "pod-a", "connection refused"),)))
+    found = read(
+        PerSecond((REQUESTS,)), Window((), (FailedScrape(3.0, "pod-a", "connection refused"),))
+    )
     assert found == Missing("no pod was scraped: pod-a: connection refused", True, "QueryFailed")
 
 

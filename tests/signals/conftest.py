@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest_asyncio
 from aiohttp import web as server
 
+from canarium.signals.access import Access, Shared
 from canarium.signals.addresses import AddressPolicy
 from canarium.signals.web import Web
 
@@ -55,7 +56,8 @@ async def served() -> AsyncIterator[Served]:
 
 
 @pytest_asyncio.fixture
-async def web() -> AsyncIterator[Web]:
-    made = Web(LOOPBACK)
-    yield made
-    await made.close()
+async def web() -> AsyncIterator[Access]:
+    """What one namespace may use, with real worker processes for evaluations."""
+    shared = Shared(Web(LOOPBACK))
+    yield shared.of("risk")
+    await shared.close()

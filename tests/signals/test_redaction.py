@@ -10,10 +10,10 @@ from aiohttp import web as server
 from canarium.api.smoke import SmokeTest
 from canarium.core.measures import Missing
 from canarium.signals import smoke, webcheck
+from canarium.signals.access import Access
 from canarium.signals.prometheus import Endpoint, query
 from canarium.signals.redaction import HIDDEN, redacted, shown
 from canarium.signals.smoke import Target
-from canarium.signals.web import Web
 from signals.conftest import Served
 
 
@@ -37,7 +37,7 @@ def test_secret_is_hidden_whole_with_and_without_its_scheme() -> None:
     assert redacted("a 1 b", ["1", ""]) == "a 1 b"
 
 
-async def test_server_that_is_down_is_named_without_its_login(web: Web) -> None:
+async def test_server_that_is_down_is_named_without_its_login(web: Access) -> None:
     url = "http://me:pa55word@127.0.0.1:1/?key=k3y-of-mine"
     for found in (
         await query(web, Endpoint(url), "up", 1.0),
@@ -50,7 +50,7 @@ async def test_server_that_is_down_is_named_without_its_login(web: Web) -> None:
         assert "127.0.0.1:1" in found.message
 
 
-async def test_header_that_a_pod_repeats_is_not_told(web: Web, served: Served) -> None:
+async def test_header_that_a_pod_repeats_is_not_told(web: Access, served: Served) -> None:
     async def handler(request: server.Request) -> server.Response:
         return server.Response(text=json.dumps({"said": request.headers["Authorization"]}))
 

@@ -13,11 +13,11 @@ from grpclib.server import Server, Stream
 
 from canarium.api.smoke import SmokeTest
 from canarium.signals import smoke
+from canarium.signals.access import Access
 from canarium.signals.answers import Comparison, compare, recorded
 from canarium.signals.expectation import faults
 from canarium.signals.grpchealth import _Bytes
 from canarium.signals.smoke import Failed, Target
-from canarium.signals.web import Web
 from signals.conftest import Served
 
 rule = pytest.mark.rule
@@ -31,7 +31,7 @@ def test_of(**fields: Any) -> SmokeTest:
 test_of.__test__ = False  # type: ignore[attr-defined]
 
 
-async def run(web: Web, served: Served, test: SmokeTest, **more: Any) -> Failed | None:
+async def run(web: Access, served: Served, test: SmokeTest, **more: Any) -> Failed | None:
     target = Target("pod-a", "127.0.0.1", served.port)
     arguments = {"bodies": {}, "predict_path": None, **more}
     return await smoke.run(web, [test], [target], **arguments)
@@ -49,7 +49,7 @@ async def run(web: Web, served: Served, test: SmokeTest, **more: Any) -> Failed 
         ({"json": [{"path": "$.outputs[0].data", "value": [0.9], "tolerance": "1"}]}, "expected"),
         ({"json": [{"path": "$.outputs[0].name", "value": "p"}]}, None),
         ({"json": [{"path": "$.outputs[1]"}]}, "$.outputs[1] matches nothing"),
-        ({"json": [{"path": "$.outputs["}]}, "is no JSON path"),
+        ({"json": [{"path": "$.outputs["}]}, "is not a valid JSON path"),
         ({"schema": {"type": "object", "required": ["outputs"]}}, None),
         ({"schema": {"required": ["predictions"]}}, "'predictions' is a required property"),
         ({"schema": {"$ref": "http://example.org/x"}}, "cannot be used"),
@@ -58,7 +58,7 @@ async def run(web: Web, served: Served, test: SmokeTest, **more: Any) -> Failed 
     ids=lambda x: str(x)[:50],
 )  # fmt: skip
 async def test_expectation(
-    web: Web, served: Served, expect: dict[str, Any], said: str | None
+    web: Access, served: Served, expect: dict[str, Any], said: str | None
 ) -> None:
     served.says(json.dumps(ANSWER))
     failed = await run(web, served, test_of(body={"inputs": []}, expect=expect))
@@ -68,11 +68,11 @@ async def test_expectation(
         assert failed is not None
         assert said in failed.message
         assert (failed.test, failed.pod) == ("/v2/models/fraud/infer", "pod-a")
-        assert failed.unusable == ("is no JSON path" in said or "cannot be used" in said)
+        assert failed.unusable == ("is not a valid JSON path" in said or "cannot be used" in said)
 
 
 @rule("R4")
-async def test_slow_answer_fails_but_warmup_does_not_count(web: Web, served: Served) -> None:
+async def test_slow_answer_fails_but_warmup_does_not_count(web: Access, served: Served) -> None:
     slow = [0.3, 0.0]
 
     async def handler(request: server.Request) -> server.Response:
@@ -89,7 +89,7 @@ async def test_slow_answer_fails_but_warmup_does_not_count(web: Web, served: Ser
 
 
 @rule("R4")
-async def test_body_path_method_and_headers_are_sent(web: Web, served: Served) -> None:
+async def test_body_path_method_and_headers_are_sent(web: Access, served: Served) -> None:
     assert await run(web, served, test_of(body={"a": 1}, headers={"X-A": "b"})) is None
     assert await run(web, served, SmokeTest(), bodies={0: b"raw"}, predict_path="/predict") is None
     assert await run(web, served, test_of(path="/healthz")) is None
@@ -103,7 +103,7 @@ async def test_body_path_method_and_headers_are_sent(web: Web, served: Served) -
 
 
 @rule("R4")
-async def test_pod_that_does_not_answer_fails(web: Web) -> None:
+async def test_pod_that_does_not_answer_fails(web: Access) -> None:
     target = Target("pod-a", "127.0.0.1", 1)
     failed = await smoke.run(web, [test_of()], [target], bodies={}, predict_path=None)
     assert failed is not None
@@ -133,7 +133,9 @@ class Health:
     ("service", "said"),
     [(None, None), ("fraud", None), ("other", "NOT_SERVING"), ("unknown", "gRPC UNKNOWN")],
 )
-async def test_grpc_health(web: Web, served: Served, service: str | None, said: str | None) -> None:
+async def test_grpc_health(
+    web: Access, served: Served, service: str | None, said: str | None
+) -> None:
     states = {b"": b"\x08\x01", b"\x0a\x05fraud": b"\x08\x01", b"\x0a\x05other": b"\x08\x02"}
     grpc = Server([Health(states)], codec=_Bytes())
     await grpc.start("127.0.0.1", 0)
@@ -152,16 +154,16 @@ async def test_grpc_health(web: Web, served: Served, service: str | None, said: 
         assert said in failed.message
 
 
-def test_fault_of_a_test_itself_is_named_with_its_path() -> None:
+async def test_fault_of_a_test_itself_is_named_with_its_path(web: Access) -> None:
     test = test_of(expect={"json": [{"path": "$.a"}, {"path": "$.b["}], "schema": {"type": "nope"}})
     assert test.expect is not None
-    first, second = faults(test.expect, "spec.rollout.smokeTests[0].expect")
+    first, second = await faults(web, {"spec.rollout.smokeTests[0].expect": test.expect})
     assert first.startswith("spec.rollout.smokeTests[0].expect.json[1].path: '$.b['")
     assert second.startswith("spec.rollout.smokeTests[0].expect.schema: $.type")
 
 
 async def test_answers_that_differ_are_counted_and_stables_own_errors_are_not(
-    web: Web, served: Served
+    web: Access, served: Served
 ) -> None:
     async def handler(request: server.Request) -> server.Response:
         number = json.loads(await request.read())["n"]
@@ -174,7 +176,7 @@ async def test_answers_that_differ_are_counted_and_stables_own_errors_are_not(
         return server.Response(text=json.dumps({"score": number + off}))
 
     served.handler = handler
-    requests = recorded("\n".join(json.dumps({"n": n}) for n in range(10)))
+    requests = await recorded(web, "\n".join(json.dumps({"n": n}) for n in range(10)))
     pods = [Target(name, "127.0.0.1", served.port) for name in ("c", "s")]
 
     how = Comparison("/candidate", "/stable", json_path="$.score", tolerance=0.01)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from canarium.core.measures import Missing, Reading
+from canarium.signals.access import Access
 from canarium.signals.prometheus import Endpoint
-from canarium.signals.web import Web
 from canarium.signals.webcheck import ask
 from signals.conftest import Served
 
 
-async def test_number_and_its_observations_are_read(web: Web, served: Served) -> None:
+async def test_number_and_its_observations_are_read(web: Access, served: Served) -> None:
     served.says('{"drift": {"psi": 0.07}, "n": 1200}')
     found = await ask(web, Endpoint(served.url), "$.drift.psi", "$.n")
     assert found == Reading(0.07, samples=1200)
@@ -32,7 +32,7 @@ async def test_number_and_its_observations_are_read(web: Web, served: Served) ->
     ],
 )
 async def test_what_is_no_single_number_is_missing(
-    web: Web, served: Served, text: str, status: int, path: str, reason: str
+    web: Access, served: Served, text: str, status: int, path: str, reason: str
 ) -> None:
     served.says(text, status)
     found = await ask(web, Endpoint(served.url), path)

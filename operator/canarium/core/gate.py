@@ -14,11 +14,14 @@ SPEC_AT_FAULT = frozenset(
     {
         "AccessDenied",
         "AddressRefused",
+        "AnswerTooLarge",
+        "EvaluationLimit",
         "InvalidConfigMap",
         "InvalidCredentials",
         "InvalidQuery",
         "NoMatch",
         "NoSuchMetric",
+        "TooManySeries",
         "UntrustedCertificate",
     }
 )

@@ -114,9 +114,9 @@ def read(measure: Measure, window: Window) -> Result:
     """What `window` says about `measure`."""
     if not window.scrapes:
         last = window.failures[-1] if window.failures else None
-        why = f": {last[1]}: {last[2]}" if last else ""
         if last:
-            return Missing(f"no pod was scraped{why}", error=True, reason="QueryFailed")
+            text = f"no pod was scraped: {last.pod}: {last.message}"
+            return Missing(text, error=True, reason=last.reason)
         return Missing("no pod was scraped yet")
     match measure:
         case Share(bad, total):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import NamedTuple
 
 #: Label pairs of a series, sorted, without its name.
 Labels = tuple[tuple[str, str], ...]
@@ -31,13 +32,22 @@ class Scrape:
     incarnation: str = ""
 
 
+class FailedScrape(NamedTuple):
+    """A scrape without values: when, of which pod, why, and the reason for conditions."""
+
+    at: float
+    pod: str
+    message: str
+    reason: str = "QueryFailed"
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The scrapes of one revision's pods, in the order of time; all times in POSIX seconds."""
 
     scrapes: tuple[Scrape, ...] = ()
-    #: Scrapes that failed, newest last: (when, pod, why).
-    failures: tuple[tuple[float, str, str], ...] = ()
+    #: Scrapes that failed, newest last.
+    failures: tuple[FailedScrape, ...] = ()
     _by_pod: Mapping[str, tuple[Scrape, ...]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
@@ -74,7 +84,7 @@ class Window:
         for scrapes in self.pods:
             before = [s for s in scrapes if s.at <= moment][-1:]
             kept += [*before, *(s for s in scrapes if s.at > moment)]
-        failures = tuple(f for f in self.failures if f[0] > moment)
+        failures = tuple(f for f in self.failures if f.at > moment)
         return Window(tuple(sorted(kept, key=lambda s: s.at)), failures)
 
 

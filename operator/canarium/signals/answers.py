@@ -10,31 +10,22 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import orjson
-
 from canarium.core.measures import Missing, Reading, Result
+from canarium.evaluation.faults import EvaluationError
+from canarium.signals.access import Access
 from canarium.signals.addresses import authority
-from canarium.signals.expectation import alike
-from canarium.signals.jsonpath import BadPath, values
+from canarium.signals.faults import NoAnswer
+from canarium.signals.prometheus import reason_of
 from canarium.signals.smoke import Target
-from canarium.signals.web import NoAnswer, Web
 
-#: Requests in one look, and how many of them at a time: stable serves users meanwhile.
-MOST, AT_ONCE = 200, 4
+#: How many of the recorded requests are sent at a time: stable serves users meanwhile.
+AT_ONCE = 4
 
 
-def recorded(text: str) -> list[bytes]:
-    """The bodies in `text`, one JSON document per line. Raises ValueError naming the line."""
-    found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise ValueError(f"line {number} is no JSON") from error
-        found.append(line.encode())
-    return found[:MOST]
+async def recorded(web: Access, text: str) -> list[bytes]:
+    """The first bodies in `text`, one JSON document per line. Raises EvaluationError."""
+    _, found = await web.evaluate("requests", text.encode())
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +40,7 @@ class Comparison:
 
 
 async def compare(
-    web: Web, how: Comparison, requests: Sequence[bytes], candidate: Target, stable: Target
+    web: Access, how: Comparison, requests: Sequence[bytes], candidate: Target, stable: Target
 ) -> Result:
     """The share of requests that are answered differently.
 
@@ -60,16 +51,26 @@ async def compare(
 
     async def one(body: bytes) -> bool | None:
         async with gate:
-            wanted = await _matched(web, how, how.stable_path, stable, body)
+            wanted = await _answered(web, how, how.stable_path, stable, body)
             if wanted is None:
                 return None
-            found = await _matched(web, how, how.path, candidate, body)
-            return found is not None and alike(found, wanted, how.tolerance)
+            found = await _answered(web, how, how.path, candidate, body)
+            pair = (wanted,) if found is None else (wanted, found)
+            result, _ = await web.evaluate(
+                "comparison", *pair, path=how.json_path, tolerance=how.tolerance
+            )
+            alike: bool | None = result["alike"]
+            return alike
 
     try:
-        judged = [x for x in await asyncio.gather(*map(one, requests)) if x is not None]
-    except BadPath as error:
-        return Missing(str(error), error=True, reason="InvalidQuery")
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(one(body)) for body in requests]
+    except ExceptionGroup as errors:
+        error = errors.exceptions[0]
+        if not isinstance(error, EvaluationError):
+            raise
+        return Missing(f"answers: {error}", error=True, reason=reason_of(error))
+    judged = [alike for task in asked if (alike := task.result()) is not None]
     if not judged:
         text = f"stable answered none of {len(requests)} recorded requests with {how.json_path}"
         return Missing(text, reason="NoMatch")
@@ -77,9 +78,9 @@ async def compare(
     return Reading(different / len(judged), samples=len(judged), bad=different)
 
 
-async def _matched(
-    web: Web, how: Comparison, path: str, target: Target, body: bytes
-) -> list[object] | None:
+async def _answered(
+    web: Access, how: Comparison, path: str, target: Target, body: bytes
+) -> bytes | None:
     try:
         answer = await web.request(
             "POST",
@@ -89,8 +90,6 @@ async def _matched(
             patience=how.patience,
             pod=True,
         )
-        if answer.status != 200:
-            return None
-        return values(how.json_path, orjson.loads(answer.body)) or None
-    except (NoAnswer, orjson.JSONDecodeError):
+    except NoAnswer:
         return None
+    return answer.body if answer.status == 200 else None

@@ -1,15 +1,17 @@
-"""Whether an answer is what was expected: status, values, schema, latency."""
+"""Whether an answer is what was expected: status, values, schema, latency.
+
+Values and schemas are evaluated in a worker process: they are the users' own, and so are answers.
+"""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import orjson
-
 from canarium.api.base import seconds
-from canarium.api.smoke import Expectation, JsonExpectation
-from canarium.signals.jsonpath import BadPath, compiled, values
+from canarium.api.smoke import Expectation
+from canarium.evaluation.faults import EvaluationError, Fault
+from canarium.quoting import quoted
+from canarium.signals.access import Access
 from canarium.signals.web import Answer
 
 
@@ -18,10 +20,14 @@ class Unexpected(Exception):
 
 
 class Unusable(Unexpected):
-    """What is expected cannot be looked at, whatever the answer: the test is wrong, not the pod."""
+    """Nothing can be said about the pod: the test is wrong, or could not be evaluated."""
+
+    def __init__(self, message: str, reason: Fault = Fault.INVALID) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
-def met(expected: Expectation, answer: Answer) -> None:
+async def met(access: Access, expected: Expectation, answer: Answer) -> None:
     """Returns when `answer` is good. Raises Unexpected."""
     status = expected.status or 200
     if answer.status != status:
@@ -31,83 +37,40 @@ def met(expected: Expectation, answer: Answer) -> None:
         raise Unexpected(f"took {took:.0f}ms, expected at most {expected.max_latency}")
     if not expected.json_values and expected.json_schema is None:
         return
+    values = [
+        value.model_dump(exclude_unset=True, include={"path", "value", "tolerance"})
+        for value in expected.json_values or ()
+    ]
     try:
-        document = orjson.loads(answer.body)
-    except orjson.JSONDecodeError as error:
-        raise Unexpected("the answer is no JSON") from error
-    for value in expected.json_values or ():
-        _value(value, document)
-    if expected.json_schema is not None:
-        _schema(expected.json_schema, document)
+        await access.evaluate("expectation", answer.body, json=values, schema=expected.json_schema)
+    except EvaluationError as error:
+        if error.reason in (Fault.UNEXPECTED, Fault.UNREADABLE):
+            raise Unexpected(str(error)) from error
+        raise Unusable(f"{_field(expected)}: {error}", error.reason) from error
 
 
-def _value(expected: JsonExpectation, document: Any) -> None:
+def _field(expected: Expectation) -> str:
+    """What of an expectation needs an evaluation."""
+    if expected.json_schema is None:
+        return "expect.json"
+    return "expect" if expected.json_values else "expect.schema"
+
+
+async def faults(access: Access, expectations: dict[str, Expectation]) -> list[str]:
+    """What is wrong with expectations themselves, each with its field's path; by their paths."""
+    fields: list[str] = []
+    checked: list[dict[str, Any]] = []
+    for path, expected in expectations.items():
+        for index, value in enumerate(expected.json_values or ()):
+            fields.append(f"{path}.json[{index}].path")
+            checked.append({"path": value.path})
+        if expected.json_schema is not None:
+            fields.append(f"{path}.schema")
+            checked.append({"schema": expected.json_schema})
+    if not checked:
+        return []
     try:
-        found = values(expected.path, document)
-    except BadPath as error:
-        raise Unusable(str(error)) from error
-    if not found:
-        raise Unexpected(f"{expected.path} matches nothing")
-    if "value" not in expected.model_fields_set:
-        return
-    tolerance = float(expected.tolerance or 0)
-    for value in found:
-        if not alike(value, expected.value, tolerance):
-            raise Unexpected(
-                f"{expected.path} is {_short(value)}, expected {_short(expected.value)}"
-                + (f" ± {expected.tolerance}" if expected.tolerance else "")
-            )
-
-
-def alike(one: Any, other: Any, tolerance: float) -> bool:
-    """Whether two JSON values are equal, numbers within `tolerance`; NaN is like nothing."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return math.isfinite(one) and abs(one - other) <= tolerance
-    if isinstance(one, list) and isinstance(other, list):
-        pairs = zip(one, other, strict=False)
-        return len(one) == len(other) and all(alike(a, b, tolerance) for a, b in pairs)
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(alike(one[k], other[k], tolerance) for k in one)
-    return bool(one == other)
-
-
-def _schema(schema: dict[str, Any], document: Any) -> None:
-    # Imported on use: few models need it, and it is the largest of our libraries.
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError, ValidationError
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
-    validator = Draft202012Validator(schema, registry=Registry())
-    try:
-        error = next(iter(validator.iter_errors(document)), None)
-    except (SchemaError, Unresolvable) as fault:
-        raise Unusable(f"the schema cannot be used: {fault}") from fault
-    if isinstance(error, ValidationError):
-        raise Unexpected(f"{error.json_path}: {error.message[:300]}")
-
-
-def _short(value: Any) -> str:
-    text = orjson.dumps(value).decode()
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def faults(expected: Expectation, path: str) -> list[str]:
-    """What is wrong with `expected` itself, each with the field's path below `path`."""
-    found = []
-    for index, value in enumerate(expected.json_values or ()):
-        try:
-            compiled(value.path)
-        except BadPath as error:
-            found.append(f"{path}.json[{index}].path: {error}")
-    if expected.json_schema is not None:
-        from jsonschema import Draft202012Validator
-        from jsonschema.exceptions import SchemaError
-
-        try:
-            Draft202012Validator.check_schema(expected.json_schema)
-        except SchemaError as error:
-            found.append(f"{path}.schema: {error.json_path}: {error.message[:300]}")
-    return found
+        result, _ = await access.evaluate("expressions", checked=checked)
+    except EvaluationError as error:
+        return [f"{', '.join(fields)}: {error}"]
+    return [f"{fields[index]}: {quoted(text)}" for index, text in result["faults"]]

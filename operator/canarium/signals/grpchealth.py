@@ -13,7 +13,7 @@ from grpclib.client import Channel, UnaryUnaryMethod
 from grpclib.encoding.base import CodecBase
 from grpclib.exceptions import GRPCError
 
-from canarium.signals.web import NoAnswer
+from canarium.signals.faults import NoAnswer
 
 _METHOD = "/grpc.health.v1.Health/Check"
 _STATES = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}

@@ -10,19 +10,19 @@ from canarium.api.base import seconds
 from canarium.core.analysis import Bounds, Evidence, Finding, Limits, Tally, judge, weigh
 from canarium.core.measures import Measure, Missing, Reading, Result, Selector, read, selectors
 from canarium.core.plan import Watch
-from canarium.core.windows import Scrape, Window
+from canarium.core.windows import FailedScrape, Scrape, Window
+from canarium.evaluation.faults import EvaluationError
 from canarium.kube.api import Api
-from canarium.signals import answers, credentials, prometheus, webcheck
+from canarium.signals import answers, credentials, metrics, prometheus, webcheck
+from canarium.signals.access import Access, Shared
 from canarium.signals.addresses import authority
 from canarium.signals.credentials import Unavailable
-from canarium.signals.exposition import Unreadable, parse
-from canarium.signals.jsonpath import BadPath, compiled
+from canarium.signals.faults import NoAnswer
 from canarium.signals.presets import measure_of, own_series
 from canarium.signals.prometheus import Endpoint
 from canarium.signals.redaction import redacted
 from canarium.signals.scene import Place, Scene, Server
 from canarium.signals.templates import BadTemplate, filled
-from canarium.signals.web import NoAnswer, Web
 
 _PATIENCE = 10.0
 _SCRAPE_PATIENCE = 5.0
@@ -43,8 +43,8 @@ class Memory:
 class Looker:
     """Looks at one model after the other; it keeps nothing but its connections."""
 
-    def __init__(self, api: Api, web: Web) -> None:
-        self._api, self._web = api, web
+    def __init__(self, api: Api, shared: Shared) -> None:
+        self._api, self._shared = api, shared
 
     async def scrape(self, scene: Scene, watch: Watch, memory: Memory, now: float) -> None:
         """Adds what the pods say now to the windows; nothing is asked when nothing needs it."""
@@ -60,28 +60,14 @@ class Looker:
             if not wanted:
                 continue
             places = scene.pods.get(revision, ())
-            found = await asyncio.gather(*(self._pod(server, p, wanted, now) for p in places))
+            web = self._shared.of(scene.namespace)
+            found = await asyncio.gather(*(_scraped(web, server, p, wanted, now) for p in places))
             old = memory.windows.get(revision, Window())
             scrapes = [s for s in old.scrapes if s.at >= oldest]
-            failures = [f for f in old.failures if f[0] >= oldest]
+            failures = [f for f in old.failures if f.at >= oldest]
             scrapes += [x for x in found if isinstance(x, Scrape)]
             failures += [x for x in found if not isinstance(x, Scrape)]
             memory.windows[revision] = Window(tuple(scrapes), tuple(failures[-100:]))
-
-    async def _pod(
-        self, server: Server, place: Place, wanted: tuple[Selector, ...], now: float
-    ) -> Scrape | tuple[float, str, str]:
-        target, metrics = place.target, server.metrics
-        where = authority(target.address, metrics.port or target.port)
-        url = f"http://{where}{metrics.path or '/metrics'}"
-        try:
-            answer = await self._web.request("GET", url, patience=_SCRAPE_PATIENCE, pod=True)
-            if answer.status != 200:
-                raise NoAnswer(f"{metrics.path or '/metrics'}: status {answer.status}")
-            values = parse(answer.body.decode(errors="replace"), wanted)
-        except (NoAnswer, Unreadable) as error:
-            return now, target.pod, str(error)
-        return Scrape(target.pod, now, values, place.incarnation)
 
     async def look(self, scene: Scene, watch: Watch, memory: Memory, now: float) -> Evidence:
         """The evidence at `now` on what happened since `watch.since`."""
@@ -136,7 +122,7 @@ class Looker:
                 return await self._answers(scene, watch, check.answers)
         except Unavailable as error:
             return Missing(str(error), error=True, reason=error.reason)
-        except (BadTemplate, BadPath) as error:
+        except BadTemplate as error:
             return Missing(str(error), error=True, reason="InvalidQuery")
         measure = measure_for(check, scene.server(revision))
         if isinstance(measure, Missing):
@@ -153,16 +139,14 @@ class Looker:
             "service": scene.model,
             "window": f"{max(1, round(now - began))}s",
         }
+        access = self._shared.of(scene.namespace)
         if check.web:
             web = check.web
-            for path in (web.path, web.samples_path):
-                if path:
-                    compiled(path)
             patience = seconds(web.timeout) if web.timeout else _PATIENCE
             where = await credentials.endpoint(
                 self._api, scene.namespace, filled(web.url, names), web.authentication, patience
             )
-            said = await webcheck.ask(self._web, where, web.path, web.samples_path)
+            said = await webcheck.ask(access, where, web.path, web.samples_path)
             return _speakable(said, where)
         asked = check.prometheus
         assert asked is not None
@@ -170,10 +154,10 @@ class Looker:
         where = await credentials.endpoint(
             self._api, scene.namespace, asked.url, asked.authentication, patience
         )
-        found = await prometheus.query(self._web, where, filled(asked.query, names), now)
+        found = await prometheus.query(access, where, filled(asked.query, names), now)
         if not asked.samples_query or isinstance(found, Missing):
             return _speakable(found, where)
-        counted = await prometheus.query(self._web, where, filled(asked.samples_query, names), now)
+        counted = await prometheus.query(access, where, filled(asked.samples_query, names), now)
         if isinstance(counted, Missing):
             text = f"samplesQuery: {counted.message}"
             return _speakable(replace(counted, message=text), where)
@@ -188,17 +172,35 @@ class Looker:
         pods = [scene.targets(revision) for revision in (watch.revision, watch.stable)]
         if not all(pods):
             return Missing("both versions need a ready pod to be compared")
+        access = self._shared.of(scene.namespace)
         try:
             content = await credentials.text(self._api, scene.namespace, how.requests)
-            bodies = answers.recorded(content)
-        except ValueError as error:
+            bodies = await answers.recorded(access, content)
+        except EvaluationError as error:
             text = f"ConfigMap {how.requests.name}, {how.requests.key}: {error}"
-            return Missing(text, error=True, reason="InvalidQuery")
+            return Missing(text, error=True, reason=prometheus.reason_of(error))
         patience = seconds(how.timeout) if how.timeout else _PATIENCE
         comparison = answers.Comparison(
             path, stable_path, how.json_path, float(how.tolerance or 0), patience
         )
-        return await answers.compare(self._web, comparison, bodies, pods[0][0], pods[1][0])
+        return await answers.compare(access, comparison, bodies, pods[0][0], pods[1][0])
+
+
+async def _scraped(
+    web: Access, server: Server, place: Place, wanted: tuple[Selector, ...], now: float
+) -> Scrape | FailedScrape:
+    target, page = place.target, server.metrics.path or "/metrics"
+    url = f"http://{authority(target.address, server.metrics.port or target.port)}{page}"
+    try:
+        answer = await web.request("GET", url, patience=_SCRAPE_PATIENCE, pod=True)
+        if answer.status != 200:
+            raise NoAnswer(f"{page}: status {answer.status}")
+        values = await metrics.parse(web, answer.body, wanted)
+    except NoAnswer as error:
+        return FailedScrape(now, target.pod, str(error), error.reason)
+    except EvaluationError as error:
+        return FailedScrape(now, target.pod, f"{page}: {error}", prometheus.reason_of(error))
+    return Scrape(target.pod, now, values, place.incarnation)
 
 
 def _speakable(found: Result, where: Endpoint) -> Result:

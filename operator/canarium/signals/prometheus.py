@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from canarium.core.measures import Missing, Reading, Result
+from canarium.evaluation.faults import EvaluationError, Fault
 from canarium.quoting import quoted
+from canarium.signals.access import Access
+from canarium.signals.faults import NoAnswer
 from canarium.signals.redaction import shown
-from canarium.signals.web import NoAnswer, Web
 
 #: Statuses of a server that refuses a login, or the lack of one.
 _DENIED = (401, 403)
 #: Older results are not evidence about now.
 _FRESH = 60.0
+#: Reasons of checks that are older than those of evaluations.
+_REASONS = {Fault.INVALID: "InvalidQuery", Fault.UNREADABLE: "QueryFailed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Endpoint:
         return shown(self.url)
 
 
-async def query(web: Web, endpoint: Endpoint, promql: str, now: float) -> Result:
+async def query(web: Access, endpoint: Endpoint, promql: str, now: float) -> Result:
     """The one value of an instant query at `now` (POSIX seconds), or why there is none."""
     try:
         answer = await web.request(
@@ -50,39 +52,39 @@ async def query(web: Web, endpoint: Endpoint, promql: str, now: float) -> Result
     if found := denied(endpoint, answer.status):
         return found
     try:
-        body: Any = orjson.loads(answer.body)
-        if body["status"] != "success":
-            return _refused(endpoint, body)
-        return _value(body["data"], now)
-    except (orjson.JSONDecodeError, KeyError, TypeError, IndexError, ValueError):
-        return _failed(f"Prometheus at {endpoint}: status {answer.status}, not its answer")
+        result, _ = await web.evaluate("query", answer.body)
+    except EvaluationError as error:
+        text = f"Prometheus at {endpoint}: status {answer.status}: {error}"
+        return _failed(text, reason_of(error))
+    return _value(endpoint, result, now)
 
 
-def _refused(endpoint: Endpoint, body: Any) -> Missing:
-    message, kind = quoted(body.get("error", "")), quoted(body.get("errorType"), 50)
-    if kind == "bad_data":
-        return Missing(f"the query is wrong: {message}", error=True, reason="InvalidQuery")
-    return _failed(f"Prometheus at {endpoint}: {kind}: {message}")
+def reason_of(error: EvaluationError) -> str:
+    """The reason of a check whose answer could not be evaluated."""
+    return _REASONS.get(error.reason, error.reason.value)
 
 
-def _value(data: Any, now: float) -> Result:
-    kind, found = data["resultType"], data["result"]
-    if kind == "vector":
-        if not found:
+def _value(endpoint: Endpoint, found: dict[str, Any], now: float) -> Result:
+    match found["kind"]:
+        case "value":
+            age = now - found["at"]
+            if age > _FRESH:
+                return Missing(f"the value is {age:.0f}s old")
+            return Reading(float(found["value"]))
+        case "empty":
             return Missing("the query gives no value")
-        if len(found) > 1:
-            text = f"the query gives {len(found)} series: join them, as with sum()"
+        case "many":
+            text = f"the query gives {found['count']} series: join them, as with sum()"
             return Missing(text, error=True, reason="InvalidQuery")
-        at, text = found[0]["value"]
-    elif kind == "scalar":
-        at, text = found
-    else:
-        text = f"the query gives a {quoted(kind, 50)}: an instant vector or a scalar is needed"
-        return Missing(text, error=True, reason="InvalidQuery")
-    age = now - float(at)
-    if age > _FRESH:
-        return Missing(f"the value is {age:.0f}s old")
-    return Reading(float(text))
+        case "refused":
+            message, kind = quoted(found["text"]), quoted(found["type"], 50)
+            if kind == "bad_data":
+                return Missing(f"the query is wrong: {message}", error=True, reason="InvalidQuery")
+            return _failed(f"Prometheus at {endpoint}: {kind}: {message}")
+        case kind:
+            what = quoted(found.get("type", kind), 50)
+            text = f"the query gives a {what}: an instant vector or a scalar is needed"
+            return Missing(text, error=True, reason="InvalidQuery")
 
 
 def denied(endpoint: Endpoint, status: int) -> Missing | None:

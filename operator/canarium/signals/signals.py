@@ -21,6 +21,7 @@ from canarium.core.plan import Asked, Watch
 from canarium.kube.api import Api
 from canarium.kube.timing import Timing
 from canarium.signals import credentials, smoke
+from canarium.signals.access import Shared
 from canarium.signals.credentials import Unavailable
 from canarium.signals.expectation import faults
 from canarium.signals.looking import Looker, Memory
@@ -55,9 +56,10 @@ class Signals:
     def __init__(
         self, api: Api, web: Web, scene: Look, wake: Wake, timing: Timing | None = None
     ) -> None:
-        self._api, self._web, self._scene, self._wake = api, web, scene, wake
+        self._api, self._scene, self._wake = api, scene, wake
+        self._shared = Shared(web)
         self._timing = timing or Timing()
-        self._looker = Looker(api, web)
+        self._looker = Looker(api, self._shared)
         self._models: dict[Key, _Watched] = {}
 
     def facts(self, key: Key) -> tuple[SmokeReport | None, Evidence | None]:
@@ -108,7 +110,7 @@ class Signals:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._models.clear()
-        await self._web.close()
+        await self._shared.close()
 
     def _stop(self, known: _Watched) -> None:
         _cancel(known.testing)
@@ -144,12 +146,13 @@ class Signals:
         self, key: Key, scene: Scene, tests: tuple[SmokeTest, ...], revision: str
     ) -> SmokeReport:
         targets = scene.targets(revision)
-        wrong = [
-            fault
+        web = self._shared.of(key[0])
+        expectations = {
+            f"spec.rollout.smokeTests[{index}].expect": test.expect
             for index, test in enumerate(tests)
             if test.expect
-            for fault in faults(test.expect, f"spec.rollout.smokeTests[{index}].expect")
-        ]
+        }
+        wrong = await faults(web, expectations)
         bodies = {}
         for index, test in enumerate(tests):
             if test.body_from and (source := test.body_from.config_map):
@@ -160,7 +163,7 @@ class Signals:
         if wrong:
             return SmokeReport(revision, False, "; ".join(wrong)[:1000], unusable=True)
         path = scene.server(revision).predict_path
-        failed = await smoke.run(self._web, tests, targets, bodies=bodies, predict_path=path)
+        failed = await smoke.run(web, tests, targets, bodies=bodies, predict_path=path)
         text = f"smoke test {failed.test}: {failed.message}" if failed else ""
         if failed and failed.unusable:
             return SmokeReport(revision, False, text, unusable=True)

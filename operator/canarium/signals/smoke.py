@@ -10,10 +10,12 @@ import orjson
 
 from canarium.api.base import seconds
 from canarium.api.smoke import Expectation, SmokeTest
+from canarium.signals.access import Access
 from canarium.signals.addresses import authority
 from canarium.signals.expectation import Unexpected, Unusable, met
+from canarium.signals.faults import NoAnswer
 from canarium.signals.redaction import redacted
-from canarium.signals.web import Answer, NoAnswer, Web
+from canarium.signals.web import Answer
 
 _TIMEOUT = 10.0
 
@@ -47,7 +49,7 @@ def called(test: SmokeTest, index: int) -> str:
 
 
 async def run(
-    web: Web,
+    web: Access,
     tests: Iterable[SmokeTest],
     targets: Iterable[Target],
     *,
@@ -75,7 +77,7 @@ async def run(
 
 
 async def _passes(
-    web: Web, test: SmokeTest, target: Target, body: bytes | None, predict_path: str | None
+    web: Access, test: SmokeTest, target: Target, body: bytes | None, predict_path: str | None
 ) -> None:
     for _ in range(test.warmup or 0):
         # The first requests load, compile and cache; only that they end is waited for.
@@ -85,11 +87,11 @@ async def _passes(
             continue
     answer = await _ask(web, test, target, body, predict_path)
     expected = test.expect or Expectation()
-    met(expected, answer)
+    await met(web, expected, answer)
 
 
 async def _ask(
-    web: Web, test: SmokeTest, target: Target, body: bytes | None, predict_path: str | None
+    web: Access, test: SmokeTest, target: Target, body: bytes | None, predict_path: str | None
 ) -> Answer:
     patience = seconds(test.timeout) if test.timeout else _TIMEOUT
     if test.grpc:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -76,9 +76,11 @@ class Web:
         patience: float = 10.0,
         tls: ssl.SSLContext | None = None,
         pod: bool = False,
+        received: Callable[[int], None] | None = None,
     ) -> Answer:
         """Sends one request; `pod`: to an address that the cluster names, not a user.
 
+        `received` is called with the length of each part of the body; it may raise NoAnswer.
         Raises NoAnswer when nothing, too much, or too late came back; Unreachable when there was
         no connection, or it was lost before the answer began.
         """
@@ -99,7 +101,7 @@ class Web:
                 trace_request_ctx=connected,
             ) as response,
         ):
-            content = await _read(response)
+            content = await _read(response, received)
         return Answer(response.status, content, asyncio.get_running_loop().time() - began)
 
     def _session(self, pod: bool) -> aiohttp.ClientSession:
@@ -195,10 +197,12 @@ def _refused(host: str, kind: str) -> AddressRefused:
     )
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, received: Callable[[int], None] | None) -> bytes:
     content = bytearray()
     try:
         async for chunk in response.content.iter_any():
+            if received:
+                received(len(chunk))
             content += chunk
             if len(content) > LONGEST:
                 raise NoAnswer(f"the answer is longer than {LONGEST >> 20} MiB")

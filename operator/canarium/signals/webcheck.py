@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
-import orjson
-
 from canarium.core.measures import Missing, Reading, Result
-from canarium.signals.jsonpath import BadPath, values
-from canarium.signals.prometheus import Endpoint, denied
-from canarium.signals.web import NoAnswer, Web
+from canarium.evaluation.faults import EvaluationError
+from canarium.signals.access import Access
+from canarium.signals.faults import NoAnswer
+from canarium.signals.prometheus import Endpoint, denied, reason_of
 
 
-async def ask(web: Web, endpoint: Endpoint, path: str, samples_path: str | None = None) -> Result:
+async def ask(
+    web: Access, endpoint: Endpoint, path: str, samples_path: str | None = None
+) -> Result:
     """The number at the JSON path `path`, with that at `samples_path` as its observations."""
+    paths = [path, samples_path] if samples_path else [path]
     try:
         answer = await web.request(
             "GET",
@@ -29,25 +29,12 @@ async def ask(web: Web, endpoint: Endpoint, path: str, samples_path: str | None 
     if answer.status != 200:
         return Missing(f"{endpoint}: status {answer.status}", error=True, reason="QueryFailed")
     try:
-        document = orjson.loads(answer.body)
-        value = _number(path, document)
-        samples = _number(samples_path, document) if samples_path else None
-    except orjson.JSONDecodeError:
-        return Missing(f"{endpoint}: the answer is no JSON", error=True, reason="QueryFailed")
-    except BadPath as error:
-        return Missing(str(error), error=True, reason="InvalidQuery")
-    for result in (value, samples):
-        if isinstance(result, Missing):
-            return result
-    assert isinstance(value, float)
-    return Reading(value, samples=samples if isinstance(samples, float) else None)
-
-
-def _number(path: str, document: object) -> float | Missing:
-    found = values(path, document)
-    if len(found) != 1:
-        return Missing(f"{path} matches {len(found)} values, not one", reason="NoMatch")
-    if isinstance(found[0], bool) or not isinstance(found[0], int | float):
-        return Missing(f"{path} is no number", reason="NoMatch")
-    number = float(found[0])
-    return number if math.isfinite(number) else Missing(f"{path} is {number}")
+        result, _ = await web.evaluate("numbers", answer.body, paths=paths)
+    except EvaluationError as error:
+        return Missing(f"{endpoint}: {error}", error=True, reason=reason_of(error))
+    numbers: list[float] = []
+    for number, text in result["found"]:
+        if number is None:
+            return Missing(text, reason="NoMatch")
+        numbers.append(number)
+    return Reading(numbers[0], samples=numbers[1] if samples_path else None)

@@ -1,0 +1,121 @@
+"""Whose evaluation is next: fair between tenants, and quick ones never wait for expensive ones.
+
+There are two lanes with one worker process each. Every evaluation begins in the quick lane, where
+it may use little CPU time. One that uses it up is ended, and starts again in the slow lane with a
+longer limit; for a while, all evaluations of its tenant begin there. So only a short limit stands
+before a tenant whose evaluations are cheap, whatever the others do.
+
+Inside a lane, that tenant is next which will have used least CPU time of late when its next
+evaluation is over. A tenant that is not known yet is expected to use up the limit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Generic, TypeVar
+
+J = TypeVar("J")
+
+
+class Lane(IntEnum):
+    QUICK = 0
+    SLOW = 1
+
+
+#: Seconds of CPU time that an evaluation may use, by lane.
+LIMITS = {Lane.QUICK: 0.1, Lane.SLOW: 1.0}
+#: Seconds for which a tenant begins in the slow lane after it used up the quick one's limit.
+_SLOW_FOR = 60.0
+#: Seconds in which half of the CPU time that a tenant used is forgotten.
+_HALF_LIFE = 30.0
+_FORGOTTEN = 0.0001
+#: Weight of the newest evaluation in the average.
+_WEIGHT = 0.5
+
+
+@dataclass
+class _Tenant(Generic[J]):
+    waiting: dict[Lane, deque[J]] = field(default_factory=lambda: {lane: deque() for lane in Lane})
+    spent: float = 0.0
+    spent_at: float = 0.0
+    #: CPU time of its evaluations, as a moving average.
+    usual: float = LIMITS[Lane.QUICK]
+    slow_until: float = float("-inf")
+    #: When one of its evaluations was handed out last: a round robin among equals.
+    turn: int = 0
+
+
+class Schedule(Generic[J]):
+    """The evaluations that wait. `clock` gives monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._tenants: dict[str, _Tenant[J]] = {}
+        self._turns = 0
+
+    def __len__(self) -> int:
+        return sum(len(q) for t in self._tenants.values() for q in t.waiting.values())
+
+    def add(self, tenant: str, job: J) -> None:
+        """Queues a job in the lane where the tenant's evaluations begin now."""
+        known = self._tenants.setdefault(tenant, _Tenant(spent_at=self._clock(), turn=self._turns))
+        lane = Lane.SLOW if self._clock() < known.slow_until else Lane.QUICK
+        known.waiting[lane].append(job)
+
+    def discard(self, tenant: str, job: J) -> None:
+        """Removes a job that nobody waits for any longer."""
+        known = self._tenants.get(tenant)
+        for queue in known.waiting.values() if known else ():
+            if job in queue:
+                queue.remove(job)
+
+    def take(self, lane: Lane) -> tuple[str, J, Lane] | None:
+        """Returns the next job for the worker of `lane`, and the lane whose limit it has.
+
+        A slow worker without slow jobs helps with quick ones.
+        """
+        lanes = (Lane.SLOW, Lane.QUICK) if lane is Lane.SLOW else (Lane.QUICK,)
+        for kind in lanes:
+            waiting = [
+                (self._spent(t) + t.usual, t.turn, name)
+                for name, t in self._tenants.items()
+                if t.waiting[kind]
+            ]
+            if waiting:
+                _, _, name = min(waiting)
+                chosen = self._tenants[name]
+                self._turns += 1
+                chosen.turn = self._turns
+                return name, chosen.waiting[kind].popleft(), kind
+        self._forget()
+        return None
+
+    def charge(self, tenant: str, cpu: float) -> None:
+        """Notes the CPU time that an evaluation used."""
+        if known := self._tenants.get(tenant):
+            known.spent, known.spent_at = self._spent(known) + cpu, self._clock()
+            known.usual += (cpu - known.usual) * _WEIGHT
+
+    def overran(self, tenant: str, job: J) -> None:
+        """Queues a job again that used up the quick lane's limit, and its tenant's next ones."""
+        known = self._tenants.setdefault(tenant, _Tenant())
+        known.slow_until = self._clock() + _SLOW_FOR
+        slow, quick = known.waiting[Lane.SLOW], known.waiting[Lane.QUICK]
+        slow.append(job)
+        slow.extend(quick)
+        quick.clear()
+
+    def _spent(self, tenant: _Tenant[J]) -> float:
+        spent: float = tenant.spent * 0.5 ** ((self._clock() - tenant.spent_at) / _HALF_LIFE)
+        return spent if spent > _FORGOTTEN else 0.0
+
+    def _forget(self) -> None:
+        """Drops tenants about whom there is nothing to remember."""
+        now = self._clock()
+        for name, known in list(self._tenants.items()):
+            idle = not any(known.waiting.values()) and known.slow_until < now
+            if idle and self._spent(known) == 0.0:
+                del self._tenants[name]

@@ -1,0 +1,145 @@
+"""What a worker process can do: pure functions from a header and byte strings to the same."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from canarium.evaluation import documents, exposition, prometheus
+from canarium.evaluation.faults import EvaluationError, Fault
+
+Header = dict[str, Any]
+Result = tuple[Header, Sequence[bytes]]
+_MOST_REQUESTS = 200
+
+
+def expectation(header: Header, body: bytes) -> Result:
+    """Checks an answer against JSON values and a schema."""
+    document = documents.parsed(body)
+    for expected in header.get("json") or ():
+        documents.check_value(expected, document)
+    if header.get("schema") is not None:
+        documents.check_schema(header["schema"], document)
+    return {}, ()
+
+
+def expressions(header: Header) -> Result:
+    """Returns what is wrong with paths and schemas themselves: (index in `checked`, text)."""
+    found = []
+    for index, checked in enumerate(header["checked"]):
+        try:
+            if "path" in checked:
+                documents.compiled(checked["path"])
+            elif text := documents.schema_fault(checked["schema"]):
+                found.append((index, text))
+        except EvaluationError as error:
+            found.append((index, str(error)))
+    return {"faults": found}, ()
+
+
+def numbers(header: Header, body: bytes) -> Result:
+    """Returns the number at each path, or why there is none: [value, text]."""
+    document = documents.parsed(body)
+    return {"found": [_number(path, document) for path in header["paths"]]}, ()
+
+
+def _number(path: str, document: Any) -> tuple[float | None, str]:
+    found = documents.values(path, document)
+    if len(found) != 1:
+        return None, f"{path} matches {len(found)} values, not one"
+    if isinstance(found[0], bool) or not isinstance(found[0], int | float):
+        return None, f"{path} is not a number"
+    number = float(found[0])
+    return (number, "") if math.isfinite(number) else (None, f"{path} is not a finite number")
+
+
+def query(header: Header, body: bytes) -> Result:
+    """Reduces the answer of a Prometheus server."""
+    return prometheus.reduced(body), ()
+
+
+def requests(header: Header, text: bytes) -> Result:
+    """Returns the first recorded requests, one JSON document per line, each a part."""
+    found: list[bytes] = []
+    for number, line in enumerate(text.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        if len(found) == _MOST_REQUESTS:
+            break
+        try:
+            orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise EvaluationError(Fault.INVALID, f"line {number} is not valid JSON") from error
+        found.append(line.strip())
+    return {}, found
+
+
+def comparison(header: Header, wanted: bytes, *found: bytes) -> Result:
+    """Whether the candidate's answer (absent: it failed) is like stable's.
+
+    None when stable's has nothing to compare.
+    """
+    path = header["path"]
+    documents.compiled(path)
+    expected = _matched(path, wanted)
+    if not expected:
+        return {"alike": None}, ()
+    matched = _matched(path, found[0]) if found else None
+    alike = bool(matched) and documents.alike(matched, expected, header["tolerance"])
+    return {"alike": alike}, ()
+
+
+def _matched(path: str, body: bytes) -> list[Any] | None:
+    try:
+        return documents.values(path, documents.parsed(body))
+    except EvaluationError as error:
+        if error.reason is Fault.UNREADABLE:
+            return None
+        raise
+
+
+def metrics(header: Header, page: bytes) -> Result:
+    """Returns the series of each selector as [bound, digest], and their values as doubles."""
+    found = exposition.selected(page, header["selectors"])
+    flat = [value for series in found.values() for value in series.values()]
+    names = {key: list(series) for key, series in found.items()}
+    return {"series": names}, (struct.pack(f"<{len(flat)}d", *flat),)
+
+
+TASKS: dict[str, Callable[..., Result]] = {
+    task.__name__: task
+    for task in (expectation, expressions, numbers, query, requests, comparison, metrics)
+}
+
+
+def libraries(header: Header) -> frozenset[str]:
+    """The libraries that a task needs; they are imported before its clock starts."""
+    found = set()
+    if header["task"] in ("expectation", "expressions", "numbers", "comparison"):
+        found.add("jsonpath_rfc9535")
+    if header.get("schema") is not None or any("schema" in c for c in header.get("checked") or ()):
+        found.add("jsonschema")
+    if any(selector["labels"] for selector in header.get("selectors") or ()):
+        found.add("regex")
+    return frozenset(found)
+
+
+def done(header: Header, blobs: Sequence[bytes]) -> list[bytes]:
+    """Carries a task out; the parts of its answer."""
+    try:
+        result, more = TASKS[header["task"]](header, *blobs)
+    except EvaluationError as error:
+        result, more = {"fault": error.reason, "text": str(error)[:1000]}, ()
+    except MemoryError:
+        raise
+    except RecursionError:
+        result, more = {"fault": Fault.LIMIT, "text": "it is nested too deeply"}, ()
+    except Exception as error:
+        # A library's own fault on what a tenant wrote: no other evaluation is concerned.
+        text = f"cannot be evaluated: {type(error).__name__}: {error}"
+        result, more = {"fault": Fault.INVALID, "text": text[:300]}, ()
+    return [orjson.dumps(result), *more]

@@ -1,0 +1,138 @@
+"""What the signals of one namespace may use: connections, memory for answers, evaluations.
+
+All of it is bounded per namespace or shared out fairly, so that servers and expressions of one
+namespace cannot delay the facts of another (R31).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from canarium.evaluation.pool import Pool
+from canarium.signals.faults import NoAnswer
+from canarium.signals.web import Answer, Web
+
+#: Requests of one namespace that are under way at a time. The others of it wait for their turn
+#: before their timeout starts: a server that is slow to answer delays its own namespace only.
+AT_ONCE = 24
+#: Bytes of answers that are being received, of all namespaces together.
+RECEIVING = 64 << 20
+
+
+class Dropped(NoAnswer):
+    """The operator had no memory left for the answer, and this namespace used most of it."""
+
+    reason = "EvaluationUnavailable"
+
+
+@dataclass(eq=False)
+class _Receiving:
+    namespace: str
+    scope: asyncio.Timeout
+    size: int = 0
+    dropped: bool = False
+
+
+class Shared:
+    """The client and the worker processes, shared out between namespaces."""
+
+    def __init__(self, web: Web, pool: Pool | None = None) -> None:
+        self.web, self.pool = web, pool or Pool()
+        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._receiving: set[_Receiving] = set()
+
+    def of(self, namespace: str) -> Access:
+        return Access(self, namespace)
+
+    async def close(self) -> None:
+        await self.pool.close()
+        await self.web.close()
+
+    def turn(self, namespace: str) -> asyncio.Semaphore:
+        if len(self._turns) > 1024:
+            self._turns = {name: turn for name, turn in self._turns.items() if turn.locked()}
+        return self._turns.setdefault(namespace, asyncio.Semaphore(AT_ONCE))
+
+    def begin(self, namespace: str, scope: asyncio.Timeout) -> _Receiving:
+        made = _Receiving(namespace, scope)
+        self._receiving.add(made)
+        return made
+
+    def end(self, receiving: _Receiving) -> None:
+        self._receiving.discard(receiving)
+
+    def grow(self, receiving: _Receiving, size: int) -> None:
+        """Counts bytes; past the bound, the largest answer of the namespace with most is dropped.
+
+        Raises Dropped when that is this one.
+        """
+        receiving.size += size
+        while sum(r.size for r in self._receiving) > RECEIVING:
+            held: dict[str, int] = {}
+            for other in self._receiving:
+                held[other.namespace] = held.get(other.namespace, 0) + other.size
+            most = max(held, key=lambda name: held[name])
+            victim = max((r for r in self._receiving if r.namespace == most), key=lambda r: r.size)
+            self._receiving.discard(victim)
+            victim.dropped = True
+            if victim is receiving:
+                raise _dropped()
+            victim.scope.reschedule(0)
+
+
+class Access:
+    """The share of one namespace."""
+
+    def __init__(self, shared: Shared, namespace: str) -> None:
+        self._shared, self._namespace = shared, namespace
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        patience: float = 10.0,
+        tls: ssl.SSLContext | None = None,
+        pod: bool = False,
+    ) -> Answer:
+        """Sends one request, when the namespace has its turn. Raises NoAnswer."""
+        shared = self._shared
+        async with shared.turn(self._namespace):
+            receiving: _Receiving | None = None
+            try:
+                async with asyncio.timeout(None) as scope:
+                    receiving = shared.begin(self._namespace, scope)
+                    held = receiving
+                    return await shared.web.request(
+                        method,
+                        url,
+                        body=body,
+                        headers=headers,
+                        query=query,
+                        patience=patience,
+                        tls=tls,
+                        pod=pod,
+                        received=lambda size: shared.grow(held, size),
+                    )
+            except TimeoutError as error:
+                raise _dropped() from error
+            finally:
+                if receiving:
+                    shared.end(receiving)
+
+    async def evaluate(
+        self, task: str, *blobs: bytes, **arguments: Any
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Evaluates off the event loop. Raises EvaluationError."""
+        return await self._shared.pool.evaluate(self._namespace, task, *blobs, **arguments)
+
+
+def _dropped() -> Dropped:
+    return Dropped("the answers of this namespace take too much of the operator's memory at once")

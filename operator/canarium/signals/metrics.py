@@ -1,0 +1,30 @@
+"""Series from a metrics page, selected in a worker process."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from canarium.core.measures import Selector
+from canarium.core.windows import Labels, Values
+from canarium.signals.access import Access
+
+
+async def parse(access: Access, page: bytes, selectors: Sequence[Selector]) -> dict[str, Values]:
+    """The values of each selector by series. Raises EvaluationError.
+
+    Of a series only its bucket's bound and a digest of its other labels are kept: nothing else is
+    needed to tell it from another one.
+    """
+    wanted = [{"key": s.key, "name": s.name, "labels": s.labels} for s in selectors]
+    result, parts = await access.evaluate("metrics", page, selectors=wanted)
+    values = iter(struct.unpack(f"<{len(parts[0]) // 8}d", parts[0]))
+    return {
+        key: {_labels(bound, digest): next(values) for bound, digest in series}
+        for key, series in result["series"].items()
+    }
+
+
+def _labels(bound: str | None, digest: str) -> Labels:
+    le = (("le", bound),) if bound is not None else ()
+    return (*le, ("#", digest)) if digest else le
