@@ -48,8 +48,8 @@ test-gateways: .venv/.ready   ## routes behind Envoy Gateway (built once, five m
 	$(PY) -m pytest e2e/test_gateway.py e2e/test_grpc.py e2e/gateway_limits.py --gateway=envoy-gateway
 	$(PY) -m pytest e2e/gateway_limits.py
 
-test-unit: .venv/.ready       ## what needs no cluster
-	$(PY) -m pytest tests -m "not api"
+test-unit: .venv/.ready       ## the quick loop, under a minute on two cores: no cluster, server or simulation
+	$(PY) -m pytest -q -n 2 --dist worksteal tests -m "not api and not slow"
 
 rules: .venv/.ready           ## the rules R0 to R25 with the tests that prove each
 	@$(PY) -m pytest -q --collect-only --rules --no-header | sed '/::/!b; /^    /b; d'

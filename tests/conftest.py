@@ -17,6 +17,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+#: Folders whose tests start other programs (helm, emulators of clouds, a registry) or simulate.
+SLOW = {"chart", "fetch", "judged", "process", "sandbox", "simulation", "supply"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.path.relative_to(here).parts[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     from simulation import summary
 

@@ -19,13 +19,10 @@ XGBOOST = "xgboost-cpu==3.2.0"
 # The CPU's build has the module of the full one, which is forty times larger.
 MLSERVER_XGBOOST = ["mlserver-xgboost==1.7.1", XGBOOST]
 PYTHON_SERVERS = [
-    "kserve==0.15.2",
+    "kserve==0.21.0",
     "litserve==0.2.19",
-    "onnxruntime==1.23.2",
-    "numpy==2.2.6",
-    # KServe of this version hooks into what later ones have dropped.
-    "fastapi==0.115.14",
-    "starlette==0.46.2",
+    "onnxruntime==1.32.0",
+    "numpy==2.4.6",
 ]
 TRAINING = [SKLEARN, XGBOOST, "onnx==1.19.1"]
 
