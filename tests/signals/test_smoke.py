@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web as server
 from grpclib.const import Cardinality, Handler
+from grpclib.encoding.base import CodecBase
 from grpclib.server import Server, Stream
 
 from canarium.api.smoke import SmokeTest
@@ -16,7 +17,6 @@ from canarium.signals import smoke
 from canarium.signals.access import Access
 from canarium.signals.answers import Comparison, compare, recorded
 from canarium.signals.expectation import faults
-from canarium.signals.grpchealth import _Bytes
 from canarium.signals.smoke import Failed, Target
 from signals.conftest import Served
 
@@ -110,6 +110,18 @@ async def test_pod_that_does_not_answer_fails(web: Access) -> None:
     assert "connection was refused" in failed.message
 
 
+class Bytes(CodecBase):
+    """Messages are bytes already."""
+
+    __content_subtype__ = "proto"
+
+    def encode(self, message: Any, message_type: Any) -> bytes:
+        return bytes(message)
+
+    def decode(self, data: bytes, message_type: Any) -> Any:
+        return bytes(data)
+
+
 class Health:
     """A gRPC health service for what is in `states`."""
 
@@ -137,7 +149,7 @@ async def test_grpc_health(
     web: Access, served: Served, service: str | None, said: str | None
 ) -> None:
     states = {b"": b"\x08\x01", b"\x0a\x05fraud": b"\x08\x01", b"\x0a\x05other": b"\x08\x02"}
-    grpc = Server([Health(states)], codec=_Bytes())
+    grpc = Server([Health(states)], codec=Bytes())
     await grpc.start("127.0.0.1", 0)
     assert grpc._server is not None
     port = grpc._server.sockets[0].getsockname()[1]
