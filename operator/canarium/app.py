@@ -87,7 +87,8 @@ class Application:
         self.engine = Engine(
             client.guarded(throttle, self._lease.left if self._lease else None),
             namespaces=() if selected else settings.namespaces or (None,),
-            workers=settings.workers,
+            # One namespace alone may hold half of them.
+            workers=2 * settings.workers,
             observer=metrics,
             web=Web(AddressPolicy.of(settings.allow_address, settings.refuse_address)),
             kit=Kit(

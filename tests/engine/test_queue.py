@@ -11,6 +11,9 @@ from canarium.engine.queue import Urgency, WorkQueue
 from canarium.kube.timing import Timing
 from standstill import Clock
 
+Key = tuple[str, str]
+rule = pytest.mark.rule
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -20,6 +23,12 @@ def clock() -> Clock:
 @pytest.fixture
 async def queue(clock: Clock) -> WorkQueue[str]:
     return WorkQueue(Timing(clock=clock))
+
+
+@pytest.fixture
+async def shared(clock: Clock) -> WorkQueue[Key]:
+    """A queue whose keys are of namespaces, for 10 workers."""
+    return WorkQueue(Timing(clock=clock), share=lambda key: key[0], workers=10)
 
 
 def drain(queue: WorkQueue[str]) -> list[str]:
@@ -123,10 +132,13 @@ async def test_a_delay_that_ends_during_work_waits_for_it(
     assert queue.take() == "a"
 
 
-async def test_backoff_doubles_per_key_until_forgotten(queue: WorkQueue[str]) -> None:
+# E5
+async def test_backoff_doubles_per_key_up_to_five_seconds_until_forgotten(
+    queue: WorkQueue[str],
+) -> None:
     waits = [queue.backoff("a") for _ in range(12)]
     for wait, base in zip(waits, [0.2 * 2**n for n in range(12)], strict=True):
-        assert 0.8 * min(base, 60) <= wait <= 1.2 * min(base, 60)
+        assert 0.8 * min(base, 4) <= wait <= 1.2 * min(base, 4)
     assert queue.backoff("b") < 0.25
     queue.forget("a")
     assert queue.backoff("a") < 0.25
@@ -160,9 +172,28 @@ async def test_a_cancelled_worker_loses_no_key(queue: WorkQueue[str]) -> None:
     assert queue.take() == "a"
 
 
-async def test_backoff_stays_at_its_cap_for_ever(queue: WorkQueue[str]) -> None:
+async def test_backoff_stays_at_its_cap(queue: WorkQueue[str]) -> None:
     for _ in range(1100):
-        assert queue.backoff("a") <= 72
+        assert queue.backoff("a") <= 5
+
+
+# E5
+async def test_failed_rollback_is_tried_again_within_two_seconds(queue: WorkQueue[str]) -> None:
+    queue.add("a", Urgency.FAULT)
+    queue.take()
+    assert max(queue.backoff("a") for _ in range(50)) <= 2
+
+
+async def test_many_failing_keys_of_one_share_lengthen_the_backoff_of_these_alone(
+    shared: WorkQueue[Key],
+) -> None:
+    for _ in range(10):
+        waits = [shared.backoff(("crowd", str(n))) for n in range(2000)]
+        assert shared.backoff(("other", "a")) <= 5
+    assert sum(1 / wait for wait in waits) <= 110, "retries per second"
+    for n in range(2000):
+        shared.forget(("crowd", str(n)))
+    assert all(shared.backoff(("crowd", "0")) <= 5 for _ in range(20))
 
 
 async def test_a_failing_rollback_keeps_its_urgency(queue: WorkQueue[str], clock: Clock) -> None:
@@ -215,8 +246,12 @@ async def test_a_nearer_delay_is_noticed_by_who_waits_for_a_farther_one() -> Non
     assert await asyncio.wait_for(waiting, 1) == "near"
 
 
-async def test_backoff_heeds_what_the_server_asks(queue: WorkQueue[str]) -> None:
-    assert queue.backoff("a", at_least=7.0) == 7.0
+async def test_backoff_waits_as_long_as_the_server_asks_and_a_jitter(
+    queue: WorkQueue[str],
+) -> None:
+    waits = {queue.backoff(str(n), at_least=7.0) for n in range(20)}
+    assert 7.0 <= min(waits) < max(waits) <= 8.4
+    assert queue.backoff("a", at_least=1e9) <= 72
 
 
 async def test_untaken_grows_while_nobody_takes_what_is_due(
@@ -234,3 +269,107 @@ async def test_untaken_grows_while_nobody_takes_what_is_due(
     assert queue.take() == "b"
     clock.now += 3
     assert queue.untaken() == 0
+
+
+# H7
+@rule("R31")
+@pytest.mark.parametrize("urgency", list(Urgency))
+async def test_key_waits_for_one_key_of_each_other_namespace_at_most(
+    clock: Clock, urgency: Urgency
+) -> None:
+    queue: WorkQueue[Key] = WorkQueue(Timing(clock=clock), share=lambda key: key[0])
+    for n in range(5000):
+        queue.add(("crowd", str(n)), urgency)
+    queue.add(("few", "0"), urgency)
+    queue.add(("other", "0"), urgency)
+    queue.add(("few", "1"), urgency)
+    taken = [queue.take() for _ in range(6)]
+    assert taken == [
+        ("crowd", "0"),
+        ("few", "0"),
+        ("other", "0"),
+        ("crowd", "1"),
+        ("few", "1"),
+        ("crowd", "2"),
+    ]
+
+
+# H7
+@rule("R31")
+async def test_namespace_that_never_finishes_leaves_workers_to_others(
+    shared: WorkQueue[Key],
+) -> None:
+    for share in ("slow", "slower"):
+        for n in range(100):
+            shared.add((share, str(n)))
+    held = list(iter(shared.take, None))
+    assert [key[0] for key in held].count("slow") == 4
+    assert len(held) == 7
+    shared.add(("other", "0"))
+    assert shared.take() == ("other", "0")
+    assert shared.take() is None
+    for key in held:
+        if key[0] == "slow":
+            shared.done(key)
+    assert shared.take() is not None
+
+
+# H7
+@rule("R31")
+async def test_slow_changes_of_a_namespace_leave_workers_to_its_own_rollbacks(
+    shared: WorkQueue[Key],
+) -> None:
+    for n in range(100):
+        shared.add(("slow", str(n)))
+    held = list(iter(shared.take, None))
+    assert len(held) == 5
+    shared.add(("slow", "failed"), Urgency.FAULT)
+    assert shared.take() == ("slow", "failed")
+
+
+@rule("R31")
+async def test_worker_that_finishes_calls_one_who_waits_for_the_same_namespace() -> None:
+    queue: WorkQueue[Key] = WorkQueue(share=lambda key: key[0], workers=2)
+    for n in range(3):
+        queue.add(("a", str(n)))
+    first = await queue.get()
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not waiting.done(), "the second worker is kept free for others"
+    queue.done(first)
+    assert await asyncio.wait_for(waiting, 1) == ("a", "1")
+
+
+@rule("R31")
+async def test_changes_get_every_fourth_turn_when_rollbacks_of_others_never_end(
+    clock: Clock,
+) -> None:
+    queue: WorkQueue[Key] = WorkQueue(Timing(clock=clock), share=lambda key: key[0])
+    for n in range(100):
+        queue.add(("crowd", str(n)), Urgency.FAULT)
+    for n in range(2):
+        queue.add(("other", str(n)), Urgency.CHANGE)
+    clock.now += 11
+    taken = [(queue.take() or ("", ""))[0] for _ in range(8)]
+    assert taken == [*["crowd"] * 3, "other"] * 2
+
+
+async def test_queue_keeps_nothing_of_keys_that_are_done(
+    shared: WorkQueue[Key], clock: Clock
+) -> None:
+    for n in range(300):
+        key = (f"namespace-{n}", "a")
+        shared.add(key, Urgency(n % 4))
+        assert shared.take() == key
+        shared.backoff(key)
+        shared.add(key)
+        shared.done(key)
+        clock.now += 1
+        assert shared.take() == key
+        shared.forget(key)
+        shared.done(key)
+        clock.now += 10
+        while (again := shared.take()) is not None:
+            shared.done(again)
+    kept = [value for value in vars(shared).values() if isinstance(value, (dict, list))]
+    assert [each for each in kept if each and each is not shared._lanes] == []

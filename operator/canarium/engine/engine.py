@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from operator import itemgetter
 
 from canarium.engine.following import Following, Namespace
 from canarium.engine.observer import Observer
@@ -11,7 +12,7 @@ from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.reconciler import Reconciler
 from canarium.engine.scenes import scene
 from canarium.engine.store import Key, Store
-from canarium.engine.workers import Workers
+from canarium.engine.workers import EXPRESS, Workers
 from canarium.kube.api import Api
 from canarium.kube.timing import Timing
 from canarium.render.fetching import Kit
@@ -23,7 +24,10 @@ _UNTIL_LISTED = 0.1
 
 
 class Engine:
-    """All of it, for one process. Parents are put in from outside: `store.parents.observe`."""
+    """All of it, for one process. Parents are put in from outside: `store.parents.observe`.
+
+    `workers` is how many keys are worked on at once, those for rollbacks alone aside.
+    """
 
     def __init__(
         self,
@@ -37,7 +41,9 @@ class Engine:
         kit: Kit | None = None,
     ) -> None:
         self.timing = timing or Timing()
-        self.queue: WorkQueue[Key] = WorkQueue(self.timing, observer)
+        self.queue: WorkQueue[Key] = WorkQueue(
+            self.timing, observer, share=itemgetter(0), workers=workers + EXPRESS
+        )
         self.store = Store(self.queue.add)
         self.following = Following(
             api,

@@ -15,7 +15,7 @@ from canarium.kube.timing import Timing
 
 log = logging.getLogger(__name__)
 #: Workers that take nothing but rollbacks, so that a flood of other work cannot hold these up.
-_EXPRESS = 2
+EXPRESS = 2
 
 
 class Workers:
@@ -44,7 +44,7 @@ class Workers:
         self.running = True
         try:
             async with asyncio.TaskGroup() as group:
-                for number in range(self._count + _EXPRESS):
+                for number in range(self._count + EXPRESS):
                     only = Urgency.FAULT if number >= self._count else Urgency.IDLE
                     group.create_task(self._work(number, only), name=f"worker {number}")
         finally:
