@@ -269,3 +269,21 @@ def test_command_ends_the_same_whichever_write_was_not_made(command: str, write:
     assert told.result == "Done"
     reasons = [x.status.failure.reason if x.status.failure else None for x in (whole, broken)]
     assert reasons[0] == reasons[1]
+
+
+@rule("R16", "R31")
+def test_unknown_annotations_are_reported_once_however_many_there_are() -> None:  # H11
+    cluster = rolling()
+    events = len(cluster.events)
+    cluster.annotations |= {f"typo-{n:05}": "a\nb" for n in range(13_000)}
+    cluster.run(60)
+    (answer,) = cluster.status.commands
+    assert (answer.result, answer.command) == ("Ignored", "typo-00000")
+    assert answer.revision == r"a\nb"
+    assert answer.message.startswith(
+        "unknown command, as are typo-00001, typo-00002, typo-00003 and others; known: abort"
+    )
+    assert [e.reason for e in cluster.events[events:]] == ["CommandIgnored"]
+    order(cluster, "promote-full")
+    cluster.run(60)
+    assert cluster.serving() == {"2": 3}, "commands act as ever"

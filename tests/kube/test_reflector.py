@@ -212,7 +212,7 @@ async def test_an_object_that_cannot_be_read_does_not_hide_the_others(
     await run()
     await until(lambda: seen.names == {"b"})
     assert len(api.watched) == 1
-    assert "odd cannot be read and is ignored" in caplog.text
+    assert "odd: reading it (it is ignored) failed" in caplog.text
 
 
 async def test_an_event_that_makes_no_sense_is_followed_by_a_list(

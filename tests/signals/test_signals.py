@@ -16,6 +16,7 @@ from canarium.core.observed import SmokeReport
 from canarium.core.plan import Asked, Watch
 from canarium.kube.faults import ApiError
 from canarium.kube.timing import Timing
+from canarium.signals import looking, smoke
 from canarium.signals.scene import Place, Scene
 from canarium.signals.signals import Signals
 from canarium.signals.smoke import Target
@@ -141,3 +142,44 @@ async def test_watch_that_had_nothing_to_look_at_is_taken_up_again(
     fake.rollout = rollout
     signals.want(KEY, asked, ())
     await fake.until(lambda: signals.facts(KEY)[1] is not None)
+
+
+@rule("R31")
+async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else(  # H4, H11
+    fake: Fake, signals: Signals, served: Served, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    served.says('{"n": 1}')
+
+    def boom(*_: object, **__: object) -> None:
+        raise KeyError("forged\nline")
+
+    checks = [
+        {"name": n, "web": {"url": served.url, "path": "$.n"}, "max": "5"} for n in ("a", "b")
+    ]
+    fake.rollout = Rollout.model_validate({"analysis": {"interval": "1s", "checks": checks}})
+    real = looking.webcheck.ask
+    asked = iter([True, False] * 100)
+
+    async def sometimes(*arguments: Any) -> Any:
+        return boom() if next(asked) else await real(*arguments)
+
+    monkeypatch.setattr(looking.webcheck, "ask", sometimes)
+    signals.want(KEY, Asked(watch=Watch("r", None, 0.0)), ())
+    await fake.until(lambda: fake.naps >= 6 and signals.facts(KEY)[1] is not None)
+    evidence = signals.facts(KEY)[1]
+    assert evidence is not None
+    broken, good = evidence.findings
+    assert (broken.verdict, broken.reason, broken.error) == ("Insufficient", "QueryFailed", True)
+    assert good.value == 1
+    monkeypatch.setattr(smoke, "run", boom)
+    other = ("risk", "other")
+    signals.want(other, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/"}),))
+    await fake.until(lambda: signals.facts(other)[0] is not None)
+    report, _ = signals.facts(other)
+    assert report is not None
+    assert (report.passed, report.unusable) == (False, True)
+    errors = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+    assert len(errors) == 2, errors
+    assert all("KeyError" in line and "\n" not in line for line in errors)
+    assert not any(r.exc_info for r in caplog.records)

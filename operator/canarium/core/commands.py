@@ -8,7 +8,7 @@ an abort moves traffic first, is done again after a crash, since only the status
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from canarium.api.status import CommandEcho
@@ -16,8 +16,11 @@ from canarium.core.draft import Draft
 from canarium.core.moments import stamp
 from canarium.core.plan import StoreRevision
 from canarium.core.situation import Situation
+from canarium.quoting import quoted
 
 KEPT = 20
+#: How many unknown annotations an answer names beside the first.
+NAMED = 3
 _FORM = re.compile(r"^([a-z0-9-]{1,63})/([A-Za-z0-9._:-]{1,128})$")
 
 
@@ -99,23 +102,35 @@ def answered(s: Situation) -> tuple[CommandEcho, ...]:
     """The answers to all commands that no earlier decision has consumed, strongest first."""
     record = s.observed.record(s.target)
     seen = {(a.command, f"{a.revision}/{a.token}".strip("/")) for a in s.status.commands}
+    known = [(name, value) for name, value in s.observed.annotations if name in COMMANDS]
+    unknown = [(name, value) for name, value in s.observed.annotations if name not in COMMANDS]
     kept = set(record.commands) if record else set()
     answers: list[CommandEcho] = []
     order = list(COMMANDS)
     fresh = [
         (name, value)
-        for name, value in s.observed.annotations
-        if (name, value[:200].strip("/")) not in seen
-        and f"{name}/{value.partition('/')[2]}" not in kept
+        # One answer for all that is unknown: there may be thousands.
+        for name, value in (*known, *unknown[:1])
+        if (name, shown(value)) not in seen and f"{name}/{value.partition('/')[2]}" not in kept
     ]
     for name, value in sorted(fresh, key=lambda c: order.index(c[0]) if c[0] in order else 99):
         acts = next((a.command for a in answers if a.result == "Done"), None)
-        answers.append(_answer(s, name, value, acts))
+        others = [other for other, _ in unknown[1:]] if name not in COMMANDS else []
+        answers.append(_answer(s, name, value, acts, others))
     return tuple(answers)
 
 
-def _answer(s: Situation, name: str, value: str, stronger: str | None) -> CommandEcho:
-    def echo(done: bool, message: str, revision: str = value[:200], token: str = "") -> CommandEcho:
+def shown(value: str) -> str:
+    """An annotation's value as the status repeats it when it is not a valid command."""
+    return quoted(value, 200).strip("/")
+
+
+def _answer(
+    s: Situation, name: str, value: str, stronger: str | None, others: Sequence[str]
+) -> CommandEcho:
+    def echo(
+        done: bool, message: str, revision: str = shown(value), token: str = ""
+    ) -> CommandEcho:
         return CommandEcho(
             command=name[:63],
             revision=revision,
@@ -127,7 +142,10 @@ def _answer(s: Situation, name: str, value: str, stronger: str | None) -> Comman
 
     command, form = COMMANDS.get(name), _FORM.match(value)
     if command is None:
-        return echo(False, f"unknown command; known: {', '.join(sorted(COMMANDS))}")
+        also = f", as are {', '.join(others[:NAMED])}" if others else ""
+        more = " and others" if len(others) > NAMED else ""
+        text = f"unknown command{also}{more}; known: {', '.join(sorted(COMMANDS))}"
+        return echo(False, text)
     if form is None:
         return echo(False, "must be REVISION/TOKEN, as in canarium.dev/promote: abc23456/1")
     revision, token = form.groups()

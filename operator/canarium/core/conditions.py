@@ -18,7 +18,7 @@ from canarium.api.status import (
     Status,
 )
 from canarium.core import gate, refusals
-from canarium.core.commands import KEPT, consumed
+from canarium.core.commands import KEPT, consumed, shown
 from canarium.core.endings import ended
 from canarium.core.moments import stamp
 from canarium.core.plan import CreateDeployment
@@ -125,7 +125,7 @@ def _commands(s: Situation, draft: Draft) -> tuple[CommandEcho, ...]:
         echo
         for place, echo in enumerate(known)
         if place < KEPT
-        or standing.get(echo.command, "").strip("/") == f"{echo.revision}/{echo.token}".strip("/")
+        or shown(standing.get(echo.command, "")) == f"{echo.revision}/{echo.token}".strip("/")
     )
 
 

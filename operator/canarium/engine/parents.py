@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import Any
 import orjson
 
 from canarium import GROUP
+from canarium.core.commands import COMMANDS, NAMED
 from canarium.engine.packing import Packing
 from canarium.engine.routes import ROUTES, wanted_kind
 
@@ -73,14 +75,15 @@ def parent(raw: Raw) -> Parent:
 
 
 def commands(raw: Raw) -> tuple[tuple[str, str], ...]:
-    """The annotations in our group, without it (R16)."""
-    ours = f"{GROUP}/"
-    notes = raw["metadata"].get("annotations") or {}
-    return tuple(
-        (key.removeprefix(ours), value)
-        for key, value in sorted(notes.items())
-        if key.startswith(ours)
-    )
+    """The annotations in our group, without it (R16): of those that are no commands, a few."""
+    ours, notes = f"{GROUP}/", raw["metadata"].get("annotations") or {}
+    found = [
+        (key.removeprefix(ours), value) for key, value in notes.items() if key.startswith(ours)
+    ]
+    known = sorted(item for item in found if item[0] in COMMANDS)
+    # One more than an answer names, so that it can say that there are others.
+    unknown = heapq.nsmallest(NAMED + 2, (item for item in found if item[0] not in COMMANDS))
+    return (*known, *unknown)
 
 
 def _hash(content: Mapping[str, Any]) -> int:

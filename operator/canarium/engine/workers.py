@@ -12,6 +12,7 @@ from canarium.engine.store import Key
 from canarium.kube import throttle
 from canarium.kube.faults import ApiError
 from canarium.kube.timing import Timing
+from canarium.reports import Reports
 
 log = logging.getLogger(__name__)
 #: Workers that take nothing but rollbacks, so that a flood of other work cannot hold these up.
@@ -38,6 +39,7 @@ class Workers:
         #: Key and begin of what is worked on now, by worker.
         self._busy: dict[int, tuple[Key, float]] = {}
         self.running = False
+        self._reports = Reports(log)
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -67,14 +69,15 @@ class Workers:
             try:
                 await self._reconcile(key)
                 self._queue.forget(key)
+                self._reports.forget(key)
                 result = "done"
             except ApiError as error:
                 result = "retried"
                 wait = self._queue.backoff(key, at_least=error.retry_after or 0.0)
                 log.warning("%s/%s: %s; again in %.1f s", *key, error, wait)
-            except Exception:
-                wait = self._queue.backoff(key)
-                log.exception("%s/%s: again in %.1f s", *key, wait)
+            except Exception as error:
+                self._queue.backoff(key)
+                self._reports.report(key, "/".join(key), "the decision about it", error)
             finally:
                 del self._busy[number]
                 self._observer.reconciled(result, self._timing.clock() - began)

@@ -20,6 +20,7 @@ from canarium.kube.cache import Cache, Key
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import Resource
 from canarium.kube.timing import Timing
+from canarium.reports import Reports
 
 log = logging.getLogger(__name__)
 #: A page is parsed as a whole, and what is kept of its objects lies between what is not: small
@@ -68,6 +69,7 @@ class Reflector:
         self._told: int | None = None
         self._query = {"labelSelector": selector} if selector else {}
         self._timing = timing or Timing()
+        self._reports = Reports(log)
         #: Where to take the watch up again; None: a list is needed.
         self._version: str | None = None
         self.synced = asyncio.Event()
@@ -104,11 +106,11 @@ class Reflector:
                     self.synced.set()
             except (aiohttp.ClientError, TimeoutError) as error:
                 log.info("%s: %s; taken up again", self, error or type(error).__name__)
-            except Exception:
+            except Exception as error:
                 # One object that cannot be read must not end the watch of all others: the next
                 # list has the good ones, and the version after it skips the event.
                 self._version = None
-                log.exception("%s", self)
+                self._reports.report("", str(self), "the watch", error)
             if self._sign_of_life() - began > _GOOD:
                 wait = _SHORTEST
             pause = self._timing.jitter(wait)
@@ -186,7 +188,8 @@ class Reflector:
     def _take_in(self, raw: dict[str, Any]) -> None:
         try:
             self._cache.observe(raw)
-        except Exception:
+        except Exception as error:
             # One object that cannot be read must not hide all others.
-            name = raw.get("metadata", {}).get("name")
-            log.exception("%s: %s cannot be read and is ignored", self, name)
+            meta = raw.get("metadata", {})
+            name = f"{meta.get('namespace', '')}/{meta.get('name')}"
+            self._reports.report(name, f"{self}: {name}", "reading it (it is ignored)", error)

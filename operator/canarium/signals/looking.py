@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, replace
 
 from canarium.api.analysis import Analysis, AnswerComparison, Check, amount
@@ -13,6 +14,7 @@ from canarium.core.plan import Watch
 from canarium.core.windows import FailedScrape, Scrape, Window
 from canarium.evaluation.faults import EvaluationError
 from canarium.kube.api import Api
+from canarium.reports import Reports
 from canarium.signals import answers, credentials, metrics, prometheus, webcheck
 from canarium.signals.access import Access, Shared
 from canarium.signals.addresses import authority
@@ -24,6 +26,7 @@ from canarium.signals.redaction import redacted
 from canarium.signals.scene import Place, Scene, Server
 from canarium.signals.templates import BadTemplate, filled
 
+log = logging.getLogger(__name__)
 _PATIENCE = 10.0
 _SCRAPE_PATIENCE = 5.0
 
@@ -45,6 +48,7 @@ class Looker:
 
     def __init__(self, api: Api, shared: Shared) -> None:
         self._api, self._shared = api, shared
+        self._reports = Reports(log)
 
     async def scrape(self, scene: Scene, watch: Watch, memory: Memory, now: float) -> None:
         """Adds what the pods say now to the windows; nothing is asked when nothing needs it."""
@@ -77,10 +81,17 @@ class Looker:
         began = max(watch.since, now - seconds(analysis.window or "5m"))
         checks = analysis.checks
         found = await asyncio.gather(
-            *(self._check(scene, watch, memory, check, began, now) for check in checks)
+            *(self._check(scene, watch, memory, check, began, now) for check in checks),
+            return_exceptions=True,
         )
         looks = []
-        for check, finding in zip(checks, found, strict=True):
+        for check, result in zip(checks, found, strict=True):
+            if isinstance(result, BaseException):
+                if not isinstance(result, Exception):
+                    raise result
+                # One check's fault must not take the model's other checks with it.
+                result = self._fault(scene, check, result)
+            finding = result
             tally = memory.tallies.get(check.name, Tally()).after(finding)
             memory.tallies[check.name] = tally
             looks.append((finding, tally, _limits(analysis, check)))
@@ -104,6 +115,13 @@ class Looker:
             min_samples=check.min_samples or analysis.min_samples or 100,
             confidence=float(analysis.confidence or "0.99"),
         )
+
+    def _fault(self, scene: Scene, check: Check, error: Exception) -> Finding:
+        """A check that failed in a way nobody expected has no evidence, and says so once."""
+        model = f"{scene.namespace}/{scene.model}"
+        text = self._reports.report((model, check.name), model, f"check {check.name}", error)
+        reason = Missing(text, error=True, reason="QueryFailed")
+        return judge(check.name, Bounds(), reason, None, min_samples=0, confidence=0)
 
     async def _measure(
         self,

@@ -20,6 +20,7 @@ from canarium.core.observed import SmokeReport
 from canarium.core.plan import Asked, Watch
 from canarium.kube.api import Api
 from canarium.kube.timing import Timing
+from canarium.reports import Reports
 from canarium.signals import credentials, smoke
 from canarium.signals.access import Shared
 from canarium.signals.credentials import Unavailable
@@ -31,6 +32,8 @@ from canarium.signals.web import Web
 log = logging.getLogger(__name__)
 #: Seconds until tests that could not be carried out are looked at again: a ConfigMap may come.
 _AGAIN = 5.0
+#: Seconds between two looks when the model has no interval of its own.
+_USUAL = 15.0
 Key = tuple[str, str]
 #: The scene of a model as it is now; None when it is gone.
 Look = Callable[[Key], Scene | None]
@@ -60,6 +63,7 @@ class Signals:
         self._shared = Shared(web)
         self._timing = timing or Timing()
         self._looker = Looker(api, self._shared)
+        self._reports = Reports(log)
         self._models: dict[Key, _Watched] = {}
 
     def facts(self, key: Key) -> tuple[SmokeReport | None, Evidence | None]:
@@ -99,6 +103,8 @@ class Signals:
 
     def forget(self, key: Key) -> None:
         """The model is gone."""
+        for what in ("tests", "checks"):
+            self._reports.forget((key, what))
         known = self._models.pop(key, None)
         if known:
             self._stop(known)
@@ -121,15 +127,20 @@ class Signals:
 
     async def _test(self, key: Key, known: _Watched, revision: str) -> None:
         while True:
-            scene = self._scene(key)
-            targets = scene.targets(revision) if scene else ()
-            if scene is None or not targets:
-                # Their readiness was lost meanwhile: the next decision asks again.
-                return
-            report = await self._tested(key, scene, known.tests, revision)
-            if report.pod and self._left(key, report.pod):
-                # A pod that was drained during its test says nothing about its version (R25).
-                continue
+            try:
+                scene = self._scene(key)
+                targets = scene.targets(revision) if scene else ()
+                if scene is None or not targets:
+                    # Their readiness was lost meanwhile: the next decision asks again.
+                    return
+                report = await self._tested(key, scene, known.tests, revision)
+                if report.pod and self._left(key, report.pod):
+                    # A pod that was drained during its test says nothing about its version (R25).
+                    continue
+            except Exception as error:
+                text = self._reports.report((key, "tests"), _name(key), "its smoke tests", error)
+                message = f"spec.rollout.smokeTests could not be run: {text}"
+                report = SmokeReport(revision, False, message, unusable=True)
             if report != known.report:
                 known.report = report
                 self._wake(key, not report.passed and not report.unusable)
@@ -172,13 +183,13 @@ class Signals:
 
     async def _watch(self, key: Key, known: _Watched, watch: Watch) -> None:
         memory, clock = known.memory, self._timing.clock
-        began, first = clock(), not memory.windows
+        began, first, interval = clock(), not memory.windows, _USUAL
         while True:
-            scene = self._scene(key)
-            if scene is None or scene.rollout.analysis is None:
-                return
-            interval = max(1.0, seconds(scene.rollout.analysis.interval or "15s"))
             try:
+                scene = self._scene(key)
+                if scene is None or scene.rollout.analysis is None:
+                    return
+                interval = max(1.0, seconds(scene.rollout.analysis.interval or f"{_USUAL:g}s"))
                 now = self._timing.now()
                 if first:
                     # Only the baselines that counters grow from.
@@ -187,10 +198,17 @@ class Signals:
                 else:
                     known.evidence = await self._looker.look(scene, watch, memory, now)
                     self._wake(key, known.evidence.failed is not None)
-            except Exception:
-                log.exception("%s/%s: a look at its metrics", *key)
-            began += interval
+            except Exception as error:
+                # What was seen before is no evidence about now.
+                known.evidence = None
+                self._reports.report((key, "checks"), _name(key), "its checks", error)
+            # Looks that are late are left out, not made up for in a row.
+            began = max(began + interval, clock() - interval)
             await self._timing.sleep(max(0.1, began - clock()))
+
+
+def _name(key: Key) -> str:
+    return "/".join(key)
 
 
 def _kept(memory: Memory, before: Watch | None, after: Watch) -> Memory:

@@ -1,0 +1,54 @@
+"""Reports exceptions that nobody expected: on one line each, and once until it changes.
+
+What raises may be what a tenant wrote, and it is tried again and again: a traceback at each attempt
+would bury everything else in the log, and quote text that could forge lines of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections import OrderedDict
+from collections.abc import Hashable
+
+from canarium.quoting import quoted
+
+_MOST = 10_000
+
+
+class Reports:
+    """What was reported last, by key. Tracebacks are logged at level DEBUG."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._last: OrderedDict[Hashable, str] = OrderedDict()
+
+    def report(self, key: Hashable, subject: str, what: str, error: BaseException) -> str:
+        """Logs that `what` failed for `subject`, unless that was the last report of `key`.
+
+        Returns the error on one line.
+        """
+        text = summary(error)
+        if self._last.get(key) != text:
+            self._log.error("%s: %s failed: %s", quoted(subject, 200), what, text)
+            self._last[key] = text
+        self._last.move_to_end(key)
+        while len(self._last) > _MOST:
+            self._last.popitem(last=False)
+        self._log.debug("%s", quoted(traceback.format_exc(), 8_000))
+        return text
+
+    def forget(self, key: Hashable) -> None:
+        """The next report of `key` is logged, whatever it is."""
+        self._last.pop(key, None)
+
+
+def summary(error: BaseException) -> str:
+    """The error's type and text, and the innermost line of ours that it came through."""
+    place = ""
+    for frame in reversed(traceback.extract_tb(error.__traceback__, limit=-64)):
+        _, found, path = frame.filename.rpartition("/canarium/")
+        if found:
+            place = f" ({path}:{frame.lineno})"
+            break
+    return f"{type(error).__name__}: {quoted(error, 200)}{place}"
