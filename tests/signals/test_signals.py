@@ -183,3 +183,41 @@ async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else
     assert len(errors) == 2, errors
     assert all("KeyError" in line and "\n" not in line for line in errors)
     assert not any(r.exc_info for r in caplog.records)
+
+
+@rule("R4", "R7")
+async def test_pod_that_cannot_be_reached_is_asked_until_it_answers(
+    fake: Fake, signals: Signals, served: Served
+) -> None:  # G2
+    fake._port = 1
+    signals.want(KEY, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
+    await fake.until(lambda: signals.facts(KEY)[0] is not None)
+    report, _ = signals.facts(KEY)
+    assert report is not None
+    assert (report.passed, report.pod, report.unreachable) == (False, "pod-a", "ConnectionRefused")
+    assert fake.wakes == [False], "nothing has failed"
+    fake._port = served.port
+    await fake.until(lambda: signals.facts(KEY)[0] == SmokeReport("r", True, asked=1))
+
+
+@rule("R17")
+async def test_scrape_that_finds_no_connection_is_not_an_error_of_the_version(
+    fake: Fake, signals: Signals
+) -> None:  # G2
+    fake._port = 1
+    assert fake.rollout is not None
+    fake.rollout = fake.rollout.model_validate(
+        {
+            "analysis": {
+                "interval": "1s",
+                "errorLimit": 1,
+                "checks": [{"name": "e", "series": {"name": "load", "kind": "Gauge"}, "max": "1"}],
+            }
+        }
+    )
+    signals.want(KEY, Asked(watch=Watch("r", "s", 0.0)), ())
+    await fake.until(lambda: fake.wakes.count(False) >= 3 or True in fake.wakes)
+    evidence = signals.facts(KEY)[1]
+    assert evidence is not None
+    assert evidence.failed is None
+    assert [finding.reason for finding in evidence.findings] == ["PodsUnreachable"]

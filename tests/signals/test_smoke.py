@@ -102,14 +102,6 @@ async def test_body_path_method_and_headers_are_sent(web: Access, served: Served
     assert served.headers[0]["Content-Type"] == "application/json"
 
 
-@rule("R4")
-async def test_pod_that_does_not_answer_fails(web: Access) -> None:
-    target = Target("pod-a", "127.0.0.1", 1)
-    failed = await smoke.run(web, [test_of()], [target], bodies={}, predict_path=None)
-    assert failed is not None
-    assert "connection was refused" in failed.message
-
-
 class Bytes(CodecBase):
     """Messages are bytes already."""
 

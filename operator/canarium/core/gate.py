@@ -39,7 +39,7 @@ def smoke(s: Situation) -> Cause | bool:
         return False
     if report.passed:
         return True
-    if report.unusable:
+    if report.unusable or report.unreachable:
         return False
     return Cause("SmokeTestFailed", report.message, pod=report.pod, samples=report.asked)
 

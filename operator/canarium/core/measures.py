@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from canarium.core.windows import Window, above, buckets, increase, levels, quantile
+from canarium.core.windows import UNREACHABLE, Window, above, buckets, increase, levels, quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,8 @@ def read(measure: Measure, window: Window) -> Result:
         last = window.failures[-1] if window.failures else None
         if last:
             text = f"no pod was scraped: {last.pod}: {last.message}"
-            return Missing(text, error=True, reason=last.reason)
+            # A lost connection is not the version's error: it never counts against errorLimit.
+            return Missing(text, error=last.reason != UNREACHABLE, reason=last.reason)
         return Missing("no pod was scraped yet")
     match measure:
         case Share(bad, total):

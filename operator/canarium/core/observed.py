@@ -117,7 +117,9 @@ class Autoscaler:
 class SmokeReport:
     """How the smoke tests of a revision ended (R4); `message` and `pod` when one failed.
 
-    `unusable`: nothing could be told about the revision, since the tests are wrong (R21).
+    `unusable`: the tests themselves are wrong, so nothing is known about the revision (R21).
+    `unreachable`: how the connection to `pod` was lost (signals.faults.Loss), so nothing is known
+    either; the tests are tried again until the pod answers.
     """
 
     revision: str
@@ -126,6 +128,7 @@ class SmokeReport:
     pod: str | None = None
     asked: int = 0
     unusable: bool = False
+    unreachable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
+#: The reason of a scrape whose pod could not be connected to.
+UNREACHABLE = "PodsUnreachable"
 #: Label pairs of a series, sorted, without its name.
 Labels = tuple[tuple[str, str], ...]
 #: Values of one selector in one scrape, by series.

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from canarium.core.measures import Missing, Reading, Result
+from canarium.core.windows import UNREACHABLE
 from canarium.evaluation.faults import EvaluationError
 from canarium.signals.access import Access
 from canarium.signals.addresses import authority
-from canarium.signals.faults import NoAnswer
+from canarium.signals.faults import NoAnswer, Unreachable
 from canarium.signals.prometheus import reason_of
 from canarium.signals.smoke import Target
 
@@ -45,16 +46,21 @@ async def compare(
     """The share of requests that are answered differently.
 
     A request that *stable* does not answer with 200 tells nothing about the candidate and is not
-    counted; one that only the candidate fails is a difference.
+    counted, nor is one whose connection is lost; one that only the candidate fails is a difference.
     """
     gate = asyncio.Semaphore(AT_ONCE)
+    lost: list[str] = []
 
     async def one(body: bytes) -> bool | None:
         async with gate:
-            wanted = await _answered(web, how, how.stable_path, stable, body)
-            if wanted is None:
+            try:
+                wanted = await _answered(web, how, how.stable_path, stable, body)
+                if wanted is None:
+                    return None
+                found = await _answered(web, how, how.path, candidate, body)
+            except Unreachable as error:
+                lost.append(str(error))
                 return None
-            found = await _answered(web, how, how.path, candidate, body)
             pair = (wanted,) if found is None else (wanted, found)
             result, _ = await web.evaluate(
                 "comparison", *pair, path=how.json_path, tolerance=how.tolerance
@@ -71,6 +77,9 @@ async def compare(
             raise
         return Missing(f"answers: {error}", error=True, reason=reason_of(error))
     judged = [alike for task in asked if (alike := task.result()) is not None]
+    if not judged and lost:
+        text = f"{len(lost)} of {len(requests)} recorded requests found no connection: {lost[-1]}"
+        return Missing(text, reason=UNREACHABLE)
     if not judged:
         text = f"stable answered none of {len(requests)} recorded requests with {how.json_path}"
         return Missing(text, reason="NoMatch")
@@ -90,6 +99,8 @@ async def _answered(
             patience=how.patience,
             pod=True,
         )
+    except Unreachable:
+        raise
     except NoAnswer:
         return None
     return answer.body if answer.status == 200 else None

@@ -11,7 +11,7 @@ from canarium.api.base import seconds
 from canarium.core.analysis import Bounds, Evidence, Finding, Limits, Tally, judge, weigh
 from canarium.core.measures import Measure, Missing, Reading, Result, Selector, read, selectors
 from canarium.core.plan import Watch
-from canarium.core.windows import FailedScrape, Scrape, Window
+from canarium.core.windows import UNREACHABLE, FailedScrape, Scrape, Window
 from canarium.evaluation.faults import EvaluationError
 from canarium.kube.api import Api
 from canarium.reports import Reports
@@ -19,7 +19,7 @@ from canarium.signals import answers, credentials, metrics, prometheus, webcheck
 from canarium.signals.access import Access, Shared
 from canarium.signals.addresses import authority
 from canarium.signals.credentials import Unavailable
-from canarium.signals.faults import NoAnswer
+from canarium.signals.faults import NoAnswer, Unreachable
 from canarium.signals.presets import measure_of, own_series
 from canarium.signals.prometheus import Endpoint
 from canarium.signals.redaction import redacted
@@ -214,6 +214,8 @@ async def _scraped(
         if answer.status != 200:
             raise NoAnswer(f"{page}: status {answer.status}")
         values = await metrics.parse(web, answer.body, wanted)
+    except Unreachable as error:
+        return FailedScrape(now, target.pod, str(error), UNREACHABLE)
     except NoAnswer as error:
         return FailedScrape(now, target.pod, str(error), error.reason)
     except EvaluationError as error:

@@ -27,6 +27,7 @@ from canarium.signals.credentials import Unavailable
 from canarium.signals.expectation import faults
 from canarium.signals.looking import Looker, Memory
 from canarium.signals.scene import Scene
+from canarium.signals.smoke import Failed, Unreached
 from canarium.signals.web import Web
 
 log = logging.getLogger(__name__)
@@ -141,10 +142,11 @@ class Signals:
                 text = self._reports.report((key, "tests"), _name(key), "its smoke tests", error)
                 message = f"spec.rollout.smokeTests could not be run: {text}"
                 report = SmokeReport(revision, False, message, unusable=True)
+            open_ended = report.unusable or report.unreachable is not None
             if report != known.report:
                 known.report = report
-                self._wake(key, not report.passed and not report.unusable)
-            if not report.unusable:
+                self._wake(key, not report.passed and not open_ended)
+            if not open_ended:
                 return
             await self._timing.sleep(_AGAIN)
 
@@ -174,12 +176,8 @@ class Signals:
         if wrong:
             return SmokeReport(revision, False, "; ".join(wrong)[:1000], unusable=True)
         path = scene.server(revision).predict_path
-        failed = await smoke.run(web, tests, targets, bodies=bodies, predict_path=path)
-        text = f"smoke test {failed.test}: {failed.message}" if failed else ""
-        if failed and failed.unusable:
-            return SmokeReport(revision, False, text, unusable=True)
-        pod = failed.pod if failed else None
-        return SmokeReport(revision, failed is None, text, pod, len(targets))
+        found = await smoke.run(web, tests, targets, bodies=bodies, predict_path=path)
+        return _report(revision, found, len(targets))
 
     async def _watch(self, key: Key, known: _Watched, watch: Watch) -> None:
         memory, clock = known.memory, self._timing.clock
@@ -209,6 +207,17 @@ class Signals:
 
 def _name(key: Key) -> str:
     return "/".join(key)
+
+
+def _report(revision: str, found: Failed | Unreached | None, asked: int) -> SmokeReport:
+    if found is None:
+        return SmokeReport(revision, True, asked=asked)
+    text = f"smoke test {found.test}: {found.message}"
+    if isinstance(found, Unreached):
+        return SmokeReport(revision, False, text, found.pod, asked, unreachable=found.loss.value)
+    if found.unusable:
+        return SmokeReport(revision, False, text, unusable=True)
+    return SmokeReport(revision, False, text, found.pod, asked)
 
 
 def _kept(memory: Memory, before: Watch | None, after: Watch) -> Memory:

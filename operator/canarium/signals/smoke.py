@@ -13,11 +13,14 @@ from canarium.api.smoke import Expectation, SmokeTest
 from canarium.signals.access import Access
 from canarium.signals.addresses import authority
 from canarium.signals.expectation import Unexpected, Unusable, met
-from canarium.signals.faults import NoAnswer
+from canarium.signals.faults import Loss, NoAnswer, Unreachable
 from canarium.signals.redaction import redacted
 from canarium.signals.web import Answer
 
 _TIMEOUT = 10.0
+#: How often a request is sent whose connection is lost before an answer begins, and how long apart.
+#: A POST too: no server that read it whole and acted on it has said a word.
+_ATTEMPTS, _APART = 3, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,16 @@ class Failed:
     unusable: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """A pod that no connection reached, so that nothing is known about its version."""
+
+    test: str
+    pod: str
+    message: str
+    loss: Loss
+
+
 def called(test: SmokeTest, index: int) -> str:
     """How a test is called."""
     if test.title:
@@ -55,17 +68,20 @@ async def run(
     *,
     bodies: Mapping[int, bytes],
     predict_path: str | None,
-) -> Failed | None:
-    """Sends every test to every target; the first failure, or None when all passed.
+) -> Failed | Unreached | None:
+    """Sends every test to every target. Returns the first failure, else the first target that
+    could not be reached, or None when all passed.
 
     `bodies` has those that come from elsewhere, by the index of their test.
     """
     rows = list(enumerate(tests))
 
-    async def one(target: Target) -> Failed | None:
+    async def one(target: Target) -> Failed | Unreached | None:
         for index, test in rows:
             try:
                 await _passes(web, test, target, bodies.get(index), predict_path)
+            except Unreachable as error:
+                return Unreached(called(test, index), target.pod, str(error), error.loss)
             except (NoAnswer, Unexpected) as error:
                 text = redacted(str(error), (test.headers or {}).values())
                 unusable = isinstance(error, Unusable)
@@ -73,7 +89,8 @@ async def run(
         return None
 
     found = await asyncio.gather(*(one(target) for target in targets))
-    return next((failed for failed in found if failed), None)
+    wrong = (outcome for outcome in found if isinstance(outcome, Failed))
+    return next(wrong, None) or next((outcome for outcome in found if outcome), None)
 
 
 async def _passes(
@@ -85,9 +102,21 @@ async def _passes(
             await _ask(web, test, target, body, predict_path)
         except (NoAnswer, Unexpected):
             continue
-    answer = await _ask(web, test, target, body, predict_path)
+    answer = await _insisted(web, test, target, body, predict_path)
     expected = test.expect or Expectation()
     await met(web, expected, answer)
+
+
+async def _insisted(
+    web: Access, test: SmokeTest, target: Target, body: bytes | None, predict_path: str | None
+) -> Answer:
+    """The answer, asked for again when a connection is lost before any of it came."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await _ask(web, test, target, body, predict_path)
+        except Unreachable:
+            await asyncio.sleep(_APART)
+    return await _ask(web, test, target, body, predict_path)
 
 
 async def _ask(
@@ -95,7 +124,7 @@ async def _ask(
 ) -> Answer:
     patience = seconds(test.timeout) if test.timeout else _TIMEOUT
     if test.grpc:
-        # With its library it takes 2 MB, and few models speak gRPC.
+        # Imported on use: HTTP/2 takes memory, and few models speak gRPC.
         from canarium.signals import grpchealth
 
         began = asyncio.get_running_loop().time()

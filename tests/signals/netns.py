@@ -1,0 +1,41 @@
+"""Runs a function of a test module in a network namespace of its own, with real packet filters."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(module: str, function: str, *, address: str = "10.99.0.1/32", ipv4: bool = True) -> Any:
+    """Returns what the coroutine function returns (as JSON) in a namespace with `address` on lo."""
+    wrapper = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
+    probe = [*wrapper, "sh", "-c", "ip link set lo up && nft list ruleset"]
+    if not shutil.which("nft") or subprocess.run(probe, capture_output=True).returncode:
+        if os.environ.get("CI"):
+            pytest.fail("network namespaces with nftables are not available; in CI they must be")
+        pytest.skip("needs network namespaces, iproute2 and nftables")
+    setup = f"ip link set lo up && ip addr add {address} dev lo"
+    if not ipv4:
+        setup += " && ip -4 addr flush dev lo"
+    code = (
+        f"import asyncio, json; from {module} import {function} as f; "
+        "print('\\n' + json.dumps(asyncio.run(f())))"
+    )
+    done = subprocess.run(
+        [*wrapper, "sh", "-c", f'{setup} && exec "$@"', "sh", sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'operator'}:{ROOT / 'e2e'}"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
