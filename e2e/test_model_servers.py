@@ -1,4 +1,4 @@
-"""Four model servers as people install them, on the runtimes that ship, answering predictions."""
+"""Six model servers as people install them, on the runtimes that ship, answering predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ import pytest
 import yaml
 
 from sandbox import Forward, Sandbox
-from servers.images import MLSERVER, MODELS, PYTHON_SERVERS, server_images, train
+from servers.images import (
+    APPLICATION_SERVERS,
+    MLSERVER,
+    MODELS,
+    PYTHON_SERVERS,
+    server_images,
+    train,
+)
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "runtimes"
 NAMESPACE = "servers"
@@ -84,12 +91,30 @@ SERVED = (
         lambda rows: {"input": rows},
         lambda a: _rows(a["output"]),
     ),
+    Served(
+        "ray-serve",
+        "ray-onnx",
+        "onnx",
+        APPLICATION_SERVERS[0],
+        "ONNX Runtime",
+        lambda rows: {"input": rows},
+        lambda a: _rows(a["output"]),
+    ),
+    Served(
+        "bentoml",
+        "bento-onnx",
+        "onnx",
+        APPLICATION_SERVERS[1],
+        "ONNX Runtime",
+        lambda rows: {"input": rows},
+        _rows,
+    ),
 )
 
 
 @pytest.fixture(scope="module")
 def servers(node: Sandbox) -> Iterator[dict[str, float]]:
-    """All four applied at once, in a namespace of the strictest level; seconds until Ready."""
+    """All applied at once, in a namespace of the strictest level; seconds until Ready."""
     models = train()
     node.load(server_images(models))
     node.kubectl("create", "namespace", NAMESPACE)

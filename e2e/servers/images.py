@@ -24,6 +24,18 @@ PYTHON_SERVERS = [
     "onnxruntime==1.32.0",
     "numpy==2.4.6",
 ]
+APPLICATION_SERVERS = [
+    "ray[serve]==2.60.0",
+    "bentoml==1.4.40",
+    "onnxruntime==1.32.0",
+    "numpy==2.4.6",
+]
+#: What `pip install` makes of entry points, and what Ray's own image has.
+COMMANDS = {
+    "/usr/local/bin/python": '#!/bin/sh\nexec python3 "$@"\n',
+    "/usr/local/bin/ray": "#!/usr/bin/python3\nfrom ray.scripts.scripts import main\nmain()\n",
+    "/usr/local/bin/serve": "#!/usr/bin/python3\nfrom ray.serve.scripts import cli\ncli()\n",
+}
 TRAINING = [SKLEARN, XGBOOST, "onnx==1.19.1"]
 
 
@@ -50,6 +62,16 @@ def server_images(models: Path) -> list[Image]:
     base, user, start, quiet = images.python_base(), "1000", START, QUIET
     mlserver = images.pip(MLSERVER)
     python = images.pip(PYTHON_SERVERS)
+    applications = images.pip(APPLICATION_SERVERS)
+    served = images.files(
+        {
+            **COMMANDS,
+            "/models/onnx": models / "onnx",
+            "/models/onnx/serving.py": HERE / "ray_onnx.py",
+            "/app/service.py": HERE / "bento_onnx.py",
+        },
+        executable=tuple(COMMANDS),
+    )
     code = images.files(
         {
             "/app/kserve_onnx.py": HERE / "kserve_onnx.py",
@@ -83,6 +105,16 @@ def server_images(models: Path) -> list[Image]:
             "canarium.dev/servers:litserve-onnx",
             [base, python, code],
             entrypoint=["python3", "/app/lit_onnx.py"], env=quiet, user=user, working_dir="/tmp",
+        ),
+        Image(
+            "canarium.dev/servers:ray-onnx",
+            [base, applications, served], env=quiet, user=user, working_dir="/tmp",
+        ),
+        Image(
+            "canarium.dev/servers:bento-onnx",
+            [base, applications, served],
+            entrypoint=["python3", "-m", "bentoml", "serve", "service:Api"], env=quiet, user=user,
+            working_dir="/app",
         ),
     ]  # fmt: skip
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from demo.images import SERVER
-from servers.images import PYTHON_SERVERS
+from servers.images import APPLICATION_SERVERS, PYTHON_SERVERS
 
 ROOT = Path(__file__).parents[2]
 CONFIG: dict[str, Any] = json.loads((ROOT / "renovate.json").read_text())
@@ -38,7 +38,8 @@ def test_every_model_server_that_boots_in_the_tests_is_found() -> None:
         assert re.match(files.strip("/"), source.relative_to(ROOT).as_posix())
     text = "".join(source.read_text() for source in sources)
     found = {"==".join(match.groups()) for match in pattern(manager).finditer(text)}
-    assert found >= {*SERVER, *PYTHON_SERVERS}
+    bare = {re.sub(r"\[.*\]", "", line) for line in APPLICATION_SERVERS}
+    assert found >= {*SERVER, *PYTHON_SERVERS, *bare}
 
 
 def test_rules_about_single_images_name_images_that_are_used() -> None:
