@@ -7,7 +7,6 @@ its own only when it is asked for.
 from __future__ import annotations
 
 import argparse
-import logging
 import re
 import socket
 import sys
@@ -57,8 +56,9 @@ def main() -> int:
     run.add_argument(
         "--health",
         type=_address,
-        metavar="ADDRESS:PORT",
-        help="serve /healthz (liveness) and /readyz (readiness) there",
+        metavar="[ADDRESS]:PORT",
+        help="serve /healthz (liveness) and /readyz (readiness) there; without an address, on all "
+        "addresses of IPv4 and IPv6",
     )
     run.add_argument("--metrics-port", type=int, help="serve Prometheus metrics at :PORT/metrics")
     run.add_argument("--fetch-image", help="the image that fetches models: canarium-fetch")
@@ -116,10 +116,9 @@ def _run(settings: Settings, log_level: str) -> int:
 
     from canarium.app import Application
     from canarium.handlers import register
+    from canarium.telemetry import logs
 
-    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)-7s %(name)s %(message)s")
-    for chatty in ("kopf", "aiohttp.access"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logs.configure(log_level)
     registry = kopf.OperatorRegistry()
     application = Application(settings)
     register(registry, application)

@@ -132,7 +132,7 @@ class Application:
             )
         )
         port = self._settings.metrics_port or 0
-        port = await self._stack.enter_async_context(served(metrics, "0.0.0.0", port))
+        port = await self._stack.enter_async_context(served(metrics, "", port))
         log.info("metrics at :%d/metrics", port)
         self._spawn("loop lag", metrics.follow_loop())
 

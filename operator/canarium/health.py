@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from canarium.listening import listener
+
 Complaints = Callable[[], list[str]]
 
 
@@ -28,7 +30,7 @@ async def probed(
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        await web.TCPSite(runner, address, port).start()
+        await web.SockSite(runner, listener(address, port)).start()
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

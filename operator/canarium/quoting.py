@@ -38,6 +38,12 @@ def quoted(text: object, limit: int = LONGEST) -> str:
     return "".join(kept)
 
 
+def lines(text: str, limit: int = 4096) -> str:
+    """Returns the last `limit` characters of `text` or so, its lines kept and each quoted."""
+    kept = [quoted(line, limit) for line in text[-limit:].splitlines()]
+    return "\n".join(kept)[-limit:]
+
+
 def escaped(text: str) -> str:
     """Returns `text` whole, on one line, with unsafe characters escaped."""
     if text.isascii() and text.isprintable():

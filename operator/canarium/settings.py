@@ -27,7 +27,7 @@ class Settings:
     lease_duration: float = 15.0
     lease_renew: float = 10.0
     lease_retry: float = 2.0
-    #: Where `/healthz` and `/readyz` are served, as (address, port).
+    #: Where `/healthz` and `/readyz` are served, as (address, port); "": on all addresses.
     health: tuple[str, int] | None = None
     #: Where `/metrics` is served, on all addresses; None: nowhere.
     metrics_port: int | None = None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from canarium.core.observed import Container, Pod
+from canarium.quoting import quoted
 
 IMAGE_PULL_GRACE = 60.0
 UNREADY_GRACE = 10.0
@@ -95,7 +96,8 @@ def fetch_failure(c: Container) -> Finding | None:
     except ValueError:
         said = None
     if isinstance(said, dict) and said.get("reason") and said.get("message"):
-        return str(said["reason"]), f"the model was not fetched: {said['message']}"
+        # Reported in JSON, which may hold what the quoting of the line did not see.
+        return quoted(said["reason"], 100), f"the model was not fetched: {quoted(said['message'])}"
     if ended == "OOMKilled":
         return "FetchFailed", "the fetcher was killed: it used more memory than its limit"
     return "FetchFailed", f"the fetcher exited with code {code}{_tail(c)}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from canarium.core.routes import Route
 from canarium.core.traffic_record import TrafficRecord
 from canarium.engine.projections import Child, Raw, child
+from canarium.quoting import quoted
 from canarium.render import labels
 
 
@@ -46,5 +47,5 @@ def _refusal(raw: Raw, generation: int) -> tuple[str, str] | None:
         if message.get("level") == "ERROR":
             kind = message.get("type") or {}
             text = f"Istio: {kind.get('code', '')} {message.get('documentationUrl', '')}"
-            return kind.get("name") or "Refused", text.strip()
+            return quoted(kind.get("name") or "Refused", 100), quoted(text.strip())
     return None

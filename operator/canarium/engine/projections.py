@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from canarium.core.revision import Record, sealed, whole
 from canarium.core.routes import Backend
 from canarium.core.traffic_record import TrafficRecord
 from canarium.engine.packing import Packing
+from canarium.quoting import lines, quoted
 from canarium.render import labels
 from canarium.render.catalog import Runtime
 from canarium.render.fetching import PIN_KEY
@@ -26,6 +28,7 @@ F = TypeVar("F")
 Raw = dict[str, Any]
 #: By the type of their facts, which is one for each kind of object.
 _PACKINGS: defaultdict[type, Packing] = defaultdict(Packing)
+_DIGEST = re.compile(r"sha256:[0-9A-Za-z]{1,64}")
 #: A record's identity: its digest is what is compared.
 _UNKEPT: Raw = {}
 
@@ -135,7 +138,7 @@ def deployment(raw: Raw) -> Child[Deployment]:
     meta, spec = raw["metadata"], raw["spec"]
     failure = next(
         (
-            c.get("message")
+            quoted(c.get("message") or "")
             for c in raw.get("status", {}).get("conditions", ())
             if c["type"] == "ReplicaFailure" and c["status"] == "True"
         ),
@@ -248,7 +251,7 @@ def pod(raw: Raw) -> Child[Pod]:
         ends=noted(meta.get("deletionTimestamp")),
         ended=_ended(status),
         unschedulable_since=_time(scheduled["lastTransitionTime"]) if unschedulable else None,
-        unschedulable_message=scheduled.get("message", "") if unschedulable else "",
+        unschedulable_message=quoted(scheduled.get("message", "")) if unschedulable else "",
         gated=unplaced == "SchedulingGated",
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
         begun=_begun(meta, conditions, init),
@@ -268,7 +271,7 @@ def _ended(status: Raw) -> str | None:
     if phase not in ("Failed", "Succeeded"):
         return None
     told = (status.get("reason") or phase, status.get("message"))
-    return ": ".join(part for part in told if part)
+    return ": ".join(quoted(part) for part in told if part)
 
 
 def _begun(meta: Raw, conditions: Raw, inits: Iterable[Raw]) -> float:
@@ -292,12 +295,13 @@ def _fetched(containers: Iterable[Raw]) -> dict[str, str | None]:
         said = orjson.loads(ended.get("message") or "null")
     except ValueError:
         return {}
-    if not isinstance(said, dict) or not isinstance(said.get("digest"), str):
+    # Whoever may change the fetcher's container may have it say anything.
+    if not isinstance(said, dict) or not _DIGEST.fullmatch(str(said.get("digest"))):
         return {}
     resolved = said.get("resolved")
     return {
         "artifact": said["digest"],
-        "resolved": resolved if isinstance(resolved, str) else None,
+        "resolved": quoted(resolved, 256) if isinstance(resolved, str) else None,
     }
 
 
@@ -309,12 +313,12 @@ def _container(raw: Raw, *, init: bool) -> Container:
         name=raw["name"],
         init=init,
         waiting=waiting.get("reason"),
-        waiting_message=waiting.get("message", ""),
+        waiting_message=quoted(waiting.get("message", "")),
         terminated=(ended.get("reason") or "Terminated") if ended else None,
         exit_code=ended.get("exitCode"),
         last_terminated=(before.get("reason") or "Terminated") if before else None,
         last_exit_code=before.get("exitCode"),
-        message=ended.get("message") or before.get("message") or "",
+        message=lines(ended.get("message") or before.get("message") or ""),
         restarts=raw.get("restartCount", 0),
         started=noted(state.get("running", {}).get("startedAt")),
     )

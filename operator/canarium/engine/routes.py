@@ -18,6 +18,7 @@ from canarium.core.traffic_record import TrafficRecord
 from canarium.engine.projections import Child, Raw, child, unpacked
 from canarium.kube import kinds
 from canarium.kube.kinds import Resource
+from canarium.quoting import quoted
 from canarium.render import labels
 
 #: Kind of a route → where it lives.
@@ -93,7 +94,7 @@ def _answer(one: Raw, generation: int) -> bool | tuple[str, str] | None:
         if found is None or found.get("observedGeneration", 0) < generation:
             return None
         if found["status"] == "False":
-            return found["reason"], found.get("message", "")
+            return quoted(found["reason"], 100), quoted(found.get("message", ""))
         if found["status"] != "True":
             return None
     return True

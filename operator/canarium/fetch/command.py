@@ -23,6 +23,7 @@ from canarium.fetch.progress import Progress, amount
 from canarium.fetch.report import Fetched
 from canarium.fetch.source import Source
 from canarium.fetch.volumes import mounted
+from canarium.quoting import escaped
 
 _PIN = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -92,7 +93,7 @@ def main(options: argparse.Namespace, environment: Mapping[str, str] = os.enviro
         outcome = _unexpected(error, wanted)
     report.write(options.report, outcome, hide)
     if isinstance(outcome, Fault):
-        print(hide(f"{outcome.reason}: {outcome.sentence}"), file=sys.stderr, flush=True)
+        print(hide(escaped(f"{outcome.reason}: {outcome.sentence}")), file=sys.stderr, flush=True)
         return int(outcome.exit_code)
     return int(Exit.DONE)
 
@@ -123,7 +124,7 @@ def _run(wanted: Wanted, address: Address, known: Credentials, hide: Redactor) -
     began = time.monotonic()
 
     def say(text: str) -> None:
-        print(hide(text), flush=True)
+        print(hide(escaped(text)), flush=True)
 
     if wanted.in_place:
         fetched = _in_place(wanted, address, say)

@@ -6,6 +6,8 @@ import errno
 from collections.abc import Iterator
 from enum import IntEnum
 
+from canarium.quoting import quoted
+
 #: Reason → what to do about it.
 ADVICE: dict[str, str] = {
     "UnknownScheme": "correct spec.model.uri",
@@ -188,5 +190,5 @@ def _said(chain: list[BaseException]) -> str:
     for link in reversed(chain):
         text = " ".join(str(link).split())
         if text:
-            return f"{type(link).__name__}: {text}"[:600]
+            return quoted(f"{type(link).__name__}: {text}", 600)
     return type(chain[0]).__name__

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from canarium.quoting import quoted
+
+#: Characters of a refusal that are kept.
+_LONGEST = 2048
+
 
 class ApiError(Exception):
     """An answer that is no success; `status` is the HTTP code, 0 when there was no answer."""
@@ -9,10 +14,11 @@ class ApiError(Exception):
     def __init__(
         self, status: int, reason: str, message: str, retry_after: float | None = None
     ) -> None:
-        super().__init__(f"{status} {reason}: {message}")
+        # Webhooks and policies put their own words, and parts of objects, into a refusal.
+        self.message = quoted(message, _LONGEST)
+        self.reason = quoted(reason, 100)
+        super().__init__(f"{status} {self.reason}: {self.message}")
         self.status = status
-        self.reason = reason
-        self.message = message
         #: Seconds that the server asks to wait, if it says so.
         self.retry_after = retry_after
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
+from canarium.listening import listener
 from canarium.telemetry.metrics import Metrics
 
 
@@ -26,7 +27,7 @@ async def served(metrics: Metrics, host: str, port: int) -> AsyncIterator[int]:
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
+        site = web.SockSite(runner, listener(host, port))
         await site.start()
         yield runner.addresses[0][1]
     finally:

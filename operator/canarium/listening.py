@@ -1,0 +1,21 @@
+"""The sockets that the operator's own servers listen on, for IPv4 and IPv6 alike."""
+
+from __future__ import annotations
+
+import socket
+
+
+def listener(address: str, port: int) -> socket.socket:
+    """Returns a listening socket at `address` ("", 0.0.0.0 or ::: all addresses of both families).
+
+    Port 0 is a free one, the same for both families. Raises OSError when the port is taken.
+    """
+    if address in ("", "0.0.0.0", "::"):
+        try:
+            # One socket for both: a pod may have addresses of one family, or get the other later.
+            return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        except (OSError, ValueError):
+            # A kernel without IPv6. A port that is taken fails again.
+            return socket.create_server(("0.0.0.0", port))
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server((address, port), family=family)

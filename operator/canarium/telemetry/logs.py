@@ -1,0 +1,48 @@
+"""The operator's log: one record, one line, whatever text of others is in it."""
+
+from __future__ import annotations
+
+import logging
+
+from canarium.quoting import escaped
+
+_FORMAT = "%(asctime)s %(levelname)-7s %(name)s %(message)s"
+#: Characters of one record: a longer one would hide the others, and costs the node's disk.
+_LONGEST = 16_384
+_INDENT = "    | "
+
+
+class OneLine(logging.Formatter):
+    """Escapes control characters of messages, and indents tracebacks so that none forges a line."""
+
+    def __init__(self) -> None:
+        super().__init__(_FORMAT)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = _bounded(escaped(record.message[:_LONGEST]))
+        return super().formatMessage(record)
+
+    def formatException(self, exc_info: object) -> str:
+        text = super().formatException(exc_info)  # type: ignore[arg-type]
+        return _indented(text)
+
+    def formatStack(self, stack_info: str) -> str:
+        return _indented(stack_info)
+
+
+def configure(level: str) -> None:
+    """Sets the process' log up; libraries that report every request are quieter."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine())
+    logging.basicConfig(level=level, handlers=[handler])
+    for chatty in ("kopf", "aiohttp.access"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _indented(text: str) -> str:
+    lines = text[-_LONGEST:].splitlines()
+    return "\n".join(f"{_INDENT}{escaped(line)}" for line in lines)
