@@ -76,6 +76,8 @@ class Cluster:
     #: The operator dies before its write of this number; what it had in mind is lost.
     die_at: int | None = None
     rejection: Rejection | None = None
+    #: So many pods may exist at once, as of a ResourceQuota.
+    quota: int | None = None
     runtime: Runtime = field(default_factory=Runtime)
     serial: int = 0
     #: The digest of what is at the model's URI, and what revisions are pinned to.
@@ -395,6 +397,14 @@ class Cluster:
 
     # --- Kubernetes' own part ---------------------------------------------------------------
 
+    def _refuse(self, deployment: Deployment) -> None:
+        """Tells in the Deployment whether a quota keeps its ReplicaSet from making pods."""
+        live = [x for x in self.pods if x.revision == deployment.revision and not x.terminating]
+        full = self.quota is not None and len(self.pods) >= self.quota
+        why = f"exceeded quota: q, limited: pods={self.quota}"
+        failure = why if full and len(live) < deployment.replicas else None
+        self.deployments[deployment.revision] = replace(deployment, failure=failure)
+
     def _live(self) -> None:
         kept = []
         for pod in self.pods:
@@ -436,9 +446,11 @@ class Cluster:
             else:
                 kept.append(pod)
         self.pods = kept
-        for deployment in self.deployments.values():
+        for deployment in list(self.deployments.values()):
+            self._refuse(deployment)
             live = [x for x in self.pods if x.revision == deployment.revision and not x.terminating]
-            for _ in range(deployment.replicas - len(live)):
+            room = math.inf if self.quota is None else self.quota - len(self.pods)
+            for _ in range(int(min(deployment.replicas - len(live), max(room, 0)))):
                 self.serial += 1
                 self.pods.append(
                     Pod(

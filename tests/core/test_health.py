@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from canarium.core.health import judge
-from canarium.core.observed import Container, Pod
+from canarium.core.observed import Container, Pod, Trouble, TroubleReason
 
 rule = pytest.mark.rule
 POD = Pod("p", "rev", "blue", created=0.0)
@@ -32,7 +32,7 @@ def reason(now: float, *, was_good: bool = False, pod: Pod = POD) -> str | None:
         ({"waiting": "CreateContainerConfigError"}, "ConfigError"),
         ({"waiting": "InvalidImageName"}, "ConfigError"),
         ({"waiting": "ErrImageNeverPull"}, "ConfigError"),
-        ({"init": True, "terminated": "Error", "exit_code": 2}, "InitFailed"),
+        ({"init": True, "terminated": "Error", "exit_code": 2}, None),
         ({"init": True, "terminated": "Completed", "exit_code": 0}, None),
         ({"waiting": "ContainerCreating"}, None),
         ({}, None),
@@ -40,6 +40,84 @@ def reason(now: float, *, was_good: bool = False, pod: Pod = POD) -> str | None:
 )
 def test_terminal_cause_fails_at_once(seen: dict[str, Any], expected: str | None) -> None:
     assert reason(0.1, pod=replace(POD, containers=(Container("server", **seen),))) == expected
+
+
+# I5
+@rule("R7")
+@pytest.mark.parametrize("init", [False, True], ids=["sidecar", "init container"])
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"terminated": "Error", "exit_code": 1},
+        {"last_terminated": "Error", "last_exit_code": 1},
+        {"last_terminated": "OOMKilled", "last_exit_code": 137},
+        {"waiting": "CrashLoopBackOff", "last_terminated": "Error", "last_exit_code": 1},
+        {"waiting": "CreateContainerConfigError"},
+        {"waiting": "ImagePullBackOff"},
+    ],
+)
+def test_container_that_is_not_the_server_fails_no_revision(
+    seen: dict[str, Any], init: bool
+) -> None:
+    pod = replace(POD, containers=(Container("server"), Container("proxy", init=init, **seen)))
+    assert reason(999.0, pod=pod) is None
+
+
+# I5
+@rule("R7")
+def test_fetcher_that_cannot_bring_the_model_still_fails_its_revision() -> None:
+    said = '{"reason": "ModelNotFound", "message": "no object at s3://models/fraud/8"}'
+    fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=said)
+    assert reason(0.1, pod=replace(POD, containers=(fetch,))) == "ModelNotFound"
+    secret = Container("fetch", init=True, waiting="CreateContainerConfigError")
+    assert reason(0.1, pod=replace(POD, containers=(secret,))) == "ConfigError"
+
+
+# I5
+@rule("R7")
+@pytest.mark.parametrize(("server_ready", "expected"), [(True, None), (False, "ProbeFailed")])
+def test_pod_that_a_sidecar_makes_unready_is_no_failed_probe_of_the_server(
+    server_ready: bool, expected: str | None
+) -> None:
+    containers = (Container("server", ready=server_ready), Container("proxy"))
+    pod = replace(POD, ready_changed=30.0, containers=containers)
+    assert reason(99.0, was_good=True, pod=pod) == expected
+
+
+# I8
+@rule("R7")
+@pytest.mark.parametrize(
+    ("missing", "expected"), [(True, "ConfigError"), (False, None)], ids=["missing", "not mounted"]
+)
+def test_volume_of_a_missing_secret_fails_at_once_and_one_that_is_not_mounted_does_not(
+    missing: bool, expected: str | None
+) -> None:
+    text = 'MountVolume.SetUp failed for volume "s" : secret "no-such" not found'
+    trouble = Trouble(TroubleReason.FAILED_MOUNT, text, missing)
+    verdict = judge(
+        [replace(POD, trouble=trouble)], now=5.0, unschedulable_deadline=300, was_good=False
+    )
+    assert (verdict.cause.reason if verdict.cause else None) == expected
+    if verdict.cause:
+        assert verdict.cause.message == f"FailedMount: {text}"
+
+
+@rule("R7")
+def test_image_that_another_pod_of_the_revision_runs_fails_nothing() -> None:
+    """The registry is out, or the new node cannot reach it."""
+    runs = replace(POD, name="a", containers=(Container("server", started=1.0),))
+    pulls = replace(POD, name="b", containers=(Container("server", waiting="ImagePullBackOff"),))
+    verdict = judge([runs, pulls], now=999.0, unschedulable_deadline=300, was_good=False)
+    assert verdict.cause is None
+
+
+@rule("R7")
+@pytest.mark.parametrize(("now", "expected"), [(59.0, None), (60.0, "ConfigError")])
+def test_error_of_the_container_runtime_has_a_minute_of_grace(
+    now: float, expected: str | None
+) -> None:
+    pod = replace(POD, containers=(Container("server", waiting="CreateContainerError"),))
+    assert reason(now, pod=pod) == expected
 
 
 @rule("R7")

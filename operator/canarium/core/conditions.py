@@ -17,7 +17,7 @@ from canarium.api.status import (
     RevisionStatus,
     Status,
 )
-from canarium.core import gate, refusals
+from canarium.core import gate, obstacles, refusals
 from canarium.core.commands import KEPT, consumed, shown
 from canarium.core.endings import ended
 from canarium.core.moments import stamp
@@ -262,7 +262,7 @@ def _conditions(
             draft.message if stuck else "",
         ),
     )
-    facts += _outdated(s)
+    facts += (*_outdated(s), *obstacles.reported(s))
     if s.observed.rejections:
         first = s.observed.rejections[0]
         why = "; ".join(refusals.quoted(r) for r in s.observed.rejections[:3])

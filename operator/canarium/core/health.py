@@ -2,6 +2,11 @@
 
 One pod is enough for each cause: a candidate with one crashing pod is not a good candidate.
 Pods that are being disrupted (R25) or terminating are never held against their revision.
+
+Only the server's own container fails a revision, and the fetcher when it cannot bring the model.
+Sidecars and other init containers, often injected by somebody else, are restarted by the kubelet
+and judged by what they lead to: the pod's readiness, and the progress deadline. What keeps them
+from starting is reported by `core.obstacles`.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from canarium.core.observed import Container, Pod
 from canarium.quoting import quoted
 
 IMAGE_PULL_GRACE = 60.0
+CREATION_GRACE = 60.0
 UNREADY_GRACE = 10.0
 #: The init container that brings the model.
 FETCHER = "fetch"
@@ -21,13 +27,15 @@ FETCHER = "fetch"
 _CONFIG = frozenset(
     {
         "CreateContainerConfigError",
-        "CreateContainerError",
         "InvalidImageName",
         "ErrImageNeverPull",
-        "RunContainerError",
     }
 )
-_PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"})
+#: The container runtime's own errors: a wrong command, or a node in trouble that may recover.
+_CREATION = frozenset({"CreateContainerError", "RunContainerError"})
+PULL_FAULTS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"}
+)
 #: So a container is told of whose end nobody saw: its node rebooted under it, or the kubelet lost
 #: it. It is started again in the same pod, which says so for the rest of its life (R25).
 _UNSEEN = frozenset({"Unknown", "ContainerStatusUnknown"})
@@ -68,20 +76,16 @@ def _exited(c: Container) -> Finding | None:
     """A server that ends has failed whatever its exit code: one that could not load exits 0."""
     if c.init and c.name == FETCHER:
         return fetch_failure(c)
-    ended, code = _ended(c)
-    if c.init:
-        if c.terminated and ended and code:
-            return "InitFailed", f"init container exited with code {code}{_tail(c)}"
-        if c.waiting == "CrashLoopBackOff":
-            return "InitFailed", f"init container exited with code {c.last_exit_code}{_tail(c)}"
+    if not c.is_server:
         return None
+    ended, code = _ended(c)
     if ended == "OOMKilled":
         return "OOMKilled", "the server was killed: it used more memory than its limit"
     if c.waiting == "CrashLoopBackOff":
         last = c.last_exit_code
-        return "CrashLoopBackOff", f"the server keeps exiting, last with code {last}{_tail(c)}"
+        return "CrashLoopBackOff", f"the server keeps exiting, last with code {last}{tail(c)}"
     if ended:
-        return "ServerExited", f"the server exited with code {code} ({ended}){_tail(c)}"
+        return "ServerExited", f"the server exited with code {code} ({ended}){tail(c)}"
     return None
 
 
@@ -100,7 +104,7 @@ def fetch_failure(c: Container) -> Finding | None:
         return quoted(said["reason"], 100), f"the model was not fetched: {quoted(said['message'])}"
     if ended == "OOMKilled":
         return "FetchFailed", "the fetcher was killed: it used more memory than its limit"
-    return "FetchFailed", f"the fetcher exited with code {code}{_tail(c)}"
+    return "FetchFailed", f"the fetcher exited with code {code}{tail(c)}"
 
 
 def unfetched(pods: Iterable[Pod]) -> Cause | None:
@@ -141,20 +145,27 @@ def unstarted(pods: Iterable[Pod]) -> Cause | None:
         if pod.gated:
             return Cause("SchedulingGated", "a gate keeps it from the scheduler", pod.name)
         for c in pod.containers:
-            found = _pull(c) or _config(c)
+            found = _pull(c) or _config(c) or _creation(c)
             if found:
                 return Cause(found[0], _LACKS[found[0]], pod.name, c.name)
     return None
 
 
 def _config(c: Container) -> Finding | None:
-    if c.waiting in _CONFIG:
+    """A missing Secret of the fetcher is the spec's fault as much as one of the server."""
+    if c.waiting in _CONFIG and (c.is_server or (c.init and c.name == FETCHER)):
+        return "ConfigError", f"{c.waiting}: {c.waiting_message}"
+    return None
+
+
+def _creation(c: Container) -> Finding | None:
+    if c.waiting in _CREATION and c.is_server:
         return "ConfigError", f"{c.waiting}: {c.waiting_message}"
     return None
 
 
 def _pull(c: Container) -> Finding | None:
-    if c.waiting in _PULL:
+    if c.waiting in PULL_FAULTS and c.is_server:
         return "ImagePullFailed", f"{c.waiting}: {c.waiting_message}"
     return None
 
@@ -165,8 +176,8 @@ _LACKS = {
 }
 
 
-def _tail(c: Container) -> str:
-    """The last line that the server said, since a status message is one sentence."""
+def tail(c: Container) -> str:
+    """Returns the last line of a container's termination message, after a colon."""
     lines = c.message.strip().splitlines()
     return f": {lines[-1].strip()[-300:]}" if lines else ""
 
@@ -175,6 +186,7 @@ def _tail(c: Container) -> str:
 CONTAINER_CAUSES: tuple[tuple[Callable[[Container], Finding | None], float], ...] = (
     (_exited, 0.0),
     (_config, 0.0),
+    (_creation, CREATION_GRACE),
     (_pull, IMAGE_PULL_GRACE),
 )
 
@@ -189,11 +201,24 @@ def judge(
     """
     waits: list[float] = []
     judged = [pod for pod in pods if not pod.terminating and not pod.disrupted]
+    # An image that another pod of the revision runs exists: it is the registry that is out.
+    pulled = any(c.is_server and c.started for pod in judged for c in pod.containers)
     for pod in judged:
+        if pod.trouble is not None and pod.trouble.missing:
+            # The Secret or ConfigMap of a volume: the same fault as one of an environment variable.
+            return Verdict(
+                Cause(
+                    "ConfigError",
+                    f"{pod.trouble.reason}: {pod.trouble.message}",
+                    pod.name,
+                    observed=pod.trouble.reason,
+                    samples=len(judged),
+                )
+            )
         for container in pod.containers:
             for seen, grace in CONTAINER_CAUSES:
                 finding = seen(container)
-                if not finding:
+                if not finding or (seen is _pull and pulled):
                     continue
                 left = (pod.begun or pod.created) + grace - now if grace else 0.0
                 if left <= 0:
@@ -253,4 +278,8 @@ def _started(pod: Pod) -> float:
 
 
 def _running(pod: Pod) -> bool:
-    return all(not c.waiting and not c.terminated for c in pod.containers if not c.init)
+    """Whether every container runs, and the server's own probe may be what fails: where the server
+    is ready, a sidecar or a readiness gate is not."""
+    own = [c for c in pod.containers if not c.init]
+    served = any(c.is_server and c.ready for c in own)
+    return not served and all(not c.waiting and not c.terminated for c in own)

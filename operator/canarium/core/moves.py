@@ -10,6 +10,7 @@ from canarium.core.deadline import last_ready, ready_by, waited_until
 from canarium.core.health import FETCHER, Cause, changed, fetching, judge, unfetched, unstarted
 from canarium.core.moments import length, parse, stamp
 from canarium.core.observed import Rejection, newest
+from canarium.core.obstacles import obstacle, withheld
 from canarium.core.plan import Action, DeleteDeployment, RemoveAutoscaler, StoreRevision
 from canarium.core.situation import Situation
 
@@ -55,7 +56,8 @@ def judged(s: Situation, *, was_good: bool) -> tuple[Cause | None, float | None]
     if verdict.cause or other:
         return verdict.cause or other, None
     left = None
-    deadline = ready_by(s)
+    # What the cluster does not give is no fault of the version, however long that lasts.
+    deadline = None if withheld(s, s.target) else ready_by(s)
     if deadline is not None and s.target != s.stable:
         left = deadline - s.now
         if left <= 0:
@@ -74,7 +76,11 @@ def equipped(s: Situation) -> bool:
 
 
 def lacking(s: Situation) -> Cause | None:
-    """The pod that could not start, and why, of a revision that had all that it needs (R25)."""
+    """Why pods that the wanted revision lacks do not start, where that is no fault of its own:
+    it had all that it needs (R25), or the cluster does not give what it can still give (R7)."""
+    found = withheld(s, s.target)
+    if found:
+        return Cause(found.reason, found.message, found.pod, found.container)
     return unstarted(s.observed.pods_of(s.target)) if equipped(s) else None
 
 
@@ -83,14 +89,14 @@ def _late(s: Situation) -> Cause:
     limit = length(s.settings.progress_deadline)
     ready, pods = s.observed.ready(s.target), s.observed.pods_of(s.target)
     seen = f"{ready} of {deployment.replicas if deployment else 0} pods ready"
-    if deployment and deployment.failure and not pods:
-        text = f"its pods could not be made for {limit}: {deployment.failure}"
-        return Cause("PodsRefused", text, observed=seen, threshold=limit, samples=0)
     last = last_ready(s)
     gone = newest(p for p in s.observed.ended if p.revision == s.target and last is None)
     why = deployment.failure if deployment else None
     if gone and not why:
         why = f"pod {gone.name}: {gone.ended}"
+    named = obstacle(s, s.target)
+    if named and not why:
+        why = named.message
     more = f": {why}" if why else ""
     late = next((p.name for p in pods if not p.ready), None)
     slow = fetching(pods)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
+from canarium.api.server import SERVER_CONTAINER
 from canarium.core.analysis import Evidence
 from canarium.core.revision import Record
 from canarium.core.routes import Backend, Gateway, Route
@@ -15,6 +17,31 @@ from canarium.core.traffic_record import NO_RECORD, TrafficRecord
 
 BLUE, GREEN = "blue", "green"
 COLORS = (BLUE, GREEN)
+#: What containers wait for before any of the pod was started: no trouble by itself.
+BEGINNING = ("ContainerCreating", "PodInitializing")
+
+
+class TroubleReason(StrEnum):
+    """Reasons of a pod's Events that tell why its containers are not created."""
+
+    FAILED_ATTACH_VOLUME = "FailedAttachVolume"
+    FAILED_MAP_VOLUME = "FailedMapVolume"
+    FAILED_MOUNT = "FailedMount"
+    FAILED_CREATE_POD_SANDBOX = "FailedCreatePodSandBox"
+    FAILED_PREPARE_DYNAMIC_RESOURCES = "FailedPrepareDynamicResources"
+    NETWORK_NOT_READY = "NetworkNotReady"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why the kubelet creates no container of a pod, from the pod's Events.
+
+    `missing`: a Secret or ConfigMap that a volume of the revision needs does not exist.
+    """
+
+    reason: TroubleReason
+    message: str
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +60,13 @@ class Container:
     restarts: int = 0
     #: When it began to run, if it runs.
     started: float | None = None
+    #: Whether its own readiness probe passes.
+    ready: bool = False
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it is the model server, by the name that every rendered template gives it."""
+        return not self.init and self.name == SERVER_CONTAINER
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +101,20 @@ class Pod:
     #: Container → image as the kubelet resolved it.
     images: tuple[tuple[str, str], ...] = ()
     containers: tuple[Container, ...] = ()
+    #: Whether a node was found for it.
+    scheduled: bool = False
+    #: What its Events say while it waits for its containers to be created.
+    trouble: Trouble | None = None
 
     @property
     def serves(self) -> bool:
         return self.ready and not self.terminating
+
+    @property
+    def creating(self) -> bool:
+        """Whether it has a node, and no container of it was ever started."""
+        waits = all(c.waiting in BEGINNING for c in self.containers)
+        return self.scheduled and not self.terminating and not self.ready and waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +127,7 @@ class Deployment:
     color: str
     replicas: int
     terminating: bool = False
+    #: Why its ReplicaSet cannot create pods, in the words of whoever refuses them.
     failure: str | None = None
     #: Names of its containers' ports.
     ports: frozenset[str] = frozenset()
@@ -103,6 +148,15 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class AutoscalerFault:
+    """A condition of a HorizontalPodAutoscaler that says that it cannot scale."""
+
+    reason: str
+    message: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Autoscaler:
     """A revision's HorizontalPodAutoscaler."""
 
@@ -111,6 +165,8 @@ class Autoscaler:
     revision: str
     low: int
     high: int
+    #: Why it cannot work, by its own conditions.
+    fault: AutoscalerFault | None = None
 
 
 @dataclass(frozen=True, slots=True)

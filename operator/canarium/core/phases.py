@@ -12,7 +12,7 @@ from typing import Any
 
 from canarium.api.defaults import Settings
 from canarium.api.status import Status
-from canarium.core import conditions, gate, refusals, serving
+from canarium.core import conditions, gate, obstacles, refusals, serving
 from canarium.core.believed import believed
 from canarium.core.commands import answered, consumed
 from canarium.core.draft import Draft
@@ -60,6 +60,8 @@ def plan(
         draft = replace(draft, message=told)
     if phase in ("Ready", "Baking"):
         draft = _with_other_bytes(s, draft)
+    if phase != "Invalid":
+        draft = replace(draft, message=obstacles.named(s, draft.message))
     moves = (*draft.actions, *s.router.upkeep(s, draft))
     actions = (
         # First: what follows may start a pod, which reads it.
@@ -80,12 +82,15 @@ def plan(
             *_answers(s, draft),
             *_warnings(status, after),
             *_unrouted(status, after),
+            *obstacles.events(status, after),
             *(refusals.refusal_events(status, after) if phase != "Invalid" else ()),
             *gate.verdict_events(status.analysis, after.analysis),
             *_arrival(s, draft),
             *(() if _known_invalid(status, after) else draft.events),
         ),
-        requeue_after=_sooner(draft.requeue_after, s.router.recheck(s), s.broken_in),
+        requeue_after=_sooner(
+            draft.requeue_after, s.router.recheck(s), s.broken_in, obstacles.recheck(s)
+        ),
         pressing=after.essence() != status.essence(),
         asked=_asked(s, after),
         route_kept=s.router.frozen(s),
@@ -147,7 +152,7 @@ def _asked(s: Situation, after: Status) -> Asked:
             watch = Watch(after.candidate.revision, after.stable.revision, parse(began))
     elif judging and judging.during_bake and after.previous and after.stable and after.bake_since:
         watch = Watch(after.stable.revision, after.previous.revision, parse(after.bake_since))
-    return Asked(smoke=s.target if smoke else None, watch=watch)
+    return Asked(smoke=s.target if smoke else None, watch=watch, pods=obstacles.unexplained(s))
 
 
 def _answers(s: Situation, draft: Draft) -> tuple[Event, ...]:

@@ -162,6 +162,8 @@ class Asked:
 
     smoke: str | None = None
     watch: Watch | None = None
+    #: Pods whose Events are to be read: they have a node, and no container of theirs starts.
+    pods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from canarium.core.moves import (
     where,
     word,
 )
+from canarium.core.obstacles import withheld
 from canarium.core.plan import Action, CreateDeployment, Event, Route, Scale
 from canarium.core.refusals import blocked, quoted
 from canarium.core.situation import Situation
@@ -98,6 +99,10 @@ def _gathering(
         base = replace(base, refusal=refused)
         why = f"the API server rejects scaling to {count} replicas: {quoted(refused)}"
         return _withheld(s, base, actions, why, recheck)
+    missing = withheld(s, s.target)
+    if missing:
+        why = f"{missing.message}{where(missing.pod, missing.container)}"
+        return _withheld(s, base, actions, why, recheck, missing.reason)
     progress = waiting(s, count)
     until = waited_until(s)
     if until is None:
@@ -121,15 +126,20 @@ def _gathering(
 
 
 def _withheld(
-    s: Situation, base: Draft, actions: list[Action], why: str, recheck: float | None
+    s: Situation,
+    base: Draft,
+    actions: list[Action],
+    why: str,
+    recheck: float | None,
+    reason: str = "Refused",
 ) -> Draft:
-    """What it needs next is refused, which is no fault of its own."""
+    """What it needs next is refused or withheld, which is no fault of its own."""
     return replace(
         base,
-        message=f"the first version, {word(s, s.target)}, gets no traffic yet: Refused: {why}",
+        message=f"the first version, {word(s, s.target)}, gets no traffic yet: {reason}: {why}",
         actions=tuple(actions),
         progress=arrived(s, 0, 0),
-        hold=hold(s, "Refused"),
+        hold=hold(s, reason),
         requeue_after=recheck,
     )
 

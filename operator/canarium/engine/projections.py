@@ -14,7 +14,7 @@ import orjson
 
 from canarium import GROUP
 from canarium.core.health import FETCHER
-from canarium.core.observed import Autoscaler, Container, Deployment, Pod, Service
+from canarium.core.observed import Autoscaler, AutoscalerFault, Container, Deployment, Pod, Service
 from canarium.core.revision import Record, sealed, whole
 from canarium.core.routes import Backend
 from canarium.core.traffic_record import TrafficRecord
@@ -141,6 +141,7 @@ def deployment(raw: Raw) -> Child[Deployment]:
             quoted(c.get("message") or "")
             for c in raw.get("status", {}).get("conditions", ())
             if c["type"] == "ReplicaFailure" and c["status"] == "True"
+            if c.get("reason") in (None, "FailedCreate")
         ),
         None,
     )
@@ -198,8 +199,24 @@ def autoscaler(raw: Raw) -> Child[Autoscaler]:
         revision=meta.get("labels", {}).get(labels.REVISION, ""),
         low=spec.get("minReplicas", 1),
         high=spec["maxReplicas"],
+        fault=_autoscaler_fault(raw.get("status", {})),
     )
     return child(raw, fact, {"metadata": {"labels": meta.get("labels")}, "spec": spec})
+
+
+#: Conditions of an autoscaler that are True while it works, the one that matters more first.
+_SCALES = ("AbleToScale", "ScalingActive")
+
+
+def _autoscaler_fault(status: Raw) -> AutoscalerFault | None:
+    """The first condition that keeps it from scaling; one of no replicas is off, not broken."""
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    for kind in _SCALES:
+        found = conditions.get(kind, {})
+        if found.get("status") == "False" and found.get("reason") != "ScalingDisabled":
+            since = noted(found.get("lastTransitionTime")) or 0.0
+            return AutoscalerFault(found.get("reason") or kind, found.get("message", ""), since)
+    return None
 
 
 def pin(raw: Raw) -> Child[tuple[str, str]]:
@@ -255,6 +272,7 @@ def pod(raw: Raw) -> Child[Pod]:
         gated=unplaced == "SchedulingGated",
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
         begun=_begun(meta, conditions, init),
+        scheduled=scheduled.get("status") == "True",
         address=status.get("podIP"),
         **_fetched(init),
         images=tuple(sorted((c["name"], c["imageID"]) for c in (*init, *own) if c.get("imageID"))),
@@ -283,7 +301,7 @@ def _begun(meta: Raw, conditions: Raw, inits: Iterable[Raw]) -> float:
     return max(_time(text) for text in times if text)
 
 
-def _fetched(containers: Iterable[Raw]) -> dict[str, str | None]:
+def _fetched(containers: Iterable[Raw]) -> dict[str, Any]:
     """What the fetcher's termination message says, once it has ended well: the digest of the
     model, and what a branch or a tag in its URI stood for."""
     ended = next(
@@ -321,6 +339,7 @@ def _container(raw: Raw, *, init: bool) -> Container:
         message=lines(ended.get("message") or before.get("message") or ""),
         restarts=raw.get("restartCount", 0),
         started=noted(state.get("running", {}).get("startedAt")),
+        ready=bool(raw.get("ready")),
     )
 
 

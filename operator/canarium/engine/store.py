@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from canarium.core.observed import Observed, Pod, Runtime, Service
+from canarium.core.observed import BEGINNING, Observed, Pod, Runtime, Service
 from canarium.core.routes import Backend
 from canarium.engine import istio, parents, projections, routes
 from canarium.engine.gateways import Gateways
@@ -21,8 +21,6 @@ from canarium.kube import kinds
 from canarium.kube.cache import Cache
 from canarium.kube.kinds import Resource
 
-#: What containers wait for before they have been started at all: no trouble.
-_BEGINNING = ("ContainerCreating", "PodInitializing")
 Key = tuple[str, str]
 Wake = Callable[[Key, Urgency], None]
 
@@ -181,7 +179,7 @@ def _urgency(old: Child[Any] | None, new: Child[Any] | None) -> Urgency:
     trouble = [
         c
         for c in new.fact.containers
-        if c.terminated or c.last_terminated or (c.waiting and c.waiting not in _BEGINNING)
+        if c.terminated or c.last_terminated or (c.waiting and c.waiting not in BEGINNING)
     ]
     before = old.fact.containers if old else ()
     return Urgency.FAULT if trouble and new.fact.containers != before else Urgency.CHANGE

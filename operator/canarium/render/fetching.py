@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from canarium.api.server import SERVER_CONTAINER
 from canarium.api.uri import MOUNT, Address, UriInvalid, parse
 from canarium.render.faults import RuntimeInvalid
 
@@ -129,7 +130,7 @@ def overlay(child: str, spec: Mapping[str, Any], kit: Kit | None) -> Manifest:
             "initContainers": [container],
             "containers": [
                 {
-                    "name": "server",
+                    "name": SERVER_CONTAINER,
                     "volumeMounts": [
                         {"name": _MODEL, "mountPath": MOUNT, "readOnly": True, **mounts.server}
                     ],

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.api.base import seconds
+from canarium.api.server import SERVER_CONTAINER
 from canarium.render import fetching, labels
 from canarium.render.fetching import Kit
 
@@ -76,7 +77,7 @@ def container(server: Mapping[str, Any], resources: Any) -> Manifest:
     """The server's container."""
     port = server.get("port", 8080)
     found: Manifest = {
-        "name": "server",
+        "name": SERVER_CONTAINER,
         "image": server["image"],
         "ports": [
             {"name": "http", "containerPort": port},
@@ -176,7 +177,7 @@ def _volume(name: str, path: str, source: Any, read_only: bool | None = None) ->
     mount = {"name": name, "mountPath": path, **({"readOnly": True} if read_only else {})}
     return {
         "spec": {
-            "containers": [{"name": "server", "volumeMounts": [mount]}],
+            "containers": [{"name": SERVER_CONTAINER, "volumeMounts": [mount]}],
             "volumes": [{"name": name, **source}],
         }
     }
