@@ -38,7 +38,8 @@ def test_full_quota_is_named_within_seconds_and_the_rollout_goes_on_when_it_grow
     cluster.run(2)
     assert hold(cluster) == "PodsRefused"
     assert WORDS in cluster.status.message
-    assert blocked(cluster) and WORDS in blocked(cluster)[1]  # type: ignore[index]
+    assert blocked(cluster)
+    assert WORDS in blocked(cluster)[1]
     assert [e.reason for e in cluster.events].count("PodsRefused") == 1
     assert any(e.reason == "PodsRefused" and WORDS in e.message for e in cluster.events)
     cluster.run(3_600, tick=30)
@@ -70,7 +71,8 @@ def test_quota_that_is_full_at_a_later_step_holds_the_weight_that_is_reached() -
     cluster.spec = spec("2")
     cluster.run(3_600, tick=30)
     assert cluster.status.phase == "Progressing"
-    assert cluster.status.progress and cluster.status.progress.weight == 25
+    assert cluster.status.progress
+    assert cluster.status.progress.weight == 25
     assert hold(cluster) == "PodsRefused"
     cluster.quota = 6
     assert cluster.run(90).status.version == "2"
@@ -93,7 +95,8 @@ def test_time_under_a_full_quota_is_not_counted_and_the_time_before_and_after_is
     assert cluster.status.phase == "Progressing"
     cluster.run(100, tick=5)
     assert cluster.status.phase == "RolledBack"
-    assert cluster.status.failure and cluster.status.failure.reason == "ProgressDeadlineExceeded"
+    assert cluster.status.failure
+    assert cluster.status.failure.reason == "ProgressDeadlineExceeded"
 
 
 # I8
@@ -104,7 +107,8 @@ def test_stable_that_does_not_get_a_lost_pod_back_says_why() -> None:
     cluster.pods = cluster.pods[:2]
     cluster.run(5)
     assert WORDS in cluster.status.message
-    assert blocked(cluster) and blocked(cluster)[0] == "PodsRefused"  # type: ignore[index]
+    assert blocked(cluster)
+    assert blocked(cluster)[0] == "PodsRefused"
     assert [e.reason for e in cluster.events].count("PodsRefused") == 1
     assert cluster.serving() == {"1": 2}
 
@@ -156,7 +160,8 @@ def test_missing_secret_of_a_volume_rolls_back_at_once_and_is_named() -> None:
     text = 'secret "no-such" not found'
     troubled(cluster, Trouble(TroubleReason.FAILED_MOUNT, text, missing=True))
     cluster.run(3)
-    assert cluster.status.failure and cluster.status.failure.reason == "ConfigError"
+    assert cluster.status.failure
+    assert cluster.status.failure.reason == "ConfigError"
     assert f"FailedMount: {text}" in cluster.status.message
 
 
@@ -190,9 +195,11 @@ def test_scheduler_is_quoted_while_its_own_deadline_counts() -> None:
     ]
     cluster.run(2)
     assert f"Unschedulable: revision {cluster.revision('2')}: {text}" in cluster.status.message
-    assert blocked(cluster) and blocked(cluster)[0] == "Unschedulable"  # type: ignore[index]
+    assert blocked(cluster)
+    assert blocked(cluster)[0] == "Unschedulable"
     cluster.run(310, tick=5)
-    assert cluster.status.failure and cluster.status.failure.reason == "Unschedulable"
+    assert cluster.status.failure
+    assert cluster.status.failure.reason == "Unschedulable"
 
 
 # I5
@@ -212,7 +219,8 @@ def test_container_beside_the_server_is_named_as_what_it_is_while_the_deadline_c
     assert f"{what} exited with code 1 (Error)" in cluster.status.message
     assert "server exited" not in cluster.status.message
     cluster.run(620, tick=5)
-    assert cluster.status.failure and cluster.status.failure.reason == "ProgressDeadlineExceeded"
+    assert cluster.status.failure
+    assert cluster.status.failure.reason == "ProgressDeadlineExceeded"
     assert f"{what} exited with code 1" in cluster.status.failure.message
 
 
