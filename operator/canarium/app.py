@@ -18,11 +18,12 @@ from canarium import definitions, relisting, rivals
 from canarium.definitions import Unsuited
 from canarium.engine.engine import Engine
 from canarium.engine.vitals import stuck
+from canarium.engine.workers import EXPRESS
 from canarium.health import probed
 from canarium.kube.lease import Lease
 from canarium.kube.throttle import Throttle
 from canarium.kube.timing import Timing
-from canarium.kube.transport import Client
+from canarium.kube.transport import Client, Limits
 from canarium.render.fetching import Kit
 from canarium.rivals import LEASE, SCOPE, Rivals
 from canarium.selection import Selection
@@ -34,6 +35,9 @@ from canarium.telemetry.server import served
 from canarium.watching import Insights, Watching
 
 log = logging.getLogger(__name__)
+#: Models that are worked on at once, for each write that may be in flight: those whose request was
+#: refused, or is slow, wait without holding up others.
+_KEYS_PER_WRITE = 4
 #: For how long a process that lost its lease may take to end before it is ended.
 _LAST_BREATH = 5.0
 
@@ -85,10 +89,13 @@ class Application:
         throttle = Throttle(settings.qps, settings.burst)
         selected = bool(settings.namespace_selector)
         self.engine = Engine(
-            client.guarded(throttle, self._lease.left if self._lease else None),
+            client.guarded(
+                throttle,
+                self._lease.left if self._lease else None,
+                Limits.of(settings.workers + EXPRESS),
+            ),
             namespaces=() if selected else settings.namespaces or (None,),
-            # One namespace alone may hold half of them.
-            workers=2 * settings.workers,
+            workers=_KEYS_PER_WRITE * settings.workers,
             observer=metrics,
             web=Web(AddressPolicy.of(settings.allow_address, settings.refuse_address)),
             kit=Kit(

@@ -12,7 +12,8 @@ import pytest
 
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import DEPLOYMENTS, PODS, SERVICES
-from canarium.kube.transport import Client
+from canarium.kube.throttle import Throttle
+from canarium.kube.transport import Client, Limits
 
 PATH = "/apis/apps/v1/namespaces/ns/deployments/web"
 
@@ -147,3 +148,42 @@ async def test_being_throttled_says_for_how_long(api: Any, client: Client) -> No
         await client.list(PODS)
     assert caught.value.transient  # type: ignore[attr-defined]
     assert caught.value.retry_after == 7  # type: ignore[attr-defined]
+
+
+# E1
+async def test_request_that_the_server_had_no_capacity_for_is_sent_again(
+    api: Any, client: Client
+) -> None:
+    api.faults = [
+        api.status(429, "TooManyRequests"),
+        api.status(503, "ServiceUnavailable", **{"Retry-After": "0"}),
+    ]
+    limits = Limits.of(4)
+    guarded = client.guarded(Throttle(100, 10), None, limits)
+    await guarded.create(DEPLOYMENTS, "ns", {"metadata": {"name": "web"}})
+    assert [request.method for request in api.requests] == ["POST"] * 3
+    assert limits.writes.limit < 4
+    assert (limits.writes.in_flight, limits.reads.limit) == (0, 32)
+
+
+# E1
+async def test_request_that_may_have_had_its_effect_is_sent_once(api: Any, client: Client) -> None:
+    api.faults = [api.status(500, "InternalError", **{"Retry-After": "1"})]
+    with pytest.raises(ApiError):
+        await client.create(DEPLOYMENTS, "ns", {"metadata": {"name": "web"}})
+    assert len(api.requests) == 1
+
+
+# E1
+async def test_watch_holds_a_seat_only_until_it_has_begun(api: Any, client: Client) -> None:
+    limits = Limits.of(4)
+    guarded = client.guarded(Throttle(100, 10), None, limits)
+    api.watches = [[{"type": "BOOKMARK", "object": {}}]]
+    events = guarded.watch(PODS, None, resourceVersion="1")
+    await anext(events)
+    assert limits.reads.in_flight == 0
+    await events.aclose()  # type: ignore[attr-defined]
+    api.faults = [api.status(429, "TooManyRequests")]
+    with pytest.raises(ApiError):
+        await anext(guarded.watch(PODS, None, resourceVersion="1"))
+    assert limits.reads.limit < 32

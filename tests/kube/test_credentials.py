@@ -96,12 +96,3 @@ async def test_a_write_under_way_ends_with_the_lease(api: Any, client: Client) -
         await guarded.create(DEPLOYMENTS, "ns", {"metadata": {"name": "web"}})
     assert asyncio.get_running_loop().time() - began < 2
     api.slow.set()
-
-
-async def test_being_throttled_holds_the_writes_of_all(api: Any, client: Client) -> None:
-    throttle = Throttle(100, 10)
-    guarded = client.guarded(throttle, None)
-    api.faults = [api.status(429, "TooManyRequests", **{"Retry-After": "7"})]
-    with pytest.raises(ApiError):
-        await guarded.create(DEPLOYMENTS, "ns", {"metadata": {"name": "web"}})
-    assert 6 < throttle._due() <= 7

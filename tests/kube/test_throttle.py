@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from canarium.kube.throttle import Throttle, urgency
+from canarium.kube.throttle import Throttle, first, urgency
 from canarium.kube.timing import Timing
 
 
@@ -72,18 +72,15 @@ async def test_a_write_that_is_given_up_takes_no_turn(time: Time) -> None:
     assert time.now == pytest.approx(0.1)
 
 
-async def test_nothing_is_sent_while_the_server_asks_to_wait(time: Time) -> None:
-    gate = throttle(time)
-    gate.hold(5)
+# E1
+async def test_write_that_goes_first_does_not_wait_for_the_rate(time: Time) -> None:
+    gate = throttle(time, burst=1)
     await gate.admit()
-    assert time.now == pytest.approx(5)
-
-
-async def test_a_senseless_wait_is_bounded(time: Time) -> None:
-    gate = throttle(time)
-    gate.hold(1e9)
+    with first():
+        await gate.admit()
+    assert time.now == 0
     await gate.admit()
-    assert time.now == pytest.approx(60)
+    assert time.now == pytest.approx(0.2), "it counts for those that come later"
 
 
 @pytest.mark.parametrize(("qps", "burst"), [(0, 1), (-1, 1), (1, 0)])

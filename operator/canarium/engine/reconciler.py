@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from canarium.api.defaults import settings_of
 from canarium.api.model import Spec
 from canarium.api.understood import NotUnderstood, understood
 from canarium.core.phases import plan
-from canarium.core.plan import Plan
+from canarium.core.plan import Action, Plan, Route, Weigh
 from canarium.core.revision import undecidable
 from canarium.engine.executor import Executor
 from canarium.engine.observer import Observer, Unobserved
@@ -20,6 +21,7 @@ from canarium.engine.store import Key, Store
 from canarium.engine.telling import Telling, takes_off
 from canarium.engine.tidying import Tidying
 from canarium.kube.api import Api
+from canarium.kube.throttle import first
 from canarium.kube.timing import Timing
 from canarium.render.fetching import Kit
 from canarium.signals.signals import Signals
@@ -69,7 +71,8 @@ class Reconciler:
             for action in decision.actions:
                 if self._tidying.put_off(key, decision, action):
                     continue
-                await self._executor.carry_out(raw, action)
+                with first() if self._rescues(key, action) else nullcontext():
+                    await self._executor.carry_out(raw, action)
                 if takes_off(action) and self._queue.waits(Urgency.FAULT):
                     # Another model's traffic comes before the rest of this decision (R8).
                     self._queue.add(key, Urgency.CHANGE)
@@ -96,6 +99,11 @@ class Reconciler:
         if soonest is not None:
             # A time that has come is a change of facts like any other.
             self._queue.add_after(key, max(soonest, _SOONEST), Urgency.CHANGE)
+
+    def _rescues(self, key: Key, action: Action) -> bool:
+        """Whether callers are answered by a failed version, or by none, until this is written."""
+        urgent = self._queue.urgency(key) is Urgency.FAULT
+        return takes_off(action) or (urgent and isinstance(action, Route | Weigh))
 
     def _forget(self, key: Key) -> None:
         """The model is gone, or going."""

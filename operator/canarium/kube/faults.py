@@ -28,6 +28,16 @@ class ApiError(Exception):
         return self.status in (0, 429) or self.status >= 500
 
     @property
+    def overloaded(self) -> bool:
+        """The server has no capacity for this request now."""
+        return self.status in (429, 503, 504)
+
+    @property
+    def unprocessed(self) -> bool:
+        """The server has not begun with the request and asks for it again."""
+        return self.status == 429 or (self.status == 503 and self.retry_after is not None)
+
+    @property
     def not_found(self) -> bool:
         return self.status == 404
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import LEASES
+from canarium.kube.throttle import first
 from canarium.kube.timing import Timing
 from canarium.kube.transport import Client
 
@@ -135,7 +136,8 @@ class Lease:
         self._tried = self._clock()
         try:
             async with asyncio.timeout(limit):
-                return await self._take()
+                with first():
+                    return await self._take()
         except (ApiError, TimeoutError) as error:
             log.warning("lease %s: %s", self._name, error or "no answer")
             return False

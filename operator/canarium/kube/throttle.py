@@ -1,17 +1,33 @@
-"""A limit on our own writes: so many per second, a burst above it, the urgent ones first."""
+"""A limit on our own writes: so many per second, a burst above it, the urgent ones first.
+
+What the server asks for (Retry-After) is heeded by the request that it was said to, not here: one
+refusal does not hold up all others.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from canarium.kube.timing import Timing
 
-#: How urgent the writes of the present task are; lower goes first.
+#: Takes traffic off a failed version, or keeps the Lease: waits in no queue of ours.
+FIRST = -1
+#: How urgent the requests of the present task are; lower goes first.
 urgency: ContextVar[int] = ContextVar("urgency", default=1)
-#: Longer than this is no longer a request to wait but a server that makes no sense.
-_LONGEST_HOLD = 60.0
+
+
+@contextmanager
+def first() -> Iterator[None]:
+    """Requests in this context wait in no queue of ours."""
+    before = urgency.set(FIRST)
+    try:
+        yield
+    finally:
+        urgency.reset(before)
 
 
 class Throttle:
@@ -24,14 +40,13 @@ class Throttle:
         self._timing = timing or Timing()
         self._tokens = float(burst)
         self._filled = self._timing.clock()
-        self._held_until = self._filled
         self._serial = 0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._pump: asyncio.Task[None] | None = None
 
     async def admit(self) -> None:
         """Returns when one more write may be sent."""
-        if not self._waiting and self._due() == 0:
+        if urgency.get() <= FIRST or (not self._waiting and self._due() == 0):
             self._tokens -= 1
             return
         turn = asyncio.get_running_loop().create_future()
@@ -41,11 +56,6 @@ class Throttle:
             self._pump = asyncio.create_task(self._serve(), name="throttle")
         await turn
 
-    def hold(self, seconds: float) -> None:
-        """The server asks to be left alone for so long (Retry-After)."""
-        until = self._timing.clock() + min(seconds, _LONGEST_HOLD)
-        self._held_until = max(self._held_until, until)
-
     def _due(self) -> float:
         """Seconds until a write may be sent."""
         now = self._timing.clock()
@@ -53,7 +63,7 @@ class Throttle:
         self._filled = now
         missing = max(0.0, (1 - self._tokens) / self._qps)
         # What rounding leaves is no reason to wait.
-        return max(missing if missing > 1e-9 else 0.0, self._held_until - now)
+        return missing if missing > 1e-9 else 0.0
 
     async def _serve(self) -> None:
         while self._waiting:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import aiohttp
@@ -20,7 +21,10 @@ from canarium.kube import kubeconfig as kubeconfigs
 from canarium.kube.credentials import Credentials
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import Resource
-from canarium.kube.throttle import Throttle
+from canarium.kube.limiter import Limiter
+from canarium.kube.retries import Retries
+from canarium.kube.throttle import Throttle, urgency
+from canarium.kube.timing import Timing
 
 Body = dict[str, Any]
 Hook = Callable[[str, str], Awaitable[None]]
@@ -32,12 +36,29 @@ _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 _READ_TIMEOUT = 30.0
 _FAREWELL = 0.25
+#: Reads in flight at most; a start of many watches is no reason to flood the server.
+_READS = 32
 #: Bookmarks come about once a minute: a watch that is silent for longer is dead.
 _WATCH_SILENCE = 90.0
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many requests may be in flight. API servers count those that change something apart."""
+
+    writes: Limiter
+    reads: Limiter
+
+    @classmethod
+    def of(cls, writes: int) -> Limits:
+        return cls(Limiter(writes), Limiter(_READS))
+
+
 class Client:
-    """Requests to one API server. Every method raises ApiError for an answer above 399."""
+    """Requests to one API server. Every method raises ApiError for an answer above 399.
+
+    A request that the server had no capacity for is sent again for a few seconds before that.
+    """
 
     #: What `before_write` begins with: for tests that run the whole operator.
     inject: ClassVar[Hook | None] = None
@@ -50,7 +71,11 @@ class Client:
         credentials: Credentials | None = None,
         throttle: Throttle | None = None,
         fence: Fence | None = None,
+        limits: Limits | None = None,
+        timing: Timing | None = None,
     ) -> None:
+        self._timing = timing or Timing()
+        self._limits = limits
         self._configuration = configuration
         self._session = session
         self._credentials = credentials or Credentials(configuration)
@@ -91,7 +116,9 @@ class Client:
         # TLS connections end their farewell in the background (aiohttp's "graceful shutdown").
         await asyncio.sleep(_FAREWELL)
 
-    def guarded(self, throttle: Throttle, fence: Fence | None) -> Client:
+    def guarded(
+        self, throttle: Throttle, fence: Fence | None, limits: Limits | None = None
+    ) -> Client:
         """The same connections for one who writes in turn, and only while `fence` allows it."""
         return Client(
             self._configuration,
@@ -99,6 +126,8 @@ class Client:
             credentials=self._credentials,
             throttle=throttle,
             fence=fence,
+            limits=limits,
+            timing=self._timing,
         )
 
     def companion(
@@ -208,15 +237,19 @@ class Client:
         """Events `{type, object}` until the server ends the watch; ApiError for an ERROR event."""
         query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": "290", **query}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_WATCH_SILENCE)
-        async with self._session.get(
-            self._base + resource.path(namespace),
-            params=query,
-            middlewares=(self._credentials.middleware,),
-            timeout=timeout,
-        ) as response:
-            if response.status >= 400:
-                content = await response.read()
-                raise _error(response.status, content, response.headers.get("Retry-After"))
+        async with AsyncExitStack() as stack:
+            async with self._seat("GET"):
+                response = await stack.enter_async_context(
+                    self._session.get(
+                        self._base + resource.path(namespace),
+                        params=query,
+                        middlewares=(self._credentials.middleware,),
+                        timeout=timeout,
+                    )
+                )
+                if response.status >= 400:
+                    content = await response.read()
+                    raise _error(response.status, content, response.headers.get("Retry-After"))
             pending = b""
             async for chunk in response.content.iter_any():
                 *lines, pending = (pending + chunk).split(b"\n")
@@ -242,35 +275,67 @@ class Client:
         query: dict[str, str] | None = None,
         content_type: str = _JSON,
     ) -> Body:
-        limit = _READ_TIMEOUT if method == "GET" else await self._may_write(method, path)
-        try:
-            async with self._session.request(
-                method,
-                self._base + path,
-                params=query,
-                data=orjson.dumps(body) if body is not None else None,
-                headers={"Content-Type": content_type},
-                middlewares=(self._credentials.middleware,),
-                timeout=aiohttp.ClientTimeout(total=limit, sock_connect=10),
-            ) as response:
-                content = await response.read()
-        except (TimeoutError, aiohttp.ClientError) as error:
-            raise ApiError(0, type(error).__name__, str(error)) from error
-        if response.status >= 400:
-            refusal = _error(response.status, content, response.headers.get("Retry-After"))
-            if self._throttle and refusal.status == 429 and refusal.retry_after:
-                self._throttle.hold(refusal.retry_after)
-            raise refusal
+        retries = Retries(self._timing, urgency.get())
+        while True:
+            try:
+                return await self._attempt(method, path, body, query, content_type)
+            except ApiError as error:
+                wait = retries.wait(error)
+                if wait is None:
+                    raise
+            await self._timing.sleep(wait)
+
+    async def _attempt(
+        self,
+        method: str,
+        path: str,
+        body: Body | None,
+        query: dict[str, str] | None,
+        content_type: str,
+    ) -> Body:
+        if self._throttle and method != "GET":
+            await self._throttle.admit()
+        async with self._seat(method):
+            limit = _READ_TIMEOUT if method == "GET" else await self._may_write(method, path)
+            try:
+                async with self._session.request(
+                    method,
+                    self._base + path,
+                    params=query,
+                    data=orjson.dumps(body) if body is not None else None,
+                    headers={"Content-Type": content_type},
+                    middlewares=(self._credentials.middleware,),
+                    timeout=aiohttp.ClientTimeout(total=limit, sock_connect=10),
+                ) as response:
+                    content = await response.read()
+            except (TimeoutError, aiohttp.ClientError) as error:
+                raise ApiError(0, type(error).__name__, str(error)) from error
+            if response.status >= 400:
+                raise _error(response.status, content, response.headers.get("Retry-After"))
         result: Body = orjson.loads(content)
         return result
 
+    @asynccontextmanager
+    async def _seat(self, method: str) -> AsyncIterator[None]:
+        """Waits until a request may be sent, and learns from how it ends."""
+        if self._limits is None:
+            yield
+            return
+        limiter = self._limits.reads if method == "GET" else self._limits.writes
+        seat, refused = await limiter.take(), False
+        try:
+            yield
+        except ApiError as error:
+            refused = error.overloaded
+            raise
+        finally:
+            limiter.give_back(seat, refused=refused)
+
     async def _may_write(self, method: str, path: str) -> float:
-        """Waits for our turn; for how many seconds the write may be under way.
+        """For how many seconds the write may be under way.
 
         Raises ApiError when another process may write by now.
         """
-        if self._throttle:
-            await self._throttle.admit()
         if self.before_write:
             await self.before_write(method, path)
         left = self._fence() if self._fence else _READ_TIMEOUT

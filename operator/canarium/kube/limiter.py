@@ -1,0 +1,118 @@
+"""How many requests may be in flight: as many as the API server admits, found out by its refusals.
+
+Theory: additive increase, multiplicative decrease, as TCP's congestion avoidance. An API server
+has a number of seats (priority and fairness, or `--max-requests-inflight`) that we share with
+clients whom we do not know, and answers 429 when they are taken. Each such answer shrinks the
+limit; each answer to a request that needed the limit widens it by a constant. In the balance of
+both, about `_GAIN / ((1 - _SHRINK) * limit)` of all requests are refused: 4 % at a limit of 4.
+Refused requests cost the server next to nothing; seats left empty cost us throughput.
+
+- The limit shrinks once for all requests that were in flight together: one crowd is one signal.
+- What waits for a seat is served by urgency, then by arrival. Writes that take traffic off a failed
+  version (`FIRST`) wait for others of their kind alone, never for what else is in flight, and
+  nothing else is sent while one of them waits.
+- A request that has had no answer for a second holds no seat of ours while the server refuses
+  nothing: a slow webhook of one namespace is not a reason to send less for others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from dataclasses import dataclass
+
+from canarium.kube.throttle import FIRST, urgency
+from canarium.kube.timing import Timing
+
+_SHRINK = 0.7
+_GAIN = 0.05
+_SLOW = 1.0
+
+
+@dataclass(eq=False, slots=True)
+class Seat:
+    """One request in flight."""
+
+    first: bool
+    sent: float
+    counts: bool = True
+
+
+class Limiter:
+    """A limit between 1 and `most`, where it begins."""
+
+    def __init__(self, most: int, timing: Timing | None = None) -> None:
+        if most < 1:
+            raise ValueError("the limit of requests in flight must be at least 1")
+        self._most, self._timing = most, timing or Timing()
+        self.limit = float(most)
+        self._shrunk = self._timing.clock()
+        self._serial = 0
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        #: Requests in flight that count, and those among them that go first.
+        self._in_flight = self._first = 0
+
+    @property
+    def in_flight(self) -> int:
+        return self._in_flight
+
+    async def take(self) -> Seat:
+        """Returns when one more request may be sent. `give_back` follows."""
+        how = urgency.get()
+        if self._waiting or not self._fits(how):
+            turn = asyncio.get_running_loop().create_future()
+            self._serial += 1
+            heapq.heappush(self._waiting, (how, self._serial, turn))
+            self._serve()
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._leave(how <= FIRST)
+                raise
+        else:
+            self._enter(how)
+        seat = Seat(how <= FIRST, self._timing.clock())
+        asyncio.get_running_loop().call_later(_SLOW, self._outlast, seat)
+        return seat
+
+    def give_back(self, seat: Seat, *, refused: bool = False) -> None:
+        """The request has ended; `refused`: the server has no seat for it."""
+        if refused:
+            self._shrink(seat)
+        elif self._in_flight + 1 > self.limit:
+            self.limit = min(float(self._most), self.limit + _GAIN)
+        if seat.counts:
+            seat.counts = False
+            self._leave(seat.first)
+
+    def _shrink(self, seat: Seat) -> None:
+        if seat.sent < self._shrunk:
+            return
+        # What was in flight is what was too much, where the limit was not used up.
+        self.limit = max(1.0, _SHRINK * min(self.limit, max(1, self._in_flight)))
+        self._shrunk = self._timing.clock()
+
+    def _outlast(self, seat: Seat) -> None:
+        if seat.counts and self.limit >= self._most:
+            seat.counts = False
+            self._leave(seat.first)
+
+    def _fits(self, how: int) -> bool:
+        return (self._first if how <= FIRST else self._in_flight) + 1 <= self.limit
+
+    def _enter(self, how: int) -> None:
+        self._in_flight += 1
+        self._first += how <= FIRST
+
+    def _leave(self, first: bool) -> None:
+        self._in_flight -= 1
+        self._first -= first
+        self._serve()
+
+    def _serve(self) -> None:
+        while self._waiting and (self._waiting[0][2].done() or self._fits(self._waiting[0][0])):
+            how, _, turn = heapq.heappop(self._waiting)
+            if not turn.done():  # Else who waited was cancelled.
+                self._enter(how)
+                turn.set_result(None)

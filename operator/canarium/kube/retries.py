@@ -1,0 +1,40 @@
+"""Which refused requests are sent once more as they are, and after which wait.
+
+Only what the server has not carried out, as it says by 429, or 503 with Retry-After: to repeat it
+repeats no effect. All else that may succeed later (5xx, no answer) may have had its effect: there,
+the caller decides anew on what it then observes.
+"""
+
+from __future__ import annotations
+
+from canarium.kube.faults import ApiError
+from canarium.kube.throttle import FIRST
+from canarium.kube.timing import Timing
+
+_SHORTEST, _LONGEST = 0.1, 1.5
+#: Seconds of waits after which a request is given up: the facts it was decided on are old by then.
+_TOTAL = 6.0
+#: The longest wait of a write that takes traffic off a failed version. It does not wait for as long
+#: as the server asks: Kubernetes' own servers ask for a second by default, however busy they are.
+_FIRST_LONGEST = 0.25
+
+
+class Retries:
+    """The waits of one request, each with a jitter of its own."""
+
+    def __init__(self, timing: Timing, urgency: int) -> None:
+        self._timing, self._first = timing, urgency <= FIRST
+        self._count, self._total = 0, 0.0
+
+    def wait(self, error: ApiError) -> float | None:
+        """Seconds until the next attempt; None: raise `error`."""
+        if not error.unprocessed:
+            return None
+        own = self._timing.jitter(min(_SHORTEST * 2.0**self._count, _LONGEST))
+        asked = (error.retry_after or 0.0) * self._timing.chance.uniform(1.0, 1.2)
+        wait = max(own, asked)
+        if self._first:
+            wait = min(wait, self._timing.jitter(_FIRST_LONGEST))
+        self._count += 1
+        self._total += wait
+        return wait if self._total <= _TOTAL else None
