@@ -25,12 +25,15 @@ _ERROR = b'{"type":"ERROR"'
 
 
 class Patience:
-    """Seconds between kopf's attempts at one request: longer each time, without end."""
+    """Seconds between kopf's attempts at one request: longer each time, without end.
+
+    The last is what a user waits for after an outage until a new spec is seen.
+    """
 
     def __iter__(self) -> Iterator[float]:
-        yield from (0.5, 1.0, 2.0, 4.0)
+        yield from (0.5, 1.0, 2.0)
         while True:
-            yield 8.0
+            yield 4.0
 
 
 async def middleware(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from canarium.core import plan as p
+from canarium.core.revision import mint
 from canarium.core.traffic_record import TrafficRecord
 from canarium.engine.executor import Executor
 from canarium.engine.refused import Refusals, Refused
@@ -20,7 +22,10 @@ PARENT = {
     "apiVersion": "canarium.dev/v1alpha1",
     "kind": "ModelDeployment",
     "metadata": {"name": "m", "namespace": "ns", "uid": "ours", "generation": 1},
-    "spec": {"model": {"version": "1"}, "runtime": {"image": "model:1"}},
+    "spec": {
+        "model": {"version": "1"},
+        "runtime": {"image": "model:1", "readiness": {"path": "/"}},
+    },
 }
 
 
@@ -93,3 +98,41 @@ async def test_one_of_ours_without_its_labels_gets_them_back_and_nothing_else() 
     (patch,) = api.patches
     assert patch["metadata"].keys() == {"uid", "labels"}
     assert patch["metadata"]["labels"]["canarium.dev/model"] == "m"
+
+
+class Faltering:
+    """An API server that fails the first `failures` creations of a record, and counts requests."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.asked = self.made = 0
+
+    async def create(
+        self, resource: Any, namespace: str, body: dict[str, Any], *, dry_run: bool = False
+    ) -> Any:
+        if dry_run:
+            self.asked += 1
+            return {}
+        if self.failures:
+            self.failures -= 1
+            raise ApiError(504, "Timeout", "")
+        self.made += 1
+        data = orjson.loads(orjson.dumps(body["data"]))
+        meta = {**body["metadata"], "resourceVersion": "7", "uid": "r"}
+        return {**body, "data": data, "metadata": meta}
+
+
+# E1
+@rule("R18")
+async def test_dry_run_that_passed_is_not_repeated_when_the_write_after_it_fails() -> None:
+    store, api = Store(lambda key, urgency: None), Faltering(2)
+    store.parents.observe({**PARENT, "metadata": {**PARENT["metadata"], "resourceVersion": "1"}})
+    executor = Executor(api, store, Refusals(float))  # type: ignore[arg-type]
+    minted = mint(PARENT["spec"], ())
+    for _ in range(2):
+        with pytest.raises(ApiError):
+            await executor.carry_out(PARENT, p.StoreRevision(minted))
+    await executor.carry_out(PARENT, p.StoreRevision(minted))
+    assert (api.asked, api.made) == (1, 1)
+    await executor.carry_out(PARENT, p.StoreRevision(minted))
+    assert api.asked == 2, "for another record it is asked again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -41,6 +42,8 @@ class Executor:
         self._store = store
         #: What was compared and found right: content and generation, by child of each model.
         self._in_step: dict[Key, dict[tuple[Resource, str], tuple[bytes, int]]] = {}
+        #: The pod that the dry run of each model has passed, until its revision is stored.
+        self._passed: dict[Key, bytes] = {}
 
     async def carry_out(self, parent: Mapping[str, Any], action: p.Action) -> None:
         namespace, model = parent["metadata"]["namespace"], parent["metadata"]["name"]
@@ -60,6 +63,7 @@ class Executor:
                 # Immutable by its bytes, which have to survive other clients (R20).
                 body["data"] = orjson.Fragment(encoded(body["data"]))
                 await self._create(kinds.RECORDS, key, body)
+                self._passed.pop(key, None)
                 for asked in (TRIAL_POD, ""):
                     self._refusals.lift(key, asked)
             case p.Annotate(revision, facts):
@@ -147,14 +151,21 @@ class Executor:
     async def _asked(
         self, parent: Mapping[str, Any], revision: str, template: Mapping[str, Any]
     ) -> None:
-        """Asks for a pod like this without making it: nothing is stored that could not run."""
-        body = workload.trial(parent, revision, template)
+        """Asks for a pod like this without making it: nothing is stored that could not run.
+
+        A dry run that has passed is not repeated when what follows it fails and is tried again.
+        """
+        meta, body = parent["metadata"], workload.trial(parent, revision, template)
+        key, digest = (meta["namespace"], meta["name"]), sha256(encoded(body)).digest()
+        if self._passed.get(key) == digest:
+            return
         try:
-            await self._api.create(kinds.PODS, parent["metadata"]["namespace"], body, dry_run=True)
+            await self._api.create(kinds.PODS, key[0], body, dry_run=True)
         except ApiError as error:
             told = trial.refusal(error, parent["spec"])
             if told:
                 raise Refused(told) from error
+        self._passed[key] = digest
 
     async def repair(self, parent: Mapping[str, Any], *, route_kept: bool = False) -> int:
         """Puts right what differs from what we would apply (R23): edited by hand, or of settings
@@ -191,6 +202,7 @@ class Executor:
     def forget(self, key: Key) -> None:
         """The model is gone."""
         self._in_step.pop(key, None)
+        self._passed.pop(key, None)
 
     def _wanted(
         self, parent: Mapping[str, Any], key: Key, child: Child[Any]

@@ -26,7 +26,10 @@ log = logging.getLogger(__name__)
 #: A page is parsed as a whole, and what is kept of its objects lies between what is not: small
 #: pages leave small holes.
 _CHUNK = "100"
-_SHORTEST, _LONGEST = 0.5, 30.0
+#: What is not seen meanwhile is a failed version that keeps its traffic, so after an outage a watch
+#: is tried again within seconds; the client limits how many try at once. Only a kind that is not
+#: installed, or not ours to see, is looked for at leisure.
+_SHORTEST, _LONGEST, _LONGEST_ABSENT = 0.5, 4.0, 30.0
 #: A watch that lived so long was a good one: the next fault begins with a short wait.
 _GOOD = 5.0
 #: A server that ends watches sooner than this is in trouble: do not add to it.
@@ -83,7 +86,7 @@ class Reflector:
         wait = _SHORTEST
         while True:
             began = self._sign_of_life()
-            asked: float | None = None
+            asked, longest = 0.0, _LONGEST
             try:
                 if self._version is None:
                     self._version = await self.relist()
@@ -92,12 +95,13 @@ class Reflector:
                     self.synced.set()
                 await self._watch()
             except ApiError as error:
-                asked = error.retry_after
+                asked = error.retry_after or 0.0
                 absent = self._optional and error.status in (403, 404)
-                if not absent or self._told != error.status:
+                if self._told != error.status:
                     log.warning("%s: %s", self, error)
-                self._told = error.status if absent else None
+                self._told = error.status
                 if absent:
+                    longest = _LONGEST_ABSENT
                     # None of that kind, as far as we may know; it may be installed later.
                     self._version = None
                     if error.not_found:
@@ -112,10 +116,10 @@ class Reflector:
                 self._version = None
                 self._reports.report("", str(self), "the watch", error)
             if self._sign_of_life() - began > _GOOD:
-                wait = _SHORTEST
-            pause = self._timing.jitter(wait)
-            await self._timing.sleep(pause if asked is None else max(pause, asked))
-            wait = min(wait * 2, _LONGEST)
+                wait, self._told = _SHORTEST, None
+            asked *= self._timing.chance.uniform(1.0, 1.2)
+            await self._timing.sleep(max(self._timing.jitter(min(wait, longest)), asked))
+            wait = min(wait * 2, longest)
 
     def age(self) -> float:
         """Seconds since the last sign of life: an answer, an event, or a new attempt.
