@@ -62,6 +62,9 @@ _POOLS: dict[str, tuple[Any, ...]] = {
         f'{{"{REVISIONS[0]}": {{"server": ["x@sha256:1", "y"]}}}}',
         "not json",
     ),
+    "pause": ("Manual", "0s", "10s"),
+    "analysis": ("Hold", "Promote"),
+    "released": ("Elapsed", "promote/one", "Promotion"),
     "promoted_at": tuple(stamp(NOW - age) for age in _AGES),
     "traffic_since": (
         *(f"{r}/2026-01-01T00:00:00.000Z" for r in REVISIONS),

@@ -66,6 +66,6 @@ def test_bake_costs_one_status_more() -> None:
     assert written(cluster, changed(cluster, **extra)) == (9, 1)
 
 
-def test_each_weight_costs_at_most_a_scale_and_two_statuses() -> None:
+def test_each_weight_costs_at_most_a_grant_a_scale_and_two_statuses() -> None:
     cluster = Cluster(spec("1")).run(20)
-    assert written(cluster, changed(cluster, scaling={"replicas": 3})) == (12, 1)
+    assert written(cluster, changed(cluster, scaling={"replicas": 3})) == (13, 1)

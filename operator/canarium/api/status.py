@@ -20,6 +20,9 @@ Time = Annotated[
     ),
 ]
 
+#: A pause as `core.grant` writes it.
+PauseText = Annotated[str, Field(pattern=r"^(Manual|[0-9]{1,12}(\.[0-9]{1,3})?s)$", max_length=32)]
+
 
 class StatusPart(BaseModel):
     """A part of the status: lenient, since an older operator may read what a newer one wrote."""
@@ -128,13 +131,35 @@ class Outcome(StatusPart):
     artifact: str | None = Field(None, description="Digest of the model that was fetched.")
 
 
+class StepStatus(StatusPart):
+    """A step of the rollout under way."""
+
+    weight: int = Field(ge=0, le=100, description="Percent.")
+    pause: PauseText = Field(description="Manual, or seconds such as 90s.")
+
+
 class Progress(StatusPart):
     """Where the rollout of the candidate stands; gone when there is none."""
 
     step: int = Field(
-        0, ge=0, le=64, description="Index of the step, from 0; its number when all are done."
+        0, ge=0, le=64, description="Index of the step in spec, from 0. For display only."
     )
     weight: int = Field(0, ge=0, le=100, description="Percent that has been reached.")
+    granted: int = Field(
+        0, ge=0, le=100, description="Percent that was granted; its pods may still be starting."
+    )
+    pause: PauseText | None = Field(
+        None, description="The pause under which it stands: Manual, or seconds such as 90s."
+    )
+    analysis: str | None = Field(
+        None, description="What happens without a verdict, where the step needs one."
+    )
+    passed: int = Field(
+        0, ge=0, le=64, description="Pauses of the same weight that were over before."
+    )
+    released: str | None = Field(
+        None, description="What ended the pause: the command with its token, Elapsed, or a verdict."
+    )
     step_since: Time | None = Field(None, description="When the step's weight took effect.")
     waiting_since: Time | None = Field(None, description="Since when pods are waited for.")
     waited: float = Field(0, ge=0, description="Seconds spent waiting for pods before that.")
@@ -143,6 +168,9 @@ class Progress(StatusPart):
         None, description="The command with its token that ended the step before, or all of them."
     )
     strategy: str | None = Field(None, description="The strategy that this rollout began with.")
+    steps: tuple[StepStatus, ...] = Field(
+        (), max_length=64, description="The steps in effect, for a change of strategy to wait."
+    )
 
 
 class RouteStatus(StatusPart):
@@ -240,6 +268,11 @@ class Status(StatusPart):
             none = {"replicas": 0, "ready": 0, "effective_weight": 0}
             return revision and revision.model_copy(update=none)
 
+        progress = self.progress
+        if progress and progress.granted != progress.weight:
+            # The traffic record has the grant; the status has it when the weight is reached.
+            waits = {"granted": 0, "pause": None, "analysis": None, "passed": 0, "released": None}
+            progress = progress.model_copy(update=waits)
         hold = self.hold and self.hold.model_copy(
             update={"observed": None, "pod": None, "container": None}
         )
@@ -248,6 +281,7 @@ class Status(StatusPart):
                 "replicas": 0,
                 "ready_replicas": 0,
                 "hold": hold,
+                "progress": progress,
                 "stable": part(self.stable),
                 "candidate": part(self.candidate),
                 "previous": part(self.previous),

@@ -91,6 +91,9 @@ class ByRoute:
         count = max(1, stable_count)
         return max(1, -(-count * min(weight, 100) // 100))
 
+    def rises_by_pods(self, s: Situation) -> bool:
+        return False
+
     def color(self, s: Situation) -> str | None:
         """Any but stable's, which callers inside are sent to: the pods of an older version may
         still end in it."""
@@ -144,6 +147,9 @@ class ByRoute:
         wanted = self._all_on_stable(s)
         route = self._route(s)
         if route and wanted and writable(s, self.kind):
+            if candidate and route.traffic.candidate == candidate:
+                # What it was granted or ordered before it has traffic stays on record.
+                wanted = replace(wanted, traffic=replace(wanted.traffic, candidate=candidate))
             if not self._given_safely(s, wanted):
                 return False
             if not self._is(route, wanted):

@@ -59,6 +59,9 @@ class ByService:
     def needed(self, weight: int, stable_count: int) -> int:
         return needed(weight, stable_count)
 
+    def rises_by_pods(self, s: Situation) -> bool:
+        return self.given(s)
+
     def color(self, s: Situation) -> str | None:
         routed = s.observed.service is not None and s.observed.service.color == s.stable_color
         return s.color_for(s.target) if routed else None

@@ -15,6 +15,7 @@ from canarium.api.status import CommandEcho
 from canarium.core.draft import Draft
 from canarium.core.moments import stamp
 from canarium.core.plan import StoreRevision
+from canarium.core.position import stands
 from canarium.core.situation import Situation
 from canarium.quoting import quoted
 
@@ -59,7 +60,10 @@ def _promote(s: Situation) -> str | None:
     why = _promote_full(s)
     if why:
         return why
-    return None if s.progress.step_since else "it is in no pause now"
+    p = s.progress
+    if stands(p) and p.weight == p.granted:
+        return None
+    return "it is in no pause now"
 
 
 def _promote_full(s: Situation) -> str | None:
@@ -153,8 +157,10 @@ def _answer(
         return echo(False, f"the current revision is {s.target}", revision, token)
     if stronger:
         return echo(False, f"{stronger} beats it", revision, token)
-    why = None if _made_by(s, name, token) else command.why_not(s)
-    return echo(why is None, why or command.done, revision, token)
+    done = echo(True, command.done, revision, token)
+    # It has acted before, and no status tells of it.
+    why = None if _made_by(s, name, token) or s.spent(done) else command.why_not(s)
+    return done if why is None else echo(False, why, revision, token)
 
 
 def consumed(s: Situation, draft: Draft) -> tuple[CommandEcho, ...]:

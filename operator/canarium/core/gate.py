@@ -7,6 +7,7 @@ from canarium.core.analysis import Evidence, Finding
 from canarium.core.health import Cause
 from canarium.core.moments import stamp
 from canarium.core.plan import Event
+from canarium.core.position import analysis_of
 from canarium.core.situation import Situation
 
 #: Reasons for which the spec, not the version, has to be put right.
@@ -75,11 +76,7 @@ def cause_of(reason: str, found: Finding) -> Cause:
 
 def judges(s: Situation, weight: int) -> bool:
     """Whether a step of `weight` is judged; one of weight 0 by the requests that are mirrored."""
-    judging, routing = s.settings.judging, s.settings.routing
-    if judging is None:
-        return False
-    mirrored = weight == 0 and judging.from_weight == 1 and routing is not None and routing.mirror
-    return mirrored or weight >= judging.from_weight
+    return analysis_of(s, weight) is not None
 
 
 def step_evidence(s: Situation, since: float) -> Evidence | None:

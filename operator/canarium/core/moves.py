@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from canarium.api.defaults import Step
-from canarium.api.status import CommandEcho, Failure, Hold, Outcome, Progress
+from canarium.api.status import CommandEcho, Failure, Hold, Outcome, Progress, StepStatus
 from canarium.core.deadline import last_ready, ready_by, waited_until
+from canarium.core.grant import pause_text
 from canarium.core.health import FETCHER, Cause, changed, fetching, judge, unfetched, unstarted
 from canarium.core.moments import length, parse, stamp
 from canarium.core.observed import Rejection, newest
 from canarium.core.obstacles import obstacle, withheld
 from canarium.core.plan import Action, DeleteDeployment, RemoveAutoscaler, StoreRevision
+from canarium.core.position import following, place, standing
 from canarium.core.situation import Situation
 
 
@@ -133,15 +135,8 @@ def next_step(s: Situation) -> Step | None:
         return None
     if s.target in s.promoted:
         return None
-    steps, progress = s.settings.steps, s.progress
-    if progress.weight == 0:
-        # Steps of weight 0 that are done are not held again.
-        done = progress.step if all(x.weight == 0 for x in steps[: progress.step]) else 0
-        return next(iter(steps[done:]), None)
-    if progress.step < len(steps) and steps[progress.step].weight >= progress.weight:
-        step = steps[progress.step]
-        return None if step.weight >= 100 and step.pause == 0 else step
-    return next((step for step in steps if step.weight > progress.weight), None)
+    step = standing(s) or following(s)
+    return None if step and step.weight >= 100 and step.pause == 0 else step
 
 
 def begun(s: Situation) -> Progress:
@@ -149,7 +144,10 @@ def begun(s: Situation) -> Progress:
     order = s.ordered("promote-full")
     by = ordered_by(order) if order else s.progress.by
     full = s.progress.full or order is not None
-    return s.progress.model_copy(update={"full": full, "by": by, "strategy": s.strategy})
+    steps = tuple(StepStatus(weight=x.weight, pause=pause_text(x.pause)) for x in s.steps)
+    return s.progress.model_copy(
+        update={"full": full, "by": by, "strategy": s.strategy, "steps": steps}
+    )
 
 
 def waiting(s: Situation, count: int) -> Progress:
@@ -157,22 +155,22 @@ def waiting(s: Situation, count: int) -> Progress:
     those that were asked for before are ready, where these are more."""
     progress = begun(s)
     if progress.waiting_since and replicas_of(s, s.target) < count and last_ready(s):
-        progress = arrived(s, progress.step, progress.weight)
+        progress = arrived(s, progress.weight)
     if progress.waiting_since:
         return progress
     return progress.model_copy(update={"waiting_since": stamp(s.now)})
 
 
-def arrived(s: Situation, index: int, weight: int) -> Progress:
+def arrived(s: Situation, weight: int) -> Progress:
     """Progress with the waiting clock stopped, at the time when the last pod got ready where that
     was seen late."""
     p, last = s.progress, last_ready(s)
     ended = min(s.now, (last.ready_changed if last else None) or s.now)
     waited = p.waited + (max(0.0, ended - parse(p.waiting_since)) if p.waiting_since else 0.0)
-    since = p.step_since if p.weight == weight and p.step == index else None
+    since = p.step_since if p.weight == weight else None
     return begun(s).model_copy(
         update={
-            "step": index,
+            "step": place(s),
             "weight": weight,
             "step_since": since,
             "waiting_since": None,

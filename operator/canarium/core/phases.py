@@ -12,7 +12,7 @@ from typing import Any
 
 from canarium.api.defaults import Settings
 from canarium.api.status import Status
-from canarium.core import conditions, gate, obstacles, refusals, serving
+from canarium.core import conditions, gate, obstacles, refusals
 from canarium.core.believed import believed
 from canarium.core.commands import answered, consumed
 from canarium.core.draft import Draft
@@ -22,6 +22,7 @@ from canarium.core.moments import parse
 from canarium.core.moves import said
 from canarium.core.observed import Observed
 from canarium.core.plan import Asked, Event, Plan, Watch
+from canarium.core.recording import ordered, recorded
 from canarium.core.rolling import rolling_out
 from canarium.core.settled import baking, invalid, rolled_back, steady
 from canarium.core.situation import Situation
@@ -45,7 +46,9 @@ def plan(
     """
     known, disbelieved = believed(status, now)
     s = Situation(name, spec, settings, known, observed, now, disbelieved=disbelieved)
-    answers = answered(s)
+    # A command that the record could not keep waits until it can.
+    kept = tuple(ordered(s))
+    answers = tuple(a for a in answered(s) if a.command not in kept or a.result != "Done")
     if answers:
         s = replace(s, answers=answers)
     row = next(row for row in TABLE if row.when(s))
@@ -62,11 +65,11 @@ def plan(
         draft = _with_other_bytes(s, draft)
     if phase != "Invalid":
         draft = replace(draft, message=obstacles.named(s, draft.message))
-    moves = (*draft.actions, *s.router.upkeep(s, draft))
+    moves = recorded(s, draft, (*draft.actions, *s.router.upkeep(s, draft)))
     actions = (
         # First: what follows may start a pod, which reads it.
         *pinning(s),
-        *serving.dated(s, moves),
+        *moves,
         *notes(s, draft, moves),
         *scaling(s, draft),
         *orphans(s, draft),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canarium.api.defaults import HOLD, Step
-from canarium.api.status import RevisionStatus
+from canarium.api.defaults import Step
 from canarium.core import gate, succession
 from canarium.core.analysis import Verdict
 from canarium.core.draft import Draft
@@ -31,6 +30,19 @@ from canarium.core.moves import (
     word,
 )
 from canarium.core.plan import Action, CreateDeployment, Event, Scale
+from canarium.core.position import (
+    ELAPSED,
+    INSUFFICIENT,
+    PASSED,
+    PROMOTE,
+    PROMOTION,
+    following,
+    granted,
+    refreshed,
+    released,
+    standing,
+    token_of,
+)
 from canarium.core.situation import Situation
 from canarium.core.upkeep import UNSEEN
 from canarium.core.waits import faulty, gathering, paused, routing, testing, then, unreturned
@@ -38,6 +50,7 @@ from canarium.core.waits import faulty, gathering, paused, routing, testing, the
 
 def rolling_out(s: Situation) -> Draft:
     """The candidate's next move."""
+    s = replace(s, moved=refreshed(s))
     actions: list[Action] = stored(s)
     deployment = s.observed.deployment(s.target)
     base = Draft("", stable=s.stable, candidate=s.target, progress=begun(s))
@@ -50,8 +63,9 @@ def rolling_out(s: Situation) -> Draft:
     failed = failed or gate.condemned(s)
     if failed:
         return _failing(s, base, actions, failed)
-    if s.ordered("promote"):
-        return _onward(s, base, actions)
+    order = s.ordered("promote")
+    if order:
+        return _onward(s, base, actions, token_of(order))
     fault = s.router.fault(s)
     if fault:
         return faulty(s, base, actions, fault, recheck)
@@ -65,6 +79,10 @@ def rolling_out(s: Situation) -> Draft:
     )
     if s.paused and rises and not s.stable_broken:
         return paused(s, base, actions, recheck)
+    if step and step.weight > s.progress.granted and s.router.rises_by_pods(s):
+        # More pods raise the share: the record tells of the weight before they are there.
+        s = replace(s, moved=granted(s, step, begun(s)))
+        base = replace(base, progress=begun(s))
     if deployment.replicas < startable(s, need):
         actions.append(Scale(s.target, startable(s, need)))
     passed = gate.smoke(s)
@@ -78,8 +96,10 @@ def rolling_out(s: Situation) -> Draft:
         return testing(s, base, actions, step, recheck)
     if step is None:
         if not s.router.ready_to_promote(s):
-            actions += s.router.give(s, 100)
-            return routing(s, base, actions, 100, recheck)
+            moves = s.router.give(s, 100)
+            if moves:
+                s = replace(s, moved=released(s, granted(s, Step(100, 0.0), begun(s)), PROMOTION))
+            return routing(s, base, [*actions, *moves], 100, recheck)
         return _promoting(s, base, actions, deployment.color)
     return _holding(s, base, actions, step, recheck)
 
@@ -205,18 +225,25 @@ def _holding(
     s: Situation, base: Draft, actions: list[Action], step: Step, recheck: float | None
 ) -> Draft:
     """At a step's weight, or about to be."""
-    index = s.settings.steps.index(step) if s.progress.weight != step.weight else s.progress.step
-    index = max(index, s.progress.step)
-    if not s.router.taken(s, step.weight):
-        actions += s.router.give(s, step.weight)
+    taken = s.router.taken(s, step.weight)
+    moves = [] if taken else s.router.give(s, step.weight)
+    if (taken or moves) and standing(s) is None:
+        s = replace(s, moved=granted(s, step, begun(s)))
+        base = replace(base, progress=begun(s))
+    if not taken:
+        actions += moves
         if s.route_kind:
             return routing(s, base, actions, step.weight, recheck)
         return gathering(s, base, actions, step, s.router.needed(step.weight, s.count), recheck)
-    progress = arrived(s, index, step.weight)
+    progress = arrived(s, step.weight)
     if progress.step_since is None:
         progress = progress.model_copy(update={"step_since": stamp(s.now)})
-    onward = then(_after(s, index))
+    onward = then(_after(s))
     has = f"{word(s, s.target)} has weight {step.weight}"
+    if all(x.weight != step.weight for x in s.steps):
+        has += ", which spec.rollout.steps no longer lists,"
+    if s.down_since is not None:
+        has += f" and answers all callers, since {word(s, s.stable)} has no ready pod,"
     held = replace(base, actions=tuple(actions), progress=progress, requeue_after=recheck)
     if s.paused:
         return replace(
@@ -238,9 +265,9 @@ def _holding(
             hold=hold(s, "StepPause", until=until, threshold=length(step.pause)),
             requeue_after=min(x for x in (until - s.now, recheck) if x is not None),
         )
-    if gate.judges(s, step.weight):
+    if progress.analysis or gate.judges(s, step.weight):
         return _weighing(s, held, actions, step, until, onward)
-    return _onward(s, replace(base, progress=progress), actions)
+    return _onward(s, replace(base, progress=progress), actions, ELAPSED)
 
 
 def _weighing(
@@ -248,23 +275,31 @@ def _weighing(
 ) -> Draft:
     """The step's time is over: it ends on evidence, or as the policy says without (R17)."""
     judging, progress = s.settings.judging, held.progress
-    assert judging is not None
     assert progress is not None
+    if judging is None or not gate.judges(s, step.weight):
+        return replace(
+            held,
+            message=f"{word(s, s.target)} has weight {step.weight}, a step that began with an "
+            "analysis which spec.rollout.analysis no longer asks for; it waits for the command "
+            f"promote, then {next_up}",
+            hold=hold(s, "AnalysisRemoved", threshold="command promote"),
+        )
     evidence = gate.step_evidence(s, parse(progress.step_since or stamp(s.now)))
     if evidence and evidence.verdict is Verdict.PASS:
-        return _onward(s, held, actions)
+        return _onward(s, held, actions, PASSED)
     open_check = evidence.open if evidence else None
     spent = bool(evidence and evidence.exhausted and evidence.at >= until)
-    if spent and open_check and judging.on_insufficient == "Promote":
+    lenient = judging.on_insufficient == PROMOTE and progress.analysis in (None, PROMOTE)
+    if spent and open_check and lenient:
         text = f"revision {s.target}: check {open_check.check}: {open_check.message}; goes on"
-        onward = _onward(s, held, actions)
+        onward = _onward(s, held, actions, INSUFFICIENT)
         event = Event("Warning", "AnalysisInsufficient", text)
         return replace(onward, events=(event, *onward.events))
     if spent and open_check and judging.on_insufficient == "RollBack":
         return _failing(s, held, actions, gate.cause_of("InsufficientData", open_check))
     what = f"check {open_check.check}" if open_check else "a first look"
     why = f" ({open_check.reason})" if open_check else ""
-    reason = "InsufficientData" if spent and judging.on_insufficient == HOLD else "Analysis"
+    reason = "InsufficientData" if spent else "Analysis"
     old = s.status.hold
     told = old is not None and old.reason == reason
     text = f"revision {s.target} keeps weight {step.weight}: "
@@ -279,17 +314,15 @@ def _weighing(
     )
 
 
-def _onward(s: Situation, base: Draft, actions: list[Action]) -> Draft:
-    """The step is over. What comes next is decided at once: a status of its own would say
+def _onward(s: Situation, base: Draft, actions: list[Action], by: str) -> Draft:
+    """The pause is over, by `by`. What comes next is decided at once: a status of its own would say
     nothing to anybody."""
     progress = base.progress or begun(s)
     order = s.ordered("promote")
-    by = ordered_by(order) if order else progress.by if progress.full else None
-    onward = progress.model_copy(update={"step": progress.step + 1, "step_since": None, "by": by})
-    candidate = RevisionStatus(revision=s.target)
-    known = s.status.model_copy(update={"progress": onward, "candidate": candidate})
+    ended = ordered_by(order) if order else progress.by if progress.full else None
+    onward = released(s, progress, by).model_copy(update={"by": ended})
     rest = tuple(a for a in s.answers if a.command != "promote")
-    then = rolling_out(replace(s, status=known, answers=rest))
+    then = rolling_out(replace(s, moved=onward, answers=rest))
     first = tuple(a for a in actions if a not in then.actions)
     return replace(then, actions=(*first, *then.actions))
 
@@ -320,9 +353,9 @@ def _promoting(s: Situation, base: Draft, actions: list[Action], color: str) -> 
     )
 
 
-def _after(s: Situation, index: int) -> Step | None:
-    """The step after the one of `index`; None when promotion follows."""
-    reached = s.settings.steps[index].weight if index < len(s.settings.steps) else 0
+def _after(s: Situation) -> Step | None:
+    """The step after the present one; None when promotion follows."""
     if s.progress.full:
         return None
-    return next((x for x in s.settings.steps[index + 1 :] if x.weight >= reached), None)
+    over = replace(s, moved=released(s, s.progress, PROMOTION))
+    return standing(over) or following(over)

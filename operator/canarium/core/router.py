@@ -72,6 +72,10 @@ class Router(Protocol):
         """Candidate pods for `weight` beside `stable_count` pods of stable (R5)."""
         ...
 
+    def rises_by_pods(self, s: Situation) -> bool:
+        """Whether more pods alone raise the candidate's share now."""
+        ...
+
     def color(self, s: Situation) -> str | None:
         """The colour for the pods of a new candidate; None while there is none."""
         ...

@@ -119,10 +119,17 @@ def _moved(s: Situation, action: Route | Weigh) -> Route | Weigh:
     dated = replace(
         traffic,
         promoted_at=since if stays else since or at,
-        traffic_since=old if last is None or named else f"{last}/{at}",
+        traffic_since=(old or _first(traffic.stable, since))
+        if last is None or named
+        else f"{last}/{at}",
         images=images.named(s, (traffic.stable, traffic.candidate)),
     )
     return replace(action, traffic=dated)
+
+
+def _first(stable: str, since: str | None) -> str | None:
+    """Since when stable has had traffic at the latest, where the note of it is gone."""
+    return f"{stable}/{since}" if since else None
 
 
 def _text(s: Situation, all_of_them: Iterable[Period]) -> str | None:

@@ -13,20 +13,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from canarium.api.defaults import Settings
+from canarium.api.defaults import Settings, Step
 from canarium.api.status import CommandEcho, Pause, Progress, Status
 from canarium.api.uri import UriInvalid
 from canarium.api.uri import parse as parse_uri
 from canarium.core.admission import lost
 from canarium.core.byroute import ByRoute
 from canarium.core.byservice import ByService
+from canarium.core.grant import Grant, pause_of
 from canarium.core.moments import parse, stamp
 from canarium.core.observed import COLORS, Observed, Service
+from canarium.core.position import progress_of, token_of
 from canarium.core.revision import Minted, Record, find, mint
 from canarium.core.router import Router
 from canarium.core.routes import Route
 from canarium.core.served import read
-from canarium.core.traffic import passed, reached
 
 STABLE_DOWN_GRACE = 10.0
 QUARANTINED = "Quarantined"
@@ -48,6 +49,8 @@ class Situation:
     answers: tuple[CommandEcho, ...] = ()
     #: What the status says and is not believed, in words.
     disbelieved: tuple[str, ...] = ()
+    #: The candidate's progress, where this decision has moved it.
+    moved: Progress | None = None
 
     # --- what is wanted ---------------------------------------------------------------------
 
@@ -74,17 +77,47 @@ class Situation:
         return self.known.revision
 
     def ordered(self, command: str) -> CommandEcho | None:
-        """The answer to `command` if it acts in this decision."""
-        return next((a for a in self.answers if a.command == command and a.result == "Done"), None)
+        """The answer to `command` if it acts in this decision: not if the record says that it has
+        acted before, though no status tells of it."""
+        return next(
+            (
+                a
+                for a in self.answers
+                if a.command == command and a.result == "Done" and not self.spent(a)
+            ),
+            None,
+        )
+
+    def spent(self, order: CommandEcho) -> bool:
+        """Whether the record has the token of a command of this rollout."""
+        grant = self.witness.traffic.grant if self.witness else None
+        return bool(grant and grant.revision == order.revision and token_of(order) in grant.orders)
 
     @cached_property
     def strategy(self) -> str:
         """The strategy in effect: once a rollout has begun, a change waits until it is over (R12).
         The rollout of another revision, which this spec ended (R10), says nothing about this
         one's."""
+        began = self._began_with
+        return began[0] if began and self._begun else self.settings.strategy
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps in effect: those of the spec, unless it asks for another strategy by now."""
+        if self.strategy == self.settings.strategy:
+            return self.settings.steps
+        return self._began_with[1] if self._began_with else ()
+
+    @cached_property
+    def _began_with(self) -> tuple[str, tuple[Step, ...]] | None:
+        """Strategy and steps of the rollout under way, by the status or else by the record."""
         progress, of = self.status.progress, self.status.candidate or self.status.failure
-        own = progress.strategy if progress and of and of.revision == self.target else None
-        return own if own and self._begun else self.settings.strategy
+        if progress and progress.strategy and of and of.revision == self.target:
+            steps = (Step(x.weight, pause_of(x.pause)) for x in progress.steps)
+            return progress.strategy, tuple(steps)
+        if self.grant and self.grant.strategy:
+            return self.grant.strategy, self.grant.steps
+        return None
 
     @property
     def _begun(self) -> bool:
@@ -136,7 +169,7 @@ class Situation:
     @cached_property
     def stable(self) -> str | None:
         service, witness = self.observed.service, self.witness
-        if witness and self.exists(witness.traffic.stable):
+        if witness and self.exists(witness.traffic.stable) and not self._contradicted(witness):
             return witness.traffic.stable
         if self.status.stable and self.exists(self.status.stable.revision):
             return self.status.stable.revision
@@ -152,6 +185,23 @@ class Situation:
             if selected:
                 return selected[0].revision
         return self._served_last
+
+    def _contradicted(self, witness: Service | Route) -> bool:
+        """Whether the record names a stable that its own object does not lead to, as after an edit
+        by hand, while the status names one that it does: a promotion changes both in one write."""
+        named, told = witness.traffic, self.status.stable
+        if told is None or told.revision == named.stable or not self.exists(told.revision):
+            return False
+        alone = named.candidate in (None, named.stable)
+        if isinstance(witness, Route):
+            return alone and any(w for name, w in witness.weights if name != named.stable)
+        if witness.color == "":
+            return alone
+        deployments = (self.observed.deployment(x) for x in (named.stable, told.revision))
+        theirs, ours = (d.color if d else None for d in deployments)
+        return named.candidate == named.stable or (
+            witness.color in COLORS and theirs != witness.color == ours
+        )
 
     @cached_property
     def _served_last(self) -> str | None:
@@ -329,27 +379,15 @@ class Situation:
         return max(0.0, self.now - parse(self.status.pause.since))
 
     @cached_property
+    def grant(self) -> Grant | None:
+        """What the record says that the wanted revision was granted."""
+        grant = self.witness.traffic.grant if self.witness else None
+        return grant if grant and grant.revision == self.target else None
+
+    @cached_property
     def progress(self) -> Progress:
-        """The candidate's progress; rebuilt from what is seen when the status lacks it (R18)."""
-        candidate, told = self.status.candidate, self.status.progress
-        if candidate and candidate.revision == self.target and told and not self.implausible:
-            if self.thawed and told.step_since:
-                moved = stamp(parse(told.step_since) + self.thawed)
-                return told.model_copy(update={"step_since": moved})
-            return told
-        if not self.given:
-            return Progress()
-        weights = [s.weight for s in self.settings.steps]
-        split = self.router.split(self)
-        if self.route_kind:
-            index = passed(weights, split or 0)
-        else:
-            deployment = self.observed.deployment(self.target)
-            wanted = deployment.replicas if deployment else 0
-            index = reached(weights, min(wanted, self.observed.ready(self.target)), self.count)
-        if index is None:
-            return Progress()
-        return Progress(step=index, weight=self.settings.steps[index].weight)
+        """The candidate's progress, as this decision has moved it so far (R18)."""
+        return self.moved or progress_of(self)
 
     @cached_property
     def implausible(self) -> bool:

@@ -76,7 +76,7 @@ def first_version(s: Situation) -> Draft:
                     else f"traffic once {count} pods have passed the smoke tests"
                 ),
                 actions=tuple(actions),
-                progress=arrived(s, 0, 0),
+                progress=arrived(s, 0),
                 hold=hold(s, "SmokeTests"),
                 requeue_after=recheck,
             )
@@ -138,7 +138,7 @@ def _withheld(
         base,
         message=f"the first version, {word(s, s.target)}, gets no traffic yet: {reason}: {why}",
         actions=tuple(actions),
-        progress=arrived(s, 0, 0),
+        progress=arrived(s, 0),
         hold=hold(s, reason),
         requeue_after=recheck,
     )

@@ -37,14 +37,3 @@ def safe_to_select(color: str | None, observed: Observed) -> bool:
     ready_now = [p for p in observed.pods if p.serves and serving in ("", p.color)]
     ready_then = [p for p in observed.pods if p.serves and p.color == color]
     return bool(ready_then) or not ready_now
-
-
-def reached(weights: list[int], running: int, stable_count: int) -> int | None:
-    """Index of the last of the rising `weights` for which `running` candidate pods suffice."""
-    fitting = [i for i, weight in enumerate(weights) if needed(weight, stable_count) <= running]
-    return max(fitting, default=None)
-
-
-def passed(weights: list[int], weight: int) -> int | None:
-    """Index of the last of the rising `weights` that is not above `weight`."""
-    return max((i for i, wanted in enumerate(weights) if wanted <= weight), default=None)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from canarium import GROUP
+from canarium.core.grant import Grant
 from canarium.core.moments import parse, stamp
 
 #: Field → annotation.
@@ -22,6 +23,7 @@ ANNOTATIONS: Mapping[str, str] = {
     "promoted_at": f"{GROUP}/promoted-at",
     "traffic_since": f"{GROUP}/traffic-since",
     "images": f"{GROUP}/images",
+    "grant": f"{GROUP}/rollout",
 }
 
 
@@ -41,17 +43,22 @@ class TrafficRecord:
     traffic_since: str | None = None
     #: What their pods run, by revision (JSON).
     images: str | None = None
+    #: What the rollout has granted `candidate`.
+    grant: Grant | None = None
 
     @classmethod
     def from_annotations(cls, annotations: Mapping[str, str]) -> TrafficRecord:
         """Reads the record of an object. A time that somebody else wrote and that is none is
         dropped."""
         found = {field: annotations.get(name) for field, name in ANNOTATIONS.items()}
-        return cls(**{**found, "promoted_at": _time(found["promoted_at"])})
+        grant, promoted_at = Grant.from_text(found.pop("grant")), _time(found.pop("promoted_at"))
+        return cls(**found, grant=grant, promoted_at=promoted_at)
 
     def to_annotations(self) -> dict[str, str]:
         """The annotations to write; a field without a value has none."""
         written = {ANNOTATIONS[f.name]: getattr(self, f.name) for f in fields(self)}
+        if self.grant:
+            written[ANNOTATIONS["grant"]] = self.grant.to_text()
         return {name: text for name, text in written.items() if text}
 
     @property

@@ -108,7 +108,7 @@ def routing(
         base,
         message=f"{word(s, s.target)} {kept}, waiting for {who} to take weight {weight}",
         actions=tuple(actions),
-        progress=arrived(s, s.progress.step, s.progress.weight),
+        progress=arrived(s, s.progress.weight),
         hold=hold(s, "WaitingForGateway", threshold=f"weight {weight}"),
         requeue_after=recheck,
     )
@@ -123,7 +123,7 @@ def faulty(
         base,
         message=f"{word(s, s.target)} {kept}: {fault.reason}: {fault.message}",
         actions=(*actions, *_kept(s, actions, relief=False)),
-        progress=arrived(s, s.progress.step, s.progress.weight),
+        progress=arrived(s, s.progress.weight),
         hold=hold(s, fault.reason),
         requeue_after=recheck,
         refusal=fault.refusal,
@@ -142,7 +142,7 @@ def testing(
         base,
         message=f"{word(s, s.target)} gets no traffic yet: {fault or what}",
         actions=tuple(actions),
-        progress=arrived(s, s.progress.step, s.progress.weight),
+        progress=arrived(s, s.progress.weight),
         hold=hold(s, "SmokeTests"),
         requeue_after=recheck,
     )
@@ -156,7 +156,7 @@ def paused(s: Situation, base: Draft, actions: list[Action], recheck: float | No
         base,
         message=f"{word(s, s.target)} {kept}, paused by {s.paused}",
         actions=(*actions, *more),
-        progress=arrived(s, s.progress.step, s.progress.weight),
+        progress=arrived(s, s.progress.weight),
         hold=hold(s, "Paused"),
         requeue_after=recheck,
     )
