@@ -79,6 +79,17 @@ def test_verdict_and_reason(
 
 
 @rule("R17")
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf")])
+def test_number_that_is_not_finite_is_no_evidence(odd: float) -> None:
+    for reading in (Reading(odd), Reading(0.1, samples=odd), Reading(odd, samples=odd)):
+        found = look(Bounds(maximum=0.5), reading)
+        assert (found.verdict, found.reason) == (Verdict.INSUFFICIENT, "NoData")
+        assert (found.value, found.samples) == (None, None), "JSON has no such number"
+    ratio = Bounds(max_ratio=2)
+    assert look(ratio, Reading(1.0), Reading(1.0, samples=odd)).verdict is Verdict.INSUFFICIENT
+
+
+@rule("R17")
 def test_one_bound_that_fails_outweighs_one_that_passes() -> None:
     both = Bounds(maximum=0.5, max_ratio=1.5)
     assert look(both, errors(100, 1000), errors(10, 1000)).verdict is Verdict.FAIL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 
@@ -51,3 +52,21 @@ def test_comparison_fails_no_sooner_than_fishers_test() -> None:
         math.comb(total, k) * math.comb(other_total, errors - k) for k in range(bad, errors + 1)
     ) / math.comb(total + other_total, errors)
     assert over_other(bad, total, other_bad, other_total, 1.0) >= fisher
+
+
+@pytest.mark.rule("R31")
+@pytest.mark.parametrize("total", [1e6, 1e9, 1e15, 1e18, 1e300])
+@pytest.mark.parametrize("share", [1e-9, 0.01, 0.4])
+def test_cost_does_not_grow_with_the_counts_that_a_pod_reports(total: float, share: float) -> None:
+    began = time.process_time()
+    assert over_bound(total / 2, total, share) < 1e-6
+    assert over_bound(total * share / 2, total, share) > 0.99
+    assert over_other(total / 2, total, total / 9, total, 1.5) < 1e-6
+    assert time.process_time() - began < 0.1
+
+
+def test_large_counts_agree_with_the_exact_sum_where_the_two_meet() -> None:
+    total, share = 4_000_000, 0.5
+    for bad in (1_999_000, 2_000_000, 2_000_500, 2_002_000):
+        exact, near = tail(bad, total - 8, share), tail(bad + 4, total + 8, share)
+        assert near == pytest.approx(exact, abs=0.002)

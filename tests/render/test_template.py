@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from canarium.render.faults import RuntimeInvalid
-from canarium.render.template import LONGEST_RESULT, LONGEST_SOURCE, leaves, render
+from canarium.render.template import ALL_SOURCES, LONGEST_RESULT, LONGEST_SOURCE, leaves, render
 
 CONTEXT: dict[str, Any] = {
     "model": {"name": "fraud", "path": '/m"x', "version": "a b; reboot"},
@@ -136,3 +136,20 @@ def test_every_string_of_a_tree_is_a_leaf_and_no_key() -> None:
     assert leaves(tree, CONTEXT, "r") == {"{{ a }}": ["fraud", {"n": 1, "deep": "2"}]}
     with pytest.raises(RuntimeInvalid, match=r"r\.args\[1\]\.name: line 1: no is undefined"):
         leaves({"args": ["", {"name": "{{ no.such }}"}]}, CONTEXT, "r")
+
+
+@pytest.mark.rule("R31")
+def test_templates_of_a_runtime_are_bounded_together() -> None:
+    many = {"args": ["{% if a %}" * 80 + "{% endif %}" * 80 + str(n) for n in range(190)]}
+    began = time.process_time()
+    with pytest.raises(RuntimeInvalid, match=f"over {ALL_SOURCES} characters together"):
+        leaves(many, {"a": "x"}, "r")
+    wide = {"args": ["{{ a }}"] * 100}
+    with pytest.raises(RuntimeInvalid, match="render to over 262144 characters"):
+        leaves(wide, {"a": "x" * 60_000}, "r")
+    assert time.process_time() - began < 2
+    assert leaves({"args": ["plain" * 10_000]}, {}, "r") == {"args": ["plain" * 10_000]}
+
+
+def test_number_with_too_many_digits_is_invalid() -> None:
+    assert refused("{{ " + "9" * 8_000 + " }}").reason == "TemplateInvalid"

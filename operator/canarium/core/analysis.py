@@ -85,12 +85,14 @@ def judge(
             candidate.message,
             error=candidate.error,
         )
+    for what, number in (("value", candidate.value), ("number of observations", candidate.samples)):
+        if number is not None and not math.isfinite(number):
+            # Neither counts as evidence, nor can JSON carry it.
+            text = f"the {what} is {number}, not a number"
+            return Finding(check, Verdict.INSUFFICIENT, "NoData", text)
     told = Finding(
         check, Verdict.INSUFFICIENT, "", "", value=candidate.value, samples=candidate.samples
     )
-    if not math.isfinite(candidate.value):
-        text = f"the value is {candidate.value}, not a number"
-        return replace(told, reason="NoData", message=text)
     if candidate.samples is not None and candidate.samples < min_samples:
         text = f"{candidate.samples:.6g} of {min_samples:g} observations on the candidate"
         return replace(told, reason="NotEnoughSamples", message=text)
@@ -166,6 +168,8 @@ def _against(
             "NotEnoughSamples", f"it has {stable.samples:.6g} of {min_samples:g} observations"
         )
     tested = reading.bad is not None
+    if stable.samples is not None and not math.isfinite(stable.samples):
+        return insufficient("NoData", f"it has {stable.samples} observations")
     if not math.isfinite(stable.value) or (stable.value <= 0 and not tested):
         return insufficient("NoData", f"its value is {stable.value:g}")
     if bounds.max_ratio is not None:

@@ -1,6 +1,7 @@
 """Tests for proportions: whether a share of bad events is over a bound by more than chance.
 
-Both are one-sided and exact, so they hold for five requests as well as for five million:
+Both are one-sided and exact (by the normal distribution where counts are very large), so they hold
+for five requests as well as for five million:
 
 - against a fixed bound: the binomial test (C. J. Clopper, E. S. Pearson, "The use of confidence
   or fiducial limits illustrated in the case of the binomial", Biometrika 26, 1934);
@@ -14,6 +15,12 @@ from __future__ import annotations
 
 import math
 
+#: Variance from which the normal distribution takes the place of the binomial one; it is then off
+#: by less than 0.001.
+_LARGE = 1e6
+#: Counts of which no float tells a single one apart.
+_INCREDIBLE = 1e15
+
 
 def tail(bad: int, total: int, share: float) -> float:
     """P(X ≥ bad) for X binomial over `total` trials of probability `share`."""
@@ -23,6 +30,11 @@ def tail(bad: int, total: int, share: float) -> float:
         return 0.0
     if share >= 1:
         return 1.0
+    variance = total * share * (1 - share)
+    if variance > _LARGE or total > _INCREDIBLE:
+        # Pods report the counts, and the sum below takes as long as the deviation is wide.
+        deviation = math.sqrt(max(variance, 1e-9))
+        return 0.5 * math.erfc((bad - 0.5 - total * share) / (deviation * math.sqrt(2)))
     # Summed from the term at `bad` away from the mean; the other side when that is shorter.
     if bad <= total * share:
         return max(0.0, 1.0 - _sum(bad - 1, total, share, step=-1))
@@ -45,7 +57,7 @@ def _sum(start: int, total: int, share: float, *, step: int) -> float:
             term /= odds
         count += step
         found += term
-        if term < found * 1e-15:
+        if term <= found * 1e-15:
             break
     return found
 

@@ -12,6 +12,8 @@ from functools import lru_cache
 from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from canarium.quoting import quoted
+
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
 _ALLOWED = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name)
 
@@ -26,7 +28,9 @@ def filled(text: str, names: Mapping[str, str]) -> str:
         return _compiled(text).render(names)
     except TemplateError as error:
         known = ", ".join(sorted(names))
-        raise BadTemplate(f"{error}; there are: {known}") from error
+        raise BadTemplate(f"{quoted(error, 300)}; there are: {known}") from error
+    except (RecursionError, SyntaxError, MemoryError) as error:
+        raise BadTemplate("the template is nested too deeply") from error
 
 
 @lru_cache(maxsize=256)
