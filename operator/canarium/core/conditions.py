@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from canarium.core.draft import Draft
 
 PENDING = "Pending"
+#: So many objects and paths that a policy changed are named.
+_OBJECTS, _PATHS = 3, 5
 MOVING = frozenset({"Starting", "Progressing", "RollingBack"})
 STUCK = frozenset({"Invalid", "Failed", "RolledBack"})
 
@@ -191,6 +193,17 @@ def _outdated(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
     return (("RuntimeOutdated", True, "NewerRuntime", text),)
 
 
+def _modified(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
+    """That an admission policy made something else of what we wrote, which stays so."""
+    if not s.observed.modified:
+        return ()
+    what = "; ".join(
+        f"{one.what}: {', '.join(one.paths[:_PATHS])}" for one in s.observed.modified[:_OBJECTS]
+    )
+    text = f"Admission changed what the operator applied, and the change is kept: {what}"
+    return (("ModifiedByAdmission", True, "AdmissionPolicy", text),)
+
+
 def route_told(s: Situation) -> Fault | None:
     """Why the route is not in effect as it is; None when it is, or there is none."""
     if s.route_kind is None or s.stable is None:
@@ -262,7 +275,7 @@ def _conditions(
             draft.message if stuck else "",
         ),
     )
-    facts += (*_outdated(s), *obstacles.reported(s))
+    facts += (*_outdated(s), *_modified(s), *obstacles.reported(s))
     if s.observed.rejections:
         first = s.observed.rejections[0]
         why = "; ".join(refusals.quoted(r) for r in s.observed.rejections[:3])

@@ -202,6 +202,14 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class Modified:
+    """An object of ours that an admission policy changed when it took our write, and where."""
+
+    what: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Runtime:
     """The runtime that the spec means now, or why there is none (`reason` and `message`).
 
@@ -231,6 +239,7 @@ class Observed:
     pins: tuple[tuple[str, str], ...] = ()
     #: By object, those that matter most first.
     rejections: tuple[Rejection, ...] = ()
+    modified: tuple[Modified, ...] = ()
     #: Names of objects of ours to be that belong to someone else (R24).
     foreign: tuple[str, ...] = ()
     runtime: Runtime = field(default_factory=lambda: Runtime())

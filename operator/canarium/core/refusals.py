@@ -26,6 +26,7 @@ class RefusalReason(StrEnum):
     """Who refused a write."""
 
     ADMISSION_DENIED = "AdmissionDenied"
+    CONTESTED = "Contested"
     FORBIDDEN = "Forbidden"
     INVALID = "InvalidSpec"
     NAME_CONFLICT = "NameConflict"

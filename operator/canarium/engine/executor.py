@@ -12,11 +12,12 @@ import orjson
 
 from canarium import GROUP
 from canarium.core import plan as p
-from canarium.core.observed import Autoscaler, Deployment, Rejection, Service
+from canarium.core.observed import Autoscaler, Deployment, Modified, Rejection, Service
 from canarium.core.refusals import TRIAL_POD
 from canarium.core.routes import Backend, Route
 from canarium.engine import trial
-from canarium.engine.gate import compared_part, covers
+from canarium.engine.contested import Contested
+from canarium.engine.gate import Comparison, compare, digest
 from canarium.engine.projections import Child, unpacked
 from canarium.engine.refused import Refusals, Refused, conflict
 from canarium.engine.routes import ROUTES, in_effect, made_from, made_of, route_of, wanted_kind
@@ -41,9 +42,10 @@ class Executor:
         self._kit = kit
         self._store = store
         #: What was compared and found right: content and generation, by child of each model.
-        self._in_step: dict[Key, dict[tuple[Resource, str], tuple[bytes, int]]] = {}
+        self._in_step: dict[Key, dict[tuple[Resource, str], tuple[bytes, int, Comparison]]] = {}
         #: The pod that the dry run of each model has passed, until its revision is stored.
         self._passed: dict[Key, bytes] = {}
+        self._contested = Contested(refusals.clock)
 
     async def carry_out(self, parent: Mapping[str, Any], action: p.Action) -> None:
         namespace, model = parent["metadata"]["namespace"], parent["metadata"]["name"]
@@ -176,33 +178,71 @@ class Executor:
         meta = parent["metadata"]
         key = (meta["namespace"], meta["name"])
         written = 0
-        before, compared = self._in_step.get(key, {}), dict[Any, Any]()
-        several = () if route_kept else tuple(ROUTES.values())
-        for resource in (kinds.DEPLOYMENTS, kinds.SERVICES, kinds.AUTOSCALERS, *several):
-            cache = self._store.caches[resource]
-            for child in self._store.children(resource, key):
-                place = (resource, child.name)
-                checked = (child.content, int(meta["generation"]))
-                if child.owner != meta["uid"]:
-                    continue
-                if before.get(place) == checked:
-                    compared[place] = before[place]
-                    continue
-                wanted = self._wanted(parent, key, child)
-                if wanted is None:
-                    continue
-                if not covers(unpacked(child), compared_part(wanted), whole=resource in several):
-                    await self._apply(resource, key, wanted)
-                    written += 1
-                current = cache.items.get((child.namespace, child.name))
-                compared[place] = (current.content if current else b"", checked[1])
-        self._in_step[key] = compared
+        for resource, child in self._compared(key):
+            if route_kept and resource in ROUTES.values():
+                continue
+            found = self._comparison(parent, key, resource, child)
+            if found is None or not found.drift:
+                continue
+            wanted = self._wanted(parent, key, child)
+            assert wanted is not None
+            self._contested.attempt(key, resource, child.name, found.drift)
+            intent = digest(wanted["spec"])
+            # What a policy made of the rest stays: to undo it might start pods anew (R14).
+            wanted["spec"] = found.merged
+            await self._apply(resource, key, wanted, intent)
+            written += 1
         return written
+
+    def modified(self, parent: Mapping[str, Any]) -> tuple[Modified, ...]:
+        """What the API server or an admission policy made of our writes."""
+        meta = parent["metadata"]
+        key = (meta["namespace"], meta["name"])
+        found = []
+        for resource, child in self._compared(key):
+            try:
+                differs = self._comparison(parent, key, resource, child)
+            except Refused:
+                continue  # It cannot be made as things are, which other places report.
+            if differs and differs.kept:
+                what = f"{resource.kind} {child.name}"
+                found.append(Modified(what, tuple(sorted(differs.kept))))
+        return tuple(sorted(found, key=lambda one: one.what))
+
+    def _compared(self, key: Key) -> list[tuple[Resource, Child[Any]]]:
+        """The children that are put right."""
+        uid = self._store.parents.items[key].uid
+        several = (kinds.DEPLOYMENTS, kinds.SERVICES, kinds.AUTOSCALERS, *ROUTES.values())
+        return [
+            (resource, child)
+            for resource in several
+            for child in self._store.children(resource, key)
+            if child.owner == uid
+        ]
+
+    def _comparison(
+        self, parent: Mapping[str, Any], key: Key, resource: Resource, child: Child[Any]
+    ) -> Comparison | None:
+        """What differs in `child`; remembered while nothing does, until either side changes."""
+        known = self._in_step.setdefault(key, {})
+        place = (resource, child.name)
+        generation = int(parent["metadata"]["generation"])
+        if place in known and known[place][:2] == (child.content, generation):
+            return known[place][2]
+        known.pop(place, None)
+        wanted = self._wanted(parent, key, child)
+        if wanted is None:
+            return None
+        found = _differences(resource, unpacked(child), wanted)
+        if not found.drift:
+            known[place] = (child.content, generation, replace(found, merged={}))
+        return found
 
     def forget(self, key: Key) -> None:
         """The model is gone."""
         self._in_step.pop(key, None)
         self._passed.pop(key, None)
+        self._contested.forget(key)
 
     def _wanted(
         self, parent: Mapping[str, Any], key: Key, child: Child[Any]
@@ -310,8 +350,15 @@ class Executor:
         patch = {"metadata": {"uid": meta["uid"], "labels": marks}}
         return await self._api.merge(resource, namespace, meta["name"], patch)
 
-    async def _apply(self, resource: Resource, key: Key, body: dict[str, Any]) -> None:
+    async def _apply(
+        self, resource: Resource, key: Key, body: dict[str, Any], intent: str | None = None
+    ) -> None:
+        """Applies `body`; `intent` is the hash of its spec as we would have it."""
         namespace, name = key[0], body["metadata"]["name"]
+        if resource is not kinds.DEPLOYMENTS and "spec" in body:
+            notes = body["metadata"].get("annotations") or {}
+            intent = intent or digest(body["spec"])
+            body["metadata"]["annotations"] = {**notes, labels.APPLIED: intent}
         known = self._store.caches[resource].items.get((namespace, name))
         if known:
             # Only the very object that we know to be ours, never one that took its name.
@@ -352,6 +399,29 @@ class Executor:
         else:
             # Somebody's finalizer holds it: it counts as terminating until it is gone.
             self._store.caches[resource].observe(left)
+
+
+def _differences(
+    resource: Resource, live: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> Comparison:
+    """Compares a live child with what we would apply.
+
+    A Deployment is made from a record that never changes; of other kinds, what we want may have
+    changed since we applied it. Then values decide, as they do for objects of older releases.
+    """
+    owned, notes = live["owned"], live["metadata"].get("annotations") or {}
+    if resource is kinds.DEPLOYMENTS:
+        if owned is not None and not owned:
+            # Restored from a backup: to apply our template over it might start its pods anew.
+            return Comparison()
+    elif notes.get(labels.APPLIED) != digest(wanted["spec"]):
+        owned = None
+    whole = resource in ROUTES.values()
+    found = compare(live["spec"], wanted["spec"], owned, whole=whole)
+    for name, text in (wanted["metadata"].get("annotations") or {}).items():
+        if notes.get(name) != text:
+            found.drift.append(f"metadata.annotations[{name}]")
+    return found
 
 
 def _scaled(replicas: int, known: Child[Deployment], before: int) -> Child[Deployment]:

@@ -1,41 +1,221 @@
-"""The hash gate (R23): whether a live object still carries all that we apply.
+"""The comparison of a live object with what we would apply (R23), path by path.
 
-Only paths that we apply are compared: what others add or the API server fills in is theirs.
+A value that differs was changed by one of two:
+
+* **the API server or an admission policy**, when it took our own write: a default, another form of
+  a quantity, an image that a policy rewrites. That is not drift. To apply it again would change
+  nothing, or, for a policy that sees creations alone, would start the pods of a Deployment anew.
+* **somebody else**, by a write of their own. That is drift, and is put right.
+
+`managedFields` tells the two apart. The API server notes our paths before it runs admission, so
+what a policy changes stays ours; a later write by anybody else takes the path from us.
+
+Where nothing is known of who owns what, values alone decide. A path that is absent and that we set
+to nothing (false, 0, an empty list) is no difference: the API server leaves such values out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
-from typing import Any
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import ROUND_UP, Decimal, InvalidOperation
+from typing import Any, Final
 
-_SUFFIX = {
-    "": Decimal(1), "m": Decimal("0.001"), "k": Decimal(10**3), "M": Decimal(10**6),
-    "G": Decimal(10**9), "T": Decimal(10**12), "Ki": Decimal(2**10), "Mi": Decimal(2**20),
-    "Gi": Decimal(2**30), "Ti": Decimal(2**40),
+import orjson
+
+from canarium import FIELD_MANAGER
+
+Fields = Mapping[str, Any]
+_MISSING: Final[Any] = object()
+#: All below a path is ours: a leaf, or a list or map that has one owner.
+_ALL: Final[Fields] = {}
+#: Keys whose empty value says something that leaving them out does not.
+_MEANT_EMPTY = frozenset(
+    {
+        "allowPrivilegeEscalation", "automountServiceAccountToken", "emptyDir",
+        "enableServiceLinks", "fsGroup", "hostUsers", "runAsGroup", "runAsUser",
+        "tolerationSeconds",
+    }
+)  # fmt: skip
+#: Mappings that have one owner as a whole. Of any other one, an entry without anything below it
+#: says that the mapping is ours and none of what is in it.
+_ATOMIC = frozenset(
+    {
+        "configMapKeyRef", "fieldRef", "labelSelector", "namespaceSelector", "nodeSelector",
+        "requiredDuringSchedulingIgnoredDuringExecution", "resourceFieldRef", "secretKeyRef",
+        "secretRef", "selector",
+    }
+)  # fmt: skip
+_QUANTITY = re.compile(r"([+-]?[0-9.]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?")
+_SCALE = {
+    "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"),
+    "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9),
+    "T": Decimal(10**12), "P": Decimal(10**15), "E": Decimal(10**18),
+    "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30),
+    "Ti": Decimal(2**40), "Pi": Decimal(2**50), "Ei": Decimal(2**60),
 }  # fmt: skip
+#: The API server rounds what a container asks for up to thousandths.
+_LEAST = Decimal("1e-3")
 
 
-def covers(live: Any, wanted: Any, *, whole: bool = False) -> bool:
-    """Whether every leaf of `wanted` is in `live`; lists of named items match by name, unless
-    lists count as a whole."""
+@dataclass
+class Comparison:
+    """What differs, by path, and what to send so that only the drift is put right."""
+
+    #: Changed or removed by others.
+    drift: list[str] = field(default_factory=list)
+    #: Changed by the API server or an admission policy in our own write.
+    kept: list[str] = field(default_factory=list)
+    #: The part that we apply, with what is kept as it is.
+    merged: dict[str, Any] = field(default_factory=dict)
+
+
+def compare(
+    live: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    owned: Fields | None = None,
+    *,
+    whole: bool = False,
+) -> Comparison:
+    """Compares the paths of the spec `wanted`; what `live` has besides is others'.
+
+    `owned` are the paths of `wanted` that our own write set and nobody changed since, as in
+    `managedFields`; None when that is not known. With `whole`, items of lists have no names.
+    """
+    found = Comparison()
+    walk = _Walk(found, whole=whole)
+    merged = walk.mapping(("spec",), live, wanted, owned)
+    found.merged = merged
+    return found
+
+
+def owned_by_us(managed: Iterable[Mapping[str, Any]] | None) -> dict[str, Any] | None:
+    """Returns the paths below `spec` that our field manager owns, whether by creating or applying;
+    None when the object does not say who owns what."""
+    entries = list(managed or ())
+    if not entries:
+        return None
+    found: dict[str, Any] = {}
+    for entry in entries:
+        if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource"):
+            spec = (entry.get("fieldsV1") or {}).get("f:spec")
+            if spec is not None:
+                found = _union(found, spec) if found else spec
+    return found
+
+
+def digest(spec: Any) -> str:
+    """Returns a short hash of a spec as we would apply it."""
+    text = orjson.dumps(spec, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+class _Walk:
+    """One walk over what we would apply."""
+
+    def __init__(self, found: Comparison, *, whole: bool) -> None:
+        self._found, self._whole = found, whole
+
+    def value(self, path: tuple[str, ...], live: Any, wanted: Any, owned: Fields | None) -> Any:
+        """Compares one value; returns what to send for it."""
+        if isinstance(wanted, dict) and wanted and (live is _MISSING or isinstance(live, dict)):
+            inner = self.mapping(path, {} if live is _MISSING else live, wanted, owned)
+            return inner if inner or live is not _MISSING else _MISSING
+        if isinstance(wanted, list) and isinstance(live, list) and owned is not _ALL:
+            keys = self._keys(live, wanted, owned)
+            if keys:
+                return self._items(path, live, wanted, owned, keys)
+        if wanted is None or same(path, live, wanted):
+            return wanted
+        if owned is not None:
+            if wanted:
+                self._found.kept.append(_spoken(path))
+            return live
+        if live is _MISSING and not wanted and path[-1] not in _MEANT_EMPTY:
+            return wanted
+        self._found.drift.append(_spoken(path))
+        return wanted
+
+    def mapping(
+        self,
+        path: tuple[str, ...],
+        live: Mapping[str, Any],
+        wanted: Mapping[str, Any],
+        owned: Fields | None,
+    ) -> dict[str, Any]:
+        """Compares the keys of `wanted`."""
+        if owned is _ALL and path[-1] not in _ATOMIC:
+            owned = None
+        sent = {
+            key: self.value((*path, key), live.get(key, _MISSING), value, _below(owned, f"f:{key}"))
+            for key, value in wanted.items()
+        }
+        return {key: value for key, value in sent.items() if value is not _MISSING}
+
+    def _items(
+        self,
+        path: tuple[str, ...],
+        live: list[Any],
+        wanted: list[Any],
+        owned: Fields | None,
+        keys: tuple[str, ...],
+    ) -> list[Any]:
+        """Compares the items of a list that merges by `keys`."""
+        sent = []
+        for item in wanted:
+            name = str(item.get("name", item.get(keys[0])))
+            there = next((x for x in live if isinstance(x, dict) and _is(x, item, keys)), _MISSING)
+            node = _item(owned, item if there is _MISSING else there, keys)
+            sent.append(self.value((*path, f"[{name}]"), there, item, node))
+        return [item for item in sent if item is not _MISSING]
+
+    def _keys(self, live: list[Any], wanted: list[Any], owned: Fields | None) -> tuple[str, ...]:
+        """By what the items of a list are told apart; nothing when it is one value."""
+        if not all(isinstance(item, dict) for item in wanted):
+            return ()
+        named = next((name for name in owned or () if name.startswith("k:")), None)
+        if named is None and (self._whole or any("name" not in item for item in wanted)):
+            return ()
+        keys = tuple(orjson.loads(named[2:])) if named else ("name",)
+        # Two of one name, as of environment variables: neither the API server nor we tell which.
+        different = {tuple(str(item.get(key)) for key in keys) for item in wanted}
+        return keys if len(different) == len(wanted) else ()
+
+
+def same(path: tuple[str, ...], live: Any, wanted: Any) -> bool:
+    """Whether two values are the same to Kubernetes; `live` may have more in its mappings."""
     if isinstance(wanted, dict):
-        if not isinstance(live, dict):
-            return not wanted
-        return all(covers(live.get(key), value, whole=whole) for key, value in wanted.items())
+        return isinstance(live, dict) and all(
+            value is None
+            or same((*path, key), live.get(key, _MISSING), value)
+            or (key not in live and not value and key not in _MEANT_EMPTY)
+            for key, value in wanted.items()
+        )
     if isinstance(wanted, list):
-        if not isinstance(live, list):
-            return not wanted
-        if not whole and wanted and all(isinstance(x, dict) and "name" in x for x in wanted):
-            named = {x.get("name"): x for x in live if isinstance(x, dict)}
-            return all(covers(named.get(x["name"]), x) for x in wanted)
-        pairs = zip(live, wanted, strict=False)
-        return len(live) == len(wanted) and all(covers(a, b, whole=whole) for a, b in pairs)
-    return bool(live == wanted) or (wanted == "" and live is None) or _same_quantity(live, wanted)
+        return (
+            isinstance(live, list)
+            and len(live) == len(wanted)
+            and all(same((*path, ""), a, b) for a, b in zip(live, wanted, strict=True))
+        )
+    if isinstance(live, bool) is not isinstance(wanted, bool):
+        return False
+    return bool(live == wanted) or (_is_quantity(path) and _same_quantity(live, wanted))
+
+
+def _is_quantity(path: tuple[str, ...]) -> bool:
+    """Whether the API server writes the value at `path` in a form of its own: 1000m becomes 1."""
+    last = path[-1] if path else ""
+    return (
+        "limits" in path
+        or "requests" in path
+        or last in ("sizeLimit", "divisor", "averageValue")
+        or (last == "value" and "target" in path)
+    )
 
 
 def _same_quantity(live: Any, wanted: Any) -> bool:
-    """The API server writes quantities in its own way: 1000m comes back as 1."""
     a, b = _quantity(live), _quantity(wanted)
     return a is not None and a == b
 
@@ -43,16 +223,55 @@ def _same_quantity(live: Any, wanted: Any) -> bool:
 def _quantity(value: Any) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    text = str(value)
-    number = text.rstrip("mkMGTi")
+    found = _QUANTITY.fullmatch(str(value))
+    if not found:
+        return None
+    number, suffix = found[1], found[2] or ""
     try:
-        return Decimal(number) * _SUFFIX[text[len(number) :]]
-    except (InvalidOperation, KeyError):
+        size = (
+            Decimal(number + suffix)
+            if suffix[1:].lstrip("+-").isdigit()
+            else Decimal(number) * _SCALE.get(suffix, Decimal(1))
+        )
+        return size.quantize(_LEAST, ROUND_UP)
+    except InvalidOperation:
         return None
 
 
-def compared_part(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of what we apply that a cache keeps of the live object."""
-    notes = wanted["metadata"].get("annotations")
-    meta = {"metadata": {"annotations": notes}} if notes else {}
-    return {**meta, "spec": wanted["spec"]}
+def _is(live: Mapping[str, Any], wanted: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
+    """Whether both are the same item; the API server fills in keys that were left out."""
+    return all(not wanted.get(key) or wanted[key] == live.get(key) for key in keys)
+
+
+def _below(owned: Fields | None, name: str) -> Fields | None:
+    if owned is _ALL or owned is None:
+        return owned
+    inner = owned.get(name)
+    return _ALL if inner == _ALL else inner
+
+
+def _item(owned: Fields | None, item: Mapping[str, Any], keys: tuple[str, ...]) -> Fields | None:
+    """What we own of one item of a list."""
+    for name, inner in (owned or {}).items():
+        if name.startswith("k:"):
+            of = orjson.loads(name[2:])
+            if _is(of, item, keys):
+                return _ALL if inner == _ALL else inner
+    return None
+
+
+def _union(a: Fields, b: Fields) -> dict[str, Any]:
+    merged = dict(a)
+    for key, inner in b.items():
+        old = merged.get(key)
+        if old is None:
+            merged[key] = inner
+        elif old and inner:
+            merged[key] = _union(old, inner)
+        else:
+            merged[key] = {}
+    return merged
+
+
+def _spoken(path: tuple[str, ...]) -> str:
+    return ".".join(path).replace(".[", "[")

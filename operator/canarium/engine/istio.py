@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from canarium.core.routes import Route
 from canarium.core.traffic_record import TrafficRecord
-from canarium.engine.projections import Child, Raw, child
+from canarium.engine.projections import Child, Raw, child, compared
 from canarium.quoting import quoted
 from canarium.render import labels
 
@@ -34,7 +34,8 @@ def virtual_service(raw: Raw) -> Child[Route]:
         accepted=refusal is None,
         refusal=refusal,
     )
-    keep = {"metadata": {"labels": meta.get("labels"), "annotations": notes}, "spec": spec}
+    keep = compared(raw, spec)
+    keep["metadata"]["annotations"] = notes
     return child(raw, fact, keep)
 
 

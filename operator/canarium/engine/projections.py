@@ -18,6 +18,7 @@ from canarium.core.observed import Autoscaler, AutoscalerFault, Container, Deplo
 from canarium.core.revision import Record, sealed, whole
 from canarium.core.routes import Backend
 from canarium.core.traffic_record import TrafficRecord
+from canarium.engine.gate import owned_by_us
 from canarium.engine.packing import Packing
 from canarium.quoting import lines, quoted
 from canarium.render import labels
@@ -160,7 +161,21 @@ def deployment(raw: Raw) -> Child[Deployment]:
             if port.get("name")
         ),
     )
-    return child(raw, fact, {"metadata": {"labels": meta.get("labels")}, "spec": spec})
+    return child(raw, fact, compared(raw, spec))
+
+
+def compared(raw: Raw, spec: Raw) -> Raw:
+    """The part of a live object that the gate compares: `spec` is as much of its own as we set."""
+    meta = raw["metadata"]
+    intent = (meta.get("annotations") or {}).get(labels.APPLIED)
+    return {
+        "metadata": {
+            "labels": meta.get("labels"),
+            **({"annotations": {labels.APPLIED: intent}} if intent else {}),
+        },
+        "spec": spec,
+        "owned": owned_by_us(meta.get("managedFields")),
+    }
 
 
 def service(raw: Raw) -> Child[Service] | Child[Backend]:
@@ -170,7 +185,7 @@ def service(raw: Raw) -> Child[Service] | Child[Backend]:
         meta, spec = raw["metadata"], raw["spec"]
         fact = Backend(meta["name"], meta["uid"], revision)
         kept = {"selector": spec.get("selector"), "ports": spec.get("ports")}
-        return child(raw, fact, {"metadata": {"labels": meta.get("labels")}, "spec": kept})
+        return child(raw, fact, compared(raw, kept))
     return _callers(raw)
 
 
@@ -184,10 +199,8 @@ def _callers(raw: Raw) -> Child[Service]:
         color=None if not ours or color == labels.NO_COLOR else color,
         traffic=TrafficRecord.from_annotations(notes),
     )
-    keep = {
-        "metadata": {"labels": meta.get("labels"), "annotations": notes},
-        "spec": {"selector": selector, "ports": raw["spec"].get("ports")},
-    }
+    keep = compared(raw, {"selector": selector, "ports": raw["spec"].get("ports")})
+    keep["metadata"]["annotations"] = notes
     return child(raw, fact, keep)
 
 
@@ -201,7 +214,7 @@ def autoscaler(raw: Raw) -> Child[Autoscaler]:
         high=spec["maxReplicas"],
         fault=_autoscaler_fault(raw.get("status", {})),
     )
-    return child(raw, fact, {"metadata": {"labels": meta.get("labels")}, "spec": spec})
+    return child(raw, fact, compared(raw, spec))
 
 
 #: Conditions of an autoscaler that are True while it works, the one that matters more first.

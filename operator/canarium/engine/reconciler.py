@@ -125,7 +125,8 @@ class Reconciler:
                 f"revision {newer.revision} was stored by the algorithm {newer.algorithm}"
             )
         refused = self._refusals.of(key, (generation, facts.runtime))
-        facts = replace(facts, rejections=refused)
+        modified = self._executor.modified(raw)
+        facts = replace(facts, rejections=refused, modified=modified)
         if self._signals:
             smoke, evidence = self._signals.facts(key)
             facts = replace(facts, smoke=smoke, evidence=evidence)

@@ -61,7 +61,7 @@ class Refusals:
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+        self.clock = clock
         self._known: dict[Key, dict[str, _Attempt]] = {}
         self._urgent: set[Key] = set()
         #: Models whose last decision believed a refusal that is over.
@@ -72,12 +72,12 @@ class Refusals:
         known = self._known.setdefault(key, {})
         old = known.get(rejection.what)
         count = old.count + 1 if old and old.wish == wish else 1
-        known[rejection.what] = _Attempt(wish, self._clock(), count, rejection)
+        known[rejection.what] = _Attempt(wish, self.clock(), count, rejection)
 
     def lift(self, key: Key, what: str) -> None:
         """A write of the object succeeded."""
         old = self._known.get(key, {}).pop(what, None)
-        if old and self._clock() < old.due(self._longest(key)):
+        if old and self.clock() < old.due(self._longest(key)):
             self._outdated.add(key)
 
     def outdated(self, key: Key) -> bool:
@@ -106,7 +106,7 @@ class Refusals:
         One that is due for a retry is left out. It is forgotten unless the write is refused again
         within the next wait: nothing wants that write any more.
         """
-        now, longest = self._clock(), self._longest(key)
+        now, longest = self.clock(), self._longest(key)
         known = {
             what: attempt
             for what, attempt in self._known.get(key, {}).items()
@@ -121,7 +121,7 @@ class Refusals:
 
     def next_try(self, key: Key) -> float | None:
         """Seconds until the first of them is tried again; None when none is refused."""
-        now, longest = self._clock(), self._longest(key)
+        now, longest = self.clock(), self._longest(key)
         waits = (a.due(longest) - now for a in self._known.get(key, {}).values())
         return min((wait for wait in waits if wait > 0), default=None)
 
@@ -155,6 +155,9 @@ def reason_for(error: ApiError) -> RefusalReason | None:
     """
     if error.status == 500 and "failed calling webhook" in error.message:
         return RefusalReason.WEBHOOK_FAILED
+    if error.status == 500 and "failed to create typed patch object" in error.message:
+        # As for two variables of one name, which a creation may have and an apply may not.
+        return RefusalReason.INVALID
     if not error.rejected:
         return None
     if "exceeded quota" in error.message:

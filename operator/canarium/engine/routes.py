@@ -15,7 +15,7 @@ import orjson
 from canarium.core.plan import Weigh
 from canarium.core.routes import Gateway, Listener, Route
 from canarium.core.traffic_record import TrafficRecord
-from canarium.engine.projections import Child, Raw, child, unpacked
+from canarium.engine.projections import Child, Raw, child, compared, unpacked
 from canarium.kube import kinds
 from canarium.kube.kinds import Resource
 from canarium.quoting import quoted
@@ -53,7 +53,8 @@ def route(raw: Raw) -> Child[Route]:
         refusal=refusal,
         silent=silent,
     )
-    keep = {"metadata": {"labels": meta.get("labels"), "annotations": notes}, "spec": spec}
+    keep = compared(raw, spec)
+    keep["metadata"]["annotations"] = notes
     return child(raw, fact, keep)
 
 
