@@ -24,6 +24,7 @@ from canarium.kube.lease import Lease
 from canarium.kube.throttle import Throttle
 from canarium.kube.timing import Timing
 from canarium.kube.transport import Client, Limits
+from canarium.kube.trust import Trust
 from canarium.render.fetching import Kit
 from canarium.rivals import LEASE, SCOPE, Rivals
 from canarium.selection import Selection
@@ -40,6 +41,9 @@ log = logging.getLogger(__name__)
 _KEYS_PER_WRITE = 4
 #: For how long a process that lost its lease may take to end before it is ended.
 _LAST_BREATH = 5.0
+#: Seconds of refused certificates after which a restart may help. A kubelet takes up to two minutes
+#: to bring a new bundle into a pod.
+_UNTRUSTED = 180.0
 
 
 class Application:
@@ -50,6 +54,7 @@ class Application:
         self._stack = AsyncExitStack()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._lease: Lease | None = None
+        self._trust: Trust | None = None
         self._leading = False
         self._timing = Timing()
         #: Why this process does not lead although it could, in words.
@@ -75,6 +80,7 @@ class Application:
                 agent=f" ({identity})",
             )
         )
+        self._trust = client.trust
         if settings.lease_namespace:
             self._lease = Lease(
                 client,
@@ -219,6 +225,12 @@ class Application:
         found += self.watching.stuck()
         if self._selection and (age := self._selection.reflector.age()) > 180:
             found.append(f"the {self._selection.reflector} has no sign of life for {age:.0f} s")
+        untrusted = self._trust.refused_for() if self._trust else 0.0
+        if untrusted > _UNTRUSTED:
+            found.append(
+                f"no request has found a trusted API server for {untrusted:.0f} s: its "
+                "certificate is not signed by the cluster's authority as this process knows it"
+            )
         if self._lease and self._leading:
             limit = 2 * self._settings.lease_duration
             if (age := self._lease.age()) > limit:

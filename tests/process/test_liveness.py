@@ -21,6 +21,7 @@ from canarium.engine.engine import Engine
 from canarium.health import probed
 from canarium.kube.lease import Lease
 from canarium.kube.timing import Timing
+from canarium.kube.trust import Trust
 from canarium.settings import Settings
 from canarium.watching import Insights, Watching
 from standstill import Clock, Silent
@@ -109,6 +110,30 @@ async def test_watcher_of_kopf_that_has_ended_is_named_at_once(hosted: Hosted) -
     assert hosted.stuck() == []
     await ended(task)
     assert hosted.stuck() == ["the watch of modeldeployments in risk has ended"]
+
+
+async def test_api_server_whose_certificate_is_refused_for_long_is_named(
+    hosted: Hosted, clock: Clock
+) -> None:  # G3
+    configuration: Any = SimpleNamespace(
+        ssl_ca_cert=None, ca_cert_data=None, cert_file=None, verify_ssl=True, proxy=None,
+        proxy_headers=None, retries=None, connection_pool_maxsize=1,
+        disable_strict_ssl_verification=False,
+    )  # fmt: skip
+    task = watcher()
+    trust = hosted.application._trust = Trust(configuration, clock)
+    trust.refused()
+    for _ in range(2):
+        clock.now += 90
+        await hosted.kopf_asks()
+        await hosted.kopf_asks("?watch=true")
+        assert hosted.stuck() == []
+    clock.now += 1
+    (complaint,) = hosted.stuck()
+    assert complaint.startswith("no request has found a trusted API server for 181 s")
+    trust.accepted()
+    assert hosted.stuck() == []
+    await ended(task)
 
 
 async def test_informer_that_hangs_is_named(hosted: Hosted) -> None:

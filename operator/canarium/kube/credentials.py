@@ -9,6 +9,8 @@ from typing import Any
 
 import aiohttp
 
+from canarium.kube.trust import Trust
+
 log = logging.getLogger(__name__)
 Load = Callable[[], Awaitable[Any]]
 
@@ -20,9 +22,12 @@ class Credentials:
     after an exec plugin's token has expired, `load` makes the configuration anew.
     """
 
-    def __init__(self, configuration: Any, load: Load | None = None) -> None:
+    def __init__(
+        self, configuration: Any, load: Load | None = None, trust: Trust | None = None
+    ) -> None:
         self.configuration = configuration
         self._load = load
+        self._trust = trust
         self._loading = asyncio.Lock()
 
     async def header(self) -> str:
@@ -37,23 +42,58 @@ class Credentials:
                 return True  # Somebody else's 401 was faster.
             if self._load is None:
                 return False
-            try:
-                self.configuration = await self._load()
-            except Exception:
-                log.exception("no fresh credentials")
+            if not await self._reload():
                 return False
             return await self.header() != refused
+
+    async def _reload(self) -> bool:
+        assert self._load is not None
+        try:
+            self.configuration = await self._load()
+        except Exception:
+            log.exception("no fresh credentials")
+            return False
+        if self._trust:
+            self._trust.update(self.configuration)
+        return True
 
     async def middleware(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         """Of aiohttp: signs each request, and once more with fresh credentials after a 401."""
         sent = await self.header()
-        response = await self._signed(request, handler, sent)
+        response = await self._trusted(request, handler, sent)
         if response.status == 401 and await self.renew(sent):
             response.release()
             response = await self._signed(request, handler, await self.header())
         return response
+
+    async def _trusted(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType, header: str
+    ) -> aiohttp.ClientResponse:
+        """Sends the request, and once more with what the configuration says now when the API
+        server's certificate is not trusted: its authority may have been replaced."""
+        trust = self._trust
+        if trust is None:
+            return await self._signed(request, handler, header)
+        try:
+            response = await self._signed(request, handler, header)
+        except aiohttp.ClientSSLError:
+            trust.refused()
+            if self._load is None or not await self._renewed_trust():
+                raise
+            response = await self._signed(request, handler, header)
+        trust.accepted()
+        return response
+
+    async def _renewed_trust(self) -> bool:
+        """Whether the configuration was read again; not by each of many requests that fail."""
+        trust = self._trust
+        assert trust is not None
+        async with self._loading:
+            if not trust.may_reload():
+                return True
+            return await self._reload()
 
     async def _signed(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType, header: str

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 import aiohttp
 import orjson
-from kubernetes.aio.client.rest import RESTClientObject
 
 from canarium import FIELD_MANAGER, VERSION
 from canarium.kube import kubeconfig as kubeconfigs
@@ -25,6 +24,7 @@ from canarium.kube.limiter import Limiter
 from canarium.kube.retries import Retries
 from canarium.kube.throttle import Throttle, urgency
 from canarium.kube.timing import Timing
+from canarium.kube.trust import Trust
 
 Body = dict[str, Any]
 Hook = Callable[[str, str], Awaitable[None]]
@@ -69,6 +69,7 @@ class Client:
         session: aiohttp.ClientSession,
         *,
         credentials: Credentials | None = None,
+        trust: Trust | None = None,
         throttle: Throttle | None = None,
         fence: Fence | None = None,
         limits: Limits | None = None,
@@ -79,6 +80,7 @@ class Client:
         self._configuration = configuration
         self._session = session
         self._credentials = credentials or Credentials(configuration)
+        self.trust = trust
         self._throttle, self._fence = throttle, fence
         self._base = str(configuration.host).rstrip("/")
         #: Called with method and path before each write: tests inject faults here.
@@ -103,8 +105,9 @@ class Client:
             return await kubeconfigs.load(kubeconfig, context)
 
         configuration = await load()
+        trust = Trust(configuration, asyncio.get_running_loop().time)
         # No limit of connections: each watch has one, and the workers bound all others.
-        connector = aiohttp.TCPConnector(ssl=RESTClientObject(configuration).ssl_context, limit=0)
+        connector = aiohttp.TCPConnector(ssl=trust.context, limit=0)
         async with aiohttp.ClientSession(
             connector=connector,
             headers={"User-Agent": f"canarium/{VERSION}{agent}", "Accept": _JSON},
@@ -112,7 +115,8 @@ class Client:
             trace_configs=list(traces),
             proxy=configuration.proxy or None,
         ) as session:
-            yield cls(configuration, session, credentials=Credentials(configuration, load))
+            credentials = Credentials(configuration, load, trust)
+            yield cls(configuration, session, credentials=credentials, trust=trust)
         # TLS connections end their farewell in the background (aiohttp's "graceful shutdown").
         await asyncio.sleep(_FAREWELL)
 
@@ -124,6 +128,7 @@ class Client:
             self._configuration,
             self._session,
             credentials=self._credentials,
+            trust=self.trust,
             throttle=throttle,
             fence=fence,
             limits=limits,
