@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from story.client import Client
 from story.model import World
 
 _SECRET = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "no-such", "key": "k"}}}
+
+_VOLUME = {"name": "s", "mountPath": "/s", "source": {"secret": {"secretName": "no-such"}}}
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,13 @@ BAD = {
         "v2",
         {"podTemplate": {"spec": {"containers": [{"name": "server", "env": [_SECRET]}]}}},
         "no-such",
+    ),
+    # I8: only the pod's Events tell of it.
+    "volume": Bad(
+        "ConfigError",
+        "v2",
+        {"pod": {"volumes": [_VOLUME]}},
+        'secret "no-such" not found',
     ),
     "image": Bad("ImagePullFailed", "no-such", {}, "canarium.dev/story:no-such"),
 }
@@ -78,3 +88,61 @@ def test_cause_is_named_and_serving_goes_on(
     assert set(client.since(0)) == {"v1"}
     assert client.failed() == 0, client.faults()
     figures("requests on real pods", case=BAD[name].reason, sent=len(client.answers), failed=0)
+
+
+_ENDS_ONCE = """
+import os, sys, time
+if not os.path.exists("/m/x"):
+    open("/m/x", "w").close()
+    time.sleep(2)
+    sys.exit(1)
+time.sleep(1e6)
+"""
+
+
+# I5
+@pytest.mark.rule("R7", "R15")
+def test_sidecar_that_exits_once_is_not_the_server(node: Sandbox) -> None:
+    world = World(node, "cause-sidecar")
+    try:
+        world.apply("v1", scaling={"replicas": 1})
+        world.phase("Ready", "v1")
+        proxy = {
+            "name": "proxy",
+            "image": "canarium.dev/story:v1",
+            "command": ["python3", "-c", _ENDS_ONCE],
+            "volumeMounts": [{"name": "m", "mountPath": "/m"}],
+        }
+        pod = {"containers": [proxy], "volumes": [{"name": "m", "emptyDir": {}}]}
+        world.apply("v2", scaling={"replicas": 1}, podTemplate={"spec": pod})
+        status = world.phase("Ready", "v2", seconds=90)
+        revision = status["stable"]["revision"]
+        statuses = world.pods(revision)[0]["status"]["containerStatuses"]
+        assert {c["name"]: c["restartCount"] for c in statuses} == {"server": 0, "proxy": 1}
+    finally:
+        world.end()
+
+
+# C4, I8
+@pytest.mark.rule("R7", "R29")
+def test_full_quota_is_named_within_seconds_and_goes_on_when_it_grows(node: Sandbox) -> None:
+    world = World(node, "cause-quota")
+    try:
+        world.apply("v1", rollout={"progressDeadline": "5s", "bakeTime": "1s"})
+        world.phase("Ready", "v1")
+        world.kubectl("create", "quota", "q", "--hard=pods=3")
+        world.apply("v2", rollout={"progressDeadline": "5s", "bakeTime": "1s"})
+        words = "exceeded quota: q"
+        status = world.until(lambda s: words in s["message"], "word of the quota", seconds=10)
+        assert status["hold"]["reason"] == "PodsRefused"
+        (told,) = (c for c in status["conditions"] if c["type"] == "PodsBlocked")
+        assert words in told["message"]
+        seen = world.kubectl("get", "events", "--field-selector=reason=PodsRefused", "-o", "json")
+        assert words in seen
+        # Twice the progress deadline: it stands still.
+        time.sleep(10)
+        assert world.model()["status"]["phase"] == "Progressing"
+        world.kubectl("patch", "quota", "q", "--type=merge", "-p", '{"spec":{"hard":{"pods":"9"}}}')
+        world.phase("Ready", "v2", seconds=60)
+    finally:
+        world.end()

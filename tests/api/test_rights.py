@@ -32,6 +32,7 @@ UNUSED = {
     ("get", "apps/controllerrevisions"): "after a creation that came through before a crash",
     ("get", "canarium.dev/modeldeployments"): "after a conflict with somebody's edit",
     ("get", "/secrets"): "logins of queries; proven with a real Prometheus",
+    ("list", "/events"): "of a pod whose containers are not created; proven on a real node",
     ("delete", "/services"): "of single revisions, behind a route",
     ("list", "/namespaces"): "of a release by label",
     ("watch", "/namespaces"): "of a release by label",

@@ -103,5 +103,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   verbs: [list, watch]
 - apiGroups: [""]
   resources: [events]
-  verbs: [create]
+  # Listed for a pod that has a node and no container: only its Events tell why.
+  verbs: [create, list]
 {{- end -}}

@@ -5,8 +5,8 @@ All times are POSIX seconds. Nothing here asks the API; the engine's projections
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from canarium.api.server import SERVER_CONTAINER
@@ -256,6 +256,16 @@ class Observed:
     gateways: tuple[Gateway, ...] = ()
     #: Why routes of the wanted kind cannot be had in this cluster: reason and text.
     unserved: tuple[str, str] | None = None
+
+    def with_troubles(self, troubles: Mapping[str, Trouble]) -> Observed:
+        """These facts with what Events tell of pods whose containers are still not created."""
+        if not troubles:
+            return self
+        pods = tuple(
+            replace(pod, trouble=troubles.get(pod.name)) if pod.creating else pod
+            for pod in self.pods
+        )
+        return replace(self, pods=pods)
 
     @property
     def rejection(self) -> Rejection | None:

@@ -12,10 +12,12 @@ from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.reconciler import Reconciler
 from canarium.engine.scenes import scene
 from canarium.engine.store import Key, Store
+from canarium.engine.volumes import sources
 from canarium.engine.workers import EXPRESS, Workers
 from canarium.kube.api import Api
 from canarium.kube.timing import Timing
 from canarium.render.fetching import Kit
+from canarium.signals.podevents import PodEvents
 from canarium.signals.signals import Signals
 from canarium.signals.web import Web
 
@@ -56,8 +58,16 @@ class Engine:
         self.signals = Signals(
             api, web or Web(), partial(scene, self.store), self._signalled, self.timing
         )
+        self.pod_events = PodEvents(api, partial(sources, self.store), self._signalled, self.timing)
         self.reconciler = Reconciler(
-            api, self.store, self.queue, self.timing, observer, self.signals, kit
+            api,
+            self.store,
+            self.queue,
+            self.timing,
+            observer,
+            self.signals,
+            self.pod_events,
+            kit,
         )
         self.workers = Workers(
             self.queue, self.reconcile, count=workers, timing=self.timing, observer=observer
@@ -78,6 +88,7 @@ class Engine:
             await self.workers.run()
         finally:
             await self.signals.close()
+            await self.pod_events.close()
             await self.following.stop_all()
 
     def _signalled(self, key: Key, urgent: bool) -> None:

@@ -24,6 +24,7 @@ from canarium.kube.api import Api
 from canarium.kube.throttle import first
 from canarium.kube.timing import Timing
 from canarium.render.fetching import Kit
+from canarium.signals.podevents import PodEvents
 from canarium.signals.signals import Signals
 
 _SOONEST = 0.02
@@ -40,9 +41,11 @@ class Reconciler:
         timing: Timing | None = None,
         observer: Observer | None = None,
         signals: Signals | None = None,
+        pod_events: PodEvents | None = None,
         kit: Kit | None = None,
     ) -> None:
         self._signals = signals
+        self._pod_events = pod_events
         self._store = store
         self._queue = queue
         self._timing = timing or Timing()
@@ -63,8 +66,7 @@ class Reconciler:
         try:
             decision = self._decide(key, raw)
         except NotUnderstood as error:
-            if self._signals:
-                self._signals.forget(key)
+            self._stop_asking(key)
             await self._telling.leave(key, told, str(error))
             return
         try:
@@ -94,6 +96,8 @@ class Reconciler:
             rollout = Spec.model_validate(raw["spec"]).rollout if decision.asked.smoke else None
             tests = tuple(rollout.smoke_tests or ()) if rollout else ()
             self._signals.want(key, decision.asked, tests)
+        if self._pod_events:
+            self._pod_events.want(key, decision.asked.pods)
         waits = (decision.requeue_after, self._refusals.next_try(key))
         soonest = min((wait for wait in waits if wait is not None), default=None)
         if soonest is not None:
@@ -111,8 +115,14 @@ class Reconciler:
         self._tidying.forget(key)
         self._telling.forget(key)
         self._executor.forget(key)
+        self._stop_asking(key)
+
+    def _stop_asking(self, key: Key) -> None:
+        """Nothing is decided about the model, so no fact from outside is needed."""
         if self._signals:
             self._signals.forget(key)
+        if self._pod_events:
+            self._pod_events.forget(key)
 
     def _decide(self, key: Key, raw: dict[str, Any]) -> Plan:
         """Raises NotUnderstood."""
@@ -130,6 +140,8 @@ class Reconciler:
         if self._signals:
             smoke, evidence = self._signals.facts(key)
             facts = replace(facts, smoke=smoke, evidence=evidence)
+        if self._pod_events:
+            facts = facts.with_troubles(self._pod_events.troubles(key))
         return plan(
             raw["spec"],
             settings_of(spec, facts.runtime.startup_budget),
