@@ -214,6 +214,11 @@ class Check(Part):
     insufficient_limit: Looks | None = Field(
         None, description="Instead of analysis.insufficientLimit."
     )
+    on_failure: Literal["RollBack", "Hold", "Warn"] | None = Field(
+        None,
+        description="Instead of analysis.onFailure. Warn: the result is reported in status and "
+        "Events, and neither fails the version nor delays it.",
+    )
 
 
 class Analysis(Part):
@@ -263,6 +268,12 @@ class Analysis(Part):
         None,
         description="When a step's time is over without enough evidence: Hold (default) waits "
         "for it, Promote goes on, RollBack takes the version back.",
+    )
+    on_failure: Literal["RollBack", "Hold"] | None = Field(
+        None,
+        description="When a check fails: RollBack (default) takes the version back at once. Hold "
+        "keeps the weight that is reached, in the bake the old version, until the check passes or "
+        "somebody decides by promote, abort or undo.",
     )
     from_weight: Percent | None = Field(
         None, description="Steps with a lower weight are not judged; default: all are."

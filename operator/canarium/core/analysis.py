@@ -25,6 +25,15 @@ class Verdict(StrEnum):
     INSUFFICIENT = "Insufficient"
 
 
+class OnFailure(StrEnum):
+    """What the failure of a check leads to."""
+
+    ROLL_BACK = "RollBack"
+    HOLD = "Hold"
+    #: It is reported, and nothing waits for it.
+    WARN = "Warn"
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What a value may be: absolute, and as a ratio to stable's value in the same window."""
@@ -65,6 +74,8 @@ class Finding:
     chance: float | None = None
     #: Asking itself failed: counted apart from what was merely too little.
     error: bool = False
+    #: What a failure leads to.
+    on_failure: OnFailure = OnFailure.ROLL_BACK
 
 
 def judge(
@@ -250,7 +261,8 @@ class Evidence:
     """The last look at a candidate, whose window began at `since`; times in POSIX seconds.
 
     `failed` is the finding that ends the candidate: it failed, or its query did, more often in a
-    row than its limit allows. `exhausted`: one check was insufficient more often than allowed.
+    row than its limit allows. `frozen` is such a finding of a check that holds instead.
+    `exhausted`: one check was insufficient more often than allowed.
     """
 
     revision: str
@@ -259,20 +271,26 @@ class Evidence:
     findings: tuple[Finding, ...]
     failed: Finding | None = None
     exhausted: bool = False
+    frozen: Finding | None = None
 
     @property
     def verdict(self) -> Verdict:
-        """Pass only when every check passes."""
+        """Pass only when every check passes, but for those that only warn."""
         if self.failed:
             return Verdict.FAIL
-        if self.findings and all(f.verdict is Verdict.PASS for f in self.findings):
+        if self.findings and self.open is None:
             return Verdict.PASS
         return Verdict.INSUFFICIENT
 
     @property
     def open(self) -> Finding | None:
-        """The first check that does not pass."""
-        return next((f for f in self.findings if f.verdict is not Verdict.PASS), None)
+        """The first check that does not pass, though it must; one that failed goes first."""
+        found = [
+            f
+            for f in self.findings
+            if f.verdict is not Verdict.PASS and f.on_failure is not OnFailure.WARN
+        ]
+        return self.frozen or next(iter(found), None)
 
 
 def weigh(
@@ -283,17 +301,17 @@ def weigh(
 ) -> Evidence:
     """Joins the findings of one look; each tally includes that look already."""
     found = list(looks)
-    failed = next(
-        (
-            finding
-            for finding, tally, limits in found
-            if tally.failures > limits.failures
-            or (limits.errors is not None and tally.errors > limits.errors)
-        ),
-        None,
-    )
+    over = [
+        finding
+        for finding, tally, limits in found
+        if tally.failures > limits.failures
+        or (limits.errors is not None and tally.errors > limits.errors)
+    ]
+    failed = next((f for f in over if f.on_failure is OnFailure.ROLL_BACK), None)
+    frozen = next((f for f in over if f.on_failure is OnFailure.HOLD), None)
     exhausted = any(
         limits.insufficient is not None and tally.insufficient > limits.insufficient
-        for _, tally, limits in found
+        for finding, tally, limits in found
+        if finding.on_failure is not OnFailure.WARN
     )
-    return Evidence(revision, since, at, tuple(f for f, _, _ in found), failed, exhausted)
+    return Evidence(revision, since, at, tuple(f for f, _, _ in found), failed, exhausted, frozen)

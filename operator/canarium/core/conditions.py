@@ -17,7 +17,7 @@ from canarium.api.status import (
     RevisionStatus,
     Status,
 )
-from canarium.core import gate, obstacles, refusals
+from canarium.core import autoscaling, gate, obstacles, refusals
 from canarium.core.commands import KEPT, consumed, shown
 from canarium.core.endings import ended
 from canarium.core.moments import stamp
@@ -275,15 +275,15 @@ def _conditions(
             draft.message if stuck else "",
         ),
     )
-    facts += (*_outdated(s), *_modified(s), *obstacles.reported(s))
+    facts += (*_outdated(s), *_modified(s))
+    facts += (*obstacles.reported(s), *autoscaling.reported(s))
     if s.observed.rejections:
         first = s.observed.rejections[0]
         why = "; ".join(refusals.quoted(r) for r in s.observed.rejections[:3])
         facts += (("WritesRefused", True, refusals.reason_of(first), why),)
     if s.settings.gated:
-        wrong = gate.unusable_tests(s)
-        reason = "InvalidTest" if wrong else "AsSpecified"
-        facts = (*facts, ("SmokeTestsReady", wrong is None, reason, wrong or ""))
+        wrong = gate.inconclusive_tests(s)
+        facts = (*facts, ("SmokeTestsReady", wrong is None, *(wrong or ("AsSpecified", ""))))
     if s.route_kind:
         told = (routed.reason, routed.message) if routed else ("Accepted", "")
         facts = (*facts, ("RouteAccepted", routed is None, *told))

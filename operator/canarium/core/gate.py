@@ -9,7 +9,21 @@ from canarium.core.moments import stamp
 from canarium.core.plan import Event
 from canarium.core.position import analysis_of
 from canarium.core.situation import Situation
+from canarium.core.windows import UNREACHABLE
 
+_POLICY = "a NetworkPolicy that does not admit the operator"
+_MESH = "a service mesh that requires mutual TLS, or a NetworkPolicy"
+#: Why a connection to a Ready pod is lost, by how (`SmokeReport.unreachable`).
+_LIKELY = {
+    "ConnectionRefused": "a port that only the pod itself can reach, or a NetworkPolicy",
+    "ConnectionReset": _MESH,
+    "ConnectionTimedOut": _POLICY,
+    "NoRouteToHost": _POLICY,
+}
+#: A check failed whose policy is to hold.
+ANALYSIS_FAILED = "AnalysisFailed"
+#: Holds that ask for the smoke tests.
+SMOKE_WAITS = ("SmokeTests", UNREACHABLE)
 #: Reasons for which the spec, not the version, has to be put right.
 SPEC_AT_FAULT = frozenset(
     {
@@ -22,6 +36,8 @@ SPEC_AT_FAULT = frozenset(
         "InvalidQuery",
         "NoMatch",
         "NoSuchMetric",
+        # Not the spec either, but what the operator may reach.
+        UNREACHABLE,
         "TooManySeries",
         "UntrustedCertificate",
     }
@@ -45,12 +61,25 @@ def smoke(s: Situation) -> Cause | bool:
     return Cause("SmokeTestFailed", report.message, pod=report.pod, samples=report.asked)
 
 
-def unusable_tests(s: Situation) -> str | None:
-    """Why the smoke tests cannot be carried out as the spec has them (R21)."""
+def inconclusive_tests(s: Situation) -> tuple[str, str] | None:
+    """Reason and text why the smoke tests have no result: the spec is wrong (R21), or no connection
+    to a pod that is Ready comes about, which is no answer and so no failure (R7)."""
     report = s.observed.smoke
-    if report is None or report.revision != s.target or not report.unusable:
+    if report is None or report.revision != s.target:
         return None
-    return report.message
+    if report.unusable:
+        return "InvalidTest", report.message
+    if report.unreachable:
+        cause = _LIKELY.get(report.unreachable, _POLICY)
+        where = f" (pod {report.pod}, which is Ready)" if report.pod else ""
+        return UNREACHABLE, f"{report.message}{where}; likely cause: {cause}; retrying"
+    return None
+
+
+def smoke_wait(s: Situation) -> str:
+    """The reason of the wait for smoke tests; either one asks for them."""
+    found = inconclusive_tests(s)
+    return UNREACHABLE if found and found[0] == UNREACHABLE else "SmokeTests"
 
 
 def condemned(s: Situation) -> Cause | None:
@@ -61,6 +90,22 @@ def condemned(s: Situation) -> Cause | None:
     found = evidence.failed
     reason = "AnalysisError" if found.error else "AnalysisFailed"
     return cause_of(reason, found)
+
+
+def frozen(s: Situation) -> Finding | None:
+    """The check that failed and whose policy is to hold, on the revision that is judged."""
+    evidence = _evidence(s)
+    return evidence.frozen if s.settings.judging is not None and evidence else None
+
+
+def bake_frozen(s: Situation) -> str | None:
+    """Why the bake does not end: a check of it failed, and holds. After a restart of the operator
+    it holds on until there is new evidence (R18)."""
+    found = frozen(s)
+    if found:
+        return f"check {found.check} failed: {found.message}"
+    told = s.status.hold is not None and s.status.hold.reason == ANALYSIS_FAILED
+    return "waiting for new evidence" if told and _evidence(s) is None else None
 
 
 def cause_of(reason: str, found: Finding) -> Cause:

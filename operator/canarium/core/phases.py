@@ -12,7 +12,7 @@ from typing import Any
 
 from canarium.api.defaults import Settings
 from canarium.api.status import Status
-from canarium.core import conditions, gate, obstacles, refusals
+from canarium.core import autoscaling, conditions, gate, obstacles, refusals
 from canarium.core.believed import believed
 from canarium.core.commands import answered, consumed
 from canarium.core.draft import Draft
@@ -28,6 +28,9 @@ from canarium.core.settled import baking, invalid, rolled_back, steady
 from canarium.core.situation import Situation
 from canarium.core.starting import first_version
 from canarium.core.upkeep import notes, orphans, pinning, pruning, scaling, unseen
+
+#: Conditions about what a version needs beside itself.
+_BESIDE = ("RouteAccepted", "SmokeTestsReady", "AnalysisReady", autoscaling.CONDITION)
 
 
 def plan(
@@ -65,6 +68,8 @@ def plan(
         draft = _with_other_bytes(s, draft)
     if phase != "Invalid":
         draft = replace(draft, message=obstacles.named(s, draft.message))
+    if phase in ("Ready", "Baking"):
+        draft = replace(draft, message=autoscaling.named(s, draft.message))
     moves = recorded(s, draft, (*draft.actions, *s.router.upkeep(s, draft)))
     actions = (
         # First: what follows may start a pod, which reads it.
@@ -84,7 +89,7 @@ def plan(
         events=(
             *_answers(s, draft),
             *_warnings(status, after),
-            *_unrouted(status, after),
+            *_not_ready(status, after),
             *obstacles.events(status, after),
             *(refusals.refusal_events(status, after) if phase != "Invalid" else ()),
             *gate.verdict_events(status.analysis, after.analysis),
@@ -92,7 +97,11 @@ def plan(
             *(() if _known_invalid(status, after) else draft.events),
         ),
         requeue_after=_sooner(
-            draft.requeue_after, s.router.recheck(s), s.broken_in, obstacles.recheck(s)
+            draft.requeue_after,
+            s.router.recheck(s),
+            s.broken_in,
+            obstacles.recheck(s),
+            autoscaling.recheck(s),
         ),
         pressing=after.essence() != status.essence(),
         asked=_asked(s, after),
@@ -143,7 +152,7 @@ def _sooner(*waits: float | None) -> float | None:
 
 def _asked(s: Situation, after: Status) -> Asked:
     """The facts that this decision waits for: smoke tests, or a look at who has traffic."""
-    smoke = after.hold is not None and after.hold.reason == "SmokeTests"
+    smoke = after.hold is not None and after.hold.reason in gate.SMOKE_WAITS
     judging, progress = s.settings.judging, after.progress
     watch = None
     shadowed = progress and progress.step_since and gate.judges(s, 0)
@@ -176,14 +185,14 @@ def _arrival(s: Situation, draft: Draft) -> tuple[Event, ...]:
     return (Event("Normal", "Promoted", f"revision {s.stable} is live"),) if live else ()
 
 
-def _unrouted(before: Status, after: Status) -> tuple[Event, ...]:
-    """That a route is refused, by the name that the condition has."""
-    known = {c.type: c.reason for c in before.conditions}.get("RouteAccepted")
+def _not_ready(before: Status, after: Status) -> tuple[Event, ...]:
+    """That something beside the version is not ready, by the name that its condition has."""
+    known = {c.type: c.reason for c in before.conditions}
     return tuple(
         Event("Warning", c.reason, c.message)
         for c in after.conditions
-        if c.type == "RouteAccepted" and c.status == "False"
-        if c.reason not in (known, conditions.PENDING)
+        if c.type in _BESIDE and c.status == "False"
+        if c.reason not in (known.get(c.type), conditions.PENDING)
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from canarium.api.defaults import Step
 from canarium.core import gate, succession
-from canarium.core.analysis import Verdict
+from canarium.core.analysis import Finding, Verdict
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
 from canarium.core.leaving import leaving, older
@@ -46,6 +46,7 @@ from canarium.core.position import (
 from canarium.core.situation import Situation
 from canarium.core.upkeep import UNSEEN
 from canarium.core.waits import faulty, gathering, paused, routing, testing, then, unreturned
+from canarium.core.windows import UNREACHABLE
 
 
 def rolling_out(s: Situation) -> Draft:
@@ -295,11 +296,14 @@ def _weighing(
         onward = _onward(s, held, actions, INSUFFICIENT)
         event = Event("Warning", "AnalysisInsufficient", text)
         return replace(onward, events=(event, *onward.events))
-    if spent and open_check and judging.on_insufficient == "RollBack":
+    if evidence and evidence.frozen:
+        return _frozen(s, held, step, evidence.frozen, next_up)
+    unreached = open_check is not None and open_check.reason == UNREACHABLE
+    if spent and open_check and judging.on_insufficient == "RollBack" and not unreached:
         return _failing(s, held, actions, gate.cause_of("InsufficientData", open_check))
     what = f"check {open_check.check}" if open_check else "a first look"
     why = f" ({open_check.reason})" if open_check else ""
-    reason = "InsufficientData" if spent else "Analysis"
+    reason = UNREACHABLE if unreached else "InsufficientData" if spent else "Analysis"
     old = s.status.hold
     told = old is not None and old.reason == reason
     text = f"revision {s.target} keeps weight {step.weight}: "
@@ -311,6 +315,22 @@ def _weighing(
         events=(Event("Warning", reason, text + f"{what}: {open_check.message}"),)
         if reason == "InsufficientData" and open_check and not told
         else (),
+    )
+
+
+def _frozen(s: Situation, held: Draft, step: Step, failed: Finding, next_up: str) -> Draft:
+    """A check has failed, and the spec asks to hold instead of rolling back."""
+    return replace(
+        held,
+        message=f"{word(s, s.target)} keeps weight {step.weight}: check {failed.check} failed: "
+        f"{failed.message}; it continues when the check passes, or by the command promote, then "
+        f"{next_up}; the command abort rolls it back",
+        hold=hold(
+            s,
+            gate.ANALYSIS_FAILED,
+            observed=f"{failed.value:.6g}" if failed.value is not None else None,
+            threshold=f"{failed.threshold:.6g}" if failed.threshold is not None else None,
+        ),
     )
 
 

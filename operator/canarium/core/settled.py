@@ -132,6 +132,15 @@ def baking(s: Situation) -> Draft:
             hold=hold(s, "Paused"),
             requeue_after=recheck,
         )
+    if judging and judging.during_bake and (why := gate.bake_frozen(s)) is not None:
+        return replace(
+            base,
+            message=f"{has}; {word(s, s.previous)} stays warm: {why}; the bake ends when the check "
+            "passes, and the command undo rolls back",
+            actions=tuple(stored(s)),
+            hold=hold(s, gate.ANALYSIS_FAILED),
+            requeue_after=recheck,
+        )
     if end > s.now:
         return replace(
             base,

@@ -66,18 +66,18 @@ def first_version(s: Situation) -> Draft:
         if isinstance(passed, Cause):
             return _failing(s, base, passed)
         if not passed:
-            fault = gate.unusable_tests(s)
+            fault = gate.inconclusive_tests(s)
             return replace(
                 base,
                 message=f"the first version, {word(s, s.target)}, gets "
                 + (
-                    f"no traffic yet: {fault}"
+                    f"no traffic yet: {': '.join(fault)}"
                     if fault
                     else f"traffic once {count} pods have passed the smoke tests"
                 ),
                 actions=tuple(actions),
                 progress=arrived(s, 0),
-                hold=hold(s, "SmokeTests"),
+                hold=hold(s, gate.smoke_wait(s)),
                 requeue_after=recheck,
             )
         # This write makes it stable; the status says so once callers are answered (`steady`).

@@ -136,14 +136,14 @@ def testing(
     """Enough pods are ready; before any traffic they have to pass the smoke tests (R4)."""
     ready = s.observed.ready(s.target)
     pods = "pod" if ready == 1 else "pods"
-    fault = gate.unusable_tests(s)
+    found = gate.inconclusive_tests(s)
     what = f"smoke tests run against {ready} {pods}, then {then(step)}"
     return replace(
         base,
-        message=f"{word(s, s.target)} gets no traffic yet: {fault or what}",
+        message=f"{word(s, s.target)} gets no traffic yet: {': '.join(found) if found else what}",
         actions=tuple(actions),
         progress=arrived(s, s.progress.weight),
-        hold=hold(s, "SmokeTests"),
+        hold=hold(s, gate.smoke_wait(s)),
         requeue_after=recheck,
     )
 

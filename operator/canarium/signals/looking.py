@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from canarium.api.analysis import Analysis, AnswerComparison, Check, amount
 from canarium.api.base import seconds
-from canarium.core.analysis import Bounds, Evidence, Finding, Limits, Tally, judge, weigh
+from canarium.core.analysis import Bounds, Evidence, Finding, Limits, OnFailure, Tally, judge, weigh
 from canarium.core.measures import Measure, Missing, Reading, Result, Selector, read, selectors
 from canarium.core.plan import Watch
 from canarium.core.windows import UNREACHABLE, FailedScrape, Scrape, Window
@@ -92,6 +92,7 @@ class Looker:
                 # One check's fault must not take the model's other checks with it.
                 result = self._fault(scene, check, result)
             finding = result
+            finding = replace(finding, on_failure=_on_failure(analysis, check))
             tally = memory.tallies.get(check.name, Tally()).after(finding)
             memory.tallies[check.name] = tally
             looks.append((finding, tally, _limits(analysis, check)))
@@ -251,6 +252,10 @@ def _bounds(check: Check) -> Bounds:
         max_ratio=float(check.max_ratio_to_stable) if check.max_ratio_to_stable else None,
         min_ratio=float(check.min_ratio_to_stable) if check.min_ratio_to_stable else None,
     )
+
+
+def _on_failure(analysis: Analysis, check: Check) -> OnFailure:
+    return OnFailure(check.on_failure or analysis.on_failure or OnFailure.ROLL_BACK)
 
 
 def _limits(analysis: Analysis, check: Check) -> Limits:
