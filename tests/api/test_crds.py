@@ -209,3 +209,14 @@ def test_a_status_is_not_edited_to_a_time_that_no_calendar_has(
     with pytest.raises(subprocess.CalledProcessError) as refused:
         plane.kubectl(*edit, json.dumps({"status": {"bakeSince": time}}))
     assert "status.bakeSince" in refused.value.stderr
+
+
+@pytest.mark.parametrize("uri", ["pvc://claim/models", "oci://registry/models:1", None])
+def test_patterns_are_refused_where_no_file_can_be_chosen(
+    plane: ControlPlane, space: str, uri: str | None
+) -> None:  # I12
+    model = {"allowPatterns": ["*.safetensors"], **({"uri": uri} if uri else {})}
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        put(plane, "patterns", {**SPEC, "model": model})
+    assert "spec.model.allowPatterns" in refused.value.stderr
+    put(plane, "patterns", {**SPEC, "model": {**model, "uri": "hf://owner/model@main"}})

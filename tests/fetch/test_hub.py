@@ -28,6 +28,8 @@ class Hub(BaseHTTPRequestHandler):
 
     token: ClassVar[str | None] = None
     lies = False
+    tree: ClassVar[dict[str, bytes]] = TREE
+    large: ClassVar[tuple[str, ...]] = LARGE
     asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
@@ -75,21 +77,21 @@ class Hub(BaseHTTPRequestHandler):
     def below(self, folder: str) -> list[dict[str, Any]]:
         head = f"{folder}/" if folder else ""
         found: list[dict[str, Any]] = []
-        for name in {n.rsplit("/", 1)[0] for n in TREE if "/" in n and n.startswith(head)}:
+        for name in {n.rsplit("/", 1)[0] for n in self.tree if "/" in n and n.startswith(head)}:
             found.append({"type": "directory", "path": name, "oid": "0" * 40, "size": 0})
-        for name, content in TREE.items():
+        for name, content in self.tree.items():
             if not name.startswith(head):
                 continue
             oid = hashlib.sha1(content).hexdigest()
             entry = {"type": "file", "path": name, "oid": oid, "size": len(content)}
-            if name in LARGE:
+            if name in self.large:
                 sha = hashlib.sha256(b"other" if self.lies else content).hexdigest()
                 entry["lfs"] = {"oid": sha, "size": len(content), "pointerSize": 130}
             found.append(entry)
         return found
 
     def file(self, commit: str, name: str) -> None:
-        content, code, length = TREE.get(name), 200, self.headers.get("Range")
+        content, code, length = self.tree.get(name), 200, self.headers.get("Range")
         if content is None or commit not in (COMMIT, OTHER):
             self.say(404, {"error": "Entry not found"}, **{"X-Error-Code": "EntryNotFound"})
             return
@@ -175,3 +177,30 @@ def test_bytes_that_are_not_those_of_the_hubs_own_digest_are_refused(
     url, _ = hub(lies=True)
     done = fetcher.run("hf://example/fraud", "--endpoint", url)
     assert (done.code, done.reason) == (10, "CorruptArtifact"), done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--allow=*.safetensors"], {"sub dir/weights.safetensors"}),
+        (["--allow=*.json", "--allow=sub dir/"], set(TREE) - {".gitattributes"}),
+        (["--ignore=*.safetensors"], {"config.json"}),
+        (["--allow=*", "--ignore=sub*"], {"config.json"}),
+    ],
+)
+def test_patterns_choose_the_files_of_a_repository(
+    fetcher: Fetcher, hub: Start, options: list[str], expected: set[str]
+) -> None:
+    url, served = hub()
+    done = fetcher.run("hf://example/fraud", "--endpoint", url, *options)
+    assert done.code == 0, done.output
+    assert set(fetcher.files()) == expected
+    fetched = {path.partition(f"{COMMIT}/")[2] for path in served.asked if "/resolve/" in path}
+    assert fetched == expected, "nothing else is asked for"
+
+
+def test_patterns_that_take_no_file_say_so(fetcher: Fetcher, hub: Start) -> None:
+    url, _ = hub()
+    done = fetcher.run("hf://example/fraud", "--endpoint", url, "--allow=*.gguf")
+    assert (done.code, done.reason) == (10, "NotFound"), done.output
+    assert "allowPatterns" in done.report["message"]

@@ -59,6 +59,12 @@ def test_the_platform_says_how_much_of_a_nodes_disk_stays_free() -> None:
     assert "--reserve" not in pod(uri="s3://m/f")["initContainers"][0]["args"]
 
 
+def test_patterns_of_files_are_the_fetchers_to_apply() -> None:
+    found = pod(uri="hf://m/f", allowPatterns=["*.safetensors", "-x"], ignorePatterns=["a b/"])
+    words = found["initContainers"][0]["args"]
+    assert words[-3:] == ["--allow=*.safetensors", "--allow=-x", "--ignore=a b/"]
+
+
 def test_a_digest_in_the_spec_is_verified_instead_of_a_pin() -> None:
     words = pod(uri="gs://m/f", digest=DIGEST, unpack=False)["initContainers"][0]["args"]
     assert words[words.index("--digest") + 1] == DIGEST

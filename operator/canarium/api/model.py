@@ -32,6 +32,9 @@ class Credentials(Part):
     )
 
 
+Pattern = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^/]")]
+
+
 class Model(Part):
     """What is served."""
 
@@ -61,6 +64,19 @@ class Model(Part):
     )
     credentials: Credentials | None = Field(
         None, description="What the model is fetched with. Absent: the pod's service account."
+    )
+    allow_patterns: list[Pattern] | None = Field(
+        None,
+        max_length=64,
+        description="Fetch only the files whose path below the URI matches one of these shell "
+        'patterns, such as "*.safetensors" or "tokenizer/"; * matches slashes too. Absent: all. '
+        "For hf, s3, gs, az, http and https; an archive is one file.",
+    )
+    ignore_patterns: list[Pattern] | None = Field(
+        None,
+        max_length=64,
+        description='Do not fetch the files that match one of these patterns, such as "*.bin"; '
+        "wins over allowPatterns.",
     )
     unpack: bool | None = Field(
         None, description="Whether an archive at the URI is unpacked; default true."

@@ -60,6 +60,13 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "message": "credentials are for a uri that is fetched: neither file:// nor pvc://",
             "fieldPath": ".credentials",
         },
+        {
+            "rule": "(!has(self.allowPatterns) && !has(self.ignorePatterns)) || "
+            "(has(self.uri) && self.uri.matches('^(s3|gs|az|hf|https?)://'))",
+            "message": "allowPatterns and ignorePatterns choose files of a uri of hf, s3, gs, az, "
+            "http or https; a claim is mounted and an image is pulled as a whole",
+            "fieldPath": ".allowPatterns",
+        },
     ],
     ("spec", "runtime"): [
         {

@@ -18,6 +18,7 @@ from canarium.fetch.credentials import Credentials, Redactor
 from canarium.fetch.digest import Summary, of_tree
 from canarium.fetch.download import Patience, download, kept, part_of
 from canarium.fetch.faults import Exit, Fault, classified
+from canarium.fetch.patterns import Patterns, Selected
 from canarium.fetch.place import RESERVE, Place
 from canarium.fetch.progress import Progress, amount
 from canarium.fetch.report import Fetched
@@ -42,6 +43,7 @@ class Wanted:
     unpack: bool
     patience: float
     reserve: int
+    patterns: Patterns
     report: Path | None
 
 
@@ -59,6 +61,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--claim", type=Path, metavar="FOLDER", help="where the claim of a pvc:// URI is mounted"
     )
     parser.add_argument("--no-unpack", action="store_true", help="leave an archive as it is")
+    for name, meaning in (("allow", "only files that match"), ("ignore", "no file that matches")):
+        parser.add_argument(
+            f"--{name}", action="append", metavar="PATTERN", help=f"{meaning}; may be repeated"
+        )
     parser.add_argument("--patience", type=float, default=300.0, metavar="SECONDS",
                         help="how long the source may be away")  # fmt: skip
     parser.add_argument("--reserve", type=int, default=RESERVE, metavar="PERCENT",
@@ -79,6 +85,7 @@ def main(options: argparse.Namespace, environment: Mapping[str, str] = os.enviro
         unpack=not options.no_unpack,
         patience=options.patience,
         reserve=options.reserve,
+        patterns=Patterns(tuple(options.allow or ()), tuple(options.ignore or ())),
         report=options.report,
     )
     hide = Redactor(Credentials(""))
@@ -167,6 +174,12 @@ def _brought(
     patience = Patience(wanted.patience, say)
     source = patience.call(lambda: _opened(wanted, address, known), str(address))
     entries = patience.call(source.entries, str(address))
+    if not entries and wanted.patterns:
+        raise Fault(
+            "NotFound",
+            f"{address} has no file that the patterns take",
+            advice="correct spec.model.allowPatterns and spec.model.ignorePatterns",
+        )
     if not entries:
         raise Fault("NotFound", f"{address} has no files")
     place.forget(entries)
@@ -195,6 +208,12 @@ def _brought(
 
 
 def _opened(wanted: Wanted, address: Address, known: Credentials) -> Source:
+    """The source of what is wanted of an address."""
+    source = _source(wanted, address, known)
+    return Selected(source, wanted.patterns) if wanted.patterns else source
+
+
+def _source(wanted: Wanted, address: Address, known: Credentials) -> Source:
     """The source of an address. Libraries are imported here: each scheme needs only its own."""
     unpack = wanted.unpack
     if address.scheme in ("http", "https"):

@@ -29,8 +29,10 @@ class Entry:
 class Source(Protocol):
     """A place that models are fetched from. Its methods raise what their libraries raise."""
 
-    #: Whether a part of a file can be asked for; if not, a broken download starts anew.
-    ranges: bool
+    @property
+    def ranges(self) -> bool:
+        """Whether a part of a file can be asked for; if not, a broken download starts anew."""
+        ...
 
     def entries(self) -> list[Entry]:
         """All files, asked anew each time."""

@@ -90,6 +90,9 @@ def overlay(child: str, spec: Mapping[str, Any], kit: Kit | None) -> Manifest:
         words += ["--endpoint", model["endpoint"]]
     if model.get("unpack") is False:
         words.append("--no-unpack")
+    for option in ("allow", "ignore"):
+        # One word each: a pattern may begin with a dash.
+        words += [f"--{option}={pattern}" for pattern in model.get(f"{option}Patterns") or ()]
     if kit.reserve is not None:
         words += ["--reserve", str(kit.reserve)]
     container: Manifest = {
