@@ -328,6 +328,19 @@ async def test_slow_changes_of_a_namespace_leave_workers_to_its_own_rollbacks(
 
 
 @rule("R31")
+async def test_keys_that_wait_for_workers_of_their_own_namespace_hold_up_no_status_of_others(
+    shared: WorkQueue[Key],
+) -> None:
+    for n in range(100):
+        shared.add(("slow", str(n)))
+    list(iter(shared.take, None))
+    shared.add(("other", "0"))
+    assert shared.waits(Urgency.CHANGE)
+    assert shared.take() == ("other", "0")
+    assert not shared.waits(Urgency.CHANGE)
+
+
+@rule("R31")
 async def test_worker_that_finishes_calls_one_who_waits_for_the_same_namespace() -> None:
     queue: WorkQueue[Key] = WorkQueue(share=lambda key: key[0], workers=2)
     for n in range(3):

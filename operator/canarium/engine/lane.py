@@ -36,6 +36,10 @@ class Lane(Generic[K]):
         """When the key joined that has been in the lane for longest."""
         return next(iter(self._joined.values()), None)
 
+    def has_any(self, may_be_served: Callable[[Share], bool]) -> bool:
+        """Whether a key waits whose share may be served."""
+        return any(may_be_served(share) for share in self._rotation)
+
     def add(self, key: K, now: float) -> None:
         self._rotation.setdefault(self._share(key), OrderedDict())[key] = None
         self._joined[key] = now

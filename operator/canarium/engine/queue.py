@@ -111,8 +111,16 @@ class WorkQueue(Generic[K]):
         return len(self._waiting)
 
     def waits(self, urgency: Urgency) -> bool:
-        """Whether a key at least so urgent waits to be taken."""
-        return any(self._lanes[one] for one in Urgency if one <= urgency)
+        """Whether a key at least so urgent waits for the worker that asks.
+
+        Those whose share has its part of the workers wait for these, not for the one that asks: to
+        put something off for them would have it taken again at once, over and over.
+        """
+        return any(
+            self._lanes[one].has_any(partial(self._may_hold, one, spare=1))
+            for one in Urgency
+            if one <= urgency
+        )
 
     def urgency(self, key: K) -> Urgency:
         """How urgent the key is that is worked on."""
@@ -204,12 +212,12 @@ class WorkQueue(Generic[K]):
         longest = max(late, default=0.0)
         return late[longest] if longest > 0 else None
 
-    def _may_hold(self, urgency: Urgency, share: Share) -> bool:
-        """Whether `share` may have one more key worked on."""
+    def _may_hold(self, urgency: Urgency, share: Share, spare: int = 0) -> bool:
+        """Whether `share` may have one more key worked on, with `spare` more workers free."""
         if self._workers is None:
             return True
         held = self._held[share, urgency is Urgency.FAULT]
-        return held < max(1, self._workers - len(self._taken))
+        return held < max(1, self._workers - len(self._taken) + spare)
 
     def _hand_out(self, key: K, urgency: Urgency, now: float) -> None:
         del self._waiting[key]

@@ -61,6 +61,9 @@ class Workers:
 
     async def _work(self, number: int, only: Urgency) -> None:
         while True:
+            # Neither taking a key nor a decision that writes nothing waits for anything: others
+            # get their turn here.
+            await asyncio.sleep(0)
             key = await self._queue.get(only)
             throttle.urgency.set(self._queue.urgency(key))
             began = self._timing.clock()
