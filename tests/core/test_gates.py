@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from canarium.api.status import RevisionStatus, Status
+from canarium.core.analysis import Verdict
 from canarium.core.plan import Route, Weigh
 from canarium.core.traffic_record import TrafficRecord
 from core.cluster import Cluster, gateway_spec, recorded, spec
+from core.test_gate import CHECKS, seen
 
 rule = pytest.mark.rule
 Steps = list[dict[str, Any]]
@@ -434,3 +436,127 @@ def test_status_part_that_names_no_candidate_is_another_rollouts() -> None:
     cluster.status = cluster.status.model_copy(update={"candidate": other})
     cluster.run(60)
     stands(cluster, 25)
+
+
+# --- settings that wait -----------------------------------------------------------------------
+
+
+def condition(cluster: Cluster, kind: str) -> tuple[str, str] | None:
+    found = (c for c in cluster.status.conditions if c.type == kind)
+    return next(((c.status, c.message) for c in found), None)
+
+
+@rule("R12", "R22")
+@MAKES
+@pytest.mark.parametrize("strategy", ["BlueGreen", "Recreate"])
+def test_change_of_strategy_waits_until_the_rollout_is_over_and_says_so(
+    make: Make, strategy: str
+) -> None:
+    # A8
+    cluster = rolling(make, steps((25, "Manual"), (50, "Manual")))
+    edited(cluster, make, rollout(None, strategy=strategy))
+    stands(cluster, 25)
+    told = condition(cluster, "SettingsPending")
+    assert told is not None
+    assert told[0] == "True"
+    assert f"strategy {strategy} takes effect after this rollout" in told[1]
+    assert told[1] in cluster.status.message
+    order(cluster, "promote").run(60)
+    stands(cluster, 50)
+    lose(cluster).run(60)
+    stands(cluster, 50)
+    order(cluster, "promote", "two").run(30)
+    assert promoted(cluster)
+    assert condition(cluster, "SettingsPending") is None
+
+
+@rule("R12")
+@pytest.mark.parametrize(("make", "other"), [(spec, gateway_spec), (gateway_spec, spec)])
+def test_change_of_router_waits_and_says_so(make: Make, other: Make) -> None:
+    # A9
+    cluster = rolling(make, MANUAL_25)
+    edited(cluster, other, rollout(MANUAL_25))
+    stands(cluster, 25)
+    told = condition(cluster, "SettingsPending")
+    assert told is not None
+    assert "takes effect once no rollout or bake is in progress" in told[1]
+    assert told[1] in cluster.status.message
+    order(cluster, "promote").run(30)
+    assert promoted(cluster)
+    assert cluster.status.phase == "Baking"
+    assert condition(cluster, "SettingsPending") is not None
+    cluster.run(400)
+    assert condition(cluster, "SettingsPending") is None
+    assert bool(cluster.route) == (other is gateway_spec)
+
+
+# --- a hold of the analysis -------------------------------------------------------------------
+
+
+def judged(**more: Any) -> dict[str, Any]:
+    return rollout(steps((25, "2s"), (50, "2s")), analysis={"checks": CHECKS, **more})
+
+
+def held_by_analysis(make: Make) -> Cluster:
+    """Version 2 at weight 25, whose time is over and whose checks have too few samples."""
+    cluster = Cluster(make("1", rollout=judged())).run(10)
+    cluster.spec = make("2", rollout=judged())
+    cluster.run(10)
+    seen(cluster, Verdict.INSUFFICIENT)
+    cluster.run(10)
+    holds(cluster, "InsufficientData")
+    return cluster
+
+
+def holds(cluster: Cluster, *reasons: str) -> None:
+    assert cluster.status.progress is not None, cluster.status.message
+    assert cluster.status.progress.weight == 25, cluster.status.message
+    assert not promoted(cluster)
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason in reasons, cluster.status.message
+
+
+@rule("R17", "R18")
+@MAKES
+@pytest.mark.parametrize("restarts", [False, True])
+def test_hold_of_the_analysis_stands_when_the_status_is_lost(make: Make, restarts: bool) -> None:
+    # A5
+    cluster = held_by_analysis(make)
+    lose(cluster)
+    if restarts:
+        cluster.evidence = None
+    cluster.run(60)
+    holds(cluster, "Analysis", "InsufficientData")
+    seen(cluster, Verdict.PASS)
+    cluster.run(10)
+    assert cluster.status.progress is not None
+    assert cluster.status.progress.weight == 50
+
+
+@rule("R12", "R17")
+@MAKES
+@pytest.mark.parametrize(
+    "changed",
+    [
+        rollout(steps((25, "2s"), (50, "2s"))),
+        {},
+        judged(onInsufficientData="Promote"),
+        judged(fromWeight=60),
+        rollout(steps((50, "2s")), analysis={"checks": CHECKS, "fromWeight": 100}),
+        rollout(None, strategy="BlueGreen"),
+    ],
+)
+@pytest.mark.parametrize("lost", [False, True])
+def test_no_edit_of_the_rollout_ends_a_hold_of_the_analysis(
+    make: Make, changed: dict[str, Any], lost: bool
+) -> None:
+    cluster = held_by_analysis(make)
+    if lost:
+        lose(cluster)
+    edited(cluster, make, changed)
+    if cluster.asked.watch:
+        seen(cluster, Verdict.INSUFFICIENT)
+        cluster.run(10)
+    holds(cluster, "Analysis", "InsufficientData", "AnalysisRemoved")
+    order(cluster, "promote").run(30)
+    assert cluster.status.progress is None or cluster.status.progress.weight > 25

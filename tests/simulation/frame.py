@@ -85,6 +85,7 @@ class Frame(RuleBasedStateMachine):
                 self.calm()
                 self.let(CONVERGES_WITHIN)
                 self.no_rule_is_broken()
+                self.order_what_waits()
                 self.arrived()
                 self.rests()
                 EXPLORED[f"{self.form} runs"] += 1
@@ -93,6 +94,14 @@ class Frame(RuleBasedStateMachine):
                 EXPLORED[f"{self.form} virtual seconds"] += int(self.loop.time())
         finally:
             self.close()
+
+    def order_what_waits(self) -> None:
+        """Edits in mid-rollout leave pauses that nothing but an order ends (R12)."""
+        hold = self.world.status().get("hold") or {}
+        if hold.get("reason") in ("Manual", "AnalysisRemoved"):
+            self.world.command("promote-full", f"{self.target()}/calm")
+            self.let(CONVERGES_WITHIN)
+            self.no_rule_is_broken()
 
     def close(self) -> None:
         self.operator.kill()

@@ -17,7 +17,7 @@ from canarium.api.status import (
     RevisionStatus,
     Status,
 )
-from canarium.core import autoscaling, gate, obstacles, refusals
+from canarium.core import autoscaling, gate, obstacles, pending, refusals
 from canarium.core.commands import KEPT, consumed, shown
 from canarium.core.endings import ended
 from canarium.core.moments import stamp
@@ -276,7 +276,7 @@ def _conditions(
         ),
     )
     facts += (*_outdated(s), *_modified(s))
-    facts += (*obstacles.reported(s), *autoscaling.reported(s))
+    facts += (*obstacles.reported(s), *autoscaling.reported(s), *pending.reported(s))
     if s.observed.rejections:
         first = s.observed.rejections[0]
         why = "; ".join(refusals.quoted(r) for r in s.observed.rejections[:3])

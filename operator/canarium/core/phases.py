@@ -12,7 +12,7 @@ from typing import Any
 
 from canarium.api.defaults import Settings
 from canarium.api.status import Status
-from canarium.core import autoscaling, conditions, gate, obstacles, refusals
+from canarium.core import autoscaling, conditions, gate, obstacles, pending, refusals
 from canarium.core.believed import believed
 from canarium.core.commands import answered, consumed
 from canarium.core.draft import Draft
@@ -68,6 +68,7 @@ def plan(
         draft = _with_other_bytes(s, draft)
     if phase != "Invalid":
         draft = replace(draft, message=obstacles.named(s, draft.message))
+        draft = replace(draft, message=pending.named(s, draft.message))
     if phase in ("Ready", "Baking"):
         draft = replace(draft, message=autoscaling.named(s, draft.message))
     moves = recorded(s, draft, (*draft.actions, *s.router.upkeep(s, draft)))
