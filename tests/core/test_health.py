@@ -9,6 +9,7 @@ import pytest
 
 from canarium.core.health import judge
 from canarium.core.observed import Container, Pod, Trouble, TroubleReason
+from canarium.fetch.faults import Exit
 
 rule = pytest.mark.rule
 POD = Pod("p", "rev", "blue", created=0.0)
@@ -109,6 +110,26 @@ def test_image_that_another_pod_of_the_revision_runs_fails_nothing() -> None:
     pulls = replace(POD, name="b", containers=(Container("server", waiting="ImagePullBackOff"),))
     verdict = judge([runs, pulls], now=999.0, unschedulable_deadline=300, was_good=False)
     assert verdict.cause is None
+
+
+@rule("R7")
+@pytest.mark.parametrize(
+    ("artifact", "code", "expected"),
+    [
+        ("sha256:one", Exit.UNAVAILABLE, None),
+        ("sha256:one", Exit.REFUSED, "SourceUnavailable"),
+        (None, Exit.UNAVAILABLE, "SourceUnavailable"),
+    ],
+    ids=["store is out", "refused", "never fetched"],
+)
+def test_store_that_is_out_fails_nothing_once_the_model_was_fetched(
+    artifact: str | None, code: Exit, expected: str | None
+) -> None:
+    said = '{"reason": "SourceUnavailable", "message": "no answer"}'
+    fetch = Container("fetch", init=True, terminated="Error", exit_code=code, message=said)
+    pods = [replace(POD, name="a", artifact=artifact), replace(POD, name="b", containers=(fetch,))]
+    verdict = judge(pods, now=9.0, unschedulable_deadline=300, was_good=False)
+    assert (verdict.cause.reason if verdict.cause else None) == expected
 
 
 @rule("R7")

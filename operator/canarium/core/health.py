@@ -23,6 +23,8 @@ CREATION_GRACE = 60.0
 UNREADY_GRACE = 10.0
 #: The init container that brings the model.
 FETCHER = "fetch"
+#: Its exit code when the same fetch may succeed later, such as from a store that is out.
+FETCH_UNAVAILABLE = 11
 
 _CONFIG = frozenset(
     {
@@ -105,6 +107,12 @@ def fetch_failure(c: Container) -> Finding | None:
     if ended == "OOMKilled":
         return "FetchFailed", "the fetcher was killed: it used more memory than its limit"
     return "FetchFailed", f"the fetcher exited with code {code}{tail(c)}"
+
+
+def fetch_unavailable(c: Container) -> bool:
+    """Whether the fetcher ended because what it needs is not available at the moment."""
+    ended, code = _ended(c)
+    return c.init and c.name == FETCHER and bool(ended) and code == FETCH_UNAVAILABLE
 
 
 def unfetched(pods: Iterable[Pod]) -> Cause | None:
@@ -203,6 +211,8 @@ def judge(
     judged = [pod for pod in pods if not pod.terminating and not pod.disrupted]
     # An image that another pod of the revision runs exists: it is the registry that is out.
     pulled = any(c.is_server and c.started for pod in judged for c in pod.containers)
+    # Likewise the model that another pod has fetched: it is the store, or a node's disk.
+    fetched = any(pod.artifact for pod in judged)
     for pod in judged:
         if pod.trouble is not None and pod.trouble.missing:
             # The Secret or ConfigMap of a volume: the same fault as one of an environment variable.
@@ -219,6 +229,8 @@ def judge(
             for seen, grace in CONTAINER_CAUSES:
                 finding = seen(container)
                 if not finding or (seen is _pull and pulled):
+                    continue
+                if fetched and fetch_unavailable(container):
                     continue
                 left = (pod.begun or pod.created) + grace - now if grace else 0.0
                 if left <= 0:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from canarium.api.status import Condition, Status
-from canarium.core.health import FETCHER, PULL_FAULTS, tail
+from canarium.core.health import FETCHER, PULL_FAULTS, fetch_failure, fetch_unavailable, tail
 from canarium.core.observed import Container, Deployment, Pod, TroubleReason
 from canarium.core.plan import Event
 from canarium.core.situation import Situation
@@ -37,6 +37,7 @@ class ObstacleReason(StrEnum):
     VOLUME_SOURCE_MISSING = "VolumeSourceMissing"
     POD_SANDBOX_FAILED = "PodSandboxFailed"
     IMAGE_UNAVAILABLE = "ImageUnavailable"
+    MODEL_UNAVAILABLE = "ModelUnavailable"
     UNSCHEDULABLE = "Unschedulable"
     SCHEDULING_GATED = "SchedulingGated"
     SIDECAR_FAILED = "SidecarFailed"
@@ -50,6 +51,7 @@ _WITHHELD = frozenset(
         ObstacleReason.VOLUME_UNAVAILABLE,
         ObstacleReason.POD_SANDBOX_FAILED,
         ObstacleReason.IMAGE_UNAVAILABLE,
+        ObstacleReason.MODEL_UNAVAILABLE,
     }
 )
 _VOLUME = frozenset(
@@ -92,6 +94,7 @@ def _obstacles(deployment: Deployment | None, pods: Iterable[Pod]) -> Iterable[O
     if deployment and deployment.failure and len(present) < deployment.replicas:
         yield Obstacle(ObstacleReason.PODS_REFUSED, deployment.failure[:_QUOTED])
     runs = any(c.is_server and c.started for pod in present for c in pod.containers)
+    fetched = any(pod.artifact for pod in present)
     for pod in present:
         if pod.ready or pod.disrupted:
             continue
@@ -104,7 +107,7 @@ def _obstacles(deployment: Deployment | None, pods: Iterable[Pod]) -> Iterable[O
             text = "the pod has a scheduling gate"
             yield Obstacle(ObstacleReason.SCHEDULING_GATED, text, pod.name)
         for container in pod.containers:
-            reason = _container(container, runs)
+            reason = _container(container, runs, fetched)
             if reason:
                 yield Obstacle(*reason, pod.name, container.name)
 
@@ -122,9 +125,13 @@ def _troubled(pod: Pod) -> Obstacle:
     return Obstacle(reason, text, pod.name)
 
 
-def _container(c: Container, runs: bool) -> tuple[ObstacleReason, str] | None:
-    """What is wrong with one container that does not fail its revision by itself; `runs`: another
-    pod of the revision runs the server, so its image exists."""
+def _container(c: Container, runs: bool, fetched: bool) -> tuple[ObstacleReason, str] | None:
+    """What is wrong with one container that does not fail its revision by itself. `runs`: another
+    pod of the revision runs the server, so its image exists; `fetched`: another one has fetched
+    the model, so it can be had."""
+    if fetched and fetch_unavailable(c):
+        found = fetch_failure(c)
+        return (ObstacleReason.MODEL_UNAVAILABLE, found[1][:_QUOTED]) if found else None
     if c.is_server:
         if runs and c.waiting in PULL_FAULTS:
             return ObstacleReason.IMAGE_UNAVAILABLE, f"{c.waiting}: {c.waiting_message[:_QUOTED]}"
