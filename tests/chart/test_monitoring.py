@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
+from canarium.telemetry.metrics import Metrics
 from chart.rendering import CHART, ROOT, load, render
 from sandbox import binaries, machine
 from sandbox.choice import NoMode
@@ -128,6 +129,51 @@ def test_every_alert_fires_for_what_it_is_about(promtool: str, rules: Path, tmp_
     path.write_text(yaml.safe_dump(cases))
     done = ran(promtool, "test", "rules", str(path))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+#: Refusals that users can cause: method, path, status code.
+USERS_REFUSALS = [
+    ("POST", "/api/v1/namespaces/team/pods", 403),
+    ("POST", "/api/v1/namespaces/team/pods", 422),
+    ("POST", "/api/v1/namespaces/team/pods", 500),
+    ("POST", "/apis/apps/v1/namespaces/team/deployments", 403),
+    ("PATCH", "/api/v1/namespaces/team/services/m", 403),
+    ("PATCH", "/api/v1/namespaces/team/services/m", 422),
+    ("PATCH", "/apis/gateway.networking.k8s.io/v1/namespaces/team/httproutes/m", 403),
+    ("GET", "/api/v1/namespaces/team/secrets/s", 403),
+    ("GET", "/apis/gateway.networking.k8s.io/v1/gateways", 403),
+    ("PUT", "/apis/canarium.dev/v1alpha1/namespaces/team/modeldeployments/m/status", 409),
+    ("POST", "/apis/apps/v1/namespaces/team/deployments", 429),
+]
+
+
+# G8
+@pytest.mark.rule("R31")
+def test_refusals_of_what_users_wrote_fire_no_alert_about_the_api_server(
+    promtool: str, rules: Path, tmp_path: Path
+) -> None:
+    metrics = Metrics()
+    for method, path, code in USERS_REFUSALS:
+        metrics.requested(method, path, False, code)
+    (family,) = (f for f in metrics.registry.collect() if f.name == "canarium_api_requests")
+    series = [
+        {"series": sample.name + labelled(sample.labels), "values": "0+30x60"}
+        for sample in family.samples
+        if sample.name.endswith("_total")
+    ]
+    assert len(series) == len(USERS_REFUSALS)
+    question = {"eval_time": "25m", "alertname": "CanariumApiErrors", "exp_alerts": []}
+    case = {"interval": "30s", "input_series": series, "alert_rule_test": [question]}
+    path = tmp_path / "users.yaml"
+    path.write_text(yaml.safe_dump({"rule_files": [str(rules)], "tests": [case]}))
+    done = ran(promtool, "test", "rules", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def labelled(labels: dict[str, str]) -> str:
+    """Labels as a series has them, with those that Prometheus adds."""
+    every = {"namespace": "ml", "pod": "a", **labels}
+    return "{" + ", ".join(f'{name}="{value}"' for name, value in every.items()) + "}"
 
 
 #: What `$value` is in the cases of `alerts_test.yaml`.

@@ -7,6 +7,7 @@ as it happens.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,9 +21,12 @@ from prometheus_client.registry import Collector
 
 from canarium import VERSION
 from canarium.telemetry.requests import of_request
+from canarium.telemetry.rolling import RollingMax
 
 _FINE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _LAG_EVERY = 0.1
+#: Longer than Prometheus' usual interval of a minute, so that no scrape misses a block.
+_WINDOW = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +68,12 @@ class Metrics:
             buckets=_FINE,
             registry=self.registry,
         )
-        self._worst = 0.0
+        self._worst = RollingMax(_WINDOW)
         Gauge(
             "canarium_event_loop_lag_max_seconds",
-            "The largest lag since the metrics were last read",
+            f"The largest lag of the last {_WINDOW:.0f} seconds",
             registry=self.registry,
-        ).set_function(lambda: self._worst)
+        ).set_function(lambda: self._worst.at(time.monotonic()))
         self._requests = Counter(
             "canarium_api_requests",
             "Requests to the API server, by verb, resource and code (0: no answer)",
@@ -123,11 +127,7 @@ class Metrics:
             await asyncio.sleep(_LAG_EVERY)
             lag = max(0.0, loop.time() - began - _LAG_EVERY)
             self._lag.observe(lag)
-            self._worst = max(self._worst, lag)
-
-    def was_read(self) -> None:
-        """The largest lag counts from now on."""
-        self._worst = 0.0
+            self._worst.add(time.monotonic(), lag)
 
 
 class _States(Collector):

@@ -19,7 +19,6 @@ async def served(metrics: Metrics, host: str, port: int) -> AsyncIterator[int]:
     async def answer(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         body = encode(metrics.registry)
-        metrics.was_read()
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     app = web.Application()

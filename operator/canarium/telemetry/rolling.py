@@ -1,0 +1,28 @@
+"""The largest of the values of the last seconds, the same for whoever asks and however often."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class RollingMax:
+    """Values of the last `window` seconds; only those are kept that may still become the largest.
+
+    Reading changes nothing: two Prometheus replicas see the same.
+    """
+
+    def __init__(self, window: float) -> None:
+        self._window = window
+        #: Times that grow, with values that fall.
+        self._kept: deque[tuple[float, float]] = deque()
+
+    def add(self, now: float, value: float) -> None:
+        while self._kept and self._kept[-1][1] <= value:
+            self._kept.pop()
+        self._kept.append((now, value))
+        while self._kept[0][0] <= now - self._window:
+            self._kept.popleft()
+
+    def at(self, now: float) -> float:
+        """The largest value of the window that ends at `now`; 0 when there is none."""
+        return next((value for at, value in self._kept if at > now - self._window), 0.0)
