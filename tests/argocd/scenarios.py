@@ -146,6 +146,27 @@ def _undone() -> Cluster:
     return cluster.crash("2").run(10)
 
 
+def _standby() -> Cluster:
+    """The new version lost its pods in the bake, and the warm one answers."""
+    cluster = _rollout(35)()
+    cluster.boot = 1e9
+    del cluster.deployments[cluster.revision("2")]
+    return cluster.run(3)
+
+
+def _paused_outage() -> Cluster:
+    """All servers crash, and the fix is applied while paused."""
+    cluster = _live().crash("1").run(12)
+    cluster.spec = {**spec("2"), "paused": True}
+    return cluster.run(8)
+
+
+def _at_zero() -> Cluster:
+    cluster = _rollout(20, rollout=MANUAL)()
+    cluster.spec = {**cluster.spec, "scaling": {"replicas": 0}}
+    return cluster.run(5)
+
+
 MANUAL = {"steps": [{"weight": 25, "pause": "Manual"}, {"weight": 50}]}
 ROLLING = frozenset({"promote-full", "abort", "pause"})
 
@@ -210,6 +231,9 @@ SCENARIOS: dict[str, Scenario] = {
         "Degraded",
         status=lambda made: told(made, "spec.shadow: unknown field", NEW_YEAR),
     ),
+    "bake_with_a_standby": Scenario(_standby, "Degraded", frozenset({"pause", "undo"})),
+    "paused_while_stable_is_down": Scenario(_paused_outage, "Degraded", frozenset({"abort"})),
+    "suspended_at_zero": Scenario(_at_zero, "Suspended", ROLLING),
 }
 
 #: For each action a state in which it is shown at work.

@@ -175,7 +175,7 @@ class Cluster:
         """The pods of a version that still run are well again."""
         self.broken.discard(version)
         self.pods = [
-            replace(x, ready=True, containers=())
+            replace(x, ready=True, ready_changed=self.now, containers=())
             if self.version(x.revision) == version and not x.terminating
             else x
             for x in self.pods
@@ -298,7 +298,11 @@ class Cluster:
             case p.CreateDeployment(revision, color, replicas):
                 stable = self.route.traffic.stable if self.route else None
                 others = (
-                    x for x in self.pods if x.revision != revision and stable in (None, x.revision)
+                    x
+                    for x in self.pods
+                    if x.revision != revision
+                    and stable in (None, x.revision)
+                    and not (x.terminating and self.now >= (x.ends or self.now) + 10.0)
                 )
                 assert color not in {x.color for x in others}, "a colour is shared"
                 assert revision not in self.deployments, "made twice"
@@ -378,6 +382,8 @@ class Cluster:
         """R8: a gateway has let go of it, and requests under way have had their time."""
         if self.route is None or self.route.weight(revision) is None or not self.led:
             return
+        if self.spec["rollout"].get("strategy") == "Recreate":
+            return  # Its pods are what stable waits for (R22).
         assert not self.led[-1][1].get(revision), "R8: pods go that a gateway leads to"
 
     def _gateway(self) -> None:

@@ -292,8 +292,10 @@ def test_candidate_has_everything_while_stable_has_no_pod() -> None:
     cluster.crash("1").run(1)
     assert cluster.weights() == {"1": 0, "2": 100}
     assert cluster.status.weight == 25, "that neither promotes it nor skips its analysis"
-    cluster.heal("1").run(1)
-    assert cluster.weights() == {"1": 75, "2": 25}
+    cluster.heal("1").run(9)
+    assert cluster.weights() == {"1": 0, "2": 100}, "it may fail again at once"
+    cluster.run(2)
+    assert cluster.weights() == {"1": 50, "2": 50}, "the time of the step went on"
 
 
 @rule("R0", "R8", "R16", "R23")

@@ -55,8 +55,9 @@ def check(account: Account, write: Write) -> None:
 
 
 def check_deletion(account: Account, revision: str) -> None:
-    """R8: no pods go that a gateway still leads to."""
-    if not account.least({revision}):
+    """R8: no pods go that a gateway still leads to, but those that a Recreate makes room by."""
+    rollout = account.world.model()["spec"].get("rollout") or {}
+    if not account.least({revision}) or rollout.get("strategy") == "Recreate":
         return
     lately = account.world.gateways.lately(account.staleness)
     if all(led.get(revision) for led in lately):

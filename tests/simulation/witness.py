@@ -245,7 +245,7 @@ class Witness:
         revision = revision_of(gone)
         routing.check_deletion(self, revision)
         service = self.world.service()
-        if not service or not self.least({revision}):
+        if not service or not self.least({revision}) or self._settings().strategy == "Recreate":
             return
         if revision in self._named(service):
             self.broken("R8", f"{revision} is deleted while the Service selects it")

@@ -239,6 +239,14 @@ class Status(StatusPart):
         None, description="Since when the version before is kept warm after a promotion."
     )
     stable_down_since: Time | None = Field(None, description="Since when stable has no ready pod.")
+    standby: str | None = Field(
+        None, description="The revision that answers while stable has no ready pod."
+    )
+    outages: int | None = Field(
+        None,
+        ge=0,
+        description="How often stable became unready as a whole during this bake, if it did.",
+    )
     hold: Hold | None = Field(None, description="What is waited for now.")
     pause: Pause | None = Field(None, description="Since when, and by what, it is paused.")
     analysis: AnalysisStatus | None = Field(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from canarium.api.status import RouteStatus
 from canarium.core.admission import answered, wanting, writable
+from canarium.core.grant import asked
 from canarium.core.moments import parse, stamp
 from canarium.core.observed import COLORS
 from canarium.core.plan import Action, Conceal, Expose, RemoveRoute, Weigh
@@ -67,6 +68,15 @@ class ByRoute:
         told = (s.status.stable, s.status.candidate, s.status.previous)
         return next((t.effective_weight for t in told if t and t.revision == revision), 0)
 
+    def leads_to(self, s: Situation, revision: str) -> bool:
+        route = self._route(s)
+        return bool(route and route.weight(revision) and s.observed.ready(revision))
+
+    def covers(self, s: Situation, revision: str) -> bool:
+        route = self._route(s)
+        weight = s.entitled if revision == s.target else 0
+        return bool(route and (route.weight(revision) or 0) > weight)
+
     def fault(self, s: Situation) -> Fault | None:
         return wanting(s, self.kind) or answered(s.observed.route)
 
@@ -116,7 +126,7 @@ class ByRoute:
             return []  # It is told once its endpoints are there.
         if not self._up(s, s.target):
             weight = 0  # A share for a Service without endpoints is a share of errors.
-        elif not self._up(s, stable) and (weight or s.stable_broken):
+        elif s.standby == s.target or (weight and not self._up(s, stable)):
             weight = 100
         elif weight and route and route.weight(s.target) is None:
             # Listed first: a proxy that hears of weights before the backend fails requests.
@@ -135,21 +145,43 @@ class ByRoute:
         return [] if same or not self._given_safely(s, wanted) else [wanted]
 
     def keep(self, s: Situation, *, relief: bool) -> list[Action]:
-        broken = s.stable_broken and s.observed.ready(s.target) > 0
-        if self.given(s) or broken or (s.progress.weight and not relief):
+        covered = s.standby == s.target
+        if self.given(s) or covered or (s.progress.weight and not relief):
             return self.give(s, s.progress.weight)
         return []
 
+    def fail_over(self, s: Situation, to: str) -> list[Action]:
+        route = self._route(s)
+        if to == s.target:
+            # Where there is no route yet, callers inside are all there are.
+            moves = self.give(s, s.progress.weight) if route or not self._up(s, s.stable) else []
+        elif wanting(s, self.kind) or not self._up(s, to):
+            moves = []
+        else:
+            wanted = self._all_on(s, to)
+            same = wanted is None or (route is not None and self._is(route, wanted))
+            moves = [wanted] if wanted and not same else []
+        return [*moves, *self._select(s, s.previous)]
+
+    def fail_back(self, s: Situation, draft: Draft) -> list[Action]:
+        """Weights follow stable where they are kept; see `keep` and `upkeep`."""
+        route = self._route(s)
+        if draft.candidate is None or draft.progress is None or route is None:
+            return []
+        weight = asked(draft.progress)
+        above = self.given(s) and (route.weight(s.target) or 0) > weight
+        return self.give(s, weight) if above else []
+
     def withdraw(self, s: Situation, actions: list[Action], candidate: str | None = None) -> bool:
         color = s.stable_color
+        if s.standby:
+            actions += [] if s.has_failed(s.standby) else self.fail_over(s, s.standby)
+            return False
         if color is None:
             return False
-        wanted = self._all_on_stable(s)
+        wanted = self._all_on(s, s.stable, candidate)
         route = self._route(s)
         if route and wanted and writable(s, self.kind):
-            if candidate and route.traffic.candidate == candidate:
-                # What it was granted or ordered before it has traffic stays on record.
-                wanted = replace(wanted, traffic=replace(wanted.traffic, candidate=candidate))
             if not self._given_safely(s, wanted):
                 return False
             if not self._is(route, wanted):
@@ -173,7 +205,7 @@ class ByRoute:
     def may_return(self, s: Situation) -> bool:
         if self._route(s) is None:
             return safe_to_select(s.stable_color, s.observed)  # Callers inside are all there are.
-        wanted = self._all_on_stable(s)
+        wanted = self._all_on(s, s.stable)
         return wanted is None or self._given_safely(s, wanted)
 
     def back(self, s: Situation) -> list[Action]:
@@ -230,33 +262,42 @@ class ByRoute:
         if not any(isinstance(a, Weigh) for a in draft.actions):
             actions += self._mended(s, draft)
         if not any(isinstance(a, Select) for a in draft.actions):
-            actions += self._inside(s, draft)
+            actions += self._select(s, draft.previous)
         return [*actions, *self._unused(s, (*running, *parts))]
 
     def _mended(self, s: Situation, draft: Draft) -> list[Action]:
         """The route where it is not there, or not as it has to be when no version moves."""
-        wanted = self._all_on_stable(s)
+        if s.standby and s.has_failed(s.standby):
+            return []
+        wanted = self._all_on(s, s.standby or s.stable)
         if wanted is None or wanting(s, self.kind):
             return []
         route = self._route(s)
         if route is None:
             made = replace(wanted, traffic=replace(wanted.traffic, quarantined=_latched(s)))
-            return [made] if self._up(s, s.stable) else []
+            return [made] if self._up(s, s.standby or s.stable) else []
         if draft.candidate is not None or self._is(route, wanted):
             return []
         return [wanted] if self._given_safely(s, wanted) else []
 
-    def _inside(self, s: Situation, draft: Draft) -> list[Action]:
-        """The callers' Service follows the route (R18)."""
+    def _select(self, s: Situation, previous: str | None) -> list[Action]:
+        """The callers' Service selects the revision that answers, as the route leads there (R18).
+        A standby is selected where nobody else answers in its colour."""
         service, color = s.observed.service, s.stable_color
+        if s.standby:
+            standby = s.observed.deployment(s.standby)
+            color = standby.color if standby else None
+            same = (p for p in s.observed.pods if p.serves and p.color == color)
+            if any(p.revision != s.standby for p in same):
+                return []
         if color is None or (
             service and (service.color, service.traffic.stable) == (color, s.stable)
         ):
             return []
         if not safe_to_select(color, s.observed):
             return []
-        since = stamp(s.bake_since) if draft.previous else None
-        traffic = TrafficRecord(s.stable, previous=draft.previous, promoted_at=since)
+        since = stamp(s.bake_since) if previous else None
+        traffic = TrafficRecord(s.stable, previous=previous, promoted_at=since)
         return [Select(color, traffic)]
 
     def _unused(self, s: Situation, used: Iterable[str | None]) -> list[Action]:
@@ -290,20 +331,23 @@ class ByRoute:
         wanted = s.settings.routing
         return bool(wanted and (wanted.header or (wanted.mirror and weight == 0)))
 
-    def _all_on_stable(self, s: Situation) -> Weigh | None:
-        """Stable has everything; who else runs stays a backend, so that its counters go on."""
-        if s.stable is None:
+    def _all_on(self, s: Situation, whom: str | None, candidate: str | None = None) -> Weigh | None:
+        """`whom` has everything; who else runs stays a backend, so that its counters go on. The
+        `candidate` stays named where it is, as what it was granted stays on record; alone it is no
+        reason for a write."""
+        if whom is None:
             return None
         route = self._route(s)
         now = [name for name, _ in (route.weights if route else ())]
-        listed = [n for n in now if n == s.stable or s.observed.deployment(n)]
-        if s.stable not in listed:
-            listed.insert(0, s.stable)
+        listed = [n for n in now if n in (whom, s.stable) or s.observed.deployment(n)]
+        listed = [*(n for n in (whom,) if n not in listed), *listed]
+        named = route.traffic.candidate if route else None
         return Weigh(
             self.kind,
-            tuple((name, 100 if name == s.stable else 0) for name in listed),
+            tuple((name, 100 if name == whom else 0) for name in listed),
             TrafficRecord(
                 s.stable,
+                candidate=candidate if candidate and candidate == named else None,
                 quarantined=_latched(s),
                 previous=s.previous,
                 promoted_at=stamp(s.bake_since) if s.previous else None,

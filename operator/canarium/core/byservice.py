@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from canarium.api.status import RouteStatus
+from canarium.core.grant import asked
 from canarium.core.plan import Action, Conceal, RemoveRoute, Route
 from canarium.core.router import Fault
 from canarium.core.traffic import needed, safe_to_select, share
@@ -41,6 +43,21 @@ class ByService:
             return 100 if ready else 0
         return 0
 
+    def leads_to(self, s: Situation, revision: str) -> bool:
+        service, deployment = s.observed.service, s.observed.deployment(revision)
+        color = service.color if service else None
+        selected = color == "" or (deployment is not None and color == deployment.color)
+        return selected and s.observed.ready(revision) > 0
+
+    def covers(self, s: Situation, revision: str) -> bool:
+        service = s.observed.service
+        return bool(
+            service
+            and service.color not in (None, s.stable_color)
+            and self.leads_to(s, revision)
+            and not (revision == s.target and s.entitled)
+        )
+
     def fault(self, s: Situation) -> Fault | None:
         refused = s.observed.refused(f"Service {s.name}")
         if refused:
@@ -60,7 +77,7 @@ class ByService:
         return needed(weight, stable_count)
 
     def rises_by_pods(self, s: Situation) -> bool:
-        return self.given(s)
+        return self.given(s) and not self.covers(s, s.target)
 
     def color(self, s: Situation) -> str | None:
         routed = s.observed.service is not None and s.observed.service.color == s.stable_color
@@ -71,15 +88,42 @@ class ByService:
 
     def keep(self, s: Situation, *, relief: bool) -> list[Action]:
         if relief:
-            broken = s.stable_broken and s.observed.ready(s.target)
-            return self.give(s, s.progress.weight) if broken else []
+            return []
         if s.observed.served_by(s.target) or not s.progress.weight:
             return []
         return self.give(s, s.progress.weight)
 
+    def fail_over(self, s: Situation, to: str) -> list[Action]:
+        """Selects both, so that endpoints follow readiness without any other write; only the
+        standby where the pods of a third revision would be selected too (R4)."""
+        service, standby = s.observed.service, s.observed.deployment(to)
+        if standby is None or (service is not None and service.color in ("", standby.color)):
+            return []
+        others = {p.revision for p in s.observed.pods if p.serves} - {s.stable, to}
+        return [Route(standby.color if others else "", self._record(s, to))]
+
+    def _record(self, s: Situation, to: str) -> TrafficRecord:
+        service = s.observed.service
+        record = service.traffic if service else TrafficRecord()
+        candidate = to if to == s.target else None
+        return replace(record, stable=s.stable, candidate=candidate, previous=s.previous)
+
+    def fail_back(self, s: Situation, draft: Draft) -> list[Action]:
+        service, color = s.observed.service, s.stable_color
+        if draft.candidate and draft.progress and asked(draft.progress):
+            return []
+        if service is None or color is None or service.color in (None, color):
+            return []
+        actions: list[Action] = []
+        self.withdraw(s, actions, candidate=draft.candidate)
+        return actions
+
     def withdraw(self, s: Situation, actions: list[Action], candidate: str | None = None) -> bool:
         service = s.observed.service
         color = s.stable_color
+        if s.standby:
+            actions += [] if s.has_failed(s.standby) else self.fail_over(s, s.standby)
+            return False
         if color is None:
             return False
         wrong = (

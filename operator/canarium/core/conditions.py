@@ -20,7 +20,7 @@ from canarium.api.status import (
 from canarium.core import autoscaling, gate, obstacles, pending, refusals
 from canarium.core.commands import KEPT, consumed, shown
 from canarium.core.endings import ended
-from canarium.core.moments import stamp
+from canarium.core.moments import spoken, stamp
 from canarium.core.plan import CreateDeployment
 from canarium.core.router import Fault
 from canarium.core.situation import Situation
@@ -61,6 +61,8 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
         progress=draft.progress,
         bake_since=draft.bake_since,
         stable_down_since=stamp(down) if down is not None else None,
+        standby=s.standby if draft.stable == s.stable else None,
+        outages=draft.outages or None,
         hold=draft.hold,
         pause=s.pause,
         analysis=analysis,
@@ -93,6 +95,13 @@ def warnings(s: Situation) -> tuple[str, ...]:
         if s.observed.record(revision) is None and revision != s.target:
             found.append(
                 f"ControllerRevision {s.name}-{revision} is gone: its Deployment is left as it is"
+            )
+    for pod in s.observed.pods:
+        if s.is_stuck(pod):
+            due = spoken(pod.ends or s.now)
+            found.append(
+                f"Pod {pod.name} should have ended at {due} and is not waited for any longer: "
+                "check its node and its finalizers"
             )
     if s.implausible:
         found.append("status.progress was ignored: the Service was never told to give that traffic")

@@ -18,6 +18,8 @@ class Draft:
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
     progress: Progress | None = None
+    #: Outages of stable in this bake.
+    outages: int = 0
     hold: Hold | None = None
     failure: Failure | None = None
     stable: str | None = None

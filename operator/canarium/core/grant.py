@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from canarium.api.defaults import MANUAL, Step
+from canarium.api.status import Progress
 from canarium.core.moments import parse, stamp
 
 #: Tokens of commands that a record keeps; older ones are on the ControllerRevision by then.
@@ -105,6 +106,11 @@ class Grant:
                 for weight, pause in list(found.get("steps", ()))[:64]
             ),
         )
+
+
+def asked(progress: Progress) -> int:
+    """The percent that the candidate is meant to have: in effect, or about to be."""
+    return max(progress.weight, progress.granted if progress.pause is not None else 0)
 
 
 def pause_text(pause: float | None) -> str:

@@ -12,11 +12,12 @@ from typing import Any
 
 from canarium.api.defaults import Settings
 from canarium.api.status import Status
-from canarium.core import autoscaling, conditions, gate, obstacles, pending, refusals
+from canarium.core import autoscaling, conditions, failover, gate, obstacles, pending, refusals
 from canarium.core.believed import believed
 from canarium.core.commands import answered, consumed
 from canarium.core.draft import Draft
 from canarium.core.endings import ended
+from canarium.core.failover import guarded
 from canarium.core.health import changed
 from canarium.core.moments import parse
 from canarium.core.moves import said
@@ -55,7 +56,7 @@ def plan(
     if answers:
         s = replace(s, answers=answers)
     row = next(row for row in TABLE if row.when(s))
-    draft = row.then(s)
+    draft = guarded(s, row.then(s))
     phase = draft.phase or row.phase
     refused = s.observed.rejection
     if refused and refused != draft.refusal and phase != "Invalid":
@@ -93,6 +94,7 @@ def plan(
             *_not_ready(status, after),
             *obstacles.events(status, after),
             *(refusals.refusal_events(status, after) if phase != "Invalid" else ()),
+            *failover.events(s),
             *gate.verdict_events(status.analysis, after.analysis),
             *_arrival(s, draft),
             *(() if _known_invalid(status, after) else draft.events),
@@ -282,7 +284,7 @@ TABLE: tuple[Row, ...] = (
         "Progressing",
         "the spec asks for another revision than stable",
         "record, Deployment, gate; capacity before each weight; judged all the time; one write "
-        "promotes it",
+        "promotes it; it waits while the model is scaled to zero",
         ("Baking", "Ready", "RollingBack", "RolledBack", "Invalid"),
         lambda s: s.target != s.stable,
         rolling_out,
@@ -290,8 +292,9 @@ TABLE: tuple[Row, ...] = (
     Row(
         "Baking",
         "stable is what the spec asks for, and the revision before is still warm",
-        "judged; a failure or an undo gives the traffic back in one write, once the old revision "
-        "has a ready pod; at the end the old revision goes",
+        "judged; the old revision answers while stable has no ready pod; a failure, an undo, or an "
+        "outage that lasts or repeats gives it the traffic in one write, once it has a ready pod; "
+        "at the end it is deleted",
         ("Ready", "RollingBack"),
         lambda s: s.previous is not None,
         baking,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canarium.api.defaults import Step
-from canarium.core import gate, succession
+from canarium.core import capacity, gate, succession
 from canarium.core.analysis import Finding, Verdict
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
@@ -44,6 +44,7 @@ from canarium.core.position import (
     token_of,
 )
 from canarium.core.situation import Situation
+from canarium.core.sleep import asleep, is_waking, waking
 from canarium.core.upkeep import UNSEEN
 from canarium.core.waits import faulty, gathering, paused, routing, testing, then, unreturned
 from canarium.core.windows import UNREACHABLE
@@ -64,6 +65,10 @@ def rolling_out(s: Situation) -> Draft:
     failed = failed or gate.condemned(s)
     if failed:
         return _failing(s, base, actions, failed)
+    if s.count == 0:
+        return asleep(s, base, actions)
+    if is_waking(s):
+        return waking(s, base, actions)
     order = s.ordered("promote")
     if order:
         return _onward(s, base, actions, token_of(order))
@@ -71,14 +76,16 @@ def rolling_out(s: Situation) -> Draft:
     if fault:
         return faulty(s, base, actions, fault, recheck)
     step = next_step(s)
-    need = s.router.needed(step.weight if step else 100, s.count)
+    need = capacity.needed(s, step)
     if s.stable_broken:
         need = max(need, s.router.needed(100, s.count))
     rises = step is None or (
         (step.weight > s.progress.weight or step.weight == 0)
-        and not (s.given and deployment.replicas >= need)
+        and not (s.given and deployment.replicas >= need and not s.router.covers(s, s.target))
     )
-    if s.paused and rises and not s.stable_broken:
+    frozen = bool(s.paused and rises)
+    actions += capacity.shrunk(s, s.router.needed(s.progress.weight, s.count) if frozen else need)
+    if frozen and not s.stable_broken:
         return paused(s, base, actions, recheck)
     if step and step.weight > s.progress.granted and s.router.rises_by_pods(s):
         # More pods raise the share: the record tells of the weight before they are there.
@@ -89,12 +96,14 @@ def rolling_out(s: Situation) -> Draft:
     passed = gate.smoke(s)
     if isinstance(passed, Cause):
         return _failing(s, base, actions, passed)
-    if s.observed.ready(s.target) < need and not (
-        s.stable_broken and s.observed.ready(s.target) and not passed
-    ):
-        return gathering(s, base, actions, step, need, recheck)
-    if not passed:
+    ready, down = s.observed.ready(s.target), s.down_since is not None
+    if ready and not passed and (ready >= need or down):
         return testing(s, base, actions, step, recheck)
+    if frozen:
+        # The pause holds steps, not the fix: the candidate answers, and that is all (R13, R16).
+        return paused(s, base, actions, recheck)
+    if ready < need:
+        return gathering(s, base, actions, step, need, recheck)
     if step is None:
         if not s.router.ready_to_promote(s):
             moves = s.router.give(s, 100)
@@ -113,6 +122,8 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     previous = (s.previous,) if s.previous and s.previous != s.target else ()
     if s.router.withdraw(s, actions, candidate=s.target):
         actions += removed(s, (*s.strays, *previous))
+    if other is None and s.standby != s.target:
+        other = s.standby
     if other:
         return _outlasting(s, replace(base, actions=tuple(actions)), other, at)
 
@@ -129,12 +140,17 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     # What serves now may have to end first: nothing else may be left that waits for it to answer.
     if s.observed.deployment(s.target) or (s.strays and s.strategy == "Recreate"):
         return wait("OlderVersionsGoing", "versions before it are going first")
-    if s.paused:
+    if s.count == 0:
+        return asleep(s, base, actions)
+    if is_waking(s):
+        return waking(s, base, actions)
+    if s.paused and not s.stable_broken:
         return wait("Paused", f"paused by {s.paused} before its start")
-    if s.strategy == "Recreate" and (s.observed.pods_of(s.stable) or replicas_of(s, s.stable)):
+    left = [p for p in s.observed.pods_of(s.stable) if not s.is_stuck(p)]
+    if s.strategy == "Recreate" and (left or replicas_of(s, s.stable)):
         if replicas_of(s, s.stable):
             actions.append(Scale(s.stable or "", 0))
-        late = leaving(s, s.observed.pods_of(s.stable))
+        late = leaving(s, left)
         text = f"{word(s, s.stable)} goes down first, downtime is expected until it is ready"
         return replace(
             base,
@@ -243,8 +259,6 @@ def _holding(
     has = f"{word(s, s.target)} has weight {step.weight}"
     if all(x.weight != step.weight for x in s.steps):
         has += ", which spec.rollout.steps no longer lists,"
-    if s.down_since is not None:
-        has += f" and answers all callers, since {word(s, s.stable)} has no ready pod,"
     held = replace(base, actions=tuple(actions), progress=progress, requeue_after=recheck)
     if s.paused:
         return replace(

@@ -55,6 +55,14 @@ class Router(Protocol):
         """The percent that callers really give to `revision` (R6)."""
         ...
 
+    def leads_to(self, s: Situation, revision: str) -> bool:
+        """Whether callers are led to ready pods of `revision`, by whatever share."""
+        ...
+
+    def covers(self, s: Situation, revision: str) -> bool:
+        """Whether `revision` has traffic that it has for stable's sake alone."""
+        ...
+
     def fault(self, s: Situation) -> Fault | None:
         """What keeps new weights from being taken; traffic stays as it is until it is gone."""
         ...
@@ -89,6 +97,15 @@ class Router(Protocol):
     def keep(self, s: Situation, *, relief: bool) -> list[Action]:
         """Keeps to the weight that is reached while something is waited for. With `relief`, only
         what a stable without a ready pod needs (R13)."""
+        ...
+
+    def fail_over(self, s: Situation, to: str) -> list[Action]:
+        """Leads callers to `to` as well as, or instead of, stable; nothing when they are led there
+        already. Who is stable stays as it is."""
+        ...
+
+    def fail_back(self, s: Situation, draft: Draft) -> list[Action]:
+        """Takes back from a standby what `draft` does not give it."""
         ...
 
     def withdraw(self, s: Situation, actions: list[Action], candidate: str | None = None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canarium.core import gate
+from canarium.core import gate, outage
 from canarium.core.draft import Draft
 from canarium.core.health import Cause, unfetched, unstarted
 from canarium.core.leaving import Leaving, leaving
@@ -16,6 +16,7 @@ from canarium.core.moves import (
     judged,
     outcome_of,
     removed,
+    replicas_of,
     said,
     stored,
     where,
@@ -67,7 +68,9 @@ def rolled_back(s: Situation) -> Draft:
     actions: list[Action] = []
     gone = s.router.withdraw(s, actions)
     others = [r for r in (s.target, *s.strays) if s.observed.deployment(r)]
-    if gone:
+    # Recreate took stable down for it, so it is its own pods that stable waits for (R22).
+    in_the_way = s.strategy == "Recreate" and not replicas_of(s, s.stable)
+    if gone or in_the_way:
         actions += removed(s, others)
     failure = known_failure(s)
     why = f"{failure.reason}: {failure.message}{where(failure.pod, failure.container)}"
@@ -76,8 +79,9 @@ def rolled_back(s: Situation) -> Draft:
         f"change the spec, or retry by canarium.dev/retry: {s.target}/TOKEN"
     )
     busy = bool(others) or not gone
-    recreating = s.strategy == "Recreate" and (busy or bool(s.observed.pods_of(s.target)))
-    late = leaving(s, s.observed.pods_of(s.target)) if recreating else Leaving()
+    left = [p for p in s.observed.pods_of(s.target) if not s.is_stuck(p)]
+    recreating = s.strategy == "Recreate" and (busy or bool(left))
+    late = leaving(s, left) if recreating else Leaving()
     if recreating:
         text = f"{text}; its pods have to go before {word(s, s.stable)} comes back{late.text}"
     told = s.status.phase in ("RollingBack", "RolledBack") and s.status.failure is not None
@@ -99,7 +103,7 @@ def rolled_back(s: Situation) -> Draft:
         else outcome_of(s, s.target, "RolledBack", failure.reason, cause),
         events=() if told else (Event("Warning", "RolledBack", said(s.target, cause)),),
     )
-    return back if s.router.may_return(s) else unreturned(s, back, why)
+    return back if in_the_way or s.router.may_return(s) else unreturned(s, back, why)
 
 
 def baking(s: Situation) -> Draft:
@@ -115,11 +119,15 @@ def baking(s: Situation) -> Draft:
     judging = s.settings.judging
     if not failed and judging and judging.during_bake:
         failed = gate.condemned(s)
-    cause = undone or failed
+    outages = outage.count(s)
+    base = replace(base, outages=outages)
+    cause = undone or failed or outage.cause(s, outages)
     if cause and _may_undo(s) and not blocked(s):
         return _undoing(s, base, cause)
     if cause:
         return _undo_held(s, base, cause)
+    if s.down_since is not None or s.standby:
+        return _interrupted(s, base, recheck)
     end = s.bake_since + s.settings.bake_time
     missing, does = _serving(s)
     base = replace(base, reason=missing.reason if missing else "")
@@ -159,6 +167,28 @@ def baking(s: Situation) -> Draft:
         previous=None,
         bake_since=None,
         phase="Ready",
+    )
+
+
+def _interrupted(s: Situation, base: Draft, recheck: float | None) -> Draft:
+    """The new stable has no ready pod, or had none a moment ago. The warm version answers if it
+    can; the bake does not end meanwhile, also not while paused (R15)."""
+    down = s.down_since is not None
+    until = outage.ends_at(s) if s.standby else None
+    missing, _ = _serving(s)
+    why = f": {missing.message}{where(missing.pod, missing.container)}" if missing else ""
+    has = f"has no ready pod{why}" if down else "has ready pods again"
+    then = f"; unless it is ready by {spoken(until)}, its promotion is undone" if until else ""
+    held = hold(s, "StableDown", until=until, observed=f"{s.observed.ready(s.stable)} ready")
+    return replace(
+        base,
+        message=f"{word(s, s.stable)} {has}{then}; the bake does not end before that",
+        actions=tuple(stored(s)),
+        hold=held.model_copy(update={"threshold": f"{s.count} ready"}),
+        reason=missing.reason if missing else "StableDown",
+        requeue_after=min(
+            (x for x in (until - s.now if until else None, recheck) if x is not None), default=None
+        ),
     )
 
 

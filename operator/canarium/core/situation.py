@@ -17,19 +17,23 @@ from canarium.api.defaults import Settings, Step
 from canarium.api.status import CommandEcho, Pause, Progress, Status
 from canarium.api.uri import UriInvalid
 from canarium.api.uri import parse as parse_uri
+from canarium.core import standby as standbys
 from canarium.core.admission import lost
 from canarium.core.byroute import ByRoute
 from canarium.core.byservice import ByService
 from canarium.core.grant import Grant, pause_of
 from canarium.core.moments import parse, stamp
-from canarium.core.observed import COLORS, Observed, Service
+from canarium.core.observed import COLORS, Deployment, Observed, Pod, Service
 from canarium.core.position import progress_of, token_of
 from canarium.core.revision import Minted, Record, find, mint
 from canarium.core.router import Router
 from canarium.core.routes import Route
 from canarium.core.served import read
 
+#: Seconds without a ready pod of stable after which a candidate is made, and gets all its pods.
 STABLE_DOWN_GRACE = 10.0
+#: Seconds past its time after which a pod that is to end counts for nothing.
+STUCK_AFTER = 10.0
 QUARANTINED = "Quarantined"
 
 
@@ -192,6 +196,8 @@ class Situation:
         named, told = witness.traffic, self.status.stable
         if told is None or told.revision == named.stable or not self.exists(told.revision):
             return False
+        if told.revision == named.previous:
+            return False  # Promoted since; the version before may answer for it (R15).
         alone = named.candidate in (None, named.stable)
         if isinstance(witness, Route):
             return alone and any(w for name, w in witness.weights if name != named.stable)
@@ -298,8 +304,9 @@ class Situation:
         """The colour for a Deployment of `revision` that is to be made: the one that its pods still
         have, or that the Service selects for it as stable; else a free one. None: it has to wait,
         as other revisions have pods of it."""
-        taken = {x.color for x in self.observed.pods if x.revision != revision}
-        taken |= {d.color for d in self.observed.deployments if d.revision != revision}
+        held = [x for x in self.observed.pods if x.revision != revision and not self.is_stuck(x)]
+        live = [d for d in self.observed.deployments if d not in self._hung]
+        taken = {x.color for x in held} | {d.color for d in live if d.revision != revision}
         own = {pod.color for pod in self.observed.pods_of(revision)}
         if revision == self.stable:
             # A selector that was edited by hand may name the colour of somebody else.
@@ -310,21 +317,44 @@ class Situation:
         wanted = [color for color in COLORS if color in own] or COLORS
         return next((color for color in wanted if color not in taken), None)
 
+    def is_stuck(self, pod: Pod) -> bool:
+        """Whether a pod that is to end has not, well past its time, and serves nobody: its node is
+        gone, or a finalizer holds it. It will not serve again, so it holds nothing back."""
+        late = pod.terminating and pod.ends is not None and self.now - pod.ends >= STUCK_AFTER
+        service = self.observed.service
+        return late and not pod.ready and not (service and pod.name in service.endpoints)
+
+    @cached_property
+    def _hung(self) -> tuple[Deployment, ...]:
+        """Deployments that are deleted and wait for nothing but pods that are stuck."""
+        return tuple(
+            d
+            for d in self.observed.deployments
+            if d.terminating
+            and self.observed.pods_of(d.revision)
+            and all(self.is_stuck(pod) for pod in self.observed.pods_of(d.revision))
+        )
+
     @cached_property
     def given(self) -> bool:
         """Whether this candidate was let to callers, as far as the witness says."""
         return self.router.given(self)
 
     @cached_property
+    def standby(self) -> str | None:
+        """The revision that answers in place of stable, which has no ready pod."""
+        return standbys.standby(self)
+
+    @cached_property
     def stable_broken(self) -> bool:
-        """Stable has had no ready pod for a while (R13)."""
+        """Stable has had no ready pod for so long that its fix needs room (R13)."""
         since = self.down_since
         return since is not None and self.now - since >= STABLE_DOWN_GRACE
 
     @cached_property
     def broken_in(self) -> float | None:
-        """Seconds until the traffic may leave stable for want of a ready pod; None when it has
-        one, when that is so by now, or when nobody else may take it (R13)."""
+        """Seconds until a candidate is made, or gets all its pods, since stable has no ready pod;
+        None when it has one, when that is so by now, or when there is no candidate (R13)."""
         if self.down_since is None or self.stable_broken or self.target == self.stable:
             return None
         return self.down_since + STABLE_DOWN_GRACE - self.now
@@ -383,6 +413,14 @@ class Situation:
         """What the record says that the wanted revision was granted."""
         grant = self.witness.traffic.grant if self.witness else None
         return grant if grant and grant.revision == self.target else None
+
+    @cached_property
+    def entitled(self) -> int:
+        """The percent that the candidate was granted or has reached: above that, it has traffic for
+        stable's sake alone. It does not go by what the router does now, as `progress` may."""
+        told, candidate = self.status.progress, self.status.candidate
+        mine = told and candidate and candidate.revision == self.target and not self.implausible
+        return max(self.grant.weight if self.grant else 0, told.weight if told and mine else 0)
 
     @cached_property
     def progress(self) -> Progress:

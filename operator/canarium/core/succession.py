@@ -13,7 +13,8 @@ def heir(s: Situation) -> str | None:
     stable, and so can neither go (R0) nor make room for the wanted one."""
     if s.down_since is None:
         return None
-    return next((x for x in s.strays if _answers_alone(s, x)), None)
+    previous = (s.previous,) if s.previous and s.previous != s.target else ()
+    return next((x for x in (*s.strays, *previous) if _answers_alone(s, x)), None)
 
 
 def _answers_alone(s: Situation, revision: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from canarium.core import images, serving
+from canarium.core import capacity, images, serving
 from canarium.core.draft import Draft
 from canarium.core.moments import parse
 from canarium.core.plan import (
@@ -37,8 +37,12 @@ def scaling(s: Situation, draft: Draft) -> list[Action]:
         return []
     deployment = s.observed.deployment(s.stable)
     autoscaler = s.observed.autoscaler(s.stable)
+    failed = s.quarantined or bool(draft.failure and draft.failure.revision == s.target)
+    left = s.observed.deployment(s.target) or any(
+        not s.is_stuck(pod) for pod in s.observed.pods_of(s.target)
+    )
     recreating = s.strategy == "Recreate" and (
-        draft.candidate is not None or (s.quarantined and bool(s.observed.pods_of(s.target)))
+        draft.candidate is not None or (failed and s.target != s.stable and bool(left))
     )
     if recreating:
         gone = [RemoveAutoscaler(s.stable or "", autoscaler.uid)] if autoscaler else []
@@ -52,18 +56,27 @@ def scaling(s: Situation, draft: Draft) -> list[Action]:
         actions: list[Action] = []
         if autoscaler:
             actions.append(RemoveAutoscaler(s.stable or "", autoscaler.uid))
-        if deployment.replicas != s.count:
-            actions.append(Scale(s.stable or "", s.count))
-        return actions
+        size = max(s.count, capacity.floor(s, draft))
+        if deployment.replicas != size:
+            actions.append(Scale(s.stable or "", size))
+        return [*actions, *_warm(s, draft)]
     # A candidate that failed a moment ago counts: its traffic comes back now.
     others = any(d.revision != s.stable for d in s.observed.deployments)
     shared = draft.candidate is not None or others
-    low = s.count if shared else s.settings.min_replicas
+    low = max(s.count, capacity.floor(s, draft)) if shared else s.settings.min_replicas
     high = max(low, s.settings.max_replicas)
     wake: list[Action] = [Scale(s.stable or "", low)] if deployment.replicas == 0 else []
     if autoscaler and (autoscaler.low, autoscaler.high) == (low, high):
         return wake
     return [*wake, Autoscale(s.stable or "", low, high)]
+
+
+def _warm(s: Situation, draft: Draft) -> list[Action]:
+    """The warm version sleeps and wakes with stable."""
+    previous = s.observed.deployment(draft.previous)
+    if previous is None or previous.terminating or bool(previous.replicas) == bool(s.count):
+        return []
+    return [Scale(previous.revision, s.count)]
 
 
 def _brought_back(s: Situation, draft: Draft, count: int) -> list[Action]:

@@ -9,7 +9,7 @@ from canarium.core import gate
 from canarium.core.deadline import waited_until
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
-from canarium.core.moments import spoken
+from canarium.core.moments import parse, spoken
 from canarium.core.moves import arrived, hold, lacking, unasked, waiting, where, word
 from canarium.core.plan import Action, Route, Weigh
 from canarium.core.refusals import quoted
@@ -33,6 +33,7 @@ def gathering(
         return faulty(s, base, actions, fault, recheck)
     ready = s.observed.ready(s.target)
     actions += _kept(s, actions, relief=True)
+    lost = _lost(s)
     missing = lacking(s)
     if missing:
         return _starved(s, base, actions, need, missing, recheck)
@@ -40,10 +41,10 @@ def gathering(
     until = waited_until(s)
     if until is None:
         until = s.now - progress.waited + s.settings.progress_deadline
-    held = f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
+    held = _kept_weight(s)
     what = "pod" if need == 1 else "pods"
     text = (
-        f"{word(s, s.target)} {held}, waiting for {need} ready {what} until {spoken(until)}, "
+        f"{word(s, s.target)} {held}{lost}, waiting for {need} ready {what} until {spoken(until)}, "
         f"then {then(step)}"
     )
     late = next((p for p in s.observed.pods_of(s.target) if not p.ready), None)
@@ -65,6 +66,18 @@ def gathering(
         ),
         requeue_after=recheck,
     )
+
+
+def _lost(s: Situation) -> str:
+    """That a candidate which had traffic has no ready pod any more, and what became of them."""
+    if not s.progress.weight or s.observed.ready(s.target):
+        return ""
+    pods = s.observed.pods_of(s.target)
+    since = parse(s.progress.step_since) if s.progress.step_since else s.now
+    gone = [p for p in pods if p.terminating]
+    anew = [p for p in pods if not p.terminating and p.created >= since]
+    why = "its pods were deleted" if gone or anew or not pods else "its pods are not ready"
+    return f" but has no ready pod, since {why}"
 
 
 def _starved(
@@ -101,7 +114,7 @@ def routing(
     s: Situation, base: Draft, actions: list[Action], weight: int, recheck: float | None
 ) -> Draft:
     """The route was told a weight; it counts once every gateway has taken it (R6)."""
-    kept = f"has weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
+    kept = _kept_weight(s)
     silent = s.observed.route.silent if s.observed.route else ()
     who = ", ".join(silent) or "the gateway"
     return replace(
@@ -118,7 +131,7 @@ def faulty(
     s: Situation, base: Draft, actions: list[Action], fault: Fault, recheck: float | None
 ) -> Draft:
     """No new weight would be taken: what is reached stays, and it is still judged."""
-    kept = f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
+    kept = _kept_weight(s)
     return replace(
         base,
         message=f"{word(s, s.target)} {kept}: {fault.reason}: {fault.message}",
@@ -140,7 +153,7 @@ def testing(
     what = f"smoke tests run against {ready} {pods}, then {then(step)}"
     return replace(
         base,
-        message=f"{word(s, s.target)} gets no traffic yet: {': '.join(found) if found else what}",
+        message=f"{word(s, s.target)} {_kept_weight(s)}: {': '.join(found) if found else what}",
         actions=tuple(actions),
         progress=arrived(s, s.progress.weight),
         hold=hold(s, gate.smoke_wait(s)),
@@ -150,7 +163,7 @@ def testing(
 
 def paused(s: Situation, base: Draft, actions: list[Action], recheck: float | None) -> Draft:
     """Paused where no step is held: what is reached stays, nothing rises."""
-    kept = f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
+    kept = _kept_weight(s)
     more = _kept(s, actions, relief=False)
     return replace(
         base,
@@ -170,6 +183,12 @@ def unreturned(s: Situation, base: Draft, why: str) -> Draft:
         "has no ready pod to take it; rolled back as soon as it has",
         hold=hold(s, "RollbackHeld", observed="0 ready", threshold="1 ready"),
     )
+
+
+def _kept_weight(s: Situation) -> str:
+    if s.standby == s.target:
+        return f"stands at weight {s.progress.weight}"
+    return f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
 
 
 def then(step: Step | None) -> str:

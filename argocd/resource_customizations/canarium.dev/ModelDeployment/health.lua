@@ -39,14 +39,17 @@ if holds("Stalled") or holds("RolledBack") then
   return answer("Degraded", message)
 end
 
--- The promoted version has lost all its pods. While a candidate moves in, that may be meant.
-if status.stableDownSince ~= nil and status.candidate == nil then
+local hold = status.hold or {}
+local spec = obj.spec or {}
+local waits = spec.paused == true or status.pause ~= nil or hold.reason == "Manual"
+
+-- The promoted version has lost all its pods. While a candidate moves in, that may be meant; one
+-- that is held does not move in.
+if status.stableDownSince ~= nil and (status.candidate == nil or waits) then
   return answer("Degraded", message)
 end
 
-local hold = status.hold or {}
-local spec = obj.spec or {}
-if spec.paused == true or status.pause ~= nil or hold.reason == "Manual" then
+if waits or hold.reason == "ScaledToZero" then
   return answer("Suspended", message)
 end
 

@@ -1,0 +1,63 @@
+"""Leads callers to the standby while stable has no ready pod, and back (see `core.standby`).
+
+It comes after the rows of the table, so that none of them has to think of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canarium.core.draft import Draft
+from canarium.core.moments import spoken
+from canarium.core.moves import word
+from canarium.core.plan import Action, Event, Route, Weigh
+from canarium.core.situation import Situation
+from canarium.core.standby import returns_at
+
+
+def guarded(s: Situation, draft: Draft) -> Draft:
+    """`draft` with callers led to who can answer, unless it moves traffic itself, and with that
+    said."""
+    if s.stable is None or draft.stable != s.stable:
+        return draft
+    actions: list[Action] = []
+    if not any(isinstance(action, Route | Weigh) for action in draft.actions):
+        if s.standby and not s.has_failed(s.standby):
+            actions = s.router.fail_over(s, s.standby)
+        elif s.standby is None:
+            actions = s.router.fail_back(s, draft)
+    draft = replace(draft, actions=(*draft.actions, *actions))
+    if s.standby is None:
+        return draft
+    waits = [draft.requeue_after, _left(s)]
+    return replace(
+        draft,
+        message=f"{draft.message}; {_text(s)}",
+        requeue_after=min((x for x in waits if x is not None), default=None),
+    )
+
+
+def _left(s: Situation) -> float | None:
+    at = returns_at(s, s.standby) if s.down_since is None else None
+    return at - s.now if at is not None else None
+
+
+def _text(s: Situation) -> str:
+    by, stable = word(s, s.standby), word(s, s.stable)
+    if s.down_since is not None:
+        return f"{by} answers in place of {stable}, which has no ready pod"
+    at = returns_at(s, s.standby)
+    until = f"until {spoken(at)}" if at is not None else f"until {stable} has all its pods"
+    return f"{stable} is ready again; {by} keeps answering {until}"
+
+
+def events(s: Situation) -> tuple[Event, ...]:
+    """One Event when a standby begins to answer, and one when stable answers alone again."""
+    before, now = s.status.standby, s.standby
+    if now and now != before:
+        text = f"revision {now} answers in place of revision {s.stable}, which has no ready pod"
+        return (Event("Warning", "StandbyServing", text),)
+    told = s.status.stable.revision if s.status.stable else None
+    if before and not now and s.stable == told and s.observed.ready(s.stable):
+        return (Event("Normal", "StableRecovered", f"revision {s.stable} answers again"),)
+    return ()

@@ -1,0 +1,176 @@
+"""A model that is scaled, to zero or not, in the midst of a rollout or before one (R5, R6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canarium.api.status import Status
+from core.cluster import Cluster, gateway_spec, spec
+
+rule = pytest.mark.rule
+BOTH = pytest.mark.parametrize("make", [spec, gateway_spec])
+GATE = {"steps": [{"weight": 10, "pause": "Manual"}], "bakeTime": "20s", "scaleDownDelay": "1s"}
+HALF = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "20s", "scaleDownDelay": "1s"}
+
+
+def asked(make: Any, version: str, replicas: int, rollout: dict[str, Any]) -> dict[str, Any]:
+    return {**make(version), "scaling": {"replicas": replicas}, "rollout": rollout}
+
+
+def at_the_gate(make: Any, replicas: int, rollout: dict[str, Any] = GATE) -> Cluster:
+    """Version 2 stands at a weight beside version 1, and waits for a command."""
+    cluster = Cluster(asked(make, "1", replicas, rollout)).run(12)
+    cluster.spec = asked(make, "2", replicas, rollout)
+    cluster.run(10)
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == "Manual", cluster.status.message
+    return cluster
+
+
+def share(cluster: Cluster) -> float:
+    """Percent of connections that the candidate gets."""
+    found = cluster.serving()
+    return 100 * found.get("2", 0) / (sum(found.values()) or 1)
+
+
+@rule("R5", "R6")
+@pytest.mark.parametrize(
+    ("rollout", "before", "after", "pods"),
+    [
+        (GATE, 6, 1, (6, 1)),  # One of seven is the least that there is.
+        (GATE, 10, 1, (9, 1)),
+        (GATE, 20, 10, (18, 2)),
+        (HALF, 20, 2, (2, 2)),
+        (HALF, 4, 3, (3, 3)),
+    ],
+)
+def test_candidates_share_never_rises_when_stable_is_scaled_down(  # I3
+    rollout: dict[str, Any], before: int, after: int, pods: tuple[int, int]
+) -> None:
+    cluster = at_the_gate(spec, before, rollout)
+    most = max(share(cluster), rollout["steps"][0]["weight"])
+    cluster.spec = asked(spec, "2", after, rollout)
+    for _ in range(100):
+        assert share(cluster) <= most + 0.01, cluster.serving()
+        cluster.run(0.1)
+    assert (cluster.serving()["1"], cluster.serving()["2"]) == pods
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == "Manual"
+    cluster.annotations["promote"] = f"{cluster.revision('2')}/on"
+    cluster.run(60)
+    assert cluster.serving() == {"2": after}
+
+
+@rule("R5", "R6")
+def test_candidates_share_never_rises_when_stable_is_scaled_up() -> None:
+    cluster = at_the_gate(spec, 2, GATE)
+    most = share(cluster)
+    cluster.spec = asked(spec, "2", 20, GATE)
+    for _ in range(100):
+        assert share(cluster) <= most + 0.01
+        cluster.run(0.1)
+    assert cluster.serving() == {"1": 20, "2": 3}
+
+
+@rule("R5")
+def test_candidate_behind_a_gateway_gets_smaller_with_stable() -> None:
+    cluster = at_the_gate(gateway_spec, 10, HALF)
+    cluster.spec = asked(gateway_spec, "2", 2, HALF)
+    cluster.run(10)
+    wanted = {cluster.version(d.revision): d.replicas for d in cluster.deployments.values()}
+    assert wanted == {"1": 2, "2": 1}
+    assert cluster.weights() == {"1": 50, "2": 50}
+
+
+@BOTH
+@rule("R5", "R6")
+@pytest.mark.parametrize("lost", [False, True])
+def test_model_scaled_to_zero_at_a_gate_gives_the_candidate_nothing_and_keeps_the_gate(  # I4 a
+    make: Any, lost: bool
+) -> None:
+    cluster = at_the_gate(make, 2)
+    revision = cluster.revision("2")
+    cluster.spec = asked(make, "2", 0, GATE)
+    for _ in range(100):
+        assert set(cluster.serving()) != {"2"}, "an unpromoted version answers alone"
+        cluster.run(0.1)
+    assert cluster.serving() == {}
+    assert not cluster.pods
+    assert cluster.weights() in ({}, {"1": 100, "2": 0})
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == "ScaledToZero"
+    assert cluster.status.phase == "Progressing"
+    writes = cluster.writes
+    cluster.run(3600)
+    assert cluster.writes == writes
+    if lost:
+        cluster.status = Status()
+        cluster.run(5)
+    cluster.boot = 30.0  # Longer than R13 waits.
+    cluster.spec = asked(make, "2", 2, GATE)
+    for _ in range(200):
+        cluster.run(0.5)
+        assert set(cluster.serving()) != {"2"}, cluster.status.message
+    assert set(cluster.serving()) == ({"1", "2"} if make is spec else {"1"})
+    assert cluster.status.hold.reason == "Manual", cluster.status.message
+    assert cluster.status.weight == 10
+    cluster.annotations["promote"] = f"{revision}/now"
+    cluster.run(60)
+    assert cluster.status.version == "2"
+
+
+@BOTH
+@rule("R5")
+def test_version_that_is_applied_while_the_model_sleeps_starts_no_pod(make: Any) -> None:  # I4 b
+    cluster = Cluster(asked(make, "1", 2, GATE)).run(12)
+    cluster.spec = asked(make, "1", 0, GATE)
+    cluster.run(10)
+    cluster.spec = asked(make, "2", 0, GATE)
+    for _ in range(100):
+        assert not cluster.pods
+        cluster.run(1)
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == "ScaledToZero"
+    cluster.boot = 30.0
+    cluster.spec = asked(make, "2", 2, GATE)
+    for _ in range(160):
+        cluster.run(0.5)
+        assert set(cluster.serving()) != {"2"}, cluster.status.message
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == "Manual"
+    assert cluster.status.version == "1"
+
+
+@BOTH
+@rule("R13")
+def test_stable_that_fails_while_it_wakes_does_not_block_its_fix(make: Any) -> None:
+    cluster = Cluster(asked(make, "1", 2, GATE)).run(12)
+    cluster.spec = asked(make, "1", 0, GATE)
+    cluster.run(10)
+    cluster.spec = asked(make, "2", 0, GATE)
+    cluster.run(10)
+    cluster.broken.add("1")
+    cluster.spec = asked(make, "2", 2, GATE)
+    cluster.run(30)
+    assert set(cluster.serving()) == {"2"}
+
+
+@BOTH
+@rule("R5", "R15")
+def test_warm_version_sleeps_and_wakes_with_stable(make: Any) -> None:
+    long = {"steps": [], "bakeTime": "500s", "scaleDownDelay": "1s"}
+    cluster = Cluster(asked(make, "1", 2, long)).run(12)
+    cluster.spec = asked(make, "2", 2, long)
+    cluster.run(12)
+    assert cluster.status.phase == "Baking"
+    cluster.spec = asked(make, "2", 0, long)
+    cluster.run(10)
+    assert not cluster.pods
+    cluster.spec = asked(make, "2", 3, long)
+    cluster.run(20)
+    assert cluster.status.phase == "Baking"
+    assert cluster.serving() == {"2": 3}
+    assert len(cluster.pods) == 6
+    assert cluster.status.outages is None
