@@ -100,7 +100,8 @@ class ByService:
         if standby is None or (service is not None and service.color in ("", standby.color)):
             return []
         others = {p.revision for p in s.observed.pods if p.serves} - {s.stable, to}
-        return [Route(standby.color if others else "", self._record(s, to))]
+        alone = others and safe_to_select(standby.color, s.observed)
+        return [Route(standby.color if alone else "", self._record(s, to))]
 
     def _record(self, s: Situation, to: str) -> TrafficRecord:
         service = s.observed.service
