@@ -149,7 +149,9 @@ class ByService:
         return [Route(s.stable_color, TrafficRecord(s.stable, quarantined=s.target))]
 
     def ready_to_promote(self, s: Situation) -> bool:
-        return True
+        """Pods whose colour somebody changed would not be selected (R0)."""
+        deployment = s.observed.deployment(s.target)
+        return deployment is not None and safe_to_select(deployment.color, s.observed)
 
     def promote(
         self, s: Situation, revision: str, color: str, previous: str | None, since: str

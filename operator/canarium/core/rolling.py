@@ -106,6 +106,8 @@ def rolling_out(s: Situation) -> Draft:
         return gathering(s, base, actions, step, need, recheck)
     if step is None:
         if not s.router.ready_to_promote(s):
+            if not s.route_kind:
+                return gathering(s, base, actions, step, need, recheck)
             moves = s.router.give(s, 100)
             if moves:
                 s = replace(s, moved=released(s, granted(s, Step(100, 0.0), begun(s)), PROMOTION))
