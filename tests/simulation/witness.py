@@ -219,11 +219,50 @@ class Witness:
             if made is not None and made != after["spec"]["template"]:
                 self.broken("R1", f"pods of {revision} are made anew from another template")
         if after["spec"]["replicas"] < before["spec"]["replicas"]:
-            settings = self._settings()
-            wanted = settings.replicas
-            down = settings.strategy == "Recreate" and after["spec"]["replicas"] == 0
-            if not down and after["spec"]["replicas"] != wanted:
-                self.broken("R5", f"{revision} scaled down to {after['spec']['replicas']}")
+            self._scaled_down(revision, after["spec"]["replicas"])
+
+    def _scaled_down(self, revision: str, replicas: int) -> None:
+        """R5: nobody gets fewer pods than asked for, or than its weight needs; and a candidate's
+        share never rises since stable gets smaller."""
+        settings = self._settings()
+        if replicas == 0 and (settings.replicas == 0 or settings.strategy == "Recreate"):
+            if settings.strategy != "Recreate":
+                self._asleep(revision)
+            return
+        wanted = settings.replicas
+        if revision == self._stable():
+            if wanted is None or replicas < wanted:
+                self.broken("R5", f"{revision} scaled down to {replicas}")
+            self._shared(revision, replicas)
+            return
+        by = ByRoute("HTTPRoute").needed if self.routed else needed
+        need = by(self._weight_of(revision), self._stable_count())
+        if replicas < need and not self.staleness:
+            self.broken("R5", f"{revision} scaled down to {replicas} of {need}")
+
+    def _asleep(self, revision: str) -> None:
+        """A model that is scaled to zero gives no candidate what stable had (I4)."""
+        service, stable = self.world.service(), self._stable()
+        if revision != stable or not service:
+            return
+        for other in self._named(service) - {stable}:
+            if self.least({other}):
+                self.broken("R5", f"stable is scaled to zero while {other} answers")
+
+    def _shared(self, stable: str, replicas: int) -> None:
+        """The candidate's share beside that many pods of stable (router Service; I3)."""
+        service, status = self.world.service(), self.world.status()
+        revision = (status.get("candidate") or {}).get("revision")
+        if self.routed or not service or not revision or revision not in self._named(service):
+            return
+        weight, ready = self._weight_of(revision), self.least({revision})
+        if weight and 100 * ready > weight * (ready + replicas):
+            self.broken("R5", f"{ready} pods at weight {weight} beside {replicas} of stable")
+
+    def _weight_of(self, revision: str) -> int:
+        progress = self.world.status().get("progress") or {}
+        mine = (self.world.status().get("candidate") or {}).get("revision") == revision
+        return max(progress.get("weight", 0), progress.get("granted", 0)) if mine else 0
 
     def _creation(self, new: Object) -> None:
         color = new["spec"]["template"]["metadata"]["labels"][labels.COLOR]
