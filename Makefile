@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # Environments that a target needs are made side by side.
 MAKEFLAGS += --jobs=2
 
-.PHONY: bench bench-full bench-micro dist sbom demo demo-down packages test test-gateways test-unit rules check generate lock clean
+.PHONY: bench bench-attack bench-full bench-micro dist sbom demo demo-down packages test test-gateways test-unit rules check generate lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
@@ -66,6 +66,9 @@ bench: .venv/.bench .venv-runtime/.ready           ## scale, latency and cost at
 
 bench-full: .venv/.bench .venv-runtime/.ready      ## the same, and 10,000
 	$(PY) -m bench --sizes 200,1000,10000 $(PEERED)
+
+bench-attack: .venv/.ready    ## ten hostile namespaces beside a good one: how late are its rollbacks?
+	$(PY) -m bench.attack
 
 bench-micro: .venv/.bench     ## the pure core in µs, beside the commit before
 	$(PY) -m bench.micro

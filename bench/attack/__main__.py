@@ -1,0 +1,71 @@
+"""The command line: `python -m bench.attack`.
+
+All of it runs in a network namespace of its own, whose loopback has an address that the API server
+takes for a pod's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.attack.attack import Attack, quantile
+from bench.attack.server import ADDRESS
+from canarium.kube.transport import Client
+from sandbox.controlplane import ControlPlane
+
+_ROOT = Path(__file__).parents[2]
+#: Seconds from a failure's signal until its traffic is off, and MiB of operator and workers.
+P99, MEMORY = 1.0, 400.0
+
+
+async def _run(folder: Path, namespaces: int, models: int, rounds: int) -> bool:
+    manager = ("--controllers=-node-lifecycle-controller",)
+    plane = ControlPlane(folder / "plane", audit=None, extra={"controller-manager": manager})
+    try:
+        plane.up()
+        plane.kubectl("apply", "--server-side", "-f", str(_ROOT / "crds"))
+        plane.api.await_definitions()
+        async with Client.connect(str(plane.kubeconfig)) as client:
+            attack = Attack(client, plane.kubeconfig, folder)
+            async with attack.running():
+                print("alone:       ", await attack.measured(models, 1), flush=True)
+                await attack.begin(namespaces)
+                found = await attack.measured(models, rounds)
+                print("under attack:", found, flush=True)
+    finally:
+        plane.down()
+    return quantile(found.crashes, 0.99) < P99 and found.memory < MEMORY
+
+
+def _enter() -> None:
+    """Replaces this process by itself in a new network namespace."""
+    rights = [] if os.geteuid() == 0 else ["--map-root-user"]
+    network = f"ip link set lo up && ip address add {ADDRESS}/32 dev lo"
+    again = shlex.join([sys.executable, "-m", "bench.attack", "--inside", *sys.argv[1:]])
+    os.execvp("unshare", ["unshare", "--net", *rights, "sh", "-c", f"{network} && exec {again}"])
+
+
+def main() -> int:
+    """0: the good namespace's rollbacks and the memory stayed within their budgets."""
+    parser = argparse.ArgumentParser(prog="python -m bench.attack", description=__doc__)
+    parser.add_argument("--namespaces", type=int, default=10, help="hostile namespaces")
+    parser.add_argument("--models", type=int, default=10, help="models of the good namespace")
+    parser.add_argument("--rounds", type=int, default=5, help="rollbacks of each of them")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    words = parser.parse_args()
+    if not words.inside:
+        _enter()
+    with tempfile.TemporaryDirectory(prefix="attack-") as folder:
+        return int(
+            not asyncio.run(_run(Path(folder), words.namespaces, words.models, words.rounds))
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

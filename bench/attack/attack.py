@@ -1,0 +1,210 @@
+"""The run: good rollbacks alone, then beside the attack, with the operator's lag and memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bench.attack import pods, tenants
+from bench.attack.server import ADDRESS
+from canarium.kube import kinds
+from canarium.kube.transport import Client
+from sandbox.ports import free_ports
+
+GOOD = "good"
+_LAG = re.compile(r"^canarium_event_loop_lag_max_seconds\S* (\S+)$", re.MULTILINE)
+_SPACING = 0.3
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Figures:
+    """What was measured; times in seconds, memory in MiB."""
+
+    crashes: list[float] = field(default_factory=list)
+    checks: list[float] = field(default_factory=list)
+    lag: float = 0.0
+    memory: float = 0.0
+
+    def __str__(self) -> str:
+        rows = []
+        for name, found in (("crash", self.crashes), ("failing check", self.checks)):
+            if found:
+                rows.append(
+                    f"{name} → traffic off: p50 {quantile(found, 0.5):.2f} s, "
+                    f"p99 {quantile(found, 0.99):.2f} s, max {max(found):.2f} s ({len(found)})"
+                )
+        return "; ".join((*rows, f"loop lag {self.lag:.2f} s; memory {self.memory:.0f} MiB"))
+
+
+def quantile(found: list[float], q: float) -> float:
+    """The smallest value that a share `q` of the values does not exceed."""
+    ordered = sorted(found)
+    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+
+
+class Attack:
+    """A hostile server, the namespaces, and the operator that all of them share."""
+
+    def __init__(self, client: Client, kubeconfig: Path, folder: Path) -> None:
+        self._client, self._kubeconfig, self._folder = client, kubeconfig, folder
+        self._port, self._metrics = free_ports(2)
+        self._operator = 0
+        self._version = 0
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The server and the operator run meanwhile."""
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self._process("bench.attack.server", str(self._port)))
+            flags = ["run", "--kubeconfig", str(self._kubeconfig)]
+            flags += ["--metrics-port", str(self._metrics)]
+            self._operator = await stack.enter_async_context(self._process("canarium", *flags))
+            await stack.enter_async_context(pods.kubelet(self._client))
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _process(self, *words: str) -> AsyncIterator[int]:
+        with (self._folder / f"{words[0]}.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", *words, stdout=log, stderr=log, cwd=_ROOT
+            )
+            try:
+                yield process.pid
+            finally:
+                if process.returncode is None:
+                    process.terminate()
+                await process.wait()
+
+    async def begin(self, namespaces: int) -> None:
+        """Applies the hostile models and waits until their checks are under way."""
+        names = [f"evil-{number}" for number in range(namespaces)]
+        for name in names:
+            await self._namespace(name)
+            await self._apply(name, tenants.judged(self._port, "1"))
+            await self._apply(name, tenants.annotated(self._port))
+            for body in tenants.gated(self._port):
+                await self._apply(name, body)
+        for name in names:
+            await self._until(name, "judged", lambda s: s.get("phase") == "Ready")
+            await self._apply(name, tenants.judged(self._port, "2"))
+        for name in names:
+            await self._until(name, "judged", lambda s: s.get("weight") == 50)
+        await asyncio.sleep(5)
+
+    async def measured(self, models: int, rounds: int) -> Figures:
+        """Rolls candidates of the good namespace back, one after the other."""
+        figures = Figures()
+        await self._namespace(GOOD)
+        names = [f"m{number}" for number in range(models)]
+        watching = asyncio.create_task(self._watch(figures))
+        try:
+            if not self._version:
+                await self._next(names, lambda s: s.get("phase") == "Ready")
+            for _ in range(rounds):
+                await self._next(names, lambda s: s.get("weight") == 50)
+                for number, name in enumerate(names):
+                    await self._fail(figures, name, crash=number % 2 == 0)
+                    await asyncio.sleep(_SPACING)
+        finally:
+            watching.cancel()
+        return figures
+
+    async def _next(self, names: list[str], there: Callable[[dict[str, Any]], bool]) -> None:
+        self._version += 1
+        for name in names:
+            await self._apply(GOOD, tenants.good(name, str(self._version), self._port))
+        for name in names:
+            await self._until(GOOD, name, there)
+        await asyncio.sleep(3)  # Two looks: the windows have their baselines.
+
+    async def _fail(self, figures: Figures, name: str, *, crash: bool) -> None:
+        image = f"model:{self._version}"
+        found = (
+            await self._client.list(kinds.PODS, GOOD, labelSelector=f"canarium.dev/model={name}")
+        )["items"]
+        (pod,) = (p for p in found if p["spec"]["containers"][0]["image"] == image)
+        if crash:
+            await pods.crash(self._client, pod)
+        else:
+            await self._get(f"http://{ADDRESS}:{self._port}/switch?model={name}-{self._version}")
+        began = time.monotonic()
+        while time.monotonic() < began + 60:
+            service = await self._client.get(kinds.SERVICES, GOOD, name)
+            if service["spec"]["selector"].get("canarium.dev/color"):
+                (figures.crashes if crash else figures.checks).append(time.monotonic() - began)
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"{name} was not rolled back within a minute")
+
+    async def _watch(self, figures: Figures) -> None:
+        while True:
+            figures.memory = max(figures.memory, _memory(self._operator))
+            with contextlib.suppress(aiohttp.ClientError):
+                text = await self._get(f"http://127.0.0.1:{self._metrics}/metrics")
+                if match := _LAG.search(text):
+                    figures.lag = max(figures.lag, float(match[1]))
+            await asyncio.sleep(0.5)
+
+    async def _get(self, url: str) -> str:
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            return await response.text()
+
+    async def _namespace(self, name: str) -> None:
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        await self._client.apply(kinds.NAMESPACES, None, name, body, force=True)
+
+    async def _apply(self, namespace: str, body: tenants.Manifest) -> None:
+        name = body["metadata"]["name"]
+        await self._client.apply(kinds.MODELS, namespace, name, body, force=True)
+
+    async def _until(
+        self,
+        namespace: str,
+        name: str,
+        there: Callable[[dict[str, Any]], bool],
+        patience: float = 120,
+    ) -> None:
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            body = await self._client.get(kinds.MODELS, namespace, name)
+            status = body.get("status") or {}
+            current = status.get("observedGeneration") == body["metadata"]["generation"]
+            if current and there(status):
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"{namespace}/{name}: {status}")
+
+
+def _memory(pid: int) -> float:
+    """MiB of a process and its descendants; what they share counts once."""
+    total = 0.0
+    for process in (pid, *_descendants(pid)):
+        with contextlib.suppress(OSError, IndexError):
+            text = Path(f"/proc/{process}/smaps_rollup").read_text()
+            total += int(text.partition("\nPss:")[2].split()[0]) / 1024
+    return total
+
+
+def _descendants(pid: int) -> list[int]:
+    parents: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            parent = int(Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[1])
+            parents.setdefault(parent, []).append(int(entry))
+    found, todo = [], [pid]
+    while todo:
+        below = parents.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found

@@ -1,0 +1,104 @@
+"""A kubelet that only reports: pods are bound, get ready on loopback, and vanish when deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+from bench.attack.server import ADDRESS
+from canarium.kube import kinds
+from canarium.kube.faults import ApiError
+from canarium.kube.kinds import Resource
+from canarium.kube.transport import Client
+
+_NODES = Resource("", "v1", "nodes", "Node")
+_PERIOD = 0.1
+Pod = dict[str, Any]
+
+
+@contextlib.asynccontextmanager
+async def kubelet(client: Client) -> AsyncIterator[None]:
+    """Tends all pods meanwhile."""
+    await client.create(
+        _NODES, None, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}}
+    )
+    task = asyncio.create_task(_run(client))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _run(client: Client) -> None:
+    while True:
+        with contextlib.suppress(ApiError):
+            pods = (await client.list(kinds.PODS))["items"]
+            await asyncio.gather(*(_tend(client, pod) for pod in pods))
+        await asyncio.sleep(_PERIOD)
+
+
+async def _tend(client: Client, pod: Pod) -> None:
+    meta = pod["metadata"]
+    where = (kinds.PODS, meta["namespace"], meta["name"])
+    with contextlib.suppress(ApiError):
+        if "deletionTimestamp" in meta:
+            await client.delete_now(*where)
+        elif not pod["spec"].get("nodeName"):
+            binding = {
+                "apiVersion": "v1",
+                "kind": "Binding",
+                "metadata": {"name": meta["name"]},
+                "target": {"apiVersion": "v1", "kind": "Node", "name": "n"},
+            }
+            await client.post(kinds.PODS.path(meta["namespace"], meta["name"], "binding"), binding)
+        elif "podIP" not in pod["status"]:
+            await client.merge(
+                *where, {"status": status(pod, {"running": {"startedAt": _now()}})}, "status"
+            )
+
+
+async def crash(client: Client, pod: Pod) -> None:
+    """The pod's server exits now."""
+    meta = pod["metadata"]
+    ended = {"exitCode": 1, "reason": "Error", "startedAt": _now(), "finishedAt": _now()}
+    body = {"status": status(pod, {"terminated": ended})}
+    await client.merge(kinds.PODS, meta["namespace"], meta["name"], body, "status")
+
+
+def status(pod: Pod, state: dict[str, Any]) -> dict[str, Any]:
+    """The status of a pod whose server is in `state`."""
+    ready = "running" in state
+    word = "True" if ready else "False"
+    conditions = [
+        {"type": kind, "status": word, "lastTransitionTime": _now()}
+        for kind in ("Ready", "ContainersReady")
+    ]
+    conditions.append({"type": "PodScheduled", "status": "True", "lastTransitionTime": _now()})
+    image = pod["spec"]["containers"][0]["image"]
+    return {
+        "phase": "Running",
+        "podIP": ADDRESS,
+        "podIPs": [{"ip": ADDRESS}],
+        "startTime": _now(),
+        "conditions": conditions,
+        "containerStatuses": [
+            {
+                "name": "server",
+                "image": image,
+                "imageID": image,
+                "ready": ready,
+                "started": ready,
+                "restartCount": 0,
+                "state": state,
+            }
+        ],
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
