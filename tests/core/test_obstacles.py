@@ -100,6 +100,20 @@ def test_time_under_a_full_quota_is_not_counted_and_the_time_before_and_after_is
 
 
 # I8
+@rule("R7", "R18", "R19")
+def test_quota_that_filled_up_while_no_operator_ran_fails_nothing() -> None:
+    cluster = live()
+    cluster.boot = 1e9
+    cluster.spec = spec("2")
+    cluster.run(30)
+    cluster.pods = [p for p in cluster.pods if cluster.version(p.revision) == "1"]
+    cluster.quota = 3
+    cluster.unattended(700).run(60)
+    assert cluster.status.phase == "Progressing"
+    assert hold(cluster) == "PodsRefused"
+
+
+# I8
 @rule("R29")
 def test_stable_that_does_not_get_a_lost_pod_back_says_why() -> None:
     cluster = live()
