@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -144,5 +145,32 @@ def test_full_quota_is_named_within_seconds_and_goes_on_when_it_grows(node: Sand
         assert world.model()["status"]["phase"] == "Progressing"
         world.kubectl("patch", "quota", "q", "--type=merge", "-p", '{"spec":{"hard":{"pods":"9"}}}')
         world.phase("Ready", "v2", seconds=60)
+    finally:
+        world.end()
+
+
+# I10
+@pytest.mark.rule("R29")
+def test_autoscaler_without_a_metric_is_named_and_the_version_stays_ready(node: Sandbox) -> None:
+    world = World(node, "cause-autoscaler")
+    try:
+        world.apply("v1", scaling={"minReplicas": 1, "maxReplicas": 4})
+        world.phase("Ready", "v1")
+
+        def faults(status: dict[str, Any]) -> list[dict[str, Any]]:
+            return [
+                c
+                for c in status["conditions"]
+                if c["type"] == "AutoscalerReady" and c["status"] == "False"
+            ]
+
+        status = world.until(lambda s: bool(faults(s)), "word of the autoscaler", seconds=60)
+        (found,) = faults(status)
+        assert found["reason"] == "FailedGetResourceMetric"
+        assert found["message"] in status["message"]
+        assert {c["type"]: c["status"] for c in status["conditions"]}["Ready"] == "True"
+        events = world.kubectl("get", "events", "--field-selector=type=Warning", "-o", "json")
+        told = [e for e in json.loads(events)["items"] if e["involvedObject"]["name"] == "story"]
+        assert "FailedGetResourceMetric" in {e["reason"] for e in told}
     finally:
         world.end()

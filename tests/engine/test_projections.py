@@ -97,3 +97,83 @@ def test_pod_of_which_nothing_runs_any_more_has_ended(told: dict[str, str], why:
 )
 def test_images_are_pulled_from_when_nothing_else_is_waited_for(seen: Pod, begun: int) -> None:
     assert seen.begun == begun
+
+
+# I8
+@pytest.mark.parametrize(
+    ("conditions", "containers", "creating"),
+    [
+        ([("PodScheduled", "True", 1)], [], True),
+        ([("PodScheduled", "True", 1)], [{"waiting": {"reason": "ContainerCreating"}}], True),
+        ([("PodScheduled", "True", 1)], [{"waiting": {"reason": "ImagePullBackOff"}}], False),
+        ([("PodScheduled", "True", 1)], [{"running": {"startedAt": at(5)}}], False),
+        ([("PodScheduled", "True", 1)], [{"terminated": {"exitCode": 1}}], False),
+        ([("PodScheduled", "False", 1)], [], False),
+    ],
+)
+def test_pod_that_has_a_node_and_no_container_is_being_created(
+    conditions: list[tuple[str, str, int]], containers: list[dict[str, Any]], creating: bool
+) -> None:
+    states = [{"name": "server", "state": state} for state in containers]
+    assert pod(*conditions, containerStatuses=states).creating == creating
+
+
+# I5
+def test_server_is_the_container_of_that_name_and_says_whether_it_is_ready() -> None:
+    states = [{"name": "server", "ready": True}, {"name": "proxy", "ready": False}]
+    inits = [{"name": "server-init"}]
+    seen = pod(containerStatuses=states, initContainerStatuses=inits)
+    assert [(c.name, c.is_server, c.ready) for c in seen.containers] == [
+        ("server-init", False, False),
+        ("server", True, True),
+        ("proxy", False, False),
+    ]
+
+
+def scaler(*conditions: tuple[str, str, str]) -> Any:
+    meta = {"name": "m-r", "namespace": "ns", "uid": "u", "resourceVersion": "1", "labels": {}}
+    told = [
+        {"type": t, "status": s, "reason": r, "message": "why", "lastTransitionTime": at(9)}
+        for t, s, r in conditions
+    ]
+    raw = {"metadata": meta, "spec": {"maxReplicas": 4}, "status": {"conditions": told}}
+    return projections.autoscaler(raw).fact.fault
+
+
+# I10
+@pytest.mark.parametrize(
+    ("conditions", "reason"),
+    [
+        ((), None),
+        ((("AbleToScale", "True", "ReadyForNewScale"), ("ScalingActive", "True", "x")), None),
+        ((("ScalingActive", "False", "FailedGetResourceMetric"),), "FailedGetResourceMetric"),
+        ((("ScalingActive", "False", "ScalingDisabled"),), None),
+        ((("ScalingLimited", "False", "DesiredWithinRange"),), None),
+        (
+            (("ScalingActive", "False", "x"), ("AbleToScale", "False", "FailedGetScale")),
+            "FailedGetScale",
+        ),
+    ],
+)
+def test_autoscaler_that_cannot_work_says_so_by_its_conditions(
+    conditions: tuple[tuple[str, str, str], ...], reason: str | None
+) -> None:
+    found = scaler(*conditions)
+    assert (found.reason if found else None) == reason
+    if found:
+        assert (found.message, found.since) == ("why", 9)
+
+
+# C4
+@pytest.mark.parametrize(
+    ("reason", "expected"), [("FailedCreate", "exceeded quota: q"), ("FailedDelete", None)]
+)
+def test_deployment_whose_pods_are_refused_quotes_who_refuses_them(
+    reason: str, expected: str | None
+) -> None:
+    meta = {"name": "m-r", "namespace": "ns", "uid": "u", "resourceVersion": "1", "labels": {}}
+    told = {"type": "ReplicaFailure", "status": "True", "reason": reason}
+    spec = {"template": {"metadata": {}, "spec": {"containers": []}}}
+    status = {"conditions": [{**told, "message": "exceeded quota: q"}]}
+    raw = {"metadata": meta, "spec": spec, "status": status}
+    assert projections.deployment(raw).fact.failure == expected
