@@ -126,15 +126,18 @@ def test_sidecar_that_exits_once_is_not_the_server(node: Sandbox) -> None:
 
 # C4, I8
 @pytest.mark.rule("R7", "R29")
-def test_full_quota_is_named_within_seconds_and_goes_on_when_it_grows(node: Sandbox) -> None:
+def test_full_quota_is_named_within_seconds_and_goes_on_when_it_grows(
+    node: Sandbox, figures: Callable[..., None]
+) -> None:
     world = World(node, "cause-quota")
     try:
         world.apply("v1", rollout={"progressDeadline": "5s", "bakeTime": "1s"})
         world.phase("Ready", "v1")
         world.kubectl("create", "quota", "q", "--hard=pods=3")
         world.apply("v2", rollout={"progressDeadline": "5s", "bakeTime": "1s"})
-        words = "exceeded quota: q"
+        words, began = "exceeded quota: q", time.monotonic()
         status = world.until(lambda s: words in s["message"], "word of the quota", seconds=10)
+        named = time.monotonic() - began
         assert status["hold"]["reason"] == "PodsRefused"
         (told,) = (c for c in status["conditions"] if c["type"] == "PodsBlocked")
         assert words in told["message"]
@@ -144,7 +147,11 @@ def test_full_quota_is_named_within_seconds_and_goes_on_when_it_grows(node: Sand
         time.sleep(10)
         assert world.model()["status"]["phase"] == "Progressing"
         world.kubectl("patch", "quota", "q", "--type=merge", "-p", '{"spec":{"hard":{"pods":"9"}}}')
+        grown = time.monotonic()
+        world.until(lambda s: s["hold"]["reason"] != "PodsRefused", "pods", seconds=60)
+        resumed = time.monotonic() - grown
         world.phase("Ready", "v2", seconds=60)
+        figures("a full quota", named=f"{named:.1f} s", resumed=f"{resumed:.1f} s")
     finally:
         world.end()
 
