@@ -4,7 +4,7 @@ SHELL := /bin/bash
 # Environments that a target needs are made side by side.
 MAKEFLAGS += --jobs=2
 
-.PHONY: bench bench-attack bench-full bench-micro dist sbom demo demo-down packages test test-gateways test-unit rules check generate lock clean
+.PHONY: bench bench-attack bench-full bench-micro dist sbom demo demo-down packages test test-gateways test-unit mutations rules check generate lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
@@ -50,6 +50,9 @@ test-gateways: .venv/.ready   ## routes behind Envoy Gateway (built once, five m
 
 test-unit: .venv/.ready       ## the quick loop, under a minute on two cores: no cluster, server or simulation
 	$(PY) -m pytest -q -n 2 --dist worksteal tests -m "not api and not slow"
+
+mutations: .venv/.ready       ## undoes each fix in turn: a test has to fail
+	$(PY) -m mutations $(FAULTS)
 
 rules: .venv/.ready           ## the rules R0 to R25 with the tests that prove each
 	@$(PY) -m pytest -q --collect-only --rules --no-header | sed '/::/!b; /^    /b; d'

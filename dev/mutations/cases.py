@@ -1,0 +1,49 @@
+"""The cases: for each a fault that was fixed, the edit that brings it back, and its tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+FILE = Path(__file__).with_name("cases.yaml")
+
+
+class CaseInvalid(ValueError):
+    """A case does not fit the sources; the text names it and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One fault: in `file`, `text` becomes `instead`; one of `tests` (for pytest) fails."""
+
+    fault: str
+    file: str
+    text: str
+    instead: str
+    tests: tuple[str, ...]
+
+    def apply(self, source: str) -> str:
+        """Returns `source` with the fault. Raises CaseInvalid unless `text` is there once."""
+        found = source.count(self.text)
+        if found != 1:
+            raise CaseInvalid(f"{self.fault}: {self.file} has its text {found} times")
+        return source.replace(self.text, self.instead)
+
+
+def load(path: Path = FILE) -> list[Case]:
+    """Returns all cases in the order of the file."""
+    return [_case(body) for body in yaml.safe_load(path.read_text())]
+
+
+def _case(body: dict[str, Any]) -> Case:
+    return Case(
+        fault=body["fault"],
+        file=body["file"],
+        text=body["text"],
+        instead=body["instead"] or "",
+        tests=tuple(body["tests"].split()),
+    )
