@@ -148,7 +148,7 @@ def test_full_quota_is_named_within_seconds_and_goes_on_when_it_grows(
         assert world.model()["status"]["phase"] == "Progressing"
         world.kubectl("patch", "quota", "q", "--type=merge", "-p", '{"spec":{"hard":{"pods":"9"}}}')
         grown = time.monotonic()
-        world.until(lambda s: s["hold"]["reason"] != "PodsRefused", "pods", seconds=60)
+        world.until(lambda s: s.get("hold", {}).get("reason") != "PodsRefused", "pods", seconds=60)
         resumed = time.monotonic() - grown
         world.phase("Ready", "v2", seconds=60)
         figures("a full quota", named=f"{named:.1f} s", resumed=f"{resumed:.1f} s")
