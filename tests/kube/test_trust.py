@@ -16,10 +16,12 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from kubernetes.aio.client import Configuration as KubernetesConfiguration
 
 from canarium.kube.faults import ApiError
 from canarium.kube.kinds import PODS
 from canarium.kube.transport import Client
+from canarium.kube.trust import Trust
 from sandbox.pki import Authority
 from sandbox.ports import free_ports
 
@@ -131,6 +133,24 @@ async def test_requests_go_on_after_the_authority_was_rotated(
             with pytest.raises(ApiError, match="Certificate"):
                 await client.list(PODS)
         await companion.close()
+
+
+def test_next_connection_uses_the_bundle_that_is_there_now(
+    authorities: tuple[Authority, Authority], tmp_path: Path
+) -> None:
+    old, new = authorities
+    bundle = tmp_path / "ca.crt"
+    shutil.copy(old.certificate, bundle)
+    trust = Trust(KubernetesConfiguration(ssl_ca_cert=str(bundle)), lambda: 0.0)
+    before = trusted(trust)
+    shutil.copy(new.certificate, bundle)
+    after = trusted(trust)
+    assert (len(before), len(after)) == (1, 1), "the old authority is no longer trusted"
+    assert before != after
+
+
+def trusted(trust: Trust) -> list[Any]:
+    return trust.context.current().get_ca_certs()
 
 
 async def test_bundle_that_is_written_by_half_leaves_the_old_one_in_use(

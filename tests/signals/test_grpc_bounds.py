@@ -7,7 +7,7 @@ import resource
 import struct
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from hpack import Encoder
@@ -79,11 +79,6 @@ async def endless_pings(writer: asyncio.StreamWriter) -> None:
     await flood(writer, frame(PING, 0, 0, b"12345678") * 256)
 
 
-async def no_http2(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"\x1b[2J" * 50)
-    await writer.drain()
-
-
 @asynccontextmanager
 async def server(speak: Speak) -> AsyncIterator[int]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -111,20 +106,23 @@ ENDLESS = [
 
 
 @pytest.mark.rule("R31")
-@pytest.mark.parametrize("speak", [*ENDLESS, no_http2], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("speak", ENDLESS, ids=lambda f: f.__name__)
 async def test_memory_stays_flat_whatever_a_server_sends(speak: Speak) -> None:  # H6
     async with server(speak) as port:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         tracemalloc.start()
         try:
             with pytest.raises(NoAnswer) as caught:
-                await grpchealth.check("127.0.0.1", port, "", 5.0)
+                await grpchealth.check("127.0.0.1", port, "", 60.0)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert not isinstance(caught.value, Unreachable)
-    assert str(caught.value).isprintable()
+    assert str(caught.value) in (
+        "the answer is longer than 64 KiB",
+        "the answer is not valid HTTP/2",
+    )
     assert peak < 4 << 20, f"{peak >> 10} KiB at most"
     assert grown < 16 << 10, f"resident memory grew by {grown} KiB"
 
@@ -150,6 +148,29 @@ async def test_message_of_a_grpc_error_is_quoted() -> None:  # H8
         with pytest.raises(NoAnswer) as caught:
             await grpchealth.check("127.0.0.1", port, "", 5.0)
     assert str(caught.value) == r"gRPC NOT_FOUND: a\n2026 ERROR forged \x1b[31m"
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_server_of_http_1_is_the_versions_failure(closes: bool) -> None:
+    ended = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        if not closes:
+            with suppress(OSError):
+                await reader.read()
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        ended.set()
+
+    made = await asyncio.start_server(answer, "127.0.0.1", 0)
+    with pytest.raises(NoAnswer, match="HTTP/1") as caught:
+        await grpchealth.check("127.0.0.1", made.sockets[0].getsockname()[1], "", 30.0)
+    await ended.wait()
+    made.close()
+    assert not isinstance(caught.value, Unreachable)
 
 
 async def hung_up(writer: asyncio.StreamWriter) -> None:

@@ -228,7 +228,9 @@ def _autoscaler_fault(status: Raw) -> AutoscalerFault | None:
         found = conditions.get(kind, {})
         if found.get("status") == "False" and found.get("reason") != "ScalingDisabled":
             since = noted(found.get("lastTransitionTime")) or 0.0
-            return AutoscalerFault(found.get("reason") or kind, found.get("message", ""), since)
+            return AutoscalerFault(
+                found.get("reason") or kind, quoted(found.get("message", "")), since
+            )
     return None
 
 

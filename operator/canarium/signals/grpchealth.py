@@ -34,8 +34,6 @@ from canarium.signals.faults import Loss, NoAnswer, Unreachable
 
 #: Bytes that are read from a server in all; its answer is about 100.
 LONGEST = 64 << 10
-#: Bytes of one block of headers after decompression: HPACK repeats 4 KiB for each byte.
-_HEADERS = 8 << 10
 _PIECE = 4 << 10
 _PATH = "/grpc.health.v1.Health/Check"
 _STATES = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
@@ -105,7 +103,6 @@ async def _ask(
     reply: _Reply,
 ) -> None:
     http = H2Connection(H2Configuration(client_side=True, header_encoding=False))
-    http.decoder.max_header_list_size = _HEADERS
     http.initiate_connection()
     http.send_headers(
         1,
@@ -128,6 +125,8 @@ async def _ask(
         piece = await reader.read(_PIECE)
         if not piece:
             raise EOFError
+        if not received and piece.startswith(b"HTTP/1"[: len(piece)]):
+            raise NoAnswer("the server speaks HTTP/1, not gRPC")
         received += len(piece)
         if received > LONGEST:
             raise NoAnswer(f"the answer is longer than {LONGEST >> 10} KiB")
