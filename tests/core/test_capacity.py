@@ -65,7 +65,7 @@ def test_promotion_is_not_undone_while_its_pods_serve_and_one_more_cannot_start(
     cluster = starve(at(100), "2", why, spared=2).run(900)
     assert cluster.status.phase == "Baking"
     assert cluster.serving() == {"2": 2}
-    assert "with fewer ready pods than wanted: " in cluster.status.message
+    assert "is serving with 2 of 3 pods ready: " in cluster.status.message
     feed(cluster).run(10)
     assert cluster.serving() == {"2": 3}
     assert "fewer" not in cluster.status.message
@@ -116,8 +116,8 @@ def test_candidate_that_cannot_rise_for_want_of_nodes_fails_at_its_deadline() ->
 def test_version_that_is_scaled_to_no_pods_is_as_the_spec_wants_it_and_serves_nobody() -> None:
     cluster = Cluster(spec("1", scaling={"replicas": 0})).run(100)
     assert cluster.status.phase == "Ready"
-    assert "version 1 " in cluster.status.message
-    assert cluster.status.message.endswith("is live and scaled to no pods")
+    assert "Version 1 " in cluster.status.message
+    assert cluster.status.message.endswith("is live but scaled to zero")
     told = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
     assert told["Ready"] == ("True", "ScaledToZero")
     assert told["Available"] == ("False", "ScaledToZero")
@@ -130,6 +130,6 @@ def test_version_that_serves_with_fewer_pods_says_which_one_cannot_start(why: st
     cluster = Cluster(spec("1")).run(10)
     starve(cluster, "1", why, spared=2).run(60)
     assert cluster.status.phase == "Ready"
-    assert "with fewer ready pods than wanted: " in cluster.status.message
+    assert "is serving with 2 of 3 pods ready: " in cluster.status.message
     ready = next(c for c in cluster.status.conditions if c.type == "Ready")
     assert (ready.status, ready.reason) == ("False", why)

@@ -89,12 +89,12 @@ def test_retry_that_cannot_be_carried_out_says_why_and_is_not_consumed(refused: 
     if refused:
         cluster.rejection = Rejection("ControllerRevision m-2", "quota exceeded")
     else:
-        cluster.runtime = Runtime(reason="RuntimeNotFound", message="there is no runtime r")
+        cluster.runtime = Runtime(reason="RuntimeNotFound", message="There is no runtime r")
     first = cluster.revision("2")
     cluster.annotations["retry"] = f"{first}/again"
     cluster.run(10)
     assert cluster.status.phase == "Invalid"
-    assert ("quota exceeded" if refused else "there is no runtime r") in cluster.status.message
+    assert ("quota exceeded" if refused else "There is no runtime r") in cluster.status.message
     assert "again" not in {a.token for a in cluster.status.commands}
     assert not [e for e in cluster.events if "again" in e.message]
     assert cluster.serving() == {"1": 3}

@@ -292,6 +292,8 @@ def test_candidate_has_everything_while_stable_has_no_pod() -> None:
     cluster.crash("1").run(1)
     assert cluster.weights() == {"1": 0, "2": 100}
     assert cluster.status.weight == 25, "that neither promotes it nor skips its analysis"
+    assert cluster.status.candidate
+    assert cluster.status.candidate.effective_weight == 100
     cluster.heal("1").run(9)
     assert cluster.weights() == {"1": 0, "2": 100}, "it may fail again at once"
     cluster.run(2)

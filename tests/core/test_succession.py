@@ -85,7 +85,7 @@ def test_who_answers_for_a_stable_that_stays_away_becomes_stable_and_the_rollout
     assert answering(cluster) == {"3"}
     assert cluster.status.phase == "Ready"
     ends = [(o.version, o.outcome) for o in reversed(cluster.status.history)]
-    second = "RolledBack" if failed else "Superseded"
+    second = "Failed" if failed else "Superseded"
     assert ends == [("1", "Promoted"), ("2", second), ("2", "Promoted"), ("3", "Promoted")]
 
 
@@ -115,7 +115,7 @@ def test_failed_version_that_became_stable_is_told_as_failed_until_a_retry(make:
     assert told["Available"] == ("True", "Serving")
     assert told["Ready"] == ("False", "Aborted")
     assert told["Stalled"] == ("True", "Aborted")
-    assert "though it failed" in cluster.status.message
+    assert "It failed at" in cluster.status.message
     cluster.annotations["retry"] = f"{cluster.revision('2')}/again"
     cluster.run(120)
     assert cluster.status.phase == "Ready"

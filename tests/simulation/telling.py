@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 _REASON = re.compile(r"^[A-Z][A-Za-z0-9]{2,}$")
-_SECOND_SENTENCE = re.compile(r"[.!?]\s+[A-Z]")
 #: Phases in which something is waited for.
 _WAITING = frozenset({"Starting", "Progressing", "RollingBack", "Baking"})
 _FAILED = frozenset({"Failed", "RollingBack", "RolledBack"})
@@ -19,10 +18,8 @@ _DEADLINES = frozenset({"Bake", "StepPause"})
 def untold(status: dict[str, Any]) -> Iterator[str]:
     """What is missing in a status, in words; nothing when it tells all."""
     message, phase = status.get("message", ""), status.get("phase")
-    if not message.strip() or "\n" in message or message.rstrip().endswith("."):
+    if not message.strip() or "\n" in message or not message[0].isupper():
         yield f"the message is no sentence: {message!r}"
-    if _SECOND_SENTENCE.search(message):
-        yield f"the message is more than one sentence: {message!r}"
     hold, failure = status.get("hold"), status.get("failure")
     if phase in _WAITING and hold is None:
         yield f"{phase} without a hold: {message!r}"

@@ -25,7 +25,7 @@ def test_refused_write_that_takes_traffic_off_is_tried_again_by_itself(story: St
     story.operator.faults.forbidden.add("patch services")
     story.world.command("abort", f"{candidate}/1")
     story.operator.advance(90.0)
-    assert "refused: Service m: a policy forbids it" in story.world.status()["message"]
+    assert "Service m: a policy forbids it" in story.world.status()["message"]
     assert story.world.selected_ready()[candidate] > 0, "nothing could be written"
     story.operator.faults.forbidden.clear()
     story.operator.advance(32.0)
@@ -76,7 +76,7 @@ def test_refused_deletion_or_note_is_told(story: Story, forbidden: str, what: st
     story.operator.faults.forbidden.add(forbidden)
     story.world.command("abort", f"{story.part('candidate')}/1")
     story.operator.advance(90.0)
-    assert f"refused: {what}" in story.world.status()["message"]
+    assert f"A write is refused: {what}" in story.world.status()["message"]
     story.operator.faults.forbidden.clear()
     story.operator.advance(60.0)
     assert story.world.status()["phase"] == "RolledBack"
@@ -92,13 +92,15 @@ def test_refused_promotion_is_not_told_as_done(story: Story) -> None:
     story.operator.advance(120.0)
     status = story.world.status()
     assert (status["phase"], status["version"]) == ("Progressing", "v1")
-    assert status["message"].endswith("keeps weight 50: Refused: Service m: a policy forbids it")
+    assert status["message"].endswith("Refused: Service m: a policy forbids it")
     assert status["hold"]["reason"] == "Refused"
     assert [o["version"] for o in status["history"]] == ["v1"]
     refused = [*before, "Service m: Forbidden: a policy forbids it"]
     assert announced(story) == refused, "one Event, however often it is tried"
     story.operator.faults.forbidden.clear()
     story.operator.advance(2.0)
+    assert "refusals" not in story.world.status()
+    story.operator.advance(30.0)
     assert story.world.status()["version"] == "v2"
     assert announced(story) == [*refused, f"revision {candidate} is live"]
 
@@ -114,8 +116,8 @@ def test_refused_undo_is_not_told_as_done_and_not_forgotten(story: Story) -> Non
     story.operator.advance(120.0)
     status = story.world.status()
     assert (status["phase"], status["version"]) == ("Baking", "v2")
-    assert "refused: Service m: a policy forbids it" in status["message"]
-    assert status["hold"]["reason"] == "UndoHeld"
+    assert "Service m: a policy forbids it" in status["message"]
+    assert status["hold"]["reason"] == "UndoBlocked"
     assert "failure" not in status
     assert announced(story) == [*before, "Service m: Forbidden: a policy forbids it"]
     story.operator.faults.forbidden.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from canarium.core.observed import Autoscaler
 from canarium.core.situation import Situation
+from canarium.core.wording import sentences
 
 CONDITION = "AutoscalerReady"
 #: Seconds that a fault must last: metrics of pods that have just started are not there at once.
@@ -29,7 +30,7 @@ def named(s: Situation, message: str) -> str:
     """`message` with the autoscaler's fault, if it has one."""
     for _, ready, reason, text in reported(s):
         if not ready:
-            return f"{message}; {reason}: {text}"
+            return sentences(message, f"{reason}: {text}")
     return message
 
 

@@ -18,9 +18,23 @@ from canarium.api.status import (
     Status,
 )
 from canarium.core import autoscaling, gate, obstacles, pending, refusals
+from canarium.core.availability import (
+    NOT_PROMOTED,
+    RECREATING,
+    SCALED_TO_ZERO,
+    SCALING_UP,
+    SERVING,
+    is_down,
+    is_recreating,
+    is_scaling_up,
+    outage_reason,
+    outage_text,
+)
 from canarium.core.commands import KEPT, consumed, shown
 from canarium.core.endings import ended
+from canarium.core.live_traffic import is_answered
 from canarium.core.moments import spoken, stamp
+from canarium.core.moves import version_of
 from canarium.core.plan import CreateDeployment
 from canarium.core.router import Fault
 from canarium.core.situation import Situation
@@ -31,6 +45,10 @@ if TYPE_CHECKING:
 PENDING = "Pending"
 #: So many objects and paths that a policy changed are named.
 _OBJECTS, _PATHS = 3, 5
+ROLLBACK_BLOCKED = "RollbackBlocked"
+UNDO_BLOCKED = "UndoBlocked"
+#: Holds in which a failed version keeps its traffic since a write is refused.
+BLOCKED = frozenset({ROLLBACK_BLOCKED, UNDO_BLOCKED})
 MOVING = frozenset({"Starting", "Progressing", "RollingBack"})
 STUCK = frozenset({"Invalid", "Failed", "RolledBack"})
 
@@ -40,7 +58,6 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
     stable = _part(s, draft.stable, draft)
     candidate = _part(s, draft.candidate, draft)
     previous = _part(s, draft.previous, draft)
-    serving = s.observed.record(draft.stable)
     down = s.down_since if draft.stable == s.stable else None
     parts = [part for part in (stable, candidate, previous) if part]
     analysis = gate.analysis_status(
@@ -50,8 +67,8 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
         observed_generation=generation,
         phase=phase,
         message=draft.message,
-        version=serving.version if serving else _spoken(s, draft.stable),
-        weight=candidate.weight if candidate and draft.stable else None,
+        version=version_of(s, draft.stable),
+        weight=_weight(s, candidate) if draft.stable else None,
         replicas=sum(part.replicas for part in parts),
         ready_replicas=sum(part.ready for part in parts),
         selector=f"canarium.dev/model={s.name}",
@@ -74,6 +91,13 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
         conditions=_conditions(s, phase, draft, generation, analysis),
         history=_history(s, ended(s, draft), draft.outcome),
     )
+
+
+def _weight(s: Situation, candidate: RevisionStatus | None) -> int | None:
+    """The candidate's percent: what is wanted, or what a version that failed still has."""
+    if candidate is None:
+        return None
+    return candidate.effective_weight if s.quarantined else candidate.weight
 
 
 def find(status: Status, kind: str) -> Condition | None:
@@ -140,10 +164,6 @@ def _commands(s: Situation, draft: Draft) -> tuple[CommandEcho, ...]:
     )
 
 
-def _spoken(s: Situation, revision: str | None) -> str | None:
-    return (s.spec.get("model") or {}).get("version") if revision == s.target else None
-
-
 def _part(s: Situation, revision: str | None, draft: Draft) -> RevisionStatus | None:
     if revision is None:
         return None
@@ -163,7 +183,7 @@ def _part(s: Situation, revision: str | None, draft: Draft) -> RevisionStatus | 
     effective = wanted if moved else s.router.share(s, revision)
     return RevisionStatus(
         revision=revision,
-        version=record.version if record else _spoken(s, revision),
+        version=version_of(s, revision),
         color=made.color if made else None,
         artifact=record.artifact if record else None,
         replicas=made.replicas if made else 0,
@@ -213,6 +233,40 @@ def _modified(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
     return (("ModifiedByAdmission", True, "AdmissionPolicy", text),)
 
 
+def _availability(s: Situation, draft: Draft, served: bool) -> str:
+    if served:
+        return SERVING
+    if draft.stable is None:
+        return NOT_PROMOTED
+    if s.count == 0:
+        return SCALED_TO_ZERO
+    if is_recreating(s, draft.stable):
+        return RECREATING
+    return SCALING_UP if is_scaling_up(s, draft.stable) else outage_reason(s, draft.stable)
+
+
+def _why_not_ready(s: Situation, phase: str, draft: Draft, routed: Fault | None) -> str:
+    """The reason of a condition that does not hold; never the name of a phase in which it would."""
+    if draft.reason:
+        return draft.reason
+    if phase not in ("Ready", "Baking", "Degraded"):
+        return phase
+    if routed:
+        return routed.reason
+    if is_down(s, draft.stable):
+        return outage_reason(s, draft.stable)
+    return "PodsNotReady" if s.observed.ready(draft.stable) < s.count else "EndpointsNotReady"
+
+
+def _rolled_back(s: Situation, draft: Draft, phase: str, rolled: bool) -> tuple[str, str]:
+    """Reason and message: nothing is called rolled back while callers are led to it."""
+    if rolled:
+        return draft.reason or "Unknown", draft.message
+    if phase != "RollingBack" or draft.hold is None:
+        return "NotRolledBack", ""
+    return draft.hold.reason, draft.message
+
+
 def route_told(s: Situation) -> Fault | None:
     """Why the route is not in effect as it is; None when it is, or there is none."""
     if s.route_kind is None or s.stable is None:
@@ -236,47 +290,47 @@ def _conditions(
     analysis: AnalysisStatus | None,
 ) -> tuple[Condition, ...]:
     # Endpoints, not pods: a Service that was just changed does not serve yet.
-    served = bool(s.observed.service and s.observed.service.endpoints)
+    served = is_answered(s)
     current = draft.stable is not None and draft.stable == s.target
     healthy = s.observed.ready(draft.stable) >= s.count if current else False
-    settled = phase in ("Ready", "Baking")
+    settled = phase in ("Ready", "Baking", "Degraded")
     routed = route_told(s)
     failing = settled and bool(draft.reason)
-    idle = settled and s.count == 0  # As the spec wants it.
+    idle = s.count == 0 and draft.stable is not None  # As the spec wants it.
     answers = (served or idle) and routed is None
-    ready = current and healthy and answers and settled and not failing
+    ready = current and healthy and answers and phase in ("Ready", "Baking") and not failing
     refused = settled and routed is not None and routed.reason != PENDING
     moving = phase in MOVING or (
         current
         and phase not in STUCK
         and not refused
-        and (not healthy or routed is not None or failing)
+        and (not healthy or routed is not None or failing or not answers)
     )
-    rolled = phase in ("RollingBack", "RolledBack")
-    reason = draft.reason or (routed.reason if settled and routed else "")
-    reason = reason or (("ScaledToZero" if idle else "Promoted") if ready else phase)
+    rolled = phase in ("RollingBack", "RolledBack") and not draft.carrying
     stuck = phase in STUCK or refused
+    down = is_down(s, draft.stable) and not served
+    reason = _why_not_ready(s, phase, draft, routed)
+    waits = draft.hold.reason if draft.hold else reason
     facts: tuple[tuple[str, bool, str, str], ...] = (
         (
             "Available",
             served,
-            "Serving" if served else "ScaledToZero" if idle else "NoReadyPods",
-            "" if served else "no ready pod answers",
-        ),
-        ("Ready", ready, "RolledBack" if rolled else reason, draft.message),
-        (
-            "Progressing",
-            moving,
-            draft.hold.reason if moving and draft.hold else phase,
-            draft.message if moving else "",
+            _availability(s, draft, served),
+            "" if served else outage_text(s, draft.stable) if down else "No endpoint is ready",
         ),
         (
-            "RolledBack",
-            rolled,
-            reason if rolled else "NotRolledBack",
-            draft.message if rolled else "",
+            "Ready",
+            ready,
+            (SCALED_TO_ZERO if idle else "Promoted")
+            if ready
+            else "RolledBack"
+            if rolled
+            else reason,
+            draft.message,
         ),
-        ("Reconciling", moving, phase, ""),
+        ("Progressing", moving, waits if moving else phase, draft.message if moving else ""),
+        ("RolledBack", rolled, *_rolled_back(s, draft, phase, rolled)),
+        ("Reconciling", moving, reason if moving else phase, ""),
         (
             "Stalled",
             stuck,
@@ -284,6 +338,10 @@ def _conditions(
             draft.message if stuck else "",
         ),
     )
+    blocked = refusals.blocked(s)
+    if blocked and draft.hold and draft.hold.reason in BLOCKED:
+        why = f"{draft.hold.reason}: {refusals.quoted(blocked)}"
+        facts += ((ROLLBACK_BLOCKED, True, refusals.reason_of(blocked), why),)
     facts += (*_outdated(s), *_modified(s))
     facts += (*obstacles.reported(s), *autoscaling.reported(s), *pending.reported(s))
     if s.observed.rejections:

@@ -29,5 +29,7 @@ class Draft:
     outcome: Outcome | None = None
     reason: str = ""
     phase: str | None = None
+    #: Callers are still led to the version that has failed.
+    carrying: bool = False
     #: The refusal that the message is about already.
     refusal: Rejection | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from canarium.api.status import Outcome
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
+from canarium.core.live_traffic import carries_traffic
 from canarium.core.moves import outcome_of
 from canarium.core.situation import Situation
 from canarium.core.verdicts import noted_on
@@ -24,12 +25,16 @@ def ended(s: Situation, draft: Draft) -> Outcome | None:
         why = "FirstVersion" if s.status.stable is None else "StepsDone"
         by = progress.by if progress else None
         return outcome_of(s, revision, "Promoted", why, by=by) if s.behind else None
-    if revision == s.target or (failure and failure.revision == revision):
+    if revision == s.target:
         return None
     if s.has_failed(revision):
-        known = noted_on(s.observed.record(revision))
+        kept = failure if failure and failure.revision == revision else None
+        known = kept or noted_on(s.observed.record(revision))
         cause = Cause(known.reason, known.message) if known else None
-        return outcome_of(s, revision, "RolledBack", known.reason if known else "Unknown", cause)
+        reason = known.reason if known else "Unknown"
+        # One that keeps its traffic, as stable has no ready pod to take it, was not rolled back.
+        end = "Failed" if carries_traffic(s, revision) else "RolledBack"
+        return outcome_of(s, revision, end, reason, cause)
     if s.target == s.stable:
         return outcome_of(s, revision, "Withdrawn", "SpecReturned")
     return outcome_of(s, revision, "Superseded", "SpecChanged")

@@ -246,7 +246,7 @@ def outcome_of(
         by = "spec"
     return Outcome(
         revision=revision,
-        version=record.version if record else _asked(s, revision),
+        version=version_of(s, revision),
         outcome=outcome,
         reason=reason,
         message=cause.message if cause else "",
@@ -263,13 +263,21 @@ def word(s: Situation, revision: str | None) -> str:
     """The user's own word for a revision, with ours."""
     if revision is None:
         return "none"
-    record = s.observed.record(revision)
-    version = record.version if record else _asked(s, revision)
+    version = version_of(s, revision)
     return f"version {version} ({revision})" if version else f"revision {revision}"
 
 
-def _asked(s: Situation, revision: str) -> str | None:
-    return (s.spec.get("model") or {}).get("version") if revision == s.target else None
+def version_of(s: Situation, revision: str | None) -> str | None:
+    """The user's own word for a revision: by its record or, where somebody deleted that, by the
+    spec and by what the status had before."""
+    record = s.observed.record(revision)
+    if record:
+        return record.version
+    if revision == s.target:
+        wanted: str | None = (s.spec.get("model") or {}).get("version")
+        return wanted
+    parts = (s.status.stable, s.status.candidate, s.status.previous, *s.status.history)
+    return next((x.version for x in parts if x and x.revision == revision and x.version), None)
 
 
 def where(pod: str | None, container: str | None) -> str:

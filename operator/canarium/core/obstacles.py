@@ -20,6 +20,7 @@ from canarium.core.health import FETCHER, PULL_FAULTS, fetch_failure, fetch_unav
 from canarium.core.observed import Container, Deployment, Pod, TroubleReason
 from canarium.core.plan import Event
 from canarium.core.situation import Situation
+from canarium.core.wording import sentences
 
 CONDITION = "PodsBlocked"
 #: Seconds on its node after which the Events of a pod without a container are read.
@@ -179,7 +180,7 @@ def named(s: Situation, message: str) -> str:
     found = _first(s)
     if found is None or found[1].message in message:
         return message
-    return f"{message}; {found[1].reason}: {_text(*found)}"
+    return sentences(message, f"{found[1].reason}: {_text(*found)}")
 
 
 def _first(s: Situation) -> tuple[str, Obstacle] | None:

@@ -12,7 +12,16 @@ from typing import Any
 
 from canarium.api.defaults import Settings
 from canarium.api.status import Status
-from canarium.core import autoscaling, conditions, failover, gate, obstacles, pending, refusals
+from canarium.core import (
+    autoscaling,
+    availability,
+    conditions,
+    failover,
+    gate,
+    obstacles,
+    pending,
+    refusals,
+)
 from canarium.core.believed import believed
 from canarium.core.commands import answered, consumed
 from canarium.core.draft import Draft
@@ -25,10 +34,14 @@ from canarium.core.observed import Observed
 from canarium.core.plan import Asked, Event, Plan, Watch
 from canarium.core.recording import ordered, recorded
 from canarium.core.rolling import rolling_out
-from canarium.core.settled import baking, invalid, rolled_back, steady
+from canarium.core.settled import baking, first_unserved, invalid, rolled_back, steady
 from canarium.core.situation import Situation
 from canarium.core.starting import first_version
 from canarium.core.upkeep import notes, orphans, pinning, pruning, scaling, unseen
+from canarium.core.wording import sentences
+
+#: Phases in which the version in spec is promoted.
+SETTLED = frozenset({"Ready", "Baking", "Degraded"})
 
 #: Conditions about what a version needs beside itself.
 _BESIDE = ("RouteAccepted", "SmokeTestsReady", "AnalysisReady", autoscaling.CONDITION)
@@ -58,20 +71,28 @@ def plan(
     row = next(row for row in TABLE if row.when(s))
     draft = guarded(s, row.then(s))
     phase = draft.phase or row.phase
+    if availability.is_down(s, draft.stable):
+        draft = replace(
+            draft, message=sentences(draft.message, availability.outage_text(s, draft.stable))
+        )
+        if phase in SETTLED:
+            phase = "Starting" if availability.is_scaling_up(s, draft.stable) else "Degraded"
     refused = s.observed.rejection
     if refused and refused != draft.refusal and phase != "Invalid":
-        draft = replace(draft, message=f"{draft.message}; refused: {refusals.quoted(refused)}")
+        told = f"a write is refused: {refusals.quoted(refused)}"
+        draft = replace(draft, message=sentences(draft.message, told))
     routed = conditions.route_told(s)
-    if routed and phase in ("Ready", "Baking"):
-        told = f"{draft.message}; {routed.reason}: {routed.message}"
-        draft = replace(draft, message=told)
-    if phase in ("Ready", "Baking"):
+    if routed and phase in SETTLED:
+        told = f"{routed.reason}: {routed.message}"
+        draft = replace(draft, message=sentences(draft.message, told))
+    if phase in SETTLED:
         draft = _with_other_bytes(s, draft)
     if phase != "Invalid":
         draft = replace(draft, message=obstacles.named(s, draft.message))
         draft = replace(draft, message=pending.named(s, draft.message))
     if phase in ("Ready", "Baking"):
         draft = replace(draft, message=autoscaling.named(s, draft.message))
+    draft = replace(draft, message=sentences(draft.message))
     moves = recorded(s, draft, (*draft.actions, *s.router.upkeep(s, draft)))
     actions = (
         # First: what follows may start a pod, which reads it.
@@ -96,6 +117,7 @@ def plan(
             *(refusals.refusal_events(status, after) if phase != "Invalid" else ()),
             *failover.events(s),
             *gate.verdict_events(status.analysis, after.analysis),
+            *availability.outage_events(status, after),
             *_arrival(s, draft),
             *(() if _known_invalid(status, after) else draft.events),
         ),
@@ -143,7 +165,7 @@ def _with_other_bytes(s: Situation, draft: Draft) -> Draft:
     told = known is not None and known.reason == found.reason
     return replace(
         draft,
-        message=f"{draft.message}; {text}",
+        message=sentences(draft.message, text),
         reason=found.reason,
         events=draft.events if told else (*draft.events, Event("Warning", found.reason, text)),
     )
@@ -257,7 +279,7 @@ TABLE: tuple[Row, ...] = (
         "Starting",
         "no stable yet",
         "record, Deployment, gate; then one write gives it all traffic",
-        ("Ready", "Failed", "Invalid"),
+        ("Ready", "Degraded", "Failed", "Invalid"),
         lambda s: s.stable is None,
         first_version,
     ),
@@ -285,7 +307,7 @@ TABLE: tuple[Row, ...] = (
         "the spec asks for another revision than stable",
         "record, Deployment, gate; capacity before each weight; judged all the time; one write "
         "promotes it; it waits while the model is scaled to zero",
-        ("Baking", "Ready", "RollingBack", "RolledBack", "Invalid"),
+        ("Baking", "Ready", "Degraded", "RollingBack", "RolledBack", "Invalid"),
         lambda s: s.target != s.stable,
         rolling_out,
     ),
@@ -295,15 +317,24 @@ TABLE: tuple[Row, ...] = (
         "judged; the old revision answers while stable has no ready pod; a failure, an undo, or an "
         "outage that lasts or repeats gives it the traffic in one write, once it has a ready pod; "
         "at the end it is deleted",
-        ("Ready", "RollingBack"),
+        ("Ready", "Degraded", "RollingBack"),
         lambda s: s.previous is not None,
         baking,
+    ),
+    Row(
+        "Degraded",
+        "stable is what the spec asks for, and no version has a ready endpoint",
+        "the message names pod, container, exit code and last log line; what differs is put "
+        "right; traffic goes to whoever gets ready",
+        ("Ready", "Starting", "Baking", "RollingBack"),
+        lambda s: availability.is_down(s, s.stable) and not first_unserved(s),
+        steady,
     ),
     Row(
         "Ready",
         "stable is what the spec asks for, and nothing else is warm",
         "what differs is put right, strays go",
-        (),
+        ("Degraded", "Starting"),
         lambda s: True,
         steady,
     ),

@@ -99,7 +99,7 @@ def _grant(s: Situation, draft: Draft) -> Grant | None:
     """What the record has to say of the candidate after this decision; None before anything was
     granted or ordered."""
     p, old = draft.progress, s.grant
-    if p is None or draft.candidate != s.target or draft.stable != s.stable:
+    if p is None or draft.candidate != s.target or draft.stable != s.stable or draft.failure:
         return None
     orders = old.orders if old else ()
     acts = (a for a in s.answers if a.command in KEPT and a.result == "Done")

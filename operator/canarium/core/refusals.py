@@ -7,12 +7,14 @@ next successful write of that object. Decisions go by object and reason, never b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
+from itertools import takewhile
 
 from canarium.api.status import RefusedWrite, Status
 from canarium.core.moments import stamp
 from canarium.core.observed import Rejection
-from canarium.core.plan import Event
+from canarium.core.plan import Action, Event, Route, Weigh
 from canarium.core.situation import Situation
 
 #: The pod of a new revision, which is asked for in a dry run before anything is stored.
@@ -49,6 +51,18 @@ def quoted(rejection: Rejection) -> str:
     if rejection.what == TRIAL_POD:
         return f"the API server rejects pods created from this spec: {text}"
     return f"{rejection.what}: {text}" if rejection.what else text
+
+
+def until_refused(s: Situation, actions: Iterable[Action]) -> tuple[Action, ...]:
+    """`actions` up to the first one whose object is refused now: what follows it would move the
+    traffic of some callers without that of the others. It is tried again when it is due."""
+    return tuple(takewhile(lambda action: not _is_refused(s, action), actions))
+
+
+def _is_refused(s: Situation, action: Action) -> bool:
+    kind = "Service" if isinstance(action, Route) else None
+    kind = action.kind if isinstance(action, Weigh) else kind
+    return kind is not None and s.observed.refused(f"{kind} {s.name}") is not None
 
 
 def refused_writes(s: Situation) -> tuple[RefusedWrite, ...] | None:

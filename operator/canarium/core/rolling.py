@@ -23,7 +23,6 @@ from canarium.core.moves import (
     outcome_of,
     removed,
     replicas_of,
-    said,
     startable,
     stored,
     where,
@@ -43,11 +42,22 @@ from canarium.core.position import (
     standing,
     token_of,
 )
+from canarium.core.refusals import until_refused
 from canarium.core.situation import Situation
 from canarium.core.sleep import asleep, is_waking, waking
 from canarium.core.upkeep import UNSEEN
-from canarium.core.waits import faulty, gathering, paused, routing, testing, then, unreturned
+from canarium.core.waits import (
+    faulty,
+    gathering,
+    paused,
+    returning,
+    routing,
+    testing,
+    then,
+    unreturned,
+)
 from canarium.core.windows import UNREACHABLE
+from canarium.core.wording import sentences
 
 
 def rolling_out(s: Situation) -> Draft:
@@ -220,24 +230,16 @@ def _failing(s: Situation, base: Draft, actions: list[Action], cause: Cause) -> 
     """The candidate has failed: traffic first, in the same write as the latch (R8, R9)."""
     latched = replace(
         base,
-        candidate=None,
         phase="RollingBack",
+        carrying=True,
         failure=failure_of(s, cause),
         reason=cause.reason,
-        outcome=outcome_of(s, s.target, "RolledBack", cause.reason, cause),
-        events=(Event("Warning", "RolledBack", said(s.target, cause)),),
     )
     why = f"{cause.reason}: {cause.message}{where(cause.pod, cause.container)}"
     if not s.router.may_return(s):
         return unreturned(s, replace(latched, actions=tuple(actions)), why)
-    actions += s.router.back(s)
-    gone = "the gateway has let go of them" if s.route_kind else "no endpoint names them"
-    return replace(
-        latched,
-        message=f"{word(s, s.target)} is being rolled back: {why}; its pods go once {gone}",
-        actions=tuple(actions),
-        hold=hold(s, "FailedPodsGoing"),
-    )
+    moves = until_refused(s, (*actions, *s.router.back(s)))
+    return returning(s, replace(latched, actions=moves), why)
 
 
 def _holding(
@@ -369,9 +371,8 @@ def _promoting(s: Situation, base: Draft, actions: list[Action], color: str) -> 
     previous = s.stable if keep else None
     actions += s.router.promote(s, s.target, color, previous, stamp(s.now))
     until = s.now + s.settings.bake_time
-    text = f"{word(s, s.target)} serves"
-    if keep:
-        text += f"; {word(s, s.stable)} stays warm until {spoken(until)}"
+    warm = f"{word(s, s.stable)} stays warm until {spoken(until)}" if keep else ""
+    text = sentences(f"{word(s, s.target)} is serving", warm)
     return replace(
         base,
         message=text,

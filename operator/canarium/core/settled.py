@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from canarium.api.status import Failure, Outcome
 from canarium.core import gate, outage
+from canarium.core.availability import is_down, outage_cause, serving_now
 from canarium.core.draft import Draft
-from canarium.core.health import Cause, unfetched, unstarted
+from canarium.core.health import Cause
 from canarium.core.leaving import Leaving, leaving
+from canarium.core.live_traffic import answering, carries_traffic
 from canarium.core.moments import length, spoken, stamp
 from canarium.core.moves import (
     by_order,
     failure_of,
     hold,
     judged,
+    ordered_by,
     outcome_of,
     removed,
     replicas_of,
@@ -23,11 +27,13 @@ from canarium.core.moves import (
     word,
 )
 from canarium.core.plan import Action, Event
-from canarium.core.refusals import blocked, quoted, reason_of
+from canarium.core.refusals import blocked, quoted, reason_of, until_refused
 from canarium.core.situation import Situation
+from canarium.core.starting import unserved_first
 from canarium.core.traffic import safe_to_select
 from canarium.core.verdicts import known_failure
-from canarium.core.waits import unreturned
+from canarium.core.waits import returning, unreturned
+from canarium.core.wording import retry_advice, sentences
 
 
 def invalid(s: Situation) -> Draft:
@@ -39,9 +45,8 @@ def invalid(s: Situation) -> Draft:
     if s.strays and s.router.withdraw(s, actions):
         actions += removed(s, s.strays)
     reason, text = _why_invalid(s)
-    serves = f"; {word(s, s.stable)} serves on" if s.stable else "; nothing serves yet"
     return Draft(
-        text + serves,
+        sentences(text, _still_serving(s)),
         tuple(actions),
         events=(Event("Warning", reason, text),),
         stable=s.stable,
@@ -50,6 +55,15 @@ def invalid(s: Situation) -> Draft:
         reason=reason,
         refusal=s.observed.rejection,
     )
+
+
+def _still_serving(s: Situation) -> str:
+    if s.stable is None:
+        return "no version is serving yet"
+    shares = answering(s)
+    alone = list(shares) == [s.stable]
+    keeps = "keeps serving" if alone else "stays the promoted version"
+    return serving_now(s) if shares and not alone else f"{word(s, s.stable)} {keeps}"
 
 
 def _why_invalid(s: Situation) -> tuple[str, str]:
@@ -64,7 +78,10 @@ def _why_invalid(s: Situation) -> tuple[str, str]:
 
 
 def rolled_back(s: Situation) -> Draft:
-    """The wanted revision is quarantined: all on stable, the failed pods go (R8, R9)."""
+    """The wanted revision is quarantined: traffic to stable, then its pods are deleted (R8, R9).
+
+    It is called rolled back only when callers are not led to it any more (R29).
+    """
     actions: list[Action] = []
     gone = s.router.withdraw(s, actions)
     others = [r for r in (s.target, *s.strays) if s.observed.deployment(r)]
@@ -74,36 +91,64 @@ def rolled_back(s: Situation) -> Draft:
         actions += removed(s, others)
     failure = known_failure(s)
     why = f"{failure.reason}: {failure.message}{where(failure.pod, failure.container)}"
-    text = (
-        f"{word(s, s.target)} was rolled back at {failure.at}: {why}; {word(s, s.stable)} serves; "
-        f"change the spec, or retry by canarium.dev/retry: {s.target}/TOKEN"
+    carrying = carries_traffic(s, s.target)
+    base = Draft(
+        "",
+        until_refused(s, actions),
+        stable=s.stable,
+        candidate=s.target if carrying else None,
+        progress=s.status.progress if carrying else None,
+        failure=failure,
+        reason=failure.reason,
+        carrying=carrying,
     )
+    if not in_the_way and not s.router.may_return(s):
+        return unreturned(s, base, why)
+    if carrying and not in_the_way:
+        return returning(s, base, why)
     busy = bool(others) or not gone
     left = [p for p in s.observed.pods_of(s.target) if not s.is_stuck(p)]
     recreating = s.strategy == "Recreate" and (busy or bool(left))
     late = leaving(s, left) if recreating else Leaving()
-    if recreating:
-        text = f"{text}; its pods have to go before {word(s, s.stable)} comes back{late.text}"
-    told = s.status.phase in ("RollingBack", "RolledBack") and s.status.failure is not None
-    # A spec that returns to a version that failed before ends nothing anew (R9).
-    last = next((o.outcome for o in s.status.history if o.revision == s.target), None)
-    again = last in ("RolledBack", "Undone", "Failed")
-    cause = Cause(failure.reason, failure.message, failure.pod, failure.container)
-    back = Draft(
-        text,
-        tuple(actions),
-        stable=s.stable,
-        failure=failure,
-        reason=failure.reason,
+    text = f"{word(s, s.target)} was rolled back at {failure.at}: {why}"
+    if carrying:
+        text = f"Rolling back {word(s, s.target)}: {why}"
+    ending = f"{word(s, s.stable)} starts once its pods are gone{late.text}" if recreating else ""
+    return replace(
+        base,
+        message=sentences(text, serving_now(s), ending, retry_advice(s.target)),
         progress=s.status.progress if recreating else None,
         hold=hold(s, "FailedPodsGoing", pod=late.pod) if busy or recreating else None,
         requeue_after=late.recheck,
-        outcome=None
-        if told or again
-        else outcome_of(s, s.target, "RolledBack", failure.reason, cause),
-        events=() if told else (Event("Warning", "RolledBack", said(s.target, cause)),),
+        outcome=None if carrying else _taken_back(s, failure),
+        events=() if carrying else _announced(s, failure),
     )
-    return back if in_the_way or s.router.may_return(s) else unreturned(s, back, why)
+
+
+def _announced(s: Situation, failure: Failure) -> tuple[Event, ...]:
+    """One Event for each time that a version is rolled back."""
+    known = next((c for c in s.status.conditions if c.type == "RolledBack"), None)
+    if known and known.status == "True" and s.status.failure:
+        return ()
+    cause = Cause(failure.reason, failure.message, failure.pod, failure.container)
+    return (Event("Warning", "RolledBack", said(s.target, cause)),)
+
+
+def _taken_back(s: Situation, failure: Failure) -> Outcome | None:
+    """The entry for the history, once: a spec that returns to a version that failed before ends
+    nothing anew (R9)."""
+    last = next((o.outcome for o in s.status.history if o.revision == s.target), None)
+    if last in ("RolledBack", "Undone", "Failed"):
+        return None
+    newest = next(iter(s.status.history), None)
+    undone = newest is not None and newest.revision == s.target and newest.outcome == "Promoted"
+    cause = Cause(failure.reason, failure.message, failure.pod, failure.container)
+    command = {"Aborted": "abort", "Undone": "undo"}.get(failure.reason)
+    orders = (a for a in s.status.commands if a.revision == s.target and a.result == "Done")
+    order = next((a for a in orders if a.command == command), None)
+    by = ordered_by(order) if order else None
+    outcome = "Undone" if undone else "RolledBack"
+    return outcome_of(s, s.target, outcome, failure.reason, cause, by=by)
 
 
 def baking(s: Situation) -> Draft:
@@ -131,11 +176,12 @@ def baking(s: Situation) -> Draft:
     end = s.bake_since + s.settings.bake_time
     missing, does = _serving(s)
     base = replace(base, reason=missing.reason if missing else "")
-    has = f"{word(s, s.stable)} {does if missing or not s.count else 'serves'}"
+    has = f"{word(s, s.stable)} {does}"
+    warm = f"{word(s, s.previous)} stays warm"
     if s.paused:
         return replace(
             base,
-            message=f"{has}; {word(s, s.previous)} stays warm, the bake is paused by {s.paused}",
+            message=sentences(has, f"{warm} while the bake is paused by {s.paused}"),
             actions=tuple(stored(s)),
             hold=hold(s, "Paused"),
             requeue_after=recheck,
@@ -152,7 +198,7 @@ def baking(s: Situation) -> Draft:
     if end > s.now:
         return replace(
             base,
-            message=f"{has}; {word(s, s.previous)} stays warm until {spoken(end)}",
+            message=sentences(has, f"{warm} until {spoken(end)}"),
             actions=tuple(stored(s)),
             hold=hold(s, "Bake", until=end, threshold=length(s.settings.bake_time)),
             requeue_after=min(x for x in (end - s.now, recheck) if x is not None),
@@ -202,22 +248,27 @@ def _may_undo(s: Situation) -> bool:
 def _undo_held(s: Situation, base: Draft, cause: Cause) -> Draft:
     """It fails, but nobody can take its traffic (R0), or the write that gives it back was refused:
     the version before is kept until it can."""
-    fails = (
-        f"{word(s, s.stable)} fails ({cause.reason}: {cause.message}"
-        f"{where(cause.pod, cause.container)}) and keeps its traffic: "
-    )
-    if _may_undo(s):
+    why = f"{cause.reason}: {cause.message}{where(cause.pod, cause.container)}"
+    text = f"{word(s, s.stable)} failed ({why}) and keeps its traffic"
+    refused = blocked(s)
+    if refused and _may_undo(s):
         return replace(
             base,
-            message=f"{fails}it cannot be given back to {word(s, s.previous)}",
-            actions=(*stored(s), *s.router.undo(s)),
-            hold=hold(s, "UndoHeld"),
+            message=sentences(
+                f"{text}: {quoted(refused)}",
+                f"The undo to {word(s, s.previous)} runs as soon as the write is allowed",
+            ),
+            actions=(*stored(s), *until_refused(s, s.router.undo(s))),
+            hold=hold(s, "UndoBlocked"),
             reason=cause.reason,
+            refusal=refused,
         )
     return replace(
         base,
-        message=f"{fails}{word(s, s.previous)} has no "
-        "ready pod to take it back; undone as soon as it has, unless the failure is over by then",
+        message=sentences(
+            f"{text}: {word(s, s.previous)} has no ready pods",
+            f"The undo runs as soon as it does, unless {word(s, s.stable)} recovers first",
+        ),
         actions=tuple(stored(s)),
         hold=hold(s, "UndoHeld", observed="0 ready", threshold="1 ready"),
         reason=cause.reason,
@@ -228,18 +279,17 @@ def _undoing(s: Situation, base: Draft, cause: Cause) -> Draft:
     """The promotion is taken back: one write, as it was made."""
     return replace(
         base,
-        message=f"the promotion of {word(s, s.target)} is being undone: {cause.reason}: "
-        f"{cause.message}{where(cause.pod, cause.container)}; {word(s, s.previous)} serves again",
+        message=f"Undoing the promotion of {word(s, s.target)}: {cause.reason}: {cause.message}"
+        f"{where(cause.pod, cause.container)}",
         actions=(*stored(s), *s.router.undo(s)),
         phase="RollingBack",
+        carrying=True,
         stable=s.previous,
         previous=None,
         bake_since=None,
         failure=failure_of(s, cause),
         hold=hold(s, "FailedPodsGoing"),
         reason=cause.reason,
-        outcome=outcome_of(s, s.target, "Undone", cause.reason, cause),
-        events=(Event("Warning", "RolledBack", said(s.target, cause)),),
     )
 
 
@@ -247,34 +297,33 @@ def steady(s: Situation) -> Draft:
     """The version in spec serves; whatever else still runs goes (R11)."""
     actions: list[Action] = stored(s)
     if s.observed.deployment(s.stable) is None:
-        text = f"{word(s, s.stable)} is being brought back: its Deployment was gone"
+        text = f"Recreating the Deployment of {word(s, s.stable)}, which was deleted"
         return Draft(text, tuple(actions), stable=s.stable, hold=hold(s, "BringingBack"))
     if s.router.withdraw(s, actions):
         actions += removed(s, s.strays)
     short = s.observed.ready(s.stable) < s.count
-    if not short and _first_unserved(s):
+    if not short and first_unserved(s):
         # What was waited for stands until callers are answered; a lost status lacks it.
-        return Draft(
-            s.status.message or f"the first version, {word(s, s.stable)}, is about to serve",
-            tuple(actions),
-            candidate=s.stable,
-            progress=s.status.progress,
-            hold=s.status.hold,
-            phase="Starting",
-        )
+        base = Draft("", candidate=s.stable, progress=s.status.progress, phase="Starting")
+        return unserved_first(s, base, actions)
     missing, does = _serving(s)
     failure = known_failure(s) if s.quarantined else None
     reason = missing.reason if missing else ""
     if failure:
         # It took the place of a stable that did not come back (R13); the latch holds (R9).
-        does = (
-            f"{does}, though it failed at {failure.at} ({failure.reason}: {failure.message}"
-            f"{where(failure.pod, failure.container)}), as there is no other to go back to; "
-            f"change the spec, or retry by canarium.dev/retry: {s.stable}/TOKEN"
-        )
         reason = failure.reason
+        failed = (
+            f"it failed at {failure.at} ({failure.reason}: {failure.message}"
+            f"{where(failure.pod, failure.container)}), but there is no other version to roll "
+            "back to"
+        )
+        text = sentences(f"{word(s, s.stable)} {does}", failed, retry_advice(s.target))
+    elif is_down(s, s.stable):
+        text = ""  # An outage is described for every phase alike (`core.outage`).
+    else:
+        text = f"{word(s, s.stable)} {does}"
     return Draft(
-        f"{word(s, s.stable)} {does}",
+        text,
         tuple(actions),
         stable=s.stable,
         phase="Failed" if failure else None,
@@ -295,16 +344,17 @@ def _serving(s: Situation) -> tuple[Cause | None, str]:
     """Why stable has fewer ready pods than wanted, as far as one of them shows it, and what stable
     does, in words."""
     if not s.count:
-        return None, "is live and scaled to no pods"
-    if s.observed.ready(s.stable) >= s.count:
-        return None, "serves"
-    pods = s.observed.pods_of(s.stable)
-    missing = unfetched(pods) or unstarted(pods)
+        return None, "is live but scaled to zero"
+    ready = s.observed.ready(s.stable)
+    does = "is serving" if s.stable in answering(s) else "is promoted"
+    if ready >= s.count:
+        return None, does
+    missing = outage_cause(s, s.stable)
     why = f": {missing.message}{where(missing.pod, missing.container)}" if missing else ""
-    return missing, f"serves, with fewer ready pods than wanted{why}"
+    return missing, f"{does} with {ready} of {s.count} pods ready{why}"
 
 
-def _first_unserved(s: Situation) -> bool:
+def first_unserved(s: Situation) -> bool:
     """The first version was promoted, and no endpoint of the new Service answers yet."""
     told = s.status.stable is None and s.status.candidate is not None
     return told and not s.observed.served_by(s.stable)

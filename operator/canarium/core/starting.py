@@ -91,6 +91,15 @@ def first_version(s: Situation) -> Draft:
     return _gathering(s, base, actions, count, recheck)
 
 
+def unserved_first(s: Situation, base: Draft, actions: list[Action]) -> Draft:
+    """It was promoted, and no endpoint of the new Service answers yet: what was waited for stands
+    until callers are answered."""
+    count = max(1, s.settings.base)
+    return replace(
+        _gathering(s, base, actions, count, None), progress=base.progress, hold=s.status.hold
+    )
+
+
 def _gathering(
     s: Situation, base: Draft, actions: list[Action], count: int, recheck: float | None
 ) -> Draft:

@@ -12,9 +12,10 @@ from canarium.core.health import Cause
 from canarium.core.moments import parse, spoken
 from canarium.core.moves import arrived, hold, lacking, unasked, waiting, where, word
 from canarium.core.plan import Action, Route, Weigh
-from canarium.core.refusals import quoted
+from canarium.core.refusals import blocked, quoted
 from canarium.core.router import Fault
 from canarium.core.situation import Situation
+from canarium.core.wording import sentences
 
 
 def gathering(
@@ -175,12 +176,36 @@ def paused(s: Situation, base: Draft, actions: list[Action], recheck: float | No
     )
 
 
+def returning(s: Situation, base: Draft, why: str) -> Draft:
+    """It has failed, and callers are not off it yet: the write is under way, or refused (R8)."""
+    refused = blocked(s)
+    if refused:
+        return replace(
+            base,
+            message=sentences(
+                f"{word(s, s.target)} failed ({why}) and keeps its traffic: {quoted(refused)}",
+                f"It is rolled back to {word(s, s.stable)} as soon as the write is allowed",
+            ),
+            hold=hold(s, "RollbackBlocked"),
+            refusal=refused,
+        )
+    return replace(
+        base,
+        message=f"Rolling back {word(s, s.target)}: {why}; its pods will be deleted once they no "
+        "longer receive traffic",
+        hold=hold(s, "FailedPodsGoing"),
+    )
+
+
 def unreturned(s: Situation, base: Draft, why: str) -> Draft:
     """It has failed, for good, but stable has no ready pod yet to take the traffic (R0, R8)."""
     return replace(
         base,
-        message=f"{word(s, s.target)} failed ({why}) and keeps its traffic: {word(s, s.stable)} "
-        "has no ready pod to take it; rolled back as soon as it has",
+        message=sentences(
+            f"{word(s, s.target)} failed ({why}) and keeps its traffic: {word(s, s.stable)} has "
+            "no ready pods",
+            "It is rolled back as soon as it does",
+        ),
         hold=hold(s, "RollbackHeld", observed="0 ready", threshold="1 ready"),
     )
 

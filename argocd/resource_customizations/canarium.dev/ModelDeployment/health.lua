@@ -33,9 +33,19 @@ if type(status.message) == "string" and status.message ~= "" then
   message = message .. ": " .. status.message
 end
 
--- Stalled: an invalid spec, or a version that failed. RolledBack: it failed, and its traffic is
--- on the way back.
-if holds("Stalled") or holds("RolledBack") then
+-- Stalled: an invalid spec, or a version that failed. RolledBack: it failed, and gets no traffic
+-- any more; another reason than NotRolledBack: that is on its way, or blocked.
+local rolled_back = conditions["RolledBack"] or {}
+if holds("Stalled") or (rolled_back.reason or "NotRolledBack") ~= "NotRolledBack" then
+  return answer("Degraded", message)
+end
+
+-- A version was promoted, no endpoint is ready, and the spec asks for no such time.
+local available = conditions["Available"] or {}
+local expected = {
+  NoVersionPromoted = true, Recreating = true, ScaledToZero = true, ScalingUp = true
+}
+if available.status == "False" and not expected[available.reason or "ScaledToZero"] then
   return answer("Degraded", message)
 end
 
@@ -43,9 +53,10 @@ local hold = status.hold or {}
 local spec = obj.spec or {}
 local waits = spec.paused == true or status.pause ~= nil or hold.reason == "Manual"
 
--- The promoted version has lost all its pods. While a candidate moves in, that may be meant; one
--- that is held does not move in.
-if status.stableDownSince ~= nil and (status.candidate == nil or waits) then
+-- The promoted version has lost all its pods, and another one answers. While a candidate moves in,
+-- that may be meant; one that is held does not move in.
+local covered = available.reason == "Serving"
+if covered and status.stableDownSince ~= nil and (status.candidate == nil or waits) then
   return answer("Degraded", message)
 end
 
