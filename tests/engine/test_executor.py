@@ -107,6 +107,9 @@ class Faltering:
         self.failures = failures
         self.asked = self.made = 0
 
+    async def get(self, *where: Any) -> Any:
+        raise ApiError(404, "NotFound", "there is none")
+
     async def create(
         self, resource: Any, namespace: str, body: dict[str, Any], *, dry_run: bool = False
     ) -> Any:
@@ -136,3 +139,22 @@ async def test_dry_run_that_passed_is_not_repeated_when_the_write_after_it_fails
     assert (api.asked, api.made) == (1, 1)
     await executor.carry_out(PARENT, p.StoreRevision(minted))
     assert api.asked == 2, "for another record it is asked again"
+
+
+# C7
+@rule("R24")
+async def test_taken_name_of_the_service_is_found_before_anything_is_made() -> None:
+    store = Store(lambda key, urgency: None)
+    store.parents.observe(
+        {
+            **PARENT,
+            "metadata": {**PARENT["metadata"], "resourceVersion": "1", "generation": 1},
+            "spec": {"model": {"version": "1"}, "runtime": {"image": "a:1"}},
+        }
+    )
+    executor = Executor(Taken(service("theirs")), store, Refusals(float))  # type: ignore[arg-type]
+    minted = mint({"model": {"version": "1"}}, [])
+    with pytest.raises(Refused, match="adopt") as refused:
+        await executor.carry_out(PARENT, p.StoreRevision(minted))
+    assert refused.value.rejection.conflict
+    assert refused.value.rejection.what == "Service m"

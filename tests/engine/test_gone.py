@@ -33,6 +33,9 @@ class Going:
         self.store.parents.forget("risk", "fraud", "u", 2)
         raise ApiError(403, "Forbidden", "the namespace is being terminated")
 
+    async def get(self, *_: Any, **__: Any) -> dict[str, Any]:
+        raise ApiError(404, "NotFound", "there is none")
+
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"nothing is left to {name}")
 

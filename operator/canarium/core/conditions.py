@@ -68,7 +68,7 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
         phase=phase,
         message=draft.message,
         version=version_of(s, draft.stable),
-        weight=_weight(s, candidate) if draft.stable else None,
+        weight=_weight(draft, candidate) if draft.stable else None,
         replicas=sum(part.replicas for part in parts),
         ready_replicas=sum(part.ready for part in parts),
         selector=f"canarium.dev/model={s.name}",
@@ -93,11 +93,11 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
     )
 
 
-def _weight(s: Situation, candidate: RevisionStatus | None) -> int | None:
+def _weight(draft: Draft, candidate: RevisionStatus | None) -> int | None:
     """The candidate's percent: what is wanted, or what a version that failed still has."""
     if candidate is None:
         return None
-    return candidate.effective_weight if s.quarantined else candidate.weight
+    return candidate.effective_weight if draft.carrying else candidate.weight
 
 
 def find(status: Status, kind: str) -> Condition | None:

@@ -34,7 +34,7 @@ def answering(s: Situation) -> dict[str, int]:
 
 def is_answered(s: Situation) -> bool:
     """Whether any version answers callers."""
-    return bool(answering(s)) or bool(s.observed.service and s.observed.service.endpoints)
+    return bool(answering(s))
 
 
 def carries_traffic(s: Situation, revision: str) -> bool:

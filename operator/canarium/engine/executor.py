@@ -15,6 +15,7 @@ from canarium.core import plan as p
 from canarium.core.observed import Autoscaler, Deployment, Modified, Rejection, Service
 from canarium.core.refusals import TRIAL_POD
 from canarium.core.routes import Backend, Route
+from canarium.core.traffic_record import TrafficRecord
 from canarium.engine import trial
 from canarium.engine.contested import Contested
 from canarium.engine.gate import Comparison, compare, digest
@@ -52,6 +53,7 @@ class Executor:
         key = (namespace, model)
         match action:
             case p.StoreRevision(minted, served):
+                await self._check_name(parent, key)
                 template, runtime = self._running(key, minted.revision), None
                 if template is None:
                     template, runtime = self._rendered(parent, minted.revision)
@@ -122,6 +124,22 @@ class Executor:
             case p.Autoscale(revision, low, high):
                 body = workload.autoscaler(parent, revision, low, high)
                 await self._apply(kinds.AUTOSCALERS, key, body)
+
+    async def _check_name(self, parent: Mapping[str, Any], key: Key) -> None:
+        """Raises Refused where the name of the callers' Service is somebody else's, before
+        anything is made (R24): it is written last, once the first version is ready."""
+        if key in self._store.caches[kinds.SERVICES].items:
+            return
+        body = workload.service(parent, None, TrafficRecord())
+        try:
+            raw = await self._api.get(kinds.SERVICES, *key)
+        except ApiError as error:
+            if error.not_found or error.status == 403:
+                return
+            raise
+        uid, owners = parent["metadata"]["uid"], raw["metadata"].get("ownerReferences", ())
+        if not any(o.get("controller") and o["uid"] == uid for o in owners):
+            raise conflict(kinds.SERVICES, body, owners)
 
     def _rendered(
         self, parent: Mapping[str, Any], revision: str
@@ -340,10 +358,9 @@ class Executor:
             raise conflict(resource, body) if error.status == 403 else error from error
         meta, wanted = raw["metadata"], body["metadata"]
         uid = wanted["ownerReferences"][0]["uid"]
-        if not any(
-            o.get("controller") and o["uid"] == uid for o in meta.get("ownerReferences", ())
-        ):
-            raise conflict(resource, body)
+        owners = meta.get("ownerReferences", ())
+        if not any(o.get("controller") and o["uid"] == uid for o in owners):
+            raise conflict(resource, body, owners)
         marks = {k: v for k, v in wanted["labels"].items() if k != labels.COLOR}
         if marks.items() <= (meta.get("labels") or {}).items():
             return raw

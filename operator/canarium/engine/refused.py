@@ -8,7 +8,7 @@ successful write of the object ends the refusal at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -167,8 +167,20 @@ def reason_for(error: ApiError) -> RefusalReason | None:
     return RefusalReason.FORBIDDEN if error.status == 403 else RefusalReason.INVALID
 
 
-def conflict(resource: Resource, body: Mapping[str, Any]) -> Refused:
-    """The name of `body` is somebody else's (R24)."""
-    what = f"{resource.kind} {body['metadata']['name']}"
-    text = "exists and is not ours: rename or remove it"
+def conflict(
+    resource: Resource, body: Mapping[str, Any], owners: Iterable[Mapping[str, Any]] = ()
+) -> Refused:
+    """The name of `body` is taken by an object of somebody else (R24)."""
+    meta = body["metadata"]
+    owner = next((o for o in owners if o.get("controller")), None)
+    whose = "has no controller"
+    if owner:
+        whose = f"is controlled by {owner.get('kind')}/{owner.get('name')}"
+    parent = meta["ownerReferences"][0]
+    text = (
+        f"an object of this name exists and {whose}. Rename the model or delete the object, which "
+        f"ends what uses it; to adopt it, set the controller ownerReference {parent['kind']}/"
+        f"{parent['name']} (uid {parent['uid']}) on it"
+    )
+    what = f"{resource.kind} {meta['name']}"
     return Refused(Rejection(what, text, conflict=True, reason=RefusalReason.NAME_CONFLICT.value))
