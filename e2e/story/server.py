@@ -1,9 +1,10 @@
 """A model server in small: answers with its version, and fails in the ways that servers fail.
 
-Good: ready after a second. Exits: ends with code 0 while loading, as MLServer does with a model
-that it cannot load. Hungry: takes more memory than its limit. Wrong: predicts nonsense, with
-status 200. Slow: needs 100 ms. Flaky: fails every twentieth request. POST /crash ends any of them,
-POST /unready/SECONDS makes one unready for so long, while it goes on to answer.
+Good: ready after a second, or after STORY_LOADS seconds. Exits: ends with code 0 while loading, as
+MLServer does with a model that it cannot load. Hungry: takes more memory than its limit. Wrong:
+predicts nonsense, with status 200. Slow: needs 100 ms. Flaky: fails every twentieth request.
+POST /crash ends any of them, POST /unready/SECONDS makes one unready for so long, while it goes on
+to answer.
 
 POST /predict gives a score, GET /metrics what was asked so far, anything else the version.
 """
@@ -19,7 +20,8 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-READY_AT = [time.monotonic() + 1]
+#: How long the model takes to load, in seconds.
+READY_AT = [time.monotonic() + float(os.environ.get("STORY_LOADS", "1"))]
 BEHAVIOUR = Path("/app/behaviour").read_text()
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.25, float("inf"))
 LOCK = threading.Lock()

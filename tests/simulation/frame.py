@@ -15,6 +15,7 @@ from canarium.core.revision import digest_v1, identity_v1, short
 from canarium.kube import kinds
 from canarium.render import labels
 from simulation import routing, specs
+from simulation.answered import Answered
 from simulation.clock import VirtualLoop
 from simulation.gateways import TAKES
 from simulation.operators import Operator
@@ -41,6 +42,7 @@ class Frame(RuleBasedStateMachine):
         self.world = World(self.loop)
         self.witness = Witness(self.world)
         self.operator = self.make()
+        self.answered = Answered(self.world, self.witness, self.operator, self.form)
         self.wanted: dict[str, Any] = {}
         self.tokens = 0
 
@@ -55,6 +57,8 @@ class Frame(RuleBasedStateMachine):
 
     @invariant()
     def no_rule_is_broken(self) -> None:
+        if self.form == "decisions":
+            self.answered.look()
         assert not self.witness.violations, "; ".join(self.witness.violations[:3])
 
     # --- the end ----------------------------------------------------------------------------

@@ -13,7 +13,14 @@ import pytest
 EXPLORED: Counter[str] = Counter()
 #: By class of test, what repeats a random run.
 SEEDS = pytest.StashKey[dict[str, str]]()
-_WORDS = ("runs", "states", "decisions", "writes", "virtual seconds")
+_WORDS = (
+    "runs",
+    "states",
+    "decisions",
+    "writes",
+    "virtual seconds",
+    "outages beside a ready version",
+)
 
 
 @pytest.hookimpl(tryfirst=True)

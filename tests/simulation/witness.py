@@ -230,7 +230,7 @@ class Witness:
                 self._asleep(revision)
             return
         wanted = settings.replicas
-        if revision == self._stable():
+        if revision == self.stable():
             if wanted is None or replicas < wanted:
                 self.broken("R5", f"{revision} scaled down to {replicas}")
             self._shared(revision, replicas)
@@ -242,7 +242,7 @@ class Witness:
 
     def _asleep(self, revision: str) -> None:
         """A model that is scaled to zero gives no candidate what stable had (I4)."""
-        service, stable = self.world.service(), self._stable()
+        service, stable = self.world.service(), self.stable()
         if revision != stable or not service:
             return
         for other in self._named(service) - {stable}:
@@ -266,7 +266,7 @@ class Witness:
 
     def _creation(self, new: Object) -> None:
         color = new["spec"]["template"]["metadata"]["labels"][labels.COLOR]
-        stable = self._stable()
+        stable = self.stable()
         revision = revision_of(new)
         for other in (*self.world.pods(), *self.world.server.all(kinds.DEPLOYMENTS, labels.MODEL)):
             theirs = (other.get("spec", {}).get("template") or other)["metadata"]["labels"]
@@ -360,10 +360,10 @@ class Witness:
         return settings_of(Spec.model_validate(self.world.model()["spec"]))
 
     def _stable_count(self) -> int:
-        stable = self._stable()
+        stable = self.stable()
         return self._count_of(stable) if stable else 0
 
-    def _stable(self) -> str | None:
+    def stable(self) -> str | None:
         """Who is stable, as the route or the callers' Service says."""
         witness = self.world.server.find(kinds.HTTP_ROUTES, KEY) or self.world.service()
         notes = witness["metadata"].get("annotations", {}) if witness else {}
