@@ -51,11 +51,12 @@ class World:
         }
         self.kubectl("apply", "-f", "-", stdin=json.dumps(body))
 
-    def ask_all_the_time(self) -> Client:
+    def ask_all_the_time(self, seconds: float = 5) -> Client:
+        """Starts a client once there is a first answer, for which it waits so long."""
         address = self.kubectl("get", "service", "story", "-o", "jsonpath={.spec.clusterIP}")
         url = self._way(f"{address}:80")
         # kube-proxy learns of the first endpoints up to a second after the API server does.
-        self._first_answer(url)
+        self._first_answer(url, seconds)
         self.client = Client(url)
         return self.client
 

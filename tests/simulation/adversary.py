@@ -7,12 +7,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from canarium.kube import kinds
 from simulation import specs
 from simulation.frame import COMMANDS, SHORT, TIMES
 from simulation.kubelet import FAULTS, Temper
 from simulation.meddling import Meddling
-from simulation.server import PERSON
 
 #: What a policy may forbid, as verb and kind.
 REFUSABLE = (
@@ -132,17 +130,6 @@ class Adversary(Meddling):
             if pod["metadata"]["uid"] in self.world.kubelet.lives:
                 self.world.kubelet.strike(pod, fault)
         self.world.nudge()
-        self.let(after)
-
-    @rule(boot=st.sampled_from((2.0, 15.0, 45.0)), after=SHORT)
-    def all_pods_of_stable_are_deleted(self, boot: float, after: float) -> None:
-        """What takes their place needs so long to load."""
-        revision = (self.world.status().get("stable") or {}).get("revision")
-        for pod in self.world.pods(revision) if revision else ():
-            image = pod["spec"]["containers"][0]["image"]
-            self.world.kubelet.tempers[image] = Temper(boot)
-            meta = pod["metadata"]
-            self.world.server.delete(kinds.PODS, (meta["namespace"], meta["name"]), actor=PERSON)
         self.let(after)
 
     @rule(which=st.integers(0, 9), stays=st.booleans(), after=SHORT)
