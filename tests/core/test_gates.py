@@ -560,3 +560,12 @@ def test_no_edit_of_the_rollout_ends_a_hold_of_the_analysis(
     holds(cluster, "Analysis", "InsufficientData", "AnalysisRemoved")
     order(cluster, "promote").run(30)
     assert cluster.status.progress is None or cluster.status.progress.weight > 25
+
+
+@rule("R12", "R18")
+def test_route_that_somebody_deletes_releases_no_pause() -> None:
+    """Found by the simulation: the status was not believed without the route."""
+    cluster = rolling(gateway_spec, MANUAL_25)
+    cluster.route = None
+    edited(cluster, gateway_spec, rollout(steps((30, "1s"), (50, "1s"))))
+    stands(cluster, 25)

@@ -29,12 +29,14 @@ RUNS = {
         "TestRoutedDecisions": 100,
         "TestWholeEngine": 40,
         "TestRoutedEngine": 20,
+        "TestGates": 150,
     },
     "nightly": {
         "TestDecisions": 20_000,
         "TestRoutedDecisions": 20_000,
         "TestWholeEngine": 5_000,
         "TestRoutedEngine": 5_000,
+        "TestGates": 20_000,
     },
 }
 STEPS = {"test": 25, "nightly": 60}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -25,7 +25,7 @@ from canarium.render import labels
 from simulation.client import Connection, Death, Faults
 from simulation.clock import VirtualLoop
 from simulation.server import Write
-from simulation.world import World
+from simulation.world import KEY, World
 
 #: Decisions for one moment; more is a loop without end.
 _MOST_ROUNDS = 60
@@ -54,8 +54,8 @@ def _timing(loop: VirtualLoop, world: World, chance: random.Random) -> Timing:
 class Deciding:
     """The decisions alone."""
 
-    def __init__(self, loop: VirtualLoop, world: World) -> None:
-        self._loop, self._world = loop, world
+    def __init__(self, loop: VirtualLoop, world: World, signals: Any = None) -> None:
+        self._loop, self._world, self._signals = loop, world, signals
         self.faults = Faults()
         self.decisions = 0
         self._connection: Connection | None = None
@@ -73,7 +73,9 @@ class Deciding:
         self._connection = Connection(self._world.server, self.faults, chance)
         self._queue: WorkQueue[Key] = WorkQueue(timing)
         self._store = Store(self._queue.add)
-        self._reconciler = Reconciler(self._connection, self._store, self._queue, timing)
+        self._reconciler = Reconciler(
+            self._connection, self._store, self._queue, timing, signals=self._signals
+        )
         for resource, cache in self._store.caches.items():
             for obj in self._world.server.all(resource, labels.MODEL):
                 cache.observe(obj)
@@ -87,6 +89,11 @@ class Deciding:
         if self._connection:
             self._connection.close()
             self._connection = None
+
+    def look(self) -> None:
+        """Evidence is new: that wakes the model, as a signal does."""
+        if self._connection:
+            self._queue.add(KEY)
 
     def advance(self, seconds: float) -> None:
         until = self._loop.time() + seconds

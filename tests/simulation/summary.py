@@ -45,9 +45,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if isinstance(report, pytest.TestReport) and "tests/simulation/" in report.nodeid
     )
     terminalreporter.section("simulation")
-    for form in ("decisions", "engine"):
+    for form in ("decisions", "engine", "gates"):
         told = ", ".join(f"{EXPLORED[f'{form} {word}']:,} {word}" for word in _WORDS)
         terminalreporter.line(f"{form}: {told}")
+    raised = EXPLORED["gates rises"]
+    terminalreporter.line(f"{raised:,} weights raised, each by an order or on evidence")
     terminalreporter.line(f"{seconds:.1f} s in all")
     for case, seed in terminalreporter.config.stash.get(SEEDS, {}).items():
         terminalreporter.line(f"{case}: --hypothesis-seed={seed}")

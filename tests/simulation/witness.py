@@ -23,6 +23,7 @@ from canarium.render import labels
 from simulation import routing
 from simulation.controllers import selected
 from simulation.fields import Object
+from simulation.gates import Gates
 from simulation.kubelet import is_ready
 from simulation.server import OPERATOR, Write, controller
 from simulation.telling import untold
@@ -59,6 +60,7 @@ class Witness:
     _moments: deque[Moment] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
+        self.gates = Gates(self)
         self.world.server.observers.append(self.see)
 
     # --- the account of what is ready ------------------------------------------------------
@@ -93,6 +95,7 @@ class Witness:
         if write.resource is kinds.PODS:
             self._note()
             self._colors()
+        self.gates.see(write)
         if write.actor != OPERATOR:
             return
         self.writes += 1

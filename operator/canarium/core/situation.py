@@ -435,6 +435,8 @@ class Situation:
             return False
         if candidate is None or candidate.revision != self.target:
             return False  # Of another revision: it means nothing for this one.
+        if self.route_kind and isinstance(witness, Service):
+            return False  # Somebody deleted the route: the Service never told of weights.
         if self.target in (witness.traffic.quarantined, witness.traffic.stable):
             return False  # Taken back or promoted since: the status is about to say so.
         both = isinstance(witness, Service) and witness.color == ""
