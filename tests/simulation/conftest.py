@@ -29,7 +29,7 @@ RUNS = {
         "TestRoutedDecisions": 100,
         "TestWholeEngine": 40,
         "TestRoutedEngine": 20,
-        "TestGates": 150,
+        "TestGates": 60,
     },
     "nightly": {
         "TestDecisions": 20_000,

@@ -174,10 +174,11 @@ class Gates:
     def _is_over(self, level: Level) -> bool:
         """Whether the pause of a weight was over at any moment, by the specs that there were."""
         pause, judged = self._first(level), False
-        for index, (at, settings) in enumerate(self.specs):
-            follows = self.specs[index + 1][0] if index + 1 < len(self.specs) else self._now
+        for index, (_, settings) in enumerate(self.specs):
+            last = index + 1 == len(self.specs)
+            follows = self._now if last else self.specs[index + 1][0]
             end = min(follows + self.account.staleness, self._now)
-            if follows < level.since and index + 1 < len(self.specs):
+            if follows <= level.since and not last:
                 continue
             pauses = [x.pause for x in settings.steps if x.weight == level.weight]
             if pauses:
@@ -189,7 +190,6 @@ class Gates:
                 continue
             if pause is not None and (level.skewed or end - level.since >= pause - 0.01):
                 return True
-            assert at <= self._now
         return False
 
     def _first(self, level: Level) -> float | None:
