@@ -15,7 +15,16 @@ from canarium.core.measures import (
     Share,
     read,
 )
-from canarium.core.windows import FailedScrape, Scrape, Window, above, increase, quantile
+from canarium.core.windows import (
+    FailedScrape,
+    Scrape,
+    Window,
+    above,
+    increase,
+    quantile,
+    size,
+    thinned,
+)
 
 rule = pytest.mark.rule
 REQUESTS, ERRORS = Selector("requests"), Selector("requests", (("code", "5.."),))
@@ -159,3 +168,18 @@ def test_gauge_is_averaged_over_time_and_joined_over_pods() -> None:
     )  # fmt: skip
     values = [read(Level((name,), how), rows) for how in ("Average", "Sum", "Max")]
     assert [v.value for v in values if isinstance(v, Reading)] == [5.0, 10.0, 7.0]
+
+
+@rule("R17", "R31")
+def test_window_that_is_thinned_keeps_what_counters_grew_by() -> None:
+    scrapes = [
+        Scrape(pod, float(at), {"c": {(("n", str(n)),): float(at * 10) for n in range(10)}})
+        for at in range(100)
+        for pod in ("a", "b")
+    ]
+    kept = thinned(scrapes, 300)
+    assert size(kept) <= 300
+    assert increase(Window(kept), "c") == increase(Window(tuple(scrapes)), "c") == 19_800
+    assert [s.at for s in kept] == sorted(s.at for s in kept)
+    assert thinned(scrapes, 2_000) == tuple(scrapes)
+    assert thinned(scrapes, 39) == (), "the oldest and newest of both pods have 40"

@@ -90,6 +90,30 @@ class Window:
         return Window(tuple(sorted(kept, key=lambda s: s.at)), failures)
 
 
+def size(scrapes: Iterable[Scrape]) -> int:
+    """How many values the scrapes have."""
+    return sum(len(series) for scrape in scrapes for series in scrape.values.values())
+
+
+def thinned(scrapes: Iterable[Scrape], most: int) -> tuple[Scrape, ...]:
+    """The scrapes with at most `most` values: every other one of each pod is left out, if need be
+    again and again, but never a pod's oldest and newest.
+
+    Of what counters did in between, only a reset that was made up for is missed. Empty when even
+    the oldest and newest have more values.
+    """
+    kept = tuple(scrapes)
+    while size(kept) > most:
+        pods: dict[str, list[Scrape]] = {}
+        for scrape in kept:
+            pods.setdefault(scrape.pod, []).append(scrape)
+        if all(len(found) <= 2 for found in pods.values()):
+            return ()
+        fewer = (s for found in pods.values() for s in (*found[:-1:2], found[-1]))
+        kept = tuple(sorted(fewer, key=lambda s: s.at))
+    return kept
+
+
 def increases(window: Window, selector: str) -> dict[Labels, float]:
     """By how much each counter of `selector` grew, over all pods."""
     total: dict[Labels, float] = {}

@@ -13,6 +13,9 @@ from canarium.kube.api import Api
 from canarium.kube.faults import ApiError
 from canarium.signals.prometheus import Endpoint
 
+#: Bytes of certificates in base64: they are parsed at every look.
+_LONGEST_CA = 64 << 10
+
 
 class Unavailable(Exception):
     """A Secret or ConfigMap cannot be used; the text names it and never carries its content."""
@@ -37,6 +40,8 @@ async def endpoint(
         raw = await api.get(kinds.SECRETS, namespace, name)
     except ApiError as error:
         raise Unavailable(f"Secret {name}: {error.message or error.reason}") from error
+    if len((raw.get("data") or {}).get("ca.crt", "")) > _LONGEST_CA:
+        raise Unavailable(f"Secret {name}: ca.crt has more than {_LONGEST_CA >> 10} KiB")
     try:
         data = {k: base64.b64decode(v).decode() for k, v in (raw.get("data") or {}).items()}
         tls = ssl.create_default_context(cadata=data["ca.crt"]) if "ca.crt" in data else None

@@ -11,7 +11,7 @@ from canarium.api.base import seconds
 from canarium.core.analysis import Bounds, Evidence, Finding, Limits, OnFailure, Tally, judge, weigh
 from canarium.core.measures import Measure, Missing, Reading, Result, Selector, read, selectors
 from canarium.core.plan import Watch
-from canarium.core.windows import UNREACHABLE, FailedScrape, Scrape, Window
+from canarium.core.windows import UNREACHABLE, FailedScrape, Scrape, Window, size, thinned
 from canarium.evaluation.faults import EvaluationError
 from canarium.kube.api import Api
 from canarium.reports import Reports
@@ -20,6 +20,7 @@ from canarium.signals.access import Access, Shared
 from canarium.signals.addresses import authority
 from canarium.signals.credentials import Unavailable
 from canarium.signals.faults import NoAnswer, Unreachable
+from canarium.signals.holdings import Holdings
 from canarium.signals.presets import measure_of, own_series
 from canarium.signals.prometheus import Endpoint
 from canarium.signals.redaction import redacted
@@ -49,6 +50,7 @@ class Looker:
     def __init__(self, api: Api, shared: Shared) -> None:
         self._api, self._shared = api, shared
         self._reports = Reports(log)
+        self._holdings = Holdings()
 
     async def scrape(self, scene: Scene, watch: Watch, memory: Memory, now: float) -> None:
         """Adds what the pods say now to the windows; nothing is asked when nothing needs it."""
@@ -71,7 +73,17 @@ class Looker:
             failures = [f for f in old.failures if f.at >= oldest]
             scrapes += [x for x in found if isinstance(x, Scrape)]
             failures += [x for x in found if not isinstance(x, Scrape)]
-            memory.windows[revision] = Window(tuple(scrapes), tuple(failures[-100:]))
+            room = self._holdings.room(scene.namespace, scene.model, revision)
+            kept = thinned(scrapes, room)
+            if scrapes and not kept:
+                text = f"the metrics pages have more series than are kept ({room} values)"
+                failures.append(FailedScrape(now, scrapes[-1].pod, text, "TooManySeries"))
+            self._holdings.note(scene.namespace, scene.model, revision, size(kept))
+            memory.windows[revision] = Window(kept, tuple(failures[-100:]))
+
+    def forget(self, namespace: str, model: str) -> None:
+        """Nothing is kept of the model any longer."""
+        self._holdings.forget(namespace, model)
 
     async def look(self, scene: Scene, watch: Watch, memory: Memory, now: float) -> Evidence:
         """The evidence at `now` on what happened since `watch.since`."""

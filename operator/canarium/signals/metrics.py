@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 
 from canarium.core.measures import Selector
 from canarium.core.windows import Labels, Values
@@ -25,6 +26,7 @@ async def parse(access: Access, page: bytes, selectors: Sequence[Selector]) -> d
     }
 
 
+@lru_cache(maxsize=16_384)
 def _labels(bound: str | None, digest: str) -> Labels:
     le = (("le", bound),) if bound is not None else ()
     return (*le, ("#", digest)) if digest else le

@@ -79,6 +79,9 @@ class Signals:
             # A report stays while its revision is decided on: it is not asked for again then.
             if known:
                 self._stop(known)
+                # Baselines are of use to the next step, not to a model that asks for nothing.
+                known.memory = Memory.empty()
+                self._looker.forget(*key)
                 if known.report is None and known.evidence is None:
                     del self._models[key]
             return
@@ -100,12 +103,14 @@ class Signals:
             known.watching = known.evidence = None
             if asked.watch:
                 known.memory = _kept(known.memory, before.watch, asked.watch)
+                self._looker.forget(*key)  # Noted anew with the next scrape.
                 known.watching = asyncio.create_task(self._watch(key, known, asked.watch))
 
     def forget(self, key: Key) -> None:
         """The model is gone."""
         for what in ("tests", "checks"):
             self._reports.forget((key, what))
+        self._looker.forget(*key)
         known = self._models.pop(key, None)
         if known:
             self._stop(known)
