@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from sandbox import Sandbox
+from sandbox.gateway import EnvoyGateway, Gateway
 from story.client import Client
 from story.model import World
+from story.models import Models
+from story.routed import Stage, routed
 
 rule = pytest.mark.rule
 #: What endpoints take to follow: the requests of one second, at 40 a second.
@@ -117,3 +121,51 @@ def test_callers_are_answered_when_stable_fails_beside_a_candidate(  # B3
     world.apply("v1", rollout={**BAKE, "bakeTime": "2s"}, runtime=slowly("v1"))
     world.phase("Ready", "v1")
     account.of("return to an older version", began)
+
+
+@rule("R5", "R6")
+def test_model_that_sleeps_at_a_gate_wakes_at_the_gate(world: World) -> None:  # I4
+    world.apply("v1", rollout=GATE, runtime=slowly("v1"))
+    world.phase("Ready", "v1")
+    world.apply("v2", rollout=GATE)
+    world.until(lambda s: s.get("weight") == 25, "weight 25")
+    world.kubectl("scale", "modeldeployment/story", "--replicas=0")
+    world.until(lambda s: s["hold"]["reason"] == "ScaledToZero" and not s["replicas"], "sleep")
+    world.kubectl("scale", "modeldeployment/story", "--replicas=3")
+    woken = world.until(lambda s: s["hold"]["reason"] == "Manual", "the gate")
+    assert (woken["version"], woken["weight"]) == ("v1", 25)
+
+
+@pytest.fixture
+def stage(node: Sandbox, gateway: Callable[[], Gateway | EnvoyGateway]) -> Iterator[Stage]:
+    models = Models(node, "standby")
+    made: Stage | None = None
+    try:
+        models.apply({"warm": routed("warm", "v1", replicas=2, rollout=BAKE)})
+        made = Stage(models, gateway())
+        models.phase("warm", "Ready", seconds=120)
+        yield made
+    finally:
+        for caller in made.callers.values() if made else ():
+            caller.stop()
+        models.end()
+
+
+@rule("R13", "R15")
+def test_warm_version_answers_behind_a_gateway_while_the_deployment_of_stable_is_gone(  # B1
+    stage: Stage, figures: Any
+) -> None:
+    models = stage.models
+    stage.call("warm", rate=40)
+    models.apply({"warm": routed("warm", "v2", replicas=2, rollout=BAKE)})
+    models.phase("warm", "Baking", "v2")
+    revision = models.now("warm")["stable"]["revision"]
+    caller = stage.callers["warm"]
+    before = len(caller.replies)
+    models.kubectl("delete", "deployment", f"warm-{revision}")
+    models.eventually(lambda: bool(models.now("warm").get("standby")), True, 20)
+    models.eventually(lambda: models.now("warm").get("standby") is None, True, 60)
+    sent, failed = len(caller.replies) - before, len(caller.failed())
+    figures("outages", case="bake: Deployment deleted", router="Gateway", sent=sent, failed=failed)
+    assert {reply.version for reply in caller.replies[-5:]} == {"v2"}
+    assert failed <= SECOND
