@@ -11,6 +11,7 @@ from bench.run import Results
 #: Record, Deployment and Service, and two statuses.
 _CREATION = 5.0
 _UPDATE = 9.0
+_THROTTLED = 0.7
 #: The comparison with a rival and the restart are budgets of a thousand objects.
 _MANY = 1000
 _RIVAL = "rollouts (raised QPS)"
@@ -82,7 +83,15 @@ def _at(results: Results, n: int) -> list[Line]:
     most = max(
         (m.memory.get(m.contender, 0) for m in results.phases if abs(m.n - n) <= 20), default=0
     )
+    few = results.throttled.get(n)
     return [
+        Line(
+            n,
+            "writes/s where the API server refuses, beside an optimal client",
+            f"{few.share:.0%}" if few else "not measured",
+            f"≥ {_THROTTLED:.0%}",
+            few.share >= _THROTTLED if few else None,
+        ),
         line(
             "all children exist, beside the bare writes",
             beside,

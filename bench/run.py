@@ -22,6 +22,7 @@ from bench.phases.create import create
 from bench.phases.idle import idle
 from bench.phases.restart import failover, restart
 from bench.phases.storm import storm
+from bench.phases.throttled import Throttled, throttled
 from bench.phases.update import update
 
 FLOOR_CONNECTIONS = (8, 16)
@@ -31,9 +32,11 @@ PEERS: dict[str, Callable[[], Contender]] = {
     "flagger": Flagger,
 }
 #: What may be chosen; a phase that needs another one's end (all need `create`) brings it.
-PHASES = ("floor", "create", "update", "idle", "restart", "failover", "storm", "break")
+PHASES = ("floor", "create", "update", "idle", "restart", "failover", "storm", "break", "throttled")
 #: Rivals at their own pace would take hours of more.
 _PEERS_TO = 1000
+#: How the operator adapts shows with few; with many it takes minutes more and shows the same.
+_THROTTLED_TO = 500
 _SAMPLE = 20
 _STORMED = 100
 
@@ -62,6 +65,8 @@ class Results:
 
     floors: dict[int, dict[int, float]] = field(default_factory=dict)
     phases: list[Measured] = field(default_factory=list)
+    #: Before an API server of few seats, by size.
+    throttled: dict[int, Throttled] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     #: Sizes that are done.
     sizes: list[int] = field(default_factory=list)
@@ -83,7 +88,9 @@ async def run(wanted: Wanted) -> AsyncIterator[Results]:
         first, *more = FLOOR_CONNECTIONS if "floor" in wanted.phases else (0,)
         if first:
             await _floor(wanted, results, n, nodes, first)
-        if set(wanted.phases) - {"floor"}:
+        if "throttled" in wanted.phases and n <= _THROTTLED_TO:
+            await _throttled(wanted, results, n, nodes)
+        if set(wanted.phases) - {"floor", "throttled"}:
             await _canarium(wanted, results, n, nodes)
         for peer in wanted.peers if n <= _PEERS_TO else ():
             await _peer(wanted, results, peer(), n, nodes)
@@ -136,6 +143,14 @@ async def _canarium(wanted: Wanted, results: Results, n: int, nodes: int) -> Non
                     await _breaking(found, operator, results, watching, n)
         finally:
             operator.stop()
+
+
+async def _throttled(wanted: Wanted, results: Results, n: int, nodes: int) -> None:
+    found = results.throttled[n] = await throttled(wanted.name, n, nodes, patience(n))
+    say(
+        f"n={n} few seats: {found.ours:.0f} writes/s beside {found.optimal:.0f} of an optimal "
+        f"client ({found.share:.0%}); {found.refused:.1%} refused; all Ready {found.wall:.1f} s"
+    )
 
 
 async def _breaking(

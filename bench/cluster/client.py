@@ -35,7 +35,7 @@ class Client:
     """Requests under a user agent of their own. Every method raises Refused."""
 
     def __init__(self, session: aiohttp.ClientSession, server: str) -> None:
-        self._session, self._server = session, server
+        self.session, self.server = session, server
 
     @classmethod
     @asynccontextmanager
@@ -75,8 +75,8 @@ class Client:
         self, verb: str, path: str, body: Body | None = None, kind: str = "application/json"
     ) -> Body:
         data = orjson.dumps(body) if body is not None else None
-        async with self._session.request(
-            verb, self._server + path, data=data, headers={"Content-Type": kind}
+        async with self.session.request(
+            verb, self.server + path, data=data, headers={"Content-Type": kind}
         ) as answer:
             content = await answer.read()
         if answer.status >= 400:
@@ -88,7 +88,7 @@ class Client:
         """Events from resourceVersion `version` on."""
         query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "7200"}
         timeout = aiohttp.ClientTimeout(total=None)
-        async with self._session.get(self._server + path, params=query, timeout=timeout) as answer:
+        async with self.session.get(self.server + path, params=query, timeout=timeout) as answer:
             pending = b""
             async for chunk in answer.content.iter_any():
                 *lines, pending = (pending + chunk).split(b"\n")

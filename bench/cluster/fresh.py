@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +43,12 @@ class Cluster:
     sandbox: Sandbox
     audit: AuditLog
     client: Client
+    #: Whom contenders are; None: the administrator.
+    account: Path | None = None
 
     @property
     def kubeconfig(self) -> Path:
-        return self.sandbox.kubeconfig
+        return self.account or self.sandbox.kubeconfig
 
     def pids(self) -> dict[str, int]:
         """The control plane's processes by name."""
@@ -75,10 +77,15 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(name: str, nodes: int = 20, keep: bool = False) -> AsyncIterator[Cluster]:
-    """A cluster of `nodes` simulated nodes and ten namespaces, taken down at the end."""
+async def cluster(
+    name: str, nodes: int = 20, keep: bool = False, apiserver: Sequence[str] = ()
+) -> AsyncIterator[Cluster]:
+    """A cluster of `nodes` simulated nodes and ten namespaces, taken down at the end; `apiserver`
+    are more flags of that part.
+    """
+    extra = {**EXTRA, "apiserver": (*EXTRA["apiserver"], *apiserver)}
     options = Options(
-        name=name, mode=Mode.SIMULATED, nodes=nodes, extra=EXTRA, owner=os.getpid(), quiet=True
+        name=name, mode=Mode.SIMULATED, nodes=nodes, extra=extra, owner=os.getpid(), quiet=True
     )
     sandbox = await asyncio.to_thread(Sandbox.up, options)
     try:

@@ -28,7 +28,7 @@ async def floor(
 
         async def one(key: Key) -> None:
             began = time.monotonic()
-            await _written(client, model, key)
+            await written(client, model, key)
             took.append(time.monotonic() - began)
 
         began = time.monotonic()
@@ -38,7 +38,8 @@ async def floor(
     return wall, {"p50": found.p50, "p99": found.p99}
 
 
-async def _written(client: Client, model: Canarium, key: Key) -> None:
+async def written(client: Client, model: Canarium, key: Key) -> None:
+    """Writes the objects of one model: itself, a record, a Deployment, a Service, a status."""
     namespace, name = key
     where, body = model.created(key)
     parent = await client.post(where, body)

@@ -42,7 +42,13 @@ def main() -> int:
         metavar="LABELS",
         help="look after the namespaces with these labels, such as models=yes",
     )
-    run.add_argument("--workers", type=int, default=default.workers, help="keys worked on at once")
+    run.add_argument(
+        "--workers",
+        type=int,
+        default=default.workers,
+        help="writes in flight while the API server refuses none; four times as many models are"
+        " worked on at once",
+    )
     run.add_argument("--qps", type=float, default=default.qps, help="most writes per second")
     run.add_argument("--burst", type=int, default=default.burst, help="most writes at once")
     run.add_argument("--lease-namespace", help="elect a leader by a Lease in this namespace")

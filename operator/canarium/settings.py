@@ -17,6 +17,7 @@ class Settings:
     #: Namespaces by name, or by a label selector; neither: all.
     namespaces: tuple[str, ...] = ()
     namespace_selector: str = ""
+    #: Writes in flight while the API server refuses none.
     workers: int = 8
     #: Writes per second, and how many may come at once after a quiet time.
     qps: float = 200.0

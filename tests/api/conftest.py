@@ -219,8 +219,9 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def control_plane(folder: Path) -> Iterator[ControlPlane]:
-    """A control plane of played nodes with our kinds, whose data are in `folder`."""
+def control_plane(folder: Path, *apiserver: str) -> Iterator[ControlPlane]:
+    """A control plane of played nodes with our kinds, whose data are in `folder`; `apiserver` are
+    more flags of that part."""
     manager = (
         # An autoscaler looks every second, not every fifteen.
         "--horizontal-pod-autoscaler-sync-period=1s",
@@ -228,7 +229,7 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
         # unready that it hears of late. Lost nodes are played, too.
         "--controllers=-node-lifecycle-controller",
     )
-    plane = ControlPlane(folder, extra={"controller-manager": manager})
+    plane = ControlPlane(folder, extra={"controller-manager": manager, "apiserver": apiserver})
     try:
         plane.up()
         plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
