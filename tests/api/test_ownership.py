@@ -124,3 +124,72 @@ async def orphan(cluster: Cluster) -> None:
     """`kubectl delete --cascade=orphan`, which waits until the model is gone."""
     args = ("delete", "modeldeployment", "fraud", "-n", cluster.namespace, "--cascade=orphan")
     await asyncio.to_thread(cluster.plane.kubectl, *args, "--timeout=30s")
+
+
+# C8, D1
+@rule("R14", "R18", "R20", "R24")
+async def test_model_that_is_created_again_adopts_what_was_left(cluster: Cluster) -> None:
+    cluster.apply("1", scaling={"minReplicas": 2, "maxReplicas": 3})
+    await cluster.phase("Ready", "1")
+    cluster.apply("2", scaling={"minReplicas": 2, "maxReplicas": 3})
+    before = (await cluster.phase("Ready", "2"))["stable"]["revision"]
+    pods = {p["metadata"]["uid"] for p in await cluster.children(kinds.PODS)}
+    records = {r["metadata"]["uid"] for r in await cluster.children(kinds.RECORDS)}
+    (service,) = await cluster.children(kinds.SERVICES)
+    await orphan(cluster)
+    cluster.apply("2", scaling={"minReplicas": 2, "maxReplicas": 3})
+    status = await cluster.phase("Ready", "2")
+    assert status["stable"]["revision"] == before
+    uid = (await cluster.model())["metadata"]["uid"]
+    for kind in (kinds.RECORDS, kinds.DEPLOYMENTS, kinds.SERVICES, kinds.AUTOSCALERS):
+        left = await cluster.children(kind)
+        assert left
+        assert all(owners(one) == [uid] for one in left)
+    assert {r["metadata"]["uid"] for r in await cluster.children(kinds.RECORDS)} == records
+    assert pods >= {p["metadata"]["uid"] for p in await cluster.children(kinds.PODS)} != set()
+    (after,) = await cluster.children(kinds.SERVICES)
+    assert after["spec"] == service["spec"]
+    events = await cluster.client.list(kinds.EVENTS, cluster.namespace)
+    assert "Adopted" in {one["reason"] for one in events["items"]}
+
+
+# C8
+@rule("R10", "R20")
+async def test_another_spec_rolls_out_from_what_was_adopted(cluster: Cluster) -> None:
+    cluster.apply("1")
+    before = (await cluster.phase("Ready", "1"))["stable"]["revision"]
+    await orphan(cluster)
+    cluster.apply("2", rollout={"steps": [{"weight": 25, "pause": "Manual"}]})
+    status = await cluster.until(lambda s: (s.get("weight") or 0) == 25)
+    assert status["stable"]["revision"] == before
+    assert status["stable"]["ready"] == 3
+
+
+# C8
+@rule("R24")
+async def test_object_of_somebody_else_is_adopted_by_order_only(cluster: Cluster) -> None:
+    foreign = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "fraud", "namespace": cluster.namespace, "labels": {"a": "b"}},
+        "spec": {"selector": {"app": "theirs"}, "ports": [{"port": 80}]},
+    }
+    cluster.plane.kubectl("apply", "-f", "-", stdin=json.dumps(foreign))
+    cluster.apply("1")
+    status = await cluster.phase("Invalid")
+    assert "annotate it canarium.dev/adopt=fraud" in status["message"]
+    live = await cluster.client.get(kinds.SERVICES, cluster.namespace, "fraud")
+    assert live["spec"]["selector"] == {"app": "theirs"}
+    assert owners(live) == []
+    where = ("-n", cluster.namespace, "service", "fraud")
+    cluster.plane.kubectl("annotate", *where, "canarium.dev/adopt=fraud")
+    await cluster.phase("Ready", "1", seconds=60)
+    live = await cluster.client.get(kinds.SERVICES, cluster.namespace, "fraud")
+    assert owners(live) == [(await cluster.model())["metadata"]["uid"]]
+    assert live["metadata"]["labels"]["a"] == "b"
+    assert "canarium.dev/adopt" not in live["metadata"]["annotations"]
+
+
+def owners(obj: dict[str, Any]) -> list[str]:
+    """UIDs of the controllers of an object."""
+    return [o["uid"] for o in obj["metadata"].get("ownerReferences", ()) if o.get("controller")]

@@ -96,7 +96,14 @@ _ODDS = {
     "intact": 0.9,
 }
 #: Facts that hide all others where they stand.
-_HIDING = {"rejections": (), "foreign": (), "runtime": Runtime(), "unserved": None}
+_HIDING = {
+    "rejections": (),
+    "foreign": (),
+    "orphans": (),
+    "inherited": (),
+    "runtime": Runtime(),
+    "unserved": None,
+}
 _HIDDEN = 0.1
 _TEXT = ("", "x", "2026-01-01T00:00:00Z")
 _COMMANDS = ("promote", "promote-full", "abort", "retry", "undo", "pause", "resume", "dance")

@@ -202,6 +202,19 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class Orphan:
+    """An object without an owner that the model may adopt (R20)."""
+
+    kind: str
+    name: str
+    uid: str
+
+    @property
+    def what(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Modified:
     """An object of ours that an admission policy changed when it took our write, and where."""
 
@@ -240,6 +253,9 @@ class Observed:
     #: By object, those that matter most first.
     rejections: tuple[Rejection, ...] = ()
     modified: tuple[Modified, ...] = ()
+    orphans: tuple[Orphan, ...] = ()
+    #: Objects that a deleted model of this name still controls.
+    inherited: tuple[str, ...] = ()
     #: Names of objects of ours to be that belong to someone else (R24).
     foreign: tuple[str, ...] = ()
     runtime: Runtime = field(default_factory=lambda: Runtime())

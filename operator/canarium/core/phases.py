@@ -22,6 +22,7 @@ from canarium.core import (
     pending,
     refusals,
 )
+from canarium.core.adoption import adoption
 from canarium.core.believed import believed
 from canarium.core.commands import answered, consumed
 from canarium.core.draft import Draft
@@ -61,6 +62,9 @@ def plan(
 
     `spec` is the raw object (for identity), `now` POSIX seconds.
     """
+    adopting = adoption(status, observed)
+    if adopting:
+        return adopting
     known, disbelieved = believed(status, now)
     s = Situation(name, spec, settings, known, observed, now, disbelieved=disbelieved)
     # A command that the record could not keep waits until it can.
@@ -252,7 +256,11 @@ def _is_invalid(s: Situation) -> bool:
     late = s.stable is None and any(r.conflict for r in s.observed.rejections)
     if s.observed.deployment(s.target) is not None and not late:
         return False
-    if s.observed.foreign or (rejection and not s.quarantined and s.target != s.stable):
+    if (
+        s.observed.foreign
+        or s.observed.orphans
+        or (rejection and not s.quarantined and s.target != s.stable)
+    ):
         return True
     return bool(s.minted and s.observed.runtime.reason)
 

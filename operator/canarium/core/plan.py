@@ -119,6 +119,15 @@ class DeleteRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopt:
+    """Make this model the controller of an object that has none."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """A Kubernetes Event on the parent; `kind` is Normal or Warning."""
 
@@ -143,6 +152,7 @@ Action = (
     | Autoscale
     | RemoveAutoscaler
     | DeleteRecord
+    | Adopt
 )
 
 

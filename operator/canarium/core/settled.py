@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from canarium.api.status import Failure, Outcome
 from canarium.core import gate, outage
+from canarium.core.adoption import conflicts
 from canarium.core.availability import is_down, outage_cause, serving_now
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
@@ -69,8 +70,7 @@ def _still_serving(s: Situation) -> str:
 def _why_invalid(s: Situation) -> tuple[str, str]:
     rejection, runtime = s.observed.rejection, s.observed.runtime
     if s.observed.foreign:
-        what = ", ".join(s.observed.foreign)
-        return "NameConflict", f"{what} exists and is not ours: rename or remove it"
+        return "NameConflict", conflicts(s.observed, s.name)
     if s.minted and runtime.reason:
         return runtime.reason, runtime.message
     assert rejection is not None

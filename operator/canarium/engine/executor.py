@@ -19,6 +19,7 @@ from canarium.core.traffic_record import TrafficRecord
 from canarium.engine import trial
 from canarium.engine.contested import Contested
 from canarium.engine.gate import Comparison, compare, digest
+from canarium.engine.ownership import controller, is_adoptable
 from canarium.engine.projections import Child, unpacked
 from canarium.engine.refused import Refusals, Refused, conflict
 from canarium.engine.routes import ROUTES, in_effect, made_from, made_of, route_of, wanted_kind
@@ -79,6 +80,8 @@ class Executor:
                 self._store.caches[kinds.RECORDS].observe(raw)
             case p.Pin(revision, digest):
                 await self._pin(parent, key, revision, digest)
+            case p.Adopt(kind, name, uid):
+                await self._adopt(parent, key, kind, name, uid)
             case p.CreateDeployment(revision, color, replicas):
                 body = self._deployment(parent, key, revision, color)
                 body["spec"]["replicas"] = replicas
@@ -138,7 +141,7 @@ class Executor:
                 return
             raise
         uid, owners = parent["metadata"]["uid"], raw["metadata"].get("ownerReferences", ())
-        if not any(o.get("controller") and o["uid"] == uid for o in owners):
+        if controller(raw) != uid and not is_adoptable(raw, key[1]):
             raise conflict(kinds.SERVICES, body, owners)
 
     def _rendered(
@@ -164,7 +167,7 @@ class Executor:
         body = workload.pin(parent, revision, record.uid, digest)
         place = (key[0], body["metadata"]["name"])
         known = self._store.caches[kinds.CONFIG_MAPS].items.get(place)
-        if known and known.owner != record.uid:
+        if known and known.owner not in (record.uid, None):
             raise conflict(kinds.CONFIG_MAPS, body)
         await self._apply(kinds.CONFIG_MAPS, key, body)
 
@@ -358,14 +361,59 @@ class Executor:
             raise conflict(resource, body) if error.status == 403 else error from error
         meta, wanted = raw["metadata"], body["metadata"]
         uid = wanted["ownerReferences"][0]["uid"]
-        owners = meta.get("ownerReferences", ())
-        if not any(o.get("controller") and o["uid"] == uid for o in owners):
-            raise conflict(resource, body, owners)
         marks = {k: v for k, v in wanted["labels"].items() if k != labels.COLOR}
+        if controller(raw) != uid:
+            if not is_adoptable(raw, marks[labels.MODEL]):
+                raise conflict(resource, body, meta.get("ownerReferences") or ())
+            return await self._taken_over(resource, raw, wanted["ownerReferences"][0], marks)
         if marks.items() <= (meta.get("labels") or {}).items():
             return raw
         patch = {"metadata": {"uid": meta["uid"], "labels": marks}}
         return await self._api.merge(resource, namespace, meta["name"], patch)
+
+    async def _adopt(
+        self, parent: Mapping[str, Any], key: Key, kind: str, name: str, uid: str
+    ) -> None:
+        """Takes over one object, unless it is no longer what it was when that was decided."""
+        resource = next(one for one in self._store.caches if one.kind == kind)
+        cache = self._store.caches[resource]
+        with self._refusals.watching(key, resource, name):
+            try:
+                raw = await self._api.get(resource, key[0], name)
+                if not await self._stays(parent, key):
+                    return
+                if raw["metadata"]["uid"] == uid and is_adoptable(raw, key[1]):
+                    owner = workload.head_of(parent, "", "", None)["metadata"]["ownerReferences"][0]
+                    raw = await self._taken_over(resource, raw, owner, {})
+            except ApiError as error:
+                if not error.not_found:
+                    raise
+                return  # The object or the model is gone, and the watch is about to tell.
+        cache.observe(raw)
+
+    async def _stays(self, parent: Mapping[str, Any], key: Key) -> bool:
+        """Whether the model is not being deleted, as the API server has it now: what lost its
+        owner to an orphaning deletion of this very model would be collected if it got it back."""
+        live = (await self._api.get(kinds.MODELS, *key))["metadata"]
+        return live["uid"] == parent["metadata"]["uid"] and "deletionTimestamp" not in live
+
+    async def _taken_over(
+        self, resource: Resource, raw: dict[str, Any], owner: Mapping[str, Any], marks: Any
+    ) -> dict[str, Any]:
+        """Adds `owner` and the labels `marks` to the very object that was read, and nothing else:
+        what it runs and routes stays as it is."""
+        meta = raw["metadata"]
+        owners = [o for o in meta.get("ownerReferences") or () if o["uid"] != owner["uid"]]
+        change: dict[str, Any] = {
+            "uid": meta["uid"],
+            "resourceVersion": meta["resourceVersion"],
+            "ownerReferences": [*owners, owner],
+            "annotations": {labels.ADOPT: None},
+        }
+        if marks:
+            change["labels"] = marks
+        patch = {"metadata": change}
+        return await self._api.merge(resource, meta["namespace"], meta["name"], patch)
 
     async def _apply(
         self, resource: Resource, key: Key, body: dict[str, Any], intent: str | None = None

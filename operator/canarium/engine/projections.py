@@ -19,6 +19,7 @@ from canarium.core.revision import Record, sealed, whole
 from canarium.core.routes import Backend
 from canarium.core.traffic_record import TrafficRecord
 from canarium.engine.gate import owned_by_us
+from canarium.engine.ownership import controller, is_adoptable, is_inherited
 from canarium.engine.packing import Packing
 from canarium.quoting import lines, quoted
 from canarium.render import labels
@@ -50,21 +51,28 @@ class Child(Generic[F]):
     owner: str | None
     fact: F
     content: bytes = b""
+    #: It has no owner, and the model may adopt it.
+    adoptable: bool = False
+    #: Its owner is a model of this name, whether this one or one before it.
+    inherited: bool = False
 
 
 def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> Child[F]:
     meta = raw["metadata"]
-    owner = next((o["uid"] for o in meta.get("ownerReferences", ()) if o.get("controller")), None)
+    owner = controller(raw)
     # What the children of a model have in common is kept once.
+    name = intern(model or meta.get("labels", {}).get(labels.MODEL, ""))
     return Child(
         namespace=intern(meta.get("namespace", "")),
         name=meta["name"],
         uid=meta["uid"],
         version=int(meta["resourceVersion"]),
-        model=intern(model or meta.get("labels", {}).get(labels.MODEL, "")),
+        model=name,
         owner=intern(owner) if owner else None,
         fact=fact,
         content=_PACKINGS[type(fact)].packed(content) if content is not None else b"",
+        adoptable=owner is None and is_adoptable(raw, name),
+        inherited=is_inherited(raw, name),
     )
 
 

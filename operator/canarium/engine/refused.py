@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from canarium.core.adoption import how_to_adopt
 from canarium.core.observed import Rejection, Runtime
 from canarium.core.refusals import RefusalReason
 from canarium.engine.store import Key
@@ -177,10 +178,6 @@ def conflict(
     if owner:
         whose = f"is controlled by {owner.get('kind')}/{owner.get('name')}"
     parent = meta["ownerReferences"][0]
-    text = (
-        f"an object of this name exists and {whose}. Rename the model or delete the object, which "
-        f"ends what uses it; to adopt it, set the controller ownerReference {parent['kind']}/"
-        f"{parent['name']} (uid {parent['uid']}) on it"
-    )
+    text = f"an object of this name exists and {whose}. {how_to_adopt(parent['name'])}"
     what = f"{resource.kind} {meta['name']}"
     return Refused(Rejection(what, text, conflict=True, reason=RefusalReason.NAME_CONFLICT.value))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from canarium.core.observed import BEGINNING, Observed, Pod, Runtime, Service
+from canarium.core.observed import BEGINNING, Observed, Orphan, Pod, Runtime, Service
 from canarium.core.routes import Backend
 from canarium.engine import istio, parents, projections, routes
 from canarium.engine.gateways import Gateways
@@ -100,12 +100,18 @@ class Store:
         parent = self.parents.items[key]
         uid, raw = parent.uid, parent.raw
         foreign: list[str] = []
+        orphans: list[Orphan] = []
+        inherited: list[str] = []
 
         def ours(resource: Resource) -> list[Any]:
             found = []
             for child in self.children(resource, key):
                 if child.owner == uid:
                     found.append(child.fact)
+                elif child.inherited:
+                    inherited.append(f"{resource.kind} {child.name}")
+                elif child.adoptable:
+                    orphans.append(Orphan(resource.kind, child.name, child.uid))
                 elif child.owner is None or resource is kinds.SERVICES:
                     foreign.append(f"{resource.kind} {child.name}")
             return found
@@ -134,6 +140,8 @@ class Store:
             unserved=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
             autoscalers=tuple(ours(kinds.AUTOSCALERS)),
             pins=tuple(c.fact for c in self.children(kinds.CONFIG_MAPS, key) if c.owner in kept),
+            orphans=tuple(orphans),
+            inherited=tuple(sorted(inherited)),
             foreign=tuple(sorted(foreign)),
             runtime=self.meant(key),
             annotations=parents.commands(raw),
@@ -153,6 +161,10 @@ class Store:
                     index[key] = (*others, *mine)
                 else:
                     index.pop(key, None)
+            if new and new.adoptable and isinstance(new.fact, Backend):
+                # Something routed to it, of a kind that no model may ask for yet.
+                for route in routes.ROUTES.values():
+                    self.wants(route)
             urgency = _urgency(old, new)
             for key in concerned:
                 if key in self.parents.items:

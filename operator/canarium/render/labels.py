@@ -21,6 +21,8 @@ SERVED = f"{GROUP}/served"
 #: The settings that a route was made from.
 TRAFFIC = f"{GROUP}/traffic"
 RETRY = f"{GROUP}/retry"
+#: Set by a person: the model of this name may take the object over.
+ADOPT = f"{GROUP}/adopt"
 #: On what may change without a rollout: a hash of the spec that we applied last.
 APPLIED = f"{GROUP}/applied"
 #: A colour that no pod has: a Service that selects it selects nothing.

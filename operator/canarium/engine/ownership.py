@@ -1,0 +1,55 @@
+"""Whose an object is, and when a model may take over one that has no owner (R20, R24).
+
+Deleting a model with `--cascade=orphan` takes the owner off its children and leaves them running.
+A model of the same name then adopts what its predecessor left, without a question, if
+
+* no controller owns the object, and it is not being deleted;
+* it has our labels for this very model, and the name that we would give it;
+* our field manager wrote it, as `managedFields` tells.
+
+Anything else is somebody's until a person says otherwise by the annotation `canarium.dev/adopt`,
+whose value is the model's name: an object restored from a backup, or one of another tool.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from canarium import FIELD_MANAGER, KIND
+from canarium.render import labels
+
+Raw = dict[str, Any]
+
+
+def controller(raw: Raw) -> str | None:
+    """Returns the UID of the owner that controls an object, if any."""
+    owners = raw["metadata"].get("ownerReferences") or ()
+    return next((owner["uid"] for owner in owners if owner.get("controller")), None)
+
+
+def is_inherited(raw: Raw, model: str) -> bool:
+    """Whether a deleted model of this name may still control the object: the garbage collector is
+    about to delete it, or to take the owner off it."""
+    owners = raw["metadata"].get("ownerReferences") or ()
+    owner: Raw = next((one for one in owners if one.get("controller")), {})
+    return owner.get("kind") == KIND and owner.get("name") == model
+
+
+def is_adoptable(raw: Raw, model: str) -> bool:
+    """Whether the model of this name may take the object over."""
+    meta = raw["metadata"]
+    if controller(raw) is not None or "deletionTimestamp" in meta:
+        return False
+    if (meta.get("annotations") or {}).get(labels.ADOPT) == model:
+        return True
+    marks = meta.get("labels") or {}
+    revision = marks.get(labels.REVISION)
+    name = f"{model}-{revision}" if revision else model
+    return (
+        labels.of(model, revision).items() <= marks.items()
+        and meta["name"] == name
+        and any(
+            entry.get("manager") == FIELD_MANAGER and "f:metadata" in (entry.get("fieldsV1") or {})
+            for entry in meta.get("managedFields") or ()
+        )
+    )
