@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp.abc import ResolveResult
-from aiohttp.resolver import ThreadedResolver
+from aiohttp.resolver import AsyncResolver
 
 from canarium.signals.addresses import AddressPolicy, authority, parse
 from canarium.signals.faults import AddressRefused, NoAnswer
@@ -123,13 +123,13 @@ async def test_address_that_a_name_changes_to_is_refused_by_the_socket(
     """H1: rebinding: the check of the name passes, and the connection would go elsewhere."""
 
     async def resolve(
-        self: ThreadedResolver, host: str, port: int = 0, family: Any = socket.AF_INET
+        self: AsyncResolver, host: str, port: int = 0, family: Any = socket.AF_INET
     ) -> list[ResolveResult]:
         found = {"hostname": host, "host": "192.0.2.1", "port": port, "proto": 0, "flags": 0}
         asyncio.get_running_loop().call_soon(found.update, {"host": "127.0.0.1"})
         return [Turning({**found, "family": socket.AF_INET})]  # type: ignore[list-item]
 
-    monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
+    monkeypatch.setattr(AsyncResolver, "resolve", resolve)
     with pytest.raises(AddressRefused, match="loopback"):
         await guarded.request("GET", f"http://rebinding.example:{served.port}/", patience=5)
     assert served.requests == []

@@ -107,7 +107,10 @@ class Client:
         configuration = await load()
         trust = Trust(configuration, asyncio.get_running_loop().time)
         # No limit of connections: each watch has one, and the workers bound all others.
-        connector = aiohttp.TCPConnector(ssl=trust.context, limit=0)
+        # Its name is resolved as the host does; the names of tenants take none of these threads.
+        connector = aiohttp.TCPConnector(
+            ssl=trust.context, limit=0, resolver=aiohttp.ThreadedResolver()
+        )
         async with aiohttp.ClientSession(
             connector=connector,
             headers={"User-Agent": f"canarium/{VERSION}{agent}", "Accept": _JSON},

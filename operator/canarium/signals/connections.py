@@ -1,4 +1,9 @@
-"""Sockets that connect only where an AddressPolicy allows, whatever a name resolved to."""
+"""Sockets that connect only where an AddressPolicy allows, whatever a name resolved to.
+
+Tenants choose the names, and the name servers of these need not answer. getaddrinfo() would hold a
+thread for each such name, and the loop has few threads, so c-ares resolves them all on one socket
+(decision 0104).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +13,13 @@ from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
+from aiohttp.resolver import AsyncResolver
 
 from canarium.signals.addresses import AddressPolicy, parse
+
+#: Seconds until a name server is asked again, and how often one is asked; the second time waits
+#: twice as long. This bounds a lookup whose request was cancelled long ago.
+_TIMEOUT, _TRIES = 2.0, 2
 
 
 class Refusal(OSError):
@@ -38,14 +47,16 @@ class _Resolver(AbstractResolver):
     """
 
     def __init__(self, policy: AddressPolicy) -> None:
-        self._inner = ThreadedResolver()
+        #: Made by the first name: pods are asked by address.
+        self._names: AsyncResolver | None = None
         self._policy = policy
         self._trusted: set[str] = set()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
+        self._names = self._names or AsyncResolver(timeout=_TIMEOUT, tries=_TRIES)
+        found = await self._names.resolve(host, port, family)
         if self._policy.allows_host(host):
             self._trusted.update(entry["host"] for entry in found)
             return found
@@ -66,4 +77,5 @@ class _Resolver(AbstractResolver):
             raise Refusal(host, refusal)
 
     async def close(self) -> None:
-        await self._inner.close()
+        if self._names:
+            await self._names.close()
