@@ -84,7 +84,7 @@ def test_limit_settles_near_what_the_server_admits(
     limiter = Limiter(10, server.timing)
     loop.run(server.loaded(limiter, 60))
     assert server.done >= 0.8 * 60 * seats / 0.02
-    assert server.refused <= 0.25 * server.done / seats
+    assert server.refused <= 0.5 * server.done / seats
 
 
 # E1
@@ -108,7 +108,7 @@ def test_requests_refused_together_shrink_the_limit_once(loop: VirtualLoop) -> N
             limiter.give_back(seat, refused=True)
         return limiter.limit
 
-    assert loop.run(refused()) == pytest.approx(7)
+    assert loop.run(refused()) == pytest.approx(8)
 
 
 # E1

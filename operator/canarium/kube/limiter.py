@@ -4,13 +4,14 @@ Theory: additive increase, multiplicative decrease, as TCP's congestion avoidanc
 has a number of seats (priority and fairness, or `--max-requests-inflight`) that we share with
 clients whom we do not know, and answers 429 when they are taken. Each such answer shrinks the
 limit; each answer to a request that needed the limit widens it by a constant. In the balance of
-both, about `_GAIN / ((1 - _SHRINK) * limit)` of all requests are refused: 4 % at a limit of 4.
+both, about `_GAIN / ((1 - _SHRINK) * limit)` of all requests are refused: a tenth at a limit of 4.
 Refused requests cost the server next to nothing; seats left empty cost us throughput.
 
 - The limit shrinks once for all requests that were in flight together: one crowd is one signal.
 - What waits for a seat is served by urgency, then by arrival. Writes that take traffic off a failed
   version (`FIRST`) wait for others of their kind alone, never for what else is in flight, and
-  nothing else is sent while one of them waits.
+  nothing else is sent while one of them waits. When the server refuses one, a seat is left to it
+  for as long as it takes to come back: else our own requests would keep all seats taken.
 - A request that has had no answer for a second holds no seat of ours while the server refuses
   nothing: a slow webhook of one namespace is not a reason to send less for others.
 """
@@ -24,9 +25,11 @@ from dataclasses import dataclass
 from canarium.kube.throttle import FIRST, urgency
 from canarium.kube.timing import Timing
 
-_SHRINK = 0.7
-_GAIN = 0.05
+_SHRINK = 0.8
+_GAIN = 0.1
 _SLOW = 1.0
+#: Longer than what goes first waits when it was refused (`kube.retries`).
+_RESERVED = 0.4
 
 
 @dataclass(eq=False, slots=True)
@@ -46,7 +49,7 @@ class Limiter:
             raise ValueError("the limit of requests in flight must be at least 1")
         self._most, self._timing = most, timing or Timing()
         self.limit = float(most)
-        self._shrunk = self._timing.clock()
+        self._shrunk = self._reserved_until = self._timing.clock()
         self._serial = 0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         #: Requests in flight that count, and those among them that go first.
@@ -80,6 +83,9 @@ class Limiter:
         """The request has ended; `refused`: the server has no seat for it."""
         if refused:
             self._shrink(seat)
+            if seat.first:
+                self._reserved_until = self._timing.clock() + _RESERVED
+                asyncio.get_running_loop().call_later(_RESERVED + 0.01, self._serve)
         elif self._in_flight + 1 > self.limit:
             self.limit = min(float(self._most), self.limit + _GAIN)
         if seat.counts:
@@ -99,7 +105,10 @@ class Limiter:
             self._leave(seat.first)
 
     def _fits(self, how: int) -> bool:
-        return (self._first if how <= FIRST else self._in_flight) + 1 <= self.limit
+        if how <= FIRST:
+            return self._first + 1 <= self.limit
+        reserved = self._timing.clock() < self._reserved_until
+        return self._in_flight + 1 + reserved <= self.limit
 
     def _enter(self, how: int) -> None:
         self._in_flight += 1
