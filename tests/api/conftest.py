@@ -151,13 +151,15 @@ class Cluster:
 
         return await self.until(there, seconds)
 
-    async def until(self, holds: Callable[[dict[str, Any]], bool], seconds: float = 30) -> Any:
+    async def until(
+        self, holds: Callable[[dict[str, Any]], bool], seconds: float = 30, name: str = "fraud"
+    ) -> Any:
         status: dict[str, Any] = {}
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.operator.must_run()
             try:
-                model = await self.model()
+                model = await self.model(name)
             except ApiError as error:
                 if not error.transient:  # An API server that is away is asked again.
                     raise

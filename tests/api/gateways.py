@@ -50,6 +50,21 @@ def gateway(namespace: str, name: str = "public", allowed: str = "Same") -> dict
     }
 
 
+def foreign(namespace: str, name: str, of: str, host: str, path: str) -> dict[str, Any]:
+    """Somebody else's route through the Gateway `public` of the namespace `of`."""
+    match = {"path": {"type": "PathPrefix", "value": path}}
+    return {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "parentRefs": [{"name": "public", "namespace": of}],
+            "hostnames": [host],
+            "rules": [{"matches": [match], "backendRefs": [{"name": "theirs", "port": 80}]}],
+        },
+    }
+
+
 def features(*found: str) -> dict[str, Any]:
     """The class that says what it can do."""
     condition = {

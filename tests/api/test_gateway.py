@@ -345,3 +345,51 @@ async def test_grpc_has_a_route_of_its_kind_and_a_port_that_says_so(
     assert {p["appProtocol"] for s in backends for p in s["spec"]["ports"]} == {"kubernetes.io/h2c"}
     with pytest.raises(ApiError):
         await route(cluster)
+
+
+# I: a route that another route contradicts (gateway-api#4303)
+@rule("R18", "R29")
+async def test_route_that_takes_the_models_requests_is_named_until_it_is_deleted(
+    cluster: Cluster, controller: Controller
+) -> None:
+    shop = f"{cluster.namespace}-shop"
+    cluster.plane.kubectl("create", "namespace", shop)
+    put(cluster, gateways.gateway(cluster.namespace, allowed="All"))
+    hosts = {"hostnames": ["models.example.org"], "pathPrefix": "/fraud"}
+    put(cluster, gateways.foreign(shop, "web", cluster.namespace, "models.example.org", "/fraud/"))
+    cluster.apply("1", traffic=behind(**hosts))
+    status = await cluster.until(lambda s: told(s, "RouteConflicted")[1] == "OtherRouteWins")
+    named = (
+        f"HTTPRoute {shop}/web receives the requests that HTTPRoute {cluster.namespace}/fraud "
+        f"claims on Gateway {cluster.namespace}/public (host models.example.org, path prefix "
+        "/fraud)"
+    )
+    assert named in status["message"]
+    await cluster.phase("Ready", "1")
+    await cluster.until(lambda s: told(s) == ("True", "Accepted"))
+    # No write, and no second Event, at a restart.
+    before = len(cluster.writes())
+    cluster.operator.stop()
+    cluster.operator.start()
+    await cluster.leading()
+    assert cluster.writes()[before:] == []
+    # A second model with the same claim loses too; the first one has nothing new to say.
+    cluster.apply("1", name="late", traffic=behind(**hosts))
+    await cluster.until(lambda s: told(s, "RouteConflicted")[1] == "OtherRouteWins", name="late")
+    cluster.plane.kubectl("-n", shop, "delete", "httproute", "web")
+    await cluster.until(lambda s: told(s, "RouteConflicted") == ("", ""))
+    late = await cluster.until(
+        lambda s: "of ModelDeployment" in s.get("message", ""), name="late", seconds=30
+    )
+    assert f"HTTPRoute {cluster.namespace}/fraud of ModelDeployment" in late["message"]
+    put(cluster, gateways.foreign(shop, "new", cluster.namespace, "models.example.org", "/fraud"))
+    await cluster.until(lambda s: told(s, "RouteConflicted")[1] == "ThisRouteWins")
+    found = json.loads(
+        cluster.plane.kubectl("-n", cluster.namespace, "get", "events", "-o", "json")
+    )
+    notes = [
+        e["message"]
+        for e in found["items"]
+        if e["reason"] == "RouteConflicted" and e["involvedObject"]["name"] == "fraud"
+    ]
+    assert sorted(note.split(":")[0] for note in notes) == ["OtherRouteWins", "ThisRouteWins"]

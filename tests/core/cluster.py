@@ -28,7 +28,7 @@ from canarium.core.observed import (
 )
 from canarium.core.phases import plan
 from canarium.core.revision import Record, find
-from canarium.core.routes import Backend, Gateway, Listener, Route
+from canarium.core.routes import Backend, Gateway, Listener, Route, RouteConflict
 
 
 def spec(version: str, **extra: Any) -> dict[str, Any]:
@@ -110,6 +110,8 @@ class Cluster:
     refusal: tuple[str, str] | None = None
     deaf: bool = False
     told_route: float = 0.0
+    #: Another route that claims the same requests.
+    conflict: RouteConflict | None = None
     #: What Gateways lead to, and when: weights by version.
     led: list[tuple[float, dict[str, int]]] = field(default_factory=list)
     deleted: list[tuple[float, str]] = field(default_factory=list)
@@ -199,6 +201,7 @@ class Cluster:
     def observed(self) -> Observed:
         return Observed(
             route=self.route,
+            conflict=self.conflict,
             backends=tuple(self.backends.values()),
             gateways=self.gateways if "gateway" in self.spec.get("traffic", {}) else (),
             unserved=self.unserved,

@@ -81,6 +81,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   resources: [services]
   verbs: [get, list, watch, create, patch, delete]
 # Routes through a Gateway, where a model asks for one. Read by name: one that has the name already.
+# All are listed, so that one that claims the same requests as a model is reported.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, grpcroutes]
   verbs: [get, list, watch, create, patch, delete]

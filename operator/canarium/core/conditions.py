@@ -17,7 +17,7 @@ from canarium.api.status import (
     RevisionStatus,
     Status,
 )
-from canarium.core import autoscaling, gate, obstacles, pending, refusals
+from canarium.core import autoscaling, conflicts, gate, obstacles, pending, refusals
 from canarium.core.availability import (
     NOT_PROMOTED,
     RECREATING,
@@ -353,7 +353,7 @@ def _conditions(
         facts = (*facts, ("SmokeTestsReady", wrong is None, *(wrong or ("AsSpecified", ""))))
     if s.route_kind:
         told = (routed.reason, routed.message) if routed else ("Accepted", "")
-        facts = (*facts, ("RouteAccepted", routed is None, *told))
+        facts = (*facts, ("RouteAccepted", routed is None, *told), *conflicts.reported(s))
     if s.settings.judging:
         # Not the version's fault: what is asked of it cannot be asked so (R21).
         fault = gate.spec_fault(analysis)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from canarium.api.server import SERVER_CONTAINER
 from canarium.core.analysis import Evidence
 from canarium.core.revision import Record
-from canarium.core.routes import Backend, Gateway, Route
+from canarium.core.routes import Backend, Gateway, Route, RouteConflict
 from canarium.core.traffic_record import NO_RECORD, TrafficRecord
 
 BLUE, GREEN = "blue", "green"
@@ -272,6 +272,8 @@ class Observed:
     gateways: tuple[Gateway, ...] = ()
     #: Why routes of the wanted kind cannot be had in this cluster: reason and text.
     unserved: tuple[str, str] | None = None
+    #: Another route that claims the same requests as `route`.
+    conflict: RouteConflict | None = None
 
     def with_troubles(self, troubles: Mapping[str, Trouble]) -> Observed:
         """These facts with what Events tell of pods whose containers are still not created."""

@@ -16,6 +16,7 @@ from canarium.core import (
     autoscaling,
     availability,
     conditions,
+    conflicts,
     failover,
     gate,
     obstacles,
@@ -94,6 +95,7 @@ def plan(
     if phase != "Invalid":
         draft = replace(draft, message=obstacles.named(s, draft.message))
         draft = replace(draft, message=pending.named(s, draft.message))
+        draft = replace(draft, message=conflicts.named(s, draft.message))
     if phase in ("Ready", "Baking"):
         draft = replace(draft, message=autoscaling.named(s, draft.message))
     draft = replace(draft, message=sentences(draft.message))
@@ -118,6 +120,7 @@ def plan(
             *_warnings(status, after),
             *_not_ready(status, after),
             *obstacles.events(status, after),
+            *conflicts.events(status, after),
             *(refusals.refusal_events(status, after) if phase != "Invalid" else ()),
             *failover.events(s),
             *gate.verdict_events(status.analysis, after.analysis),

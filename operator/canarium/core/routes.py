@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from canarium.core.traffic_record import NO_RECORD, TrafficRecord
 
@@ -43,12 +44,13 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A listener of a Gateway, and the namespaces that it takes routes from: Same, All, or
-    Selector."""
+    """A listener of a Gateway, and the namespaces that it takes routes from: Same, All,
+    Selector, or None. Without a hostname it takes requests for all."""
 
     name: str
     port: int
     allowed: str = "Same"
+    hostname: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +70,30 @@ class Gateway:
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+class Winner(StrEnum):
+    """Why one of two routes that claim the same requests receives them."""
+
+    MORE_SPECIFIC_HOSTNAME = "MoreSpecificHostname"
+    OLDER = "Older"
+    FIRST_BY_NAME = "FirstByName"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteConflict:
+    """A route that claims the same requests as the model's own; `lost`: it receives them.
+
+    Both have the same kind, and ours is `own`, as namespace/name; `model` is the ModelDeployment
+    that controls the other one, if one does. `requests` describes what both claim on `gateway`.
+    """
+
+    kind: str
+    own: str
+    namespace: str
+    name: str
+    model: str | None
+    gateway: str
+    requests: str
+    lost: bool
+    why: Winner

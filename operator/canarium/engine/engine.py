@@ -53,6 +53,7 @@ class Engine:
             self.timing,
             runtimes=self.store.runtimes,
             gateways=self.store.gateways,
+            claims=self.store.claims,
         )
         self.store.wants = self.following.want
         self.signals = Signals(

@@ -41,10 +41,13 @@ class Following:
         timing: Timing | None = None,
         runtimes: Runtimes | None = None,
         gateways: Gateways | None = None,
+        claims: Mapping[Resource, Cache[Any]] | None = None,
     ) -> None:
         self._api = api
         self._caches = caches
         self._gateways = gateways
+        #: Kinds of routes whose watch takes in everybody's, and hands those of models on.
+        self._claims = claims or {}
         #: Kinds of routes that some model asks for: no others are watched.
         self._wanted: set[Resource] = set()
         self._admins = runtimes.caches if runtimes else {}
@@ -94,6 +97,8 @@ class Following:
             self._run(namespace, [self._routes(resource, namespace)])
 
     def _routes(self, resource: Resource, namespace: Namespace) -> Reflector:
+        if resource in self._claims:
+            return self._told(resource, self._claims[resource], namespace, "")
         return self._told(resource, self._caches[resource], namespace, labels.MODEL)
 
     def _told(
@@ -140,7 +145,8 @@ class Following:
         self._reflectors.pop(namespace, None)
         await _end(self._tasks.pop(namespace, []))
         if namespace is not None:
-            for cache in (*self._caches.values(), *self._admins.values()):
+            claims = self._claims.values()
+            for cache in (*self._caches.values(), *self._admins.values(), *claims):
                 cache.drop(namespace)
 
     async def stop_all(self) -> None:

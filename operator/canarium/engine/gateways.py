@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from canarium.core.claims import Attachment
+from canarium.core.conflicts import Listeners
 from canarium.core.routes import Gateway
 from canarium.engine.routes import ROUTES, Door, gateway, gateway_class, named
 from canarium.kube import kinds
@@ -32,6 +34,13 @@ class Gateways:
         if self._answer(kinds.GATEWAYS, namespace):
             return ()
         return named(spec, namespace, self.gateways.items, self.classes.items)
+
+    def listeners(self, attachments: Iterable[Attachment]) -> Listeners:
+        """The listeners of the Gateways that a route names; None when none may be read."""
+        if self._answer(kinds.GATEWAYS, ""):
+            return None
+        doors = ((a.gateway, self.gateways.items.get(a.gateway)) for a in attachments)
+        return {place: door.listeners for place, door in doors if door}
 
     def unserved(self, kind: str | None, namespace: str) -> tuple[str, str] | None:
         """Why routes of `kind` cannot be had in `namespace`: reason and text."""

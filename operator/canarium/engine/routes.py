@@ -139,6 +139,7 @@ def gateway(raw: Raw) -> Door:
                 one["name"],
                 one["port"],
                 ((one.get("allowedRoutes") or {}).get("namespaces") or {}).get("from", "Same"),
+                (one.get("hostname") or "").lower(),
             )
             for one in spec.get("listeners") or ()
         ),

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from canarium.core.observed import BEGINNING, Observed, Orphan, Pod, Runtime, Service
-from canarium.core.routes import Backend
+from canarium.core.routes import Backend, Route, RouteConflict
 from canarium.engine import istio, parents, projections, routes
+from canarium.engine.claims import Claims
 from canarium.engine.gateways import Gateways
 from canarium.engine.parents import Parent
 from canarium.engine.projections import Child
@@ -56,6 +57,11 @@ class Store:
             resource: Cache(project, self._indexer(resource))
             for resource, project in _PROJECTIONS.items()
         }
+        #: Kinds of which the routes of everybody are followed; those of models go to `caches`.
+        self.claims = {
+            resource: Claims(self.caches[resource], self.gateways.listeners, self._conflict_changed)
+            for resource in (kinds.HTTP_ROUTES, kinds.GRPC_ROUTES)
+        }
 
     def parent(self, key: Key) -> dict[str, Any] | None:
         """A ModelDeployment as last seen, whole but for managedFields."""
@@ -87,6 +93,15 @@ class Store:
             spec = parent.raw.get("spec") or {}
             if door is None or routes.names_gateway(spec, key[0], door):
                 self._wake(key, Urgency.CHANGE)
+
+    def _conflict_changed(self, key: Key) -> None:
+        if key in self.parents.items:
+            self._wake(key, Urgency.CHANGE)
+
+    def _conflict(self, key: Key, route: Route | None) -> RouteConflict | None:
+        """The route of somebody else that contradicts the one of `key`."""
+        claims = self.claims.get(routes.ROUTES[route.kind]) if route else None
+        return claims.conflict(key) if claims else None
 
     def meant(self, key: Key) -> Runtime:
         """The runtime that the spec of `key` means now."""
@@ -133,6 +148,7 @@ class Store:
             ended=tuple(pod for pod in pods if pod.ended is not None),
             service=replace(service, endpoints=endpoints(key[1])) if service else None,
             route=next(iter(found), None),
+            conflict=self._conflict(key, next(iter(found), None)),
             backends=tuple(
                 replace(s, endpoints=endpoints(s.name)) for s in services if isinstance(s, Backend)
             ),
