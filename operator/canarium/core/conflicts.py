@@ -16,6 +16,7 @@ from canarium.core.claims import ANY_HOST, Attachment, Claim, Match, covers, hos
 from canarium.core.plan import Event
 from canarium.core.routes import Listener, RouteConflict, Winner
 from canarium.core.situation import Situation
+from canarium.core.wording import sentences
 
 CONDITION = "RouteConflicted"
 #: The listeners of each Gateway; None where Gateways cannot be read.
@@ -140,7 +141,7 @@ def named(s: Situation, message: str) -> str:
     found = _found(s)
     if found is None or not found.lost:
         return message
-    return f"{message}; {ConflictReason.OTHER_ROUTE_WINS.value}: {_text(found)}"
+    return sentences(message, _text(found))
 
 
 def events(before: Status, after: Status) -> tuple[Event, ...]:
@@ -171,11 +172,14 @@ def _text(found: RouteConflict) -> str:
     claimed = f"on Gateway {found.gateway} ({found.requests})"
     change = "Change the hostname or path of one of the routes"
     if found.lost:
-        return (
+        return sentences(
             f"{other} receives the requests that {own} claims {claimed}, because it "
-            f"{_WHY[found.why]}; weights have no effect on them. {change}"
+            f"{_WHY[found.why]}",
+            "Weights have no effect on them",
+            change,
         )
-    return (
-        f"{other} claims the same requests as {own} {claimed}; {own} receives them because it "
-        f"{_WHY[found.why]}. {change}"
+    return sentences(
+        f"{other} claims the same requests as {own} {claimed}",
+        f"{own} receives them because it {_WHY[found.why]}",
+        change,
     )
