@@ -13,6 +13,7 @@ from canarium.core.moves import word
 from canarium.core.plan import Action, Event, Route, Weigh
 from canarium.core.situation import Situation
 from canarium.core.standby import returns_at
+from canarium.core.wording import sentences
 
 
 def guarded(s: Situation, draft: Draft) -> Draft:
@@ -32,7 +33,7 @@ def guarded(s: Situation, draft: Draft) -> Draft:
     waits = [draft.requeue_after, _left(s)]
     return replace(
         draft,
-        message=f"{draft.message}; {_text(s)}",
+        message=sentences(draft.message, _text(s)),
         requeue_after=min((x for x in waits if x is not None), default=None),
     )
 
@@ -45,7 +46,9 @@ def _left(s: Situation) -> float | None:
 def _text(s: Situation) -> str:
     by, stable = word(s, s.standby), word(s, s.stable)
     if s.down_since is not None:
-        return f"{by} answers in place of {stable}, which has no ready pod"
+        leads = s.standby is not None and s.router.leads_to(s, s.standby)
+        does = "answers in place of" if leads else "takes over from"
+        return f"{by} {does} {stable}, which has no ready pod"
     at = returns_at(s, s.standby)
     until = f"until {spoken(at)}" if at is not None else f"until {stable} has all its pods"
     return f"{stable} is ready again; {by} keeps answering {until}"
