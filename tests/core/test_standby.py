@@ -80,7 +80,7 @@ def test_warm_version_answers_while_all_pods_of_the_new_stable_load(make: Any) -
         assert answering(cluster) == {"1"}, cluster.status.message
         cluster.run(1)
     assert cluster.status.version == "2", "nobody becomes stable by answering"
-    assert "version 1" in cluster.status.message
+    assert "Version 1" in cluster.status.message
     assert "in place of version 2" in cluster.status.message
     assert cluster.status.standby == cluster.revision("1")
     assert cluster.status.hold is not None
