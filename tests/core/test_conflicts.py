@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from canarium.core.claims import Attachment, Claim, Match, covers
-from canarium.core.conflicts import between, conflict
+from canarium.core.precedence import between, conflict
 from canarium.core.routes import Listener, RouteConflict, Winner
 from core.cluster import Cluster, gateway_spec
 

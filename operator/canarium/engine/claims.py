@@ -19,7 +19,7 @@ from operator import attrgetter
 from typing import Any
 
 from canarium.core.claims import ANY_HOST, Attachment, Claim, Match, covers, hosts_on
-from canarium.core.conflicts import Listeners, conflict
+from canarium.core.precedence import Listeners, conflict
 from canarium.core.routes import RouteConflict
 from canarium.engine.claimed import claim
 from canarium.kube.cache import Cache, Key
@@ -106,11 +106,15 @@ class Claims(Cache[Claim]):
         elif old:
             self._reported.pop((old.namespace, old.name), None)
         for changed in (some for some in (old, new) if some):
-            if changed.model:
-                self._wake((changed.namespace, changed.name))
             for rival in self._rivals(changed):
                 if rival.model and self._matters(changed, (rival.namespace, rival.name)):
                     self._wake((rival.namespace, rival.name))
+
+        if new and new.model:
+            key = (new.namespace, new.name)
+            known = self._reported.get(key)
+            if self.conflict(key) != known:
+                self._wake(key)
 
     def _matters(self, changed: Claim, key: Key) -> bool:
         """Whether the contradiction that the model `key` reports may be another one now: not when

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from canarium.core.claims import Attachment
-from canarium.core.conflicts import Listeners
+from canarium.core.precedence import Listeners
 from canarium.core.routes import Gateway
 from canarium.engine.routes import ROUTES, Door, gateway, gateway_class, named
 from canarium.kube import kinds
