@@ -490,6 +490,15 @@ def test_change_of_router_waits_and_says_so(make: Make, other: Make) -> None:
     assert bool(cluster.route) == (other is gateway_spec)
 
 
+@rule("R12")
+def test_step_of_weight_zero_gives_nothing_while_its_router_is_not_in_effect_yet() -> None:
+    # A9: only routers that mirror or match headers have steps of 0; this one still waits.
+    cluster = rolling(spec, MANUAL_25, seconds=1)
+    edited(cluster, gateway_spec, rollout(steps((0, "Manual"), (50, "Manual"))))
+    stands(cluster, 0)
+    assert cluster.serving() == {"1": 3}
+
+
 # --- a hold of the analysis -------------------------------------------------------------------
 
 

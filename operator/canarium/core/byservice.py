@@ -29,7 +29,8 @@ class ByService:
         return bool(service and service.color == "" and service.traffic.candidate == s.target)
 
     def taken(self, s: Situation, weight: int) -> bool:
-        return self.given(s) and s.observed.served_by(s.target)
+        # A share of nothing, of a spec whose router is not in effect yet, needs no selector.
+        return not weight or (self.given(s) and s.observed.served_by(s.target))
 
     def split(self, s: Situation) -> int | None:
         return None
@@ -65,7 +66,9 @@ class ByService:
             return Fault(reason, f"{refused.what}: {refused.message}", refused)
         if s.observed.route is None:
             return None
-        return Fault("RouterChanging", f"the {s.observed.route.kind} of before has to go first")
+        return Fault(
+            "RouterChanging", f"waiting for the previous {s.observed.route.kind} to be deleted"
+        )
 
     def frozen(self, s: Situation) -> bool:
         return False
