@@ -50,8 +50,14 @@ def agree(cluster: Cluster) -> None:
             assert condition.reason not in HOLDING[condition.type] | {"Ready", "Baking"}, condition
     if status.phase in ("Ready", "Baking") and told["Available"].reason not in EXPECTED:
         assert live, status.message
+    promoted = status.stable.revision if status.stable else None
     if status.phase == "Degraded":
-        assert not live
+        assert promoted not in live
+    if status.phase == "Ready" and told["Available"].reason not in EXPECTED:
+        assert promoted in live, "ready, and somebody else answers"
+    for part in (status.stable, status.candidate, status.previous):
+        assert part is None or part.ready or not part.effective_weight
+    assert ".;" not in status.message
     if not live:
         assert told["Ready"].status == "False" or told["Ready"].reason == "ScaledToZero"
         assert "is serving" not in status.message.replace("o version is serving", "")
@@ -307,3 +313,42 @@ def test_scaling_up_from_zero_is_no_outage() -> None:
     cluster.run(10)
     assert cluster.status.phase == "Ready"
     assert len(cluster.events) == events
+
+
+@rule("R29")
+@pytest.mark.parametrize("make", [spec, gateway_spec], ids=["Service", "Gateway"])
+def test_promoted_version_is_degraded_while_an_older_one_answers_for_it(
+    make: Callable[..., dict[str, object]],
+) -> None:
+    # C1: without a bake, whose warm version would be expected to answer.
+    settings = {"steps": [{"weight": 25, "pause": "Manual"}], "bakeTime": "0s"}
+    cluster = Cluster(make("1", rollout=settings)).run(10)
+    cluster.spec = make("2", rollout=settings)
+    cluster.run(20)
+    cluster.spec = make("1", rollout=settings)  # Back to stable, which loses its pods (R11).
+    cluster.pods = [pod for pod in cluster.pods if cluster.version(pod.revision) != "1"]
+    cluster.boot = 30.0
+    cluster.run(5)
+    agree(cluster)
+    assert cluster.status.phase == "Degraded"
+    assert "ersion 2 (k49bv689) answers in place of version 1" in cluster.status.message
+    cluster.run(60)
+    assert cluster.status.phase == "Ready"
+
+
+@rule("R18", "R29")
+@pytest.mark.parametrize("make", [spec, gateway_spec], ids=["Service", "Gateway"])
+def test_sleeping_rollout_whose_status_is_lost_says_at_which_weight_it_continues(
+    make: Callable[..., dict[str, object]],
+) -> None:
+    # A4, C3
+    settings = {"steps": [{"weight": 25, "pause": "Manual"}]}
+    cluster = Cluster(make("1", rollout=settings)).run(10)
+    cluster.spec = make("2", rollout=settings)
+    cluster.run(20)
+    cluster.spec = make("2", rollout=settings, scaling={"replicas": 0})
+    cluster.run(10)
+    cluster.status = Status()
+    cluster.run(5)
+    agree(cluster)
+    assert "continues at weight 25 once the model is scaled up" in cluster.status.message

@@ -62,6 +62,8 @@ class ByRoute:
         return route.weight(s.target) if route and self._up(s, s.stable) else None
 
     def share(self, s: Situation, revision: str) -> int:
+        if not s.observed.ready(revision):
+            return 0
         route = self._route(s)
         if route and self._settled(s):
             return route.weight(revision) or 0

@@ -82,6 +82,8 @@ def plan(
         )
         if phase in SETTLED:
             phase = "Starting" if availability.is_scaling_up(s, draft.stable) else "Degraded"
+    elif phase == "Ready" and s.down_since is not None and draft.stable == s.stable:
+        phase = "Degraded"  # Another version answers in its place.
     refused = s.observed.rejection
     if refused and refused != draft.refusal and phase != "Invalid":
         told = f"a write is refused: {refusals.quoted(refused)}"
@@ -334,7 +336,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "Degraded",
-        "stable is what the spec asks for, and no version has a ready endpoint",
+        "stable is what the spec asks for, and has no ready endpoint",
         "the message names pod, container, exit code and last log line; what differs is put "
         "right; traffic goes to whoever gets ready",
         ("Ready", "Starting", "Baking", "RollingBack"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from canarium.api.defaults import Step
 from canarium.core import capacity, gate, succession
 from canarium.core.analysis import Finding, Verdict
+from canarium.core.availability import serving_now
 from canarium.core.draft import Draft
 from canarium.core.health import Cause
 from canarium.core.leaving import leaving, older
@@ -139,19 +140,17 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     if other:
         return _outlasting(s, replace(base, actions=tuple(actions)), other, at)
 
-    serves = "serves" if s.observed.ready(s.stable) else "has no ready pod"
-
     def wait(reason: str, text: str, until: float | None = None) -> Draft:
         return replace(
             base,
-            message=f"{word(s, s.target)} waits: {text}; {word(s, s.stable)} {serves}",
+            message=sentences(f"{word(s, s.target)} waits: {text}", serving_now(s)),
             actions=tuple(actions),
             hold=hold(s, reason, until=until),
         )
 
     # What serves now may have to end first: nothing else may be left that waits for it to answer.
     if s.observed.deployment(s.target) or (s.strays and s.strategy == "Recreate"):
-        return wait("OlderVersionsGoing", "versions before it are going first")
+        return wait("OlderVersionsGoing", "older revisions are deleted first")
     if s.count == 0:
         return asleep(s, base, actions)
     if is_waking(s):
@@ -163,7 +162,9 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
         if replicas_of(s, s.stable):
             actions.append(Scale(s.stable or "", 0))
         late = leaving(s, left)
-        text = f"{word(s, s.stable)} goes down first, downtime is expected until it is ready"
+        text = (
+            f"scaling down {word(s, s.stable)} first; expect downtime until the new pods are ready"
+        )
         return replace(
             base,
             message=f"Recreate: {text}{late.text}",
@@ -177,7 +178,7 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     color = s.router.color(s)
     if color is None:
         late = older(s)
-        text = f"pods of the version before have to go first{late.text}"
+        text = f"pods of an older revision terminate first{late.text}"
         return replace(
             wait("OlderVersionsGoing", text),
             hold=hold(s, "OlderVersionsGoing", pod=late.pod),
@@ -267,7 +268,7 @@ def _holding(
     if s.paused:
         return replace(
             held,
-            message=f"{has}, paused by {s.paused}; when it resumes, the step ends, then {onward}",
+            message=f"{has}, paused by {s.paused}; after it resumes and the step is over, {onward}",
             hold=hold(s, "Paused"),
         )
     if step.pause is None:

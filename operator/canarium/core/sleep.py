@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from canarium.api.status import Progress
 from canarium.core.draft import Draft
+from canarium.core.grant import asked
 from canarium.core.health import judge
 from canarium.core.moments import parse, spoken
 from canarium.core.moves import arrived, hold, replicas_of, word
@@ -27,7 +28,8 @@ def asleep(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     # Without a ready pod of stable there is nobody to give the traffic back to; it is to end.
     if replicas_of(s, s.target) and (off or not s.observed.ready(s.stable)):
         actions.append(Scale(s.target, 0))
-    goes_on = f"at weight {s.progress.weight}" if s.progress.weight else "from its start"
+    weight = asked(s.progress)
+    goes_on = f"at weight {weight}" if weight else "from its start"
     return replace(
         base,
         message=f"{word(s, s.target)} waits, since the model is scaled to zero; its rollout "
