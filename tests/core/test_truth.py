@@ -352,3 +352,42 @@ def test_sleeping_rollout_whose_status_is_lost_says_at_which_weight_it_continues
     cluster.run(5)
     agree(cluster)
     assert "continues at weight 25 once the model is scaled up" in cluster.status.message
+
+
+@rule("R15", "R29")
+@pytest.mark.parametrize("make", [spec, gateway_spec], ids=["Service", "Gateway"])
+def test_warm_version_is_not_said_to_answer_while_the_write_to_it_is_refused(
+    make: Callable[..., dict[str, object]],
+) -> None:
+    # B1, C5: the policy was there before the outage.
+    cluster = Cluster(make("1"))
+    baking(cluster)
+    events = len(cluster.events)
+    what = "Service m" if make is spec else "HTTPRoute m"
+    cluster.rejection = Rejection(what, "policy freeze: no changes", reason="AdmissionDenied")
+    cluster.pods = [pod for pod in cluster.pods if cluster.version(pod.revision) != "2"]
+    cluster._endpoints()
+    status = cluster.reconcile().status
+    assert status.standby is None
+    assert "(vvsrm9rh) answers in place of version 2" in status.message
+    assert "once the write is allowed" in status.message
+    assert "StandbyServing" not in {event.reason for event in cluster.events[events:]}
+    cluster.rejection = None
+    cluster.run(1)
+    assert cluster.status.standby == cluster.revision("1")
+    assert "StandbyServing" in {event.reason for event in cluster.events[events:]}
+
+
+@rule("R8", "R29")
+def test_undone_version_keeps_its_effective_weight_until_the_gateway_confirms() -> None:
+    # E2
+    cluster = Cluster(gateway_spec("1"))
+    baking(cluster)
+    cluster.deaf = True
+    cluster.annotations = {"undo": f"{cluster.revision('2')}/one"}
+    cluster.run(5)
+    status = cluster.status
+    assert status.phase == "RollingBack"
+    assert status.candidate is not None
+    assert cluster.version(status.candidate.revision) == "2"
+    assert status.weight == status.candidate.effective_weight == 100

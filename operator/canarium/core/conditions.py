@@ -17,7 +17,7 @@ from canarium.api.status import (
     RevisionStatus,
     Status,
 )
-from canarium.core import autoscaling, conflicts, gate, obstacles, pending, refusals
+from canarium.core import autoscaling, conflicts, failover, gate, obstacles, pending, refusals
 from canarium.core.availability import (
     NOT_PROMOTED,
     RECREATING,
@@ -78,7 +78,7 @@ def status_of(s: Situation, phase: str, draft: Draft, generation: int) -> Status
         progress=draft.progress,
         bake_since=draft.bake_since,
         stable_down_since=stamp(down) if down is not None else None,
-        standby=s.standby if draft.stable == s.stable else None,
+        standby=failover.stands_in(s) if draft.stable == s.stable else None,
         outages=draft.outages or None,
         hold=draft.hold,
         pause=s.pause,

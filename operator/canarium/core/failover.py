@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canarium.core.draft import Draft
+from canarium.core.live_traffic import answering
 from canarium.core.moments import spoken
 from canarium.core.moves import word
 from canarium.core.plan import Action, Event, Route, Weigh
+from canarium.core.refusals import blocked
 from canarium.core.situation import Situation
 from canarium.core.standby import returns_at
 from canarium.core.wording import sentences
@@ -38,6 +40,11 @@ def guarded(s: Situation, draft: Draft) -> Draft:
     )
 
 
+def stands_in(s: Situation) -> str | None:
+    """The standby, unless callers are not led to it and the write that would do so is refused."""
+    return s.standby if blocked(s) is None or s.standby in answering(s) else None
+
+
 def _left(s: Situation) -> float | None:
     at = returns_at(s, s.standby) if s.down_since is None else None
     return at - s.now if at is not None else None
@@ -45,6 +52,10 @@ def _left(s: Situation) -> float | None:
 
 def _text(s: Situation) -> str:
     by, stable = word(s, s.standby), word(s, s.stable)
+    if s.standby != stands_in(s):
+        return (
+            f"{by} answers in place of {stable}, which has no ready pod, once the write is allowed"
+        )
     if s.down_since is not None:
         leads = s.standby is not None and s.router.leads_to(s, s.standby)
         does = "answers in place of" if leads else "takes over from"
@@ -56,11 +67,11 @@ def _text(s: Situation) -> str:
 
 def events(s: Situation) -> tuple[Event, ...]:
     """One Event when a standby begins to answer, and one when stable answers alone again."""
-    before, now = s.status.standby, s.standby
+    before, now = s.status.standby, stands_in(s)
     if now and now != before:
         text = f"revision {now} answers in place of revision {s.stable}, which has no ready pod"
         return (Event("Warning", "StandbyServing", text),)
     told = s.status.stable.revision if s.status.stable else None
-    if before and not now and s.stable == told and s.observed.ready(s.stable):
+    if before and not s.standby and s.stable == told and s.observed.ready(s.stable):
         return (Event("Normal", "StableRecovered", f"revision {s.stable} answers again"),)
     return ()

@@ -268,7 +268,8 @@ def _holding(
     if s.paused:
         return replace(
             held,
-            message=f"{has}, paused by {s.paused}; after it resumes and the step is over, {onward}",
+            message=f"{has}, paused by {s.paused}; the step continues when it resumes, "
+            f"then {onward}",
             hold=hold(s, "Paused"),
         )
     if step.pause is None:

@@ -285,6 +285,7 @@ def _undoing(s: Situation, base: Draft, cause: Cause) -> Draft:
         phase="RollingBack",
         carrying=True,
         stable=s.previous,
+        candidate=s.target,
         previous=None,
         bake_since=None,
         failure=failure_of(s, cause),
