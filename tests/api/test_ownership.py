@@ -193,3 +193,79 @@ async def test_object_of_somebody_else_is_adopted_by_order_only(cluster: Cluster
 def owners(obj: dict[str, Any]) -> list[str]:
     """UIDs of the controllers of an object."""
     return [o["uid"] for o in obj["metadata"].get("ownerReferences", ()) if o.get("controller")]
+
+
+# D2
+@rule("R20", "R29")
+async def test_model_that_lingers_is_reported_and_what_serves_is_left_as_it_is(
+    cluster: Cluster,
+) -> None:
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    await finalized(cluster, kinds.MODELS, "fraud", ["example.com/audit"])
+    children = [await cluster.children(kind) for kind in (kinds.DEPLOYMENTS, kinds.SERVICES)]
+    await cluster.client.delete(kinds.MODELS, cluster.namespace, "fraud")
+    cluster.apply("2")  # Nobody acts on it any more.
+    status = await cluster.phase("Terminating", seconds=15)
+    assert "kept by the finalizer example.com/audit" in status["message"]
+    conditions = {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
+    assert conditions["Terminating"] == ("True", "FinalizersPending")
+    assert conditions["Available"] == ("Unknown", "Terminating")
+    events = await cluster.client.list(kinds.EVENTS, cluster.namespace)
+    assert [one["reason"] for one in events["items"]].count("Terminating") == 1
+    after = [await cluster.children(kind) for kind in (kinds.DEPLOYMENTS, kinds.SERVICES)]
+    assert [[one["spec"] for one in kind] for kind in after] == [
+        [one["spec"] for one in kind] for kind in children
+    ]
+    await finalized(cluster, kinds.MODELS, "fraud", None)
+
+
+# D2
+@rule("R20", "R29")
+async def test_foreground_deletion_that_a_child_holds_up_names_the_child(cluster: Cluster) -> None:
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    (deployment,) = await cluster.children(kinds.DEPLOYMENTS)
+    name = deployment["metadata"]["name"]
+    await finalized(cluster, kinds.DEPLOYMENTS, name, ["example.com/audit"])
+    args = ("delete", "modeldeployment", "fraud", "-n", cluster.namespace, "--wait=false")
+    cluster.plane.kubectl(*args, "--cascade=foreground")
+    status = await cluster.until(lambda s: name in s.get("message", ""), 20)
+    assert status["phase"] == "Terminating"
+    assert "kept by the finalizer example.com/audit" in status["message"]
+    await finalized(cluster, kinds.DEPLOYMENTS, name, None)
+
+
+# D1: a record as releases before canonical data stored it.
+@rule("R20")
+async def test_orphaning_deletion_returns_though_a_record_is_stored_unsorted(
+    cluster: Cluster,
+) -> None:
+    cluster.apply("1")
+    before = (await cluster.phase("Ready", "1"))["stable"]["revision"]
+    (live,) = await cluster.children(kinds.RECORDS)
+    meta = live["metadata"]
+    older = {
+        **record("fraud-older", orjson.dumps(dict(reversed(live["data"].items())))),
+        "revision": 0,
+    }
+    older["metadata"] = {
+        "name": "fraud-older",
+        "labels": {**meta["labels"], "canarium.dev/revision": "older"},
+        "ownerReferences": meta["ownerReferences"],
+    }
+    await cluster.client.create(kinds.RECORDS, cluster.namespace, older)
+    await orphan(cluster)
+    left = {r["metadata"]["name"]: r for r in await cluster.children(kinds.RECORDS)}
+    assert left.keys() == {"fraud-older", meta["name"]}
+    assert all("ownerReferences" not in one["metadata"] for one in left.values())
+    cluster.apply("1")
+    assert (await cluster.phase("Ready", "1"))["stable"]["revision"] == before
+
+
+async def finalized(
+    cluster: Cluster, kind: kinds.Resource, name: str, finalizers: list[str] | None
+) -> None:
+    """Somebody else sets the finalizers of an object."""
+    patch = {"metadata": {"finalizers": finalizers}}
+    await cluster.client.merge(kind, cluster.namespace, name, patch)

@@ -19,6 +19,7 @@ from canarium.core.observed import (
     Autoscaler,
     Container,
     Deployment,
+    HeldDeletion,
     Observed,
     Pod,
     Rejection,
@@ -76,6 +77,8 @@ class Cluster:
     #: The operator dies before its write of this number; what it had in mind is lost.
     die_at: int | None = None
     rejection: Rejection | None = None
+    #: What finalizers of other controllers keep from being deleted.
+    held: list[HeldDeletion] = field(default_factory=list)
     #: So many pods may exist at once, as of a ResourceQuota.
     quota: int | None = None
     runtime: Runtime = field(default_factory=Runtime)
@@ -213,6 +216,7 @@ class Cluster:
             autoscalers=tuple(self.autoscalers.values()),
             pins=tuple(self.pinned.items()),
             rejections=(self.rejection,) if self.rejection else (),
+            held=tuple(self.held),
             runtime=self.runtime,
             annotations=tuple(sorted(self.annotations.items())),
             smoke=self.smoke,

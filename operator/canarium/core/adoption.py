@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from canarium.api.status import Status
+from canarium.core.held import described
 from canarium.core.observed import Observed
 from canarium.core.plan import Adopt, Event, Plan
+from canarium.core.wording import sentences
 
 #: Records first: without them, the rest says less.
 _ORDER = ("ControllerRevision", "Deployment", "HorizontalPodAutoscaler")
@@ -29,6 +31,7 @@ def adoption(status: Status, observed: Observed) -> Plan | None:
             f"Waiting until the garbage collector is done with {_listed(observed.inherited)}, "
             "which a deleted model of this name still owns"
         )
+        text = sentences(text, described(observed.held))
         after = status.model_copy(update={"phase": "Starting", "message": text})
         return Plan(phase="Starting", status=after, requeue_after=_AGAIN, pressing=False)
     refused = {rejection.what for rejection in observed.rejections}
@@ -50,10 +53,10 @@ def conflicts(observed: Observed, model: str) -> str:
     """Says that names are taken, and what can be done about it."""
     one = len(observed.foreign) == 1
     what = _listed(observed.foreign)
-    return (
-        f"{what} {'exists and is' if one else 'exist and are'} not controlled by this model. "
-        f"{how_to_adopt(model)}"
-    )
+    text = f"{what} {'exists and is' if one else 'exist and are'} not controlled by this model"
+    leaving = [each for each in observed.held if each.what in observed.foreign]
+    rest = len(leaving) < len(observed.foreign)
+    return sentences(text, described(leaving), how_to_adopt(model) if rest else "")
 
 
 def how_to_adopt(model: str) -> str:

@@ -17,7 +17,16 @@ from canarium.api.status import (
     RevisionStatus,
     Status,
 )
-from canarium.core import autoscaling, conflicts, failover, gate, obstacles, pending, refusals
+from canarium.core import (
+    autoscaling,
+    conflicts,
+    failover,
+    gate,
+    held,
+    obstacles,
+    pending,
+    refusals,
+)
 from canarium.core.availability import (
     NOT_PROMOTED,
     RECREATING,
@@ -35,6 +44,7 @@ from canarium.core.endings import ended
 from canarium.core.live_traffic import is_answered
 from canarium.core.moments import spoken, stamp
 from canarium.core.moves import version_of
+from canarium.core.observed import Pod
 from canarium.core.plan import CreateDeployment
 from canarium.core.router import Fault
 from canarium.core.situation import Situation
@@ -125,11 +135,16 @@ def warnings(s: Situation) -> tuple[str, ...]:
             due = spoken(pod.ends or s.now)
             found.append(
                 f"Pod {pod.name} should have ended at {due} and is not waited for any longer: "
-                "check its node and its finalizers"
+                f"{_stuck_by(s, pod)}"
             )
     if s.implausible:
         found.append("status.progress was ignored: the Service was never told to give that traffic")
     return tuple(sorted([*found, *_disbelieved(s)]))
+
+
+def _stuck_by(s: Situation, pod: Pod) -> str:
+    kept = s.observed.holding("Pod", pod.name)
+    return f"it is kept by {held.finalizers(kept)}" if kept else "check its node"
 
 
 def _disbelieved(s: Situation) -> list[str]:
@@ -344,6 +359,7 @@ def _conditions(
         facts += ((ROLLBACK_BLOCKED, True, refusals.reason_of(blocked), why),)
     facts += (*_outdated(s), *_modified(s))
     facts += (*obstacles.reported(s), *autoscaling.reported(s), *pending.reported(s))
+    facts += held.reported(s)
     if s.observed.rejections:
         first = s.observed.rejections[0]
         why = "; ".join(refusals.quoted(r) for r in s.observed.rejections[:3])

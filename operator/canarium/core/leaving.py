@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from canarium.core.held import finalizers
 from canarium.core.moments import parse, spoken
 from canarium.core.observed import Pod
 from canarium.core.situation import Situation
@@ -26,6 +27,8 @@ def leaving(s: Situation, pods: Iterable[Pod]) -> Leaving:
     for pod in sorted(pods, key=lambda pod: pod.name):
         if pod.terminating and pod.ends is not None:
             due, text = pod.ends, f"should have ended at {spoken(pod.ends)}"
+            kept = s.observed.holding("Pod", pod.name)
+            text += f" and is kept by {finalizers(kept)}" if kept else ""
         elif not pod.terminating and s.observed.deployment(pod.revision) is None:
             due = parse(hold.since) if hold and hold.reason in EMPTYING else s.now
             text = "belongs to no Deployment of this model"

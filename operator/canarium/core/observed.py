@@ -215,6 +215,23 @@ class Orphan:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldDeletion:
+    """An object of the model that is being deleted and that finalizers of other controllers keep.
+
+    `due` is its deletionTimestamp: when a pod should have ended, or when anything else was deleted.
+    """
+
+    kind: str
+    name: str
+    finalizers: tuple[str, ...]
+    due: float
+
+    @property
+    def what(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Modified:
     """An object of ours that an admission policy changed when it took our write, and where."""
 
@@ -256,6 +273,8 @@ class Observed:
     orphans: tuple[Orphan, ...] = ()
     #: Objects that a deleted model of this name still controls.
     inherited: tuple[str, ...] = ()
+    #: Objects that finalizers keep from being deleted, whoever controls them.
+    held: tuple[HeldDeletion, ...] = ()
     #: Names of objects of ours to be that belong to someone else (R24).
     foreign: tuple[str, ...] = ()
     runtime: Runtime = field(default_factory=lambda: Runtime())
@@ -293,6 +312,11 @@ class Observed:
     def refused(self, *objects: str) -> Rejection | None:
         """The refusal of one of `objects`, each named by kind and name."""
         return next((r for r in self.rejections if r.what in objects), None)
+
+    def holding(self, kind: str, name: str) -> tuple[str, ...]:
+        """The finalizers that keep an object from being deleted."""
+        found = (one.finalizers for one in self.held if (one.kind, one.name) == (kind, name))
+        return next(found, ())
 
     def record(self, revision: str | None) -> Record | None:
         return next((r for r in self.records if r.revision == revision), None)

@@ -19,6 +19,7 @@ from canarium.core import (
     conflicts,
     failover,
     gate,
+    held,
     obstacles,
     pending,
     refusals,
@@ -98,6 +99,7 @@ def plan(
         draft = replace(draft, message=obstacles.named(s, draft.message))
         draft = replace(draft, message=pending.named(s, draft.message))
         draft = replace(draft, message=conflicts.named(s, draft.message))
+        draft = replace(draft, message=held.named(s, draft.message))
     if phase in ("Ready", "Baking"):
         draft = replace(draft, message=autoscaling.named(s, draft.message))
     draft = replace(draft, message=sentences(draft.message))
@@ -123,6 +125,7 @@ def plan(
             *_not_ready(status, after),
             *obstacles.events(status, after),
             *conflicts.events(status, after),
+            *held.events(status, after),
             *(refusals.refusal_events(status, after) if phase != "Invalid" else ()),
             *failover.events(s),
             *gate.verdict_events(status.analysis, after.analysis),
@@ -135,6 +138,7 @@ def plan(
             s.router.recheck(s),
             s.broken_in,
             obstacles.recheck(s),
+            held.recheck(s),
             autoscaling.recheck(s),
         ),
         pressing=after.essence() != status.essence(),

@@ -55,6 +55,8 @@ class Record:
     #: Images as the kubelet resolved them, once a pod was ready: JSON of container → id.
     images: str | None = None
     uri: str | None = None
+    #: Whether its data survives a strategic merge patch (`kube.canonical`).
+    canonical: bool = True
 
 
 def identity_v1(spec: Mapping[str, Any]) -> dict[str, Any]:

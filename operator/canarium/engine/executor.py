@@ -391,6 +391,31 @@ class Executor:
                 return  # The object or the model is gone, and the watch is about to tell.
         cache.observe(raw)
 
+    async def release(self, parent: Mapping[str, Any]) -> None:
+        """Removes this model from the owners of records that the garbage collector cannot orphan:
+        data that earlier releases stored unsorted does not survive its strategic merge patch,
+        but it does survive a merge patch (`kube.canonical`)."""
+        meta = parent["metadata"]
+        key = (meta["namespace"], meta["name"])
+        for child in self._store.children(kinds.RECORDS, key):
+            if child.owner != meta["uid"] or child.fact.canonical:
+                continue
+            try:
+                raw = await self._api.get(kinds.RECORDS, key[0], child.name)
+                live = raw["metadata"]
+                owners = [o for o in live.get("ownerReferences") or () if o["uid"] != meta["uid"]]
+                change = {
+                    "uid": child.uid,
+                    "resourceVersion": live["resourceVersion"],
+                    "ownerReferences": owners or None,
+                }
+                raw = await self._api.merge(kinds.RECORDS, key[0], child.name, {"metadata": change})
+            except ApiError as error:
+                if not error.not_found:
+                    raise
+                continue
+            self._store.caches[kinds.RECORDS].observe(raw)
+
     async def _stays(self, parent: Mapping[str, Any], key: Key) -> bool:
         """Whether the model is not being deleted, as the API server has it now: what lost its
         owner to an orphaning deletion of this very model would be collected if it got it back."""

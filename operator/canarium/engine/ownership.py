@@ -13,18 +13,30 @@ whose value is the model's name: an object restored from a backup, or one of ano
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Any
 
 from canarium import FIELD_MANAGER, KIND
 from canarium.render import labels
 
 Raw = dict[str, Any]
+#: Finalizers of the garbage collector: how an object is deleted, not who keeps it.
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 
 
 def controller(raw: Raw) -> str | None:
     """Returns the UID of the owner that controls an object, if any."""
     owners = raw["metadata"].get("ownerReferences") or ()
     return next((owner["uid"] for owner in owners if owner.get("controller")), None)
+
+
+def foreign_finalizers(meta: Raw) -> tuple[str, ...]:
+    """Returns the finalizers that keep an object which is being deleted, but for the garbage
+    collector's own; none while it is not being deleted."""
+    if "deletionTimestamp" not in meta:
+        return ()
+    found = meta.get("finalizers") or ()
+    return tuple(sorted(intern(one) for one in found if one not in (FOREGROUND, ORPHAN)))
 
 
 def is_inherited(raw: Raw, model: str) -> bool:

@@ -27,8 +27,9 @@ class Parent:
     name: str
     uid: str
     version: int = field(compare=False)
-    #: What people change: the spec by its generation, commands, and that it shall go.
-    wish: tuple[str, int, int, bool] = field(compare=False)
+    #: What people change: the spec by its generation, commands, and, while it is being deleted, its
+    #: finalizers.
+    wish: tuple[str, int, int, tuple[str, ...] | None] = field(compare=False)
     #: A hash of the status.
     told: int = field(compare=False)
     phase: str = field(compare=False)
@@ -64,7 +65,7 @@ def parent(raw: Raw) -> Parent:
             meta["uid"],
             meta.get("generation", 0),
             _hash(meta.get("annotations") or {}),
-            "deletionTimestamp" in meta,
+            tuple(meta.get("finalizers") or ()) if "deletionTimestamp" in meta else None,
         ),
         told=_hash(status),
         phase=status.get("phase", "Pending"),

@@ -19,8 +19,9 @@ from canarium.core.revision import Record, sealed, whole
 from canarium.core.routes import Backend
 from canarium.core.traffic_record import TrafficRecord
 from canarium.engine.gate import owned_by_us
-from canarium.engine.ownership import controller, is_adoptable, is_inherited
+from canarium.engine.ownership import controller, foreign_finalizers, is_adoptable, is_inherited
 from canarium.engine.packing import Packing
+from canarium.kube.canonical import is_canonical
 from canarium.quoting import lines, quoted
 from canarium.render import labels
 from canarium.render.catalog import Runtime
@@ -55,6 +56,9 @@ class Child(Generic[F]):
     adoptable: bool = False
     #: Its owner is a model of this name, whether this one or one before it.
     inherited: bool = False
+    #: Finalizers of other controllers that keep it while it is being deleted, and since when.
+    finalizers: tuple[str, ...] = ()
+    deleted: float | None = None
 
 
 def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> Child[F]:
@@ -73,6 +77,8 @@ def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> C
         content=_PACKINGS[type(fact)].packed(content) if content is not None else b"",
         adoptable=owner is None and is_adoptable(raw, name),
         inherited=is_inherited(raw, name),
+        finalizers=foreign_finalizers(meta),
+        deleted=noted(meta.get("deletionTimestamp")),
     )
 
 
@@ -127,6 +133,7 @@ def record(raw: Raw) -> Child[Record]:
         artifact=notes.get(f"{GROUP}/artifact"),
         images=notes.get(labels.IMAGES),
         uri=model.get("uri"),
+        canonical=is_canonical(data),
     )
     # What the signals need of the server as it was rendered; None in a record without it.
     server = runtime.get("server")

@@ -12,6 +12,7 @@ from canarium.api.understood import NotUnderstood, understood
 from canarium.core.phases import plan
 from canarium.core.plan import Action, Plan, Route, Weigh
 from canarium.core.revision import undecidable
+from canarium.engine.departing import Departing
 from canarium.engine.executor import Executor
 from canarium.engine.observer import Observer, Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
@@ -52,6 +53,7 @@ class Reconciler:
         self._refusals = Refusals(self._timing.clock)
         self._executor = Executor(api, store, self._refusals, kit)
         statuses = Statuses(api, store, queue, self._timing, observer or Unobserved())
+        self._departing = Departing(self._executor, statuses, store, queue, self._timing)
         self._telling = Telling(statuses, queue, self._timing)
         self._tidying = Tidying(queue, self._timing)
 
@@ -60,6 +62,8 @@ class Reconciler:
         parent = self._store.parents.items.get(key)
         if parent is None or parent.raw["metadata"].get("deletionTimestamp"):
             self._forget(key)
+            if parent:
+                await self._departing.attend(key, parent.raw)
             return
         told = parent.raw
         raw = self._telling.in_effect(key, told)

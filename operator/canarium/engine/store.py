@@ -9,7 +9,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from canarium.core.observed import BEGINNING, Observed, Orphan, Pod, Runtime, Service
+from canarium.core.observed import (
+    BEGINNING,
+    HeldDeletion,
+    Observed,
+    Orphan,
+    Pod,
+    Runtime,
+    Service,
+)
 from canarium.core.routes import Backend, Route, RouteConflict
 from canarium.engine import istio, parents, projections, routes
 from canarium.engine.claims import Claims
@@ -23,6 +31,7 @@ from canarium.kube.cache import Cache
 from canarium.kube.kinds import Resource
 
 Key = tuple[str, str]
+Raw = dict[str, Any]
 Wake = Callable[[Key, Urgency], None]
 
 _PROJECTIONS: dict[Resource, Callable[[dict[str, Any]], Child[Any]]] = {
@@ -110,6 +119,16 @@ class Store:
     def children(self, resource: Resource, key: Key) -> tuple[Child[Any], ...]:
         return self._children[resource].get(key, ())
 
+    def held(self, key: Key) -> tuple[HeldDeletion, ...]:
+        """What has the label of the model and is kept by finalizers while it is being deleted."""
+        return tuple(
+            HeldDeletion(resource.kind, child.name, child.finalizers, child.deleted or 0.0)
+            for resource in _PROJECTIONS
+            if resource is not kinds.ENDPOINT_SLICES
+            for child in self.children(resource, key)
+            if child.finalizers
+        )
+
     def observed(self, key: Key) -> Observed:
         """The facts of one parent; what is not controlled by it counts as foreign (R24)."""
         parent = self.parents.items[key]
@@ -158,6 +177,7 @@ class Store:
             pins=tuple(c.fact for c in self.children(kinds.CONFIG_MAPS, key) if c.owner in kept),
             orphans=tuple(orphans),
             inherited=tuple(sorted(inherited)),
+            held=self.held(key),
             foreign=tuple(sorted(foreign)),
             runtime=self.meant(key),
             annotations=parents.commands(raw),
