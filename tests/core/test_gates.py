@@ -578,3 +578,28 @@ def test_route_that_somebody_deletes_releases_no_pause() -> None:
     cluster.route = None
     edited(cluster, gateway_spec, rollout(steps((30, "1s"), (50, "1s"))))
     stands(cluster, 25)
+
+
+@MAKES
+@rule("R12", "R18")
+@pytest.mark.parametrize("status_lost", [False, True], ids=["status", "no-status"])
+@pytest.mark.parametrize("at_once", [False, True], ids=["one-by-one", "at-once"])
+def test_manual_pause_stands_when_everything_of_stable_is_deleted(
+    make: Make, at_once: bool, status_lost: bool
+) -> None:
+    """A7: the candidate answers for a stable that is gone, and waits for its order."""
+    cluster = rolling(make, steps((25, "Manual")))
+    first = cluster.revision("1")
+    cluster.records = [r for r in cluster.records if r.revision != first]
+    if not at_once:
+        cluster.run(1)
+    del cluster.deployments[first]
+    if status_lost:
+        cluster.status = Status()
+    cluster.run(60)
+    assert cluster.status.stable is not None
+    assert cluster.status.stable.revision == first
+    assert cluster.status.phase == "Progressing"
+    assert [o.outcome for o in cluster.status.history if o.revision == cluster.revision("2")] == []
+    order(cluster, "promote").run(30)
+    assert cluster.status.stable.revision == cluster.revision("2")

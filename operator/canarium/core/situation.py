@@ -173,7 +173,7 @@ class Situation:
     @cached_property
     def stable(self) -> str | None:
         service, witness = self.observed.service, self.witness
-        if witness and self.exists(witness.traffic.stable) and not self._contradicted(witness):
+        if witness and self._is_credible(witness) and not self._contradicted(witness):
             return witness.traffic.stable
         if self.status.stable and self.exists(self.status.stable.revision):
             return self.status.stable.revision
@@ -189,6 +189,16 @@ class Situation:
             if selected:
                 return selected[0].revision
         return self._served_last
+
+    def _is_credible(self, witness: Service | Route) -> bool:
+        """Whether the record's stable is believed: something of it exists, or the status or a
+        rollout's grant vouches for it. A stable of which everything was deleted is down, and
+        nobody is promoted in its place without an order (R12)."""
+        named = witness.traffic.stable
+        if named is None or self.exists(named):
+            return named is not None
+        told = self.status.stable.revision if self.status.stable else None
+        return named == told or (told is None and witness.traffic.grant is not None)
 
     def _contradicted(self, witness: Service | Route) -> bool:
         """Whether the record names a stable that its own object does not lead to, as after an edit
