@@ -269,3 +269,70 @@ async def finalized(
     """Somebody else sets the finalizers of an object."""
     patch = {"metadata": {"finalizers": finalizers}}
     await cluster.client.merge(kind, cluster.namespace, name, patch)
+
+
+# C6
+@rule("R1", "R18", "R23")
+async def test_record_of_stable_deleted_mid_rollout_is_restored_and_a_restart_writes_nothing(
+    cluster: Cluster,
+) -> None:
+    cluster.apply("1")
+    stable = (await cluster.phase("Ready", "1"))["stable"]["revision"]
+    cluster.apply("2", rollout={"steps": [{"weight": 25, "pause": "Manual"}]})
+    await cluster.until(lambda s: (s.get("hold") or {}).get("reason") == "Manual")
+    pods = {p["metadata"]["uid"] for p in await cluster.children(kinds.PODS)}
+    before = await cluster.client.get(kinds.RECORDS, cluster.namespace, f"fraud-{stable}")
+    cluster.plane.kubectl(
+        "delete", "controllerrevision", f"fraud-{stable}", "-n", cluster.namespace
+    )
+    for _ in range(100):
+        found = {r["metadata"]["name"]: r for r in await cluster.children(kinds.RECORDS)}
+        if f"fraud-{stable}" in found:
+            break
+        await asyncio.sleep(0.1)
+    after = found[f"fraud-{stable}"]
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert after["data"]["model"]["version"] == "1"
+    cluster.operator.stop()
+    writes = len(cluster.writes())
+    cluster.operator.start()
+    await cluster.leading()
+    assert cluster.writes()[writes:] == []
+    assert {p["metadata"]["uid"] for p in await cluster.children(kinds.PODS)} == pods
+
+
+# Siblings of C6: what somebody takes off a child by hand.
+@rule("R23")
+@pytest.mark.parametrize("kind", ["deployment", "service", "controllerrevision"])
+async def test_labels_and_owners_that_somebody_removes_come_back_and_no_pod_restarts(
+    cluster: Cluster, kind: str
+) -> None:
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    pods = {p["metadata"]["uid"] for p in await cluster.children(kinds.PODS)}
+    resource = {
+        "deployment": kinds.DEPLOYMENTS,
+        "service": kinds.SERVICES,
+        "controllerrevision": kinds.RECORDS,
+    }[kind]
+    (child,) = await cluster.children(resource)
+    meta, where = child["metadata"], ("-n", cluster.namespace, kind)
+
+    async def again() -> None:
+        for _ in range(150):
+            live = await cluster.client.get(resource, cluster.namespace, meta["name"])
+            if live["metadata"]["labels"].items() >= meta["labels"].items() and owners(live):
+                break
+            await asyncio.sleep(0.1)
+        assert live["metadata"]["uid"] == meta["uid"]
+        assert live["metadata"]["labels"].items() >= meta["labels"].items()
+        assert owners(live) == owners(child)
+
+    patch = '[{"op": "remove", "path": "/metadata/ownerReferences"}]'
+    cluster.plane.kubectl("patch", *where, meta["name"], "--type=json", "-p", patch)
+    await again()
+    cluster.plane.kubectl("annotate", *where, meta["name"], "team=fraud")
+    cluster.plane.kubectl("label", *where, meta["name"], "canarium.dev/model-")
+    await again()
+    await cluster.phase("Ready", "1")
+    assert {p["metadata"]["uid"] for p in await cluster.children(kinds.PODS)} == pods

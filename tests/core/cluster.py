@@ -283,6 +283,22 @@ class Cluster:
                     )
                 )
                 assert find(self.spec, self.records)
+            case p.RestoreRevision(minted, model, artifact):
+                known = self.spec["model"] if model is None else dict(model)
+                self.records.append(
+                    Record(
+                        minted.revision,
+                        minted.number,
+                        minted.algorithm,
+                        minted.digest,
+                        minted.identity,
+                        known.get("version"),
+                        None,
+                        None,
+                        artifact=artifact,
+                        uri=known.get("uri"),
+                    )
+                )
             case p.Annotate(revision, facts):
                 self.records = [
                     replace(

@@ -30,17 +30,20 @@ def test_deleted_record_of_stable_is_stored_again_and_no_pod_goes() -> None:
 
 
 @rule("R1", "R18")
-def test_deleted_record_of_stable_mid_rollout_is_told_and_the_rollout_goes_on() -> None:
+def test_record_of_stable_that_may_not_be_stored_again_is_told_and_the_rollout_goes_on() -> None:
     cluster = live()
     stable = cluster.revision("1")
     cluster.spec = spec("2")
     cluster.run(8)
     cluster.records = [r for r in cluster.records if r.revision != stable]
+    cluster.rejection = Rejection(f"ControllerRevision m-{stable}", "a policy forbids it")
     cluster.run(1)
     assert f"ControllerRevision m-{stable} is gone" in cluster.status.warnings[0]
+    assert "cannot be made again if it is deleted" in cluster.status.warnings[0]
     assert [e.message for e in cluster.events if e.reason == "Ignored"] == [
         cluster.status.warnings[0]
     ]
+    cluster.rejection = None
     cluster.run(90)
     assert cluster.serving() == {"2": 3}
     assert not cluster.status.warnings

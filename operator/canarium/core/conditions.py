@@ -128,7 +128,8 @@ def warnings(s: Situation) -> tuple[str, ...]:
         revision = deployment.revision
         if s.observed.record(revision) is None and revision != s.target:
             found.append(
-                f"ControllerRevision {s.name}-{revision} is gone: its Deployment is left as it is"
+                f"ControllerRevision {s.name}-{revision} is gone: its Deployment is left as it is, "
+                "and cannot be made again if it is deleted"
             )
     for pod in s.observed.pods:
         if s.is_stuck(pod):

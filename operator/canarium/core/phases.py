@@ -36,6 +36,7 @@ from canarium.core.moves import said
 from canarium.core.observed import Observed
 from canarium.core.plan import Asked, Event, Plan, Watch
 from canarium.core.recording import ordered, recorded
+from canarium.core.restoring import restoration
 from canarium.core.rolling import rolling_out
 from canarium.core.settled import baking, first_unserved, invalid, rolled_back, steady
 from canarium.core.situation import Situation
@@ -69,6 +70,9 @@ def plan(
         return adopting
     known, disbelieved = believed(status, now)
     s = Situation(name, spec, settings, known, observed, now, disbelieved=disbelieved)
+    restoring = restoration(s, status)
+    if restoring:
+        return restoring
     # A command that the record could not keep waits until it can.
     kept = tuple(ordered(s))
     answers = tuple(a for a in answered(s) if a.command not in kept or a.result != "Done")

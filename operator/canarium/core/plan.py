@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from canarium.api.status import Status
 from canarium.core.revision import Minted
@@ -16,6 +17,18 @@ class StoreRevision:
     minted: Minted
     #: When revisions before it had traffic (`core.served`).
     served: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreRevision:
+    """Store the record of a revision that runs again, from its Deployment's pod template.
+
+    `model` is what is known of its spec.model; None: it is the one of the spec.
+    """
+
+    minted: Minted
+    model: tuple[tuple[str, Any], ...] | None
+    artifact: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +151,7 @@ class Event:
 
 Action = (
     StoreRevision
+    | RestoreRevision
     | Annotate
     | Pin
     | CreateDeployment

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 ALGORITHM = "v1"
+#: Of a record whose identity is lost: its digest is the short one that names it.
+BY_NAME = "v1-name"
 #: Kubernetes' own alphabet for generated names: no vowels, so no words.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _LENGTH = 8
@@ -78,6 +80,7 @@ def digest_v1(identity: Mapping[str, Any]) -> str:
 
 _ALGORITHMS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "v1": lambda spec: digest_v1(identity_v1(spec)),
+    BY_NAME: lambda spec: short(digest_v1(identity_v1(spec))),
 }
 
 

@@ -71,6 +71,20 @@ class Executor:
                 self._passed.pop(key, None)
                 for asked in (TRIAL_POD, ""):
                     self._refusals.lift(key, asked)
+            case p.RestoreRevision(minted, model_known, artifact):
+                template = self._running(key, minted.revision)
+                if template is None:
+                    return  # Its Deployment has gone as well, and the watch is about to tell.
+                body = workload.record(
+                    parent,
+                    asdict(minted),
+                    normalized(template),
+                    model=None if model_known is None else dict(model_known),
+                )
+                if artifact:
+                    body["metadata"]["annotations"] = {f"{GROUP}/artifact": artifact}
+                body["data"] = orjson.Fragment(encoded(body["data"]))
+                await self._create(kinds.RECORDS, key, body)
             case p.Annotate(revision, facts):
                 notes = {f"{GROUP}/{name}": value for name, value in facts}
                 patch = {"metadata": {"annotations": notes}}

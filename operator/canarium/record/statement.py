@@ -11,6 +11,7 @@ from canarium import GROUP
 from canarium.core.images import Images, merged
 from canarium.core.images import plain as plain_images
 from canarium.core.images import read as read_images
+from canarium.core.revision import BY_NAME
 from canarium.core.served import Period, now, periods, plain, read
 from canarium.core.traffic_record import TrafficRecord
 
@@ -60,7 +61,9 @@ def statement(
         **verdict,
     }
     subjects = _subjects(wanted.get("uri"), notes.get("artifact"), images)
-    itself = {"name": f"controllerrevision/{meta['name']}", "digest": {"sha256": data["digest"]}}
+    # Of a record that was restored, the identity may be lost: its digest is its name.
+    kind = "revision" if data.get("algorithm") == BY_NAME else "sha256"
+    itself = {"name": f"controllerrevision/{meta['name']}", "digest": {kind: data["digest"]}}
     return {
         "_type": TYPE,
         "subject": subjects or [itself],

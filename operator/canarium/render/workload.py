@@ -30,10 +30,12 @@ def record(
     runtime: Manifest | None = None,
     applied: Mapping[str, str] | None = None,
     served: str | None = None,
+    model: Manifest | None = None,
 ) -> Manifest:
     """The ControllerRevision; `minted` has revision, number, algorithm, digest, identity,
     after, retry; `runtime` is the server as rendered, and from what;
-    `applied` says who wrote the spec, `served` which revisions had traffic before it.
+    `applied` says who wrote the spec, `served` which revisions had traffic before it; `model` is
+    what is known of spec.model, where it is not the one of the parent.
     """
     spec = parent["spec"]
     after = {key: minted[key] for key in ("after", "retry") if minted.get(key)}
@@ -42,7 +44,7 @@ def record(
         "digest": minted["digest"],
         "identity": minted["identity"],
         **after,
-        "model": spec.get("model"),
+        "model": spec.get("model") if model is None else model,
         **({"runtime": runtime} if runtime else {}),
         **({"applied": dict(applied)} if applied else {}),
         "template": template,
