@@ -136,7 +136,7 @@ class ControlPlane:
         at = self.listening or self._free_ports()
         authority = pki.Authority(self.folder / "pki")
         authority.make()
-        addresses = sorted({"127.0.0.1", flags.API_SERVICE, at.address})
+        addresses = sorted({at.loopback, at.api_service, at.address})
         authority.serving("apiserver", addresses, _NAMES)
         authority.client("kubelet-client", "/O=system:masters/CN=kubelet-client")
         authority.client("front-proxy-client", "/CN=front-proxy-client")
@@ -146,7 +146,7 @@ class ControlPlane:
         for part in _USERS:
             path = self.folder / f"{part}.kubeconfig"
             credentials.kubeconfig(part, path, at.api_url, authority.certificate)
-        server = f"https://127.0.0.1:{api_port or at.api}"
+        server = f"https://{at.api_host}:{api_port or at.api}"
         credentials.kubeconfig("admin", self.kubeconfig, server, authority.certificate)
         if self.audit:
             rule = {"level": self.audit, "omitStages": ["RequestReceived"]}

@@ -9,6 +9,8 @@ from sandbox.pki import Authority
 
 SERVICES = "10.96.0.0/16"
 API_SERVICE = "10.96.0.1"
+SERVICES_IPV6 = "fd00:96::/112"
+API_SERVICE_IPV6 = "fd00:96::1"
 DNS_SERVICE = "10.96.0.10"
 PODS = "10.244.0.0/16"
 
@@ -17,7 +19,10 @@ Words = list[str | Path]
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where the parts listen: an address and one TCP port each."""
+    """Where the parts listen: an address and one TCP port each.
+
+    An IPv6 address is that of a machine without IPv4: Services have IPv6 addresses, too.
+    """
 
     address: str
     api: int
@@ -27,13 +32,36 @@ class Listening:
     scheduler: int
 
     @property
+    def ipv6(self) -> bool:
+        return ":" in self.address
+
+    @property
+    def loopback(self) -> str:
+        return "::1" if self.ipv6 else "127.0.0.1"
+
+    @property
+    def local(self) -> str:
+        """The loopback address as URLs have it."""
+        return f"[{self.loopback}]" if self.ipv6 else self.loopback
+
+    @property
+    def api_service(self) -> str:
+        """The address of the Service `kubernetes`."""
+        return API_SERVICE_IPV6 if self.ipv6 else API_SERVICE
+
+    @property
     def api_url(self) -> str:
-        return f"https://127.0.0.1:{self.api}"
+        return f"https://{self.api_host}:{self.api}"
+
+    @property
+    def api_host(self) -> str:
+        """The host of the API server's URL."""
+        return f"[{self.address}]" if self.ipv6 else "127.0.0.1"
 
 
 def etcd(binary: Path, folder: Path, at: Listening) -> Words:
     """etcd without fsync: a machine that crashes loses a sandbox, and only that."""
-    client, peer = f"http://127.0.0.1:{at.etcd}", f"http://127.0.0.1:{at.peer}"
+    client, peer = f"http://{at.local}:{at.etcd}", f"http://{at.local}:{at.peer}"
     return [
         binary, "--data-dir", folder / "etcd", "--unsafe-no-fsync", "--log-level", "warn",
         "--listen-client-urls", client, "--advertise-client-urls", client,
@@ -50,17 +78,17 @@ def apiserver(binary: Path, folder: Path, at: Listening, audit: bool) -> Words:
     kubelet_certificate, kubelet_key = made.pair("kubelet-client")
     proxy_certificate, proxy_key = made.pair("front-proxy-client")
     signing = folder / "pki" / "service-accounts.key"
-    loopback = at.address == "127.0.0.1"
+    loopback = at.address == at.loopback
     words: Words = [
-        binary, "--etcd-servers", f"http://127.0.0.1:{at.etcd}",
-        "--bind-address", "127.0.0.1" if loopback else "0.0.0.0",
+        binary, "--etcd-servers", f"http://{at.local}:{at.etcd}",
+        "--bind-address", at.address if loopback or at.ipv6 else "0.0.0.0",
         "--advertise-address", at.address, "--secure-port", str(at.api),
         "--cert-dir", folder / "pki", "--tls-cert-file", certificate,
         "--tls-private-key-file", key, "--client-ca-file", made.certificate,
         "--token-auth-file", folder / "tokens.csv", "--authorization-mode", "Node,RBAC",
         "--service-account-key-file", signing, "--service-account-signing-key-file", signing,
         "--service-account-issuer", "https://kubernetes.default.svc.cluster.local",
-        "--service-cluster-ip-range", SERVICES, "--allow-privileged",
+        "--service-cluster-ip-range", SERVICES_IPV6 if at.ipv6 else SERVICES, "--allow-privileged",
         # Else `kubectl logs` and `exec` look the node's name up in DNS.
         "--kubelet-preferred-address-types", "InternalIP",
         "--kubelet-client-certificate", kubelet_certificate, "--kubelet-client-key", kubelet_key,
@@ -92,7 +120,7 @@ def controller_manager(binary: Path, folder: Path, at: Listening) -> Words:
         "--service-account-private-key-file", folder / "pki" / "service-accounts.key",
         "--root-ca-file", made.certificate, "--cluster-signing-cert-file", made.certificate,
         "--cluster-signing-key-file", made.key, "--leader-elect=false",
-        "--controllers=*,-node-ipam-controller", "--bind-address", "127.0.0.1",
+        "--controllers=*,-node-ipam-controller", "--bind-address", at.loopback,
         "--secure-port", str(at.manager), "--cert-dir", folder / "pki" / "manager",
         # It would make its default folder on the host.
         "--flex-volume-plugin-dir", folder / "volume-plugins",
@@ -107,7 +135,7 @@ def scheduler(binary: Path, folder: Path, at: Listening) -> Words:
     return [
         binary, "--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig,
         "--authorization-kubeconfig", kubeconfig, "--leader-elect=false",
-        "--bind-address", "127.0.0.1", "--secure-port", str(at.scheduler),
+        "--bind-address", at.loopback, "--secure-port", str(at.scheduler),
         "--cert-dir", folder / "pki" / "scheduler",
         "--kube-api-qps", "300", "--kube-api-burst", "500",
     ]  # fmt: skip

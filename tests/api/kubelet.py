@@ -31,8 +31,8 @@ def resolved(image: str) -> str:
 
 
 class Kubelet:
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, network: str = "10.244.0.") -> None:
+        self._client, self._network = client, network
         self._address = itertools.count(10)
         self.crashed: set[str] = set()
         self._registered: set[str] = set()
@@ -192,7 +192,7 @@ class Kubelet:
     async def _status(self, pod: dict[str, Any], *, ready: bool, exited: int | None) -> None:
         meta = pod["metadata"]
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        address = pod["status"].get("podIP") or f"10.244.0.{next(self._address) % 240 + 10}"
+        address = pod["status"].get("podIP") or f"{self._network}{next(self._address) % 240 + 10}"
         state: dict[str, Any] = {"running": {"startedAt": now}}
         if exited is not None:
             ended = {"exitCode": exited, "reason": "Completed" if exited == 0 else "Error"}

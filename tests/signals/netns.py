@@ -24,6 +24,7 @@ def run(
     address: str = "10.99.0.1/32",
     ipv4: bool = True,
     files: Mapping[str, Path] | None = None,
+    patience: float = 90,
 ) -> Any:
     """Returns what the coroutine function returns (as JSON) in a namespace with `address` on lo.
 
@@ -51,7 +52,7 @@ def run(
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'operator'}:{ROOT / 'e2e'}"},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=patience,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
