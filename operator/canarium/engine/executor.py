@@ -73,8 +73,8 @@ class Executor:
                     self._refusals.lift(key, asked)
             case p.RestoreRevision(minted, model_known, artifact):
                 template = self._running(key, minted.revision)
-                if template is None:
-                    return  # Its Deployment has gone as well, and the watch is about to tell.
+                if template is None or key not in self._store.parents.items:
+                    return  # Its Deployment or the model has been deleted as well.
                 body = workload.record(
                     parent,
                     asdict(minted),
