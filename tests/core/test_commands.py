@@ -126,7 +126,7 @@ def test_undo_after_the_bake_says_that_nothing_is_warm() -> None:
     cluster = rolling(steps=[]).run(40)
     answer = order(cluster, "undo")
     assert (answer.result, cluster.serving()) == ("Ignored", {"2": 3})
-    assert "no version before it is warm" in answer.message
+    assert "the previous version does not run any more" in answer.message
 
 
 @rule("R16")
@@ -177,7 +177,7 @@ def test_spec_paused_before_a_new_version_starts_keeps_it_from_starting() -> Non
     cluster.spec = spec("2", paused=True)
     cluster.run(60)
     assert len(cluster.deployments) == 1
-    assert "paused by spec.paused before its start" in cluster.status.message
+    assert "is not rolled out yet: paused by spec.paused" in cluster.status.message
     cluster.spec = spec("2")
     cluster.run(60)
     assert cluster.serving() == {"2": 3}
@@ -191,8 +191,8 @@ def test_abort_beats_all_others() -> None:
     cluster.settle()
     answers = {a.command: (a.result, a.message) for a in cluster.status.commands}
     assert answers["abort"][0] == "Done"
-    assert answers["promote-full"] == ("Ignored", "abort beats it")
-    assert answers["pause"] == ("Ignored", "abort beats it")
+    assert answers["promote-full"] == ("Ignored", "superseded by abort")
+    assert answers["pause"] == ("Ignored", "superseded by abort")
     assert cluster.serving() == {"1": 3}
 
 
@@ -207,7 +207,7 @@ def test_abort_beats_all_others() -> None:
         ("promote", "", "must be REVISION/TOKEN"),
         ("promte", "{new}/1", "unknown command; known: abort"),
         ("retry", "{new}/1", "it has not failed"),
-        ("undo", "{new}/1", "it is not promoted; abort ends a rollout"),
+        ("undo", "{new}/1", "it is not promoted; use abort to end a rollout"),
         ("resume", "{new}/1", "it is not paused"),
     ],
 )
@@ -229,7 +229,7 @@ def test_command_that_cannot_act_is_ignored_once_and_says_why(
 @rule("R16")
 def test_promote_before_any_pause_is_ignored_and_not_kept_for_later() -> None:
     cluster = rolling(1)
-    assert order(cluster, "promote").message == "it is in no pause now"
+    assert order(cluster, "promote").message == "the rollout is not paused at a step"
     cluster.run(60)
     assert cluster.serving() == {"1": 3, "2": 1}
 

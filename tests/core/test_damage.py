@@ -87,7 +87,7 @@ def test_progress_that_the_service_was_never_told_of_is_not_believed(weight: int
     cluster.status = cluster.status.model_copy(update={"progress": forged})
     cluster.run(30)
     assert cluster.serving() == {"1": 3, "2": 1}, "the first step is not skipped"
-    assert any("status.progress was ignored" in e.message for e in cluster.events)
+    assert any("ignored status.progress" in e.message for e in cluster.events)
 
 
 @rule("R8", "R18")
@@ -123,7 +123,7 @@ def test_status_edited_by_hand_moves_no_traffic(forged: dict[str, object]) -> No
     events = len(cluster.events)
     cluster.run(30)
     told = {
-        f"status.{name} was ignored: there is no revision nonsense"
+        f"ignored status.{name}: revision nonsense does not exist"
         for name in ("stable", "candidate", "previous")
         if isinstance(forged.get(name), RevisionStatus)
     }
@@ -170,7 +170,7 @@ def test_time_that_cannot_be_is_told_and_holds_nothing_for_ever(
     assert cluster.status.phase == before
     why = "is no time" if time == NEVER else "is yet to come"
     assert [e.message for e in cluster.events if e.reason == "Ignored"] == [
-        f"status.{field} was ignored: {time} {why}"
+        f"ignored status.{field}: {time} {why}"
     ]
     cluster.run(60)
     assert cluster.serving() == {"2": 3}
@@ -234,7 +234,7 @@ def test_stable_that_the_service_was_not_told_of_is_not_believed_and_told() -> N
     forged = RevisionStatus(revision=cluster.revision("1"))
     cluster.status = cluster.status.model_copy(update={"stable": forged})
     cluster.run(10)
-    told = f"callers were last given to revision {cluster.revision('3')}"
+    told = f"live traffic is routed to revision {cluster.revision('3')}"
     assert [told in e.message for e in cluster.events if e.reason == "Ignored"] == [True]
     assert cluster.serving() == {"3": 3}
     assert not cluster.status.warnings

@@ -363,7 +363,7 @@ def test_version_that_waits_behind_a_stable_without_pods_does_not_say_that_it_se
     cluster.spec = spec("3")
     cluster.run(2)
     assert set(cluster.serving()) == {"2"}
-    assert "cannot go while version 1" in cluster.status.message, cluster.status.message
+    assert "cannot be deleted while version 1" in cluster.status.message, cluster.status.message
 
 
 @rule("R5", "R11", "R15")

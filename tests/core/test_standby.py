@@ -80,8 +80,8 @@ def test_warm_version_answers_while_all_pods_of_the_new_stable_load(make: Any) -
         assert answering(cluster) == {"1"}, cluster.status.message
         cluster.run(1)
     assert cluster.status.version == "2", "nobody becomes stable by answering"
-    assert "Version 1" in cluster.status.message
-    assert "in place of version 2" in cluster.status.message
+    gets = f"Version 1 ({cluster.revision('1')}) receives 100% of the traffic because version 2"
+    assert gets in cluster.status.message
     assert cluster.status.standby == cluster.revision("1")
     assert cluster.status.hold is not None
     assert cluster.status.hold.reason == "StableDown"
@@ -251,7 +251,8 @@ def test_candidate_past_its_gate_answers_at_once_and_gives_the_traffic_back(make
     unready(cluster, "1").run(1)
     assert answering(cluster) == {"2"}
     assert cluster.status.weight == 0, "neither a weight nor a promotion"
-    assert "in place of version 1" in cluster.status.message
+    gets = f"Version 2 ({cluster.revision('2')}) receives 100% of the traffic because version 1"
+    assert gets in cluster.status.message
     assert "gets no traffic" not in cluster.status.message
     cluster.heal("1").run(12)
     assert answering(cluster) == {"1"}
@@ -347,3 +348,22 @@ def test_candidate_that_lost_all_its_pods_says_so() -> None:  # B3
     delete_pods(cluster, "2").run(3)
     assert "has no ready pod, since its pods were deleted" in cluster.status.message
     assert answering(cluster) == {"1"}
+
+
+# C2
+@rule("R6", "R13", "R29")
+@BOTH
+def test_weight_is_not_all_that_is_said_of_a_candidate_that_answers_everybody(make: Any) -> None:
+    cluster = Cluster(rollout(make, "1", MANUAL)).run(12)
+    cluster.spec = rollout(make, "2", MANUAL)
+    cluster.run(20)
+    assert "has weight 10 and waits for the command promote" in cluster.status.message
+    unready(cluster, "1").run(2)
+    status = cluster.status
+    assert status.candidate is not None
+    assert (status.candidate.weight, status.candidate.effective_weight) == (10, 100)
+    assert "has weight" not in status.message
+    assert "stands at weight 10 and waits for the command promote" in status.message
+    assert "receives 100% of the traffic because version 1" in status.message
+    cluster.heal("1").run(25)
+    assert "has weight 10 and waits for the command promote" in cluster.status.message

@@ -331,7 +331,7 @@ def test_promoted_version_is_degraded_while_an_older_one_answers_for_it(
     cluster.run(5)
     agree(cluster)
     assert cluster.status.phase == "Degraded"
-    assert "ersion 2 (k49bv689) answers in place of version 1" in cluster.status.message
+    assert "Version 2 (k49bv689) receives 100% of the traffic" in cluster.status.message
     cluster.run(60)
     assert cluster.status.phase == "Ready"
 
@@ -391,3 +391,12 @@ def test_undone_version_keeps_its_effective_weight_until_the_gateway_confirms() 
     assert status.candidate is not None
     assert cluster.version(status.candidate.revision) == "2"
     assert status.weight == status.candidate.effective_weight == 100
+
+
+# F
+@rule("R29")
+@pytest.mark.parametrize(("replicas", "words"), [(1, "once 1 pod is ready"), (3, "3 pods are")])
+def test_pods_that_are_waited_for_are_counted_in_grammar(replicas: int, words: str) -> None:
+    cluster = Cluster({**spec("1"), "scaling": {"replicas": replicas}})
+    starting(cluster)
+    assert words in cluster.status.message

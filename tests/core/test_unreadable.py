@@ -48,7 +48,7 @@ def test_what_is_not_understood_is_named_with_its_path(raw: dict[str, Any], said
     with pytest.raises(NotUnderstood) as caught:
         understood(raw)
     assert str(caught.value).startswith(said)
-    assert "leaves the model as it is" in str(caught.value)
+    assert "the model is left unmanaged" in str(caught.value)
 
 
 def test_field_of_a_status_that_a_newer_operator_added_is_no_obstacle() -> None:

@@ -17,8 +17,8 @@ class NotUnderstood(Exception):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what}: this operator ({VERSION}) does not understand it and leaves the model as it "
-            "is, watching over none of its versions; upgrade the operator, or take it out"
+            f"{what}: not supported by this operator ({VERSION}); the model is left unmanaged. "
+            "Upgrade the operator or remove the field"
         )
 
 

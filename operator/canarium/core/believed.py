@@ -34,7 +34,7 @@ def believed(status: Status, now: float) -> tuple[Status, tuple[str, ...]]:
         mended = place.model_copy(update={field: stamp(now)})
         status = status.model_copy(update={part: mended}) if part else mended
         path = ".".join(to_camel(step) for step in (part, field) if step)
-        warnings.append(f"status.{path} was ignored: {time} {why}")
+        warnings.append(f"ignored status.{path}: {time} {why}")
     return status, tuple(warnings)
 
 

@@ -22,6 +22,7 @@ from canarium.quoting import quoted
 KEPT = 20
 #: How many unknown annotations an answer names beside the first.
 NAMED = 3
+PROMOTED = "it is already promoted"
 _FORM = re.compile(r"^([a-z0-9-]{1,63})/([A-Za-z0-9._:-]{1,128})$")
 
 
@@ -35,20 +36,20 @@ class Command:
 
 def _abort(s: Situation) -> str | None:
     if s.stable is None:
-        return "there is no version to go back to; change the spec instead"
+        return "there is no earlier version to roll back to; change the spec instead"
     if s.target == s.stable:
-        return "it is promoted; while it bakes, undo takes it back" if s.previous else "it serves"
-    return "it has failed already" if s.quarantined and s.status.failure else None
+        return "it is promoted; use undo while it bakes" if s.previous else PROMOTED
+    return "it has already failed" if s.quarantined and s.status.failure else None
 
 
 def _undo(s: Situation) -> str | None:
     if s.target != s.stable:
         unfinished = s.quarantined and s.status.failure is None
-        return None if unfinished else "it is not promoted; abort ends a rollout"
+        return None if unfinished else "it is not promoted; use abort to end a rollout"
     if s.previous is None:
-        return "no version before it is warm; apply the spec of the version to go back to"
+        return "the previous version does not run any more; apply its spec to return to it"
     if not s.observed.ready(s.previous):
-        return "the version before it has no ready pod"
+        return "the previous version has no ready pods"
     return None
 
 
@@ -63,12 +64,12 @@ def _promote(s: Situation) -> str | None:
     p = s.progress
     if stands(p) and p.weight == p.granted:
         return None
-    return "it is in no pause now"
+    return "the rollout is not paused at a step"
 
 
 def _promote_full(s: Situation) -> str | None:
     if s.target == s.stable:
-        return "it serves"
+        return PROMOTED
     if s.stable is None:
         return "the first version has no steps"
     if s.quarantined:
@@ -78,9 +79,9 @@ def _promote_full(s: Situation) -> str | None:
 
 def _pause(s: Situation) -> str | None:
     if s.paused:
-        return f"paused already by {s.paused}"
+        return f"already paused by {s.paused}"
     if s.stable is None or (s.target == s.stable and s.previous is None) or s.quarantined:
-        return "no rollout or bake goes on"
+        return "no rollout or bake is in progress"
     return None
 
 
@@ -92,13 +93,13 @@ def _resume(s: Situation) -> str | None:
 
 #: In the order in which they beat each other: of several at once, later ones are ignored.
 COMMANDS: dict[str, Command] = {
-    "abort": Command("the rollout is taken back", _abort),
+    "abort": Command("the rollout is aborted and rolled back", _abort),
     "undo": Command("the promotion is undone", _undo),
-    "pause": Command("steps and bake stand still until resume", _pause),
-    "resume": Command("steps and bake go on", _resume),
-    "retry": Command("it is tried again, rendered afresh", _retry),
-    "promote-full": Command("all steps and pauses left are skipped", _promote_full),
-    "promote": Command("the present pause is over", _promote),
+    "pause": Command("steps and bake are paused until resume", _pause),
+    "resume": Command("steps and bake continue", _resume),
+    "retry": Command("the revision is rendered again and retried", _retry),
+    "promote-full": Command("the remaining steps and pauses are skipped", _promote_full),
+    "promote": Command("the current pause ends", _promote),
 }
 
 
@@ -156,7 +157,7 @@ def _answer(
     if revision != s.target and not _made_by(s, name, token):
         return echo(False, f"the current revision is {s.target}", revision, token)
     if stronger:
-        return echo(False, f"{stronger} beats it", revision, token)
+        return echo(False, f"superseded by {stronger}", revision, token)
     done = echo(True, command.done, revision, token)
     # It has acted before, and no status tells of it.
     why = None if _made_by(s, name, token) or s.spent(done) else command.why_not(s)

@@ -139,7 +139,7 @@ def warnings(s: Situation) -> tuple[str, ...]:
                 f"{_stuck_by(s, pod)}"
             )
     if s.implausible:
-        found.append("status.progress was ignored: the Service was never told to give that traffic")
+        found.append("ignored status.progress: live traffic never had that weight")
     return tuple(sorted([*found, *_disbelieved(s)]))
 
 
@@ -156,7 +156,7 @@ def _disbelieved(s: Situation) -> list[str]:
         if (part := getattr(s.status, name))
     }
     found = [
-        f"status.{name} was ignored: there is no revision {revision}"
+        f"ignored status.{name}: revision {revision} does not exist"
         for name, revision in parts.items()
         if revision != s.target and not s.exists(revision)
     ]
@@ -164,7 +164,7 @@ def _disbelieved(s: Situation) -> list[str]:
     said = s.witness.traffic.stable if s.witness else None
     told = parts.get("stable")
     if told and s.exists(told) and said and s.exists(said) and said not in parts.values():
-        found.append(f"status.stable was ignored: callers were last given to revision {said}")
+        found.append(f"ignored status.stable: live traffic is routed to revision {said}")
     return found
 
 
@@ -291,7 +291,7 @@ def route_told(s: Situation) -> Fault | None:
     if fault:
         return fault
     if route is None or route.kind != s.route_kind:
-        return Fault(PENDING, f"the {s.route_kind} is not there yet")
+        return Fault(PENDING, f"the {s.route_kind} does not exist yet")
     if route.accepted:
         return None
     who = ", ".join(route.silent)

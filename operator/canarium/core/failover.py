@@ -57,9 +57,9 @@ def _text(s: Situation) -> str:
             f"{by} answers in place of {stable}, which has no ready pod, once the write is allowed"
         )
     if s.down_since is not None:
-        leads = s.standby is not None and s.router.leads_to(s, s.standby)
-        does = "answers in place of" if leads else "takes over from"
-        return f"{by} {does} {stable}, which has no ready pod"
+        share = answering(s).get(s.standby or "", 0)
+        gets = f"{by} receives {share}% of the traffic" if share else f"traffic moves to {by}"
+        return f"{gets} because {stable} has no ready pods"
     at = returns_at(s, s.standby)
     until = f"until {spoken(at)}" if at is not None else f"until {stable} has all its pods"
     return f"{stable} is ready again; {by} keeps answering {until}"
@@ -69,7 +69,7 @@ def events(s: Situation) -> tuple[Event, ...]:
     """One Event when a standby begins to answer, and one when stable answers alone again."""
     before, now = s.status.standby, stands_in(s)
     if now and now != before:
-        text = f"revision {now} answers in place of revision {s.stable}, which has no ready pod"
+        text = f"revision {now} answers in place of revision {s.stable}, which has no ready pods"
         return (Event("Warning", "StandbyServing", text),)
     told = s.status.stable.revision if s.status.stable else None
     if before and not s.standby and s.stable == told and s.observed.ready(s.stable):

@@ -275,7 +275,7 @@ class Observed:
     inherited: tuple[str, ...] = ()
     #: Objects that finalizers keep from being deleted, whoever controls them.
     held: tuple[HeldDeletion, ...] = ()
-    #: Names of objects of ours to be that belong to someone else (R24).
+    #: Objects with the labels or names of ours that are not ours, each with its owner (R24).
     foreign: tuple[str, ...] = ()
     runtime: Runtime = field(default_factory=lambda: Runtime())
     #: Annotations of the parent in our group, without it: commands (R16).

@@ -290,8 +290,8 @@ TABLE: tuple[Row, ...] = (
     Row(
         "Failed",
         "the wanted revision has failed, and there is no other to go back to",
-        "its pods stay for a look, or answer as nobody else does; a new spec or a retry replaces "
-        "it",
+        "its pods are kept for debugging, and answer where no other version does; a new spec or a "
+        "retry replaces it",
         ("Starting", "Progressing", "Invalid"),
         lambda s: s.stable is None and s.quarantined,
         first_version,

@@ -156,7 +156,7 @@ def _entering(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     if is_waking(s):
         return waking(s, base, actions)
     if s.paused and not s.stable_broken:
-        return wait("Paused", f"paused by {s.paused} before its start")
+        return wait("Paused", f"paused by {s.paused}")
     left = [p for p in s.observed.pods_of(s.stable) if not s.is_stuck(p)]
     if s.strategy == "Recreate" and (left or replicas_of(s, s.stable)):
         if replicas_of(s, s.stable):
@@ -194,14 +194,18 @@ def _outlasting(s: Situation, base: Draft, other: str, at: float | None) -> Draf
     """Stable is down and another version answers in its place: neither can go, so nothing of the
     wanted one is made yet (R0, R10)."""
     then = (
-        f"if that lasts until {spoken(at)}, {word(s, other)} becomes stable and the rollout goes on"
+        f"if that lasts until {spoken(at)}, {word(s, other)} becomes stable and the rollout "
+        "continues"
         if at is not None
-        else "the rollout goes on once it has one"
+        else "the rollout continues once it has one"
     )
     return replace(
         base,
-        message=f"{word(s, s.target)} waits: {word(s, other)} serves and cannot go while "
-        f"{word(s, s.stable)} has no ready pod; {then}",
+        message=sentences(
+            f"{word(s, s.target)} is not rolled out yet: {word(s, other)} cannot be deleted while "
+            f"{word(s, s.stable)} has no ready pods",
+            then,
+        ),
         hold=hold(s, "StableDown", until=at, observed="0 ready", threshold="1 ready"),
         requeue_after=at - s.now if at is not None else None,
     )
@@ -217,7 +221,7 @@ def _succeeding(s: Situation, base: Draft, actions: list[Action], other: str) ->
     text = f"{word(s, other)} is stable: {cause.message}"
     return replace(
         base,
-        message=f"{text}; {word(s, s.target)} comes next",
+        message=sentences(text, f"{word(s, s.target)} is rolled out next"),
         actions=tuple(actions),
         stable=other,
         hold=hold(s, "OlderVersionsGoing"),
@@ -261,7 +265,9 @@ def _holding(
     if progress.step_since is None:
         progress = progress.model_copy(update={"step_since": stamp(s.now)})
     onward = then(_after(s))
-    has = f"{word(s, s.target)} has weight {step.weight}"
+    # What it has is more while it answers in place of stable (`core.failover` says how much).
+    stands = "stands at" if s.standby == s.target else "has"
+    has = f"{word(s, s.target)} {stands} weight {step.weight}"
     if all(x.weight != step.weight for x in s.steps):
         has += ", which spec.rollout.steps no longer lists,"
     held = replace(base, actions=tuple(actions), progress=progress, requeue_after=recheck)
@@ -312,7 +318,8 @@ def _weighing(
     spent = bool(evidence and evidence.exhausted and evidence.at >= until)
     lenient = judging.on_insufficient == PROMOTE and progress.analysis in (None, PROMOTE)
     if spent and open_check and lenient:
-        text = f"revision {s.target}: check {open_check.check}: {open_check.message}; goes on"
+        text = f"revision {s.target}: check {open_check.check}: {open_check.message}; the rollout "
+        text += "continues, as spec.rollout.analysis.onInsufficientData asks"
         onward = _onward(s, held, actions, INSUFFICIENT)
         event = Event("Warning", "AnalysisInsufficient", text)
         return replace(onward, events=(event, *onward.events))
@@ -321,16 +328,16 @@ def _weighing(
     unreached = open_check is not None and open_check.reason == UNREACHABLE
     if spent and open_check and judging.on_insufficient == "RollBack" and not unreached:
         return _failing(s, held, actions, gate.cause_of("InsufficientData", open_check))
-    what = f"check {open_check.check}" if open_check else "a first look"
-    why = f" ({open_check.reason})" if open_check else ""
+    what = f"check {open_check.check}" if open_check else "the first analysis result"
+    passes = f" to pass ({open_check.reason})" if open_check else ""
     reason = UNREACHABLE if unreached else "InsufficientData" if spent else "Analysis"
     old = s.status.hold
     told = old is not None and old.reason == reason
     text = f"revision {s.target} keeps weight {step.weight}: "
     return replace(
         held,
-        message=f"{word(s, s.target)} has weight {step.weight} and waits for evidence by "
-        f"{what}{why}, then {next_up}",
+        message=f"{word(s, s.target)} has weight {step.weight} and waits for {what}{passes}, then "
+        f"{next_up}",
         hold=hold(s, reason, threshold="every check passes"),
         events=(Event("Warning", reason, text + f"{what}: {open_check.message}"),)
         if reason == "InsufficientData" and open_check and not told

@@ -34,6 +34,7 @@ from canarium.core.traffic import safe_to_select
 from canarium.core.traffic_record import TrafficRecord
 from canarium.core.upkeep import UNSEEN
 from canarium.core.verdicts import known_failure
+from canarium.core.wording import retry_advice, sentences
 
 
 def first_version(s: Situation) -> Draft:
@@ -52,8 +53,8 @@ def first_version(s: Situation) -> Draft:
         color = s.color_for(s.target)
         if color is None:
             late = older(s)
-            text = f"{word(s, s.target)} waits: pods of an older version have to go first"
-            text = f"{text}{late.text}"
+            text = f"{word(s, s.target)} is not rolled out yet: waiting for pods of an older "
+            text = f"{text}revision to terminate{late.text}"
             held = hold(s, "OlderVersionsGoing", pod=late.pod)
             return replace(base, message=text, hold=held, requeue_after=UNSEEN)
         actions.append(CreateDeployment(s.target, color, startable(s, count)))
@@ -67,13 +68,14 @@ def first_version(s: Situation) -> Draft:
             return _failing(s, base, passed)
         if not passed:
             fault = gate.inconclusive_tests(s)
+            pods = "pod" if count == 1 else "pods"
             return replace(
                 base,
                 message=f"the first version, {word(s, s.target)}, gets "
                 + (
                     f"no traffic yet: {': '.join(fault)}"
                     if fault
-                    else f"traffic once {count} pods have passed the smoke tests"
+                    else f"traffic once the smoke tests pass on {count} {pods}"
                 ),
                 actions=tuple(actions),
                 progress=arrived(s, 0),
@@ -116,11 +118,11 @@ def _gathering(
     until = waited_until(s)
     if until is None:
         until = s.now - progress.waited + s.settings.progress_deadline
-    what = "pod" if count == 1 else "pods"
+    what = "pod is" if count == 1 else "pods are"
     return replace(
         base,
         message=f"the first version, {word(s, s.target)}, gets traffic once {count} {what} "
-        f"are ready; waiting until {spoken(until)}",
+        f"ready; waiting until {spoken(until)}",
         actions=tuple(actions),
         progress=progress,
         hold=hold(
@@ -172,8 +174,8 @@ def _failed(s: Situation, base: Draft) -> Draft:
 
 
 def _text(s: Situation, why: str) -> str:
-    return (
-        f"the first version, {word(s, s.target)}, failed ({why}) and there is none to go back "
-        f"to: its pods stay for a look; change the spec, or retry by canarium.dev/retry: "
-        f"{s.target}/TOKEN"
+    return sentences(
+        f"the first version, {word(s, s.target)}, failed: {why}",
+        "there is no earlier version to roll back to, so its pods are kept for debugging",
+        retry_advice(s.target),
     )

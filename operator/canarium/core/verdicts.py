@@ -28,7 +28,7 @@ def known_failure(s: Situation) -> Failure:
     return Failure(
         revision=s.target,
         reason="Unknown",
-        message="it failed before, and what was seen then is lost",
+        message="failed earlier; the recorded cause is no longer available",
         at=stamp(s.now),
     )
 

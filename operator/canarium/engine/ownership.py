@@ -39,6 +39,13 @@ def foreign_finalizers(meta: Raw) -> tuple[str, ...]:
     return tuple(sorted(intern(one) for one in found if one not in (FOREGROUND, ORPHAN)))
 
 
+def controller_name(raw: Raw) -> str | None:
+    """Returns `Kind/name` of the owner that controls an object, if any."""
+    owners = raw["metadata"].get("ownerReferences") or ()
+    owner = next((one for one in owners if one.get("controller")), None)
+    return f"{owner.get('kind')}/{owner.get('name')}" if owner else None
+
+
 def is_inherited(raw: Raw, model: str) -> bool:
     """Whether a deleted model of this name may still control the object: the garbage collector is
     about to delete it, or to take the owner off it."""

@@ -19,7 +19,13 @@ from canarium.core.revision import Record, sealed, whole
 from canarium.core.routes import Backend
 from canarium.core.traffic_record import TrafficRecord
 from canarium.engine.gate import owned_by_us
-from canarium.engine.ownership import controller, foreign_finalizers, is_adoptable, is_inherited
+from canarium.engine.ownership import (
+    controller,
+    controller_name,
+    foreign_finalizers,
+    is_adoptable,
+    is_inherited,
+)
 from canarium.engine.packing import Packing
 from canarium.kube.canonical import is_canonical
 from canarium.quoting import lines, quoted
@@ -59,6 +65,8 @@ class Child(Generic[F]):
     #: Finalizers of other controllers that keep it while it is being deleted, and since when.
     finalizers: tuple[str, ...] = ()
     deleted: float | None = None
+    #: `Kind/name` of a Service's owner, which may be anybody.
+    controller: str = ""
 
 
 def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> Child[F]:
@@ -79,6 +87,7 @@ def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> C
         inherited=is_inherited(raw, name),
         finalizers=foreign_finalizers(meta),
         deleted=noted(meta.get("deletionTimestamp")),
+        controller=(controller_name(raw) or "") if isinstance(fact, Service | Backend) else "",
     )
 
 

@@ -147,7 +147,8 @@ class Store:
                 elif child.adoptable:
                     orphans.append(Orphan(resource.kind, child.name, child.uid))
                 elif child.owner is None or resource is kinds.SERVICES:
-                    foreign.append(f"{resource.kind} {child.name}")
+                    whose = f"controlled by {child.controller}" if child.controller else "no owner"
+                    foreign.append(f"{resource.kind} {child.name} ({whose})")
             return found
 
         def endpoints(service: str) -> frozenset[str]:
