@@ -75,12 +75,31 @@ class Kubelet:
         pods = (await self._client.list(kinds.PODS))["items"]
         await asyncio.gather(*(self._tend(pod) for pod in pods))
 
-    async def crash(self, namespace: str, revision: str) -> None:
-        """The servers of a revision exit now."""
+    async def crash(self, namespace: str, revision: str, *, count: int | None = None) -> None:
+        """The servers of a revision exit now, in `count` of its pods or in all."""
+        for pod in (await self._of(namespace, revision))[:count]:
+            await self._status(pod, ready=False, exited=1)
+
+    async def loop(self, namespace: str, revision: str, *, code: int, last: str) -> None:
+        """The servers of a revision keep exiting; `last` is the last line that they log."""
+        ended = {"exitCode": code, "reason": "Error", "message": f"Traceback\n{last}\n"}
+        for pod in await self._of(namespace, revision):
+            await self._status(pod, ready=False, exited=code)
+            status = (await self._get(pod))["status"]
+            (server,) = status["containerStatuses"]
+            server |= {"restartCount": 4, "lastState": {"terminated": ended}}
+            server["state"] = {"waiting": {"reason": "CrashLoopBackOff"}}
+            await self._patch(pod, {"containerStatuses": [server]})
+
+    async def heal(self, namespace: str, revision: str) -> None:
+        """The servers of a revision run again."""
+        for pod in await self._of(namespace, revision):
+            await self._status(pod, ready=True, exited=None)
+
+    async def _of(self, namespace: str, revision: str) -> list[dict[str, Any]]:
         pods = (await self._client.list(kinds.PODS, namespace))["items"]
-        for pod in pods:
-            if pod["metadata"]["labels"].get("canarium.dev/revision") == revision:
-                await self._status(pod, ready=False, exited=1)
+        mark = "canarium.dev/revision"
+        return [pod for pod in pods if pod["metadata"]["labels"].get(mark) == revision]
 
     async def unready(self, pod: dict[str, Any], *, seconds: float, lost: bool) -> None:
         """A pod turned unready so long ago: its node is lost, as the node controller tells it, or
