@@ -177,7 +177,7 @@ def test_spec_paused_before_a_new_version_starts_keeps_it_from_starting() -> Non
     cluster.spec = spec("2", paused=True)
     cluster.run(60)
     assert len(cluster.deployments) == 1
-    assert "is not rolled out yet: paused by spec.paused" in cluster.status.message
+    assert "waits: paused by spec.paused" in cluster.status.message
     cluster.spec = spec("2")
     cluster.run(60)
     assert cluster.serving() == {"2": 3}

@@ -174,3 +174,21 @@ def test_warm_version_sleeps_and_wakes_with_stable(make: Any) -> None:
     assert cluster.serving() == {"2": 3}
     assert len(cluster.pods) == 6
     assert cluster.status.outages is None
+
+
+# C3
+@rule("R5", "R29")
+@BOTH
+def test_message_names_who_serves_while_a_model_is_scaled_to_zero(make: Any) -> None:
+    cluster = at_the_gate(make, 6)
+    cluster.spec = asked(make, "2", 0, GATE)
+    seen = set()
+    for _ in range(100):
+        message = cluster.reconcile().status.message
+        serving = cluster.serving()
+        assert ("serving" in message) == bool(serving), (message, serving)
+        seen.add(bool(serving))
+        cluster.run(0.1)
+    assert seen == {True, False}
+    assert "has weight" not in message
+    assert "continues at weight 10 once the model is scaled up" in message

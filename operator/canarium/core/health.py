@@ -151,7 +151,7 @@ def unstarted(pods: Iterable[Pod]) -> Cause | None:
         if pod.unschedulable_since is not None:
             return Cause("Unschedulable", "no node takes it", pod.name)
         if pod.gated:
-            return Cause("SchedulingGated", "a gate keeps it from the scheduler", pod.name)
+            return Cause("SchedulingGated", "the pod has a scheduling gate", pod.name)
         for c in pod.containers:
             found = _pull(c) or _config(c) or _creation(c)
             if found:
@@ -180,7 +180,7 @@ def _pull(c: Container) -> Finding | None:
 
 _LACKS = {
     "ImagePullFailed": "its image cannot be pulled",
-    "ConfigError": "its configuration cannot be had",
+    "ConfigError": "a ConfigMap, Secret or other container configuration is missing or invalid",
 }
 
 
@@ -272,7 +272,7 @@ def judge(
                     return Verdict(
                         Cause(
                             "ProbeFailed",
-                            "the readiness probe fails since it once passed",
+                            "the readiness probe has been failing after it once passed",
                             pod.name,
                             observed=f"unready for {now - pod.ready_changed:.0f}s",
                             threshold=f"{UNREADY_GRACE:g}s",

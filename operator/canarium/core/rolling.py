@@ -202,7 +202,7 @@ def _outlasting(s: Situation, base: Draft, other: str, at: float | None) -> Draf
     return replace(
         base,
         message=sentences(
-            f"{word(s, s.target)} is not rolled out yet: {word(s, other)} cannot be deleted while "
+            f"{word(s, s.target)} waits: {word(s, other)} cannot be deleted while "
             f"{word(s, s.stable)} has no ready pods",
             then,
         ),

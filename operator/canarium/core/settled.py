@@ -223,12 +223,12 @@ def _interrupted(s: Situation, base: Draft, recheck: float | None) -> Draft:
     until = outage.ends_at(s) if s.standby else None
     missing, _ = _serving(s)
     why = f": {missing.message}{where(missing.pod, missing.container)}" if missing else ""
-    has = f"has no ready pod{why}" if down else "has ready pods again"
-    then = f"; unless it is ready by {spoken(until)}, its promotion is undone" if until else ""
+    has = f"has no ready pods{why}" if down else "has ready pods again"
+    then = f"its promotion is undone unless it is ready by {spoken(until)}" if until else ""
     held = hold(s, "StableDown", until=until, observed=f"{s.observed.ready(s.stable)} ready")
     return replace(
         base,
-        message=f"{word(s, s.stable)} {has}{then}; the bake does not end before that",
+        message=sentences(f"{word(s, s.stable)} {has}", then, "the bake does not end meanwhile"),
         actions=tuple(stored(s)),
         hold=held.model_copy(update={"threshold": f"{s.count} ready"}),
         reason=missing.reason if missing else "StableDown",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canarium.api.status import Progress
+from canarium.core.availability import serving_now
 from canarium.core.draft import Draft
 from canarium.core.grant import asked
 from canarium.core.health import judge
@@ -17,6 +18,7 @@ from canarium.core.moments import parse, spoken
 from canarium.core.moves import arrived, hold, replicas_of, word
 from canarium.core.plan import Action, Scale
 from canarium.core.situation import Situation
+from canarium.core.wording import sentences
 
 ASLEEP = "ScaledToZero"
 WAKING = "Waking"
@@ -32,8 +34,11 @@ def asleep(s: Situation, base: Draft, actions: list[Action]) -> Draft:
     goes_on = f"at weight {weight}" if weight else "from its start"
     return replace(
         base,
-        message=f"{word(s, s.target)} waits, since the model is scaled to zero; its rollout "
-        f"continues {goes_on} once the model is scaled up",
+        message=sentences(
+            f"{word(s, s.target)} waits because the model is scaled to zero; its rollout "
+            f"continues {goes_on} once the model is scaled up",
+            serving_now(s),
+        ),
         actions=tuple(actions),
         progress=_still(s),
         hold=hold(s, ASLEEP),

@@ -53,8 +53,8 @@ def first_version(s: Situation) -> Draft:
         color = s.color_for(s.target)
         if color is None:
             late = older(s)
-            text = f"{word(s, s.target)} is not rolled out yet: waiting for pods of an older "
-            text = f"{text}revision to terminate{late.text}"
+            text = f"{word(s, s.target)} waits: pods of an older revision terminate first"
+            text = f"{text}{late.text}"
             held = hold(s, "OlderVersionsGoing", pod=late.pod)
             return replace(base, message=text, hold=held, requeue_after=UNSEEN)
         actions.append(CreateDeployment(s.target, color, startable(s, count)))
