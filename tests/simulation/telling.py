@@ -36,6 +36,23 @@ def untold(status: dict[str, Any]) -> Iterator[str]:
             yield f"no reason in the condition {condition}"
 
 
+def untrue(status: dict[str, Any], serving: set[str], selected: set[str]) -> Iterator[str]:
+    """What a status says that is not so (R29); `serving` have a ready pod that callers are led to,
+    at any moment that the operator may have gone by, `selected` are led to by every one of them."""
+    told = {c["type"]: c for c in status.get("conditions", ())}
+    available = told.get("Available", {}).get("status")
+    if available == "True" and not serving:
+        yield "Available is True, and no pod that callers are led to is ready"
+    if not serving and ("is serving" in status["message"].replace("version is serving", "")):
+        yield f"nobody answers: {status['message']!r}"
+    failed = (status.get("failure") or {}).get("revision")
+    if told.get("RolledBack", {}).get("status") == "True" and failed in selected:
+        yield f"{failed} is called rolled back and callers are led to it"
+    ready = told.get("Ready", {})
+    if ready.get("status") == "False" and ready.get("reason") in ("Ready", "Baking", "Promoted"):
+        yield f"Ready is False with the reason {ready['reason']}"
+
+
 def _hold(hold: dict[str, Any]) -> Iterator[str]:
     if not _REASON.match(hold["reason"]) or not hold.get("since"):
         yield f"a hold without reason or time: {hold}"

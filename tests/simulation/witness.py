@@ -26,7 +26,7 @@ from simulation.fields import Object
 from simulation.gates import Gates
 from simulation.kubelet import is_ready
 from simulation.server import OPERATOR, Write, controller
-from simulation.telling import untold
+from simulation.telling import untold, untrue
 from simulation.world import KEY, World, revision_of
 
 _REMEMBERED = 90.0
@@ -89,6 +89,16 @@ class Witness:
     def most(self, revisions: set[str]) -> int:
         return max((sum(m.get(r, 0) for r in revisions) for m in self._lately()), default=0)
 
+    def _led(self) -> tuple[set[str], set[str]]:
+        """Revisions with a ready pod lately that callers are led to by Service or route; and those
+        that the Service selects now beside a ready pod of theirs throughout."""
+        service = self.world.service()
+        route = self.world.server.find(kinds.HTTP_ROUTES, KEY)
+        led = self._named(service) | {r for r, weight in routing.weights(route).items() if weight}
+        lately = {revision for moment in self._lately() for revision, n in moment.items() if n}
+        throughout = {r for r in self._named(service) if self.least({r})}
+        return (led & lately if self.staleness == 0 else lately), throughout
+
     # --- every write ------------------------------------------------------------------------
 
     def see(self, write: Write) -> None:
@@ -127,6 +137,9 @@ class Witness:
         if write.after:
             for text in untold(write.after["status"]):
                 self.broken("told", text)
+            if not self.meddled:
+                for text in untrue(write.after["status"], *self._led()):
+                    self.broken("R29", text)
             self.routed = self.routed or bool(write.after["status"].get("route"))
             before = (write.before or {}).get("status") or {}
             self._weight(write.after["status"], before)
