@@ -50,6 +50,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"{form}: {told}")
     raised = EXPLORED["gates rises"]
     terminalreporter.line(f"{raised:,} weights raised, each by an order or on evidence")
+    compared = EXPLORED["statuses compared"]
+    terminalreporter.line(f"{compared:,} statuses compared with who answers")
     terminalreporter.line(f"{seconds:.1f} s in all")
     for case, seed in terminalreporter.config.stash.get(SEEDS, {}).items():
         terminalreporter.line(f"{case}: --hypothesis-seed={seed}")

@@ -26,6 +26,7 @@ from simulation.fields import Object
 from simulation.gates import Gates
 from simulation.kubelet import is_ready
 from simulation.server import OPERATOR, Write, controller
+from simulation.summary import EXPLORED
 from simulation.telling import untold, untrue
 from simulation.world import KEY, World, revision_of
 
@@ -138,6 +139,7 @@ class Witness:
             for text in untold(write.after["status"]):
                 self.broken("told", text)
             if not self.meddled:
+                EXPLORED["statuses compared"] += 1
                 for text in untrue(write.after["status"], *self._led()):
                     self.broken("R29", text)
             self.routed = self.routed or bool(write.after["status"].get("route"))
