@@ -146,7 +146,11 @@ async def test_failed_version_keeps_its_pods_until_the_gateway_has_let_go(
     controller.deaf = True
     await cluster.kubelet.crash(cluster.namespace, candidate)
     await cluster.until(lambda s: s["phase"] == "RollingBack")
-    assert (await weights(cluster))[candidate] == 0
+
+    async def taken_off() -> bool:
+        return (await weights(cluster))[candidate] == 0
+
+    await seen(taken_off)
     live = await route(cluster)
     notes = live["metadata"]["annotations"]
     assert notes["canarium.dev/quarantined"] == candidate

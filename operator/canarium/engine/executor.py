@@ -34,6 +34,9 @@ from canarium.render.faults import RuntimeInvalid
 from canarium.render.fetching import Kit
 from canarium.render.split import Split
 
+#: Of a comparison: the child's content, the model's generation, kind and content of the route.
+_Sides = tuple[bytes, int, tuple[str, bytes] | None]
+
 
 class Executor:
     """Writes for one parent at a time. ApiError: try later. Refused: decide anew."""
@@ -43,8 +46,8 @@ class Executor:
         self._refusals = refusals
         self._kit = kit
         self._store = store
-        #: What was compared and found right: content and generation, by child of each model.
-        self._in_step: dict[Key, dict[tuple[Resource, str], tuple[bytes, int, Comparison]]] = {}
+        #: What was compared and found right, by child of each model, with what was compared.
+        self._in_step: dict[Key, dict[tuple[Resource, str], tuple[_Sides, Comparison]]] = {}
         #: The pod that the dry run of each model has passed, until its revision is stored.
         self._passed: dict[Key, bytes] = {}
         self._contested = Contested(refusals.clock)
@@ -261,16 +264,19 @@ class Executor:
         """What differs in `child`; remembered while nothing does, until either side changes."""
         known = self._in_step.setdefault(key, {})
         place = (resource, child.name)
-        generation = int(parent["metadata"]["generation"])
-        if place in known and known[place][:2] == (child.content, generation):
-            return known[place][2]
+        # A backend's port follows the route in effect, which changes later than the spec.
+        route = self._live_route(key)
+        live = (route.fact.kind, route.content) if route else None
+        sides = (child.content, int(parent["metadata"]["generation"]), live)
+        if place in known and known[place][0] == sides:
+            return known[place][1]
         known.pop(place, None)
         wanted = self._wanted(parent, key, child)
         if wanted is None:
             return None
         found = _differences(resource, unpacked(child), wanted)
         if not found.drift:
-            known[place] = (child.content, generation, replace(found, merged={}))
+            known[place] = (sides, replace(found, merged={}))
         return found
 
     def forget(self, key: Key) -> None:

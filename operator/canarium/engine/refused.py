@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from canarium.core.adoption import how_to_adopt
@@ -98,7 +98,14 @@ class Refusals:
         self.lift(key, f"{resource.kind} {name}")
 
     def press(self, key: Key, urgent: bool) -> None:
-        """Whether callers depend on what is refused."""
+        """Whether callers depend on what is refused. What was refused before they did says little
+        about the write that they need, such as weights without the spec's new route: that one is
+        tried at once."""
+        if urgent and key not in self._urgent and key in self._known:
+            over = self.clock() - URGENT
+            known = self._known[key]
+            self._known[key] = {what: replace(a, at=min(a.at, over)) for what, a in known.items()}
+            self._outdated.add(key)
         (self._urgent.add if urgent else self._urgent.discard)(key)
 
     def of(self, key: Key, wish: Wish) -> tuple[Rejection, ...]:
