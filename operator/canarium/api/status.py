@@ -134,7 +134,9 @@ class Outcome(StatusPart):
 class StepStatus(StatusPart):
     """A step of the rollout under way."""
 
-    weight: int = Field(ge=0, le=100, description="Percent.")
+    weight: int = Field(
+        ge=0, le=100, description="Percent of the traffic that the step gives the candidate."
+    )
     pause: PauseText = Field(description="Manual, or seconds such as 90s.")
 
 
