@@ -24,7 +24,7 @@ LATENCY = {"name": "latency", "metric": "LatencyP95", "maxRatioToStable": "3"}
 DRIFT = 'max(drift{namespace="{{ namespace }}",revision="{{ revision }}"})'
 #: Recorded requests of the model whose answers are compared.
 RECORDED = "\n".join(json.dumps({"n": n}) for n in range(40))
-SOURCES = ("ConfigMap bodies", "'$.[' is no JSON path")
+SOURCES = ("ConfigMap bodies", "'$.[' is not a valid JSON path")
 
 
 #: Model → what its Secret has wrong, and how that is told.
@@ -289,7 +289,7 @@ def test_prometheus_that_is_down_holds_and_passes_once_it_is_back(
         held = models.until(
             "good", lambda s: s.get("hold", {}).get("reason") == "InsufficientData", "a hold"
         )
-        assert verdicts(held.status) == {"drift": ("Insufficient", "QueryFailed")}
+        assert verdicts(held.status) == {"drift": ("Insufficient", "Unreachable")}
         assert held.status["version"] == "v2"
     finally:
         prometheus.server.restart()

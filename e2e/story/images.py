@@ -21,6 +21,8 @@ BEHAVIOURS = {
     "slow": "slow",
     "flaky": "flaky",
 }
+#: What a server needs to speak gRPC.
+_GRPC = frozenset({"grpclib", "h2", "hpack", "hyperframe", "multidict"})
 #: Versions that speak gRPC, too.
 SPEAKING = ("v1", "v2")
 
@@ -74,13 +76,12 @@ def server_images() -> list[Image]:
 
 
 def speaking_images() -> list[Image]:
-    """Servers that speak gRPC, too, by the library that the operator has: its layer is shared with
-    the operator's image."""
+    """Servers that speak gRPC, too."""
     parts = ("__init__", "server", "wire", "grpcserver")
     code = {f"/app/story/{part}.py": SERVER.with_name(f"{part}.py") for part in parts}
     layers = [
         images.python_base(),
-        images.pip(locked("runtime")),
+        images.pip([line for line in locked("dev") if line.split("==")[0] in _GRPC]),
         images.files({"/app/behaviour": "good", **code}),
     ]
     return [

@@ -20,6 +20,7 @@ Steps = list[dict[str, Any]]
 Make = Callable[..., dict[str, Any]]
 MAKES = pytest.mark.parametrize("make", [spec, gateway_spec], ids=["Service", "Gateway"])
 MANUAL_25 = [{"weight": 25, "pause": "Manual"}]
+BOTH_PHASES = pytest.mark.parametrize("at", ["rolling", "steady"])
 
 
 def steps(*pairs: tuple[int, str]) -> Steps:
@@ -603,3 +604,28 @@ def test_manual_pause_stands_when_everything_of_stable_is_deleted(
     assert [o.outcome for o in cluster.status.history if o.revision == cluster.revision("2")] == []
     order(cluster, "promote").run(30)
     assert cluster.status.stable.revision == cluster.revision("2")
+
+
+@BOTH_PHASES
+@rule("R18", "R19")
+@MAKES
+def test_record_of_an_older_operator_is_left_until_something_has_to_be_recorded(
+    make: Make, at: str
+) -> None:
+    """An upgrade writes to no model's objects; a grant is on record before it takes effect."""
+    cluster = rolling(make, MANUAL_25)
+    if at == "steady":
+        order(cluster, "promote").run(500)
+    before = record(cluster)
+    old = TrafficRecord(before.stable, before.candidate)
+    if cluster.route:
+        cluster.route = replace(cluster.route, traffic=old)
+    else:
+        assert cluster.service is not None
+        cluster.service = replace(cluster.service, traffic=old)
+    cluster.run(60)
+    assert record(cluster) == old
+    if at == "rolling":
+        stands(cluster, 25)
+        order(cluster, "promote").run(30)
+        assert promoted(cluster)

@@ -74,8 +74,24 @@ def _own(s: Situation, draft: Draft, grant: Grant | None) -> tuple[Action, ...]:
         previous=s.previous if draft.previous else live.previous,
         quarantined=live.quarantined or (s.target if failed else None),
     )
+    if live.stable == s.stable and _is_of_older_operator(live) and not _acts(s, draft, grant):
+        return ()
     action = _same(s.witness, wanted)
     return (action,) if wanted != live or _incomplete(s, live, action) else ()
+
+
+def _is_of_older_operator(live: TrafficRecord) -> bool:
+    """Whether an operator wrote the record that knew none of these fields: an upgrade writes to no
+    model's objects, and the next write that moves traffic adds them."""
+    return not (live.promoted_at or live.traffic_since or live.images or live.grant)
+
+
+def _acts(s: Situation, draft: Draft, grant: Grant | None) -> bool:
+    """Whether this decision grants a weight or carries out an order, which has to be on record."""
+    raises = (
+        grant is not None and draft.progress is not None and grant.weight > draft.progress.weight
+    )
+    return raises or any(a.command in KEPT and a.result == "Done" for a in s.answers)
 
 
 def _same(witness: Service | LiveRoute, traffic: TrafficRecord) -> Route | Weigh:
