@@ -75,6 +75,10 @@ async def test_every_phase_of_a_good_rollout_is_in_progress_until_the_new_versio
         await cluster.until(lambda s: s.get("pause") is not None)
         assert judged(await cluster.model()) == IN_PROGRESS
         cluster.apply("3", rollout={"bakeTime": "60s"})
+        # The manual pause outlasts its step (R12).
+        held = await cluster.until(lambda s: s.get("pause") is None)
+        order = f"canarium.dev/promote={held['candidate']['revision']}/1"
+        kubectl(cluster, "annotate", "modeldeployment", "fraud", order)
         await cluster.phase("Baking", "3")
         done = await waited(cluster, "--for=condition=Ready", "--timeout=20s")
         assert done.returncode == 0, done.stderr

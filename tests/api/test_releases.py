@@ -304,7 +304,9 @@ def test_older_operator_over_newer_crds_leaves_alone_what_it_does_not_understand
     site.model(space, shadow={"weight": 5}, restartToken="2")
     until(lambda: site.status(space)["phase"] == "Invalid", "complaint")
     status = site.status(space)
-    assert status["message"].startswith("spec.shadow: unknown field: this operator (")
+    assert status["message"].startswith(
+        "spec.shadow: unknown field: not supported by this operator ("
+    )
     conditions = {c["type"]: c for c in status["conditions"]}
     assert conditions["Ready"]["reason"] == conditions["Stalled"]["reason"] == "NotUnderstood"
     assert status["shadow"] == {"weight": 5}
