@@ -152,7 +152,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "NoReadinessProbe": ({"runtime": {"name": "unprobed"}}, "spec.runtime.readiness"),
     "TemplateUnbounded": ({"runtime": {"name": "loops"}}, "a loop is not allowed"),
     "TemplateTooLarge": ({"runtime": {"name": "prints"}}, "renders to over 65536 characters"),
-    "InvalidSpec": ({"pod": {"serviceAccountName": "missing"}}, "missing"),
+    "Forbidden": ({"pod": {"serviceAccountName": "missing"}}, "missing"),
 }
 
 
