@@ -69,6 +69,8 @@ def agree(cluster: Cluster) -> None:
         assert failed
         assert failed not in live, "rolled back, and it answers callers"
         assert "keeps its traffic" not in status.message
+    if failed not in live:
+        assert "keeps its traffic" not in status.message
     if failed in live and status.stable and status.stable.revision != failed:
         assert told["RolledBack"].status == "False"
         assert status.candidate
@@ -285,6 +287,22 @@ def test_failed_version_that_keeps_its_traffic_is_not_called_rolled_back() -> No
     assert cluster.status.phase == "RolledBack"
     assert [o.outcome for o in cluster.status.history] == ["RolledBack", "Promoted"]
     assert [e.reason for e in cluster.events].count("RolledBack") == 1
+
+
+# E2
+@rule("R8", "R29")
+def test_failed_version_without_ready_pods_is_not_said_to_keep_its_traffic() -> None:
+    cluster = Cluster(spec("1"))
+    progressing(cluster)
+    failed = cluster.revision("2")
+    cluster.pods = [
+        replace(pod, ready=False) if pod.revision == failed else pod for pod in cluster.pods
+    ]
+    cluster.annotations["abort"] = f"{failed}/now"
+    cluster.rejection = Rejection("Service m", "policy p denied it", reason="AdmissionDenied")
+    message = cluster.reconcile().status.message
+    assert "is still selected with 0 ready pods: Service m: policy p denied it" in message
+    assert "keeps its traffic" not in message
 
 
 # C6

@@ -33,7 +33,7 @@ from canarium.core.situation import Situation
 from canarium.core.starting import unserved_first
 from canarium.core.traffic import safe_to_select
 from canarium.core.verdicts import known_failure
-from canarium.core.waits import returning, unreturned
+from canarium.core.waits import returning, traffic_kept, unreturned
 from canarium.core.wording import retry_advice, sentences
 
 
@@ -249,7 +249,7 @@ def _undo_held(s: Situation, base: Draft, cause: Cause) -> Draft:
     """It fails, but nobody can take its traffic (R0), or the write that gives it back was refused:
     the version before is kept until it can."""
     why = f"{cause.reason}: {cause.message}{where(cause.pod, cause.container)}"
-    text = f"{word(s, s.stable)} failed ({why}) and keeps its traffic"
+    text = f"{word(s, s.stable)} failed ({why}) and {traffic_kept(s, s.stable)}"
     refused = blocked(s)
     if refused and _may_undo(s):
         return replace(

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.core.held import described, finalizers
-from canarium.core.moments import spoken, stamp
+from canarium.core.moments import spoken
 from canarium.core.observed import HeldDeletion
 from canarium.core.plan import Event
+from canarium.core.unmanaged import status_with
 from canarium.core.wording import sentences
 
 PHASE = "Terminating"
@@ -37,8 +38,7 @@ def status_of(
     """
     reason, text = _why(raw, foreign, held, since)
     old = raw.get("status") or {}
-    status = {key: value for key, value in old.items() if key not in _STALE}
-    generation = raw["metadata"]["generation"]
+    kept = {**raw, "status": {key: old[key] for key in old if key not in _STALE}}
     unobserved = "The model is being deleted and is no longer observed"
     facts = {
         PHASE: ("True", reason, text),
@@ -48,26 +48,7 @@ def status_of(
         "Reconciling": ("False", PHASE, ""),
         "Stalled": ("False", PHASE, ""),
     }
-    before = {c["type"]: c for c in old.get("conditions") or ()}
-    conditions = {**before}
-    for kind, (value, why, message) in facts.items():
-        known = before.get(kind) or {}
-        began = known.get("lastTransitionTime") if known.get("status") == value else None
-        conditions[kind] = {
-            "type": kind,
-            "status": value,
-            "reason": why,
-            "message": message,
-            "lastTransitionTime": began or stamp(now),
-            "observedGeneration": generation,
-        }
-    return {
-        **status,
-        "observedGeneration": generation,
-        "phase": PHASE,
-        "message": text,
-        "conditions": list(conditions.values()),
-    }
+    return status_with(kept, PHASE, text, facts, now)
 
 
 def events(raw: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Event, ...]:

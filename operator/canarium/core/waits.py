@@ -183,7 +183,8 @@ def returning(s: Situation, base: Draft, why: str) -> Draft:
         return replace(
             base,
             message=sentences(
-                f"{word(s, s.target)} failed ({why}) and keeps its traffic: {quoted(refused)}",
+                f"{word(s, s.target)} failed ({why}) and {traffic_kept(s, s.target)}: "
+                f"{quoted(refused)}",
                 f"It is rolled back to {word(s, s.stable)} as soon as the write is allowed",
             ),
             hold=hold(s, "RollbackBlocked"),
@@ -194,6 +195,14 @@ def returning(s: Situation, base: Draft, why: str) -> Draft:
         message=f"Rolling back {word(s, s.target)}: {why}; its pods will be deleted once they no "
         "longer receive traffic",
         hold=hold(s, "FailedPodsGoing"),
+    )
+
+
+def traffic_kept(s: Situation, revision: str | None) -> str:
+    """What a failed version does to which callers are still led: without a ready pod it answers
+    nobody (R29)."""
+    return (
+        "keeps its traffic" if s.observed.ready(revision) else "is still selected with 0 ready pods"
     )
 
 
