@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -49,10 +50,11 @@ async def test_lost_node_is_not_the_fault_of_the_version_on_it(cluster: Cluster)
 
 @rule("R7", "R25")
 async def test_probe_that_fails_is_the_fault_of_the_version(cluster: Cluster) -> None:
-    """The same signal but for where it comes from: the kubelet itself says that it is unready."""
+    """The same signal but for where it comes from: the kubelet itself reports it. One pod is
+    enough, and the others are deleted by the rollback that it causes."""
     revision = await shared(cluster)
-    for pod in await pods_of(cluster, revision):
-        await cluster.kubelet.unready(pod, seconds=30, lost=False)
+    pod, *_ = await pods_of(cluster, revision)
+    await cluster.kubelet.unready(pod, seconds=30, lost=False)
     status = await cluster.phase("RolledBack", "1")
     assert status["failure"]["reason"] == "ProbeFailed"
 
@@ -99,3 +101,30 @@ async def test_children_that_lost_their_labels_get_them_back(cluster: Cluster) -
         await asyncio.sleep(0.1)
     assert await now() == before
     await cluster.phase("Ready", "1")
+
+
+@rule("R23")
+async def test_selector_narrowed_by_hand_during_a_rollout_selects_both_again(
+    cluster: Cluster,
+) -> None:
+    """A key that the operator does not set is removed too: the selector has one owner as a whole.
+    The simulated API server relies on that."""
+    manual = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "0s"}
+    cluster.apply("1", rollout=manual)
+    await cluster.phase("Ready", "1")
+    (before,) = await cluster.children(kinds.DEPLOYMENTS)
+    color = before["metadata"]["labels"]["canarium.dev/color"]
+    cluster.apply("2", rollout=manual)
+    await cluster.until(lambda s: (s.get("weight") or 0) == 50)
+    patch = json.dumps({"spec": {"selector": {"canarium.dev/color": color}}})
+    cluster.plane.kubectl("-n", cluster.namespace, "patch", "service", "fraud", "-p", patch)
+
+    async def selector() -> dict[str, str]:
+        (service,) = await cluster.children(kinds.SERVICES)
+        return dict(service["spec"]["selector"])
+
+    for _ in range(100):
+        if "canarium.dev/color" not in await selector():
+            break
+        await asyncio.sleep(0.1)
+    assert await selector() == {"canarium.dev/model": "fraud"}

@@ -26,6 +26,7 @@ from api.kubelet import Kubelet
 from canarium.engine.engine import Engine
 from canarium.kube import kinds
 from canarium.kube.transport import Client
+from canarium.signals.addresses import AddressPolicy
 from canarium.signals.web import Answer, Web
 from sandbox.controlplane import ControlPlane
 
@@ -84,7 +85,7 @@ class ByAddress(Web):
     """Sends what goes to a pod's address to its server here."""
 
     def __init__(self, servers: Servers) -> None:
-        super().__init__(loopback=True)
+        super().__init__(AddressPolicy.of(("127.0.0.0/8",)))
         self._servers = servers
 
     async def request(self, method: str, url: str, **more: Any) -> Answer:

@@ -81,7 +81,12 @@ async def endless_pings(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def server(speak: Speak) -> AsyncIterator[int]:
+    connections: set[asyncio.Task[None]] = set()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task: asyncio.Task[None] | None = asyncio.current_task()
+        assert task
+        connections.add(task)
         try:
             await reader.read(100)
             writer.write(frame(SETTINGS, 0, 0, b""))
@@ -97,6 +102,9 @@ async def server(speak: Speak) -> AsyncIterator[int]:
         yield made.sockets[0].getsockname()[1]
     finally:
         made.close()
+        for task in connections:
+            task.cancel()
+        await asyncio.gather(*connections)
 
 
 ENDLESS = [

@@ -15,6 +15,8 @@ Path = tuple[str, ...]
 #: manager → the leaves that it owns. Kubernetes tells appliers and updaters of one name apart.
 Owners = dict[str, frozenset[Path]]
 
+#: Selectors have one owner as a whole (`x-kubernetes-map-type: atomic`): who applies one replaces it.
+_ATOMIC = ("spec", "selector")
 _SET_BY_SERVER = frozenset(
     {"name", "namespace", "uid", "resourceVersion", "creationTimestamp", "generation"}
 )
@@ -30,7 +32,7 @@ def clone(value: Any) -> Any:
 
 def leaves(value: Any, path: Path = ()) -> dict[Path, Any]:
     """Every leaf that a manager can own, by its path."""
-    if not isinstance(value, dict) or not value:
+    if not isinstance(value, dict) or not value or path == _ATOMIC:
         return {path: value}
     found: dict[Path, Any] = {}
     for key, below in value.items():
