@@ -87,7 +87,8 @@ def _at(results: Results, n: int) -> list[Line]:
     return [
         Line(
             n,
-            "writes/s where the API server refuses, beside an optimal client",
+            "writes/s where the API server refuses, beside the lower of an optimal client's "
+            "and our own without refusals",
             f"{few.share:.0%}" if few else "not measured",
             f"≥ {_THROTTLED:.0%}",
             few.share >= _THROTTLED if few else None,

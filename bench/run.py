@@ -148,8 +148,9 @@ async def _canarium(wanted: Wanted, results: Results, n: int, nodes: int) -> Non
 async def _throttled(wanted: Wanted, results: Results, n: int, nodes: int) -> None:
     found = results.throttled[n] = await throttled(wanted.name, n, nodes, patience(n))
     say(
-        f"n={n} few seats: {found.ours:.0f} writes/s beside {found.optimal:.0f} of an optimal "
-        f"client ({found.share:.0%}); {found.refused:.1%} refused; all Ready {found.wall:.1f} s"
+        f"n={n} few seats: {found.ours:.0f} writes/s ({found.share:.0%}) beside "
+        f"{found.optimal:.0f} of an optimal client and {found.unrefused:.0f} without "
+        f"refusals; {found.refused:.1%} refused; all Ready {found.wall:.1f} s"
     )
 
 

@@ -37,10 +37,11 @@ class Canarium:
     collection = f"{_GROUP}/modeldeployments"
     children = frozenset({"controllerrevisions", "deployments", "services"})
 
-    def __init__(self, name: str = "canarium", pause: str = "5s", profile: bool = False) -> None:
+    def __init__(self, name: str = "canarium", pause: str = "5s",
+        profile: bool = False, settings: tuple[str, ...] = ()) -> None:  # fmt: skip
         self.name = name
         self.pause = pause
-        self._profile = profile
+        self._profile, self._settings = profile, settings
         self._process = Spawned(name)
         self._port = 0
 
@@ -65,6 +66,7 @@ class Canarium:
                 *(_python(), *profiler, "-m", "canarium", "run", "--log-level", "WARNING"),
                 *("--kubeconfig", cluster.kubeconfig, "--lease-namespace", "default"),
                 *("--metrics-port", str(self._port)),
+                *self._settings,
             ],
             folder,
             PYTHONPATH=str(_ROOT / "operator"),

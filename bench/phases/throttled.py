@@ -1,15 +1,18 @@
 """An API server with few seats, priority and fairness off: beyond these it answers 429.
 
-The mark is a client that sends exactly as many requests at a time as the server has seats. What
-an administrator sends is never refused there, so both are a ServiceAccount.
+The throughput is compared with the lower of two marks: a client that sends exactly as many
+requests at a time as the server has seats, and the operator itself where nothing is refused. What
+an administrator sends is never refused, so all of them are a ServiceAccount.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
 from bench.cluster.audit import Call
@@ -20,15 +23,13 @@ from bench.contenders.canarium import Canarium
 from bench.contenders.floor import written
 from bench.driver import keys_of, many
 from bench.measure import measuring
-from bench.phases.create import children
 
 SEATS = 4
-FLAGS = (
-    "--enable-priority-and-fairness=false",
-    f"--max-mutating-requests-inflight={SEATS}",
-    "--max-requests-inflight=12",
-)
+#: Models in the backlog: with fewer, the last request's wait of a second is what is measured.
+MODELS = 500
 _AGAIN = 0.02
+#: The operator's own limit must not be what is measured.
+_UNLIMITED = ("--qps", "10000", "--burst", "10000")
 _GROUP = "rbac.authorization.k8s.io"
 
 
@@ -37,6 +38,8 @@ class Throttled:
     """Writes per second that the server admitted, and the share of all that it refused."""
 
     optimal: float
+    #: By the operator, from a server that has seats for all.
+    unrefused: float
     ours: float
     refused: float
     #: Seconds until all models were Ready.
@@ -44,16 +47,23 @@ class Throttled:
 
     @property
     def share(self) -> float:
-        return self.ours / self.optimal
+        return self.ours / min(self.optimal, self.unrefused)
 
 
 async def throttled(name: str, n: int, nodes: int, patience: float) -> Throttled:
-    """The same objects by the optimal client, and by the operator until their children exist."""
+    """Both marks and the operator, each alone with a server and a backlog of MODELS; then the
+    operator with `n` models beside controllers and kubelets, which are refused as well."""
     async with _few_seats(f"{name}-seats-floor", nodes) as found:
         await Canarium().install(found)
-        optimal = await _optimal(found, n)
+        with _controllers_stopped(found):
+            optimal = await _optimal(found, MODELS)
+    async with _few_seats(f"{name}-seats-many", nodes, seats=1000) as found:
+        unrefused, _ = await _alone(found, MODELS, patience)
+    async with _few_seats(f"{name}-seats-alone", nodes) as found:
+        ours, refused = await _alone(found, MODELS, patience)
     async with _few_seats(f"{name}-seats", nodes) as found:
-        return await _ours(found, n, patience, optimal)
+        wall = await _beside(found, n, patience)
+    return Throttled(optimal, unrefused, ours, refused, wall)
 
 
 async def _optimal(found: Cluster, n: int) -> float:
@@ -68,8 +78,30 @@ async def _optimal(found: Cluster, n: int) -> float:
     return _rate(sent)
 
 
-async def _ours(found: Cluster, n: int, patience: float, optimal: float) -> Throttled:
-    operator = Canarium("canarium, few seats")
+async def _alone(found: Cluster, n: int, patience: float) -> tuple[float, float]:
+    """The rate of admitted writes until all Deployments exist, and the share of refused ones."""
+    operator = Canarium("canarium, few seats", settings=_UNLIMITED)
+    await operator.install(found)
+    for key in keys_of(n):
+        await _post(found, operator, key)
+    found.audit.mark()
+    with _controllers_stopped(found):
+        await operator.start(found)
+        try:
+            await _all_made(found, n, patience)
+        finally:
+            operator.stop()
+    calls = await asyncio.to_thread(found.audit.calls)
+    ours = [c for c in calls if c.agent in operator.agents and _changes(c)]
+    # After that only status is left to be written, and pods are waited for.
+    last = max(c.answered for c in ours if _made(c))
+    busy = [c for c in ours if c.answered <= last]
+    return _rate([c for c in busy if _admitted(c)]), sum(c.code == 429 for c in busy) / len(busy)
+
+
+async def _beside(found: Cluster, n: int, patience: float) -> float:
+    """Seconds until all are Ready."""
+    operator = Canarium("canarium, few seats", settings=_UNLIMITED)
     keys = keys_of(n)
     await operator.install(found)
     await operator.start(found)
@@ -85,13 +117,35 @@ async def _ours(found: Cluster, n: int, patience: float, optimal: float) -> Thro
             meter.took(max(seen.values()))
     finally:
         operator.stop()
-    ours = [c for c in meter.seen if c.agent in operator.agents and _changes(c)]
-    last = max(children(operator, meter).values())
-    # The models themselves are among the writes of either, and took seats in the same time.
-    models = [c for c in meter.seen if (c.verb, c.resource) == ("create", "modeldeployments")]
-    busy = [c for c in (*ours, *models) if c.answered <= last and _admitted(c)]
-    refused = sum(call.code == 429 for call in ours) / len(ours)
-    return Throttled(optimal, _rate(busy), refused, meter.result.wall)
+    return meter.result.wall
+
+
+@contextmanager
+def _controllers_stopped(found: Cluster) -> Iterator[None]:
+    """Nobody but who is measured writes: controllers, the scheduler and kubelets are suspended."""
+    pids = [pid for name, pid in found.pids().items() if name not in ("etcd", "apiserver")]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+async def _all_made(found: Cluster, n: int, patience: float) -> None:
+    """Waits for `n` Deployments. Raises TimeoutError."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + patience
+    while await _deployments(found) < n:
+        if loop.time() > until:
+            raise TimeoutError(f"fewer than {n} Deployments after {patience:.0f} s")
+        await asyncio.sleep(0.1)
+
+
+async def _deployments(found: Cluster) -> int:
+    page = await found.client.get("/apis/apps/v1/deployments?limit=1")
+    return len(page["items"]) + int(page["metadata"].get("remainingItemCount") or 0)
 
 
 async def _post(found: Cluster, operator: Canarium, key: tuple[str, str]) -> None:
@@ -103,12 +157,18 @@ def _changes(call: Call) -> bool:
     return (call.writes or call.verb.startswith("dry-run")) and call.resource != "leases"
 
 
+def _made(call: Call) -> bool:
+    return (call.verb, call.resource, call.code) == ("create", "deployments", 201)
+
+
 def _admitted(call: Call) -> bool:
     return _changes(call) and call.code < 400
 
 
 def _rate(calls: list[Call]) -> float:
-    return len(calls) / (max(c.answered for c in calls) - min(c.received for c in calls))
+    """Calls per second after the first one, for which the server builds the resource's handlers."""
+    answered = sorted(call.answered for call in calls)
+    return (len(calls) - 1) / (answered[-1] - answered[0])
 
 
 class _Patient(Client):
@@ -128,8 +188,13 @@ class _Patient(Client):
 
 
 @asynccontextmanager
-async def _few_seats(name: str, nodes: int) -> AsyncIterator[Cluster]:
-    async with cluster(name, nodes, apiserver=FLAGS) as found:
+async def _few_seats(name: str, nodes: int, seats: int = SEATS) -> AsyncIterator[Cluster]:
+    flags = (
+        "--enable-priority-and-fairness=false",
+        f"--max-mutating-requests-inflight={seats}",
+        f"--max-requests-inflight={3 * seats}",
+    )
+    async with cluster(name, nodes, apiserver=flags) as found:
         account = {"metadata": {"name": "bench", "namespace": "default"}}
         await found.client.post("/api/v1/namespaces/default/serviceaccounts", account)
         binding = {

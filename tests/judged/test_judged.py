@@ -125,7 +125,7 @@ async def test_source_that_is_down_or_wrong_is_named_and_holds(stage: Stage) -> 
         stage.apply("v2", **judged(*checks))
         status = await stage.until(lambda s: s.get("hold", {}).get("reason") == "InsufficientData")
     assert verdicts(status) == {
-        "down": ("Insufficient", "QueryFailed"),
+        "down": ("Insufficient", "Unreachable"),
         "path": ("Insufficient", "InvalidQuery"),
         "names": ("Insufficient", "InvalidQuery"),
         "login": ("Insufficient", "InvalidCredentials"),
@@ -133,5 +133,5 @@ async def test_source_that_is_down_or_wrong_is_named_and_holds(stage: Stage) -> 
     }
     (condition,) = (c for c in status["conditions"] if c["type"] == "AnalysisReady")
     assert (condition["status"], condition["reason"]) == ("False", "InvalidQuery")
-    assert "spec.rollout.analysis.checks[path]: '$.[' is no JSON path" in condition["message"]
+    assert "spec.rollout.analysis.checks[path]: '$.[' is not a valid JSON path" in condition["message"]
     assert status["version"] == "v1"

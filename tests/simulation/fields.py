@@ -15,7 +15,7 @@ Path = tuple[str, ...]
 #: manager → the leaves that it owns. Kubernetes tells appliers and updaters of one name apart.
 Owners = dict[str, frozenset[Path]]
 
-#: Selectors have one owner as a whole (`x-kubernetes-map-type: atomic`): who applies one replaces it.
+#: Selectors have one owner as a whole (`x-kubernetes-map-type: atomic`).
 _ATOMIC = ("spec", "selector")
 _SET_BY_SERVER = frozenset(
     {"name", "namespace", "uid", "resourceVersion", "creationTimestamp", "generation"}

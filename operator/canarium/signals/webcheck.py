@@ -23,7 +23,9 @@ async def ask(
             tls=endpoint.tls,
         )
     except NoAnswer as error:
-        return Missing(f"{endpoint}: {error}", error=True, reason=error.reason)
+        # A path that is not valid needs no answer to be found out.
+        invalid = await _invalid(web, paths)
+        return invalid or Missing(f"{endpoint}: {error}", error=True, reason=error.reason)
     if found := denied(endpoint, answer.status):
         return found
     if answer.status != 200:
@@ -38,3 +40,12 @@ async def ask(
             return Missing(text, reason="NoMatch")
         numbers.append(number)
     return Reading(numbers[0], samples=numbers[1] if samples_path else None)
+
+
+async def _invalid(web: Access, paths: list[str]) -> Missing | None:
+    try:
+        result, _ = await web.evaluate("expressions", checked=[{"path": path} for path in paths])
+    except EvaluationError:
+        return None
+    return next((Missing(text, error=True, reason="InvalidQuery") for _, text in result["faults"]),
+                None)  # fmt: skip
