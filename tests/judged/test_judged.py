@@ -133,5 +133,6 @@ async def test_source_that_is_down_or_wrong_is_named_and_holds(stage: Stage) -> 
     }
     (condition,) = (c for c in status["conditions"] if c["type"] == "AnalysisReady")
     assert (condition["status"], condition["reason"]) == ("False", "InvalidQuery")
-    assert "spec.rollout.analysis.checks[path]: '$.[' is not a valid JSON path" in condition["message"]
+    what = "spec.rollout.analysis.checks[path]: '$.[' is not a valid JSON path"
+    assert what in condition["message"]
     assert status["version"] == "v1"
