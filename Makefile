@@ -1,6 +1,7 @@
 # Every target works from a fresh clone: .venv is made from the hashed lock on first use.
 PY := .venv/bin/python
 SHELL := /bin/bash
+CODE := operator sandbox demo e2e dev tests bench conftest.py
 # Environments that a target needs are made side by side.
 MAKEFLAGS += --jobs=2
 
@@ -77,8 +78,8 @@ bench-micro: .venv/.bench     ## the pure core in µs, beside the commit before
 	$(PY) -m bench.micro
 
 check: .venv/.ready           ## lint, types, layers, generated files
-	.venv/bin/ruff format --check operator e2e dev tests bench conftest.py
-	.venv/bin/ruff check operator e2e dev tests bench conftest.py
+	.venv/bin/ruff format --check $(CODE)
+	.venv/bin/ruff check $(CODE)
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PY) -m generators --check

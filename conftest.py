@@ -75,7 +75,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _place(file: str) -> int:
     """Where in the order a file stands: real pods, the API server, all else."""
-    starts = ("e2e/", "tests/api/", "tests/simulation/")
+    starts = ("e2e/", "tests/integration/", "tests/simulation/")
     return next(
         (place for place, start in enumerate(starts) if file.startswith(start)), len(starts)
     )

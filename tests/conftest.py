@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+for folder in (Path(__file__).parent, Path(__file__).parent / "unit"):
+    sys.path.insert(0, str(folder))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,13 +19,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 #: Folders whose tests start other programs (helm, emulators of clouds, a registry) or simulate.
-SLOW = {"chart", "fetch", "judged", "process", "sandbox", "simulation", "supply"}
+SLOW = {"chart", "judged", "sandbox", "simulation", "supply", "unit/fetch", "unit/host"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents and item.path.relative_to(here).parts[0] in SLOW:
+        parents = {str(p.relative_to(here)) for p in item.path.parents if here in p.parents}
+        if parents & SLOW:
             item.add_marker(pytest.mark.slow)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.attack.attack import Attack, quantile
 from bench.attack.server import ADDRESS
-from canarium.kube.transport import Client
+from canarium.kube.http import Client
 from sandbox.controlplane import ControlPlane
 
 _ROOT = Path(__file__).parents[2]

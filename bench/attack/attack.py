@@ -17,8 +17,8 @@ import aiohttp
 
 from bench.attack import pods, tenants
 from bench.attack.server import ADDRESS
-from canarium.kube import kinds
-from canarium.kube.transport import Client
+from canarium.kube import resources
+from canarium.kube.http import Client
 from sandbox.ports import free_ports
 
 GOOD = "good"
@@ -131,7 +131,9 @@ class Attack:
     async def _fail(self, figures: Figures, name: str, *, crash: bool) -> None:
         image = f"model:{self._version}"
         found = (
-            await self._client.list(kinds.PODS, GOOD, labelSelector=f"canarium.dev/model={name}")
+            await self._client.list(
+                resources.PODS, GOOD, labelSelector=f"canarium.dev/model={name}"
+            )
         )["items"]
         (pod,) = (p for p in found if p["spec"]["containers"][0]["image"] == image)
         if crash:
@@ -140,7 +142,7 @@ class Attack:
             await self._get(f"http://{ADDRESS}:{self._port}/switch?model={name}-{self._version}")
         began = time.monotonic()
         while time.monotonic() < began + 60:
-            service = await self._client.get(kinds.SERVICES, GOOD, name)
+            service = await self._client.get(resources.SERVICES, GOOD, name)
             if service["spec"]["selector"].get("canarium.dev/color"):
                 (figures.crashes if crash else figures.checks).append(time.monotonic() - began)
                 return
@@ -162,11 +164,11 @@ class Attack:
 
     async def _namespace(self, name: str) -> None:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        await self._client.apply(kinds.NAMESPACES, None, name, body, force=True)
+        await self._client.apply(resources.NAMESPACES, None, name, body, force=True)
 
     async def _apply(self, namespace: str, body: tenants.Manifest) -> None:
         name = body["metadata"]["name"]
-        await self._client.apply(kinds.MODELS, namespace, name, body, force=True)
+        await self._client.apply(resources.MODELS, namespace, name, body, force=True)
 
     async def _until(
         self,
@@ -177,7 +179,7 @@ class Attack:
     ) -> None:
         end = time.monotonic() + patience
         while time.monotonic() < end:
-            body = await self._client.get(kinds.MODELS, namespace, name)
+            body = await self._client.get(resources.MODELS, namespace, name)
             status = body.get("status") or {}
             current = status.get("observedGeneration") == body["metadata"]["generation"]
             if current and there(status):

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.attack.server import ADDRESS
-from canarium.kube import kinds
-from canarium.kube.faults import ApiError
-from canarium.kube.kinds import Resource
-from canarium.kube.transport import Client
+from canarium.kube import resources
+from canarium.kube.errors import ApiError
+from canarium.kube.http import Client
+from canarium.kube.resources import Resource
 
 _NODES = Resource("", "v1", "nodes", "Node")
 _PERIOD = 0.1
@@ -37,14 +37,14 @@ async def kubelet(client: Client) -> AsyncIterator[None]:
 async def _run(client: Client) -> None:
     while True:
         with contextlib.suppress(ApiError):
-            pods = (await client.list(kinds.PODS))["items"]
+            pods = (await client.list(resources.PODS))["items"]
             await asyncio.gather(*(_tend(client, pod) for pod in pods))
         await asyncio.sleep(_PERIOD)
 
 
 async def _tend(client: Client, pod: Pod) -> None:
     meta = pod["metadata"]
-    where = (kinds.PODS, meta["namespace"], meta["name"])
+    where = (resources.PODS, meta["namespace"], meta["name"])
     with contextlib.suppress(ApiError):
         if "deletionTimestamp" in meta:
             await client.delete_now(*where)
@@ -55,7 +55,9 @@ async def _tend(client: Client, pod: Pod) -> None:
                 "metadata": {"name": meta["name"]},
                 "target": {"apiVersion": "v1", "kind": "Node", "name": "n"},
             }
-            await client.post(kinds.PODS.path(meta["namespace"], meta["name"], "binding"), binding)
+            await client.post(
+                resources.PODS.path(meta["namespace"], meta["name"], "binding"), binding
+            )
         elif "podIP" not in pod["status"]:
             await client.merge(
                 *where, {"status": status(pod, {"running": {"startedAt": _now()}})}, "status"
@@ -67,7 +69,7 @@ async def crash(client: Client, pod: Pod) -> None:
     meta = pod["metadata"]
     ended = {"exitCode": 1, "reason": "Error", "startedAt": _now(), "finishedAt": _now()}
     body = {"status": status(pod, {"terminated": ended})}
-    await client.merge(kinds.PODS, meta["namespace"], meta["name"], body, "status")
+    await client.merge(resources.PODS, meta["namespace"], meta["name"], body, "status")
 
 
 def status(pod: Pod, state: dict[str, Any]) -> dict[str, Any]:

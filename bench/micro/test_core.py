@@ -9,13 +9,13 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from canarium.api.defaults import settings_of
-from canarium.api.model import Spec
+from canarium.api.model_deployment import Spec
 from canarium.api.status import Status
-from canarium.core.observed import Deployment, Observed, Pod, Service
-from canarium.core.phases import plan
-from canarium.core.revision import Record, mint
-from canarium.core.traffic_record import TrafficRecord
-from canarium.engine import projections
+from canarium.core.facts.observed import Deployment, Observed, Pod, Service
+from canarium.core.facts.revision import Record, mint
+from canarium.core.facts.traffic_record import TrafficRecord
+from canarium.core.planner import plan
+from canarium.engine.cache import projections
 from canarium.render import pod, runtime, workload
 
 _NOW = 1_800_000_000.0

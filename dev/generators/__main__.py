@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from canarium.api import generate
+from canarium.api import crd
 from generators import chartreadme, reference, runtimes, values, valuesschema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ CHART = ROOT / "charts" / "canarium"
 
 def files() -> dict[Path, str]:
     """Every generated file with its content."""
-    made = generate.files()
+    made = crd.files()
     crds = [yaml.safe_load(text) for path, text in made.items() if path.parent.name == "crds"]
     known = values.read(CHART / "values.yaml")
     readme = CHART / "README.md"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from canarium.render.catalog import Runtime, built_in
+from canarium.render.runtime_catalog import Runtime, built_in
 
 _BEGIN, _END = "<!-- begin: made by `make generate` -->\n", "<!-- end -->\n"
 

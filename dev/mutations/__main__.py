@@ -43,7 +43,7 @@ def undone(case: Case) -> int | None:
         )
         path = folder / case.file
         path.write_text(case.apply(path.read_text()))
-        places = (folder / part for part in ("operator", "e2e", "dev"))
+        places = (folder / part for part in ("operator", ".", "e2e", "dev"))
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
         try:
             done = subprocess.run(

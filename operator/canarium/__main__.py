@@ -14,9 +14,9 @@ from dataclasses import fields
 from typing import Any, cast
 
 from canarium import VERSION
-from canarium.fetch import command as fetch
-from canarium.record import command as record
-from canarium.settings import Settings
+from canarium.audit import cli as record
+from canarium.config import Settings
+from canarium.fetch import cli as fetch
 from canarium.signals.addresses import AddressPolicy
 
 
@@ -120,8 +120,8 @@ def _run(settings: Settings, log_level: str) -> int:
     import kopf
     import uvloop
 
-    from canarium.app import Application
-    from canarium.handlers import register
+    from canarium.host.app import Application
+    from canarium.host.handlers import register
     from canarium.telemetry import logs
 
     logs.configure(log_level)

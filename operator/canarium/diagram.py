@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from canarium.core.commands import COMMANDS
-from canarium.core.phases import TABLE
+from canarium.core.context.commands import COMMANDS
+from canarium.core.planner import TABLE
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "phases.md"
 

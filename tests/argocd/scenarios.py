@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from canarium.core.observed import Rejection
-from canarium.core.unreadable import told
+from canarium.core.facts.observed import Rejection
+from canarium.core.status.unsupported import told
 from core.cluster import Cluster, spec
 
 ACTIONS = ("promote", "promote-full", "abort", "retry", "pause", "resume", "undo")

@@ -123,9 +123,9 @@ def test_bump_of_the_chart_alone_does_not_restart_the_operator() -> None:
 
 
 def test_crds_of_the_chart_are_those_for_kubectl() -> None:
-    from canarium.api import generate
+    from canarium.api import crd
 
-    plain = {path.name for path in generate.files() if path.parent.name == "crds"}
+    plain = {path.name for path in crd.files() if path.parent.name == "crds"}
     rendered = {
         f"{b['metadata']['name'].split('.')[0]}.yaml"
         for b in render()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from canarium.api import generate
+from canarium.api import crd as generate
 from chart import rendering
 
 ROOT = Path(__file__).parents[2]

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from canarium.api import generate
-from canarium.api.skew import Skew, skew
-from canarium.definitions import Unsuited, fit
-from canarium.kube.faults import ApiError
-from canarium.kube.timing import Timing
+from canarium.api import crd as generate
+from canarium.api.crd_skew import Skew, skew
+from canarium.host.crd_check import Unsuited, fit
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
 
 
 def ours() -> dict[str, Any]:

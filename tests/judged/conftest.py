@@ -22,12 +22,12 @@ import pytest
 import pytest_asyncio
 from aiohttp import web as server
 
-from api.kubelet import Kubelet
 from canarium.engine.engine import Engine
-from canarium.kube import kinds
-from canarium.kube.transport import Client
+from canarium.kube import resources
+from canarium.kube.http import Client
 from canarium.signals.addresses import AddressPolicy
-from canarium.signals.web import Answer, Web
+from canarium.signals.http_client import Answer, Web
+from integration.kubelet import Kubelet
 from sandbox.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[2]
@@ -133,7 +133,7 @@ class Stage:
         end = time.monotonic() + seconds
         status: dict[str, Any] = {}
         while time.monotonic() < end:
-            model = await self.client.get(kinds.MODELS, self.namespace, "fraud")
+            model = await self.client.get(resources.MODELS, self.namespace, "fraud")
             status = model.get("status", {})
             fresh = status.get("observedGeneration") == model["metadata"]["generation"]
             if fresh and holds(status):
@@ -147,7 +147,7 @@ class Stage:
         )
 
     async def endpoints(self) -> list[str]:
-        slices = (await self.client.list(kinds.ENDPOINT_SLICES, self.namespace))["items"]
+        slices = (await self.client.list(resources.ENDPOINT_SLICES, self.namespace))["items"]
         return [
             address
             for one in slices
@@ -173,7 +173,7 @@ class Stage:
 
 async def _tell_pods(client: Client, servers: Servers) -> None:
     while True:
-        for pod in (await client.list(kinds.PODS))["items"]:
+        for pod in (await client.list(resources.PODS))["items"]:
             address = pod["status"].get("podIP")
             if address:
                 image: str = pod["spec"]["containers"][0]["image"]
@@ -184,7 +184,7 @@ async def _tell_pods(client: Client, servers: Servers) -> None:
 
 async def _tell_parents(client: Client, engine: Engine) -> None:
     while True:
-        for raw in (await client.list(kinds.MODELS))["items"]:
+        for raw in (await client.list(resources.MODELS))["items"]:
             engine.store.parents.observe(raw)
         await asyncio.sleep(0.05)
 

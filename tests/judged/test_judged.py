@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from canarium.kube import kinds
-from canarium.kube.transport import Client
+from canarium.kube import resources
+from canarium.kube.http import Client
 from judged.conftest import Stage
 
 rule = pytest.mark.rule
@@ -52,7 +52,7 @@ def verdicts(status: dict[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 async def events(client: Client, namespace: str) -> list[str]:
-    found = (await client.list(kinds.EVENTS, namespace))["items"]
+    found = (await client.list(resources.EVENTS, namespace))["items"]
     return [e["reason"] for e in found]
 
 

@@ -29,7 +29,7 @@ def test_every_package_of_the_node_is_installed_beforehand() -> None:
 
 
 def test_every_package_that_is_asked_for_on_demand_is_installed_beforehand() -> None:
-    sources = [*ROOT.glob("e2e/**/*.py"), *ROOT.glob("tests/**/*.py")]
+    sources = [p for d in ("sandbox", "demo", "e2e", "tests") for p in (ROOT / d).rglob("*.py")]
     asked = {
         package
         for path in sources

@@ -21,7 +21,7 @@ workers and executor. What is simulated, each in a file of its own:
 
 What is not: ReplicaSets (a Deployment owns its pods), paging of lists, TLS, kopf (its relist and
 its `on.event` are imitated), the Lease, quotas, and real requests of callers: they are taken to
-go to the endpoints. tests/api proves on a real API server what is relied on here.
+go to the endpoints. tests/integration proves on a real API server what is relied on here.
 
 `operators` runs the operator in two forms over the same world: the decisions alone, with caches
 that are always fresh (very many states), and the whole engine. `adversary` holds all that may
@@ -33,5 +33,6 @@ ends in calm: the model must arrive where its spec leads, and then write nothing
     pytest tests/simulation                        what `make test` runs: the same every time
     pytest tests/simulation --simulation=nightly   many more runs, at random; the seed is printed
 
-A falsifying example becomes a small test with a name: test_found.py here, or one in tests/core.
+A falsifying example becomes a small test with a name: test_found.py here, or one of
+tests/unit/core.
 """

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from canarium.api.model import Spec
+from canarium.api.model_deployment import Spec
 from canarium.api.status import Status
-from canarium.kube import kinds
-from canarium.kube.faults import ApiError
-from canarium.kube.kinds import Resource
+from canarium.kube import resources
+from canarium.kube.errors import ApiError
+from canarium.kube.resources import Resource
 from simulation.fields import Object
 
 
 def check(resource: Resource, before: Object | None, after: Object) -> None:
     """Raises ApiError 422 for what the real one calls invalid."""
-    if resource is kinds.RECORDS and before and before.get("data") != after.get("data"):
+    if resource is resources.RECORDS and before and before.get("data") != after.get("data"):
         raise _invalid("data: field is immutable")
-    if resource is kinds.DEPLOYMENTS:
+    if resource is resources.DEPLOYMENTS:
         selector = after["spec"]["selector"]
         if before and before["spec"]["selector"] != selector:
             raise _invalid("spec.selector: field is immutable")
@@ -28,14 +28,14 @@ def check(resource: Resource, before: Object | None, after: Object) -> None:
         for container in after["spec"]["template"]["spec"]["containers"]:
             if not container.get("image"):
                 raise _invalid("spec.template.spec.containers[0].image: Required value")
-    if resource is kinds.MODELS:
+    if resource is resources.MODELS:
         # The CRD's schema is generated from these very models.
         try:
             Spec.model_validate(after["spec"])
             Status.model_validate(after.get("status") or {})
         except ValidationError as error:
             raise _invalid(str(error)) from error
-    if resource is kinds.AUTOSCALERS:
+    if resource is resources.AUTOSCALERS:
         low, high = after["spec"].get("minReplicas", 1), after["spec"]["maxReplicas"]
         if not 1 <= low <= high:
             raise _invalid(f"spec.maxReplicas: {high} must not be under minReplicas {low}")
@@ -43,7 +43,7 @@ def check(resource: Resource, before: Object | None, after: Object) -> None:
 
 def default(resource: Resource, body: Object) -> None:
     """Fills in what a creation left out."""
-    if resource is kinds.DEPLOYMENTS:
+    if resource is resources.DEPLOYMENTS:
         body["spec"].setdefault("replicas", 1)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from canarium.kube import kinds
+from canarium.kube import resources
 from canarium.render import labels
 from simulation.gateways import TAKES, weights
 from simulation.operators import Operator
@@ -58,7 +58,7 @@ class Answered:
 
     def _able(self, stable: str) -> set[str]:
         """Versions that could answer for a stable without ready pods, as the operator knows."""
-        model = self.world.server.find(kinds.MODELS, KEY)
+        model = self.world.server.find(resources.MODELS, KEY)
         status = (model or {}).get("status") or {}
         scaling = (model or {}).get("spec", {}).get("scaling", {})
         excused = (
@@ -80,7 +80,7 @@ class Answered:
         }
 
     def _stays(self, revision: str) -> bool:
-        found = self.world.server.find(kinds.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}"))
+        found = self.world.server.find(resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}"))
         return bool(
             found
             and "deletionTimestamp" not in found["metadata"]
@@ -89,7 +89,7 @@ class Answered:
 
     def _led(self) -> bool:
         """Whether callers are led to any ready pod."""
-        route = self.world.server.find(kinds.HTTP_ROUTES, KEY)
+        route = self.world.server.find(resources.HTTP_ROUTES, KEY)
         if route is None:
             return bool(self.world.selected_ready())
         return any(weight and self.world.ready(name) for name, weight in weights(route).items())

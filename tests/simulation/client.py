@@ -14,8 +14,8 @@ from typing import Any
 
 import aiohttp
 
-from canarium.kube.faults import ApiError
-from canarium.kube.kinds import Resource
+from canarium.kube.errors import ApiError
+from canarium.kube.resources import Resource
 from simulation.fields import clone
 from simulation.server import OPERATOR, Change, Server, Write
 

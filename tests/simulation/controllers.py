@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from canarium.kube import kinds
+from canarium.kube import resources
 from simulation.clock import Clock
 from simulation.fields import Object, clone
 from simulation.kubelet import Kubelet, created, has_ended, is_ready
@@ -30,12 +30,12 @@ class Deployments:
     serial: int = 0
 
     def step(self) -> float:
-        for deployment in self.server.all(kinds.DEPLOYMENTS):
+        for deployment in self.server.all(resources.DEPLOYMENTS):
             uid, spec = deployment["metadata"]["uid"], deployment["spec"]
             mark = hashlib.sha256(orjson.dumps(spec["template"])).hexdigest()[:8]
             live = [
                 pod
-                for pod in self.server.all(kinds.PODS)
+                for pod in self.server.all(resources.PODS)
                 if controller(pod) == uid
                 and "deletionTimestamp" not in pod["metadata"]
                 and not has_ended(pod)
@@ -51,7 +51,7 @@ class Deployments:
             unready_first = sorted(live, key=lambda p: (is_ready(p), -created(p)))
             ranked = sorted(unready_first, key=lambda p: p in new) if old else unready_first
             for pod in ranked[: max(0, spare)]:
-                self.server.delete(kinds.PODS, _key(pod))
+                self.server.delete(resources.PODS, _key(pod))
         return math.inf
 
     def _make(self, deployment: Object, mark: str) -> None:
@@ -63,7 +63,7 @@ class Deployments:
             "namespace": meta["namespace"],
             "ownerReferences": [{"kind": "ReplicaSet", "uid": meta["uid"], "controller": True}],
         }
-        self.server.create(kinds.PODS, template)
+        self.server.create(resources.PODS, template)
 
 
 @dataclass
@@ -77,10 +77,10 @@ class Endpoints:
 
     def step(self) -> float:
         now, due = self.clock.now(), math.inf
-        for service in self.server.all(kinds.SERVICES):
+        for service in self.server.all(resources.SERVICES):
             key = _key(service)
             slice_key = (key[0], f"{key[1]}-slice")
-            live = self.server.find(kinds.ENDPOINT_SLICES, slice_key)
+            live = self.server.find(resources.ENDPOINT_SLICES, slice_key)
             wanted = self._slice(service, slice_key)
             if live and live.get("endpoints") == wanted["endpoints"]:
                 self.pending.pop(key, None)
@@ -91,12 +91,12 @@ class Endpoints:
                 continue
             del self.pending[key]
             if live and controller(live) != service["metadata"]["uid"]:
-                self.server.remove(kinds.ENDPOINT_SLICES, slice_key)
+                self.server.remove(resources.ENDPOINT_SLICES, slice_key)
                 live = None
             if live is None:
-                self.server.create(kinds.ENDPOINT_SLICES, wanted)
+                self.server.create(resources.ENDPOINT_SLICES, wanted)
             else:
-                self.server.merge(kinds.ENDPOINT_SLICES, slice_key, wanted)
+                self.server.merge(resources.ENDPOINT_SLICES, slice_key, wanted)
         return due
 
     def _slice(self, service: Object, key: Key) -> Object:
@@ -126,10 +126,10 @@ class Autoscalers:
     load: int = 2
 
     def step(self) -> float:
-        for autoscaler in self.server.all(kinds.AUTOSCALERS):
+        for autoscaler in self.server.all(resources.AUTOSCALERS):
             spec = autoscaler["spec"]
             key = (autoscaler["metadata"]["namespace"], spec["scaleTargetRef"]["name"])
-            target = self.server.find(kinds.DEPLOYMENTS, key)
+            target = self.server.find(resources.DEPLOYMENTS, key)
             if target is None or target["spec"]["replicas"] == 0:
                 continue  # Zero switches autoscaling off.
             wanted = max(spec["minReplicas"], min(self.load, spec["maxReplicas"]))
@@ -147,7 +147,7 @@ class Garbage:
     def step(self) -> float:
         uids = {
             obj["metadata"]["uid"]
-            for kind in (kinds.MODELS, kinds.DEPLOYMENTS, kinds.SERVICES)
+            for kind in (resources.MODELS, resources.DEPLOYMENTS, resources.SERVICES)
             for obj in self.server.all(kind)
         }
         for kind in self.server.shelves:
@@ -178,10 +178,10 @@ class NodeLifecycle:
             if since + self.patience > now:
                 due = min(due, since + self.patience - now)
                 continue
-            for pod in self.server.all(kinds.PODS):
+            for pod in self.server.all(resources.PODS):
                 life = self.kubelet.lives.get(pod["metadata"]["uid"])
                 if life and life.node == node:
-                    self.server.delete(kinds.PODS, _key(pod))
+                    self.server.delete(resources.PODS, _key(pod))
         return due
 
 
@@ -190,6 +190,6 @@ def selected(server: Server, service: Object) -> list[Object]:
     selector = (service["spec"].get("selector") or {}).items()
     return [
         pod
-        for pod in server.all(kinds.PODS)
+        for pod in server.all(resources.PODS)
         if selector and selector <= pod["metadata"].get("labels", {}).items() and not has_ended(pod)
     ]

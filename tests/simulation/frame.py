@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from canarium.core.revision import digest_v1, identity_v1, short
-from canarium.kube import kinds
+from canarium.core.facts.revision import digest_v1, identity_v1, short
+from canarium.kube import resources
 from canarium.render import labels
 from simulation import routing, specs
 from simulation.answered import Answered
@@ -117,7 +117,7 @@ class Frame(RuleBasedStateMachine):
         digest = digest_v1(identity_v1(self.world.model()["spec"]))
         # A restored record may have lost its identity: its digest is its name then.
         same = (digest, short(digest))
-        found = [r for r in self.world.server.all(kinds.RECORDS) if r["data"]["digest"] in same]
+        found = [r for r in self.world.server.all(resources.RECORDS) if r["data"]["digest"] in same]
         newest = max(found, key=lambda r: r["revision"], default=None)
         revision: str = newest["metadata"]["labels"][labels.REVISION] if newest else short(digest)
         return revision
@@ -130,7 +130,7 @@ class Frame(RuleBasedStateMachine):
         stable = (status.get("stable") or {}).get("revision")
         deployments = [
             d["metadata"]["labels"][labels.REVISION]
-            for d in self.world.server.all(kinds.DEPLOYMENTS, labels.MODEL)
+            for d in self.world.server.all(resources.DEPLOYMENTS, labels.MODEL)
         ]
         if target in self.witness.evidence():
             assert status["phase"] in ("RolledBack", "Failed"), told
@@ -149,10 +149,10 @@ class Frame(RuleBasedStateMachine):
         low, high = scaling.get("replicas"), scaling.get("replicas")
         if low is None or high is None:
             low, high = scaling["minReplicas"], scaling["maxReplicas"]
-            lows = [a["spec"]["minReplicas"] for a in self.world.server.all(kinds.AUTOSCALERS)]
+            lows = [a["spec"]["minReplicas"] for a in self.world.server.all(resources.AUTOSCALERS)]
             assert lows == [low], f"{told}; floors {lows}"
         else:
-            assert not list(self.world.server.all(kinds.AUTOSCALERS)), told
+            assert not list(self.world.server.all(resources.AUTOSCALERS)), told
         assert low <= serving[stable] <= high, told
 
     def rests(self) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from canarium.core.analysis import Evidence, Finding, Verdict
-from canarium.core.observed import SmokeReport
-from canarium.core.plan import Asked
-from canarium.kube import kinds
-from canarium.kube.faults import ApiError
+from canarium.core.decision.plan import Asked
+from canarium.core.evidence.verdict import Evidence, Finding, Verdict
+from canarium.core.facts.observed import SmokeReport
+from canarium.kube import resources
+from canarium.kube.errors import ApiError
 from canarium.render import labels
 from simulation import specs
 from simulation.frame import SHORT, TIMES, Frame
@@ -170,12 +170,12 @@ class Gated(Frame):
         status = {} if part is None else {k: v for k, v in self.world.status().items() if k != part}
         with suppress(ApiError):
             model = {**self.world.model(), "status": status}
-            self.world.server.put_status(kinds.MODELS, KEY, model, PERSON)
+            self.world.server.put_status(resources.MODELS, KEY, model, PERSON)
         self.witness.forgive()
 
     @rule(note=st.sampled_from((labels.CANDIDATE, labels.STABLE, WEIGHT_ANNOTATION)))
     def record_is_edited(self, note: str) -> None:
-        for kind in (kinds.SERVICES, kinds.HTTP_ROUTES):
+        for kind in (resources.SERVICES, resources.HTTP_ROUTES):
             if self.world.server.find(kind, KEY):
                 patch = {"metadata": {"annotations": {note: None}}}
                 self.world.server.merge(kind, KEY, patch, PERSON)

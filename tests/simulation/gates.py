@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 from canarium import GROUP
 from canarium.api.defaults import Settings, settings_of
-from canarium.api.model import Spec
-from canarium.core.traffic import needed
-from canarium.kube import kinds
+from canarium.api.model_deployment import Spec
+from canarium.core.facts.weights import needed
+from canarium.kube import resources
 from canarium.render import labels
 from simulation.gateways import weights
 from simulation.server import OPERATOR, PERSON, Write
@@ -78,14 +78,16 @@ class Gates:
         if self.account.world.clock.skew:
             for level in self.levels.values():
                 level.skewed = True
-        if write.resource is kinds.MODELS and write.actor == PERSON and write.after:
+        if write.resource is resources.MODELS and write.actor == PERSON and write.after:
             self._user(write.before or {"metadata": {}}, write.after)
         if write.actor != OPERATOR or write.after is None:
             return
-        if write.resource is kinds.DEPLOYMENTS and write.before:
+        if write.resource is resources.DEPLOYMENTS and write.before:
             self._scaled(write.before, write.after)
         routed = self._routed()
-        if write.key == KEY and write.resource is (kinds.HTTP_ROUTES if routed else kinds.SERVICES):
+        if write.key == KEY and write.resource is (
+            resources.HTTP_ROUTES if routed else resources.SERVICES
+        ):
             self._moved(write.before, write.after)
 
     # --- what the user does -----------------------------------------------------------------
@@ -137,7 +139,9 @@ class Gates:
         if self._routed() or labels.COLOR in service["spec"]["selector"]:
             return
         stable = (service["metadata"].get("annotations") or {}).get(labels.STABLE)
-        found = self.account.world.server.find(kinds.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{stable}"))
+        found = self.account.world.server.find(
+            resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{stable}")
+        )
         live = found["spec"]["replicas"] if found else 0
         settings = self.specs[-1][1]
         count = max(live, settings.replicas or 0, settings.min_replicas)
@@ -205,7 +209,7 @@ class Gates:
         return revision != (model.get("status", {}).get("candidate") or {}).get("revision")
 
     def _routed(self) -> bool:
-        route = self.account.world.server.find(kinds.HTTP_ROUTES, KEY)
+        route = self.account.world.server.find(resources.HTTP_ROUTES, KEY)
         notes = route["metadata"].get("annotations") or {} if route else {}
         return labels.STABLE in notes
 

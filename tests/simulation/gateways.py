@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from canarium.kube import kinds
+from canarium.kube import resources
 from simulation.clock import Clock
 from simulation.fields import Object, clone
 from simulation.server import Key, Server
@@ -35,7 +35,7 @@ class Gateways:
     def __post_init__(self) -> None:
         listener = {"name": "web", "port": 80, "protocol": "HTTP"}
         self.server.create(
-            kinds.GATEWAYS,
+            resources.GATEWAYS,
             {
                 "metadata": {"namespace": GATEWAY[0], "name": GATEWAY[1]},
                 "spec": {"gatewayClassName": "any", "listeners": [listener]},
@@ -44,7 +44,7 @@ class Gateways:
 
     def step(self) -> float:
         now, due = self.clock.now(), math.inf
-        routes = list(self.server.all(kinds.HTTP_ROUTES))
+        routes = list(self.server.all(resources.HTTP_ROUTES))
         if not routes:
             self._lead({})
         for route in routes:
@@ -77,7 +77,7 @@ class Gateways:
     def _tell(self, route: Object) -> None:
         meta = route["metadata"]
         body = {**clone(route), "status": {"parents": [_parent(route, self.answer)]}}
-        self.server.put_status(kinds.HTTP_ROUTES, (meta["namespace"], meta["name"]), body)
+        self.server.put_status(resources.HTTP_ROUTES, (meta["namespace"], meta["name"]), body)
 
 
 def weights(route: Object | None) -> dict[str, int]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from canarium.kube import kinds
+from canarium.kube import resources
 from simulation.clock import Clock, seconds, stamp
 from simulation.fields import Object
 from simulation.server import Key, Server
@@ -65,7 +65,7 @@ class Kubelet:
     def step(self) -> float:
         """Brings every pod to where it is by now; seconds until one may change by itself."""
         now, due = self.clock.now(), math.inf
-        for pod in self.server.all(kinds.PODS):
+        for pod in self.server.all(resources.PODS):
             meta = pod["metadata"]
             key = (meta["namespace"], meta["name"])
             life = self.lives.setdefault(meta["uid"], Life(since=now))
@@ -76,7 +76,7 @@ class Kubelet:
                 if life.stage != "terminating":
                     life.stage, life.since = "terminating", now
                 if life.since + self.grace <= now:
-                    self.server.remove(kinds.PODS, key)
+                    self.server.remove(resources.PODS, key)
                     del self.lives[meta["uid"]]
                 else:
                     due = min(due, life.since + self.grace - now)
@@ -160,7 +160,7 @@ class Kubelet:
             old = pod.get("status", {}).get("containerStatuses", [])
             status["containerStatuses"] = old if lost else [_container(life, temper, ready=ready)]
         if status != pod.get("status"):
-            self.server.put_status(kinds.PODS, key, {**pod, "status": status})
+            self.server.put_status(resources.PODS, key, {**pod, "status": status})
 
     # --- what befalls pods ------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ class Kubelet:
             life.evicted = True
             key = (meta["namespace"], meta["name"])
             self._report(key, pod, life, self.temper(pod), self.clock.now(), lost=False)
-            self.server.delete(kinds.PODS, key)
+            self.server.delete(resources.PODS, key)
 
     def fail(self, pod: Object, reason: str = "Evicted") -> None:
         """The kubelet itself ends a pod, as one short of disk or of a device does: it stays, as
@@ -195,10 +195,10 @@ class Kubelet:
                 ],
             }
             key = (meta["namespace"], meta["name"])
-            self.server.put_status(kinds.PODS, key, {**pod, "status": status})
+            self.server.put_status(resources.PODS, key, {**pod, "status": status})
 
     def drain(self, node: str) -> None:
-        for pod in self.server.all(kinds.PODS):
+        for pod in self.server.all(resources.PODS):
             life = self.lives.get(pod["metadata"]["uid"])
             if life and life.node == node:
                 self.evict(pod)

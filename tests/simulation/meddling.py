@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from canarium import GROUP
-from canarium.kube import kinds
-from canarium.kube.faults import ApiError
+from canarium.kube import resources
+from canarium.kube.errors import ApiError
 from canarium.render import labels
 from simulation.frame import SHORT, Frame
 from simulation.server import PERSON
@@ -25,7 +25,13 @@ class Meddling(Frame):
 
     @rule(
         kind=st.sampled_from(
-            (kinds.DEPLOYMENTS, kinds.SERVICES, kinds.AUTOSCALERS, kinds.RECORDS, kinds.PODS)
+            (
+                resources.DEPLOYMENTS,
+                resources.SERVICES,
+                resources.AUTOSCALERS,
+                resources.RECORDS,
+                resources.PODS,
+            )
         ),
         which=st.integers(0, 9),
         after=SHORT,
@@ -39,7 +45,7 @@ class Meddling(Frame):
         self.let(after)
 
     @rule(
-        kind=st.sampled_from((kinds.DEPLOYMENTS, kinds.SERVICES, kinds.AUTOSCALERS)),
+        kind=st.sampled_from((resources.DEPLOYMENTS, resources.SERVICES, resources.AUTOSCALERS)),
         which=st.integers(0, 3),
         after=SHORT,
     )
@@ -54,7 +60,7 @@ class Meddling(Frame):
 
     @rule(which=st.integers(0, 3), what=st.sampled_from(("image", "replicas")), after=SHORT)
     def deployment_is_edited(self, which: int, what: str, after: float) -> None:
-        found = list(self.world.server.all(kinds.DEPLOYMENTS, labels.MODEL))
+        found = list(self.world.server.all(resources.DEPLOYMENTS, labels.MODEL))
         if found:
             obj = found[which % len(found)]
             key = (obj["metadata"]["namespace"], obj["metadata"]["name"])
@@ -64,14 +70,14 @@ class Meddling(Frame):
                 template = obj["spec"]["template"]
                 container = {**template["spec"]["containers"][0], "image": "model:by-hand"}
                 spec = {"template": {"spec": {"containers": [container]}}}
-                self.world.server.merge(kinds.DEPLOYMENTS, key, {"spec": spec}, PERSON)
+                self.world.server.merge(resources.DEPLOYMENTS, key, {"spec": spec}, PERSON)
         self.let(after)
 
     @rule(color=st.sampled_from(("blue", "green", "none", None)), after=SHORT)
     def service_is_edited(self, color: str | None, after: float) -> None:
         if self.world.service():
             patch = {"spec": {"selector": {labels.COLOR: color}}}
-            self.world.server.merge(kinds.SERVICES, KEY, patch, PERSON)
+            self.world.server.merge(resources.SERVICES, KEY, patch, PERSON)
         self.let(after)
 
     @rule(
@@ -83,18 +89,18 @@ class Meddling(Frame):
     def service_note_is_removed(self, note: str, after: float) -> None:
         if self.world.service():
             patch = {"metadata": {"annotations": {note: None}}}
-            self.world.server.merge(kinds.SERVICES, KEY, patch, PERSON)
+            self.world.server.merge(resources.SERVICES, KEY, patch, PERSON)
             self.witness.forgive()
         self.let(after)
 
     @rule(which=st.integers(0, 9), note=st.sampled_from(("verdict", "served")), after=SHORT)
     def record_note_is_removed(self, which: int, note: str, after: float) -> None:
-        found = list(self.world.server.all(kinds.RECORDS, labels.MODEL))
+        found = list(self.world.server.all(resources.RECORDS, labels.MODEL))
         if found:
             meta = found[which % len(found)]["metadata"]
             patch = {"metadata": {"annotations": {f"{GROUP}/{note}": None}}}
             key = (meta["namespace"], meta["name"])
-            self.world.server.merge(kinds.RECORDS, key, patch, PERSON)
+            self.world.server.merge(resources.RECORDS, key, patch, PERSON)
             self.witness.forgive()
         self.let(after)
 
@@ -129,6 +135,6 @@ class Meddling(Frame):
         status = None if edit is None else {**self.world.status(), **edit}
         body = {**model, "status": status and {k: v for k, v in status.items() if v is not None}}
         with suppress(ApiError):  # What the schema refuses is no matter to anybody.
-            self.world.server.put_status(kinds.MODELS, KEY, body, PERSON)
+            self.world.server.put_status(resources.MODELS, KEY, body, PERSON)
         self.witness.forgive()
         self.let(after)

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from canarium.kube import kinds
+from canarium.kube import resources
 from simulation.client import WRITE_FAULTS
 from simulation.clock import VirtualLoop
 from simulation.frame import SHORT
@@ -17,7 +17,7 @@ from simulation.server import KINDS
 from simulation.witness import Witness
 from simulation.world import World
 
-WATCHED = st.sampled_from([kind for kind in KINDS if kind is not kinds.EVENTS])
+WATCHED = st.sampled_from([kind for kind in KINDS if kind is not resources.EVENTS])
 
 
 class Network:

@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from canarium.engine.cache.store import Key, Store
 from canarium.engine.engine import Engine
 from canarium.engine.queue import WorkQueue
 from canarium.engine.reconciler import Reconciler
-from canarium.engine.store import Key, Store
-from canarium.kube import kinds
-from canarium.kube.faults import ApiError
-from canarium.kube.timing import Timing
+from canarium.kube import resources
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
 from canarium.render import labels
 from simulation.client import Connection, Death, Faults
 from simulation.clock import VirtualLoop
@@ -82,7 +82,7 @@ class Deciding:
         for resource, doors in self._store.gateways.caches.items():
             for obj in self._world.server.all(resource):
                 doors.observe(obj)
-        for obj in self._world.server.all(kinds.MODELS):
+        for obj in self._world.server.all(resources.MODELS):
             self._store.parents.observe(obj)
 
     def kill(self) -> None:
@@ -131,12 +131,12 @@ class Deciding:
             return
         cache = (
             self._store.parents
-            if write.resource is kinds.MODELS
+            if write.resource is resources.MODELS
             else self._store.caches.get(write.resource)
         )
         if cache is None:
             return
-        seen = write.resource is kinds.MODELS or labels.MODEL in (
+        seen = write.resource is resources.MODELS or labels.MODEL in (
             (write.after or {"metadata": {}})["metadata"].get("labels") or {}
         )
         if write.after and seen:
@@ -226,11 +226,11 @@ async def _follow_parents(store: Store, connection: Connection) -> None:
     """
     while True:
         try:
-            page = await connection.list(kinds.MODELS)
+            page = await connection.list(resources.MODELS)
             for obj in page["items"]:
                 store.parents.observe(obj)
             version = page["metadata"]["resourceVersion"]
-            async for event in connection.watch(kinds.MODELS, None, resourceVersion=version):
+            async for event in connection.watch(resources.MODELS, None, resourceVersion=version):
                 obj = event["object"]
                 if event["type"] == "DELETED":
                     meta = obj["metadata"]

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
-from canarium.kube import kinds
+from canarium.kube import resources
 from canarium.render import labels
 from simulation import specs
 from simulation.adversary import Adversary
@@ -65,8 +65,8 @@ class Routed(Adversary):
 
     @rule(after=SHORT)
     def route_is_deleted(self, after: float) -> None:
-        if self.world.server.find(kinds.HTTP_ROUTES, KEY):
-            self.world.server.delete(kinds.HTTP_ROUTES, KEY, actor=PERSON)
+        if self.world.server.find(resources.HTTP_ROUTES, KEY):
+            self.world.server.delete(resources.HTTP_ROUTES, KEY, actor=PERSON)
             self.witness.forgive()
         self.let(after)
 
@@ -75,7 +75,7 @@ class Routed(Adversary):
         after=SHORT,
     )
     def route_is_edited(self, what: str, after: float) -> None:
-        route = self.world.server.find(kinds.HTTP_ROUTES, KEY)
+        route = self.world.server.find(resources.HTTP_ROUTES, KEY)
         if route:
             patch: dict[str, Any] = {"metadata": {"annotations": {what: None}}}
             if what == "weights":
@@ -83,6 +83,6 @@ class Routed(Adversary):
                 for ref in rules[0]["backendRefs"]:
                     ref["weight"] = 100 - ref["weight"]
                 patch = {"spec": {"rules": rules}}
-            self.world.server.merge(kinds.HTTP_ROUTES, KEY, patch, PERSON)
+            self.world.server.merge(resources.HTTP_ROUTES, KEY, patch, PERSON)
             self.witness.forgive()
         self.let(after)

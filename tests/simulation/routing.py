@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from canarium.kube import kinds
+from canarium.kube import resources
 from canarium.render import labels
 from simulation.clock import seconds
 from simulation.gateways import weights
@@ -84,7 +84,7 @@ def check_claim(account: Account, status: Mapping[str, Any], before: Mapping[str
 
 def _runs(account: Account, revision: str) -> bool:
     """Whether it has a Deployment that is to stay, as far as the operator could know."""
-    found = account.world.server.find(kinds.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}"))
+    found = account.world.server.find(resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}"))
     if found is None or "deletionTimestamp" in found["metadata"]:
         return False
     # Kubernetes writes whole seconds.
@@ -94,10 +94,10 @@ def _runs(account: Account, revision: str) -> bool:
 
 def arrived(world: World, stable: str | None, wanted: Any) -> None:
     """The route is where the spec leads, and nothing is left of what is not needed."""
-    route = world.server.find(kinds.HTTP_ROUTES, KEY)
+    route = world.server.find(resources.HTTP_ROUTES, KEY)
     backends = {
         s["metadata"]["labels"][labels.REVISION]
-        for s in world.server.all(kinds.SERVICES, labels.REVISION)
+        for s in world.server.all(resources.SERVICES, labels.REVISION)
     }
     if wanted != "Gateway":
         assert route is None, f"a route is left: {weights(route)}"

@@ -1,7 +1,7 @@
 """The API server in memory: objects with versions, preconditions, admission, and a history.
 
-What each verb does to an object is as the real one does it (tests/api proves against that one
-what is relied on here). Every write is told to the observers, with who made it.
+What each verb does to an object is as the real one does it (tests/integration proves
+against that one what is relied on here). Every write is told to the observers, with who made it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from canarium.kube import kinds
-from canarium.kube.faults import ApiError
-from canarium.kube.kinds import Resource
+from canarium.kube import resources
+from canarium.kube.errors import ApiError
+from canarium.kube.resources import Resource
 from simulation import admission, fields
 from simulation.clock import Clock, stamp
 from simulation.fields import Object, Owners, clone
@@ -24,24 +24,24 @@ OPERATOR, PERSON, KUBERNETES = "canarium", "kubectl", "kube-controller-manager"
 
 #: Kinds around routes.
 ROUTED = (
-    kinds.HTTP_ROUTES,
-    kinds.GRPC_ROUTES,
-    kinds.VIRTUAL_SERVICES,
-    kinds.GATEWAYS,
-    kinds.GATEWAY_CLASSES,
+    resources.HTTP_ROUTES,
+    resources.GRPC_ROUTES,
+    resources.VIRTUAL_SERVICES,
+    resources.GATEWAYS,
+    resources.GATEWAY_CLASSES,
 )
 KINDS = (
-    kinds.MODELS,
-    kinds.RECORDS,
-    kinds.DEPLOYMENTS,
-    kinds.PODS,
-    kinds.SERVICES,
-    kinds.ENDPOINT_SLICES,
-    kinds.AUTOSCALERS,
-    kinds.CONFIG_MAPS,
-    kinds.EVENTS,
-    kinds.RUNTIMES,
-    kinds.CLUSTER_RUNTIMES,
+    resources.MODELS,
+    resources.RECORDS,
+    resources.DEPLOYMENTS,
+    resources.PODS,
+    resources.SERVICES,
+    resources.ENDPOINT_SLICES,
+    resources.AUTOSCALERS,
+    resources.CONFIG_MAPS,
+    resources.EVENTS,
+    resources.RUNTIMES,
+    resources.CLUSTER_RUNTIMES,
     *ROUTED,
 )
 
@@ -152,10 +152,10 @@ class Server:
 
     def scale(self, key: Key, replicas: int, actor: str = KUBERNETES) -> Object:
         """The /scale subresource of a Deployment; the answer is a Scale, not the Deployment."""
-        live = self.get(kinds.DEPLOYMENTS, key)
+        live = self.get(resources.DEPLOYMENTS, key)
         new = clone(live)
         new["spec"]["replicas"] = replicas
-        after = self._update(kinds.DEPLOYMENTS, key, live, new, actor, "scale")
+        after = self._update(resources.DEPLOYMENTS, key, live, new, actor, "scale")
         kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
         return {
             "kind": "Scale",
@@ -182,7 +182,7 @@ class Server:
         live = self.get(resource, key)
         if uid and live["metadata"]["uid"] != uid:
             raise ApiError(409, "Conflict", f"Precondition failed: UID in precondition: {uid}")
-        if resource is kinds.PODS:
+        if resource is resources.PODS:
             if "deletionTimestamp" not in live["metadata"]:
                 new = clone(live)
                 new["metadata"]["deletionTimestamp"] = stamp(self.clock.now())
@@ -221,7 +221,7 @@ class Server:
         )
         body.setdefault("apiVersion", resource.api_version)
         body.setdefault("kind", resource.kind)
-        if resource is kinds.MODELS:
+        if resource is resources.MODELS:
             body.pop("status", None)
         self.shelves[resource].owners[key] = fields.updated(None, body, {}, manager)
         admission.default(resource, body)
@@ -231,7 +231,7 @@ class Server:
         self, resource: Resource, key: Key, live: Object, new: Object, actor: str, verb: str
     ) -> Object:
         shelf = self.shelves[resource]
-        if resource is kinds.MODELS and "status" in live:
+        if resource is resources.MODELS and "status" in live:
             new["status"] = live["status"]
         after = self._put(resource, key, live, new, actor, verb)
         shelf.owners[key] = fields.updated(live, new, shelf.owners[key], f"{actor}/update")

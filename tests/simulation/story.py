@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from canarium.kube import kinds
+from canarium.kube import resources
 from canarium.render import labels
 from simulation import specs
 from simulation.clock import VirtualLoop
@@ -31,7 +31,7 @@ class Story:
         """The autoscalers' minimum by revision."""
         return {
             a["metadata"]["labels"][labels.REVISION]: a["spec"]["minReplicas"]
-            for a in self.world.server.all(kinds.AUTOSCALERS)
+            for a in self.world.server.all(resources.AUTOSCALERS)
         }
 
     def part(self, name: str) -> str:

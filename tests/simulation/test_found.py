@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from canarium.kube import kinds
+from canarium.kube import resources
 from canarium.render import labels
 from simulation import routing, specs
 from simulation.kubelet import Temper
@@ -36,7 +36,7 @@ def test_autoscaler_goes_whose_deployment_somebody_deleted(story: Story) -> None
     story.apply(6.0, scaling="auto", strategy="BlueGreen", version="v2")
     assert len(story.floors()) == 2
     name = f"{KEY[1]}-{story.part('previous')}"
-    story.world.server.delete(kinds.DEPLOYMENTS, (KEY[0], name), actor=PERSON)
+    story.world.server.delete(resources.DEPLOYMENTS, (KEY[0], name), actor=PERSON)
     story.operator.advance(60.0)
     assert set(story.floors()) == {story.part("stable")}
 
@@ -49,7 +49,7 @@ def test_candidate_note_that_somebody_removed_is_put_back_and_the_steps_go_on(
     story.apply(8.0, version="v2")
     assert story.world.status()["weight"] == 25
     patch = {"metadata": {"annotations": {labels.CANDIDATE: None}}}
-    story.world.server.merge(kinds.SERVICES, KEY, patch, PERSON)
+    story.world.server.merge(resources.SERVICES, KEY, patch, PERSON)
     story.operator.advance(0.1)
     service = story.world.service()
     assert service
@@ -82,7 +82,7 @@ def test_two_deployments_that_are_made_at_once_never_get_one_colour(story: Story
     story.apply(5.0, scaling="auto", steps="fast", version="v2")
     stable = story.part("stable")
     story.apply(0.1, scaling="auto", steps="fast", version="v3")
-    story.world.server.delete(kinds.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{stable}"), actor=PERSON)
+    story.world.server.delete(resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{stable}"), actor=PERSON)
     story.operator.advance(60.0)
     assert story.world.status()["version"] == "v3"
 
@@ -108,15 +108,15 @@ def test_deployment_that_lost_its_labels_gets_them_back_and_loses_no_pod(
     key = (KEY[0], f"{KEY[1]}-{revision}")
     pods = {p["metadata"]["name"] for p in story.world.pods(revision)}
     patch = {"metadata": {"labels": {labels.MODEL: None}}}
-    story.world.server.merge(kinds.DEPLOYMENTS, key, patch, PERSON)
+    story.world.server.merge(resources.DEPLOYMENTS, key, patch, PERSON)
     story.operator.advance(0.5)
     if part == "previous":
         # The bake cannot go on without it; it holds a colour, so the next version finds it.
         story.apply(90.0, version="v3")
-        assert story.world.server.find(kinds.DEPLOYMENTS, key) is None
+        assert story.world.server.find(resources.DEPLOYMENTS, key) is None
         assert story.world.status()["version"] == "v3"
         return
-    live = story.world.server.get(kinds.DEPLOYMENTS, key)
+    live = story.world.server.get(resources.DEPLOYMENTS, key)
     assert live["metadata"]["labels"][labels.MODEL] == KEY[1]
     assert pods <= {p["metadata"]["name"] for p in story.world.pods(revision)}
     story.operator.advance(120.0)
@@ -153,13 +153,13 @@ def test_stable_and_candidate_never_get_one_colour_when_both_are_made_at_once(st
     story.apply(12.0, router="Gateway")
     story.operator.kill()
     name = f"{KEY[1]}-{story.part('stable')}"
-    story.world.server.delete(kinds.DEPLOYMENTS, (KEY[0], name), actor=PERSON)
+    story.world.server.delete(resources.DEPLOYMENTS, (KEY[0], name), actor=PERSON)
     patch = {"spec": {"selector": {labels.COLOR: "none"}}}
-    story.world.server.merge(kinds.SERVICES, KEY, patch, PERSON)
+    story.world.server.merge(resources.SERVICES, KEY, patch, PERSON)
     story.apply(20.0, router="Gateway", version="v2")
     colors = {
         d["spec"]["template"]["metadata"]["labels"][labels.COLOR]: d["metadata"]["name"]
-        for d in story.world.server.all(kinds.DEPLOYMENTS)
+        for d in story.world.server.all(resources.DEPLOYMENTS)
     }
     assert len(colors) == 2
 
@@ -172,7 +172,7 @@ def test_rollout_whose_route_was_deleted_goes_on_by_the_router_that_the_spec_ask
     story.apply(12.0, router="Gateway", steps="fast", strategy=strategy)
     story.apply(2.0, router="Gateway", steps="fast", strategy=strategy, version="v2")
     story.apply(0.1, steps="fast", strategy=strategy, version="v2")
-    story.world.server.delete(kinds.HTTP_ROUTES, KEY, actor=PERSON)
+    story.world.server.delete(resources.HTTP_ROUTES, KEY, actor=PERSON)
     story.operator.advance(120.0)
     assert story.world.status()["version"] == "v2"
     routing.arrived(story.world, story.part("stable"), "Service")
@@ -187,7 +187,7 @@ class Told:
         story.world.server.observers.append(self._see)
 
     def _see(self, write: Write) -> None:
-        if write.actor == OPERATOR and write.resource is kinds.MODELS and write.after:
+        if write.actor == OPERATOR and write.resource is resources.MODELS and write.after:
             self.writes.append(write.after["status"])
 
     def apply(self, version: str, boot: float, seconds: float) -> int:
@@ -249,7 +249,7 @@ def test_pod_that_ended_and_stays_keeps_no_color(story: Story) -> None:
     story.world.kubelet.fail(ended)
     patch = {"metadata": {"ownerReferences": None}}
     key = (KEY[0], ended["metadata"]["name"])
-    story.world.server.merge(kinds.PODS, key, patch, PERSON)
+    story.world.server.merge(resources.PODS, key, patch, PERSON)
     story.apply(60.0)
     story.apply(120.0, version="v3")
     assert story.world.status()["version"] == "v3"
@@ -275,6 +275,6 @@ def test_stable_that_lost_its_labels_goes_down_for_the_version_that_takes_its_pl
     name = f"{KEY[1]}-{story.part('stable')}"
     story.operator.kill()
     patch = {"metadata": {"labels": {labels.MODEL: None}}}
-    story.world.server.merge(kinds.DEPLOYMENTS, (KEY[0], name), patch, PERSON)
+    story.world.server.merge(resources.DEPLOYMENTS, (KEY[0], name), patch, PERSON)
     story.apply(60.0, strategy="Recreate", version="v2")
     assert story.world.status()["version"] == "v2"

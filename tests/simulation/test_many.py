@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from canarium import API_VERSION, KIND
-from canarium.kube import kinds
+from canarium.kube import resources
 from simulation import specs
 from simulation.clock import VirtualLoop
 from simulation.operators import Deciding
@@ -25,13 +25,13 @@ def test_all_failed_candidates_lose_their_traffic_before_the_first_is_told_of() 
     for name in MODELS:
         meta = {"namespace": NAMESPACE, "name": name}
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": specs.spec()}
-        world.server.create(kinds.MODELS, body, PERSON)
+        world.server.create(resources.MODELS, body, PERSON)
     operator.start()
     operator.advance(12.0)
     for name in MODELS:
-        model = world.server.get(kinds.MODELS, (NAMESPACE, name))
+        model = world.server.get(resources.MODELS, (NAMESPACE, name))
         spec = specs.spec("v2", steps="manual")
-        world.server.replace(kinds.MODELS, (NAMESPACE, name), {**model, "spec": spec}, PERSON)
+        world.server.replace(resources.MODELS, (NAMESPACE, name), {**model, "spec": spec}, PERSON)
     operator.advance(12.0)
     for name in MODELS:
         candidate = _status(world, name)["candidate"]["revision"]
@@ -41,7 +41,7 @@ def test_all_failed_candidates_lose_their_traffic_before_the_first_is_told_of() 
     written: list[tuple[str, str]] = []
 
     def see(write: Write) -> None:
-        if write.resource in (kinds.SERVICES, kinds.MODELS) and write.actor != PERSON:
+        if write.resource in (resources.SERVICES, resources.MODELS) and write.actor != PERSON:
             written.append((write.resource.plural, write.key[1]))
 
     world.server.observers.append(see)
@@ -56,7 +56,7 @@ def test_all_failed_candidates_lose_their_traffic_before_the_first_is_told_of() 
     operator.advance(30.0)
     verdicts = [
         record["metadata"]["annotations"].get("canarium.dev/verdict")
-        for record in world.server.all(kinds.RECORDS)
+        for record in world.server.all(resources.RECORDS)
         if record["data"]["model"]["version"] == "v2"
     ]
     assert verdicts == ["Quarantined"] * len(MODELS)
@@ -78,7 +78,7 @@ def test_all_models_have_their_deployments_before_the_first_is_told_of() -> None
     for name in MODELS:
         meta = {"namespace": NAMESPACE, "name": name}
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": specs.spec()}
-        world.server.create(kinds.MODELS, body, PERSON)
+        world.server.create(resources.MODELS, body, PERSON)
     operator.start()
     operator.advance(30.0)
     kinds_of = [kind for kind, _ in written]
@@ -100,7 +100,7 @@ def test_command_is_in_the_status_before_its_record_says_that_it_was_used() -> N
         meta = {"namespace": NAMESPACE, "name": name}
         spec = specs.spec(steps="manual")
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": spec}
-        world.server.create(kinds.MODELS, body, PERSON)
+        world.server.create(resources.MODELS, body, PERSON)
     operator.start()
     operator.advance(12.0)
     used: list[str] = []
@@ -108,7 +108,7 @@ def test_command_is_in_the_status_before_its_record_says_that_it_was_used() -> N
     def see(write: Write) -> None:
         after = write.after or {}
         notes = after.get("metadata", {}).get("annotations") or {}
-        if write.resource is kinds.RECORDS and notes.get("canarium.dev/commands"):
+        if write.resource is resources.RECORDS and notes.get("canarium.dev/commands"):
             name = after["metadata"]["ownerReferences"][0]["name"]
             assert _status(world, name)["commands"], "used, and not told"
             used.append(name)
@@ -117,7 +117,7 @@ def test_command_is_in_the_status_before_its_record_says_that_it_was_used() -> N
     for name in MODELS:
         revision = _status(world, name)["stable"]["revision"]
         patch = {"metadata": {"annotations": {"canarium.dev/pause": f"{revision}/1"}}}
-        world.server.merge(kinds.MODELS, (NAMESPACE, name), patch, PERSON)
+        world.server.merge(resources.MODELS, (NAMESPACE, name), patch, PERSON)
     operator.advance(5.0)
     assert sorted(set(used)) == list(MODELS)
     operator.kill()
@@ -125,4 +125,4 @@ def test_command_is_in_the_status_before_its_record_says_that_it_was_used() -> N
 
 
 def _status(world: World, name: str) -> dict[str, Any]:
-    return world.server.get(kinds.MODELS, (NAMESPACE, name))["status"]
+    return world.server.get(resources.MODELS, (NAMESPACE, name))["status"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canarium.kube import kinds
+from canarium.kube import resources
 from canarium.render import labels
 from simulation.story import Story
 
@@ -13,7 +13,7 @@ rule = pytest.mark.rule
 
 def announced(story: Story) -> list[str]:
     """What Events told, but for commands."""
-    found = story.world.server.all(kinds.EVENTS)
+    found = story.world.server.all(resources.EVENTS)
     return [e["message"] for e in found if not e["reason"].startswith("Command")]
 
 
@@ -40,7 +40,7 @@ def test_refused_repair_is_tried_again_by_itself(story: Story) -> None:
     story.operator.faults.forbidden.add("patch services")
     patch = {"spec": {"selector": {labels.COLOR: "none"}}}
     key = (story.world.model()["metadata"]["namespace"], "m")
-    story.world.server.merge(kinds.SERVICES, key, patch, "kubectl")
+    story.world.server.merge(resources.SERVICES, key, patch, "kubectl")
     story.operator.advance(5.0)
     assert not story.world.selected_ready()
     story.operator.faults.forbidden.clear()
@@ -148,7 +148,7 @@ def test_two_refused_writes_are_not_tried_in_turn_without_end(story: Story) -> N
     stable = story.part("stable")
     story.operator.faults.forbidden |= {"patch httproutes", "patch controllerrevisions"}
     namespace = story.world.model()["metadata"]["namespace"]
-    story.world.server.delete(kinds.HTTP_ROUTES, (namespace, "m"), actor="kubectl")
+    story.world.server.delete(resources.HTTP_ROUTES, (namespace, "m"), actor="kubectl")
     story.operator.advance(1.0)
     story.world.command("promote", f"{stable}/1")
     before = story.operator.decisions
@@ -157,6 +157,6 @@ def test_two_refused_writes_are_not_tried_in_turn_without_end(story: Story) -> N
     assert "refused: HTTPRoute m: a policy forbids it" in story.world.status()["message"]
     story.operator.faults.forbidden.clear()
     story.operator.advance(40.0)
-    assert story.world.server.all(kinds.HTTP_ROUTES)
+    assert story.world.server.all(resources.HTTP_ROUTES)
     assert story.world.status()["phase"] == "Ready"
     assert "refused" not in story.world.status()["message"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canarium.kube import kinds
+from canarium.kube import resources
 from simulation import specs
 from simulation.answered import Answered
 from simulation.kubelet import Temper
@@ -53,8 +53,10 @@ def _befalls(story: Story, event: str, revision: str) -> None:
         elif event == "drained":
             story.world.kubelet.evict(pod)
         elif event == "pods deleted":
-            story.world.server.delete(kinds.PODS, (meta["namespace"], meta["name"]), actor=PERSON)
+            story.world.server.delete(
+                resources.PODS, (meta["namespace"], meta["name"]), actor=PERSON
+            )
     if event == "Deployment deleted":
         key = ("ns", f"m-{revision}")
-        story.world.server.delete(kinds.DEPLOYMENTS, key, actor=PERSON)
+        story.world.server.delete(resources.DEPLOYMENTS, key, actor=PERSON)
     story.world.nudge()

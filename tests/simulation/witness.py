@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from canarium.api.defaults import Settings, settings_of
-from canarium.api.model import Spec
-from canarium.core.byroute import ByRoute
-from canarium.core.phases import TABLE
-from canarium.core.traffic import needed
-from canarium.kube import kinds
+from canarium.api.model_deployment import Spec
+from canarium.core.facts.weights import needed
+from canarium.core.planner import TABLE
+from canarium.core.routing.weighted_router import ByRoute
+from canarium.kube import resources
 from canarium.render import labels
 from simulation import routing
 from simulation.controllers import selected
@@ -94,7 +94,7 @@ class Witness:
         """Revisions with a ready pod lately that callers are led to by Service or route; and those
         that the Service selects now beside a ready pod of theirs throughout."""
         service = self.world.service()
-        route = self.world.server.find(kinds.HTTP_ROUTES, KEY)
+        route = self.world.server.find(resources.HTTP_ROUTES, KEY)
         led = self._named(service) | {r for r, weight in routing.weights(route).items() if weight}
         lately = {revision for moment in self._lately() for revision, n in moment.items() if n}
         throughout = {r for r in self._named(service) if self.least({r})}
@@ -103,7 +103,7 @@ class Witness:
     # --- every write ------------------------------------------------------------------------
 
     def see(self, write: Write) -> None:
-        if write.resource is kinds.PODS:
+        if write.resource is resources.PODS:
             self._note()
             self._colors()
         self.gates.see(write)
@@ -111,14 +111,14 @@ class Witness:
             return
         self.writes += 1
         check = {
-            kinds.MODELS: self._parent,
-            kinds.SERVICES: self._service,
-            kinds.DEPLOYMENTS: self._deployment,
-            kinds.AUTOSCALERS: self._autoscaler,
-            kinds.RECORDS: self._record,
-            kinds.HTTP_ROUTES: self._route,
+            resources.MODELS: self._parent,
+            resources.SERVICES: self._service,
+            resources.DEPLOYMENTS: self._deployment,
+            resources.AUTOSCALERS: self._autoscaler,
+            resources.RECORDS: self._record,
+            resources.HTTP_ROUTES: self._route,
         }.get(write.resource)
-        if write.resource not in (kinds.MODELS, kinds.EVENTS):
+        if write.resource not in (resources.MODELS, resources.EVENTS):
             self._ours(write)
         if check:
             check(write)
@@ -169,12 +169,12 @@ class Witness:
 
     def _ours(self, write: Write) -> None:
         """R24: only what the parent controls is touched; only with a revision is it deleted."""
-        parent = self.world.server.find(kinds.MODELS, KEY)
+        parent = self.world.server.find(resources.MODELS, KEY)
         uid = parent["metadata"]["uid"] if parent else None
         for obj in (write.before, write.after):
             if obj and controller(obj) != uid:
                 self.broken("R24", f"{write.verb} of a foreign {write.resource.kind}")
-        route = write.resource is kinds.HTTP_ROUTES
+        route = write.resource is resources.HTTP_ROUTES
         if write.after is None and write.before and not revision_of(write.before) and not route:
             self.broken("R24", f"deleted a {write.resource.kind} without a revision")
 
@@ -286,7 +286,10 @@ class Witness:
         color = new["spec"]["template"]["metadata"]["labels"][labels.COLOR]
         stable = self.stable()
         revision = revision_of(new)
-        for other in (*self.world.pods(), *self.world.server.all(kinds.DEPLOYMENTS, labels.MODEL)):
+        for other in (
+            *self.world.pods(),
+            *self.world.server.all(resources.DEPLOYMENTS, labels.MODEL),
+        ):
             theirs = (other.get("spec", {}).get("template") or other)["metadata"]["labels"]
             ends = "deletionTimestamp" in other["metadata"]
             if self.routed and (ends or revision_of(other) != stable):
@@ -323,7 +326,7 @@ class Witness:
 
     def _exists(self, revision: str) -> bool:
         """Whether its Deployment can be seen: one that lost its labels cannot."""
-        found = self.world.server.find(kinds.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}"))
+        found = self.world.server.find(resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}"))
         return bool(found and labels.MODEL in found["metadata"].get("labels", {}))
 
     # --- records ----------------------------------------------------------------------------
@@ -332,7 +335,9 @@ class Witness:
         if write.after is None:
             assert write.before
             revision = revision_of(write.before)
-            live = {revision_of(d) for d in self.world.server.all(kinds.DEPLOYMENTS, labels.MODEL)}
+            live = {
+                revision_of(d) for d in self.world.server.all(resources.DEPLOYMENTS, labels.MODEL)
+            }
             service = self.world.service() or {"metadata": {}}
             if revision in live | {service["metadata"].get("annotations", {}).get(labels.STABLE)}:
                 self.broken("R9", f"the record of {revision} is pruned, which has a part now")
@@ -357,10 +362,10 @@ class Witness:
         """Revisions of whose failure the cluster still has a trace."""
         found = {
             revision_of(r)
-            for r in self.world.server.all(kinds.RECORDS)
+            for r in self.world.server.all(resources.RECORDS)
             if r["metadata"].get("annotations", {}).get(_VERDICT) == "Quarantined"
         }
-        route = self.world.server.find(kinds.HTTP_ROUTES, KEY)
+        route = self.world.server.find(resources.HTTP_ROUTES, KEY)
         failure = self.world.status().get("failure")
         for witness in (self.world.service(), route):
             if witness:
@@ -383,13 +388,13 @@ class Witness:
 
     def stable(self) -> str | None:
         """Who is stable, as the route or the callers' Service says."""
-        witness = self.world.server.find(kinds.HTTP_ROUTES, KEY) or self.world.service()
+        witness = self.world.server.find(resources.HTTP_ROUTES, KEY) or self.world.service()
         notes = witness["metadata"].get("annotations", {}) if witness else {}
         found: str | None = notes.get(labels.STABLE)
         return found
 
     def _count_of(self, revision: str) -> int:
         """How many pods a revision is meant to have, at the least of spec and Deployment."""
-        found = self.world.server.find(kinds.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}"))
+        found = self.world.server.find(resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}"))
         live = found["spec"]["replicas"] if found else 0
         return min(live, self._settings().replicas or live)

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from canarium import API_VERSION, GROUP, KIND
-from canarium.kube import kinds
+from canarium.kube import resources
 from canarium.render import labels
 from simulation.clock import Clock, VirtualLoop
 from simulation.controllers import (
@@ -82,34 +82,34 @@ class World:
 
     def apply(self, spec: dict[str, Any]) -> None:
         """The user applies a spec: the parent is made, or its spec replaced."""
-        found = self.server.find(kinds.MODELS, KEY)
+        found = self.server.find(resources.MODELS, KEY)
         if found is None:
             meta = {"namespace": NAMESPACE, "name": NAME}
             body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": spec}
-            self.server.create(kinds.MODELS, body, PERSON)
+            self.server.create(resources.MODELS, body, PERSON)
         elif found["spec"] != spec:
-            self.server.replace(kinds.MODELS, KEY, {**found, "spec": clone(spec)}, PERSON)
+            self.server.replace(resources.MODELS, KEY, {**found, "spec": clone(spec)}, PERSON)
 
     def command(self, name: str, value: str | None) -> None:
         """The user sets or removes the annotation of a command."""
         patch = {"metadata": {"annotations": {f"{GROUP}/{name}": value}}}
-        self.server.merge(kinds.MODELS, KEY, patch, PERSON)
+        self.server.merge(resources.MODELS, KEY, patch, PERSON)
 
     # --- looking ----------------------------------------------------------------------------
 
     def model(self) -> Object:
-        return self.server.get(kinds.MODELS, KEY)
+        return self.server.get(resources.MODELS, KEY)
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = self.model().get("status") or {}
         return found
 
     def service(self) -> Object | None:
-        return self.server.find(kinds.SERVICES, KEY)
+        return self.server.find(resources.SERVICES, KEY)
 
     def pods(self, revision: str | None = None) -> list[Object]:
         """Those that have not ended."""
-        every = self.server.all(kinds.PODS, labels.REVISION)
+        every = self.server.all(resources.PODS, labels.REVISION)
         found = [pod for pod in every if not has_ended(pod)]
         return [p for p in found if revision is None or revision_of(p) == revision]
 
@@ -126,7 +126,7 @@ class World:
 
     def endpoint_names(self) -> set[str]:
         """Pods that callers are sent to now."""
-        found = self.server.find(kinds.ENDPOINT_SLICES, (NAMESPACE, f"{NAME}-slice"))
+        found = self.server.find(resources.ENDPOINT_SLICES, (NAMESPACE, f"{NAME}-slice"))
         return {
             e["targetRef"]["name"]
             for e in (found or {}).get("endpoints", ())

@@ -19,7 +19,7 @@ _ALL = re.compile(r'commands\(\s*"([^"]+)"\)[^"]+startswith\("([^"]+)"\)')
 def run_by_tests() -> dict[str, set[str]]:
     """Page → how the commands begin that some test takes from it."""
     found = defaultdict(set)
-    for path in (*(ROOT / "e2e").rglob("*.py"), *(ROOT / "tests" / "api").glob("*.py")):
+    for path in (*(ROOT / "e2e").rglob("*.py"), *(ROOT / "tests" / "integration").glob("*.py")):
         text = path.read_text()
         for pattern in (_ONE, _ALL):
             for page, beginning in pattern.findall(text):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from canarium.api.base import Duration, Part, Percent, ruled
-from canarium.api.smoke import ConfigMapKey, Decimal, JsonPath
+from canarium.api.smoke_tests import ConfigMapKey, Decimal, JsonPath
 
 #: A number, a percentage, or a time; see `amount`.
 Amount = Annotated[

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from canarium.api.analysis import Analysis
 from canarium.api.base import seconds
 from canarium.api.gateway import Gateway
-from canarium.api.model import Scaling, Spec, Traffic
+from canarium.api.model_deployment import Scaling, Spec, Traffic
 
 MANUAL = "Manual"
 #: What scheduling, pulling and fetching may take before a server starts, in the default.

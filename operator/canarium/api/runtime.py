@@ -1,7 +1,7 @@
 """`ModelRuntime` and `ClusterModelRuntime`: how a kind of model server is run, written once.
 
 Admins own them. Their string leaves are Jinja2 templates over the model at hand; see
-`canarium.render.template` for what a template may do.
+`canarium.render.jinja` for what a template may do.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from canarium.api.rules import CROSS_FIELD
+from canarium.api.cel_rules import CROSS_FIELD
 
 Schema = dict[str, Any]
 

@@ -20,7 +20,7 @@ Time = Annotated[
     ),
 ]
 
-#: A pause as `core.grant` writes it.
+#: A pause as `core.facts.grant` writes it.
 PauseText = Annotated[str, Field(pattern=r"^(Manual|[0-9]{1,12}(\.[0-9]{1,3})?s)$", max_length=32)]
 
 

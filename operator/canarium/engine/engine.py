@@ -6,20 +6,20 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from operator import itemgetter
 
-from canarium.engine.following import Following, Namespace
-from canarium.engine.observer import Observer
+from canarium.engine.cache.analysis_targets import scene
+from canarium.engine.cache.informers import Following, Namespace
+from canarium.engine.cache.store import Key, Store
+from canarium.engine.cache.volume_sources import sources
+from canarium.engine.instrumentation import Observer
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.reconciler import Reconciler
-from canarium.engine.scenes import scene
-from canarium.engine.store import Key, Store
-from canarium.engine.volumes import sources
 from canarium.engine.workers import EXPRESS, Workers
-from canarium.kube.api import Api
-from canarium.kube.timing import Timing
-from canarium.render.fetching import Kit
-from canarium.signals.podevents import PodEvents
-from canarium.signals.signals import Signals
-from canarium.signals.web import Web
+from canarium.kube.client import Api
+from canarium.kube.clock import Timing
+from canarium.render.fetch_container import Kit
+from canarium.signals.http_client import Web
+from canarium.signals.monitor import Signals
+from canarium.signals.pod_events import PodEvents
 
 #: How long a key waits whose namespace has not been listed whole yet.
 _UNTIL_LISTED = 0.1

@@ -35,9 +35,9 @@ from enum import IntEnum
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from canarium.engine.lane import Lane, Share
-from canarium.engine.observer import Observer, Unobserved
-from canarium.kube.timing import Timing
+from canarium.engine.instrumentation import Observer, Unobserved
+from canarium.engine.queue_lane import Lane, Share
+from canarium.kube.clock import Timing
 
 K = TypeVar("K", bound=Hashable)
 

@@ -6,27 +6,27 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
+from canarium.api.decode import NotUnderstood, understood
 from canarium.api.defaults import settings_of
-from canarium.api.model import Spec
-from canarium.api.understood import NotUnderstood, understood
-from canarium.core.phases import plan
-from canarium.core.plan import Action, Plan, Route, Weigh
-from canarium.core.revision import undecidable
-from canarium.engine.departing import Departing
-from canarium.engine.executor import Executor
-from canarium.engine.observer import Observer, Unobserved
+from canarium.api.model_deployment import Spec
+from canarium.core.decision.plan import Action, Plan, Route, Weigh
+from canarium.core.facts.revision import undecidable
+from canarium.core.planner import plan
+from canarium.engine.apply.deferred_deletes import Tidying
+from canarium.engine.apply.executor import Executor
+from canarium.engine.apply.rejections import Refusals, Refused
+from canarium.engine.cache.store import Key, Store
+from canarium.engine.instrumentation import Observer, Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
-from canarium.engine.refused import Refusals, Refused
-from canarium.engine.statuses import Statuses
-from canarium.engine.store import Key, Store
-from canarium.engine.telling import Telling, takes_off
-from canarium.engine.tidying import Tidying
-from canarium.kube.api import Api
+from canarium.engine.reporting.status_scheduler import Telling, takes_off
+from canarium.engine.reporting.status_writer import Statuses
+from canarium.engine.terminating_models import Departing
+from canarium.kube.client import Api
+from canarium.kube.clock import Timing
 from canarium.kube.throttle import first
-from canarium.kube.timing import Timing
-from canarium.render.fetching import Kit
-from canarium.signals.podevents import PodEvents
-from canarium.signals.signals import Signals
+from canarium.render.fetch_container import Kit
+from canarium.signals.monitor import Signals
+from canarium.signals.pod_events import PodEvents
 
 _SOONEST = 0.02
 

@@ -6,13 +6,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from canarium.engine.observer import Observer, Unobserved
+from canarium.engine.cache.store import Key
+from canarium.engine.instrumentation import Observer, Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
-from canarium.engine.store import Key
+from canarium.error_log import Reports
 from canarium.kube import throttle
-from canarium.kube.faults import ApiError
-from canarium.kube.timing import Timing
-from canarium.reports import Reports
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
 
 log = logging.getLogger(__name__)
 #: Workers that take nothing but rollbacks, so that a flood of other work cannot hold these up.

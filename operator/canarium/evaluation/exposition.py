@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from canarium.evaluation.faults import EvaluationError, Fault
+from canarium.evaluation.errors import EvaluationError, Fault
 
 #: Series of the metrics in question on one page. A histogram of 20 buckets with 250 label sets.
 MOST_SERIES = 5_000

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from canarium.evaluation.faults import EvaluationError, Fault
+from canarium.evaluation.errors import EvaluationError, Fault
 from canarium.evaluation.schedule import LIMITS, Lane, Schedule
 from canarium.evaluation.tasks import libraries
 from canarium.evaluation.worker import Overrun, Worker

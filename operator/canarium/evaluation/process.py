@@ -21,7 +21,7 @@ import time
 import orjson
 
 from canarium.evaluation import frames, tasks
-from canarium.evaluation.faults import Fault
+from canarium.evaluation.errors import Fault
 
 #: Bytes of private memory that a process may have.
 MEMORY = 160 << 20

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from canarium.evaluation.documents import parsed
-from canarium.evaluation.faults import EvaluationError, Fault
+from canarium.evaluation.errors import EvaluationError, Fault
 
 _LONGEST_TEXT = 500
 

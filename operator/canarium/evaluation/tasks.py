@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from canarium.evaluation import documents, exposition, prometheus
-from canarium.evaluation.faults import EvaluationError, Fault
+from canarium.evaluation.errors import EvaluationError, Fault
 
 Header = dict[str, Any]
 Result = tuple[Header, Sequence[bytes]]

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from canarium.evaluation import frames
-from canarium.evaluation.faults import EvaluationError, Fault
+from canarium.evaluation.errors import EvaluationError, Fault
 
 #: Seconds, by the clock on the wall: for a process that does not get its CPU time.
 _START, _ANSWER = 20.0, 30.0

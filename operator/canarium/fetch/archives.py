@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from canarium.fetch.bounded import ZipBytes, tar_entries
-from canarium.fetch.faults import Fault
-from canarium.fetch.names import inside, safe
+from canarium.fetch.archive_readers import ZipBytes, tar_entries
+from canarium.fetch.errors import Fault
+from canarium.fetch.paths import inside, safe
 
 _BLOCK = 1 << 20
 _REASON = "UnsafeArchive"

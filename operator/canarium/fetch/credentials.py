@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from canarium.fetch.faults import Fault
+from canarium.fetch.errors import Fault
 
 PREFIX = "CANARIUM_CREDENTIAL_"
 #: Scheme → the Secret's keys that are understood.

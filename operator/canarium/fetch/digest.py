@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from canarium.fetch.faults import Fault
-from canarium.fetch.names import safe
+from canarium.fetch.errors import Fault
+from canarium.fetch.paths import safe
 
 PATTERN = re.compile(r"sha256:[0-9a-f]{64}")
 _BLOCK = 1 << 20

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from canarium.fetch.digest import of_file
-from canarium.fetch.faults import Fault, classified
+from canarium.fetch.errors import Fault, classified
 from canarium.fetch.progress import Progress
 from canarium.fetch.source import Entry, Source
 

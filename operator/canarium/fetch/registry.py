@@ -12,8 +12,8 @@ from typing import Any
 
 from canarium.api.uri import Address
 from canarium.fetch.credentials import Credentials
-from canarium.fetch.faults import Fault
-from canarium.fetch.names import safe
+from canarium.fetch.errors import Fault
+from canarium.fetch.paths import safe
 from canarium.fetch.source import Entry, archive_of
 
 _BLOCK = 1 << 20

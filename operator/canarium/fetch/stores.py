@@ -10,8 +10,8 @@ from typing import Any
 from canarium.api.uri import Address
 from canarium.fetch import digest
 from canarium.fetch.credentials import Credentials
-from canarium.fetch.faults import Fault
-from canarium.fetch.names import safe
+from canarium.fetch.errors import Fault
+from canarium.fetch.paths import safe
 from canarium.fetch.source import Entry, archive_of
 from canarium.fetch.volumes import readable
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from canarium.api.uri import Address
 from canarium.fetch.digest import Summary, of_tree
-from canarium.fetch.faults import Fault
+from canarium.fetch.errors import Fault
 
 
 def mounted(target: Path, address: Address, told: Callable[[int], None]) -> Summary:

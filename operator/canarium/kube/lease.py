@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from canarium.kube.faults import ApiError
-from canarium.kube.kinds import LEASES
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
+from canarium.kube.http import Client
+from canarium.kube.resources import LEASES
 from canarium.kube.throttle import first
-from canarium.kube.timing import Timing
-from canarium.kube.transport import Client
 
 log = logging.getLogger(__name__)
 

@@ -22,8 +22,8 @@ import asyncio
 import heapq
 from dataclasses import dataclass
 
+from canarium.kube.clock import Timing
 from canarium.kube.throttle import FIRST, urgency
-from canarium.kube.timing import Timing
 
 _SHRINK = 0.8
 _GAIN = 0.1

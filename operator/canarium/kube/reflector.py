@@ -15,12 +15,12 @@ from typing import Any
 
 import aiohttp
 
-from canarium.kube.api import Api
+from canarium.error_log import Reports
 from canarium.kube.cache import Cache, Key
-from canarium.kube.faults import ApiError
-from canarium.kube.kinds import Resource
-from canarium.kube.timing import Timing
-from canarium.reports import Reports
+from canarium.kube.client import Api
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
+from canarium.kube.resources import Resource
 
 log = logging.getLogger(__name__)
 #: A page is parsed as a whole, and what is kept of its objects lies between what is not: small

@@ -7,9 +7,9 @@ the caller decides anew on what it then observes.
 
 from __future__ import annotations
 
-from canarium.kube.faults import ApiError
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
 from canarium.kube.throttle import FIRST
-from canarium.kube.timing import Timing
 
 _SHORTEST, _LONGEST = 0.1, 1.5
 #: Seconds of waits after which a request is given up: the facts it was decided on are old by then.

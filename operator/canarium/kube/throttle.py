@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from canarium.kube.timing import Timing
+from canarium.kube.clock import Timing
 
 #: Takes traffic off a failed version, or keeps the Lease: waits in no queue of ours.
 FIRST = -1

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from canarium.api.base import seconds
-from canarium.render.split import Split
+from canarium.render.traffic_split import Split
 from canarium.render.workload import Manifest, child_name, head_of
 
 API = "gateway.networking.k8s.io/v1"

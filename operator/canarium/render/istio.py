@@ -11,7 +11,7 @@ from typing import Any
 
 from canarium.api.base import seconds
 from canarium.render.gateway import ASKED, answer_headers
-from canarium.render.split import Split
+from canarium.render.traffic_split import Split
 from canarium.render.workload import Manifest, child_name, head_of
 
 

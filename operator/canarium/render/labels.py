@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from canarium import GROUP
-from canarium.core.traffic_record import ANNOTATIONS
+from canarium.core.facts.traffic_record import ANNOTATIONS
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MODEL = f"{GROUP}/model"

@@ -13,8 +13,8 @@ from typing import Any
 
 from canarium.api.base import seconds
 from canarium.api.server import SERVER_CONTAINER
-from canarium.render import fetching, labels
-from canarium.render.fetching import Kit
+from canarium.render import fetch_container, labels
+from canarium.render.fetch_container import Kit
 
 Manifest = dict[str, Any]
 
@@ -66,7 +66,7 @@ def pod_template(
     if server.get("sharedMemory"):
         memory = {"medium": "Memory", "sizeLimit": server["sharedMemory"]}
         template = overlay(template, _volume("shm", "/dev/shm", {"emptyDir": memory}))
-    template = overlay(template, fetching.overlay(f"{model}-{revision}", spec, kit))
+    template = overlay(template, fetch_container.overlay(f"{model}-{revision}", spec, kit))
     template = overlay(template, server.get("podTemplate") or {})
     template = overlay(template, _curated(own, labels.of(model, revision)))
     laid: Manifest = overlay(template, spec.get("podTemplate") or {})

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from canarium.render import gateway, istio, labels
-from canarium.render.split import Split
+from canarium.render.traffic_split import Split
 from canarium.render.workload import Manifest, head_of
 
 RENDERED: Mapping[str, Callable[[Mapping[str, Any], Split], Manifest]] = {

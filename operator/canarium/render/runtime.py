@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from canarium.render.catalog import Runtime
-from canarium.render.faults import RuntimeInvalid
-from canarium.render.template import leaves
+from canarium.render.errors import RuntimeInvalid
+from canarium.render.jinja import leaves
+from canarium.render.runtime_catalog import Runtime
 
 #: Where a fetched model is, in every server.
 MODEL_ROOT = "/mnt/models"

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium import API_VERSION, GROUP, KIND
-from canarium.core.revision import seal
-from canarium.core.traffic_record import TrafficRecord
+from canarium.core.facts.revision import seal
+from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.render import labels
-from canarium.render.fetching import PIN_KEY
+from canarium.render.fetch_container import PIN_KEY
 
 Manifest = dict[str, Any]
 

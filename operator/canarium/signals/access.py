@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from canarium.evaluation.pool import Pool
-from canarium.signals.faults import NoAnswer
-from canarium.signals.web import Answer, Web
+from canarium.signals.errors import NoAnswer
+from canarium.signals.http_client import Answer, Web
 
 #: Requests of one namespace that are under way at a time. The others of it wait for their turn
 #: before their timeout starts: a server that is slow to answer delays its own namespace only.

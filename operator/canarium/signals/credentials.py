@@ -7,10 +7,10 @@ import binascii
 import ssl
 
 from canarium.api.analysis import Authentication
-from canarium.api.smoke import ConfigMapKey
-from canarium.kube import kinds
-from canarium.kube.api import Api
-from canarium.kube.faults import ApiError
+from canarium.api.smoke_tests import ConfigMapKey
+from canarium.kube import resources
+from canarium.kube.client import Api
+from canarium.kube.errors import ApiError
 from canarium.signals.prometheus import Endpoint
 
 #: Bytes of certificates in base64: they are parsed at every look.
@@ -37,7 +37,7 @@ async def endpoint(
         return Endpoint(url, patience=patience)
     name = authentication.secret_name
     try:
-        raw = await api.get(kinds.SECRETS, namespace, name)
+        raw = await api.get(resources.SECRETS, namespace, name)
     except ApiError as error:
         raise Unavailable(f"Secret {name}: {error.message or error.reason}") from error
     if len((raw.get("data") or {}).get("ca.crt", "")) > _LONGEST_CA:
@@ -64,7 +64,7 @@ async def endpoint(
 async def text(api: Api, namespace: str, source: ConfigMapKey) -> str:
     """The content of a ConfigMap's key. Raises NoContent."""
     try:
-        raw = await api.get(kinds.CONFIG_MAPS, namespace, source.name)
+        raw = await api.get(resources.CONFIG_MAPS, namespace, source.name)
     except ApiError as error:
         raise NoContent(f"ConfigMap {source.name}: {error.message or error.reason}") from error
     found: str | None = (raw.get("data") or {}).get(source.key)

@@ -6,8 +6,8 @@ import struct
 from collections.abc import Sequence
 from functools import lru_cache
 
-from canarium.core.measures import Selector
-from canarium.core.windows import Labels, Values
+from canarium.core.evidence.measures import Selector
+from canarium.core.evidence.windows import Labels, Values
 from canarium.signals.access import Access
 
 

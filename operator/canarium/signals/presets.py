@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from canarium.api.analysis import Preset, SeriesMeasure
 from canarium.api.server import Latency, Metrics, Series
-from canarium.core.measures import (
+from canarium.core.evidence.measures import (
     Level,
     Mean,
     Measure,

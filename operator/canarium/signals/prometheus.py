@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from canarium.core.measures import Missing, Reading, Result
-from canarium.evaluation.faults import EvaluationError, Fault
+from canarium.core.evidence.measures import Missing, Reading, Result
+from canarium.evaluation.errors import EvaluationError, Fault
 from canarium.quoting import quoted
 from canarium.signals.access import Access
-from canarium.signals.faults import NoAnswer
+from canarium.signals.errors import NoAnswer
 from canarium.signals.redaction import shown
 
 #: Statuses of a server that refuses a login, or the lack of one.

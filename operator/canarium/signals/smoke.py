@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import orjson
 
 from canarium.api.base import seconds
-from canarium.api.smoke import Expectation, SmokeTest
+from canarium.api.smoke_tests import Expectation, SmokeTest
 from canarium.signals.access import Access
 from canarium.signals.addresses import authority
-from canarium.signals.expectation import Unexpected, Unusable, met
-from canarium.signals.faults import Loss, NoAnswer, Unreachable
+from canarium.signals.assertions import Unexpected, Unusable, met
+from canarium.signals.errors import Loss, NoAnswer, Unreachable
+from canarium.signals.http_client import Answer
 from canarium.signals.redaction import redacted
-from canarium.signals.web import Answer
 
 _TIMEOUT = 10.0
 #: How often a request is sent whose connection is lost before an answer begins, and how long apart.
@@ -125,11 +125,11 @@ async def _ask(
     patience = seconds(test.timeout) if test.timeout else _TIMEOUT
     if test.grpc:
         # Imported on use: HTTP/2 takes memory, and few models speak gRPC.
-        from canarium.signals import grpchealth
+        from canarium.signals import grpc_health
 
         began = asyncio.get_running_loop().time()
         service = test.grpc.service or ""
-        state = await grpchealth.check(target.address, test.grpc.port, service, patience)
+        state = await grpc_health.check(target.address, test.grpc.port, service, patience)
         if state != "SERVING":
             raise Unexpected(f"gRPC health says {state}, expected SERVING")
         return Answer(200, b"", asyncio.get_running_loop().time() - began)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
-from canarium.listening import listener
+from canarium.host.listeners import listener
 from canarium.telemetry.metrics import Metrics
 
 

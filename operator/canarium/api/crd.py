@@ -1,0 +1,207 @@
+"""Writes the CRDs from the models: `python -m canarium.api.crd [--check]`.
+
+`--check` writes nothing and exits 1 when what is committed differs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from canarium import GROUP, KIND
+from canarium.api.model_deployment import Spec
+from canarium.api.runtime import CLUSTER, NAMESPACED, RuntimeSpec
+from canarium.api.schema import structural, with_rules
+from canarium.api.status import Status
+
+ROOT = Path(__file__).resolve().parents[3]
+HEADER = "# Generated from operator/canarium/api by `make generate`: do not edit.\n"
+
+
+def kinds() -> list[dict[str, Any]]:
+    """The CustomResourceDefinitions, in the order in which they are shown."""
+    return [_deployment(), *(_runtime(kind) for kind in (NAMESPACED, CLUSTER))]
+
+
+def _deployment() -> dict[str, Any]:
+    status = structural(Status)
+    conditions = status["properties"]["conditions"]
+    conditions["x-kubernetes-list-type"] = "map"
+    conditions["x-kubernetes-list-map-keys"] = ["type"]
+    # 45 leaves room for "-" and the revision in a 63-character label (R24).
+    name = {
+        "type": "string",
+        "description": "A DNS label of at most 45 characters: names of children and of the "
+        "Service begin with it.",
+        "maxLength": 45,
+        "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$",
+    }
+    schema = {
+        "type": "object",
+        "description": "A model whose new versions are rolled out step by step, judged and, "
+        "when they fail, taken back.",
+        "required": ["spec"],
+        "properties": {
+            **_head(name),
+            "spec": {**structural(Spec), "description": "What is wanted."},
+            "status": {
+                **status,
+                "description": "What is, as the operator last saw it.",
+                # To kstatus an object that says nothing is done; this one says: not looked at.
+                "default": {"observedGeneration": -1},
+            },
+        },
+    }
+    scale = {
+        "specReplicasPath": ".spec.scaling.replicas",
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    }
+    columns = [
+        _column("Phase", ".status.phase"),
+        _column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+        _column("Version", ".status.version"),
+        _column("Weight", ".status.weight", "integer"),
+        _column("Replicas", ".status.readyReplicas", "integer"),
+        _column("Message", ".status.message", priority=1),
+        _column("Age", ".metadata.creationTimestamp", "date"),
+    ]
+    return _definition(
+        KIND, "Namespaced", ["mdl"], with_rules(schema), columns, {"status": {}, "scale": scale}
+    )
+
+
+def _runtime(kind: str) -> dict[str, Any]:
+    name = {
+        "type": "string",
+        "description": "At most 63 characters: models name it in spec.runtime.name.",
+        "maxLength": 63,
+    }
+    where = "of its namespace" if kind == NAMESPACED else "of the whole cluster"
+    schema = {
+        "type": "object",
+        "description": f"How a kind of model server is run, for the models {where}. String leaves "
+        "are Jinja2 templates over the model at hand.",
+        "required": ["spec"],
+        "properties": {
+            **_head(name),
+            "spec": {**structural(RuntimeSpec), "description": "How the server is run."},
+        },
+    }
+    columns = [
+        _column("Protocol", ".spec.protocol"),
+        _column("Image", ".spec.image"),
+        _column("Description", ".spec.description", priority=1),
+        _column("Age", ".metadata.creationTimestamp", "date"),
+    ]
+    scope, short = ("Namespaced", "mrt") if kind == NAMESPACED else ("Cluster", "cmrt")
+    return _definition(kind, scope, [short], schema, columns, {})
+
+
+def _definition(
+    kind: str,
+    scope: str,
+    short: list[str],
+    schema: dict[str, Any],
+    columns: list[dict[str, Any]],
+    subresources: dict[str, Any],
+) -> dict[str, Any]:
+    version = {
+        "name": "v1alpha1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+        **({"subresources": subresources} if subresources else {}),
+        "additionalPrinterColumns": columns,
+    }
+    names = {
+        "kind": kind,
+        "listKind": f"{kind}List",
+        "plural": f"{kind.lower()}s",
+        "singular": kind.lower(),
+        "shortNames": short,
+        # `kubectl get all` is about what serves in a namespace.
+        "categories": ["all", "canarium"] if kind == KIND else ["canarium"],
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{names['plural']}.{GROUP}"},
+        "spec": {"group": GROUP, "scope": scope, "names": names, "versions": [version]},
+    }
+
+
+def _head(name: dict[str, Any]) -> dict[str, Any]:
+    """What every object has; `name` is the schema of its name."""
+    return {
+        "apiVersion": {"type": "string", "description": "The API group and version."},
+        "kind": {"type": "string", "description": "The kind."},
+        # The API server describes it itself and takes no other description.
+        "metadata": {"type": "object", "properties": {"name": name}},
+    }
+
+
+def _column(name: str, path: str, kind: str = "string", priority: int = 0) -> dict[str, Any]:
+    column: dict[str, Any] = {"name": name, "type": kind, "jsonPath": path}
+    if priority:
+        column["priority"] = priority
+    return column
+
+
+def files() -> dict[Path, str]:
+    """Every generated file with its content."""
+    found: dict[Path, str] = {}
+    for crd in kinds():
+        plural = crd["spec"]["names"]["plural"]
+        text = HEADER + yaml.safe_dump(_unshared(crd), sort_keys=False, width=100)
+        found[ROOT / "crds" / f"{plural}.yaml"] = text
+        found[ROOT / "charts" / "canarium" / "templates" / f"crd-{plural}.yaml"] = _guarded(
+            plural, text
+        )
+    return found
+
+
+def _unshared(crd: dict[str, Any]) -> dict[str, Any]:
+    """A copy in which no two places are one object: YAML would write an alias for them."""
+    copied: dict[str, Any] = json.loads(json.dumps(crd))
+    return copied
+
+
+def _guarded(plural: str, text: str) -> str:
+    """The CRD as a template of the chart, kept at an uninstall unless asked otherwise."""
+    head = f"  name: {plural}.{GROUP}\n"
+    keep = (
+        "  {{- if .Values.crds.keep }}\n"
+        "  annotations:\n"
+        "    helm.sh/resource-policy: keep\n"
+        "  {{- end }}\n"
+    )
+    # Braces in a description are text, not the chart's own templates.
+    literal = text.replace("{{", "{{ `{{` }}")
+    return (
+        "{{- if .Values.crds.install }}\n" + literal.replace(head, head + keep, 1) + "{{- end }}\n"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Writes or, with `--check`, compares; the exit code."""
+    stale = [
+        path for path, text in files().items() if not path.exists() or path.read_text() != text
+    ]
+    if "--check" in arguments:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is stale: run `make generate`")
+        return 1 if stale else 0
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files()[path])
+        print(f"wrote {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,110 @@
+"""A revision's record as an in-toto statement: what served, from what, and what became of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from canarium import GROUP
+from canarium.core.facts.images import Images, merged
+from canarium.core.facts.images import plain as plain_images
+from canarium.core.facts.images import read as read_images
+from canarium.core.facts.periods import Period, now, periods, plain, read
+from canarium.core.facts.revision import BY_NAME
+from canarium.core.facts.traffic_record import TrafficRecord
+
+TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE = f"https://{GROUP}/attestation/revision/v1alpha1"
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+
+
+def statement(
+    record: Mapping[str, Any],
+    history: Iterable[Mapping[str, Any]],
+    model: str,
+    known: Iterable[Period] = (),
+) -> dict[str, Any]:
+    """The statement of one ControllerRevision of `model`; `history` is the status', newest first,
+    and `known` when all its revisions had traffic.
+
+    Its subjects are the model's bytes and the images, each where its digest is known; without
+    any, the record itself by the digest of the spec that it was made from.
+    """
+    meta, data = record["metadata"], record["data"]
+    notes = _notes(record)
+    revision = meta["labels"][f"{GROUP}/revision"]
+    wanted = data.get("model") or {}
+    outcomes = list(history)
+    mine = [period for period in known if period.revision == revision]
+    images = merged((read_images(notes.get("images")), *(period.images for period in mine)))
+    passed = "Promoted" if any(period.promoted for period in mine) else None
+    verdict = {"verdict": notes.get("verdict", passed), "failure": _json(notes.get("failure"))}
+    facts = {
+        "namespace": meta["namespace"],
+        "model": model,
+        "revision": revision,
+        "number": record["revision"],
+        "version": wanted.get("version"),
+        "uri": wanted.get("uri"),
+        "artifact": notes.get("artifact"),
+        "resolved": notes.get("resolved"),
+        "images": plain_images(images),
+        "runtime": data.get("runtime"),
+        "podTemplate": data.get("template"),
+        "lineage": wanted.get("lineage"),
+        "applied": data.get("applied"),
+        "stored": meta.get("creationTimestamp"),
+        "served": [plain(period) for period in mine],
+        "outcomes": [o for o in reversed(outcomes) if o["revision"] == revision],
+        **verdict,
+    }
+    subjects = _subjects(wanted.get("uri"), notes.get("artifact"), images)
+    # Of a record that was restored, the identity may be lost: its digest is its name.
+    kind = "revision" if data.get("algorithm") == BY_NAME else "sha256"
+    itself = {"name": f"controllerrevision/{meta['name']}", "digest": {kind: data["digest"]}}
+    return {
+        "_type": TYPE,
+        "subject": subjects or [itself],
+        "predicateType": PREDICATE,
+        "predicate": {key: value for key, value in facts.items() if value not in (None, {})},
+    }
+
+
+def served(
+    records: Iterable[Mapping[str, Any]],
+    witness: Mapping[str, Any] | None,
+    history: Iterable[Mapping[str, Any]],
+) -> tuple[Period, ...]:
+    """When each revision of a model had traffic: by what its records tell of each other, by the
+    Service or route that tells who has some now, and by the status' history."""
+    annotations = ((witness or {}).get("metadata") or {}).get("annotations") or {}
+    traffic = TrafficRecord.from_annotations(annotations)
+    noted = [period for record in records for period in read(_notes(record).get("served"))]
+    outcomes = ((o["revision"], o["outcome"], o["at"]) for o in history)
+    return periods((*noted, *now(traffic)), outcomes)
+
+
+def _notes(of: Mapping[str, Any]) -> dict[str, str]:
+    """The annotations of ours, without our group."""
+    found = (of.get("metadata") or {}).get("annotations") or {}
+    ours = f"{GROUP}/"
+    return {key.removeprefix(ours): text for key, text in found.items() if key.startswith(ours)}
+
+
+def _subjects(uri: str | None, artifact: str | None, images: Images) -> list[dict[str, Any]]:
+    named = [(name, text) for name, texts in images.items() for text in texts]
+    found = []
+    for name, text in [(uri or "model", artifact or ""), *named]:
+        digest = _DIGEST.search(text)
+        if digest:
+            found.append({"name": name, "digest": {"sha256": digest[1]}})
+    return found
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return text

@@ -1,0 +1,81 @@
+"""What a model of the same name left behind when it was deleted without its children (R20).
+
+Adoption comes before any other decision: until all of it is ours, records and traffic cannot be
+told. It changes who owns an object and nothing else, so no pod restarts and no traffic moves; what
+is then observed is a model that has lost its status (R18).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from canarium.api.status import Status
+from canarium.core.decision.plan import Adopt, Event, Plan
+from canarium.core.facts.observed import Observed
+from canarium.core.outcomes.blocked_deletions import described
+from canarium.core.outcomes.messages import sentences
+
+#: Records first: without them, the rest says less.
+_ORDER = ("ControllerRevision", "Deployment", "HorizontalPodAutoscaler")
+_LISTED = 3
+#: Seconds; the change itself wakes the model.
+_AGAIN = 5.0
+
+
+def adoption(status: Status, observed: Observed) -> Plan | None:
+    """Returns the decision to adopt what has no owner; None when there is nothing that may be."""
+    if observed.inherited:
+        # Some of what it left may not be ours to see yet: without its record, what serves looks
+        # like nothing, and the new spec like a first version that needs no steps.
+        text = (
+            f"Waiting until the garbage collector is done with {_listed(observed.inherited)}, "
+            "which a deleted model of this name still owns"
+        )
+        text = sentences(text, described(observed.held))
+        after = status.model_copy(update={"phase": "Starting", "message": text})
+        return Plan(phase="Starting", status=after, requeue_after=_AGAIN, pressing=False)
+    refused = {rejection.what for rejection in observed.rejections}
+    found = [one for one in observed.orphans if one.what not in refused]
+    if not found:
+        return None
+    found.sort(key=lambda one: (_place(one.kind), one.name))
+    text = f"Adopted {_listed([one.what for one in found])}, left by a deleted model of this name"
+    return Plan(
+        phase="Starting",
+        status=status if status.message else _new(status, text),
+        actions=tuple(Adopt(one.kind, one.name, one.uid) for one in found),
+        events=(Event("Normal", "Adopted", text),),
+        pressing=False,
+    )
+
+
+def conflicts(observed: Observed, model: str) -> str:
+    """Says that names are taken, and what can be done about it."""
+    one = len(observed.foreign) == 1
+    what = _listed(observed.foreign)
+    text = f"{what} {'exists and is' if one else 'exist and are'} not controlled by this model"
+    leaving = [each for each in observed.held if each.what in observed.foreign]
+    rest = len(leaving) < len(observed.foreign)
+    return sentences(text, described(leaving), how_to_adopt(model) if rest else "")
+
+
+def how_to_adopt(model: str) -> str:
+    """Says how a person hands an object over, and what the other way costs."""
+    return (
+        f"To hand over what has no other controller, annotate it canarium.dev/adopt={model}. "
+        "Deleting it instead ends what it runs or routes"
+    )
+
+
+def _new(status: Status, text: str) -> Status:
+    return status.model_copy(update={"phase": "Starting", "message": text})
+
+
+def _place(kind: str) -> int:
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
+
+
+def _listed(names: Iterable[str]) -> str:
+    all_of = list(names)
+    more = len(all_of) - _LISTED
+    return ", ".join(all_of[:_LISTED]) + (f" and {more} more" if more > 0 else "")

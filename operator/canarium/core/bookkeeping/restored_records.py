@@ -1,0 +1,87 @@
+"""Records that somebody deleted while their Deployment runs are stored again (R1, R18, R23).
+
+A Deployment has the pod template of its record, so storing that changes no pod. Its revision's name
+is the short digest of the identity: where the spec asks for that very revision, the record is
+whole again. Elsewhere the identity is lost, and the record keeps the name in its place (algorithm
+`v1-name`): it still matches the spec that returns to it, serves as a rollback target, and a
+Deployment can be made from it. Its runtime and lineage, and whom it followed, are lost.
+
+It comes before every other decision, since a record that is missing changes which revision the spec
+means: `abc-2` without its record would be `abc`, which has failed.
+"""
+
+from __future__ import annotations
+
+from canarium.api.status import Status
+from canarium.core.context.context import Situation
+from canarium.core.decision.plan import Event, Plan, RestoreRevision
+from canarium.core.facts.revision import BY_NAME, Minted, digest_v1, identity_v1, short
+from canarium.core.outcomes.moves import version_of
+
+
+def restoration(s: Situation, status: Status) -> Plan | None:
+    """Returns the decision to store missing records again; None when there is none to store."""
+    actions = tuple(action for revision in _missing(s) if (action := _restored(s, revision)))
+    if not actions:
+        return None
+    texts = [_text(s, action) for action in actions]
+    known = status if status.message else status.model_copy(update={"message": texts[0]})
+    return Plan(
+        phase="Starting",
+        status=known,
+        actions=actions,
+        events=tuple(Event("Warning", "RecordRestored", text) for text in texts),
+        pressing=False,
+    )
+
+
+def _missing(s: Situation) -> list[str]:
+    """Revisions that run, have a part in what is wanted, and have no record."""
+    wanted = short(digest_v1(identity_v1(s.spec)))
+    return [
+        d.revision
+        for d in s.observed.deployments
+        if s.observed.record(d.revision) is None
+        and not d.terminating
+        and d.color
+        and (d.revision in (s.stable, s.previous) or d.revision.split("-")[0] == wanted)
+        # The record of a revision that is to be stored anyway is whole without this.
+        and not (s.minted and s.minted.revision == d.revision)
+        and not s.observed.refused(f"ControllerRevision {s.name}-{d.revision}")
+    ]
+
+
+def _restored(s: Situation, revision: str) -> RestoreRevision | None:
+    base, identity = revision.split("-")[0], identity_v1(s.spec)
+    digest = digest_v1(identity)
+    number = _number(s, revision)
+    artifact = next((p.artifact for p in s.observed.pods_of(revision) if p.artifact), None)
+    parts = (s.status.stable, s.status.candidate, s.status.previous, *s.status.history)
+    artifact = artifact or next(
+        (x.artifact for x in parts if x and x.revision == revision and x.artifact), None
+    )
+    if short(digest) == base:
+        minted = Minted(revision, number, digest, identity)
+        return RestoreRevision(minted, None, artifact)
+    known = next((o for o in s.status.history if o.revision == revision), None)
+    model = {
+        "version": version_of(s, revision),
+        "uri": known.uri if known else None,
+        "lineage": dict(known.lineage) if known and known.lineage else None,
+    }
+    kept = tuple((key, value) for key, value in model.items() if value)
+    return RestoreRevision(Minted(revision, number, base, {}, BY_NAME), kept, artifact)
+
+
+def _number(s: Situation, revision: str) -> int:
+    """Its place in the history: before the first that followed it, else the last."""
+    after = [r.number for r in s.observed.records if r.after == revision]
+    if after:
+        return max(0, min(after) - 1)
+    return max((r.number for r in s.observed.records), default=0) + 1
+
+
+def _text(s: Situation, action: RestoreRevision) -> str:
+    name = f"{s.name}-{action.minted.revision}"
+    lost = "" if action.model is None else "; its identity, runtime and lineage are lost"
+    return f"Stored ControllerRevision {name}, which was deleted, again from its Deployment{lost}"

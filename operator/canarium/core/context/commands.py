@@ -1,0 +1,181 @@
+"""Commands (R16): annotations `canarium.dev/<command>: <revision>/<token>`, each acting once.
+
+A command is looked at in the decision that consumes it; its answer (done, or ignored and why)
+goes into the status in the same write as its effect. What has to be written elsewhere first, as
+an abort moves traffic first, is done again after a crash, since only the status consumes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from canarium.api.status import CommandEcho
+from canarium.core.context.context import Situation
+from canarium.core.context.position import stands
+from canarium.core.decision.phase_result import Draft
+from canarium.core.decision.plan import StoreRevision
+from canarium.core.times import stamp
+from canarium.quoting import quoted
+
+KEPT = 20
+#: How many unknown annotations an answer names beside the first.
+NAMED = 3
+PROMOTED = "it is already promoted"
+_FORM = re.compile(r"^([a-z0-9-]{1,63})/([A-Za-z0-9._:-]{1,128})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`why_not` says why it cannot act now; None when it can. `done` says what it did."""
+
+    done: str
+    why_not: Callable[[Situation], str | None]
+
+
+def _abort(s: Situation) -> str | None:
+    if s.stable is None:
+        return "there is no earlier version to roll back to; change the spec instead"
+    if s.target == s.stable:
+        return "it is promoted; use undo while it bakes" if s.previous else PROMOTED
+    return "it has already failed" if s.quarantined and s.status.failure else None
+
+
+def _undo(s: Situation) -> str | None:
+    if s.target != s.stable:
+        unfinished = s.quarantined and s.status.failure is None
+        return None if unfinished else "it is not promoted; use abort to end a rollout"
+    if s.previous is None:
+        return "the previous version does not run any more; apply its spec to return to it"
+    if not s.observed.ready(s.previous):
+        return "the previous version has no ready pods"
+    return None
+
+
+def _retry(s: Situation) -> str | None:
+    return None if s.quarantined else "it has not failed"
+
+
+def _promote(s: Situation) -> str | None:
+    why = _promote_full(s)
+    if why:
+        return why
+    p = s.progress
+    if stands(p) and p.weight == p.granted:
+        return None
+    return "the rollout is not paused at a step"
+
+
+def _promote_full(s: Situation) -> str | None:
+    if s.target == s.stable:
+        return PROMOTED
+    if s.stable is None:
+        return "the first version has no steps"
+    if s.quarantined:
+        return "it has failed; retry it first"
+    return f"paused by {s.paused}; resume first" if s.paused else None
+
+
+def _pause(s: Situation) -> str | None:
+    if s.paused:
+        return f"already paused by {s.paused}"
+    if s.stable is None or (s.target == s.stable and s.previous is None) or s.quarantined:
+        return "no rollout or bake is in progress"
+    return None
+
+
+def _resume(s: Situation) -> str | None:
+    if s.settings.paused:
+        return "spec.paused is true: set it to false"
+    return None if s.paused else "it is not paused"
+
+
+#: In the order in which they beat each other: of several at once, later ones are ignored.
+COMMANDS: dict[str, Command] = {
+    "abort": Command("the rollout is aborted and rolled back", _abort),
+    "undo": Command("the promotion is undone", _undo),
+    "pause": Command("steps and bake are paused until resume", _pause),
+    "resume": Command("steps and bake continue", _resume),
+    "retry": Command("the revision is rendered again and retried", _retry),
+    "promote-full": Command("the remaining steps and pauses are skipped", _promote_full),
+    "promote": Command("the current pause ends", _promote),
+}
+
+
+def answered(s: Situation) -> tuple[CommandEcho, ...]:
+    """The answers to all commands that no earlier decision has consumed, strongest first."""
+    record = s.observed.record(s.target)
+    seen = {(a.command, f"{a.revision}/{a.token}".strip("/")) for a in s.status.commands}
+    known = [(name, value) for name, value in s.observed.annotations if name in COMMANDS]
+    unknown = [(name, value) for name, value in s.observed.annotations if name not in COMMANDS]
+    kept = set(record.commands) if record else set()
+    answers: list[CommandEcho] = []
+    order = list(COMMANDS)
+    fresh = [
+        (name, value)
+        # One answer for all that is unknown: there may be thousands.
+        for name, value in (*known, *unknown[:1])
+        if (name, shown(value)) not in seen and f"{name}/{value.partition('/')[2]}" not in kept
+    ]
+    for name, value in sorted(fresh, key=lambda c: order.index(c[0]) if c[0] in order else 99):
+        acts = next((a.command for a in answers if a.result == "Done"), None)
+        others = [other for other, _ in unknown[1:]] if name not in COMMANDS else []
+        answers.append(_answer(s, name, value, acts, others))
+    return tuple(answers)
+
+
+def shown(value: str) -> str:
+    """An annotation's value as the status repeats it when it is not a valid command."""
+    return quoted(value, 200).strip("/")
+
+
+def _answer(
+    s: Situation, name: str, value: str, stronger: str | None, others: Sequence[str]
+) -> CommandEcho:
+    def echo(
+        done: bool, message: str, revision: str = shown(value), token: str = ""
+    ) -> CommandEcho:
+        return CommandEcho(
+            command=name[:63],
+            revision=revision,
+            token=token,
+            result="Done" if done else "Ignored",
+            message=message,
+            at=stamp(s.now),
+        )
+
+    command, form = COMMANDS.get(name), _FORM.match(value)
+    if command is None:
+        also = f", as are {', '.join(others[:NAMED])}" if others else ""
+        more = " and others" if len(others) > NAMED else ""
+        text = f"unknown command{also}{more}; known: {', '.join(sorted(COMMANDS))}"
+        return echo(False, text)
+    if form is None:
+        return echo(False, "must be REVISION/TOKEN, as in canarium.dev/promote: abc23456/1")
+    revision, token = form.groups()
+    if revision != s.target and not _made_by(s, name, token):
+        return echo(False, f"the current revision is {s.target}", revision, token)
+    if stronger:
+        return echo(False, f"superseded by {stronger}", revision, token)
+    done = echo(True, command.done, revision, token)
+    # It has acted before, and no status tells of it.
+    why = None if _made_by(s, name, token) or s.spent(done) else command.why_not(s)
+    return done if why is None else echo(False, why, revision, token)
+
+
+def consumed(s: Situation, draft: Draft) -> tuple[CommandEcho, ...]:
+    """The answers that are given with `draft`. A retry is not answered before its record is
+    stored, nor an undo that is held: they stand until what keeps them from it is gone (R21)."""
+    unmade = set[str]()
+    retried = s.minted is not None and s.minted.retry is not None
+    if retried and not any(isinstance(a, StoreRevision) for a in draft.actions):
+        unmade.add("retry")
+    if draft.failure is None:
+        unmade.add("undo")
+    return tuple(a for a in s.answers if a.command not in unmade or a.result != "Done")
+
+
+def _made_by(s: Situation, name: str, token: str) -> bool:
+    """A retry whose record was stored before the operator could say so."""
+    return name == "retry" and bool(s.known and s.known.retry == token)

@@ -1,0 +1,75 @@
+"""Who answers callers now, read from endpoints and weights alone.
+
+Nothing here asks who is stable or what a decision wants: messages, phases and conditions that say
+that a version serves are built on this, so that none of them can be wrong about it (R29).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from canarium.core.context.context import Situation
+    from canarium.core.facts.gateways import Route
+    from canarium.core.facts.observed import Service
+
+
+def answering(s: Situation) -> dict[str, int]:
+    """Percent of callers by revision, of those that have a ready endpoint; empty in an outage.
+
+    Behind a route its weights count, as far as there are endpoints behind them; else the callers'
+    Service, whose connections are spread evenly over its endpoints.
+    """
+    route = _route(s)
+    if route:
+        behind = {r: w for r, w in route.weights if w and _has_endpoints(s, r)}
+        if behind:
+            return behind
+    service = s.observed.service
+    names = service.endpoints if service else frozenset()
+    pods = [p for p in s.observed.pods if p.serves and p.name in names]
+    found = dict.fromkeys((p.revision for p in pods), 0)
+    return {r: round(100 * sum(p.revision == r for p in pods) / len(pods)) for r in found}
+
+
+def is_answered(s: Situation) -> bool:
+    """Whether any version answers callers."""
+    return bool(answering(s))
+
+
+def carries_traffic(s: Situation, revision: str) -> bool:
+    """Whether callers may still be led to `revision`: it is selected, listed, weighted, or a
+    gateway has not yet confirmed that it is not."""
+    deployment, pods = s.observed.deployment(revision), s.observed.pods_of(revision)
+    if deployment is None and not pods:
+        return False
+    service = s.observed.service
+    if service is None or _selects(s, service, revision):
+        return True
+    route = _route(s)
+    if route is None:
+        return False
+    return bool(route.weight(revision)) or route.direct or not _confirmed(s, route)
+
+
+def _selects(s: Situation, service: Service, revision: str) -> bool:
+    if {p.name for p in s.observed.pods_of(revision)} & service.endpoints:
+        return True
+    deployment = s.observed.deployment(revision)
+    return service.color == "" or bool(deployment and deployment.color == service.color)
+
+
+def _route(s: Situation) -> Route | None:
+    route = s.observed.route
+    return route if route and route.kind == s.route_kind else None
+
+
+def _confirmed(s: Situation, route: Route) -> bool:
+    """Whether gateways have taken the route as it is; where nothing can be routed, nobody is."""
+    return route.accepted or s.router.frozen(s)
+
+
+def _has_endpoints(s: Situation, revision: str) -> bool:
+    backend = s.observed.backend(revision)
+    ready = {p.name for p in s.observed.pods_of(revision) if p.serves}
+    return bool(backend and backend.endpoints & ready)

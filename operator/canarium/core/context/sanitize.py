@@ -1,0 +1,45 @@
+"""The status without times that cannot be: edited by hand, one would hold a step for centuries."""
+
+from __future__ import annotations
+
+from pydantic.alias_generators import to_camel
+
+from canarium.api.status import Status
+from canarium.core.times import parse, stamp
+
+#: The clocks of two machines may differ by so many seconds: no status is damaged by that.
+SKEW = 60.0
+#: The times that decisions go by: a part of the status ("": the status itself), and its field.
+CLOCKS = (
+    ("", "bake_since"),
+    ("", "stable_down_since"),
+    ("progress", "step_since"),
+    ("progress", "waiting_since"),
+    ("pause", "since"),
+    ("hold", "since"),
+    ("analysis", "since"),
+    ("route", "since"),
+)
+
+
+def believed(status: Status, now: float) -> tuple[Status, tuple[str, ...]]:
+    """The status in which what cannot be begins `now` (POSIX seconds), and a warning for each."""
+    warnings = []
+    for part, field in CLOCKS:
+        place = getattr(status, part) if part else status
+        time = getattr(place, field) if place else None
+        why = _impossible(time, now) if time else None
+        if why is None:
+            continue
+        mended = place.model_copy(update={field: stamp(now)})
+        status = status.model_copy(update={part: mended}) if part else mended
+        path = ".".join(to_camel(step) for step in (part, field) if step)
+        warnings.append(f"ignored status.{path}: {time} {why}")
+    return status, tuple(warnings)
+
+
+def _impossible(time: str, now: float) -> str | None:
+    try:
+        return "is yet to come" if parse(time) > now + SKEW else None
+    except ValueError:
+        return "is no time"

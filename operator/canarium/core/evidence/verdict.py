@@ -1,0 +1,317 @@
+"""Verdicts on evidence (R17): Pass, Fail and Insufficient are three different things.
+
+A pass needs enough observations on the candidate, a failure needs more than chance, and everything
+else (no data, a query that failed, too few requests, a difference that may be luck) is
+Insufficient. What to do about it is policy, and not decided here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from canarium.core.evidence.measures import Missing, Reading, Result, exceeding
+from canarium.core.evidence.statistics import over_bound, over_other
+
+#: A share above stable's that chance alone gives this often is no worse than stable's.
+PLAUSIBLE = 0.2
+
+
+class Verdict(StrEnum):
+    PASS = "Pass"
+    FAIL = "Fail"
+    INSUFFICIENT = "Insufficient"
+
+
+class OnFailure(StrEnum):
+    """What the failure of a check leads to."""
+
+    ROLL_BACK = "RollBack"
+    HOLD = "Hold"
+    #: It is reported, and nothing waits for it.
+    WARN = "Warn"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a value may be: absolute, and as a ratio to stable's value in the same window."""
+
+    maximum: float | None = None
+    minimum: float | None = None
+    max_ratio: float | None = None
+    min_ratio: float | None = None
+
+    @property
+    def compares(self) -> bool:
+        """Whether stable's value is needed."""
+        return self.max_ratio is not None or self.min_ratio is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many looks in a row may fail, end in an error, or be insufficient; None: any number."""
+
+    failures: int = 0
+    errors: int | None = None
+    insufficient: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A verdict on one check with its numbers."""
+
+    check: str
+    verdict: Verdict
+    reason: str
+    message: str
+    value: float | None = None
+    threshold: float | None = None
+    stable: float | None = None
+    samples: float | None = None
+    #: Probability of a difference so large by chance alone, where a test was made.
+    chance: float | None = None
+    #: Asking itself failed: counted apart from what was merely too little.
+    error: bool = False
+    #: What a failure leads to.
+    on_failure: OnFailure = OnFailure.ROLL_BACK
+
+
+def judge(
+    check: str,
+    bounds: Bounds,
+    candidate: Result,
+    stable: Result | None,
+    *,
+    min_samples: float,
+    confidence: float,
+) -> Finding:
+    """The verdict on one check; `confidence` (such as 0.99) is what a failure needs."""
+    if isinstance(candidate, Missing):
+        return Finding(
+            check,
+            Verdict.INSUFFICIENT,
+            candidate.reason,
+            candidate.message,
+            error=candidate.error,
+        )
+    for what, number in (("value", candidate.value), ("number of observations", candidate.samples)):
+        if number is not None and not math.isfinite(number):
+            # Neither counts as evidence, nor can JSON carry it.
+            text = f"the {what} is {number}, not a number"
+            return Finding(check, Verdict.INSUFFICIENT, "NoData", text)
+    told = Finding(
+        check, Verdict.INSUFFICIENT, "", "", value=candidate.value, samples=candidate.samples
+    )
+    if candidate.samples is not None and candidate.samples < min_samples:
+        text = f"{candidate.samples:.6g} of {min_samples:g} observations on the candidate"
+        return replace(told, reason="NotEnoughSamples", message=text)
+    found = [
+        _over(check, candidate, bounds.maximum, confidence),
+        _under(check, candidate, bounds.minimum),
+    ]
+    if bounds.compares:
+        found.append(_against(check, bounds, candidate, stable, min_samples, confidence))
+    present = [finding for finding in found if finding is not None]
+    for verdict in (Verdict.FAIL, Verdict.INSUFFICIENT):
+        worst = next((f for f in present if f.verdict is verdict), None)
+        if worst:
+            return worst
+    return present[-1]
+
+
+def _passed(
+    check: str, reading: Reading, limit: float, sign: str, stable: float | None = None
+) -> Finding:
+    text = f"{reading.value:.6g} {sign} {limit:.6g}"
+    return Finding(
+        check, Verdict.PASS, "WithinBounds", text, reading.value, limit, stable, reading.samples
+    )
+
+
+def _over(check: str, reading: Reading, limit: float | None, confidence: float) -> Finding | None:
+    if limit is None:
+        return None
+    if reading.value <= limit:
+        return _passed(check, reading, limit, "≤")
+    chance = None
+    if reading.bad is not None and reading.samples:
+        chance = over_bound(reading.bad, reading.samples, limit)
+    elif reading.q is not None and reading.samples:
+        chance = over_bound(exceeding(reading, limit), reading.samples, 1 - reading.q)
+    return _higher(check, reading, limit, None, chance, confidence)
+
+
+def _under(check: str, reading: Reading, limit: float | None) -> Finding | None:
+    if limit is None:
+        return None
+    if reading.value >= limit:
+        return _passed(check, reading, limit, "≥")
+    return _lower(check, reading, limit, None)
+
+
+def _against(
+    check: str,
+    bounds: Bounds,
+    reading: Reading,
+    stable: Result | None,
+    min_samples: float,
+    confidence: float,
+) -> Finding:
+    def insufficient(reason: str, text: str, error: bool = False) -> Finding:
+        return Finding(
+            check,
+            Verdict.INSUFFICIENT,
+            reason,
+            f"no comparison with stable: {text}",
+            value=reading.value,
+            samples=reading.samples,
+            error=error,
+        )
+
+    if stable is None:
+        return insufficient("NoData", "it was not measured")
+    if isinstance(stable, Missing):
+        return insufficient(stable.reason, stable.message, stable.error)
+    if stable.samples is not None and stable.samples < min_samples:
+        return insufficient(
+            "NotEnoughSamples", f"it has {stable.samples:.6g} of {min_samples:g} observations"
+        )
+    tested = reading.bad is not None
+    if stable.samples is not None and not math.isfinite(stable.samples):
+        return insufficient("NoData", f"it has {stable.samples} observations")
+    if not math.isfinite(stable.value) or (stable.value <= 0 and not tested):
+        return insufficient("NoData", f"its value is {stable.value:g}")
+    if bounds.max_ratio is not None:
+        limit = bounds.max_ratio * stable.value
+        if reading.value > limit:
+            chance = None
+            if reading.bad is not None and stable.bad is not None:
+                chance = over_other(
+                    reading.bad,
+                    reading.samples or 0,
+                    stable.bad,
+                    stable.samples or 0,
+                    bounds.max_ratio,
+                )
+            elif reading.q is not None:
+                slow = exceeding(reading, limit)
+                chance = over_bound(slow, reading.samples or 0, 1 - reading.q)
+            return _higher(check, reading, limit, stable.value, chance, confidence)
+        passed = _passed(check, reading, limit, "≤", stable.value)
+    if bounds.min_ratio is not None:
+        limit = bounds.min_ratio * stable.value
+        if reading.value < limit:
+            return _lower(check, reading, limit, stable.value)
+        passed = _passed(check, reading, limit, "≥", stable.value)
+    return passed
+
+
+def _higher(
+    check: str,
+    reading: Reading,
+    limit: float,
+    stable: float | None,
+    chance: float | None,
+    confidence: float,
+) -> Finding:
+    beside = f" ({stable:.6g} at stable)" if stable is not None else ""
+    text = f"{reading.value:.6g} is above {limit:.6g}{beside}"
+    verdict, reason = Verdict.FAIL, "AboveMaximum"
+    if chance is not None and chance > 1 - confidence:
+        verdict, reason = Verdict.INSUFFICIENT, "MayBeChance"
+        if stable is not None and chance >= PLAUSIBLE:
+            verdict, reason = Verdict.PASS, "NoWorseThanStable"
+        text += (
+            f" by chance with probability {chance:.2g} ({reading.samples or 0:.6g} observations)"
+        )
+    return Finding(
+        check, verdict, reason, text, reading.value, limit, stable, reading.samples, chance
+    )
+
+
+def _lower(check: str, reading: Reading, limit: float, stable: float | None) -> Finding:
+    beside = f" ({stable:.6g} at stable)" if stable is not None else ""
+    text = f"{reading.value:.6g} is below {limit:.6g}{beside}"
+    return Finding(
+        check, Verdict.FAIL, "BelowMinimum", text, reading.value, limit, stable, reading.samples
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many looks in a row at one check had the same end."""
+
+    failures: int = 0
+    errors: int = 0
+    insufficient: int = 0
+
+    def after(self, finding: Finding) -> Tally:
+        """The tally when `finding` is the newest look."""
+        if finding.verdict is Verdict.PASS:
+            return Tally()
+        if finding.verdict is Verdict.FAIL:
+            return Tally(failures=self.failures + 1)
+        return Tally(0, self.errors + 1 if finding.error else 0, self.insufficient + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The last look at a candidate, whose window began at `since`; times in POSIX seconds.
+
+    `failed` is the finding that ends the candidate: it failed, or its query did, more often in a
+    row than its limit allows. `frozen` is such a finding of a check that holds instead.
+    `exhausted`: one check was insufficient more often than allowed.
+    """
+
+    revision: str
+    since: float
+    at: float
+    findings: tuple[Finding, ...]
+    failed: Finding | None = None
+    exhausted: bool = False
+    frozen: Finding | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Pass only when every check passes, but for those that only warn."""
+        if self.failed:
+            return Verdict.FAIL
+        if self.findings and self.open is None:
+            return Verdict.PASS
+        return Verdict.INSUFFICIENT
+
+    @property
+    def open(self) -> Finding | None:
+        """The first check that does not pass, though it must; one that failed goes first."""
+        found = [
+            f
+            for f in self.findings
+            if f.verdict is not Verdict.PASS and f.on_failure is not OnFailure.WARN
+        ]
+        return self.frozen or next(iter(found), None)
+
+
+def weigh(
+    revision: str,
+    since: float,
+    at: float,
+    looks: Iterable[tuple[Finding, Tally, Limits]],
+) -> Evidence:
+    """Joins the findings of one look; each tally includes that look already."""
+    found = list(looks)
+    over = [
+        finding
+        for finding, tally, limits in found
+        if tally.failures > limits.failures
+        or (limits.errors is not None and tally.errors > limits.errors)
+    ]
+    failed = next((f for f in over if f.on_failure is OnFailure.ROLL_BACK), None)
+    frozen = next((f for f in over if f.on_failure is OnFailure.HOLD), None)
+    exhausted = any(
+        limits.insufficient is not None and tally.insufficient > limits.insufficient
+        for finding, tally, limits in found
+        if finding.on_failure is not OnFailure.WARN
+    )
+    return Evidence(revision, since, at, tuple(f for f, _, _ in found), failed, exhausted, frozen)

@@ -1,0 +1,202 @@
+"""The gate before a version's first traffic (R4), and the verdicts after it (R17)."""
+
+from __future__ import annotations
+
+from canarium.api.status import AnalysisStatus, CheckStatus
+from canarium.core.context.context import Situation
+from canarium.core.context.position import analysis_of
+from canarium.core.decision.plan import Event
+from canarium.core.evidence.verdict import Evidence, Finding
+from canarium.core.evidence.windows import UNREACHABLE
+from canarium.core.health.pods import Cause
+from canarium.core.times import stamp
+
+_POLICY = "a NetworkPolicy that does not admit the operator"
+_MESH = "a service mesh that requires mutual TLS, or a NetworkPolicy"
+#: Why a connection to a Ready pod is lost, by how (`SmokeReport.unreachable`).
+_LIKELY = {
+    "ConnectionRefused": "a port that only the pod itself can reach, or a NetworkPolicy",
+    "ConnectionReset": _MESH,
+    "ConnectionTimedOut": _POLICY,
+    "NoRouteToHost": _POLICY,
+}
+#: A check failed whose policy is to hold.
+ANALYSIS_FAILED = "AnalysisFailed"
+#: Holds that ask for the smoke tests.
+SMOKE_WAITS = ("SmokeTests", UNREACHABLE)
+#: Reasons for which the spec, not the version, has to be put right.
+SPEC_AT_FAULT = frozenset(
+    {
+        "AccessDenied",
+        "AddressRefused",
+        "AnswerTooLarge",
+        "EvaluationLimit",
+        "InvalidConfigMap",
+        "InvalidCredentials",
+        "InvalidQuery",
+        "NoMatch",
+        "NoSuchMetric",
+        # Not the spec either, but what the operator may reach.
+        UNREACHABLE,
+        "TooManySeries",
+        "UntrustedCertificate",
+    }
+)
+
+
+def smoke(s: Situation) -> Cause | bool:
+    """Whether the wanted revision may get traffic: True, False (not known yet), or why not.
+
+    One that has traffic has passed: none is given before. Later pods are gated by readiness.
+    """
+    if not s.settings.gated or s.progress.weight > 0 or s.given:
+        return True
+    report = s.observed.smoke
+    if report is None or report.revision != s.target:
+        return False
+    if report.passed:
+        return True
+    if report.unusable or report.unreachable:
+        return False
+    return Cause("SmokeTestFailed", report.message, pod=report.pod, samples=report.asked)
+
+
+def inconclusive_tests(s: Situation) -> tuple[str, str] | None:
+    """Reason and text why the smoke tests have no result: the spec is wrong (R21), or no connection
+    to a pod that is Ready comes about, which is no answer and so no failure (R7)."""
+    report = s.observed.smoke
+    if report is None or report.revision != s.target:
+        return None
+    if report.unusable:
+        return "InvalidTest", report.message
+    if report.unreachable:
+        cause = _LIKELY.get(report.unreachable, _POLICY)
+        where = f" (pod {report.pod}, which is Ready)" if report.pod else ""
+        return UNREACHABLE, f"{report.message}{where}; likely cause: {cause}; retrying"
+    return None
+
+
+def smoke_wait(s: Situation) -> str:
+    """The reason of the wait for smoke tests; either one asks for them."""
+    found = inconclusive_tests(s)
+    return UNREACHABLE if found and found[0] == UNREACHABLE else "SmokeTests"
+
+
+def condemned(s: Situation) -> Cause | None:
+    """Why the revision that is judged fails, if it does."""
+    evidence = _evidence(s)
+    if s.settings.judging is None or evidence is None or evidence.failed is None:
+        return None
+    found = evidence.failed
+    reason = "AnalysisError" if found.error else "AnalysisFailed"
+    return cause_of(reason, found)
+
+
+def frozen(s: Situation) -> Finding | None:
+    """The check that failed and whose policy is to hold, on the revision that is judged."""
+    evidence = _evidence(s)
+    return evidence.frozen if s.settings.judging is not None and evidence else None
+
+
+def bake_frozen(s: Situation) -> str | None:
+    """Why the bake does not end: a check of it failed, and holds. After a restart of the operator
+    it holds on until there is new evidence (R18)."""
+    found = frozen(s)
+    if found:
+        return f"check {found.check} failed: {found.message}"
+    told = s.status.hold is not None and s.status.hold.reason == ANALYSIS_FAILED
+    return "waiting for new evidence" if told and _evidence(s) is None else None
+
+
+def cause_of(reason: str, found: Finding) -> Cause:
+    """A finding as the reason for a rollback, with its numbers."""
+    return Cause(
+        reason,
+        f"check {found.check}: {found.message}",
+        observed=f"{found.value:.6g}" if found.value is not None else None,
+        threshold=f"{found.threshold:.6g}" if found.threshold is not None else None,
+        samples=round(found.samples) if found.samples is not None else None,
+    )
+
+
+def judges(s: Situation, weight: int) -> bool:
+    """Whether a step of `weight` is judged; one of weight 0 by the requests that are mirrored."""
+    return analysis_of(s, weight) is not None
+
+
+def step_evidence(s: Situation, since: float) -> Evidence | None:
+    """The last look, if its window began with the step that began at `since`."""
+    evidence = _evidence(s)
+    return evidence if evidence and abs(evidence.since - since) < 0.01 else None
+
+
+def _evidence(s: Situation) -> Evidence | None:
+    evidence = s.observed.evidence
+    return evidence if evidence and evidence.revision == s.target else None
+
+
+def analysis_status(s: Situation, *, running: bool) -> AnalysisStatus | None:
+    """The verdicts as the status keeps them: renewed when one changes, not with every look."""
+    old, evidence = s.status.analysis, _evidence(s)
+    if s.settings.judging is None:
+        return None
+    if evidence is None:
+        return old if old and running and old.revision == s.target else None
+    new = AnalysisStatus(
+        revision=evidence.revision,
+        since=stamp(evidence.since),
+        checks=tuple(_check(finding, evidence.at) for finding in evidence.findings),
+    )
+    same = old and (old.revision, old.since) == (new.revision, new.since)
+    return old if same and old and _verdicts(old) == _verdicts(new) else new
+
+
+def _verdicts(found: AnalysisStatus) -> list[tuple[str, str, str]]:
+    return [(check.name, check.verdict, check.reason) for check in found.checks]
+
+
+def _check(found: Finding, at: float) -> CheckStatus:
+    def short(value: float | None) -> float | None:
+        return float(f"{value:.6g}") if value is not None else None
+
+    return CheckStatus(
+        name=found.check,
+        verdict=found.verdict.value,
+        reason=found.reason,
+        message=found.message,
+        value=short(found.value),
+        threshold=short(found.threshold),
+        stable=short(found.stable),
+        samples=round(found.samples) if found.samples is not None else None,
+        at=stamp(at),
+    )
+
+
+def verdict_events(before: AnalysisStatus | None, after: AnalysisStatus | None) -> list[Event]:
+    """An Event for each check whose verdict became Pass or Fail, or that lost its Pass."""
+    if after is None:
+        return []
+    same = before and (before.revision, before.since) == (after.revision, after.since)
+    known = {c.name: c.verdict for c in before.checks} if same and before else {}
+    events = []
+    for check in after.checks:
+        old = known.get(check.name)
+        if check.verdict == old or (check.verdict == "Insufficient" and old is None):
+            continue
+        text = f"revision {after.revision}: check {check.name}: {check.message}"
+        if check.samples is not None:
+            text += f"; {check.samples} observations"
+        kind = "Normal" if check.verdict == "Pass" else "Warning"
+        events.append(Event(kind, f"Analysis{_WORDS[check.verdict]}", text))
+    return events
+
+
+_WORDS = {"Pass": "Passed", "Fail": "Failed", "Insufficient": "Insufficient"}
+
+
+def spec_fault(found: AnalysisStatus | None) -> tuple[str, str] | None:
+    """Reason and text of the first check that cannot be carried out as the spec has it."""
+    for check in found.checks if found else ():
+        if check.reason in SPEC_AT_FAULT:
+            return check.reason, f"spec.rollout.analysis.checks[{check.name}]: {check.message}"
+    return None

@@ -1,0 +1,209 @@
+"""What keeps the pods of a revision from starting, in the other system's own words (R7, R29).
+
+Two kinds. What the cluster *withholds* can still be given: room in a quota, a volume, a network, an
+image that another pod of the revision runs already. It is nobody's failure: the rollout holds, the
+progress deadline stands still, and it goes on when the pods start. Everything else is only named
+while its own deadline counts: no node, an init container or a sidecar that fails.
+
+The condition `PodsBlocked` and one Event per obstacle report it in every phase, for the wanted
+revision as for stable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from canarium.api.status import Condition, Status
+from canarium.core.context.context import Situation
+from canarium.core.decision.plan import Event
+from canarium.core.facts.observed import Container, Deployment, Pod, TroubleReason
+from canarium.core.health.pods import FETCHER, PULL_FAULTS, fetch_failure, fetch_unavailable, tail
+from canarium.core.outcomes.messages import sentences
+
+CONDITION = "PodsBlocked"
+#: Seconds on its node after which the Events of a pod without a container are read.
+UNEXPLAINED_AFTER = 3.0
+#: So many pods of a model have their Events read; one is enough for a reason.
+_EXAMINED = 3
+_QUOTED = 512
+
+
+class ObstacleReason(StrEnum):
+    """Why pods do not start."""
+
+    PODS_REFUSED = "PodsRefused"
+    VOLUME_UNAVAILABLE = "VolumeUnavailable"
+    VOLUME_SOURCE_MISSING = "VolumeSourceMissing"
+    POD_SANDBOX_FAILED = "PodSandboxFailed"
+    IMAGE_UNAVAILABLE = "ImageUnavailable"
+    MODEL_UNAVAILABLE = "ModelUnavailable"
+    UNSCHEDULABLE = "Unschedulable"
+    SCHEDULING_GATED = "SchedulingGated"
+    SIDECAR_FAILED = "SidecarFailed"
+    INIT_CONTAINER_FAILED = "InitContainerFailed"
+
+
+#: What the cluster can still give, so that no deadline counts.
+_WITHHELD = frozenset(
+    {
+        ObstacleReason.PODS_REFUSED,
+        ObstacleReason.VOLUME_UNAVAILABLE,
+        ObstacleReason.POD_SANDBOX_FAILED,
+        ObstacleReason.IMAGE_UNAVAILABLE,
+        ObstacleReason.MODEL_UNAVAILABLE,
+    }
+)
+_VOLUME = frozenset(
+    {
+        TroubleReason.FAILED_ATTACH_VOLUME,
+        TroubleReason.FAILED_MAP_VOLUME,
+        TroubleReason.FAILED_MOUNT,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One reason why a pod does not start."""
+
+    reason: ObstacleReason
+    message: str
+    pod: str | None = None
+    container: str | None = None
+
+    @property
+    def withheld(self) -> bool:
+        return self.reason in _WITHHELD
+
+
+def obstacle(s: Situation, revision: str | None) -> Obstacle | None:
+    """The first obstacle for pods of `revision`; one that the cluster withholds goes first."""
+    found = list(_obstacles(s.observed.deployment(revision), s.observed.pods_of(revision)))
+    return next((o for o in found if o.withheld), None) or next(iter(found), None)
+
+
+def withheld(s: Situation, revision: str | None) -> Obstacle | None:
+    """What the cluster does not give to pods of `revision` now, and can still give."""
+    found = obstacle(s, revision)
+    return found if found and found.withheld else None
+
+
+def _obstacles(deployment: Deployment | None, pods: Iterable[Pod]) -> Iterable[Obstacle]:
+    present = [pod for pod in pods if not pod.terminating]
+    if deployment and deployment.failure and len(present) < deployment.replicas:
+        yield Obstacle(ObstacleReason.PODS_REFUSED, deployment.failure[:_QUOTED])
+    runs = any(c.is_server and c.started for pod in present for c in pod.containers)
+    fetched = any(pod.artifact for pod in present)
+    for pod in present:
+        if pod.ready or pod.disrupted:
+            continue
+        if pod.trouble:
+            yield _troubled(pod)
+        if pod.unschedulable_since is not None:
+            text = pod.unschedulable_message or "no node fits"
+            yield Obstacle(ObstacleReason.UNSCHEDULABLE, text[:_QUOTED], pod.name)
+        if pod.gated:
+            text = "the pod has a scheduling gate"
+            yield Obstacle(ObstacleReason.SCHEDULING_GATED, text, pod.name)
+        for container in pod.containers:
+            reason = _container(container, runs, fetched)
+            if reason:
+                yield Obstacle(*reason, pod.name, container.name)
+
+
+def _troubled(pod: Pod) -> Obstacle:
+    assert pod.trouble is not None
+    text = f"{pod.trouble.reason}: {pod.trouble.message[:_QUOTED]}"
+    if pod.trouble.missing:
+        return Obstacle(ObstacleReason.VOLUME_SOURCE_MISSING, text, pod.name)
+    reason = (
+        ObstacleReason.VOLUME_UNAVAILABLE
+        if pod.trouble.reason in _VOLUME
+        else ObstacleReason.POD_SANDBOX_FAILED
+    )
+    return Obstacle(reason, text, pod.name)
+
+
+def _container(c: Container, runs: bool, fetched: bool) -> tuple[ObstacleReason, str] | None:
+    """What is wrong with one container that does not fail its revision by itself. `runs`: another
+    pod of the revision runs the server, so its image exists; `fetched`: another one has fetched
+    the model, so it can be had."""
+    if fetched and fetch_unavailable(c):
+        found = fetch_failure(c)
+        return (ObstacleReason.MODEL_UNAVAILABLE, found[1][:_QUOTED]) if found else None
+    if c.is_server:
+        if runs and c.waiting in PULL_FAULTS:
+            return ObstacleReason.IMAGE_UNAVAILABLE, f"{c.waiting}: {c.waiting_message[:_QUOTED]}"
+        return None
+    if c.init and c.name == FETCHER and c.waiting not in PULL_FAULTS:
+        return None
+    reason = ObstacleReason.INIT_CONTAINER_FAILED if c.init else ObstacleReason.SIDECAR_FAILED
+    what = f"{'init container' if c.init else 'sidecar'} {c.name}"
+    if c.waiting and c.waiting_message and c.waiting != "CrashLoopBackOff":
+        return reason, f"{what}: {c.waiting}: {c.waiting_message[:_QUOTED]}"
+    code = c.exit_code if c.terminated else c.last_exit_code
+    ended = c.terminated or c.last_terminated
+    if ended and (code or not c.init) and not c.ready:
+        return reason, f"{what} exited with code {code} ({ended}){tail(c)}"
+    return None
+
+
+def unexplained(s: Situation) -> tuple[str, ...]:
+    """Pods of the wanted revision and of stable whose Events may tell why no container starts."""
+    return tuple(p.name for p in _creating(s) if _due(p) <= s.now)[:_EXAMINED]
+
+
+def recheck(s: Situation) -> float | None:
+    """Seconds until the Events of another pod are to be read."""
+    waits = [_due(p) - s.now for p in _creating(s) if _due(p) > s.now]
+    return min(waits, default=None)
+
+
+def _creating(s: Situation) -> list[Pod]:
+    return [p for p in s.observed.pods if p.creating and p.revision in (s.target, s.stable)]
+
+
+def _due(pod: Pod) -> float:
+    return max(pod.created, pod.begun or 0.0) + UNEXPLAINED_AFTER
+
+
+def reported(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
+    """The condition about obstacles, while there is one: type, value, reason and message."""
+    found = _first(s)
+    return ((CONDITION, True, found[1].reason, _text(*found)),) if found else ()
+
+
+def named(s: Situation, message: str) -> str:
+    """`message` with the obstacle that it does not name yet."""
+    found = _first(s)
+    if found is None or found[1].message in message:
+        return message
+    return sentences(message, f"{found[1].reason}: {_text(*found)}")
+
+
+def _first(s: Situation) -> tuple[str, Obstacle] | None:
+    """The obstacle of the wanted revision, unless it has failed, else that of stable."""
+    for revision in (s.stable if s.quarantined else s.target, s.stable):
+        found = obstacle(s, revision) if revision else None
+        if revision and found:
+            return revision, found
+    return None
+
+
+def _text(revision: str, found: Obstacle) -> str:
+    where = f" (pod {found.pod})" if found.pod else ""
+    return f"revision {revision}: {found.message}{where}"
+
+
+def events(before: Status, after: Status) -> tuple[Event, ...]:
+    """An Event for an obstacle that is new, or of another kind than before."""
+
+    def blocked(status: Status) -> Condition | None:
+        return next((c for c in status.conditions if c.type == CONDITION), None)
+
+    old, new = blocked(before), blocked(after)
+    if new is None or (old and old.reason == new.reason):
+        return ()
+    return (Event("Warning", new.reason, new.message),)

@@ -1,0 +1,80 @@
+"""Objects that are being deleted and stay, since finalizers of other controllers keep them.
+
+Only the controller that owns a finalizer knows when to remove it, so the operator waits. Until it
+does, the object keeps its name, a Deployment keeps its ReplicaSet and pods (the garbage collector
+deletes them after it), and these keep their colour. Each such object is named in the message, in
+the condition `DeletionBlocked` and in one Event, with its finalizers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from canarium.api.status import Status
+from canarium.core.context.context import Situation
+from canarium.core.decision.plan import Event
+from canarium.core.facts.observed import HeldDeletion
+from canarium.core.outcomes.messages import sentences
+from canarium.core.times import spoken
+
+CONDITION = "DeletionBlocked"
+REASON = "FinalizersPending"
+#: Seconds that the controllers of finalizers have before they are reported.
+PATIENCE = 10.0
+#: So many objects, and finalizers of each, are named.
+_OBJECTS, _FINALIZERS = 3, 3
+
+
+def described(held: Iterable[HeldDeletion]) -> str:
+    """Names the objects and what keeps them; empty when there is none."""
+    found = sorted(held, key=lambda one: (one.kind, one.name))
+    parts = [
+        f"{one.what} is being deleted since {spoken(one.due)} and is kept by {kept_by(one)}"
+        for one in found[:_OBJECTS]
+    ]
+    more = len(found) - _OBJECTS
+    return sentences(*parts, f"{more} more objects are kept so" if more > 0 else "")
+
+
+def kept_by(one: HeldDeletion) -> str:
+    return finalizers(one.finalizers)
+
+
+def finalizers(names: tuple[str, ...]) -> str:
+    """Finalizers in words."""
+    more = len(names) - _FINALIZERS
+    listed = ", ".join(names[:_FINALIZERS]) + (f" and {more} more" if more > 0 else "")
+    return f"the finalizer{'s' if len(names) > 1 else ''} {listed}"
+
+
+def named(s: Situation, message: str) -> str:
+    """`message` with what is kept; a pod that the message names already is not named twice."""
+    hold = s.status.hold
+    waited_for = hold.pod if hold else None
+    rest = (one for one in _overdue(s) if (one.kind, one.name) != ("Pod", waited_for))
+    return sentences(message, described(rest))
+
+
+def reported(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
+    """The condition that is there while anything is kept."""
+    text = described(_overdue(s))
+    return ((CONDITION, True, REASON, text),) if text else ()
+
+
+def events(before: Status, after: Status) -> tuple[Event, ...]:
+    """One Event each time that other objects are kept."""
+    old, new = (
+        next((c.message for c in status.conditions if c.type == CONDITION), "")
+        for status in (before, after)
+    )
+    return (Event("Warning", CONDITION, new),) if new and new != old else ()
+
+
+def recheck(s: Situation) -> float | None:
+    """Seconds until another object is to be reported."""
+    waits = [one.due + PATIENCE - s.now for one in s.observed.held]
+    return min((wait for wait in waits if wait > 0), default=None)
+
+
+def _overdue(s: Situation) -> list[HeldDeletion]:
+    return [one for one in s.observed.held if s.now >= one.due + PATIENCE]

@@ -1,0 +1,50 @@
+"""What is known of a revision that has failed, wherever it was noted (R9, R18)."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import ValidationError
+
+from canarium.api.status import Failure
+from canarium.core.context.context import Situation
+from canarium.core.facts.revision import Record
+from canarium.core.outcomes.moves import by_order, failure_of, judged
+from canarium.core.times import stamp
+
+
+def known_failure(s: Situation) -> Failure:
+    """Why the wanted revision is quarantined: by the status, its record, the command that is
+    being carried out, or what its pods still show; in this order."""
+    told = s.status.failure
+    if told and told.revision == s.target:
+        return told
+    noted_before = noted_on(s.observed.record(s.target))
+    if noted_before:
+        return noted_before
+    cause = by_order(s, "abort") or by_order(s, "undo") or judged(s, was_good=True)[0]
+    if cause:
+        return failure_of(s, cause)
+    return Failure(
+        revision=s.target,
+        reason="Unknown",
+        message="failed earlier; the recorded cause is no longer available",
+        at=stamp(s.now),
+    )
+
+
+def noted_on(record: Record | None) -> Failure | None:
+    """The failure that a record keeps, if it is there and can be read."""
+    if record is None or not record.failure:
+        return None
+    try:
+        return Failure.model_validate(json.loads(record.failure))
+    except (ValueError, ValidationError):
+        return None
+
+
+def noted(failure: Failure) -> str:
+    """A failure as a record keeps it."""
+    return json.dumps(
+        failure.model_dump(by_alias=True, exclude_none=True), sort_keys=True, ensure_ascii=False
+    )

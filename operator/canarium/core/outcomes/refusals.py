@@ -1,0 +1,90 @@
+"""Writes that the API server refuses: by quota, policy, webhook, missing rights or validation.
+
+A refusal is a fact like any other: it is shown in `status.refusals`, in the condition
+`WritesRefused` and by an Event, in every phase, with the refuser's own words, and is gone with the
+next successful write of that object. Decisions go by object and reason, never by the words (R30).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from itertools import takewhile
+
+from canarium.api.status import RefusedWrite, Status
+from canarium.core.context.context import Situation
+from canarium.core.decision.plan import Action, Event, Route, Weigh
+from canarium.core.facts.observed import Rejection
+from canarium.core.times import stamp
+
+#: The pod of a new revision, which is asked for in a dry run before anything is stored.
+TRIAL_POD = "Pod"
+#: So many refused objects are listed; one full quota may refuse more.
+_LISTED = 10
+_QUOTED = 1024
+
+
+class RefusalReason(StrEnum):
+    """Who refused a write."""
+
+    ADMISSION_DENIED = "AdmissionDenied"
+    CONTESTED = "Contested"
+    FORBIDDEN = "Forbidden"
+    INVALID = "InvalidSpec"
+    NAME_CONFLICT = "NameConflict"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    WEBHOOK_FAILED = "WebhookFailed"
+
+
+def blocked(s: Situation) -> Rejection | None:
+    """The refusal of the write that moves traffic, if it was refused."""
+    return s.observed.refused(f"Service {s.name}", f"{s.route_kind} {s.name}")
+
+
+def reason_of(rejection: Rejection) -> str:
+    return RefusalReason.NAME_CONFLICT.value if rejection.conflict else rejection.reason
+
+
+def quoted(rejection: Rejection) -> str:
+    """A refusal in words: the object, and what the refuser says."""
+    text = rejection.message[:_QUOTED]
+    if rejection.what == TRIAL_POD:
+        return f"the API server rejects pods created from this spec: {text}"
+    return f"{rejection.what}: {text}" if rejection.what else text
+
+
+def until_refused(s: Situation, actions: Iterable[Action]) -> tuple[Action, ...]:
+    """`actions` up to the first one whose object is refused now: what follows it would move the
+    traffic of some callers without that of the others. It is tried again when it is due."""
+    return tuple(takewhile(lambda action: not _is_refused(s, action), actions))
+
+
+def _is_refused(s: Situation, action: Action) -> bool:
+    kind = "Service" if isinstance(action, Route) else None
+    kind = action.kind if isinstance(action, Weigh) else kind
+    return kind is not None and s.observed.refused(f"{kind} {s.name}") is not None
+
+
+def refused_writes(s: Situation) -> tuple[RefusedWrite, ...] | None:
+    """The refusals as the status lists them; `since` stays while object and reason do."""
+    since = {(old.object, old.reason): old.since for old in s.status.refusals or ()}
+    found = tuple(
+        RefusedWrite(
+            object=r.what or "ControllerRevision",
+            reason=reason_of(r),
+            message=r.message[:_QUOTED],
+            since=since.get((r.what or "ControllerRevision", reason_of(r)), stamp(s.now)),
+        )
+        for r in s.observed.rejections[:_LISTED]
+    )
+    return found or None
+
+
+def refusal_events(before: Status, after: Status) -> tuple[Event, ...]:
+    """An Event for each object whose write is newly refused, or refused by somebody else."""
+    known = {(old.object, old.reason) for old in before.refusals or ()}
+    return tuple(
+        Event("Warning", "WriteRefused", f"{new.object}: {new.reason}: {new.message}")
+        for new in after.refusals or ()
+        if (new.object, new.reason) not in known
+    )

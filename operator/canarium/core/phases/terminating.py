@@ -1,0 +1,82 @@
+"""A model that is being deleted and stays: its status says so, and nothing else is written (R20).
+
+A deletion that takes its usual time is not reported: a write for each of thousands of models that
+are deleted at once would hold up the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from canarium.core.decision.plan import Event
+from canarium.core.facts.observed import HeldDeletion
+from canarium.core.outcomes.blocked_deletions import described, finalizers
+from canarium.core.outcomes.messages import sentences
+from canarium.core.status.unmanaged import status_with
+from canarium.core.times import spoken
+
+PHASE = "Terminating"
+PENDING, FOREGROUND, ORPHANING = "FinalizersPending", "ForegroundDeletion", "OrphaningDeletion"
+#: Seconds that a deletion may take before it is reported.
+PATIENCE = 5.0
+#: What the status says about a rollout and that nobody keeps up any more.
+_STALE = ("hold", "weight", "refusals")
+
+
+def status_of(
+    raw: Mapping[str, Any],
+    foreign: tuple[str, ...],
+    held: tuple[HeldDeletion, ...],
+    *,
+    since: float,
+    now: float,
+) -> dict[str, Any]:
+    """The status of the parent `raw`, as it was found but for what the deletion changes.
+
+    `foreign` are finalizers of the model but for the garbage collector's.
+    """
+    reason, text = _why(raw, foreign, held, since)
+    old = raw.get("status") or {}
+    kept = {**raw, "status": {key: old[key] for key in old if key not in _STALE}}
+    unobserved = "The model is being deleted and is no longer observed"
+    facts = {
+        PHASE: ("True", reason, text),
+        "Available": ("Unknown", PHASE, unobserved),
+        "Ready": ("False", PHASE, text),
+        "Progressing": ("False", PHASE, ""),
+        "Reconciling": ("False", PHASE, ""),
+        "Stalled": ("False", PHASE, ""),
+    }
+    return status_with(kept, PHASE, text, facts, now)
+
+
+def events(raw: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Event, ...]:
+    """One Event when the deletion is first reported."""
+    if (raw.get("status") or {}).get("phase") == PHASE:
+        return ()
+    return (Event("Warning", PHASE, status["message"]),)
+
+
+def _why(
+    raw: Mapping[str, Any],
+    foreign: tuple[str, ...],
+    held: tuple[HeldDeletion, ...],
+    since: float,
+) -> tuple[str, str]:
+    kept = raw["metadata"].get("finalizers") or ()
+    begun = f"The model is being deleted since {spoken(since)}"
+    alone = "no failed version is rolled back"
+    if "foregroundDeletion" in kept:
+        text = f"{begun}: the garbage collector deletes its children first, and {alone}"
+        also = f"The model is also kept by {finalizers(foreign)}" if foreign else ""
+        return FOREGROUND, sentences(text, described(held), also)
+    if "orphan" in kept and not foreign:
+        text = f"{begun}: the garbage collector is removing the owner from its children, and they "
+        return ORPHANING, sentences(f"{text}are left as they are; {alone}")
+    text = f"{begun} and is kept by {finalizers(foreign)}"
+    return PENDING, sentences(
+        text,
+        f"Its children are left as they are, and {alone}",
+        "The deletion ends when the controller of the finalizer removes it",
+    )

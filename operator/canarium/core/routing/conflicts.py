@@ -1,0 +1,84 @@
+"""Another route that claims the same requests as a model's route (gateway-api#4303).
+
+Both routes may be `Accepted`, and the gateway silently sends all requests to one of them. When it
+is the other, the weights of a rollout have no effect: the condition `RouteConflicted`, the message
+and an Event say so (R29). `RouteAccepted` stays what the gateway answers, and `Ready` is about the
+version. Of two models, the one whose route gets no requests reports it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from canarium.api.status import Status
+from canarium.core.context.context import Situation
+from canarium.core.decision.plan import Event
+from canarium.core.facts.gateways import RouteConflict, Winner
+from canarium.core.outcomes.messages import sentences
+
+CONDITION = "RouteConflicted"
+
+
+class ConflictReason(StrEnum):
+    """Which of the two routes gets the requests that both claim."""
+
+    OTHER_ROUTE_WINS = "OtherRouteWins"
+    THIS_ROUTE_WINS = "ThisRouteWins"
+
+
+def reported(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
+    """The condition, while another route claims the same requests."""
+    found = _found(s)
+    if found is None:
+        return ()
+    reason = ConflictReason.OTHER_ROUTE_WINS if found.lost else ConflictReason.THIS_ROUTE_WINS
+    return ((CONDITION, True, reason.value, _text(found)),)
+
+
+def named(s: Situation, message: str) -> str:
+    """`message` with the route that takes the requests of this model, if one does."""
+    found = _found(s)
+    if found is None or not found.lost:
+        return message
+    return sentences(message, _text(found))
+
+
+def events(before: Status, after: Status) -> tuple[Event, ...]:
+    """An Event when a contradiction is new, or has another winner."""
+    known = {c.reason for c in before.conditions if c.type == CONDITION}
+    return tuple(
+        Event("Warning", CONDITION, f"{c.reason}: {c.message}")
+        for c in after.conditions
+        if c.type == CONDITION and c.reason not in known
+    )
+
+
+def _found(s: Situation) -> RouteConflict | None:
+    return s.observed.conflict if s.route_kind else None
+
+
+_WHY = {
+    Winner.OLDER: "is older",
+    Winner.FIRST_BY_NAME: "is as old and comes first by namespace and name",
+    Winner.MORE_SPECIFIC_HOSTNAME: "has the more specific hostname",
+}
+
+
+def _text(found: RouteConflict) -> str:
+    own, other = f"{found.kind} {found.own}", f"{found.kind} {found.namespace}/{found.name}"
+    if found.model:
+        other = f"{other} of ModelDeployment {found.namespace}/{found.model}"
+    claimed = f"on Gateway {found.gateway} ({found.requests})"
+    change = "Change the hostname or path of one of the routes"
+    if found.lost:
+        return sentences(
+            f"{other} receives the requests that {own} claims {claimed}, because it "
+            f"{_WHY[found.why]}",
+            "Weights have no effect on them",
+            change,
+        )
+    return sentences(
+        f"{other} claims the same requests as {own} {claimed}",
+        f"{own} receives them because it {_WHY[found.why]}",
+        change,
+    )

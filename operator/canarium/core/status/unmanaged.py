@@ -1,0 +1,42 @@
+"""The status of a model for which nothing is decided: what it had, with a few facts replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from canarium.core.times import stamp
+
+#: Condition type → status, reason, message.
+Facts = Mapping[str, tuple[str, str, str]]
+
+
+def status_with(
+    raw: Mapping[str, Any], phase: str, text: str, facts: Facts, now: float
+) -> dict[str, Any]:
+    """Returns the raw status of the model `raw` with another phase, message and some conditions.
+
+    `now` is in POSIX seconds; a condition keeps its transition time while its status stays.
+    """
+    status: dict[str, Any] = dict(raw.get("status") or {})
+    generation = raw["metadata"]["generation"]
+    known = {c["type"]: c for c in status.get("conditions") or ()}
+    conditions = {**known}
+    for kind, (value, reason, message) in facts.items():
+        before = known.get(kind) or {}
+        since = before.get("lastTransitionTime") if before.get("status") == value else None
+        conditions[kind] = {
+            "type": kind,
+            "status": value,
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": since or stamp(now),
+            "observedGeneration": generation,
+        }
+    return {
+        **status,
+        "observedGeneration": generation,
+        "phase": phase,
+        "message": text,
+        "conditions": list(conditions.values()),
+    }

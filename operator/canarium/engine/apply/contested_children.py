@@ -1,0 +1,40 @@
+"""Children that another client changes back as often as they are put right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from canarium.core.facts.observed import Rejection
+from canarium.core.outcomes.refusals import RefusalReason
+from canarium.engine.apply.rejections import Refused
+from canarium.engine.cache.store import Key
+from canarium.kube.resources import Resource
+
+#: So many repairs of one object within so many seconds are no accident.
+_REPAIRS, _WITHIN = 3, 300.0
+#: From then on it is put right this often, in seconds.
+_INTERVAL = 30.0
+
+
+class Contested:
+    """Limits how often one object is put right, so that two controllers do not race for ever."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._repairs: dict[Key, dict[tuple[Resource, str], list[float]]] = {}
+
+    def attempt(self, key: Key, resource: Resource, name: str, paths: Iterable[str]) -> None:
+        """Notes a repair. Raises Refused when it has to wait."""
+        now, known = self._clock(), self._repairs.setdefault(key, {})
+        recent = [at for at in known.get((resource, name), ()) if now - at < _WITHIN]
+        if len(recent) >= _REPAIRS and now - recent[-1] < _INTERVAL:
+            text = (
+                f"another client keeps changing {', '.join(sorted(paths)[:3])}; the operator "
+                f"restores it every {_INTERVAL:.0f}s; stop that client, or change the model's spec"
+            )
+            reason = RefusalReason.CONTESTED.value
+            raise Refused(Rejection(f"{resource.kind} {name}", text, reason=reason))
+        known[resource, name] = [*recent[-_REPAIRS:], now]
+
+    def forget(self, key: Key) -> None:
+        self._repairs.pop(key, None)

@@ -1,0 +1,74 @@
+"""What the answer to a pod that was only asked for says about a spec."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from canarium.core.facts.observed import Rejection
+from canarium.core.outcomes.refusals import TRIAL_POD, RefusalReason
+from canarium.engine.apply.rejections import reason_for
+from canarium.kube.errors import ApiError
+
+_HEAD = re.compile(
+    r"^(Pod in version \S+ cannot be handled as a Pod: (strict decoding error: )?"
+    r"|Pod \S+ is invalid: |pods \S+ is forbidden: )"
+)
+#: Fields of the pod, as the API server names them.
+_FIELD = re.compile(r"(?<![\w.])(?:spec|metadata)(?:\.\w+|\[\d+\])+")
+#: Fields of the pod that a model's own fields become.
+_CURATED = tuple(
+    (re.compile(rf"^{pod}(?=\W|$)"), own)
+    for pod, own in (
+        (r"spec\.containers\[0\]\.(resources)", ()),
+        (r"spec\.containers\[0\]\.(image|imagePullPolicy|command|args|env)", ("runtime",)),
+        (r"spec\.securityContext\.(runAsUser|runAsGroup|fsGroup)", ("pod",)),
+        (r"spec\.(topologySpread)Constraints", ("pod",)),
+        (
+            r"spec\.(nodeSelector|tolerations|affinity|priorityClassName|runtimeClassName"
+            r"|serviceAccountName|imagePullSecrets|terminationGracePeriodSeconds)",
+            ("pod",),
+        ),
+    )
+)
+
+
+def refusal(error: ApiError, spec: Mapping[str, Any]) -> Rejection | None:
+    """Why no such pod can be made from `spec`; None when it may be one day, or cannot be asked.
+
+    A full quota is no fault of the spec, and a webhook that takes no dry run decides when real
+    pods are made. Raises `error` itself when the question should be asked again.
+    """
+    if not error.rejected:
+        raise error
+    if "exceeded quota" in error.message or "does not support dry run" in error.message:
+        return None
+    text = _HEAD.sub("", error.message)
+    said = _FIELD.sub(lambda found: _written(found[0], spec), text)
+    reason = reason_for(error)
+    return Rejection(TRIAL_POD, said, reason=(reason or RefusalReason.INVALID).value)
+
+
+def _written(path: str, spec: Mapping[str, Any]) -> str:
+    """A field of the pod as the one that the user wrote, if any."""
+    if _overlaid(path, spec.get("podTemplate") or {}):
+        return f"spec.podTemplate.{path}"
+    for place, above in _CURATED:
+        found = place.match(path)
+        own: Any = spec
+        for key in above:
+            own = own.get(key) or {}
+        if found and found[1] in own:
+            return ".".join(("spec", *above, found[1])) + path[found.end() :]
+    return f"the pod's {path}"
+
+
+def _overlaid(path: str, template: Mapping[str, Any]) -> bool:
+    """Whether `template`, the model's own, says something at `path`."""
+    parts = re.findall(r"\w+", path)
+    here = template.get(parts[0]) or {}
+    if parts[1:3] == ["containers", "0"]:
+        named = (c for c in here.get("containers") or () if c.get("name") == "server")
+        return len(parts) > 3 and parts[3] in next(named, {})
+    return parts[1] in here

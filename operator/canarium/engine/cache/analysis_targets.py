@@ -1,0 +1,87 @@
+"""What the signals have to know of a model, from the caches as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from canarium.api.model_deployment import Spec
+from canarium.api.server import Metrics
+from canarium.core.facts.observed import Pod
+from canarium.engine.cache.projections import unpacked
+from canarium.engine.cache.store import Key, Store
+from canarium.kube import resources
+from canarium.render import runtime
+from canarium.render.errors import RuntimeInvalid
+from canarium.signals.smoke import Target
+from canarium.signals.target import Place, Scene, Server
+
+
+def scene(store: Store, key: Key) -> Scene | None:
+    """The scene of the model at `key`; None when it is gone, has no rollout, or is invalid."""
+    raw = store.parent(key)
+    if raw is None:
+        return None
+    try:
+        spec = Spec.model_validate(raw["spec"])
+    except ValidationError:
+        return None
+    if spec.rollout is None:
+        return None
+    ports = {
+        c.fact.revision: _port(unpacked(c)) for c in store.children(resources.DEPLOYMENTS, key)
+    }
+    pods: dict[str, list[Place]] = {}
+    everyone = sorted((c.fact for c in store.children(resources.PODS, key)), key=_name)
+    for pod in everyone:
+        if pod.serves and pod.address:
+            target = Target(pod.name, pod.address, ports.get(pod.revision, 8080))
+            pods.setdefault(pod.revision, []).append(Place(target, _incarnation(pod)))
+    return Scene(
+        namespace=key[0],
+        model=key[1],
+        rollout=spec.rollout,
+        servers=_servers(store, key, raw["spec"]),
+        pods={revision: tuple(places) for revision, places in pods.items()},
+        standing=frozenset(pod.name for pod in everyone if not pod.terminating),
+    )
+
+
+def _servers(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, Server]:
+    """Each revision's server, by its own record."""
+    found = {}
+    for child in store.children(resources.RECORDS, key):
+        spoken = unpacked(child)["server"]
+        if spoken is None:
+            # A record from before servers were kept in it: the runtime of today is all there is.
+            spoken = _today(store, key, spec)
+        metrics = Metrics.model_validate(spoken.get("metrics") or {})
+        found[child.fact.revision] = Server(metrics, spoken.get("predictPath"))
+    return found
+
+
+def _today(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        chosen = store.runtimes.catalog(key[0]).choose(spec)
+        return runtime.server(key[1], key[0], spec, chosen)
+    except RuntimeInvalid:
+        return {}
+
+
+def _port(live: Mapping[str, Any]) -> int:
+    """The port that the revision's server answers at, by its own pod template."""
+    for container in live["spec"]["template"]["spec"]["containers"]:
+        for port in container.get("ports") or ():
+            if port.get("name") == "http":
+                return int(port["containerPort"])
+    return 8080
+
+
+def _name(pod: Pod) -> str:
+    return pod.name
+
+
+def _incarnation(pod: Pod) -> str:
+    return "/".join(f"{c.name}:{c.restarts}" for c in pod.containers if not c.init)

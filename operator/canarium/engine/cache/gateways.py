@@ -1,0 +1,75 @@
+"""Gateways and their classes as last seen, and which kinds around routes this cluster has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from canarium.core.facts.gateways import Gateway
+from canarium.core.facts.route_claims import Attachment
+from canarium.core.facts.route_precedence import Listeners
+from canarium.engine.cache.routes import ROUTES, Door, gateway, gateway_class, named
+from canarium.kube import resources
+from canarium.kube.cache import Cache
+from canarium.kube.resources import Resource
+
+#: What a list was answered with, where a kind cannot be had.
+_MISSING, _FORBIDDEN = 404, 403
+#: What a group is called in reasons; else GatewayAPI.
+_WORDS = {resources.VIRTUAL_SERVICES.group: "Istio"}
+
+
+class Gateways:
+    """`changed(door)` is called for each difference; with None when a kind comes or goes."""
+
+    def __init__(self, changed: Callable[[Door | None], None]) -> None:
+        self._changed = changed
+        self._unread: dict[tuple[Resource, str | None], int] = {}
+        self.gateways: Cache[Door] = Cache(gateway, self._differs)
+        self.classes: Cache[Door] = Cache(gateway_class, self._differs)
+        self.caches = {resources.GATEWAYS: self.gateways, resources.GATEWAY_CLASSES: self.classes}
+
+    def named(self, spec: dict[str, Any], namespace: str) -> tuple[Gateway, ...]:
+        """The Gateways that a spec names; none when they may not be read, which is no fault."""
+        if self._answer(resources.GATEWAYS, namespace):
+            return ()
+        return named(spec, namespace, self.gateways.items, self.classes.items)
+
+    def listeners(self, attachments: Iterable[Attachment]) -> Listeners:
+        """The listeners of the Gateways that a route names; None when none may be read."""
+        if self._answer(resources.GATEWAYS, ""):
+            return None
+        doors = ((a.gateway, self.gateways.items.get(a.gateway)) for a in attachments)
+        return {place: door.listeners for place, door in doors if door}
+
+    def unserved(self, kind: str | None, namespace: str) -> tuple[str, str] | None:
+        """Why routes of `kind` cannot be had in `namespace`: reason and text."""
+        resource = ROUTES.get(kind or "")
+        if resource is None:
+            return None
+        answer = self._answer(resource, namespace)
+        where = f"{resource.plural}.{resource.group}"
+        if answer == _MISSING:
+            text = f"this cluster has no {where}/{resource.version}: install the CRDs"
+            return f"{_WORDS.get(resource.group, 'GatewayAPI')}Missing", text
+        if answer == _FORBIDDEN:
+            reason = f"{_WORDS.get(resource.group, 'GatewayAPI')}Forbidden"
+            return reason, f"the operator may not list {where} in {namespace}"
+        return None
+
+    def answered(self, resource: Resource, namespace: str | None, status: int | None) -> None:
+        """A list of `resource` was answered: None when it was read, else the HTTP status."""
+        place = (resource, namespace)
+        if self._unread.get(place) == status:
+            return
+        if status is None:
+            del self._unread[place]
+        else:
+            self._unread[place] = status
+        self._changed(None)
+
+    def _answer(self, resource: Resource, namespace: str) -> int | None:
+        return self._unread.get((resource, None)) or self._unread.get((resource, namespace))
+
+    def _differs(self, old: Door | None, new: Door | None) -> None:
+        self._changed(new or old)

@@ -1,0 +1,52 @@
+"""What a VirtualService says, as facts.
+
+Istio does not say when its proxies have taken a generation: it counts as taken when it is written,
+and `scaleDownDelay` covers the way to the proxies. What istiod finds wrong it tells in the status,
+where that is switched on.
+"""
+
+from __future__ import annotations
+
+from canarium.core.facts.gateways import Route
+from canarium.core.facts.traffic_record import TrafficRecord
+from canarium.engine.cache.projections import Child, Raw, child, compared
+from canarium.quoting import quoted
+from canarium.render import labels
+
+
+def virtual_service(raw: Raw) -> Child[Route]:
+    meta, spec = raw["metadata"], raw["spec"]
+    notes = meta.get("annotations", {})
+    routes: list[Raw] = spec.get("http") or [{}]
+    model = meta.get("labels", {}).get(labels.MODEL, "")
+    generation = meta.get("generation", 0)
+    refusal = _refusal(raw, generation)
+    fact = Route(
+        kind=raw["kind"],
+        uid=meta["uid"],
+        generation=generation,
+        weights=tuple(
+            (str(to["destination"]["host"]).removeprefix(f"{model}-"), to.get("weight", 0))
+            for to in routes[-1].get("route") or ()
+        ),
+        traffic=TrafficRecord.from_annotations(notes),
+        direct=len(routes) > 1 or "mirror" in routes[-1],
+        accepted=refusal is None,
+        refusal=refusal,
+    )
+    keep = compared(raw, spec)
+    keep["metadata"]["annotations"] = notes
+    return child(raw, fact, keep)
+
+
+def _refusal(raw: Raw, generation: int) -> tuple[str, str] | None:
+    """The first error that istiod found in this generation."""
+    status = raw.get("status") or {}
+    if int(status.get("observedGeneration") or 0) < generation:
+        return None
+    for message in status.get("validationMessages") or ():
+        if message.get("level") == "ERROR":
+            kind = message.get("type") or {}
+            text = f"Istio: {kind.get('code', '')} {message.get('documentationUrl', '')}"
+            return quoted(kind.get("name") or "Refused", 100), quoted(text.strip())
+    return None

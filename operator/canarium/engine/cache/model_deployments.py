@@ -1,0 +1,104 @@
+"""A ModelDeployment at rest: packed whole, beside the few facts that are asked for without it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from canarium import GROUP
+from canarium.core.context.commands import COMMANDS, NAMED
+from canarium.engine.cache.compression import Packing
+from canarium.engine.cache.routes import ROUTES, wanted_kind
+
+Raw = dict[str, Any]
+_MODELS = Packing()
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A ModelDeployment as last seen, whole but for managedFields."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: int = field(compare=False)
+    #: What people change: the spec by its generation, commands, and, while it is being deleted, its
+    #: finalizers.
+    wish: tuple[str, int, int, tuple[str, ...] | None] = field(compare=False)
+    #: A hash of the status.
+    told: int = field(compare=False)
+    phase: str = field(compare=False)
+    #: Kinds of the routes that it asks for or has.
+    routes: tuple[str, ...] = field(compare=False)
+    content: bytes
+    #: Who wrote the spec last: manager, operation and time.
+    applied: Mapping[str, str] | None = field(default=None, compare=False)
+
+    @property
+    def raw(self) -> Raw:
+        """The object, unpacked; not to be changed, since others may have the same."""
+        return _raw(self.content)
+
+
+@lru_cache(maxsize=16)
+def _raw(content: bytes) -> Raw:
+    """For as many as are decided on at a time, each of which asks several times."""
+    found: Raw = _MODELS.opened(content)
+    return found
+
+
+def parent(raw: Raw) -> Parent:
+    meta, status = raw["metadata"], raw.get("status") or {}
+    kept = {**raw, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
+    kinds = {wanted_kind(raw.get("spec") or {}), (status.get("route") or {}).get("kind")}
+    return Parent(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        version=int(meta["resourceVersion"]),
+        wish=(
+            meta["uid"],
+            meta.get("generation", 0),
+            _hash(meta.get("annotations") or {}),
+            tuple(meta.get("finalizers") or ()) if "deletionTimestamp" in meta else None,
+        ),
+        told=_hash(status),
+        phase=status.get("phase", "Pending"),
+        routes=tuple(kind for kind in ROUTES if kind in kinds),
+        content=_MODELS.packed(kept),
+        applied=_applied(meta.get("managedFields") or ()),
+    )
+
+
+def commands(raw: Raw) -> tuple[tuple[str, str], ...]:
+    """The annotations in our group, without it (R16): of those that are no commands, a few."""
+    ours, notes = f"{GROUP}/", raw["metadata"].get("annotations") or {}
+    found = [
+        (key.removeprefix(ours), value) for key, value in notes.items() if key.startswith(ours)
+    ]
+    known = sorted(item for item in found if item[0] in COMMANDS)
+    # One more than an answer names, so that it can say that there are others.
+    unknown = heapq.nsmallest(NAMED + 2, (item for item in found if item[0] not in COMMANDS))
+    return (*known, *unknown)
+
+
+def _hash(content: Mapping[str, Any]) -> int:
+    return hash(orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
+
+
+def _applied(managed: Iterable[Raw]) -> dict[str, str] | None:
+    """Who wrote the spec last: of the entries that own some of it, the newest."""
+    writers = [
+        entry
+        for entry in managed
+        if not entry.get("subresource") and "f:spec" in (entry.get("fieldsV1") or {})
+    ]
+    if not writers:
+        return None
+    last = max(writers, key=lambda entry: entry.get("time") or "")
+    return {key: str(last[key]) for key in ("manager", "operation", "time") if last.get(key)}

@@ -1,0 +1,185 @@
+"""All routes of the operator's scope, whoever made them: which requests each of them claims.
+
+The watch that follows a kind of route follows all routes of that kind, so that a route that
+contradicts one of ours is found without a request or a watch of its own. Of a foreign route only
+its `Claim` is kept; a route with our label also goes to the cache of the model's children.
+
+Invariants: `_index` has exactly the claims in `items`, under each Gateway, match and hostname that
+they name. `_reported` has the contradiction that was found last for each of our routes: a foreign
+route that would change nothing about it wakes nobody. What is kept is bounded, per namespace too.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+
+from canarium.core.facts.gateways import RouteConflict
+from canarium.core.facts.route_claims import ANY_HOST, Attachment, Claim, Match, covers, hosts_on
+from canarium.core.facts.route_precedence import Listeners, conflict
+from canarium.engine.cache.claimed_requests import claim
+from canarium.kube.cache import Cache, Key
+from canarium.render import labels
+
+Raw = dict[str, Any]
+#: The bound for one namespace, and for all, in units of `_weight`. A usual route has one or two.
+_MOST_OF_ONE, _MOST = 20_000, 100_000
+_ORDER = attrgetter("order")
+
+
+class Claims(Cache[Claim]):
+    """The claims of one kind of route. `children` are those of our models; `wake` is called with
+    the key of each model whose contradiction may have changed."""
+
+    def __init__(
+        self,
+        children: Cache[Any],
+        listeners: Callable[[Iterable[Attachment]], Listeners],
+        wake: Callable[[Key], None],
+        most: tuple[int, int] = (_MOST_OF_ONE, _MOST),
+    ) -> None:
+        super().__init__(claim, self._changed)
+        self._children, self._listeners, self._wake = children, listeners, wake
+        self._most_of_one, self._most = most
+        self._index: dict[tuple[Key, Match], dict[str, list[Claim]]] = {}
+        #: Weight of what is kept, by namespace and of all.
+        self._weights: Counter[str] = Counter()
+        self._weight = 0
+        self._reported: dict[Key, RouteConflict | None] = {}
+
+    def observe(self, raw: Raw) -> None:
+        meta = raw["metadata"]
+        place = (meta.get("namespace", ""), meta["name"])
+        if labels.MODEL in (meta.get("labels") or {}):
+            self._children.observe(raw)
+        elif place in self._children.items:
+            # It lost our label: to a watch by label it would be deleted.
+            self._children.forget(*place, meta["uid"], int(meta["resourceVersion"]))
+        super().observe(raw)
+
+    def forget(self, namespace: str, name: str, uid: str, version: float = float("inf")) -> None:
+        # Only of ours: the cache remembers so many deletions, and others' would displace them.
+        if (namespace, name) in self._children.items:
+            self._children.forget(namespace, name, uid, version)
+        super().forget(namespace, name, uid, version)
+
+    def retain(self, seen: set[Key], version: int, namespace: str | None) -> None:
+        self._children.retain(seen, version, namespace)
+        super().retain(seen, version, namespace)
+
+    def drop(self, namespace: str) -> None:
+        self._children.drop(namespace)
+        super().drop(namespace)
+
+    def conflict(self, key: Key) -> RouteConflict | None:
+        """The contradiction of the route of the model `key`, by what is known now."""
+        ours = self.items.get(key)
+        if ours is None:
+            return None
+        found = conflict(ours, self._rivals(ours), self._listeners(ours.attachments))
+        self._reported[key] = found
+        return found
+
+    def _put(self, key: Key, old: Claim | None, new: Claim) -> None:
+        if self._has_room(old, new):
+            super()._put(key, old, new)
+        elif old:
+            del self.items[key]
+            self._changed(old, None)
+
+    def _has_room(self, old: Claim | None, new: Claim) -> bool:
+        more = _weight(new) - (_weight(old) if old else 0)
+        here = self._weights[new.namespace] + more
+        return more <= 0 or (here <= self._most_of_one and self._weight + more <= self._most)
+
+    def _changed(self, old: Claim | None, new: Claim | None) -> None:
+        if old:
+            self._drop_entries(old)
+        if new:
+            for place, host in _places(new):
+                insort(self._index.setdefault(place, {}).setdefault(host, []), new, key=_ORDER)
+            self._weigh(new.namespace, _weight(new))
+        elif old:
+            self._reported.pop((old.namespace, old.name), None)
+        for changed in (some for some in (old, new) if some):
+            for rival in self._rivals(changed):
+                if rival.model and self._matters(changed, (rival.namespace, rival.name)):
+                    self._wake((rival.namespace, rival.name))
+
+        if new and new.model:
+            key = (new.namespace, new.name)
+            known = self._reported.get(key)
+            if self.conflict(key) != known:
+                self._wake(key)
+
+    def _matters(self, changed: Claim, key: Key) -> bool:
+        """Whether the contradiction that the model `key` reports may be another one now: not when
+        it loses to a route that precedes `changed`, so that many that claim the same are cheap."""
+        known = self._reported.get(key)
+        if known is None or not known.lost:
+            return True
+        winner = self.items.get((known.namespace, known.name))
+        return winner is None or changed.order <= winner.order
+
+    def _drop_entries(self, old: Claim) -> None:
+        for place, host in _places(old):
+            hosts = self._index[place]
+            hosts[host].remove(old)
+            if not hosts[host]:
+                del hosts[host]
+            if not hosts:
+                del self._index[place]
+        self._weigh(old.namespace, -_weight(old))
+
+    def _weigh(self, namespace: str, more: int) -> None:
+        self._weight += more
+        self._weights[namespace] += more
+        if not self._weights[namespace]:
+            del self._weights[namespace]
+
+    def _rivals(self, of: Claim) -> Iterator[Claim]:
+        """Other routes that may claim requests of `of`: the same match, and a hostname in common,
+        those of each hostname in the order in which they get the requests."""
+        hosts = dict.fromkeys(of.hostnames or (ANY_HOST,))
+        for some in (self._listeners(of.attachments) or {}).values():
+            for listener in some:
+                hosts |= dict.fromkeys(hosts_on(of, listener))
+        above = dict.fromkeys(general for host in hosts for general in _above(host))
+        wildcards = tuple(host for host in of.hostnames if host.startswith("*."))
+        for place in dict.fromkeys((a.gateway, m) for a in of.attachments for m in of.matches):
+            known = self._index.get(place, {})
+            beneath = (h for h in tuple(known) if any(covers(w, h) for w in wildcards))
+            for host in chain(above, beneath if wildcards else ()):
+                for other in tuple(known.get(host, ())):
+                    if (other.namespace, other.name) != (of.namespace, of.name):
+                        yield other
+
+
+def _above(host: str) -> Iterator[str]:
+    """`host`, and every hostname that covers it."""
+    yield host
+    parts = host.removeprefix("*.").split(".")
+    for at in range(1, len(parts)):
+        yield f"*.{'.'.join(parts[at:])}"
+    if host:
+        yield ANY_HOST
+
+
+def _places(of: Claim) -> Iterator[tuple[tuple[Key, Match], str]]:
+    for gateway in dict.fromkeys(a.gateway for a in of.attachments):
+        for match in dict.fromkeys(of.matches):
+            for host in dict.fromkeys(of.hostnames or (ANY_HOST,)):
+                yield (gateway, match), host
+
+
+def _weight(of: Claim) -> int:
+    """How much is kept for `of`: entries of the index, and long texts."""
+    texts = sum(
+        len(match.path) + sum(len("".join(one)) for one in (*match.headers, *match.query))
+        for match in of.matches
+    )
+    return len(list(_places(of))) + texts // 1000

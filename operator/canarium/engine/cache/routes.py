@@ -1,0 +1,246 @@
+"""What routes, Gateways and their classes say, as facts: the reading side of routers with weights.
+
+`ROUTES` has one entry per kind of route; a new router is an entry here, a renderer in
+`render.routes`, and its name in the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from canarium.core.decision.plan import Weigh
+from canarium.core.facts.gateways import Gateway, Listener, Route
+from canarium.core.facts.traffic_record import TrafficRecord
+from canarium.engine.cache.projections import Child, Raw, child, compared, unpacked
+from canarium.kube import resources
+from canarium.kube.resources import Resource
+from canarium.quoting import quoted
+from canarium.render import labels
+
+#: Kind of a route → where it lives.
+ROUTES: Mapping[str, Resource] = {
+    kind.kind: kind
+    for kind in (resources.HTTP_ROUTES, resources.GRPC_ROUTES, resources.VIRTUAL_SERVICES)
+}
+#: Conditions that a route needs to be True, for its very generation.
+_NEEDED = ("Accepted", "ResolvedRefs")
+
+
+def route(raw: Raw) -> Child[Route]:
+    """A route of the Gateway API: its weights, and whether its parents have taken them."""
+    meta, spec = raw["metadata"], raw["spec"]
+    notes = meta.get("annotations", {})
+    rules: list[Raw] = spec.get("rules") or [{}]
+    model = meta.get("labels", {}).get(labels.MODEL, "")
+    rest = next((rule for rule in rules if not _asks(rule)), rules[0])
+    mirrors = [f for f in rest.get("filters", ()) if f.get("type") == "RequestMirror"]
+    generation = meta.get("generation", 0)
+    accepted, refusal, silent = _answers(raw, generation)
+    fact = Route(
+        kind=raw["kind"],
+        uid=meta["uid"],
+        generation=generation,
+        weights=tuple(
+            (str(ref["name"]).removeprefix(f"{model}-"), ref.get("weight", 1))
+            for ref in rest.get("backendRefs") or ()
+        ),
+        traffic=TrafficRecord.from_annotations(notes),
+        direct=len(rules) > 1 or bool(mirrors),
+        accepted=accepted,
+        refusal=refusal,
+        silent=silent,
+    )
+    keep = compared(raw, spec)
+    keep["metadata"]["annotations"] = notes
+    return child(raw, fact, keep)
+
+
+def _asks(rule: Raw) -> bool:
+    """Whether a rule is for requests with a header only. Versions before wrote it first."""
+    return any(match.get("headers") for match in rule.get("matches") or ())
+
+
+def _answers(raw: Raw, generation: int) -> tuple[bool, tuple[str, str] | None, tuple[str, ...]]:
+    """Whether all parents took this generation, what one said against it, who is silent."""
+    namespace = raw["metadata"].get("namespace", "")
+    given: dict[tuple[Any, ...], list[Raw]] = {}
+    for one in (raw.get("status") or {}).get("parents") or ():
+        given.setdefault(_place(one["parentRef"], namespace), []).append(one)
+    silent: list[str] = []
+    refusals: list[tuple[str, str]] = []
+    parents = raw["spec"].get("parentRefs") or ()
+    for ref in parents:
+        name = f"Gateway {ref.get('namespace') or namespace}/{ref['name']}"
+        found = [_answer(one, generation) for one in given.get(_place(ref, namespace), ())]
+        if True in found:
+            continue
+        refused = next((answer for answer in found if isinstance(answer, tuple)), None)
+        if refused:
+            reason, text = refused
+            refusals.append((reason, f"{name}: {text or reason}"))
+        else:
+            silent.append(name)
+    accepted = bool(parents) and not silent and not refusals
+    return accepted, next(iter(refusals), None), tuple(silent)
+
+
+def _answer(one: Raw, generation: int) -> bool | tuple[str, str] | None:
+    """What a parent says of `generation`: True, why not, or None while it says nothing."""
+    conditions = {c["type"]: c for c in one.get("conditions") or ()}
+    for kind in _NEEDED:
+        found = conditions.get(kind)
+        if found is None or found.get("observedGeneration", 0) < generation:
+            return None
+        if found["status"] == "False":
+            return quoted(found["reason"], 100), quoted(found.get("message", ""))
+        if found["status"] != "True":
+            return None
+    return True
+
+
+def _place(ref: Raw, namespace: str) -> tuple[Any, ...]:
+    return (
+        ref.get("namespace") or namespace,
+        ref["name"],
+        ref.get("sectionName"),
+        ref.get("port"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A Gateway, or with no namespace a GatewayClass: what of it a route depends on.
+
+    Counts of routes and addresses are not in it, so that they wake nobody.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    version: int = field(compare=False)
+    class_name: str = ""
+    listeners: tuple[Listener, ...] = ()
+    features: frozenset[str] | None = None
+
+
+def gateway(raw: Raw) -> Door:
+    meta, spec = raw["metadata"], raw["spec"]
+    return Door(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        version=int(meta["resourceVersion"]),
+        class_name=spec.get("gatewayClassName", ""),
+        listeners=tuple(
+            Listener(
+                one["name"],
+                one["port"],
+                ((one.get("allowedRoutes") or {}).get("namespaces") or {}).get("from", "Same"),
+                (one.get("hostname") or "").lower(),
+            )
+            for one in spec.get("listeners") or ()
+        ),
+    )
+
+
+def gateway_class(raw: Raw) -> Door:
+    """Its features, where it tells them: as objects since v1.2 of the Gateway API, before as
+    strings."""
+    meta = raw["metadata"]
+    told: Iterable[Any] = (raw.get("status") or {}).get("supportedFeatures") or ()
+    names = frozenset(one["name"] if isinstance(one, dict) else str(one) for one in told)
+    return Door(
+        namespace="",
+        name=meta["name"],
+        uid=meta["uid"],
+        version=int(meta["resourceVersion"]),
+        features=names or None,
+    )
+
+
+def named(
+    spec: Raw,
+    namespace: str,
+    gateways: Mapping[tuple[str, str], Door],
+    classes: Mapping[tuple[str, str], Door],
+) -> tuple[Gateway, ...]:
+    """The Gateways that the spec of a model in `namespace` names, as they are."""
+    found = []
+    for ref in _refs(spec):
+        place = (ref.get("namespace") or namespace, ref["name"])
+        door = gateways.get(place)
+        of = classes.get(("", door.class_name)) if door else None
+        found.append(
+            Gateway(
+                *place,
+                found=door is not None,
+                own=place[0] == namespace,
+                section=ref.get("sectionName"),
+                port=ref.get("port"),
+                features=of.features if of else None,
+                listeners=door.listeners if door else (),
+            )
+        )
+    return tuple(found)
+
+
+def wanted_kind(spec: Raw) -> str | None:
+    """The kind of route that a spec asks for, if any."""
+    traffic = spec.get("traffic") or {}
+    if traffic.get("router") == "Istio":
+        return "VirtualService"
+    if traffic.get("router") != "Gateway":
+        return None
+    return "GRPCRoute" if (traffic.get("gateway") or {}).get("protocol") == "GRPC" else "HTTPRoute"
+
+
+def made_of(parent: Mapping[str, Any]) -> dict[str, str]:
+    """The note of the settings that a route is made from: they hold until nothing moves any more,
+    also when the spec has others by then (R12)."""
+    return {labels.TRAFFIC: orjson.dumps(parent["spec"].get("traffic")).decode()}
+
+
+def made_from(parent: Mapping[str, Any], live: Child[Any] | None) -> Mapping[str, Any] | None:
+    """`parent` with the settings that the live route was made from; None when it does not say."""
+    if live is None:
+        return None
+    try:
+        told = orjson.loads(unpacked(live)["metadata"]["annotations"][labels.TRAFFIC])
+        wanted_kind({"traffic": told})
+    except (KeyError, ValueError, AttributeError):
+        return None
+    return {**parent, "spec": {**parent["spec"], "traffic": told}}
+
+
+def in_effect(
+    parent: Mapping[str, Any], kind: str | None, live: Child[Any] | None
+) -> Mapping[str, Any]:
+    """`parent` with the settings by which a route of `kind` is made: those of its spec, unless it
+    asks for another router, whose turn comes when nothing moves (R12)."""
+    if kind is None or wanted_kind(parent["spec"]) == kind:
+        return parent
+    return made_from(parent, live) or parent
+
+
+def names_gateway(spec: Raw, namespace: str, door: Door) -> bool:
+    """Whether a spec of `namespace` names this Gateway, or any Gateway when it is a class."""
+    refs = _refs(spec)
+    if not door.namespace:
+        return bool(refs)
+    place = (door.namespace, door.name)
+    return any((ref.get("namespace") or namespace, ref["name"]) == place for ref in refs)
+
+
+def _refs(spec: Raw) -> list[Raw]:
+    traffic = spec.get("traffic") or {}
+    found: list[Raw] = (traffic.get("gateway") or {}).get("parentRefs") or []
+    return found
+
+
+def route_of(action: Weigh) -> Route:
+    """The route as it will be."""
+    return Route(action.kind, "", 0, action.weights, action.traffic, action.direct)

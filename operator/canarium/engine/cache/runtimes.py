@@ -1,0 +1,60 @@
+"""The runtimes that administrators wrote, as last seen, and what a model's spec means by them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from canarium.api.base import seconds
+from canarium.api.runtime import CLUSTER, NAMESPACED
+from canarium.core.facts import observed
+from canarium.engine.cache.projections import Template, template
+from canarium.kube import resources
+from canarium.kube.cache import Cache
+from canarium.render.errors import RuntimeInvalid
+from canarium.render.runtime_catalog import Catalog, Runtime
+
+
+class Runtimes:
+    """The caches of both kinds. `changed(namespace, name)` is called for each difference.
+
+    `namespace` is "" for a runtime of the whole cluster.
+    """
+
+    def __init__(self, changed: Callable[[str, str], None]) -> None:
+        self._changed = changed
+        self._by_namespace: dict[str, dict[str, Runtime]] = {}
+        self.namespaced: Cache[Template] = Cache(partial(template, NAMESPACED), self._index)
+        self.cluster: Cache[Template] = Cache(partial(template, CLUSTER), self._index)
+        self.caches = {resources.RUNTIMES: self.namespaced}
+        self.cluster_caches = {resources.CLUSTER_RUNTIMES: self.cluster}
+
+    def catalog(self, namespace: str) -> Catalog:
+        """All runtimes that `namespace` may use."""
+        return Catalog(self._by_namespace.get(namespace, {}), self._by_namespace.get("", {}))
+
+    def meant(self, namespace: str, spec: Mapping[str, Any]) -> observed.Runtime:
+        """The runtime that a raw `spec` means now, as a fact for decisions."""
+        own = spec.get("runtime") or {}
+        try:
+            chosen = self.catalog(namespace).choose(spec)
+        except RuntimeInvalid as error:
+            return observed.Runtime(reason=error.reason, message=str(error))
+        budget = own.get("startupBudget") or (chosen.spec.get("startupBudget") if chosen else None)
+        return observed.Runtime(
+            name=chosen.name if chosen else None,
+            kind=chosen.kind if chosen else None,
+            digest=chosen.digest if chosen else None,
+            startup_budget=seconds(budget) if budget else None,
+        )
+
+    def _index(self, old: Template | None, new: Template | None) -> None:
+        some = new or old
+        assert some is not None
+        known = self._by_namespace.setdefault(some.namespace, {})
+        if new:
+            known[new.name] = new.runtime
+        else:
+            known.pop(some.name, None)
+        self._changed(some.namespace, some.name)

@@ -1,0 +1,236 @@
+"""All that is known of the cluster: parents by key, children by parent, whoever changes wakes it.
+
+A parent's children are found by the model label, which a Service's EndpointSlices inherit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from canarium.core.facts.gateways import Backend, Route, RouteConflict
+from canarium.core.facts.observed import (
+    BEGINNING,
+    HeldDeletion,
+    Observed,
+    Orphan,
+    Pod,
+    Runtime,
+    Service,
+)
+from canarium.engine.cache import istio, model_deployments, projections, routes
+from canarium.engine.cache.gateways import Gateways
+from canarium.engine.cache.model_deployments import Parent
+from canarium.engine.cache.projections import Child
+from canarium.engine.cache.route_claims import Claims
+from canarium.engine.cache.runtimes import Runtimes
+from canarium.engine.queue import Urgency
+from canarium.kube import resources
+from canarium.kube.cache import Cache
+from canarium.kube.resources import Resource
+
+Key = tuple[str, str]
+Raw = dict[str, Any]
+Wake = Callable[[Key, Urgency], None]
+
+_PROJECTIONS: dict[Resource, Callable[[dict[str, Any]], Child[Any]]] = {
+    resources.RECORDS: projections.record,
+    resources.DEPLOYMENTS: projections.deployment,
+    resources.PODS: projections.pod,
+    resources.SERVICES: projections.service,
+    resources.ENDPOINT_SLICES: projections.endpoints,
+    resources.AUTOSCALERS: projections.autoscaler,
+    resources.CONFIG_MAPS: projections.pin,
+    resources.HTTP_ROUTES: routes.route,
+    resources.GRPC_ROUTES: routes.route,
+    resources.VIRTUAL_SERVICES: istio.virtual_service,
+}
+
+
+class Store:
+    """The caches. `wake` is called with the key of each parent that something changed for."""
+
+    def __init__(self, wake: Wake) -> None:
+        self._wake = wake
+        #: Called with the kind of each route that a model asks for or has.
+        self.wants: Callable[[Resource], None] = _nobody
+        self.parents: Cache[Parent] = Cache(model_deployments.parent, self._parent_changed)
+        #: Tuples: there is one for each kind and model, and a dict takes five times as much.
+        self._children: dict[Resource, dict[Key, tuple[Child[Any], ...]]] = {
+            resource: {} for resource in _PROJECTIONS
+        }
+        self.runtimes = Runtimes(self._runtime_changed)
+        self.gateways = Gateways(self._gateway_changed)
+        self.caches: dict[Resource, Cache[Child[Any]]] = {
+            resource: Cache(project, self._indexer(resource))
+            for resource, project in _PROJECTIONS.items()
+        }
+        #: Kinds of which the routes of everybody are followed; those of models go to `caches`.
+        self.claims = {
+            resource: Claims(self.caches[resource], self.gateways.listeners, self._conflict_changed)
+            for resource in (resources.HTTP_ROUTES, resources.GRPC_ROUTES)
+        }
+
+    def parent(self, key: Key) -> dict[str, Any] | None:
+        """A ModelDeployment as last seen, whole but for managedFields."""
+        known = self.parents.items.get(key)
+        return known.raw if known else None
+
+    def _parent_changed(self, old: Parent | None, new: Parent | None) -> None:
+        some = new or old
+        assert some is not None
+        key = (some.namespace, some.name)
+        for kind in some.routes:
+            self.wants(routes.ROUTES[kind])
+        if new is None or old is None or old.wish != new.wish:
+            self._wake(key, Urgency.CHANGE)
+        elif old.told != new.told:
+            self._wake(key, Urgency.RESYNC)
+
+    def _runtime_changed(self, namespace: str, name: str) -> None:
+        """Wakes the models that name the runtime, or whose format may now choose another."""
+        for key, parent in self.parents.items.items():
+            own = parent.raw.get("spec", {}).get("runtime") or {}
+            concerned = own.get("name") == name or not (own.get("name") or own.get("image"))
+            if concerned and namespace in ("", key[0]):
+                self._wake(key, Urgency.CHANGE)
+
+    def _gateway_changed(self, door: routes.Door | None) -> None:
+        """Wakes the models that name the Gateway, or might by its class."""
+        for key, parent in self.parents.items.items():
+            spec = parent.raw.get("spec") or {}
+            if door is None or routes.names_gateway(spec, key[0], door):
+                self._wake(key, Urgency.CHANGE)
+
+    def _conflict_changed(self, key: Key) -> None:
+        if key in self.parents.items:
+            self._wake(key, Urgency.CHANGE)
+
+    def _conflict(self, key: Key, route: Route | None) -> RouteConflict | None:
+        """The route of somebody else that contradicts the one of `key`."""
+        claims = self.claims.get(routes.ROUTES[route.kind]) if route else None
+        return claims.conflict(key) if claims else None
+
+    def meant(self, key: Key) -> Runtime:
+        """The runtime that the spec of `key` means now."""
+        return self.runtimes.meant(key[0], self.parents.items[key].raw.get("spec") or {})
+
+    def children(self, resource: Resource, key: Key) -> tuple[Child[Any], ...]:
+        return self._children[resource].get(key, ())
+
+    def held(self, key: Key) -> tuple[HeldDeletion, ...]:
+        """What has the label of the model and is kept by finalizers while it is being deleted."""
+        return tuple(
+            HeldDeletion(resource.kind, child.name, child.finalizers, child.deleted or 0.0)
+            for resource in _PROJECTIONS
+            if resource is not resources.ENDPOINT_SLICES
+            for child in self.children(resource, key)
+            if child.finalizers
+        )
+
+    def observed(self, key: Key) -> Observed:
+        """The facts of one parent; what is not controlled by it counts as foreign (R24)."""
+        parent = self.parents.items[key]
+        uid, raw = parent.uid, parent.raw
+        foreign: list[str] = []
+        orphans: list[Orphan] = []
+        inherited: list[str] = []
+
+        def ours(resource: Resource) -> list[Any]:
+            found = []
+            for child in self.children(resource, key):
+                if child.owner == uid:
+                    found.append(child.fact)
+                elif child.inherited:
+                    inherited.append(f"{resource.kind} {child.name}")
+                elif child.adoptable:
+                    orphans.append(Orphan(resource.kind, child.name, child.uid))
+                elif child.owner is None or resource is resources.SERVICES:
+                    whose = f"controlled by {child.controller}" if child.controller else "no owner"
+                    foreign.append(f"{resource.kind} {child.name} ({whose})")
+            return found
+
+        def endpoints(service: str) -> frozenset[str]:
+            slices = (c.fact for c in self.children(resources.ENDPOINT_SLICES, key))
+            return frozenset().union(*(one.names for one in slices if one.service == service))
+
+        kept = {c.uid for c in self.children(resources.RECORDS, key) if c.owner == uid}
+        services = ours(resources.SERVICES)
+        service = next((s for s in services if isinstance(s, Service)), None)
+        found = [fact for resource in routes.ROUTES.values() for fact in ours(resource)]
+        spec = raw.get("spec") or {}
+        pods = [child.fact for child in self.children(resources.PODS, key)]
+        return Observed(
+            records=tuple(sorted(ours(resources.RECORDS), key=lambda r: r.number)),
+            deployments=tuple(ours(resources.DEPLOYMENTS)),
+            pods=tuple(pod for pod in pods if pod.ended is None),
+            ended=tuple(pod for pod in pods if pod.ended is not None),
+            service=replace(service, endpoints=endpoints(key[1])) if service else None,
+            route=next(iter(found), None),
+            conflict=self._conflict(key, next(iter(found), None)),
+            backends=tuple(
+                replace(s, endpoints=endpoints(s.name)) for s in services if isinstance(s, Backend)
+            ),
+            gateways=self.gateways.named(spec, key[0]),
+            unserved=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
+            autoscalers=tuple(ours(resources.AUTOSCALERS)),
+            pins=tuple(
+                c.fact for c in self.children(resources.CONFIG_MAPS, key) if c.owner in kept
+            ),
+            orphans=tuple(orphans),
+            inherited=tuple(sorted(inherited)),
+            held=self.held(key),
+            foreign=tuple(sorted(foreign)),
+            runtime=self.meant(key),
+            annotations=model_deployments.commands(raw),
+        )
+
+    def _indexer(
+        self, resource: Resource
+    ) -> Callable[[Child[Any] | None, Child[Any] | None], None]:
+        index = self._children[resource]
+
+        def changed(old: Child[Any] | None, new: Child[Any] | None) -> None:
+            concerned = {(c.namespace, c.model) for c in (old, new) if c}
+            for key in concerned:
+                others = [c for c in index.get(key, ()) if old is None or c.name != old.name]
+                mine = [new] if new and (new.namespace, new.model) == key else []
+                if others or mine:
+                    index[key] = (*others, *mine)
+                else:
+                    index.pop(key, None)
+            if new and new.adoptable and isinstance(new.fact, Backend):
+                # Something routed to it, of a kind that no model may ask for yet.
+                for route in routes.ROUTES.values():
+                    self.wants(route)
+            urgency = _urgency(old, new)
+            for key in concerned:
+                if key in self.parents.items:
+                    self._wake(key, urgency)
+
+        return changed
+
+
+def _nobody(resource: Resource) -> None:
+    """Where all kinds are followed from the start."""
+
+
+def _urgency(old: Child[Any] | None, new: Child[Any] | None) -> Urgency:
+    """A pod that got worse may be the signal for a rollback, which goes before all else.
+
+    One that is on its way out is no signal: else the end of one rollback would hold up the next.
+    """
+    if not any(child and isinstance(child.fact, Pod) for child in (old, new)):
+        return Urgency.CHANGE
+    if old and old.fact.terminating:
+        return Urgency.CHANGE
+    if new is None or (old and old.fact.ready and not new.fact.ready):
+        return Urgency.FAULT
+    trouble = [
+        c
+        for c in new.fact.containers
+        if c.terminated or c.last_terminated or (c.waiting and c.waiting not in BEGINNING)
+    ]
+    before = old.fact.containers if old else ()
+    return Urgency.FAULT if trouble and new.fact.containers != before else Urgency.CHANGE

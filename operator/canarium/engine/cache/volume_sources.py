@@ -1,0 +1,33 @@
+"""The Secrets and ConfigMaps that the volumes of a pod need, by the record of its revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from canarium.engine.cache.projections import unpacked
+from canarium.engine.cache.store import Key, Store
+from canarium.kube import resources
+from canarium.kube.resources import Resource
+
+
+def sources(store: Store, key: Key, pod: str) -> Iterator[tuple[Resource, str]]:
+    """What the volumes of `pod` are filled from and cannot do without."""
+    facts = (child.fact for child in store.children(resources.PODS, key))
+    revision = next((fact.revision for fact in facts if fact.name == pod), None)
+    for child in store.children(resources.RECORDS, key):
+        if child.fact.revision == revision:
+            template = unpacked(child)["template"]
+            for volume in (template.get("spec") or {}).get("volumes") or ():
+                yield from _needed(volume)
+
+
+def _needed(volume: Mapping[str, Any]) -> Iterator[tuple[Resource, str]]:
+    parts = [volume, *((volume.get("projected") or {}).get("sources") or ())]
+    for part in parts:
+        secret, config = part.get("secret") or {}, part.get("configMap") or {}
+        for kind, found in ((resources.SECRETS, secret), (resources.CONFIG_MAPS, config)):
+            # A Secret is named otherwise in a volume than in a projected one.
+            name = found.get("secretName") or found.get("name")
+            if name and not found.get("optional"):
+                yield kind, str(name)

@@ -1,0 +1,84 @@
+"""Writes of what is told: a model's status, and its Events."""
+
+from __future__ import annotations
+
+import logging
+from itertools import takewhile
+from typing import Any
+
+from canarium.core.decision.plan import Event
+from canarium.core.times import stamp
+from canarium.engine.cache.store import Key, Store
+from canarium.engine.instrumentation import Observer
+from canarium.engine.queue import WorkQueue
+from canarium.kube import resources
+from canarium.kube.client import Api
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
+from canarium.render import workload
+
+log = logging.getLogger(__name__)
+_IDENTITY = ("name", "namespace", "uid", "resourceVersion")
+
+
+class Statuses:
+    """Replaces statuses by the version that was decided on, and posts Events."""
+
+    def __init__(
+        self, api: Api, store: Store, queue: WorkQueue[Key], timing: Timing, observer: Observer
+    ) -> None:
+        self._api, self._store, self._queue = api, store, queue
+        self._timing, self._observer = timing, observer
+
+    async def post(self, key: Key, raw: dict[str, Any], event: Event) -> None:
+        """Posts one Event of `raw`; that it cannot be posted is only logged."""
+        log.info("%s/%s: %s: %s", *key, event.reason, event.message)
+        at = stamp(self._timing.now())
+        body = workload.event(raw, event.kind, event.reason, event.message, at)
+        try:
+            await self._api.create(resources.EVENTS, key[0], body)
+        except ApiError as error:
+            log.warning("%s/%s: no Event: %s", *key, error)
+
+    async def write(self, key: Key, raw: dict[str, Any], status: dict[str, Any]) -> bool:
+        """Writes the status of `raw` if it is new. False: the parent has changed or gone, nothing
+        was written, and the key comes again. Raises ApiError.
+        """
+        if status == (raw.get("status") or {}):
+            return True
+        meta = raw["metadata"]
+        body = {
+            "apiVersion": raw["apiVersion"],
+            "kind": raw["kind"],
+            "metadata": {field: meta[field] for field in _IDENTITY},
+            "status": status,
+        }
+        try:
+            answer = await self._api.replace(resources.MODELS, *key, body, "status")
+        except ApiError as error:
+            if error.conflict:
+                await self._read_again(key, meta["uid"])
+                return False
+            if error.not_found:
+                self._store.parents.forget(*key, meta["uid"])
+                return False
+            raise
+        self._store.parents.observe(answer)
+        known = (raw.get("status") or {}).get("history") or []
+        for end in takewhile(lambda entry: entry not in known, status.get("history", ())):
+            self._observer.ended(end["outcome"])
+        return True
+
+    async def _read_again(self, key: Key, uid: str) -> None:
+        """Somebody changed the parent, or replaced it: what is now, read rather than waited for."""
+        try:
+            now = await self._api.get(resources.MODELS, *key)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            self._store.parents.forget(*key, uid)
+            return
+        if now["metadata"]["uid"] != uid:
+            self._store.parents.forget(*key, uid)
+        self._store.parents.observe(now)
+        self._queue.add(key)

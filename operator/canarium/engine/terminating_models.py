@@ -1,0 +1,44 @@
+"""Models that are being deleted: nothing is decided about them, and one that stays is reported."""
+
+from __future__ import annotations
+
+from canarium.core.phases import terminating
+from canarium.engine.apply.executor import Executor
+from canarium.engine.cache.ownership import ORPHAN, foreign_finalizers
+from canarium.engine.cache.projections import noted
+from canarium.engine.cache.store import Key, Raw, Store
+from canarium.engine.queue import Urgency, WorkQueue
+from canarium.engine.reporting.status_writer import Statuses
+from canarium.kube.clock import Timing
+
+
+class Departing:
+    """Reports deletions that take long, and helps the garbage collector to orphan."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        statuses: Statuses,
+        store: Store,
+        queue: WorkQueue[Key],
+        timing: Timing,
+    ) -> None:
+        self._executor, self._statuses, self._store = executor, statuses, store
+        self._queue, self._timing = queue, timing
+
+    async def attend(self, key: Key, raw: Raw) -> None:
+        """One look at the model `raw`, which is being deleted. Raises ApiError."""
+        meta = raw["metadata"]
+        if ORPHAN in (meta.get("finalizers") or ()):
+            await self._executor.release(raw)
+        now = self._timing.now()
+        since = noted(meta["deletionTimestamp"]) or now
+        wait = since + terminating.PATIENCE - now
+        if wait > 0:
+            self._queue.add_after(key, wait, Urgency.RESYNC)
+            return
+        held = self._store.held(key)
+        status = terminating.status_of(raw, foreign_finalizers(meta), held, since=since, now=now)
+        if await self._statuses.write(key, raw, status):
+            for event in terminating.events(raw, status):
+                await self._statuses.post(key, raw, event)

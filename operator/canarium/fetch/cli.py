@@ -1,0 +1,256 @@
+"""The command line `canarium fetch URI FOLDER`, and the order in which a fetch goes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from canarium.api.uri import Address, UriInvalid, parse
+from canarium.fetch import credentials, digest
+from canarium.fetch import termination_message as report
+from canarium.fetch.credentials import Credentials, Redactor
+from canarium.fetch.digest import Summary, of_tree
+from canarium.fetch.download import Patience, download, kept, part_of
+from canarium.fetch.errors import Exit, Fault, classified
+from canarium.fetch.patterns import Patterns, Selected
+from canarium.fetch.progress import Progress, amount
+from canarium.fetch.source import Source
+from canarium.fetch.termination_message import Fetched
+from canarium.fetch.volumes import mounted
+from canarium.fetch.workspace import RESERVE, Place
+from canarium.quoting import escaped
+
+_PIN = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one run is to do. `digest` is the spec's; `pin` a file that may hold the first pod's."""
+
+    uri: str
+    target: Path
+    digest: str | None
+    pin: Path | None
+    endpoint: str | None
+    in_place: bool
+    claim: Path | None
+    unpack: bool
+    patience: float
+    reserve: int
+    patterns: Patterns
+    report: Path | None
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of `canarium fetch`."""
+    parser.add_argument("uri", help="what spec.model.uri says")
+    parser.add_argument("target", type=Path, help="the folder to make; work is done beside it")
+    parser.add_argument("--digest", help="sha256:… that the model must have")
+    parser.add_argument("--pin", type=Path, help="a file with the digest of an earlier fetch")
+    parser.add_argument("--endpoint", help="URL of the store, when it is not the default one")
+    parser.add_argument(
+        "--in-place", action="store_true", help="the model is mounted at FOLDER: only check it"
+    )
+    parser.add_argument(
+        "--claim", type=Path, metavar="FOLDER", help="where the claim of a pvc:// URI is mounted"
+    )
+    parser.add_argument("--no-unpack", action="store_true", help="leave an archive as it is")
+    for name, meaning in (("allow", "only files that match"), ("ignore", "no file that matches")):
+        parser.add_argument(
+            f"--{name}", action="append", metavar="PATTERN", help=f"{meaning}; may be repeated"
+        )
+    parser.add_argument("--patience", type=float, default=300.0, metavar="SECONDS",
+                        help="how long the source may be away")  # fmt: skip
+    parser.add_argument("--reserve", type=int, default=RESERVE, metavar="PERCENT",
+                        help="of the node's disk, left free")  # fmt: skip
+    parser.add_argument("--report", type=Path, metavar="FILE", help="where the outcome is written")
+
+
+def main(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> int:
+    """Fetches as `options` say; the exit code (see `faults.Exit`)."""
+    wanted = Wanted(
+        uri=options.uri,
+        target=options.target,
+        digest=options.digest,
+        pin=options.pin,
+        endpoint=options.endpoint,
+        in_place=options.in_place,
+        claim=options.claim,
+        unpack=not options.no_unpack,
+        patience=options.patience,
+        reserve=options.reserve,
+        patterns=Patterns(tuple(options.allow or ()), tuple(options.ignore or ())),
+        report=options.report,
+    )
+    hide = Redactor(Credentials(""))
+    try:
+        address = _address(wanted)
+        known = credentials.read(address.scheme, environment, wanted.endpoint)
+        hide = Redactor(known)
+        outcome: Fetched | Fault = _run(wanted, address, known, hide)
+    except Fault as fault:
+        outcome = fault
+    except Exception as error:
+        outcome = _unexpected(error, wanted)
+    report.write(options.report, outcome, hide)
+    if isinstance(outcome, Fault):
+        print(hide(escaped(f"{outcome.reason}: {outcome.sentence}")), file=sys.stderr, flush=True)
+        return int(outcome.exit_code)
+    return int(Exit.DONE)
+
+
+def _unexpected(error: Exception, wanted: Wanted) -> Fault:
+    if isinstance(error, OSError):
+        fault = classified(error, str(wanted.target))
+        if fault.reason == "NoSpace":
+            return fault
+    import traceback
+
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return Fault("Internal", f"{type(error).__name__} at {where}: {error}")
+
+
+def _address(wanted: Wanted) -> Address:
+    if wanted.digest and not _PIN.fullmatch(wanted.digest):
+        raise Fault("DigestMismatch", f"{wanted.digest!r} is no digest of the form sha256:…")
+    try:
+        return parse(wanted.uri)
+    except UriInvalid as error:
+        reason = "UnknownScheme" if error.unknown else "InvalidUri"
+        raise Fault(reason, f"{wanted.uri}: {error}") from error
+
+
+def _run(wanted: Wanted, address: Address, known: Credentials, hide: Redactor) -> Fetched:
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(hide(escaped(text)), flush=True)
+
+    if wanted.in_place:
+        fetched = _in_place(wanted, address, say)
+    else:
+        fetched = _brought(wanted, address, known, say)
+    say(
+        f"{address} is at {wanted.target}: {fetched.files} files, {amount(fetched.size)}, "
+        f"{fetched.digest}, {time.monotonic() - began:.1f} s, {amount(_peak())} of memory at most"
+    )
+    return fetched
+
+
+def _peak() -> int:
+    """The most memory that this process has held, in bytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _in_place(wanted: Wanted, address: Address, say: Callable[[str], None]) -> Fetched:
+    # A large claim takes minutes to read, and nothing else would tell of it.
+    summary = mounted(wanted.target, address, Progress("checked", None, say).add)
+    _whole(summary, address)
+    _verified(wanted, summary.digest, None)
+    return Fetched(summary.digest, summary.files, summary.size)
+
+
+def _brought(
+    wanted: Wanted, address: Address, known: Credentials, say: Callable[[str], None]
+) -> Fetched:
+    place = Place(wanted.target, wanted.reserve, wanted.report)
+    place.prepare()
+    before = place.note()
+    if before and before.get("uri") == wanted.uri:
+        # The pod's containers were started again; its disk has kept the model.
+        summary = of_tree(wanted.target)
+        if summary.digest == before.get("digest"):
+            _verified(wanted, summary.digest, str(before.get("file") or "") or None)
+            return Fetched(summary.digest, summary.files, summary.size)
+    credentials.trust(known, place.work)
+    patience = Patience(wanted.patience, say)
+    source = patience.call(lambda: _opened(wanted, address, known), str(address))
+    entries = patience.call(source.entries, str(address))
+    if not entries and wanted.patterns:
+        raise Fault(
+            "NotFound",
+            f"{address} has no file that the patterns take",
+            advice="correct spec.model.allowPatterns and spec.model.ignorePatterns",
+        )
+    if not entries:
+        raise Fault("NotFound", f"{address} has no files")
+    place.forget(entries)
+    missing = sum((e.size or 0) - kept(place.parts, e) for e in entries)
+    place.require(missing)
+    total = None if any(e.size is None for e in entries) else sum(e.size or 0 for e in entries)
+    say(
+        f"{address}: {len(entries)} files, {amount(total) if total is not None else 'size unknown'}"
+    )
+    progress = Progress("fetched", total, say, watch=place.watch())
+    download(source, entries, place.parts, patience, progress)
+    if sorted(map(repr, patience.call(source.entries, str(address)))) != sorted(map(repr, entries)):
+        raise Fault("SourceChanged", f"{address} is not what it was when the fetch began")
+    say(progress.line())
+    file = None
+    if wanted.digest and len(entries) == 1:
+        file = f"sha256:{digest.of_file(part_of(place.parts, entries[0]))}"
+    unpacking = Progress("unpacked", None, say, watch=place.watch())
+    layered = address.scheme == "oci"
+    place.build(entries, unpacking.add, layered=layered)
+    summary = of_tree(place.tree)
+    _whole(summary, address)
+    _verified(wanted, summary.digest, file)
+    place.commit({"uri": wanted.uri, "digest": summary.digest, "file": file})
+    return Fetched(summary.digest, summary.files, summary.size, source.resolved())
+
+
+def _opened(wanted: Wanted, address: Address, known: Credentials) -> Source:
+    """The source of what is wanted of an address."""
+    source = _source(wanted, address, known)
+    return Selected(source, wanted.patterns) if wanted.patterns else source
+
+
+def _source(wanted: Wanted, address: Address, known: Credentials) -> Source:
+    """The source of an address. Libraries are imported here: each scheme needs only its own."""
+    unpack = wanted.unpack
+    if address.scheme in ("http", "https"):
+        from canarium.fetch.http_source import web
+
+        return web(address, known, unpack=unpack)
+    if address.scheme == "oci":
+        from canarium.fetch.registry import registry
+
+        return registry(address, known, unpack=unpack)
+    from canarium.fetch.stores import OPENERS, Claim
+
+    if address.scheme == "pvc" and wanted.claim:
+        return Claim(wanted.claim, address, unpack=unpack)
+    if address.scheme not in OPENERS:
+        text = (
+            f"{address.scheme}:// is a volume of the pod: use --claim or --in-place with its folder"
+        )
+        raise Fault("InvalidUri", text)
+    return OPENERS[address.scheme](address, known, unpack=unpack)
+
+
+def _whole(summary: Summary, address: Address) -> None:
+    if summary.files == 0:
+        raise Fault("NotFound", f"{address} has no files")
+
+
+def _verified(wanted: Wanted, found: str, file: str | None) -> None:
+    """Raises Fault when the model is not the one that the spec or the first pod names.
+
+    For a model of one file, the spec may name that file's own SHA-256 as well.
+    """
+    if wanted.digest and wanted.digest not in (found, file):
+        beside = f" (the file itself {file})" if file else ""
+        text = f"the model has {found}{beside}, and the spec wants {wanted.digest}"
+        raise Fault("DigestMismatch", text)
+    pin = wanted.pin.read_text().strip() if wanted.pin and wanted.pin.exists() else ""
+    if pin and pin != found:
+        raise Fault("ArtifactChanged", f"the model has {found}, and this revision is {pin}")

@@ -1,0 +1,56 @@
+"""What a fetch tells the operator: one line of JSON in the container's termination message."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from canarium.fetch.errors import Fault
+
+#: The kubelet keeps 4,096 bytes.
+_LONGEST = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A model that is in its place. `resolved`: what a branch or tag stood for."""
+
+    digest: str
+    files: int
+    size: int
+    resolved: str | None = None
+
+    def note(self) -> dict[str, object]:
+        found: dict[str, object] = {
+            "digest": self.digest,
+            "files": self.files,
+            "bytes": self.size,
+        }
+        if self.resolved:
+            found["resolved"] = self.resolved
+        return found
+
+
+def write(path: Path | None, outcome: Fetched | Fault, hide: object = None) -> None:
+    """Writes the line; `path` None or not writable: nobody asked."""
+    if isinstance(outcome, Fault):
+        text = outcome.sentence
+        if callable(hide):
+            text = str(hide(text))
+        line = _said({"reason": outcome.reason, "message": text})
+        while len(line) > _LONGEST:
+            # Not by as much as it is too long: a letter may be six bytes of JSON.
+            text = text[: len(text) - max(1, (len(line) - _LONGEST) // 6)]
+            line = _said({"reason": outcome.reason, "message": text})
+    else:
+        line = _said(outcome.note())
+    if path is not None:
+        with contextlib.suppress(OSError):
+            path.write_bytes(line)
+
+
+def _said(note: dict[str, object]) -> bytes:
+    text = json.dumps(note, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "replace")

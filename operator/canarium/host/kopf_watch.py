@@ -1,0 +1,120 @@
+"""kopf's watch of ModelDeployments: which namespaces it follows, and whether it is alive.
+
+kopf tells of no deletion that happened while its watch was down, and does not start a watcher
+again that has ended. We see its requests, since its session is ours: after it has read a list
+again we compare, and a watch that asks nothing any more is stuck.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+from kopf._cogs.structs.references import Insights, NamespaceName
+
+from canarium import GROUP, PLURAL
+from canarium.engine.cache.informers import Namespace
+from canarium.engine.engine import Engine
+from canarium.kube import resources
+from canarium.kube.client import Api
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
+from canarium.kube.reflector import Reflector
+
+__all__ = ["SERVER_TIMEOUT", "Insights", "Watching"]
+log = logging.getLogger(__name__)
+#: A watch of kopf's ends by itself after this time, and a new one is asked for.
+SERVER_TIMEOUT = 290
+_SILENT = SERVER_TIMEOUT + 120.0
+
+
+class Watching:
+    """The parents' side of what the engine does for children."""
+
+    def __init__(
+        self, api: Api, engine: Engine, insights: Insights, timing: Timing | None = None
+    ) -> None:
+        self._api, self._engine = api, engine
+        self._timing = timing or Timing()
+        self._insights = insights
+        #: When kopf asked last; one that never asks is as stuck as one that has stopped.
+        self._asked: dict[Namespace, float] = {}
+        self._since = self._timing.clock()
+        self._lists: dict[Namespace, int] = {}
+        self._listed: set[Namespace] = set()
+        self._relisted: asyncio.Queue[Namespace] = asyncio.Queue()
+
+    def trace(self) -> aiohttp.TraceConfig:
+        """For the session that kopf gets."""
+        config = aiohttp.TraceConfig()
+        config.on_request_start.append(self._started)
+        return config
+
+    async def _started(
+        self, session: Any, context: SimpleNamespace, params: aiohttp.TraceRequestStartParams
+    ) -> None:
+        parts = params.url.path.strip("/").split("/")
+        if parts[-1] != PLURAL:
+            return
+        namespace = parts[-2] if parts[-3] == "namespaces" else None
+        self._asked[namespace] = self._timing.clock()
+        if "watch" in params.url.query:
+            # kopf watches once it has read the whole list.
+            if self._lists.get(namespace, 0) > 1 and namespace not in self._listed:
+                self._relisted.put_nowait(namespace)
+            self._listed.add(namespace)
+        elif "continue" not in params.url.query:
+            self._lists[namespace] = self._lists.get(namespace, 0) + 1
+            self._listed.discard(namespace)
+
+    async def compare(self) -> None:
+        """After each list that kopf reads again, drops what is gone; until cancelled."""
+        while True:
+            namespace = await self._relisted.get()
+            parents = self._engine.store.parents
+            reflector = Reflector(self._api, resources.MODELS, parents, namespace=namespace)
+            try:
+                await reflector.relist()
+            except (ApiError, TimeoutError) as error:
+                log.warning("models in %s: %s", namespace or "all namespaces", error)
+                await self._timing.sleep(1.0)
+                self._relisted.put_nowait(namespace)
+
+    async def follow(self, namespace: str) -> None:
+        """Watches a namespace from now on."""
+        self._asked[namespace] = self._timing.clock()
+        self._engine.follow(namespace)
+        async with self._insights.revised:
+            self._insights.namespaces.add(NamespaceName(namespace))
+            self._insights.revised.notify_all()
+
+    async def unfollow(self, namespace: str) -> None:
+        """Leaves a namespace alone from now on: all in it stays as it is."""
+        async with self._insights.revised:
+            self._insights.namespaces.discard(NamespaceName(namespace))
+            self._insights.revised.notify_all()
+        await self._engine.unfollow(namespace)
+        for known in (self._asked, self._lists):
+            known.pop(namespace, None)
+        self._listed.discard(namespace)
+
+    def synced(self) -> bool:
+        """Whether kopf has read the list of every namespace that is followed."""
+        return self._listed >= self._engine.following.namespaces
+
+    def stuck(self) -> list[str]:
+        """What is wrong with kopf's watchers, in words."""
+        running = {task.get_name() for task in asyncio.all_tasks() if not task.done()}
+        found = []
+        for namespace in self._engine.following.namespaces:
+            where = namespace or "all namespaces"
+            age = self._timing.clock() - self._asked.get(namespace, self._since)
+            name = f"watcher for {PLURAL}.v1alpha1.{GROUP}@{namespace}"
+            if namespace in self._listed and name not in running:
+                found.append(f"the watch of {PLURAL} in {where} has ended")
+            elif age > _SILENT:
+                found.append(f"the watch of {PLURAL} in {where} has asked nothing for {age:.0f} s")
+        return found

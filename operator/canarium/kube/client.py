@@ -1,0 +1,62 @@
+"""What the engine asks of an API server: the port between it and the transport."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from canarium.kube.resources import Resource
+
+Body = dict[str, Any]
+
+
+class Api(Protocol):
+    """Requests to one API server. Every method raises ApiError for an answer above 399."""
+
+    async def list(self, resource: Resource, namespace: str | None = None, **query: str) -> Body:
+        """One page of a collection; namespace None is all of them."""
+        ...
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Body: ...
+
+    async def create(
+        self, resource: Resource, namespace: str | None, body: Body, *, dry_run: bool = False
+    ) -> Body:
+        """Creates, or with `dry_run` only asks whether that would be taken."""
+        ...
+
+    async def apply(
+        self, resource: Resource, namespace: str | None, name: str, body: Body, *, force: bool
+    ) -> Body:
+        """Server-side apply; without `force`, a field that somebody else owns is a conflict."""
+        ...
+
+    async def merge(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        patch: Body,
+        subresource: str | None = None,
+    ) -> Body:
+        """A merge patch of an object or its subresource."""
+        ...
+
+    async def replace(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        body: Body,
+        subresource: str | None = None,
+    ) -> Body: ...
+
+    async def delete(
+        self, resource: Resource, namespace: str | None, name: str, uid: str | None = None
+    ) -> Body | None:
+        """Deletes in the background; what is left of the object, None when it is gone."""
+        ...
+
+    def watch(self, resource: Resource, namespace: str | None, **query: str) -> AsyncIterator[Body]:
+        """Events `{type, object}` until the server ends the watch; ApiError for an ERROR event."""
+        ...

@@ -1,0 +1,362 @@
+"""The API server over one HTTP session, in raw dicts.
+
+Configuration, credentials and TLS are the `kubernetes` package's; its typed models are not used,
+since they cost ten times the parsing and refuse fields that they do not know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import aiohttp
+import orjson
+
+from canarium import FIELD_MANAGER, VERSION
+from canarium.kube import kubeconfig as kubeconfigs
+from canarium.kube.clock import Timing
+from canarium.kube.credentials import Credentials
+from canarium.kube.errors import ApiError
+from canarium.kube.limiter import Limiter
+from canarium.kube.resources import Resource
+from canarium.kube.retries import Retries
+from canarium.kube.throttle import Throttle, urgency
+from canarium.kube.trust import Trust
+
+Body = dict[str, Any]
+Hook = Callable[[str, str], Awaitable[None]]
+#: For how many seconds writes are still allowed; 0 or less: no more.
+Fence = Callable[[], float]
+
+_JSON = "application/json"
+_MERGE = "application/merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
+_READ_TIMEOUT = 30.0
+_FAREWELL = 0.25
+#: Reads in flight at most; a start of many watches is no reason to flood the server.
+_READS = 32
+#: Bookmarks come about once a minute: a watch that is silent for longer is dead.
+_WATCH_SILENCE = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many requests may be in flight. API servers count those that change something apart."""
+
+    writes: Limiter
+    reads: Limiter
+
+    @classmethod
+    def of(cls, writes: int) -> Limits:
+        return cls(Limiter(writes), Limiter(_READS))
+
+
+class Client:
+    """Requests to one API server. Every method raises ApiError for an answer above 399.
+
+    A request that the server had no capacity for is sent again for a few seconds before that.
+    """
+
+    #: What `before_write` begins with: for tests that run the whole operator.
+    inject: ClassVar[Hook | None] = None
+
+    def __init__(
+        self,
+        configuration: Any,
+        session: aiohttp.ClientSession,
+        *,
+        credentials: Credentials | None = None,
+        trust: Trust | None = None,
+        throttle: Throttle | None = None,
+        fence: Fence | None = None,
+        limits: Limits | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        self._timing = timing or Timing()
+        self._limits = limits
+        self._configuration = configuration
+        self._session = session
+        self._credentials = credentials or Credentials(configuration)
+        self.trust = trust
+        self._throttle, self._fence = throttle, fence
+        self._base = str(configuration.host).rstrip("/")
+        #: Called with method and path before each write: tests inject faults here.
+        self.before_write: Hook | None = type(self).inject
+        self.writes = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        traces: Sequence[aiohttp.TraceConfig] = (),
+        agent: str = "",
+    ) -> AsyncIterator[Client]:
+        """A client for the named kubeconfig, else the cluster around us, else the default one.
+
+        `traces` are told of every request; `agent` says in the audit log which process we are.
+        """
+
+        async def load() -> Any:
+            return await kubeconfigs.load(kubeconfig, context)
+
+        configuration = await load()
+        trust = Trust(configuration, asyncio.get_running_loop().time)
+        # No limit of connections: each watch has one, and the workers bound all others.
+        # Its name is resolved as the host does; the names of tenants take none of these threads.
+        connector = aiohttp.TCPConnector(
+            ssl=trust.context, limit=0, resolver=aiohttp.ThreadedResolver()
+        )
+        async with aiohttp.ClientSession(
+            connector=connector,
+            headers={"User-Agent": f"canarium/{VERSION}{agent}", "Accept": _JSON},
+            read_bufsize=2**20,
+            trace_configs=list(traces),
+            proxy=configuration.proxy or None,
+        ) as session:
+            credentials = Credentials(configuration, load, trust)
+            yield cls(configuration, session, credentials=credentials, trust=trust)
+        # TLS connections end their farewell in the background (aiohttp's "graceful shutdown").
+        await asyncio.sleep(_FAREWELL)
+
+    def guarded(
+        self, throttle: Throttle, fence: Fence | None, limits: Limits | None = None
+    ) -> Client:
+        """The same connections for one who writes in turn, and only while `fence` allows it."""
+        return Client(
+            self._configuration,
+            self._session,
+            credentials=self._credentials,
+            trust=self.trust,
+            throttle=throttle,
+            fence=fence,
+            limits=limits,
+            timing=self._timing,
+        )
+
+    def companion(
+        self, trace: aiohttp.TraceConfig, *middlewares: aiohttp.ClientMiddlewareType
+    ) -> aiohttp.ClientSession:
+        """A session for a library, over our connections and with our credentials.
+
+        Closing it leaves the connections open. `middlewares` see its requests before that.
+        """
+        return aiohttp.ClientSession(
+            connector=self._session.connector,
+            connector_owner=False,
+            headers={"User-Agent": self._session.headers["User-Agent"]},
+            read_bufsize=2**20,
+            trace_configs=[trace],
+            proxy=self._configuration.proxy or None,
+            middlewares=(*middlewares, self._credentials.middleware),
+        )
+
+    @property
+    def host(self) -> str:
+        """The API server's URL."""
+        return self._base
+
+    async def list(self, resource: Resource, namespace: str | None = None, **query: str) -> Body:
+        return await self._send("GET", resource.path(namespace), query=query)
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Body:
+        return await self._send("GET", resource.path(namespace, name))
+
+    async def create(
+        self, resource: Resource, namespace: str | None, body: Body, *, dry_run: bool = False
+    ) -> Body:
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        if dry_run:
+            query["dryRun"] = "All"
+        return await self._send("POST", resource.path(namespace), body, query=query)
+
+    async def apply(
+        self, resource: Resource, namespace: str | None, name: str, body: Body, *, force: bool
+    ) -> Body:
+        """Server-side apply; without `force`, a field that somebody else owns is a conflict."""
+        query = {
+            "fieldManager": FIELD_MANAGER,
+            "fieldValidation": "Strict",
+            "force": str(force).lower(),
+        }
+        return await self._send(
+            "PATCH", resource.path(namespace, name), body, query=query, content_type=_APPLY
+        )
+
+    async def merge(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        patch: Body,
+        subresource: str | None = None,
+    ) -> Body:
+        return await self._send(
+            "PATCH",
+            resource.path(namespace, name, subresource),
+            patch,
+            query={"fieldManager": FIELD_MANAGER},
+            content_type=_MERGE,
+        )
+
+    async def replace(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        body: Body,
+        subresource: str | None = None,
+    ) -> Body:
+        return await self._send("PUT", resource.path(namespace, name, subresource), body)
+
+    async def post(self, path: str, body: Body) -> Body:
+        return await self._send("POST", path, body)
+
+    async def delete_now(self, resource: Resource, namespace: str | None, name: str) -> None:
+        """Removes an object without its grace period, as a kubelet does when a pod has ended."""
+        await self._send("DELETE", resource.path(namespace, name), {"gracePeriodSeconds": 0})
+
+    async def delete(
+        self, resource: Resource, namespace: str | None, name: str, uid: str | None = None
+    ) -> Body | None:
+        """Deletes in the background; what is left of the object, None when it is gone.
+
+        What is already gone is no error. What somebody's finalizer holds is left, terminating.
+        """
+        options: Body = {"propagationPolicy": "Background"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        try:
+            answer = await self._send("DELETE", resource.path(namespace, name), options)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            return None
+        held = (answer.get("metadata") or {}).get("finalizers")
+        return answer if held else None
+
+    async def watch(
+        self, resource: Resource, namespace: str | None, **query: str
+    ) -> AsyncIterator[Body]:
+        """Events `{type, object}` until the server ends the watch; ApiError for an ERROR event."""
+        query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": "290", **query}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_WATCH_SILENCE)
+        async with AsyncExitStack() as stack:
+            async with self._seat("GET"):
+                response = await stack.enter_async_context(
+                    self._session.get(
+                        self._base + resource.path(namespace),
+                        params=query,
+                        middlewares=(self._credentials.middleware,),
+                        timeout=timeout,
+                    )
+                )
+                if response.status >= 400:
+                    content = await response.read()
+                    raise _error(response.status, content, response.headers.get("Retry-After"))
+            pending = b""
+            async for chunk in response.content.iter_any():
+                *lines, pending = (pending + chunk).split(b"\n")
+                for line in lines:
+                    if not line:
+                        continue
+                    event: Body = orjson.loads(line)
+                    if event["type"] == "ERROR":
+                        status = event["object"]
+                        raise ApiError(
+                            status.get("code", 500),
+                            status.get("reason", ""),
+                            status.get("message", ""),
+                        )
+                    yield event
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: Body | None = None,
+        *,
+        query: dict[str, str] | None = None,
+        content_type: str = _JSON,
+    ) -> Body:
+        retries = Retries(self._timing, urgency.get())
+        while True:
+            try:
+                return await self._attempt(method, path, body, query, content_type)
+            except ApiError as error:
+                wait = retries.wait(error)
+                if wait is None:
+                    raise
+            await self._timing.sleep(wait)
+
+    async def _attempt(
+        self,
+        method: str,
+        path: str,
+        body: Body | None,
+        query: dict[str, str] | None,
+        content_type: str,
+    ) -> Body:
+        if self._throttle and method != "GET":
+            await self._throttle.admit()
+        async with self._seat(method):
+            limit = _READ_TIMEOUT if method == "GET" else await self._may_write(method, path)
+            try:
+                async with self._session.request(
+                    method,
+                    self._base + path,
+                    params=query,
+                    data=orjson.dumps(body) if body is not None else None,
+                    headers={"Content-Type": content_type},
+                    middlewares=(self._credentials.middleware,),
+                    timeout=aiohttp.ClientTimeout(total=limit, sock_connect=10),
+                ) as response:
+                    content = await response.read()
+            except (TimeoutError, aiohttp.ClientError) as error:
+                raise ApiError(0, type(error).__name__, str(error)) from error
+            if response.status >= 400:
+                raise _error(response.status, content, response.headers.get("Retry-After"))
+        result: Body = orjson.loads(content)
+        return result
+
+    @asynccontextmanager
+    async def _seat(self, method: str) -> AsyncIterator[None]:
+        """Waits until a request may be sent, and learns from how it ends."""
+        if self._limits is None:
+            yield
+            return
+        limiter = self._limits.reads if method == "GET" else self._limits.writes
+        seat, refused = await limiter.take(), False
+        try:
+            yield
+        except ApiError as error:
+            refused = error.overloaded
+            raise
+        finally:
+            limiter.give_back(seat, refused=refused)
+
+    async def _may_write(self, method: str, path: str) -> float:
+        """For how many seconds the write may be under way.
+
+        Raises ApiError when another process may write by now.
+        """
+        if self.before_write:
+            await self.before_write(method, path)
+        left = self._fence() if self._fence else _READ_TIMEOUT
+        if left <= 0:
+            raise ApiError(0, "NotLeading", "the lease has run out: another one may write now")
+        self.writes += 1
+        return min(left, _READ_TIMEOUT)
+
+
+def _error(status: int, content: bytes, retry_after: str | None = None) -> ApiError:
+    wait = float(retry_after) if retry_after and retry_after.isdigit() else None
+    try:
+        body = orjson.loads(content)
+        return ApiError(status, body.get("reason", ""), body.get("message", ""), wait)
+    except orjson.JSONDecodeError:
+        return ApiError(status, "", content[:500].decode(errors="replace"), wait)

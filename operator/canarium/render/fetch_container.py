@@ -1,0 +1,171 @@
+"""The fetcher in a pod: an init container that brings the model, or checks the one mounted.
+
+The volume is mounted at /mnt for the fetcher, which builds the folder `models` in it, and that
+folder alone at /mnt/models for the server, read-only: parts of a fetch are never seen by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from canarium.api.server import SERVER_CONTAINER
+from canarium.api.uri import MOUNT, Address, UriInvalid, parse
+from canarium.render.errors import RuntimeInvalid
+
+Manifest = dict[str, Any]
+
+CONTAINER = "fetch"
+PIN_KEY = "digest"
+_PREFIX = "CANARIUM_CREDENTIAL_"
+_MODEL, _PIN, _CLAIM = "canarium-model", "canarium-pin", "canarium-claim"
+_PIN_FOLDER = "/etc/canarium/pin"
+_CLAIM_FOLDER = "/mnt/claim"
+_CLAIM_SEEN = {"mountPath": _CLAIM_FOLDER, "readOnly": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """The platform's settings for fetching: the fetcher's image, whether `oci://` is mounted as an
+    image volume (the nodes' runtime must support them) instead of pulled, and how many percent
+    of a node's disk a fetch leaves free (None: as the fetcher does by itself).
+    """
+
+    image: str
+    pull_policy: str = "IfNotPresent"
+    image_volumes: bool = False
+    reserve: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Mounts:
+    """The model's volume, where fetcher and server see it, and the fetcher's words for that;
+    `claim`: the source of another volume, which the fetcher alone sees.
+    """
+
+    source: Manifest
+    fetcher: Manifest
+    server: Manifest
+    words: list[str]
+    claim: Manifest | None = None
+
+
+def address(spec: Mapping[str, Any]) -> Address | None:
+    """Where the model is fetched from; None when nothing is. Raises RuntimeInvalid."""
+    uri = (spec.get("model") or {}).get("uri")
+    if not uri:
+        return None
+    try:
+        found = parse(uri)
+    except UriInvalid as error:
+        reason = "UnknownScheme" if error.unknown else "InvalidUri"
+        raise RuntimeInvalid(reason, f"spec.model.uri: {error}") from error
+    return found if found.fetched else None
+
+
+def overlay(child: str, spec: Mapping[str, Any], kit: Kit | None) -> Manifest:
+    """What a pod gets so that its model is there before its server starts; {} for none.
+
+    `child` is the name that the revision's objects have. Raises RuntimeInvalid.
+    """
+    where = address(spec)
+    if where is None:
+        return {}
+    if kit is None:
+        raise RuntimeInvalid(
+            "NoFetcher",
+            "spec.model.uri: this operator was started without --fetch-image, so it can only "
+            "serve models inside the server's image (file:///path)",
+        )
+    model = spec["model"]
+    mounts = _mounts(where, kit)
+    words = ["fetch", model["uri"], *mounts.words, "--report", "/dev/termination-log"]
+    if model.get("digest"):
+        words += ["--digest", model["digest"]]
+    else:
+        words += ["--pin", f"{_PIN_FOLDER}/{PIN_KEY}"]
+    if model.get("endpoint"):
+        words += ["--endpoint", model["endpoint"]]
+    if model.get("unpack") is False:
+        words.append("--no-unpack")
+    for option in ("allow", "ignore"):
+        # One word each: a pattern may begin with a dash.
+        words += [f"--{option}={pattern}" for pattern in model.get(f"{option}Patterns") or ()]
+    if kit.reserve is not None:
+        words += ["--reserve", str(kit.reserve)]
+    container: Manifest = {
+        "name": CONTAINER,
+        "image": kit.image,
+        "imagePullPolicy": kit.pull_policy,
+        "args": words,
+        "resources": {
+            "requests": {"cpu": "100m", "memory": "128Mi"},
+            "limits": {"memory": "512Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumeMounts": [
+            {"name": _MODEL, **mounts.fetcher},
+            *([{"name": _CLAIM, **_CLAIM_SEEN}] if mounts.claim else ()),
+            {"name": _PIN, "mountPath": _PIN_FOLDER, "readOnly": True},
+        ],
+    }
+    secret = (model.get("credentials") or {}).get("secretName")
+    pulled_by_kubelet = "image" in mounts.source
+    if pulled_by_kubelet and model.get("endpoint"):
+        raise RuntimeInvalid(
+            "UnusedEndpoint",
+            "spec.model.endpoint: this operator mounts oci:// as image volumes (--oci-volumes), "
+            "which a kubelet pulls from the registry in spec.model.uri: name the other one there",
+        )
+    if secret and not pulled_by_kubelet:
+        # A Secret that is missing is then a plain error of the pod, which the kubelet names.
+        container["envFrom"] = [{"prefix": _PREFIX, "secretRef": {"name": secret}}]
+    return {
+        "spec": {
+            **({"imagePullSecrets": [{"name": secret}]} if secret and pulled_by_kubelet else {}),
+            "initContainers": [container],
+            "containers": [
+                {
+                    "name": SERVER_CONTAINER,
+                    "volumeMounts": [
+                        {"name": _MODEL, "mountPath": MOUNT, "readOnly": True, **mounts.server}
+                    ],
+                }
+            ],
+            "volumes": [
+                {"name": _MODEL, **mounts.source},
+                *([{"name": _CLAIM, **mounts.claim}] if mounts.claim else ()),
+                # Absent until the first pod of the revision has fetched; a pod starts all the same.
+                {"name": _PIN, "configMap": {"name": child, "optional": True}},
+            ],
+        }
+    }
+
+
+def _mounts(where: Address, kit: Kit) -> _Mounts:
+    root = PurePosixPath(MOUNT)
+    own = _Mounts(
+        source={"emptyDir": {}},
+        fetcher={"mountPath": str(root.parent)},
+        server={"subPath": root.name},
+        words=[MOUNT],
+    )
+    if where.scheme == "pvc":
+        claim = {"persistentVolumeClaim": {"claimName": where.place, "readOnly": True}}
+        if where.copied:
+            return replace(own, words=[MOUNT, "--claim", _CLAIM_FOLDER], claim=claim)
+        folder = str(PurePosixPath(_CLAIM_FOLDER) / where.path)
+        below = {"subPath": where.path} if where.path else {}
+        return _Mounts(claim, _CLAIM_SEEN, below, [folder, "--in-place"])
+    if where.scheme == "oci" and kit.image_volumes:
+        reference = {"reference": f"{where.place}/{where.path}", "pullPolicy": "IfNotPresent"}
+        seen = {"mountPath": MOUNT, "readOnly": True}
+        return _Mounts({"image": reference}, seen, {}, [MOUNT, "--in-place"])
+    return own

@@ -1,0 +1,130 @@
+"""Which runtime a spec means: by name or by format, the narrower scope first.
+
+Looked up at the moment a revision is stored; what was found is kept in its record, so that a
+runtime that is edited later changes nothing that runs (R1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from canarium.api.runtime import BUILT_IN
+from canarium.render.errors import RuntimeInvalid
+
+#: Fields of a runtime that only help to choose it.
+_CHOOSING = frozenset({"formats", "description"})
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A runtime's `spec` as it is stored, its name, and its scope."""
+
+    kind: str
+    name: str
+    spec: Mapping[str, Any]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over what decides how a server runs, in canonical JSON."""
+        decisive = {key: value for key, value in self.spec.items() if key not in _CHOOSING}
+        text = json.dumps(decisive, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def __str__(self) -> str:
+        return f"{'built-in runtime' if self.kind == BUILT_IN else self.kind} {self.name}"
+
+
+@cache
+def built_in() -> Mapping[str, Runtime]:
+    """The runtimes that ship with the operator, by name."""
+    found = {}
+    for entry in files("canarium.runtimes").iterdir():
+        if entry.name.endswith(".yaml"):
+            body = yaml.safe_load(entry.read_text())
+            name = body["metadata"]["name"]
+            found[name] = Runtime(BUILT_IN, name, body["spec"])
+    return found
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All runtimes that a namespace may use, by scope and name."""
+
+    namespaced: Mapping[str, Runtime] = field(default_factory=dict)
+    cluster: Mapping[str, Runtime] = field(default_factory=dict)
+    builtin: Mapping[str, Runtime] = field(default_factory=built_in)
+
+    def scopes(self) -> Iterator[Mapping[str, Runtime]]:
+        """The narrowest first."""
+        return iter((self.namespaced, self.cluster, self.builtin))
+
+    def choose(self, spec: Mapping[str, Any]) -> Runtime | None:
+        """The runtime that a raw `spec` means; None for an image of one's own alone.
+
+        Raises RuntimeInvalid: UnknownRuntime, UnknownFormat or AmbiguousFormat.
+        """
+        own = spec.get("runtime") or {}
+        if own.get("name"):
+            return self._named(own["name"])
+        return None if own.get("image") else self._fitting(spec.get("model") or {})
+
+    def _named(self, name: str) -> Runtime:
+        for scope in self.scopes():
+            if name in scope:
+                return scope[name]
+        known = ", ".join(sorted({name for scope in self.scopes() for name in scope}))
+        raise RuntimeInvalid(
+            "UnknownRuntime", f"spec.runtime.name: there is no runtime {name}; known: {known}"
+        )
+
+    def _fitting(self, model: Mapping[str, Any]) -> Runtime:
+        wanted, version = model.get("format"), model.get("formatVersion")
+        for scope in self.scopes():
+            fitting = [(r, p) for r in scope.values() for p in _priorities(r, wanted, version)]
+            if not fitting:
+                continue
+            best = max(priority for _, priority in fitting)
+            chosen = sorted((r for r, p in fitting if p == best), key=lambda r: r.name)
+            if len(chosen) == 1:
+                return chosen[0]
+            raise RuntimeInvalid(
+                "AmbiguousFormat",
+                f"spec.model.format: {wanted} is served by {' and '.join(map(str, chosen))} with "
+                f"equal priority: set spec.runtime.name to one of them",
+            )
+        word = f"{wanted} {version}" if version else str(wanted)
+        known = sorted(
+            {f["name"] for s in self.scopes() for r in s.values() for f in _automatic(r)}
+        )
+        raise RuntimeInvalid(
+            "UnknownFormat",
+            f"spec.model.format: no runtime serves {word}; known: {', '.join(known)}; or set "
+            "spec.runtime.name or spec.runtime.image",
+        )
+
+
+def _automatic(runtime: Runtime) -> list[Mapping[str, Any]]:
+    return [f for f in runtime.spec.get("formats") or () if f.get("autoSelect", True)]
+
+
+def _priorities(runtime: Runtime, wanted: str | None, version: str | None) -> list[int]:
+    """The priority of `runtime` for a format; empty when it does not fit."""
+    return [
+        f.get("priority", 0)
+        for f in _automatic(runtime)
+        if f["name"] == wanted and _serves(f.get("versions"), version)
+    ]
+
+
+def _serves(versions: list[str] | None, version: str | None) -> bool:
+    if not versions or not version:
+        return True
+    return any(version == v or version.startswith(f"{v}.") for v in versions)

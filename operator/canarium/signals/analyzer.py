@@ -1,0 +1,298 @@
+"""One look: every check of a model is measured on candidate and stable at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+
+from canarium.api.analysis import Analysis, AnswerComparison, Check, amount
+from canarium.api.base import seconds
+from canarium.core.decision.plan import Watch
+from canarium.core.evidence.measures import (
+    Measure,
+    Missing,
+    Reading,
+    Result,
+    Selector,
+    read,
+    selectors,
+)
+from canarium.core.evidence.verdict import (
+    Bounds,
+    Evidence,
+    Finding,
+    Limits,
+    OnFailure,
+    Tally,
+    judge,
+    weigh,
+)
+from canarium.core.evidence.windows import UNREACHABLE, FailedScrape, Scrape, Window, size, thinned
+from canarium.error_log import Reports
+from canarium.evaluation.errors import EvaluationError
+from canarium.kube.client import Api
+from canarium.signals import credentials, json_metric, metrics, prometheus, replay
+from canarium.signals.access import Access, Shared
+from canarium.signals.addresses import authority
+from canarium.signals.credentials import Unavailable
+from canarium.signals.errors import NoAnswer, Unreachable
+from canarium.signals.presets import measure_of, own_series
+from canarium.signals.prometheus import Endpoint
+from canarium.signals.query_template import BadTemplate, filled
+from canarium.signals.redaction import redacted
+from canarium.signals.sample_budget import Holdings
+from canarium.signals.target import Place, Scene, Server
+
+log = logging.getLogger(__name__)
+_PATIENCE = 10.0
+_SCRAPE_PATIENCE = 5.0
+
+
+@dataclass
+class Memory:
+    """What is kept between looks: a window per revision, a tally per check."""
+
+    windows: dict[str, Window]
+    tallies: dict[str, Tally]
+
+    @classmethod
+    def empty(cls) -> Memory:
+        return cls({}, {})
+
+
+class Looker:
+    """Looks at one model after the other; it keeps nothing but its connections."""
+
+    def __init__(self, api: Api, shared: Shared) -> None:
+        self._api, self._shared = api, shared
+        self._reports = Reports(log)
+        self._holdings = Holdings()
+
+    async def scrape(self, scene: Scene, watch: Watch, memory: Memory, now: float) -> None:
+        """Adds what the pods say now to the windows; nothing is asked when nothing needs it."""
+        analysis = scene.rollout.analysis
+        if not analysis:
+            return
+        oldest = now - seconds(analysis.window or "5m") - 2 * seconds(analysis.interval or "15s")
+        for revision in (watch.revision, watch.stable):
+            if revision is None:
+                continue
+            server = scene.server(revision)
+            wanted = tuple(_wanted(analysis, server))
+            if not wanted:
+                continue
+            places = scene.pods.get(revision, ())
+            web = self._shared.of(scene.namespace)
+            found = await asyncio.gather(*(_scraped(web, server, p, wanted, now) for p in places))
+            old = memory.windows.get(revision, Window())
+            scrapes = [s for s in old.scrapes if s.at >= oldest]
+            failures = [f for f in old.failures if f.at >= oldest]
+            scrapes += [x for x in found if isinstance(x, Scrape)]
+            failures += [x for x in found if not isinstance(x, Scrape)]
+            room = self._holdings.room(scene.namespace, scene.model, revision)
+            kept = thinned(scrapes, room)
+            if scrapes and not kept:
+                text = f"the metrics pages have more series than are kept ({room} values)"
+                failures.append(FailedScrape(now, scrapes[-1].pod, text, "TooManySeries"))
+            self._holdings.note(scene.namespace, scene.model, revision, size(kept))
+            memory.windows[revision] = Window(kept, tuple(failures[-100:]))
+
+    def forget(self, namespace: str, model: str) -> None:
+        """Nothing is kept of the model any longer."""
+        self._holdings.forget(namespace, model)
+
+    async def look(self, scene: Scene, watch: Watch, memory: Memory, now: float) -> Evidence:
+        """The evidence at `now` on what happened since `watch.since`."""
+        analysis = scene.rollout.analysis
+        assert analysis is not None
+        await self.scrape(scene, watch, memory, now)
+        began = max(watch.since, now - seconds(analysis.window or "5m"))
+        checks = analysis.checks
+        found = await asyncio.gather(
+            *(self._check(scene, watch, memory, check, began, now) for check in checks),
+            return_exceptions=True,
+        )
+        looks = []
+        for check, result in zip(checks, found, strict=True):
+            if isinstance(result, BaseException):
+                if not isinstance(result, Exception):
+                    raise result
+                # One check's fault must not take the model's other checks with it.
+                result = self._fault(scene, check, result)
+            finding = result
+            finding = replace(finding, on_failure=_on_failure(analysis, check))
+            tally = memory.tallies.get(check.name, Tally()).after(finding)
+            memory.tallies[check.name] = tally
+            looks.append((finding, tally, _limits(analysis, check)))
+        return weigh(watch.revision, watch.since, now, looks)
+
+    async def _check(
+        self, scene: Scene, watch: Watch, memory: Memory, check: Check, began: float, now: float
+    ) -> Finding:
+        analysis = scene.rollout.analysis
+        assert analysis is not None
+        bounds = _bounds(check)
+        stable: Result | None = None
+        candidate = await self._measure(scene, watch, memory, check, watch.revision, began, now)
+        if bounds.compares and watch.stable:
+            stable = await self._measure(scene, watch, memory, check, watch.stable, began, now)
+        return judge(
+            check.name,
+            bounds,
+            candidate,
+            stable,
+            min_samples=check.min_samples or analysis.min_samples or 100,
+            confidence=float(analysis.confidence or "0.99"),
+        )
+
+    def _fault(self, scene: Scene, check: Check, error: Exception) -> Finding:
+        """A check that failed in a way nobody expected has no evidence, and says so once."""
+        model = f"{scene.namespace}/{scene.model}"
+        text = self._reports.report((model, check.name), model, f"check {check.name}", error)
+        reason = Missing(text, error=True, reason="QueryFailed")
+        return judge(check.name, Bounds(), reason, None, min_samples=0, confidence=0)
+
+    async def _measure(
+        self,
+        scene: Scene,
+        watch: Watch,
+        memory: Memory,
+        check: Check,
+        revision: str,
+        began: float,
+        now: float,
+    ) -> Result:
+        try:
+            if check.prometheus or check.web:
+                return await self._asked(scene, check, revision, began, now)
+            if check.answers:
+                return await self._answers(scene, watch, check.answers)
+        except Unavailable as error:
+            return Missing(str(error), error=True, reason=error.reason)
+        except BadTemplate as error:
+            return Missing(str(error), error=True, reason="InvalidQuery")
+        measure = measure_for(check, scene.server(revision))
+        if isinstance(measure, Missing):
+            return measure
+        return read(measure, memory.windows.get(revision, Window()).since(began))
+
+    async def _asked(
+        self, scene: Scene, check: Check, revision: str, began: float, now: float
+    ) -> Result:
+        names = {
+            "revision": revision,
+            "namespace": scene.namespace,
+            "model": scene.model,
+            "service": scene.model,
+            "window": f"{max(1, round(now - began))}s",
+        }
+        access = self._shared.of(scene.namespace)
+        if check.web:
+            web = check.web
+            patience = seconds(web.timeout) if web.timeout else _PATIENCE
+            where = await credentials.endpoint(
+                self._api, scene.namespace, filled(web.url, names), web.authentication, patience
+            )
+            said = await json_metric.ask(access, where, web.path, web.samples_path)
+            return _speakable(said, where)
+        asked = check.prometheus
+        assert asked is not None
+        patience = seconds(asked.timeout) if asked.timeout else _PATIENCE
+        where = await credentials.endpoint(
+            self._api, scene.namespace, asked.url, asked.authentication, patience
+        )
+        found = await prometheus.query(access, where, filled(asked.query, names), now)
+        if not asked.samples_query or isinstance(found, Missing):
+            return _speakable(found, where)
+        counted = await prometheus.query(access, where, filled(asked.samples_query, names), now)
+        if isinstance(counted, Missing):
+            text = f"samplesQuery: {counted.message}"
+            return _speakable(replace(counted, message=text), where)
+        return Reading(found.value, samples=counted.value)
+
+    async def _answers(self, scene: Scene, watch: Watch, how: AnswerComparison) -> Result:
+        path = how.path or scene.server(watch.revision).predict_path
+        stable_path = how.path or scene.server(watch.stable or "").predict_path
+        if path is None or stable_path is None:
+            text = "answers.path: the runtime has no predictPath, so set it"
+            return Missing(text, error=True, reason="InvalidQuery")
+        pods = [scene.targets(revision) for revision in (watch.revision, watch.stable)]
+        if not all(pods):
+            return Missing("both versions need a ready pod to be compared")
+        access = self._shared.of(scene.namespace)
+        try:
+            content = await credentials.text(self._api, scene.namespace, how.requests)
+            bodies = await replay.recorded(access, content)
+        except EvaluationError as error:
+            text = f"ConfigMap {how.requests.name}, {how.requests.key}: {error}"
+            return Missing(text, error=True, reason=prometheus.reason_of(error))
+        patience = seconds(how.timeout) if how.timeout else _PATIENCE
+        comparison = replay.Comparison(
+            path, stable_path, how.json_path, float(how.tolerance or 0), patience
+        )
+        return await replay.compare(access, comparison, bodies, pods[0][0], pods[1][0])
+
+
+async def _scraped(
+    web: Access, server: Server, place: Place, wanted: tuple[Selector, ...], now: float
+) -> Scrape | FailedScrape:
+    target, page = place.target, server.metrics.path or "/metrics"
+    url = f"http://{authority(target.address, server.metrics.port or target.port)}{page}"
+    try:
+        answer = await web.request("GET", url, patience=_SCRAPE_PATIENCE, pod=True)
+        if answer.status != 200:
+            raise NoAnswer(f"{page}: status {answer.status}")
+        values = await metrics.parse(web, answer.body, wanted)
+    except Unreachable as error:
+        return FailedScrape(now, target.pod, str(error), UNREACHABLE)
+    except NoAnswer as error:
+        return FailedScrape(now, target.pod, str(error), error.reason)
+    except EvaluationError as error:
+        return FailedScrape(now, target.pod, f"{page}: {error}", prometheus.reason_of(error))
+    return Scrape(target.pod, now, values, place.incarnation)
+
+
+def _speakable(found: Result, where: Endpoint) -> Result:
+    """`found` without what is secret about `where`: servers may repeat what they were sent."""
+    if not isinstance(found, Missing):
+        return found
+    return replace(found, message=redacted(found.message, where.secrets))
+
+
+def measure_for(check: Check, server: Server) -> Measure | Missing:
+    """What is measured on the pods for `check`, or why nothing can be."""
+    if check.series:
+        return own_series(check.series)
+    assert check.metric is not None
+    return measure_of(check.metric, server.metrics)
+
+
+def _wanted(analysis: Analysis, server: Server) -> list[Selector]:
+    measures = [measure_for(c, server) for c in analysis.checks if c.metric or c.series]
+    found = {s for m in measures if not isinstance(m, Missing) for s in selectors(m)}
+    return sorted(found, key=lambda s: s.key)
+
+
+def _bounds(check: Check) -> Bounds:
+    return Bounds(
+        maximum=amount(check.max) if check.max else None,
+        minimum=amount(check.min) if check.min else None,
+        max_ratio=float(check.max_ratio_to_stable) if check.max_ratio_to_stable else None,
+        min_ratio=float(check.min_ratio_to_stable) if check.min_ratio_to_stable else None,
+    )
+
+
+def _on_failure(analysis: Analysis, check: Check) -> OnFailure:
+    return OnFailure(check.on_failure or analysis.on_failure or OnFailure.ROLL_BACK)
+
+
+def _limits(analysis: Analysis, check: Check) -> Limits:
+    def either(own: int | None, all_checks: int | None) -> int | None:
+        return own if own is not None else all_checks
+
+    return Limits(
+        failures=either(check.failure_limit, analysis.failure_limit) or 0,
+        errors=either(check.error_limit, analysis.error_limit),
+        insufficient=either(check.insufficient_limit, analysis.insufficient_limit) or 0,
+    )

@@ -1,0 +1,76 @@
+"""Whether an answer is what was expected: status, values, schema, latency.
+
+Values and schemas are evaluated in a worker process: they are the users' own, and so are answers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from canarium.api.base import seconds
+from canarium.api.smoke_tests import Expectation
+from canarium.evaluation.errors import EvaluationError, Fault
+from canarium.quoting import quoted
+from canarium.signals.access import Access
+from canarium.signals.http_client import Answer
+
+
+class Unexpected(Exception):
+    """An answer is not as expected; the text says what was wanted and what came."""
+
+
+class Unusable(Unexpected):
+    """Nothing can be said about the pod: the test is wrong, or could not be evaluated."""
+
+    def __init__(self, message: str, reason: Fault = Fault.INVALID) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+async def met(access: Access, expected: Expectation, answer: Answer) -> None:
+    """Returns when `answer` is good. Raises Unexpected."""
+    status = expected.status or 200
+    if answer.status != status:
+        raise Unexpected(f"status {answer.status}, expected {status}")
+    if expected.max_latency and answer.seconds > seconds(expected.max_latency):
+        took = answer.seconds * 1000
+        raise Unexpected(f"took {took:.0f}ms, expected at most {expected.max_latency}")
+    if not expected.json_values and expected.json_schema is None:
+        return
+    values = [
+        value.model_dump(exclude_unset=True, include={"path", "value", "tolerance"})
+        for value in expected.json_values or ()
+    ]
+    try:
+        await access.evaluate("expectation", answer.body, json=values, schema=expected.json_schema)
+    except EvaluationError as error:
+        if error.reason in (Fault.UNEXPECTED, Fault.UNREADABLE):
+            raise Unexpected(str(error)) from error
+        raise Unusable(f"{_field(expected)}: {error}", error.reason) from error
+
+
+def _field(expected: Expectation) -> str:
+    """What of an expectation needs an evaluation."""
+    if expected.json_schema is None:
+        return "expect.json"
+    return "expect" if expected.json_values else "expect.schema"
+
+
+async def faults(access: Access, expectations: dict[str, Expectation]) -> list[str]:
+    """What is wrong with expectations themselves, each with its field's path; by their paths."""
+    fields: list[str] = []
+    checked: list[dict[str, Any]] = []
+    for path, expected in expectations.items():
+        for index, value in enumerate(expected.json_values or ()):
+            fields.append(f"{path}.json[{index}].path")
+            checked.append({"path": value.path})
+        if expected.json_schema is not None:
+            fields.append(f"{path}.schema")
+            checked.append({"schema": expected.json_schema})
+    if not checked:
+        return []
+    try:
+        result, _ = await access.evaluate("expressions", checked=checked)
+    except EvaluationError as error:
+        return [f"{', '.join(fields)}: {error}"]
+    return [f"{fields[index]}: {quoted(text)}" for index, text in result["faults"]]

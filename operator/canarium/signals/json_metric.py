@@ -1,0 +1,51 @@
+"""A number from any service that answers JSON over HTTP."""
+
+from __future__ import annotations
+
+from canarium.core.evidence.measures import Missing, Reading, Result
+from canarium.evaluation.errors import EvaluationError
+from canarium.signals.access import Access
+from canarium.signals.errors import NoAnswer
+from canarium.signals.prometheus import Endpoint, denied, reason_of
+
+
+async def ask(
+    web: Access, endpoint: Endpoint, path: str, samples_path: str | None = None
+) -> Result:
+    """The number at the JSON path `path`, with that at `samples_path` as its observations."""
+    paths = [path, samples_path] if samples_path else [path]
+    try:
+        answer = await web.request(
+            "GET",
+            endpoint.url,
+            headers={"Accept": "application/json", **endpoint.headers},
+            patience=endpoint.patience,
+            tls=endpoint.tls,
+        )
+    except NoAnswer as error:
+        # A path that is not valid needs no answer to be found out.
+        invalid = await _invalid(web, paths)
+        return invalid or Missing(f"{endpoint}: {error}", error=True, reason=error.reason)
+    if found := denied(endpoint, answer.status):
+        return found
+    if answer.status != 200:
+        return Missing(f"{endpoint}: status {answer.status}", error=True, reason="QueryFailed")
+    try:
+        result, _ = await web.evaluate("numbers", answer.body, paths=paths)
+    except EvaluationError as error:
+        return Missing(f"{endpoint}: {error}", error=True, reason=reason_of(error))
+    numbers: list[float] = []
+    for number, text in result["found"]:
+        if number is None:
+            return Missing(text, reason="NoMatch")
+        numbers.append(number)
+    return Reading(numbers[0], samples=numbers[1] if samples_path else None)
+
+
+async def _invalid(web: Access, paths: list[str]) -> Missing | None:
+    try:
+        result, _ = await web.evaluate("expressions", checked=[{"path": path} for path in paths])
+    except EvaluationError:
+        return None
+    return next((Missing(text, error=True, reason="InvalidQuery") for _, text in result["faults"]),
+                None)  # fmt: skip

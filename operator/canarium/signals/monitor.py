@@ -1,0 +1,236 @@
+"""Facts from outside, gathered in the background for the models whose decisions ask for them.
+
+Level-triggered: a decision says what it waits for (`Asked`), and what it does not ask for stops.
+Nothing survives a restart, and nothing needs to: a window begins again, and until it has evidence
+there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from canarium.api.base import seconds
+from canarium.api.smoke_tests import SmokeTest
+from canarium.core.decision.plan import Asked, Watch
+from canarium.core.evidence.verdict import Evidence
+from canarium.core.facts.observed import SmokeReport
+from canarium.error_log import Reports
+from canarium.kube.client import Api
+from canarium.kube.clock import Timing
+from canarium.signals import credentials, smoke
+from canarium.signals.access import Shared
+from canarium.signals.analyzer import Looker, Memory
+from canarium.signals.assertions import faults
+from canarium.signals.credentials import Unavailable
+from canarium.signals.http_client import Web
+from canarium.signals.smoke import Failed, Unreached
+from canarium.signals.target import Scene
+
+log = logging.getLogger(__name__)
+#: Seconds until tests that could not be carried out are looked at again: a ConfigMap may come.
+_AGAIN = 5.0
+#: Seconds between two looks when the model has no interval of its own.
+_USUAL = 15.0
+Key = tuple[str, str]
+#: The scene of a model as it is now; None when it is gone.
+Look = Callable[[Key], Scene | None]
+Wake = Callable[[Key, bool], None]
+
+
+@dataclass
+class _Watched:
+    """What is done for one model."""
+
+    asked: Asked = field(default_factory=Asked)
+    tests: tuple[SmokeTest, ...] = ()
+    report: SmokeReport | None = None
+    memory: Memory = field(default_factory=Memory.empty)
+    evidence: Evidence | None = None
+    testing: asyncio.Task[None] | None = None
+    watching: asyncio.Task[None] | None = None
+
+
+class Signals:
+    """`scene` gives what a model is now; `wake(key, urgent)` is called when a fact is new."""
+
+    def __init__(
+        self, api: Api, web: Web, scene: Look, wake: Wake, timing: Timing | None = None
+    ) -> None:
+        self._api, self._scene, self._wake = api, scene, wake
+        self._shared = Shared(web)
+        self._timing = timing or Timing()
+        self._looker = Looker(api, self._shared)
+        self._reports = Reports(log)
+        self._models: dict[Key, _Watched] = {}
+
+    def facts(self, key: Key) -> tuple[SmokeReport | None, Evidence | None]:
+        """What is known now for a decision about `key`."""
+        known = self._models.get(key)
+        return (known.report, known.evidence) if known else (None, None)
+
+    def want(self, key: Key, asked: Asked, tests: tuple[SmokeTest, ...]) -> None:
+        """Starts what `asked` asks for, and stops what it does not."""
+        known = self._models.get(key)
+        if asked == Asked():
+            # A report stays while its revision is decided on: it is not asked for again then.
+            if known:
+                self._stop(known)
+                # Baselines are of use to the next step, not to a model that asks for nothing.
+                known.memory = Memory.empty()
+                self._looker.forget(*key)
+                if known.report is None and known.evidence is None:
+                    del self._models[key]
+            return
+        known = self._models.setdefault(key, _Watched())
+        before, known.asked = known.asked, asked
+        if asked.smoke is not None:
+            stale = known.report and (known.report.revision != asked.smoke)
+            if stale or known.tests != tests:
+                known.report = None
+                _cancel(known.testing)
+                known.testing = None
+            known.tests = tests
+            if known.report is None and (known.testing is None or known.testing.done()):
+                known.testing = asyncio.create_task(self._test(key, known, asked.smoke))
+        # A watch ends by itself while there is nothing to look at, such as a spec that is invalid.
+        idle = known.watching is None or known.watching.done()
+        if asked.watch != before.watch or (asked.watch and idle):
+            _cancel(known.watching)
+            known.watching = known.evidence = None
+            if asked.watch:
+                known.memory = _kept(known.memory, before.watch, asked.watch)
+                self._looker.forget(*key)  # Noted anew with the next scrape.
+                known.watching = asyncio.create_task(self._watch(key, known, asked.watch))
+
+    def forget(self, key: Key) -> None:
+        """The model is gone."""
+        for what in ("tests", "checks"):
+            self._reports.forget((key, what))
+        self._looker.forget(*key)
+        known = self._models.pop(key, None)
+        if known:
+            self._stop(known)
+
+    async def close(self) -> None:
+        """Ends everything."""
+        tasks = [t for k in self._models.values() for t in (k.testing, k.watching) if t]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._models.clear()
+        await self._shared.close()
+
+    def _stop(self, known: _Watched) -> None:
+        _cancel(known.testing)
+        _cancel(known.watching)
+        known.testing = known.watching = None
+        known.evidence = None
+        known.asked = Asked()
+
+    async def _test(self, key: Key, known: _Watched, revision: str) -> None:
+        while True:
+            try:
+                scene = self._scene(key)
+                targets = scene.targets(revision) if scene else ()
+                if scene is None or not targets:
+                    # Their readiness was lost meanwhile: the next decision asks again.
+                    return
+                report = await self._tested(key, scene, known.tests, revision)
+                if report.pod and self._left(key, report.pod):
+                    # A pod that was drained during its test says nothing about its version (R25).
+                    continue
+            except Exception as error:
+                text = self._reports.report((key, "tests"), _name(key), "its smoke tests", error)
+                message = f"spec.rollout.smokeTests could not be run: {text}"
+                report = SmokeReport(revision, False, message, unusable=True)
+            open_ended = report.unusable or report.unreachable is not None
+            if report != known.report:
+                known.report = report
+                self._wake(key, not report.passed and not open_ended)
+            if not open_ended:
+                return
+            await self._timing.sleep(_AGAIN)
+
+    def _left(self, key: Key, pod: str) -> bool:
+        """Whether the pod has gone, or was asked to."""
+        scene = self._scene(key)
+        return scene is None or pod not in scene.standing
+
+    async def _tested(
+        self, key: Key, scene: Scene, tests: tuple[SmokeTest, ...], revision: str
+    ) -> SmokeReport:
+        targets = scene.targets(revision)
+        web = self._shared.of(key[0])
+        expectations = {
+            f"spec.rollout.smokeTests[{index}].expect": test.expect
+            for index, test in enumerate(tests)
+            if test.expect
+        }
+        wrong = await faults(web, expectations)
+        bodies = {}
+        for index, test in enumerate(tests):
+            if test.body_from and (source := test.body_from.config_map):
+                try:
+                    bodies[index] = (await credentials.text(self._api, key[0], source)).encode()
+                except Unavailable as error:
+                    wrong.append(f"spec.rollout.smokeTests[{index}].bodyFrom: {error}")
+        if wrong:
+            return SmokeReport(revision, False, "; ".join(wrong)[:1000], unusable=True)
+        path = scene.server(revision).predict_path
+        found = await smoke.run(web, tests, targets, bodies=bodies, predict_path=path)
+        return _report(revision, found, len(targets))
+
+    async def _watch(self, key: Key, known: _Watched, watch: Watch) -> None:
+        memory, clock = known.memory, self._timing.clock
+        began, first, interval = clock(), not memory.windows, _USUAL
+        while True:
+            try:
+                scene = self._scene(key)
+                if scene is None or scene.rollout.analysis is None:
+                    return
+                interval = max(1.0, seconds(scene.rollout.analysis.interval or f"{_USUAL:g}s"))
+                now = self._timing.now()
+                if first:
+                    # Only the baselines that counters grow from.
+                    await self._looker.scrape(scene, watch, memory, now)
+                    first = False
+                else:
+                    known.evidence = await self._looker.look(scene, watch, memory, now)
+                    self._wake(key, known.evidence.failed is not None)
+            except Exception as error:
+                # What was seen before is no evidence about now.
+                known.evidence = None
+                self._reports.report((key, "checks"), _name(key), "its checks", error)
+            # Looks that are late are left out, not made up for in a row.
+            began = max(began + interval, clock() - interval)
+            await self._timing.sleep(max(0.1, began - clock()))
+
+
+def _name(key: Key) -> str:
+    return "/".join(key)
+
+
+def _report(revision: str, found: Failed | Unreached | None, asked: int) -> SmokeReport:
+    if found is None:
+        return SmokeReport(revision, True, asked=asked)
+    text = f"smoke test {found.test}: {found.message}"
+    if isinstance(found, Unreached):
+        return SmokeReport(revision, False, text, found.pod, asked, unreachable=found.loss.value)
+    if found.unusable:
+        return SmokeReport(revision, False, text, unusable=True)
+    return SmokeReport(revision, False, text, found.pod, asked)
+
+
+def _kept(memory: Memory, before: Watch | None, after: Watch) -> Memory:
+    """The samples of the step before are the baselines of the next; the tallies begin anew."""
+    same = before and (before.revision, before.stable) == (after.revision, after.stable)
+    return Memory(memory.windows, {}) if same else Memory.empty()
+
+
+def _cancel(task: asyncio.Task[Any] | None) -> None:
+    if task and not task.done():
+        task.cancel()

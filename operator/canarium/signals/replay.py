@@ -1,0 +1,106 @@
+"""Answers of candidate and stable to the same recorded requests, compared (shadow).
+
+What is compared is taken out by a JSON path; bodies of requests and answers are neither logged
+nor part of any message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from canarium.core.evidence.measures import Missing, Reading, Result
+from canarium.core.evidence.windows import UNREACHABLE
+from canarium.evaluation.errors import EvaluationError
+from canarium.signals.access import Access
+from canarium.signals.addresses import authority
+from canarium.signals.errors import NoAnswer, Unreachable
+from canarium.signals.prometheus import reason_of
+from canarium.signals.smoke import Target
+
+#: How many of the recorded requests are sent at a time: stable serves users meanwhile.
+AT_ONCE = 4
+
+
+async def recorded(web: Access, text: str) -> list[bytes]:
+    """The first bodies in `text`, one JSON document per line. Raises EvaluationError."""
+    _, found = await web.evaluate("requests", text.encode())
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Where requests go (`path` at the candidate), what of the answers is compared, how exactly."""
+
+    path: str
+    stable_path: str
+    json_path: str
+    tolerance: float = 0.0
+    patience: float = 10.0
+
+
+async def compare(
+    web: Access, how: Comparison, requests: Sequence[bytes], candidate: Target, stable: Target
+) -> Result:
+    """The share of requests that are answered differently.
+
+    A request that *stable* does not answer with 200 tells nothing about the candidate and is not
+    counted, nor is one whose connection is lost; one that only the candidate fails is a difference.
+    """
+    gate = asyncio.Semaphore(AT_ONCE)
+    lost: list[str] = []
+
+    async def one(body: bytes) -> bool | None:
+        async with gate:
+            try:
+                wanted = await _answered(web, how, how.stable_path, stable, body)
+                if wanted is None:
+                    return None
+                found = await _answered(web, how, how.path, candidate, body)
+            except Unreachable as error:
+                lost.append(str(error))
+                return None
+            pair = (wanted,) if found is None else (wanted, found)
+            result, _ = await web.evaluate(
+                "comparison", *pair, path=how.json_path, tolerance=how.tolerance
+            )
+            alike: bool | None = result["alike"]
+            return alike
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(one(body)) for body in requests]
+    except ExceptionGroup as errors:
+        error = errors.exceptions[0]
+        if not isinstance(error, EvaluationError):
+            raise
+        return Missing(f"answers: {error}", error=True, reason=reason_of(error))
+    judged = [alike for task in asked if (alike := task.result()) is not None]
+    if not judged and lost:
+        text = f"{len(lost)} of {len(requests)} recorded requests found no connection: {lost[-1]}"
+        return Missing(text, reason=UNREACHABLE)
+    if not judged:
+        text = f"stable answered none of {len(requests)} recorded requests with {how.json_path}"
+        return Missing(text, reason="NoMatch")
+    different = judged.count(False)
+    return Reading(different / len(judged), samples=len(judged), bad=different)
+
+
+async def _answered(
+    web: Access, how: Comparison, path: str, target: Target, body: bytes
+) -> bytes | None:
+    try:
+        answer = await web.request(
+            "POST",
+            f"http://{authority(target.address, target.port)}{path}",
+            body=body,
+            headers={"Content-Type": "application/json"},
+            patience=how.patience,
+            pod=True,
+        )
+    except Unreachable:
+        raise
+    except NoAnswer:
+        return None
+    return answer.body if answer.status == 200 else None

@@ -1,0 +1,48 @@
+"""What a source has to know of one model: where its pods are and how its servers speak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from canarium.api.model_deployment import Rollout
+from canarium.api.server import Metrics
+from canarium.signals.smoke import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A ready pod, and which incarnation of its server answers there."""
+
+    target: Target
+    incarnation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How the servers of one revision speak: what they measure of themselves, where they answer."""
+
+    metrics: Metrics = field(default_factory=Metrics)
+    predict_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One model at one moment. `pods` has the ready pods of each revision, `standing` the names
+    of all that nobody has asked to end.
+
+    `servers` is by revision, as each was made: two may come from runtimes that name things
+    differently, and a runtime that is edited later changes no pod (R1).
+    """
+
+    namespace: str
+    model: str
+    rollout: Rollout
+    servers: dict[str, Server] = field(default_factory=dict)
+    pods: dict[str, tuple[Place, ...]] = field(default_factory=dict)
+    standing: frozenset[str] = frozenset()
+
+    def server(self, revision: str) -> Server:
+        return self.servers.get(revision, Server())
+
+    def targets(self, revision: str | None) -> tuple[Target, ...]:
+        return tuple(place.target for place in self.pods.get(revision or "", ()))

@@ -1,0 +1,108 @@
+"""What an audit gets for a revision."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from canarium.audit.statement import TYPE, served, statement
+from canarium.core.facts.periods import Period, plain
+from canarium.core.times import stamp
+
+BYTES = "a" * 64
+IMAGE = "b" * 64
+
+
+def event(revision: str, outcome: str, at: str) -> dict[str, Any]:
+    return {"revision": revision, "outcome": outcome, "at": at}
+
+
+#: Newest first, as the status has it.
+HISTORY = [
+    event("one", "Promoted", "T6"),
+    event("three", "Failed", "T5"),
+    event("two", "Undone", "T4"),
+    event("two", "Promoted", "T3"),
+    event("one", "Promoted", "T1"),
+]
+
+
+def when(revision: str, found: tuple[Period, ...]) -> list[dict[str, str]]:
+    return [plain(period) for period in found if period.revision == revision]
+
+
+def test_periods_follow_promotions_and_undone_ones() -> None:
+    found = served([], None, HISTORY)
+    first = {"from": "T1", "promoted": "T1", "until": "T3"}
+    assert when("one", found) == [first, {"from": "T4", "promoted": "T4"}]
+    assert when("two", found) == [{"from": "T3", "promoted": "T3", "until": "T4"}]
+    assert when("three", found) == []
+
+
+def record(**notes: str) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": "fraud-one",
+            "namespace": "risk",
+            "labels": {"canarium.dev/revision": "one"},
+            "annotations": {f"canarium.dev/{key}": value for key, value in notes.items()},
+            "creationTimestamp": "T0",
+        },
+        "revision": 4,
+        "data": {
+            "digest": "c" * 64,
+            "model": {"uri": "s3://m/f", "version": "7", "lineage": {"gitCommit": "4f1c2d9"}},
+            "applied": {"manager": "argocd-controller", "operation": "Apply", "time": "T0"},
+            "runtime": {"name": "mlserver-sklearn"},
+            "template": {},
+        },
+    }
+
+
+def test_subjects_are_the_bytes_and_the_images() -> None:
+    images = f'{{"server": "docker.io/seldonio/mlserver@sha256:{IMAGE}"}}'
+    notes = {"artifact": f"sha256:{BYTES}", "resolved": "4f1c2d9", "images": images}
+    found = statement(record(**notes), HISTORY, "fraud", served([], None, HISTORY))
+    assert found["_type"] == TYPE
+    assert found["subject"] == [
+        {"name": "s3://m/f", "digest": {"sha256": BYTES}},
+        {"name": "server", "digest": {"sha256": IMAGE}},
+    ]
+    predicate = found["predicate"]
+    assert predicate["applied"]["manager"] == "argocd-controller"
+    assert predicate["resolved"] == "4f1c2d9"
+    assert predicate["lineage"] == {"gitCommit": "4f1c2d9"}
+    assert predicate["served"][0] == {"from": "T1", "promoted": "T1", "until": "T3"}
+    assert predicate["verdict"] == "Promoted"
+    assert [o["outcome"] for o in predicate["outcomes"]] == ["Promoted", "Promoted"]
+
+
+def test_every_digest_of_an_image_is_a_subject() -> None:
+    images = json.dumps({"server": [f"m@sha256:{IMAGE}", f"m@sha256:{BYTES}"]})
+    found = statement(record(images=images), [], "fraud")
+    assert [s["digest"]["sha256"] for s in found["subject"]] == [IMAGE, BYTES]
+
+
+def test_a_record_of_unknown_bytes_is_its_own_subject_with_its_verdict() -> None:
+    found = statement(record(verdict="Quarantined", failure='{"reason": "NotFound"}'), [], "fraud")
+    assert found["subject"][0]["digest"] == {"sha256": "c" * 64}
+    assert found["predicate"]["failure"] == {"reason": "NotFound"}
+
+
+def test_without_a_status_records_and_the_service_tell_who_served() -> None:
+    """The record of the version after has those before it; the Service has who serves."""
+    first, third, fourth = stamp(1), stamp(3), stamp(4)
+    noted = record(served=json.dumps([{"revision": "one", "from": first, "promoted": first}]))
+    notes = {"stable": "two", "promoted-at": fourth, "traffic-since": f"two/{third}"}
+    service = {"metadata": {"annotations": {f"canarium.dev/{k}": v for k, v in notes.items()}}}
+    found = served([noted], service, [])
+    assert when("one", found) == [{"from": first, "promoted": first, "until": fourth}]
+    assert when("two", found) == [{"from": third, "promoted": fourth}]
+
+
+def test_a_canary_that_was_taken_back_has_served() -> None:
+    canary = {"revision": "one", "from": stamp(1), "until": stamp(2)}
+    noted = record(served=json.dumps([canary]), verdict="Quarantined")
+    predicate = statement(noted, [], "fraud", served([noted], None, []))["predicate"]
+    assert predicate["served"] == [{"from": stamp(1), "until": stamp(2)}]
+    assert predicate["verdict"] == "Quarantined"

@@ -1,0 +1,520 @@
+"""A small cluster in virtual time: carries plans out as Kubernetes would, pod by pod.
+
+Pods take `boot` seconds to get ready; a revision in `broken` has pods that exit instead.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from canarium.api.defaults import settings_of
+from canarium.api.model_deployment import Spec
+from canarium.api.status import Status
+from canarium.core.decision import plan as p
+from canarium.core.evidence.verdict import Evidence
+from canarium.core.facts.gateways import Backend, Gateway, Listener, Route, RouteConflict
+from canarium.core.facts.observed import (
+    Autoscaler,
+    Container,
+    Deployment,
+    HeldDeletion,
+    Observed,
+    Pod,
+    Rejection,
+    Runtime,
+    Service,
+    SmokeReport,
+)
+from canarium.core.facts.revision import Record, find
+from canarium.core.planner import plan
+
+
+def spec(version: str, **extra: Any) -> dict[str, Any]:
+    """A raw spec of three replicas and steps 25, 50 of ten seconds each."""
+    return {
+        "model": {"version": version},
+        "runtime": {"image": f"model:{version}", "readiness": {"path": "/ready"}},
+        "scaling": {"replicas": 3},
+        "rollout": {
+            "steps": [{"weight": 25, "pause": "10s"}, {"weight": 50, "pause": "10s"}],
+            "bakeTime": "20s",
+        },
+        **extra,
+    }
+
+
+def gateway_spec(version: str, **extra: Any) -> dict[str, Any]:
+    """The same, behind a Gateway; `gateway` adds to spec.traffic.gateway."""
+    asked = {"parentRefs": [{"name": "public"}], **extra.pop("gateway", {})}
+    return {**spec(version), "traffic": {"router": "Gateway", "gateway": asked}, **extra}
+
+
+def recorded(service: Service, **fields: str | None) -> Service:
+    """The Service whose traffic record somebody changed by hand."""
+    return replace(service, traffic=replace(service.traffic, **fields))
+
+
+@dataclass
+class Cluster:
+    spec: dict[str, Any]
+    now: float = 1_000.0
+    boot: float = 2.0
+    grace: float = 1.0
+    broken: set[str] = field(default_factory=set)
+    status: Status = field(default_factory=Status)
+    records: list[Record] = field(default_factory=list)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    pods: list[Pod] = field(default_factory=list)
+    dying: dict[str, float] = field(default_factory=dict)
+    ended: list[Pod] = field(default_factory=list)
+    service: Service | None = None
+    autoscalers: dict[str, Autoscaler] = field(default_factory=dict)
+    events: list[p.Event] = field(default_factory=list)
+    writes: int = 0
+    #: The operator dies before its write of this number; what it had in mind is lost.
+    die_at: int | None = None
+    rejection: Rejection | None = None
+    #: What finalizers of other controllers keep from being deleted.
+    held: list[HeldDeletion] = field(default_factory=list)
+    #: So many pods may exist at once, as of a ResourceQuota.
+    quota: int | None = None
+    runtime: Runtime = field(default_factory=Runtime)
+    serial: int = 0
+    #: The digest of what is at the model's URI, and what revisions are pinned to.
+    bytes: str = "sha256:one"
+    pinned: dict[str, str] = field(default_factory=dict)
+    #: What a branch or a tag in the URI stands for.
+    resolved: str | None = None
+    #: Pods start without the ConfigMap that tells them what they are pinned to.
+    heedless: bool = False
+    #: The digest that images' tags stand for now; kubelets that tell none have None.
+    image: str | None = None
+    #: Commands: annotations of the parent without our group.
+    annotations: dict[str, str] = field(default_factory=dict)
+    told: float = 0.0
+    #: When the last decision wants to be made again, and the facts that it was made on.
+    due: float | None = None
+    seen: Any = None
+    #: Facts from outside: smoke tests and evidence, and what the last decision asked for.
+    smoke: SmokeReport | None = None
+    evidence: Evidence | None = None
+    asked: p.Asked = field(default_factory=p.Asked)
+    shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
+    #: The route, the Services of revisions, and Gateways that take a route `lag` seconds later.
+    route: Route | None = None
+    backends: dict[str, Backend] = field(default_factory=dict)
+    gateways: tuple[Gateway, ...] = (Gateway("ns", "public", listeners=(Listener("web", 80),)),)
+    unserved: tuple[str, str] | None = None
+    lag: float = 0.25
+    #: What Gateways answer instead of taking it; `deaf`: they answer nothing.
+    refusal: tuple[str, str] | None = None
+    deaf: bool = False
+    told_route: float = 0.0
+    #: Another route that claims the same requests.
+    conflict: RouteConflict | None = None
+    #: What Gateways lead to, and when: weights by version.
+    led: list[tuple[float, dict[str, int]]] = field(default_factory=list)
+    deleted: list[tuple[float, str]] = field(default_factory=list)
+
+    # --- what tests say ---------------------------------------------------------------------
+
+    def version(self, revision: str | None) -> str | None:
+        return next((r.version for r in self.records if r.revision == revision), None)
+
+    def revision(self, version: str) -> str:
+        return next(r.revision for r in reversed(self.records) if r.version == version)
+
+    def run(self, seconds: float, tick: float = 0.5) -> Cluster:
+        """Time passes. It is decided when facts have changed, and when a decision asked for it:
+        what is due by itself and was not asked for never comes (`requeue_after`)."""
+        end = self.now + seconds
+        while self.now < end:
+            self._wake()
+            self.now += tick
+        return self._wake()
+
+    def unattended(self, seconds: float, tick: float = 0.5) -> Cluster:
+        """Time passes, and no operator runs."""
+        end = self.now + seconds
+        while self.now < end:
+            self._live()
+            self.now += tick
+        return self
+
+    def _wake(self) -> Cluster:
+        self._live()
+        asked = self.due is not None and self.now >= self.due
+        return self.settle() if asked or self._facts() != self.seen else self
+
+    def _facts(self) -> Any:
+        """All that an event tells of."""
+        return self.observed(), json.dumps(self.spec), self.status
+
+    def settle(self) -> Cluster:
+        """Decides until a decision writes nothing; more than 40 rounds is a loop."""
+        for _ in range(40):
+            self._live()
+            before = self.writes
+            self.reconcile()
+            if self.writes == before:
+                return self
+        raise AssertionError(f"no fixpoint at {self.now}: {self.status.message}")
+
+    def crash(self, version: str) -> Cluster:
+        """All pods of a version exit now."""
+        revision = self.revision(version)
+        self.broken.add(version)
+        exited = Container("server", terminated="Error", exit_code=1)
+        self.pods = [
+            replace(x, ready=False, ready_changed=self.now, containers=(exited,))
+            if x.revision == revision
+            else x
+            for x in self.pods
+        ]
+        return self
+
+    def heal(self, version: str) -> Cluster:
+        """The pods of a version that still run are well again."""
+        self.broken.discard(version)
+        self.pods = [
+            replace(x, ready=True, ready_changed=self.now, containers=())
+            if self.version(x.revision) == version and not x.terminating
+            else x
+            for x in self.pods
+        ]
+        return self
+
+    def serving(self) -> dict[str, int]:
+        """Ready endpoints by version."""
+        result: dict[str, int] = {}
+        for pod in self.pods:
+            if self.service and pod.name in self.service.endpoints:
+                word = self.version(pod.revision) or "?"
+                result[word] = result.get(word, 0) + 1
+        return result
+
+    def weights(self) -> dict[str, int]:
+        """The route's percent by version."""
+        found = self.route.weights if self.route else ()
+        return {self.version(name) or name: weight for name, weight in found}
+
+    def observed(self) -> Observed:
+        return Observed(
+            route=self.route,
+            conflict=self.conflict,
+            backends=tuple(self.backends.values()),
+            gateways=self.gateways if "gateway" in self.spec.get("traffic", {}) else (),
+            unserved=self.unserved,
+            records=tuple(self.records),
+            deployments=tuple(self.deployments.values()),
+            pods=tuple(self.pods),
+            ended=tuple(self.ended),
+            service=self.service,
+            autoscalers=tuple(self.autoscalers.values()),
+            pins=tuple(self.pinned.items()),
+            rejections=(self.rejection,) if self.rejection else (),
+            held=tuple(self.held),
+            runtime=self.runtime,
+            annotations=tuple(sorted(self.annotations.items())),
+            smoke=self.smoke,
+            evidence=self.evidence,
+        )
+
+    # --- one decision -----------------------------------------------------------------------
+
+    def reconcile(self) -> p.Plan:
+        self.seen = self._facts()
+        decision = plan(
+            self.spec,
+            settings_of(Spec.model_validate(self.spec)),
+            self.status,
+            self.observed(),
+            now=self.now,
+            generation=1,
+            name="m",
+        )
+        for action in decision.actions:
+            if self._dies():
+                return decision
+            self._carry_out(action)
+            self.writes += 1
+        self.asked = decision.asked
+        wait = decision.requeue_after
+        self.due = None if wait is None else self.now + wait
+        late = decision.pressing or self.now >= self.told + 5.0
+        if decision.status != self.status and late:
+            self.told = self.now
+            if self._dies():
+                return decision
+            self.status = decision.status
+            self.writes += 1
+        elif decision.status != self.status:
+            self.due = min(self.told + 5.0, self.due or math.inf)
+        self.events += decision.events
+        return decision
+
+    def _dies(self) -> bool:
+        if self.writes != self.die_at:
+            return False
+        self.die_at = self.seen = None
+        self.writes += 1  # A death is no fixpoint.
+        return True
+
+    def _carry_out(self, action: p.Action) -> None:
+        match action:
+            case p.StoreRevision(minted, served):
+                self.records.append(
+                    Record(
+                        minted.revision,
+                        minted.number,
+                        minted.algorithm,
+                        minted.digest,
+                        minted.identity,
+                        self.spec["model"].get("version"),
+                        served,
+                        None,
+                        after=minted.after,
+                        retry=minted.retry,
+                        pins="uri" in self.spec["model"] and "digest" not in self.spec["model"],
+                        uri=self.spec["model"].get("uri"),
+                    )
+                )
+                assert find(self.spec, self.records)
+            case p.RestoreRevision(minted, model, artifact):
+                known = self.spec["model"] if model is None else dict(model)
+                self.records.append(
+                    Record(
+                        minted.revision,
+                        minted.number,
+                        minted.algorithm,
+                        minted.digest,
+                        minted.identity,
+                        known.get("version"),
+                        None,
+                        None,
+                        artifact=artifact,
+                        uri=known.get("uri"),
+                    )
+                )
+            case p.Annotate(revision, facts):
+                self.records = [
+                    replace(
+                        r,
+                        served=dict(facts).get("served", r.served),
+                        verdict=dict(facts).get("verdict", r.verdict),
+                        artifact=dict(facts).get("artifact", r.artifact),
+                        images=dict(facts).get("images", r.images),
+                        failure=dict(facts).get("failure", r.failure),
+                        commands=tuple(dict(facts).get("commands", "").split(","))
+                        if "commands" in dict(facts)
+                        else r.commands,
+                    )
+                    if r.revision == revision
+                    else r
+                    for r in self.records
+                ]
+            case p.Pin(revision, digest):
+                self.pinned[revision] = digest
+            case p.CreateDeployment(revision, color, replicas):
+                stable = self.route.traffic.stable if self.route else None
+                others = (
+                    x
+                    for x in self.pods
+                    if x.revision != revision
+                    and stable in (None, x.revision)
+                    and not (x.terminating and self.now >= (x.ends or self.now) + 10.0)
+                )
+                assert color not in {x.color for x in others}, "a colour is shared"
+                assert revision not in self.deployments, "made twice"
+                self.deployments[revision] = Deployment(
+                    f"m-{revision}", f"uid-{revision}", revision, color, replicas
+                )
+            case p.Scale(revision, replicas):
+                old = self.deployments[revision]
+                self.deployments[revision] = replace(old, replicas=replicas)
+            case p.DeleteDeployment(revision):
+                self._may_go(revision)
+                self.deleted.append((self.now, revision))
+                del self.deployments[revision]
+            case p.Weigh():
+                self._weigh(action)
+            case p.RemoveRoute():
+                self.route = None
+            case p.Expose(revision):
+                self.backends[revision] = Backend(f"m-{revision}", f"s-{revision}", revision)
+                self._endpoints()
+            case p.Conceal(revision):
+                assert not self.route or self.route.weight(revision) is None, "a backend is gone"
+                del self.backends[revision]
+            case p.Route(color, traffic):
+                before = self.serving()
+                self.service = Service("svc", color, traffic)
+                self._endpoints()
+                assert self.serving() or not before, "R0: traffic moved to no ready pod"
+            case p.Autoscale(revision, low, high):
+                self.autoscalers[revision] = Autoscaler(
+                    f"m-{revision}", f"hpa-{revision}", revision, low, high
+                )
+            case p.RemoveAutoscaler(revision):
+                del self.autoscalers[revision]
+            case p.DeleteRecord(revision):
+                self.records = [r for r in self.records if r.revision != revision]
+
+    def _weigh(self, action: p.Weigh) -> None:
+        """As the API server does it: a generation is of the spec, annotations are not in it."""
+        assert self.unserved is None, "no such kind"
+        self._assert_weights(action)
+        old = self.route
+        spec = (action.weights, action.direct)
+        changed = old is None or spec != (old.weights, old.direct)
+        generation = (old.generation if old else 0) + changed
+        told = old if old and not changed else None
+        self.route = Route(
+            action.kind,
+            "route",
+            generation,
+            action.weights,
+            action.traffic,
+            action.direct,
+            accepted=told.accepted if told else False,
+            silent=told.silent if told else ("Gateway ns/public",),
+        )
+        if changed:
+            self.told_route = self.now
+
+    def _assert_weights(self, action: p.Weigh) -> None:
+        assert sum(weight for _, weight in action.weights) == 100, "never 0/0"
+        for revision, weight in action.weights:
+            assert revision in self.backends, "a backend without a Service"
+            others = any(self.backends[r].endpoints for r, w in action.weights if r != revision)
+            if weight and others:
+                assert self.backends[revision].endpoints, "a share without endpoints"
+        if self.led:
+            now, then = self.led[-1][1], [r for r, weight in action.weights if weight]
+            ready = {r for r, _ in self._ready()}
+            had = any(weight and name in ready for name, weight in now.items())
+            assert not had or any(r in ready for r in then), "R0: traffic moved to no ready pod"
+
+    def _ready(self) -> list[tuple[str, str]]:
+        return [(x.revision, x.name) for x in self.pods if x.serves]
+
+    def _may_go(self, revision: str) -> None:
+        """R8: a gateway has let go of it, and requests under way have had their time."""
+        if self.route is None or self.route.weight(revision) is None or not self.led:
+            return
+        if self.spec["rollout"].get("strategy") == "Recreate":
+            return  # Its pods are what stable waits for (R22).
+        assert not self.led[-1][1].get(revision), "R8: pods go that a gateway leads to"
+
+    def _gateway(self) -> None:
+        """The data plane, and what it says."""
+        route = self.route
+        if route is None:
+            return
+        if self.deaf or self.now < self.told_route + self.lag:
+            return
+        if self.refusal:
+            self.route = replace(route, accepted=False, refusal=self.refusal, silent=())
+            return
+        self.route = replace(route, accepted=True, refusal=None, silent=())
+        shares = dict(route.weights)
+        if not self.led or self.led[-1][1] != shares:
+            self.led.append((self.now, shares))
+
+    # --- Kubernetes' own part ---------------------------------------------------------------
+
+    def _refuse(self, deployment: Deployment) -> None:
+        """Tells in the Deployment whether a quota keeps its ReplicaSet from making pods."""
+        live = [x for x in self.pods if x.revision == deployment.revision and not x.terminating]
+        full = self.quota is not None and len(self.pods) >= self.quota
+        why = f"exceeded quota: q, limited: pods={self.quota}"
+        failure = why if full and len(live) < deployment.replicas else None
+        self.deployments[deployment.revision] = replace(deployment, failure=failure)
+
+    def _live(self) -> None:
+        kept = []
+        for pod in self.pods:
+            deployment = self.deployments.get(pod.revision)
+            same = [x for x in self.pods if x.revision == pod.revision and not x.terminating]
+            surplus = (
+                deployment is None or same.index(pod) >= deployment.replicas
+                if pod in same
+                else False
+            )
+            if pod.terminating:
+                if self.now < self.dying[pod.name]:
+                    kept.append(pod)
+                continue
+            if surplus:
+                self.dying[pod.name] = self.now + self.grace
+                kept.append(replace(pod, terminating=True, ready=False, ends=self.now + 1.0))
+            elif (
+                self._fetches(pod)
+                and pod.artifact is None
+                and not pod.containers
+                and self.now >= pod.created + self.boot / 2
+            ):
+                kept.append(self._fetched(pod))
+            elif (
+                not pod.ready
+                and not pod.containers
+                and self.version(pod.revision) not in self.broken
+                and self.now >= pod.created + self.boot
+            ):
+                kept.append(replace(pod, ready=True, ready_changed=self.now))
+            elif (
+                self.version(pod.revision) in self.broken
+                and not pod.containers
+                and self.now >= pod.created + self.boot
+            ):
+                exited = Container("server", terminated="Completed", exit_code=0)
+                kept.append(replace(pod, containers=(exited,)))
+            else:
+                kept.append(pod)
+        self.pods = kept
+        for deployment in list(self.deployments.values()):
+            self._refuse(deployment)
+            live = [x for x in self.pods if x.revision == deployment.revision and not x.terminating]
+            room = math.inf if self.quota is None else self.quota - len(self.pods)
+            for _ in range(int(min(deployment.replicas - len(live), max(room, 0)))):
+                self.serial += 1
+                self.pods.append(
+                    Pod(
+                        f"p{self.serial}",
+                        deployment.revision,
+                        deployment.color,
+                        self.now,
+                        images=(("server", f"registry/m@{self.image}"),) if self.image else (),
+                    )
+                )
+        self._endpoints()
+        self._gateway()
+        self.shares.append((self.now, self.serving()))
+
+    def _fetches(self, pod: Pod) -> bool:
+        return any(r.uri for r in self.records if r.revision == pod.revision)
+
+    def _fetched(self, pod: Pod) -> Pod:
+        """As the fetcher ends: with the digest of what is there, or because that was changed."""
+        pin = None if self.heedless else self.pinned.get(pod.revision)
+        if pin in (None, self.bytes):
+            return replace(pod, artifact=self.bytes, resolved=self.resolved)
+        said = json.dumps({"reason": "ArtifactChanged", "message": "other bytes are there now"})
+        fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=said)
+        return replace(pod, containers=(fetch,))
+
+    def _endpoints(self) -> None:
+        if self.service:
+            color = self.service.color
+            names = frozenset(
+                x.name
+                for x in self.pods
+                if x.serves and color is not None and color in ("", x.color)
+            )
+            self.service = replace(self.service, endpoints=names)
+        for revision, backend in self.backends.items():
+            own = frozenset(x.name for x in self.pods if x.serves and x.revision == revision)
+            self.backends[revision] = replace(backend, endpoints=own)

@@ -1,0 +1,38 @@
+"""What a deleted model of the same name left is adopted before anything else (R20)."""
+
+from __future__ import annotations
+
+import pytest
+
+from canarium.api.status import Status
+from canarium.core.bookkeeping.adoption import adoption
+from canarium.core.decision import plan as p
+from canarium.core.facts.observed import Observed, Orphan, Rejection
+
+rule = pytest.mark.rule
+LEFT = (Orphan("Service", "m", "s"), Orphan("ControllerRevision", "m-r", "c"))
+
+
+# C8, D1
+@rule("R20")
+def test_orphans_are_adopted_records_first() -> None:
+    plan = adoption(Status(), Observed(orphans=LEFT))
+    assert plan
+    assert plan.actions == (p.Adopt("ControllerRevision", "m-r", "c"), p.Adopt("Service", "m", "s"))
+    assert [event.reason for event in plan.events] == ["Adopted"]
+
+
+# C8: seen as a race on a real API server, where a manual step was skipped.
+@rule("R3", "R20")
+def test_nothing_is_decided_while_a_deleted_model_still_owns_some_of_it() -> None:
+    plan = adoption(Status(), Observed(orphans=LEFT, inherited=("Deployment m-r",)))
+    assert plan
+    assert plan.actions == ()
+    assert "Deployment m-r" in plan.status.message
+
+
+@rule("R24")
+def test_refused_adoption_is_reported_by_the_other_rows() -> None:
+    refused = tuple(Rejection(one.what, "denied") for one in LEFT)
+    assert adoption(Status(), Observed(orphans=LEFT, rejections=refused)) is None
+    assert adoption(Status(), Observed()) is None

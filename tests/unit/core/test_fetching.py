@@ -1,0 +1,221 @@
+"""Models that are fetched: pinned by their first pod; what changes later harms nobody."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from canarium.core.decision.plan import Annotate, Plan
+from canarium.core.facts.observed import Container, Pod, Rejection
+from canarium.core.health.pods import judge
+from core.cluster import Cluster, spec
+
+URI = {"version": "1", "uri": "s3://models/fraud/7"}
+
+
+def started(cluster: Cluster, version: str) -> int:
+    revision = cluster.revision(version)
+    return sum(1 for pod in cluster.pods if pod.revision == revision)
+
+
+def test_one_pod_fetches_and_pins_before_the_others_start() -> None:
+    cluster = Cluster(spec("1", model=URI)).settle()
+    assert started(cluster, "1") == 1
+    revision = cluster.revision("1")
+    cluster.run(30)
+    assert cluster.pinned == {revision: "sha256:one"}
+    assert cluster.serving() == {"1": 3}
+    assert cluster.status.stable is not None
+    assert cluster.status.stable.artifact == "sha256:one"
+    assert cluster.status.history[0].artifact == "sha256:one"
+    assert cluster.status.history[0].uri == URI["uri"]
+
+
+@pytest.mark.rule("R1")
+def test_what_a_tag_stood_for_is_noted_with_the_bytes_and_in_the_same_write() -> None:
+    noted: list[Annotate] = []
+
+    class Watched(Cluster):
+        def reconcile(self) -> Plan:
+            decision = super().reconcile()
+            noted.extend(a for a in decision.actions if isinstance(a, Annotate))
+            return decision
+
+    Watched(spec("1", model=URI), resolved="sha256:manifest").run(30)
+    bytes_noted = [dict(note.facts) for note in noted if "artifact" in dict(note.facts)]
+    assert bytes_noted == [{"artifact": "sha256:one", "resolved": "sha256:manifest"}]
+
+
+def test_a_candidate_is_pinned_before_its_second_pod() -> None:
+    cluster = Cluster(spec("1", model=URI)).run(30)
+    cluster.bytes = "sha256:two"
+    new = {"version": "2", "uri": "s3://models/fraud/8"}
+    cluster.spec = spec("2", model=new, rollout={"strategy": "BlueGreen", "bakeTime": "5s"})
+    cluster.settle()
+    assert started(cluster, "2") == 1
+    cluster.run(60)
+    assert cluster.serving() == {"2": 3}
+    assert cluster.pinned[cluster.revision("2")] == "sha256:two"
+
+
+@pytest.mark.rule("R7", "R21")
+def test_first_version_does_not_wait_for_pods_that_may_not_be_asked_for() -> None:
+    cluster = Cluster(spec("1", model=URI)).run(1.0)
+    revision = cluster.revision("1")
+    assert cluster.status.phase == "Starting"
+    cluster.deployments[revision] = replace(cluster.deployments[revision], replicas=1)
+    cluster.rejection = Rejection(f"Deployment m-{revision}", "a policy forbids it")
+    told = cluster.reconcile().status
+    assert told.hold is not None
+    assert told.hold.reason == "Refused"
+    assert told.progress is not None
+    assert told.progress.waiting_since is None
+    assert f"Deployment m-{revision}: a policy forbids it" in told.message
+
+
+def test_a_digest_in_the_spec_needs_no_first_pod() -> None:
+    model = {**URI, "digest": f"sha256:{'0' * 64}"}
+    cluster = Cluster(spec("1", model=model)).settle()
+    assert started(cluster, "1") == 3
+    assert not cluster.run(30).pinned
+
+
+@pytest.mark.rule("R23")
+@pytest.mark.parametrize("digest", [None, "sha256:forged"])
+def test_a_pin_that_somebody_takes_away_or_changes_is_put_right_before_more_pods_start(
+    digest: str | None,
+) -> None:
+    cluster = Cluster(spec("1", model=URI)).run(30)
+    revision = cluster.revision("1")
+    cluster.pinned.pop(revision)
+    if digest:
+        cluster.pinned[revision] = digest
+    cluster.bytes = "sha256:swapped"
+    cluster.spec = spec("1", model=URI, scaling={"replicas": 5})
+    cluster.settle()
+    assert cluster.pinned == {revision: "sha256:one"}
+    cluster.run(30)
+    assert cluster.serving() == {"1": 3}
+
+
+@pytest.mark.rule("R7", "R9")
+@pytest.mark.parametrize("bake", ["0s", "600s"])
+def test_bytes_swapped_while_it_scales_up_stop_the_new_pods_and_nothing_else(bake: str) -> None:
+    cluster = Cluster(spec("1", model=URI)).run(30)
+    rollout = {"strategy": "BlueGreen", "bakeTime": bake}
+    new = {"version": "2", "uri": "s3://models/fraud/8"}
+    cluster.spec = spec("2", model=new, rollout=rollout)
+    cluster.run(60)
+    assert cluster.serving() == {"2": 3}
+    cluster.bytes = "sha256:swapped"
+    cluster.spec = spec("2", model=new, rollout=rollout, scaling={"replicas": 5})
+    cluster.run(60)
+    assert cluster.serving() == {"2": 3}
+    assert cluster.status.failure is None
+    if bake == "0s":
+        assert "other bytes are there now" in cluster.status.message
+        ready = next(c for c in cluster.status.conditions if c.type == "Ready")
+        assert (ready.status, ready.reason) == ("False", "ArtifactChanged")
+    cluster.bytes = "sha256:one"
+    cluster.pods = [p for p in cluster.pods if not p.containers]  # the kubelet tries again
+    cluster.run(60)
+    assert cluster.serving() == {"2": 5}
+
+
+@pytest.mark.rule("R7", "R9")
+def test_a_candidate_whose_bytes_change_under_it_is_rolled_back() -> None:
+    cluster = Cluster(spec("1", model=URI)).run(30)
+    cluster.spec = spec("2", model={"version": "2", "uri": "s3://models/fraud/8"})
+    while not any(cluster.version(r) == "2" for r in cluster.pinned):
+        cluster.run(0.5)
+    cluster.bytes = "sha256:swapped"
+    cluster.run(60)
+    assert cluster.status.phase == "RolledBack"
+    assert cluster.status.failure is not None
+    assert cluster.status.failure.reason == "ArtifactChanged"
+    assert cluster.serving() == {"1": 3}
+
+
+@pytest.mark.rule("R7")
+@pytest.mark.parametrize("runs", ["fetch", "server"])
+def test_a_fetch_that_takes_longer_than_the_deadline_is_named_as_that(runs: str) -> None:
+    cluster = Cluster(spec("1", model=URI), boot=10_000.0).settle()
+    container = Container(runs, init=runs == "fetch", started=cluster.now)
+    cluster.pods = [replace(pod, containers=(container,)) for pod in cluster.pods]
+    failure = cluster.run(700).status.failure
+    assert failure is not None
+    assert failure.reason == "ProgressDeadlineExceeded"
+    named = "its model was still being fetched after 10m" in failure.message
+    assert named == (failure.container == "fetch") == (runs == "fetch")
+    assert ("spec.rollout.progressDeadline" in failure.message) == named
+
+
+@pytest.mark.rule("R7", "R9")
+def test_a_candidates_pod_that_fetched_other_bytes_unseen_fails_it() -> None:
+    """The ConfigMap was not there when it started, so its fetcher could compare with nothing."""
+    cluster = Cluster(spec("1", model=URI)).run(30)
+    cluster.spec = spec("2", model={"version": "2", "uri": "s3://models/fraud/8"})
+    while not any(cluster.version(r) == "2" for r in cluster.pinned):
+        cluster.run(0.5)
+    cluster.bytes, cluster.heedless = "sha256:swapped", True
+    cluster.run(60)
+    assert cluster.status.phase == "RolledBack"
+    assert cluster.status.failure is not None
+    assert cluster.status.failure.reason == "ArtifactChanged"
+    assert "sha256:swapped" in cluster.status.failure.message
+    assert "sha256:one" in cluster.status.failure.message
+    assert cluster.serving() == {"1": 3}
+
+
+@pytest.mark.rule("R7", "R9")
+@pytest.mark.parametrize("bake", ["0s", "600s"])
+def test_a_later_pod_that_serves_other_bytes_is_told_and_ends_nothing(bake: str) -> None:
+    cluster = Cluster(spec("1", model=URI)).run(30)
+    rollout = {"strategy": "BlueGreen", "bakeTime": bake}
+    new = {"version": "2", "uri": "s3://models/fraud/8"}
+    cluster.spec = spec("2", model=new, rollout=rollout)
+    cluster.run(60)
+    cluster.bytes, cluster.heedless = "sha256:swapped", True
+    cluster.pods = [p for p in cluster.pods if cluster.version(p.revision) == "1"] + [
+        p for p in cluster.pods if cluster.version(p.revision) == "2"
+    ][1:]
+    cluster.run(60)
+    assert cluster.serving() == {"2": 3}
+    assert cluster.status.failure is None
+    ready = next(c for c in cluster.status.conditions if c.type == "Ready")
+    assert (ready.status, ready.reason) == ("False", "ArtifactChanged")
+    assert "sha256:swapped" in cluster.status.message
+    cluster.heedless, cluster.bytes = False, "sha256:one"
+    cluster.pods = [p for p in cluster.pods if p.artifact != "sha256:swapped"]
+    cluster.run(60)
+    ready = next(c for c in cluster.status.conditions if c.type == "Ready")
+    assert ready.status == "True"
+
+
+@pytest.mark.rule("R18")
+def test_an_operator_that_dies_before_any_write_pins_all_the_same() -> None:
+    for at in range(12):
+        cluster = Cluster(spec("1", model=URI), die_at=at).run(40)
+        assert cluster.serving() == {"1": 3}
+        assert list(cluster.pinned.values()) == ["sha256:one"]
+
+
+@pytest.mark.rule("R7")
+@pytest.mark.parametrize(
+    ("message", "reason", "told"),
+    [
+        ({"reason": "NotFound", "message": "s3://m is not there"}, "NotFound", "s3://m"),
+        ("Traceback (most recent call last)", "FetchFailed", "code 10"),
+        ("", "FetchFailed", "code 10"),
+    ],
+)
+def test_the_fetchers_own_words_are_the_reason(message: object, reason: str, told: str) -> None:
+    said = message if isinstance(message, str) else json.dumps(message) + "\n"
+    fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=said)
+    pod = Pod("p", "rev", "blue", created=0.0, containers=(fetch,))
+    cause = judge([pod], now=0.1, unschedulable_deadline=300, was_good=False).cause
+    assert cause is not None
+    assert cause.reason == reason
+    assert told in cause.message

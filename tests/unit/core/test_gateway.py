@@ -1,0 +1,447 @@
+"""Router `Gateway` in virtual time: exact weights, and nothing that a gateway has not taken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from canarium.api.status import Condition
+from canarium.core.facts.gateways import Gateway, Listener
+from core.cluster import Cluster, gateway_spec, spec
+
+rule = pytest.mark.rule
+STEPS = [{"weight": 25, "pause": "10s"}, {"weight": 50, "pause": "10s"}]
+
+
+def live(version: str = "1", **extra: Any) -> Cluster:
+    """A model behind a Gateway where `version` has been promoted."""
+    return Cluster(gateway_spec(version, **extra)).run(10)
+
+
+def condition(cluster: Cluster, kind: str = "RouteAccepted") -> Condition:
+    return next(c for c in cluster.status.conditions if c.type == kind)
+
+
+def until(cluster: Cluster, weight: int) -> Cluster:
+    """Runs until the candidate has `weight`."""
+    for _ in range(200):
+        if cluster.status.weight == weight:
+            return cluster
+        cluster.run(0.5)
+    raise AssertionError(cluster.status.message)
+
+
+@rule("R2", "R3")
+def test_first_version_is_led_to_once_it_serves() -> None:
+    cluster = Cluster(gateway_spec("1"), deaf=True).run(1)
+    assert cluster.route is None
+    cluster.run(9)
+    assert cluster.serving() == {"1": 3}
+    assert condition(cluster, "Ready").status == "False", "before a gateway has taken it"
+    cluster.deaf = False
+    cluster.run(1)
+    assert cluster.weights() == {"1": 100}
+    assert cluster.serving() == {"1": 3}
+    assert list(cluster.backends) == [cluster.revision("1")]
+    assert cluster.status.phase == "Ready"
+    assert condition(cluster).status == "True"
+
+
+@rule("R5", "R14")
+@pytest.mark.parametrize(
+    ("weight", "stable", "pods"),
+    [(0, 4, 1), (1, 4, 1), (25, 4, 1), (26, 4, 2), (50, 3, 2), (99, 3, 3), (100, 3, 3), (10, 0, 1)],
+)
+def test_capacity_for_a_weight_is_its_share_of_stables_pods(
+    weight: int, stable: int, pods: int
+) -> None:
+    from canarium.core.routing.weighted_router import ByRoute
+
+    assert ByRoute("HTTPRoute").needed(weight, stable) == pods
+
+
+@rule("R5", "R6", "R14")
+def test_canary_goes_by_exact_weights_and_is_promoted_in_place() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 25)
+    assert cluster.weights() == {"1": 75, "2": 25}
+    assert cluster.observed().ready(cluster.revision("2")) == 1
+    until(cluster, 50)
+    assert cluster.observed().ready(cluster.revision("2")) == 2
+    cluster.run(20)
+    pods = {p.name for p in cluster.pods if cluster.version(p.revision) == "2"}
+    assert cluster.status.phase == "Baking"
+    assert cluster.weights() == {"1": 0, "2": 100}
+    assert cluster.serving() == {"2": 3}, "callers inside go with the promotion"
+    cluster.run(60)
+    assert cluster.weights() == {"2": 100}
+    assert list(cluster.backends) == [cluster.revision("2")]
+    assert {p.name for p in cluster.pods} == pods
+
+
+@rule("R0", "R14")
+def test_backends_change_places_only_while_both_answer() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    places: list[tuple[list[str], set[str]]] = []
+    for _ in range(400):
+        cluster.run(0.5)
+        now = list(cluster.weights())
+        if not places or places[-1][0] != now:
+            pods = {cluster.version(pod.revision) for pod in cluster.pods}
+            places.append((now, pods))
+    assert [place for place, _ in places] == [["1"], ["1", "2"], ["2", "1"], ["2"]]
+    assert places[2][1] == {"1", "2"}
+
+
+@rule("R6")
+def test_weight_counts_once_the_gateway_has_taken_it() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 25)
+    cluster.deaf = True
+    cluster.run(30)
+    status = cluster.status
+    assert cluster.weights() == {"1": 50, "2": 50}
+    assert status.candidate is not None
+    assert status.hold is not None
+    assert (status.candidate.weight, status.candidate.effective_weight) == (25, 25)
+    assert status.hold.reason == "WaitingForGateway"
+    assert "Gateway ns/public" in status.message
+    assert condition(cluster).reason == "Pending"
+    cluster.deaf = False
+    cluster.run(1)
+    assert cluster.status.candidate is not None
+    assert cluster.status.candidate.effective_weight == 50
+    began = cluster.status.progress and cluster.status.progress.step_since
+    assert began, "the step's time begins when its weight is in effect"
+
+
+@rule("R8")
+def test_pods_of_a_failed_candidate_go_after_the_gateway_and_the_delay() -> None:
+    cluster = live(rollout={"steps": STEPS, "scaleDownDelay": "15s"})
+    cluster.spec = gateway_spec("2", rollout={"steps": STEPS, "scaleDownDelay": "15s"})
+    until(cluster, 25)
+    cluster.deaf = True
+    cluster.crash("2").run(60)
+    assert cluster.weights() == {"1": 100, "2": 0}, "traffic first"
+    assert cluster.status.phase == "RollingBack"
+    assert cluster.deleted == [], "no gateway has taken it"
+    cluster.deaf = False
+    taken = cluster.now
+    cluster.run(40)
+    ((at, gone),) = cluster.deleted
+    assert gone == cluster.revision("2")
+    assert taken + 15 <= at <= taken + 17
+    assert cluster.status.phase == "RolledBack"
+    assert cluster.weights() == {"1": 100}
+    assert list(cluster.backends) == [cluster.revision("1")]
+
+
+@rule("R8", "R15")
+def test_failure_in_the_bake_gives_weights_and_inside_callers_back() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 50)
+    cluster.run(18)
+    assert cluster.status.phase == "Baking"
+    cluster.crash("2").run(1)
+    assert cluster.weights() == {"1": 100, "2": 0}
+    assert cluster.serving() == {"1": 3}
+    assert cluster.status.failure is not None
+
+
+@rule("R12")
+def test_change_of_router_waits_until_rollout_and_bake_are_over() -> None:
+    cluster = Cluster(spec("1")).run(10)
+    cluster.spec = spec("2")
+    cluster.run(6)
+    cluster.spec = gateway_spec("2")
+    cluster.run(6)
+    assert cluster.route is None
+    assert cluster.serving() == {"1": 3, "2": 1}, "it goes on as it began"
+    cluster.run(60)
+    assert cluster.weights() == {"2": 100}
+    assert cluster.status.phase == "Ready"
+    assert cluster.status.route is not None
+
+
+@rule("R2", "R12")
+def test_way_back_to_the_service_leaves_nothing_of_the_route() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 25)
+    cluster.spec = spec("2")
+    cluster.run(5)
+    assert cluster.weights() == {"1": 75, "2": 25}
+    cluster.run(120)
+    assert cluster.route is None
+    assert cluster.backends == {}
+    assert cluster.serving() == {"2": 3}
+    cluster.spec = spec("3")
+    cluster.run(6)
+    assert cluster.serving() == {"2": 3, "3": 1}
+
+
+@rule("R14", "R18")
+def test_killed_at_any_write_it_goes_on_to_the_same_end() -> None:
+    whole = live()
+    before = whole.writes
+    whole.spec = gateway_spec("2")
+    whole.run(120)
+    for death in range(before, whole.writes):
+        cluster = live()
+        cluster.spec = gateway_spec("2")
+        cluster.die_at = death
+        cluster.run(130)
+        assert cluster.weights() == {"2": 100}, death
+        assert cluster.serving() == {"2": 3}, death
+        assert cluster.status.phase == "Ready", death
+
+
+@rule("R18")
+@pytest.mark.parametrize("weight", [25, 50])
+def test_lost_status_is_rebuilt_from_the_route(weight: int) -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, weight)
+    cluster.status = cluster.status.model_validate({})
+    cluster.settle()
+    assert cluster.weights() == {"1": 100 - weight, "2": weight}
+    assert cluster.status.weight == weight
+    assert cluster.status.stable is not None
+    assert cluster.version(cluster.status.stable.revision) == "1"
+
+
+@rule("R9", "R18")
+def test_latch_is_in_the_write_that_takes_the_traffic_off() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 25)
+    cluster.crash("2")
+    cluster.die_at = cluster.writes + 1
+    cluster.reconcile()
+    assert cluster.route is not None
+    assert cluster.route.traffic.quarantined == cluster.revision("2")
+    cluster.heal("2")
+    cluster.status = cluster.status.model_validate({})
+    cluster.run(60)
+    assert cluster.weights() == {"1": 100}
+    assert cluster.status.phase == "RolledBack"
+
+
+@rule("R23")
+def test_weights_that_somebody_edits_are_put_right() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 25)
+    assert cluster.route is not None
+    edited = tuple((name, 100 - weight) for name, weight in cluster.route.weights)
+    cluster.route = replace(cluster.route, weights=edited, generation=cluster.route.generation + 1)
+    cluster.settle()
+    assert cluster.weights() == {"1": 75, "2": 25}
+
+
+@rule("R18", "R23")
+def test_route_that_somebody_deletes_mid_rollout_comes_back_with_the_weight_it_had() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 50)
+    cluster.route = None
+    cluster.run(2)
+    assert cluster.weights() == {"1": 50, "2": 50}, "where it stood"
+    cluster.run(60)
+    assert cluster.weights()["2"] == 100
+
+
+@rule("R0", "R23")
+def test_without_their_route_callers_are_not_sent_to_a_stable_that_has_no_pod() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 25)
+    assert cluster.service is not None
+    cluster.service = replace(cluster.service, color="")
+    cluster.route = None
+    cluster.crash("1")
+    cluster.annotations["abort"] = f"{cluster.revision('2')}/one"
+    cluster.run(1)
+    assert cluster.serving() == {"2": 1}
+
+
+@rule("R10")
+def test_new_spec_mid_rollout_takes_the_old_candidate_off_first() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 25)
+    cluster.spec = gateway_spec("3")
+    cluster.run(1)
+    assert cluster.weights() == {"1": 100, "2": 0}
+    until(cluster, 25)
+    assert cluster.weights() == {"1": 75, "3": 25}
+    assert cluster.deleted[-1][1] == cluster.revision("2")
+
+
+@rule("R13")
+def test_candidate_has_everything_while_stable_has_no_pod() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 25)
+    cluster.crash("1").run(1)
+    assert cluster.weights() == {"1": 0, "2": 100}
+    assert cluster.status.weight == 25, "that neither promotes it nor skips its analysis"
+    assert cluster.status.candidate
+    assert cluster.status.candidate.effective_weight == 100
+    cluster.heal("1").run(9)
+    assert cluster.weights() == {"1": 0, "2": 100}, "it may fail again at once"
+    cluster.run(2)
+    assert cluster.weights() == {"1": 50, "2": 50}, "the time of the step went on"
+
+
+@rule("R0", "R8", "R16", "R23")
+def test_abort_that_waits_for_stable_keeps_the_candidate_answering_until_then() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 25)
+    cluster.crash("1").run(1)
+    revision = cluster.revision("2")
+    cluster.annotations["abort"] = f"{revision}/now"
+    cluster.run(5)
+    assert cluster.weights() == {"1": 0, "2": 100}
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == "RollbackHeld"
+    del cluster.backends[revision]
+    cluster.run(60)
+    assert revision in cluster.backends, "what answers has its Service back"
+    assert cluster.weights() == {"1": 0, "2": 100}
+    cluster.heal("1").run(60)
+    assert cluster.weights() == {"1": 100}
+    assert cluster.status.phase == "RolledBack"
+
+
+@rule("R25")
+def test_candidate_without_endpoints_has_no_share_until_they_are_back() -> None:
+    cluster = live()
+    cluster.spec = gateway_spec("2")
+    until(cluster, 25)
+    revision = cluster.revision("2")
+    cluster.pods = [
+        replace(p, terminating=True, ready=False, disrupted=True) if p.revision == revision else p
+        for p in cluster.pods
+    ]
+    cluster.dying.update({p.name: cluster.now + 1 for p in cluster.pods if p.terminating})
+    cluster.settle()
+    assert cluster.weights() == {"1": 100, "2": 0}
+    assert cluster.status.failure is None
+    cluster.run(4)
+    assert cluster.weights() == {"1": 75, "2": 25}
+
+
+@rule("R22")
+@pytest.mark.parametrize("strategy", ["BlueGreen", "Recreate"])
+def test_other_strategies_move_everything_at_once(strategy: str) -> None:
+    rollout = {"strategy": strategy, "bakeTime": "5s"}
+    cluster = live(rollout=rollout)
+    cluster.spec = gateway_spec("2", rollout=rollout)
+    cluster.run(60)
+    assert cluster.weights() == {"2": 100}
+    assert cluster.serving() == {"2": 3}
+    shares = {tuple(sorted(led.values())) for _, led in cluster.led}
+    assert shares <= {(100,), (0, 100)}
+
+
+def test_candidate_is_made_while_pods_of_an_older_version_still_end() -> None:
+    cluster = live()
+    cluster.grace = 120.0
+    cluster.spec = gateway_spec("2")
+    until(cluster, 25)
+    cluster.spec = gateway_spec("3")
+    cluster.run(45)
+    ending = [p for p in cluster.pods if p.terminating]
+    assert {cluster.version(p.revision) for p in ending} == {"2"}
+    assert cluster.weights()["3"] > 0
+
+
+@rule("R21")
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ({"unserved": ("GatewayAPIMissing", "no CRDs")}, "GatewayAPIMissing"),
+        ({"gateways": (Gateway("ns", "public", found=False),)}, "GatewayNotFound"),
+        (
+            {"gateways": (Gateway("infra", "public", own=False, listeners=(Listener("a", 80),)),)},
+            "NotAllowedByListeners",
+        ),
+        (
+            {"gateways": (Gateway("ns", "public", section="b", listeners=(Listener("a", 80),)),)},
+            "NoMatchingParent",
+        ),
+        (
+            {
+                "gateways": (
+                    Gateway(
+                        "ns",
+                        "public",
+                        listeners=(Listener("a", 80),),
+                        features=frozenset({"HTTPRoute", "HTTPRouteResponseHeaderModification"}),
+                    ),
+                )
+            },
+            "UnsupportedByGateway",
+        ),
+        ({"refusal": ("NoMatchingListenerHostname", "no such host")}, "NoMatchingListenerHostname"),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+def test_gateway_that_takes_nothing_is_a_condition_by_name_and_traffic_stays(
+    what: dict[str, Any], reason: str
+) -> None:
+    asked = {"mirror": {}}
+    cluster = live(gateway=asked)
+    led = cluster.led[-1]
+    for name, value in what.items():
+        setattr(cluster, name, value)
+    cluster.spec = gateway_spec("2", gateway=asked)
+    if "refusal" in what:
+        assert cluster.route is not None
+        cluster.route = replace(cluster.route, accepted=False, refusal=what["refusal"])
+    cluster.run(20)
+    assert cluster.led[-1] == led
+    assert condition(cluster).status == "False"
+    assert condition(cluster).reason == reason
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == reason
+    assert reason in cluster.status.message
+    assert [e for e in cluster.events if e.reason == reason], "and an Event"
+    assert cluster.serving() == {"1": 3}
+
+
+@rule("R21")
+def test_first_version_serves_inside_while_there_is_no_gateway() -> None:
+    cluster = Cluster(gateway_spec("1"), unserved=("GatewayAPIMissing", "no CRDs")).run(10)
+    assert cluster.serving() == {"1": 3}
+    assert cluster.route is None
+    assert condition(cluster, "Available").status == "True"
+    assert condition(cluster, "Ready").status == "False"
+    assert condition(cluster, "Ready").reason == "GatewayAPIMissing"
+    assert condition(cluster, "Stalled").status == "True"
+    cluster.unserved = None
+    cluster.run(2)
+    assert cluster.weights() == {"1": 100}
+    assert condition(cluster, "Ready").status == "True"
+
+
+def test_shadow_step_gives_no_share_but_lets_the_candidate_be_asked() -> None:
+    steps = [{"weight": 0, "pause": "10s"}, {"weight": 50, "pause": "10s"}]
+    asked = {"mirror": {}}
+    cluster = live(rollout={"steps": steps}, gateway=asked)
+    cluster.spec = gateway_spec("2", rollout={"steps": steps}, gateway=asked)
+    cluster.run(6)
+    assert cluster.weights() == {"1": 100, "2": 0}
+    assert cluster.route is not None
+    assert cluster.route.direct
+    assert "weight 0" in cluster.status.message
+    until(cluster, 50)
+    assert cluster.weights() == {"1": 50, "2": 50}

@@ -1,0 +1,107 @@
+"""Objects that finalizers keep from being deleted are named, with the finalizers (R24, R29)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from canarium.api.status import Status
+from canarium.core.bookkeeping.adoption import adoption, conflicts
+from canarium.core.facts.observed import HeldDeletion, Observed
+from canarium.core.outcomes.blocked_deletions import described
+from core.cluster import Cluster, spec
+
+rule = pytest.mark.rule
+
+
+def told(cluster: Cluster) -> list[str]:
+    return [e.message for e in cluster.events if e.reason == "DeletionBlocked"]
+
+
+def blocked(cluster: Cluster) -> str:
+    """What the condition says; empty without it."""
+    found = (c for c in cluster.status.conditions if c.type == "DeletionBlocked")
+    return next((c.message for c in found if c.status == "True"), "")
+
+
+# I6: a Deployment keeps its pods, and so a colour, until its finalizers are gone.
+@rule("R10", "R29")
+def test_rollout_that_waits_for_a_deployment_names_its_finalizers() -> None:
+    cluster = Cluster(spec("1")).run(10)
+    cluster.spec = spec("2")
+    cluster.run(8)
+    second = cluster.revision("2")
+    cluster.deployments[second] = replace(cluster.deployments[second], terminating=True)
+    cluster.held = [HeldDeletion("Deployment", f"m-{second}", ("a.io/x", "b.io/y"), cluster.now)]
+    cluster.spec = spec("3")
+    cluster.run(5)
+    assert told(cluster) == [], "its controllers have their time"
+    cluster.run(10)
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == "OlderVersionsGoing"
+    name = f"Deployment m-{second} is being deleted since"
+    assert name in cluster.status.message
+    assert "is kept by the finalizers a.io/x, b.io/y" in cluster.status.message
+    assert blocked(cluster).startswith(name)
+    assert len(told(cluster)) == 1
+    del cluster.deployments[second]
+    cluster.held.clear()
+    cluster.run(90)
+    assert cluster.serving() == {"3": 3}
+    assert blocked(cluster) == ""
+    assert "finalizer" not in cluster.status.message
+
+
+@rule("R29")
+@pytest.mark.parametrize("kind", ["Service", "HorizontalPodAutoscaler", "ControllerRevision"])
+def test_object_that_lingers_while_a_version_serves_is_reported_without_anything_else(
+    kind: str,
+) -> None:
+    cluster = Cluster(spec("1")).run(10)
+    cluster.held = [HeldDeletion(kind, "m", ("example.com/cleanup",), cluster.now)]
+    cluster.run(12)
+    assert cluster.status.phase == "Ready"
+    assert f"{kind} m is being deleted since" in cluster.status.message
+    assert "is kept by the finalizer example.com/cleanup" in blocked(cluster)
+
+
+# I6
+@rule("R10", "R29")
+def test_pod_that_a_finalizer_keeps_is_named_with_it_once() -> None:
+    cluster = Cluster(spec("1")).run(10)
+    cluster.spec = spec("2")
+    cluster.run(8)
+    cluster.grace = 1e9
+    cluster.spec = spec("3")
+    cluster.run(2)
+    pods = [p for p in cluster.pods if cluster.version(p.revision) == "2"]
+    cluster.held = [HeldDeletion("Pod", p.name, ("a.io/x",), p.ends or 0.0) for p in pods]
+    cluster.run(30)
+    warned = [x for x in cluster.status.warnings if x.startswith(f"Pod {pods[0].name} ")]
+    assert len(warned) == 1
+    assert warned[0].endswith("it is kept by the finalizer a.io/x")
+
+
+@rule("R20", "R24")
+def test_name_that_a_deleted_object_keeps_is_not_offered_for_adoption() -> None:
+    kept = HeldDeletion("Service", "m", ("a.io/x",), 0.0)
+    text = conflicts(Observed(foreign=("Service m",), held=(kept,)), "m")
+    assert "kept by the finalizer a.io/x" in text
+    assert "annotate" not in text
+    assert "annotate" in conflicts(Observed(foreign=("Deployment m-r", "Service m")), "m")
+
+
+@rule("R20")
+def test_wait_for_what_a_deleted_model_still_owns_names_the_finalizers() -> None:
+    kept = HeldDeletion("Deployment", "m-r", ("a.io/x",), 0.0)
+    plan = adoption(Status(), Observed(inherited=("Deployment m-r",), held=(kept,)))
+    assert plan
+    assert "kept by the finalizer a.io/x" in plan.status.message
+
+
+def test_long_lists_are_counted() -> None:
+    many = [HeldDeletion("Pod", f"p{n}", tuple("abcde"), 0.0) for n in range(5)]
+    text = described(many)
+    assert "the finalizers a, b, c and 2 more" in text
+    assert text.endswith("2 more objects are kept so.")

@@ -1,0 +1,101 @@
+"""A lost connection is not a wrong answer: the version waits, and is not failed (R7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canarium.core.evidence.verdict import Evidence, Finding, Verdict
+from canarium.core.evidence.windows import UNREACHABLE
+from canarium.core.facts.observed import SmokeReport
+from core.cluster import Cluster, spec
+
+rule = pytest.mark.rule
+STEPS = {"steps": [{"weight": 25, "pause": "10s"}, {"weight": 50, "pause": "10s"}]}
+
+
+def gated(version: str, **more: Any) -> dict[str, Any]:
+    tests = [{"path": "/predict"}]
+    return spec(version, rollout={**STEPS, "bakeTime": "20s", "smokeTests": tests, **more})
+
+
+def condition(cluster: Cluster, kind: str) -> tuple[str, str, str]:
+    found = next(c for c in cluster.status.conditions if c.type == kind)
+    return found.status, found.reason, found.message
+
+
+def lost(cluster: Cluster, how: str) -> Cluster:
+    """No connection to the pod of the revision whose tests are asked for comes about."""
+    revision = cluster.asked.smoke
+    assert revision
+    text = "smoke test /predict: the connection was refused"
+    cluster.smoke = SmokeReport(revision, False, text, "p9", 1, unreachable=how)
+    return cluster.settle()
+
+
+# I11, G2
+@rule("R7", "R29")
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ("ConnectionReset", "mutual TLS"),
+        ("ConnectionTimedOut", "NetworkPolicy"),
+        ("ConnectionRefused", "NetworkPolicy"),
+        ("NoRouteToHost", "NetworkPolicy"),
+        ("NameNotResolved", "NetworkPolicy"),
+    ],
+)
+def test_pods_that_cannot_be_reached_hold_the_version_with_the_likely_cause(
+    how: str, cause: str
+) -> None:
+    cluster = Cluster(spec("1")).run(30)
+    cluster.spec = gated("2")
+    lost(cluster.run(5), how)
+    cluster.run(3_600, tick=30)
+    assert cluster.status.phase == "Progressing"
+    assert cluster.status.hold
+    assert cluster.status.hold.reason == UNREACHABLE
+    assert "the connection was refused" in cluster.status.message
+    assert cause in cluster.status.message
+    assert condition(cluster, "SmokeTestsReady")[:2] == ("False", UNREACHABLE)
+    assert [e.reason for e in cluster.events].count(UNREACHABLE) == 1
+    # The tests are still asked for, so that it goes on by itself.
+    assert cluster.asked.smoke == cluster.revision("2")
+    cluster.smoke = SmokeReport(cluster.revision("2"), True, asked=1)
+    cluster.run(60)
+    assert (cluster.status.phase, cluster.status.version) == ("Ready", "2")
+    assert condition(cluster, "SmokeTestsReady")[0] == "True"
+
+
+# I11, G2
+@rule("R3", "R7")
+def test_first_version_that_cannot_be_reached_waits_and_is_not_failed() -> None:
+    cluster = lost(Cluster(gated("1")).run(5), "ConnectionTimedOut").run(3_600, tick=30)
+    assert cluster.status.phase == "Starting"
+    assert cluster.status.hold
+    assert cluster.status.hold.reason == UNREACHABLE
+    cluster.smoke = SmokeReport(cluster.revision("1"), True, asked=3)
+    assert cluster.run(10).status.phase == "Ready"
+
+
+# G2
+@rule("R7", "R17")
+def test_scrapes_that_do_not_reach_the_pods_never_roll_back_even_for_want_of_data() -> None:
+    checks = [{"name": "errors", "metric": "ErrorRate", "max": "1%"}]
+    analysis = {"checks": checks, "onInsufficientData": "RollBack"}
+    cluster = Cluster(spec("1")).run(30)
+    cluster.spec = spec("2", rollout={**STEPS, "analysis": analysis})
+    cluster.run(18)
+    for _ in range(20):
+        watch = cluster.asked.watch
+        assert watch
+        finding = Finding("errors", Verdict.INSUFFICIENT, UNREACHABLE, "no pod was scraped")
+        cluster.evidence = Evidence(
+            watch.revision, watch.since, cluster.now, (finding,), exhausted=True
+        )
+        cluster.settle().run(15)
+    assert cluster.status.phase == "Progressing"
+    assert cluster.status.hold
+    assert cluster.status.hold.reason == UNREACHABLE
+    assert condition(cluster, "AnalysisReady")[:2] == ("False", UNREACHABLE)

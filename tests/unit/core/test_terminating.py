@@ -1,0 +1,77 @@
+"""A model that is being deleted and stays says so, and says nothing about serving (D2, R29)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canarium.core.facts.observed import HeldDeletion
+from canarium.core.phases import terminating
+
+rule = pytest.mark.rule
+SERVING: dict[str, Any] = {
+    "phase": "Progressing",
+    "message": "version 2 has weight 25",
+    "weight": 25,
+    "hold": {"reason": "Manual"},
+    "stable": {"revision": "r", "version": "1"},
+    "conditions": [
+        {"type": "Available", "status": "True", "reason": "Serving", "lastTransitionTime": "then"}
+    ],
+}
+
+
+def model(*finalizers: str, status: Any = SERVING) -> dict[str, Any]:
+    meta = {"generation": 7, "finalizers": list(finalizers)}
+    return {"metadata": meta, "status": status}
+
+
+def reported(raw: Any, *foreign: str, held: Any = ()) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The status, and its conditions by type."""
+    status = terminating.status_of(raw, foreign, tuple(held), since=0.0, now=9.0)
+    return status, {c["type"]: c for c in status["conditions"]}
+
+
+# D2
+@rule("R20", "R29")
+def test_status_names_the_finalizers_and_drops_what_nobody_observes() -> None:
+    raw = model("example.com/audit")
+    status, conditions = reported(raw, "example.com/audit")
+    assert status["phase"] == "Terminating"
+    assert "is kept by the finalizer example.com/audit" in status["message"]
+    assert "no failed version is rolled back" in status["message"]
+    assert conditions["Terminating"]["reason"] == "FinalizersPending"
+    assert conditions["Available"]["status"] == "Unknown"
+    assert conditions["Ready"]["status"] == "False"
+    assert status["observedGeneration"] == 7
+    assert not {"hold", "weight"} & status.keys()
+    assert status["stable"] == SERVING["stable"], "who served is not forgotten"
+    (event,) = terminating.events(raw, status)
+    assert event.reason == "Terminating"
+
+
+# D2
+@rule("R29")
+def test_second_report_changes_nothing_and_posts_no_event() -> None:
+    once, _ = reported(model("a"), "a")
+    again = model("a", status=once)
+    twice, _ = reported(again, "a")
+    assert twice == once
+    assert terminating.events(again, twice) == ()
+
+
+# D2
+@rule("R20", "R29")
+@pytest.mark.parametrize(
+    ("finalizer", "reason"),
+    [("foregroundDeletion", "ForegroundDeletion"), ("orphan", "OrphaningDeletion")],
+)
+def test_deletion_by_the_garbage_collector_has_a_reason_of_its_own(
+    finalizer: str, reason: str
+) -> None:
+    held = [HeldDeletion("Pod", "m-r-1", ("a.io/x",), 0.0)]
+    status, conditions = reported(model(finalizer), held=held)
+    assert conditions["Terminating"]["reason"] == reason
+    named = "Pod m-r-1 is being deleted since" in status["message"]
+    assert named == (reason == "ForegroundDeletion"), "orphaning deletes none"

@@ -1,0 +1,76 @@
+"""What an older operator says of a model that it does not understand, and what it keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canarium.api.decode import NotUnderstood, understood
+from canarium.core.status.unsupported import told
+from core.cluster import spec
+
+rule = pytest.mark.rule
+CONDITION = {"type": "Ready", "status": "True", "reason": "Promoted", "message": "", "new": 1}
+
+
+def model(**fields: Any) -> dict[str, Any]:
+    return {"metadata": {"generation": 3}, "spec": spec("1"), **fields}
+
+
+@rule("R21")
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (model(spec={**spec("1"), "shadow": {}}), "spec.shadow: unknown field"),
+        (
+            model(spec={**spec("1"), "rollout": {"steps": [{"weight": 5, "ramp": "1m"}]}}),
+            "spec.rollout.steps[0].ramp: unknown field",
+        ),
+        (
+            model(spec={**spec("1"), "rollout": {"strategy": "Shadow"}}),
+            "spec.rollout.strategy: ",
+        ),
+        (
+            model(
+                status={
+                    "history": [
+                        {"revision": "a", "outcome": "Shadowed", "at": "2026-01-01T00:00:00Z"}
+                    ]
+                }
+            ),
+            "status.history[0].outcome: ",
+        ),
+    ],
+    ids=["field", "field in a list", "word", "word in the status"],
+)
+def test_what_is_not_understood_is_named_with_its_path(raw: dict[str, Any], said: str) -> None:
+    with pytest.raises(NotUnderstood) as caught:
+        understood(raw)
+    assert str(caught.value).startswith(said)
+    assert "the model is left unmanaged" in str(caught.value)
+
+
+def test_field_of_a_status_that_a_newer_operator_added_is_no_obstacle() -> None:
+    understood(model(status={"phase": "Ready", "shadow": {"weight": 5}}))
+
+
+@rule("R21")
+def test_status_keeps_all_that_a_newer_operator_wrote_and_is_not_ready() -> None:
+    before = {
+        "phase": "Ready", "shadow": {"weight": 5}, "stable": {"revision": "a", "new": 1},
+        "conditions": [CONDITION, {**CONDITION, "type": "Shadowed"}],
+    }  # fmt: skip
+    after = told(model(status=before), "why", 0.0)
+    assert after["shadow"] == before["shadow"]
+    assert after["stable"] == before["stable"]
+    assert (after["phase"], after["message"], after["observedGeneration"]) == ("Invalid", "why", 3)
+    found = {c["type"]: c for c in after["conditions"]}
+    assert found["Shadowed"] == {**CONDITION, "type": "Shadowed"}
+    assert (found["Ready"]["status"], found["Ready"]["reason"]) == ("False", "NotUnderstood")
+    assert (found["Stalled"]["status"], found["Stalled"]["message"]) == ("True", "why")
+
+
+def test_told_again_it_is_the_same() -> None:
+    once = told(model(), "why", 0.0)
+    assert told(model(status=once), "why", 60.0) == once

@@ -1,0 +1,160 @@
+"""A name that is taken already: by one of ours that was not seen, or by somebody else (R24)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from canarium.core.decision import plan as p
+from canarium.core.facts.revision import mint
+from canarium.core.facts.traffic_record import TrafficRecord
+from canarium.engine.apply.executor import Executor
+from canarium.engine.apply.rejections import Refusals, Refused
+from canarium.engine.cache.store import Store
+from canarium.kube import resources
+from canarium.kube.errors import ApiError
+from canarium.render import labels
+
+rule = pytest.mark.rule
+PARENT = {
+    "apiVersion": "canarium.dev/v1alpha1",
+    "kind": "ModelDeployment",
+    "metadata": {"name": "m", "namespace": "ns", "uid": "ours", "generation": 1},
+    "spec": {
+        "model": {"version": "1"},
+        "runtime": {"image": "model:1", "readiness": {"path": "/"}},
+    },
+}
+
+
+@rule("R1")
+async def test_no_deployment_is_made_from_a_record_that_was_altered() -> None:
+    store = Store(lambda key, urgency: None)
+    own = {"uid": "ours", "controller": True}
+    meta = {"name": "m-r", "namespace": "ns", "uid": "r", "resourceVersion": "1"}
+    marks = {labels.MODEL: "m", labels.REVISION: "r"}
+    data: dict[str, Any] = {"algorithm": "v1", "template": {"spec": {"containers": []}}}
+    data |= {"identity": {"model": {}}, "digest": "of something else"}
+    store.caches[resources.RECORDS].observe(
+        {"metadata": {**meta, "labels": marks, "ownerReferences": [own]}, "data": data}
+    )
+    executor = Executor(Taken({}), store, Refusals(float))  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="altered"):
+        await executor.carry_out(PARENT, p.CreateDeployment("r", "blue", 1))
+
+
+class Taken:
+    """An API server where the Service's name is taken; its fields belong to somebody else."""
+
+    def __init__(self, found: dict[str, Any] | ApiError) -> None:
+        self.found = found
+        self.patches: list[Any] = []
+
+    async def apply(self, *where: Any, force: bool) -> Any:
+        raise ApiError(409, "Conflict", "Apply failed with 1 conflict")
+
+    async def get(self, *where: Any) -> Any:
+        if isinstance(self.found, ApiError):
+            raise self.found
+        return self.found
+
+    async def merge(self, *where: Any) -> Any:
+        self.patches.append(where[-1])
+        assert isinstance(self.found, dict)
+        labels = where[-1]["metadata"]["labels"]
+        return {**self.found, "metadata": {**self.found["metadata"], "labels": labels}}
+
+
+def service(owner: str) -> dict[str, Any]:
+    owners = [{"uid": owner, "controller": True}]
+    meta = {"name": "m", "namespace": "ns", "uid": "s", "resourceVersion": "5"}
+    return {"metadata": {**meta, "ownerReferences": owners}, "spec": {"selector": {"a": "b"}}}
+
+
+async def routed(api: Taken) -> None:
+    store = Store(lambda key, urgency: None)
+    executor = Executor(api, store, Refusals(float))  # type: ignore[arg-type]
+    await executor.carry_out(PARENT, p.Route("blue", TrafficRecord("r")))
+
+
+@rule("R24")
+@pytest.mark.parametrize(
+    "found", [service("theirs"), ApiError(403, "Forbidden", "cannot get services")]
+)
+async def test_name_of_somebody_else_is_a_conflict_also_where_it_may_not_be_read(
+    found: Any,
+) -> None:
+    with pytest.raises(Refused) as refused:
+        await routed(Taken(found))
+    assert refused.value.rejection.conflict
+
+
+@rule("R23", "R24")
+async def test_one_of_ours_without_its_labels_gets_them_back_and_nothing_else() -> None:
+    api = Taken(service("ours"))
+    await routed(api)
+    (patch,) = api.patches
+    assert patch["metadata"].keys() == {"uid", "labels"}
+    assert patch["metadata"]["labels"]["canarium.dev/model"] == "m"
+
+
+class Faltering:
+    """An API server that fails the first `failures` creations of a record, and counts requests."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.asked = self.made = 0
+
+    async def get(self, *where: Any) -> Any:
+        raise ApiError(404, "NotFound", "there is none")
+
+    async def create(
+        self, resource: Any, namespace: str, body: dict[str, Any], *, dry_run: bool = False
+    ) -> Any:
+        if dry_run:
+            self.asked += 1
+            return {}
+        if self.failures:
+            self.failures -= 1
+            raise ApiError(504, "Timeout", "")
+        self.made += 1
+        data = orjson.loads(orjson.dumps(body["data"]))
+        meta = {**body["metadata"], "resourceVersion": "7", "uid": "r"}
+        return {**body, "data": data, "metadata": meta}
+
+
+# E1
+@rule("R18")
+async def test_dry_run_that_passed_is_not_repeated_when_the_write_after_it_fails() -> None:
+    store, api = Store(lambda key, urgency: None), Faltering(2)
+    store.parents.observe({**PARENT, "metadata": {**PARENT["metadata"], "resourceVersion": "1"}})
+    executor = Executor(api, store, Refusals(float))  # type: ignore[arg-type]
+    minted = mint(PARENT["spec"], ())
+    for _ in range(2):
+        with pytest.raises(ApiError):
+            await executor.carry_out(PARENT, p.StoreRevision(minted))
+    await executor.carry_out(PARENT, p.StoreRevision(minted))
+    assert (api.asked, api.made) == (1, 1)
+    await executor.carry_out(PARENT, p.StoreRevision(minted))
+    assert api.asked == 2, "for another record it is asked again"
+
+
+# C7
+@rule("R24")
+async def test_taken_name_of_the_service_is_found_before_anything_is_made() -> None:
+    store = Store(lambda key, urgency: None)
+    store.parents.observe(
+        {
+            **PARENT,
+            "metadata": {**PARENT["metadata"], "resourceVersion": "1", "generation": 1},
+            "spec": {"model": {"version": "1"}, "runtime": {"image": "a:1"}},
+        }
+    )
+    executor = Executor(Taken(service("theirs")), store, Refusals(float))  # type: ignore[arg-type]
+    minted = mint({"model": {"version": "1"}}, [])
+    with pytest.raises(Refused, match="adopt") as refused:
+        await executor.carry_out(PARENT, p.StoreRevision(minted))
+    assert refused.value.rejection.conflict
+    assert refused.value.rejection.what == "Service m"

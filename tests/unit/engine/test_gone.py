@@ -1,0 +1,50 @@
+"""A model that goes while its decision is carried out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canarium.engine.cache.store import Key, Store
+from canarium.engine.queue import WorkQueue
+from canarium.engine.reconciler import Reconciler
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
+
+rule = pytest.mark.rule
+PARENT = {
+    "metadata": {"namespace": "risk", "name": "fraud", "uid": "u", "resourceVersion": "1",
+                 "generation": 1},
+    "spec": {"model": {"version": "1"},
+             "runtime": {"image": "model:1", "readiness": {"path": "/ready"}}},
+}  # fmt: skip
+
+
+class Going:
+    """An API server that refuses what it is asked to make, since its owner has just gone."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.store: Store
+
+    async def create(self, *_: Any, **__: Any) -> dict[str, Any]:
+        self.asked.append("create")
+        self.store.parents.forget("risk", "fraud", "u", 2)
+        raise ApiError(403, "Forbidden", "the namespace is being terminated")
+
+    async def get(self, *_: Any, **__: Any) -> dict[str, Any]:
+        raise ApiError(404, "NotFound", "there is none")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"nothing is left to {name}")
+
+
+@rule("R20")
+async def test_model_that_is_deleted_in_the_midst_of_a_decision_ends_it() -> None:
+    api, timing = Going(), Timing()
+    queue: WorkQueue[Key] = WorkQueue(timing)
+    api.store = store = Store(queue.add)
+    store.parents.observe(PARENT)
+    await Reconciler(api, store, queue, timing).reconcile(("risk", "fraud"))  # type: ignore[arg-type]
+    assert api.asked == ["create"]

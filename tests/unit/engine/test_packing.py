@@ -1,0 +1,38 @@
+"""Objects at rest: what is like another one takes a fraction of it."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import orjson
+import pytest
+
+from canarium.engine.cache.compression import Packing
+
+
+def model(name: str, **more: Any) -> dict[str, Any]:
+    conditions = [{"type": kind, "status": "True"} for kind in ("Ready", "Available", "Stalled")]
+    return {"metadata": {"name": name}, "status": {"conditions": conditions, **more}}
+
+
+@pytest.mark.parametrize("content", [{}, [], None, "ä", model("b"), {"x": list(range(20_000))}])
+def test_what_is_packed_is_opened_whatever_came_first(content: Any) -> None:
+    packing = Packing()
+    for first in (model("a"), content, model("c")):
+        assert packing.opened(packing.packed(first)) == first
+
+
+def test_equal_content_gives_equal_bytes_and_other_content_others() -> None:
+    packing = Packing()
+    first = packing.packed(model("a"))
+    assert packing.packed(model("a")) == first
+    assert packing.packed(model("b")) != first
+
+
+def test_object_that_is_like_the_first_takes_a_fraction_of_what_it_takes_alone() -> None:
+    packing = Packing()
+    packing.packed(model("a", message="version 1 serves"))
+    alike = model("b", message="version 2 serves")
+    alone = zlib.compress(orjson.dumps(alike), 1)
+    assert len(packing.packed(alike)) < len(alone) / 2

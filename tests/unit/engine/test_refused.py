@@ -1,0 +1,42 @@
+"""When a write that was refused is tried again."""
+
+from __future__ import annotations
+
+import pytest
+
+from canarium.core.facts.observed import Rejection, Runtime
+from canarium.engine.apply.rejections import PATIENT, URGENT, Refusals
+
+KEY = ("risk", "fraud")
+WISH = (1, Runtime())
+ROUTE = Rejection("HTTPRoute fraud", "no such field")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.rule("R8", "R29")
+def test_write_that_callers_come_to_depend_on_is_tried_at_once() -> None:
+    # E2: a spec's route was refused for long when the candidate failed.
+    clock = Clock()
+    refusals = Refusals(clock)
+    for _ in range(8):
+        refusals.note(KEY, WISH, ROUTE)
+    clock.now += 1
+    assert refusals.of(KEY, WISH) == (ROUTE,)
+    refusals.press(KEY, True)
+    assert refusals.of(KEY, WISH) == ()
+    assert refusals.outdated(KEY)
+
+    refusals.note(KEY, WISH, ROUTE)
+    refusals.press(KEY, True)
+    assert refusals.of(KEY, WISH) == (ROUTE,)
+    assert not refusals.outdated(KEY)
+    wait = refusals.next_try(KEY)
+    assert wait is not None
+    assert wait <= URGENT < PATIENT

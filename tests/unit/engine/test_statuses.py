@@ -1,0 +1,60 @@
+"""What a write of the status tells besides: every end of a rollout is counted, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canarium.engine.cache.store import Key, Store
+from canarium.engine.instrumentation import Unobserved
+from canarium.engine.queue import WorkQueue
+from canarium.engine.reporting.status_writer import Statuses
+from canarium.kube.clock import Timing
+
+KEY = ("ns", "m")
+FIRST, SECOND, THIRD = (
+    {"revision": revision, "outcome": outcome, "at": "2026-01-01T00:00:00Z"}
+    for revision, outcome in (("a", "Promoted"), ("b", "Superseded"), ("c", "RolledBack"))
+)
+
+
+class Taking:
+    """An API server that takes every status."""
+
+    async def replace(self, resource: Any, namespace: str, name: str, body: Any, sub: str) -> Any:
+        return {**body, "metadata": {**body["metadata"], "resourceVersion": "2"}}
+
+
+class Counting(Unobserved):
+    def __init__(self) -> None:
+        self.ends: list[str] = []
+
+    def ended(self, outcome: str) -> None:
+        self.ends.append(outcome)
+
+
+def model(status: dict[str, Any]) -> dict[str, Any]:
+    meta = {"namespace": "ns", "name": "m", "uid": "u", "resourceVersion": "1"}
+    return {"apiVersion": "a/v1", "kind": "K", "metadata": meta, "spec": {}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "counted"),
+    [
+        ([], [FIRST], ["Promoted"]),
+        ([FIRST], [THIRD, SECOND, FIRST], ["RolledBack", "Superseded"]),
+        ([FIRST], [SECOND], ["Superseded"]),
+        ([SECOND, FIRST], [SECOND, FIRST], []),
+        ([SECOND, FIRST], [SECOND], []),
+    ],
+)
+async def test_every_new_entry_of_the_history_is_counted(
+    before: list[Any], after: list[Any], counted: list[str]
+) -> None:
+    counting, queue = Counting(), WorkQueue[Key]()
+    api: Any = Taking()
+    statuses = Statuses(api, Store(queue.add), queue, Timing(), counting)
+    raw = model({"history": before})
+    assert await statuses.write(KEY, raw, {"history": after, "phase": "Ready"})
+    assert sorted(counting.ends) == sorted(counted)

@@ -1,0 +1,95 @@
+"""What a fetch says: no secret, nothing hidden that is none, and no more than a kubelet keeps."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from canarium.fetch import termination_message
+from canarium.fetch.credentials import Credentials, Redactor
+from canarium.fetch.errors import ADVICE, Fault
+
+SECRETS = {
+    "s3": {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "very-secret",
+        "AWS_SESSION_TOKEN": "the-session",
+    },
+    "az": {
+        "AZURE_STORAGE_ACCOUNT_KEY": "d3Jvbmc=",
+        "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=abc",
+        "AZURE_STORAGE_CONNECTION_STRING": "AccountName=fraud;AccountKey=c2VjcmV0",
+        "AZURE_CLIENT_SECRET": "client-secret",
+    },
+    "hf": {"HF_TOKEN": "hf_abcdef"},
+    "https": {"password": "http-is-no-address", "token": "bearer-token"},
+}
+PLAIN = {
+    "s3": {"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": "https://minio.example"},
+    "az": {
+        "AZURE_STORAGE_ACCOUNT_NAME": "fraudmodels",
+        "AZURE_TENANT_ID": "0000-tenant",
+        "AZURE_CLIENT_ID": "1111-client",
+    },
+    "hf": {},
+    "https": {"username": "reader"},
+}
+
+
+@pytest.mark.parametrize("scheme", SECRETS)
+def test_secrets_are_hidden_and_names_are_not(scheme: str) -> None:
+    hide = Redactor(Credentials(scheme, {**SECRETS[scheme], **PLAIN[scheme]}))
+    for secret in SECRETS[scheme].values():
+        assert secret not in hide(f"the store says {secret!r} is wrong")
+    for word in PLAIN[scheme].values():
+        assert word in hide(f"the store says {word!r} is wrong")
+
+
+def test_a_part_of_a_connection_string_is_a_secret_too() -> None:
+    text = "BlobEndpoint=https://a.example;AccountName=fraud;AccountKey=c2VjcmV0PT0="
+    hide = Redactor(Credentials("az", {"AZURE_STORAGE_CONNECTION_STRING": text}))
+    assert hide("fraud has no key c2VjcmV0PT0=") == "fraud has no key [hidden]"
+
+
+def test_of_a_service_accounts_key_the_account_may_be_said() -> None:
+    key = {
+        "type": "service_account",
+        "project_id": "risk-models",
+        "client_email": "reader@risk-models.example",
+        "private_key_id": "0123456789abcdef",
+        "private_key": "-----BEGIN PRIVATE KEY-----\nMIIE\n",
+        "something_new": "unknown-words",
+    }
+    hide = Redactor(Credentials("gs", {"key.json": json.dumps(key)}))
+    said = hide(" ".join(key.values()))
+    assert "reader@risk-models.example" in said
+    for name in ("private_key_id", "private_key", "something_new"):
+        assert key[name] not in said
+
+
+def test_of_a_registrys_login_the_user_may_be_said() -> None:
+    auth = base64.b64encode(b"robot:hunter22").decode()
+    config = {"auths": {"registry.example": {"auth": auth, "email": "robot@example"}}}
+    hide = Redactor(Credentials("oci", {".dockerconfigjson": json.dumps(config)}))
+    assert hide("robot may not pull") == "robot may not pull"
+    for word in ("hunter22", auth):
+        assert word not in hide(f"refused: {word}")
+
+
+@pytest.mark.parametrize("letter", ["a", "ü", "𐍈", '"', "\\", "\n", "\x00"])
+def test_a_long_message_is_whole_json_in_what_a_kubelet_keeps(tmp_path: Path, letter: str) -> None:
+    path = tmp_path / "report"
+    termination_message.write(path, Fault("AccessDenied", f"it says {letter * 5000}"))
+    content = path.read_bytes()
+    assert 2000 < len(content) <= 4096
+    said = json.loads(content)
+    assert said["reason"] == "AccessDenied"
+    assert said["message"].startswith(f"it says {letter}")
+
+
+def test_every_reason_is_in_the_documentation() -> None:
+    told = (Path(__file__).parents[3] / "docs" / "record.md").read_text()
+    assert [r for r in (*ADVICE, "FetchFailed") if f"`{r}`" not in told] == []

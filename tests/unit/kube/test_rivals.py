@@ -1,0 +1,100 @@
+"""Two operators of one namespace: the second sees the first by its Lease."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canarium.config import Settings
+from canarium.host.scope_conflicts import SCOPE, Rivals, common, scope
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
+
+
+class Leases:
+    """All Leases of the name canarium; `clock` is the time of who looks."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.clock = 0.0
+        self.fault: ApiError | None = None
+        self.asked: dict[str, str] = {}
+
+    def put(self, where: str, scope: str | None, holder: str = "pod_1", renewed: str = "1") -> None:
+        notes = {"annotations": {SCOPE: scope}} if scope else {}
+        spec = {"holderIdentity": holder, "leaseDurationSeconds": 15, "renewTime": renewed}
+        meta = {"namespace": where, "name": "canarium", **notes}
+        self.items = [i for i in self.items if i["metadata"]["namespace"] != where]
+        self.items.append({"metadata": meta, "spec": spec})
+
+    async def list(self, resource: Any, namespace: str | None, **query: str) -> dict[str, Any]:
+        assert namespace is None
+        self.asked = query
+        if self.fault:
+            raise self.fault
+        return {"items": self.items}
+
+    def seen_by(self, home: str, own: str) -> Rivals:
+        return Rivals(self, home, own, Timing(clock=lambda: self.clock))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ("*", "*", "all namespaces"),
+        ("*", "risk,search", "risk, search"),
+        ("risk,search", "*", "risk, search"),
+        ("a,risk", "risk,z", "risk"),
+        ("risk", "search", None),
+    ],
+)
+def test_scopes_share_what_both_look_after(one: str, other: str, shared: str | None) -> None:
+    assert common(one, other) == shared
+
+
+def test_scope_by_label_counts_as_all_namespaces() -> None:
+    assert scope(Settings()) == scope(Settings(namespace_selector="a=b")) == "*"
+    assert scope(Settings(namespaces=("b", "a"))) == "a,b"
+
+
+async def test_living_operator_of_the_same_namespace_is_named() -> None:
+    leases = Leases()
+    leases.put("platform", "*")
+    said = await leases.seen_by("team", "risk").found()
+    assert said == ["the operator of namespace platform (pod_1) looks after risk already"]
+    assert leases.asked == {"fieldSelector": "metadata.name=canarium"}
+
+
+async def test_those_that_share_nothing_released_or_tell_no_scope_are_no_rivals() -> None:
+    leases = Leases()
+    leases.put("team", "*")
+    leases.put("others", "search")
+    leases.put("gone", "*", holder="")
+    leases.put("silent", None)
+    assert await leases.seen_by("team", "risk").found() == []
+
+
+async def test_operator_that_died_is_a_rival_until_its_lease_has_not_moved_for_its_duration() -> (
+    None
+):
+    leases = Leases()
+    leases.put("platform", "*")
+    look = leases.seen_by("team", "risk")
+    assert await look.found()
+    leases.clock = 14.0
+    leases.put("platform", "*", renewed="2")
+    assert await look.found()
+    leases.clock = 28.0
+    assert await look.found()
+    leases.clock = 29.0
+    assert not await look.found()
+
+
+async def test_right_to_look_that_is_missing_does_not_hold_it_up_but_a_silent_server_does() -> None:
+    leases = Leases()
+    leases.fault = ApiError(403, "Forbidden", "no")
+    assert await leases.seen_by("team", "risk").found() == []
+    leases.fault = ApiError(503, "", "down")
+    (said,) = await leases.seen_by("team", "risk").found()
+    assert "cannot be looked for" in said

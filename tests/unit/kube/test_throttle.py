@@ -1,0 +1,89 @@
+"""The limit on our own writes, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from canarium.kube.clock import Timing
+from canarium.kube.throttle import Throttle, first, urgency
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+def throttle(time: Time, qps: float = 10, burst: int = 3) -> Throttle:
+    return Throttle(qps, burst, Timing(clock=time, sleep=time.sleep))
+
+
+async def test_a_burst_goes_at_once_and_the_rest_at_the_rate(time: Time) -> None:
+    gate = throttle(time)
+    at = []
+    for _ in range(6):
+        await gate.admit()
+        at.append(round(time.now, 3))
+    assert at == [0, 0, 0, 0.1, 0.2, 0.3]
+
+
+async def test_tokens_of_a_quiet_time_are_not_more_than_the_burst(time: Time) -> None:
+    gate = throttle(time)
+    time.now += 1000
+    for _ in range(4):
+        await gate.admit()
+    assert time.now == pytest.approx(1000.1)
+
+
+async def test_an_urgent_write_goes_before_those_that_wait(time: Time) -> None:
+    gate = throttle(time, burst=1)
+    await gate.admit()
+    order: list[str] = []
+
+    async def write(name: str, how: int) -> None:
+        urgency.set(how)
+        await gate.admit()
+        order.append(name)
+
+    await asyncio.gather(write("resync", 2), write("change", 1), write("rollback", 0))
+    assert order == ["rollback", "change", "resync"]
+
+
+async def test_a_write_that_is_given_up_takes_no_turn(time: Time) -> None:
+    gate = throttle(time, burst=1)
+    await gate.admit()
+    given_up, other = (asyncio.create_task(gate.admit()) for _ in range(2))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await other
+    assert time.now == pytest.approx(0.1)
+
+
+# E1
+async def test_write_that_goes_first_does_not_wait_for_the_rate(time: Time) -> None:
+    gate = throttle(time, burst=1)
+    await gate.admit()
+    with first():
+        await gate.admit()
+    assert time.now == 0
+    await gate.admit()
+    assert time.now == pytest.approx(0.2), "it counts for those that come later"
+
+
+@pytest.mark.parametrize(("qps", "burst"), [(0, 1), (-1, 1), (1, 0)])
+def test_a_limit_that_lets_nothing_through_is_refused(qps: float, burst: int) -> None:
+    with pytest.raises(ValueError, match="qps must be above 0"):
+        Throttle(qps, burst)

@@ -1,0 +1,54 @@
+"""The built-in runtimes as pods, each beside the file that says how it should look.
+
+`PYTHONPATH=tests python -m render.golden` writes them anew; `git diff` shows what changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from canarium.render.pod import pod_template
+from canarium.render.runtime import server
+from canarium.render.runtime_catalog import built_in
+
+FOLDER = Path(__file__).parents[2] / "golden" / "runtimes"
+#: What a model must say itself, where the runtime leaves it open.
+OWN: Mapping[str, Mapping[str, Any]] = {
+    "bentoml": {"image": "registry.example/bento:1"},
+    "litserve": {"image": "registry.example/lit:1"},
+    "custom": {"image": "registry.example/own:1", "readiness": {"path": "/ready"}},
+    "llama-cpp": {"parameters": {"file": "model-q4.gguf"}},
+    "vllm": {"parameters": {"maxModelLen": "8192"}},
+}
+GPU = {"limits": {"nvidia.com/gpu": 2, "memory": "64Gi"}}
+
+
+def spec(name: str) -> dict[str, Any]:
+    """A spec that is served by the built-in runtime `name`."""
+    found: dict[str, Any] = {
+        "model": {"version": "7"},
+        "runtime": {"name": name, **OWN.get(name, {})},
+    }
+    if name in ("vllm", "text-generation-inference", "triton"):
+        found["resources"] = GPU
+    return found
+
+
+def rendered(name: str) -> dict[str, Any]:
+    """The pod template of that spec."""
+    made = server("fraud", "risk", spec(name), built_in()[name])
+    return pod_template("fraud", "vkxf7wr8", spec(name), made)
+
+
+def text(name: str) -> str:
+    return yaml.safe_dump(rendered(name), sort_keys=True, width=100)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for runtime in built_in():
+        (FOLDER / f"{runtime}.yaml").write_text(text(runtime))

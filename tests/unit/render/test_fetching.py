@@ -1,0 +1,186 @@
+"""What a pod gets so that its model is there before its server starts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from canarium.render.errors import RuntimeInvalid
+from canarium.render.fetch_container import Kit
+from canarium.render.pod import pod_template
+
+KIT = Kit("fetch:1")
+SERVER = {"image": "server:1", "readiness": {"path": "/ready"}}
+DIGEST = f"sha256:{'a' * 64}"
+
+
+def pod(kit: Kit | None = KIT, over: dict[str, Any] | None = None, **model: Any) -> dict[str, Any]:
+    spec = {"model": model, "podTemplate": over or {}}
+    found: dict[str, Any] = pod_template("fraud", "rev", spec, SERVER, kit)["spec"]
+    return found
+
+
+def mount(container: dict[str, Any]) -> dict[str, Any]:
+    return next(m for m in container["volumeMounts"] if m["name"] == "canarium-model")
+
+
+@pytest.mark.parametrize("uri", [None, "file:///models/fraud"])
+def test_a_model_in_the_image_is_not_fetched(uri: str | None) -> None:
+    assert "initContainers" not in pod(uri=uri)
+
+
+def test_an_object_is_fetched_before_the_server_and_mounted_read_only() -> None:
+    found = pod(uri="s3://models/fraud/", endpoint="http://s3:9000")
+    (fetch,) = found["initContainers"]
+    assert fetch["image"] == "fetch:1"
+    assert fetch["args"][:3] == ["fetch", "s3://models/fraud/", "/mnt/models"]
+    assert fetch["args"][-4:] == [
+        "--pin",
+        "/etc/canarium/pin/digest",
+        "--endpoint",
+        "http://s3:9000",
+    ]
+    server = mount(found["containers"][0])
+    assert server == {
+        "name": "canarium-model", "mountPath": "/mnt/models", "subPath": "models", "readOnly": True
+    }  # fmt: skip
+    pin = next(v for v in found["volumes"] if v["name"] == "canarium-pin")
+    assert pin["configMap"] == {"name": "fraud-rev", "optional": True}
+    assert fetch["securityContext"]["readOnlyRootFilesystem"] is True
+    assert "limits" in fetch["resources"]
+
+
+def test_the_platform_says_how_much_of_a_nodes_disk_stays_free() -> None:
+    words = pod(Kit("fetch:1", reserve=15), uri="s3://m/f")["initContainers"][0]["args"]
+    assert words[words.index("--reserve") + 1] == "15"
+    assert "--reserve" not in pod(uri="s3://m/f")["initContainers"][0]["args"]
+
+
+def test_patterns_of_files_are_the_fetchers_to_apply() -> None:
+    found = pod(uri="hf://m/f", allowPatterns=["*.safetensors", "-x"], ignorePatterns=["a b/"])
+    words = found["initContainers"][0]["args"]
+    assert words[-3:] == ["--allow=*.safetensors", "--allow=-x", "--ignore=a b/"]
+
+
+def test_a_digest_in_the_spec_is_verified_instead_of_a_pin() -> None:
+    words = pod(uri="gs://m/f", digest=DIGEST, unpack=False)["initContainers"][0]["args"]
+    assert words[words.index("--digest") + 1] == DIGEST
+    assert "--pin" not in words
+    assert words[-1] == "--no-unpack"
+
+
+def test_only_the_fetcher_sees_the_secret_and_no_key_can_change_its_process() -> None:
+    found = pod(uri="s3://m/f", credentials={"secretName": "s3-read"})
+    assert found["initContainers"][0]["envFrom"] == [
+        {"prefix": "CANARIUM_CREDENTIAL_", "secretRef": {"name": "s3-read"}}
+    ]
+    assert "envFrom" not in found["containers"][0]
+
+
+def test_without_a_secret_the_pods_service_account_is_what_the_fetcher_has() -> None:
+    spec = {"model": {"uri": "s3://m/f"}, "pod": {"serviceAccountName": "models-reader"}}
+    found = pod_template("fraud", "rev", spec, SERVER, KIT)["spec"]
+    assert found["serviceAccountName"] == "models-reader"
+    assert found["automountServiceAccountToken"] is True
+    assert not found["initContainers"][0].keys() & {"env", "envFrom"}
+
+
+def test_a_claim_is_mounted_and_checked_not_copied() -> None:
+    found = pod(uri="pvc://models/fraud/7")
+    (fetch,) = found["initContainers"]
+    assert "--in-place" in fetch["args"]
+    assert fetch["args"][2] == "/mnt/claim/fraud/7"
+    volume = next(v for v in found["volumes"] if v["name"] == "canarium-model")
+    assert volume["persistentVolumeClaim"] == {"claimName": "models", "readOnly": True}
+    assert mount(found["containers"][0])["subPath"] == "fraud/7"
+    assert mount(fetch)["readOnly"] is True
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "7/model.tar.gz", "llama.GGUF/"])
+def test_one_file_or_an_archive_on_a_claim_is_copied_from_it(name: str) -> None:
+    found = pod(uri=f"pvc://models/{name}")
+    (fetch,) = found["initContainers"]
+    words = fetch["args"]
+    assert "--in-place" not in words
+    assert words[2] == "/mnt/models"
+    assert words[words.index("--claim") + 1] == "/mnt/claim"
+    paths = {m["mountPath"]: m for m in fetch["volumeMounts"]}
+    assert paths["/mnt/claim"]["readOnly"] is True
+    by_name = {v["name"]: v for v in found["volumes"]}
+    assert by_name["canarium-model"]["emptyDir"] == {}
+    claim = {"claimName": "models", "readOnly": True}
+    assert by_name[paths["/mnt/claim"]["name"]]["persistentVolumeClaim"] == claim
+    assert paths["/mnt"]["name"] == "canarium-model"
+    assert mount(found["containers"][0])["subPath"] == "models"
+    assert "/mnt/claim" not in {m["mountPath"] for m in found["containers"][0]["volumeMounts"]}
+
+
+@pytest.mark.parametrize("name", ["", "fraud/7.1", "v2.0-rc.1", "model", "a.json/b"])
+def test_whatever_else_is_on_a_claim_is_taken_for_a_folder(name: str) -> None:
+    assert "--in-place" in pod(uri=f"pvc://models/{name}")["initContainers"][0]["args"]
+
+
+def test_an_artifact_is_pulled_or_mounted_as_the_platform_says() -> None:
+    uri = "oci://registry:5000/models/fraud:7"
+    pulled = pod(uri=uri)
+    assert "--in-place" not in pulled["initContainers"][0]["args"]
+    mounted = pod(Kit("fetch:1", image_volumes=True), uri=uri)
+    assert "--in-place" in mounted["initContainers"][0]["args"]
+    volume = next(v for v in mounted["volumes"] if v["name"] == "canarium-model")
+    assert volume["image"]["reference"] == "registry:5000/models/fraud:7"
+
+
+def test_a_mounted_artifact_is_pulled_by_the_kubelet_with_the_models_secret() -> None:
+    spec = {
+        "model": {"uri": "oci://registry/m:7", "credentials": {"secretName": "registry"}},
+        "pod": {"imagePullSecrets": [{"name": "servers"}]},
+    }
+    kit = Kit("fetch:1", image_volumes=True)
+    found = pod_template("fraud", "rev", spec, SERVER, kit)["spec"]
+    assert found["imagePullSecrets"] == [{"name": "registry"}, {"name": "servers"}]
+    assert "envFrom" not in found["initContainers"][0]
+    pulled = pod_template("fraud", "rev", spec, SERVER, KIT)["spec"]
+    assert pulled["imagePullSecrets"] == [{"name": "servers"}]
+    assert pulled["initContainers"][0]["envFrom"][0]["secretRef"] == {"name": "registry"}
+
+
+def test_another_address_of_a_registry_that_the_kubelet_cannot_be_told_is_refused() -> None:
+    kit = Kit("fetch:1", image_volumes=True)
+    model = {"uri": "oci://registry/m:7", "endpoint": "https://mirror"}
+    assert "https://mirror" in pod(**model)["initContainers"][0]["args"]
+    with pytest.raises(RuntimeInvalid, match=r"spec\.model\.endpoint: .*--oci-volumes") as refused:
+        pod(kit, **model)
+    assert refused.value.reason == "UnusedEndpoint"
+
+
+def test_the_overlay_reaches_the_fetcher_by_its_name() -> None:
+    more = {"initContainers": [{"name": "fetch", "resources": {"limits": {"memory": "2Gi"}}}]}
+    (fetch,) = pod(over={"spec": more}, uri="hf://o/m")["initContainers"]
+    assert fetch["resources"]["limits"]["memory"] == "2Gi"
+    assert fetch["image"] == "fetch:1"
+
+
+@pytest.mark.parametrize(
+    ("kit", "uri", "reason"),
+    [
+        (None, "s3://m/f", "NoFetcher"),
+        (KIT, "ftp://m", "UnknownScheme"),
+        (KIT, "s3://", "InvalidUri"),
+    ],
+)
+def test_what_cannot_be_fetched_says_why(kit: Kit | None, uri: str, reason: str) -> None:
+    with pytest.raises(RuntimeInvalid, match=r"spec\.model\.uri") as refused:
+        pod(kit, uri=uri)
+    assert refused.value.reason == reason
+
+
+def test_every_reason_for_no_pod_is_in_the_documentation() -> None:
+    root = Path(__file__).parents[3]
+    code = "".join(p.read_text() for p in (root / "operator/canarium/render").glob("*.py"))
+    reasons = set(re.findall(r'"((?:No|Unknown|Invalid|Unused|Ambiguous|Template)[A-Z]\w+)"', code))
+    assert len(reasons) > 8
+    told = (root / "docs" / "runtimes.md").read_text()
+    assert sorted(reason for reason in reasons if f"`{reason}`" not in told) == []

@@ -1,0 +1,63 @@
+"""A server on loopback that answers as a test says, and a client that may ask it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest_asyncio
+from aiohttp import web as server
+
+from canarium.signals.access import Access, Shared
+from canarium.signals.addresses import AddressPolicy
+from canarium.signals.http_client import Web
+
+LOOPBACK = AddressPolicy.of(("127.0.0.0/8", "::1"))
+Handler = Callable[[server.Request], Awaitable[server.Response]]
+
+
+class Served:
+    """`handler` answers everything; the requests so far are kept."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, bytes]] = []
+        self.headers: list[dict[str, str]] = []
+        self.port = 0
+        self.handler: Handler = self._empty
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def says(self, text: str, status: int = 200) -> None:
+        async def handler(request: server.Request) -> server.Response:
+            return server.Response(text=text, status=status)
+
+        self.handler = handler
+
+    async def _empty(self, request: server.Request) -> server.Response:
+        return server.Response()
+
+    async def answer(self, request: server.Request) -> server.StreamResponse:
+        self.requests.append((request.method, request.path_qs, await request.read()))
+        self.headers.append(dict(request.headers))
+        return await self.handler(request)
+
+
+@pytest_asyncio.fixture
+async def served() -> AsyncIterator[Served]:
+    made = Served()
+    runner = server.ServerRunner(server.Server(made.answer))
+    await runner.setup()
+    site = server.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    made.port = runner.addresses[0][1]
+    yield made
+    await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def web() -> AsyncIterator[Access]:
+    """What one namespace may use, with real worker processes for evaluations."""
+    shared = Shared(Web(LOOPBACK))
+    yield shared.of("risk")
+    await shared.close()

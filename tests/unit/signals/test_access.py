@@ -1,0 +1,86 @@
+"""Connections and memory for answers, shared out between namespaces."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from aiohttp import web as server
+
+from canarium.signals import access as module
+from canarium.signals.access import AT_ONCE, Dropped, Shared
+from canarium.signals.http_client import Web
+from signals.conftest import LOOPBACK, Served
+
+pytestmark = pytest.mark.rule("R31")
+
+
+@pytest_asyncio.fixture
+async def shared() -> AsyncIterator[Shared]:
+    made = Shared(Web(LOOPBACK))
+    yield made
+    await made.close()
+
+
+async def test_servers_that_never_answer_delay_their_own_namespace_only(
+    shared: Shared, served: Served
+) -> None:
+    under_way, release = 0, asyncio.Event()
+
+    async def handler(request: server.Request) -> server.Response:
+        nonlocal under_way
+        if request.path == "/silent":
+            under_way += 1
+            await release.wait()
+        return server.Response(text="well")
+
+    served.handler = handler
+    evil = [
+        asyncio.create_task(shared.of("evil").request("GET", f"{served.url}/silent", patience=60))
+        for _ in range(10 * AT_ONCE)
+    ]
+    async with asyncio.timeout(10):
+        while under_way < AT_ONCE:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    began = time.monotonic()
+    answer = await shared.of("good").request("GET", served.url, patience=5)
+    assert answer.body == b"well"
+    assert time.monotonic() - began < 1
+    assert under_way == AT_ONCE
+    for task in evil:
+        task.cancel()
+    await asyncio.gather(*evil, return_exceptions=True)
+    release.set()
+
+
+async def test_namespace_that_receives_most_gives_way_when_memory_is_short(
+    shared: Shared, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RECEIVING", 4 << 20)
+    release = asyncio.Event()
+
+    async def handler(request: server.Request) -> server.StreamResponse:
+        if request.path == "/small":
+            return server.Response(text="x" * 1000)
+        response = server.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"x" * (1 << 20))
+        await release.wait()
+        return response
+
+    served.handler = handler
+    evil = [
+        asyncio.create_task(shared.of("evil").request("GET", f"{served.url}/large", patience=30))
+        for _ in range(6)
+    ]
+    done, _ = await asyncio.wait(evil, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+    assert all(isinstance(task.exception(), Dropped) for task in done)
+    assert done
+    answer = await shared.of("good").request("GET", f"{served.url}/small", patience=5)
+    assert len(answer.body) == 1000
+    release.set()
+    results = await asyncio.gather(*evil, return_exceptions=True)
+    assert 2 <= sum(isinstance(result, Dropped) for result in results) < 6

@@ -1,0 +1,103 @@
+"""A Prometheus that is down, lies, or is asked nonsense: never a value without evidence (R17)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from canarium.core.evidence.measures import Missing, Reading
+from canarium.signals.access import Access
+from canarium.signals.prometheus import Endpoint, query
+from canarium.signals.query_template import BadTemplate, filled
+from signals.conftest import Served
+
+rule = pytest.mark.rule
+NOW = 1_000_000.0
+
+
+def vector(*values: tuple[float, str]) -> dict[str, Any]:
+    rows = [{"metric": {}, "value": [at, value]} for at, value in values]
+    return {"status": "success", "data": {"resultType": "vector", "result": rows}}
+
+
+async def asked(web: Access, served: Served, body: Any, status: int = 200) -> Any:
+    served.says(body if isinstance(body, str) else json.dumps(body), status)
+    return await query(web, Endpoint(served.url, {"Authorization": "Bearer s"}), "up", NOW)
+
+
+async def test_value_of_one_series_is_read(web: Access, served: Served) -> None:
+    assert await asked(web, served, vector((NOW, "0.25"))) == Reading(0.25)
+    (_, path, _), headers = served.requests[0], served.headers[0]
+    assert parse_qs(urlsplit(path).query) == {"query": ["up"], "time": ["1000000.000"]}
+    assert headers["Authorization"] == "Bearer s"
+
+
+@rule("R17")
+@pytest.mark.parametrize(
+    ("body", "reason", "said", "error"),
+    [
+        (vector(), "NoData", "no value", False),
+        (vector((NOW - 600, "0.1")), "NoData", "600s old", False),
+        (vector((NOW, "1"), (NOW, "2")), "InvalidQuery", "2 series", True),
+        ({"status": "success", "data": {"resultType": "matrix", "result": []}},
+         "InvalidQuery", "matrix", True),
+        ({"status": "error", "errorType": "bad_data", "error": "parse error: unexpected end"},
+         "InvalidQuery", "parse error: unexpected end", True),
+        ({"status": "error", "errorType": "timeout", "error": "too slow"},
+         "QueryFailed", "too slow", True),
+        ("<html>a proxy</html>", "QueryFailed", "not ", True),
+        ({"status": "success", "data": {"resultType": "vector", "result": [{}]}},
+         "QueryFailed", "not ", True),
+    ],
+    ids=lambda x: str(x)[:30],
+)  # fmt: skip
+async def test_lie_or_fault_is_no_value(
+    web: Access, served: Served, body: Any, reason: str, said: str, error: bool
+) -> None:
+    found = await asked(web, served, body)
+    assert isinstance(found, Missing)
+    assert (found.reason, found.error) == (reason, error)
+    assert said in found.message
+
+
+@rule("R17", "R21")
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [({"Authorization": "Bearer s"}, "the login is refused"), ({}, "authentication.secretName")],
+)
+async def test_server_that_lets_nobody_in_is_named(
+    web: Access, served: Served, status: int, headers: dict[str, str], said: str
+) -> None:
+    served.says("Unauthorized\n", status)
+    found = await query(web, Endpoint(served.url, headers), "up", NOW)
+    assert isinstance(found, Missing)
+    assert (found.reason, found.error) == ("AccessDenied", True)
+    assert f"status {status}: " in found.message
+    assert said in found.message
+
+
+@rule("R17")
+async def test_server_that_is_down_is_an_error(web: Access) -> None:
+    found = await query(web, Endpoint("http://127.0.0.1:1"), "up", NOW)
+    assert isinstance(found, Missing)
+    assert (found.reason, found.error) == ("Unreachable", True)
+
+
+def test_names_are_filled_in_and_nothing_else_is_possible() -> None:
+    names = {"revision": "abc", "namespace": "risk"}
+    assert filled('x{r="{{ revision }}"}', names) == 'x{r="abc"}'
+    for text in (
+        "{{ nope }}",
+        "{{ revision",
+        "{{ revision.upper() }}",
+        "{{ ''.__class__ }}",
+        "{% for i in [1] %}{% endfor %}",
+        "{{ revision * 1000 }}",
+        "{{ range(9) }}",
+    ):
+        with pytest.raises(BadTemplate):
+            filled(text, names)

@@ -1,0 +1,69 @@
+"""A status is read by more people than a Secret: what must not be in it is not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from aiohttp import web as server
+
+from canarium.api.smoke_tests import SmokeTest
+from canarium.core.evidence.measures import Missing
+from canarium.signals import json_metric, smoke
+from canarium.signals.access import Access
+from canarium.signals.prometheus import Endpoint, query
+from canarium.signals.redaction import HIDDEN, redacted, shown
+from canarium.signals.smoke import Target
+from signals.conftest import Served
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://prometheus:9090/api", "http://prometheus:9090"),
+        ("https://me:pa55@host:1/x?token=t0ken#part", "https://host:1"),
+        ("http:x?t=SECRET", HIDDEN),
+        ("host/x?t=SECRET", HIDDEN),
+        ("http://[::1", HIDDEN),
+    ],
+)
+def test_address_is_told_without_login_and_query(url: str, said: str) -> None:
+    assert shown(url) == said
+
+
+def test_secret_is_hidden_whole_with_and_without_its_scheme() -> None:
+    said = "server refused 'Bearer s3cret-token', token s3cret-token"
+    assert redacted(said, ["Bearer s3cret-token"]) == (f"server refused '{HIDDEN}', token {HIDDEN}")
+    assert redacted("a 1 b", ["1", ""]) == "a 1 b"
+
+
+async def test_server_that_is_down_is_named_without_its_login(web: Access) -> None:
+    url = "http://me:pa55word@127.0.0.1:1/?key=k3y-of-mine"
+    for found in (
+        await query(web, Endpoint(url), "up", 1.0),
+        await json_metric.ask(web, Endpoint(url), "$.x"),
+        await json_metric.ask(web, Endpoint(f"{url}\x00"), "$.x"),
+    ):
+        assert isinstance(found, Missing)
+        assert "pa55word" not in found.message
+        assert "k3y-of-mine" not in found.message
+        assert "127.0.0.1:1" in found.message
+
+
+async def test_header_that_a_pod_repeats_is_not_told(web: Access, served: Served) -> None:
+    async def handler(request: server.Request) -> server.Response:
+        return server.Response(text=json.dumps({"said": request.headers["Authorization"]}))
+
+    served.handler = handler
+    test = SmokeTest.model_validate(
+        {
+            "path": "/predict",
+            "headers": {"Authorization": "Bearer s3cret-token"},
+            "expect": {"json": [{"path": "$.said", "value": "fine"}]},
+        }
+    )
+    target = Target("pod-a", "127.0.0.1", served.port)
+    failed = await smoke.run(web, [test], [target], bodies={}, predict_path=None)
+    assert failed is not None
+    assert "s3cret-token" not in failed.message
+    assert HIDDEN in failed.message

@@ -1,0 +1,223 @@
+"""The background work: what is asked for is done, again where it could not be, and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web as server
+
+from canarium.api.model_deployment import Rollout
+from canarium.api.smoke_tests import SmokeTest
+from canarium.core.decision.plan import Asked, Watch
+from canarium.core.facts.observed import SmokeReport
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
+from canarium.signals import analyzer, smoke
+from canarium.signals.http_client import Web
+from canarium.signals.monitor import Signals
+from canarium.signals.smoke import Target
+from canarium.signals.target import Place, Scene
+from signals.conftest import LOOPBACK, Served
+
+rule = pytest.mark.rule
+KEY = ("risk", "fraud")
+BODY = {"configMap": {"name": "bodies", "key": "one"}}
+
+
+class Fake:
+    """A model with one ready pod of revision `r`, one ConfigMap perhaps, and a clock that is
+    pushed on by whoever sleeps."""
+
+    def __init__(self, served: Served) -> None:
+        self.bodies: dict[str, str] | None = None
+        self.wakes: list[bool] = []
+        self.naps = 0
+        self.news = asyncio.Event()
+        self.rollout: Rollout | None = Rollout.model_validate(
+            {"analysis": {"interval": "1s", "checks": [{"name": "e", "metric": "ErrorRate"}]}}
+        )
+        self.pods = ["pod-a"]
+        self._port = served.port
+
+    async def get(self, *_: Any) -> dict[str, Any]:
+        if self.bodies is None:
+            raise ApiError(404, "NotFound", 'configmaps "bodies" not found')
+        return {"data": self.bodies}
+
+    def scene(self, key: tuple[str, str]) -> Scene | None:
+        places = tuple(Place(Target(name, "127.0.0.1", self._port)) for name in self.pods)
+        standing = frozenset(self.pods)
+        if self.rollout is None:
+            return None
+        return Scene(*key, self.rollout, pods={"r": places}, standing=standing)
+
+    async def sleep(self, seconds: float) -> None:
+        self.naps += 1
+        self.news.set()
+        await asyncio.sleep(0.01)
+
+    async def until(self, holds: Any) -> None:
+        """Waits for naps and wakes until `holds()`."""
+        async with asyncio.timeout(5):
+            while not holds():
+                self.news.clear()
+                await self.news.wait()
+
+
+@pytest.fixture
+def fake(served: Served) -> Fake:
+    return Fake(served)
+
+
+@pytest_asyncio.fixture
+async def signals(fake: Fake) -> AsyncIterator[Signals]:
+    def wake(key: tuple[str, str], urgent: bool) -> None:
+        fake.wakes.append(urgent)
+        fake.news.set()
+
+    timing = Timing(sleep=fake.sleep)
+    made = Signals(fake, Web(LOOPBACK), fake.scene, wake, timing)  # type: ignore[arg-type]
+    yield made
+    await made.close()
+
+
+@rule("R4", "R21")
+async def test_test_without_its_body_is_told_once_and_done_when_the_body_comes(
+    fake: Fake, signals: Signals, served: Served
+) -> None:
+    test = SmokeTest.model_validate({"path": "/predict", "bodyFrom": BODY})
+    signals.want(KEY, Asked(smoke="r"), (test,))
+    await fake.until(lambda: fake.naps >= 3)
+    report, _ = signals.facts(KEY)
+    assert report is not None
+    assert report.unusable
+    assert report.message.startswith("spec.rollout.smokeTests[0].bodyFrom: ConfigMap bodies: ")
+    assert fake.wakes == [False], "the same fault is no news"
+    fake.bodies = {"one": '{"n": 1}'}
+    await fake.until(lambda: signals.facts(KEY)[0] == SmokeReport("r", True, asked=1))
+    assert served.requests == [("POST", "/predict", b'{"n": 1}')]
+
+
+@rule("R4", "R25")
+async def test_pod_that_is_drained_during_its_test_is_not_held_against_its_version(
+    fake: Fake, signals: Signals, served: Served
+) -> None:
+    async def drained(request: server.Request) -> server.Response:
+        fake.pods = ["pod-b"]
+        served.says("well")
+        return server.Response(status=503)
+
+    served.handler = drained
+    signals.want(KEY, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
+    await fake.until(lambda: signals.facts(KEY)[0] is not None)
+    assert signals.facts(KEY)[0] == SmokeReport("r", True, asked=1)
+    assert len(served.requests) == 2, "the pod that came in its place was asked"
+
+
+@rule("R4", "R7")
+async def test_pod_that_stands_and_fails_its_test_is_the_version_s_fault(
+    fake: Fake, signals: Signals, served: Served
+) -> None:
+    served.says("ill", status=503)
+    signals.want(KEY, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
+    await fake.until(lambda: signals.facts(KEY)[0] is not None)
+    report, _ = signals.facts(KEY)
+    assert report is not None
+    assert (report.passed, report.pod) == (False, "pod-a")
+    assert fake.wakes == [True]
+
+
+@rule("R17")
+async def test_watch_that_had_nothing_to_look_at_is_taken_up_again(
+    fake: Fake, signals: Signals
+) -> None:
+    rollout, fake.rollout = fake.rollout, None
+    asked = Asked(watch=Watch("r", "s", 0.0))
+    signals.want(KEY, asked, ())
+    await asyncio.sleep(0.05)
+    fake.rollout = rollout
+    signals.want(KEY, asked, ())
+    await fake.until(lambda: signals.facts(KEY)[1] is not None)
+
+
+@rule("R31")
+async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else(  # H4, H11
+    fake: Fake, signals: Signals, served: Served, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    served.says('{"n": 1}')
+
+    def boom(*_: object, **__: object) -> None:
+        raise KeyError("forged\nline")
+
+    checks = [
+        {"name": n, "web": {"url": served.url, "path": "$.n"}, "max": "5"} for n in ("a", "b")
+    ]
+    fake.rollout = Rollout.model_validate({"analysis": {"interval": "1s", "checks": checks}})
+    real = analyzer.webcheck.ask
+    asked = iter([True, False] * 100)
+
+    async def sometimes(*arguments: Any) -> Any:
+        return boom() if next(asked) else await real(*arguments)
+
+    monkeypatch.setattr(analyzer.webcheck, "ask", sometimes)
+    signals.want(KEY, Asked(watch=Watch("r", None, 0.0)), ())
+    await fake.until(lambda: fake.naps >= 6 and signals.facts(KEY)[1] is not None)
+    evidence = signals.facts(KEY)[1]
+    assert evidence is not None
+    broken, good = evidence.findings
+    assert (broken.verdict, broken.reason, broken.error) == ("Insufficient", "QueryFailed", True)
+    assert good.value == 1
+    monkeypatch.setattr(smoke, "run", boom)
+    other = ("risk", "other")
+    signals.want(other, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/"}),))
+    await fake.until(lambda: signals.facts(other)[0] is not None)
+    report, _ = signals.facts(other)
+    assert report is not None
+    assert (report.passed, report.unusable) == (False, True)
+    errors = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+    assert len(errors) == 2, errors
+    assert all("KeyError" in line and "\n" not in line for line in errors)
+    assert not any(r.exc_info for r in caplog.records)
+
+
+@rule("R4", "R7")
+async def test_pod_that_cannot_be_reached_is_asked_until_it_answers(
+    fake: Fake, signals: Signals, served: Served
+) -> None:  # G2
+    fake._port = 1
+    signals.want(KEY, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
+    await fake.until(lambda: signals.facts(KEY)[0] is not None)
+    report, _ = signals.facts(KEY)
+    assert report is not None
+    assert (report.passed, report.pod, report.unreachable) == (False, "pod-a", "ConnectionRefused")
+    assert fake.wakes == [False], "nothing has failed"
+    fake._port = served.port
+    await fake.until(lambda: signals.facts(KEY)[0] == SmokeReport("r", True, asked=1))
+
+
+@rule("R17")
+async def test_scrape_that_finds_no_connection_is_not_an_error_of_the_version(
+    fake: Fake, signals: Signals
+) -> None:  # G2
+    fake._port = 1
+    assert fake.rollout is not None
+    fake.rollout = fake.rollout.model_validate(
+        {
+            "analysis": {
+                "interval": "1s",
+                "errorLimit": 1,
+                "checks": [{"name": "e", "series": {"name": "load", "kind": "Gauge"}, "max": "1"}],
+            }
+        }
+    )
+    signals.want(KEY, Asked(watch=Watch("r", "s", 0.0)), ())
+    await fake.until(lambda: fake.wakes.count(False) >= 3 or True in fake.wakes)
+    evidence = signals.facts(KEY)[1]
+    assert evidence is not None
+    assert evidence.failed is None
+    assert [finding.reason for finding in evidence.findings] == ["PodsUnreachable"]

@@ -1,0 +1,188 @@
+"""R4: what a pod must answer before its version gets traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web as server
+from grpclib.const import Cardinality, Handler
+from grpclib.encoding.base import CodecBase
+from grpclib.server import Server, Stream
+
+from canarium.api.smoke_tests import SmokeTest
+from canarium.signals import smoke
+from canarium.signals.access import Access
+from canarium.signals.assertions import faults
+from canarium.signals.replay import Comparison, compare, recorded
+from canarium.signals.smoke import Failed, Target
+from signals.conftest import Served
+
+rule = pytest.mark.rule
+ANSWER = {"model": "fraud", "outputs": [{"name": "p", "data": [0.91, 0.09]}]}
+
+
+def test_of(**fields: Any) -> SmokeTest:
+    return SmokeTest.model_validate({"path": "/v2/models/fraud/infer", **fields})
+
+
+test_of.__test__ = False  # type: ignore[attr-defined]
+
+
+async def run(web: Access, served: Served, test: SmokeTest, **more: Any) -> Failed | None:
+    target = Target("pod-a", "127.0.0.1", served.port)
+    arguments = {"bodies": {}, "predict_path": None, **more}
+    return await smoke.run(web, [test], [target], **arguments)
+
+
+@rule("R4")
+@pytest.mark.parametrize(
+    ("expect", "said"),
+    [
+        ({}, None),
+        ({"status": 201}, "status 200, expected 201"),
+        ({"json": [{"path": "$.outputs[0].data[0]", "value": 0.9, "tolerance": "0.02"}]}, None),
+        ({"json": [{"path": "$.outputs[0].data[0]", "value": 0.9}]}, "is 0.91, expected 0.9"),
+        ({"json": [{"path": "$.outputs[0].data", "value": [0.9, 0.1], "tolerance": "0.02"}]}, None),
+        ({"json": [{"path": "$.outputs[0].data", "value": [0.9], "tolerance": "1"}]}, "expected"),
+        ({"json": [{"path": "$.outputs[0].name", "value": "p"}]}, None),
+        ({"json": [{"path": "$.outputs[1]"}]}, "$.outputs[1] matches nothing"),
+        ({"json": [{"path": "$.outputs["}]}, "is not a valid JSON path"),
+        ({"schema": {"type": "object", "required": ["outputs"]}}, None),
+        ({"schema": {"required": ["predictions"]}}, "'predictions' is a required property"),
+        ({"schema": {"$ref": "http://example.org/x"}}, "cannot be used"),
+        ({"maxLatency": "5s"}, None),
+    ],
+    ids=lambda x: str(x)[:50],
+)  # fmt: skip
+async def test_expectation(
+    web: Access, served: Served, expect: dict[str, Any], said: str | None
+) -> None:
+    served.says(json.dumps(ANSWER))
+    failed = await run(web, served, test_of(body={"inputs": []}, expect=expect))
+    if said is None:
+        assert failed is None
+    else:
+        assert failed is not None
+        assert said in failed.message
+        assert (failed.test, failed.pod) == ("/v2/models/fraud/infer", "pod-a")
+        assert failed.unusable == ("is not a valid JSON path" in said or "cannot be used" in said)
+
+
+@rule("R4")
+async def test_slow_answer_fails_but_warmup_does_not_count(web: Access, served: Served) -> None:
+    slow = [0.3, 0.0]
+
+    async def handler(request: server.Request) -> server.Response:
+        await asyncio.sleep(slow.pop(0) if slow else 0)
+        return server.Response(text="{}")
+
+    served.handler = handler
+    expect = {"maxLatency": "150ms"}
+    assert await run(web, served, test_of(warmup=1, expect=expect)) is None
+    slow[:] = [0.3]
+    failed = await run(web, served, test_of(expect=expect))
+    assert failed is not None
+    assert "expected at most 150ms" in failed.message
+
+
+@rule("R4")
+async def test_body_path_method_and_headers_are_sent(web: Access, served: Served) -> None:
+    assert await run(web, served, test_of(body={"a": 1}, headers={"X-A": "b"})) is None
+    assert await run(web, served, SmokeTest(), bodies={0: b"raw"}, predict_path="/predict") is None
+    assert await run(web, served, test_of(path="/healthz")) is None
+    assert served.requests == [
+        ("POST", "/v2/models/fraud/infer", b'{"a":1}'),
+        ("POST", "/predict", b"raw"),
+        ("GET", "/healthz", b""),
+    ]
+    assert served.headers[0]["X-A"] == "b"
+    assert served.headers[0]["Content-Type"] == "application/json"
+
+
+class Bytes(CodecBase):
+    """Messages are bytes already."""
+
+    __content_subtype__ = "proto"
+
+    def encode(self, message: Any, message_type: Any) -> bytes:
+        return bytes(message)
+
+    def decode(self, data: bytes, message_type: Any) -> Any:
+        return bytes(data)
+
+
+class Health:
+    """A gRPC health service for what is in `states`."""
+
+    def __init__(self, states: dict[bytes, bytes]) -> None:
+        self.states = states
+
+    async def check(self, stream: Stream[bytes, bytes]) -> None:
+        request = await stream.recv_message()
+        await stream.send_message(self.states[request or b""])
+
+    def __mapping__(self) -> dict[str, Handler]:
+        return {
+            "/grpc.health.v1.Health/Check": Handler(
+                self.check, Cardinality.UNARY_UNARY, bytes, bytes
+            )
+        }
+
+
+@rule("R4")
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [(None, None), ("fraud", None), ("other", "NOT_SERVING"), ("unknown", "gRPC UNKNOWN")],
+)
+async def test_grpc_health(
+    web: Access, served: Served, service: str | None, said: str | None
+) -> None:
+    states = {b"": b"\x08\x01", b"\x0a\x05fraud": b"\x08\x01", b"\x0a\x05other": b"\x08\x02"}
+    grpc = Server([Health(states)], codec=Bytes())
+    await grpc.start("127.0.0.1", 0)
+    assert grpc._server is not None
+    port = grpc._server.sockets[0].getsockname()[1]
+    try:
+        question = {"port": port, **({"service": service} if service else {})}
+        failed = await run(web, served, SmokeTest.model_validate({"grpc": question}))
+    finally:
+        grpc.close()
+        await grpc.wait_closed()
+    if said is None:
+        assert failed is None
+    else:
+        assert failed is not None
+        assert said in failed.message
+
+
+async def test_fault_of_a_test_itself_is_named_with_its_path(web: Access) -> None:
+    test = test_of(expect={"json": [{"path": "$.a"}, {"path": "$.b["}], "schema": {"type": "nope"}})
+    assert test.expect is not None
+    first, second = await faults(web, {"spec.rollout.smokeTests[0].expect": test.expect})
+    assert first.startswith("spec.rollout.smokeTests[0].expect.json[1].path: '$.b['")
+    assert second.startswith("spec.rollout.smokeTests[0].expect.schema: $.type")
+
+
+async def test_answers_that_differ_are_counted_and_stables_own_errors_are_not(
+    web: Access, served: Served
+) -> None:
+    async def handler(request: server.Request) -> server.Response:
+        number = json.loads(await request.read())["n"]
+        if number == 3 and request.path == "/stable":
+            return server.Response(status=500)
+        if number == 2 and request.path == "/candidate":
+            return server.Response(status=500)
+        wrong = 0.5 if number == 1 and request.path == "/candidate" else 0.001
+        off = wrong if request.path == "/candidate" else 0.0
+        return server.Response(text=json.dumps({"score": number + off}))
+
+    served.handler = handler
+    requests = await recorded(web, "\n".join(json.dumps({"n": n}) for n in range(10)))
+    pods = [Target(name, "127.0.0.1", served.port) for name in ("c", "s")]
+
+    how = Comparison("/candidate", "/stable", json_path="$.score", tolerance=0.01)
+    found = await compare(web, how, requests, pods[0], pods[1])
+    assert (found.bad, found.samples) == (2, 9)  # type: ignore[union-attr]

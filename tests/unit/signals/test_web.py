@@ -1,0 +1,25 @@
+"""What the operator's own client refuses, whatever a user's spec says."""
+
+from __future__ import annotations
+
+import pytest
+
+from canarium.signals import http_client as module
+from canarium.signals.errors import Loss, NoAnswer, Unreachable
+from canarium.signals.http_client import Web
+from signals.conftest import Served
+
+
+async def test_answer_without_end_is_cut(
+    web: Web, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LONGEST", 1000)
+    served.says("x" * 1001)
+    with pytest.raises(NoAnswer, match="longer than"):
+        await web.request("GET", served.url)
+
+
+async def test_refused_connection_is_unreachable(web: Web) -> None:
+    with pytest.raises(Unreachable) as caught:
+        await web.request("GET", "http://127.0.0.1:1/")
+    assert caught.value.loss is Loss.REFUSED

@@ -1,0 +1,40 @@
+"""A number from any JSON service."""
+
+from __future__ import annotations
+
+import pytest
+
+from canarium.core.evidence.measures import Missing, Reading
+from canarium.signals.access import Access
+from canarium.signals.json_metric import ask
+from canarium.signals.prometheus import Endpoint
+from signals.conftest import Served
+
+
+async def test_number_and_its_observations_are_read(web: Access, served: Served) -> None:
+    served.says('{"drift": {"psi": 0.07}, "n": 1200}')
+    found = await ask(web, Endpoint(served.url), "$.drift.psi", "$.n")
+    assert found == Reading(0.07, samples=1200)
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "path", "reason"),
+    [
+        ('{"a": 1}', 200, "$.b", "NoMatch"),
+        ('{"a": [1, 2]}', 200, "$.a[*]", "NoMatch"),
+        ('{"a": "1"}', 200, "$.a", "NoMatch"),
+        ('{"a": true}', 200, "$.a", "NoMatch"),
+        ('{"a": 1}', 500, "$.a", "QueryFailed"),
+        ('{"a": 1}', 401, "$.a", "AccessDenied"),
+        ("not json", 200, "$.a", "QueryFailed"),
+        ('{"a": 1}', 200, "$.a[", "InvalidQuery"),
+        ('{"a": 1}', 200, "$[?match(@.a, '(x+x+)+y')]", "InvalidQuery"),
+    ],
+)
+async def test_what_is_no_single_number_is_missing(
+    web: Access, served: Served, text: str, status: int, path: str, reason: str
+) -> None:
+    served.says(text, status)
+    found = await ask(web, Endpoint(served.url), path)
+    assert isinstance(found, Missing)
+    assert found.reason == reason
