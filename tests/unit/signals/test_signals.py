@@ -158,13 +158,13 @@ async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else
         {"name": n, "web": {"url": served.url, "path": "$.n"}, "max": "5"} for n in ("a", "b")
     ]
     fake.rollout = Rollout.model_validate({"analysis": {"interval": "1s", "checks": checks}})
-    real = analyzer.webcheck.ask
+    real = analyzer.json_metric.ask
     asked = iter([True, False] * 100)
 
     async def sometimes(*arguments: Any) -> Any:
         return boom() if next(asked) else await real(*arguments)
 
-    monkeypatch.setattr(analyzer.webcheck, "ask", sometimes)
+    monkeypatch.setattr(analyzer.json_metric, "ask", sometimes)
     signals.want(KEY, Asked(watch=Watch("r", None, 0.0)), ())
     await fake.until(lambda: fake.naps >= 6 and signals.facts(KEY)[1] is not None)
     evidence = signals.facts(KEY)[1]
