@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    for folder in (Path(__file__).parents[1], Path(__file__).parents[1] / "unit"):
+        sys.path.insert(0, str(folder))
 
 from argocd.scenarios import ACTIONS, ICONS, REFUSED, SCENARIOS, SHOWN, revision_named
 
