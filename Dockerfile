@@ -1,5 +1,5 @@
 # The operator's image: what is built stays behind, what runs is Python and the locked packages.
-# The fetcher's is the same with its own lock (decision 0010):
+# The fetcher's is the same with its own lock (decision 0007):
 #   docker build --build-arg LOCK=fetch -t canarium-fetch .
 # PYTHON is pinned by version here; a release pins it by digest:
 #   docker build --build-arg PYTHON=docker.io/library/python:3.11.14-slim-bookworm@sha256:… .

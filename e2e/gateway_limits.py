@@ -1,5 +1,5 @@
 """What a gateway accepts and then does otherwise, tried on the real one: the table of
-docs/traffic.md. Not collected by itself: `make test-gateways` runs it for each gateway.
+docs/guides/traffic.md. Not collected by itself: `make test-gateways` runs it for each gateway.
 
 Each test makes a route of its own before the Services of one model's two versions.
 """

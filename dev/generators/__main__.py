@@ -23,12 +23,12 @@ def files() -> dict[Path, str]:
     crds = [yaml.safe_load(text) for path, text in made.items() if path.parent.name == "crds"]
     known = values.read(CHART / "values.yaml")
     readme = CHART / "README.md"
-    page = ROOT / "docs" / "runtimes.md"
+    page = ROOT / "docs" / "guides" / "runtimes.md"
     return {
         **made,
         CHART / "values.schema.json": valuesschema.schema(known),
         readme: chartreadme.filled(readme.read_text(), known),
-        ROOT / "docs" / "reference.md": reference.page(crds),
+        ROOT / "docs" / "reference" / "api.md": reference.page(crds),
         page: runtimes.filled(page.read_text()),
     }
 

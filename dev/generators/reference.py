@@ -1,4 +1,4 @@
-"""`docs/reference.md`: every field of every kind, from the CRDs, so from the models."""
+"""`docs/reference/api.md`: every field of every kind, from the CRDs, so from the models."""
 
 from __future__ import annotations
 

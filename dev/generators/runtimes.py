@@ -1,4 +1,4 @@
-"""The table of built-in runtimes in `docs/runtimes.md`, from the runtimes themselves."""
+"""The table of built-in runtimes in `docs/guides/runtimes.md`, from the runtimes themselves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _row(runtime: Runtime) -> str:
     spec = runtime.spec
     chosen = [f["name"] for f in spec.get("formats", ()) if f.get("autoSelect", True)]
     cells = (
-        f"[{runtime.name}](../operator/canarium/runtimes/{runtime.name}.yaml)",
+        f"[{runtime.name}](../../operator/canarium/runtimes/{runtime.name}.yaml)",
         ", ".join(chosen) or "by name only",
         f"`{spec['image']}`" if "image" in spec else "yours",
         _ready(spec),
@@ -39,14 +39,14 @@ def _row(runtime: Runtime) -> str:
 def _ready(spec: Mapping[str, Any]) -> str:
     probe = spec.get("startup") or spec.get("readiness")
     if not probe:
-        return "yours to say"
-    return f"`{_plain(probe['path'])}`" if "path" in probe else "a command tells the state"
+        return "yours"
+    return f"`{_plain(probe['path'])}`" if "path" in probe else "a command"
 
 
 def _measured(spec: Mapping[str, Any], what: str) -> str:
     found = (spec.get("metrics") or {}).get(what)
     if not found:
-        return "yours to say"
+        return "yours"
     if found.get("unavailable"):
         return "no"
     if what == "errors":

@@ -26,7 +26,7 @@ def started(sandbox: Sandbox) -> ArgoCD:
     assert said.returncode == 0, said.stderr
     argo = ArgoCD.attach(sandbox)
     assert said.stdout.startswith(f"{argo.url} is Argo CD")
-    lines = [line for line in commands("docs/argocd.md") if line.startswith("kubectl ")]
+    lines = [line for line in commands("docs/guides/argocd.md") if line.startswith("kubectl ")]
     assert len(lines) == 2
     for line in lines:
         sandbox.kubectl(*(here(word) for word in shlex.split(line)[1:]))

@@ -55,13 +55,13 @@ class Platform:
 
     def offered(self) -> set[str]:
         """The actions that Argo CD offers for the model now, asked as the docs have it."""
-        asked = documented("docs/argocd.md", "argocd app actions list")
+        asked = documented("docs/guides/argocd.md", "argocd app actions list")
         listed = json.loads(self.argo.cli(*asked, "-o", "json"))
         return {a["Action"] for a in listed if not a["Disabled"]}
 
     def act(self, action: str) -> None:
         """Runs an action as the docs have it for `promote`."""
-        words = documented("docs/argocd.md", "argocd app actions run")
+        words = documented("docs/guides/argocd.md", "argocd app actions run")
         assert "promote" in words
         self.argo.cli(*(action if word == "promote" else word for word in words))
 

@@ -34,13 +34,13 @@ class Release:
     def upgrade(self) -> None:
         """As the docs have it, to the chart of this checkout."""
         before = self.leader()
-        self._follow(documented("docs/upgrading.md", "helm upgrade"))
+        self._follow(documented("docs/guides/upgrading.md", "helm upgrade"))
         self._await_leader(before)
 
     def rollback(self) -> None:
         """As the docs have it: back to the revision before, of helm's own history."""
         before = self.leader()
-        self._follow(documented("docs/upgrading.md", "helm rollback"))
+        self._follow(documented("docs/guides/upgrading.md", "helm rollback"))
         self._await_leader(before)
 
     def restart(self) -> None:
@@ -52,7 +52,7 @@ class Release:
 
     def uninstall(self) -> None:
         """As the docs have it."""
-        self._follow(documented("docs/upgrading.md", "helm uninstall"))
+        self._follow(documented("docs/guides/upgrading.md", "helm uninstall"))
 
     def _follow(self, words: list[str]) -> None:
         """Runs helm as the docs have it; paths are of this checkout."""

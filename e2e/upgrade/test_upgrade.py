@@ -131,14 +131,14 @@ def test_uninstall_leaves_models_and_a_new_release_takes_them_up(scene: Scene) -
     scene.release.uninstall()
     # Counts of pods that have just changed may be told a little later.
     scene.unmoved("the uninstall", most=1)
-    scene.sandbox.kubectl(*from_here(documented("docs/upgrading.md", "kubectl apply")))
+    scene.sandbox.kubectl(*from_here(documented("docs/guides/upgrading.md", "kubectl apply")))
     scene.release.begin(CHART, "crds.install=false")
     scene.unmoved("the new release", most=1)
 
 
 def test_models_go_with_the_crds_when_all_is_to_be_removed(scene: Scene) -> None:
     scene.release.uninstall()
-    for line in commands("docs/upgrading.md"):
+    for line in commands("docs/guides/upgrading.md"):
         if line.startswith("kubectl delete"):
             scene.sandbox.kubectl(*from_here(shlex.split(line)[1:]))
     assert "canarium.dev" not in scene.sandbox.kubectl("get", "crd", "-o", "name")

@@ -1,6 +1,6 @@
 """The command line: `canarium run` is the operator, `canarium fetch` brings a model to a pod.
 
-The two live in two images whose libraries exclude each other (decision 0010), so each imports
+The two live in two images whose libraries exclude each other (decision 0007), so each imports
 its own only when it is asked for.
 """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from canarium.core.context.commands import COMMANDS
 from canarium.core.planner import TABLE
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "phases.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "phases.md"
 
 
 def page() -> str:

@@ -193,7 +193,7 @@ def filled(texts: dict[str, str], alert: dict[str, Any]) -> dict[str, str]:
 
 
 def test_every_alert_has_a_runbook_that_is_there() -> None:
-    page = (ROOT / "docs" / "alerts.md").read_text()
+    page = (ROOT / "docs" / "reference" / "alerts.md").read_text()
     assert re.findall(r"(?m)^## (\w+)$", page) == ALERTS
     for group in rendered("PrometheusRule")["spec"]["groups"]:
         for rule in group["rules"]:

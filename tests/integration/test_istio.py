@@ -67,7 +67,7 @@ async def test_rule_for_connections_that_the_docs_show_is_taken_and_left_alone(
     cluster: Cluster,
 ) -> None:
     install(cluster, "virtualservices", "destinationrules")
-    page = (ROOT / "docs" / "traffic.md").read_text()
+    page = (ROOT / "docs" / "guides" / "traffic.md").read_text()
     (rule,) = (b for b in re.findall(r"(?ms)^```yaml\n(.*?)^```", page) if "DestinationRule" in b)
     cluster.plane.kubectl("-n", cluster.namespace, "apply", "--server-side", "-f", "-", stdin=rule)
     ask = ("-n", cluster.namespace, "get", "destinationrule", "models", "-o", "json")

@@ -187,8 +187,8 @@ async def test_server_side_apply_under_a_name_of_ones_own_never_conflicts_with_t
     """By the commands of the docs; then as kustomize-controller looks for drift, by a dry run."""
     path = tmp_path / "model.yaml"
 
-    apply = documented("docs/flux.md", "kubectl apply")
-    wait = documented("docs/flux.md", "kubectl wait")
+    apply = documented("docs/guides/flux.md", "kubectl apply")
+    wait = documented("docs/guides/flux.md", "kubectl wait")
 
     def run(words: list[str], *more: str) -> subprocess.CompletedProcess[str]:
         return kubectl(cluster, *(str(path) if w == path.name else w for w in words), *more)
@@ -205,7 +205,7 @@ async def test_server_side_apply_under_a_name_of_ones_own_never_conflicts_with_t
     dry = json.loads(run(apply, "--dry-run=server", "-o", "json").stdout)
     assert dry["metadata"]["generation"] == live["metadata"]["generation"]
     assert (dry["spec"], dry["status"]) == (live["spec"], live["status"])
-    diff = run(documented("docs/flux.md", "kubectl diff"))
+    diff = run(documented("docs/guides/flux.md", "kubectl diff"))
     assert (diff.returncode, diff.stdout) == (0, ""), diff
     managers = {
         (m["manager"], m["operation"], m.get("subresource", ""))

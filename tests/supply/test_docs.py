@@ -1,8 +1,9 @@
-"""Every command that these pages tell users to run is run by a test, as it stands there."""
+"""Documentation is true: its commands are run by tests, and its links and file names exist."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from collections import defaultdict
 from pathlib import Path
 
@@ -11,7 +12,12 @@ import pytest
 from story.docs import commands, documented
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("docs/argocd.md", "docs/flux.md", "docs/upgrading.md", "charts/canarium/README.md")
+PAGES = (
+    "docs/guides/argocd.md",
+    "docs/guides/flux.md",
+    "docs/guides/upgrading.md",
+    "charts/canarium/README.md",
+)
 _ONE = re.compile(r'documented\(\s*"([^"]+)",\s*"([^"]+)"')
 _ALL = re.compile(r'commands\(\s*"([^"]+)"\)[^"]+startswith\("([^"]+)"\)')
 
@@ -37,4 +43,55 @@ def test_every_command_of_the_page_is_run(page: str) -> None:
 
 def test_command_that_no_page_has_is_an_error() -> None:
     with pytest.raises(LookupError, match="has 0 commands"):
-        documented("docs/upgrading.md", "helm destroy")
+        documented("docs/guides/upgrading.md", "helm destroy")
+
+
+def pages() -> list[str]:
+    """Returns every page of the repository."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [name for name in listed.stdout.split() if (ROOT / name).exists()]
+
+
+def anchors(page: Path) -> set[str]:
+    """Returns the anchors of a page's headings, as GitHub derives them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", page.read_text())
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", pages())
+def test_links_of_every_page_lead_somewhere(name: str) -> None:
+    page = ROOT / name
+    text = re.sub(r"(?ms)^```.*?^```|`[^`\n]*`", "", page.read_text())
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = target.partition("#")
+        if "://" in path or path.startswith("mailto:"):
+            continue
+        to = (page.parent / path).resolve() if path else page
+        if not to.exists() or (anchor and anchor not in anchors(to)):
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("name", [n for n in pages() if not n.startswith("changes/")])
+def test_files_that_a_page_names_exist(name: str) -> None:
+    named = re.findall(
+        r"`((?:operator|tests|e2e|dev|docs|sandbox|examples|charts|bench)/[\w./-]+)`",
+        (ROOT / name).read_text(),
+    )
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_decision_is_in_the_index_under_its_number_and_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text()
+    files = sorted(folder.glob("[0-9]*.md"))
+    assert [path.name[:4] for path in files] == [f"{n:04}" for n in range(1, len(files) + 1)]
+    for path in files:
+        heading = path.read_text().partition("\n")[0]
+        number, title = heading.removeprefix("# ").split(": ", 1)
+        assert path.name.startswith(f"{number}-")
+        assert f"| [{number}]({path.name}) | {title} |" in index

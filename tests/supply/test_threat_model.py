@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "threat-model.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "threat-model.md").read_text()
 ROWS = re.findall(r"^\| ([A-Z][0-9]+) \|(.*)\|$", PAGE, re.MULTILINE)
 
 

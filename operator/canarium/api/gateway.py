@@ -67,7 +67,7 @@ class Mirror(Part):
     percent: Annotated[int, Field(ge=1, le=100)] | None = Field(
         None,
         description="How many of a hundred requests are copied; default all. Some gateways take "
-        "it and copy all nevertheless: see docs/traffic.md.",
+        "it and copy all nevertheless: see docs/guides/traffic.md.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The content digest of a folder: what `spec.model.digest` names (decision 0011).
+"""The content digest of a folder: what `spec.model.digest` names (decision 0008).
 
 The digest is the SHA-256 of the lines that `sha256sum` prints for all files, sorted by the bytes
 of their paths, so that anybody can compute it without us:

@@ -2,7 +2,7 @@
 
 Tenants choose the names, and the name servers of these need not answer. getaddrinfo() would hold a
 thread for each such name, and the loop has few threads, so c-ares resolves them all on one socket
-(decision 0104).
+(decision 0030).
 """
 
 from __future__ import annotations

@@ -91,5 +91,5 @@ def test_a_long_message_is_whole_json_in_what_a_kubelet_keeps(tmp_path: Path, le
 
 
 def test_every_reason_is_in_the_documentation() -> None:
-    told = (Path(__file__).parents[3] / "docs" / "record.md").read_text()
+    told = (Path(__file__).parents[3] / "docs" / "guides" / "models.md").read_text()
     assert [r for r in (*ADVICE, "FetchFailed") if f"`{r}`" not in told] == []

@@ -182,5 +182,5 @@ def test_every_reason_for_no_pod_is_in_the_documentation() -> None:
     code = "".join(p.read_text() for p in (root / "operator/canarium/render").glob("*.py"))
     reasons = set(re.findall(r'"((?:No|Unknown|Invalid|Unused|Ambiguous|Template)[A-Z]\w+)"', code))
     assert len(reasons) > 8
-    told = (root / "docs" / "runtimes.md").read_text()
+    told = (root / "docs" / "guides" / "runtimes.md").read_text()
     assert sorted(reason for reason in reasons if f"`{reason}`" not in told) == []

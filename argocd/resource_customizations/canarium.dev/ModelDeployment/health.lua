@@ -1,5 +1,5 @@
 -- The health of a ModelDeployment, judged by its conditions; phase and message are only shown.
--- What the conditions mean: docs/argocd.md and the ModelDeployment reference of Canarium.
+-- What the conditions mean: docs/guides/argocd.md and the ModelDeployment reference of Canarium.
 
 local function answer(health, message)
   return {status = health, message = message}

@@ -2,7 +2,7 @@
 
 Whoever has traffic now is noted on the witness, in the write that gave it (R18). What is over, and
 whom a new revision would follow, is noted on a record: by the write that stores the next revision,
-or that notes a verdict (decision 0021).
+or that notes a verdict (decision 0010).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From when to when each revision had traffic, kept where no status is needed to know it.
 
 Every record tells of those before it too, and the witness of who has traffic now; `periods` reads
-them all (decision 0021). What is noted there, and in which write, is decided in `serving`.
+them all (decision 0010). What is noted there, and in which write, is decided in `serving`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Who takes the place of a stable that does not come back, so that a broken stable does not block
-the fix of its fix either (R13, decision 0022)."""
+the fix of its fix either (R13, decision 0011)."""
 
 from __future__ import annotations
 
