@@ -15,7 +15,7 @@ from canarium.core.facts.observed import Deployment, Observed, Pod, Service
 from canarium.core.facts.revision import Record, mint
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.planner import plan
-from canarium.engine.cache import projections
+from canarium.engine.cache import pods
 from canarium.render import pod, runtime, workload
 
 _NOW = 1_800_000_000.0
@@ -95,7 +95,7 @@ def test_parse_of_a_pod_event(benchmark: BenchmarkFixture) -> None:
         "status": {"phase": "Running", "conditions": conditions, "containerStatuses": [container]},
     }
     line = orjson.dumps({"type": "MODIFIED", "object": body})
-    assert benchmark(lambda: projections.pod(orjson.loads(line)["object"])).fact.ready
+    assert benchmark(lambda: pods.pod(orjson.loads(line)["object"])).fact.ready
 
 
 def test_parse_of_a_model(benchmark: BenchmarkFixture) -> None:

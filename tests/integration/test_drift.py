@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from canarium.engine.apply.drift import compare, owned_by_us
+from canarium.engine.apply.drift import compare
 from canarium.engine.apply.rejections import reason_for
+from canarium.engine.cache.managed_fields import owned_by_us
 from canarium.kube import resources
 from canarium.kube.errors import ApiError
 from canarium.render.pod import overlay, pod_template

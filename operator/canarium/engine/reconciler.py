@@ -16,11 +16,11 @@ from canarium.engine.apply.deferred_deletes import Tidying
 from canarium.engine.apply.executor import Executor
 from canarium.engine.apply.rejections import Refusals, Refused
 from canarium.engine.cache.store import Key, Store
+from canarium.engine.deletion import Departing
 from canarium.engine.instrumentation import Observer, Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
-from canarium.engine.reporting.status_scheduler import Telling, takes_off
+from canarium.engine.reporting.status_scheduler import Telling, is_rollback
 from canarium.engine.reporting.status_writer import Statuses
-from canarium.engine.terminating_models import Departing
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.kube.throttle import first
@@ -66,20 +66,20 @@ class Reconciler:
                 await self._departing.attend(key, parent.raw)
             return
         told = parent.raw
-        raw = self._telling.in_effect(key, told)
+        raw = self._telling.with_pending_status(key, told)
         try:
             decision = self._decide(key, raw)
         except NotUnderstood as error:
             self._stop_asking(key)
-            await self._telling.leave(key, told, str(error))
+            await self._telling.mark_unsupported(key, told, str(error))
             return
         try:
             for action in decision.actions:
-                if self._tidying.put_off(key, decision, action):
+                if self._tidying.defer(key, decision, action):
                     continue
                 with first() if self._rescues(key, action) else nullcontext():
                     await self._executor.carry_out(raw, action)
-                if takes_off(action) and self._queue.waits(Urgency.FAULT):
+                if is_rollback(action) and self._queue.waits(Urgency.FAULT):
                     # Another model's traffic comes before the rest of this decision (R8).
                     self._queue.add(key, Urgency.CHANGE)
                     break
@@ -93,7 +93,7 @@ class Reconciler:
             self._refusals.note(key, wish, refused.rejection)
             decision = self._decide(key, raw)
         self._refusals.press(key, decision.urgent)
-        await self._telling.tell(key, told, raw, decision)
+        await self._telling.publish(key, told, raw, decision)
         if self._refusals.outdated(key):
             self._queue.add(key, Urgency.CHANGE)
         if self._signals:
@@ -111,7 +111,7 @@ class Reconciler:
     def _rescues(self, key: Key, action: Action) -> bool:
         """Whether callers are answered by a failed version, or by none, until this is written."""
         urgent = self._queue.urgency(key) is Urgency.FAULT
-        return takes_off(action) or (urgent and isinstance(action, Route | Weigh))
+        return is_rollback(action) or (urgent and isinstance(action, Route | Weigh))
 
     def _forget(self, key: Key) -> None:
         """The model is gone, or going."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from canarium.core.facts.observed import Pod
-from canarium.engine.cache import projections
+from canarium.engine.cache import pods
 from canarium.render import labels
 
 SAID = {"digest": "sha256:one", "files": 2, "bytes": 10}
@@ -23,7 +23,7 @@ def pod(message: str, exit_code: int = 0) -> Pod:
         "metadata": {**own, "labels": marks, "creationTimestamp": "1970-01-01T00:00:00Z"},
         "status": {"initContainerStatuses": [fetch]},
     }
-    return projections.pod(raw).fact
+    return pods.pod(raw).fact
 
 
 def test_the_bytes_and_what_the_uri_stood_for_are_read() -> None:

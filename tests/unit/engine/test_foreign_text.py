@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from canarium.core.health.pods import fetch_failure
-from canarium.engine.cache import projections, routes
+from canarium.engine.cache import pods, routes
 from canarium.kube.errors import ApiError
 
 EVIL = "a\nERROR forged \x1b[31m\u202e" + "x" * 10_000
@@ -25,7 +25,7 @@ def pod(**status: Any) -> Any:
         },
         "status": status,
     }  # fmt: skip
-    return projections.pod(raw).fact
+    return pods.pod(raw).fact
 
 
 def test_texts_of_a_pod_are_quoted() -> None:

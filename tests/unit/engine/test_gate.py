@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from canarium.engine.apply.contested_children import Contested
-from canarium.engine.apply.drift import compare, owned_by_us
+from canarium.engine.apply.drift import compare
 from canarium.engine.apply.rejections import Refused
+from canarium.engine.cache.managed_fields import owned_by_us
 from canarium.kube import resources
 
 rule = pytest.mark.rule

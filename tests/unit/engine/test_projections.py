@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from canarium.core.facts.observed import Pod
-from canarium.engine.cache import projections
+from canarium.engine.cache import pods, projections
 from canarium.render import labels
 
 rule = pytest.mark.rule
@@ -31,7 +31,7 @@ def pod(
         "metadata": {**own, "creationTimestamp": at(0), **(meta or {})},
         "status": {"conditions": told} | status,
     }
-    return projections.pod(raw).fact
+    return pods.pod(raw).fact
 
 
 def initialized(finished: int) -> dict[str, Any]:

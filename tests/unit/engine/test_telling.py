@@ -68,7 +68,7 @@ class World:
         """What is told of a decision on the model as it is stored."""
         before = len(self.server.told)
         told = self.server.model
-        await self.telling.tell(KEY, told, self.telling.in_effect(KEY, told), decision)
+        await self.telling.publish(KEY, told, self.telling.with_pending_status(KEY, told), decision)
         return self.server.told[before:]
 
 

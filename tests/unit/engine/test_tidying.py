@@ -32,7 +32,7 @@ class World:
         self.tidying = Tidying(self.queue, timing)
 
     def put_off(self, action: Action = GOES, phase: str = "Ready") -> bool:
-        return self.tidying.put_off(KEY, Plan(phase, Status()), action)
+        return self.tidying.defer(KEY, Plan(phase, Status()), action)
 
 
 @pytest.mark.parametrize("crowded", [Urgency.FAULT, Urgency.CHANGE, Urgency.RESYNC])

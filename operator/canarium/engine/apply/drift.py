@@ -18,14 +18,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_UP, Decimal, InvalidOperation
 from typing import Any, Final
 
 import orjson
-
-from canarium import FIELD_MANAGER
 
 Fields = Mapping[str, Any]
 _MISSING: Final[Any] = object()
@@ -88,21 +86,6 @@ def compare(
     walk = _Walk(found, whole=whole)
     merged = walk.mapping(("spec",), live, wanted, owned)
     found.merged = merged
-    return found
-
-
-def owned_by_us(managed: Iterable[Mapping[str, Any]] | None) -> dict[str, Any] | None:
-    """Returns the paths below `spec` that our field manager owns, whether by creating or applying;
-    None when the object does not say who owns what."""
-    entries = list(managed or ())
-    if not entries:
-        return None
-    found: dict[str, Any] = {}
-    for entry in entries:
-        if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource"):
-            spec = (entry.get("fieldsV1") or {}).get("f:spec")
-            if spec is not None:
-                found = _union(found, spec) if found else spec
     return found
 
 
@@ -258,19 +241,6 @@ def _item(owned: Fields | None, item: Mapping[str, Any], keys: tuple[str, ...]) 
             if _is(of, item, keys):
                 return _ALL if inner == _ALL else inner
     return None
-
-
-def _union(a: Fields, b: Fields) -> dict[str, Any]:
-    merged = dict(a)
-    for key, inner in b.items():
-        old = merged.get(key)
-        if old is None:
-            merged[key] = inner
-        elif old and inner:
-            merged[key] = _union(old, inner)
-        else:
-            merged[key] = {}
-    return merged
 
 
 def _spoken(path: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from canarium.api.model_deployment import Spec
 from canarium.api.server import Metrics
 from canarium.core.facts.observed import Pod
-from canarium.engine.cache.projections import unpacked
+from canarium.engine.cache.children import unpacked
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
 from canarium.render import runtime

@@ -15,7 +15,7 @@ import orjson
 from canarium.core.decision.plan import Weigh
 from canarium.core.facts.gateways import Gateway, Listener, Route
 from canarium.core.facts.traffic_record import TrafficRecord
-from canarium.engine.cache.projections import Child, Raw, child, compared, unpacked
+from canarium.engine.cache.children import Child, Raw, child, compared, unpacked
 from canarium.kube import resources
 from canarium.kube.resources import Resource
 from canarium.quoting import quoted

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from canarium.api.base import seconds
 from canarium.api.runtime import CLUSTER, NAMESPACED
 from canarium.core.facts import observed
-from canarium.engine.cache.projections import Template, template
+from canarium.engine.cache.children import Raw
 from canarium.kube import resources
 from canarium.kube.cache import Cache
 from canarium.render.errors import RuntimeInvalid
 from canarium.render.runtime_catalog import Catalog, Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A ModelRuntime or, with no namespace, a ClusterModelRuntime."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: int = field(compare=False)
+    runtime: Runtime
+
+
+def template(kind: str, raw: Raw) -> Template:
+    meta = raw["metadata"]
+    found = Runtime(kind, meta["name"], raw["spec"])
+    version = int(meta["resourceVersion"])
+    return Template(meta.get("namespace", ""), meta["name"], meta["uid"], version, found)
 
 
 class Runtimes:

@@ -19,10 +19,10 @@ from canarium.core.facts.observed import (
     Runtime,
     Service,
 )
-from canarium.engine.cache import istio, model_deployments, projections, routes
+from canarium.engine.cache import istio, model_deployments, pods, projections, routes
+from canarium.engine.cache.children import Child
 from canarium.engine.cache.gateways import Gateways
 from canarium.engine.cache.model_deployments import Parent
-from canarium.engine.cache.projections import Child
 from canarium.engine.cache.route_claims import Claims
 from canarium.engine.cache.runtimes import Runtimes
 from canarium.engine.queue import Urgency
@@ -37,7 +37,7 @@ Wake = Callable[[Key, Urgency], None]
 _PROJECTIONS: dict[Resource, Callable[[dict[str, Any]], Child[Any]]] = {
     resources.RECORDS: projections.record,
     resources.DEPLOYMENTS: projections.deployment,
-    resources.PODS: projections.pod,
+    resources.PODS: pods.pod,
     resources.SERVICES: projections.service,
     resources.ENDPOINT_SLICES: projections.endpoints,
     resources.AUTOSCALERS: projections.autoscaler,

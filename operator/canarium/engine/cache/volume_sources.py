@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from canarium.engine.cache.projections import unpacked
+from canarium.engine.cache.children import unpacked
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
 from canarium.kube.resources import Resource

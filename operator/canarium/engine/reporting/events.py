@@ -1,4 +1,4 @@
-"""When Events are posted: after what others wait for."""
+"""Posts the Events of decisions, after what others wait for."""
 
 from __future__ import annotations
 
@@ -7,34 +7,40 @@ from typing import Any
 
 from canarium.core.decision.plan import Event
 from canarium.engine.cache.store import Key
-from canarium.engine.queue import Urgency, WorkQueue
+from canarium.engine.queue import Deferral, Urgency, WorkQueue
 from canarium.engine.reporting.status_writer import Statuses
 from canarium.kube.clock import Timing
 
-#: So long may an Event be behind the status, which says the same, while keys wait for more.
-_WITHIN = 30.0
+#: Maximum seconds that an Event may lag behind the status, which says the same, while the queue is
+#: busy.
+_LIMIT = 30.0
 
 
 class Announcing:
-    """Posts Events now or, in a crowd, later; what is not posted yet is lost in a crash."""
+    """Posts Events at once or, while the queue is busy, later. A crash loses deferred ones."""
 
     def __init__(self, statuses: Statuses, queue: WorkQueue[Key], timing: Timing) -> None:
-        self._statuses, self._queue, self._timing = statuses, queue, timing
-        #: Uid, since when, and what is to be posted of it.
-        self._kept: dict[Key, tuple[str, float, tuple[Event, ...]]] = {}
+        self._statuses = statuses
+        self._deferral = Deferral(queue, timing.clock, _LIMIT)
+        #: Deferred Events, with the UID of the model that they are about.
+        self._deferred: dict[Key, tuple[str, tuple[Event, ...]]] = {}
 
-    async def announce(self, key: Key, told: dict[str, Any], events: Iterable[Event] = ()) -> None:
-        """Posts `events` and what was kept before, or keeps them all until the key comes again."""
-        uid, now = told["metadata"]["uid"], self._timing.clock()
-        whose, since, before = self._kept.pop(key, (uid, now, ()))
+    async def announce(
+        self, key: Key, stored: dict[str, Any], events: Iterable[Event] = ()
+    ) -> None:
+        """Posts `events` and those deferred before, or defers them all until the key is next
+        reconciled."""
+        uid = stored["metadata"]["uid"]
+        whose, before = self._deferred.pop(key, (uid, ()))
         found = (*(before if whose == uid else ()), *events)
-        if found and now - since <= _WITHIN and self._queue.waits(Urgency.RESYNC):
-            self._kept[key] = (uid, since, found)
-            self._queue.add(key, Urgency.IDLE)
+        if found and self._deferral.defer(key, behind=Urgency.RESYNC):
+            self._deferred[key] = (uid, found)
             return
+        self._deferral.forget(key)
         for event in found:
-            await self._statuses.post(key, told, event)
+            await self._statuses.post(key, stored, event)
 
     def forget(self, key: Key) -> None:
-        """The model is gone, or going."""
-        self._kept.pop(key, None)
+        """Drops the deferred Events of a model that is gone or being deleted."""
+        self._deferred.pop(key, None)
+        self._deferral.forget(key)

@@ -1,4 +1,4 @@
-"""When a model's status is told. What is in effect goes before what is told of it."""
+"""Decides when to write status. Under load, writes that change traffic take priority over it."""
 
 from __future__ import annotations
 
@@ -9,127 +9,125 @@ from canarium.core.decision.plan import Action, Event, Plan, Route, Weigh
 from canarium.core.status import unsupported
 from canarium.engine.cache.compression import Packing
 from canarium.engine.cache.store import Key
-from canarium.engine.queue import Urgency, WorkQueue
+from canarium.engine.queue import Deferral, Urgency, WorkQueue
 from canarium.engine.reporting.events import Announcing
 from canarium.engine.reporting.status_writer import Statuses
 from canarium.kube.clock import Timing
 
-#: Counts of pods that are all that changed go with the next transition; without one they are told
-#: so long after they began to differ. That is how far the status may be behind the pods.
+#: Seconds after which a status is written whose pod counts alone differ from the stored one; they
+#: are written with any other change before that. It is how far status may lag behind the pods.
 _COUNTS_AFTER = 30.0
-#: A pod that is stuck is told of sooner.
+#: The same when a pod is stuck.
 _STUCK_AFTER = 5.0
-#: After so long a status is put off no more. With the queue's own patience it is behind what is
-#: in effect by a minute and a quarter, while more urgent keys wait.
-_PUT_OFF_FOR = 45.0
+#: Maximum seconds that a status is deferred. With the queue's own patience, it lags behind what is
+#: in effect by at most a minute and a quarter while more urgent keys wait.
+_LIMIT = 45.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Untold:
-    """What is in effect and not yet told of a model: packed, since there may be thousands."""
+class _Deferred:
+    """A status in effect that is not written yet: compressed, since there may be thousands."""
 
     uid: str
-    since: float
     status: bytes
     events: tuple[Event, ...]
 
 
 class Telling:
-    """Tells now or later, and remembers what it has not told."""
+    """Writes status at once or later, and keeps what is not written yet."""
 
     def __init__(self, statuses: Statuses, queue: WorkQueue[Key], timing: Timing) -> None:
         self._statuses, self._queue, self._timing = statuses, queue, timing
         self._announcing = Announcing(statuses, queue, timing)
-        #: Since when nothing but counts of pods differs from the status.
-        self._behind: dict[Key, float] = {}
-        self._untold: dict[Key, _Untold] = {}
+        self._deferral = Deferral(queue, timing.clock, _LIMIT)
+        self._deferred: dict[Key, _Deferred] = {}
+        #: Since when nothing but pod counts differs from the stored status.
+        self._counts_differ: dict[Key, float] = {}
         self._packing = Packing()
 
     def forget(self, key: Key) -> None:
-        """The model is gone, or going."""
-        self._behind.pop(key, None)
-        self._untold.pop(key, None)
+        """Drops what is not written of a model that is gone or being deleted."""
+        self._counts_differ.pop(key, None)
+        self._drop(key)
         self._announcing.forget(key)
 
-    def in_effect(self, key: Key, told: dict[str, Any]) -> dict[str, Any]:
-        """The parent with the status as it would be if all were told. What is not is lost in a
-        crash, as it is in one between two writes (R18)."""
-        untold = self._untold.get(key)
-        if untold is None or untold.uid != told["metadata"]["uid"]:
-            self._untold.pop(key, None)
-            return told
-        return {**told, "status": self._packing.opened(untold.status)}
+    def with_pending_status(self, key: Key, stored: dict[str, Any]) -> dict[str, Any]:
+        """Returns the model with the status as it would be if nothing were deferred. A deferred
+        status is lost in a crash, as it is in a crash between two writes (R18)."""
+        deferred = self._deferred.get(key)
+        if deferred is None or deferred.uid != stored["metadata"]["uid"]:
+            self._drop(key)
+            return stored
+        return {**stored, "status": self._packing.opened(deferred.status)}
 
-    async def leave(self, key: Key, told: dict[str, Any], text: str) -> None:
-        """Says that this operator does not understand the model; what was untold is void."""
-        self._untold.pop(key, None)
-        status = unsupported.told(told, text, self._timing.now())
-        new = status != told.get("status")
-        if await self._statuses.write(key, told, status):
+    async def mark_unsupported(self, key: Key, stored: dict[str, Any], text: str) -> None:
+        """Writes that this operator does not support the model; a deferred status is void."""
+        self._drop(key)
+        status = unsupported.told(stored, text, self._timing.now())
+        new = status != stored.get("status")
+        if await self._statuses.write(key, stored, status):
             events = [Event("Warning", unsupported.REASON, text)] if new else []
-            await self._announcing.announce(key, told, events)
+            await self._announcing.announce(key, stored, events)
 
-    async def tell(
-        self, key: Key, told: dict[str, Any], raw: dict[str, Any], decision: Plan
+    async def publish(
+        self, key: Key, stored: dict[str, Any], raw: dict[str, Any], decision: Plan
     ) -> None:
-        """Tells what was decided on `raw`, or later; `told` is the parent as it is stored."""
-        now = self._timing.clock()
-        status = self._worth_telling(key, raw, decision, now)
-        untold = self._untold.get(key)
-        events = (*untold.events, *decision.events) if untold else decision.events
-        stored = told.get("status") or {}
-        if status == stored and not events:
-            self._untold.pop(key, None)
-            await self._announcing.announce(key, told)
+        """Writes the status and Events of a decision on `raw`, or defers them; `stored` is the
+        model as the API server has it."""
+        status = self._status_to_write(key, raw, decision)
+        deferred = self._deferred.get(key)
+        events = (*deferred.events, *decision.events) if deferred else decision.events
+        before = stored.get("status") or {}
+        if status == before and not events:
+            self._drop(key)
+            await self._announcing.announce(key, stored)
             return
-        # Part of what a command did may be in the status alone (R16): that waits for nobody.
-        answered = (status.get("commands") or []) != (stored.get("commands") or [])
-        later = None if answered else self._later(key, decision)
-        if later is not None:
-            since = untold.since if untold else now
+        # Part of what a command did may be in the status alone (R16): that is never deferred.
+        answers = (status.get("commands") or []) != (before.get("commands") or [])
+        if not answers and self._defer(key, decision):
             content = self._packing.packed(status)
-            self._untold[key] = _Untold(told["metadata"]["uid"], since, content, events)
-            self._queue.add(key, later)
+            self._deferred[key] = _Deferred(stored["metadata"]["uid"], content, events)
             return
-        written = await self._statuses.write(key, told, status)
-        self._untold.pop(key, None)
+        written = await self._statuses.write(key, stored, status)
+        self._drop(key)
         if not written:
             return
-        if status != stored:
-            self._behind.pop(key, None)
-        await self._announcing.announce(key, told, events)
+        if status != before:
+            self._counts_differ.pop(key, None)
+        await self._announcing.announce(key, stored, events)
 
-    def _worth_telling(
-        self, key: Key, raw: dict[str, Any], decision: Plan, now: float
-    ) -> dict[str, Any]:
-        """The status that was decided; the one before it while only counts have changed."""
+    def _drop(self, key: Key) -> None:
+        self._deferred.pop(key, None)
+        self._deferral.forget(key)
+
+    def _status_to_write(self, key: Key, raw: dict[str, Any], decision: Plan) -> dict[str, Any]:
+        """Returns the decided status, or the one before it while only pod counts differ."""
         status = decision.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         if status == raw.get("status") or decision.pressing:
-            self._behind.pop(key, None)
+            self._counts_differ.pop(key, None)
             return status
         hold = decision.status.hold
         patience = _STUCK_AFTER if hold and hold.pod else _COUNTS_AFTER
-        wait = self._behind.setdefault(key, now) + patience - now
+        now = self._timing.clock()
+        wait = self._counts_differ.setdefault(key, now) + patience - now
         if wait <= 0:
             return status
         self._queue.add_after(key, wait)
         return raw.get("status") or {}
 
-    def _later(self, key: Key, decision: Plan) -> Urgency | None:
-        """How urgent it is to tell of a decision that is in effect; None: now.
+    def _defer(self, key: Key, decision: Plan) -> bool:
+        """Whether the status of a decision that is in effect is deferred.
 
-        When many models start at once, each has its children before the first of them is told of;
-        when many fail at once, each loses its traffic before that (R8).
+        When many models start at once, each has its children before any of them has its status;
+        when many fail at once, traffic is taken off each of them before that (R8).
         """
-        untold = self._untold.get(key)
-        if untold and self._timing.clock() - untold.since > _PUT_OFF_FOR:
-            return None
-        if any(takes_off(action) for action in decision.actions):
-            return Urgency.CHANGE if self._queue.waits(Urgency.FAULT) else None
-        urgent = self._queue.urgency(key) is Urgency.FAULT
-        return Urgency.RESYNC if not urgent and self._queue.waits(Urgency.CHANGE) else None
+        if any(is_rollback(action) for action in decision.actions):
+            return self._deferral.defer(key, behind=Urgency.FAULT, urgency=Urgency.CHANGE)
+        if self._queue.urgency(key) is Urgency.FAULT:
+            return False
+        return self._deferral.defer(key, behind=Urgency.CHANGE, urgency=Urgency.RESYNC)
 
 
-def takes_off(action: Action) -> bool:
-    """Whether a failed version loses its traffic by it."""
+def is_rollback(action: Action) -> bool:
+    """Whether an action takes traffic off a failed version."""
     return isinstance(action, Route | Weigh) and bool(action.traffic.quarantined)

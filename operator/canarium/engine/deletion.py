@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from canarium.core.phases import terminating
 from canarium.engine.apply.executor import Executor
+from canarium.engine.cache.children import parse_optional_time
 from canarium.engine.cache.ownership import ORPHAN, foreign_finalizers
-from canarium.engine.cache.projections import noted
 from canarium.engine.cache.store import Key, Raw, Store
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.reporting.status_writer import Statuses
@@ -32,7 +32,7 @@ class Departing:
         if ORPHAN in (meta.get("finalizers") or ()):
             await self._executor.release(raw)
         now = self._timing.now()
-        since = noted(meta["deletionTimestamp"]) or now
+        since = parse_optional_time(meta["deletionTimestamp"]) or now
         wait = since + terminating.PATIENCE - now
         if wait > 0:
             self._queue.add_after(key, wait, Urgency.RESYNC)

@@ -1,0 +1,120 @@
+"""Desired manifests of one model's children, rendered from its spec, its records and the caches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from canarium.core.facts.gateways import Backend, Route
+from canarium.core.facts.observed import Autoscaler, Deployment, Rejection, Service
+from canarium.engine.apply.rejections import Refused
+from canarium.engine.cache.children import Child, unpacked
+from canarium.engine.cache.routes import ROUTES, in_effect, made_of, wanted_kind
+from canarium.engine.cache.store import Key, Store
+from canarium.kube import resources
+from canarium.render import labels, pod, routes, runtime, workload
+from canarium.render.errors import RuntimeInvalid
+from canarium.render.fetch_container import Kit
+from canarium.render.traffic_split import Split
+
+Manifest = dict[str, Any]
+
+
+class DesiredManifests:
+    """Renders what each child should be. Raises WriteRejected where it cannot be rendered."""
+
+    def __init__(self, store: Store, kit: Kit | None = None) -> None:
+        self._store, self._kit = store, kit
+
+    def new_revision(self, parent: Mapping[str, Any], revision: str) -> tuple[Manifest, Manifest]:
+        """Returns a new revision's pod template, and the runtime with the server as rendered."""
+        meta, spec = parent["metadata"], parent["spec"]
+        try:
+            chosen = self._store.runtimes.catalog(meta["namespace"]).choose(spec)
+            server = runtime.server(meta["name"], meta["namespace"], spec, chosen)
+            template = pod.pod_template(meta["name"], revision, spec, server, self._kit)
+        except RuntimeInvalid as error:
+            raise Refused(Rejection("", str(error), reason=error.reason)) from error
+        snapshot: Manifest = {"server": server}
+        if chosen:
+            snapshot |= {"name": chosen.name, "kind": chosen.kind, "digest": chosen.digest}
+        return template, snapshot
+
+    def running_template(self, key: Key, revision: str) -> Manifest | None:
+        """Returns the pod template of a revision's live Deployment, if there is one.
+
+        A record that was deleted is stored again from it: what runs restarts nothing, what is
+        rendered afresh might.
+        """
+        for child in self._store.children(resources.DEPLOYMENTS, key):
+            if child.fact.revision == revision:
+                template: Manifest = unpacked(child)["spec"]["template"]
+                template["metadata"]["labels"].pop(labels.COLOR, None)
+                return template
+        return None
+
+    def of_child(self, parent: Mapping[str, Any], key: Key, child: Child[Any]) -> Manifest | None:
+        """Returns what would be applied over `child`, by its own labels and annotations; None for
+        one to leave alone."""
+        match child.fact:
+            case Deployment(revision=revision, color=color, terminating=False) if color:
+                record = self.record(key, revision)
+                if record is None or not record.fact.intact:
+                    return None
+                return self.deployment(parent, key, revision, color)
+            case Service(color=color, traffic=traffic) if traffic.stable:
+                return workload.service(parent, color, traffic)
+            case Route() as fact if fact.traffic.stable:
+                return self.route(parent, key, fact)
+            case Backend(revision=revision):
+                return self.backend(parent, key, revision)
+            case Autoscaler(revision=revision, low=low, high=high):
+                return workload.autoscaler(parent, revision, low, high)
+        return None
+
+    def deployment(
+        self, parent: Mapping[str, Any], key: Key, revision: str, color: str
+    ) -> Manifest:
+        """Returns a revision's Deployment, from its stored record alone (R1)."""
+        record = self.record(key, revision)
+        name = workload.child_name(key[1], revision)
+        what = f"Deployment {name}"
+        if record is None:
+            raise Refused(Rejection(what, f"ControllerRevision {name} is missing"))
+        if not record.fact.intact:
+            raise Refused(Rejection(what, f"ControllerRevision {name} was altered by hand"))
+        return workload.deployment(parent, revision, color, unpacked(record)["template"])
+
+    def route(self, parent: Mapping[str, Any], key: Key, fact: Route) -> Manifest:
+        """Returns the route with the weights of `fact`, and all else by the settings in effect."""
+        parent = in_effect(parent, fact.kind, self.live_route(key))
+        if wanted_kind(parent["spec"]) != fact.kind:
+            text = f"does not say what it was made from: its note {labels.TRAFFIC} is gone"
+            raise Refused(Rejection(f"{fact.kind} {key[1]}", text))
+        records = {c.fact.revision: c.fact for c in self._store.children(resources.RECORDS, key)}
+        known = {name: records[name].version for name, _ in fact.weights if name in records}
+        split = Split(
+            fact.weights,
+            fact.traffic.candidate,
+            fact.direct,
+            versions={name: version for name, version in known.items() if version},
+            notes={**fact.traffic.to_annotations(), **made_of(parent)},
+        )
+        return routes.RENDERED[fact.kind](parent, split)
+
+    def backend(self, parent: Mapping[str, Any], key: Key, revision: str) -> Manifest:
+        """Returns the Service of one revision, which a route leads to."""
+        live = self.live_route(key)
+        kind = live.fact.kind if live else None
+        return routes.backend(in_effect(parent, kind, live), revision)
+
+    def live_route(self, key: Key) -> Child[Any] | None:
+        """Returns the model's own route, of whatever kind."""
+        found = (c for resource in ROUTES.values() for c in self._store.children(resource, key))
+        uid = self._store.parents.items[key].uid
+        return next((child for child in found if child.owner == uid), None)
+
+    def record(self, key: Key, revision: str) -> Child[Any] | None:
+        """Returns the stored record of a revision."""
+        records = self._store.children(resources.RECORDS, key)
+        return next((child for child in records if child.fact.revision == revision), None)

@@ -1,0 +1,144 @@
+"""Restores children that differ from what would be applied (R23): changed by another client, or
+rendered from settings that changed without a rollout, such as a port."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from canarium.core.facts.observed import Modified
+from canarium.engine.apply.child_writer import ChildWriter
+from canarium.engine.apply.contested_children import Contested
+from canarium.engine.apply.desired import DesiredManifests
+from canarium.engine.apply.drift import Comparison, compare, digest
+from canarium.engine.apply.rejections import Refused
+from canarium.engine.cache.children import Child, unpacked
+from canarium.engine.cache.routes import ROUTES
+from canarium.engine.cache.store import Key, Store
+from canarium.kube import resources
+from canarium.kube.resources import Resource
+from canarium.render import labels
+
+#: Inputs of a comparison: the child's content, the model's generation, kind and content of the
+#: route.
+_Inputs = tuple[bytes, int, tuple[str, bytes] | None]
+_COMPARED = (
+    resources.DEPLOYMENTS,
+    resources.SERVICES,
+    resources.AUTOSCALERS,
+    *ROUTES.values(),
+)
+
+
+class DriftRepair:
+    """Compares children with their desired manifests, and writes those that drifted.
+
+    A comparison that found no drift is remembered until one of its inputs changes, so a reconcile
+    of an unchanged model renders nothing.
+    """
+
+    def __init__(
+        self, store: Store, desired: DesiredManifests, writer: ChildWriter, contested: Contested
+    ) -> None:
+        self._store, self._desired, self._writer = store, desired, writer
+        self._contested = contested
+        #: Comparisons without drift, by child of each model, with their inputs.
+        self._in_sync: dict[Key, dict[tuple[Resource, str], tuple[_Inputs, Comparison]]] = {}
+
+    async def repair(self, parent: Mapping[str, Any], *, route_kept: bool = False) -> int:
+        """Applies the children that drifted; returns how many. With `route_kept`, the route stays
+        as it is."""
+        key = _key(parent)
+        written = 0
+        for resource, child in self._compared(key):
+            if route_kept and resource in ROUTES.values():
+                continue
+            found = self._comparison(parent, key, resource, child)
+            if found is None or not found.drift:
+                continue
+            wanted = self._desired.of_child(parent, key, child)
+            assert wanted is not None
+            self._contested.attempt(key, resource, child.name, found.drift)
+            intent = digest(wanted["spec"])
+            # What an admission policy changed in the rest stays: reverting it might restart pods
+            # (R14).
+            wanted["spec"] = found.merged
+            await self._writer.apply(resource, key, wanted, intent)
+            written += 1
+        return written
+
+    def modified(self, parent: Mapping[str, Any]) -> tuple[Modified, ...]:
+        """Returns what the API server or an admission policy changed in our own writes."""
+        key = _key(parent)
+        found = []
+        for resource, child in self._compared(key):
+            try:
+                differs = self._comparison(parent, key, resource, child)
+            except Refused:
+                continue  # It cannot be rendered as things are, which is reported elsewhere.
+            if differs and differs.kept:
+                what = f"{resource.kind} {child.name}"
+                found.append(Modified(what, tuple(sorted(differs.kept))))
+        return tuple(sorted(found, key=lambda one: one.what))
+
+    def forget(self, key: Key) -> None:
+        """Drops what is remembered of a model that is gone."""
+        self._in_sync.pop(key, None)
+        self._contested.forget(key)
+
+    def _compared(self, key: Key) -> list[tuple[Resource, Child[Any]]]:
+        uid = self._store.parents.items[key].uid
+        return [
+            (resource, child)
+            for resource in _COMPARED
+            for child in self._store.children(resource, key)
+            if child.owner == uid
+        ]
+
+    def _comparison(
+        self, parent: Mapping[str, Any], key: Key, resource: Resource, child: Child[Any]
+    ) -> Comparison | None:
+        known = self._in_sync.setdefault(key, {})
+        place = (resource, child.name)
+        # A backend's port follows the route in effect, which changes later than the spec.
+        route = self._desired.live_route(key)
+        live = (route.fact.kind, route.content) if route else None
+        inputs = (child.content, int(parent["metadata"]["generation"]), live)
+        if place in known and known[place][0] == inputs:
+            return known[place][1]
+        known.pop(place, None)
+        wanted = self._desired.of_child(parent, key, child)
+        if wanted is None:
+            return None
+        found = _differences(resource, unpacked(child), wanted)
+        if not found.drift:
+            known[place] = (inputs, replace(found, merged={}))
+        return found
+
+
+def _key(parent: Mapping[str, Any]) -> Key:
+    return parent["metadata"]["namespace"], parent["metadata"]["name"]
+
+
+def _differences(
+    resource: Resource, live: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> Comparison:
+    """Compares a live child with its desired manifest.
+
+    A Deployment is made from a record that never changes. The desired manifest of other kinds may
+    have changed since it was applied: then values alone decide, not who owns a field.
+    """
+    owned, notes = live["owned"], live["metadata"].get("annotations") or {}
+    if resource is resources.DEPLOYMENTS:
+        if owned is not None and not owned:
+            # Restored from a backup: applying our template over it might restart its pods.
+            return Comparison()
+    elif notes.get(labels.APPLIED) != digest(wanted["spec"]):
+        owned = None
+    whole = resource in ROUTES.values()
+    found = compare(live["spec"], wanted["spec"], owned, whole=whole)
+    for name, text in (wanted["metadata"].get("annotations") or {}).items():
+        if notes.get(name) != text:
+            found.drift.append(f"metadata.annotations[{name}]")
+    return found

@@ -1,0 +1,108 @@
+"""A child object as the caches keep it: its identity, its facts, and its compressed content."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from sys import intern
+from typing import Any, Generic, TypeVar
+
+from canarium.core.facts.gateways import Backend
+from canarium.core.facts.observed import Service
+from canarium.engine.cache.compression import Packing
+from canarium.engine.cache.managed_fields import owned_by_us
+from canarium.engine.cache.ownership import (
+    controller,
+    controller_name,
+    foreign_finalizers,
+    is_adoptable,
+    is_inherited,
+)
+from canarium.render import labels
+
+F = TypeVar("F")
+Raw = dict[str, Any]
+#: By the type of their facts, which is one for each kind of object.
+_PACKINGS: defaultdict[type, Packing] = defaultdict(Packing)
+
+
+@dataclass(frozen=True, slots=True)
+class Child(Generic[F]):
+    """An object of ours: where it is, whose it is, and its facts.
+
+    `content` is what the hash gate compares, packed; two that differ only in their
+    resourceVersion are equal, so that such a change wakes nobody.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    version: int = field(compare=False)
+    model: str
+    owner: str | None
+    fact: F
+    content: bytes = b""
+    #: It has no owner, and the model may adopt it.
+    adoptable: bool = False
+    #: Its owner is a model of this name, whether this one or one before it.
+    inherited: bool = False
+    #: Finalizers of other controllers that keep it while it is being deleted, and since when.
+    finalizers: tuple[str, ...] = ()
+    deleted: float | None = None
+    #: `Kind/name` of a Service's owner, which may be anybody.
+    controller: str = ""
+
+
+def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> Child[F]:
+    meta = raw["metadata"]
+    owner = controller(raw)
+    # What the children of a model have in common is kept once.
+    name = intern(model or meta.get("labels", {}).get(labels.MODEL, ""))
+    return Child(
+        namespace=intern(meta.get("namespace", "")),
+        name=meta["name"],
+        uid=meta["uid"],
+        version=int(meta["resourceVersion"]),
+        model=name,
+        owner=intern(owner) if owner else None,
+        fact=fact,
+        content=_PACKINGS[type(fact)].packed(content) if content is not None else b"",
+        adoptable=owner is None and is_adoptable(raw, name),
+        inherited=is_inherited(raw, name),
+        finalizers=foreign_finalizers(meta),
+        deleted=parse_optional_time(meta.get("deletionTimestamp")),
+        controller=(controller_name(raw) or "") if isinstance(fact, Service | Backend) else "",
+    )
+
+
+def unpacked(child: Child[Any]) -> Any:
+    """The live content that `child` keeps for the gate."""
+    return _PACKINGS[type(child.fact)].opened(child.content)
+
+
+def compared(raw: Raw, spec: Raw) -> Raw:
+    """The part of a live object that the gate compares: `spec` is as much of its own as we set."""
+    meta = raw["metadata"]
+    intent = (meta.get("annotations") or {}).get(labels.APPLIED)
+    return {
+        "metadata": {
+            "labels": meta.get("labels"),
+            **({"annotations": {labels.APPLIED: intent}} if intent else {}),
+        },
+        "spec": spec,
+        "owned": owned_by_us(meta.get("managedFields")),
+    }
+
+
+def parse_time(text: str) -> float:
+    """Returns the POSIX seconds of a time that Kubernetes wrote."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def parse_optional_time(text: str | None) -> float | None:
+    """Returns the POSIX seconds of a time, or None where there is none or it is not valid."""
+    try:
+        return parse_time(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,38 @@
+"""Which fields of an object our field manager owns, as the API server notes in `managedFields`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from canarium import FIELD_MANAGER
+
+Fields = Mapping[str, Any]
+
+
+def owned_by_us(managed: Iterable[Mapping[str, Any]] | None) -> dict[str, Any] | None:
+    """Returns the paths below `spec` that our field manager owns, whether by creating or applying;
+    None when the object does not say who owns what."""
+    entries = list(managed or ())
+    if not entries:
+        return None
+    found: dict[str, Any] = {}
+    for entry in entries:
+        if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource"):
+            spec = (entry.get("fieldsV1") or {}).get("f:spec")
+            if spec is not None:
+                found = _union(found, spec) if found else spec
+    return found
+
+
+def _union(a: Fields, b: Fields) -> dict[str, Any]:
+    merged = dict(a)
+    for key, inner in b.items():
+        old = merged.get(key)
+        if old is None:
+            merged[key] = inner
+        elif old and inner:
+            merged[key] = _union(old, inner)
+        else:
+            merged[key] = {}
+    return merged

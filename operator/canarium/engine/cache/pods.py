@@ -1,0 +1,117 @@
+"""Projects a Pod to the facts that decisions need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from canarium.core.facts.observed import Container, Pod
+from canarium.core.health.pods import FETCHER
+from canarium.engine.cache.children import Child, Raw, child, parse_optional_time, parse_time
+from canarium.quoting import lines, quoted
+from canarium.render import labels
+
+_DIGEST = re.compile(r"sha256:[0-9A-Za-z]{1,64}")
+
+
+def pod(raw: Raw) -> Child[Pod]:
+    meta, status = raw["metadata"], raw.get("status", {})
+    conditions = {c["type"]: c for c in status.get("conditions", ())}
+    ready = conditions.get("Ready", {})
+    scheduled = conditions.get("PodScheduled", {})
+    unplaced = scheduled.get("reason") if scheduled.get("status") == "False" else None
+    unschedulable = unplaced == "Unschedulable"
+    init, own = status.get("initContainerStatuses", ()), status.get("containerStatuses", ())
+    is_ready = ready.get("status") == "True"
+    # The node controller marks pods of a lost node unready, but not their containers.
+    node_lost = bool(own) and not is_ready and all(c.get("ready") for c in own)
+    disrupted = conditions.get("DisruptionTarget", {}).get("status") == "True" or node_lost
+    fact = Pod(
+        name=meta["name"],
+        revision=meta.get("labels", {}).get(labels.REVISION, ""),
+        color=meta.get("labels", {}).get(labels.COLOR, ""),
+        created=parse_time(meta["creationTimestamp"]),
+        ready=is_ready,
+        ready_changed=parse_time(ready["lastTransitionTime"])
+        if ready.get("lastTransitionTime")
+        else None,
+        terminating="deletionTimestamp" in meta,
+        ends=parse_optional_time(meta.get("deletionTimestamp")),
+        ended=_ended(status),
+        unschedulable_since=parse_time(scheduled["lastTransitionTime"]) if unschedulable else None,
+        unschedulable_message=quoted(scheduled.get("message", "")) if unschedulable else "",
+        gated=unplaced == "SchedulingGated",
+        disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
+        begun=_begun(meta, conditions, init),
+        scheduled=scheduled.get("status") == "True",
+        address=status.get("podIP"),
+        **_fetched(init),
+        images=tuple(sorted((c["name"], c["imageID"]) for c in (*init, *own) if c.get("imageID"))),
+        containers=(
+            *(_container(c, init=True) for c in init),
+            *(_container(c, init=False) for c in own),
+        ),
+    )
+    return child(raw, fact)
+
+
+def _ended(status: Raw) -> str | None:
+    phase = status.get("phase")
+    if phase not in ("Failed", "Succeeded"):
+        return None
+    told = (status.get("reason") or phase, status.get("message"))
+    return ": ".join(quoted(part) for part in told if part)
+
+
+def _begun(meta: Raw, conditions: Raw, inits: Iterable[Raw]) -> float:
+    times = [meta["creationTimestamp"]]
+    for kind in ("PodScheduled", "Initialized"):
+        if conditions.get(kind, {}).get("status") == "True":
+            times.append(conditions[kind].get("lastTransitionTime"))
+    times += [c.get("state", {}).get("terminated", {}).get("finishedAt") for c in inits]
+    return max(parse_time(text) for text in times if text)
+
+
+def _fetched(containers: Iterable[Raw]) -> dict[str, Any]:
+    """What the fetcher's termination message says, once it has ended well: the digest of the
+    model, and what a branch or a tag in its URI stood for."""
+    ended = next(
+        (c.get("state", {}).get("terminated") or {} for c in containers if c["name"] == FETCHER), {}
+    )
+    if ended.get("exitCode") != 0:
+        return {}
+    try:
+        said = orjson.loads(ended.get("message") or "null")
+    except ValueError:
+        return {}
+    # Whoever may change the fetcher's container may have it say anything.
+    if not isinstance(said, dict) or not _DIGEST.fullmatch(str(said.get("digest"))):
+        return {}
+    resolved = said.get("resolved")
+    return {
+        "artifact": said["digest"],
+        "resolved": quoted(resolved, 256) if isinstance(resolved, str) else None,
+    }
+
+
+def _container(raw: Raw, *, init: bool) -> Container:
+    state, last = raw.get("state", {}), raw.get("lastState", {})
+    waiting = state.get("waiting", {})
+    ended, before = state.get("terminated", {}), last.get("terminated", {})
+    return Container(
+        name=raw["name"],
+        init=init,
+        waiting=waiting.get("reason"),
+        waiting_message=quoted(waiting.get("message", "")),
+        terminated=(ended.get("reason") or "Terminated") if ended else None,
+        exit_code=ended.get("exitCode"),
+        last_terminated=(before.get("reason") or "Terminated") if before else None,
+        last_exit_code=before.get("exitCode"),
+        message=lines(ended.get("message") or before.get("message") or ""),
+        restarts=raw.get("restartCount", 0),
+        started=parse_optional_time(state.get("running", {}).get("startedAt")),
+        ready=bool(raw.get("ready")),
+    )
