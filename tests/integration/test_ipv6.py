@@ -30,7 +30,7 @@ def test_canary_is_promoted_where_there_is_ipv6_only(tmp_path: Path) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("::1 localhost\n")
     found = netns.run(
-        "api.test_ipv6",
+        "integration.test_ipv6",
         "story",
         address=f"{_MACHINE}/64",
         ipv4=False,

@@ -36,7 +36,7 @@ async def statuses() -> dict[str, Any]:
 
 
 def test_servers_answer_on_both_families() -> None:
-    found = netns.run("process.test_listening", "statuses", address="fd00::7/128")
+    found = netns.run("host.test_listening", "statuses", address="fd00::7/128")
     assert found == {
         f"{address} {path}": 200
         for address in ("127.0.0.1", "::1", "fd00::7")
@@ -45,7 +45,7 @@ def test_servers_answer_on_both_families() -> None:
 
 
 def test_servers_answer_where_there_is_ipv6_only() -> None:
-    found = netns.run("process.test_listening", "statuses", address="fd00::7/128", ipv4=False)
+    found = netns.run("host.test_listening", "statuses", address="fd00::7/128", ipv4=False)
     reached = {name for name, status in found.items() if status == 200}
     assert reached == {f"{a} {p}" for a in ("::1", "fd00::7") for p in ("healthz", "metrics")}
 
