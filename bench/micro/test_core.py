@@ -8,7 +8,7 @@ import orjson
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from canarium.api.defaults import settings_of
+from canarium.api.effective_spec import effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.api.status import Status
 from canarium.core.facts.observed import Deployment, Observed, Pod, Service
@@ -50,7 +50,7 @@ def serving() -> Observed:
 
 
 def decide(wanted: dict[str, Any], status: Status, observed: Observed) -> Any:
-    settings = settings_of(Spec.model_validate(wanted))
+    settings = effective_spec(Spec.model_validate(wanted))
     return plan(wanted, settings, status, observed, now=_NOW, generation=1, name="m")
 
 
@@ -102,7 +102,7 @@ def test_parse_of_a_model(benchmark: BenchmarkFixture) -> None:
     status = decide(spec("1"), Status(), serving()).status.model_dump(mode="json", by_alias=True)
 
     def parse() -> Status:
-        settings_of(Spec.model_validate(spec("1")))
+        effective_spec(Spec.model_validate(spec("1")))
         return Status.model_validate(status)
 
     assert benchmark(parse).phase == "Ready"

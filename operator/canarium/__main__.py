@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from canarium import VERSION
 from canarium.audit import cli as record
-from canarium.config import Settings
+from canarium.config import Config
 from canarium.fetch import cli as fetch
 from canarium.signals.addresses import AddressPolicy
 
@@ -24,7 +24,7 @@ def main() -> int:
     """Does what the command line says; the exit code."""
     parser = argparse.ArgumentParser(prog="canarium", description=__doc__)
     parser.add_argument("--version", action="version", version=VERSION)
-    default = Settings()
+    default = Config()
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the operator")
     run.add_argument("--kubeconfig", help="default: the cluster around this process")
@@ -115,7 +115,7 @@ def main() -> int:
     return _run(settings, arguments.log_level)
 
 
-def _run(settings: Settings, log_level: str) -> int:
+def _run(settings: Config, log_level: str) -> int:
     """Runs the operator until it is told to stop."""
     import kopf
     import uvloop
@@ -148,13 +148,13 @@ def _address(text: str) -> tuple[str, int]:
     return address.strip("[]"), int(port)
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
-    names = {field.name for field in fields(Settings)} - {"namespaces"}
+def _settings(arguments: argparse.Namespace) -> Config:
+    names = {field.name for field in fields(Config)} - {"namespaces"}
     given = {name: value for name, value in vars(arguments).items() if name in names}
     for name in ("allow_address", "refuse_address"):
         given[name] = tuple(given[name] or ())
     AddressPolicy.of(given["allow_address"], given["refuse_address"])
-    return Settings(**given, namespaces=tuple(dict.fromkeys(arguments.namespace or ())))
+    return Config(**given, namespaces=tuple(dict.fromkeys(arguments.namespace or ())))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Config:
     """Without a kubeconfig, the cluster around the process is used. Times are seconds.
 
     Raises ValueError for settings that exclude each other.

@@ -10,7 +10,7 @@ import pytest
 
 from canarium.api import crd as generate
 from canarium.api.crd_skew import Skew, skew
-from canarium.host.crd_check import Unsuited, fit
+from canarium.host.crd_check import CrdMismatch, fit
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 
@@ -79,7 +79,7 @@ def test_newer_crd_lets_users_say_what_the_operator_does_not_know() -> None:
 
 
 async def test_operator_refuses_to_start_over_an_older_crd_in_words() -> None:
-    with pytest.raises(Unsuited) as refused:
+    with pytest.raises(CrdMismatch) as refused:
         await looked(older())
     said = str(refused.value)
     assert "is older than this operator" in said
@@ -88,14 +88,14 @@ async def test_operator_refuses_to_start_over_an_older_crd_in_words() -> None:
 
 
 async def test_operator_refuses_to_start_without_the_crd_in_words() -> None:
-    with pytest.raises(Unsuited, match=r"modeldeployments.canarium.dev is absent: install"):
+    with pytest.raises(CrdMismatch, match=r"modeldeployments.canarium.dev is absent: install"):
         await looked(ApiError(404, "NotFound", ""))
 
 
 async def test_operator_refuses_to_start_where_its_version_is_not_served() -> None:
     crd = ours()
     crd["spec"]["versions"][0]["served"] = False
-    with pytest.raises(Unsuited, match="v1alpha1 is not served"):
+    with pytest.raises(CrdMismatch, match="v1alpha1 is not served"):
         await looked(crd)
 
 

@@ -26,7 +26,7 @@ from canarium.engine.engine import Engine
 from canarium.kube import resources
 from canarium.kube.http import Client
 from canarium.signals.addresses import AddressPolicy
-from canarium.signals.http_client import Answer, Web
+from canarium.signals.http_client import Answer, HttpClient
 from integration.kubelet import Kubelet
 from sandbox.controlplane import ControlPlane
 
@@ -81,7 +81,7 @@ class Servers:
         return "\n".join(lines) + "\n"
 
 
-class ByAddress(Web):
+class ByAddress(HttpClient):
     """Sends what goes to a pod's address to its server here."""
 
     def __init__(self, servers: Servers) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from canarium import GROUP
-from canarium.api.defaults import Settings, settings_of
+from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.core.facts.weights import needed
 from canarium.kube import resources
@@ -62,7 +62,7 @@ class Order:
 class Gates:
     account: Account
     levels: dict[str, Level] = field(default_factory=dict)
-    specs: list[tuple[float, Settings]] = field(default_factory=list)
+    specs: list[tuple[float, EffectiveSpec]] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     #: When the checks of a revision passed.
     passes: list[tuple[float, str]] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Gates:
             self.levels.clear()  # What was granted belongs to a rollout that this spec ended.
             self._identity = identity
         if after["spec"] != before.get("spec"):
-            self.specs.append((self._now, settings_of(Spec.model_validate(after["spec"]))))
+            self.specs.append((self._now, effective_spec(Spec.model_validate(after["spec"]))))
         was, now = (x["metadata"].get("annotations") or {} for x in (before, after))
         for command in ("promote", "promote-full"):
             text = now.get(f"{GROUP}/{command}")
@@ -187,7 +187,7 @@ class Gates:
             pauses = [x.pause for x in settings.steps if x.weight == level.weight]
             if pauses:
                 pause = None if None in pauses else max(x for x in pauses if x is not None)
-            judging = settings.judging
+            judging = settings.analysis
             judged = judged or bool(judging and pauses and level.weight >= judging.from_weight)
             seen = any(a >= level.since and r == level.revision for a, r in self.passes)
             if judged and not seen:

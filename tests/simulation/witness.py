@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from canarium.api.defaults import Settings, settings_of
+from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.core.facts.weights import needed
 from canarium.core.planner import TABLE
@@ -379,8 +379,8 @@ class Witness:
         self.latched &= self.evidence()
         self.meddled = True
 
-    def _settings(self) -> Settings:
-        return settings_of(Spec.model_validate(self.world.model()["spec"]))
+    def _settings(self) -> EffectiveSpec:
+        return effective_spec(Spec.model_validate(self.world.model()["spec"]))
 
     def _stable_count(self) -> int:
         stable = self.stable()

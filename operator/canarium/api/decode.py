@@ -12,7 +12,7 @@ from canarium.api.model_deployment import Spec
 from canarium.api.status import Status
 
 
-class NotUnderstood(Exception):
+class UnsupportedResource(Exception):
     """A newer operator, or a newer schema, said something that this operator does not know."""
 
     def __init__(self, what: str) -> None:
@@ -22,16 +22,16 @@ class NotUnderstood(Exception):
         )
 
 
-def understood(raw: Mapping[str, Any]) -> tuple[Spec, Status]:
+def decode(raw: Mapping[str, Any]) -> tuple[Spec, Status]:
     """Spec and status of the parent `raw`. Raises NotUnderstood, with the path."""
     try:
         spec = Spec.model_validate(raw["spec"])
     except ValidationError as error:
-        raise NotUnderstood(_where("spec", error)) from error
+        raise UnsupportedResource(_where("spec", error)) from error
     try:
         return spec, Status.model_validate(raw.get("status") or {})
     except ValidationError as error:
-        raise NotUnderstood(_where("status", error)) from error
+        raise UnsupportedResource(_where("status", error)) from error
 
 
 def _where(root: str, error: ValidationError) -> str:

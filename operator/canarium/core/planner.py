@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from canarium.api.defaults import Settings
+from canarium.api.effective_spec import EffectiveSpec
 from canarium.api.status import Status
 from canarium.core.bookkeeping.adoption import adoption
 from canarium.core.bookkeeping.restored_records import restoration
@@ -46,7 +46,7 @@ _BESIDE = ("RouteAccepted", "SmokeTestsReady", "AnalysisReady", autoscaling.COND
 
 def plan(
     spec: Mapping[str, Any],
-    settings: Settings,
+    settings: EffectiveSpec,
     status: Status,
     observed: Observed,
     *,
@@ -188,7 +188,7 @@ def _sooner(*waits: float | None) -> float | None:
 def _asked(s: Situation, after: Status) -> Asked:
     """The facts that this decision waits for: smoke tests, or a look at who has traffic."""
     smoke = after.hold is not None and after.hold.reason in gates.SMOKE_WAITS
-    judging, progress = s.settings.judging, after.progress
+    judging, progress = s.settings.analysis, after.progress
     watch = None
     shadowed = progress and progress.step_since and gates.judges(s, 0)
     if judging and after.candidate and after.stable and progress and (progress.weight or shadowed):

@@ -8,17 +8,17 @@ from canarium.engine.cache.children import parse_optional_time
 from canarium.engine.cache.ownership import ORPHAN, foreign_finalizers
 from canarium.engine.cache.store import Key, Raw, Store
 from canarium.engine.queue import Urgency, WorkQueue
-from canarium.engine.reporting.status_writer import Statuses
+from canarium.engine.reporting.status_writer import StatusWriter
 from canarium.kube.clock import Timing
 
 
-class Departing:
+class DeletionReporter:
     """Reports deletions that take long, and helps the garbage collector to orphan."""
 
     def __init__(
         self,
         executor: Executor,
-        statuses: Statuses,
+        statuses: StatusWriter,
         store: Store,
         queue: WorkQueue[Key],
         timing: Timing,

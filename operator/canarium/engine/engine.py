@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from operator import itemgetter
 
-from canarium.engine.cache.analysis_targets import scene
-from canarium.engine.cache.informers import Following, Namespace
+from canarium.engine.cache.analysis_targets import analysis_target
+from canarium.engine.cache.informers import Informers, Namespace
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.cache.volume_sources import sources
 from canarium.engine.instrumentation import Observer
@@ -16,9 +16,9 @@ from canarium.engine.reconciler import Reconciler
 from canarium.engine.workers import EXPRESS, Workers
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
-from canarium.render.fetch_container import Kit
-from canarium.signals.http_client import Web
-from canarium.signals.monitor import Signals
+from canarium.render.fetch_container import FetcherConfig
+from canarium.signals.http_client import HttpClient
+from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
 
 #: How long a key waits whose namespace has not been listed whole yet.
@@ -39,15 +39,15 @@ class Engine:
         workers: int = 8,
         timing: Timing | None = None,
         observer: Observer | None = None,
-        web: Web | None = None,
-        kit: Kit | None = None,
+        web: HttpClient | None = None,
+        kit: FetcherConfig | None = None,
     ) -> None:
         self.timing = timing or Timing()
         self.queue: WorkQueue[Key] = WorkQueue(
             self.timing, observer, share=itemgetter(0), workers=workers + EXPRESS
         )
         self.store = Store(self.queue.add)
-        self.following = Following(
+        self.informers = Informers(
             api,
             self.store.caches,
             self.timing,
@@ -55,9 +55,13 @@ class Engine:
             gateways=self.store.gateways,
             claims=self.store.claims,
         )
-        self.store.wants = self.following.want
-        self.signals = Signals(
-            api, web or Web(), partial(scene, self.store), self._signalled, self.timing
+        self.store.wants = self.informers.want
+        self.signals = SignalMonitor(
+            api,
+            web or HttpClient(),
+            partial(analysis_target, self.store),
+            self._signalled,
+            self.timing,
         )
         self.pod_events = PodEvents(api, partial(sources, self.store), self._signalled, self.timing)
         self.reconciler = Reconciler(
@@ -83,14 +87,14 @@ class Engine:
         try:
             for namespace in self._namespaces:
                 self.follow(namespace)
-            await self.following.synced()
+            await self.informers.synced()
             if lead:
                 await lead()
             await self.workers.run()
         finally:
             await self.signals.close()
             await self.pod_events.close()
-            await self.following.stop_all()
+            await self.informers.stop_all()
 
     def _signalled(self, key: Key, urgent: bool) -> None:
         """A fact from outside is new; one that fails a version goes before all else."""
@@ -103,20 +107,20 @@ class Engine:
         quicker than the start of the watches, and tells of each only once.
         """
         given = None in self._namespaces or namespace in self._namespaces
-        return given or self.following.follows(namespace)
+        return given or self.informers.follows(namespace)
 
     def follow(self, namespace: Namespace) -> None:
         """Follows `namespace` from now on; its models are decided on once all is listed."""
-        self.following.start(namespace)
+        self.informers.start(namespace)
 
     async def unfollow(self, namespace: str) -> None:
         """Leaves `namespace` alone from now on: its models stay as they are."""
         self.store.parents.drop(namespace)
-        await self.following.stop(namespace)
+        await self.informers.stop(namespace)
 
     async def reconcile(self, key: Key) -> None:
         """One decision for `key`, unless its namespace is not known whole."""
-        if self.following.covers(key[0]):
+        if self.informers.covers(key[0]):
             await self.reconciler.reconcile(key)
         elif self.store.parent(key):
             self.queue.add_after(key, _UNTIL_LISTED, Urgency.CHANGE)

@@ -17,9 +17,9 @@ QUEUE = 120.0
 
 def stuck(engine: Engine) -> Iterator[str]:
     """What does not get on, in words; nothing when all is well."""
-    for name in engine.following.ended():
+    for name in engine.informers.ended():
         yield f"the {name} has ended"
-    for reflector in engine.following.reflectors():
+    for reflector in engine.informers.reflectors():
         if (age := reflector.age()) > WATCH:
             yield f"the {reflector} has given no sign of life for {age:.0f} s"
     slowest = engine.workers.slowest()

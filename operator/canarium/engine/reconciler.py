@@ -6,26 +6,26 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
-from canarium.api.decode import NotUnderstood, understood
-from canarium.api.defaults import settings_of
+from canarium.api.decode import UnsupportedResource, decode
+from canarium.api.effective_spec import effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.core.decision.plan import Action, Plan, Route, Weigh
 from canarium.core.facts.revision import undecidable
 from canarium.core.planner import plan
-from canarium.engine.apply.deferred_deletes import Tidying
+from canarium.engine.apply.deferred_deletes import DeferredDeletes
 from canarium.engine.apply.executor import Executor
-from canarium.engine.apply.rejections import Refusals, Refused
+from canarium.engine.apply.rejections import Rejections, WriteRejected
 from canarium.engine.cache.store import Key, Store
-from canarium.engine.deletion import Departing
+from canarium.engine.deletion import DeletionReporter
 from canarium.engine.instrumentation import Observer, Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
-from canarium.engine.reporting.status_scheduler import Telling, is_rollback
-from canarium.engine.reporting.status_writer import Statuses
+from canarium.engine.reporting.status_scheduler import StatusScheduler, is_rollback
+from canarium.engine.reporting.status_writer import StatusWriter
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.kube.throttle import first
-from canarium.render.fetch_container import Kit
-from canarium.signals.monitor import Signals
+from canarium.render.fetch_container import FetcherConfig
+from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
 
 _SOONEST = 0.02
@@ -41,21 +41,21 @@ class Reconciler:
         queue: WorkQueue[Key],
         timing: Timing | None = None,
         observer: Observer | None = None,
-        signals: Signals | None = None,
+        signals: SignalMonitor | None = None,
         pod_events: PodEvents | None = None,
-        kit: Kit | None = None,
+        kit: FetcherConfig | None = None,
     ) -> None:
         self._signals = signals
         self._pod_events = pod_events
         self._store = store
         self._queue = queue
         self._timing = timing or Timing()
-        self._refusals = Refusals(self._timing.clock)
-        self._executor = Executor(api, store, self._refusals, kit)
-        statuses = Statuses(api, store, queue, self._timing, observer or Unobserved())
-        self._departing = Departing(self._executor, statuses, store, queue, self._timing)
-        self._telling = Telling(statuses, queue, self._timing)
-        self._tidying = Tidying(queue, self._timing)
+        self._rejections = Rejections(self._timing.clock)
+        self._executor = Executor(api, store, self._rejections, kit)
+        statuses = StatusWriter(api, store, queue, self._timing, observer or Unobserved())
+        self._deletions = DeletionReporter(self._executor, statuses, store, queue, self._timing)
+        self._status = StatusScheduler(statuses, queue, self._timing)
+        self._deferred_deletes = DeferredDeletes(queue, self._timing)
 
     async def reconcile(self, key: Key) -> None:
         """One decision for `key`, carried out. ApiError when a write should be tried again."""
@@ -63,19 +63,19 @@ class Reconciler:
         if parent is None or parent.raw["metadata"].get("deletionTimestamp"):
             self._forget(key)
             if parent:
-                await self._departing.attend(key, parent.raw)
+                await self._deletions.attend(key, parent.raw)
             return
         told = parent.raw
-        raw = self._telling.with_pending_status(key, told)
+        raw = self._status.with_pending_status(key, told)
         try:
             decision = self._decide(key, raw)
-        except NotUnderstood as error:
+        except UnsupportedResource as error:
             self._stop_asking(key)
-            await self._telling.mark_unsupported(key, told, str(error))
+            await self._status.mark_unsupported(key, told, str(error))
             return
         try:
             for action in decision.actions:
-                if self._tidying.defer(key, decision, action):
+                if self._deferred_deletes.defer(key, decision, action):
                     continue
                 with first() if self._rescues(key, action) else nullcontext():
                     await self._executor.carry_out(raw, action)
@@ -85,16 +85,16 @@ class Reconciler:
                     break
             if not decision.actions:
                 await self._executor.repair(raw, route_kept=decision.route_kept)
-        except Refused as refused:
+        except WriteRejected as refused:
             if key not in self._store.parents.items:
                 self._forget(key)  # It was deleted meanwhile, and so was what it had.
                 return
             wish = (raw["metadata"]["generation"], self._store.meant(key))
-            self._refusals.note(key, wish, refused.rejection)
+            self._rejections.note(key, wish, refused.rejection)
             decision = self._decide(key, raw)
-        self._refusals.press(key, decision.urgent)
-        await self._telling.publish(key, told, raw, decision)
-        if self._refusals.outdated(key):
+        self._rejections.press(key, decision.urgent)
+        await self._status.publish(key, told, raw, decision)
+        if self._rejections.outdated(key):
             self._queue.add(key, Urgency.CHANGE)
         if self._signals:
             rollout = Spec.model_validate(raw["spec"]).rollout if decision.asked.smoke else None
@@ -102,7 +102,7 @@ class Reconciler:
             self._signals.want(key, decision.asked, tests)
         if self._pod_events:
             self._pod_events.want(key, decision.asked.pods)
-        waits = (decision.requeue_after, self._refusals.next_try(key))
+        waits = (decision.requeue_after, self._rejections.next_try(key))
         soonest = min((wait for wait in waits if wait is not None), default=None)
         if soonest is not None:
             # A time that has come is a change of facts like any other.
@@ -115,9 +115,9 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         """The model is gone, or going."""
-        self._refusals.forget(key)
-        self._tidying.forget(key)
-        self._telling.forget(key)
+        self._rejections.forget(key)
+        self._deferred_deletes.forget(key)
+        self._status.forget(key)
         self._executor.forget(key)
         self._stop_asking(key)
 
@@ -131,14 +131,14 @@ class Reconciler:
     def _decide(self, key: Key, raw: dict[str, Any]) -> Plan:
         """Raises NotUnderstood."""
         generation = raw["metadata"]["generation"]
-        spec, status = understood(raw)
+        spec, status = decode(raw)
         facts = self._store.observed(key)
         newer = undecidable(raw["spec"], facts.records)
         if newer:
-            raise NotUnderstood(
+            raise UnsupportedResource(
                 f"revision {newer.revision} was stored by the algorithm {newer.algorithm}"
             )
-        refused = self._refusals.of(key, (generation, facts.runtime))
+        refused = self._rejections.of(key, (generation, facts.runtime))
         modified = self._executor.modified(raw)
         facts = replace(facts, rejections=refused, modified=modified)
         if self._signals:
@@ -148,7 +148,7 @@ class Reconciler:
             facts = facts.with_troubles(self._pod_events.troubles(key))
         return plan(
             raw["spec"],
-            settings_of(spec, facts.runtime.startup_budget),
+            effective_spec(spec, facts.runtime.startup_budget),
             status,
             facts,
             now=self._timing.now(),

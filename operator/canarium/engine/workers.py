@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from canarium.engine.cache.store import Key
 from canarium.engine.instrumentation import Observer, Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
-from canarium.error_log import Reports
 from canarium.kube import throttle
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
+from canarium.untrusted.error_log import ErrorLog
 
 log = logging.getLogger(__name__)
 #: Workers that take nothing but rollbacks, so that a flood of other work cannot hold these up.
@@ -39,7 +39,7 @@ class Workers:
         #: Key and begin of what is worked on now, by worker.
         self._busy: dict[int, tuple[Key, float]] = {}
         self.running = False
-        self._reports = Reports(log)
+        self._error_log = ErrorLog(log)
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -72,7 +72,7 @@ class Workers:
             try:
                 await self._reconcile(key)
                 self._queue.forget(key)
-                self._reports.forget(key)
+                self._error_log.forget(key)
                 result = "done"
             except ApiError as error:
                 result = "retried"
@@ -80,7 +80,7 @@ class Workers:
                 log.warning("%s/%s: %s; again in %.1f s", *key, error, wait)
             except Exception as error:
                 self._queue.backoff(key)
-                self._reports.report(key, "/".join(key), "the decision about it", error)
+                self._error_log.report(key, "/".join(key), "the decision about it", error)
             finally:
                 del self._busy[number]
                 self._observer.reconciled(result, self._timing.clock() - began)

@@ -15,7 +15,7 @@ from canarium.evaluation.errors import EvaluationError, Fault
 from canarium.evaluation.schedule import LIMITS, Lane, Schedule
 from canarium.evaluation.tasks import libraries
 from canarium.evaluation.worker import Overrun, Worker
-from canarium.quoting import quoted
+from canarium.untrusted.quoting import quoted
 
 log = logging.getLogger(__name__)
 #: Seconds without work after which the worker processes end.

@@ -25,7 +25,7 @@ from canarium.fetch.source import Source
 from canarium.fetch.termination_message import Fetched
 from canarium.fetch.volumes import mounted
 from canarium.fetch.workspace import RESERVE, Place
-from canarium.quoting import escaped
+from canarium.untrusted.quoting import escaped
 
 _PIN = re.compile(r"sha256:[0-9a-f]{64}")
 

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from enum import IntEnum
 
-from canarium.quoting import quoted
+from canarium.untrusted.quoting import quoted
 
 #: Reason → what to do about it.
 ADVICE: dict[str, str] = {

@@ -14,24 +14,24 @@ from typing import Any
 
 import aiohttp
 
-from canarium.config import Settings
+from canarium.config import Config
 from canarium.engine.engine import Engine
 from canarium.engine.liveness import stuck
 from canarium.engine.workers import EXPRESS
 from canarium.host import crd_check, kopf_retries, scope_conflicts
-from canarium.host.crd_check import Unsuited
-from canarium.host.kopf_watch import Insights, Watching
-from canarium.host.namespaces import Selection
-from canarium.host.probes import probed
-from canarium.host.scope_conflicts import LEASE, SCOPE, Rivals
+from canarium.host.crd_check import CrdMismatch
+from canarium.host.kopf_watch import Insights, KopfWatch
+from canarium.host.namespaces import NamespaceSelection
+from canarium.host.probes import serve_probes
+from canarium.host.scope_conflicts import LEASE, SCOPE, ScopeConflicts
 from canarium.kube.clock import Timing
 from canarium.kube.http import Client, Limits
 from canarium.kube.lease import Lease
 from canarium.kube.throttle import Throttle
 from canarium.kube.trust import Trust
-from canarium.render.fetch_container import Kit
+from canarium.render.fetch_container import FetcherConfig
 from canarium.signals.addresses import AddressPolicy
-from canarium.signals.http_client import Web
+from canarium.signals.http_client import HttpClient
 from canarium.telemetry.metrics import Metrics, State
 from canarium.telemetry.server import served
 
@@ -49,7 +49,7 @@ _UNTRUSTED = 180.0
 class Application:
     """The operator's own part of the process: it starts and stops with kopf's."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Config) -> None:
         self._settings = settings
         self._stack = AsyncExitStack()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -61,11 +61,11 @@ class Application:
         self._waiting: list[str] = ["the CRDs have not been looked at"]
         #: Why this process refuses to work at all; it then ends with exit code 1.
         self.refusal = ""
-        self._selection: Selection | None = None
+        self._selection: NamespaceSelection | None = None
         #: What kopf knows of the cluster; its namespaces are ours to say.
         self.insights = Insights()
         self.engine: Engine
-        self.watching: Watching
+        self.watching: KopfWatch
         self._client: Client
 
     async def start(self) -> None:
@@ -103,8 +103,8 @@ class Application:
             namespaces=() if selected else settings.namespaces or (None,),
             workers=_KEYS_PER_WRITE * settings.workers,
             observer=metrics,
-            web=Web(AddressPolicy.of(settings.allow_address, settings.refuse_address)),
-            kit=Kit(
+            web=HttpClient(AddressPolicy.of(settings.allow_address, settings.refuse_address)),
+            kit=FetcherConfig(
                 settings.fetch_image,
                 settings.fetch_image_pull_policy,
                 settings.oci_volumes,
@@ -113,15 +113,15 @@ class Application:
             if settings.fetch_image
             else None,
         )
-        self.watching = Watching(client, self.engine, self.insights)
+        self.watching = KopfWatch(client, self.engine, self.insights)
         if metrics:
             await self._measure(metrics)
         if settings.health:
             await self._stack.enter_async_context(
-                probed(*settings.health, alive=self.stuck, ready=self.unready)
+                serve_probes(*settings.health, alive=self.stuck, ready=self.unready)
             )
         if selected:
-            self._selection = Selection(client, settings.namespace_selector)
+            self._selection = NamespaceSelection(client, settings.namespace_selector)
             self._spawn(
                 "selection", self._selection.run(self.watching.follow, self.watching.unfollow)
             )
@@ -138,7 +138,7 @@ class Application:
                 queue_depth=lambda: engine.queue.depth,
                 queue_oldest=engine.queue.oldest,
                 oldest_watch=lambda: max(
-                    (r.age() for r in engine.following.reflectors()), default=0.0
+                    (r.age() for r in engine.informers.reflectors()), default=0.0
                 ),
                 leading=lambda: engine.workers.running,
                 phases=lambda: (p.phase for p in engine.store.parents.items.values()),
@@ -153,7 +153,7 @@ class Application:
         """The engine, once the CRDs are known to fit."""
         try:
             await crd_check.fit(self._client, self._timing)
-        except Unsuited as error:
+        except CrdMismatch as error:
             self.refusal = str(error)
             log.error("refusing to start: %s", error)
             os.kill(os.getpid(), signal.SIGTERM)
@@ -175,7 +175,7 @@ class Application:
     async def _elected(self, lease: Lease) -> None:
         """Returns with the lease ours, and no other operator of our namespaces."""
         settings = self._settings
-        others = Rivals(
+        others = ScopeConflicts(
             self._client,
             settings.lease_namespace or "",
             scope_conflicts.scope(settings),
@@ -190,7 +190,7 @@ class Application:
             await lease.release()
             await self._timing.sleep(self._timing.jitter(settings.lease_retry))
 
-    async def _alone(self, others: Rivals) -> None:
+    async def _alone(self, others: ScopeConflicts) -> None:
         while found := await others.found():
             if found != self._waiting:
                 log.error("not leading: %s", "; ".join(found))
@@ -245,7 +245,7 @@ class Application:
         found = list(self._waiting)
         if self._selection and not self._selection.reflector.synced.is_set():
             found.append("the namespaces are being listed")
-        if not self.engine.following.all_synced:
+        if not self.engine.informers.all_synced:
             found.append("the children are being listed")
         if not self.watching.synced():
             found.append("the models are being listed")

@@ -22,7 +22,7 @@ NAME = f"{PLURAL}.{GROUP}"
 _REMEDY = "install the CRDs of this release first: kubectl apply --server-side -f crds/"
 
 
-class Unsuited(Exception):
+class CrdMismatch(Exception):
     """This operator cannot work with the cluster's CRDs; the text says why and what to do."""
 
 
@@ -38,7 +38,7 @@ async def fit(api: Api, timing: Timing) -> None:
             break
         except ApiError as error:
             if error.not_found:
-                raise Unsuited(
+                raise CrdMismatch(
                     f"the CustomResourceDefinition {NAME} is absent: {_REMEDY}"
                 ) from error
             if not error.transient:
@@ -49,9 +49,9 @@ async def fit(api: Api, timing: Timing) -> None:
     try:
         found = skew(theirs, crd.kinds()[0], MODELS.version)
     except ValueError as error:
-        raise Unsuited(f"the CustomResourceDefinition {NAME}: {error}: {_REMEDY}") from error
+        raise CrdMismatch(f"the CustomResourceDefinition {NAME}: {error}: {_REMEDY}") from error
     if found.lost:
-        raise Unsuited(
+        raise CrdMismatch(
             f"the CustomResourceDefinition {NAME} is older than this operator ({VERSION}) and "
             f"would drop {_listed(found.lost)}: {_REMEDY}"
         )

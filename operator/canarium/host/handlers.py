@@ -12,8 +12,8 @@ import kopf
 
 from canarium import GROUP, PLURAL
 from canarium.host.app import Application
-from canarium.host.kopf_retries import Patience
-from canarium.host.kopf_storage import NoEssence
+from canarium.host.kopf_retries import EndlessBackoff
+from canarium.host.kopf_storage import NoDiffBase
 from canarium.host.kopf_watch import SERVER_TIMEOUT
 
 
@@ -23,14 +23,14 @@ def register(registry: kopf.OperatorRegistry, application: Application) -> None:
     @kopf.on.startup(registry=registry)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.posting.enabled = False
-        settings.persistence.diffbase_storage = NoEssence()
+        settings.persistence.diffbase_storage = NoDiffBase()
         settings.watching.server_timeout = SERVER_TIMEOUT
         settings.watching.connect_timeout = 10
         settings.watching.reconnect_backoff = 0.5
         settings.networking.connect_timeout = 10
         settings.networking.request_timeout = 60
         # By default it gives up after a minute of answers 5xx, and ends the process.
-        settings.networking.error_backoffs = Patience()
+        settings.networking.error_backoffs = EndlessBackoff()
         settings.watching.chunk_size = 100
         # A worker of kopf's keeps the last event of its object until it ends: five seconds by
         # default, for which all objects of a list would be in memory. (Not 0: then none begins.)

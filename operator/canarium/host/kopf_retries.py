@@ -24,7 +24,7 @@ _LINE = orjson.dumps(_GONE) + b"\n"
 _ERROR = b'{"type":"ERROR"'
 
 
-class Patience:
+class EndlessBackoff:
     """Seconds between kopf's attempts at one request: longer each time, without end.
 
     The last is what a user waits for after an outage until a new spec is seen.

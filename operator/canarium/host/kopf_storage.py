@@ -11,7 +11,7 @@ from typing import Any
 import kopf
 
 
-class NoEssence(kopf.DiffBaseStorage):
+class NoDiffBase(kopf.DiffBaseStorage):
     """An empty essence of everything, read from nowhere and stored nowhere."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:

@@ -24,14 +24,14 @@ from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.kube.reflector import Reflector
 
-__all__ = ["SERVER_TIMEOUT", "Insights", "Watching"]
+__all__ = ["SERVER_TIMEOUT", "Insights", "KopfWatch"]
 log = logging.getLogger(__name__)
 #: A watch of kopf's ends by itself after this time, and a new one is asked for.
 SERVER_TIMEOUT = 290
 _SILENT = SERVER_TIMEOUT + 120.0
 
 
-class Watching:
+class KopfWatch:
     """The parents' side of what the engine does for children."""
 
     def __init__(
@@ -103,13 +103,13 @@ class Watching:
 
     def synced(self) -> bool:
         """Whether kopf has read the list of every namespace that is followed."""
-        return self._listed >= self._engine.following.namespaces
+        return self._listed >= self._engine.informers.namespaces
 
     def stuck(self) -> list[str]:
         """What is wrong with kopf's watchers, in words."""
         running = {task.get_name() for task in asyncio.all_tasks() if not task.done()}
         found = []
-        for namespace in self._engine.following.namespaces:
+        for namespace in self._engine.informers.namespaces:
             where = namespace or "all namespaces"
             age = self._timing.clock() - self._asked.get(namespace, self._since)
             name = f"watcher for {PLURAL}.v1alpha1.{GROUP}@{namespace}"

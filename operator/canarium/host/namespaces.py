@@ -31,7 +31,7 @@ def _project(raw: dict[str, Any]) -> _Namespace:
     return _Namespace("", meta["name"], meta["uid"], int(meta["resourceVersion"]))
 
 
-class Selection:
+class NamespaceSelection:
     """The namespaces that `selector` (by label) selects now."""
 
     def __init__(self, api: Api, selector: str, timing: Timing | None = None) -> None:

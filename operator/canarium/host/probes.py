@@ -17,7 +17,7 @@ Complaints = Callable[[], list[str]]
 
 
 @asynccontextmanager
-async def probed(
+async def serve_probes(
     address: str, port: int, *, alive: Complaints, ready: Complaints
 ) -> AsyncIterator[int]:
     """Answers probes meanwhile: 200, or 503 with the complaints; yields the port (0: a free one).

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium import GROUP
-from canarium.config import Settings
+from canarium.config import Config
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
@@ -25,7 +25,7 @@ SCOPE = f"{GROUP}/scope"
 _ALL = "*"
 
 
-def scope(settings: Settings) -> str:
+def scope(settings: Config) -> str:
     """What an operator notes on its Lease: `*`, or the names of namespaces.
 
     Which namespaces a label selects changes with time, so a selector counts as all of them.
@@ -43,7 +43,7 @@ def common(one: str, other: str) -> str | None:
     return ", ".join(both) or None
 
 
-class Rivals:
+class ScopeConflicts:
     """The operators besides that of the namespace `home`."""
 
     def __init__(self, api: Api, home: str, own: str, timing: Timing) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canarium.quoting import quoted
+from canarium.untrusted.quoting import quoted
 
 #: Characters of a refusal that are kept.
 _LONGEST = 2048

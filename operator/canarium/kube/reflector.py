@@ -15,12 +15,12 @@ from typing import Any
 
 import aiohttp
 
-from canarium.error_log import Reports
 from canarium.kube.cache import Cache, Key
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.kube.resources import Resource
+from canarium.untrusted.error_log import ErrorLog
 
 log = logging.getLogger(__name__)
 #: A page is parsed as a whole, and what is kept of its objects lies between what is not: small
@@ -72,7 +72,7 @@ class Reflector:
         self._told: int | None = None
         self._query = {"labelSelector": selector} if selector else {}
         self._timing = timing or Timing()
-        self._reports = Reports(log)
+        self._error_log = ErrorLog(log)
         #: Where to take the watch up again; None: a list is needed.
         self._version: str | None = None
         self.synced = asyncio.Event()
@@ -114,7 +114,7 @@ class Reflector:
                 # One object that cannot be read must not end the watch of all others: the next
                 # list has the good ones, and the version after it skips the event.
                 self._version = None
-                self._reports.report("", str(self), "the watch", error)
+                self._error_log.report("", str(self), "the watch", error)
             if self._sign_of_life() - began > _GOOD:
                 wait, self._told = _SHORTEST, None
             asked *= self._timing.chance.uniform(1.0, 1.2)
@@ -196,4 +196,4 @@ class Reflector:
             # One object that cannot be read must not hide all others.
             meta = raw.get("metadata", {})
             name = f"{meta.get('namespace', '')}/{meta.get('name')}"
-            self._reports.report(name, f"{self}: {name}", "reading it (it is ignored)", error)
+            self._error_log.report(name, f"{self}: {name}", "reading it (it is ignored)", error)

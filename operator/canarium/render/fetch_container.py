@@ -27,7 +27,7 @@ _CLAIM_SEEN = {"mountPath": _CLAIM_FOLDER, "readOnly": True}
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
+class FetcherConfig:
     """The platform's settings for fetching: the fetcher's image, whether `oci://` is mounted as an
     image volume (the nodes' runtime must support them) instead of pulled, and how many percent
     of a node's disk a fetch leaves free (None: as the fetcher does by itself).
@@ -65,7 +65,7 @@ def address(spec: Mapping[str, Any]) -> Address | None:
     return found if found.fetched else None
 
 
-def overlay(child: str, spec: Mapping[str, Any], kit: Kit | None) -> Manifest:
+def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> Manifest:
     """What a pod gets so that its model is there before its server starts; {} for none.
 
     `child` is the name that the revision's objects have. Raises RuntimeInvalid.
@@ -149,7 +149,7 @@ def overlay(child: str, spec: Mapping[str, Any], kit: Kit | None) -> Manifest:
     }
 
 
-def _mounts(where: Address, kit: Kit) -> _Mounts:
+def _mounts(where: Address, kit: FetcherConfig) -> _Mounts:
     root = PurePosixPath(MOUNT)
     own = _Mounts(
         source={"emptyDir": {}},

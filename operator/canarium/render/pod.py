@@ -14,7 +14,7 @@ from typing import Any
 from canarium.api.base import seconds
 from canarium.api.server import SERVER_CONTAINER
 from canarium.render import fetch_container, labels
-from canarium.render.fetch_container import Kit
+from canarium.render.fetch_container import FetcherConfig
 
 Manifest = dict[str, Any]
 
@@ -42,7 +42,7 @@ def pod_template(
     revision: str,
     spec: Mapping[str, Any],
     server: Mapping[str, Any],
-    kit: Kit | None = None,
+    kit: FetcherConfig | None = None,
 ) -> Manifest:
     """The pod template without its colour, for a `server` as `runtime.server` gives it.
 

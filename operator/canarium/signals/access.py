@@ -14,7 +14,7 @@ from typing import Any
 
 from canarium.evaluation.pool import Pool
 from canarium.signals.errors import NoAnswer
-from canarium.signals.http_client import Answer, Web
+from canarium.signals.http_client import Answer, HttpClient
 
 #: Requests of one namespace that are under way at a time. The others of it wait for their turn
 #: before their timeout starts: a server that is slow to answer delays its own namespace only.
@@ -40,7 +40,7 @@ class _Receiving:
 class Shared:
     """The client and the worker processes, shared out between namespaces."""
 
-    def __init__(self, web: Web, pool: Pool | None = None) -> None:
+    def __init__(self, web: HttpClient, pool: Pool | None = None) -> None:
         self.web, self.pool = web, pool or Pool()
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._receiving: set[_Receiving] = set()

@@ -29,7 +29,6 @@ from canarium.core.evidence.verdict import (
     weigh,
 )
 from canarium.core.evidence.windows import UNREACHABLE, FailedScrape, Scrape, Window, size, thinned
-from canarium.error_log import Reports
 from canarium.evaluation.errors import EvaluationError
 from canarium.kube.client import Api
 from canarium.signals import credentials, json_metric, metrics, prometheus, replay
@@ -41,8 +40,9 @@ from canarium.signals.presets import measure_of, own_series
 from canarium.signals.prometheus import Endpoint
 from canarium.signals.query_template import BadTemplate, filled
 from canarium.signals.redaction import redacted
-from canarium.signals.sample_budget import Holdings
-from canarium.signals.target import Place, Scene, Server
+from canarium.signals.sample_budget import SampleBudget
+from canarium.signals.target import AnalysisTarget, Server, ServingPod
+from canarium.untrusted.error_log import ErrorLog
 
 log = logging.getLogger(__name__)
 _PATIENCE = 10.0
@@ -50,67 +50,71 @@ _SCRAPE_PATIENCE = 5.0
 
 
 @dataclass
-class Memory:
+class AnalysisState:
     """What is kept between looks: a window per revision, a tally per check."""
 
     windows: dict[str, Window]
     tallies: dict[str, Tally]
 
     @classmethod
-    def empty(cls) -> Memory:
+    def empty(cls) -> AnalysisState:
         return cls({}, {})
 
 
-class Looker:
+class Analyzer:
     """Looks at one model after the other; it keeps nothing but its connections."""
 
     def __init__(self, api: Api, shared: Shared) -> None:
         self._api, self._shared = api, shared
-        self._reports = Reports(log)
-        self._holdings = Holdings()
+        self._error_log = ErrorLog(log)
+        self._budget = SampleBudget()
 
-    async def scrape(self, scene: Scene, watch: Watch, memory: Memory, now: float) -> None:
+    async def scrape(
+        self, target: AnalysisTarget, watch: Watch, memory: AnalysisState, now: float
+    ) -> None:
         """Adds what the pods say now to the windows; nothing is asked when nothing needs it."""
-        analysis = scene.rollout.analysis
+        analysis = target.rollout.analysis
         if not analysis:
             return
         oldest = now - seconds(analysis.window or "5m") - 2 * seconds(analysis.interval or "15s")
         for revision in (watch.revision, watch.stable):
             if revision is None:
                 continue
-            server = scene.server(revision)
+            server = target.server(revision)
             wanted = tuple(_wanted(analysis, server))
             if not wanted:
                 continue
-            places = scene.pods.get(revision, ())
-            web = self._shared.of(scene.namespace)
+            places = target.pods.get(revision, ())
+            web = self._shared.of(target.namespace)
             found = await asyncio.gather(*(_scraped(web, server, p, wanted, now) for p in places))
             old = memory.windows.get(revision, Window())
             scrapes = [s for s in old.scrapes if s.at >= oldest]
             failures = [f for f in old.failures if f.at >= oldest]
             scrapes += [x for x in found if isinstance(x, Scrape)]
             failures += [x for x in found if not isinstance(x, Scrape)]
-            room = self._holdings.room(scene.namespace, scene.model, revision)
+            room = self._budget.room(target.namespace, target.model, revision)
             kept = thinned(scrapes, room)
             if scrapes and not kept:
                 text = f"the metrics pages have more series than are kept ({room} values)"
                 failures.append(FailedScrape(now, scrapes[-1].pod, text, "TooManySeries"))
-            self._holdings.note(scene.namespace, scene.model, revision, size(kept))
+            self._budget.note(target.namespace, target.model, revision, size(kept))
             memory.windows[revision] = Window(kept, tuple(failures[-100:]))
 
     def forget(self, namespace: str, model: str) -> None:
         """Nothing is kept of the model any longer."""
-        self._holdings.forget(namespace, model)
+        self._budget.forget(namespace, model)
 
-    async def look(self, scene: Scene, watch: Watch, memory: Memory, now: float) -> Evidence:
+    async def analyze(
+        self, target: AnalysisTarget, watch: Watch, memory: AnalysisState, now: float
+    ) -> Evidence:
         """The evidence at `now` on what happened since `watch.since`."""
-        analysis = scene.rollout.analysis
+        analysis = target.rollout.analysis
         assert analysis is not None
-        await self.scrape(scene, watch, memory, now)
+        await self.scrape(target, watch, memory, now)
         began = max(watch.since, now - seconds(analysis.window or "5m"))
         checks = analysis.checks
         found = await asyncio.gather(
-            *(self._check(scene, watch, memory, check, began, now) for check in checks),
+            *(self._check(target, watch, memory, check, began, now) for check in checks),
             return_exceptions=True,
         )
         looks = []
@@ -119,7 +123,7 @@ class Looker:
                 if not isinstance(result, Exception):
                     raise result
                 # One check's fault must not take the model's other checks with it.
-                result = self._fault(scene, check, result)
+                result = self._fault(target, check, result)
             finding = result
             finding = replace(finding, on_failure=_on_failure(analysis, check))
             tally = memory.tallies.get(check.name, Tally()).after(finding)
@@ -128,15 +132,21 @@ class Looker:
         return weigh(watch.revision, watch.since, now, looks)
 
     async def _check(
-        self, scene: Scene, watch: Watch, memory: Memory, check: Check, began: float, now: float
+        self,
+        target: AnalysisTarget,
+        watch: Watch,
+        memory: AnalysisState,
+        check: Check,
+        began: float,
+        now: float,
     ) -> Finding:
-        analysis = scene.rollout.analysis
+        analysis = target.rollout.analysis
         assert analysis is not None
         bounds = _bounds(check)
         stable: Result | None = None
-        candidate = await self._measure(scene, watch, memory, check, watch.revision, began, now)
+        candidate = await self._measure(target, watch, memory, check, watch.revision, began, now)
         if bounds.compares and watch.stable:
-            stable = await self._measure(scene, watch, memory, check, watch.stable, began, now)
+            stable = await self._measure(target, watch, memory, check, watch.stable, began, now)
         return judge(
             check.name,
             bounds,
@@ -146,18 +156,18 @@ class Looker:
             confidence=float(analysis.confidence or "0.99"),
         )
 
-    def _fault(self, scene: Scene, check: Check, error: Exception) -> Finding:
+    def _fault(self, target: AnalysisTarget, check: Check, error: Exception) -> Finding:
         """A check that failed in a way nobody expected has no evidence, and says so once."""
-        model = f"{scene.namespace}/{scene.model}"
-        text = self._reports.report((model, check.name), model, f"check {check.name}", error)
+        model = f"{target.namespace}/{target.model}"
+        text = self._error_log.report((model, check.name), model, f"check {check.name}", error)
         reason = Missing(text, error=True, reason="QueryFailed")
         return judge(check.name, Bounds(), reason, None, min_samples=0, confidence=0)
 
     async def _measure(
         self,
-        scene: Scene,
+        target: AnalysisTarget,
         watch: Watch,
-        memory: Memory,
+        memory: AnalysisState,
         check: Check,
         revision: str,
         began: float,
@@ -165,34 +175,34 @@ class Looker:
     ) -> Result:
         try:
             if check.prometheus or check.web:
-                return await self._asked(scene, check, revision, began, now)
+                return await self._asked(target, check, revision, began, now)
             if check.answers:
-                return await self._answers(scene, watch, check.answers)
+                return await self._answers(target, watch, check.answers)
         except Unavailable as error:
             return Missing(str(error), error=True, reason=error.reason)
         except BadTemplate as error:
             return Missing(str(error), error=True, reason="InvalidQuery")
-        measure = measure_for(check, scene.server(revision))
+        measure = measure_for(check, target.server(revision))
         if isinstance(measure, Missing):
             return measure
         return read(measure, memory.windows.get(revision, Window()).since(began))
 
     async def _asked(
-        self, scene: Scene, check: Check, revision: str, began: float, now: float
+        self, target: AnalysisTarget, check: Check, revision: str, began: float, now: float
     ) -> Result:
         names = {
             "revision": revision,
-            "namespace": scene.namespace,
-            "model": scene.model,
-            "service": scene.model,
+            "namespace": target.namespace,
+            "model": target.model,
+            "service": target.model,
             "window": f"{max(1, round(now - began))}s",
         }
-        access = self._shared.of(scene.namespace)
+        access = self._shared.of(target.namespace)
         if check.web:
             web = check.web
             patience = seconds(web.timeout) if web.timeout else _PATIENCE
             where = await credentials.endpoint(
-                self._api, scene.namespace, filled(web.url, names), web.authentication, patience
+                self._api, target.namespace, filled(web.url, names), web.authentication, patience
             )
             said = await json_metric.ask(access, where, web.path, web.samples_path)
             return _speakable(said, where)
@@ -200,7 +210,7 @@ class Looker:
         assert asked is not None
         patience = seconds(asked.timeout) if asked.timeout else _PATIENCE
         where = await credentials.endpoint(
-            self._api, scene.namespace, asked.url, asked.authentication, patience
+            self._api, target.namespace, asked.url, asked.authentication, patience
         )
         found = await prometheus.query(access, where, filled(asked.query, names), now)
         if not asked.samples_query or isinstance(found, Missing):
@@ -211,18 +221,18 @@ class Looker:
             return _speakable(replace(counted, message=text), where)
         return Reading(found.value, samples=counted.value)
 
-    async def _answers(self, scene: Scene, watch: Watch, how: AnswerComparison) -> Result:
-        path = how.path or scene.server(watch.revision).predict_path
-        stable_path = how.path or scene.server(watch.stable or "").predict_path
+    async def _answers(self, target: AnalysisTarget, watch: Watch, how: AnswerComparison) -> Result:
+        path = how.path or target.server(watch.revision).predict_path
+        stable_path = how.path or target.server(watch.stable or "").predict_path
         if path is None or stable_path is None:
             text = "answers.path: the runtime has no predictPath, so set it"
             return Missing(text, error=True, reason="InvalidQuery")
-        pods = [scene.targets(revision) for revision in (watch.revision, watch.stable)]
+        pods = [target.targets(revision) for revision in (watch.revision, watch.stable)]
         if not all(pods):
             return Missing("both versions need a ready pod to be compared")
-        access = self._shared.of(scene.namespace)
+        access = self._shared.of(target.namespace)
         try:
-            content = await credentials.text(self._api, scene.namespace, how.requests)
+            content = await credentials.text(self._api, target.namespace, how.requests)
             bodies = await replay.recorded(access, content)
         except EvaluationError as error:
             text = f"ConfigMap {how.requests.name}, {how.requests.key}: {error}"
@@ -235,7 +245,7 @@ class Looker:
 
 
 async def _scraped(
-    web: Access, server: Server, place: Place, wanted: tuple[Selector, ...], now: float
+    web: Access, server: Server, place: ServingPod, wanted: tuple[Selector, ...], now: float
 ) -> Scrape | FailedScrape:
     target, page = place.target, server.metrics.path or "/metrics"
     url = f"http://{authority(target.address, server.metrics.port or target.port)}{page}"

@@ -10,9 +10,9 @@ from typing import Any
 from canarium.api.base import seconds
 from canarium.api.smoke_tests import Expectation
 from canarium.evaluation.errors import EvaluationError, Fault
-from canarium.quoting import quoted
 from canarium.signals.access import Access
 from canarium.signals.http_client import Answer
+from canarium.untrusted.quoting import quoted
 
 
 class Unexpected(Exception):

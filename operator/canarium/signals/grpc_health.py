@@ -28,9 +28,9 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 
-from canarium.quoting import quoted
 from canarium.signals.addresses import authority
 from canarium.signals.errors import Loss, NoAnswer, Unreachable
+from canarium.untrusted.quoting import quoted
 
 #: Bytes that are read from a server in all; its answer is about 100.
 LONGEST = 64 << 10

@@ -20,13 +20,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from canarium.quoting import quoted
 from canarium.signals.addresses import AddressPolicy, parse
 from canarium.signals.connections import Refusal, connector
 from canarium.signals.errors import AddressRefused, Loss, NoAnswer, Unreachable, Untrusted
 from canarium.signals.redaction import shown
+from canarium.untrusted.quoting import quoted
 
-__all__ = ["LONGEST", "Answer", "NoAnswer", "Untrusted", "Web"]
+__all__ = ["LONGEST", "Answer", "HttpClient", "NoAnswer", "Untrusted"]
 
 #: Bytes of an answer that are read; more is an error.
 LONGEST = 8 << 20
@@ -45,7 +45,7 @@ class Answer:
     seconds: float
 
 
-class Web:
+class HttpClient:
     """Two sessions: one for the URLs that users name, one for pods."""
 
     def __init__(self, policy: AddressPolicy = AddressPolicy.DEFAULT) -> None:

@@ -18,17 +18,17 @@ from canarium.api.smoke_tests import SmokeTest
 from canarium.core.decision.plan import Asked, Watch
 from canarium.core.evidence.verdict import Evidence
 from canarium.core.facts.observed import SmokeReport
-from canarium.error_log import Reports
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.signals import credentials, smoke
 from canarium.signals.access import Shared
-from canarium.signals.analyzer import Looker, Memory
+from canarium.signals.analyzer import AnalysisState, Analyzer
 from canarium.signals.assertions import faults
 from canarium.signals.credentials import Unavailable
-from canarium.signals.http_client import Web
+from canarium.signals.http_client import HttpClient
 from canarium.signals.smoke import Failed, Unreached
-from canarium.signals.target import Scene
+from canarium.signals.target import AnalysisTarget
+from canarium.untrusted.error_log import ErrorLog
 
 log = logging.getLogger(__name__)
 #: Seconds until tests that could not be carried out are looked at again: a ConfigMap may come.
@@ -36,8 +36,8 @@ _AGAIN = 5.0
 #: Seconds between two looks when the model has no interval of its own.
 _USUAL = 15.0
 Key = tuple[str, str]
-#: The scene of a model as it is now; None when it is gone.
-Look = Callable[[Key], Scene | None]
+#: Returns the target of a model as it is now; None when it is gone.
+Look = Callable[[Key], AnalysisTarget | None]
 Wake = Callable[[Key, bool], None]
 
 
@@ -48,23 +48,23 @@ class _Watched:
     asked: Asked = field(default_factory=Asked)
     tests: tuple[SmokeTest, ...] = ()
     report: SmokeReport | None = None
-    memory: Memory = field(default_factory=Memory.empty)
+    memory: AnalysisState = field(default_factory=AnalysisState.empty)
     evidence: Evidence | None = None
     testing: asyncio.Task[None] | None = None
     watching: asyncio.Task[None] | None = None
 
 
-class Signals:
-    """`scene` gives what a model is now; `wake(key, urgent)` is called when a fact is new."""
+class SignalMonitor:
+    """`target` returns what a model is now; `wake(key, urgent)` is called when a fact is new."""
 
     def __init__(
-        self, api: Api, web: Web, scene: Look, wake: Wake, timing: Timing | None = None
+        self, api: Api, web: HttpClient, target: Look, wake: Wake, timing: Timing | None = None
     ) -> None:
-        self._api, self._scene, self._wake = api, scene, wake
+        self._api, self._target, self._wake = api, target, wake
         self._shared = Shared(web)
         self._timing = timing or Timing()
-        self._looker = Looker(api, self._shared)
-        self._reports = Reports(log)
+        self._analyzer = Analyzer(api, self._shared)
+        self._error_log = ErrorLog(log)
         self._models: dict[Key, _Watched] = {}
 
     def facts(self, key: Key) -> tuple[SmokeReport | None, Evidence | None]:
@@ -80,8 +80,8 @@ class Signals:
             if known:
                 self._stop(known)
                 # Baselines are of use to the next step, not to a model that asks for nothing.
-                known.memory = Memory.empty()
-                self._looker.forget(*key)
+                known.memory = AnalysisState.empty()
+                self._analyzer.forget(*key)
                 if known.report is None and known.evidence is None:
                     del self._models[key]
             return
@@ -103,14 +103,14 @@ class Signals:
             known.watching = known.evidence = None
             if asked.watch:
                 known.memory = _kept(known.memory, before.watch, asked.watch)
-                self._looker.forget(*key)  # Noted anew with the next scrape.
+                self._analyzer.forget(*key)  # Noted anew with the next scrape.
                 known.watching = asyncio.create_task(self._watch(key, known, asked.watch))
 
     def forget(self, key: Key) -> None:
         """The model is gone."""
         for what in ("tests", "checks"):
-            self._reports.forget((key, what))
-        self._looker.forget(*key)
+            self._error_log.forget((key, what))
+        self._analyzer.forget(*key)
         known = self._models.pop(key, None)
         if known:
             self._stop(known)
@@ -134,17 +134,17 @@ class Signals:
     async def _test(self, key: Key, known: _Watched, revision: str) -> None:
         while True:
             try:
-                scene = self._scene(key)
-                targets = scene.targets(revision) if scene else ()
-                if scene is None or not targets:
+                target = self._target(key)
+                targets = target.targets(revision) if target else ()
+                if target is None or not targets:
                     # Their readiness was lost meanwhile: the next decision asks again.
                     return
-                report = await self._tested(key, scene, known.tests, revision)
+                report = await self._tested(key, target, known.tests, revision)
                 if report.pod and self._left(key, report.pod):
                     # A pod that was drained during its test says nothing about its version (R25).
                     continue
             except Exception as error:
-                text = self._reports.report((key, "tests"), _name(key), "its smoke tests", error)
+                text = self._error_log.report((key, "tests"), _name(key), "its smoke tests", error)
                 message = f"spec.rollout.smokeTests could not be run: {text}"
                 report = SmokeReport(revision, False, message, unusable=True)
             open_ended = report.unusable or report.unreachable is not None
@@ -157,13 +157,13 @@ class Signals:
 
     def _left(self, key: Key, pod: str) -> bool:
         """Whether the pod has gone, or was asked to."""
-        scene = self._scene(key)
-        return scene is None or pod not in scene.standing
+        target = self._target(key)
+        return target is None or pod not in target.standing
 
     async def _tested(
-        self, key: Key, scene: Scene, tests: tuple[SmokeTest, ...], revision: str
+        self, key: Key, target: AnalysisTarget, tests: tuple[SmokeTest, ...], revision: str
     ) -> SmokeReport:
-        targets = scene.targets(revision)
+        targets = target.targets(revision)
         web = self._shared.of(key[0])
         expectations = {
             f"spec.rollout.smokeTests[{index}].expect": test.expect
@@ -180,7 +180,7 @@ class Signals:
                     wrong.append(f"spec.rollout.smokeTests[{index}].bodyFrom: {error}")
         if wrong:
             return SmokeReport(revision, False, "; ".join(wrong)[:1000], unusable=True)
-        path = scene.server(revision).predict_path
+        path = target.server(revision).predict_path
         found = await smoke.run(web, tests, targets, bodies=bodies, predict_path=path)
         return _report(revision, found, len(targets))
 
@@ -189,22 +189,22 @@ class Signals:
         began, first, interval = clock(), not memory.windows, _USUAL
         while True:
             try:
-                scene = self._scene(key)
-                if scene is None or scene.rollout.analysis is None:
+                target = self._target(key)
+                if target is None or target.rollout.analysis is None:
                     return
-                interval = max(1.0, seconds(scene.rollout.analysis.interval or f"{_USUAL:g}s"))
+                interval = max(1.0, seconds(target.rollout.analysis.interval or f"{_USUAL:g}s"))
                 now = self._timing.now()
                 if first:
                     # Only the baselines that counters grow from.
-                    await self._looker.scrape(scene, watch, memory, now)
+                    await self._analyzer.scrape(target, watch, memory, now)
                     first = False
                 else:
-                    known.evidence = await self._looker.look(scene, watch, memory, now)
+                    known.evidence = await self._analyzer.analyze(target, watch, memory, now)
                     self._wake(key, known.evidence.failed is not None)
             except Exception as error:
                 # What was seen before is no evidence about now.
                 known.evidence = None
-                self._reports.report((key, "checks"), _name(key), "its checks", error)
+                self._error_log.report((key, "checks"), _name(key), "its checks", error)
             # Looks that are late are left out, not made up for in a row.
             began = max(began + interval, clock() - interval)
             await self._timing.sleep(max(0.1, began - clock()))
@@ -225,10 +225,10 @@ def _report(revision: str, found: Failed | Unreached | None, asked: int) -> Smok
     return SmokeReport(revision, False, text, found.pod, asked)
 
 
-def _kept(memory: Memory, before: Watch | None, after: Watch) -> Memory:
+def _kept(memory: AnalysisState, before: Watch | None, after: Watch) -> AnalysisState:
     """The samples of the step before are the baselines of the next; the tallies begin anew."""
     same = before and (before.revision, before.stable) == (after.revision, after.stable)
-    return Memory(memory.windows, {}) if same else Memory.empty()
+    return AnalysisState(memory.windows, {}) if same else AnalysisState.empty()
 
 
 def _cancel(task: asyncio.Task[Any] | None) -> None:

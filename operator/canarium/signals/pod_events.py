@@ -21,7 +21,7 @@ from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.kube.resources import Resource
-from canarium.quoting import quoted
+from canarium.untrusted.quoting import quoted
 
 log = logging.getLogger(__name__)
 Key = tuple[str, str]

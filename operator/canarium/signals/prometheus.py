@@ -9,10 +9,10 @@ from typing import Any
 
 from canarium.core.evidence.measures import Missing, Reading, Result
 from canarium.evaluation.errors import EvaluationError, Fault
-from canarium.quoting import quoted
 from canarium.signals.access import Access
 from canarium.signals.errors import NoAnswer
 from canarium.signals.redaction import shown
+from canarium.untrusted.quoting import quoted
 
 #: Statuses of a server that refuses a login, or the lack of one.
 _DENIED = (401, 403)

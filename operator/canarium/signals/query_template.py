@@ -12,7 +12,7 @@ from functools import lru_cache
 from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from canarium.quoting import quoted
+from canarium.untrusted.quoting import quoted
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
 _ALLOWED = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from canarium.quoting import quoted
+from canarium.untrusted.quoting import quoted
 
 HIDDEN = "[redacted]"
 #: A shorter text is no secret, and would hide half of a message by chance.

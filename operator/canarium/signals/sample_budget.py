@@ -8,7 +8,7 @@ MOST_OF_A_WINDOW = 20_000
 MOST = 400_000
 
 
-class Holdings:
+class SampleBudget:
     """What each model keeps; the namespace with most gives way when all keep too much."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from canarium.signals.smoke import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServingPod:
     """A ready pod, and which incarnation of its server answers there."""
 
     target: Target
@@ -26,7 +26,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class AnalysisTarget:
     """One model at one moment. `pods` has the ready pods of each revision, `standing` the names
     of all that nobody has asked to end.
 
@@ -38,7 +38,7 @@ class Scene:
     model: str
     rollout: Rollout
     servers: dict[str, Server] = field(default_factory=dict)
-    pods: dict[str, tuple[Place, ...]] = field(default_factory=dict)
+    pods: dict[str, tuple[ServingPod, ...]] = field(default_factory=dict)
     standing: frozenset[str] = frozenset()
 
     def server(self, revision: str) -> Server:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from canarium.quoting import escaped
+from canarium.untrusted.quoting import escaped
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s %(message)s"
 #: Characters of one record: a longer one would hide the others, and costs the node's disk.

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from canarium.api.defaults import settings_of
+from canarium.api.effective_spec import effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.api.status import Status
 from canarium.core.decision import plan as p
@@ -229,7 +229,7 @@ class Cluster:
         self.seen = self._facts()
         decision = plan(
             self.spec,
-            settings_of(Spec.model_validate(self.spec)),
+            effective_spec(Spec.model_validate(self.spec)),
             self.status,
             self.observed(),
             now=self.now,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canarium.api.defaults import settings_of
+from canarium.api.effective_spec import effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.api.status import Status
 from canarium.core.decision import plan as p
@@ -25,7 +25,7 @@ _PARTS = 10
 def decided(spec: dict[str, Any], status: Status, observed: Observed) -> p.Plan:
     return plan(
         spec,
-        settings_of(Spec.model_validate(spec)),
+        effective_spec(Spec.model_validate(spec)),
         status,
         observed,
         now=NOW,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from canarium.api.decode import NotUnderstood, understood
+from canarium.api.decode import UnsupportedResource, decode
 from canarium.core.status.unsupported import told
 from core.cluster import spec
 
@@ -45,14 +45,14 @@ def model(**fields: Any) -> dict[str, Any]:
     ids=["field", "field in a list", "word", "word in the status"],
 )
 def test_what_is_not_understood_is_named_with_its_path(raw: dict[str, Any], said: str) -> None:
-    with pytest.raises(NotUnderstood) as caught:
-        understood(raw)
+    with pytest.raises(UnsupportedResource) as caught:
+        decode(raw)
     assert str(caught.value).startswith(said)
     assert "the model is left unmanaged" in str(caught.value)
 
 
 def test_field_of_a_status_that_a_newer_operator_added_is_no_obstacle() -> None:
-    understood(model(status={"phase": "Ready", "shadow": {"weight": 5}}))
+    decode(model(status={"phase": "Ready", "shadow": {"weight": 5}}))
 
 
 @rule("R21")

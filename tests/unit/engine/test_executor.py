@@ -11,7 +11,7 @@ from canarium.core.decision import plan as p
 from canarium.core.facts.revision import mint
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.apply.executor import Executor
-from canarium.engine.apply.rejections import Refusals, Refused
+from canarium.engine.apply.rejections import Rejections, WriteRejected
 from canarium.engine.cache.store import Store
 from canarium.kube import resources
 from canarium.kube.errors import ApiError
@@ -40,8 +40,8 @@ async def test_no_deployment_is_made_from_a_record_that_was_altered() -> None:
     store.caches[resources.RECORDS].observe(
         {"metadata": {**meta, "labels": marks, "ownerReferences": [own]}, "data": data}
     )
-    executor = Executor(Taken({}), store, Refusals(float))  # type: ignore[arg-type]
-    with pytest.raises(Refused, match="altered"):
+    executor = Executor(Taken({}), store, Rejections(float))  # type: ignore[arg-type]
+    with pytest.raises(WriteRejected, match="altered"):
         await executor.carry_out(PARENT, p.CreateDeployment("r", "blue", 1))
 
 
@@ -75,7 +75,7 @@ def service(owner: str) -> dict[str, Any]:
 
 async def routed(api: Taken) -> None:
     store = Store(lambda key, urgency: None)
-    executor = Executor(api, store, Refusals(float))  # type: ignore[arg-type]
+    executor = Executor(api, store, Rejections(float))  # type: ignore[arg-type]
     await executor.carry_out(PARENT, p.Route("blue", TrafficRecord("r")))
 
 
@@ -86,7 +86,7 @@ async def routed(api: Taken) -> None:
 async def test_name_of_somebody_else_is_a_conflict_also_where_it_may_not_be_read(
     found: Any,
 ) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(WriteRejected) as refused:
         await routed(Taken(found))
     assert refused.value.rejection.conflict
 
@@ -130,7 +130,7 @@ class Faltering:
 async def test_dry_run_that_passed_is_not_repeated_when_the_write_after_it_fails() -> None:
     store, api = Store(lambda key, urgency: None), Faltering(2)
     store.parents.observe({**PARENT, "metadata": {**PARENT["metadata"], "resourceVersion": "1"}})
-    executor = Executor(api, store, Refusals(float))  # type: ignore[arg-type]
+    executor = Executor(api, store, Rejections(float))  # type: ignore[arg-type]
     minted = mint(PARENT["spec"], ())
     for _ in range(2):
         with pytest.raises(ApiError):
@@ -152,9 +152,9 @@ async def test_taken_name_of_the_service_is_found_before_anything_is_made() -> N
             "spec": {"model": {"version": "1"}, "runtime": {"image": "a:1"}},
         }
     )
-    executor = Executor(Taken(service("theirs")), store, Refusals(float))  # type: ignore[arg-type]
+    executor = Executor(Taken(service("theirs")), store, Rejections(float))  # type: ignore[arg-type]
     minted = mint({"model": {"version": "1"}}, [])
-    with pytest.raises(Refused, match="adopt") as refused:
+    with pytest.raises(WriteRejected, match="adopt") as refused:
         await executor.carry_out(PARENT, p.StoreRevision(minted))
     assert refused.value.rejection.conflict
     assert refused.value.rejection.what == "Service m"

@@ -8,7 +8,7 @@ import pytest
 
 from canarium.engine.apply.contested_children import Contested
 from canarium.engine.apply.drift import compare
-from canarium.engine.apply.rejections import Refused
+from canarium.engine.apply.rejections import WriteRejected
 from canarium.engine.cache.managed_fields import owned_by_us
 from canarium.kube import resources
 
@@ -102,10 +102,10 @@ def test_two_clients_that_disagree_do_not_race() -> None:
     what = (("ns", "m"), resources.DEPLOYMENTS, "m-r", ["spec.replicas"])
     for _ in range(3):
         contested.attempt(*what)
-    with pytest.raises(Refused, match=r"keeps changing spec\.replicas") as refused:
+    with pytest.raises(WriteRejected, match=r"keeps changing spec\.replicas") as refused:
         contested.attempt(*what)
     assert refused.value.rejection.reason == "Contested"
     now = 31.0
     contested.attempt(*what)
-    with pytest.raises(Refused):
+    with pytest.raises(WriteRejected):
         contested.attempt(*what)

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from canarium.engine.cache.compression import Packing
+from canarium.engine.cache.compression import Compressor
 
 
 def model(name: str, **more: Any) -> dict[str, Any]:
@@ -18,21 +18,21 @@ def model(name: str, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("content", [{}, [], None, "ä", model("b"), {"x": list(range(20_000))}])
 def test_what_is_packed_is_opened_whatever_came_first(content: Any) -> None:
-    packing = Packing()
+    packing = Compressor()
     for first in (model("a"), content, model("c")):
-        assert packing.opened(packing.packed(first)) == first
+        assert packing.decompress(packing.compress(first)) == first
 
 
 def test_equal_content_gives_equal_bytes_and_other_content_others() -> None:
-    packing = Packing()
-    first = packing.packed(model("a"))
-    assert packing.packed(model("a")) == first
-    assert packing.packed(model("b")) != first
+    packing = Compressor()
+    first = packing.compress(model("a"))
+    assert packing.compress(model("a")) == first
+    assert packing.compress(model("b")) != first
 
 
 def test_object_that_is_like_the_first_takes_a_fraction_of_what_it_takes_alone() -> None:
-    packing = Packing()
-    packing.packed(model("a", message="version 1 serves"))
+    packing = Compressor()
+    packing.compress(model("a", message="version 1 serves"))
     alike = model("b", message="version 2 serves")
     alone = zlib.compress(orjson.dumps(alike), 1)
-    assert len(packing.packed(alike)) < len(alone) / 2
+    assert len(packing.compress(alike)) < len(alone) / 2

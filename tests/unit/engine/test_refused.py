@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canarium.core.facts.observed import Rejection, Runtime
-from canarium.engine.apply.rejections import PATIENT, URGENT, Refusals
+from canarium.engine.apply.rejections import PATIENT, URGENT, Rejections
 
 KEY = ("risk", "fraud")
 WISH = (1, Runtime())
@@ -24,7 +24,7 @@ class Clock:
 def test_write_that_callers_come_to_depend_on_is_tried_at_once() -> None:
     # E2: a spec's route was refused for long when the candidate failed.
     clock = Clock()
-    refusals = Refusals(clock)
+    refusals = Rejections(clock)
     for _ in range(8):
         refusals.note(KEY, WISH, ROUTE)
     clock.now += 1

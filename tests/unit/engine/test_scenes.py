@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from canarium.engine.cache.analysis_targets import scene
+from canarium.engine.cache.analysis_targets import analysis_target
 from canarium.engine.cache.store import Store
 from canarium.kube import resources
 from canarium.render import labels
@@ -60,7 +60,9 @@ def store_of(runtime: dict[str, Any], *records: dict[str, Any]) -> Store:
 @rule("R1", "R17")
 def test_each_revision_is_measured_by_the_names_that_it_was_made_with() -> None:
     old, new = counting("old_total", predictPath="/v1"), counting("new_total", predictPath="/v2")
-    found = scene(store_of({"name": "gone-since"}, record("a", old), record("b", new)), KEY)
+    found = analysis_target(
+        store_of({"name": "gone-since"}, record("a", old), record("b", new)), KEY
+    )
     assert found is not None
     named = {r: (s.metrics.requests, s.predict_path) for r, s in found.servers.items()}
     assert [(r, q.names, path) for r, (q, path) in named.items() if q] == [
@@ -71,11 +73,11 @@ def test_each_revision_is_measured_by_the_names_that_it_was_made_with() -> None:
 
 def test_record_without_its_server_is_measured_by_the_runtime_of_today() -> None:
     today = counting("today_total", readiness={"path": "/ready"})
-    found = scene(store_of(today, record("a", None)), KEY)
+    found = analysis_target(store_of(today, record("a", None)), KEY)
     assert found is not None
     assert found.server("a").metrics.requests is not None
     assert found.server("a").metrics.requests.names == ["today_total"]
-    broken = scene(store_of({"name": "no-such"}, record("a", None)), KEY)
+    broken = analysis_target(store_of({"name": "no-such"}, record("a", None)), KEY)
     assert broken is not None
     assert broken.server("a").metrics.requests is None
 
@@ -85,7 +87,7 @@ def test_pod_that_was_asked_to_end_is_neither_asked_nor_standing() -> None:
     store = store_of(counting("x"))
     for name, more in (("stays", {}), ("goes", {"deletionTimestamp": "2026-01-01T00:00:00Z"})):
         store.caches[resources.PODS].observe(pod(name, more))
-    found = scene(store, KEY)
+    found = analysis_target(store, KEY)
     assert found is not None
     assert [target.pod for target in found.targets("a")] == ["stays"]
     assert found.standing == {"stays"}

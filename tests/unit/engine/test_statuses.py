@@ -9,7 +9,7 @@ import pytest
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.instrumentation import Unobserved
 from canarium.engine.queue import WorkQueue
-from canarium.engine.reporting.status_writer import Statuses
+from canarium.engine.reporting.status_writer import StatusWriter
 from canarium.kube.clock import Timing
 
 KEY = ("ns", "m")
@@ -54,7 +54,7 @@ async def test_every_new_entry_of_the_history_is_counted(
 ) -> None:
     counting, queue = Counting(), WorkQueue[Key]()
     api: Any = Taking()
-    statuses = Statuses(api, Store(queue.add), queue, Timing(), counting)
+    statuses = StatusWriter(api, Store(queue.add), queue, Timing(), counting)
     raw = model({"history": before})
     assert await statuses.write(KEY, raw, {"history": after, "phase": "Ready"})
     assert sorted(counting.ends) == sorted(counted)

@@ -11,8 +11,8 @@ from canarium.core.decision.plan import Event, Plan
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.instrumentation import Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
-from canarium.engine.reporting.status_scheduler import Telling
-from canarium.engine.reporting.status_writer import Statuses
+from canarium.engine.reporting.status_scheduler import StatusScheduler
+from canarium.engine.reporting.status_writer import StatusWriter
 from canarium.kube.clock import Timing
 from standstill import Clock
 
@@ -57,8 +57,10 @@ class World:
         timing = Timing(clock=self.clock)
         self.queue: WorkQueue[Key] = WorkQueue(timing)
         api: Any = self.server
-        statuses = Statuses(api, Store(lambda key, urgency: None), self.queue, timing, Unobserved())
-        self.telling = Telling(statuses, self.queue, timing)
+        statuses = StatusWriter(
+            api, Store(lambda key, urgency: None), self.queue, timing, Unobserved()
+        )
+        self.telling = StatusScheduler(statuses, self.queue, timing)
         self.queue.add(KEY, urgency)
         assert self.queue.take() == KEY
         if waiting is not None:

@@ -8,7 +8,7 @@ import pytest
 
 from canarium.api.status import Status
 from canarium.core.decision.plan import Action, DeleteDeployment, Plan, Scale
-from canarium.engine.apply.deferred_deletes import Tidying
+from canarium.engine.apply.deferred_deletes import DeferredDeletes
 from canarium.engine.cache.store import Key
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.kube.clock import Timing
@@ -29,7 +29,7 @@ class World:
         assert self.queue.take() == KEY
         if crowded is not None:
             self.queue.add(OTHER, crowded)
-        self.tidying = Tidying(self.queue, timing)
+        self.tidying = DeferredDeletes(self.queue, timing)
 
     def put_off(self, action: Action = GOES, phase: str = "Ready") -> bool:
         return self.tidying.defer(KEY, Plan(phase, Status()), action)

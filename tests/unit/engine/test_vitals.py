@@ -12,7 +12,7 @@ import pytest
 from canarium.engine.engine import Engine
 from canarium.engine.liveness import stuck
 from canarium.engine.queue import Urgency
-from canarium.host.probes import probed
+from canarium.host.probes import serve_probes
 from canarium.kube.clock import Timing
 from standstill import Clock, Silent
 
@@ -26,7 +26,7 @@ def clock() -> Clock:
 async def engine(clock: Clock) -> AsyncIterator[Engine]:
     engine = Engine(Silent(), workers=1, timing=Timing(clock=clock))  # type: ignore[arg-type]
     yield engine
-    await engine.following.stop_all()
+    await engine.informers.stop_all()
 
 
 async def test_nothing_is_stuck_at_rest(engine: Engine, clock: Clock) -> None:
@@ -80,7 +80,7 @@ async def test_a_standby_leaves_its_queue_alone_and_is_well(engine: Engine, cloc
 async def test_complaints_fail_the_probe_and_are_its_answer() -> None:
     complaints: list[str] = []
     async with (
-        probed("127.0.0.1", 0, alive=lambda: complaints, ready=lambda: ["listing"]) as port,
+        serve_probes("127.0.0.1", 0, alive=lambda: complaints, ready=lambda: ["listing"]) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
     ):
         async with session.get("/healthz") as answer:

@@ -10,7 +10,7 @@ import pytest
 
 from canarium.__main__ import _address
 from canarium.host.listeners import listener
-from canarium.host.probes import probed
+from canarium.host.probes import serve_probes
 from canarium.signals.addresses import authority
 from canarium.telemetry.metrics import Metrics
 from canarium.telemetry.server import served
@@ -21,7 +21,7 @@ async def statuses() -> dict[str, Any]:
     """What every address of this network answers at both servers' ports, which are the same."""
     found: dict[str, Any] = {}
     async with (
-        probed("", 0, alive=list, ready=list) as health,
+        serve_probes("", 0, alive=list, ready=list) as health,
         served(Metrics(), "", 0) as metrics,
         aiohttp.ClientSession() as client,
     ):

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from canarium.config import Settings
+from canarium.config import Config
 from canarium.engine.engine import Engine
 from canarium.host.app import Application
-from canarium.host.kopf_watch import Insights, Watching
-from canarium.host.probes import probed
+from canarium.host.kopf_watch import Insights, KopfWatch
+from canarium.host.probes import serve_probes
 from canarium.kube.clock import Timing
 from canarium.kube.lease import Lease
 from canarium.kube.trust import Trust
@@ -38,17 +38,17 @@ class Hosted:
     def __init__(self, clock: Clock) -> None:
         silent: Any = Silent()
         timing = Timing(clock=clock)
-        self.application = Application(Settings(lease_namespace="ns"))
+        self.application = Application(Config(lease_namespace="ns"))
         self.application.engine = Engine(silent, timing=timing)
-        self.application.watching = Watching(
+        self.application.watching = KopfWatch(
             silent, self.application.engine, Insights(), timing=timing
         )
         self.lease = Lease(silent, "ns", "canarium", "me", timing=timing)
         self.reflectors: list[Any] = []
-        following: Any = SimpleNamespace(
+        informers: Any = SimpleNamespace(
             namespaces={"risk"}, ended=list, reflectors=lambda: self.reflectors
         )
-        self.application.engine.following = following
+        self.application.engine.informers = informers
 
     async def kopf_asks(self, query: str = "") -> None:
         url = f"https://api/apis/canarium.dev/v1alpha1/namespaces/risk/modeldeployments{query}"
@@ -178,7 +178,7 @@ def probe() -> Iterator[tuple[asyncio.AbstractEventLoop, int]]:
     started, stop = threading.Event(), asyncio.Event()
 
     async def serve() -> None:
-        async with probed("127.0.0.1", 0, alive=list, ready=list) as port:
+        async with serve_probes("127.0.0.1", 0, alive=list, ready=list) as port:
             ports.append(port)
             started.set()
             await stop.wait()

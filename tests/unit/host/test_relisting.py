@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from canarium import GROUP, PLURAL
-from canarium.host.kopf_retries import Patience, middleware
+from canarium.host.kopf_retries import EndlessBackoff, middleware
 
 _PATH = f"/apis/{GROUP}/v1alpha1/{PLURAL}"
 ADDED = {"type": "ADDED", "object": {"metadata": {"name": "m", "resourceVersion": "7"}}}
@@ -98,7 +98,7 @@ async def test_lists_are_left_alone(server: Answering) -> None:
 
 
 def test_patience_has_no_end_and_never_waits_long() -> None:
-    waits = list(islice(Patience(), 10_000))
+    waits = list(islice(EndlessBackoff(), 10_000))
     assert len(waits) == 10_000
     assert max(waits) <= 4.0
-    assert list(islice(Patience(), 3)) == waits[:3], "each request begins anew"
+    assert list(islice(EndlessBackoff(), 3)) == waits[:3], "each request begins anew"

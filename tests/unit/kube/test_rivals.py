@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from canarium.config import Settings
-from canarium.host.scope_conflicts import SCOPE, Rivals, common, scope
+from canarium.config import Config
+from canarium.host.scope_conflicts import SCOPE, ScopeConflicts, common, scope
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 
@@ -35,8 +35,8 @@ class Leases:
             raise self.fault
         return {"items": self.items}
 
-    def seen_by(self, home: str, own: str) -> Rivals:
-        return Rivals(self, home, own, Timing(clock=lambda: self.clock))  # type: ignore[arg-type]
+    def seen_by(self, home: str, own: str) -> ScopeConflicts:
+        return ScopeConflicts(self, home, own, Timing(clock=lambda: self.clock))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_scopes_share_what_both_look_after(one: str, other: str, shared: str | N
 
 
 def test_scope_by_label_counts_as_all_namespaces() -> None:
-    assert scope(Settings()) == scope(Settings(namespace_selector="a=b")) == "*"
-    assert scope(Settings(namespaces=("b", "a"))) == "a,b"
+    assert scope(Config()) == scope(Config(namespace_selector="a=b")) == "*"
+    assert scope(Config(namespaces=("b", "a"))) == "a,b"
 
 
 async def test_living_operator_of_the_same_namespace_is_named() -> None:

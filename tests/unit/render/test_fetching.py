@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 
 from canarium.render.errors import RuntimeInvalid
-from canarium.render.fetch_container import Kit
+from canarium.render.fetch_container import FetcherConfig
 from canarium.render.pod import pod_template
 
-KIT = Kit("fetch:1")
+KIT = FetcherConfig("fetch:1")
 SERVER = {"image": "server:1", "readiness": {"path": "/ready"}}
 DIGEST = f"sha256:{'a' * 64}"
 
 
-def pod(kit: Kit | None = KIT, over: dict[str, Any] | None = None, **model: Any) -> dict[str, Any]:
+def pod(
+    kit: FetcherConfig | None = KIT, over: dict[str, Any] | None = None, **model: Any
+) -> dict[str, Any]:
     spec = {"model": model, "podTemplate": over or {}}
     found: dict[str, Any] = pod_template("fraud", "rev", spec, SERVER, kit)["spec"]
     return found
@@ -54,7 +56,7 @@ def test_an_object_is_fetched_before_the_server_and_mounted_read_only() -> None:
 
 
 def test_the_platform_says_how_much_of_a_nodes_disk_stays_free() -> None:
-    words = pod(Kit("fetch:1", reserve=15), uri="s3://m/f")["initContainers"][0]["args"]
+    words = pod(FetcherConfig("fetch:1", reserve=15), uri="s3://m/f")["initContainers"][0]["args"]
     assert words[words.index("--reserve") + 1] == "15"
     assert "--reserve" not in pod(uri="s3://m/f")["initContainers"][0]["args"]
 
@@ -127,7 +129,7 @@ def test_an_artifact_is_pulled_or_mounted_as_the_platform_says() -> None:
     uri = "oci://registry:5000/models/fraud:7"
     pulled = pod(uri=uri)
     assert "--in-place" not in pulled["initContainers"][0]["args"]
-    mounted = pod(Kit("fetch:1", image_volumes=True), uri=uri)
+    mounted = pod(FetcherConfig("fetch:1", image_volumes=True), uri=uri)
     assert "--in-place" in mounted["initContainers"][0]["args"]
     volume = next(v for v in mounted["volumes"] if v["name"] == "canarium-model")
     assert volume["image"]["reference"] == "registry:5000/models/fraud:7"
@@ -138,7 +140,7 @@ def test_a_mounted_artifact_is_pulled_by_the_kubelet_with_the_models_secret() ->
         "model": {"uri": "oci://registry/m:7", "credentials": {"secretName": "registry"}},
         "pod": {"imagePullSecrets": [{"name": "servers"}]},
     }
-    kit = Kit("fetch:1", image_volumes=True)
+    kit = FetcherConfig("fetch:1", image_volumes=True)
     found = pod_template("fraud", "rev", spec, SERVER, kit)["spec"]
     assert found["imagePullSecrets"] == [{"name": "registry"}, {"name": "servers"}]
     assert "envFrom" not in found["initContainers"][0]
@@ -148,7 +150,7 @@ def test_a_mounted_artifact_is_pulled_by_the_kubelet_with_the_models_secret() ->
 
 
 def test_another_address_of_a_registry_that_the_kubelet_cannot_be_told_is_refused() -> None:
-    kit = Kit("fetch:1", image_volumes=True)
+    kit = FetcherConfig("fetch:1", image_volumes=True)
     model = {"uri": "oci://registry/m:7", "endpoint": "https://mirror"}
     assert "https://mirror" in pod(**model)["initContainers"][0]["args"]
     with pytest.raises(RuntimeInvalid, match=r"spec\.model\.endpoint: .*--oci-volumes") as refused:
@@ -171,7 +173,7 @@ def test_the_overlay_reaches_the_fetcher_by_its_name() -> None:
         (KIT, "s3://", "InvalidUri"),
     ],
 )
-def test_what_cannot_be_fetched_says_why(kit: Kit | None, uri: str, reason: str) -> None:
+def test_what_cannot_be_fetched_says_why(kit: FetcherConfig | None, uri: str, reason: str) -> None:
     with pytest.raises(RuntimeInvalid, match=r"spec\.model\.uri") as refused:
         pod(kit, uri=uri)
     assert refused.value.reason == reason

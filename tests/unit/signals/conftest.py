@@ -9,7 +9,7 @@ from aiohttp import web as server
 
 from canarium.signals.access import Access, Shared
 from canarium.signals.addresses import AddressPolicy
-from canarium.signals.http_client import Web
+from canarium.signals.http_client import HttpClient
 
 LOOPBACK = AddressPolicy.of(("127.0.0.0/8", "::1"))
 Handler = Callable[[server.Request], Awaitable[server.Response]]
@@ -58,6 +58,6 @@ async def served() -> AsyncIterator[Served]:
 @pytest_asyncio.fixture
 async def web() -> AsyncIterator[Access]:
     """What one namespace may use, with real worker processes for evaluations."""
-    shared = Shared(Web(LOOPBACK))
+    shared = Shared(HttpClient(LOOPBACK))
     yield shared.of("risk")
     await shared.close()

@@ -12,7 +12,7 @@ from aiohttp import web as server
 
 from canarium.signals import access as module
 from canarium.signals.access import AT_ONCE, Dropped, Shared
-from canarium.signals.http_client import Web
+from canarium.signals.http_client import HttpClient
 from signals.conftest import LOOPBACK, Served
 
 pytestmark = pytest.mark.rule("R31")
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.rule("R31")
 
 @pytest_asyncio.fixture
 async def shared() -> AsyncIterator[Shared]:
-    made = Shared(Web(LOOPBACK))
+    made = Shared(HttpClient(LOOPBACK))
     yield made
     await made.close()
 

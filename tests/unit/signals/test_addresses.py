@@ -14,7 +14,7 @@ from aiohttp.resolver import AsyncResolver
 
 from canarium.signals.addresses import AddressPolicy, authority, parse
 from canarium.signals.errors import AddressRefused, NoAnswer
-from canarium.signals.http_client import Web
+from canarium.signals.http_client import HttpClient
 from signals.conftest import LOOPBACK, Served
 
 #: Loopback and the metadata services, in the forms in which they can be written.
@@ -48,7 +48,7 @@ ACCEPTED = [
 
 @pytest.mark.parametrize("text", REFUSED)
 async def test_own_and_metadata_addresses_are_refused_in_every_form(text: str) -> None:  # H1, H5
-    web = Web()
+    web = HttpClient()
     host = f"[{text.replace('%', '%25')}]" if ":" in text else text
     try:
         with pytest.raises(AddressRefused, match="not an address that the operator connects to"):
@@ -106,19 +106,19 @@ def test_port_follows_the_brackets_of_an_ipv6_address() -> None:
 
 
 @pytest_asyncio.fixture
-async def guarded() -> AsyncIterator[Web]:
-    made = Web()
+async def guarded() -> AsyncIterator[HttpClient]:
+    made = HttpClient()
     yield made
     await made.close()
 
 
-async def test_name_of_loopback_is_refused_once_it_is_resolved(guarded: Web) -> None:
+async def test_name_of_loopback_is_refused_once_it_is_resolved(guarded: HttpClient) -> None:
     with pytest.raises(AddressRefused, match="localhost is not an address"):
         await guarded.request("GET", "http://localhost:1/", patience=1)
 
 
 async def test_address_that_a_name_changes_to_is_refused_by_the_socket(
-    guarded: Web, served: Served, monkeypatch: pytest.MonkeyPatch
+    guarded: HttpClient, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """H1: rebinding: the check of the name passes, and the connection would go elsewhere."""
 
@@ -148,7 +148,7 @@ class Turning(dict[str, Any]):
 
 
 async def test_host_that_is_allowed_by_name_is_connected_to(served: Served) -> None:
-    web = Web(AddressPolicy.of(("localhost",)))
+    web = HttpClient(AddressPolicy.of(("localhost",)))
     try:
         answer = await web.request("GET", f"http://localhost:{served.port}/", patience=5)
         assert answer.status == 200
@@ -165,7 +165,7 @@ async def test_redirect_to_a_refused_address_is_not_followed(served: Served) -> 
         return server.Response(status=302, headers={"Location": "http://169.254.169.254/"})
 
     served.handler = away
-    web = Web(LOOPBACK)
+    web = HttpClient(LOOPBACK)
     try:
         assert (await web.request("GET", served.url)).status == 302
     finally:
@@ -184,7 +184,7 @@ SECRETS = [
 
 @pytest.mark.parametrize("url", SECRETS)
 async def test_no_refusal_quotes_more_than_scheme_and_host(url: str) -> None:  # H9
-    web = Web()
+    web = HttpClient()
     try:
         with pytest.raises(NoAnswer) as caught:
             await web.request("GET", url, patience=3)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from canarium.signals.sample_budget import MOST, MOST_OF_A_WINDOW, Holdings
+from canarium.signals.sample_budget import MOST, MOST_OF_A_WINDOW, SampleBudget
 
 pytestmark = pytest.mark.rule("R31")
 
 
-def filled(holdings: Holdings, namespace: str, models: int) -> int:
+def filled(holdings: SampleBudget, namespace: str, models: int) -> int:
     """Every model keeps as much as it may; how much that is."""
     total = 0
     for number in range(models):
@@ -20,7 +20,7 @@ def filled(holdings: Holdings, namespace: str, models: int) -> int:
 
 
 def test_one_namespace_cannot_keep_another_from_its_share() -> None:
-    holdings = Holdings()
+    holdings = SampleBudget()
     assert filled(holdings, "evil", 1_000) == MOST
     assert holdings.room("evil", "more", "r") == 0
     assert holdings.room("good", "m", "r") == MOST_OF_A_WINDOW
@@ -33,7 +33,7 @@ def test_one_namespace_cannot_keep_another_from_its_share() -> None:
 
 
 def test_model_that_is_forgotten_keeps_nothing() -> None:
-    holdings = Holdings()
+    holdings = SampleBudget()
     filled(holdings, "a", 1_000)
     for number in range(1_000):
         holdings.forget("a", f"m{number}")

@@ -17,7 +17,7 @@ from canarium.kube.http import Client
 from canarium.kube.resources import PODS
 from canarium.signals.access import AT_ONCE, Access, Shared
 from canarium.signals.errors import NoAnswer
-from canarium.signals.http_client import Web
+from canarium.signals.http_client import HttpClient
 from signals import nameserver, netns
 
 ADDRESS = "10.99.0.1"
@@ -40,7 +40,7 @@ async def world() -> AsyncIterator[tuple[nameserver.NameServer, int, Shared]]:
     await runner.setup()
     site = server.TCPSite(runner, ADDRESS, 0)
     await site.start()
-    shared = Shared(Web())
+    shared = Shared(HttpClient())
     async with nameserver.serving(NAMES, "silent.example") as names:
         yield names, runner.addresses[0][1], shared
     await shared.close()

@@ -17,10 +17,10 @@ from canarium.core.facts.observed import SmokeReport
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.signals import analyzer, smoke
-from canarium.signals.http_client import Web
-from canarium.signals.monitor import Signals
+from canarium.signals.http_client import HttpClient
+from canarium.signals.monitor import SignalMonitor
 from canarium.signals.smoke import Target
-from canarium.signals.target import Place, Scene
+from canarium.signals.target import AnalysisTarget, ServingPod
 from signals.conftest import LOOPBACK, Served
 
 rule = pytest.mark.rule
@@ -48,12 +48,12 @@ class Fake:
             raise ApiError(404, "NotFound", 'configmaps "bodies" not found')
         return {"data": self.bodies}
 
-    def scene(self, key: tuple[str, str]) -> Scene | None:
-        places = tuple(Place(Target(name, "127.0.0.1", self._port)) for name in self.pods)
+    def target(self, key: tuple[str, str]) -> AnalysisTarget | None:
+        places = tuple(ServingPod(Target(name, "127.0.0.1", self._port)) for name in self.pods)
         standing = frozenset(self.pods)
         if self.rollout is None:
             return None
-        return Scene(*key, self.rollout, pods={"r": places}, standing=standing)
+        return AnalysisTarget(*key, self.rollout, pods={"r": places}, standing=standing)
 
     async def sleep(self, seconds: float) -> None:
         self.naps += 1
@@ -74,20 +74,20 @@ def fake(served: Served) -> Fake:
 
 
 @pytest_asyncio.fixture
-async def signals(fake: Fake) -> AsyncIterator[Signals]:
+async def signals(fake: Fake) -> AsyncIterator[SignalMonitor]:
     def wake(key: tuple[str, str], urgent: bool) -> None:
         fake.wakes.append(urgent)
         fake.news.set()
 
     timing = Timing(sleep=fake.sleep)
-    made = Signals(fake, Web(LOOPBACK), fake.scene, wake, timing)  # type: ignore[arg-type]
+    made = SignalMonitor(fake, HttpClient(LOOPBACK), fake.target, wake, timing)  # type: ignore[arg-type]
     yield made
     await made.close()
 
 
 @rule("R4", "R21")
 async def test_test_without_its_body_is_told_once_and_done_when_the_body_comes(
-    fake: Fake, signals: Signals, served: Served
+    fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:
     test = SmokeTest.model_validate({"path": "/predict", "bodyFrom": BODY})
     signals.want(KEY, Asked(smoke="r"), (test,))
@@ -104,7 +104,7 @@ async def test_test_without_its_body_is_told_once_and_done_when_the_body_comes(
 
 @rule("R4", "R25")
 async def test_pod_that_is_drained_during_its_test_is_not_held_against_its_version(
-    fake: Fake, signals: Signals, served: Served
+    fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:
     async def drained(request: server.Request) -> server.Response:
         fake.pods = ["pod-b"]
@@ -120,7 +120,7 @@ async def test_pod_that_is_drained_during_its_test_is_not_held_against_its_versi
 
 @rule("R4", "R7")
 async def test_pod_that_stands_and_fails_its_test_is_the_version_s_fault(
-    fake: Fake, signals: Signals, served: Served
+    fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:
     served.says("ill", status=503)
     signals.want(KEY, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
@@ -133,7 +133,7 @@ async def test_pod_that_stands_and_fails_its_test_is_the_version_s_fault(
 
 @rule("R17")
 async def test_watch_that_had_nothing_to_look_at_is_taken_up_again(
-    fake: Fake, signals: Signals
+    fake: Fake, signals: SignalMonitor
 ) -> None:
     rollout, fake.rollout = fake.rollout, None
     asked = Asked(watch=Watch("r", "s", 0.0))
@@ -146,7 +146,7 @@ async def test_watch_that_had_nothing_to_look_at_is_taken_up_again(
 
 @rule("R31")
 async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else(  # H4, H11
-    fake: Fake, signals: Signals, served: Served, monkeypatch: pytest.MonkeyPatch,
+    fake: Fake, signals: SignalMonitor, served: Served, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     served.says('{"n": 1}')
@@ -187,7 +187,7 @@ async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else
 
 @rule("R4", "R7")
 async def test_pod_that_cannot_be_reached_is_asked_until_it_answers(
-    fake: Fake, signals: Signals, served: Served
+    fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:  # G2
     fake._port = 1
     signals.want(KEY, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
@@ -202,7 +202,7 @@ async def test_pod_that_cannot_be_reached_is_asked_until_it_answers(
 
 @rule("R17")
 async def test_scrape_that_finds_no_connection_is_not_an_error_of_the_version(
-    fake: Fake, signals: Signals
+    fake: Fake, signals: SignalMonitor
 ) -> None:  # G2
     fake._port = 1
     assert fake.rollout is not None

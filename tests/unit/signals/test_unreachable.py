@@ -19,7 +19,7 @@ from canarium.api.smoke_tests import SmokeTest
 from canarium.core.evidence.measures import Missing
 from canarium.signals import smoke
 from canarium.signals.access import Access, Shared
-from canarium.signals.http_client import Web
+from canarium.signals.http_client import HttpClient
 from canarium.signals.replay import Comparison, compare
 from canarium.signals.smoke import Failed, Target, Unreached
 from signals import netns
@@ -32,7 +32,7 @@ GRPC = SmokeTest.model_validate({"grpc": {"port": 8001}, "timeout": "500ms"})
 
 async def outcome(test: SmokeTest, port: int = 8000, address: str = POD) -> list[str]:
     """What one test of one pod gives: the class, and how the connection was lost."""
-    shared = Shared(Web())
+    shared = Shared(HttpClient())
     try:
         found = await smoke.run(
             shared.of("risk"), [test], [Target("pod-a", address, port)], bodies={},

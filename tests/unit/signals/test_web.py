@@ -6,12 +6,12 @@ import pytest
 
 from canarium.signals import http_client as module
 from canarium.signals.errors import Loss, NoAnswer, Unreachable
-from canarium.signals.http_client import Web
+from canarium.signals.http_client import HttpClient
 from signals.conftest import Served
 
 
 async def test_answer_without_end_is_cut(
-    web: Web, served: Served, monkeypatch: pytest.MonkeyPatch
+    web: HttpClient, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LONGEST", 1000)
     served.says("x" * 1001)
@@ -19,7 +19,7 @@ async def test_answer_without_end_is_cut(
         await web.request("GET", served.url)
 
 
-async def test_refused_connection_is_unreachable(web: Web) -> None:
+async def test_refused_connection_is_unreachable(web: HttpClient) -> None:
     with pytest.raises(Unreachable) as caught:
         await web.request("GET", "http://127.0.0.1:1/")
     assert caught.value.loss is Loss.REFUSED

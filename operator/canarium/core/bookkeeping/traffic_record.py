@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from canarium.api.defaults import Step
+from canarium.api.effective_spec import Step
 from canarium.core.bookkeeping import periods
 from canarium.core.context.context import Situation
 from canarium.core.context.position import BY_ITSELF, token_of

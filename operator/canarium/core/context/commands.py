@@ -17,7 +17,7 @@ from canarium.core.context.position import stands
 from canarium.core.decision.phase_result import Draft
 from canarium.core.decision.plan import StoreRevision
 from canarium.core.times import stamp
-from canarium.quoting import quoted
+from canarium.untrusted.quoting import quoted
 
 KEPT = 20
 #: How many unknown annotations an answer names beside the first.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from canarium.api.defaults import Settings, Step
+from canarium.api.effective_spec import EffectiveSpec, Step
 from canarium.api.status import CommandEcho, Pause, Progress, Status
 from canarium.api.uri import UriInvalid
 from canarium.api.uri import parse as parse_uri
@@ -46,7 +46,7 @@ class Situation:
 
     name: str
     spec: Mapping[str, Any]
-    settings: Settings
+    settings: EffectiveSpec
     status: Status
     observed: Observed
     now: float
@@ -152,7 +152,7 @@ class Situation:
         version runs, and callers inside are sent to it (R12)."""
         told, route, service = self.status.route, self.observed.route, self.observed.service
         now = told.kind if told else route.kind if route else None
-        wanted = self.settings.routing.kind if self.settings.routing else None
+        wanted = self.settings.route.kind if self.settings.route else None
         moves = self.status.stable and (self.status.candidate or self.status.previous)
         alone = len(self.observed.deployments) <= 1 and not moves
         agreed = not (route and route.traffic.stable and service) or (

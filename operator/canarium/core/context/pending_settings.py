@@ -27,7 +27,7 @@ def pending(s: Situation) -> str | None:
             f"strategy {s.settings.strategy} takes effect after this rollout, which keeps "
             f"the strategy {s.strategy} and the steps that it began with"
         )
-    wanted = s.settings.routing.kind if s.settings.routing else None
+    wanted = s.settings.route.kind if s.settings.route else None
     if wanted != s.route_kind and (s.target != s.stable or s.previous or s.strays):
         router = (s.spec.get("traffic") or {}).get("router") or "Service"
         waits.append(f"router {router} takes effect once no rollout or bake is in progress")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from canarium.api.defaults import MANUAL, Step
+from canarium.api.effective_spec import MANUAL, Step
 from canarium.api.status import CommandEcho, Progress
 from canarium.core.facts.grant import Grant, pause_of, pause_text
 from canarium.core.times import parse, stamp
@@ -111,7 +111,7 @@ def refreshed(s: Situation) -> Progress:
 
 def analysis_of(s: Situation, weight: int) -> str | None:
     """What the spec wants without a verdict on a step of `weight`; None when it needs none."""
-    judging, routing = s.settings.judging, s.settings.routing
+    judging, routing = s.settings.analysis, s.settings.route
     if judging is None:
         return None
     mirrored = weight == 0 and judging.from_weight == 1 and routing is not None and routing.mirror

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from canarium.api.defaults import MANUAL, Step
+from canarium.api.effective_spec import MANUAL, Step
 from canarium.api.status import Progress
 from canarium.core.times import parse, stamp
 

@@ -85,7 +85,7 @@ def smoke_wait(s: Situation) -> str:
 def condemned(s: Situation) -> Cause | None:
     """Why the revision that is judged fails, if it does."""
     evidence = _evidence(s)
-    if s.settings.judging is None or evidence is None or evidence.failed is None:
+    if s.settings.analysis is None or evidence is None or evidence.failed is None:
         return None
     found = evidence.failed
     reason = "AnalysisError" if found.error else "AnalysisFailed"
@@ -95,7 +95,7 @@ def condemned(s: Situation) -> Cause | None:
 def frozen(s: Situation) -> Finding | None:
     """The check that failed and whose policy is to hold, on the revision that is judged."""
     evidence = _evidence(s)
-    return evidence.frozen if s.settings.judging is not None and evidence else None
+    return evidence.frozen if s.settings.analysis is not None and evidence else None
 
 
 def bake_frozen(s: Situation) -> str | None:
@@ -138,7 +138,7 @@ def _evidence(s: Situation) -> Evidence | None:
 def analysis_status(s: Situation, *, running: bool) -> AnalysisStatus | None:
     """The verdicts as the status keeps them: renewed when one changes, not with every look."""
     old, evidence = s.status.analysis, _evidence(s)
-    if s.settings.judging is None:
+    if s.settings.analysis is None:
         return None
     if evidence is None:
         return old if old and running and old.revision == s.target else None

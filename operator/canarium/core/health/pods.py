@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from canarium.core.facts.observed import Container, Pod
-from canarium.quoting import quoted
+from canarium.untrusted.quoting import quoted
 
 IMAGE_PULL_GRACE = 60.0
 CREATION_GRACE = 60.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from canarium.api.defaults import Step
+from canarium.api.effective_spec import Step
 from canarium.api.status import CommandEcho, Failure, Hold, Outcome, Progress, StepStatus
 from canarium.core.context.context import Situation
 from canarium.core.context.deadlines import last_ready, ready_by, waited_until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canarium.api.defaults import Step
+from canarium.api.effective_spec import Step
 from canarium.core.bookkeeping.upkeep import UNSEEN
 from canarium.core.context.context import Situation
 from canarium.core.context.position import (
@@ -303,7 +303,7 @@ def _weighing(
     s: Situation, held: Draft, actions: list[Action], step: Step, until: float, next_up: str
 ) -> Draft:
     """The step's time is over: it ends on evidence, or as the policy says without (R17)."""
-    judging, progress = s.settings.judging, held.progress
+    judging, progress = s.settings.analysis, held.progress
     assert progress is not None
     if judging is None or not gates.judges(s, step.weight):
         return replace(

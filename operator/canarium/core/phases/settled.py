@@ -162,7 +162,7 @@ def baking(s: Situation) -> Draft:
     )
     undone = by_order(s, "undo")
     failed, recheck = judged(s, was_good=True)
-    judging = s.settings.judging
+    judging = s.settings.analysis
     if not failed and judging and judging.during_bake:
         failed = gates.condemned(s)
     outages = outage.count(s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canarium.api.defaults import Step
+from canarium.api.effective_spec import Step
 from canarium.core.context.context import Situation
 from canarium.core.context.deadlines import waited_until
 from canarium.core.context.router import Fault

@@ -8,7 +8,7 @@ a router that has weights of its own only the candidate's capacity follows.
 
 from __future__ import annotations
 
-from canarium.api.defaults import Step
+from canarium.api.effective_spec import Step
 from canarium.core.context.context import Situation
 from canarium.core.decision.phase_result import Draft
 from canarium.core.decision.plan import Action, Scale

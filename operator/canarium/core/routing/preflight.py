@@ -68,7 +68,7 @@ def _closed(gateway: Gateway) -> Fault | None:
 
 def _unable(s: Situation, gateway: Gateway) -> Fault | None:
     """A feature that the Gateway's class does not name among those that it has."""
-    wanted = s.settings.routing
+    wanted = s.settings.route
     if gateway.features is None or wanted is None:
         return None
     for feature, field in wanted.needs:

@@ -330,7 +330,7 @@ class ByRoute:
         return bool(backend and backend.endpoints & ready)
 
     def _direct(self, s: Situation, weight: int) -> bool:
-        wanted = s.settings.routing
+        wanted = s.settings.route
         return bool(wanted and (wanted.header or (wanted.mirror and weight == 0)))
 
     def _all_on(self, s: Situation, whom: str | None, candidate: str | None = None) -> Weigh | None:

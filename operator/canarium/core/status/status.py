@@ -365,7 +365,7 @@ def _conditions(
     if s.route_kind:
         told = (routed.reason, routed.message) if routed else ("Accepted", "")
         facts = (*facts, ("RouteAccepted", routed is None, *told), *conflicts.reported(s))
-    if s.settings.judging:
+    if s.settings.analysis:
         # Not the version's fault: what is asked of it cannot be asked so (R21).
         fault = gates.spec_fault(analysis)
         facts = (*facts, ("AnalysisReady", fault is None, *(fault or ("AsSpecified", ""))))

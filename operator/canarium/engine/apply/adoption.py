@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.engine.apply.child_writer import ChildWriter
-from canarium.engine.apply.rejections import Refusals
+from canarium.engine.apply.rejections import Rejections
 from canarium.engine.cache.ownership import is_adoptable
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
@@ -18,16 +18,16 @@ from canarium.render import workload
 class Adoption:
     """Changes the owners of children, and nothing else about them."""
 
-    def __init__(self, api: Api, store: Store, refusals: Refusals, writer: ChildWriter) -> None:
+    def __init__(self, api: Api, store: Store, rejections: Rejections, writer: ChildWriter) -> None:
         self._api, self._store = api, store
-        self._refusals, self._writer = refusals, writer
+        self._rejections, self._writer = rejections, writer
 
     async def adopt(
         self, parent: Mapping[str, Any], key: Key, kind: str, name: str, uid: str
     ) -> None:
         """Adopts one object, unless it has changed hands since that was decided."""
         resource = next(one for one in self._store.caches if one.kind == kind)
-        with self._refusals.watching(key, resource, name):
+        with self._rejections.watching(key, resource, name):
             try:
                 raw = await self._api.get(resource, key[0], name)
                 if not await self._is_kept(parent, key):

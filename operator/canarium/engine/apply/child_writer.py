@@ -17,7 +17,7 @@ from typing import Any
 
 from canarium.core.facts.observed import Deployment
 from canarium.engine.apply.drift import digest
-from canarium.engine.apply.rejections import Refusals, conflict
+from canarium.engine.apply.rejections import Rejections, conflict
 from canarium.engine.cache.children import Child
 from canarium.engine.cache.ownership import controller, is_adoptable
 from canarium.engine.cache.store import Key, Store
@@ -31,12 +31,12 @@ from canarium.render import labels
 class ChildWriter:
     """Writes children of one model at a time through `api`."""
 
-    def __init__(self, api: Api, store: Store, refusals: Refusals) -> None:
-        self._api, self._store, self._refusals = api, store, refusals
+    def __init__(self, api: Api, store: Store, rejections: Rejections) -> None:
+        self._api, self._store, self._rejections = api, store, rejections
 
     async def create(self, resource: Resource, key: Key, body: dict[str, Any]) -> None:
         """Creates `body`, or takes the object that has its name if that is ours."""
-        with self._refusals.watching(key, resource, body["metadata"]["name"]):
+        with self._rejections.watching(key, resource, body["metadata"]["name"]):
             try:
                 raw = await self._api.create(resource, key[0], body)
             except ApiError as error:
@@ -58,7 +58,7 @@ class ChildWriter:
         known = self._store.caches[resource].items.get((namespace, name))
         if known:
             body["metadata"]["uid"] = known.uid
-        with self._refusals.watching(key, resource, name):
+        with self._rejections.watching(key, resource, name):
             try:
                 raw = await self._api.apply(
                     resource, namespace, name, body, force=known is not None
@@ -74,14 +74,14 @@ class ChildWriter:
     ) -> None:
         """Sets annotations of one object."""
         patch = {"metadata": {"annotations": dict(notes)}}
-        with self._refusals.watching(key, resource, name):
+        with self._rejections.watching(key, resource, name):
             raw = await self._api.merge(resource, key[0], name, patch)
         self._store.caches[resource].observe(raw)
 
     async def scale(self, key: Key, name: str, replicas: int) -> None:
         """Sets the replicas of a Deployment, and in the cache, since the answer is a Scale."""
         size = {"spec": {"replicas": replicas}}
-        with self._refusals.watching(key, resources.DEPLOYMENTS, name):
+        with self._rejections.watching(key, resources.DEPLOYMENTS, name):
             raw = await self._api.merge(resources.DEPLOYMENTS, key[0], name, size, "scale")
         version = int(raw["metadata"]["resourceVersion"])
         self._store.caches[resources.DEPLOYMENTS].amend(
@@ -91,7 +91,7 @@ class ChildWriter:
     async def restore_labels(self, key: Key, body: Mapping[str, Any]) -> None:
         """Gives a Deployment of ours its labels back; one that is gone needs none."""
         try:
-            with self._refusals.watching(key, resources.DEPLOYMENTS, body["metadata"]["name"]):
+            with self._rejections.watching(key, resources.DEPLOYMENTS, body["metadata"]["name"]):
                 raw = await self._existing(resources.DEPLOYMENTS, key[0], body)
         except ApiError as error:
             if not error.not_found:
@@ -106,7 +106,7 @@ class ChildWriter:
         uid = uid or (known.uid if known else None)
         if uid is None:
             return
-        with self._refusals.watching(key, resource, name):
+        with self._rejections.watching(key, resource, name):
             left = await self._api.delete(resource, namespace, name, uid)
         if left is None:
             self._store.caches[resource].forget(namespace, name, uid)

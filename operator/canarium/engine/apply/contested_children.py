@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from canarium.core.facts.observed import Rejection
 from canarium.core.outcomes.refusals import RefusalReason
-from canarium.engine.apply.rejections import Refused
+from canarium.engine.apply.rejections import WriteRejected
 from canarium.engine.cache.store import Key
 from canarium.kube.resources import Resource
 
@@ -16,7 +16,7 @@ _REPAIRS, _WITHIN = 3, 300.0
 _INTERVAL = 30.0
 
 
-class Contested:
+class RepairLimiter:
     """Limits how often one object is put right, so that two controllers do not race for ever."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -33,7 +33,7 @@ class Contested:
                 f"restores it every {_INTERVAL:.0f}s; stop that client, or change the model's spec"
             )
             reason = RefusalReason.CONTESTED.value
-            raise Refused(Rejection(f"{resource.kind} {name}", text, reason=reason))
+            raise WriteRejected(Rejection(f"{resource.kind} {name}", text, reason=reason))
         known[resource, name] = [*recent[-_REPAIRS:], now]
 
     def forget(self, key: Key) -> None:

@@ -11,7 +11,7 @@ from canarium.kube.clock import Timing
 _LIMIT = 30.0
 
 
-class Tidying:
+class DeferredDeletes:
     """Defers the deletion of Deployments that a model in phase Ready no longer needs.
 
     A deletion costs the cluster as much as creating the pods did. When many models change at once,

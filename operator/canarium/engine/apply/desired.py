@@ -7,14 +7,14 @@ from typing import Any
 
 from canarium.core.facts.gateways import Backend, Route
 from canarium.core.facts.observed import Autoscaler, Deployment, Rejection, Service
-from canarium.engine.apply.rejections import Refused
+from canarium.engine.apply.rejections import WriteRejected
 from canarium.engine.cache.children import Child, unpacked
 from canarium.engine.cache.routes import ROUTES, in_effect, made_of, wanted_kind
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
 from canarium.render import labels, pod, routes, runtime, workload
 from canarium.render.errors import RuntimeInvalid
-from canarium.render.fetch_container import Kit
+from canarium.render.fetch_container import FetcherConfig
 from canarium.render.traffic_split import Split
 
 Manifest = dict[str, Any]
@@ -23,7 +23,7 @@ Manifest = dict[str, Any]
 class DesiredManifests:
     """Renders what each child should be. Raises WriteRejected where it cannot be rendered."""
 
-    def __init__(self, store: Store, kit: Kit | None = None) -> None:
+    def __init__(self, store: Store, kit: FetcherConfig | None = None) -> None:
         self._store, self._kit = store, kit
 
     def new_revision(self, parent: Mapping[str, Any], revision: str) -> tuple[Manifest, Manifest]:
@@ -34,7 +34,7 @@ class DesiredManifests:
             server = runtime.server(meta["name"], meta["namespace"], spec, chosen)
             template = pod.pod_template(meta["name"], revision, spec, server, self._kit)
         except RuntimeInvalid as error:
-            raise Refused(Rejection("", str(error), reason=error.reason)) from error
+            raise WriteRejected(Rejection("", str(error), reason=error.reason)) from error
         snapshot: Manifest = {"server": server}
         if chosen:
             snapshot |= {"name": chosen.name, "kind": chosen.kind, "digest": chosen.digest}
@@ -80,9 +80,9 @@ class DesiredManifests:
         name = workload.child_name(key[1], revision)
         what = f"Deployment {name}"
         if record is None:
-            raise Refused(Rejection(what, f"ControllerRevision {name} is missing"))
+            raise WriteRejected(Rejection(what, f"ControllerRevision {name} is missing"))
         if not record.fact.intact:
-            raise Refused(Rejection(what, f"ControllerRevision {name} was altered by hand"))
+            raise WriteRejected(Rejection(what, f"ControllerRevision {name} was altered by hand"))
         return workload.deployment(parent, revision, color, unpacked(record)["template"])
 
     def route(self, parent: Mapping[str, Any], key: Key, fact: Route) -> Manifest:
@@ -90,7 +90,7 @@ class DesiredManifests:
         parent = in_effect(parent, fact.kind, self.live_route(key))
         if wanted_kind(parent["spec"]) != fact.kind:
             text = f"does not say what it was made from: its note {labels.TRAFFIC} is gone"
-            raise Refused(Rejection(f"{fact.kind} {key[1]}", text))
+            raise WriteRejected(Rejection(f"{fact.kind} {key[1]}", text))
         records = {c.fact.revision: c.fact for c in self._store.children(resources.RECORDS, key)}
         known = {name: records[name].version for name, _ in fact.weights if name in records}
         split = Split(

@@ -9,10 +9,10 @@ from typing import Any
 
 from canarium.core.facts.observed import Modified
 from canarium.engine.apply.child_writer import ChildWriter
-from canarium.engine.apply.contested_children import Contested
+from canarium.engine.apply.contested_children import RepairLimiter
 from canarium.engine.apply.desired import DesiredManifests
 from canarium.engine.apply.drift import Comparison, compare, digest
-from canarium.engine.apply.rejections import Refused
+from canarium.engine.apply.rejections import WriteRejected
 from canarium.engine.cache.children import Child, unpacked
 from canarium.engine.cache.routes import ROUTES
 from canarium.engine.cache.store import Key, Store
@@ -39,10 +39,10 @@ class DriftRepair:
     """
 
     def __init__(
-        self, store: Store, desired: DesiredManifests, writer: ChildWriter, contested: Contested
+        self, store: Store, desired: DesiredManifests, writer: ChildWriter, limiter: RepairLimiter
     ) -> None:
         self._store, self._desired, self._writer = store, desired, writer
-        self._contested = contested
+        self._limiter = limiter
         #: Comparisons without drift, by child of each model, with their inputs.
         self._in_sync: dict[Key, dict[tuple[Resource, str], tuple[_Inputs, Comparison]]] = {}
 
@@ -59,7 +59,7 @@ class DriftRepair:
                 continue
             wanted = self._desired.of_child(parent, key, child)
             assert wanted is not None
-            self._contested.attempt(key, resource, child.name, found.drift)
+            self._limiter.attempt(key, resource, child.name, found.drift)
             intent = digest(wanted["spec"])
             # What an admission policy changed in the rest stays: reverting it might restart pods
             # (R14).
@@ -75,7 +75,7 @@ class DriftRepair:
         for resource, child in self._compared(key):
             try:
                 differs = self._comparison(parent, key, resource, child)
-            except Refused:
+            except WriteRejected:
                 continue  # It cannot be rendered as things are, which is reported elsewhere.
             if differs and differs.kept:
                 what = f"{resource.kind} {child.name}"
@@ -85,7 +85,7 @@ class DriftRepair:
     def forget(self, key: Key) -> None:
         """Drops what is remembered of a model that is gone."""
         self._in_sync.pop(key, None)
-        self._contested.forget(key)
+        self._limiter.forget(key)
 
     def _compared(self, key: Key) -> list[tuple[Resource, Child[Any]]]:
         uid = self._store.parents.items[key].uid

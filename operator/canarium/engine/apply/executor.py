@@ -10,17 +10,17 @@ from canarium.core.decision import plan as p
 from canarium.core.facts.observed import Modified
 from canarium.engine.apply.adoption import Adoption
 from canarium.engine.apply.child_writer import ChildWriter
-from canarium.engine.apply.contested_children import Contested
+from canarium.engine.apply.contested_children import RepairLimiter
 from canarium.engine.apply.desired import DesiredManifests
 from canarium.engine.apply.drift_repair import DriftRepair
 from canarium.engine.apply.records import RevisionRecords
-from canarium.engine.apply.rejections import Refusals, Refused
+from canarium.engine.apply.rejections import Rejections, WriteRejected
 from canarium.engine.cache.routes import ROUTES, made_from, route_of
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
 from canarium.kube.client import Api
 from canarium.render import workload
-from canarium.render.fetch_container import Kit
+from canarium.render.fetch_container import FetcherConfig
 
 
 class Executor:
@@ -30,12 +30,16 @@ class Executor:
     new decision.
     """
 
-    def __init__(self, api: Api, store: Store, refusals: Refusals, kit: Kit | None = None) -> None:
+    def __init__(
+        self, api: Api, store: Store, rejections: Rejections, kit: FetcherConfig | None = None
+    ) -> None:
         self._desired = DesiredManifests(store, kit)
-        self._writer = ChildWriter(api, store, refusals)
-        self._records = RevisionRecords(api, store, refusals, self._desired, self._writer)
-        self._adoption = Adoption(api, store, refusals, self._writer)
-        self._drift = DriftRepair(store, self._desired, self._writer, Contested(refusals.clock))
+        self._writer = ChildWriter(api, store, rejections)
+        self._records = RevisionRecords(api, store, rejections, self._desired, self._writer)
+        self._adoption = Adoption(api, store, rejections, self._writer)
+        self._drift = DriftRepair(
+            store, self._desired, self._writer, RepairLimiter(rejections.clock)
+        )
 
     async def carry_out(self, parent: Mapping[str, Any], action: p.Action) -> None:
         """Writes what one action says."""
@@ -109,7 +113,7 @@ class Executor:
         try:
             body = self._desired.route(parent, key, fact)
             await self._writer.apply(ROUTES[fact.kind], key, body)
-        except Refused:
+        except WriteRejected:
             before = made_from(parent, self._desired.live_route(key))
             if action.traffic.candidate or before is None:
                 raise

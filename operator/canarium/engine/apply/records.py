@@ -15,7 +15,7 @@ from canarium.core.outcomes.refusals import TRIAL_POD
 from canarium.engine.apply import dry_run
 from canarium.engine.apply.child_writer import ChildWriter
 from canarium.engine.apply.desired import DesiredManifests
-from canarium.engine.apply.rejections import Refusals, Refused, conflict
+from canarium.engine.apply.rejections import Rejections, WriteRejected, conflict
 from canarium.engine.cache.ownership import controller, is_adoptable
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
@@ -32,11 +32,11 @@ class RevisionRecords:
         self,
         api: Api,
         store: Store,
-        refusals: Refusals,
+        rejections: Rejections,
         desired: DesiredManifests,
         writer: ChildWriter,
     ) -> None:
-        self._api, self._store, self._refusals = api, store, refusals
+        self._api, self._store, self._rejections = api, store, rejections
         self._desired, self._writer = desired, writer
         #: Hash of the pod that the dry run of each model accepted, until its revision is stored.
         self._accepted: dict[Key, bytes] = {}
@@ -59,7 +59,7 @@ class RevisionRecords:
         await self._create(key, body)
         self._accepted.pop(key, None)
         for what in (TRIAL_POD, ""):
-            self._refusals.lift(key, what)
+            self._rejections.lift(key, what)
 
     async def restore(
         self,
@@ -136,5 +136,5 @@ class RevisionRecords:
         except ApiError as error:
             rejection = dry_run.refusal(error, parent["spec"])
             if rejection:
-                raise Refused(rejection) from error
+                raise WriteRejected(rejection) from error
         self._accepted[key] = digest

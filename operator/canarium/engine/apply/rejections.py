@@ -31,7 +31,7 @@ URGENT, PATIENT = 2.0, 30.0
 _MARGIN = 0.1
 
 
-class Refused(Exception):
+class WriteRejected(Exception):
     """A write that cannot succeed as things are; `rejection` tells a decision of it."""
 
     def __init__(self, rejection: Rejection) -> None:
@@ -54,7 +54,7 @@ class _Attempt:
         return self.at + wait - _MARGIN
 
 
-class Refusals:
+class Rejections:
     """Which objects of each model were refused, and when each is tried again.
 
     All of them are known: with the last alone, two refusals in turn would each be the reason to try
@@ -152,7 +152,7 @@ def refusal(resource: Resource, name: str, error: ApiError) -> Exception:
     reason = reason_for(error)
     if reason is None:
         return error
-    return Refused(Rejection(f"{resource.kind} {name}", error.message, reason=reason.value))
+    return WriteRejected(Rejection(f"{resource.kind} {name}", error.message, reason=reason.value))
 
 
 def reason_for(error: ApiError) -> RefusalReason | None:
@@ -177,7 +177,7 @@ def reason_for(error: ApiError) -> RefusalReason | None:
 
 def conflict(
     resource: Resource, body: Mapping[str, Any], owners: Iterable[Mapping[str, Any]] = ()
-) -> Refused:
+) -> WriteRejected:
     """The name of `body` is taken by an object of somebody else (R24)."""
     meta = body["metadata"]
     owner = next((o for o in owners if o.get("controller")), None)
@@ -187,4 +187,6 @@ def conflict(
     parent = meta["ownerReferences"][0]
     text = f"an object of this name exists and {whose}. {how_to_adopt(parent['name'])}"
     what = f"{resource.kind} {meta['name']}"
-    return Refused(Rejection(what, text, conflict=True, reason=RefusalReason.NAME_CONFLICT.value))
+    return WriteRejected(
+        Rejection(what, text, conflict=True, reason=RefusalReason.NAME_CONFLICT.value)
+    )

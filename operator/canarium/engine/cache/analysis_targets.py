@@ -16,11 +16,11 @@ from canarium.kube import resources
 from canarium.render import runtime
 from canarium.render.errors import RuntimeInvalid
 from canarium.signals.smoke import Target
-from canarium.signals.target import Place, Scene, Server
+from canarium.signals.target import AnalysisTarget, Server, ServingPod
 
 
-def scene(store: Store, key: Key) -> Scene | None:
-    """The scene of the model at `key`; None when it is gone, has no rollout, or is invalid."""
+def analysis_target(store: Store, key: Key) -> AnalysisTarget | None:
+    """Returns what to analyze of the model at `key`; None without a rollout or a valid spec."""
     raw = store.parent(key)
     if raw is None:
         return None
@@ -33,13 +33,13 @@ def scene(store: Store, key: Key) -> Scene | None:
     ports = {
         c.fact.revision: _port(unpacked(c)) for c in store.children(resources.DEPLOYMENTS, key)
     }
-    pods: dict[str, list[Place]] = {}
+    pods: dict[str, list[ServingPod]] = {}
     everyone = sorted((c.fact for c in store.children(resources.PODS, key)), key=_name)
     for pod in everyone:
         if pod.serves and pod.address:
             target = Target(pod.name, pod.address, ports.get(pod.revision, 8080))
-            pods.setdefault(pod.revision, []).append(Place(target, _incarnation(pod)))
-    return Scene(
+            pods.setdefault(pod.revision, []).append(ServingPod(target, _incarnation(pod)))
+    return AnalysisTarget(
         namespace=key[0],
         model=key[1],
         rollout=spec.rollout,

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from canarium.core.facts.gateways import Backend
 from canarium.core.facts.observed import Service
-from canarium.engine.cache.compression import Packing
+from canarium.engine.cache.compression import Compressor
 from canarium.engine.cache.managed_fields import owned_by_us
 from canarium.engine.cache.ownership import (
     controller,
@@ -24,7 +24,7 @@ from canarium.render import labels
 F = TypeVar("F")
 Raw = dict[str, Any]
 #: By the type of their facts, which is one for each kind of object.
-_PACKINGS: defaultdict[type, Packing] = defaultdict(Packing)
+_PACKINGS: defaultdict[type, Compressor] = defaultdict(Compressor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> C
         model=name,
         owner=intern(owner) if owner else None,
         fact=fact,
-        content=_PACKINGS[type(fact)].packed(content) if content is not None else b"",
+        content=_PACKINGS[type(fact)].compress(content) if content is not None else b"",
         adoptable=owner is None and is_adoptable(raw, name),
         inherited=is_inherited(raw, name),
         finalizers=foreign_finalizers(meta),
@@ -78,7 +78,7 @@ def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> C
 
 def unpacked(child: Child[Any]) -> Any:
     """The live content that `child` keeps for the gate."""
-    return _PACKINGS[type(child.fact)].opened(child.content)
+    return _PACKINGS[type(child.fact)].decompress(child.content)
 
 
 def compared(raw: Raw, spec: Raw) -> Raw:

@@ -11,7 +11,7 @@ import orjson
 _FAST = 1
 
 
-class Packing:
+class Compressor:
     """Packs what is of one kind. The first object is the preset dictionary (RFC 1950) of all:
     they differ from it in little more than names, times and numbers.
 
@@ -21,7 +21,7 @@ class Packing:
     def __init__(self) -> None:
         self._first: bytes | None = None
 
-    def packed(self, content: Any) -> bytes:
+    def compress(self, content: Any) -> bytes:
         """`content`, which JSON can say."""
         text = orjson.dumps(content)
         if self._first is None:
@@ -29,6 +29,6 @@ class Packing:
         packer = zlib.compressobj(_FAST, zdict=self._first)
         return packer.compress(text) + packer.flush()
 
-    def opened(self, content: bytes) -> Any:
+    def decompress(self, content: bytes) -> Any:
         """What was packed here."""
         return orjson.loads(zlib.decompressobj(zdict=self._first or b"").decompress(content))

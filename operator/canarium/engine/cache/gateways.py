@@ -8,7 +8,7 @@ from typing import Any
 from canarium.core.facts.gateways import Gateway
 from canarium.core.facts.route_claims import Attachment
 from canarium.core.facts.route_precedence import Listeners
-from canarium.engine.cache.routes import ROUTES, Door, gateway, gateway_class, named
+from canarium.engine.cache.routes import ROUTES, CachedGateway, gateway, gateway_class, named
 from canarium.kube import resources
 from canarium.kube.cache import Cache
 from canarium.kube.resources import Resource
@@ -22,11 +22,11 @@ _WORDS = {resources.VIRTUAL_SERVICES.group: "Istio"}
 class Gateways:
     """`changed(door)` is called for each difference; with None when a kind comes or goes."""
 
-    def __init__(self, changed: Callable[[Door | None], None]) -> None:
+    def __init__(self, changed: Callable[[CachedGateway | None], None]) -> None:
         self._changed = changed
         self._unread: dict[tuple[Resource, str | None], int] = {}
-        self.gateways: Cache[Door] = Cache(gateway, self._differs)
-        self.classes: Cache[Door] = Cache(gateway_class, self._differs)
+        self.gateways: Cache[CachedGateway] = Cache(gateway, self._differs)
+        self.classes: Cache[CachedGateway] = Cache(gateway_class, self._differs)
         self.caches = {resources.GATEWAYS: self.gateways, resources.GATEWAY_CLASSES: self.classes}
 
     def named(self, spec: dict[str, Any], namespace: str) -> tuple[Gateway, ...]:
@@ -71,5 +71,5 @@ class Gateways:
     def _answer(self, resource: Resource, namespace: str) -> int | None:
         return self._unread.get((resource, None)) or self._unread.get((resource, namespace))
 
-    def _differs(self, old: Door | None, new: Door | None) -> None:
+    def _differs(self, old: CachedGateway | None, new: CachedGateway | None) -> None:
         self._changed(new or old)

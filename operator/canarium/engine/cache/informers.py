@@ -31,7 +31,7 @@ _PAGES = 2
 CLUSTER = ""
 
 
-class Following:
+class Informers:
     """The watches that keep `caches` true."""
 
     def __init__(

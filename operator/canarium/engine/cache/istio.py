@@ -10,8 +10,8 @@ from __future__ import annotations
 from canarium.core.facts.gateways import Route
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.cache.children import Child, Raw, child, compared
-from canarium.quoting import quoted
 from canarium.render import labels
+from canarium.untrusted.quoting import quoted
 
 
 def virtual_service(raw: Raw) -> Child[Route]:

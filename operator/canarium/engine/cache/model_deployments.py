@@ -12,11 +12,11 @@ import orjson
 
 from canarium import GROUP
 from canarium.core.context.commands import COMMANDS, NAMED
-from canarium.engine.cache.compression import Packing
+from canarium.engine.cache.compression import Compressor
 from canarium.engine.cache.routes import ROUTES, wanted_kind
 
 Raw = dict[str, Any]
-_MODELS = Packing()
+_MODELS = Compressor()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Parent:
 @lru_cache(maxsize=16)
 def _raw(content: bytes) -> Raw:
     """For as many as are decided on at a time, each of which asks several times."""
-    found: Raw = _MODELS.opened(content)
+    found: Raw = _MODELS.decompress(content)
     return found
 
 
@@ -70,7 +70,7 @@ def parent(raw: Raw) -> Parent:
         told=_hash(status),
         phase=status.get("phase", "Pending"),
         routes=tuple(kind for kind in ROUTES if kind in kinds),
-        content=_MODELS.packed(kept),
+        content=_MODELS.compress(kept),
         applied=_applied(meta.get("managedFields") or ()),
     )
 

@@ -11,8 +11,8 @@ import orjson
 from canarium.core.facts.observed import Container, Pod
 from canarium.core.health.pods import FETCHER
 from canarium.engine.cache.children import Child, Raw, child, parse_optional_time, parse_time
-from canarium.quoting import lines, quoted
 from canarium.render import labels
+from canarium.untrusted.quoting import lines, quoted
 
 _DIGEST = re.compile(r"sha256:[0-9A-Za-z]{1,64}")
 

@@ -12,9 +12,9 @@ from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.health.pods import FETCHER
 from canarium.engine.cache.children import Child, Raw, child, compared, parse_optional_time
 from canarium.kube.canonical import is_canonical
-from canarium.quoting import quoted
 from canarium.render import labels
 from canarium.render.fetch_container import PIN_KEY
+from canarium.untrusted.quoting import quoted
 
 #: A record's identity: its digest is what is compared.
 _UNKEPT: Raw = {}

@@ -18,8 +18,8 @@ from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.cache.children import Child, Raw, child, compared, unpacked
 from canarium.kube import resources
 from canarium.kube.resources import Resource
-from canarium.quoting import quoted
 from canarium.render import labels
+from canarium.untrusted.quoting import quoted
 
 #: Kind of a route → where it lives.
 ROUTES: Mapping[str, Resource] = {
@@ -112,7 +112,7 @@ def _place(ref: Raw, namespace: str) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class CachedGateway:
     """A Gateway, or with no namespace a GatewayClass: what of it a route depends on.
 
     Counts of routes and addresses are not in it, so that they wake nobody.
@@ -127,9 +127,9 @@ class Door:
     features: frozenset[str] | None = None
 
 
-def gateway(raw: Raw) -> Door:
+def gateway(raw: Raw) -> CachedGateway:
     meta, spec = raw["metadata"], raw["spec"]
-    return Door(
+    return CachedGateway(
         namespace=meta["namespace"],
         name=meta["name"],
         uid=meta["uid"],
@@ -147,13 +147,13 @@ def gateway(raw: Raw) -> Door:
     )
 
 
-def gateway_class(raw: Raw) -> Door:
+def gateway_class(raw: Raw) -> CachedGateway:
     """Its features, where it tells them: as objects since v1.2 of the Gateway API, before as
     strings."""
     meta = raw["metadata"]
     told: Iterable[Any] = (raw.get("status") or {}).get("supportedFeatures") or ()
     names = frozenset(one["name"] if isinstance(one, dict) else str(one) for one in told)
-    return Door(
+    return CachedGateway(
         namespace="",
         name=meta["name"],
         uid=meta["uid"],
@@ -165,8 +165,8 @@ def gateway_class(raw: Raw) -> Door:
 def named(
     spec: Raw,
     namespace: str,
-    gateways: Mapping[tuple[str, str], Door],
-    classes: Mapping[tuple[str, str], Door],
+    gateways: Mapping[tuple[str, str], CachedGateway],
+    classes: Mapping[tuple[str, str], CachedGateway],
 ) -> tuple[Gateway, ...]:
     """The Gateways that the spec of a model in `namespace` names, as they are."""
     found = []
@@ -226,7 +226,7 @@ def in_effect(
     return made_from(parent, live) or parent
 
 
-def names_gateway(spec: Raw, namespace: str, door: Door) -> bool:
+def names_gateway(spec: Raw, namespace: str, door: CachedGateway) -> bool:
     """Whether a spec of `namespace` names this Gateway, or any Gateway when it is a class."""
     refs = _refs(spec)
     if not door.namespace:

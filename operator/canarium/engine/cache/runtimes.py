@@ -18,7 +18,7 @@ from canarium.render.runtime_catalog import Catalog, Runtime
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class CachedRuntime:
     """A ModelRuntime or, with no namespace, a ClusterModelRuntime."""
 
     namespace: str
@@ -28,11 +28,11 @@ class Template:
     runtime: Runtime
 
 
-def template(kind: str, raw: Raw) -> Template:
+def template(kind: str, raw: Raw) -> CachedRuntime:
     meta = raw["metadata"]
     found = Runtime(kind, meta["name"], raw["spec"])
     version = int(meta["resourceVersion"])
-    return Template(meta.get("namespace", ""), meta["name"], meta["uid"], version, found)
+    return CachedRuntime(meta.get("namespace", ""), meta["name"], meta["uid"], version, found)
 
 
 class Runtimes:
@@ -44,8 +44,8 @@ class Runtimes:
     def __init__(self, changed: Callable[[str, str], None]) -> None:
         self._changed = changed
         self._by_namespace: dict[str, dict[str, Runtime]] = {}
-        self.namespaced: Cache[Template] = Cache(partial(template, NAMESPACED), self._index)
-        self.cluster: Cache[Template] = Cache(partial(template, CLUSTER), self._index)
+        self.namespaced: Cache[CachedRuntime] = Cache(partial(template, NAMESPACED), self._index)
+        self.cluster: Cache[CachedRuntime] = Cache(partial(template, CLUSTER), self._index)
         self.caches = {resources.RUNTIMES: self.namespaced}
         self.cluster_caches = {resources.CLUSTER_RUNTIMES: self.cluster}
 
@@ -68,7 +68,7 @@ class Runtimes:
             startup_budget=seconds(budget) if budget else None,
         )
 
-    def _index(self, old: Template | None, new: Template | None) -> None:
+    def _index(self, old: CachedRuntime | None, new: CachedRuntime | None) -> None:
         some = new or old
         assert some is not None
         known = self._by_namespace.setdefault(some.namespace, {})

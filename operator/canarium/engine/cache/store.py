@@ -96,7 +96,7 @@ class Store:
             if concerned and namespace in ("", key[0]):
                 self._wake(key, Urgency.CHANGE)
 
-    def _gateway_changed(self, door: routes.Door | None) -> None:
+    def _gateway_changed(self, door: routes.CachedGateway | None) -> None:
         """Wakes the models that name the Gateway, or might by its class."""
         for key, parent in self.parents.items.items():
             spec = parent.raw.get("spec") or {}

@@ -8,7 +8,7 @@ from typing import Any
 from canarium.core.decision.plan import Event
 from canarium.engine.cache.store import Key
 from canarium.engine.queue import Deferral, Urgency, WorkQueue
-from canarium.engine.reporting.status_writer import Statuses
+from canarium.engine.reporting.status_writer import StatusWriter
 from canarium.kube.clock import Timing
 
 #: Maximum seconds that an Event may lag behind the status, which says the same, while the queue is
@@ -16,10 +16,10 @@ from canarium.kube.clock import Timing
 _LIMIT = 30.0
 
 
-class Announcing:
+class EventRecorder:
     """Posts Events at once or, while the queue is busy, later. A crash loses deferred ones."""
 
-    def __init__(self, statuses: Statuses, queue: WorkQueue[Key], timing: Timing) -> None:
+    def __init__(self, statuses: StatusWriter, queue: WorkQueue[Key], timing: Timing) -> None:
         self._statuses = statuses
         self._deferral = Deferral(queue, timing.clock, _LIMIT)
         #: Deferred Events, with the UID of the model that they are about.

@@ -7,11 +7,11 @@ from typing import Any
 
 from canarium.core.decision.plan import Action, Event, Plan, Route, Weigh
 from canarium.core.status import unsupported
-from canarium.engine.cache.compression import Packing
+from canarium.engine.cache.compression import Compressor
 from canarium.engine.cache.store import Key
 from canarium.engine.queue import Deferral, Urgency, WorkQueue
-from canarium.engine.reporting.events import Announcing
-from canarium.engine.reporting.status_writer import Statuses
+from canarium.engine.reporting.events import EventRecorder
+from canarium.engine.reporting.status_writer import StatusWriter
 from canarium.kube.clock import Timing
 
 #: Seconds after which a status is written whose pod counts alone differ from the stored one; they
@@ -33,23 +33,23 @@ class _Deferred:
     events: tuple[Event, ...]
 
 
-class Telling:
+class StatusScheduler:
     """Writes status at once or later, and keeps what is not written yet."""
 
-    def __init__(self, statuses: Statuses, queue: WorkQueue[Key], timing: Timing) -> None:
+    def __init__(self, statuses: StatusWriter, queue: WorkQueue[Key], timing: Timing) -> None:
         self._statuses, self._queue, self._timing = statuses, queue, timing
-        self._announcing = Announcing(statuses, queue, timing)
+        self._events = EventRecorder(statuses, queue, timing)
         self._deferral = Deferral(queue, timing.clock, _LIMIT)
         self._deferred: dict[Key, _Deferred] = {}
         #: Since when nothing but pod counts differs from the stored status.
         self._counts_differ: dict[Key, float] = {}
-        self._packing = Packing()
+        self._compressor = Compressor()
 
     def forget(self, key: Key) -> None:
         """Drops what is not written of a model that is gone or being deleted."""
         self._counts_differ.pop(key, None)
         self._drop(key)
-        self._announcing.forget(key)
+        self._events.forget(key)
 
     def with_pending_status(self, key: Key, stored: dict[str, Any]) -> dict[str, Any]:
         """Returns the model with the status as it would be if nothing were deferred. A deferred
@@ -58,7 +58,7 @@ class Telling:
         if deferred is None or deferred.uid != stored["metadata"]["uid"]:
             self._drop(key)
             return stored
-        return {**stored, "status": self._packing.opened(deferred.status)}
+        return {**stored, "status": self._compressor.decompress(deferred.status)}
 
     async def mark_unsupported(self, key: Key, stored: dict[str, Any], text: str) -> None:
         """Writes that this operator does not support the model; a deferred status is void."""
@@ -67,7 +67,7 @@ class Telling:
         new = status != stored.get("status")
         if await self._statuses.write(key, stored, status):
             events = [Event("Warning", unsupported.REASON, text)] if new else []
-            await self._announcing.announce(key, stored, events)
+            await self._events.announce(key, stored, events)
 
     async def publish(
         self, key: Key, stored: dict[str, Any], raw: dict[str, Any], decision: Plan
@@ -80,12 +80,12 @@ class Telling:
         before = stored.get("status") or {}
         if status == before and not events:
             self._drop(key)
-            await self._announcing.announce(key, stored)
+            await self._events.announce(key, stored)
             return
         # Part of what a command did may be in the status alone (R16): that is never deferred.
         answers = (status.get("commands") or []) != (before.get("commands") or [])
         if not answers and self._defer(key, decision):
-            content = self._packing.packed(status)
+            content = self._compressor.compress(status)
             self._deferred[key] = _Deferred(stored["metadata"]["uid"], content, events)
             return
         written = await self._statuses.write(key, stored, status)
@@ -94,7 +94,7 @@ class Telling:
             return
         if status != before:
             self._counts_differ.pop(key, None)
-        await self._announcing.announce(key, stored, events)
+        await self._events.announce(key, stored, events)
 
     def _drop(self, key: Key) -> None:
         self._deferred.pop(key, None)

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _IDENTITY = ("name", "namespace", "uid", "resourceVersion")
 
 
-class Statuses:
+class StatusWriter:
     """Replaces statuses by the version that was decided on, and posts Events."""
 
     def __init__(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canarium.quoting import LONGEST, lines, quoted
+from canarium.untrusted.quoting import LONGEST, lines, quoted
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from canarium.quoting import quoted
+from canarium.untrusted.quoting import quoted
 
 _MOST = 10_000
 
 
-class Reports:
+class ErrorLog:
     """What was reported last, by key. Tracebacks are logged at level DEBUG."""
 
     def __init__(self, log: logging.Logger) -> None:

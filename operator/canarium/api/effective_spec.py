@@ -1,0 +1,112 @@
+"""The effective spec: every setting of a model with its default filled in.
+
+This module, `effective_traffic` and `effective_analysis` are the only places that say what an
+absent field means. Decisions, signals and rendering all read settings from here; nothing is written
+back to the spec. What belongs to a revision's identity (model, runtime, pod) is not in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from canarium.api.base import seconds
+from canarium.api.effective_analysis import EffectiveAnalysis, effective_analysis
+from canarium.api.effective_traffic import EffectiveRoute, EffectiveTraffic, effective_traffic
+from canarium.api.model_deployment import Rollout, Scaling, Spec
+
+MANUAL = "Manual"
+#: Seconds that scheduling, pulling and fetching may take before a server starts, in the default of
+#: `progressDeadline`.
+_BEFORE_STARTUP = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a rollout: `weight` in percent, `pause` in seconds, or None until promoted."""
+
+    weight: int
+    pause: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveSpec:
+    """Everything of a spec but its identity. Times are in seconds."""
+
+    strategy: str
+    steps: tuple[Step, ...]
+    progress_deadline: float
+    unschedulable_deadline: float
+    bake_time: float
+    replicas: int | None
+    min_replicas: int
+    max_replicas: int
+    paused: bool
+    history_limit: int
+    #: Whether a version has to pass smoke tests before its first traffic.
+    gated: bool = False
+    analysis: EffectiveAnalysis | None = None
+    traffic: EffectiveTraffic = field(default_factory=EffectiveTraffic)
+    scale_down_delay: float = 30.0
+
+    @property
+    def route(self) -> EffectiveRoute | None:
+        """The route that splits traffic; None: the model's Service alone does."""
+        return self.traffic.route
+
+    @property
+    def autoscaled(self) -> bool:
+        """Whether a HorizontalPodAutoscaler sets the replicas."""
+        return self.replicas is None
+
+    @property
+    def base(self) -> int:
+        """How many replicas a revision starts with when nothing runs yet."""
+        return self.min_replicas if self.replicas is None else self.replicas
+
+
+def effective_spec(spec: Spec, startup_budget: float | None = None) -> EffectiveSpec:
+    """Returns `spec` with its defaults, for a server that may take `startup_budget` to load."""
+    rollout = spec.rollout or Rollout()
+    replicas, low, high = _scaling(spec.scaling or Scaling())
+    traffic = spec.traffic.model_dump(by_alias=True, exclude_none=True) if spec.traffic else None
+    return EffectiveSpec(
+        strategy=rollout.strategy or "Canary",
+        steps=_steps(rollout),
+        progress_deadline=_duration(
+            rollout.progress_deadline, max(600.0, (startup_budget or 0.0) + _BEFORE_STARTUP)
+        ),
+        unschedulable_deadline=_duration(rollout.unschedulable_deadline, 300.0),
+        bake_time=_duration(rollout.bake_time, 600.0),
+        replicas=replicas,
+        min_replicas=low,
+        max_replicas=high,
+        paused=bool(spec.paused),
+        history_limit=spec.revision_history_limit or 10,
+        gated=bool(rollout.smoke_tests),
+        analysis=effective_analysis(rollout.analysis) if rollout.analysis else None,
+        traffic=effective_traffic(traffic),
+        scale_down_delay=_duration(rollout.scale_down_delay, 30.0),
+    )
+
+
+def _duration(text: str | None, default: float) -> float:
+    return default if text is None else seconds(text)
+
+
+def _steps(rollout: Rollout) -> tuple[Step, ...]:
+    if not rollout.steps or rollout.strategy not in (None, "Canary"):
+        return ()
+    return tuple(
+        Step(
+            step.weight,
+            None if step.pause == MANUAL else seconds(step.pause) if step.pause else 0.0,
+        )
+        for step in rollout.steps
+    )
+
+
+def _scaling(scaling: Scaling) -> tuple[int | None, int, int]:
+    if scaling.max_replicas is None:
+        count = 1 if scaling.replicas is None else scaling.replicas
+        return count, count, count
+    return None, scaling.min_replicas or 1, scaling.max_replicas

@@ -1,0 +1,100 @@
+"""How callers reach a model, with every default filled in.
+
+Resolved from raw settings, not from their pydantic model: a live route carries the settings that it
+was made from as an annotation (R12), and those are rendered as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Raw = Mapping[str, Any]
+SERVICE_PORT = 80
+#: Header of requests for the candidate, and of answers, which name their revision.
+REVISION_HEADER = "x-canarium-revision"
+CANDIDATE_VALUE = "candidate"
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveRoute:
+    """The route that splits traffic."""
+
+    #: The kind of its object.
+    kind: str
+    #: Name and value of the header that leads to the candidate; None: no header does.
+    header: tuple[str, str] | None = None
+    #: Whether requests are mirrored to the candidate at weight 0, and how many percent of them;
+    #: None: as many as the router mirrors by default, which is all.
+    mirror: bool = False
+    mirror_percent: int | None = None
+    #: Whether answers carry the revision that gave them.
+    response_headers: bool = True
+    #: Features of the Gateway API that it needs, each with the field that asks for it.
+    needs: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveTraffic:
+    """The Service's port, and the route before it."""
+
+    port: int = SERVICE_PORT
+    #: None: the model's Service alone splits traffic.
+    route: EffectiveRoute | None = None
+
+
+def route_kind(traffic: Raw | None) -> str | None:
+    """Returns the kind of route that raw `spec.traffic` asks for, if any."""
+    traffic = traffic or {}
+    if traffic.get("router") == "Istio":
+        return "VirtualService"
+    if traffic.get("router") != "Gateway":
+        return None
+    return "GRPCRoute" if (traffic.get("gateway") or {}).get("protocol") == "GRPC" else "HTTPRoute"
+
+
+def effective_traffic(traffic: Raw | None) -> EffectiveTraffic:
+    """Returns raw `spec.traffic` with its defaults."""
+    traffic = traffic or {}
+    kind = route_kind(traffic)
+    asked = traffic.get("istio" if kind == "VirtualService" else "gateway")
+    route = _route(kind, asked) if kind and asked is not None else None
+    return EffectiveTraffic(traffic.get("port") or SERVICE_PORT, route)
+
+
+def _route(kind: str, asked: Raw) -> EffectiveRoute:
+    match, mirror = asked.get("headerMatch") or {}, asked.get("mirror")
+    header = match.get("name") or REVISION_HEADER, match.get("value") or CANDIDATE_VALUE
+    return EffectiveRoute(
+        kind=kind,
+        header=None if match.get("enabled") is False else header,
+        mirror=mirror is not None,
+        mirror_percent=(mirror or {}).get("percent"),
+        response_headers=asked.get("responseHeaders") is not False,
+        needs=() if kind == "VirtualService" else tuple(_needs(asked)),
+    )
+
+
+def _needs(gateway: Raw) -> Iterator[tuple[str, str]]:
+    """Yields the extended features: those that a Gateway may lack (Gateway API, pkg/features)."""
+    at = "spec.traffic.gateway"
+    if gateway.get("protocol") == "GRPC":
+        yield "GRPCRoute", f"{at}.protocol"
+        return  # The features of GRPCRoute have no names of their own.
+    if gateway.get("responseHeaders") is not False:
+        yield "HTTPRouteResponseHeaderModification", f"{at}.responseHeaders"
+    if gateway.get("rewritePrefix") is not None:
+        yield "HTTPRoutePathRewrite", f"{at}.rewritePrefix"
+    mirror = gateway.get("mirror")
+    if mirror is not None:
+        yield "HTTPRouteRequestMirror", f"{at}.mirror"
+        if mirror.get("percent") is not None:
+            yield "HTTPRouteRequestPercentageMirror", f"{at}.mirror.percent"
+    timeouts = gateway.get("timeouts") or {}
+    if timeouts.get("request"):
+        yield "HTTPRouteRequestTimeout", f"{at}.timeouts.request"
+    if timeouts.get("backendRequest"):
+        yield "HTTPRouteBackendTimeout", f"{at}.timeouts.backendRequest"
+    if any(parent.get("port") is not None for parent in gateway.get("parentRefs") or ()):
+        yield "HTTPRouteParentRefPort", f"{at}.parentRefs"
