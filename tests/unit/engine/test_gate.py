@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from canarium.engine.apply.contested_children import Contested
+from canarium.engine.apply.contested_children import RepairLimiter
 from canarium.engine.apply.drift import compare
 from canarium.engine.apply.rejections import WriteRejected
 from canarium.engine.cache.managed_fields import owned_by_us
@@ -98,7 +98,7 @@ def test_absent_value_is_drift_only_where_absence_says_something_else(
 @rule("R23")
 def test_two_clients_that_disagree_do_not_race() -> None:
     now = 0.0
-    contested = Contested(lambda: now)
+    contested = RepairLimiter(lambda: now)
     what = (("ns", "m"), resources.DEPLOYMENTS, "m-r", ["spec.replicas"])
     for _ in range(3):
         contested.attempt(*what)
