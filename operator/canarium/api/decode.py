@@ -1,4 +1,4 @@
-"""From a raw parent to its models, or to what of it this operator does not understand."""
+"""Validates raw specs and statuses, or names the field that this operator does not support."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from canarium.api.status import Status
 
 
 class UnsupportedResource(Exception):
-    """A newer operator, or a newer schema, said something that this operator does not know."""
+    """A spec or a status was written by a newer operator, or against a newer schema."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
@@ -22,14 +22,18 @@ class UnsupportedResource(Exception):
         )
 
 
-def decode(raw: Mapping[str, Any]) -> tuple[Spec, Status]:
-    """Spec and status of the parent `raw`. Raises NotUnderstood, with the path."""
+def decode_spec(raw: Mapping[str, Any]) -> Spec:
+    """Returns the raw spec as a model. Raises UnsupportedResource, with the path."""
     try:
-        spec = Spec.model_validate(raw["spec"])
+        return Spec.model_validate(raw)
     except ValidationError as error:
         raise UnsupportedResource(_where("spec", error)) from error
+
+
+def decode_status(raw: Mapping[str, Any] | None) -> Status:
+    """Returns the raw status as a model. Raises UnsupportedResource, with the path."""
     try:
-        return spec, Status.model_validate(raw.get("status") or {})
+        return Status.model_validate(raw or {})
     except ValidationError as error:
         raise UnsupportedResource(_where("status", error)) from error
 

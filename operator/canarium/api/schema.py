@@ -39,10 +39,7 @@ def _walk(node: Schema, defs: dict[str, Schema], seen: tuple[str, ...]) -> Schem
         if len(options) != 1:
             raise ValueError(f"a union of {len(options)} types has no structural schema")
         own = {key: value for key, value in node.items() if key not in _DROPPED}
-        inner = _walk(options[0], defs, seen)
-        if inner.get("type") == "object" or "x-kubernetes-validations" not in own:
-            return {**inner, **own}
-        return {**inner, **own}
+        return {**_walk(options[0], defs, seen), **own}
     if node.get("type") == "object" and isinstance(node.get("additionalProperties"), dict):
         values = node.pop("additionalProperties")
         node["additionalProperties"] = _walk(values, defs, seen)

@@ -14,6 +14,8 @@ from canarium.api.base import NAMED, Duration, OpenObject, Part, Port
 
 #: The container of the model server in every pod template: a sidecar is none, whatever it does.
 SERVER_CONTAINER = "server"
+#: The port that answers requests, by default.
+SERVER_PORT = 8080
 Text = Annotated[str, Field(max_length=4096)]
 Protocol = Literal["V1", "V2", "OpenAI", "Other"]
 

@@ -6,15 +6,14 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
-from canarium.api.decode import UnsupportedResource, decode
-from canarium.api.effective_spec import effective_spec
-from canarium.api.model_deployment import Spec
+from canarium.api.decode import UnsupportedResource, decode_status
 from canarium.core.decision.plan import Action, Plan, Route, Weigh
 from canarium.core.facts.revision import undecidable
 from canarium.core.planner import plan
 from canarium.engine.apply.deferred_deletes import DeferredDeletes
 from canarium.engine.apply.executor import Executor
 from canarium.engine.apply.rejections import Rejections, WriteRejected
+from canarium.engine.cache.model_deployments import Parent
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.deletion import DeletionReporter
 from canarium.engine.instrumentation import Observer, Unobserved
@@ -68,7 +67,7 @@ class Reconciler:
         told = parent.raw
         raw = self._status.with_pending_status(key, told)
         try:
-            decision = self._decide(key, raw)
+            decision = self._decide(key, parent, raw)
         except UnsupportedResource as error:
             self._stop_asking(key)
             await self._status.mark_unsupported(key, told, str(error))
@@ -91,14 +90,14 @@ class Reconciler:
                 return
             wish = (raw["metadata"]["generation"], self._store.meant(key))
             self._rejections.note(key, wish, refused.rejection)
-            decision = self._decide(key, raw)
+            decision = self._decide(key, parent, raw)
         self._rejections.press(key, decision.urgent)
         await self._status.publish(key, told, raw, decision)
         if self._rejections.outdated(key):
             self._queue.add(key, Urgency.CHANGE)
         if self._signals:
-            rollout = Spec.model_validate(raw["spec"]).rollout if decision.asked.smoke else None
-            tests = tuple(rollout.smoke_tests or ()) if rollout else ()
+            rollout = parent.spec.rollout
+            tests = tuple(rollout.smoke_tests or ()) if rollout and decision.asked.smoke else ()
             self._signals.want(key, decision.asked, tests)
         if self._pod_events:
             self._pod_events.want(key, decision.asked.pods)
@@ -128,10 +127,13 @@ class Reconciler:
         if self._pod_events:
             self._pod_events.forget(key)
 
-    def _decide(self, key: Key, raw: dict[str, Any]) -> Plan:
-        """Raises NotUnderstood."""
+    def _decide(self, key: Key, parent: Parent, raw: dict[str, Any]) -> Plan:
+        """Returns the plan for the model `raw`, whose spec is that of `parent`.
+
+        Raises UnsupportedResource.
+        """
         generation = raw["metadata"]["generation"]
-        spec, status = decode(raw)
+        status = decode_status(raw.get("status"))
         facts = self._store.observed(key)
         newer = undecidable(raw["spec"], facts.records)
         if newer:
@@ -148,7 +150,7 @@ class Reconciler:
             facts = facts.with_troubles(self._pod_events.troubles(key))
         return plan(
             raw["spec"],
-            effective_spec(spec, facts.runtime.startup_budget),
+            parent.effective_spec(facts.runtime.startup_budget),
             status,
             facts,
             now=self._timing.now(),

@@ -7,14 +7,13 @@ from typing import Any
 from urllib.parse import quote
 
 from canarium.api.base import seconds
+from canarium.api.effective_traffic import REVISION_HEADER, EffectiveRoute, effective_traffic
 from canarium.render.traffic_split import Split
 from canarium.render.workload import Manifest, child_name, head_of
 
 API = "gateway.networking.k8s.io/v1"
-#: Headers of answers: who gave them.
-REVISION_HEADER, VERSION_HEADER = "x-canarium-revision", "x-canarium-version"
-#: The header, and its value, by which a caller asks for the candidate.
-ASKED = (REVISION_HEADER, "candidate")
+#: Header of answers beside that of the revision: the version that gave them.
+VERSION_HEADER = "x-canarium-version"
 
 
 def http_route(parent: Mapping[str, Any], split: Split) -> Manifest:
@@ -68,24 +67,23 @@ def _rules(parent: Mapping[str, Any], split: Split) -> list[Manifest]:
     holds for a request is decided by what they match, and a gateway may name what leads to the
     backends by their place (Envoy Gateway does). A place that changes is a moment of wrong answers.
     """
-    wanted = _wanted(parent)
+    route = effective_route(parent)
     backends = [_backend(parent, split, name, weight) for name, weight in split.weights]
     others: list[Manifest] = []
-    header = wanted.get("headerMatch") or {}
     asked = split.candidate if split.direct else None
-    if asked and header.get("enabled") is not False:
-        name, value = header.get("name") or ASKED[0], header.get("value") or ASKED[1]
+    if asked and route.header:
+        name, value = route.header
         match = {"headers": [{"type": "Exact", "name": name, "value": value}]}
         others.append({"match": match, "backendRefs": [_backend(parent, split, asked, 100)]})
     rest: Manifest = {"backendRefs": backends}
-    if asked and wanted.get("mirror") is not None and dict(split.weights).get(asked) == 0:
-        rest["filters"] = [_mirror(parent, asked, wanted["mirror"].get("percent"))]
+    if asked and route.mirror and dict(split.weights).get(asked) == 0:
+        rest["filters"] = [_mirror(parent, asked, route.mirror_percent)]
     return [rest, *others]
 
 
 def _backend(parent: Mapping[str, Any], split: Split, revision: str, weight: int) -> Manifest:
     found = {**_service(parent, revision), "weight": weight}
-    if _wanted(parent).get("responseHeaders") is False:
+    if not effective_route(parent).response_headers:
         return found
     headers = [{"name": k, "value": v} for k, v in answer_headers(split, revision).items()]
     modifier = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": headers}}
@@ -107,7 +105,7 @@ def _mirror(parent: Mapping[str, Any], revision: str, percent: int | None) -> Ma
 
 
 def _service(parent: Mapping[str, Any], revision: str) -> Manifest:
-    port = (parent["spec"].get("traffic") or {}).get("port") or 80
+    port = effective_traffic(parent["spec"].get("traffic")).port
     return {"name": child_name(parent["metadata"]["name"], revision), "port": port}
 
 
@@ -119,6 +117,13 @@ def _rewrite(prefix: str) -> Manifest:
 def _parent(ref: Mapping[str, Any]) -> Manifest:
     kept = ("name", "namespace", "sectionName", "port")
     return {name: ref[name] for name in kept if ref.get(name) is not None}
+
+
+def effective_route(parent: Mapping[str, Any]) -> EffectiveRoute:
+    """Returns the settings of the model's route, with their defaults."""
+    found = effective_traffic(parent["spec"]["traffic"]).route
+    assert found is not None
+    return found
 
 
 def _wanted(parent: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.api.base import seconds
-from canarium.render.gateway import ASKED, answer_headers
+from canarium.api.effective_traffic import effective_traffic
+from canarium.render.gateway import answer_headers, effective_route
 from canarium.render.traffic_split import Split
 from canarium.render.workload import Manifest, child_name, head_of
 
 
 def virtual_service(parent: Mapping[str, Any], split: Split) -> Manifest:
     """The VirtualService. A route for the candidate's header comes first, where there is one."""
-    wanted = parent["spec"]["traffic"]["istio"]
+    wanted, route = parent["spec"]["traffic"]["istio"], effective_route(parent)
     head = head_of(parent, "networking.istio.io/v1", "VirtualService", None)
     head["metadata"]["annotations"] = dict(split.notes)
     common: Manifest = {}
@@ -28,16 +29,15 @@ def virtual_service(parent: Mapping[str, Any], split: Split) -> Manifest:
     path = {"uri": {"prefix": wanted["pathPrefix"]}} if wanted.get("pathPrefix") else {}
     asked = split.candidate if split.direct else None
     routes: list[Manifest] = []
-    header = wanted.get("headerMatch") or {}
-    if asked and header.get("enabled") is not False:
-        name, value = header.get("name") or ASKED[0], header.get("value") or ASKED[1]
+    if asked and route.header:
+        name, value = route.header
         match = {**path, "headers": {name: {"exact": value}}}
         routes.append({"match": [match], "route": [_to(parent, split, asked, 100)], **common})
     backends = [_to(parent, split, name, weight) for name, weight in split.weights]
     rest: Manifest = {**({"match": [path]} if path else {}), "route": backends, **common}
-    if asked and wanted.get("mirror") is not None and dict(split.weights).get(asked) == 0:
+    if asked and route.mirror and dict(split.weights).get(asked) == 0:
         rest["mirror"] = _destination(parent, asked)
-        rest["mirrorPercentage"] = {"value": wanted["mirror"].get("percent") or 100}
+        rest["mirrorPercentage"] = {"value": route.mirror_percent or 100}
     return {
         **head,
         "spec": {
@@ -50,11 +50,11 @@ def virtual_service(parent: Mapping[str, Any], split: Split) -> Manifest:
 
 def _to(parent: Mapping[str, Any], split: Split, revision: str, weight: int) -> Manifest:
     found: Manifest = {"destination": _destination(parent, revision), "weight": weight}
-    if parent["spec"]["traffic"]["istio"].get("responseHeaders") is not False:
+    if effective_route(parent).response_headers:
         found["headers"] = {"response": {"set": answer_headers(split, revision)}}
     return found
 
 
 def _destination(parent: Mapping[str, Any], revision: str) -> Manifest:
-    port = parent["spec"]["traffic"].get("port") or 80
+    port = effective_traffic(parent["spec"]["traffic"]).port
     return {"host": child_name(parent["metadata"]["name"], revision), "port": {"number": port}}

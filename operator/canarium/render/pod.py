@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.api.base import seconds
-from canarium.api.server import SERVER_CONTAINER
+from canarium.api.server import SERVER_CONTAINER, SERVER_PORT
 from canarium.render import fetch_container, labels
 from canarium.render.fetch_container import FetcherConfig
 
@@ -75,7 +75,7 @@ def pod_template(
 
 def container(server: Mapping[str, Any], resources: Any) -> Manifest:
     """The server's container."""
-    port = server.get("port", 8080)
+    port = server.get("port", SERVER_PORT)
     found: Manifest = {
         "name": SERVER_CONTAINER,
         "image": server["image"],

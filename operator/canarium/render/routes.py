@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from canarium.api.effective_traffic import effective_traffic
 from canarium.render import gateway, istio, labels
 from canarium.render.traffic_split import Split
 from canarium.render.workload import Manifest, head_of
@@ -24,7 +25,7 @@ def backend(parent: Mapping[str, Any], revision: str) -> Manifest:
     model, traffic = parent["metadata"]["name"], parent["spec"].get("traffic") or {}
     port: Manifest = {
         "name": "http",
-        "port": traffic.get("port") or 80,
+        "port": effective_traffic(traffic).port,
         "targetPort": "http",
         "protocol": "TCP",
     }

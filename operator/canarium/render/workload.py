@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium import API_VERSION, GROUP, KIND
+from canarium.api.effective_traffic import effective_traffic
 from canarium.core.facts.revision import seal
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.render import labels
@@ -128,7 +129,7 @@ def service(
     selector = {labels.MODEL: model}
     if color != "":
         selector[labels.COLOR] = color or labels.NO_COLOR
-    port = (parent["spec"].get("traffic") or {}).get("port") or 80
+    port = effective_traffic(parent["spec"].get("traffic")).port
     return {
         **head,
         "spec": {

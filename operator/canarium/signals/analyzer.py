@@ -6,8 +6,8 @@ import asyncio
 import logging
 from dataclasses import dataclass, replace
 
-from canarium.api.analysis import Analysis, AnswerComparison, Check, amount
-from canarium.api.base import seconds
+from canarium.api.analysis import Check, amount
+from canarium.api.effective_analysis import EffectiveAnalysis, EffectiveCheck
 from canarium.core.decision.plan import Watch
 from canarium.core.evidence.measures import (
     Measure,
@@ -45,7 +45,6 @@ from canarium.signals.target import AnalysisTarget, Server, ServingPod
 from canarium.untrusted.error_log import ErrorLog
 
 log = logging.getLogger(__name__)
-_PATIENCE = 10.0
 _SCRAPE_PATIENCE = 5.0
 
 
@@ -73,10 +72,10 @@ class Analyzer:
         self, target: AnalysisTarget, watch: Watch, memory: AnalysisState, now: float
     ) -> None:
         """Adds what the pods say now to the windows; nothing is asked when nothing needs it."""
-        analysis = target.rollout.analysis
+        analysis = target.analysis
         if not analysis:
             return
-        oldest = now - seconds(analysis.window or "5m") - 2 * seconds(analysis.interval or "15s")
+        oldest = now - analysis.window - 2 * analysis.interval
         for revision in (watch.revision, watch.stable):
             if revision is None:
                 continue
@@ -108,10 +107,10 @@ class Analyzer:
         self, target: AnalysisTarget, watch: Watch, memory: AnalysisState, now: float
     ) -> Evidence:
         """The evidence at `now` on what happened since `watch.since`."""
-        analysis = target.rollout.analysis
+        analysis = target.analysis
         assert analysis is not None
         await self.scrape(target, watch, memory, now)
-        began = max(watch.since, now - seconds(analysis.window or "5m"))
+        began = max(watch.since, now - analysis.window)
         checks = analysis.checks
         found = await asyncio.gather(
             *(self._check(target, watch, memory, check, began, now) for check in checks),
@@ -125,10 +124,10 @@ class Analyzer:
                 # One check's fault must not take the model's other checks with it.
                 result = self._fault(target, check, result)
             finding = result
-            finding = replace(finding, on_failure=_on_failure(analysis, check))
+            finding = replace(finding, on_failure=OnFailure(check.on_failure))
             tally = memory.tallies.get(check.name, Tally()).after(finding)
             memory.tallies[check.name] = tally
-            looks.append((finding, tally, _limits(analysis, check)))
+            looks.append((finding, tally, _limits(check)))
         return weigh(watch.revision, watch.since, now, looks)
 
     async def _check(
@@ -136,13 +135,11 @@ class Analyzer:
         target: AnalysisTarget,
         watch: Watch,
         memory: AnalysisState,
-        check: Check,
+        check: EffectiveCheck,
         began: float,
         now: float,
     ) -> Finding:
-        analysis = target.rollout.analysis
-        assert analysis is not None
-        bounds = _bounds(check)
+        bounds = _bounds(check.source)
         stable: Result | None = None
         candidate = await self._measure(target, watch, memory, check, watch.revision, began, now)
         if bounds.compares and watch.stable:
@@ -152,11 +149,11 @@ class Analyzer:
             bounds,
             candidate,
             stable,
-            min_samples=check.min_samples or analysis.min_samples or 100,
-            confidence=float(analysis.confidence or "0.99"),
+            min_samples=check.min_samples,
+            confidence=check.confidence,
         )
 
-    def _fault(self, target: AnalysisTarget, check: Check, error: Exception) -> Finding:
+    def _fault(self, target: AnalysisTarget, check: EffectiveCheck, error: Exception) -> Finding:
         """A check that failed in a way nobody expected has no evidence, and says so once."""
         model = f"{target.namespace}/{target.model}"
         text = self._error_log.report((model, check.name), model, f"check {check.name}", error)
@@ -168,27 +165,28 @@ class Analyzer:
         target: AnalysisTarget,
         watch: Watch,
         memory: AnalysisState,
-        check: Check,
+        check: EffectiveCheck,
         revision: str,
         began: float,
         now: float,
     ) -> Result:
+        source = check.source
         try:
-            if check.prometheus or check.web:
+            if source.prometheus or source.web:
                 return await self._asked(target, check, revision, began, now)
-            if check.answers:
-                return await self._answers(target, watch, check.answers)
+            if source.answers:
+                return await self._answers(target, watch, check)
         except Unavailable as error:
             return Missing(str(error), error=True, reason=error.reason)
         except BadTemplate as error:
             return Missing(str(error), error=True, reason="InvalidQuery")
-        measure = measure_for(check, target.server(revision))
+        measure = measure_for(source, target.server(revision))
         if isinstance(measure, Missing):
             return measure
         return read(measure, memory.windows.get(revision, Window()).since(began))
 
     async def _asked(
-        self, target: AnalysisTarget, check: Check, revision: str, began: float, now: float
+        self, target: AnalysisTarget, check: EffectiveCheck, revision: str, began: float, now: float
     ) -> Result:
         names = {
             "revision": revision,
@@ -198,19 +196,21 @@ class Analyzer:
             "window": f"{max(1, round(now - began))}s",
         }
         access = self._shared.of(target.namespace)
-        if check.web:
-            web = check.web
-            patience = seconds(web.timeout) if web.timeout else _PATIENCE
+        if check.source.web:
+            web = check.source.web
             where = await credentials.endpoint(
-                self._api, target.namespace, filled(web.url, names), web.authentication, patience
+                self._api,
+                target.namespace,
+                filled(web.url, names),
+                web.authentication,
+                check.timeout,
             )
             said = await json_metric.ask(access, where, web.path, web.samples_path)
             return _speakable(said, where)
-        asked = check.prometheus
+        asked = check.source.prometheus
         assert asked is not None
-        patience = seconds(asked.timeout) if asked.timeout else _PATIENCE
         where = await credentials.endpoint(
-            self._api, target.namespace, asked.url, asked.authentication, patience
+            self._api, target.namespace, asked.url, asked.authentication, check.timeout
         )
         found = await prometheus.query(access, where, filled(asked.query, names), now)
         if not asked.samples_query or isinstance(found, Missing):
@@ -221,7 +221,9 @@ class Analyzer:
             return _speakable(replace(counted, message=text), where)
         return Reading(found.value, samples=counted.value)
 
-    async def _answers(self, target: AnalysisTarget, watch: Watch, how: AnswerComparison) -> Result:
+    async def _answers(self, target: AnalysisTarget, watch: Watch, check: EffectiveCheck) -> Result:
+        how = check.source.answers
+        assert how is not None
         path = how.path or target.server(watch.revision).predict_path
         stable_path = how.path or target.server(watch.stable or "").predict_path
         if path is None or stable_path is None:
@@ -237,9 +239,8 @@ class Analyzer:
         except EvaluationError as error:
             text = f"ConfigMap {how.requests.name}, {how.requests.key}: {error}"
             return Missing(text, error=True, reason=prometheus.reason_of(error))
-        patience = seconds(how.timeout) if how.timeout else _PATIENCE
         comparison = replay.Comparison(
-            path, stable_path, how.json_path, float(how.tolerance or 0), patience
+            path, stable_path, how.json_path, float(how.tolerance or 0), check.timeout
         )
         return await replay.compare(access, comparison, bodies, pods[0][0], pods[1][0])
 
@@ -278,8 +279,10 @@ def measure_for(check: Check, server: Server) -> Measure | Missing:
     return measure_of(check.metric, server.metrics)
 
 
-def _wanted(analysis: Analysis, server: Server) -> list[Selector]:
-    measures = [measure_for(c, server) for c in analysis.checks if c.metric or c.series]
+def _wanted(analysis: EffectiveAnalysis, server: Server) -> list[Selector]:
+    measures = [
+        measure_for(c.source, server) for c in analysis.checks if c.source.metric or c.source.series
+    ]
     found = {s for m in measures if not isinstance(m, Missing) for s in selectors(m)}
     return sorted(found, key=lambda s: s.key)
 
@@ -293,16 +296,5 @@ def _bounds(check: Check) -> Bounds:
     )
 
 
-def _on_failure(analysis: Analysis, check: Check) -> OnFailure:
-    return OnFailure(check.on_failure or analysis.on_failure or OnFailure.ROLL_BACK)
-
-
-def _limits(analysis: Analysis, check: Check) -> Limits:
-    def either(own: int | None, all_checks: int | None) -> int | None:
-        return own if own is not None else all_checks
-
-    return Limits(
-        failures=either(check.failure_limit, analysis.failure_limit) or 0,
-        errors=either(check.error_limit, analysis.error_limit),
-        insufficient=either(check.insufficient_limit, analysis.insufficient_limit) or 0,
-    )
+def _limits(check: EffectiveCheck) -> Limits:
+    return Limits(check.failure_limit, check.error_limit, check.insufficient_limit)

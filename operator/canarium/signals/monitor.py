@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from canarium.api.base import seconds
 from canarium.api.smoke_tests import SmokeTest
 from canarium.core.decision.plan import Asked, Watch
 from canarium.core.evidence.verdict import Evidence
@@ -190,9 +189,9 @@ class SignalMonitor:
         while True:
             try:
                 target = self._target(key)
-                if target is None or target.rollout.analysis is None:
+                if target is None or target.analysis is None:
                     return
-                interval = max(1.0, seconds(target.rollout.analysis.interval or f"{_USUAL:g}s"))
+                interval = target.analysis.interval
                 now = self._timing.now()
                 if first:
                     # Only the baselines that counters grow from.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from canarium.api.base import seconds
+from canarium.api.effective_analysis import request_timeout
 from canarium.api.smoke_tests import Expectation, SmokeTest
 from canarium.signals.access import Access
 from canarium.signals.addresses import authority
@@ -17,7 +17,6 @@ from canarium.signals.errors import Loss, NoAnswer, Unreachable
 from canarium.signals.http_client import Answer
 from canarium.signals.redaction import redacted
 
-_TIMEOUT = 10.0
 #: How often a request is sent whose connection is lost before an answer begins, and how long apart.
 #: A POST too: no server that read it whole and acted on it has said a word.
 _ATTEMPTS, _APART = 3, 0.5
@@ -122,7 +121,7 @@ async def _insisted(
 async def _ask(
     web: Access, test: SmokeTest, target: Target, body: bytes | None, predict_path: str | None
 ) -> Answer:
-    patience = seconds(test.timeout) if test.timeout else _TIMEOUT
+    patience = request_timeout(test.timeout)
     if test.grpc:
         # Imported on use: HTTP/2 takes memory, and few models speak gRPC.
         from canarium.signals import grpc_health

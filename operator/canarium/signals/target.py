@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from canarium.api.model_deployment import Rollout
+from canarium.api.effective_analysis import EffectiveAnalysis
 from canarium.api.server import Metrics
 from canarium.signals.smoke import Target
 
@@ -36,7 +36,7 @@ class AnalysisTarget:
 
     namespace: str
     model: str
-    rollout: Rollout
+    analysis: EffectiveAnalysis | None
     servers: dict[str, Server] = field(default_factory=dict)
     pods: dict[str, tuple[ServingPod, ...]] = field(default_factory=dict)
     standing: frozenset[str] = frozenset()

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web as server
 
+from canarium.api.effective_analysis import effective_analysis
 from canarium.api.model_deployment import Rollout
 from canarium.api.smoke_tests import SmokeTest
 from canarium.core.decision.plan import Asked, Watch
@@ -53,7 +54,8 @@ class Fake:
         standing = frozenset(self.pods)
         if self.rollout is None:
             return None
-        return AnalysisTarget(*key, self.rollout, pods={"r": places}, standing=standing)
+        analysis = self.rollout.analysis and effective_analysis(self.rollout.analysis)
+        return AnalysisTarget(*key, analysis, pods={"r": places}, standing=standing)
 
     async def sleep(self, seconds: float) -> None:
         self.naps += 1

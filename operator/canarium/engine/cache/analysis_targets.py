@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from canarium.api.model_deployment import Spec
-from canarium.api.server import Metrics
+from canarium.api.decode import UnsupportedResource
+from canarium.api.server import SERVER_PORT, Metrics
 from canarium.core.facts.observed import Pod
 from canarium.engine.cache.children import unpacked
 from canarium.engine.cache.store import Key, Store
@@ -21,14 +19,14 @@ from canarium.signals.target import AnalysisTarget, Server, ServingPod
 
 def analysis_target(store: Store, key: Key) -> AnalysisTarget | None:
     """Returns what to analyze of the model at `key`; None without a rollout or a valid spec."""
-    raw = store.parent(key)
-    if raw is None:
+    parent = store.parents.items.get(key)
+    if parent is None:
         return None
     try:
-        spec = Spec.model_validate(raw["spec"])
-    except ValidationError:
+        settings = parent.effective_spec(store.meant(key).startup_budget)
+    except UnsupportedResource:
         return None
-    if spec.rollout is None:
+    if parent.spec.rollout is None:
         return None
     ports = {
         c.fact.revision: _port(unpacked(c)) for c in store.children(resources.DEPLOYMENTS, key)
@@ -37,13 +35,13 @@ def analysis_target(store: Store, key: Key) -> AnalysisTarget | None:
     everyone = sorted((c.fact for c in store.children(resources.PODS, key)), key=_name)
     for pod in everyone:
         if pod.serves and pod.address:
-            target = Target(pod.name, pod.address, ports.get(pod.revision, 8080))
+            target = Target(pod.name, pod.address, ports.get(pod.revision, SERVER_PORT))
             pods.setdefault(pod.revision, []).append(ServingPod(target, _incarnation(pod)))
     return AnalysisTarget(
         namespace=key[0],
         model=key[1],
-        rollout=spec.rollout,
-        servers=_servers(store, key, raw["spec"]),
+        analysis=settings.analysis,
+        servers=_servers(store, key, parent.raw["spec"]),
         pods={revision: tuple(places) for revision, places in pods.items()},
         standing=frozenset(pod.name for pod in everyone if not pod.terminating),
     )
@@ -76,7 +74,7 @@ def _port(live: Mapping[str, Any]) -> int:
         for port in container.get("ports") or ():
             if port.get("name") == "http":
                 return int(port["containerPort"])
-    return 8080
+    return SERVER_PORT
 
 
 def _name(pod: Pod) -> str:

@@ -11,6 +11,9 @@ from typing import Any
 import orjson
 
 from canarium import GROUP
+from canarium.api.decode import decode_spec
+from canarium.api.effective_spec import EffectiveSpec, effective_spec
+from canarium.api.model_deployment import Spec
 from canarium.core.context.commands import COMMANDS, NAMED
 from canarium.engine.cache.compression import Compressor
 from canarium.engine.cache.routes import ROUTES, wanted_kind
@@ -44,12 +47,32 @@ class Parent:
         """The object, unpacked; not to be changed, since others may have the same."""
         return _raw(self.content)
 
+    @property
+    def spec(self) -> Spec:
+        """The validated spec. Raises UnsupportedResource."""
+        return _spec(self.content)
+
+    def effective_spec(self, startup_budget: float | None) -> EffectiveSpec:
+        """Returns the spec with its defaults. Raises UnsupportedResource."""
+        return _effective_spec(self.content, startup_budget)
+
 
 @lru_cache(maxsize=16)
 def _raw(content: bytes) -> Raw:
     """For as many as are decided on at a time, each of which asks several times."""
     found: Raw = _MODELS.decompress(content)
     return found
+
+
+@lru_cache(maxsize=32)
+def _spec(content: bytes) -> Spec:
+    """Validates each version of an object once, for decisions and signals alike."""
+    return decode_spec(_raw(content)["spec"])
+
+
+@lru_cache(maxsize=32)
+def _effective_spec(content: bytes, startup_budget: float | None) -> EffectiveSpec:
+    return effective_spec(_spec(content), startup_budget)
 
 
 def parent(raw: Raw) -> Parent:

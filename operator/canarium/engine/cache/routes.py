@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from canarium.api.effective_traffic import route_kind
 from canarium.core.decision.plan import Weigh
 from canarium.core.facts.gateways import Gateway, Listener, Route
 from canarium.core.facts.traffic_record import TrafficRecord
@@ -189,13 +190,8 @@ def named(
 
 
 def wanted_kind(spec: Raw) -> str | None:
-    """The kind of route that a spec asks for, if any."""
-    traffic = spec.get("traffic") or {}
-    if traffic.get("router") == "Istio":
-        return "VirtualService"
-    if traffic.get("router") != "Gateway":
-        return None
-    return "GRPCRoute" if (traffic.get("gateway") or {}).get("protocol") == "GRPC" else "HTTPRoute"
+    """Returns the kind of route that a spec asks for, if any."""
+    return route_kind(spec.get("traffic"))
 
 
 def made_of(parent: Mapping[str, Any]) -> dict[str, str]:
