@@ -1,11 +1,14 @@
-# Every target works from a fresh clone: .venv is made from the hashed lock on first use.
+# Every target works from a fresh clone: .venv is created from the hashed lock on first use.
+.DEFAULT_GOAL := help
 PY := .venv/bin/python
 SHELL := /bin/bash
 CODE := operator sandbox demo e2e dev tests bench conftest.py
-# Environments that a target needs are made side by side.
+# Spelling and wording are checked in everything that people read.
+PROSE := operator charts docs .github $(wildcard *.md)
+# Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
-.PHONY: bench bench-attack bench-full bench-micro dist sbom demo demo-down packages test test-gateways test-unit mutations rules check generate lock clean
+.PHONY: help bench bench-attack bench-full bench-micro dist sbom demo demo-down packages test test-gateways test-unit mutations rules check generate lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
@@ -13,7 +16,7 @@ MAKEFLAGS += --jobs=2
 	.venv/bin/pip install -q --no-deps --no-build-isolation -e .
 	touch $@
 
-# The fetcher's libraries and the operator's exclude each other, as in the two images.
+# The libraries of the fetcher and of the operator exclude each other, as in the two images.
 .venv-fetch/.ready: requirements/fetch-dev.txt
 	python3 -m venv .venv-fetch
 	.venv-fetch/bin/pip install -q --no-compile --require-hashes -r requirements/fetch-dev.txt
@@ -24,60 +27,63 @@ MAKEFLAGS += --jobs=2
 	.venv-sbom/bin/pip install -q --no-compile --require-hashes -r requirements/sbom.txt
 	touch $@
 
-# What the operator's image has: the bench measures that.
+# The packages of the operator's image, which the bench measures.
 .venv-runtime/.ready: requirements/runtime.txt
 	python3 -m venv .venv-runtime
 	.venv-runtime/bin/pip install -q --require-hashes -r requirements/runtime.txt
 	touch $@
 
-demo: .venv/.ready            ## the whole story on a real cluster, with the real MLServer
+help:                         ## list the targets
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: .venv/.ready            ## show good and bad versions on a real cluster, with the real MLServer
 	CANARIUM_SANDBOX_INSTALL=1 $(PY) -m demo
 
-demo-down: .venv/.ready       ## takes the demo's cluster away
+demo-down: .venv/.ready       ## delete the cluster of the demo
 	$(PY) -m sandbox down
 
-packages:                     ## what `make test` needs of Debian: installed as root, else the command is printed
+packages:                     ## install what `make test` needs from Debian, or print the command (without root)
 	@dev/install-packages
 
-# Two at a time keep two cores busy: with three, real servers start beside each other so slowly that
-# probes and deadlines fail (load 28 was seen).
-test: packages                ## unit, integration and end-to-end tests
+# Two workers keep two cores busy. With three, real servers start so slowly next to each other that
+# probes and deadlines fail (a load of 28 was measured).
+test: packages                ## run all tests: unit, integration, simulation, end-to-end (10 to 20 minutes)
 	@$(MAKE) --no-print-directory .venv/.ready .venv-fetch/.ready
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-gateways: .venv/.ready   ## routes behind Envoy Gateway (built once, five minutes); what each gateway ignores
+test-gateways: .venv/.ready   ## test routes behind Envoy Gateway (built once, five minutes)
 	$(PY) -m pytest e2e/test_gateway.py e2e/test_grpc.py e2e/gateway_limits.py --gateway=envoy-gateway
 	$(PY) -m pytest e2e/gateway_limits.py
 
-test-unit: .venv/.ready       ## the quick loop, under a minute on two cores: no cluster, server or simulation
+test-unit: .venv/.ready       ## run the quick loop: no cluster, API server or simulation (under a minute on two cores)
 	$(PY) -m pytest -q -n 2 --dist worksteal tests -m "not api and not slow"
 
-mutations: .venv/.ready       ## undoes each fix in turn: a test has to fail
+mutations: .venv/.ready       ## undo each fix in turn and check that a test fails
 	$(PY) -m mutations $(FAULTS)
 
-rules: .venv/.ready           ## the rules R0 to R25 with the tests that prove each
+rules: .venv/.ready           ## list the rules of docs/contributing/rules.md and the tests that prove each
 	@$(PY) -m pytest -q --collect-only --rules --no-header | sed '/::/!b; /^    /b; d'
 
 .venv/.bench: .venv/.ready requirements/bench.txt
 	.venv/bin/pip install -q --require-hashes -r requirements/bench.txt
 	touch $@
 
-# PEERS=1 is all of them; or a list, such as PEERS=rollouts-raised,flagger.
+# PEERS=1 selects all of them; or a list, such as PEERS=rollouts-raised,flagger.
 PEERED = $(if $(PEERS),--peers $(filter-out 1,$(PEERS)))
 
-bench: .venv/.bench .venv-runtime/.ready           ## scale, latency and cost at 200 and 1,000 objects; PEERS=1: and the peers'
+bench: .venv/.bench .venv-runtime/.ready           ## measure scale, latency and cost at 200 and 1,000 objects; PEERS=1 adds other tools
 	$(PY) -m bench $(PEERED)
 
-bench-full: .venv/.bench .venv-runtime/.ready      ## the same, and 10,000
-	$(PY) -m bench --sizes 200,1000,10000 $(PEERED)
+bench-full: .venv/.bench .venv-runtime/.ready      ## the same, and at 10,000 objects
+	$(PY) -m bench --sizes 200,1000,10000 --report bench/results/report.md $(PEERED)
 
-bench-attack: .venv/.ready    ## ten hostile namespaces beside a good one: how late are its rollbacks?
+bench-attack: .venv/.ready    ## measure rollbacks of one namespace next to ten hostile ones
 	$(PY) -m bench.attack
 
-bench-micro: .venv/.bench     ## the pure core in µs, beside the commit before
+bench-micro: .venv/.bench     ## measure the pure core in µs, next to the previous commit
 	$(PY) -m bench.micro
 
-check: .venv/.ready           ## lint, types, layers, generated files
+check: .venv/.ready           ## check format, lint, types, layers, generated files, spelling, wording (under 15 s)
 	.venv/bin/ruff format --check $(CODE)
 	.venv/bin/ruff check $(CODE)
 	.venv/bin/mypy
@@ -85,21 +91,23 @@ check: .venv/.ready           ## lint, types, layers, generated files
 	$(PY) -m generators --check
 	$(PY) -m canarium.diagram --check
 	$(PY) tests/argocd/generate.py --check
+	.venv/bin/codespell $(PROSE)
+	$(PY) -m prose
 
-generate: .venv/.ready        ## CRDs, references, the chart's schema and README, the table's page
+generate: .venv/.ready        ## write the CRDs, references, the chart's schema and README
 	$(PY) -m generators
 	$(PY) -m canarium.diagram
 	$(PY) tests/argocd/generate.py
 
-dist: .venv/.ready            ## the wheel: the same bytes whenever and wherever it is built
+dist: .venv/.ready            ## build the wheel, reproducibly
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) -m hatchling build -t wheel
 
-sbom: .venv-sbom/.ready       ## dist/*.cdx.json: every package that each of the two images carries
+sbom: .venv-sbom/.ready       ## write dist/*.cdx.json, the bill of materials of each image
 	@mkdir -p dist
 	.venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium.cdx.json requirements/runtime.txt
 	.venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium-fetch.cdx.json requirements/fetch.txt
 
-lock:                         ## re-locks the requirements, with hashes and no addresses
+lock:                         ## lock the requirements again, with hashes (needs uv)
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra test --extra check --group build pyproject.toml -o requirements/dev.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fetch -o requirements/fetch.txt
@@ -107,5 +115,5 @@ lock:                         ## re-locks the requirements, with hashes and no a
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group sbom -o requirements/sbom.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra bench --constraint requirements/dev.txt pyproject.toml -o requirements/bench.txt
 
-clean:
+clean:                        ## delete environments and build results
 	rm -rf .venv .venv-* .build dist

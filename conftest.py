@@ -1,12 +1,14 @@
 """Selection of tests by the rules that they prove, the table of both, and what runs beside what.
 
 `pytest --rule R13` runs the tests of one rule, `-k R13` too (but R1 also finds R13 there), and
-`pytest --rules --collect-only -q` prints which tests prove which rule.
+`pytest --rules --collect-only -q` prints which tests prove which rule. The rules themselves are the
+headings of docs/contributing/rules.md.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -14,36 +16,16 @@ import pytest
 
 HERE = Path(__file__).parent
 
-RULES = {
-    "R0": "Above all: no write moves traffic from ready pods to none",
-    "R1": "Identity of a revision",
-    "R2": "Children",
-    "R3": "First version",
-    "R4": "Gate before traffic",
-    "R5": "Capacity before weight",
-    "R6": "Honest weights",
-    "R7": "What fails a candidate",
-    "R8": "Rolling back: traffic first",
-    "R9": "The latch",
-    "R10": "New spec mid-rollout",
-    "R11": "Back to stable mid-rollout",
-    "R12": "Editing the rollout settings mid-rollout",
-    "R13": "A broken stable does not block its fix",
-    "R14": "Promote in place",
-    "R15": "Bake",
-    "R16": "Commands",
-    "R17": "Verdicts",
-    "R18": "Crash-safe",
-    "R19": "While the operator is down",
-    "R20": "Deletion",
-    "R21": "Invalid input",
-    "R22": "Strategies",
-    "R23": "Drift",
-    "R24": "Names",
-    "R25": "Disruption is not failure",
-    "R29": "Truth: status, conditions and Events agree with what serves",
-    "R31": "Fairness: nobody delays the rollback of another",
-}
+#: `## R7: What fails a candidate`: the number and the title of a rule, and whether it is planned.
+_HEADING = re.compile(r"(?m)^## (R\d+): (.+?)( \(planned\))?$")
+
+
+def _rules(page: str) -> dict[str, str]:
+    """Returns the rules that a page defines, number → title, without those that are planned."""
+    return {number: title for number, title, planned in _HEADING.findall(page) if not planned}
+
+
+RULES = _rules((HERE / "docs" / "contributing" / "rules.md").read_text())
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -76,6 +76,22 @@ def test_links_of_every_page_lead_somewhere(name: str) -> None:
     assert broken == []
 
 
+def test_modules_that_the_architecture_names_exist() -> None:
+    page = (ROOT / "docs" / "contributing" / "architecture.md").read_text()
+    named = re.findall(r"`([a-z_]+/(?:[a-z_]+/)*(?:[a-z_]+\.py)?)`", page)
+    assert named
+    package = ROOT / "operator" / "canarium"
+    assert [
+        name
+        for name in named
+        if not (
+            (package / name).exists()
+            or (ROOT / name).exists()
+            or (package / "core" / name).exists()
+        )
+    ] == []
+
+
 @pytest.mark.parametrize("name", [n for n in pages() if not n.startswith("changes/")])
 def test_files_that_a_page_names_exist(name: str) -> None:
     named = re.findall(

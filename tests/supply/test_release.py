@@ -119,7 +119,7 @@ def test_fragments_become_a_changelog() -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "## 9.9.9" in done.stdout
-    for path in (ROOT / "changes").glob("*.md"):
+    for path in (ROOT / "changes").glob("[0-9]*.md"):
         assert re.fullmatch(r"\d+(\.\d+)?\.(added|changed|fixed|removed)(\.\d+)?\.md", path.name)
 
 

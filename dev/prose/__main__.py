@@ -1,0 +1,80 @@
+"""Refuses banned wordings: `python -m prose [FILE…]`, without files everything in `SCOPE`.
+
+Prints `file:line: "words": advice` for each, and exits 1 when there is one. `--pending` lists the
+files that are exempt and how many each still has.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+from prose import phrases, texts
+
+ROOT = Path(__file__).resolve().parents[2]
+#: What is checked. CRD descriptions are in docs/reference/api.md, which is generated from them.
+SCOPE = (
+    "*.md",
+    ".github/**/*.md",
+    "docs/**/*.md",
+    "argocd/*.md",
+    "bench/*.md",
+    "sandbox/*.md",
+    "changes/*.md",
+    "charts/canarium/*.md",
+    "charts/canarium/values.yaml",
+    "charts/canarium/templates/*.txt",
+    "charts/canarium/files/*.yaml",
+    "examples/**/*.yaml",
+    "operator/**/*.py",
+    "dev/prose/texts.py",
+)
+#: Patterns of modules whose wording has not been revised yet: remove a line once they are clean.
+PENDING = Path(__file__).with_name("pending.txt")
+
+
+def exempt() -> list[str]:
+    """Returns the patterns of files that are not checked."""
+    return PENDING.read_text().split() if PENDING.exists() else []
+
+
+def files() -> Iterator[Path]:
+    """Yields every file in scope that is not exempt."""
+    patterns = exempt()
+    for pattern in SCOPE:
+        for path in sorted(ROOT.glob(pattern)):
+            name = path.relative_to(ROOT).as_posix()
+            if not any(fnmatch(name, skipped) for skipped in patterns):
+                yield path
+
+
+def problems(path: Path) -> Iterator[str]:
+    """Yields a line for each banned wording of a file."""
+    name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
+    for start, text in texts.texts(path):
+        for match in phrases.matches(text):
+            yield f'{name}:{start + match.line}: "{match.words}": {match.advice}'
+
+
+def pending() -> Iterator[str]:
+    """Yields each file that is exempt with its number of banned wordings."""
+    for pattern in exempt():
+        for path in sorted(ROOT.rglob(pattern)):
+            yield f"{path.relative_to(ROOT)}: {len(list(problems(path)))}"
+
+
+def main(arguments: list[str]) -> int:
+    """Checks the files, or lists what is exempt; the exit code."""
+    if "--pending" in arguments:
+        print("\n".join(pending()))
+        return 0
+    paths = [Path(name).resolve() for name in arguments] or list(files())
+    found = [line for path in paths for line in problems(path)]
+    print("\n".join(found), end="\n" if found else "")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,74 @@
+"""The check of wording finds what it should, reads only prose, and names file, line and advice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prose import phrases, texts
+from prose.__main__ import main
+
+
+def words(text: str) -> list[str]:
+    return [match.words for match in phrases.matches(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("the reason is told", ["told"]),
+        ("the body is no JSON", ["is no "]),
+        ("it waits for ever", ["for ever"]),
+        ("its pods are gone", ["gone"]),
+        ("the version was taken\nback", ["taken back"]),
+        ("a request of your own", ["of your own"]),
+    ],
+)
+def test_banned_wording_is_found(text: str, found: list[str]) -> None:
+    assert words(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "there is no earlier version",
+        "the revision is no longer served",
+        "a Secret comes from the namespace of the model",
+        "look up a runtime by its format",
+        "the revision before it is promoted",
+    ],
+)
+def test_plain_english_is_accepted(text: str) -> None:
+    assert words(text) == []
+
+
+def test_code_links_and_quotations_of_a_page_are_not_prose() -> None:
+    page = 'one\n```sh\nsays told\n```\n`said` and [a page](told.md), "as it says"\nsays\n'
+    assert [m.line for m in phrases.matches(texts.markdown(page))] == [5]
+
+
+def test_comments_and_descriptions_of_yaml_are_prose() -> None:
+    content = "# told\nkey: told\ndescription: told\n# @schema told\n"
+    assert [number for number, text in texts.yaml_texts(content) if words(text)] == [1, 3]
+
+
+def test_docstrings_and_messages_of_a_module_are_prose() -> None:
+    module = '"""Says what it is."""\nTOLD = "told"\nprint(f"it is told {TOLD} now")\n'
+    assert [number for number, text in texts.python(module) if words(text)] == [1, 3]
+
+
+def test_problem_names_file_line_words_and_advice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Title\n\nThe operator says so.\n")
+    assert main([str(page)]) == 1
+    assert capsys.readouterr().out == (f'{page}:3: "says": write: reports, states, publishes\n')
+
+
+def test_clean_file_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("The operator reports the reason.\n")
+    assert main([str(page)]) == 0
+    assert capsys.readouterr().out == ""
