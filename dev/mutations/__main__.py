@@ -1,8 +1,13 @@
-"""`python -m mutations [FAULT …]`: a line per case; exits with 1 when a fault goes unnoticed."""
+"""`python -m mutations [FAULT…]`: a line per case; exits with 1 when a fault goes unnoticed.
+
+A word selects the fault of that name, and all faults whose first word it is: `H2` is `H2 budget`
+and `H2 worker`.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,24 +20,27 @@ from mutations.cases import ROOT, Case, load
 _LIMIT = 300.0
 #: Of pytest: tests ran, and some failed.
 _FAILED = 1
+_BY = re.compile(r"^FAILED (\S+)", re.MULTILINE)
 
 
 def main(wanted: list[str]) -> int:
     """Runs the cases of the faults `wanted`, or all; the exit code."""
     unnoticed = []
     for case in load():
-        if wanted and case.fault not in wanted:
+        if wanted and not {case.fault, case.fault.split()[0]} & set(wanted):
             continue
-        code = undone(case)
+        code, by = undone(case)
         noticed = code in (_FAILED, None)
-        print(f"{case.fault:14} {'caught' if noticed else f'NOT CAUGHT ({code})'}", flush=True)
+        what = f"caught   {by or 'by the time limit'}" if noticed else f"NOT CAUGHT ({code})"
+        print(f"{case.fault:24} {what}", flush=True)
         if not noticed:
             unnoticed.append(case.fault)
     return 1 if unnoticed else 0
 
 
-def undone(case: Case) -> int | None:
-    """Returns pytest's exit code for `case` on sources with its fault; None past the limit."""
+def undone(case: Case) -> tuple[int | None, str]:
+    """Returns pytest's exit code for `case` on sources with its fault, and the test that failed;
+    None past the limit."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(
@@ -41,22 +49,24 @@ def undone(case: Case) -> int | None:
             dirs_exist_ok=True,
             ignore=shutil.ignore_patterns(".git", ".venv*", ".build", "dist", "__pycache__"),
         )
-        path = folder / case.file
+        path = folder / case.place().relative_to(ROOT)
         path.write_text(case.apply(path.read_text()))
         places = (folder / part for part in ("operator", ".", "e2e", "dev"))
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-rf", "-p", "no:cacheprovider"]
         try:
             done = subprocess.run(
                 [*command, *case.tests],
                 cwd=folder,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, places))},
                 capture_output=True,
+                text=True,
                 timeout=_LIMIT,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return None
-        return done.returncode
+            return None, ""
+        by = _BY.search(done.stdout)
+        return done.returncode, by[1] if by else ""
 
 
 if __name__ == "__main__":

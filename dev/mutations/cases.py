@@ -18,13 +18,26 @@ class CaseInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One fault: in `file`, `text` becomes `instead`; one of `tests` (for pytest) fails."""
+    """One fault: in `file`, `text` becomes `instead`; one of `tests` (for pytest) fails.
+
+    `file` may be a folder: then the text is in one of the modules below it, which may move.
+    """
 
     fault: str
     file: str
     text: str
     instead: str
     tests: tuple[str, ...]
+
+    def place(self) -> Path:
+        """Returns the file that has the text. Raises CaseInvalid unless it is one alone."""
+        path = ROOT / self.file
+        if not path.is_dir():
+            return path
+        found = [file for file in sorted(path.rglob("*.py")) if self.text in file.read_text()]
+        if len(found) != 1:
+            raise CaseInvalid(f"{self.fault}: {len(found)} files in {self.file} have its text")
+        return found[0]
 
     def apply(self, source: str) -> str:
         """Returns `source` with the fault. Raises CaseInvalid unless `text` is there once."""

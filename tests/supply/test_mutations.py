@@ -9,7 +9,7 @@ from mutations.cases import ROOT, Case, load
 
 @pytest.mark.parametrize("case", load(), ids=lambda case: case.fault)
 def test_mutation_applies_to_the_sources(case: Case) -> None:
-    source = (ROOT / case.file).read_text()
+    source = case.place().read_text()
     assert case.apply(source) != source
     for word in case.tests:
         if word.startswith("tests/"):
