@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from canarium.core.context.commands import COMMANDS
-from canarium.core.planner import TABLE
+from canarium.core.phases.table import TABLE
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "phases.md"
 

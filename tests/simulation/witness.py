@@ -16,7 +16,7 @@ from typing import Any
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.core.facts.weights import needed
-from canarium.core.planner import TABLE
+from canarium.core.phases.table import TABLE
 from canarium.core.routing.weighted_router import ByRoute
 from canarium.kube import resources
 from canarium.render import labels

@@ -8,7 +8,7 @@ import pytest
 
 from canarium.api.status import Status
 from canarium.core.facts.observed import Runtime
-from canarium.core.planner import TABLE
+from canarium.core.phases.table import TABLE
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule

@@ -12,7 +12,8 @@ from canarium.api.model_deployment import Spec
 from canarium.api.status import Status
 from canarium.core.decision import plan as p
 from canarium.core.facts.observed import Observed
-from canarium.core.planner import TABLE, plan
+from canarium.core.phases.table import TABLE
+from canarium.core.planner import plan
 from core.facts import NOW, Anything
 
 rule = pytest.mark.rule

@@ -13,7 +13,7 @@ import pytest
 
 from canarium.api.status import Status
 from canarium.core.facts.observed import Container, Rejection
-from canarium.core.planner import TABLE
+from canarium.core.phases.table import TABLE
 from core.cluster import Cluster, gateway_spec, spec
 
 rule = pytest.mark.rule

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from canarium.api.status import Status
 from canarium.core.decision.plan import Adopt, Event, Plan
 from canarium.core.facts.observed import Observed
+from canarium.core.messages import sentences
 from canarium.core.outcomes.blocked_deletions import described
-from canarium.core.outcomes.messages import sentences
 
 #: Records first: without them, the rest says less.
 _ORDER = ("ControllerRevision", "Deployment", "HorizontalPodAutoscaler")

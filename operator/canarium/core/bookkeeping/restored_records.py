@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from canarium.api.status import Status
 from canarium.core.context.context import Situation
+from canarium.core.context.naming import version_of
 from canarium.core.decision.plan import Event, Plan, RestoreRevision
 from canarium.core.facts.revision import BY_NAME, Minted, digest_v1, identity_v1, short
-from canarium.core.outcomes.moves import version_of
 
 
 def restoration(s: Situation, status: Status) -> Plan | None:

@@ -14,7 +14,7 @@ from canarium.api.effective_spec import Step
 from canarium.core.bookkeeping import periods
 from canarium.core.context.context import Situation
 from canarium.core.context.position import BY_ITSELF, token_of
-from canarium.core.decision.phase_result import Draft
+from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Route, Weigh
 from canarium.core.facts.gateways import Route as LiveRoute
 from canarium.core.facts.grant import Grant, pause_of
@@ -37,19 +37,19 @@ def recordable(s: Situation) -> bool:
     return writable(s, witness.kind) and wanting(s, witness.kind) is None
 
 
-def recorded(s: Situation, draft: Draft, moves: tuple[Action, ...]) -> tuple[Action, ...]:
+def recorded(s: Situation, result: PhaseResult, moves: tuple[Action, ...]) -> tuple[Action, ...]:
     """`moves` with the record of what they do, after a write of the record alone where it differs
     and none of them writes it."""
     if s.stable is None or s.witness is None:
         return periods.dated(s, moves)
-    grant = _grant(s, draft)
+    grant = _grant(s, result)
     if grant:
         moves = tuple(_with(s, action, grant) for action in moves)
     kind = Weigh if s.route_kind else Route
     known = any(isinstance(action, kind) for action in moves)
-    if known or draft.stable != s.stable or not recordable(s):
+    if known or result.stable != s.stable or not recordable(s):
         return periods.dated(s, moves)
-    return periods.dated(s, (*_own(s, draft, grant), *moves))
+    return periods.dated(s, (*_own(s, result, grant), *moves))
 
 
 def _with(s: Situation, action: Action, grant: Grant) -> Action:
@@ -61,20 +61,20 @@ def _with(s: Situation, action: Action, grant: Grant) -> Action:
     return replace(action, traffic=replace(action.traffic, candidate=s.target, grant=grant))
 
 
-def _own(s: Situation, draft: Draft, grant: Grant | None) -> tuple[Action, ...]:
+def _own(s: Situation, result: PhaseResult, grant: Grant | None) -> tuple[Action, ...]:
     """A write of the record alone; none when it tells all that it has to."""
     assert s.witness is not None
     live = s.witness.traffic
-    failed = draft.failure is not None and s.quarantined and s.target != s.stable
+    failed = result.failure is not None and s.quarantined and s.target != s.stable
     wanted = replace(
         live,
         stable=s.stable,
         candidate=s.target if grant else live.candidate,
         grant=grant,
-        previous=s.previous if draft.previous else live.previous,
+        previous=s.previous if result.previous else live.previous,
         quarantined=live.quarantined or (s.target if failed else None),
     )
-    if live.stable == s.stable and _is_of_older_operator(live) and not _acts(s, draft, grant):
+    if live.stable == s.stable and _is_of_older_operator(live) and not _acts(s, result, grant):
         return ()
     action = _same(s.witness, wanted)
     return (action,) if wanted != live or _incomplete(s, live, action) else ()
@@ -86,10 +86,10 @@ def _is_of_older_operator(live: TrafficRecord) -> bool:
     return not (live.promoted_at or live.traffic_since or live.images or live.grant)
 
 
-def _acts(s: Situation, draft: Draft, grant: Grant | None) -> bool:
+def _acts(s: Situation, result: PhaseResult, grant: Grant | None) -> bool:
     """Whether this decision grants a weight or carries out an order, which has to be on record."""
     raises = (
-        grant is not None and draft.progress is not None and grant.weight > draft.progress.weight
+        grant is not None and result.progress is not None and grant.weight > result.progress.weight
     )
     return raises or any(a.command in KEPT and a.result == "Done" for a in s.answers)
 
@@ -111,11 +111,11 @@ def _incomplete(s: Situation, live: TrafficRecord, action: Route | Weigh) -> boo
     return (new.promoted_at, new.traffic_since) != (live.promoted_at, live.traffic_since)
 
 
-def _grant(s: Situation, draft: Draft) -> Grant | None:
+def _grant(s: Situation, result: PhaseResult) -> Grant | None:
     """What the record has to say of the candidate after this decision; None before anything was
     granted or ordered."""
-    p, old = draft.progress, s.grant
-    if p is None or draft.candidate != s.target or draft.stable != s.stable or draft.failure:
+    p, old = result.progress, s.grant
+    if p is None or result.candidate != s.target or result.stable != s.stable or result.failure:
         return None
     orders = old.orders if old else ()
     acts = (a for a in s.answers if a.command in KEPT and a.result == "Done")

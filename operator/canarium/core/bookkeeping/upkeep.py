@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from canarium.core.bookkeeping import periods as serving
 from canarium.core.context.context import QUARANTINED, Situation
-from canarium.core.decision.phase_result import Draft
+from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import (
     Action,
     Annotate,
@@ -14,58 +14,51 @@ from canarium.core.decision.plan import (
     CreateDeployment,
     DeleteRecord,
     Pin,
-    Reclaim,
     RemoveAutoscaler,
     Scale,
 )
 from canarium.core.facts import images
 from canarium.core.outcomes.failures import noted
 from canarium.core.routing import capacity
-from canarium.core.times import parse
-
-#: After so many seconds, pods whose Deployment is gone have long been told to end.
-UNSEEN = 10.0
-#: Waits for pods that somebody has to take away, which a Deployment that is not seen never does.
-EMPTYING = ("OlderVersionsGoing", "Downtime")
 
 
-def scaling(s: Situation, draft: Draft) -> list[Action]:
+def scaling(s: Situation, result: PhaseResult) -> list[Action]:
     """Stable at its wanted size; its floor held while another version has traffic (R5).
 
     When this very decision makes another version stable, the one before keeps its floor: it is
     warm for an undo (R15).
     """
-    if draft.stable != s.stable:
+    if result.stable != s.stable:
         return []
     deployment = s.observed.deployment(s.stable)
     autoscaler = s.observed.autoscaler(s.stable)
-    failed = s.quarantined or bool(draft.failure and draft.failure.revision == s.target)
+    failed = s.quarantined or bool(result.failure and result.failure.revision == s.target)
     left = s.observed.deployment(s.target) or any(
         not s.is_stuck(pod) for pod in s.observed.pods_of(s.target)
     )
     recreating = s.strategy == "Recreate" and (
-        draft.candidate is not None or (failed and s.target != s.stable and bool(left))
+        result.candidate is not None or (failed and s.target != s.stable and bool(left))
     )
     if recreating:
         gone = [RemoveAutoscaler(s.stable or "", autoscaler.uid)] if autoscaler else []
         # Without pods: it tells which colour is stable's, and is there to come back to.
-        return [*gone, *(_brought_back(s, draft, 0) if deployment is None else ())]
+        return [*gone, *(_brought_back(s, result, 0) if deployment is None else ())]
     if deployment is None:
-        return _brought_back(s, draft, max(1, s.count))
+        return _brought_back(s, result, max(1, s.count))
     if deployment.terminating:
         return []
     if not s.settings.autoscaled:
         actions: list[Action] = []
         if autoscaler:
             actions.append(RemoveAutoscaler(s.stable or "", autoscaler.uid))
-        size = max(s.count, capacity.floor(s, draft))
+        size = max(s.count, capacity.floor(s, result))
         if deployment.replicas != size:
             actions.append(Scale(s.stable or "", size))
-        return [*actions, *_warm(s, draft)]
+        return [*actions, *_warm(s, result)]
     # A candidate that failed a moment ago counts: its traffic comes back now.
     others = any(d.revision != s.stable for d in s.observed.deployments)
-    shared = draft.candidate is not None or others
-    low = max(s.count, capacity.floor(s, draft)) if shared else s.settings.min_replicas
+    shared = result.candidate is not None or others
+    low = max(s.count, capacity.floor(s, result)) if shared else s.settings.min_replicas
     high = max(low, s.settings.max_replicas)
     wake: list[Action] = [Scale(s.stable or "", low)] if deployment.replicas == 0 else []
     if autoscaler and (autoscaler.low, autoscaler.high) == (low, high):
@@ -73,31 +66,31 @@ def scaling(s: Situation, draft: Draft) -> list[Action]:
     return [*wake, Autoscale(s.stable or "", low, high)]
 
 
-def _warm(s: Situation, draft: Draft) -> list[Action]:
+def _warm(s: Situation, result: PhaseResult) -> list[Action]:
     """The warm version sleeps and wakes with stable."""
-    previous = s.observed.deployment(draft.previous)
+    previous = s.observed.deployment(result.previous)
     if previous is None or previous.terminating or bool(previous.replicas) == bool(s.count):
         return []
     return [Scale(previous.revision, s.count)]
 
 
-def _brought_back(s: Situation, draft: Draft, count: int) -> list[Action]:
+def _brought_back(s: Situation, result: PhaseResult, count: int) -> list[Action]:
     """Stable's Deployment, which is gone, from its record (R23)."""
     record = s.observed.record(s.stable)
     if s.stable is None or record is None or not record.intact:
         return []
     color = s.color_for(s.stable)
     # A colour that this very decision gives to another one is not free any more.
-    given = {a.color for a in draft.actions if isinstance(a, CreateDeployment)}
+    given = {a.color for a in result.actions if isinstance(a, CreateDeployment)}
     return [CreateDeployment(s.stable, color, count)] if color and color not in given else []
 
 
-def orphans(s: Situation, draft: Draft) -> list[Action]:
+def orphans(s: Situation, result: PhaseResult) -> list[Action]:
     """Autoscalers whose Deployment somebody deleted, of revisions that have no part now (R2), and
     that of a candidate which was stable before: its size follows the weight (R5)."""
     keep = {s.stable, s.previous, *(d.revision for d in s.observed.deployments)}
-    if draft.candidate != s.stable and s.stable is not None:
-        keep -= {draft.candidate}
+    if result.candidate != s.stable and s.stable is not None:
+        keep -= {result.candidate}
     return [
         RemoveAutoscaler(autoscaler.revision, autoscaler.uid)
         for autoscaler in s.observed.autoscalers
@@ -118,17 +111,7 @@ def pinning(s: Situation) -> list[Action]:
     ]
 
 
-def unseen(s: Situation, draft: Draft) -> list[Action]:
-    """Deployments that lost their labels, by their pods, which stay and so hold a colour."""
-    wait = draft.hold
-    if wait is None or wait.reason not in EMPTYING or s.now - parse(wait.since) < UNSEEN:
-        return []
-    known = {s.target, *(d.revision for d in s.observed.deployments)}
-    left = {p.revision for p in s.observed.pods if not p.terminating} - known
-    return [Reclaim(revision) for revision in sorted(left)]
-
-
-def notes(s: Situation, draft: Draft, moves: Iterable[Action]) -> list[Action]:
+def notes(s: Situation, result: PhaseResult, moves: Iterable[Action]) -> list[Action]:
     """Later facts on the wanted revision's record: its verdict (R9), commands consumed (R16), the
     bytes and the images that its pods have, who had traffic until these `moves`.
 
@@ -148,7 +131,7 @@ def notes(s: Situation, draft: Draft, moves: Iterable[Action]) -> list[Action]:
         before += [Pin(s.target, first.artifact)] if record.pins else []
         facts.append(("artifact", first.artifact))
         facts += [("resolved", first.resolved)] if first.resolved else []
-    failure = draft.failure
+    failure = result.failure
     fails = failure and failure.revision == s.target and record.verdict != QUARANTINED
     if failure and fails:
         facts += [("verdict", QUARANTINED), ("failure", noted(failure))]

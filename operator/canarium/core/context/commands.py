@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from canarium.api.status import CommandEcho
 from canarium.core.context.context import Situation
 from canarium.core.context.position import stands
-from canarium.core.decision.phase_result import Draft
+from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import StoreRevision
 from canarium.core.times import stamp
 from canarium.untrusted.quoting import quoted
@@ -164,14 +164,14 @@ def _answer(
     return done if why is None else echo(False, why, revision, token)
 
 
-def consumed(s: Situation, draft: Draft) -> tuple[CommandEcho, ...]:
-    """The answers that are given with `draft`. A retry is not answered before its record is
+def consumed(s: Situation, result: PhaseResult) -> tuple[CommandEcho, ...]:
+    """The answers that are given with `result`. A retry is not answered before its record is
     stored, nor an undo that is held: they stand until what keeps them from it is gone (R21)."""
     unmade = set[str]()
     retried = s.minted is not None and s.minted.retry is not None
-    if retried and not any(isinstance(a, StoreRevision) for a in draft.actions):
+    if retried and not any(isinstance(a, StoreRevision) for a in result.actions):
         unmade.add("retry")
-    if draft.failure is None:
+    if result.failure is None:
         unmade.add("undo")
     return tuple(a for a in s.answers if a.command not in unmade or a.result != "Done")
 

@@ -377,6 +377,12 @@ class Situation:
             return min(self.now, parse(self.status.stable_down_since))
         return self.now
 
+    def waiting_since(self, reason: str) -> float:
+        """Returns since when `reason` is waited for (POSIX seconds): the present moment, unless
+        the status reports that wait already."""
+        hold = self.status.hold
+        return parse(hold.since) if hold and hold.reason == reason else self.now
+
     # --- clocks -----------------------------------------------------------------------------
 
     @cached_property

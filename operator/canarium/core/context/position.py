@@ -27,6 +27,11 @@ def token_of(order: CommandEcho) -> str:
     return f"{order.command}/{order.token}"
 
 
+def issued_by(order: CommandEcho) -> str:
+    """Returns a command as the history names it."""
+    return f"command {order.command}/{order.token}"
+
+
 def stands(progress: Progress) -> bool:
     """Whether a weight was granted whose pause is not over."""
     return progress.pause is not None and progress.released is None

@@ -14,7 +14,7 @@ from canarium.core.decision.plan import Action
 
 if TYPE_CHECKING:
     from canarium.core.context.context import Situation
-    from canarium.core.decision.phase_result import Draft
+    from canarium.core.decision.phase_result import PhaseResult
     from canarium.core.facts.gateways import Route
     from canarium.core.facts.observed import Rejection, Service
 
@@ -104,8 +104,8 @@ class Router(Protocol):
         already. Who is stable stays as it is."""
         ...
 
-    def fail_back(self, s: Situation, draft: Draft) -> list[Action]:
-        """Takes back from a standby what `draft` does not give it."""
+    def fail_back(self, s: Situation, result: PhaseResult) -> list[Action]:
+        """Takes back from a standby what `result` does not give it."""
         ...
 
     def withdraw(self, s: Situation, actions: list[Action], candidate: str | None = None) -> bool:
@@ -137,7 +137,7 @@ class Router(Protocol):
         """The warm version before is stable again, and the latch is told (R15)."""
         ...
 
-    def upkeep(self, s: Situation, draft: Draft) -> list[Action]:
+    def upkeep(self, s: Situation, result: PhaseResult) -> list[Action]:
         """What it needs besides, whatever the row of the table did."""
         ...
 

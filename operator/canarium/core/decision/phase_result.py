@@ -1,26 +1,51 @@
-"""A plan in the making: what a row of the table decided, before status and tidying are added."""
+"""What a phase decided, before the status is assembled and the bookkeeping is added.
+
+A phase starts from one `PhaseResult` that names stable and candidate, adds its writes with `also`,
+and ends with `wait`, `fail` or `say`. Every method returns a new value, so a result can be handed
+on and refined without anybody else seeing the change.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from canarium.api.status import Failure, Hold, Outcome, Progress
 from canarium.core.decision.plan import Action, Event
 from canarium.core.facts.observed import Rejection
+from canarium.core.messages import sentences
+from canarium.core.times import stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a phase waits for. When the wait began is added with the status."""
+
+    reason: str
+    #: When the wait ends by itself, as a timestamp.
+    until: str | None = None
+    observed: str | None = None
+    threshold: str | None = None
+    pod: str | None = None
+    container: str | None = None
+
+    @classmethod
+    def of(cls, hold: Hold) -> Wait:
+        """Returns the wait that a status reports."""
+        return cls(hold.reason, hold.until, hold.observed, hold.threshold, hold.pod, hold.container)
 
 
 @dataclass(frozen=True)
-class Draft:
-    """What one row decided. `requeue_after` is in seconds."""
+class PhaseResult:
+    """The outcome of one phase. `requeue_after` is in seconds."""
 
-    message: str
+    message: str = ""
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
     progress: Progress | None = None
     #: Outages of stable in this bake.
     outages: int = 0
-    hold: Hold | None = None
+    waiting_for: Wait | None = None
     failure: Failure | None = None
     stable: str | None = None
     candidate: str | None = None
@@ -28,8 +53,53 @@ class Draft:
     bake_since: str | None = None
     outcome: Outcome | None = None
     reason: str = ""
+    #: The phase to report, where it is not that of the table's row.
     phase: str | None = None
-    #: Callers are still led to the version that has failed.
+    #: Whether callers still reach the version that has failed.
     carrying: bool = False
-    #: The refusal that the message is about already.
+    #: The rejected write that the message is about.
     refusal: Rejection | None = None
+
+    def say(self, *text: str) -> PhaseResult:
+        """Returns this result explained by the sentences `text`."""
+        return replace(self, message=sentences(*text))
+
+    def also(self, *actions: Action) -> PhaseResult:
+        """Returns this result with `actions` after those that it has."""
+        return replace(self, actions=(*self.actions, *actions))
+
+    def at(self, progress: Progress | None) -> PhaseResult:
+        """Returns this result with the candidate at `progress`."""
+        return replace(self, progress=progress)
+
+    def recheck_in(self, seconds: float | None) -> PhaseResult:
+        """Returns this result, reconsidered after `seconds` at the latest."""
+        waits = [x for x in (self.requeue_after, seconds) if x is not None]
+        return replace(self, requeue_after=min(waits, default=None))
+
+    def wait(
+        self,
+        reason: str,
+        *text: str,
+        until: float | None = None,
+        observed: str | None = None,
+        threshold: str | None = None,
+        pod: str | None = None,
+        container: str | None = None,
+    ) -> PhaseResult:
+        """Returns this result waiting for `reason`, explained by the sentences `text`.
+
+        `until` is in POSIX seconds.
+        """
+        end = stamp(until) if until is not None else None
+        wait = Wait(reason, end, observed, threshold, pod, container)
+        return replace(self.say(*text), waiting_for=wait)
+
+    def about(self, refusal: Rejection | None) -> PhaseResult:
+        """Returns this result, whose message describes the rejected write `refusal`."""
+        return replace(self, refusal=refusal)
+
+    def fail(self, failure: Failure, *text: str) -> PhaseResult:
+        """Returns this result with the wanted revision failed."""
+        failed = replace(self, failure=failure, reason=failure.reason, requeue_after=None)
+        return failed.say(*text) if text else failed

@@ -331,6 +331,11 @@ class Observed:
     def pods_of(self, revision: str | None) -> tuple[Pod, ...]:
         return tuple(p for p in self.pods if p.revision == revision)
 
+    def replicas(self, revision: str | None) -> int:
+        """Returns how many pods the Deployment of `revision` wants; 0 without one."""
+        deployment = self.deployment(revision)
+        return deployment.replicas if deployment else 0
+
     def ready(self, revision: str | None) -> int:
         """How many pods of `revision` can answer now."""
         return sum(1 for p in self.pods if p.revision == revision and p.serves)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from canarium.core.context.context import Situation
 from canarium.core.facts.observed import Autoscaler
-from canarium.core.outcomes.messages import sentences
+from canarium.core.messages import sentences
 
 CONDITION = "AutoscalerReady"
 #: Seconds that a fault must last: metrics of pods that have just started are not there at once.

@@ -9,10 +9,11 @@ from __future__ import annotations
 from canarium.api.status import Status
 from canarium.core.context.context import Situation
 from canarium.core.context.live_traffic import answering, is_answered
+from canarium.core.context.naming import describe
 from canarium.core.decision.plan import Event
 from canarium.core.health.obstacles import obstacle
 from canarium.core.health.pods import Cause, judge, unfetched, unstarted
-from canarium.core.outcomes.moves import replicas_of, where, word
+from canarium.core.messages import location
 
 NO_READY_PODS = "NoReadyPods"
 SCALED_TO_ZERO = "ScaledToZero"
@@ -55,7 +56,7 @@ def outage_cause(s: Situation, revision: str | None) -> Cause | None:
 def is_recreating(s: Situation, stable: str | None) -> bool:
     """Whether strategy Recreate has scaled `stable` down to make room for the next version."""
     moving = s.strategy == "Recreate" and s.target != stable and not s.quarantined
-    return moving and replicas_of(s, stable) == 0
+    return moving and s.observed.replicas(stable) == 0
 
 
 def outage_reason(s: Situation, stable: str | None) -> str:
@@ -66,23 +67,39 @@ def outage_reason(s: Situation, stable: str | None) -> str:
 def outage_text(s: Situation, stable: str | None) -> str:
     """An outage in one sentence."""
     if s.observed.ready(stable):
-        return f"no version is serving: the ready pods of {word(s, stable)} are not endpoints yet"
+        return (
+            f"no version is serving: the ready pods of {describe(s, stable)} are not endpoints yet"
+        )
     if is_scaling_up(s, stable):
-        return f"{word(s, stable)} is scaling up from zero: 0 of {s.count} pods are ready"
+        return f"{describe(s, stable)} is scaling up from zero: 0 of {s.count} pods are ready"
     if is_recreating(s, stable):
-        return f"no version is serving: strategy Recreate has scaled down {word(s, stable)}"
+        return f"no version is serving: strategy Recreate has scaled down {describe(s, stable)}"
     cause = outage_cause(s, stable)
-    why = f": {cause.message}{where(cause.pod, cause.container)}" if cause else ""
-    return f"no version is serving: {word(s, stable)} has no ready pods{why}"
+    why = f": {cause.message}{location(cause.pod, cause.container)}" if cause else ""
+    return f"no version is serving: {describe(s, stable)} has no ready pods{why}"
 
 
 def serving_now(s: Situation) -> str:
     """Which versions answer callers; empty when none does."""
     shares = answering(s)
     if len(shares) < 2:
-        return "".join(f"{word(s, revision)} is serving" for revision in shares)
-    named = [f"{word(s, revision)} ({share}%)" for revision, share in sorted(shares.items())]
+        return "".join(f"{describe(s, revision)} is serving" for revision in shares)
+    named = [f"{describe(s, revision)} ({share}%)" for revision, share in sorted(shares.items())]
     return f"{' and '.join(named)} are serving"
+
+
+def serving_state(s: Situation) -> tuple[Cause | None, str]:
+    """Returns why stable has fewer ready pods than wanted, as far as one of them shows it, and what
+    stable does, in words."""
+    if not s.count:
+        return None, "is live but scaled to zero"
+    ready = s.observed.ready(s.stable)
+    does = "is serving" if s.stable in answering(s) else "is promoted"
+    if ready >= s.count:
+        return None, does
+    missing = outage_cause(s, s.stable)
+    why = f": {missing.message}{location(missing.pod, missing.container)}" if missing else ""
+    return missing, f"{does} with {ready} of {s.count} pods ready{why}"
 
 
 def outage_events(before: Status, after: Status) -> tuple[Event, ...]:

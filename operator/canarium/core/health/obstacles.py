@@ -20,7 +20,7 @@ from canarium.core.context.context import Situation
 from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import Container, Deployment, Pod, TroubleReason
 from canarium.core.health.pods import FETCHER, PULL_FAULTS, fetch_failure, fetch_unavailable, tail
-from canarium.core.outcomes.messages import sentences
+from canarium.core.messages import sentences
 
 CONDITION = "PodsBlocked"
 #: Seconds on its node after which the Events of a pod without a container are read.

@@ -9,8 +9,8 @@ them has as long to get ready as a candidate has.
 from __future__ import annotations
 
 from canarium.core.context.context import Situation
+from canarium.core.context.naming import describe
 from canarium.core.health.pods import Cause
-from canarium.core.outcomes.moves import word
 from canarium.core.times import length
 
 #: The outage of one bake that undoes the promotion.
@@ -55,11 +55,11 @@ def cause(s: Situation, outages: int) -> Cause | None:
     pod = next((p.name for p in pods if not p.ready), None)
     seen = f"0 of {s.count} pods ready"
     if outages >= REPEATED:
-        text = f"{word(s, s.stable)} had no ready pod {outages} times since its promotion"
+        text = f"{describe(s, s.stable)} had no ready pod {outages} times since its promotion"
         often, limit = f"{outages} outages", f"{REPEATED} outages"
         return Cause("RepeatedOutages", text, pod, None, often, limit, len(pods))
     if at <= s.now:
         limit = length(s.settings.progress_deadline)
-        text = f"{word(s, s.stable)} had no ready pod for {limit}"
+        text = f"{describe(s, s.stable)} had no ready pod for {limit}"
         return Cause("OutageDeadlineExceeded", text, pod, None, seen, limit, len(pods))
     return None

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from canarium.api.status import Failure
 from canarium.core.context.context import Situation
 from canarium.core.facts.revision import Record
-from canarium.core.outcomes.moves import by_order, failure_of, judged
+from canarium.core.health.candidate import judge_candidate
+from canarium.core.outcomes.records import command_cause, failure_record
 from canarium.core.times import stamp
 
 
@@ -22,9 +23,13 @@ def known_failure(s: Situation) -> Failure:
     noted_before = noted_on(s.observed.record(s.target))
     if noted_before:
         return noted_before
-    cause = by_order(s, "abort") or by_order(s, "undo") or judged(s, was_good=True)[0]
+    cause = (
+        command_cause(s, "abort")
+        or command_cause(s, "undo")
+        or judge_candidate(s, was_good=True)[0]
+    )
     if cause:
-        return failure_of(s, cause)
+        return failure_record(s, cause)
     return Failure(
         revision=s.target,
         reason="Unknown",

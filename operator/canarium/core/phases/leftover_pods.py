@@ -1,28 +1,39 @@
-"""Pods that are to go and do not, as on a node that is gone: who waits for them names one."""
+"""Detects pods stuck in termination, or without a Deployment, so that a wait can name one.
+
+A candidate needs a colour that no other pod has, and strategy Recreate needs the room of stable's
+pods. Pods that should have ended by now, as on a lost node, are named in the message; those whose
+Deployment lost its labels get it back (R23).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from canarium.core.bookkeeping.upkeep import EMPTYING, UNSEEN
 from canarium.core.context.context import Situation
+from canarium.core.decision.phase_result import PhaseResult
+from canarium.core.decision.plan import Action, Reclaim
 from canarium.core.facts.observed import Pod
 from canarium.core.outcomes.blocked_deletions import finalizers
 from canarium.core.times import parse, spoken
 
+#: Seconds after which pods whose Deployment is gone have long been told to end.
+OVERDUE_AFTER = 10.0
+#: Waits for pods that something has to delete, which a Deployment without labels never does.
+POD_DELETION_WAITS = ("OlderVersionsGoing", "Downtime")
+
 
 @dataclass(frozen=True, slots=True)
-class Leaving:
-    """The first pod that is overdue, and that in words; else seconds until one may be."""
+class Leftover:
+    """The first overdue pod and its description; else the seconds until one may be overdue."""
 
     pod: str | None = None
     text: str = ""
     recheck: float | None = None
 
 
-def leaving(s: Situation, pods: Iterable[Pod]) -> Leaving:
-    """What is to be said of `pods`, which are waited for until they are gone."""
+def find_leftover(s: Situation, pods: Iterable[Pod]) -> Leftover:
+    """Returns the first of `pods` that should have ended by now."""
     hold, waits = s.status.hold, list[float]()
     for pod in sorted(pods, key=lambda pod: pod.name):
         if pod.terminating and pod.ends is not None:
@@ -30,17 +41,29 @@ def leaving(s: Situation, pods: Iterable[Pod]) -> Leaving:
             kept = s.observed.holding("Pod", pod.name)
             text += f" and is kept by {finalizers(kept)}" if kept else ""
         elif not pod.terminating and s.observed.deployment(pod.revision) is None:
-            due = parse(hold.since) if hold and hold.reason in EMPTYING else s.now
+            due = parse(hold.since) if hold and hold.reason in POD_DELETION_WAITS else s.now
             text = "belongs to no Deployment of this model"
         else:
             continue
-        left = due + UNSEEN - s.now
+        left = due + OVERDUE_AFTER - s.now
         if left <= 0:
-            return Leaving(pod.name, f" (pod {pod.name} {text})")
+            return Leftover(pod.name, f" (pod {pod.name} {text})")
         waits.append(left)
-    return Leaving(recheck=min(waits, default=None))
+    return Leftover(recheck=min(waits, default=None))
 
 
-def older(s: Situation) -> Leaving:
-    """The same of pods that have no part in what is wanted, and so may keep a colour from it."""
-    return leaving(s, (p for p in s.observed.pods if p.revision not in (s.stable, s.target)))
+def leftover_of_others(s: Situation) -> Leftover:
+    """Returns the same for pods of obsolete revisions, which may occupy a colour."""
+    return find_leftover(s, (p for p in s.observed.pods if p.revision not in (s.stable, s.target)))
+
+
+def restore_labels(s: Situation, result: PhaseResult) -> list[Action]:
+    """Returns the writes that give Deployments their labels back, found by the pods they keep."""
+    wait = result.waiting_for
+    if wait is None or wait.reason not in POD_DELETION_WAITS:
+        return []
+    if s.now - s.waiting_since(wait.reason) < OVERDUE_AFTER:
+        return []
+    known = {s.target, *(d.revision for d in s.observed.deployments)}
+    left = {p.revision for p in s.observed.pods if not p.terminating} - known
+    return [Reclaim(revision) for revision in sorted(left)]

@@ -1,4 +1,4 @@
-"""A model that is scaled to zero in the midst of a rollout, or before one (R5).
+"""A model that is scaled to zero during a rollout, or before one (R5).
 
 Callers go back to stable, then the candidate's pods end, then stable's. The weight and the step
 that were reached stay as they are, and their time starts anew when the model wakes: first stable
@@ -7,47 +7,47 @@ gets all its pods, then the candidate, so that waking never gives it more than i
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canarium.api.status import Progress
 from canarium.core.context.context import Situation
-from canarium.core.decision.phase_result import Draft
+from canarium.core.context.naming import describe
+from canarium.core.context.progress import progress_at
+from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Scale
 from canarium.core.facts.grant import asked
 from canarium.core.health.availability import serving_now
 from canarium.core.health.pods import judge
-from canarium.core.outcomes.messages import sentences
-from canarium.core.outcomes.moves import arrived, hold, replicas_of, word
-from canarium.core.times import parse, spoken
+from canarium.core.times import spoken
 
 ASLEEP = "ScaledToZero"
 WAKING = "Waking"
 
 
-def asleep(s: Situation, base: Draft, actions: list[Action]) -> Draft:
-    """Nobody is to run: nothing of the candidate is made, and what there is ends."""
-    off = s.router.withdraw(s, actions, candidate=s.target)
-    # Without a ready pod of stable there is nobody to give the traffic back to; it is to end.
-    if replicas_of(s, s.target) and (off or not s.observed.ready(s.stable)):
-        actions.append(Scale(s.target, 0))
+def asleep(s: Situation, base: PhaseResult) -> PhaseResult:
+    """Waits while the model wants no pods: nothing of the candidate is made, and its pods end."""
+    moves: list[Action] = []
+    withdrawn = s.router.withdraw(s, moves, candidate=s.target)
+    # Without a ready pod of stable nobody can take the traffic back; it is to end.
+    if s.observed.replicas(s.target) and (withdrawn or not s.observed.ready(s.stable)):
+        moves.append(Scale(s.target, 0))
     weight = asked(s.progress)
-    goes_on = f"at weight {weight}" if weight else "from its start"
-    return replace(
-        base,
-        message=sentences(
-            f"{word(s, s.target)} waits because the model is scaled to zero; its rollout "
-            f"continues {goes_on} once the model is scaled up",
+    start = f"at weight {weight}" if weight else "from its start"
+    return (
+        base.also(*moves)
+        .at(_clocks_stopped(s))
+        .wait(
+            ASLEEP,
+            f"{describe(s, s.target)} waits because the model is scaled to zero; its rollout "
+            f"continues {start} once the model is scaled up",
             serving_now(s),
-        ),
-        actions=tuple(actions),
-        progress=_still(s),
-        hold=hold(s, ASLEEP),
+        )
     )
 
 
 def is_waking(s: Situation) -> bool:
-    """Whether stable has yet to get its pods after it was scaled up from zero. That is no outage,
-    until it fails or takes longer than a candidate may."""
+    """Whether stable has yet to get its pods after it was scaled up from zero.
+
+    That is no outage, until it fails or takes longer than a candidate may.
+    """
     held = s.status.hold
     if held is None or held.reason not in (ASLEEP, WAKING) or s.strategy == "Recreate":
         return False
@@ -58,33 +58,28 @@ def is_waking(s: Situation) -> bool:
     return fails is None
 
 
-def waking(s: Situation, base: Draft, actions: list[Action]) -> Draft:
+def waking(s: Situation, base: PhaseResult) -> PhaseResult:
     """Waits until stable has its pods, so that the candidate's weight means what it says."""
     ready = s.observed.ready(s.stable)
-    return replace(
-        base,
-        message=f"{word(s, s.target)} waits until {word(s, s.stable)} has its {s.count} pods again "
-        f"after the model was scaled up ({ready} ready), at the latest until {spoken(_until(s))}",
-        actions=tuple(actions),
-        progress=_still(s),
-        hold=hold(
-            s,
+    return (
+        base.at(_clocks_stopped(s))
+        .recheck_in(_until(s) - s.now)
+        .wait(
             WAKING,
+            f"{describe(s, s.target)} waits until {describe(s, s.stable)} has its {s.count} pods "
+            f"again after the model was scaled up ({ready} ready), at the latest until "
+            f"{spoken(_until(s))}",
             until=_until(s),
             observed=f"{ready} ready",
             threshold=f"{s.count} ready",
-        ),
-        requeue_after=_until(s) - s.now,
+        )
     )
 
 
 def _until(s: Situation) -> float:
-    held = s.status.hold
-    began = parse(held.since) if held and held.reason == WAKING else s.now
-    return min(began, s.now) + s.settings.progress_deadline
+    return min(s.waiting_since(WAKING), s.now) + s.settings.progress_deadline
 
 
-def _still(s: Situation) -> Progress:
-    """Progress whose clocks stand still."""
-    progress = arrived(s, s.progress.weight)
+def _clocks_stopped(s: Situation) -> Progress:
+    progress = progress_at(s, s.progress.weight)
     return progress.model_copy(update={"step_since": None})

@@ -11,8 +11,8 @@ from typing import Any
 
 from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import HeldDeletion
+from canarium.core.messages import sentences
 from canarium.core.outcomes.blocked_deletions import described, finalizers
-from canarium.core.outcomes.messages import sentences
 from canarium.core.status.unmanaged import status_with
 from canarium.core.times import spoken
 

@@ -1,76 +1,56 @@
-"""What a candidate waits for: each wait as a draft, with what is said of it and what is kept."""
+"""What a candidate waits for. Each wait keeps the weight that is reached, and is still judged."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 from canarium.api.effective_spec import Step
 from canarium.core.context.context import Situation
 from canarium.core.context.deadlines import waited_until
+from canarium.core.context.naming import describe
+from canarium.core.context.progress import progress_at, progress_waiting
 from canarium.core.context.router import Fault
-from canarium.core.decision.phase_result import Draft
+from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Route, Weigh
 from canarium.core.health import gates
+from canarium.core.health.candidate import blocked_pod
 from canarium.core.health.pods import Cause
-from canarium.core.outcomes.messages import sentences
-from canarium.core.outcomes.moves import arrived, hold, lacking, unasked, waiting, where, word
-from canarium.core.outcomes.refusals import blocked, quoted
+from canarium.core.messages import location
+from canarium.core.outcomes.refusals import quoted
+from canarium.core.phases.deployments import scale_up_rejected
 from canarium.core.times import parse, spoken
 
 
-def gathering(
-    s: Situation,
-    base: Draft,
-    actions: list[Action],
-    step: Step | None,
-    need: int,
-    recheck: float | None,
-) -> Draft:
+def waiting_for_pods(s: Situation, base: PhaseResult, step: Step | None, need: int) -> PhaseResult:
     """Waits for the pods that the next weight needs (R5)."""
-    refused = unasked(s, need)
+    refused = scale_up_rejected(s, need)
     if refused:
         text = f"the API server rejects scaling to {need} replicas: {quoted(refused)}"
-        fault = Fault("Refused", text, refused)
-        return faulty(s, base, actions, fault, recheck)
-    ready = s.observed.ready(s.target)
-    actions += _kept(s, actions, relief=True)
-    lost = _lost(s)
-    missing = lacking(s)
+        return blocked(s, base, Fault("Refused", text, refused))
+    base = base.also(*_held_weight(s, base, relief=True))
+    missing = blocked_pod(s)
     if missing:
-        return _starved(s, base, actions, need, missing, recheck)
-    progress = waiting(s, need)
+        return _waiting_for_cluster(s, base, need, missing)
+    progress = progress_waiting(s, need)
     until = waited_until(s)
     if until is None:
         until = s.now - progress.waited + s.settings.progress_deadline
-    held = _kept_weight(s)
     what = "pod" if need == 1 else "pods"
-    text = (
-        f"{word(s, s.target)} {held}{lost}, waiting for {need} ready {what} until {spoken(until)}, "
-        f"then {then(step)}"
-    )
     late = next((p for p in s.observed.pods_of(s.target) if not p.ready), None)
     stuck = next((c for c in late.containers if c.waiting), None) if late else None
     unplaced = late is not None and (late.gated or late.unschedulable_since is not None)
-    return replace(
-        base,
-        message=text,
-        actions=tuple(actions),
-        progress=progress,
-        hold=hold(
-            s,
-            "WaitingForPods",
-            until=until,
-            observed=f"{ready} ready",
-            threshold=f"{need} ready",
-            pod=late.name if late and (stuck or unplaced) else None,
-            container=stuck.name if stuck else None,
-        ),
-        requeue_after=recheck,
+    return base.at(progress).wait(
+        "WaitingForPods",
+        f"{describe(s, s.target)} {_traffic(s)}{_lost_pods(s)}, waiting for {need} ready {what} "
+        f"until {spoken(until)}, then {outlook(step)}",
+        until=until,
+        observed=f"{s.observed.ready(s.target)} ready",
+        threshold=f"{need} ready",
+        pod=late.name if late and (stuck or unplaced) else None,
+        container=stuck.name if stuck else None,
     )
 
 
-def _lost(s: Situation) -> str:
-    """That a candidate which had traffic has no ready pod any more, and what became of them."""
+def _lost_pods(s: Situation) -> str:
+    """Returns why a candidate that had traffic has no ready pod; empty when it has one."""
     if not s.progress.weight or s.observed.ready(s.target):
         return ""
     pods = s.observed.pods_of(s.target)
@@ -81,149 +61,74 @@ def _lost(s: Situation) -> str:
     return f" but has no ready pod, since {why}"
 
 
-def _starved(
-    s: Situation,
-    base: Draft,
-    actions: list[Action],
-    need: int,
-    missing: Cause,
-    recheck: float | None,
-) -> Draft:
-    """It had its pods, and one that takes the place of another cannot start: no fault of its own,
-    so no deadline counts (R25)."""
-    fault = Fault(missing.reason, f"{missing.message}{where(missing.pod, missing.container)}")
-    return replace(
-        faulty(s, base, actions, fault, recheck),
-        hold=hold(
-            s,
-            missing.reason,
-            observed=f"{s.observed.ready(s.target)} ready",
-            threshold=f"{need} ready",
-            pod=missing.pod,
-            container=missing.container,
-        ),
+def _waiting_for_cluster(s: Situation, base: PhaseResult, need: int, missing: Cause) -> PhaseResult:
+    """Waits for what the cluster does not give to a pod. That is not the version's fault, so no
+    deadline counts (R25)."""
+    where = location(missing.pod, missing.container)
+    result = blocked(s, base, Fault(missing.reason, f"{missing.message}{where}"))
+    return result.wait(
+        missing.reason,
+        result.message,
+        observed=f"{s.observed.ready(s.target)} ready",
+        threshold=f"{need} ready",
+        pod=missing.pod,
+        container=missing.container,
     )
 
 
-def _kept(s: Situation, actions: list[Action], *, relief: bool) -> list[Action]:
-    """Keeps to the weight that is reached, unless the traffic moves in this decision already."""
-    moves = any(isinstance(action, Route | Weigh) for action in actions)
+def _held_weight(s: Situation, base: PhaseResult, *, relief: bool) -> list[Action]:
+    """Returns the writes that hold the weight, unless this decision moves traffic already."""
+    moves = any(isinstance(action, Route | Weigh) for action in base.actions)
     return [] if moves else s.router.keep(s, relief=relief)
 
 
-def routing(
-    s: Situation, base: Draft, actions: list[Action], weight: int, recheck: float | None
-) -> Draft:
-    """The route was told a weight; it counts once every gateway has taken it (R6)."""
-    kept = _kept_weight(s)
+def waiting_for_gateway(s: Situation, base: PhaseResult, weight: int) -> PhaseResult:
+    """Waits until every gateway has taken the weight that was written to the route (R6)."""
     silent = s.observed.route.silent if s.observed.route else ()
     who = ", ".join(silent) or "the gateway"
-    return replace(
-        base,
-        message=f"{word(s, s.target)} {kept}, waiting for {who} to take weight {weight}",
-        actions=tuple(actions),
-        progress=arrived(s, s.progress.weight),
-        hold=hold(s, "WaitingForGateway", threshold=f"weight {weight}"),
-        requeue_after=recheck,
+    return base.at(progress_at(s, s.progress.weight)).wait(
+        "WaitingForGateway",
+        f"{describe(s, s.target)} {_traffic(s)}, waiting for {who} to take weight {weight}",
+        threshold=f"weight {weight}",
     )
 
 
-def faulty(
-    s: Situation, base: Draft, actions: list[Action], fault: Fault, recheck: float | None
-) -> Draft:
-    """No new weight would be taken: what is reached stays, and it is still judged."""
-    kept = _kept_weight(s)
-    return replace(
-        base,
-        message=f"{word(s, s.target)} {kept}: {fault.reason}: {fault.message}",
-        actions=(*actions, *_kept(s, actions, relief=False)),
-        progress=arrived(s, s.progress.weight),
-        hold=hold(s, fault.reason),
-        requeue_after=recheck,
-        refusal=fault.refusal,
+def blocked(s: Situation, base: PhaseResult, fault: Fault) -> PhaseResult:
+    """Waits until a new weight can be written and would take effect."""
+    base = base.also(*_held_weight(s, base, relief=False))
+    result = base.at(progress_at(s, s.progress.weight)).wait(
+        fault.reason,
+        f"{describe(s, s.target)} {_traffic(s)}: {fault.reason}: {fault.message}",
     )
+    return result.about(fault.refusal)
 
 
-def testing(
-    s: Situation, base: Draft, actions: list[Action], step: Step | None, recheck: float | None
-) -> Draft:
-    """Enough pods are ready; before any traffic they have to pass the smoke tests (R4)."""
+def waiting_for_smoke_tests(s: Situation, base: PhaseResult, step: Step | None) -> PhaseResult:
+    """Waits for the smoke tests, which come before any traffic (R4)."""
     ready = s.observed.ready(s.target)
     pods = "pod" if ready == 1 else "pods"
     found = gates.inconclusive_tests(s)
-    what = f"smoke tests run against {ready} {pods}, then {then(step)}"
-    return replace(
-        base,
-        message=f"{word(s, s.target)} {_kept_weight(s)}: {': '.join(found) if found else what}",
-        actions=tuple(actions),
-        progress=arrived(s, s.progress.weight),
-        hold=hold(s, gates.smoke_wait(s)),
-        requeue_after=recheck,
+    what = f"smoke tests run against {ready} {pods}, then {outlook(step)}"
+    return base.at(progress_at(s, s.progress.weight)).wait(
+        gates.smoke_wait(s),
+        f"{describe(s, s.target)} {_traffic(s)}: {': '.join(found) if found else what}",
     )
 
 
-def paused(s: Situation, base: Draft, actions: list[Action], recheck: float | None) -> Draft:
-    """Paused where no step is held: what is reached stays, nothing rises."""
-    kept = _kept_weight(s)
-    more = _kept(s, actions, relief=False)
-    return replace(
-        base,
-        message=f"{word(s, s.target)} {kept}, paused by {s.paused}",
-        actions=(*actions, *more),
-        progress=arrived(s, s.progress.weight),
-        hold=hold(s, "Paused"),
-        requeue_after=recheck,
+def paused(s: Situation, base: PhaseResult) -> PhaseResult:
+    """Waits for the end of a pause where no step is held."""
+    base = base.also(*_held_weight(s, base, relief=False))
+    return base.at(progress_at(s, s.progress.weight)).wait(
+        "Paused", f"{describe(s, s.target)} {_traffic(s)}, paused by {s.paused}"
     )
 
 
-def returning(s: Situation, base: Draft, why: str) -> Draft:
-    """It has failed, and callers are not off it yet: the write is under way, or refused (R8)."""
-    refused = blocked(s)
-    if refused:
-        return replace(
-            base,
-            message=sentences(
-                f"{word(s, s.target)} failed ({why}) and {traffic_kept(s, s.target)}: "
-                f"{quoted(refused)}",
-                f"It is rolled back to {word(s, s.stable)} as soon as the write is allowed",
-            ),
-            hold=hold(s, "RollbackBlocked"),
-            refusal=refused,
-        )
-    return replace(
-        base,
-        message=f"Rolling back {word(s, s.target)}: {why}; its pods will be deleted once they no "
-        "longer receive traffic",
-        hold=hold(s, "FailedPodsGoing"),
-    )
-
-
-def traffic_kept(s: Situation, revision: str | None) -> str:
-    """What a failed version does to which callers are still led: without a ready pod it answers
-    nobody (R29)."""
-    return (
-        "keeps its traffic" if s.observed.ready(revision) else "is still selected with 0 ready pods"
-    )
-
-
-def unreturned(s: Situation, base: Draft, why: str) -> Draft:
-    """It has failed, for good, but stable has no ready pod yet to take the traffic (R0, R8)."""
-    return replace(
-        base,
-        message=sentences(
-            f"{word(s, s.target)} failed ({why}) and keeps its traffic: {word(s, s.stable)} has "
-            "no ready pods",
-            "It is rolled back as soon as it does",
-        ),
-        hold=hold(s, "RollbackHeld", observed="0 ready", threshold="1 ready"),
-    )
-
-
-def _kept_weight(s: Situation) -> str:
+def _traffic(s: Situation) -> str:
     if s.standby == s.target:
         return f"stands at weight {s.progress.weight}"
     return f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
 
 
-def then(step: Step | None) -> str:
+def outlook(step: Step | None) -> str:
+    """Returns what follows the present wait."""
     return f"weight {step.weight}" if step else "it is promoted"

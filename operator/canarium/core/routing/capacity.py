@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from canarium.api.effective_spec import Step
 from canarium.core.context.context import Situation
-from canarium.core.decision.phase_result import Draft
+from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Scale
 from canarium.core.facts.grant import asked
 
@@ -34,7 +34,7 @@ def shrunk(s: Situation, need: int) -> list[Action]:
     return [Scale(s.target, need)]
 
 
-def floor(s: Situation, draft: Draft) -> int:
+def floor(s: Situation, result: PhaseResult) -> int:
     """The fewest pods that stable may be scaled down to now."""
     stable, candidate = s.observed.deployment(s.stable), s.observed.deployment(s.target)
     if stable is None or candidate is None or s.target == s.stable or s.strategy == "Recreate":
@@ -45,7 +45,7 @@ def floor(s: Situation, draft: Draft) -> int:
         return 0
     if s.count == 0:
         return stable.replicas  # The candidate's traffic and pods go first.
-    weight = asked(draft.progress) if draft.progress else 0
+    weight = asked(result.progress) if result.progress else 0
     if s.route_kind or not weight:
         return 0
     return min(stable.replicas, -(-pods * (100 - weight) // weight))

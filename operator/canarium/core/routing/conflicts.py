@@ -14,7 +14,7 @@ from canarium.api.status import Status
 from canarium.core.context.context import Situation
 from canarium.core.decision.plan import Event
 from canarium.core.facts.gateways import RouteConflict, Winner
-from canarium.core.outcomes.messages import sentences
+from canarium.core.messages import sentences
 
 CONDITION = "RouteConflicted"
 

@@ -11,33 +11,33 @@ from dataclasses import replace
 
 from canarium.core.context.context import Situation
 from canarium.core.context.live_traffic import answering
+from canarium.core.context.naming import describe
 from canarium.core.context.standby import returns_at
-from canarium.core.decision.phase_result import Draft
+from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Event, Route, Weigh
-from canarium.core.outcomes.messages import sentences
-from canarium.core.outcomes.moves import word
+from canarium.core.messages import sentences
 from canarium.core.outcomes.refusals import blocked
 from canarium.core.times import spoken
 
 
-def guarded(s: Situation, draft: Draft) -> Draft:
-    """`draft` with callers led to who can answer, unless it moves traffic itself, and with that
+def guarded(s: Situation, result: PhaseResult) -> PhaseResult:
+    """`result` with callers led to who can answer, unless it moves traffic itself, and with that
     said."""
-    if s.stable is None or draft.stable != s.stable:
-        return draft
+    if s.stable is None or result.stable != s.stable:
+        return result
     actions: list[Action] = []
-    if not any(isinstance(action, Route | Weigh) for action in draft.actions):
+    if not any(isinstance(action, Route | Weigh) for action in result.actions):
         if s.standby and not s.has_failed(s.standby):
             actions = s.router.fail_over(s, s.standby)
         elif s.standby is None:
-            actions = s.router.fail_back(s, draft)
-    draft = replace(draft, actions=(*draft.actions, *actions))
+            actions = s.router.fail_back(s, result)
+    result = replace(result, actions=(*result.actions, *actions))
     if s.standby is None:
-        return draft
-    waits = [draft.requeue_after, _left(s)]
+        return result
+    waits = [result.requeue_after, _left(s)]
     return replace(
-        draft,
-        message=sentences(draft.message, _text(s)),
+        result,
+        message=sentences(result.message, _text(s)),
         requeue_after=min((x for x in waits if x is not None), default=None),
     )
 
@@ -53,7 +53,7 @@ def _left(s: Situation) -> float | None:
 
 
 def _text(s: Situation) -> str:
-    by, stable = word(s, s.standby), word(s, s.stable)
+    by, stable = describe(s, s.standby), describe(s, s.stable)
     if s.standby != stands_in(s):
         return (
             f"{by} answers in place of {stable}, which has no ready pod, once the write is allowed"

@@ -14,7 +14,7 @@ from canarium.core.facts.weights import needed, safe_to_select, share
 
 if TYPE_CHECKING:
     from canarium.core.context.context import Situation
-    from canarium.core.decision.phase_result import Draft
+    from canarium.core.decision.phase_result import PhaseResult
     from canarium.core.facts.observed import Service
 
 
@@ -112,14 +112,14 @@ class ByService:
         candidate = to if to == s.target else None
         return replace(record, stable=s.stable, candidate=candidate, previous=s.previous)
 
-    def fail_back(self, s: Situation, draft: Draft) -> list[Action]:
+    def fail_back(self, s: Situation, result: PhaseResult) -> list[Action]:
         service, color = s.observed.service, s.stable_color
-        if draft.candidate and draft.progress and asked(draft.progress):
+        if result.candidate and result.progress and asked(result.progress):
             return []
         if service is None or color is None or service.color in (None, color):
             return []
         actions: list[Action] = []
-        self.withdraw(s, actions, candidate=draft.candidate)
+        self.withdraw(s, actions, candidate=result.candidate)
         return actions
 
     def withdraw(self, s: Situation, actions: list[Action], candidate: str | None = None) -> bool:
@@ -166,7 +166,7 @@ class ByService:
         assert previous is not None
         return [Route(previous.color, TrafficRecord(s.previous, quarantined=s.target))]
 
-    def upkeep(self, s: Situation, draft: Draft) -> list[Action]:
+    def upkeep(self, s: Situation, result: PhaseResult) -> list[Action]:
         """Nothing that a route needed is left once there is none (R2, R12)."""
         route = s.observed.route
         if route:

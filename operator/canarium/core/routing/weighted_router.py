@@ -24,7 +24,7 @@ from canarium.core.times import parse, stamp
 
 if TYPE_CHECKING:
     from canarium.core.context.context import Situation
-    from canarium.core.decision.phase_result import Draft
+    from canarium.core.decision.phase_result import PhaseResult
     from canarium.core.facts.gateways import Route
     from canarium.core.facts.observed import Service
 
@@ -165,12 +165,12 @@ class ByRoute:
             moves = [wanted] if wanted and not same else []
         return [*moves, *self._select(s, s.previous)]
 
-    def fail_back(self, s: Situation, draft: Draft) -> list[Action]:
+    def fail_back(self, s: Situation, result: PhaseResult) -> list[Action]:
         """Weights follow stable where they are kept; see `keep` and `upkeep`."""
         route = self._route(s)
-        if draft.candidate is None or draft.progress is None or route is None:
+        if result.candidate is None or result.progress is None or route is None:
             return []
-        weight = asked(draft.progress)
+        weight = asked(result.progress)
         above = self.given(s) and (route.weight(s.target) or 0) > weight
         return self.give(s, weight) if above else []
 
@@ -248,26 +248,26 @@ class ByRoute:
         weights = ((previous.revision, 100), (s.target, 0))
         return [Weigh(self.kind, weights, traffic), move]
 
-    def upkeep(self, s: Situation, draft: Draft) -> list[Action]:
+    def upkeep(self, s: Situation, result: PhaseResult) -> list[Action]:
         found, route = s.observed.route, self._route(s)
         if found and route is None:
             return [RemoveRoute(found.kind, found.uid)]
-        if s.stable is None or draft.stable != s.stable:
+        if s.stable is None or result.stable != s.stable:
             return []
         # One that failed has its part until stable can take its traffic.
         led = {name for name, weight in (route.weights if route else ()) if weight}
-        parts = {s.stable, draft.candidate, draft.previous, *led}
+        parts = {s.stable, result.candidate, result.previous, *led}
         running = [d.revision for d in s.observed.deployments if not d.terminating]
         actions: list[Action] = [
             Expose(name) for name in running if name in parts and s.observed.backend(name) is None
         ]
-        if not any(isinstance(a, Weigh) for a in draft.actions):
-            actions += self._mended(s, draft)
-        if not any(isinstance(a, Select) for a in draft.actions):
-            actions += self._select(s, draft.previous)
+        if not any(isinstance(a, Weigh) for a in result.actions):
+            actions += self._mended(s, result)
+        if not any(isinstance(a, Select) for a in result.actions):
+            actions += self._select(s, result.previous)
         return [*actions, *self._unused(s, (*running, *parts))]
 
-    def _mended(self, s: Situation, draft: Draft) -> list[Action]:
+    def _mended(self, s: Situation, result: PhaseResult) -> list[Action]:
         """The route where it is not there, or not as it has to be when no version moves."""
         if s.standby and s.has_failed(s.standby):
             return []
@@ -278,7 +278,7 @@ class ByRoute:
         if route is None:
             made = replace(wanted, traffic=replace(wanted.traffic, quarantined=_latched(s)))
             return [made] if self._up(s, s.standby or s.stable) else []
-        if draft.candidate is not None or self._is(route, wanted):
+        if result.candidate is not None or self._is(route, wanted):
             return []
         return [wanted] if self._given_safely(s, wanted) else []
 

@@ -9,22 +9,22 @@ from __future__ import annotations
 from canarium.api.status import Outcome
 from canarium.core.context.context import Situation
 from canarium.core.context.live_traffic import carries_traffic
-from canarium.core.decision.phase_result import Draft
+from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.health.pods import Cause
 from canarium.core.outcomes.failures import noted_on
-from canarium.core.outcomes.moves import outcome_of
+from canarium.core.outcomes.records import history_entry
 
 
-def ended(s: Situation, draft: Draft) -> Outcome | None:
+def ended(s: Situation, result: PhaseResult) -> Outcome | None:
     """Its entry for the history; None while it is on its way, or when its end was told."""
     told, progress = s.status.candidate, s.status.progress
-    if told is None or not s.exists(told.revision) or draft.candidate == told.revision:
+    if told is None or not s.exists(told.revision) or result.candidate == told.revision:
         return None
     revision, failure = told.revision, s.status.failure
     if revision == s.stable:
         why = "FirstVersion" if s.status.stable is None else "StepsDone"
         by = progress.by if progress else None
-        return outcome_of(s, revision, "Promoted", why, by=by) if s.behind else None
+        return history_entry(s, revision, "Promoted", why, by=by) if s.behind else None
     if revision == s.target:
         return None
     if s.has_failed(revision):
@@ -34,7 +34,7 @@ def ended(s: Situation, draft: Draft) -> Outcome | None:
         reason = known.reason if known else "Unknown"
         # One that keeps its traffic, as stable has no ready pod to take it, was not rolled back.
         end = "Failed" if carries_traffic(s, revision) else "RolledBack"
-        return outcome_of(s, revision, end, reason, cause)
+        return history_entry(s, revision, end, reason, cause)
     if s.target == s.stable:
-        return outcome_of(s, revision, "Withdrawn", "SpecReturned")
-    return outcome_of(s, revision, "Superseded", "SpecChanged")
+        return history_entry(s, revision, "Withdrawn", "SpecReturned")
+    return history_entry(s, revision, "Superseded", "SpecChanged")

@@ -1,0 +1,110 @@
+"""Whether the wanted revision has failed, and what keeps its pods from starting (R7).
+
+`core.health.pods` judges pods by themselves. Here the revision's part is added: a version that was
+promoted once has been fetched and had room, so that later pods lack either is not its fault.
+"""
+
+from __future__ import annotations
+
+from canarium.core.context.context import Situation
+from canarium.core.context.deadlines import last_ready, ready_by, waited_until
+from canarium.core.context.progress import next_step
+from canarium.core.facts.observed import newest
+from canarium.core.health.obstacles import obstacle, withheld
+from canarium.core.health.pods import FETCHER, Cause, changed, fetching, judge, unfetched, unstarted
+from canarium.core.times import length
+
+
+def judge_candidate(s: Situation, *, was_good: bool) -> tuple[Cause | None, float | None]:
+    """Returns why the wanted revision fails or, if it does not, the seconds until a grace ends.
+
+    `was_good`: it had all its pods ready before.
+    """
+    pods = s.observed.pods_of(s.target)
+    if s.target == s.stable:
+        pods = tuple(pod for pod in pods if unfetched([pod]) is None)
+    if at_full_capacity(s):
+        pods = tuple(pod for pod in pods if unstarted([pod]) is None)
+    verdict = judge(
+        pods,
+        now=s.now,
+        unschedulable_deadline=s.settings.unschedulable_deadline,
+        was_good=was_good,
+    )
+    record = s.observed.record(s.target)
+    every = s.observed.pods_of(s.target)
+    other = changed(every, record.artifact) if record and s.target != s.stable else None
+    if verdict.cause or other:
+        return verdict.cause or other, None
+    left = None
+    # What the cluster does not give is no fault of the version, however long that lasts.
+    deadline = None if withheld(s, s.target) else ready_by(s)
+    if deadline is not None and s.target != s.stable:
+        left = deadline - s.now
+        if left <= 0:
+            return _deadline_exceeded(s), None
+    waits = [x for x in (verdict.recheck, left) if x is not None]
+    return None, min(waits, default=None)
+
+
+def at_full_capacity(s: Situation) -> bool:
+    """Whether the wanted revision has already reached the capacity that its weight needs.
+
+    As stable it has while any of its pods serves; as a candidate, while its weight does not rise.
+    """
+    if s.target == s.stable:
+        return s.observed.ready(s.target) > 0
+    step = next_step(s)
+    return step is not None and 0 < step.weight <= s.progress.weight
+
+
+def blocked_pod(s: Situation) -> Cause | None:
+    """Returns why missing pods of the wanted revision do not start, where it is not at fault:
+    it had all that it needs (R25), or the cluster can still give what it withholds (R7)."""
+    found = withheld(s, s.target)
+    if found:
+        return Cause(found.reason, found.message, found.pod, found.container)
+    return unstarted(s.observed.pods_of(s.target)) if at_full_capacity(s) else None
+
+
+def _deadline_exceeded(s: Situation) -> Cause:
+    deployment = s.observed.deployment(s.target)
+    limit = length(s.settings.progress_deadline)
+    ready, pods = s.observed.ready(s.target), s.observed.pods_of(s.target)
+    seen = f"{ready} of {deployment.replicas if deployment else 0} pods ready"
+    last = last_ready(s)
+    gone = newest(p for p in s.observed.ended if p.revision == s.target and last is None)
+    why = deployment.failure if deployment else None
+    if gone and not why:
+        why = f"pod {gone.name}: {gone.ended}"
+    named = obstacle(s, s.target)
+    if named and not why:
+        why = named.message
+    more = f": {why}" if why else ""
+    late = next((p.name for p in pods if not p.ready), None)
+    slow = fetching(pods)
+    if slow:
+        return Cause(
+            "ProgressDeadlineExceeded",
+            f"its model was still being fetched after {limit} ({seen}): the fetcher's log says how "
+            "far it is, and a longer spec.rollout.progressDeadline gives it more time",
+            pod=slow,
+            container=FETCHER,
+            observed=seen,
+            threshold=limit,
+            samples=len(pods),
+        )
+    if last is None:
+        what = f"its pods were not ready after {limit}"
+    elif (last.ready_changed or 0.0) > (waited_until(s) or s.now):
+        what, late = f"its pods got ready later than after {limit}", last.name
+    else:
+        what = f"its ready pods got no traffic after {limit}"
+    return Cause(
+        "ProgressDeadlineExceeded",
+        f"{what} ({seen}){more}",
+        pod=late,
+        observed=seen,
+        threshold=limit,
+        samples=len(pods),
+    )

@@ -1,0 +1,60 @@
+"""How messages are put together: sentences, the place of a failure, and what to do about one.
+
+Every package of `core` words messages, so this lies below all of them and knows no context.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Explanation(Protocol):
+    """A cause or a recorded failure: a reason, its text, and the pod that shows it."""
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def message(self) -> str: ...
+
+    @property
+    def pod(self) -> str | None: ...
+
+    @property
+    def container(self) -> str | None: ...
+
+
+def sentences(*parts: str) -> str:
+    """Joins parts to a message: each begins with a capital letter, unless a field's path comes
+    first, and where there are several, each ends with a period."""
+    whole = [_begun(part).rstrip() for part in parts if part]
+    if len(whole) < 2:
+        return "".join(whole)
+    return " ".join(part if part.endswith(".") else f"{part}." for part in whole)
+
+
+def _begun(part: str) -> str:
+    is_path = "." in part.split(maxsplit=1)[0].rstrip(".:")
+    return part if is_path else part[0].upper() + part[1:]
+
+
+def location(pod: str | None, container: str | None) -> str:
+    """Returns where a failure was seen, in brackets; empty when it was in no pod."""
+    parts = [f"pod {pod}" if pod else "", f"container {container}" if container else ""]
+    text = ", ".join(part for part in parts if part)
+    return f" ({text})" if text else ""
+
+
+def explain(why: Explanation) -> str:
+    """Returns reason, text and location of a failure."""
+    return f"{why.reason}: {why.message}{location(why.pod, why.container)}"
+
+
+def event_text(revision: str, why: Explanation) -> str:
+    """Returns the text of the Event for a failure of `revision`."""
+    return f"revision {revision}: {explain(why)}"
+
+
+def retry_advice(revision: str) -> str:
+    """Returns what a user can do about a version that failed."""
+    return f"Update the spec, or annotate canarium.dev/retry={revision}/<token>"

@@ -1,0 +1,67 @@
+"""Failures and history entries as the status keeps them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from canarium.api.status import Failure, Outcome
+from canarium.core.context.context import Situation
+from canarium.core.context.naming import version_of
+from canarium.core.context.position import issued_by
+from canarium.core.health.pods import Cause
+from canarium.core.times import stamp
+
+
+def failure_record(s: Situation, cause: Cause) -> Failure:
+    """Returns the failure of the wanted revision as the status keeps it."""
+    return Failure(
+        revision=s.target,
+        reason=cause.reason,
+        message=cause.message,
+        at=stamp(s.now),
+        pod=cause.pod,
+        container=cause.container,
+        observed=cause.observed,
+        threshold=cause.threshold,
+        samples=cause.samples,
+    )
+
+
+def command_cause(s: Situation, command: str) -> Cause | None:
+    """Returns the cause that `abort` or `undo` is, if that command acts now."""
+    order = s.ordered(command)
+    if order is None:
+        return None
+    reason = {"abort": "Aborted", "undo": "Undone"}[command]
+    return Cause(reason, f"by command {command}, token {order.token}")
+
+
+def history_entry(
+    s: Situation,
+    revision: str,
+    outcome: Any,
+    reason: str,
+    cause: Cause | None = None,
+    by: str | None = None,
+) -> Outcome:
+    """Returns the entry for the history: how `revision` ended or was promoted, and by what."""
+    record = s.observed.record(revision)
+    orders = [s.ordered(c) for c in ("abort", "undo")] if revision == s.target else []
+    order = next((o for o in orders if o), None)
+    if order:
+        by = issued_by(order)
+    elif outcome in ("Superseded", "Withdrawn"):
+        by = "spec"
+    return Outcome(
+        revision=revision,
+        version=version_of(s, revision),
+        outcome=outcome,
+        reason=reason,
+        message=cause.message if cause else "",
+        by=by or "operator",
+        started_at=record.created_at if record else None,
+        at=stamp(s.now),
+        lineage=dict(record.lineage) if record and record.lineage else None,
+        uri=record.uri if record else None,
+        artifact=record.artifact if record else None,
+    )

@@ -1,0 +1,36 @@
+"""Phase Degraded: the version in spec is promoted, and no endpoint of it answers (R29).
+
+What is done is that of phase Ready: repair what differs, and wait for pods. What differs is the
+report, and that any row of the table may find callers without an answer: `report_outage` adds it
+to whatever the row decided.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canarium.core.context.context import Situation
+from canarium.core.decision.phase_result import PhaseResult
+from canarium.core.health import availability
+from canarium.core.messages import sentences
+from canarium.core.phases.starting import is_first_unserved
+
+#: Phases in which the version in spec is promoted.
+SETTLED = frozenset({"Ready", "Baking", "Degraded"})
+
+
+def is_degraded(s: Situation) -> bool:
+    """Whether stable has no ready endpoint, and had one before."""
+    return availability.is_down(s, s.stable) and not is_first_unserved(s)
+
+
+def report_outage(s: Situation, phase: str, result: PhaseResult) -> tuple[str, PhaseResult]:
+    """Returns phase and result with an outage of stable, if callers are not answered."""
+    if availability.is_down(s, result.stable):
+        text = availability.outage_text(s, result.stable)
+        result = replace(result, message=sentences(result.message, text))
+        if phase in SETTLED:
+            phase = "Starting" if availability.is_scaling_up(s, result.stable) else "Degraded"
+    elif phase == "Ready" and s.down_since is not None and result.stable == s.stable:
+        phase = "Degraded"  # Another version answers in its place.
+    return phase, result

@@ -1,0 +1,39 @@
+"""Phase Failed: the first version has failed, and there is none to roll back to (R3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canarium.core.context.context import Situation
+from canarium.core.context.naming import describe
+from canarium.core.decision.phase_result import PhaseResult
+from canarium.core.decision.plan import Event
+from canarium.core.health.pods import Cause
+from canarium.core.messages import Explanation, event_text, explain, retry_advice
+from canarium.core.outcomes.failures import known_failure
+from canarium.core.outcomes.records import failure_record, history_entry
+from canarium.core.phases.first_version import without_stable
+
+
+def failed(s: Situation) -> PhaseResult:
+    """Keeps the pods of the failed version for debugging until a new spec or a retry (R9)."""
+    failure = known_failure(s)
+    return without_stable(s).fail(failure, *_text(s, failure))
+
+
+def fail_first_version(s: Situation, base: PhaseResult, cause: Cause) -> PhaseResult:
+    """The first version has failed just now."""
+    return replace(
+        base.fail(failure_record(s, cause), *_text(s, cause)),
+        phase="Failed",
+        outcome=history_entry(s, s.target, "Failed", cause.reason, cause),
+        events=(Event("Warning", cause.reason, event_text(s.target, cause)),),
+    )
+
+
+def _text(s: Situation, why: Explanation) -> tuple[str, str, str]:
+    return (
+        f"the first version, {describe(s, s.target)}, failed: {explain(why)}",
+        "there is no earlier version to roll back to, so its pods are kept for debugging",
+        retry_advice(s.target),
+    )

@@ -1,0 +1,64 @@
+"""Facts that may occur in any phase, added to what the row of the table decided (R29).
+
+They say more and decide nothing about traffic or pods: an outage, a rejected write, a route that is
+not in effect, pods that fetched other bytes, pods that do not start, settings that wait, another
+route for the same requests, a deletion that a finalizer blocks, an autoscaler that cannot work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canarium.core.context import pending_settings
+from canarium.core.context.context import Situation
+from canarium.core.decision.phase_result import PhaseResult
+from canarium.core.decision.plan import Event
+from canarium.core.health import autoscaling, obstacles
+from canarium.core.health.pods import changed
+from canarium.core.messages import event_text, sentences
+from canarium.core.outcomes import blocked_deletions, refusals
+from canarium.core.phases.degraded import SETTLED, report_outage
+from canarium.core.routing import conflicts
+from canarium.core.routing.acceptance import route_not_in_effect
+
+
+def with_reports(s: Situation, phase: str, result: PhaseResult) -> tuple[str, PhaseResult]:
+    """Returns phase and result with everything that is worth a sentence beside the phase."""
+    phase, result = report_outage(s, phase, result)
+    refused = s.observed.rejection
+    if refused and refused != result.refusal and phase != "Invalid":
+        result = _with(result, f"a write is refused: {refusals.quoted(refused)}")
+    routed = route_not_in_effect(s)
+    if routed and phase in SETTLED:
+        result = _with(result, f"{routed.reason}: {routed.message}")
+    if phase in SETTLED:
+        result = _report_changed_bytes(s, result)
+    message = result.message
+    if phase != "Invalid":
+        message = obstacles.named(s, message)
+        message = pending_settings.named(s, message)
+        message = conflicts.named(s, message)
+        message = blocked_deletions.named(s, message)
+    if phase in ("Ready", "Baking"):
+        message = autoscaling.named(s, message)
+    return phase, replace(result, message=sentences(message))
+
+
+def _with(result: PhaseResult, text: str) -> PhaseResult:
+    return replace(result, message=sentences(result.message, text))
+
+
+def _report_changed_bytes(s: Situation, result: PhaseResult) -> PhaseResult:
+    """A pod of stable serves other bytes than its version is. That is for somebody to end: what
+    the others serve is right."""
+    record = s.observed.record(s.stable)
+    found = changed(s.observed.pods_of(s.stable), record.artifact if record else None)
+    if found is None or result.reason:
+        return result
+    text = event_text(s.stable or "", found)
+    known = next((c for c in s.status.conditions if c.type == "Ready"), None)
+    result = replace(_with(result, text), reason=found.reason)
+    if known is not None and known.reason == found.reason:
+        return result
+    event = Event("Warning", found.reason, text)
+    return replace(result, events=(*result.events, event))

@@ -1,0 +1,68 @@
+"""Phase RollingBack: a version has failed, and callers or pods have yet to leave it (R8, R9).
+
+Traffic first: one write gives stable all traffic and marks the revision as quarantined, so that a
+crash right after it neither forgets the failure nor repeats it. Its pods are deleted only after
+routes or endpoints have taken that write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canarium.core.context.context import Situation
+from canarium.core.context.naming import describe
+from canarium.core.decision.phase_result import PhaseResult
+from canarium.core.health.pods import Cause
+from canarium.core.messages import explain
+from canarium.core.outcomes.records import failure_record
+from canarium.core.outcomes.refusals import blocked, quoted, until_refused
+
+
+def roll_back(s: Situation, base: PhaseResult, cause: Cause) -> PhaseResult:
+    """The candidate has failed: moves traffic in the same write as the latch (R8, R9)."""
+    failed = replace(
+        base.fail(failure_record(s, cause)),
+        phase="RollingBack",
+        carrying=True,
+    )
+    if not s.router.may_return(s):
+        return rollback_blocked(s, failed, explain(cause))
+    moves = until_refused(s, (*base.actions, *s.router.back(s)))
+    return removing_traffic(s, replace(failed, actions=moves), explain(cause))
+
+
+def removing_traffic(s: Situation, base: PhaseResult, why: str) -> PhaseResult:
+    """Waits until callers have left it: the write is under way, or rejected (R8)."""
+    refused = blocked(s)
+    if refused:
+        return base.wait(
+            "RollbackBlocked",
+            f"{describe(s, s.target)} failed ({why}) and {traffic_kept(s, s.target)}: "
+            f"{quoted(refused)}",
+            f"It is rolled back to {describe(s, s.stable)} as soon as the write is allowed",
+        ).about(refused)
+    return base.wait(
+        "FailedPodsGoing",
+        f"Rolling back {describe(s, s.target)}: {why}; its pods will be deleted once they no "
+        "longer receive traffic",
+    )
+
+
+def rollback_blocked(s: Situation, base: PhaseResult, why: str) -> PhaseResult:
+    """Waits until stable has a ready pod that can take the traffic (R0, R8)."""
+    return base.wait(
+        "RollbackHeld",
+        f"{describe(s, s.target)} failed ({why}) and keeps its traffic: {describe(s, s.stable)} "
+        "has no ready pods",
+        "It is rolled back as soon as it does",
+        observed="0 ready",
+        threshold="1 ready",
+    )
+
+
+def traffic_kept(s: Situation, revision: str | None) -> str:
+    """Returns what a failed version does that is still selected: without a ready pod it answers
+    nobody (R29)."""
+    return (
+        "keeps its traffic" if s.observed.ready(revision) else "is still selected with 0 ready pods"
+    )

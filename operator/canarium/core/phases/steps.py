@@ -1,0 +1,166 @@
+"""Holding a step: the weight is in effect, and its pause, its analysis or a command ends it (R17).
+
+`hold_step` returns either a result that waits, or `StepOver`: the pause is over, and what comes
+next is decided in the same moment (see `core.phases.progressing`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from canarium.api.effective_analysis import EffectiveAnalysis
+from canarium.api.effective_spec import Step
+from canarium.api.status import Progress
+from canarium.core.context.context import Situation
+from canarium.core.context.naming import describe
+from canarium.core.context.position import (
+    ELAPSED,
+    INSUFFICIENT,
+    PASSED,
+    PROMOTE,
+    PROMOTION,
+    following,
+    granted,
+    released,
+    standing,
+)
+from canarium.core.context.progress import current_progress, progress_at
+from canarium.core.decision.phase_result import PhaseResult
+from canarium.core.decision.plan import Event
+from canarium.core.evidence.verdict import Finding, Verdict
+from canarium.core.evidence.windows import UNREACHABLE
+from canarium.core.health import gates
+from canarium.core.phases.rolling_back import roll_back
+from canarium.core.phases.waiting import outlook, waiting_for_gateway, waiting_for_pods
+from canarium.core.times import length, parse, spoken, stamp
+
+
+@dataclass(frozen=True, slots=True)
+class StepOver:
+    """The present pause is over, by what `by` names; `progress` is what it had reached."""
+
+    progress: Progress
+    by: str
+    events: tuple[Event, ...] = ()
+
+
+def hold_step(s: Situation, base: PhaseResult, step: Step) -> PhaseResult | StepOver:
+    """Brings the candidate to the weight of `step` and holds it there until its pause is over."""
+    taken = s.router.taken(s, step.weight)
+    moves = [] if taken else s.router.give(s, step.weight)
+    if (taken or moves) and standing(s) is None:
+        s = replace(s, moved=granted(s, step, current_progress(s)))
+        base = base.at(current_progress(s))
+    if not taken:
+        base = base.also(*moves)
+        if s.route_kind:
+            return waiting_for_gateway(s, base, step.weight)
+        return waiting_for_pods(s, base, step, s.router.needed(step.weight, s.count))
+    progress = progress_at(s, step.weight)
+    if progress.step_since is None:
+        progress = progress.model_copy(update={"step_since": stamp(s.now)})
+    base = base.at(progress)
+    has, onward = _has(s, step), outlook(_step_after(s))
+    if s.paused:
+        text = f"{has}, paused by {s.paused}; the step continues when it resumes, then {onward}"
+        return base.wait("Paused", text)
+    if step.pause is None:
+        text = f"{has} and waits for the command promote, then {onward}"
+        return base.wait("Manual", text, threshold="command promote")
+    until = parse(progress.step_since or stamp(s.now)) + step.pause
+    if until > s.now:
+        return base.recheck_in(until - s.now).wait(
+            "StepPause",
+            f"{has} until {spoken(until)}, then {onward}",
+            until=until,
+            threshold=length(step.pause),
+        )
+    if progress.analysis or gates.judges(s, step.weight):
+        return _await_evidence(s, base, progress, step, until)
+    return StepOver(progress, ELAPSED)
+
+
+def _has(s: Situation, step: Step) -> str:
+    # While it answers in place of stable it has more than its weight (`core.routing.failover`).
+    stands = "stands at" if s.standby == s.target else "has"
+    has = f"{describe(s, s.target)} {stands} weight {step.weight}"
+    if all(x.weight != step.weight for x in s.steps):
+        has += ", which spec.rollout.steps no longer lists,"
+    return has
+
+
+def _step_after(s: Situation) -> Step | None:
+    """Returns the step after the present one; None when promotion follows."""
+    if s.progress.full:
+        return None
+    over = replace(s, moved=released(s, s.progress, PROMOTION))
+    return standing(over) or following(over)
+
+
+def _await_evidence(
+    s: Situation, base: PhaseResult, progress: Progress, step: Step, until: float
+) -> PhaseResult | StepOver:
+    """The step's time is over: it ends on evidence, or as the policy says without (R17)."""
+    judging, onward = s.settings.analysis, outlook(_step_after(s))
+    if judging is None or not gates.judges(s, step.weight):
+        return base.wait(
+            "AnalysisRemoved",
+            f"{describe(s, s.target)} has weight {step.weight}, a step that began with an "
+            "analysis which spec.rollout.analysis no longer asks for; it waits for the command "
+            f"promote, then {onward}",
+            threshold="command promote",
+        )
+    evidence = gates.step_evidence(s, parse(progress.step_since or stamp(s.now)))
+    if evidence and evidence.verdict is Verdict.PASS:
+        return StepOver(progress, PASSED)
+    open_check = evidence.open if evidence else None
+    spent = bool(evidence and evidence.exhausted and evidence.at >= until)
+    lenient = judging.on_insufficient == PROMOTE and progress.analysis in (None, PROMOTE)
+    if spent and open_check and lenient:
+        text = f"revision {s.target}: check {open_check.check}: {open_check.message}; the rollout "
+        text += "continues, as spec.rollout.analysis.onInsufficientData asks"
+        event = Event("Warning", "AnalysisInsufficient", text)
+        return StepOver(progress, INSUFFICIENT, (event,))
+    if evidence and evidence.frozen:
+        return _frozen(s, base, step, evidence.frozen)
+    if spent and open_check and _rolls_back(judging, open_check):
+        return roll_back(s, base, gates.cause_of("InsufficientData", open_check))
+    return _wait_for_check(s, base, step, open_check, spent=spent)
+
+
+def _rolls_back(judging: EffectiveAnalysis, open_check: Finding) -> bool:
+    """Whether missing data fails the candidate. Pods that cannot be reached are no data about the
+    version at all."""
+    return judging.on_insufficient == "RollBack" and open_check.reason != UNREACHABLE
+
+
+def _wait_for_check(
+    s: Situation, base: PhaseResult, step: Step, check: Finding | None, *, spent: bool
+) -> PhaseResult:
+    unreached = check is not None and check.reason == UNREACHABLE
+    what = f"check {check.check}" if check else "the first analysis result"
+    passes = f" to pass ({check.reason})" if check else ""
+    reason = UNREACHABLE if unreached else "InsufficientData" if spent else "Analysis"
+    result = base.wait(
+        reason,
+        f"{describe(s, s.target)} has weight {step.weight} and waits for {what}{passes}, then "
+        f"{outlook(_step_after(s))}",
+        threshold="every check passes",
+    )
+    old = s.status.hold
+    if reason != "InsufficientData" or check is None or (old and old.reason == reason):
+        return result
+    text = f"revision {s.target} keeps weight {step.weight}: {what}: {check.message}"
+    return replace(result, events=(Event("Warning", reason, text),))
+
+
+def _frozen(s: Situation, base: PhaseResult, step: Step, check: Finding) -> PhaseResult:
+    """A check has failed, and the spec asks to hold instead of rolling back."""
+    return base.wait(
+        gates.ANALYSIS_FAILED,
+        f"{describe(s, s.target)} keeps weight {step.weight}: check {check.check} failed: "
+        f"{check.message}; it continues when the check passes, or by the command promote, then "
+        f"{outlook(_step_after(s))}; the command abort rolls it back",
+        observed=f"{check.value:.6g}" if check.value is not None else None,
+        threshold=f"{check.threshold:.6g}" if check.threshold is not None else None,
+    )

@@ -1,0 +1,162 @@
+"""The phases of a rollout as a table: the first row whose facts hold decides.
+
+Theory of operation
+===================
+
+There is no stored state machine. Every decision begins with the facts of one moment (the spec, what
+the API server holds, the last status) and asks the rows below from top to bottom. The first row
+whose `when` holds names the phase, and its `then` decides what to write. A restart, a lost status
+and a new spec are therefore all the same case: whatever the facts are, some row holds, and the last
+one always does.
+
+Two words carry the whole table:
+
+* **stable** is the revision that callers are meant to reach. The object that splits traffic (the
+  callers' Service, or the route before it) names it in an annotation, changed in the same write as
+  its selector or weights, so it is true after a crash between any two writes (R18).
+* **target** is the revision that the spec asks for. It is *quarantined* once it has failed (R9).
+
+From these follow the rows:
+
+1. *Invalid* comes first, since nothing else is possible: nothing of the target runs, and it cannot
+   be made (R21, R24). Stable keeps serving.
+2. *Failed* and *Starting*: there is no stable yet (R3). The Service selects nothing until the first
+   version has passed its tests; when it fails, there is nothing to roll back to.
+3. *RollingBack* and *RolledBack*: stable and target differ, and the target is quarantined. Traffic
+   first, pods later (R8).
+4. *Progressing*: stable and target differ, and nothing is wrong. Capacity before weight (R5), tests
+   before traffic (R4), judged at every moment (R7, R17); one write promotes (R14).
+5. *Baking*: stable is the target, and the version before is kept warm for an undo (R15).
+6. *Degraded* and *Ready*: stable is the target, and nothing else is left to do.
+
+What no row may do
+------------------
+
+* move traffic from a revision with ready pods to one without (R0);
+* decide by a message, as messages are for people (R30);
+* keep anything in memory: a fact that a later decision needs is written to the cluster, in the same
+  write as its effect where that moves traffic (R18).
+
+What comes after the row
+------------------------
+
+Some facts may occur in any phase: an outage, a rejected write, pods that cannot start, a finalizer
+that blocks a deletion. No row thinks of them: `core.phases.reports` adds them to its result, and
+`then` may give another phase than the row's own where a decision ends one (`PhaseResult.phase`).
+
+`then_to` lists the phases that may follow while the spec stays as it is; tests hold every simulated
+rollout against it, and docs/phases.md is generated from this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from canarium.core.context.context import Situation
+from canarium.core.decision.phase_result import PhaseResult
+from canarium.core.phases.baking import baking
+from canarium.core.phases.degraded import is_degraded
+from canarium.core.phases.failed import failed
+from canarium.core.phases.invalid import invalid, is_invalid
+from canarium.core.phases.progressing import progressing
+from canarium.core.phases.ready import ready
+from canarium.core.phases.rolled_back import rolled_back
+from canarium.core.phases.starting import starting
+
+
+@dataclass(frozen=True)
+class Row:
+    """A phase: the facts that put a model into it, what is then done (as code and in words), and
+    the phases that may follow while the spec stays as it is."""
+
+    phase: str
+    facts: str
+    does: str
+    then_to: tuple[str, ...]
+    when: Callable[[Situation], bool]
+    then: Callable[[Situation], PhaseResult]
+
+
+TABLE: tuple[Row, ...] = (
+    Row(
+        "Invalid",
+        "the API server or a lookup refuses the spec, and nothing of it runs",
+        "stable serves alone; the reason is told; tried again every 30 s",
+        ("Starting", "Failed", "Progressing", "RolledBack", "Ready"),
+        when=is_invalid,
+        then=invalid,
+    ),
+    Row(
+        "Failed",
+        "the wanted revision has failed, and there is no other to go back to",
+        "its pods are kept for debugging, and answer where no other version does; a new spec or a "
+        "retry replaces it",
+        ("Starting", "Progressing", "Invalid"),
+        when=lambda s: s.stable is None and s.quarantined,
+        then=failed,
+    ),
+    Row(
+        "Starting",
+        "no stable yet",
+        "record, Deployment, gate; then one write gives it all traffic",
+        ("Ready", "Degraded", "Failed", "Invalid"),
+        when=lambda s: s.stable is None,
+        then=starting,
+    ),
+    Row(
+        "RollingBack",
+        "the wanted revision has failed, and some of it still runs",
+        "traffic to stable in the same write as the latch, once that has a ready pod; "
+        "then its pods go",
+        ("RolledBack", "Progressing", "Invalid"),
+        when=lambda s: (
+            s.target != s.stable and s.quarantined and s.observed.deployment(s.target) is not None
+        ),
+        then=rolled_back,
+    ),
+    Row(
+        "RolledBack",
+        "the wanted revision has failed, and nothing of it runs",
+        "stable serves; the latch holds until a new spec or a retry",
+        ("Progressing", "Invalid"),
+        when=lambda s: s.target != s.stable and s.quarantined,
+        then=rolled_back,
+    ),
+    Row(
+        "Progressing",
+        "the spec asks for another revision than stable",
+        "record, Deployment, gate; capacity before each weight; judged all the time; one write "
+        "promotes it; it waits while the model is scaled to zero",
+        ("Baking", "Ready", "Degraded", "RollingBack", "RolledBack", "Invalid"),
+        when=lambda s: s.target != s.stable,
+        then=progressing,
+    ),
+    Row(
+        "Baking",
+        "stable is what the spec asks for, and the revision before is still warm",
+        "judged; the old revision answers while stable has no ready pod; a failure, an undo, or an "
+        "outage that lasts or repeats gives it the traffic in one write, once it has a ready pod; "
+        "at the end it is deleted",
+        ("Ready", "Degraded", "RollingBack"),
+        when=lambda s: s.previous is not None,
+        then=baking,
+    ),
+    Row(
+        "Degraded",
+        "stable is what the spec asks for, and has no ready endpoint",
+        "the message names pod, container, exit code and last log line; what differs is put "
+        "right; traffic goes to whoever gets ready",
+        ("Ready", "Starting", "Baking", "RollingBack"),
+        when=is_degraded,
+        then=ready,
+    ),
+    Row(
+        "Ready",
+        "stable is what the spec asks for, and nothing else is warm",
+        "what differs is put right, strays go",
+        ("Degraded", "Starting"),
+        when=lambda s: True,
+        then=ready,
+    ),
+)

@@ -1,0 +1,202 @@
+"""The conditions of a model, each by facts and by the phase.
+
+`Available`: users are served by some version. `Ready`: the version in spec is the one promoted
+and healthy. `Reconciling` and `Stalled` are kstatus' words for the same facts.
+"""
+
+from __future__ import annotations
+
+from canarium.api.status import (
+    AnalysisStatus,
+    Condition,
+    Status,
+)
+from canarium.core.context import pending_settings
+from canarium.core.context.context import Situation
+from canarium.core.context.live_traffic import is_answered
+from canarium.core.context.router import Fault
+from canarium.core.decision.phase_result import PhaseResult
+from canarium.core.health import autoscaling, gates, obstacles
+from canarium.core.health.availability import (
+    NOT_PROMOTED,
+    RECREATING,
+    SCALED_TO_ZERO,
+    SCALING_UP,
+    SERVING,
+    is_down,
+    is_recreating,
+    is_scaling_up,
+    outage_reason,
+    outage_text,
+)
+from canarium.core.outcomes import blocked_deletions, refusals
+from canarium.core.routing import conflicts
+from canarium.core.routing.acceptance import PENDING, route_not_in_effect
+from canarium.core.times import stamp
+
+#: So many objects and paths that a policy changed are named.
+_OBJECTS, _PATHS = 3, 5
+ROLLBACK_BLOCKED = "RollbackBlocked"
+UNDO_BLOCKED = "UndoBlocked"
+#: Holds in which a failed version keeps its traffic since a write is refused.
+BLOCKED = frozenset({ROLLBACK_BLOCKED, UNDO_BLOCKED})
+MOVING = frozenset({"Starting", "Progressing", "RollingBack"})
+STUCK = frozenset({"Invalid", "Failed", "RolledBack"})
+
+
+def find(status: Status, kind: str) -> Condition | None:
+    """The condition of this type, if the status has it."""
+    return next((c for c in status.conditions if c.type == kind), None)
+
+
+def _outdated(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
+    """That the runtime of the wanted revision has changed since, which changes no pod (R1)."""
+    record, now = s.observed.record(s.target), s.observed.runtime
+    if record is None or record.runtime_digest in (None, now.digest) or now.digest is None:
+        return ()
+    text = (
+        f"revision {s.target} was made from an older {now.kind} {now.name} and stays as it is; "
+        "to adopt the newer one, change spec.restartToken"
+    )
+    return (("RuntimeOutdated", True, "NewerRuntime", text),)
+
+
+def _modified(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
+    """That an admission policy made something else of what we wrote, which stays so."""
+    if not s.observed.modified:
+        return ()
+    what = "; ".join(
+        f"{one.what}: {', '.join(one.paths[:_PATHS])}" for one in s.observed.modified[:_OBJECTS]
+    )
+    text = f"Admission changed what the operator applied, and the change is kept: {what}"
+    return (("ModifiedByAdmission", True, "AdmissionPolicy", text),)
+
+
+def _availability(s: Situation, result: PhaseResult, served: bool) -> str:
+    if served:
+        return SERVING
+    if result.stable is None:
+        return NOT_PROMOTED
+    if s.count == 0:
+        return SCALED_TO_ZERO
+    if is_recreating(s, result.stable):
+        return RECREATING
+    return SCALING_UP if is_scaling_up(s, result.stable) else outage_reason(s, result.stable)
+
+
+def _why_not_ready(s: Situation, phase: str, result: PhaseResult, routed: Fault | None) -> str:
+    """The reason of a condition that does not hold; never the name of a phase in which it would."""
+    if result.reason:
+        return result.reason
+    if phase not in ("Ready", "Baking", "Degraded"):
+        return phase
+    if routed:
+        return routed.reason
+    if is_down(s, result.stable):
+        return outage_reason(s, result.stable)
+    return "PodsNotReady" if s.observed.ready(result.stable) < s.count else "EndpointsNotReady"
+
+
+def _rolled_back(s: Situation, result: PhaseResult, phase: str, rolled: bool) -> tuple[str, str]:
+    """Reason and message: nothing is called rolled back while callers are led to it."""
+    if rolled:
+        return result.reason or "Unknown", result.message
+    if phase != "RollingBack" or result.waiting_for is None:
+        return "NotRolledBack", ""
+    return result.waiting_for.reason, result.message
+
+
+def conditions_of(
+    s: Situation,
+    phase: str,
+    result: PhaseResult,
+    generation: int,
+    analysis: AnalysisStatus | None,
+) -> tuple[Condition, ...]:
+    # Endpoints, not pods: a Service that was just changed does not serve yet.
+    served = is_answered(s)
+    current = result.stable is not None and result.stable == s.target
+    healthy = s.observed.ready(result.stable) >= s.count if current else False
+    settled = phase in ("Ready", "Baking", "Degraded")
+    routed = route_not_in_effect(s)
+    failing = settled and bool(result.reason)
+    idle = s.count == 0 and result.stable is not None  # As the spec wants it.
+    answers = (served or idle) and routed is None
+    ready = current and healthy and answers and phase in ("Ready", "Baking") and not failing
+    refused = settled and routed is not None and routed.reason != PENDING
+    moving = phase in MOVING or (
+        current
+        and phase not in STUCK
+        and not refused
+        and (not healthy or routed is not None or failing or not answers)
+    )
+    rolled = phase in ("RollingBack", "RolledBack") and not result.carrying
+    stuck = phase in STUCK or refused
+    down = is_down(s, result.stable) and not served
+    reason = _why_not_ready(s, phase, result, routed)
+    waits = result.waiting_for.reason if result.waiting_for else reason
+    facts: tuple[tuple[str, bool, str, str], ...] = (
+        (
+            "Available",
+            served,
+            _availability(s, result, served),
+            "" if served else outage_text(s, result.stable) if down else "No endpoint is ready",
+        ),
+        (
+            "Ready",
+            ready,
+            (SCALED_TO_ZERO if idle else "Promoted")
+            if ready
+            else "RolledBack"
+            if rolled
+            else reason,
+            result.message,
+        ),
+        ("Progressing", moving, waits if moving else phase, result.message if moving else ""),
+        ("RolledBack", rolled, *_rolled_back(s, result, phase, rolled)),
+        ("Reconciling", moving, reason if moving else phase, ""),
+        (
+            "Stalled",
+            stuck,
+            reason if stuck else "NotStalled",
+            result.message if stuck else "",
+        ),
+    )
+    blocked = refusals.blocked(s)
+    if blocked and result.waiting_for and result.waiting_for.reason in BLOCKED:
+        why = f"{result.waiting_for.reason}: {refusals.quoted(blocked)}"
+        facts += ((ROLLBACK_BLOCKED, True, refusals.reason_of(blocked), why),)
+    facts += (*_outdated(s), *_modified(s))
+    facts += (*obstacles.reported(s), *autoscaling.reported(s), *pending_settings.reported(s))
+    facts += blocked_deletions.reported(s)
+    if s.observed.rejections:
+        first = s.observed.rejections[0]
+        why = "; ".join(refusals.quoted(r) for r in s.observed.rejections[:3])
+        facts += (("WritesRefused", True, refusals.reason_of(first), why),)
+    if s.settings.gated:
+        wrong = gates.inconclusive_tests(s)
+        facts = (*facts, ("SmokeTestsReady", wrong is None, *(wrong or ("AsSpecified", ""))))
+    if s.route_kind:
+        told = (routed.reason, routed.message) if routed else ("Accepted", "")
+        facts = (*facts, ("RouteAccepted", routed is None, *told), *conflicts.reported(s))
+    if s.settings.analysis:
+        # Not the version's fault: what is asked of it cannot be asked so (R21).
+        fault = gates.spec_fault(analysis)
+        facts = (*facts, ("AnalysisReady", fault is None, *(fault or ("AsSpecified", ""))))
+    old = {condition.type: condition for condition in s.status.conditions}
+    conditions = []
+    for kind, value, why, text in facts:
+        state = "True" if value else "False"
+        before = old.get(kind)
+        since = before.last_transition_time if before and before.status == state else stamp(s.now)
+        conditions.append(
+            Condition(
+                type=kind,
+                status=state,
+                reason=why,
+                message=text,
+                last_transition_time=since,
+                observed_generation=generation,
+            )
+        )
+    return tuple(conditions)

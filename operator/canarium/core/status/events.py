@@ -1,0 +1,81 @@
+"""The Events of a decision. Each is emitted once, when the status that it belongs to changes."""
+
+from __future__ import annotations
+
+from canarium.api.status import Status
+from canarium.core.context.commands import consumed
+from canarium.core.context.context import Situation
+from canarium.core.decision.phase_result import PhaseResult
+from canarium.core.decision.plan import Event
+from canarium.core.health import autoscaling, availability, gates, obstacles
+from canarium.core.outcomes import blocked_deletions, refusals
+from canarium.core.routing import conflicts, failover
+from canarium.core.routing.acceptance import PENDING
+from canarium.core.status.conditions import find
+from canarium.core.status.history import ended
+
+#: Conditions about what a version needs beside itself.
+_PREREQUISITES = ("RouteAccepted", "SmokeTestsReady", "AnalysisReady", autoscaling.CONDITION)
+
+
+def events_of(
+    s: Situation, before: Status, after: Status, result: PhaseResult
+) -> tuple[Event, ...]:
+    """Returns the Events of the step from the status `before` to the status `after`."""
+    return (
+        *_commands(s, result),
+        *_ignored(before, after),
+        *_prerequisites(before, after),
+        *obstacles.events(before, after),
+        *conflicts.events(before, after),
+        *blocked_deletions.events(before, after),
+        *(refusals.refusal_events(before, after) if after.phase != "Invalid" else ()),
+        *failover.events(s),
+        *gates.verdict_events(before.analysis, after.analysis),
+        *availability.outage_events(before, after),
+        *_promoted(s, result),
+        *(() if _is_known_invalid(before, after) else result.events),
+    )
+
+
+def _commands(s: Situation, result: PhaseResult) -> tuple[Event, ...]:
+    return tuple(
+        Event(
+            "Normal" if a.result == "Done" else "Warning",
+            f"Command{a.result}",
+            f"{a.command} {a.revision}{'/' if a.token else ''}{a.token}: {a.message}",
+        )
+        for a in consumed(s, result)
+    )
+
+
+def _ignored(before: Status, after: Status) -> tuple[Event, ...]:
+    new = [text for text in after.warnings if text not in before.warnings]
+    return tuple(Event("Warning", "Ignored", text) for text in new)
+
+
+def _prerequisites(before: Status, after: Status) -> tuple[Event, ...]:
+    known = {c.type: c.reason for c in before.conditions}
+    return tuple(
+        Event("Warning", c.reason, c.message)
+        for c in after.conditions
+        if c.type in _PREREQUISITES and c.status == "False"
+        if c.reason not in (known.get(c.type), PENDING)
+    )
+
+
+def _promoted(s: Situation, result: PhaseResult) -> tuple[Event, ...]:
+    """A promotion whose own decision could not report it, as the operator died right after it."""
+    end = ended(s, result)
+    live = end is not None and end.outcome == "Promoted"
+    return (Event("Normal", "Promoted", f"revision {s.stable} is live"),) if live else ()
+
+
+def _is_known_invalid(before: Status, after: Status) -> bool:
+    """Whether the status has called this very spec invalid before, for the same reason."""
+
+    def why(status: Status) -> tuple[int, str] | None:
+        stalled = find(status, "Stalled") if status.phase == "Invalid" else None
+        return (status.observed_generation, stalled.reason) if stalled else None
+
+    return why(before) is not None and why(before) == why(after)
