@@ -9,7 +9,7 @@ import pytest
 
 from canarium.core.decision.plan import Annotate, Plan
 from canarium.core.facts.observed import Container, Pod, Rejection
-from canarium.core.health.pods import judge
+from canarium.core.health.failure_causes import judge
 from core.cluster import Cluster, spec
 
 URI = {"version": "1", "uri": "s3://models/fraud/7"}

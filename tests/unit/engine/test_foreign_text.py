@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from canarium.core.health.pods import fetch_failure
+from canarium.core.health.containers import fetch_failure
 from canarium.engine.cache import pods, routes
 from canarium.kube.errors import ApiError
 

@@ -11,8 +11,10 @@ from canarium.core.context.context import Situation
 from canarium.core.context.live_traffic import answering, is_answered
 from canarium.core.context.naming import describe
 from canarium.core.decision.plan import Event
+from canarium.core.health.cause import Cause
+from canarium.core.health.failure_causes import judge
 from canarium.core.health.obstacles import obstacle
-from canarium.core.health.pods import Cause, judge, unfetched, unstarted
+from canarium.core.health.pods import unfetched, unstarted
 from canarium.core.messages import location
 
 NO_READY_PODS = "NoReadyPods"

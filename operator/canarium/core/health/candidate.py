@@ -1,7 +1,8 @@
 """Whether the wanted revision has failed, and what keeps its pods from starting (R7).
 
-`core.health.pods` judges pods by themselves. Here the revision's part is added: a version that was
-promoted once has been fetched and had room, so that later pods lack either is not its fault.
+`core.health.failure_causes` judges pods by themselves. Here the revision's part is added: a
+version that was promoted once has been fetched and had room, so that later pods lack either is not
+its fault.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from canarium.core.context.context import Situation
 from canarium.core.context.deadlines import last_ready, ready_by, waited_until
 from canarium.core.context.progress import next_step
 from canarium.core.facts.observed import newest
+from canarium.core.health.cause import Cause
+from canarium.core.health.containers import FETCHER
+from canarium.core.health.failure_causes import Deadline, judge
 from canarium.core.health.obstacles import obstacle, withheld
-from canarium.core.health.pods import FETCHER, Cause, changed, fetching, judge, unfetched, unstarted
+from canarium.core.health.pods import fetching, unfetched, unstarted
 from canarium.core.times import length
 
 
@@ -25,26 +29,23 @@ def judge_candidate(s: Situation, *, was_good: bool) -> tuple[Cause | None, floa
         pods = tuple(pod for pod in pods if unfetched([pod]) is None)
     if at_full_capacity(s):
         pods = tuple(pod for pod in pods if unstarted([pod]) is None)
+    record = s.observed.record(s.target)
     verdict = judge(
         pods,
         now=s.now,
         unschedulable_deadline=s.settings.unschedulable_deadline,
         was_good=was_good,
+        artifact=record.artifact if record and s.target != s.stable else None,
+        deadline=_deadline(s),
     )
-    record = s.observed.record(s.target)
-    every = s.observed.pods_of(s.target)
-    other = changed(every, record.artifact) if record and s.target != s.stable else None
-    if verdict.cause or other:
-        return verdict.cause or other, None
-    left = None
-    # What the cluster does not give is no fault of the version, however long that lasts.
-    deadline = None if withheld(s, s.target) else ready_by(s)
-    if deadline is not None and s.target != s.stable:
-        left = deadline - s.now
-        if left <= 0:
-            return _deadline_exceeded(s), None
-    waits = [x for x in (verdict.recheck, left) if x is not None]
-    return None, min(waits, default=None)
+    return verdict.cause, verdict.recheck
+
+
+def _deadline(s: Situation) -> Deadline | None:
+    """Returns the progress deadline, where one counts: not for stable, and not while the cluster
+    withholds something, which is no fault of the version however long that lasts."""
+    at = None if s.target == s.stable or withheld(s, s.target) else ready_by(s)
+    return Deadline(at, lambda: _deadline_exceeded(s)) if at is not None else None
 
 
 def at_full_capacity(s: Situation) -> bool:

@@ -8,7 +8,7 @@ from canarium.core.context.position import analysis_of
 from canarium.core.decision.plan import Event
 from canarium.core.evidence.verdict import Evidence, Finding
 from canarium.core.evidence.windows import UNREACHABLE
-from canarium.core.health.pods import Cause
+from canarium.core.health.cause import Cause
 from canarium.core.times import stamp
 
 _POLICY = "a NetworkPolicy that does not admit the operator"

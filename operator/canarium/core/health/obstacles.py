@@ -19,7 +19,13 @@ from canarium.api.status import Condition, Status
 from canarium.core.context.context import Situation
 from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import Container, Deployment, Pod, TroubleReason
-from canarium.core.health.pods import FETCHER, PULL_FAULTS, fetch_failure, fetch_unavailable, tail
+from canarium.core.health.containers import (
+    FETCHER,
+    PULL_FAULTS,
+    fetch_failure,
+    fetch_unavailable,
+    tail,
+)
 from canarium.core.messages import sentences
 
 CONDITION = "PodsBlocked"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
-from canarium.core.health.pods import Cause
+from canarium.core.health.cause import Cause
 from canarium.core.times import length
 
 #: The outage of one bake that undoes the promotion.

@@ -8,7 +8,7 @@ from canarium.api.status import Failure, Outcome
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import version_of
 from canarium.core.context.position import issued_by
-from canarium.core.health.pods import Cause
+from canarium.core.health.cause import Cause
 from canarium.core.times import stamp
 
 

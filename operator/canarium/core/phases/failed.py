@@ -8,7 +8,7 @@ from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
-from canarium.core.health.pods import Cause
+from canarium.core.health.cause import Cause
 from canarium.core.messages import Explanation, event_text, explain, retry_advice
 from canarium.core.outcomes.failures import known_failure
 from canarium.core.outcomes.records import failure_record, history_entry

@@ -32,7 +32,7 @@ from canarium.core.decision.plan import Event, Scale
 from canarium.core.facts.observed import Deployment
 from canarium.core.health import gates
 from canarium.core.health.candidate import judge_candidate
-from canarium.core.health.pods import Cause
+from canarium.core.health.cause import Cause
 from canarium.core.outcomes.records import command_cause, history_entry
 from canarium.core.phases.creating import create_candidate
 from canarium.core.phases.deployments import startable_replicas, store_revision

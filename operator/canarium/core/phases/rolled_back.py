@@ -16,7 +16,7 @@ from canarium.core.context.position import issued_by
 from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import Action, Event
 from canarium.core.health.availability import serving_now
-from canarium.core.health.pods import Cause
+from canarium.core.health.cause import Cause
 from canarium.core.messages import event_text, explain, retry_advice
 from canarium.core.outcomes.failures import known_failure
 from canarium.core.outcomes.records import history_entry

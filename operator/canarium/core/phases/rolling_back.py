@@ -12,7 +12,7 @@ from dataclasses import replace
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
-from canarium.core.health.pods import Cause
+from canarium.core.health.cause import Cause
 from canarium.core.messages import explain
 from canarium.core.outcomes.records import failure_record
 from canarium.core.outcomes.refusals import blocked, quoted, until_refused

@@ -15,7 +15,7 @@ from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Scale
 from canarium.core.facts.grant import asked
 from canarium.core.health.availability import serving_now
-from canarium.core.health.pods import judge
+from canarium.core.health.failure_causes import judge
 from canarium.core.times import spoken
 
 ASLEEP = "ScaledToZero"

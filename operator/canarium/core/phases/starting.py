@@ -13,8 +13,8 @@ from canarium.core.decision.plan import Action, CreateDeployment, Route, Scale
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.health import gates
 from canarium.core.health.candidate import judge_candidate
+from canarium.core.health.cause import Cause
 from canarium.core.health.obstacles import withheld
-from canarium.core.health.pods import Cause
 from canarium.core.messages import location
 from canarium.core.outcomes.refusals import blocked, quoted
 from canarium.core.phases.deployments import scale_up_rejected, startable_replicas

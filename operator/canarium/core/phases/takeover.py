@@ -15,7 +15,7 @@ from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
-from canarium.core.health.pods import Cause
+from canarium.core.health.cause import Cause
 from canarium.core.messages import sentences
 from canarium.core.outcomes.records import history_entry
 from canarium.core.times import length, spoken, stamp

@@ -12,7 +12,7 @@ from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Route, Weigh
 from canarium.core.health import gates
 from canarium.core.health.candidate import blocked_pod
-from canarium.core.health.pods import Cause
+from canarium.core.health.cause import Cause
 from canarium.core.messages import location
 from canarium.core.outcomes.refusals import quoted
 from canarium.core.phases.deployments import scale_up_rejected

@@ -10,7 +10,7 @@ from canarium.api.status import Outcome
 from canarium.core.context.context import Situation
 from canarium.core.context.live_traffic import carries_traffic
 from canarium.core.decision.phase_result import PhaseResult
-from canarium.core.health.pods import Cause
+from canarium.core.health.cause import Cause
 from canarium.core.outcomes.failures import noted_on
 from canarium.core.outcomes.records import history_entry
 

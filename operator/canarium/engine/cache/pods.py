@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from canarium.core.facts.observed import Container, Pod
-from canarium.core.health.pods import FETCHER
+from canarium.core.health.containers import FETCHER
 from canarium.engine.cache.children import Child, Raw, child, parse_optional_time, parse_time
 from canarium.render import labels
 from canarium.untrusted.quoting import lines, quoted

@@ -9,7 +9,7 @@ from canarium.core.facts.gateways import Backend
 from canarium.core.facts.observed import Autoscaler, AutoscalerFault, Deployment, Service
 from canarium.core.facts.revision import Record, sealed, whole
 from canarium.core.facts.traffic_record import TrafficRecord
-from canarium.core.health.pods import FETCHER
+from canarium.core.health.containers import FETCHER
 from canarium.engine.cache.children import Child, Raw, child, compared, parse_optional_time
 from canarium.kube.canonical import is_canonical
 from canarium.render import labels

@@ -1,0 +1,113 @@
+"""What the state of one container says: how it ended, or why it does not start.
+
+Each reading returns a reason and a sentence, or None. Whether that fails a revision is for
+`core.health.failure_causes` to say.
+"""
+
+from __future__ import annotations
+
+import json
+
+from canarium.core.facts.observed import Container
+from canarium.untrusted.quoting import quoted
+
+#: A reason and a sentence about it.
+Finding = tuple[str, str]
+
+#: The init container that brings the model.
+FETCHER = "fetch"
+#: Its exit code when the same fetch may succeed later, such as from a store that is out.
+FETCH_UNAVAILABLE = 11
+
+_CONFIG = frozenset(
+    {
+        "CreateContainerConfigError",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+    }
+)
+#: The container runtime's own errors: a wrong command, or a node in trouble that may recover.
+_CREATION = frozenset({"CreateContainerError", "RunContainerError"})
+PULL_FAULTS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"}
+)
+#: The reason of a container whose end nobody saw: its node rebooted under it, or the kubelet lost
+#: it. It is started again in the same pod, whose status keeps this reason (R25).
+_UNSEEN = frozenset({"Unknown", "ContainerStatusUnknown"})
+
+
+def _ended(c: Container) -> tuple[str | None, int | None]:
+    """Returns how its last run ended, and with which code; None when none ended by itself."""
+    now, before = (c.terminated, c.exit_code), (c.last_terminated, c.last_exit_code)
+    reason, code = now if c.terminated else before
+    return (None, None) if reason in _UNSEEN else (reason, code)
+
+
+def exited(c: Container) -> Finding | None:
+    """Returns how the server ended, or why the fetcher did not bring the model."""
+    if c.init and c.name == FETCHER:
+        return fetch_failure(c)
+    if not c.is_server:
+        return None
+    ended, code = _ended(c)
+    if ended == "OOMKilled":
+        return "OOMKilled", "the server was killed: it used more memory than its limit"
+    if c.waiting == "CrashLoopBackOff":
+        last = c.last_exit_code
+        return "CrashLoopBackOff", f"the server keeps exiting, last with code {last}{tail(c)}"
+    if ended:
+        return "ServerExited", f"the server exited with code {code} ({ended}){tail(c)}"
+    return None
+
+
+def fetch_failure(c: Container) -> Finding | None:
+    """Returns why the fetcher could not bring the model, in its own words if it left any."""
+    ended, code = _ended(c)
+    if not ended or not code:
+        return None
+    lines = c.message.strip().splitlines()
+    try:
+        report = json.loads(lines[-1]) if lines else None
+    except ValueError:
+        report = None
+    if isinstance(report, dict) and report.get("reason") and report.get("message"):
+        # Reported in JSON, which may hold what the quoting of the line did not see.
+        text = f"the model was not fetched: {quoted(report['message'])}"
+        return quoted(report["reason"], 100), text
+    if ended == "OOMKilled":
+        return "FetchFailed", "the fetcher was killed: it used more memory than its limit"
+    return "FetchFailed", f"the fetcher exited with code {code}{tail(c)}"
+
+
+def fetch_unavailable(c: Container) -> bool:
+    """Whether the fetcher ended because what it needs is not available at the moment."""
+    ended, code = _ended(c)
+    return c.init and c.name == FETCHER and bool(ended) and code == FETCH_UNAVAILABLE
+
+
+def misconfigured(c: Container) -> Finding | None:
+    """Returns which configuration the kubelet misses. A missing Secret of the fetcher is the
+    spec's fault as much as one of the server."""
+    if c.waiting in _CONFIG and (c.is_server or (c.init and c.name == FETCHER)):
+        return "ConfigError", f"{c.waiting}: {c.waiting_message}"
+    return None
+
+
+def not_created(c: Container) -> Finding | None:
+    """Returns why the container runtime cannot create the server."""
+    if c.waiting in _CREATION and c.is_server:
+        return "ConfigError", f"{c.waiting}: {c.waiting_message}"
+    return None
+
+
+def not_pulled(c: Container) -> Finding | None:
+    """Returns why the server's image cannot be pulled."""
+    if c.waiting in PULL_FAULTS and c.is_server:
+        return "ImagePullFailed", f"{c.waiting}: {c.waiting_message}"
+    return None
+
+
+def tail(c: Container) -> str:
+    """Returns the last line of a container's termination message, after a colon."""
+    lines = c.message.strip().splitlines()
+    return f": {lines[-1].strip()[-300:]}" if lines else ""

@@ -1,0 +1,250 @@
+"""What fails a revision (R7), as a table: `FAILURE_CAUSES`, and `judge` that asks it.
+
+One pod is enough for each cause: a candidate with one crashing pod is not a good candidate. Pods
+that are being disrupted (R25) or terminating are never held against their revision.
+
+The checks are asked in the order of the table, and the first whose grace is over is the cause. A
+check yields what it sees with the moment since when, so that a grace is a number in the table's
+function and nowhere else; while a grace runs, `judge` says when to look again.
+
+Only the server's own container fails a revision, and the fetcher when it cannot bring the model.
+Sidecars and other init containers, often injected by other software, are restarted by the kubelet
+and judged by what they lead to: the pod's readiness, and the progress deadline. What keeps them
+from starting is reported by `core.health.obstacles`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from canarium.core.facts.observed import Container, Pod
+from canarium.core.health import containers
+from canarium.core.health.cause import Cause
+from canarium.core.health.pods import changed
+
+IMAGE_PULL_GRACE = 60.0
+CREATION_GRACE = 60.0
+UNREADY_GRACE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When the revision's pods have to be ready, and what it means that they were not."""
+
+    at: float
+    missed: Callable[[], Cause]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRevision:
+    """The pods that count for or against a revision, and what its settings allow.
+
+    `was_good`: it had all its pods ready before, so a pod that turns unready has a probe that went
+    bad, and is not a server that still loads.
+    """
+
+    pods: tuple[Pod, ...]
+    now: float
+    unschedulable_deadline: float
+    was_good: bool
+    #: The digest of what its record says that it serves.
+    artifact: str | None = None
+    deadline: Deadline | None = None
+
+    def container_cause(
+        self, pod: Pod, container: Container, found: containers.Finding, grace: float = 0.0
+    ) -> Cause:
+        """Returns the cause that a container shows, with its exit code or state as evidence."""
+        code = container.exit_code
+        if code is None:
+            code = container.last_exit_code
+        return Cause(
+            *found,
+            pod.name,
+            container.name,
+            observed=f"exit code {code}" if code is not None else container.waiting,
+            threshold=f"{grace:g}s" if grace else None,
+            samples=len(self.pods),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A cause that a check sees. It counts from `at` on (POSIX seconds); None: at once."""
+
+    cause: Cause
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`cause` when the revision has failed; else `recheck`, the seconds until a grace may end."""
+
+    cause: Cause | None = None
+    recheck: float | None = None
+
+
+def volume_source_is_missing(r: JudgedRevision) -> Iterator[Seen]:
+    for pod in r.pods:
+        if pod.trouble is not None and pod.trouble.missing:
+            text = f"{pod.trouble.reason}: {pod.trouble.message}"
+            yield Seen(
+                Cause(
+                    "ConfigError",
+                    text,
+                    pod.name,
+                    observed=pod.trouble.reason,
+                    samples=len(r.pods),
+                )
+            )
+
+
+def server_exited_or_fetch_failed(r: JudgedRevision) -> Iterator[Seen]:
+    for pod, container in _containers(r):
+        found = containers.exited(container)
+        if found:
+            yield Seen(r.container_cause(pod, container, found))
+
+
+def container_configuration_is_invalid(r: JudgedRevision) -> Iterator[Seen]:
+    for pod, container in _containers(r):
+        found = containers.misconfigured(container)
+        if found:
+            yield Seen(r.container_cause(pod, container, found))
+
+
+def server_cannot_be_created(r: JudgedRevision) -> Iterator[Seen]:
+    for pod, container in _containers(r):
+        found = containers.not_created(container)
+        if found:
+            cause = r.container_cause(pod, container, found, CREATION_GRACE)
+            yield Seen(cause, (pod.begun or pod.created) + CREATION_GRACE)
+
+
+def image_cannot_be_pulled(r: JudgedRevision) -> Iterator[Seen]:
+    if any(c.is_server and c.started for pod in r.pods for c in pod.containers):
+        return  # Another pod of the revision runs the image: it exists, and the registry is out.
+    for pod, container in _containers(r):
+        found = containers.not_pulled(container)
+        if found:
+            cause = r.container_cause(pod, container, found, IMAGE_PULL_GRACE)
+            yield Seen(cause, (pod.begun or pod.created) + IMAGE_PULL_GRACE)
+
+
+def pod_is_unschedulable(r: JudgedRevision) -> Iterator[Seen]:
+    for pod in r.pods:
+        if pod.unschedulable_since is None:
+            continue
+        text = pod.unschedulable_message or "no node fits"
+        cause = Cause(
+            "Unschedulable",
+            f"no node after {r.unschedulable_deadline:g}s: {text}",
+            pod.name,
+            observed=f"no node for {r.now - pod.unschedulable_since:.0f}s",
+            threshold=f"{r.unschedulable_deadline:g}s",
+            samples=len(r.pods),
+        )
+        yield Seen(cause, pod.unschedulable_since + r.unschedulable_deadline)
+
+
+def readiness_probe_fails_after_it_passed(r: JudgedRevision) -> Iterator[Seen]:
+    for pod in r.pods if r.was_good else ():
+        if pod.unschedulable_since is not None or pod.ready or pod.ready_changed is None:
+            continue
+        was_ready = pod.ready_changed > _started(pod) + 0.5
+        if not was_ready or not _server_runs(pod):
+            continue
+        cause = Cause(
+            "ProbeFailed",
+            "the readiness probe has been failing after it once passed",
+            pod.name,
+            observed=f"unready for {r.now - pod.ready_changed:.0f}s",
+            threshold=f"{UNREADY_GRACE:g}s",
+            samples=len(r.pods),
+        )
+        yield Seen(cause, pod.ready_changed + UNREADY_GRACE)
+
+
+def pod_fetched_other_bytes(r: JudgedRevision) -> Iterator[Seen]:
+    found = changed(r.pods, r.artifact)
+    if found:
+        yield Seen(found)
+
+
+def progress_deadline_is_exceeded(r: JudgedRevision) -> Iterator[Seen]:
+    if r.deadline is not None and r.deadline.at <= r.now:
+        yield Seen(r.deadline.missed())
+    elif r.deadline is not None:
+        yield Seen(Cause("ProgressDeadlineExceeded", ""), r.deadline.at)
+
+
+FAILURE_CAUSES: tuple[Callable[[JudgedRevision], Iterator[Seen]], ...] = (
+    # The Secret or ConfigMap of a volume: the same fault as one of an environment variable.
+    volume_source_is_missing,
+    # A server that ends has failed, whatever its exit code: one that could not load may exit 0.
+    server_exited_or_fetch_failed,
+    # The kubelet cannot start the container from this spec, and no retry changes that.
+    container_configuration_is_invalid,
+    # The container runtime's own errors: a wrong command, or a node in trouble that may recover.
+    server_cannot_be_created,
+    # A registry may be out for a moment, so there is a grace.
+    image_cannot_be_pulled,
+    # A cluster autoscaler may add a node, so this has a deadline of its own.
+    pod_is_unschedulable,
+    # A server that answered and does not any more, for longer than a restart of it takes to show.
+    readiness_probe_fails_after_it_passed,
+    # It would serve something else than the version says, however well.
+    pod_fetched_other_bytes,
+    # Whatever the reason: pods that are not ready after the time that the spec gives them.
+    progress_deadline_is_exceeded,
+)
+
+
+def judge(
+    pods: Iterable[Pod],
+    *,
+    now: float,
+    unschedulable_deadline: float,
+    was_good: bool,
+    artifact: str | None = None,
+    deadline: Deadline | None = None,
+) -> Verdict:
+    """Returns the verdict that the pods of one revision give (see `JudgedRevision`)."""
+    counted = tuple(pod for pod in pods if not pod.terminating and not pod.disrupted)
+    r = JudgedRevision(counted, now, unschedulable_deadline, was_good, artifact, deadline)
+    waits: list[float] = []
+    for check in FAILURE_CAUSES:
+        for seen in check(r):
+            left = seen.at - now if seen.at is not None else 0.0
+            if left <= 0:
+                return Verdict(seen.cause)
+            waits.append(left)
+    return Verdict(recheck=min(waits, default=None))
+
+
+def _containers(r: JudgedRevision) -> Iterator[tuple[Pod, Container]]:
+    """Yields the containers that may fail the revision.
+
+    A model that another pod has fetched is there: a fetcher that cannot reach it has a store or a
+    node in trouble.
+    """
+    fetched = any(pod.artifact for pod in r.pods)
+    for pod in r.pods:
+        for container in pod.containers:
+            if not (fetched and containers.fetch_unavailable(container)):
+                yield pod, container
+
+
+def _started(pod: Pod) -> float:
+    """Returns when its servers began: a pod that was never ready has been unready since before
+    that, however late a node took it."""
+    return max((c.started or 0.0 for c in pod.containers if not c.init), default=0.0) or pod.created
+
+
+def _server_runs(pod: Pod) -> bool:
+    """Whether every container runs, and the server's own probe may be what fails: where the server
+    is ready, a sidecar or a readiness gate is not."""
+    own = [c for c in pod.containers if not c.init]
+    served = any(c.is_server and c.ready for c in own)
+    return not served and all(not c.waiting and not c.terminated for c in own)
