@@ -1,4 +1,4 @@
-"""`docs/reference/api.md`: every field of every kind, from the CRDs, so from the models."""
+"""Generates `docs/reference/api.md`, the fields of every kind, from the CRDs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ Schema = dict[str, Any]
 _HEAD = """<!-- Made from operator/canarium/api by `make generate`: do not edit. -->
 # Reference of the resources
 
-`kubectl explain` tells the same in a cluster. A field that is not marked *required* may be absent;
-its default, if it has one, is in its description, and is applied by the operator: it is never
-written into your object.
+`kubectl explain` shows the same in a cluster. A field that is not marked *required* may be absent.
+The operator applies the default in its description and never writes it into your object.
 """
 
 
 def page(crds: Sequence[Schema]) -> str:
-    """The page's text."""
+    """Returns the page."""
     return _HEAD + "".join(part for crd in crds for part in _kind(crd))
 
 
@@ -78,7 +77,7 @@ def _bounds(node: Schema) -> str:
 def _rules(node: Schema, at: str) -> Iterator[str]:
     found = list(_found(node, at))
     if found:
-        yield "\nWhat is refused when it is applied:\n\n"
+        yield "\nRules that are checked when it is applied:\n\n"
     for path, message in found:
         yield f"- `{path}`: {message}\n"
 

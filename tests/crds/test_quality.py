@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,17 @@ def test_printed_columns_point_at_fields_that_exist(path: Path) -> None:
     for version in crd["spec"]["versions"]:
         for column in version.get("additionalPrinterColumns", ()):
             assert column["jsonPath"].split("[?")[0] in known, column
+
+
+@every_crd
+def test_descriptions_cite_no_rule_numbers(path: Path) -> None:
+    texts = [
+        (where, text)
+        for where, node in nodes(load(path))
+        for text in (
+            node.get("description", ""),
+            *(rule.get("message", "") for rule in node.get("x-kubernetes-validations", ())),
+        )
+    ]
+    assert texts
+    assert [where for where, text in texts if re.search(r"\bR\d+\b", text)] == []

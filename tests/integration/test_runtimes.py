@@ -282,7 +282,7 @@ async def test_full_quota_is_no_fault_of_the_spec(cluster: Cluster) -> None:
             ["spec.readiness", "set exactly one of path, exec"],
         ),
         ({"image": "a", "startupBudget": "long"}, ["spec.startupBudget", "should match"]),
-        ({"metrics": {"errors": {}}}, ["spec.metrics.errors.names", "say unavailable: true"]),
+        ({"metrics": {"errors": {}}}, ["spec.metrics.errors.names", "set unavailable: true"]),
         ({"imag": "a"}, ['unknown field "spec.imag"']),
         ({"sharedMemory": "2 GB"}, ["spec.sharedMemory", "should match"]),
     ],

@@ -1,4 +1,4 @@
-"""What a version's answers must measure while it has traffic, and what counts as evidence (R17)."""
+"""Analysis: what a version must measure while it has traffic, and what counts as evidence (R17)."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ Preset = Literal[
 
 
 def amount(text: str) -> float:
-    """The number that `text` means: `1%` is 0.01, `200ms` is 0.2, `1.5` is 1.5.
+    """Returns the number that `text` means: `1%` is 0.01, `200ms` is 0.2, `1.5` is 1.5.
 
-    Raises ValueError when it is none.
+    Raises ValueError if it is not an amount.
     """
     for suffix, scale in (("%", 0.01), ("ms", 0.001), ("s", 1.0)):
         if text.endswith(suffix):
@@ -44,13 +44,13 @@ def amount(text: str) -> float:
 
 
 class SeriesMeasure(Part):
-    """Any metric of the pods by its own name."""
+    """Any metric of the pods, by name."""
 
     model_config = ConfigDict(
         json_schema_extra=ruled(
             (
                 "(self.kind == 'Histogram') == has(self.quantile)",
-                "quantile belongs to kind Histogram, and is needed there",
+                "quantile is required for kind Histogram and applies only to it",
                 ".quantile",
             ),
             (
@@ -64,26 +64,28 @@ class SeriesMeasure(Part):
     name: str = Field(
         max_length=256,
         pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$",
-        description="Name of the metric; a histogram's without _bucket.",
+        description="Name of the metric, without _bucket for a histogram.",
     )
     kind: Literal["Counter", "Gauge", "Histogram"] = Field(
-        description="Counter: its growth per second. Gauge: its mean over the window. "
-        "Histogram: a percentile."
+        description="Counter: its rate per second. Gauge: its mean over the window. Histogram: a "
+        "percentile."
     )
     labels: dict[str, Annotated[str, Field(max_length=256)]] | None = Field(
-        None, max_length=8, description="Regular expressions that labels must match whole."
+        None,
+        max_length=8,
+        description="Regular expressions that must match label values completely.",
     )
-    quantile: Decimal | None = Field(None, description='Between 0 and 1, such as "0.99".')
+    quantile: Decimal | None = Field(None, description='Quantile between 0 and 1, such as "0.99".')
     over: Literal["Average", "Sum", "Max"] | None = Field(
-        None, description="How the gauges of several pods are joined; default Average."
+        None, description="How the gauges of several pods are aggregated. Default: Average."
     )
 
 
 class Authentication(Part):
-    """A Secret of the model's own namespace; no other namespace can be named.
+    """A Secret in the model's namespace.
 
     Its keys: `token` for a bearer token, or `username` and `password`; `ca.crt` for a server
-    whose certificate is signed by an authority of your own.
+    whose certificate is signed by a private authority.
     """
 
     secret_name: str = Field(max_length=253, min_length=1, description="Name of the Secret.")
@@ -99,40 +101,41 @@ class PrometheusQuery(Part):
     )
     query: str = Field(
         max_length=4096,
-        description="PromQL that gives one value. {{ revision }}, {{ namespace }}, {{ model }}, "
-        "{{ service }} and {{ window }} are filled in; stable is asked with its own revision.",
+        description="PromQL that returns one value. {{ revision }}, {{ namespace }}, {{ model }},"
+        " {{ service }} and {{ window }} are replaced; stable is queried with its own"
+        " revision.",
     )
     samples_query: str | None = Field(
         None,
         max_length=4096,
-        description="PromQL that gives the number of observations behind the value, for "
-        "minSamples; without it only the value counts.",
+        description="PromQL that returns the number of observations behind the value, for "
+        "minSamples. Default: only the value counts.",
     )
-    authentication: Authentication | None = Field(None, description="How to log in.")
-    timeout: Duration | None = Field(None, description="How long to wait; default 10s.")
+    authentication: Authentication | None = Field(None, description="Credentials for the server.")
+    timeout: Duration | None = Field(None, description="Timeout of the request. Default: 10s.")
 
 
 class WebQuery(Part):
-    """A value from a service that answers JSON over HTTP."""
+    """A value from a service that returns JSON over HTTP."""
 
     url: str = Field(
         max_length=2048,
         pattern=r"^https?://",
-        description="Address; the same names as in a query are filled in.",
+        description="URL. The same variables as in a Prometheus query are replaced.",
     )
     path: JsonPath = Field(description="JSON path (RFC 9535) of the number.")
     samples_path: JsonPath | None = Field(
         None, description="JSON path of the number of observations, for minSamples."
     )
-    authentication: Authentication | None = Field(None, description="How to log in.")
-    timeout: Duration | None = Field(None, description="How long to wait; default 10s.")
+    authentication: Authentication | None = Field(None, description="Credentials for the server.")
+    timeout: Duration | None = Field(None, description="Timeout of the request. Default: 10s.")
 
 
 class AnswerComparison(Part):
-    """The share of recorded requests that candidate and stable answer differently.
+    """The share of recorded requests to which candidate and stable respond differently.
 
-    The operator sends each of them straight to a pod of both, so it needs no traffic and no
-    mirror. Bodies are neither logged nor put into the status.
+    The operator sends each request directly to a pod of both, so no traffic and no mirroring is
+    needed. Bodies are neither logged nor published in status.
     """
 
     requests: ConfigMapKey = Field(
@@ -142,15 +145,13 @@ class AnswerComparison(Part):
         None,
         max_length=1024,
         pattern=r"^/",
-        description="Path of the requests; default: the runtime's path for predictions.",
+        description="Path of the requests. Default: the runtime's path for predictions.",
     )
-    json_path: JsonPath = Field(
-        alias="json", description="What is compared: all that this JSON path matches."
-    )
+    json_path: JsonPath = Field(alias="json", description="JSON path of the values to compare.")
     tolerance: Decimal | None = Field(
-        None, description="How far numbers may differ; default 0: exactly equal."
+        None, description="Allowed difference of numbers. Default: 0, which means equal."
     )
-    timeout: Duration | None = Field(None, description="How long to wait; default 10s.")
+    timeout: Duration | None = Field(None, description="Timeout of the request. Default: 10s.")
 
 
 _ONE = (
@@ -163,7 +164,7 @@ _BOUND = (
 
 
 class Check(Part):
-    """One thing that is measured, and what it may be."""
+    """One measured value and its bounds."""
 
     model_config = ConfigDict(
         json_schema_extra=ruled(
@@ -176,7 +177,7 @@ class Check(Part):
             (
                 "!has(self.answers) || (!has(self.maxRatioToStable) && "
                 "!has(self.minRatioToStable))",
-                "answers are compared with stable already: set max",
+                "answers already compares with stable: set max",
                 ".answers",
             ),
         )
@@ -185,20 +186,20 @@ class Check(Part):
     name: str = Field(
         max_length=63,
         pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-        description="How the check is called in status and Events.",
+        description="Name of the check in status and Events.",
     )
     metric: Preset | None = Field(
         None,
-        description="Measured from the pods' own metrics, by the names that the runtime "
-        "declares. ErrorRate is a share; latencies are in seconds; RequestRate and "
-        "TokensPerSecond are per second over all pods; QueueDepth is requests per pod; "
-        "CacheUse is a share.",
+        description="Measured from the metrics of the pods, by the names that the runtime "
+        "declares. ErrorRate and CacheUse are shares; latencies are in seconds; "
+        "RequestRate and TokensPerSecond are per second over all pods; QueueDepth is "
+        "requests per pod.",
     )
-    series: SeriesMeasure | None = Field(None, description="Any metric of the pods by name.")
+    series: SeriesMeasure | None = Field(None, description="Any metric of the pods, by name.")
     prometheus: PrometheusQuery | None = Field(None, description="A Prometheus query.")
-    web: WebQuery | None = Field(None, description="JSON from an HTTP address.")
+    web: WebQuery | None = Field(None, description="A number in a JSON response.")
     answers: AnswerComparison | None = Field(
-        None, description="Whether candidate and stable answer recorded requests alike."
+        None, description="Compares the responses of candidate and stable to recorded requests."
     )
     max: Amount | None = Field(None, description='Upper bound, such as "1%", "200ms" or "0.2".')
     min: Amount | None = Field(None, description="Lower bound.")
@@ -208,76 +209,76 @@ class Check(Part):
     min_ratio_to_stable: Decimal | None = Field(
         None, description='Lower bound as a multiple of stable, such as "0.8".'
     )
-    min_samples: Samples | None = Field(None, description="Instead of analysis.minSamples.")
-    failure_limit: Looks | None = Field(None, description="Instead of analysis.failureLimit.")
-    error_limit: Looks | None = Field(None, description="Instead of analysis.errorLimit.")
+    min_samples: Samples | None = Field(None, description="Overrides analysis.minSamples.")
+    failure_limit: Looks | None = Field(None, description="Overrides analysis.failureLimit.")
+    error_limit: Looks | None = Field(None, description="Overrides analysis.errorLimit.")
     insufficient_limit: Looks | None = Field(
-        None, description="Instead of analysis.insufficientLimit."
+        None, description="Overrides analysis.insufficientLimit."
     )
     on_failure: Literal["RollBack", "Hold", "Warn"] | None = Field(
         None,
-        description="Instead of analysis.onFailure. Warn: the result is reported in status and "
-        "Events, and neither fails the version nor delays it.",
+        description="Overrides analysis.onFailure. Warn: only report the result in status and "
+        "Events.",
     )
 
 
 class Analysis(Part):
-    """How a version is judged while it has traffic.
+    """How a version is judged while it receives traffic.
 
-    A step is over when its time is and every check passes on the samples since its weight took
-    effect. A check that fails takes the version back at once, whatever the step's time, in the
-    bake as well.
+    A step ends when its pause is over and every check passes on the samples since its weight became
+    effective. A failed check rolls the version back at once, also during the bake.
     """
 
     checks: Annotated[
         list[Check], Field(min_length=1, max_length=16, json_schema_extra={
             "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
         })
-    ] = Field(description="What is measured.")  # fmt: skip
+    ] = Field(description="Values to measure, with their bounds.")  # fmt: skip
     interval: Duration | None = Field(
-        None, description="Time between two looks; default 15s, at least 1s."
+        None, description="Time between two evaluations. Default: 15s, at least 1s."
     )
     window: Duration | None = Field(
         None,
-        description="How far back a look reaches, at most to where the step began; default 5m.",
+        description="Period that an evaluation covers, at most since the start of the step. "
+        "Default: 5m.",
     )
     min_samples: Samples | None = Field(
         None,
-        description="Observations on the candidate (and on stable, to compare) without which "
-        "nothing is judged; default 100.",
+        description="Minimum number of observations of the candidate (and of stable, for ratios) "
+        "for a verdict. Default: 100.",
     )
     confidence: Decimal | None = Field(
         None,
-        description="How sure a failure must be for shares and percentiles, where chance plays; "
-        'default "0.99".',
+        description="Statistical confidence that a failure of a share or percentile requires. "
+        'Default: "0.99".',
     )
     failure_limit: Looks | None = Field(
-        None, description="Looks in a row that may fail; default 0: the first failure counts."
+        None, description="Number of consecutive failed evaluations to tolerate. Default: 0."
     )
     error_limit: Looks | None = Field(
         None,
-        description="Looks in a row whose query may fail before the version is taken back; "
-        "absent: any number, they are insufficient data.",
+        description="Number of consecutive query errors to tolerate before the version is rolled "
+        "back. Default: unlimited; errors are insufficient data.",
     )
     insufficient_limit: Looks | None = Field(
         None,
-        description="Looks in a row that may have insufficient data, after the step's time, "
-        "before onInsufficientData is done; default 0.",
+        description="Number of consecutive evaluations with insufficient data to tolerate, after "
+        "the pause of the step, before onInsufficientData applies. Default: 0.",
     )
     on_insufficient_data: Literal["Hold", "Promote", "RollBack"] | None = Field(
         None,
-        description="When a step's time is over without enough evidence: Hold (default) waits "
-        "for it, Promote goes on, RollBack takes the version back.",
+        description="What to do if the pause of a step is over without enough evidence. Hold "
+        "(default): wait for it. Promote: continue. RollBack: roll the version back.",
     )
     on_failure: Literal["RollBack", "Hold"] | None = Field(
         None,
-        description="When a check fails: RollBack (default) takes the version back at once. Hold "
-        "keeps the weight that is reached, in the bake the old version, until the check passes or "
-        "somebody decides by promote, abort or undo.",
+        description="What to do if a check fails. RollBack (default): roll the version back at "
+        "once. Hold: keep the current weight, or the previous version during the "
+        "bake, until the check passes or a command (promote, abort, undo) decides.",
     )
     from_weight: Percent | None = Field(
-        None, description="Steps with a lower weight are not judged; default: all are."
+        None, description="Steps with a lower weight are not judged. Default: all steps are."
     )
     during_bake: bool | None = Field(
-        None, description="Whether a failure in the bake undoes the promotion; default true."
+        None, description="Whether a failure during the bake undoes the promotion. Default: true."
     )

@@ -38,12 +38,12 @@ NAMED: dict[str, Any] = {
 
 
 def seconds(duration: str) -> float:
-    """Seconds in a Go-style duration such as `1m30s` or `500ms`.
+    """Returns the seconds of a Go-style duration such as `1m30s` or `500ms`.
 
-    Raises ValueError with the text when it is no duration.
+    Raises ValueError with the text if it is not a duration.
     """
     if not re.match(DURATION_PATTERN, duration):
-        raise ValueError(f"{duration!r} is no duration such as 30s, 5m or 1h30m")
+        raise ValueError(f"{duration!r} is not a duration such as 30s, 5m or 1h30m")
     parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", duration)
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 

@@ -15,23 +15,22 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
         {
             "rule": "(has(self.runtime) && (has(self.runtime.name) || has(self.runtime.image))) "
             "|| has(self.model.format)",
-            "message": "say how the model is served: set spec.runtime.name, spec.runtime.image "
-            "or spec.model.format",
+            "message": "no server is selected: set spec.runtime.name, spec.runtime.image or "
+            "spec.model.format",
         },
         {
             "rule": "!has(self.rollout) || !has(self.rollout.steps) || "
             "(has(self.traffic) && (has(self.traffic.gateway) || has(self.traffic.istio))) || "
             "self.rollout.steps.all(s, s.weight > 0)",
-            "message": "a step of weight 0 needs spec.traffic.router: Gateway or Istio: a Service "
-            "sends every ready pod its share",
+            "message": "a step of weight 0 requires spec.traffic.router Gateway or Istio: a "
+            "Service sends requests to every ready pod",
             "fieldPath": ".rollout.steps",
         },
     ],
     ("spec", "traffic"): [
         {
             "rule": "(has(self.router) && self.router == 'Gateway') == has(self.gateway)",
-            "message": "router: Gateway and gateway belong together: set both or neither; what "
-            "gateway asks for, a Service cannot do",
+            "message": "router: Gateway and gateway belong together: set both or neither",
             "fieldPath": ".gateway",
         },
         {
@@ -43,36 +42,35 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
     ("spec", "model"): [
         {
             "rule": "!has(self.digest) || (has(self.uri) && !self.uri.startsWith('file://'))",
-            "message": "digest is of a model that is fetched: one inside the server's image is "
-            "pinned by the image's own digest (image@sha256:…)",
+            "message": "digest applies only to a model that is fetched: pin a model inside the "
+            "server's image by the digest of the image (image@sha256:…)",
             "fieldPath": ".digest",
         },
         {
             "rule": "!has(self.endpoint) || "
             "(has(self.uri) && self.uri.matches('^(s3|gs|az|hf|oci)://'))",
-            "message": "endpoint is another address of an object store, a hub or a registry: a "
-            "uri of s3, gs, az, hf or oci; an http(s):// uri has its address in itself",
+            "message": "endpoint applies only to a uri of s3, gs, az, hf or oci",
             "fieldPath": ".endpoint",
         },
         {
             "rule": "!has(self.credentials) || (has(self.uri) && "
             "!self.uri.startsWith('file://') && !self.uri.startsWith('pvc://'))",
-            "message": "credentials are for a uri that is fetched: neither file:// nor pvc://",
+            "message": "credentials apply only to a uri that is fetched, not to file:// or pvc://",
             "fieldPath": ".credentials",
         },
         {
             "rule": "(!has(self.allowPatterns) && !has(self.ignorePatterns)) || "
             "(has(self.uri) && self.uri.matches('^(s3|gs|az|hf|https?)://'))",
-            "message": "allowPatterns and ignorePatterns choose files of a uri of hf, s3, gs, az, "
-            "http or https; a claim is mounted and an image is pulled as a whole",
+            "message": "allowPatterns and ignorePatterns apply only to a uri of hf, s3, gs, az, "
+            "http or https",
             "fieldPath": ".allowPatterns",
         },
     ],
     ("spec", "runtime"): [
         {
             "rule": "has(self.name) || !has(self.image) || has(self.readiness)",
-            "message": "runtime.readiness is required with an image of your own: the path that "
-            "answers 200 when the model is loaded",
+            "message": "runtime.readiness is required for an image without a runtime: set the "
+            "path that returns 200 when the model is loaded",
             "fieldPath": ".readiness",
         },
     ],
@@ -104,12 +102,12 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
         {
             "rule": "!has(self.steps) || self.steps.all(i, i.weight <= 100) && "
             "self.steps.map(s, s.weight).isSorted()",
-            "message": "weights must not fall from one step to the next",
+            "message": "weights must not decrease from one step to the next",
             "fieldPath": ".steps",
         },
         {
             "rule": "!has(self.steps) || !has(self.strategy) || self.strategy == 'Canary'",
-            "message": "steps belong to strategy Canary: drop them, or set strategy: Canary",
+            "message": "steps apply only to strategy Canary: remove them, or set strategy: Canary",
             "fieldPath": ".steps",
         },
     ],

@@ -35,23 +35,23 @@ def _deployment() -> dict[str, Any]:
     # 45 leaves room for "-" and the revision in a 63-character label (R24).
     name = {
         "type": "string",
-        "description": "A DNS label of at most 45 characters: names of children and of the "
-        "Service begin with it.",
+        "description": "A DNS label of at most 45 characters. Names of children and of the "
+        "Service start with it.",
         "maxLength": 45,
         "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$",
     }
     schema = {
         "type": "object",
-        "description": "A model whose new versions are rolled out step by step, judged and, "
-        "when they fail, taken back.",
+        "description": "A model whose new versions are rolled out step by step, judged, and "
+        "rolled back if they fail.",
         "required": ["spec"],
         "properties": {
             **_head(name),
-            "spec": {**structural(Spec), "description": "What is wanted."},
+            "spec": {**structural(Spec), "description": "Desired state of the model."},
             "status": {
                 **status,
-                "description": "What is, as the operator last saw it.",
-                # To kstatus an object that says nothing is done; this one says: not looked at.
+                "description": "Observed state of the model, as of the last status update.",
+                # kstatus treats an object without this as done; -1 marks it as not observed yet.
                 "default": {"observedGeneration": -1},
             },
         },

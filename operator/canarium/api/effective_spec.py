@@ -1,8 +1,8 @@
 """The effective spec: every setting of a model with its default filled in.
 
-This module, `effective_traffic` and `effective_analysis` are the only places that say what an
-absent field means. Decisions, signals and rendering all read settings from here; nothing is written
-back to the spec. What belongs to a revision's identity (model, runtime, pod) is not in it.
+This module, `effective_traffic` and `effective_analysis` are the only places that define what an
+absent field means. Decisions, signals and rendering all read settings from here; nothing is
+written back to the spec. What belongs to a revision's identity (model, runtime, pod) is not in it.
 """
 
 from __future__ import annotations

@@ -26,68 +26,69 @@ class ParentRef(Part):
         None,
         max_length=63,
         min_length=1,
-        description="Its namespace; default: the model's. A Gateway of another namespace has to "
-        "allow routes of the model's.",
+        description="Namespace of the Gateway. Default: the model's namespace. A Gateway in "
+        "another namespace must allow routes from it.",
     )
     section_name: str | None = Field(
         None,
         max_length=253,
         min_length=1,
-        description="A listener of the Gateway; default: every one that takes the route.",
+        description="Name of a listener of the Gateway. Default: every listener that accepts the "
+        "route.",
     )
     port: Port | None = Field(
-        None, description="A port of the Gateway, where a listener's name is not enough."
+        None, description="Port of the Gateway, if the name of a listener is not sufficient."
     )
 
 
 class HeaderMatch(Part):
-    """The header by which a caller asks for the candidate, whatever its weight."""
+    """Header that selects the candidate regardless of its weight."""
 
     enabled: bool | None = Field(
-        None, description="False: no header leads to the candidate. Default true."
+        None, description="Whether the header selects the candidate. Default: true."
     )
     name: str | None = Field(
         None,
         max_length=256,
         min_length=1,
         pattern=HEADER_NAME,
-        description="Name of the header; default x-canarium-revision.",
+        description="Name of the header. Default: x-canarium-revision.",
     )
     value: str | None = Field(
         None,
         max_length=4096,
         min_length=1,
-        description="What it has to be, exactly; default candidate.",
+        description="Exact value of the header. Default: candidate.",
     )
 
 
 class Mirror(Part):
-    """Requests copied to the candidate while its weight is 0; what it answers is dropped."""
+    """Requests mirrored to the candidate while its weight is 0. Its responses are dropped."""
 
     percent: Annotated[int, Field(ge=1, le=100)] | None = Field(
         None,
-        description="How many of a hundred requests are copied; default all. Some gateways take "
-        "it and copy all nevertheless: see docs/guides/traffic.md.",
+        description="Percentage of requests to mirror. Default: all. Some gateways accept a "
+        "percentage but mirror all requests: see docs/guides/traffic.md.",
     )
 
 
 class Weighted(Part):
-    """What every router with weights can do besides."""
+    """Settings that all routers with weights share."""
 
     header_match: HeaderMatch | None = Field(
         None,
-        description="The header that leads to the candidate, once it has passed its smoke tests; "
-        "default x-canarium-revision: candidate.",
+        description="Header that selects the candidate once it has passed its smoke tests. "
+        "Default: x-canarium-revision: candidate.",
     )
     mirror: Mirror | None = Field(
         None,
-        description="Copies requests to the candidate while its weight is 0: in a step of weight "
-        "0. An empty object copies all.",
+        description="Mirrors requests to the candidate during a step of weight 0. An empty object"
+        " mirrors all requests.",
     )
     response_headers: bool | None = Field(
         None,
-        description="Whether answers say who gave them, by the headers x-canarium-revision and "
-        "x-canarium-version; default true.",
+        description="Whether responses have the headers x-canarium-revision and x-canarium-"
+        "version. Default: true.",
     )
 
 
@@ -95,10 +96,10 @@ class Timeouts(Part):
     """How long a request may take at the gateway."""
 
     request: Duration | None = Field(
-        None, description="From the first byte of the request to the end of the answer."
+        None, description="From the first byte of the request to the end of the response."
     )
     backend_request: Duration | None = Field(
-        None, description="For one try at a pod; not above `request`."
+        None, description="For one attempt at a pod. Must not exceed `request`."
     )
 
 
@@ -110,43 +111,44 @@ class Gateway(Weighted):
             (
                 "!has(self.protocol) || self.protocol != 'GRPC' || (!has(self.pathPrefix) && "
                 "!has(self.rewritePrefix) && !has(self.timeouts))",
-                "pathPrefix, rewritePrefix and timeouts are of HTTP: a GRPCRoute has none of them",
+                "pathPrefix, rewritePrefix and timeouts apply only to HTTP: a GRPCRoute "
+                "does not support them",
                 ".protocol",
             ),
             (
                 "!has(self.rewritePrefix) || has(self.pathPrefix)",
-                "rewritePrefix takes the place of pathPrefix: set both",
+                "rewritePrefix replaces pathPrefix: set both",
                 ".rewritePrefix",
             ),
         )
     )
 
     parent_refs: list[ParentRef] = Field(
-        max_length=8, min_length=1, description="The Gateways that lead to the model."
+        max_length=8, min_length=1, description="Gateways that the route is attached to."
     )
     protocol: Literal["HTTP", "GRPC"] | None = Field(
         None,
         description="HTTP (default): an HTTPRoute to the server's port. GRPC: a GRPCRoute to the "
-        "port of the server that is named grpc.",
+        "server's port named grpc.",
     )
     hostnames: list[Hostname] | None = Field(
         None,
         max_length=16,
-        description="Hosts that callers name; default: those of the listeners.",
+        description="Hostnames of the route. Default: those of the listeners.",
     )
     path_prefix: str | None = Field(
         None,
         max_length=1024,
         pattern=r"^/([^\s?#%]*[^\s?#%/])?$",
-        description="Only requests whose path begins so, in whole segments; default /.",
+        description="Prefix of the path, in whole segments, that the route matches. Default: /.",
     )
     rewrite_prefix: str | None = Field(
         None,
         max_length=1024,
         pattern=r"^/[^\s?#%]*$",
-        description="What the server gets in its place: / drops the prefix. Absent: the path as "
-        "it was sent.",
+        description="Replacement of the prefix in requests to the server: / removes it. Default: "
+        "the path is not changed.",
     )
     timeouts: Timeouts | None = Field(
-        None, description="How long a request may take; default: as the gateway has it."
+        None, description="Timeouts of requests. Default: those of the gateway."
     )

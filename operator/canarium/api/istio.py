@@ -25,7 +25,7 @@ class Istio(Weighted):
         json_schema_extra=ruled(
             (
                 "!has(self.rewritePrefix) || has(self.pathPrefix)",
-                "rewritePrefix takes the place of pathPrefix: set both",
+                "rewritePrefix replaces pathPrefix: set both",
                 ".rewritePrefix",
             ),
         )
@@ -35,28 +35,29 @@ class Istio(Weighted):
         None,
         max_length=8,
         min_length=1,
-        description="Istio's own Gateways as name or namespace/name, and mesh for the sidecars; "
-        "default mesh.",
+        description="Istio Gateways as name or namespace/name, and mesh for the sidecars. "
+        "Default: mesh.",
     )
     hosts: list[Hostname] | None = Field(
         None,
         max_length=16,
         min_length=1,
-        description="Hosts that callers name; default the Service of the model, so that callers "
-        "in the mesh take part.",
+        description="Hosts of the route. Default: the Service of the model, so that callers in "
+        "the mesh take part.",
     )
     path_prefix: str | None = Field(
         None,
         max_length=1024,
         pattern=r"^/([^\s?#%]*[^\s?#%/])?$",
-        description="Only requests whose path begins so; default all.",
+        description="Prefix of the path that the route matches. Default: all paths.",
     )
     rewrite_prefix: str | None = Field(
         None,
         max_length=1024,
         pattern=r"^/[^\s?#%]*$",
-        description="What the server gets in its place. Absent: the path as it was sent.",
+        description="Replacement of the prefix in requests to the server. Default: the path is "
+        "not changed.",
     )
     timeout: Duration | None = Field(
-        None, description="How long a request may take; default: as the mesh has it."
+        None, description="Timeout of requests. Default: that of the mesh."
     )

@@ -1,4 +1,4 @@
-"""Where a model's pods run and what they are given: `spec.pod` of a `ModelDeployment`."""
+"""Scheduling, identity and volumes of a model's pods: `spec.pod` of a `ModelDeployment`."""
 
 from __future__ import annotations
 
@@ -14,48 +14,61 @@ Name = Annotated[str, Field(max_length=253)]
 class Toleration(Part):
     """A taint that the pods tolerate."""
 
-    key: Name | None = Field(None, description="Key of the taint; absent with Exists: every one.")
-    operator: Literal["Exists", "Equal"] | None = Field(None, description="Default Equal.")
-    value: Name | None = Field(None, description="Value of the taint, with Equal.")
+    key: Name | None = Field(
+        None,
+        description="Key of the taint. With operator Exists, leave it out to match every taint.",
+    )
+    operator: Literal["Exists", "Equal"] | None = Field(
+        None, description="Operator of the toleration. Default: Equal."
+    )
+    value: Name | None = Field(None, description="Value of the taint, for operator Equal.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        None, description="Effect of the taint; absent: every one."
+        None, description="Effect of the taint. Default: every effect."
     )
     toleration_seconds: int | None = Field(
-        None, ge=0, le=86_400, description="With NoExecute: how long it is tolerated."
+        None,
+        ge=0,
+        le=86_400,
+        description="For effect NoExecute: how long the taint is tolerated, in seconds.",
     )
 
 
 class Spread(Part):
-    """How the pods of one revision are spread; the selector of its pods is added by itself."""
+    """How the pods of one revision are spread. The selector of its pods is added automatically."""
 
     topology_key: str = Field(
         max_length=317,
-        description="Label of nodes whose values are the places, such as "
+        description="Node label whose values are the topology domains, such as "
         "topology.kubernetes.io/zone.",
     )
     max_skew: int | None = Field(
         None,
         ge=1,
         le=1000,
-        description="By how many pods two places may differ; default 1.",
+        description="Maximum difference in the number of pods between two domains. Default: 1.",
     )
     when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] | None = Field(
-        None, description="Default ScheduleAnyway."
+        None,
+        description="What to do if the constraint cannot be satisfied. Default: ScheduleAnyway.",
     )
 
 
 class Volume(Part):
-    """A volume and where the server sees it."""
+    """A volume and where it is mounted in the server."""
 
     name: str = Field(
         max_length=63,
         pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
         description="Name of the volume.",
     )
-    mount_path: str = Field(max_length=1024, pattern=r"^/", description="Where the server sees it.")
-    read_only: bool | None = Field(None, description="Default false.")
+    mount_path: str = Field(
+        max_length=1024, pattern=r"^/", description="Path of the mount in the server."
+    )
+    read_only: bool | None = Field(
+        None, description="Whether the mount is read-only. Default: false."
+    )
     source: OpenObject = Field(
-        description="What it is, as in a pod's volume without the name: for example "
+        description="Source of the volume, as in a pod's volume without the name: for example "
         "{configMap: {name: labels}} or {persistentVolumeClaim: {claimName: cache}}.",
     )
 
@@ -67,7 +80,7 @@ class PullSecret(Part):
 
 
 class Pod(Part):
-    """Where the pods run and what they are given. A change makes a new revision."""
+    """Scheduling, identity and volumes of the pods. A change creates a new revision."""
 
     node_selector: dict[str, Name] | None = Field(
         None, max_length=64, description="Labels that a node must have."
@@ -75,20 +88,22 @@ class Pod(Part):
     tolerations: list[Toleration] | None = Field(
         None, max_length=64, description="Taints that the pods tolerate."
     )
-    affinity: OpenObject | None = Field(None, description="As in a pod.")
+    affinity: OpenObject | None = Field(None, description="Affinity as in a pod.")
     topology_spread: list[Spread] | None = Field(
         None, max_length=8, description="How the pods of a revision are spread over nodes."
     )
     priority_class_name: Name | None = Field(
-        None, description="A PriorityClass: who goes when there is no room for all."
+        None,
+        description="Name of a PriorityClass, which decides which pods are preempted when "
+        "resources are scarce.",
     )
     runtime_class_name: Name | None = Field(
-        None, description="A RuntimeClass, such as nvidia where GPUs need one."
+        None, description="Name of a RuntimeClass, such as nvidia if GPUs require one."
     )
     service_account_name: Name | None = Field(
         None,
-        description="Identity of the pods. Absent: the namespace's default one, with no token "
-        "in the pod.",
+        description="ServiceAccount of the pods. Default: the namespace's default one, without a "
+        "token in the pod.",
     )
     image_pull_secrets: list[PullSecret] | None = Field(
         None,
@@ -99,14 +114,14 @@ class Pod(Part):
     volumes: list[Volume] | None = Field(
         None,
         max_length=32,
-        description="Volumes of the server, besides the model's own.",
+        description="Additional volumes of the server.",
         json_schema_extra=NAMED,
     )
     run_as_user: int | None = Field(
         None,
         ge=1,
         le=2**31 - 1,
-        description="User id of the server; needed where the image names none or root, since "
+        description="User id of the server. Required if the image sets no user or root, because "
         "pods must not run as root.",
     )
     run_as_group: int | None = Field(
@@ -119,6 +134,6 @@ class Pod(Part):
         None,
         ge=6,
         le=3600,
-        description="How long a pod may take to end its last requests; default 35, of which the "
-        "first 5 are for the endpoints to change.",
+        description="Seconds that a pod has to finish its last requests. Default: 35, of which "
+        "the first 5 are reserved for the endpoints to change.",
     )

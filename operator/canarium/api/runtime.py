@@ -22,40 +22,42 @@ class Format(Part):
     """A model format that the runtime serves."""
 
     name: str = Field(
-        max_length=63, min_length=1, description="As in spec.model.format, such as sklearn."
+        max_length=63, min_length=1, description="Format as in spec.model.format, such as sklearn."
     )
     versions: list[Annotated[str, Field(max_length=63)]] | None = Field(
         None,
         max_length=16,
-        description="Versions of the format that are served, matched against "
-        "spec.model.formatVersion up to the end or a dot: 1 serves 1 and 1.7. Absent: all.",
+        description="Supported versions of the format, as prefixes of spec.model.formatVersion up"
+        " to a dot: 1 serves 1 and 1.7. Default: all.",
     )
     priority: int | None = Field(
         None,
         ge=0,
         le=1000,
-        description="Among the runtimes of one scope that fit, the highest is chosen; default 0. "
-        "Equal ones are refused as ambiguous. A ModelRuntime comes before any "
-        "ClusterModelRuntime, and both before the built-in ones.",
+        description="The matching runtime with the highest priority within a scope is selected; "
+        "equal priorities are refused as ambiguous. A ModelRuntime takes precedence "
+        "over any ClusterModelRuntime, and both over built-in runtimes. Default: 0.",
     )
     auto_select: bool | None = Field(
-        None, description="Whether the format alone may choose this runtime; default true."
+        None, description="Whether this runtime may be selected by format. Default: true."
     )
 
 
 class RuntimeSpec(Server):
-    """How a kind of model server is started, probed, measured and asked."""
+    """How a kind of model server is started, probed and measured."""
 
     description: str | None = Field(
-        None, max_length=1024, description="What it is, for people who choose."
+        None, max_length=1024, description="Description of the runtime, for people who choose one."
     )
     formats: list[Format] | None = Field(
         None,
         max_length=32,
-        description="Formats that it serves. Absent: only chosen by name.",
+        description="Formats that the runtime serves. Default: none, so it is selected only by "
+        "name.",
         json_schema_extra=NAMED,
     )
     pod_template: OpenObject | None = Field(
         None,
-        description="Metadata and pod spec laid over what is rendered, before the model's own.",
+        description="Metadata and pod spec that are merged over the rendered pod template, before"
+        " those of the model.",
     )

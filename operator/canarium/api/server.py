@@ -1,7 +1,7 @@
-"""How a model server is started, probed, measured and asked: shared by runtimes and models.
+"""How a model server is started, probed and measured: shared by runtimes and models.
 
-A `ModelRuntime` says it once for many models; `spec.runtime` of a `ModelDeployment` says it for
-one, alone or over a runtime that it names.
+A `ModelRuntime` defines it once for many models; `spec.runtime` of a `ModelDeployment` defines it
+for one, alone or as overrides of a runtime.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from canarium.api.base import NAMED, Duration, OpenObject, Part, Port
 
-#: The container of the model server in every pod template: a sidecar is none, whatever it does.
+#: The container of the model server in every pod template. All others are sidecars.
 SERVER_CONTAINER = "server"
 #: The port that answers requests, by default.
 SERVER_PORT = 8080
@@ -32,71 +32,70 @@ class EnvVar(Part):
     """An environment variable of the server."""
 
     name: str = Field(max_length=256, min_length=1, description="Name of the variable.")
-    value: Text | None = Field(None, description="Its value.")
+    value: Text | None = Field(None, description="Value of the variable.")
     value_from: OpenObject | None = Field(
         None,
-        description="Where the value comes from instead: configMapKeyRef, secretKeyRef, fieldRef "
-        "or resourceFieldRef, as in a container.",
+        description="Source of the value: configMapKeyRef, secretKeyRef, fieldRef or "
+        "resourceFieldRef, as in a container.",
     )
 
 
 class ExtraPort(Part):
-    """A port of the server besides the one that answers requests."""
+    """An additional port of the server."""
 
     name: str = Field(
         max_length=15,
         pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-        description="Name of the port, such as grpc or metrics; http is taken by `port`.",
+        description="Name of the port, such as grpc or metrics. http is reserved for `port`.",
     )
-    port: Port = Field(description="Its number.")
+    port: Port = Field(description="Number of the port.")
 
 
 class Probe(Part):
-    """How to ask the server about the model. Exactly one of path, exec, grpc and tcp."""
+    """A probe of the model. Exactly one of path, exec, grpc and tcp."""
 
     model_config = _ruled(
         _rule(
             "(has(self.path) ? 1 : 0) + (has(self.exec) ? 1 : 0) + (has(self.grpc) ? 1 : 0) "
             "+ (has(self.tcp) ? 1 : 0) == 1",
-            "set exactly one of path, exec, grpc and tcp: path is an HTTP path that answers 200 "
-            "when the model, not only the server, is ready",
+            "set exactly one of path, exec, grpc and tcp: path is an HTTP path that returns"
+            " 200 when the model, not only the server, is ready",
             ".path",
         ),
-        _rule("!has(self.tcp) || self.tcp", "tcp is true or absent", ".tcp"),
+        _rule("!has(self.tcp) || self.tcp", "tcp must be true or absent", ".tcp"),
     )
 
     path: str | None = Field(
         None,
         max_length=1024,
         pattern=r"^/",
-        description="An HTTP path that answers 200 when the model, not only the server, is ready.",
+        description="HTTP path that returns 200 when the model, not only the server, is ready.",
     )
     exec: list[Text] | None = Field(
         None,
         max_length=32,
         min_length=1,
-        description="A command inside the container that exits with 0 when the model is ready.",
+        description="Command in the container that exits with 0 when the model is ready.",
     )
     grpc: str | None = Field(
         None,
         max_length=253,
-        description="A service of the gRPC health protocol, asked at `port`; empty for the "
-        "server as a whole.",
+        description="Service of the gRPC health protocol, at `port`. Empty: the server as a whole.",
     )
     tcp: bool | None = Field(
         None,
-        description="Only that the port is open. It says nothing about the model: most servers "
-        "open it long before the model is loaded.",
+        description="Checks only that the port is open, which does not show that the model is "
+        "ready: most servers open it long before the model is loaded.",
     )
-    port: Port | None = Field(None, description="The port to ask; default: the server's port.")
+    port: Port | None = Field(None, description="Port to probe. Default: the server's port.")
     period_seconds: int | None = Field(
-        None, ge=1, le=300, description="Seconds between two questions; default 5."
+        None, ge=1, le=300, description="Seconds between two probes. Default: 5."
     )
     timeout_seconds: int | None = Field(
-        None, ge=1, le=300, description="Seconds that an answer may take; default 1."
+        None, ge=1, le=300, description="Timeout of a probe in seconds. Default: 1."
     )
     failure_threshold: int | None = Field(
-        None, ge=1, le=10_000, description="Failures in a row that count; default 3."
+        None, ge=1, le=10_000, description="Number of consecutive failures. Default: 3."
     )
 
 
@@ -106,7 +105,7 @@ class Series(Part):
     model_config = _ruled(
         _rule(
             "has(self.names) != (has(self.unavailable) && self.unavailable)",
-            "name the metrics, or say unavailable: true",
+            "name the metrics, or set unavailable: true",
             ".names",
         )
     )
@@ -117,19 +116,19 @@ class Series(Part):
     labels: dict[str, Annotated[str, Field(max_length=256)]] | None = Field(
         None,
         max_length=8,
-        description="Only series whose label matches the regular expression, whole: "
-        "for example http_response_code: 5..",
+        description="Only series whose labels match these regular expressions completely: for "
+        "example http_response_code: 5..",
     )
-    unavailable: bool | None = Field(None, description="The server does not measure this.")
+    unavailable: bool | None = Field(None, description="Whether the server does not measure this.")
 
 
 class Latency(Part):
-    """Where the server tells how long requests took."""
+    """The metric for the duration of requests."""
 
     model_config = _ruled(
         _rule(
             "has(self.name) != (has(self.unavailable) && self.unavailable)",
-            "name the metric, or say unavailable: true",
+            "name the metric, or set unavailable: true",
             ".name",
         )
     )
@@ -139,36 +138,38 @@ class Latency(Part):
     )
     kind: Literal["Histogram", "Summary", "Total"] | None = Field(
         None,
-        description="Histogram: with buckets, so percentiles can be had. Summary: sum and count, "
-        "so only the mean. Total: one counter of all time spent. Default Histogram.",
+        description="Histogram (default): with buckets, so percentiles are available. Summary: "
+        "sum and count, so only the mean is. Total: one counter of the time spent.",
     )
     unit: Literal["Seconds", "Milliseconds", "Microseconds"] | None = Field(
-        None, description="Default Seconds."
+        None, description="Unit of the metric. Default: Seconds."
     )
     labels: dict[str, Annotated[str, Field(max_length=256)]] | None = Field(
-        None, max_length=8, description="As for counters."
+        None,
+        max_length=8,
+        description="Only series whose labels match these regular expressions completely.",
     )
-    unavailable: bool | None = Field(None, description="The server does not measure this.")
+    unavailable: bool | None = Field(None, description="Whether the server does not measure this.")
 
 
 class Metrics(Part):
-    """The server's own names for what is measured, in Prometheus' text format."""
+    """Names of the server's metrics, in the Prometheus text format."""
 
-    port: Port | None = Field(None, description="Port to scrape; default: the server's port.")
+    port: Port | None = Field(None, description="Port to scrape. Default: the server's port.")
     path: str | None = Field(
-        None, max_length=1024, pattern=r"^/", description="Path to scrape; default /metrics."
+        None, max_length=1024, pattern=r"^/", description="Path to scrape. Default: /metrics."
     )
-    requests: Series | None = Field(None, description="Requests answered, well or badly.")
-    errors: Series | None = Field(None, description="Requests that failed.")
-    latency: Latency | None = Field(None, description="Time that requests took.")
+    requests: Series | None = Field(None, description="Number of requests, successful or not.")
+    errors: Series | None = Field(None, description="Number of failed requests.")
+    latency: Latency | None = Field(None, description="Duration of requests.")
 
 
 class Server(Part):
-    """The server's container and how to deal with it. All fields may be absent."""
+    """The container of the server and how to probe and measure it. All fields are optional."""
 
-    image: str | None = Field(None, max_length=512, description="The server's image.")
+    image: str | None = Field(None, max_length=512, description="Image of the server.")
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
-        None, description="As in a container; default as Kubernetes has it."
+        None, description="Image pull policy, as in a container. Default: that of Kubernetes."
     )
     command: list[Text] | None = Field(
         None, max_length=64, description="Replaces the image's entrypoint."
@@ -179,48 +180,49 @@ class Server(Part):
     env: list[EnvVar] | None = Field(
         None,
         max_length=128,
-        description="Environment of the server, as in a container; laid over by name.",
+        description="Environment of the server, as in a container. Merged by name.",
         json_schema_extra=NAMED,
     )
     port: Port | None = Field(
-        None, description="The port that answers requests; default 8080. Its name is http."
+        None, description="Port of the server for requests, named http. Default: 8080."
     )
     ports: list[ExtraPort] | None = Field(
         None,
         max_length=8,
-        description="Further ports, such as grpc or metrics.",
+        description="Additional ports, such as grpc or metrics.",
         json_schema_extra=NAMED,
     )
     readiness: Probe | None = Field(
         None,
-        description="Decides whether a pod gets requests: ask about the model, not the server.",
+        description="Decides whether a pod receives requests. It must probe the model, not only "
+        "the server.",
     )
     startup: Probe | None = Field(
         None,
-        description="Asked while the model loads; default: the readiness probe, where there is "
+        description="Probe while the model is loading. Default: the readiness probe, if there is "
         "a liveness probe or a startupBudget.",
     )
     liveness: Probe | None = Field(
         None,
-        description="Restarts the container when it fails; only asked once started up. "
-        "Absent: never restarted for that.",
+        description="Restarts the container when it fails, once the server has started. Default: "
+        "none.",
     )
     startup_budget: Duration | None = Field(
         None,
-        description="How long loading the model may take, such as 30m; then the container is "
-        "restarted. It lengthens the default of rollout.progressDeadline.",
+        description="How long loading the model may take, such as 30m, before the container is "
+        "restarted. It extends the default of rollout.progressDeadline.",
     )
-    metrics: Metrics | None = Field(None, description="What the server measures of itself.")
+    metrics: Metrics | None = Field(None, description="Metrics that the server exposes.")
     predict_path: str | None = Field(
         None,
         max_length=1024,
         pattern=r"^/",
-        description="Path that answers predictions; for smoke tests and people.",
+        description="Path for predictions, used by smoke tests and shown to people.",
     )
     protocol: Protocol | None = Field(
         None,
-        description="What callers speak: V1 (TensorFlow Serving's), V2 (Open Inference), OpenAI, "
-        "or Other.",
+        description="Protocol of the server: V1 (TensorFlow Serving), V2 (Open Inference), "
+        "OpenAI, or Other.",
     )
     shared_memory: str | None = Field(
         None,

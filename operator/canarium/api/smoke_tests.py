@@ -1,4 +1,4 @@
-"""Smoke tests: requests of the operator's own that a version must answer well (R4)."""
+"""Smoke tests: requests by the operator that a version must pass before it has traffic (R4)."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ AnyValue = Annotated[Any, Field(json_schema_extra={"x-kubernetes-preserve-unknow
 
 
 class JsonExpectation(Part):
-    """What must be at a place in the answer."""
+    """A value that the response must contain."""
 
     path: JsonPath = Field(
         description="A JSON path (RFC 9535), such as $.outputs[0].data[0]. It must match."
     )
     value: AnyValue | None = Field(
         None,
-        description="What every match must equal: text, number, true, list or object. "
-        "Absent: matching is enough.",
+        description="Value that every match must equal: text, number, boolean, list or object. "
+        "Default: any match passes.",
     )
     tolerance: Decimal | None = Field(
         None,
-        description='How far a number, or each number of a list, may be off, such as "0.01".',
+        description='Allowed difference of a number, or of each number in a list, such as "0.01".',
     )
 
 
 class Expectation(Part):
-    """What makes an answer good. What is absent is not looked at, but the status always is."""
+    """Expected response. The status is always checked; other fields only if they are set."""
 
-    status: int | None = Field(None, ge=100, le=599, description="HTTP status; default 200.")
+    status: int | None = Field(None, ge=100, le=599, description="HTTP status. Default: 200.")
     json_values: list[JsonExpectation] | None = Field(
-        None, alias="json", max_length=16, description="Values in the answer, which must be JSON."
+        None, alias="json", max_length=16, description="Values in the response, which must be JSON."
     )
     json_schema: OpenObject | None = Field(
         None,
         alias="schema",
-        description="A JSON Schema (2020-12) that the answer satisfies; without references to "
+        description="JSON Schema (2020-12) that the response must satisfy, without references to "
         "other documents.",
     )
     max_latency: Duration | None = Field(
-        None, description="How long an answer may take, such as 200ms."
+        None, description="Maximum duration of the request, such as 200ms."
     )
 
 
@@ -52,32 +52,32 @@ class ConfigMapKey(Part):
     """A key of a ConfigMap in the model's namespace."""
 
     name: str = Field(max_length=253, min_length=1, description="Name of the ConfigMap.")
-    key: str = Field(max_length=253, min_length=1, description="Key in it.")
+    key: str = Field(max_length=253, min_length=1, description="Key in the ConfigMap.")
 
 
 class BodySource(Part):
-    """Where a body comes from."""
+    """Source of a request body."""
 
     config_map: ConfigMapKey = Field(description="A key of a ConfigMap in the model's namespace.")
 
 
 class GrpcHealth(Part):
-    """A question by the gRPC health protocol; the answer must be SERVING."""
+    """A request of the gRPC health protocol. The response must be SERVING."""
 
     service: str | None = Field(
-        None, max_length=253, description="Its service; absent: the server as a whole."
+        None, max_length=253, description="Name of the service. Default: the server as a whole."
     )
-    port: Port = Field(description="The port that speaks gRPC.")
+    port: Port = Field(description="Port of the gRPC server.")
 
 
 class SmokeTest(Part):
-    """One request to each pod of a new version, before it gets any traffic."""
+    """One request to each pod of a new version, before it receives traffic."""
 
     model_config = ConfigDict(
         json_schema_extra=ruled(
             (
                 "!has(self.grpc) || (!has(self.path) && !has(self.body) && !has(self.bodyFrom))",
-                "grpc asks for gRPC health: path, body and bodyFrom belong to HTTP",
+                "grpc sends a gRPC health request: path, body and bodyFrom apply only to HTTP",
                 ".grpc",
             ),
             (
@@ -88,38 +88,39 @@ class SmokeTest(Part):
             (
                 "!has(self.grpc) || !has(self.expect) || (!has(self.expect.json) && "
                 "!has(self.expect.schema) && !has(self.expect.status))",
-                "gRPC health is judged by SERVING and maxLatency alone",
+                "gRPC health supports only maxLatency: the response must be SERVING",
                 ".expect",
             ),
         )
     )
 
     title: str | None = Field(
-        None, max_length=63, description="How it is called in the status; default its path."
+        None, max_length=63, description="Name of the test in status. Default: its path."
     )
     path: str | None = Field(
         None,
         max_length=1024,
         pattern=r"^/",
-        description="Path of the request, such as /v2/models/fraud/infer; default: the runtime's "
+        description="Path of the request, such as /v2/models/fraud/infer. Default: the runtime's "
         "path for predictions.",
     )
-    port: Port | None = Field(None, description="Port of the pod; default: the server's port.")
+    port: Port | None = Field(None, description="Port of the pod. Default: the server's port.")
     method: Literal["GET", "POST", "PUT"] | None = Field(
-        None, description="Default POST with a body, else GET."
+        None, description="HTTP method. Default: POST with a body, otherwise GET."
     )
     headers: dict[str, Annotated[str, Field(max_length=1024)]] | None = Field(
-        None, max_length=16, description="Headers; Content-Type is application/json by default."
+        None,
+        max_length=16,
+        description="Headers of the request. Content-Type is application/json by default.",
     )
-    body: OpenObject | None = Field(None, description="A JSON object to send.")
-    body_from: BodySource | None = Field(None, description="Where the body comes from.")
-    grpc: GrpcHealth | None = Field(None, description="Ask for gRPC health instead.")
+    body: OpenObject | None = Field(None, description="JSON object to send.")
+    body_from: BodySource | None = Field(None, description="Source of the body, instead of body.")
+    grpc: GrpcHealth | None = Field(None, description="Send a gRPC health request instead of HTTP.")
     warmup: int | None = Field(
         None,
         ge=0,
         le=100,
-        description="How often the request is sent before, with answers that do not count; "
-        "default 0.",
+        description="Number of requests to send first, whose responses are ignored. Default: 0.",
     )
-    timeout: Duration | None = Field(None, description="How long to wait; default 10s.")
-    expect: Expectation | None = Field(None, description="Default: status 200.")
+    timeout: Duration | None = Field(None, description="Timeout of the request. Default: 10s.")
+    expect: Expectation | None = Field(None, description="Expected response. Default: status 200.")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-#: RFC 3339 in UTC, as we write it: a status edited by hand to something else is not believed.
+#: RFC 3339 in UTC. Other formats, as in a status edited by hand, are ignored.
 Time = Annotated[
     str,
     Field(
@@ -33,246 +33,266 @@ class StatusPart(BaseModel):
 
 
 class Condition(StatusPart):
-    """A condition as the API conventions have it."""
+    """A condition, by the API conventions of Kubernetes."""
 
     type: str = Field(
         description="Available, Ready, Progressing, RolledBack, Reconciling, Stalled; where there "
         "is an analysis, AnalysisReady; where there is a route, RouteAccepted."
     )
-    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
-    reason: str = Field(description="Why, in one CamelCase word.")
-    message: str = Field("", description="Why, in a sentence.")
-    last_transition_time: Time = Field(description="When `status` last changed.")
+    status: Literal["True", "False", "Unknown"] = Field(
+        description="Status of the condition: True, False or Unknown."
+    )
+    reason: str = Field(description="Reason for it, in CamelCase.")
+    message: str = Field("", description="Explanation for people.")
+    last_transition_time: Time = Field(description="When the status of the condition last changed.")
     observed_generation: int | None = Field(
-        None, description="The metadata.generation that this was found for."
+        None, description="The metadata.generation that the condition is based on."
     )
 
 
 class RevisionStatus(StatusPart):
-    """A revision that has a part in serving now."""
+    """A revision that runs now."""
 
-    revision: str = Field(description="The revision's name.")
+    revision: str = Field(description="Name of the revision.")
     version: str | None = Field(None, description="Its spec.model.version.")
-    color: str | None = Field(None, description="The colour that its pods carry.")
+    color: str | None = Field(None, description="Colour label of its pods.")
     artifact: str | None = Field(None, description="Digest of the model that was fetched.")
-    replicas: int = Field(0, description="Pods wanted.")
-    ready: int = Field(0, description="Pods ready.")
-    weight: int = Field(0, description="Percent of the traffic wanted.")
+    replicas: int = Field(0, description="Number of desired pods.")
+    ready: int = Field(0, description="Number of ready pods.")
+    weight: int = Field(0, description="Requested percentage of the traffic.")
     effective_weight: int = Field(
         0,
-        description="Percent in effect: what the ready pods give, or what the gateways took.",
+        description="Effective percentage of the traffic: by ready pods, or as accepted by the "
+        "gateways.",
     )
 
 
 class Failure(StatusPart):
-    """Why a revision is quarantined (R9)."""
+    """Why a revision is quarantined."""
 
     revision: str = Field(description="The revision that failed.")
-    reason: str = Field(description="The cause, in one CamelCase word.")
-    message: str = Field(description="The cause, in a sentence.")
-    at: Time = Field(description="When it was found.")
-    pod: str | None = Field(None, description="The pod that showed it.")
-    container: str | None = Field(None, description="The container that showed it.")
-    observed: str | None = Field(
-        None, description="What was seen, such as a value or an exit code."
-    )
-    threshold: str | None = Field(None, description="What would have been right.")
-    samples: int | None = Field(None, description="How many pods or requests were looked at.")
+    reason: str = Field(description="Cause of the failure, in CamelCase.")
+    message: str = Field(description="Cause of the failure, for people.")
+    at: Time = Field(description="When it was detected.")
+    pod: str | None = Field(None, description="Pod in which it was detected.")
+    container: str | None = Field(None, description="Container in which it was detected.")
+    observed: str | None = Field(None, description="Observed value or exit code.")
+    threshold: str | None = Field(None, description="Bound that was violated.")
+    samples: int | None = Field(None, description="Number of pods or requests that were evaluated.")
 
 
 class Hold(StatusPart):
-    """What is waited for now."""
+    """What the rollout is waiting for."""
 
     reason: str = Field(description="Such as WaitingForPods, StepPause, Manual, Paused or Bake.")
-    since: Time = Field(description="Since when.")
-    until: Time | None = Field(None, description="When the wait ends by itself, if it does.")
-    observed: str | None = Field(None, description="What is seen now.")
-    threshold: str | None = Field(None, description="What is waited for.")
-    pod: str | None = Field(None, description="The pod that is waited for, where it is stuck.")
-    container: str | None = Field(None, description="The container that is stuck.")
+    since: Time = Field(description="Start time.")
+    until: Time | None = Field(None, description="When the wait ends automatically, if it does.")
+    observed: str | None = Field(None, description="Current value.")
+    threshold: str | None = Field(None, description="Value that is required.")
+    pod: str | None = Field(None, description="Pod that blocks the rollout, if one is stuck.")
+    container: str | None = Field(
+        None, description="Container that blocks the rollout, if one is stuck."
+    )
 
 
 class CommandEcho(StatusPart):
-    """A command that was looked at (R16); each token acts once."""
+    """A command that was processed. Each token acts once."""
 
-    command: str = Field(description="The command, such as promote.")
-    revision: str = Field("", description="The revision that it named, or what stood there.")
-    token: str = Field("", description="Its token.")
-    result: Literal["Done", "Ignored"] = Field(description="Whether it acted.")
-    message: str = Field(description="What it did, or why it was ignored.")
-    at: Time = Field(description="When it was looked at.")
+    command: str = Field(description="Name of the command, such as promote.")
+    revision: str = Field("", description="Revision that the command named, as written.")
+    token: str = Field("", description="Token of the command.")
+    result: Literal["Done", "Ignored"] = Field(description="Whether the command was carried out.")
+    message: str = Field(description="Effect of the command, or why it was ignored.")
+    at: Time = Field(description="When the command was processed.")
 
 
 class Pause(StatusPart):
-    """Since when, and by what, the clocks of steps and bake stand still."""
+    """A pause of steps and bake."""
 
-    since: Time = Field(description="Since when.")
-    by: str = Field(description="The field spec.paused, or the command with its token.")
-    revision: str = Field(description="The revision that was wanted then.")
+    since: Time = Field(description="Start time.")
+    by: str = Field(description="What paused it: spec.paused, or the command with its token.")
+    revision: str = Field(description="Revision of the spec at that time.")
 
 
 class Outcome(StatusPart):
     """How a revision ended or was promoted, newest first in the history."""
 
-    revision: str = Field(description="The revision's name.")
+    revision: str = Field(description="Name of the revision.")
     version: str | None = Field(None, description="Its spec.model.version.")
     outcome: Literal["Promoted", "RolledBack", "Failed", "Superseded", "Withdrawn", "Undone"] = (
-        Field(description="How it ended.")
+        Field(description="Result of the rollout.")
     )
-    reason: str = Field("", description="Why, in one CamelCase word.")
-    message: str = Field("", description="Why, in a sentence.")
+    reason: str = Field("", description="Reason for it, in CamelCase.")
+    message: str = Field("", description="Explanation for people.")
     by: str = Field(
-        "operator", description="The operator, the spec, or the command with its token."
+        "operator",
+        description="What caused it: the operator, the spec, or a command with its token.",
     )
-    started_at: Time | None = Field(None, description="When the revision was stored.")
-    at: Time = Field(description="When it ended or was promoted.")
+    started_at: Time | None = Field(None, description="When the revision was created.")
+    at: Time = Field(description="When the revision was promoted or ended.")
     lineage: dict[str, str] | None = Field(None, description="Its spec.model.lineage.")
     uri: str | None = Field(None, description="Its spec.model.uri.")
     artifact: str | None = Field(None, description="Digest of the model that was fetched.")
 
 
 class StepStatus(StatusPart):
-    """A step of the rollout under way."""
+    """A step of the current rollout."""
 
-    weight: int = Field(
-        ge=0, le=100, description="Percent of the traffic that the step gives the candidate."
-    )
-    pause: PauseText = Field(description="Manual, or seconds such as 90s.")
+    weight: int = Field(ge=0, le=100, description="Percentage of the traffic for the candidate.")
+    pause: PauseText = Field(description="Pause of the step: Manual, or seconds such as 90s.")
 
 
 class Progress(StatusPart):
-    """Where the rollout of the candidate stands; gone when there is none."""
+    """Progress of the candidate's rollout. Absent if there is none."""
 
     step: int = Field(
-        0, ge=0, le=64, description="Index of the step in spec, from 0. For display only."
+        0, ge=0, le=64, description="Index of the step in spec, starting at 0. For display only."
     )
-    weight: int = Field(0, ge=0, le=100, description="Percent that has been reached.")
+    weight: int = Field(0, ge=0, le=100, description="Percentage that was reached.")
     granted: int = Field(
-        0, ge=0, le=100, description="Percent that was granted; its pods may still be starting."
+        0, ge=0, le=100, description="Percentage that was granted. Its pods may still be starting."
     )
     pause: PauseText | None = Field(
-        None, description="The pause under which it stands: Manual, or seconds such as 90s."
+        None, description="Current pause: Manual, or seconds such as 90s."
     )
     analysis: str | None = Field(
-        None, description="What happens without a verdict, where the step needs one."
+        None, description="What happens without a verdict, if the step needs one."
     )
-    passed: int = Field(
-        0, ge=0, le=64, description="Pauses of the same weight that were over before."
-    )
+    passed: int = Field(0, ge=0, le=64, description="Number of finished pauses at the same weight.")
     released: str | None = Field(
-        None, description="What ended the pause: the command with its token, Elapsed, or a verdict."
+        None, description="What ended the pause: a command with its token, Elapsed, or a verdict."
     )
-    step_since: Time | None = Field(None, description="When the step's weight took effect.")
-    waiting_since: Time | None = Field(None, description="Since when pods are waited for.")
-    waited: float = Field(0, ge=0, description="Seconds spent waiting for pods before that.")
-    full: bool = Field(False, description="Promoted in full by command: no step is held.")
+    step_since: Time | None = Field(
+        None, description="When the weight of the step became effective."
+    )
+    waiting_since: Time | None = Field(
+        None, description="When the rollout started to wait for pods."
+    )
+    waited: float = Field(
+        0, ge=0, description="Seconds spent waiting for pods before waitingSince."
+    )
+    full: bool = Field(False, description="Whether promote-full skipped the remaining steps.")
     by: str | None = Field(
-        None, description="The command with its token that ended the step before, or all of them."
+        None, description="Command with its token that ended the previous step, or all steps."
     )
-    strategy: str | None = Field(None, description="The strategy that this rollout began with.")
+    strategy: str | None = Field(None, description="Strategy that the rollout started with.")
     steps: tuple[StepStatus, ...] = Field(
-        (), max_length=64, description="The steps in effect, for a change of strategy to wait."
+        (), max_length=64, description="Steps in effect, if a change of strategy is pending."
     )
 
 
 class RouteStatus(StatusPart):
-    """The route through a gateway, where there is one."""
+    """The route of the model, if there is one."""
 
-    kind: str = Field(description="Its kind, such as HTTPRoute; its name is the model's.")
-    generation: int = Field(0, description="The generation of it that was last looked at.")
-    accepted: bool = Field(
-        False, description="Whether every gateway that it names has taken that generation."
+    kind: str = Field(
+        description="Kind of the route, such as HTTPRoute. Its name is that of the model."
     )
-    since: Time | None = Field(None, description="Since when they have.")
+    generation: int = Field(0, description="Generation of the route that was last observed.")
+    accepted: bool = Field(
+        False, description="Whether every gateway of the route has accepted that generation."
+    )
+    since: Time | None = Field(None, description="When they accepted it.")
 
 
 class RefusedWrite(StatusPart):
-    """A write that the API server, a quota or an admission policy refuses; it is retried."""
+    """A write that the API server, a quota or an admission policy rejects. It is retried."""
 
     object: str = Field(description="Kind and name of the object that could not be written.")
     reason: str = Field(
-        description="Who refused it: AdmissionDenied, Forbidden, QuotaExceeded, WebhookFailed, "
+        description="What rejected it: AdmissionDenied, Forbidden, QuotaExceeded, WebhookFailed, "
         "NameConflict or InvalidSpec."
     )
-    message: str = Field("", description="The refuser's own words.")
-    since: Time = Field(description="Since when it has been refused.")
+    message: str = Field("", description="Message of the system that rejected it.")
+    since: Time = Field(description="When it was first rejected.")
 
 
 class CheckStatus(StatusPart):
-    """The verdict on one check (R17), with the numbers of the look that changed it."""
+    """The verdict of one check, with the values of the evaluation that changed it."""
 
-    name: str = Field(description="The check.")
-    verdict: Literal["Pass", "Fail", "Insufficient"] = Field(description="What was found.")
-    reason: str = Field(description="Why, in one CamelCase word.")
-    message: str = Field("", description="Why, in a sentence.")
-    value: float | None = Field(None, description="The candidate's value.")
-    threshold: float | None = Field(None, description="The bound that decided.")
-    stable: float | None = Field(None, description="Stable's value in the same window.")
-    samples: int | None = Field(None, description="Observations on the candidate.")
-    at: Time = Field(description="When it was found.")
+    name: str = Field(description="Name of the check.")
+    verdict: Literal["Pass", "Fail", "Insufficient"] = Field(description="Verdict of the check.")
+    reason: str = Field(description="Reason for it, in CamelCase.")
+    message: str = Field("", description="Explanation for people.")
+    value: float | None = Field(None, description="Value of the candidate.")
+    threshold: float | None = Field(None, description="Bound that decided.")
+    stable: float | None = Field(None, description="Value of stable in the same window.")
+    samples: int | None = Field(None, description="Number of observations of the candidate.")
+    at: Time = Field(description="When it was detected.")
 
 
 class AnalysisStatus(StatusPart):
-    """How a revision that has traffic is judged."""
+    """The analysis of a revision that receives traffic."""
 
     revision: str = Field(description="The revision that is judged.")
-    since: Time = Field(description="From when on its answers count.")
-    checks: tuple[CheckStatus, ...] = Field((), description="The verdict on each check.")
+    since: Time = Field(description="Start of the evaluation.")
+    checks: tuple[CheckStatus, ...] = Field((), description="Verdict of each check.")
 
 
 class Status(StatusPart):
     """The status subresource."""
 
     observed_generation: int = Field(
-        0, description="The metadata.generation that this status was made for."
+        0, description="The metadata.generation that this status is based on."
     )
-    phase: str = Field("Pending", description="For people to read; tools read the conditions.")
-    message: str = Field("", description="What is going on, in a sentence.")
-    version: str | None = Field(None, description="The version that serves.")
-    weight: int | None = Field(None, description="Percent of the traffic at the candidate.")
-    replicas: int = Field(0, description="Pods wanted, of all revisions.")
-    ready_replicas: int = Field(0, description="Pods ready, of all revisions.")
-    selector: str = Field("", description="Selects the model's pods; for the scale subresource.")
-    stable: RevisionStatus | None = Field(None, description="The revision that was promoted.")
-    candidate: RevisionStatus | None = Field(None, description="The revision on its way.")
-    previous: RevisionStatus | None = Field(None, description="Kept warm while baking.")
-    progress: Progress | None = Field(None, description="Where the candidate's rollout stands.")
-    bake_since: Time | None = Field(
-        None, description="Since when the version before is kept warm after a promotion."
+    phase: str = Field(
+        "Pending", description="Summary for people. Tools should use the conditions."
     )
-    stable_down_since: Time | None = Field(None, description="Since when stable has no ready pod.")
+    message: str = Field("", description="What is happening, why, and what happens next.")
+    version: str | None = Field(None, description="Version that serves.")
+    weight: int | None = Field(None, description="Percentage of the traffic for the candidate.")
+    replicas: int = Field(0, description="Number of desired pods of all revisions.")
+    ready_replicas: int = Field(0, description="Number of ready pods of all revisions.")
+    selector: str = Field(
+        "", description="Selector of the model's pods, for the scale subresource."
+    )
+    stable: RevisionStatus | None = Field(None, description="Revision that was promoted.")
+    candidate: RevisionStatus | None = Field(None, description="Revision that is being rolled out.")
+    previous: RevisionStatus | None = Field(
+        None, description="Previous revision, kept warm during the bake."
+    )
+    progress: Progress | None = Field(None, description="Progress of the candidate's rollout.")
+    bake_since: Time | None = Field(None, description="When the bake started.")
+    stable_down_since: Time | None = Field(None, description="When stable lost its last ready pod.")
     standby: str | None = Field(
-        None, description="The revision that answers while stable has no ready pod."
+        None, description="Revision that serves while stable has no ready pod."
     )
     outages: int | None = Field(
         None,
         ge=0,
-        description="How often stable became unready as a whole during this bake, if it did.",
+        description="Number of outages of stable during this bake.",
     )
-    hold: Hold | None = Field(None, description="What is waited for now.")
-    pause: Pause | None = Field(None, description="Since when, and by what, it is paused.")
+    hold: Hold | None = Field(None, description="What the rollout is waiting for.")
+    pause: Pause | None = Field(None, description="Since when and by what the rollout is paused.")
     analysis: AnalysisStatus | None = Field(
-        None, description="How the version that is on its way, or bakes, is judged."
+        None, description="Analysis of the version that is being rolled out or baking."
     )
     route: RouteStatus | None = Field(
-        None, description="The route through a gateway, with router Gateway."
+        None, description="The route of the model, with routers Gateway and Istio."
     )
     failure: Failure | None = Field(
-        None, description="Why the wanted revision is quarantined; gone when another is wanted."
+        None, description="Why the revision of the current spec is quarantined."
     )
     refusals: tuple[RefusedWrite, ...] | None = Field(
-        None, description="Writes that are refused now; each is retried, and gone once it succeeds."
+        None,
+        description="Writes that are currently rejected. Each is retried and removed once "
+        "it succeeds.",
     )
-    warnings: tuple[str, ...] = Field((), description="What was found damaged and is ignored.")
-    commands: tuple[CommandEcho, ...] = Field((), description="Commands seen, newest first.")
+    warnings: tuple[str, ...] = Field(
+        (), description="Damaged or contradictory data that is ignored."
+    )
+    commands: tuple[CommandEcho, ...] = Field((), description="Processed commands, newest first.")
     conditions: tuple[Condition, ...] = Field(
-        (), description="What tools read: Available, Ready, Progressing, RolledBack and kstatus'."
+        (),
+        description="Conditions for tools: Available, Ready, Progressing, RolledBack and "
+        "those of kstatus.",
     )
-    history: tuple[Outcome, ...] = Field((), description="How revisions ended, the newest first.")
+    history: tuple[Outcome, ...] = Field(
+        (), description="How revisions were promoted or ended, newest first."
+    )
 
     def essence(self) -> Status:
-        """The status without what changes with every pod: two that differ only in that are one
-        state, of which the newer counts can be told a little later."""
+        """Returns the status without the counts that change with every pod: two that differ only in
+        these are the same state, and the newer counts may be published later."""
 
         def part(revision: RevisionStatus | None) -> RevisionStatus | None:
             none = {"replicas": 0, "ready": 0, "effective_weight": 0}

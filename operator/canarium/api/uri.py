@@ -52,7 +52,7 @@ _TRAVERSAL = re.compile(r"(^|/)\.\.(/|$)")
 
 
 class UriInvalid(ValueError):
-    """The URI cannot name a model; the text says what is right. `unknown`: no such scheme."""
+    """The URI cannot name a model; the message describes what is valid. `unknown`: its scheme."""
 
     def __init__(self, text: str, *, unknown: bool = False) -> None:
         super().__init__(text)
@@ -123,7 +123,9 @@ def parse(uri: str) -> Address:
     scheme, colon, rest = uri.partition("://")
     if not colon or scheme not in FORMS:
         forms = ", ".join(form for form, _ in FORMS.values())
-        raise UriInvalid(f"{scheme or uri!r} is no known scheme; known are {forms}", unknown=True)
+        raise UriInvalid(
+            f"{scheme or uri!r} is not a known scheme; known schemes are {forms}", unknown=True
+        )
     form, pattern = FORMS[scheme]
     if not re.fullmatch(pattern, rest):
         raise UriInvalid(f"this is not of the form {form}; credentials belong into a Secret")
