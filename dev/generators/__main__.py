@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from canarium.api import crd
-from generators import chartreadme, reference, runtimes, values, valuesschema
+from generators import chartreadme, reasons, reference, runtimes, values, valuesschema
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "canarium"
@@ -29,6 +29,7 @@ def files() -> dict[Path, str]:
         CHART / "values.schema.json": valuesschema.schema(known),
         readme: chartreadme.filled(readme.read_text(), known),
         ROOT / "docs" / "reference" / "api.md": reference.page(crds),
+        ROOT / "docs" / "reference" / "reasons.md": reasons.page(),
         page: runtimes.filled(page.read_text()),
     }
 

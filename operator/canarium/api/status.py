@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from canarium.api.reasons import HoldReason, hold_reason
+
 #: RFC 3339 in UTC. Other formats, as in a status edited by hand, are ignored.
 Time = Annotated[
     str,
@@ -93,6 +95,11 @@ class Hold(StatusPart):
     container: str | None = Field(
         None, description="Container that blocks the rollout, if one is stuck."
     )
+
+    @property
+    def awaited(self) -> HoldReason | None:
+        """The reason, for decisions; None where it is one of a route or of the cluster."""
+        return hold_reason(self.reason)
 
 
 class CommandEcho(StatusPart):

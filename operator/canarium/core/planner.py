@@ -118,7 +118,7 @@ def _is_urgent(s: Situation, phase: str) -> bool:
 def _asked(s: Situation, after: Status) -> Asked:
     """Returns the facts that this decision waits for: smoke tests, and evidence on who has
     traffic."""
-    smoke = after.hold is not None and after.hold.reason in gates.SMOKE_WAITS
+    smoke = after.hold is not None and after.hold.awaited in gates.SMOKE_WAITS
     return Asked(
         smoke=s.target if smoke else None, watch=_watch(s, after), pods=obstacles.unexplained(s)
     )

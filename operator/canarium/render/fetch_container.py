@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from canarium.api.reasons import SpecReason
 from canarium.api.server import SERVER_CONTAINER
 from canarium.api.uri import MOUNT, Address, UriInvalid, parse
 from canarium.render.errors import RuntimeInvalid
@@ -60,7 +61,7 @@ def address(spec: Mapping[str, Any]) -> Address | None:
     try:
         found = parse(uri)
     except UriInvalid as error:
-        reason = "UnknownScheme" if error.unknown else "InvalidUri"
+        reason = SpecReason.UNKNOWN_SCHEME if error.unknown else SpecReason.INVALID_URI
         raise RuntimeInvalid(reason, f"spec.model.uri: {error}") from error
     return found if found.fetched else None
 
@@ -75,7 +76,7 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
         return {}
     if kit is None:
         raise RuntimeInvalid(
-            "NoFetcher",
+            SpecReason.NO_FETCHER,
             "spec.model.uri: this operator was started without --fetch-image, so it can only "
             "serve models inside the server's image (file:///path)",
         )
@@ -120,7 +121,7 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
     pulled_by_kubelet = "image" in mounts.source
     if pulled_by_kubelet and model.get("endpoint"):
         raise RuntimeInvalid(
-            "UnusedEndpoint",
+            SpecReason.UNUSED_ENDPOINT,
             "spec.model.endpoint: this operator mounts oci:// as image volumes (--oci-volumes), "
             "which a kubelet pulls from the registry in spec.model.uri: name the other one there",
         )

@@ -32,6 +32,7 @@ from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from canarium.api.reasons import SpecReason
 from canarium.render.errors import RuntimeInvalid
 
 #: Characters of a template, and of what it may render to.
@@ -180,21 +181,21 @@ def render(source: str, context: Mapping[str, Any], where: str) -> str:
         text = template.render(context)
     except UndefinedError as error:
         told = _undefined(source, str(error.message), context)
-        raise RuntimeInvalid("TemplateInvalid", f"{where}: {told}") from error
+        raise RuntimeInvalid(SpecReason.TEMPLATE_INVALID, f"{where}: {told}") from error
     except TemplateError as error:
-        raise RuntimeInvalid("TemplateInvalid", f"{where}: {error.message}") from error
+        raise RuntimeInvalid(SpecReason.TEMPLATE_INVALID, f"{where}: {error.message}") from error
     except _TooLong as error:
         text = f"{where}: renders to over {LONGEST_RESULT} characters"
-        raise RuntimeInvalid("TemplateTooLarge", text) from error
+        raise RuntimeInvalid(SpecReason.TEMPLATE_TOO_LARGE, text) from error
     except (ArithmeticError, TypeError, ValueError) as error:
         told = f"{where}: {_line(error.__traceback__)}{error}"
-        raise RuntimeInvalid("TemplateInvalid", told) from error
+        raise RuntimeInvalid(SpecReason.TEMPLATE_INVALID, told) from error
     if _JSON.match(source):
         try:
             json.loads(text)
         except ValueError as error:
             raise RuntimeInvalid(
-                "TemplateInvalid", f"{where}: begins like JSON and is none: {error}"
+                SpecReason.TEMPLATE_INVALID, f"{where}: begins like JSON and is none: {error}"
             ) from error
     return text
 
@@ -222,12 +223,12 @@ def _leaves(node: Any, context: Mapping[str, Any], where: str, whole: _Lengths) 
     whole.sources += len(node)
     if whole.sources > ALL_SOURCES:
         text = f"{where}: the templates of a runtime have over {ALL_SOURCES} characters together"
-        raise RuntimeInvalid("TemplateTooLarge", text)
+        raise RuntimeInvalid(SpecReason.TEMPLATE_TOO_LARGE, text)
     text = render(node, context, where)
     whole.results += len(text)
     if whole.results > ALL_RESULTS:
         text = f"{where}: the templates of a runtime render to over {ALL_RESULTS} characters"
-        raise RuntimeInvalid("TemplateTooLarge", text)
+        raise RuntimeInvalid(SpecReason.TEMPLATE_TOO_LARGE, text)
     return text
 
 
@@ -243,18 +244,18 @@ def _compiled(source: str, where: str) -> Template:
 def _checked(source: str) -> Template | tuple[str, str]:
     """The template, or reason and text of what is wrong with it. Nothing of it has run then."""
     if len(source) > LONGEST_SOURCE:
-        return "TemplateTooLarge", f"has over {LONGEST_SOURCE} characters"
+        return SpecReason.TEMPLATE_TOO_LARGE, f"has over {LONGEST_SOURCE} characters"
     try:
         tree = _ENVIRONMENT.parse(source)
         fault = _fault(tree, embedded=bool(_JSON.match(source)))
         return fault or _ENVIRONMENT.from_string(source)
     except TemplateSyntaxError as error:
-        return "TemplateInvalid", f"line {error.lineno}: {error.message}"
+        return SpecReason.TEMPLATE_INVALID, f"line {error.lineno}: {error.message}"
     except (RecursionError, SyntaxError, MemoryError):
         # Jinja's parser, or Python's for what Jinja made of it.
-        return "TemplateUnbounded", "is nested too deeply"
+        return SpecReason.TEMPLATE_UNBOUNDED, "is nested too deeply"
     except (ValueError, OverflowError):
-        return "TemplateInvalid", "has a number with too many digits"
+        return SpecReason.TEMPLATE_INVALID, "has a number with too many digits"
 
 
 def _line(trace: TracebackType | None) -> str:
@@ -300,18 +301,27 @@ def _fault(tree: nodes.Template, *, embedded: bool) -> tuple[str, str] | None:
     for node in tree.find_all(nodes.Node):
         if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
             known = ", ".join(sorted(_FILTERS))
-            return "TemplateUnbounded", f"line {node.lineno}: no filter {node.name}; known: {known}"
+            return (
+                SpecReason.TEMPLATE_UNBOUNDED,
+                f"line {node.lineno}: no filter {node.name}; known: {known}",
+            )
         if isinstance(node, nodes.Test) and node.name not in _TESTS:
             known = ", ".join(sorted(_TESTS))
-            return "TemplateUnbounded", f"line {node.lineno}: no test {node.name}; known: {known}"
+            return (
+                SpecReason.TEMPLATE_UNBOUNDED,
+                f"line {node.lineno}: no test {node.name}; known: {known}",
+            )
         if not isinstance(node, (*_ALLOWED, nodes.Keyword)):
             what = _WORDS.get(type(node), type(node).__name__.lower())
             text = "only values, conditions and filters can be bounded in time and size"
-            return "TemplateUnbounded", f"line {node.lineno}: {what} is not allowed: {text}"
+            return (
+                SpecReason.TEMPLATE_UNBOUNDED,
+                f"line {node.lineno}: {what} is not allowed: {text}",
+            )
         if embedded and isinstance(node, nodes.Output):
             for part in node.nodes:
                 quoted = isinstance(part, nodes.Filter) and part.name == "tojson"
                 if not quoted and not isinstance(part, nodes.TemplateData):
                     text = "a value inside JSON must end with `| tojson`"
-                    return "TemplateInvalid", f"line {part.lineno}: {text}"
+                    return SpecReason.TEMPLATE_INVALID, f"line {part.lineno}: {text}"
     return None

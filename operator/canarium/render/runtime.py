@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from canarium.api.reasons import SpecReason
 from canarium.render.errors import RuntimeInvalid
 from canarium.render.jinja import leaves
 from canarium.render.runtime_catalog import Runtime
@@ -80,11 +81,12 @@ def _gpus(resources: Mapping[str, Any]) -> int:
 def _complete(server: dict[str, Any], what: str) -> dict[str, Any]:
     if not server.get("image"):
         raise RuntimeInvalid(
-            "NoImage", f"spec.runtime.image: {what} names no image: set the one with your server"
+            SpecReason.NO_IMAGE,
+            f"spec.runtime.image: {what} names no image: set the one with your server",
         )
     if not server.get("readiness"):
         raise RuntimeInvalid(
-            "NoReadinessProbe",
+            SpecReason.NO_READINESS_PROBE,
             f"spec.runtime.readiness: {what} has no readiness probe, so nobody could tell when the "
             "model is loaded: set the path that answers 200 then (or tcp: true, if the open port "
             "is all there is)",

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from canarium.api.reasons import SpecReason
 from canarium.api.runtime import BUILT_IN
 from canarium.render.errors import RuntimeInvalid
 
@@ -82,7 +83,8 @@ class Catalog:
                 return scope[name]
         known = ", ".join(sorted({name for scope in self.scopes() for name in scope}))
         raise RuntimeInvalid(
-            "UnknownRuntime", f"spec.runtime.name: there is no runtime {name}; known: {known}"
+            SpecReason.UNKNOWN_RUNTIME,
+            f"spec.runtime.name: there is no runtime {name}; known: {known}",
         )
 
     def _fitting(self, model: Mapping[str, Any]) -> Runtime:
@@ -96,7 +98,7 @@ class Catalog:
             if len(chosen) == 1:
                 return chosen[0]
             raise RuntimeInvalid(
-                "AmbiguousFormat",
+                SpecReason.AMBIGUOUS_FORMAT,
                 f"spec.model.format: {wanted} is served by {' and '.join(map(str, chosen))} with "
                 f"equal priority: set spec.runtime.name to one of them",
             )
@@ -105,7 +107,7 @@ class Catalog:
             {f["name"] for s in self.scopes() for r in s.values() for f in _automatic(r)}
         )
         raise RuntimeInvalid(
-            "UnknownFormat",
+            SpecReason.UNKNOWN_FORMAT,
             f"spec.model.format: no runtime serves {word}; known: {', '.join(known)}; or set "
             "spec.runtime.name or spec.runtime.image",
         )

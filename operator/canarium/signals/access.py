@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from canarium.api.reasons import CheckReason
 from canarium.evaluation.pool import Pool
 from canarium.signals.errors import NoAnswer
 from canarium.signals.http_client import Answer, HttpClient
@@ -26,7 +27,7 @@ RECEIVING = 64 << 20
 class Dropped(NoAnswer):
     """The operator had no memory left for the answer, and this namespace used most of it."""
 
-    reason = "EvaluationUnavailable"
+    reason = CheckReason.EVALUATION_UNAVAILABLE
 
 
 @dataclass(eq=False)

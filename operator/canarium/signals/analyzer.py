@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from canarium.api.analysis import Check, amount
 from canarium.api.effective_analysis import EffectiveAnalysis, EffectiveCheck
+from canarium.api.reasons import CheckReason
 from canarium.core.decision.plan import Watch
 from canarium.core.evidence.measures import (
     Measure,
@@ -28,7 +29,7 @@ from canarium.core.evidence.verdict import (
     judge,
     weigh,
 )
-from canarium.core.evidence.windows import UNREACHABLE, FailedScrape, Scrape, Window, size, thinned
+from canarium.core.evidence.windows import FailedScrape, Scrape, Window, size, thinned
 from canarium.evaluation.errors import EvaluationError
 from canarium.kube.client import Api
 from canarium.signals import credentials, json_metric, metrics, prometheus, replay
@@ -95,7 +96,9 @@ class Analyzer:
             kept = thinned(scrapes, room)
             if scrapes and not kept:
                 text = f"the metrics pages have more series than are kept ({room} values)"
-                failures.append(FailedScrape(now, scrapes[-1].pod, text, "TooManySeries"))
+                failures.append(
+                    FailedScrape(now, scrapes[-1].pod, text, CheckReason.TOO_MANY_SERIES)
+                )
             self._budget.note(target.namespace, target.model, revision, size(kept))
             memory.windows[revision] = Window(kept, tuple(failures[-100:]))
 
@@ -157,7 +160,7 @@ class Analyzer:
         """A check that failed in a way nobody expected has no evidence, and says so once."""
         model = f"{target.namespace}/{target.model}"
         text = self._error_log.report((model, check.name), model, f"check {check.name}", error)
-        reason = Missing(text, error=True, reason="QueryFailed")
+        reason = Missing(text, error=True, reason=CheckReason.QUERY_FAILED)
         return judge(check.name, Bounds(), reason, None, min_samples=0, confidence=0)
 
     async def _measure(
@@ -179,7 +182,7 @@ class Analyzer:
         except Unavailable as error:
             return Missing(str(error), error=True, reason=error.reason)
         except BadTemplate as error:
-            return Missing(str(error), error=True, reason="InvalidQuery")
+            return Missing(str(error), error=True, reason=CheckReason.INVALID_QUERY)
         measure = measure_for(source, target.server(revision))
         if isinstance(measure, Missing):
             return measure
@@ -228,7 +231,7 @@ class Analyzer:
         stable_path = how.path or target.server(watch.stable or "").predict_path
         if path is None or stable_path is None:
             text = "answers.path: the runtime has no predictPath, so set it"
-            return Missing(text, error=True, reason="InvalidQuery")
+            return Missing(text, error=True, reason=CheckReason.INVALID_QUERY)
         pods = [target.targets(revision) for revision in (watch.revision, watch.stable)]
         if not all(pods):
             return Missing("both versions need a ready pod to be compared")
@@ -256,7 +259,7 @@ async def _scraped(
             raise NoAnswer(f"{page}: status {answer.status}")
         values = await metrics.parse(web, answer.body, wanted)
     except Unreachable as error:
-        return FailedScrape(now, target.pod, str(error), UNREACHABLE)
+        return FailedScrape(now, target.pod, str(error), CheckReason.PODS_UNREACHABLE)
     except NoAnswer as error:
         return FailedScrape(now, target.pod, str(error), error.reason)
     except EvaluationError as error:

@@ -7,6 +7,7 @@ import binascii
 import ssl
 
 from canarium.api.analysis import Authentication
+from canarium.api.reasons import CheckReason
 from canarium.api.smoke_tests import ConfigMapKey
 from canarium.kube import resources
 from canarium.kube.client import Api
@@ -20,13 +21,13 @@ _LONGEST_CA = 64 << 10
 class Unavailable(Exception):
     """A Secret or ConfigMap cannot be used; the text names it and never carries its content."""
 
-    reason = "InvalidCredentials"
+    reason = CheckReason.INVALID_CREDENTIALS
 
 
 class NoContent(Unavailable):
     """A ConfigMap does not hold what is named."""
 
-    reason = "InvalidConfigMap"
+    reason = CheckReason.INVALID_CONFIG_MAP
 
 
 async def endpoint(

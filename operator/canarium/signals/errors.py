@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from canarium.api.reasons import CheckReason, ConnectionLoss
 
 
 class NoAnswer(Exception):
     """A request had no usable answer; the text says why and never carries a body or a path."""
 
-    reason = "QueryFailed"
+    reason: CheckReason = CheckReason.QUERY_FAILED
 
 
 class Untrusted(NoAnswer):
     """The server's certificate is not signed by a trusted authority, or is for another name."""
 
-    reason = "UntrustedCertificate"
+    reason = CheckReason.UNTRUSTED_CERTIFICATE
 
 
 class AddressRefused(NoAnswer):
     """The operator does not connect to this address; an administrator may allow it."""
 
-    reason = "AddressRefused"
-
-
-class Loss(StrEnum):
-    """How a connection was lost."""
-
-    #: Nobody listens at the address, or a policy rejects the connection.
-    REFUSED = "ConnectionRefused"
-    #: Nothing answered the attempt to connect: a policy drops it, or the node is gone.
-    TIMED_OUT = "ConnectionTimedOut"
-    #: The connection was accepted, then ended before a byte of an answer: a mesh that demands TLS.
-    RESET = "ConnectionReset"
-    #: No route to the address.
-    NO_ROUTE = "NoRouteToHost"
-    #: The host's name could not be resolved.
-    NAME = "NameNotResolved"
+    reason = CheckReason.ADDRESS_REFUSED
 
 
 class Unreachable(NoAnswer):
     """No byte of an answer came, so nothing is known about the server behind the address."""
 
-    reason = "Unreachable"
+    reason = CheckReason.UNREACHABLE
 
-    def __init__(self, text: str, loss: Loss) -> None:
+    def __init__(self, text: str, loss: ConnectionLoss) -> None:
         super().__init__(text)
         self.loss = loss

@@ -28,8 +28,9 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 
+from canarium.api.reasons import ConnectionLoss
 from canarium.signals.addresses import authority
-from canarium.signals.errors import Loss, NoAnswer, Unreachable
+from canarium.signals.errors import NoAnswer, Unreachable
 from canarium.untrusted.quoting import quoted
 
 #: Bytes that are read from a server in all; its answer is about 100.
@@ -68,14 +69,16 @@ async def check(host: str, port: int, service: str, patience: float) -> str:
             await _ask(reader, writer, authority(host, port), request, reply)
     except TimeoutError as error:
         if not connected:
-            raise Unreachable(f"no connection within {patience:g}s", Loss.TIMED_OUT) from error
+            raise Unreachable(
+                f"no connection within {patience:g}s", ConnectionLoss.TIMED_OUT
+            ) from error
         raise NoAnswer(f"no answer within {patience:g}s") from error
     except ConnectionRefusedError as error:
-        raise Unreachable("the connection was refused", Loss.REFUSED) from error
+        raise Unreachable("the connection was refused", ConnectionLoss.REFUSED) from error
     except (OSError, EOFError) as error:
         if reply.began:
             raise NoAnswer("the answer broke off") from error
-        loss = Loss.RESET if connected else Loss.NO_ROUTE
+        loss = ConnectionLoss.RESET if connected else ConnectionLoss.NO_ROUTE
         raise Unreachable("the connection was lost before an answer began", loss) from error
     except (ProtocolError, ValueError, LookupError) as error:
         raise NoAnswer("the answer is not valid HTTP/2") from error

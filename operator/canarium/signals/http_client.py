@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from canarium.api.reasons import ConnectionLoss
 from canarium.signals.addresses import AddressPolicy, parse
 from canarium.signals.connections import Refusal, connector
-from canarium.signals.errors import AddressRefused, Loss, NoAnswer, Unreachable, Untrusted
+from canarium.signals.errors import AddressRefused, NoAnswer, Unreachable, Untrusted
 from canarium.signals.redaction import shown
 from canarium.untrusted.quoting import quoted
 
@@ -154,7 +155,7 @@ async def _explained(url: str, patience: float, connected: _Connected) -> AsyncI
             raise _refused(error.os_error.host, error.os_error.kind) from error
         text = quoted(error.os_error.strerror or "no address", 100)
         raise Unreachable(
-            f"the name of {shown(url)} does not resolve: {text}", Loss.NAME
+            f"the name of {shown(url)} does not resolve: {text}", ConnectionLoss.NAME
         ) from error
     except aiohttp.ClientConnectorSSLError as error:
         raise NoAnswer(f"no TLS connection: {quoted(error.strerror or 'failed', 200)}") from error
@@ -165,11 +166,13 @@ async def _explained(url: str, patience: float, connected: _Connected) -> AsyncI
     except TimeoutError as error:
         if not connected.yet:
             limit = min(patience, _CONNECT)
-            raise Unreachable(f"no connection within {limit:g}s", Loss.TIMED_OUT) from error
+            raise Unreachable(
+                f"no connection within {limit:g}s", ConnectionLoss.TIMED_OUT
+            ) from error
         raise NoAnswer(f"no answer within {patience:g}s") from error
     except (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError) as error:
         text = "the connection was closed before an answer began"
-        raise Unreachable(text, Loss.RESET) from error
+        raise Unreachable(text, ConnectionLoss.RESET) from error
     except aiohttp.ClientOSError as error:
         raise _unconnected(error) from error
     except aiohttp.ClientResponseError as error:
@@ -182,12 +185,12 @@ async def _explained(url: str, patience: float, connected: _Connected) -> AsyncI
 
 def _unconnected(error: OSError) -> Unreachable:
     if isinstance(error, ConnectionRefusedError) or error.errno == errno.ECONNREFUSED:
-        return Unreachable("the connection was refused", Loss.REFUSED)
+        return Unreachable("the connection was refused", ConnectionLoss.REFUSED)
     if error.errno in _ROUTES:
-        return Unreachable("there is no route to the address", Loss.NO_ROUTE)
+        return Unreachable("there is no route to the address", ConnectionLoss.NO_ROUTE)
     if isinstance(error, TimeoutError) or error.errno == errno.ETIMEDOUT:
-        return Unreachable("the connection timed out", Loss.TIMED_OUT)
-    return Unreachable("the connection was lost before an answer began", Loss.RESET)
+        return Unreachable("the connection timed out", ConnectionLoss.TIMED_OUT)
+    return Unreachable("the connection was lost before an answer began", ConnectionLoss.RESET)
 
 
 def _refused(host: str, kind: str) -> AddressRefused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canarium.api.reasons import CheckReason
 from canarium.core.evidence.measures import Missing, Reading, Result
 from canarium.evaluation.errors import EvaluationError
 from canarium.signals.access import Access
@@ -29,7 +30,9 @@ async def ask(
     if found := denied(endpoint, answer.status):
         return found
     if answer.status != 200:
-        return Missing(f"{endpoint}: status {answer.status}", error=True, reason="QueryFailed")
+        return Missing(
+            f"{endpoint}: status {answer.status}", error=True, reason=CheckReason.QUERY_FAILED
+        )
     try:
         result, _ = await web.evaluate("numbers", answer.body, paths=paths)
     except EvaluationError as error:
@@ -37,7 +40,7 @@ async def ask(
     numbers: list[float] = []
     for number, text in result["found"]:
         if number is None:
-            return Missing(text, reason="NoMatch")
+            return Missing(text, reason=CheckReason.NO_MATCH)
         numbers.append(number)
     return Reading(numbers[0], samples=numbers[1] if samples_path else None)
 
@@ -47,5 +50,6 @@ async def _invalid(web: Access, paths: list[str]) -> Missing | None:
         result, _ = await web.evaluate("expressions", checked=[{"path": path} for path in paths])
     except EvaluationError:
         return None
-    return next((Missing(text, error=True, reason="InvalidQuery") for _, text in result["faults"]),
-                None)  # fmt: skip
+    faults = (text for _, text in result["faults"])
+    wrong = (Missing(text, error=True, reason=CheckReason.INVALID_QUERY) for text in faults)
+    return next(wrong, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from canarium.api.analysis import Preset, SeriesMeasure
+from canarium.api.reasons import CheckReason
 from canarium.api.server import Latency, Metrics, Series
 from canarium.core.evidence.measures import (
     Level,
@@ -69,7 +70,7 @@ def _latency(preset: Preset, latency: Latency | None) -> Measure | Missing:
         return Mean(parts[0], parts[1], scale)
     if kind != "Histogram" or preset == "LatencyMean":
         text = f"{preset}: the runtime measures latency as a {kind}, without percentiles"
-        return Missing(text, error=True, reason="NoSuchMetric")
+        return Missing(text, error=True, reason=CheckReason.NO_SUCH_METRIC)
     buckets = (Selector(f"{latency.name}_bucket", labels),)
     return Quantile(_QUANTILES[preset.removeprefix("Latency")], buckets, scale)
 
@@ -99,4 +100,4 @@ def _unavailable(preset: str, what: str) -> Missing:
         f"{preset}: the runtime declares no metric for {what}: set runtime.metrics.{what}, "
         "or use series"
     )
-    return Missing(text, error=True, reason="NoSuchMetric")
+    return Missing(text, error=True, reason=CheckReason.NO_SUCH_METRIC)

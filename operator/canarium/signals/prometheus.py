@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from canarium.api.reasons import CheckReason
 from canarium.core.evidence.measures import Missing, Reading, Result
 from canarium.evaluation.errors import EvaluationError, Fault
 from canarium.signals.access import Access
@@ -19,7 +20,10 @@ _DENIED = (401, 403)
 #: Older results are not evidence about now.
 _FRESH = 60.0
 #: Reasons of checks that are older than those of evaluations.
-_REASONS = {Fault.INVALID: "InvalidQuery", Fault.UNREADABLE: "QueryFailed"}
+_REASONS = {
+    Fault.INVALID: CheckReason.INVALID_QUERY,
+    Fault.UNREADABLE: CheckReason.QUERY_FAILED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +79,18 @@ def _value(endpoint: Endpoint, found: dict[str, Any], now: float) -> Result:
             return Missing("the query gives no value")
         case "many":
             text = f"the query gives {found['count']} series: join them, as with sum()"
-            return Missing(text, error=True, reason="InvalidQuery")
+            return Missing(text, error=True, reason=CheckReason.INVALID_QUERY)
         case "refused":
             message, kind = quoted(found["text"]), quoted(found["type"], 50)
             if kind == "bad_data":
-                return Missing(f"the query is wrong: {message}", error=True, reason="InvalidQuery")
+                return Missing(
+                    f"the query is wrong: {message}", error=True, reason=CheckReason.INVALID_QUERY
+                )
             return _failed(f"Prometheus at {endpoint}: {kind}: {message}")
         case kind:
             what = quoted(found.get("type", kind), 50)
             text = f"the query gives a {what}: an instant vector or a scalar is needed"
-            return Missing(text, error=True, reason="InvalidQuery")
+            return Missing(text, error=True, reason=CheckReason.INVALID_QUERY)
 
 
 def denied(endpoint: Endpoint, status: int) -> Missing | None:
@@ -93,8 +99,10 @@ def denied(endpoint: Endpoint, status: int) -> Missing | None:
         return None
     known = "Authorization" in endpoint.headers
     why = "the login is refused" if known else "a login is missing: authentication.secretName"
-    return Missing(f"{endpoint}: status {status}: {why}", error=True, reason="AccessDenied")
+    return Missing(
+        f"{endpoint}: status {status}: {why}", error=True, reason=CheckReason.ACCESS_DENIED
+    )
 
 
-def _failed(message: str, reason: str = "QueryFailed") -> Missing:
+def _failed(message: str, reason: str = CheckReason.QUERY_FAILED) -> Missing:
     return Missing(message, error=True, reason=reason)

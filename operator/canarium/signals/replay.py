@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from canarium.api.reasons import CheckReason
 from canarium.core.evidence.measures import Missing, Reading, Result
-from canarium.core.evidence.windows import UNREACHABLE
 from canarium.evaluation.errors import EvaluationError
 from canarium.signals.access import Access
 from canarium.signals.addresses import authority
@@ -79,10 +79,10 @@ async def compare(
     judged = [alike for task in asked if (alike := task.result()) is not None]
     if not judged and lost:
         text = f"{len(lost)} of {len(requests)} recorded requests found no connection: {lost[-1]}"
-        return Missing(text, reason=UNREACHABLE)
+        return Missing(text, reason=CheckReason.PODS_UNREACHABLE)
     if not judged:
         text = f"stable answered none of {len(requests)} recorded requests with {how.json_path}"
-        return Missing(text, reason="NoMatch")
+        return Missing(text, reason=CheckReason.NO_MATCH)
     different = judged.count(False)
     return Reading(different / len(judged), samples=len(judged), bad=different)
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import orjson
 
 from canarium.api.effective_analysis import request_timeout
+from canarium.api.reasons import ConnectionLoss
 from canarium.api.smoke_tests import Expectation, SmokeTest
 from canarium.signals.access import Access
 from canarium.signals.addresses import authority
 from canarium.signals.assertions import Unexpected, Unusable, met
-from canarium.signals.errors import Loss, NoAnswer, Unreachable
+from canarium.signals.errors import NoAnswer, Unreachable
 from canarium.signals.http_client import Answer
 from canarium.signals.redaction import redacted
 
@@ -48,7 +49,7 @@ class Unreached:
     test: str
     pod: str
     message: str
-    loss: Loss
+    loss: ConnectionLoss
 
 
 def called(test: SmokeTest, index: int) -> str:

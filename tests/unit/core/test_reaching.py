@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
-from canarium.core.evidence.windows import UNREACHABLE
 from canarium.core.facts.observed import SmokeReport
 from core.cluster import Cluster, spec
 
@@ -55,11 +54,11 @@ def test_pods_that_cannot_be_reached_hold_the_version_with_the_likely_cause(
     cluster.run(3_600, tick=30)
     assert cluster.status.phase == "Progressing"
     assert cluster.status.hold
-    assert cluster.status.hold.reason == UNREACHABLE
+    assert cluster.status.hold.reason == "PodsUnreachable"
     assert "the connection was refused" in cluster.status.message
     assert cause in cluster.status.message
-    assert condition(cluster, "SmokeTestsReady")[:2] == ("False", UNREACHABLE)
-    assert [e.reason for e in cluster.events].count(UNREACHABLE) == 1
+    assert condition(cluster, "SmokeTestsReady")[:2] == ("False", "PodsUnreachable")
+    assert [e.reason for e in cluster.events].count("PodsUnreachable") == 1
     # The tests are still asked for, so that it goes on by itself.
     assert cluster.asked.smoke == cluster.revision("2")
     cluster.smoke = SmokeReport(cluster.revision("2"), True, asked=1)
@@ -74,7 +73,7 @@ def test_first_version_that_cannot_be_reached_waits_and_is_not_failed() -> None:
     cluster = lost(Cluster(gated("1")).run(5), "ConnectionTimedOut").run(3_600, tick=30)
     assert cluster.status.phase == "Starting"
     assert cluster.status.hold
-    assert cluster.status.hold.reason == UNREACHABLE
+    assert cluster.status.hold.reason == "PodsUnreachable"
     cluster.smoke = SmokeReport(cluster.revision("1"), True, asked=3)
     assert cluster.run(10).status.phase == "Ready"
 
@@ -90,12 +89,12 @@ def test_scrapes_that_do_not_reach_the_pods_never_roll_back_even_for_want_of_dat
     for _ in range(20):
         watch = cluster.asked.watch
         assert watch
-        finding = Finding("errors", Verdict.INSUFFICIENT, UNREACHABLE, "no pod was scraped")
+        finding = Finding("errors", Verdict.INSUFFICIENT, "PodsUnreachable", "no pod was scraped")
         cluster.evidence = Evidence(
             watch.revision, watch.since, cluster.now, (finding,), exhausted=True
         )
         cluster.settle().run(15)
     assert cluster.status.phase == "Progressing"
     assert cluster.status.hold
-    assert cluster.status.hold.reason == UNREACHABLE
-    assert condition(cluster, "AnalysisReady")[:2] == ("False", UNREACHABLE)
+    assert cluster.status.hold.reason == "PodsUnreachable"
+    assert condition(cluster, "AnalysisReady")[:2] == ("False", "PodsUnreachable")

@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from hpack import Encoder
 
+from canarium.api.reasons import ConnectionLoss
 from canarium.signals import grpc_health
-from canarium.signals.errors import Loss, NoAnswer, Unreachable
+from canarium.signals.errors import NoAnswer, Unreachable
 
 #: Bytes that a server tries to send in one test; far above every bound.
 FLOOD = 64 << 20
@@ -200,7 +201,7 @@ async def test_connection_that_ends_before_the_answer_is_lost(speak: Speak) -> N
     async with server(speak) as port:
         with pytest.raises(Unreachable) as caught:
             await grpc_health.check("127.0.0.1", port, "", 5.0)
-    assert caught.value.loss is Loss.RESET
+    assert caught.value.loss is ConnectionLoss.RESET
 
 
 async def test_reset_of_the_request_is_an_answer() -> None:

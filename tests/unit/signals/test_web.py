@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from canarium.api.reasons import ConnectionLoss
 from canarium.signals import http_client as module
-from canarium.signals.errors import Loss, NoAnswer, Unreachable
+from canarium.signals.errors import NoAnswer, Unreachable
 from canarium.signals.http_client import HttpClient
 from signals.conftest import Served
 
@@ -22,4 +23,4 @@ async def test_answer_without_end_is_cut(
 async def test_refused_connection_is_unreachable(web: HttpClient) -> None:
     with pytest.raises(Unreachable) as caught:
         await web.request("GET", "http://127.0.0.1:1/")
-    assert caught.value.loss is Loss.REFUSED
+    assert caught.value.loss is ConnectionLoss.REFUSED

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from canarium.api.reasons import EventReason
 from canarium.api.status import Status
 from canarium.core.decision.plan import Adopt, Event, Plan
 from canarium.core.facts.observed import Observed
@@ -44,7 +45,7 @@ def adoption(status: Status, observed: Observed) -> Plan | None:
         phase="Starting",
         status=status if status.message else _new(status, text),
         actions=tuple(Adopt(one.kind, one.name, one.uid) for one in found),
-        events=(Event("Normal", "Adopted", text),),
+        events=(Event("Normal", EventReason.ADOPTED, text),),
         pressing=False,
     )
 

@@ -12,6 +12,7 @@ means: `abc-2` without its record would be `abc`, which has failed.
 
 from __future__ import annotations
 
+from canarium.api.reasons import EventReason
 from canarium.api.status import Status
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import version_of
@@ -30,7 +31,7 @@ def restoration(s: Situation, status: Status) -> Plan | None:
         phase="Starting",
         status=known,
         actions=actions,
-        events=tuple(Event("Warning", "RecordRestored", text) for text in texts),
+        events=tuple(Event("Warning", EventReason.RECORD_RESTORED, text) for text in texts),
         pressing=False,
     )
 

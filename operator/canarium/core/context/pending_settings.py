@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from canarium.api.reasons import ConditionReason, ConditionType
 from canarium.core.context.context import Situation
 
 
 def reported(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
     """The condition that is there while something waits."""
     waits = pending(s)
-    return (("SettingsPending", True, "RolloutInProgress", waits),) if waits else ()
+    return (
+        ((ConditionType.SETTINGS_PENDING, True, ConditionReason.ROLLOUT_IN_PROGRESS, waits),)
+        if waits
+        else ()
+    )
 
 
 def named(s: Situation, message: str) -> str:

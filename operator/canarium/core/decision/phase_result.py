@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from canarium.api.reasons import HoldReason, hold_reason
 from canarium.api.status import Failure, Hold, Outcome, Progress
 from canarium.core.decision.plan import Action, Event
 from canarium.core.facts.observed import Rejection
@@ -27,6 +28,11 @@ class Wait:
     threshold: str | None = None
     pod: str | None = None
     container: str | None = None
+
+    @property
+    def awaited(self) -> HoldReason | None:
+        """The reason, for decisions; None where it is one of a route or of the cluster."""
+        return hold_reason(self.reason)
 
     @classmethod
     def of(cls, hold: Hold) -> Wait:

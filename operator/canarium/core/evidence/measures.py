@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from canarium.api.reasons import CheckReason
 from canarium.core.evidence.windows import (
-    UNREACHABLE,
     Window,
     above,
     buckets,
@@ -101,7 +101,7 @@ class Missing:
 
     message: str
     error: bool = False
-    reason: str = "NoData"
+    reason: str = CheckReason.NO_DATA
 
 
 Result = Reading | Missing
@@ -125,7 +125,9 @@ def read(measure: Measure, window: Window) -> Result:
         if last:
             text = f"no pod was scraped: {last.pod}: {last.message}"
             # A lost connection is not the version's error: it never counts against errorLimit.
-            return Missing(text, error=last.reason != UNREACHABLE, reason=last.reason)
+            return Missing(
+                text, error=last.reason != CheckReason.PODS_UNREACHABLE, reason=last.reason
+            )
         return Missing("no pod was scraped yet")
     match measure:
         case Share(bad, total):
@@ -189,4 +191,4 @@ def _lacking(window: Window, wanted: Selectors) -> Missing | None:
     if any(window.knows(s.key) for s in wanted):
         return None
     names = " or ".join(s.key for s in wanted)
-    return Missing(f"the pods' metrics have no {names}", reason="NoSuchMetric")
+    return Missing(f"the pods' metrics have no {names}", reason=CheckReason.NO_SUCH_METRIC)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from canarium.api.reasons import CheckReason
 from canarium.core.evidence.measures import Missing, Reading, Result, exceeding
 from canarium.core.evidence.statistics import over_bound, over_other
 
@@ -100,13 +101,13 @@ def judge(
         if number is not None and not math.isfinite(number):
             # Neither counts as evidence, nor can JSON carry it.
             text = f"the {what} is {number}, not a number"
-            return Finding(check, Verdict.INSUFFICIENT, "NoData", text)
+            return Finding(check, Verdict.INSUFFICIENT, CheckReason.NO_DATA, text)
     told = Finding(
         check, Verdict.INSUFFICIENT, "", "", value=candidate.value, samples=candidate.samples
     )
     if candidate.samples is not None and candidate.samples < min_samples:
         text = f"{candidate.samples:.6g} of {min_samples:g} observations on the candidate"
-        return replace(told, reason="NotEnoughSamples", message=text)
+        return replace(told, reason=CheckReason.NOT_ENOUGH_SAMPLES, message=text)
     found = [
         _over(check, candidate, bounds.maximum, confidence),
         _under(check, candidate, bounds.minimum),
@@ -126,7 +127,14 @@ def _passed(
 ) -> Finding:
     text = f"{reading.value:.6g} {sign} {limit:.6g}"
     return Finding(
-        check, Verdict.PASS, "WithinBounds", text, reading.value, limit, stable, reading.samples
+        check,
+        Verdict.PASS,
+        CheckReason.WITHIN_BOUNDS,
+        text,
+        reading.value,
+        limit,
+        stable,
+        reading.samples,
     )
 
 
@@ -171,18 +179,19 @@ def _against(
         )
 
     if stable is None:
-        return insufficient("NoData", "it was not measured")
+        return insufficient(CheckReason.NO_DATA, "it was not measured")
     if isinstance(stable, Missing):
         return insufficient(stable.reason, stable.message, stable.error)
     if stable.samples is not None and stable.samples < min_samples:
         return insufficient(
-            "NotEnoughSamples", f"it has {stable.samples:.6g} of {min_samples:g} observations"
+            CheckReason.NOT_ENOUGH_SAMPLES,
+            f"it has {stable.samples:.6g} of {min_samples:g} observations",
         )
     tested = reading.bad is not None
     if stable.samples is not None and not math.isfinite(stable.samples):
-        return insufficient("NoData", f"it has {stable.samples} observations")
+        return insufficient(CheckReason.NO_DATA, f"it has {stable.samples} observations")
     if not math.isfinite(stable.value) or (stable.value <= 0 and not tested):
-        return insufficient("NoData", f"its value is {stable.value:g}")
+        return insufficient(CheckReason.NO_DATA, f"its value is {stable.value:g}")
     if bounds.max_ratio is not None:
         limit = bounds.max_ratio * stable.value
         if reading.value > limit:
@@ -218,11 +227,11 @@ def _higher(
 ) -> Finding:
     beside = f" ({stable:.6g} at stable)" if stable is not None else ""
     text = f"{reading.value:.6g} is above {limit:.6g}{beside}"
-    verdict, reason = Verdict.FAIL, "AboveMaximum"
+    verdict, reason = Verdict.FAIL, CheckReason.ABOVE_MAXIMUM
     if chance is not None and chance > 1 - confidence:
-        verdict, reason = Verdict.INSUFFICIENT, "MayBeChance"
+        verdict, reason = Verdict.INSUFFICIENT, CheckReason.MAY_BE_CHANCE
         if stable is not None and chance >= PLAUSIBLE:
-            verdict, reason = Verdict.PASS, "NoWorseThanStable"
+            verdict, reason = Verdict.PASS, CheckReason.NO_WORSE_THAN_STABLE
         text += (
             f" by chance with probability {chance:.2g} ({reading.samples or 0:.6g} observations)"
         )
@@ -235,7 +244,14 @@ def _lower(check: str, reading: Reading, limit: float, stable: float | None) -> 
     beside = f" ({stable:.6g} at stable)" if stable is not None else ""
     text = f"{reading.value:.6g} is below {limit:.6g}{beside}"
     return Finding(
-        check, Verdict.FAIL, "BelowMinimum", text, reading.value, limit, stable, reading.samples
+        check,
+        Verdict.FAIL,
+        CheckReason.BELOW_MINIMUM,
+        text,
+        reading.value,
+        limit,
+        stable,
+        reading.samples,
     )
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-#: The reason of a scrape whose pod could not be connected to.
-UNREACHABLE = "PodsUnreachable"
+from canarium.api.reasons import CheckReason
+
 #: Label pairs of a series, sorted, without its name.
 Labels = tuple[tuple[str, str], ...]
 #: Values of one selector in one scrape, by series.
@@ -40,7 +40,7 @@ class FailedScrape(NamedTuple):
     at: float
     pod: str
     message: str
-    reason: str = "QueryFailed"
+    reason: str = CheckReason.QUERY_FAILED
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from canarium.api.reasons import RefusalReason
 from canarium.api.server import SERVER_CONTAINER
 from canarium.core.evidence.verdict import Evidence
 from canarium.core.facts.gateways import Backend, Gateway, Route, RouteConflict
@@ -191,15 +192,14 @@ class SmokeReport:
 class Rejection:
     """The API server's refusal of one object that we wrote, while it still stands.
 
-    `what` is kind and name of the object; `reason` is enumerated
-    (`core.outcomes.refusals`), `message` has
-    the other side's own words and is only displayed.
+    `what` is kind and name of the object; `reason` is enumerated, `message` has the other side's
+    own words and is only displayed.
     """
 
     what: str
     message: str
     conflict: bool = False
-    reason: str = "InvalidSpec"
+    reason: str = RefusalReason.INVALID
 
 
 @dataclass(frozen=True, slots=True)

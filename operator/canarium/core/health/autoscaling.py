@@ -6,11 +6,11 @@ Event say that the number of pods will not follow the load.
 
 from __future__ import annotations
 
+from canarium.api.reasons import ConditionReason, ConditionType
 from canarium.core.context.context import Situation
 from canarium.core.facts.observed import Autoscaler
 from canarium.core.messages import sentences
 
-CONDITION = "AutoscalerReady"
 #: Seconds that a fault must last: metrics of pods that have just started are not there at once.
 GRACE = 15.0
 
@@ -21,9 +21,9 @@ def reported(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
     if found is None:
         return ()
     if found.fault is None or found.fault.since + GRACE > s.now:
-        return ((CONDITION, True, "Scaling", ""),)
+        return ((ConditionType.AUTOSCALER_READY, True, ConditionReason.SCALING, ""),)
     text = f"HorizontalPodAutoscaler {found.name}: {found.fault.message}"
-    return ((CONDITION, False, found.fault.reason, text),)
+    return ((ConditionType.AUTOSCALER_READY, False, found.fault.reason, text),)
 
 
 def named(s: Situation, message: str) -> str:

@@ -6,6 +6,7 @@ the pod, the container, the exit code and the last line of the log as far as a p
 
 from __future__ import annotations
 
+from canarium.api.reasons import ConditionReason, ConditionType, EventReason
 from canarium.api.status import Status
 from canarium.core.context.context import Situation
 from canarium.core.context.live_traffic import answering, is_answered
@@ -17,14 +18,17 @@ from canarium.core.health.obstacles import obstacle
 from canarium.core.health.pods import unfetched, unstarted
 from canarium.core.messages import location
 
-NO_READY_PODS = "NoReadyPods"
-SCALED_TO_ZERO = "ScaledToZero"
-SCALING_UP = "ScalingUp"
-SERVING = "Serving"
-NOT_PROMOTED = "NoVersionPromoted"
-RECREATING = "Recreating"
 #: Reasons for which nobody answers and that the spec asks for.
-EXPECTED = frozenset({SCALED_TO_ZERO, SCALING_UP, NOT_PROMOTED, RECREATING})
+EXPECTED = frozenset(
+    {
+        ConditionReason.SCALED_TO_ZERO,
+        ConditionReason.SCALING_UP,
+        ConditionReason.NO_VERSION_PROMOTED,
+        ConditionReason.RECREATING,
+    }
+)
+
+_AT_ZERO = (ConditionReason.SCALED_TO_ZERO, ConditionReason.SCALING_UP)
 
 
 def is_down(s: Situation, stable: str | None) -> bool:
@@ -34,8 +38,8 @@ def is_down(s: Situation, stable: str | None) -> bool:
 
 def is_scaling_up(s: Situation, stable: str | None) -> bool:
     """Whether that is because the model was scaled to zero before and its pods still start."""
-    available = next((c for c in s.status.conditions if c.type == "Available"), None)
-    before = available is not None and available.reason in (SCALED_TO_ZERO, SCALING_UP)
+    available = next((c for c in s.status.conditions if c.type == ConditionType.AVAILABLE), None)
+    before = available is not None and available.reason in _AT_ZERO
     return before and is_down(s, stable) and outage_cause(s, stable) is None
 
 
@@ -48,7 +52,7 @@ def outage_cause(s: Situation, revision: str | None) -> Cause | None:
     if found:
         return found
     if deployment is None and not any(pod.serves for pod in pods):
-        return Cause("DeploymentMissing", "its Deployment does not exist")
+        return Cause(ConditionReason.DEPLOYMENT_MISSING, "its Deployment does not exist")
     blocked = obstacle(s, revision)
     if blocked:
         return Cause(blocked.reason.value, blocked.message, blocked.pod, blocked.container)
@@ -63,7 +67,7 @@ def is_recreating(s: Situation, stable: str | None) -> bool:
 
 def outage_reason(s: Situation, stable: str | None) -> str:
     cause = outage_cause(s, stable)
-    return cause.reason if cause else NO_READY_PODS
+    return cause.reason if cause else ConditionReason.NO_READY_PODS
 
 
 def outage_text(s: Situation, stable: str | None) -> str:
@@ -107,16 +111,20 @@ def serving_state(s: Situation) -> tuple[Cause | None, str]:
 def outage_events(before: Status, after: Status) -> tuple[Event, ...]:
     """An Event when an outage begins, when its cause is found, and when it is over."""
     old, new = (
-        next((c for c in status.conditions if c.type == "Available"), None)
+        next((c for c in status.conditions if c.type == ConditionType.AVAILABLE), None)
         for status in (before, after)
     )
-    known = old.reason if old else NOT_PROMOTED
+    known = old.reason if old else ConditionReason.NO_VERSION_PROMOTED
     if new is None or new.reason == known:
         return ()
     if new.status == "True":
-        over = known not in (*EXPECTED, SERVING)
-        return (Event("Normal", "ServingAgain", "Callers are answered again"),) if over else ()
-    begins = known in (SERVING, *EXPECTED)
-    if new.reason not in EXPECTED and (begins or known == NO_READY_PODS):
+        over = known not in (*EXPECTED, ConditionReason.SERVING)
+        return (
+            (Event("Normal", EventReason.SERVING_AGAIN, "Callers are answered again"),)
+            if over
+            else ()
+        )
+    begins = known in (ConditionReason.SERVING, *EXPECTED)
+    if new.reason not in EXPECTED and (begins or known == ConditionReason.NO_READY_PODS):
         return (Event("Warning", new.reason, new.message),)
     return ()

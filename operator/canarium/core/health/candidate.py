@@ -7,6 +7,7 @@ its fault.
 
 from __future__ import annotations
 
+from canarium.api.reasons import FailureReason
 from canarium.core.context.context import Situation
 from canarium.core.context.deadlines import last_ready, ready_by, waited_until
 from canarium.core.context.progress import next_step
@@ -86,7 +87,7 @@ def _deadline_exceeded(s: Situation) -> Cause:
     slow = fetching(pods)
     if slow:
         return Cause(
-            "ProgressDeadlineExceeded",
+            FailureReason.PROGRESS_DEADLINE_EXCEEDED,
             f"its model was still being fetched after {limit} ({seen}): the fetcher's log says how "
             "far it is, and a longer spec.rollout.progressDeadline gives it more time",
             pod=slow,
@@ -102,7 +103,7 @@ def _deadline_exceeded(s: Situation) -> Cause:
     else:
         what = f"its ready pods got no traffic after {limit}"
     return Cause(
-        "ProgressDeadlineExceeded",
+        FailureReason.PROGRESS_DEADLINE_EXCEEDED,
         f"{what} ({seen}){more}",
         pod=late,
         observed=seen,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from canarium.api.reasons import FailureReason
 from canarium.core.facts.observed import Container
 from canarium.untrusted.quoting import quoted
 
@@ -19,6 +20,8 @@ FETCHER = "fetch"
 #: Its exit code when the same fetch may succeed later, such as from a store that is out.
 FETCH_UNAVAILABLE = 11
 
+#: Words of the kubelet.
+CRASH_LOOP, OOM_KILLED = "CrashLoopBackOff", "OOMKilled"
 _CONFIG = frozenset(
     {
         "CreateContainerConfigError",
@@ -50,13 +53,15 @@ def exited(c: Container) -> Finding | None:
     if not c.is_server:
         return None
     ended, code = _ended(c)
-    if ended == "OOMKilled":
-        return "OOMKilled", "the server was killed: it used more memory than its limit"
-    if c.waiting == "CrashLoopBackOff":
+    if ended == OOM_KILLED:
+        return FailureReason.OOM_KILLED, "the server was killed: it used more memory than its limit"
+    if c.waiting == CRASH_LOOP:
         last = c.last_exit_code
-        return "CrashLoopBackOff", f"the server keeps exiting, last with code {last}{tail(c)}"
+        text = f"the server keeps exiting, last with code {last}{tail(c)}"
+        return FailureReason.CRASH_LOOP, text
     if ended:
-        return "ServerExited", f"the server exited with code {code} ({ended}){tail(c)}"
+        text = f"the server exited with code {code} ({ended}){tail(c)}"
+        return FailureReason.SERVER_EXITED, text
     return None
 
 
@@ -74,9 +79,12 @@ def fetch_failure(c: Container) -> Finding | None:
         # Reported in JSON, which may hold what the quoting of the line did not see.
         text = f"the model was not fetched: {quoted(report['message'])}"
         return quoted(report["reason"], 100), text
-    if ended == "OOMKilled":
-        return "FetchFailed", "the fetcher was killed: it used more memory than its limit"
-    return "FetchFailed", f"the fetcher exited with code {code}{tail(c)}"
+    if ended == OOM_KILLED:
+        return (
+            FailureReason.FETCH_FAILED,
+            "the fetcher was killed: it used more memory than its limit",
+        )
+    return FailureReason.FETCH_FAILED, f"the fetcher exited with code {code}{tail(c)}"
 
 
 def fetch_unavailable(c: Container) -> bool:
@@ -89,21 +97,21 @@ def misconfigured(c: Container) -> Finding | None:
     """Returns which configuration the kubelet misses. A missing Secret of the fetcher is the
     spec's fault as much as one of the server."""
     if c.waiting in _CONFIG and (c.is_server or (c.init and c.name == FETCHER)):
-        return "ConfigError", f"{c.waiting}: {c.waiting_message}"
+        return FailureReason.CONFIG_ERROR, f"{c.waiting}: {c.waiting_message}"
     return None
 
 
 def not_created(c: Container) -> Finding | None:
     """Returns why the container runtime cannot create the server."""
     if c.waiting in _CREATION and c.is_server:
-        return "ConfigError", f"{c.waiting}: {c.waiting_message}"
+        return FailureReason.CONFIG_ERROR, f"{c.waiting}: {c.waiting_message}"
     return None
 
 
 def not_pulled(c: Container) -> Finding | None:
     """Returns why the server's image cannot be pulled."""
     if c.waiting in PULL_FAULTS and c.is_server:
-        return "ImagePullFailed", f"{c.waiting}: {c.waiting_message}"
+        return FailureReason.IMAGE_PULL_FAILED, f"{c.waiting}: {c.waiting_message}"
     return None
 
 

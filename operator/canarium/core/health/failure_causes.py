@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from canarium.api.reasons import FailureReason
 from canarium.core.facts.observed import Container, Pod
 from canarium.core.health import containers
 from canarium.core.health.cause import Cause
@@ -91,7 +92,7 @@ def volume_source_is_missing(r: JudgedRevision) -> Iterator[Seen]:
             text = f"{pod.trouble.reason}: {pod.trouble.message}"
             yield Seen(
                 Cause(
-                    "ConfigError",
+                    FailureReason.CONFIG_ERROR,
                     text,
                     pod.name,
                     observed=pod.trouble.reason,
@@ -138,7 +139,7 @@ def pod_is_unschedulable(r: JudgedRevision) -> Iterator[Seen]:
             continue
         text = pod.unschedulable_message or "no node fits"
         cause = Cause(
-            "Unschedulable",
+            FailureReason.UNSCHEDULABLE,
             f"no node after {r.unschedulable_deadline:g}s: {text}",
             pod.name,
             observed=f"no node for {r.now - pod.unschedulable_since:.0f}s",
@@ -156,7 +157,7 @@ def readiness_probe_fails_after_it_passed(r: JudgedRevision) -> Iterator[Seen]:
         if not was_ready or not _server_runs(pod):
             continue
         cause = Cause(
-            "ProbeFailed",
+            FailureReason.PROBE_FAILED,
             "the readiness probe has been failing after it once passed",
             pod.name,
             observed=f"unready for {r.now - pod.ready_changed:.0f}s",
@@ -176,7 +177,7 @@ def progress_deadline_is_exceeded(r: JudgedRevision) -> Iterator[Seen]:
     if r.deadline is not None and r.deadline.at <= r.now:
         yield Seen(r.deadline.missed())
     elif r.deadline is not None:
-        yield Seen(Cause("ProgressDeadlineExceeded", ""), r.deadline.at)
+        yield Seen(Cause(FailureReason.PROGRESS_DEADLINE_EXCEEDED, ""), r.deadline.at)
 
 
 FAILURE_CAUSES: tuple[Callable[[JudgedRevision], Iterator[Seen]], ...] = (

@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
+from canarium.api.reasons import (
+    CheckReason,
+    ConditionReason,
+    ConnectionLoss,
+    EventReason,
+    FailureReason,
+    HoldReason,
+)
 from canarium.api.status import AnalysisStatus, CheckStatus
 from canarium.core.context.context import Situation
 from canarium.core.context.position import analysis_of
 from canarium.core.decision.plan import Event
 from canarium.core.evidence.verdict import Evidence, Finding
-from canarium.core.evidence.windows import UNREACHABLE
 from canarium.core.health.cause import Cause
 from canarium.core.times import stamp
 
 _POLICY = "a NetworkPolicy that does not admit the operator"
 _MESH = "a service mesh that requires mutual TLS, or a NetworkPolicy"
 #: Why a connection to a Ready pod is lost, by how (`SmokeReport.unreachable`).
-_LIKELY = {
-    "ConnectionRefused": "a port that only the pod itself can reach, or a NetworkPolicy",
-    "ConnectionReset": _MESH,
-    "ConnectionTimedOut": _POLICY,
-    "NoRouteToHost": _POLICY,
+_LIKELY: dict[str, str] = {
+    ConnectionLoss.REFUSED: "a port that only the pod itself can reach, or a NetworkPolicy",
+    ConnectionLoss.RESET: _MESH,
+    ConnectionLoss.TIMED_OUT: _POLICY,
+    ConnectionLoss.NO_ROUTE: _POLICY,
 }
-#: A check failed whose policy is to hold.
-ANALYSIS_FAILED = "AnalysisFailed"
 #: Holds that ask for the smoke tests.
-SMOKE_WAITS = ("SmokeTests", UNREACHABLE)
+SMOKE_WAITS = (HoldReason.SMOKE_TESTS, HoldReason.PODS_UNREACHABLE)
 #: Reasons for which the spec, not the version, has to be put right.
-SPEC_AT_FAULT = frozenset(
+SPEC_AT_FAULT: frozenset[str] = frozenset(
     {
-        "AccessDenied",
-        "AddressRefused",
-        "AnswerTooLarge",
-        "EvaluationLimit",
-        "InvalidConfigMap",
-        "InvalidCredentials",
-        "InvalidQuery",
-        "NoMatch",
-        "NoSuchMetric",
+        CheckReason.ACCESS_DENIED,
+        CheckReason.ADDRESS_REFUSED,
+        CheckReason.ANSWER_TOO_LARGE,
+        CheckReason.EVALUATION_LIMIT,
+        CheckReason.INVALID_CONFIG_MAP,
+        CheckReason.INVALID_CREDENTIALS,
+        CheckReason.INVALID_QUERY,
+        CheckReason.NO_MATCH,
+        CheckReason.NO_SUCH_METRIC,
         # Not the spec either, but what the operator may reach.
-        UNREACHABLE,
-        "TooManySeries",
-        "UntrustedCertificate",
+        CheckReason.PODS_UNREACHABLE,
+        CheckReason.TOO_MANY_SERIES,
+        CheckReason.UNTRUSTED_CERTIFICATE,
     }
 )
 
@@ -58,7 +63,9 @@ def smoke(s: Situation) -> Cause | bool:
         return True
     if report.unusable or report.unreachable:
         return False
-    return Cause("SmokeTestFailed", report.message, pod=report.pod, samples=report.asked)
+    return Cause(
+        FailureReason.SMOKE_TEST_FAILED, report.message, pod=report.pod, samples=report.asked
+    )
 
 
 def inconclusive_tests(s: Situation) -> tuple[str, str] | None:
@@ -68,18 +75,20 @@ def inconclusive_tests(s: Situation) -> tuple[str, str] | None:
     if report is None or report.revision != s.target:
         return None
     if report.unusable:
-        return "InvalidTest", report.message
+        return ConditionReason.INVALID_TEST, report.message
     if report.unreachable:
         cause = _LIKELY.get(report.unreachable, _POLICY)
         where = f" (pod {report.pod}, which is Ready)" if report.pod else ""
-        return UNREACHABLE, f"{report.message}{where}; likely cause: {cause}; retrying"
+        text = f"{report.message}{where}; likely cause: {cause}; retrying"
+        return HoldReason.PODS_UNREACHABLE, text
     return None
 
 
-def smoke_wait(s: Situation) -> str:
+def smoke_wait(s: Situation) -> HoldReason:
     """The reason of the wait for smoke tests; either one asks for them."""
     found = inconclusive_tests(s)
-    return UNREACHABLE if found and found[0] == UNREACHABLE else "SmokeTests"
+    unreached = found is not None and found[0] == HoldReason.PODS_UNREACHABLE
+    return HoldReason.PODS_UNREACHABLE if unreached else HoldReason.SMOKE_TESTS
 
 
 def condemned(s: Situation) -> Cause | None:
@@ -88,7 +97,8 @@ def condemned(s: Situation) -> Cause | None:
     if s.settings.analysis is None or evidence is None or evidence.failed is None:
         return None
     found = evidence.failed
-    reason = "AnalysisError" if found.error else "AnalysisFailed"
+    error = found.error
+    reason = FailureReason.ANALYSIS_ERROR if error else FailureReason.ANALYSIS_FAILED
     return cause_of(reason, found)
 
 
@@ -104,7 +114,7 @@ def bake_frozen(s: Situation) -> str | None:
     found = frozen(s)
     if found:
         return f"check {found.check} failed: {found.message}"
-    told = s.status.hold is not None and s.status.hold.reason == ANALYSIS_FAILED
+    told = s.status.hold is not None and s.status.hold.awaited is HoldReason.ANALYSIS_FAILED
     return "waiting for new evidence" if told and _evidence(s) is None else None
 
 
@@ -187,11 +197,15 @@ def verdict_events(before: AnalysisStatus | None, after: AnalysisStatus | None) 
         if check.samples is not None:
             text += f"; {check.samples} observations"
         kind = "Normal" if check.verdict == "Pass" else "Warning"
-        events.append(Event(kind, f"Analysis{_WORDS[check.verdict]}", text))
+        events.append(Event(kind, _EVENTS[check.verdict], text))
     return events
 
 
-_WORDS = {"Pass": "Passed", "Fail": "Failed", "Insufficient": "Insufficient"}
+_EVENTS = {
+    "Pass": EventReason.ANALYSIS_PASSED,
+    "Fail": EventReason.ANALYSIS_FAILED,
+    "Insufficient": EventReason.ANALYSIS_INSUFFICIENT,
+}
 
 
 def spec_fault(found: AnalysisStatus | None) -> tuple[str, str] | None:

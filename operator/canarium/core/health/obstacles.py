@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
+from canarium.api.reasons import ConditionType, ObstacleReason
 from canarium.api.status import Condition, Status
 from canarium.core.context.context import Situation
 from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import Container, Deployment, Pod, TroubleReason
 from canarium.core.health.containers import (
+    CRASH_LOOP,
     FETCHER,
     PULL_FAULTS,
     fetch_failure,
@@ -28,33 +29,17 @@ from canarium.core.health.containers import (
 )
 from canarium.core.messages import sentences
 
-CONDITION = "PodsBlocked"
+CONDITION = ConditionType.PODS_BLOCKED
 #: Seconds on its node after which the Events of a pod without a container are read.
 UNEXPLAINED_AFTER = 3.0
 #: So many pods of a model have their Events read; one is enough for a reason.
 _EXAMINED = 3
 _QUOTED = 512
 
-
-class ObstacleReason(StrEnum):
-    """Why pods do not start."""
-
-    PODS_REFUSED = "PodsRefused"
-    VOLUME_UNAVAILABLE = "VolumeUnavailable"
-    VOLUME_SOURCE_MISSING = "VolumeSourceMissing"
-    POD_SANDBOX_FAILED = "PodSandboxFailed"
-    IMAGE_UNAVAILABLE = "ImageUnavailable"
-    MODEL_UNAVAILABLE = "ModelUnavailable"
-    UNSCHEDULABLE = "Unschedulable"
-    SCHEDULING_GATED = "SchedulingGated"
-    SIDECAR_FAILED = "SidecarFailed"
-    INIT_CONTAINER_FAILED = "InitContainerFailed"
-
-
 #: What the cluster can still give, so that no deadline counts.
 _WITHHELD = frozenset(
     {
-        ObstacleReason.PODS_REFUSED,
+        ObstacleReason.POD_CREATION_FAILED,
         ObstacleReason.VOLUME_UNAVAILABLE,
         ObstacleReason.POD_SANDBOX_FAILED,
         ObstacleReason.IMAGE_UNAVAILABLE,
@@ -99,7 +84,7 @@ def withheld(s: Situation, revision: str | None) -> Obstacle | None:
 def _obstacles(deployment: Deployment | None, pods: Iterable[Pod]) -> Iterable[Obstacle]:
     present = [pod for pod in pods if not pod.terminating]
     if deployment and deployment.failure and len(present) < deployment.replicas:
-        yield Obstacle(ObstacleReason.PODS_REFUSED, deployment.failure[:_QUOTED])
+        yield Obstacle(ObstacleReason.POD_CREATION_FAILED, deployment.failure[:_QUOTED])
     runs = any(c.is_server and c.started for pod in present for c in pod.containers)
     fetched = any(pod.artifact for pod in present)
     for pod in present:
@@ -147,7 +132,7 @@ def _container(c: Container, runs: bool, fetched: bool) -> tuple[ObstacleReason,
         return None
     reason = ObstacleReason.INIT_CONTAINER_FAILED if c.init else ObstacleReason.SIDECAR_FAILED
     what = f"{'init container' if c.init else 'sidecar'} {c.name}"
-    if c.waiting and c.waiting_message and c.waiting != "CrashLoopBackOff":
+    if c.waiting and c.waiting_message and c.waiting != CRASH_LOOP:
         return reason, f"{what}: {c.waiting}: {c.waiting_message[:_QUOTED]}"
     code = c.exit_code if c.terminated else c.last_exit_code
     ended = c.terminated or c.last_terminated

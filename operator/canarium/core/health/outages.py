@@ -8,6 +8,7 @@ them has as long to get ready as a candidate has.
 
 from __future__ import annotations
 
+from canarium.api.reasons import FailureReason
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
 from canarium.core.health.cause import Cause
@@ -57,9 +58,11 @@ def cause(s: Situation, outages: int) -> Cause | None:
     if outages >= REPEATED:
         text = f"{describe(s, s.stable)} had no ready pod {outages} times since its promotion"
         often, limit = f"{outages} outages", f"{REPEATED} outages"
-        return Cause("RepeatedOutages", text, pod, None, often, limit, len(pods))
+        return Cause(FailureReason.REPEATED_OUTAGES, text, pod, None, often, limit, len(pods))
     if at <= s.now:
         limit = length(s.settings.progress_deadline)
         text = f"{describe(s, s.stable)} had no ready pod for {limit}"
-        return Cause("OutageDeadlineExceeded", text, pod, None, seen, limit, len(pods))
+        return Cause(
+            FailureReason.OUTAGE_DEADLINE_EXCEEDED, text, pod, None, seen, limit, len(pods)
+        )
     return None

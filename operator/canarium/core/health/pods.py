@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from canarium.api.reasons import FailureReason, ObstacleReason
 from canarium.core.facts.observed import Pod
 from canarium.core.health.cause import Cause
 from canarium.core.health.containers import (
@@ -15,9 +16,10 @@ from canarium.core.health.containers import (
     not_pulled,
 )
 
-_LACKS = {
-    "ImagePullFailed": "its image cannot be pulled",
-    "ConfigError": "a ConfigMap, Secret or other container configuration is missing or invalid",
+_LACKS: dict[str, str] = {
+    FailureReason.IMAGE_PULL_FAILED: "its image cannot be pulled",
+    FailureReason.CONFIG_ERROR: "a ConfigMap, Secret or other container configuration is missing "
+    "or invalid",
 }
 
 
@@ -47,7 +49,7 @@ def changed(pods: Iterable[Pod], artifact: str | None) -> Cause | None:
     for pod in pods:
         if artifact and pod.artifact and pod.artifact != artifact and not pod.terminating:
             text = f"a pod fetched {pod.artifact}, and its version is {artifact}: other bytes are "
-            return Cause("ArtifactChanged", f"{text}at its URI now", pod.name, FETCHER)
+            return Cause(FailureReason.ARTIFACT_CHANGED, f"{text}at its URI now", pod.name, FETCHER)
     return None
 
 
@@ -58,9 +60,9 @@ def unstarted(pods: Iterable[Pod]) -> Cause | None:
         if pod.terminating or pod.disrupted or any(exited(c) for c in pod.containers):
             continue
         if pod.unschedulable_since is not None:
-            return Cause("Unschedulable", "no node takes it", pod.name)
+            return Cause(FailureReason.UNSCHEDULABLE, "no node takes it", pod.name)
         if pod.gated:
-            return Cause("SchedulingGated", "the pod has a scheduling gate", pod.name)
+            return Cause(ObstacleReason.SCHEDULING_GATED, "the pod has a scheduling gate", pod.name)
         for c in pod.containers:
             found = not_pulled(c) or misconfigured(c) or not_created(c)
             if found:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from canarium.api.reasons import ConditionReason, ConditionType
 from canarium.api.status import Status
 from canarium.core.context.context import Situation
 from canarium.core.decision.plan import Event
@@ -17,8 +18,6 @@ from canarium.core.facts.observed import HeldDeletion
 from canarium.core.messages import sentences
 from canarium.core.times import spoken
 
-CONDITION = "DeletionBlocked"
-REASON = "FinalizersPending"
 #: Seconds that the controllers of finalizers have before they are reported.
 PATIENCE = 10.0
 #: So many objects, and finalizers of each, are named.
@@ -58,16 +57,27 @@ def named(s: Situation, message: str) -> str:
 def reported(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
     """The condition that is there while anything is kept."""
     text = described(_overdue(s))
-    return ((CONDITION, True, REASON, text),) if text else ()
+    return (
+        (
+            (
+                ConditionType.DELETION_BLOCKED,
+                True,
+                ConditionReason.FINALIZERS_PENDING,
+                text,
+            ),
+        )
+        if text
+        else ()
+    )
 
 
 def events(before: Status, after: Status) -> tuple[Event, ...]:
     """One Event each time that other objects are kept."""
     old, new = (
-        next((c.message for c in status.conditions if c.type == CONDITION), "")
+        next((c.message for c in status.conditions if c.type == ConditionType.DELETION_BLOCKED), "")
         for status in (before, after)
     )
-    return (Event("Warning", CONDITION, new),) if new and new != old else ()
+    return (Event("Warning", ConditionType.DELETION_BLOCKED, new),) if new and new != old else ()
 
 
 def recheck(s: Situation) -> float | None:

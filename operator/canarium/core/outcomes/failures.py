@@ -6,6 +6,7 @@ import json
 
 from pydantic import ValidationError
 
+from canarium.api.reasons import FailureReason
 from canarium.api.status import Failure
 from canarium.core.context.context import Situation
 from canarium.core.facts.revision import Record
@@ -32,7 +33,7 @@ def known_failure(s: Situation) -> Failure:
         return failure_record(s, cause)
     return Failure(
         revision=s.target,
-        reason="Unknown",
+        reason=FailureReason.UNKNOWN,
         message="failed earlier; the recorded cause is no longer available",
         at=stamp(s.now),
     )

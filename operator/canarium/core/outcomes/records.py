@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from canarium.api.reasons import FailureReason
 from canarium.api.status import Failure, Outcome
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import version_of
@@ -32,7 +33,7 @@ def command_cause(s: Situation, command: str) -> Cause | None:
     order = s.ordered(command)
     if order is None:
         return None
-    reason = {"abort": "Aborted", "undo": "Undone"}[command]
+    reason = {"abort": FailureReason.ABORTED, "undo": FailureReason.UNDONE}[command]
     return Cause(reason, f"by command {command}, token {order.token}")
 
 

@@ -8,9 +8,9 @@ next successful write of that object. Decisions go by object and reason, never b
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 from itertools import takewhile
 
+from canarium.api.reasons import EventReason, RefusalReason
 from canarium.api.status import RefusedWrite, Status
 from canarium.core.context.context import Situation
 from canarium.core.decision.plan import Action, Event, Route, Weigh
@@ -22,18 +22,6 @@ TRIAL_POD = "Pod"
 #: So many refused objects are listed; one full quota may refuse more.
 _LISTED = 10
 _QUOTED = 1024
-
-
-class RefusalReason(StrEnum):
-    """Who refused a write."""
-
-    ADMISSION_DENIED = "AdmissionDenied"
-    CONTESTED = "Contested"
-    FORBIDDEN = "Forbidden"
-    INVALID = "InvalidSpec"
-    NAME_CONFLICT = "NameConflict"
-    QUOTA_EXCEEDED = "QuotaExceeded"
-    WEBHOOK_FAILED = "WebhookFailed"
 
 
 def blocked(s: Situation) -> Rejection | None:
@@ -84,7 +72,7 @@ def refusal_events(before: Status, after: Status) -> tuple[Event, ...]:
     """An Event for each object whose write is newly refused, or refused by somebody else."""
     known = {(old.object, old.reason) for old in before.refusals or ()}
     return tuple(
-        Event("Warning", "WriteRefused", f"{new.object}: {new.reason}: {new.message}")
+        Event("Warning", EventReason.WRITE_REFUSED, f"{new.object}: {new.reason}: {new.message}")
         for new in after.refusals or ()
         if (new.object, new.reason) not in known
     )

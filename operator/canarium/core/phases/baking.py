@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from canarium.api.reasons import HoldReason
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
@@ -44,17 +45,17 @@ def baking(s: Situation) -> PhaseResult:
     has = f"{describe(s, s.stable)} {does}"
     warm = f"{describe(s, s.previous)} stays warm"
     if s.paused:
-        return base.wait("Paused", has, f"{warm} while the bake is paused by {s.paused}")
+        return base.wait(HoldReason.PAUSED, has, f"{warm} while the bake is paused by {s.paused}")
     if judging and judging.during_bake and (why := gates.bake_frozen(s)) is not None:
         return base.wait(
-            gates.ANALYSIS_FAILED,
+            HoldReason.ANALYSIS_FAILED,
             f"{has}; {warm}: {why}; the bake ends when the check passes, and the command undo "
             "rolls back",
         )
     end = s.bake_since + s.settings.bake_time
     if end > s.now:
         return base.recheck_in(end - s.now).wait(
-            "Bake",
+            HoldReason.BAKE,
             has,
             f"{warm} until {spoken(end)}",
             until=end,
@@ -77,7 +78,7 @@ def _interrupted(s: Situation, base: PhaseResult) -> PhaseResult:
     has = f"has no ready pods{why}" if down else "has ready pods again"
     then = f"its promotion is undone unless it is ready by {spoken(until)}" if until else ""
     waiting = base.recheck_in(until - s.now if until else None).wait(
-        "StableDown",
+        HoldReason.STABLE_UNAVAILABLE,
         f"{describe(s, s.stable)} {has}",
         then,
         "the bake does not end meanwhile",
@@ -85,4 +86,4 @@ def _interrupted(s: Situation, base: PhaseResult) -> PhaseResult:
         observed=f"{s.observed.ready(s.stable)} ready",
         threshold=f"{s.count} ready",
     )
-    return replace(waiting, reason=missing.reason if missing else "StableDown")
+    return replace(waiting, reason=missing.reason if missing else HoldReason.STABLE_UNAVAILABLE)

@@ -6,6 +6,7 @@ terminating ones included. So older candidates and a warm version are deleted fi
 
 from __future__ import annotations
 
+from canarium.api.reasons import HoldReason
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
 from canarium.core.context.progress import next_step
@@ -36,13 +37,15 @@ def create_candidate(s: Situation, base: PhaseResult) -> PhaseResult:
     # With Recreate, stable may have to end first: nothing else may be left then that waits for it
     # to answer.
     if s.observed.deployment(s.target) or (s.strays and s.strategy == "Recreate"):
-        return _wait(s, base, "OlderVersionsGoing", "older revisions are deleted first")
+        return _wait(
+            s, base, HoldReason.TERMINATING_OLD_REVISIONS, "older revisions are deleted first"
+        )
     if s.count == 0:
         return asleep(s, base)
     if is_waking(s):
         return waking(s, base)
     if s.paused and not s.stable_broken:
-        return _wait(s, base, "Paused", f"paused by {s.paused}")
+        return _wait(s, base, HoldReason.PAUSED, f"paused by {s.paused}")
     left = [p for p in s.observed.pods_of(s.stable) if not s.is_stuck(p)]
     if s.strategy == "Recreate" and (left or s.observed.replicas(s.stable)):
         return _scale_down_stable(s, base)
@@ -54,7 +57,7 @@ def create_candidate(s: Situation, base: PhaseResult) -> PhaseResult:
         late = leftover_of_others(s)
         text = f"pods of an older revision terminate first{late.text}"
         base = base.recheck_in(OVERDUE_AFTER)
-        return _wait(s, base, "OlderVersionsGoing", text, pod=late.pod)
+        return _wait(s, base, HoldReason.TERMINATING_OLD_REVISIONS, text, pod=late.pod)
     step = next_step(s)
     count = s.router.needed(step.weight if step else 100, s.count)
     base = base.also(CreateDeployment(s.target, color, startable_replicas(s, count)))
@@ -74,7 +77,7 @@ def _scale_down_stable(s: Situation, base: PhaseResult) -> PhaseResult:
     left = [p for p in s.observed.pods_of(s.stable) if not s.is_stuck(p)]
     late = find_leftover(s, left)
     return base.recheck_in(late.recheck).wait(
-        "Downtime",
+        HoldReason.SCALING_DOWN_STABLE,
         f"Recreate: scaling down {describe(s, s.stable)} first; expect downtime until the new pods "
         f"are ready{late.text}",
         pod=late.pod,

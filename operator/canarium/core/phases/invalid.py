@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canarium.api.reasons import RefusalReason
 from canarium.core.bookkeeping.adoption import conflicts
 from canarium.core.context.context import Situation
 from canarium.core.context.live_traffic import answering
@@ -68,7 +69,7 @@ def _still_serving(s: Situation) -> str:
 def _cause(s: Situation) -> tuple[str, str]:
     rejection, runtime = s.observed.rejection, s.observed.runtime
     if s.observed.foreign:
-        return "NameConflict", conflicts(s.observed, s.name)
+        return RefusalReason.NAME_CONFLICT, conflicts(s.observed, s.name)
     if s.minted and runtime.reason:
         return runtime.reason, runtime.message
     assert rejection is not None

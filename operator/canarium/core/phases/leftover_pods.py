@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from canarium.api.reasons import HoldReason
 from canarium.core.context.context import Situation
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Reclaim
@@ -20,7 +21,7 @@ from canarium.core.times import parse, spoken
 #: Seconds after which pods whose Deployment is gone have long been told to end.
 OVERDUE_AFTER = 10.0
 #: Waits for pods that something has to delete, which a Deployment without labels never does.
-POD_DELETION_WAITS = ("OlderVersionsGoing", "Downtime")
+POD_DELETION_WAITS = (HoldReason.TERMINATING_OLD_REVISIONS, HoldReason.SCALING_DOWN_STABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def find_leftover(s: Situation, pods: Iterable[Pod]) -> Leftover:
             kept = s.observed.holding("Pod", pod.name)
             text += f" and is kept by {finalizers(kept)}" if kept else ""
         elif not pod.terminating and s.observed.deployment(pod.revision) is None:
-            due = parse(hold.since) if hold and hold.reason in POD_DELETION_WAITS else s.now
+            due = parse(hold.since) if hold and hold.awaited in POD_DELETION_WAITS else s.now
             text = "belongs to no Deployment of this model"
         else:
             continue
@@ -60,7 +61,7 @@ def leftover_of_others(s: Situation) -> Leftover:
 def restore_labels(s: Situation, result: PhaseResult) -> list[Action]:
     """Returns the writes that give Deployments their labels back, found by the pods they keep."""
     wait = result.waiting_for
-    if wait is None or wait.reason not in POD_DELETION_WAITS:
+    if wait is None or wait.awaited not in POD_DELETION_WAITS:
         return []
     if s.now - s.waiting_since(wait.reason) < OVERDUE_AFTER:
         return []

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canarium.api.effective_spec import Step
+from canarium.api.reasons import EventReason, HoldReason, OutcomeReason
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
 from canarium.core.context.position import (
@@ -159,7 +160,7 @@ def _promote(s: Situation, base: PhaseResult, deployment: Deployment, need: int)
     bakes = s.settings.bake_time > 0 and s.strategy != "Recreate"
     previous = s.stable if bakes else None
     until = s.now + s.settings.bake_time
-    wait = Wait("Bake", until=stamp(until), threshold=length(s.settings.bake_time))
+    wait = Wait(HoldReason.BAKE, until=stamp(until), threshold=length(s.settings.bake_time))
     warm = f"{describe(s, s.stable)} stays warm until {spoken(until)}" if bakes else ""
     base = base.also(*s.router.promote(s, s.target, deployment.color, previous, stamp(s.now)))
     return replace(
@@ -171,7 +172,9 @@ def _promote(s: Situation, base: PhaseResult, deployment: Deployment, need: int)
         previous=previous,
         bake_since=stamp(s.now) if bakes else None,
         waiting_for=wait if bakes else None,
-        outcome=history_entry(s, s.target, "Promoted", "StepsDone", by=current_progress(s).by),
-        events=(Event("Normal", "Promoted", f"revision {s.target} is live"),),
+        outcome=history_entry(
+            s, s.target, "Promoted", OutcomeReason.STEPS_DONE, by=current_progress(s).by
+        ),
+        events=(Event("Normal", EventReason.PROMOTED, f"revision {s.target} is live"),),
         requeue_after=s.settings.bake_time if bakes else 0.0,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from canarium.api.reasons import HoldReason
 from canarium.api.status import Failure
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
@@ -21,7 +22,7 @@ def ready(s: Situation) -> PhaseResult:
     base = PhaseResult(actions=store_revision(s), stable=s.stable)
     if s.observed.deployment(s.stable) is None:
         text = f"Recreating the Deployment of {describe(s, s.stable)}, which was deleted"
-        return base.wait("BringingBack", text)
+        return base.wait(HoldReason.RECREATING_DEPLOYMENT, text)
     moves: list[Action] = []
     if s.router.withdraw(s, moves):
         moves += delete_revisions(s, s.strays)
@@ -30,7 +31,11 @@ def ready(s: Situation) -> PhaseResult:
     if ready_pods >= s.count and is_first_unserved(s):
         return unserved_first(s, base.actions)
     if ready_pods < s.count:
-        wait = Wait("WaitingForPods", observed=f"{ready_pods} ready", threshold=f"{s.count} ready")
+        wait = Wait(
+            HoldReason.WAITING_FOR_PODS,
+            observed=f"{ready_pods} ready",
+            threshold=f"{s.count} ready",
+        )
         base = replace(base, waiting_for=wait)
     missing, does = serving_state(s)
     failure = known_failure(s) if s.quarantined else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from canarium.api.reasons import ConditionType
 from canarium.core.context import pending_settings
 from canarium.core.context.context import Situation
 from canarium.core.decision.phase_result import PhaseResult
@@ -56,7 +57,7 @@ def _report_changed_bytes(s: Situation, result: PhaseResult) -> PhaseResult:
     if found is None or result.reason:
         return result
     text = event_text(s.stable or "", found)
-    known = next((c for c in s.status.conditions if c.type == "Ready"), None)
+    known = next((c for c in s.status.conditions if c.type == ConditionType.READY), None)
     result = replace(_with(result, text), reason=found.reason)
     if known is not None and known.reason == found.reason:
         return result

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from canarium.api.reasons import ConditionType, EventReason, FailureReason, HoldReason
 from canarium.api.status import Failure, Outcome
 from canarium.core.context.context import Situation
 from canarium.core.context.live_traffic import carries_traffic
@@ -24,6 +25,9 @@ from canarium.core.outcomes.refusals import until_refused
 from canarium.core.phases.deployments import delete_revisions
 from canarium.core.phases.leftover_pods import Leftover, find_leftover
 from canarium.core.phases.rolling_back import removing_traffic, rollback_blocked
+
+#: The command that a failure was ordered by.
+_COMMANDS: dict[str, str] = {FailureReason.ABORTED: "abort", FailureReason.UNDONE: "undo"}
 
 
 def rolled_back(s: Situation) -> PhaseResult:
@@ -66,7 +70,9 @@ def rolled_back(s: Situation) -> PhaseResult:
         base.at(s.status.progress if recreating else None)
         .recheck_in(late.recheck)
         .say(text, serving_now(s), restart, retry_advice(s.target)),
-        waiting_for=Wait("FailedPodsGoing", pod=late.pod) if busy or recreating else None,
+        waiting_for=Wait(HoldReason.TERMINATING_FAILED_REVISION, pod=late.pod)
+        if busy or recreating
+        else None,
         outcome=None if carrying else _history(s, failure),
         events=() if carrying else _events(s, failure),
     )
@@ -74,10 +80,10 @@ def rolled_back(s: Situation) -> PhaseResult:
 
 def _events(s: Situation, failure: Failure) -> tuple[Event, ...]:
     """Returns one Event for each time that a version is rolled back."""
-    known = next((c for c in s.status.conditions if c.type == "RolledBack"), None)
+    known = next((c for c in s.status.conditions if c.type == ConditionType.ROLLED_BACK), None)
     if known and known.status == "True" and s.status.failure:
         return ()
-    return (Event("Warning", "RolledBack", event_text(s.target, failure)),)
+    return (Event("Warning", EventReason.ROLLED_BACK, event_text(s.target, failure)),)
 
 
 def _history(s: Situation, failure: Failure) -> Outcome | None:
@@ -89,7 +95,7 @@ def _history(s: Situation, failure: Failure) -> Outcome | None:
     newest = next(iter(s.status.history), None)
     undone = newest is not None and newest.revision == s.target and newest.outcome == "Promoted"
     cause = Cause(failure.reason, failure.message, failure.pod, failure.container)
-    command = {"Aborted": "abort", "Undone": "undo"}.get(failure.reason)
+    command = _COMMANDS.get(failure.reason)
     orders = (a for a in s.status.commands if a.revision == s.target and a.result == "Done")
     order = next((a for a in orders if a.command == command), None)
     by = issued_by(order) if order else None

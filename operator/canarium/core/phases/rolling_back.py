@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from canarium.api.reasons import HoldReason
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
@@ -36,13 +37,13 @@ def removing_traffic(s: Situation, base: PhaseResult, why: str) -> PhaseResult:
     refused = blocked(s)
     if refused:
         return base.wait(
-            "RollbackBlocked",
+            HoldReason.ROLLBACK_BLOCKED,
             f"{describe(s, s.target)} failed ({why}) and {traffic_kept(s, s.target)}: "
             f"{quoted(refused)}",
             f"It is rolled back to {describe(s, s.stable)} as soon as the write is allowed",
         ).about(refused)
     return base.wait(
-        "FailedPodsGoing",
+        HoldReason.TERMINATING_FAILED_REVISION,
         f"Rolling back {describe(s, s.target)}: {why}; its pods will be deleted once they no "
         "longer receive traffic",
     )
@@ -51,7 +52,7 @@ def removing_traffic(s: Situation, base: PhaseResult, why: str) -> PhaseResult:
 def rollback_blocked(s: Situation, base: PhaseResult, why: str) -> PhaseResult:
     """Waits until stable has a ready pod that can take the traffic (R0, R8)."""
     return base.wait(
-        "RollbackHeld",
+        HoldReason.ROLLBACK_HELD,
         f"{describe(s, s.target)} failed ({why}) and keeps its traffic: {describe(s, s.stable)} "
         "has no ready pods",
         "It is rolled back as soon as it does",

@@ -7,6 +7,7 @@ gets all its pods, then the candidate, so that waking never gives it more than i
 
 from __future__ import annotations
 
+from canarium.api.reasons import HoldReason
 from canarium.api.status import Progress
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
@@ -18,8 +19,7 @@ from canarium.core.health.availability import serving_now
 from canarium.core.health.failure_causes import judge
 from canarium.core.times import spoken
 
-ASLEEP = "ScaledToZero"
-WAKING = "Waking"
+_SLEEPING = (HoldReason.SCALED_TO_ZERO, HoldReason.SCALING_UP_STABLE)
 
 
 def asleep(s: Situation, base: PhaseResult) -> PhaseResult:
@@ -35,7 +35,7 @@ def asleep(s: Situation, base: PhaseResult) -> PhaseResult:
         base.also(*moves)
         .at(_clocks_stopped(s))
         .wait(
-            ASLEEP,
+            HoldReason.SCALED_TO_ZERO,
             f"{describe(s, s.target)} waits because the model is scaled to zero; its rollout "
             f"continues {start} once the model is scaled up",
             serving_now(s),
@@ -49,7 +49,7 @@ def is_waking(s: Situation) -> bool:
     That is no outage, until it fails or takes longer than a candidate may.
     """
     held = s.status.hold
-    if held is None or held.reason not in (ASLEEP, WAKING) or s.strategy == "Recreate":
+    if held is None or held.awaited not in _SLEEPING or s.strategy == "Recreate":
         return False
     if s.observed.ready(s.stable) >= s.count or _until(s) <= s.now:
         return False
@@ -65,7 +65,7 @@ def waking(s: Situation, base: PhaseResult) -> PhaseResult:
         base.at(_clocks_stopped(s))
         .recheck_in(_until(s) - s.now)
         .wait(
-            WAKING,
+            HoldReason.SCALING_UP_STABLE,
             f"{describe(s, s.target)} waits until {describe(s, s.stable)} has its {s.count} pods "
             f"again after the model was scaled up ({ready} ready), at the latest until "
             f"{spoken(_until(s))}",
@@ -77,7 +77,7 @@ def waking(s: Situation, base: PhaseResult) -> PhaseResult:
 
 
 def _until(s: Situation) -> float:
-    return min(s.waiting_since(WAKING), s.now) + s.settings.progress_deadline
+    return min(s.waiting_since(HoldReason.SCALING_UP_STABLE), s.now) + s.settings.progress_deadline
 
 
 def _clocks_stopped(s: Situation) -> Progress:

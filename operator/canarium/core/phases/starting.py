@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from canarium.api.reasons import HoldReason
 from canarium.core.context.context import Situation
 from canarium.core.context.deadlines import waited_until
 from canarium.core.context.naming import describe
@@ -47,7 +48,7 @@ def starting(s: Situation) -> PhaseResult:
         base = base.also(Route(deployment.color, promotion))
         refused = blocked(s)
         if refused:
-            return _withheld(s, base.about(refused), "Refused", quoted(refused))
+            return _withheld(s, base.about(refused), HoldReason.WRITE_REFUSED, quoted(refused))
     elif deployment.replicas < startable and not s.observed.autoscaler(s.target):
         base = base.also(Scale(s.target, startable))
     return _waiting_for_pods(s, base, count)
@@ -75,7 +76,7 @@ def _create(s: Situation, base: PhaseResult, count: int) -> PhaseResult:
     if color is None:
         late = leftover_of_others(s)
         return base.recheck_in(OVERDUE_AFTER).wait(
-            "OlderVersionsGoing",
+            HoldReason.TERMINATING_OLD_REVISIONS,
             f"{describe(s, s.target)} waits: pods of an older revision terminate first{late.text}",
             pod=late.pod,
         )
@@ -101,7 +102,7 @@ def _waiting_for_pods(s: Situation, base: PhaseResult, count: int) -> PhaseResul
     refused = scale_up_rejected(s, count)
     if refused:
         why = f"the API server rejects scaling to {count} replicas: {quoted(refused)}"
-        return _withheld(s, base.about(refused), "Refused", why)
+        return _withheld(s, base.about(refused), HoldReason.WRITE_REFUSED, why)
     missing = withheld(s, s.target)
     if missing:
         why = f"{missing.message}{location(missing.pod, missing.container)}"
@@ -112,7 +113,7 @@ def _waiting_for_pods(s: Situation, base: PhaseResult, count: int) -> PhaseResul
         until = s.now - progress.waited + s.settings.progress_deadline
     what = "pod is" if count == 1 else "pods are"
     return base.at(progress).wait(
-        "WaitingForPods",
+        HoldReason.WAITING_FOR_PODS,
         f"the first version, {describe(s, s.target)}, gets traffic once {count} {what} "
         f"ready; waiting until {spoken(until)}",
         until=until,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from canarium.api.effective_analysis import EffectiveAnalysis
 from canarium.api.effective_spec import Step
+from canarium.api.reasons import CheckReason, EventReason, FailureReason, HoldReason
 from canarium.api.status import Progress
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
@@ -28,7 +29,6 @@ from canarium.core.context.progress import current_progress, progress_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
 from canarium.core.evidence.verdict import Finding, Verdict
-from canarium.core.evidence.windows import UNREACHABLE
 from canarium.core.health import gates
 from canarium.core.phases.rolling_back import roll_back
 from canarium.core.phases.waiting import outlook, waiting_for_gateway, waiting_for_pods
@@ -63,14 +63,14 @@ def hold_step(s: Situation, base: PhaseResult, step: Step) -> PhaseResult | Step
     has, onward = _has(s, step), outlook(_step_after(s))
     if s.paused:
         text = f"{has}, paused by {s.paused}; the step continues when it resumes, then {onward}"
-        return base.wait("Paused", text)
+        return base.wait(HoldReason.PAUSED, text)
     if step.pause is None:
         text = f"{has} and waits for the command promote, then {onward}"
-        return base.wait("Manual", text, threshold="command promote")
+        return base.wait(HoldReason.MANUAL, text, threshold="command promote")
     until = parse(progress.step_since or stamp(s.now)) + step.pause
     if until > s.now:
         return base.recheck_in(until - s.now).wait(
-            "StepPause",
+            HoldReason.STEP_PAUSE,
             f"{has} until {spoken(until)}, then {onward}",
             until=until,
             threshold=length(step.pause),
@@ -104,7 +104,7 @@ def _await_evidence(
     judging, onward = s.settings.analysis, outlook(_step_after(s))
     if judging is None or not gates.judges(s, step.weight):
         return base.wait(
-            "AnalysisRemoved",
+            HoldReason.ANALYSIS_REMOVED,
             f"{describe(s, s.target)} has weight {step.weight}, a step that began with an "
             "analysis which spec.rollout.analysis no longer asks for; it waits for the command "
             f"promote, then {onward}",
@@ -119,28 +119,31 @@ def _await_evidence(
     if spent and open_check and lenient:
         text = f"revision {s.target}: check {open_check.check}: {open_check.message}; the rollout "
         text += "continues, as spec.rollout.analysis.onInsufficientData asks"
-        event = Event("Warning", "AnalysisInsufficient", text)
+        event = Event("Warning", EventReason.ANALYSIS_INSUFFICIENT, text)
         return StepOver(progress, INSUFFICIENT, (event,))
     if evidence and evidence.frozen:
         return _frozen(s, base, step, evidence.frozen)
     if spent and open_check and _rolls_back(judging, open_check):
-        return roll_back(s, base, gates.cause_of("InsufficientData", open_check))
+        return roll_back(s, base, gates.cause_of(FailureReason.INSUFFICIENT_DATA, open_check))
     return _wait_for_check(s, base, step, open_check, spent=spent)
 
 
 def _rolls_back(judging: EffectiveAnalysis, open_check: Finding) -> bool:
     """Whether missing data fails the candidate. Pods that cannot be reached are no data about the
     version at all."""
-    return judging.on_insufficient == "RollBack" and open_check.reason != UNREACHABLE
+    return (
+        judging.on_insufficient == "RollBack" and open_check.reason != CheckReason.PODS_UNREACHABLE
+    )
 
 
 def _wait_for_check(
     s: Situation, base: PhaseResult, step: Step, check: Finding | None, *, spent: bool
 ) -> PhaseResult:
-    unreached = check is not None and check.reason == UNREACHABLE
+    unreached = check is not None and check.reason == CheckReason.PODS_UNREACHABLE
     what = f"check {check.check}" if check else "the first analysis result"
     passes = f" to pass ({check.reason})" if check else ""
-    reason = UNREACHABLE if unreached else "InsufficientData" if spent else "Analysis"
+    reason = HoldReason.INSUFFICIENT_DATA if spent else HoldReason.ANALYSIS
+    reason = HoldReason.PODS_UNREACHABLE if unreached else reason
     result = base.wait(
         reason,
         f"{describe(s, s.target)} has weight {step.weight} and waits for {what}{passes}, then "
@@ -148,7 +151,8 @@ def _wait_for_check(
         threshold="every check passes",
     )
     old = s.status.hold
-    if reason != "InsufficientData" or check is None or (old and old.reason == reason):
+    told = old is not None and old.awaited is reason
+    if reason is not HoldReason.INSUFFICIENT_DATA or check is None or told:
         return result
     text = f"revision {s.target} keeps weight {step.weight}: {what}: {check.message}"
     return replace(result, events=(Event("Warning", reason, text),))
@@ -157,7 +161,7 @@ def _wait_for_check(
 def _frozen(s: Situation, base: PhaseResult, step: Step, check: Finding) -> PhaseResult:
     """A check has failed, and the spec asks to hold instead of rolling back."""
     return base.wait(
-        gates.ANALYSIS_FAILED,
+        HoldReason.ANALYSIS_FAILED,
         f"{describe(s, s.target)} keeps weight {step.weight}: check {check.check} failed: "
         f"{check.message}; it continues when the check passes, or by the command promote, then "
         f"{outlook(_step_after(s))}; the command abort rolls it back",

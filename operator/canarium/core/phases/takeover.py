@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from canarium.api.reasons import EventReason, HoldReason, OutcomeReason
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
@@ -65,7 +66,7 @@ def wait_for_stable(
         else "the rollout continues once it has one"
     )
     return base.recheck_in(takes_over - s.now if takes_over is not None else None).wait(
-        "StableDown",
+        HoldReason.STABLE_UNAVAILABLE,
         f"{describe(s, s.target)} waits: {describe(s, other)} cannot be deleted while "
         f"{describe(s, s.stable)} has no ready pods",
         then,
@@ -81,15 +82,16 @@ def take_over(s: Situation, base: PhaseResult, other: str) -> PhaseResult:
     deployment = s.observed.deployment(other)
     assert deployment is not None
     base = base.also(*s.router.promote(s, other, deployment.color, None, stamp(s.now)))
-    cause = Cause("StableDown", _why(s))
+    cause = Cause(OutcomeReason.STABLE_UNAVAILABLE, _why(s))
     text = f"{describe(s, other)} is stable: {cause.message}"
     return replace(
         base.wait(
-            "OlderVersionsGoing", sentences(text, f"{describe(s, s.target)} is rolled out next")
+            HoldReason.TERMINATING_OLD_REVISIONS,
+            sentences(text, f"{describe(s, s.target)} is rolled out next"),
         ),
         stable=other,
         outcome=history_entry(s, other, "Promoted", cause.reason, cause),
-        events=(Event("Warning", "StableDown", text),),
+        events=(Event("Warning", EventReason.STABLE_UNAVAILABLE, text),),
         requeue_after=0.0,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from canarium.api.reasons import ConditionReason, ConditionType
 from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import HeldDeletion
 from canarium.core.messages import sentences
@@ -16,8 +17,7 @@ from canarium.core.outcomes.blocked_deletions import described, finalizers
 from canarium.core.status.unmanaged import status_with
 from canarium.core.times import spoken
 
-PHASE = "Terminating"
-PENDING, FOREGROUND, ORPHANING = "FinalizersPending", "ForegroundDeletion", "OrphaningDeletion"
+PHASE = ConditionReason.TERMINATING.value
 #: Seconds that a deletion may take before it is reported.
 PATIENCE = 5.0
 #: What the status says about a rollout and that nobody keeps up any more.
@@ -41,12 +41,12 @@ def status_of(
     kept = {**raw, "status": {key: old[key] for key in old if key not in _STALE}}
     unobserved = "The model is being deleted and is no longer observed"
     facts = {
-        PHASE: ("True", reason, text),
-        "Available": ("Unknown", PHASE, unobserved),
-        "Ready": ("False", PHASE, text),
-        "Progressing": ("False", PHASE, ""),
-        "Reconciling": ("False", PHASE, ""),
-        "Stalled": ("False", PHASE, ""),
+        ConditionType.TERMINATING.value: ("True", reason.value, text),
+        ConditionType.AVAILABLE.value: ("Unknown", PHASE, unobserved),
+        ConditionType.READY.value: ("False", PHASE, text),
+        ConditionType.PROGRESSING.value: ("False", PHASE, ""),
+        ConditionType.RECONCILING.value: ("False", PHASE, ""),
+        ConditionType.STALLED.value: ("False", PHASE, ""),
     }
     return status_with(kept, PHASE, text, facts, now)
 
@@ -63,19 +63,19 @@ def _why(
     foreign: tuple[str, ...],
     held: tuple[HeldDeletion, ...],
     since: float,
-) -> tuple[str, str]:
+) -> tuple[ConditionReason, str]:
     kept = raw["metadata"].get("finalizers") or ()
     begun = f"The model is being deleted since {spoken(since)}"
     alone = "no failed version is rolled back"
     if "foregroundDeletion" in kept:
         text = f"{begun}: the garbage collector deletes its children first, and {alone}"
         also = f"The model is also kept by {finalizers(foreign)}" if foreign else ""
-        return FOREGROUND, sentences(text, described(held), also)
+        return ConditionReason.FOREGROUND_DELETION, sentences(text, described(held), also)
     if "orphan" in kept and not foreign:
         text = f"{begun}: the garbage collector is removing the owner from its children, and they "
-        return ORPHANING, sentences(f"{text}are left as they are; {alone}")
+        return ConditionReason.ORPHANING_DELETION, sentences(f"{text}are left as they are; {alone}")
     text = f"{begun} and is kept by {finalizers(foreign)}"
-    return PENDING, sentences(
+    return ConditionReason.FINALIZERS_PENDING, sentences(
         text,
         f"Its children are left as they are, and {alone}",
         "The deletion ends when the controller of the finalizer removes it",

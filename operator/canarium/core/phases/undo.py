@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from canarium.api.reasons import HoldReason
 from canarium.core.context.context import Situation
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
@@ -24,7 +25,8 @@ def undo(s: Situation, base: PhaseResult, cause: Cause) -> PhaseResult:
     undone = base.also(*s.router.undo(s)).fail(failure_record(s, cause))
     return replace(
         undone.wait(
-            "FailedPodsGoing", f"Undoing the promotion of {describe(s, s.target)}: {explain(cause)}"
+            HoldReason.TERMINATING_FAILED_REVISION,
+            f"Undoing the promotion of {describe(s, s.target)}: {explain(cause)}",
         ),
         phase="RollingBack",
         carrying=True,
@@ -46,7 +48,7 @@ def _rejected(s: Situation, base: PhaseResult, cause: Cause) -> PhaseResult:
     refused = blocked(s)
     assert refused is not None
     base = base.also(*until_refused(s, s.router.undo(s))).wait(
-        "UndoBlocked",
+        HoldReason.UNDO_BLOCKED,
         f"{_failed(s, cause)}: {quoted(refused)}",
         f"The undo to {describe(s, s.previous)} runs as soon as the write is allowed",
     )
@@ -56,7 +58,7 @@ def _rejected(s: Situation, base: PhaseResult, cause: Cause) -> PhaseResult:
 def _without_ready_pods(s: Situation, base: PhaseResult, cause: Cause) -> PhaseResult:
     """The version before cannot take the traffic (R0); it is kept until it can."""
     base = base.wait(
-        "UndoHeld",
+        HoldReason.UNDO_HELD,
         f"{_failed(s, cause)}: {describe(s, s.previous)} has no ready pods",
         f"The undo runs as soon as it does, unless {describe(s, s.stable)} recovers first",
         observed="0 ready",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from canarium.api.effective_spec import Step
+from canarium.api.reasons import HoldReason, RouteReason
 from canarium.core.context.context import Situation
 from canarium.core.context.deadlines import waited_until
 from canarium.core.context.naming import describe
@@ -24,7 +25,7 @@ def waiting_for_pods(s: Situation, base: PhaseResult, step: Step | None, need: i
     refused = scale_up_rejected(s, need)
     if refused:
         text = f"the API server rejects scaling to {need} replicas: {quoted(refused)}"
-        return blocked(s, base, Fault("Refused", text, refused))
+        return blocked(s, base, Fault(RouteReason.WRITE_REFUSED, text, refused))
     base = base.also(*_held_weight(s, base, relief=True))
     missing = blocked_pod(s)
     if missing:
@@ -38,7 +39,7 @@ def waiting_for_pods(s: Situation, base: PhaseResult, step: Step | None, need: i
     stuck = next((c for c in late.containers if c.waiting), None) if late else None
     unplaced = late is not None and (late.gated or late.unschedulable_since is not None)
     return base.at(progress).wait(
-        "WaitingForPods",
+        HoldReason.WAITING_FOR_PODS,
         f"{describe(s, s.target)} {_traffic(s)}{_lost_pods(s)}, waiting for {need} ready {what} "
         f"until {spoken(until)}, then {outlook(step)}",
         until=until,
@@ -87,7 +88,7 @@ def waiting_for_gateway(s: Situation, base: PhaseResult, weight: int) -> PhaseRe
     silent = s.observed.route.silent if s.observed.route else ()
     who = ", ".join(silent) or "the gateway"
     return base.at(progress_at(s, s.progress.weight)).wait(
-        "WaitingForGateway",
+        HoldReason.WAITING_FOR_GATEWAY,
         f"{describe(s, s.target)} {_traffic(s)}, waiting for {who} to take weight {weight}",
         threshold=f"weight {weight}",
     )
@@ -119,7 +120,7 @@ def paused(s: Situation, base: PhaseResult) -> PhaseResult:
     """Waits for the end of a pause where no step is held."""
     base = base.also(*_held_weight(s, base, relief=False))
     return base.at(progress_at(s, s.progress.weight)).wait(
-        "Paused", f"{describe(s, s.target)} {_traffic(s)}, paused by {s.paused}"
+        HoldReason.PAUSED, f"{describe(s, s.target)} {_traffic(s)}, paused by {s.paused}"
     )
 
 

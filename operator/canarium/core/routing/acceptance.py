@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from canarium.api.reasons import RouteReason
 from canarium.core.context.context import Situation
 from canarium.core.context.router import Fault
-
-#: The route was written, and a gateway has yet to answer.
-PENDING = "Pending"
 
 
 def route_not_in_effect(s: Situation) -> Fault | None:
@@ -17,8 +15,10 @@ def route_not_in_effect(s: Situation) -> Fault | None:
     if fault:
         return fault
     if route is None or route.kind != s.route_kind:
-        return Fault(PENDING, f"the {s.route_kind} does not exist yet")
+        return Fault(RouteReason.PENDING, f"the {s.route_kind} does not exist yet")
     if route.accepted:
         return None
     who = ", ".join(route.silent)
-    return Fault(PENDING, f"{who} has not taken generation {route.generation} of the route yet")
+    return Fault(
+        RouteReason.PENDING, f"{who} has not taken generation {route.generation} of the route yet"
+    )

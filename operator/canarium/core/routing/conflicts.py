@@ -8,22 +8,14 @@ version. Of two models, the one whose route gets no requests reports it.
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from canarium.api.reasons import ConditionType, ConflictReason
 from canarium.api.status import Status
 from canarium.core.context.context import Situation
 from canarium.core.decision.plan import Event
 from canarium.core.facts.gateways import RouteConflict, Winner
 from canarium.core.messages import sentences
 
-CONDITION = "RouteConflicted"
-
-
-class ConflictReason(StrEnum):
-    """Which of the two routes gets the requests that both claim."""
-
-    OTHER_ROUTE_WINS = "OtherRouteWins"
-    THIS_ROUTE_WINS = "ThisRouteWins"
+CONDITION = ConditionType.ROUTE_CONFLICTED
 
 
 def reported(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:

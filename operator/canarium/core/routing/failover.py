@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from canarium.api.reasons import EventReason
 from canarium.core.context.context import Situation
 from canarium.core.context.live_traffic import answering
 from canarium.core.context.naming import describe
@@ -72,8 +73,10 @@ def events(s: Situation) -> tuple[Event, ...]:
     before, now = s.status.standby, stands_in(s)
     if now and now != before:
         text = f"revision {now} answers in place of revision {s.stable}, which has no ready pods"
-        return (Event("Warning", "StandbyServing", text),)
+        return (Event("Warning", EventReason.STANDBY_SERVING, text),)
     told = s.status.stable.revision if s.status.stable else None
     if before and not s.standby and s.stable == told and s.observed.ready(s.stable):
-        return (Event("Normal", "StableRecovered", f"revision {s.stable} answers again"),)
+        return (
+            Event("Normal", EventReason.STABLE_RECOVERED, f"revision {s.stable} answers again"),
+        )
     return ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from canarium.api.reasons import RouteReason
 from canarium.core.context.router import Fault
 from canarium.core.facts.gateways import Gateway, Route
 
@@ -25,7 +26,7 @@ def wanting(s: Situation, kind: str) -> Fault | None:
         deployment = s.observed.deployment(revision)
         if kind == "GRPCRoute" and deployment and "grpc" not in deployment.ports:
             text = f"revision {revision} has no port named grpc: add it to spec.runtime.ports"
-            return Fault("NoGrpcPort", text)
+            return Fault(RouteReason.NO_GRPC_PORT, text)
     return None
 
 
@@ -39,7 +40,8 @@ def _refused(s: Situation, kind: str) -> Fault | None:
         return Fault(*s.observed.unserved)
     rejection = s.observed.refused(f"{kind} {s.name}")
     if rejection:
-        reason = "NameConflict" if rejection.conflict else "RouteInvalid"
+        conflict = rejection.conflict
+        reason = RouteReason.NAME_CONFLICT if conflict else RouteReason.ROUTE_INVALID
         return Fault(reason, f"{rejection.what}: {rejection.message}", rejection)
     return None
 
@@ -51,7 +53,7 @@ def answered(route: Route | None) -> Fault | None:
 
 def _closed(gateway: Gateway) -> Fault | None:
     if not gateway.found:
-        return Fault("GatewayNotFound", f"there is no Gateway {gateway}")
+        return Fault(RouteReason.GATEWAY_NOT_FOUND, f"there is no Gateway {gateway}")
     chosen = [
         listener
         for listener in gateway.listeners
@@ -59,10 +61,13 @@ def _closed(gateway: Gateway) -> Fault | None:
     ]
     if not chosen:
         where = gateway.section or gateway.port
-        return Fault("NoMatchingParent", f"Gateway {gateway} has no listener {where}")
+        return Fault(RouteReason.NO_MATCHING_PARENT, f"Gateway {gateway} has no listener {where}")
     if not gateway.own and all(listener.allowed == "Same" for listener in chosen):
         text = f"Gateway {gateway} takes routes of its own namespace only"
-        return Fault("NotAllowedByListeners", f"{text}: set allowedRoutes.namespaces on a listener")
+        return Fault(
+            RouteReason.NOT_ALLOWED_BY_LISTENERS,
+            f"{text}: set allowedRoutes.namespaces on a listener",
+        )
     return None
 
 
@@ -74,7 +79,7 @@ def _unable(s: Situation, gateway: Gateway) -> Fault | None:
     for feature, field in wanted.needs:
         if feature not in gateway.features:
             text = f"{field} needs {feature}, which the class of Gateway {gateway} does not have"
-            return Fault("UnsupportedByGateway", text)
+            return Fault(RouteReason.UNSUPPORTED_BY_GATEWAY, text)
     return None
 
 

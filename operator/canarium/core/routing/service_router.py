@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from canarium.api.reasons import RouteReason
 from canarium.api.status import RouteStatus
 from canarium.core.context.router import Fault
 from canarium.core.decision.plan import Action, Conceal, RemoveRoute, Route
@@ -62,12 +63,14 @@ class ByService:
     def fault(self, s: Situation) -> Fault | None:
         refused = s.observed.refused(f"Service {s.name}")
         if refused:
-            reason = "NameConflict" if refused.conflict else "Refused"
+            conflict = refused.conflict
+            reason = RouteReason.NAME_CONFLICT if conflict else RouteReason.WRITE_REFUSED
             return Fault(reason, f"{refused.what}: {refused.message}", refused)
         if s.observed.route is None:
             return None
         return Fault(
-            "RouterChanging", f"waiting for the previous {s.observed.route.kind} to be deleted"
+            RouteReason.ROUTER_CHANGING,
+            f"waiting for the previous {s.observed.route.kind} to be deleted",
         )
 
     def frozen(self, s: Situation) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from canarium.api.reasons import RouteReason
 from canarium.api.status import RouteStatus
 from canarium.core.context.router import Fault
 from canarium.core.decision.plan import Action, Conceal, Expose, RemoveRoute, Weigh
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from canarium.core.facts.observed import Service
 
 #: Nobody routes by a route of ours then: what it says has no effect.
-_UNROUTED = frozenset({"GatewayAPIMissing", "GatewayNotFound", "IstioMissing"})
+_UNROUTED = frozenset(
+    {RouteReason.GATEWAY_API_MISSING, RouteReason.GATEWAY_NOT_FOUND, RouteReason.ISTIO_MISSING}
+)
 
 
 @dataclass(frozen=True)

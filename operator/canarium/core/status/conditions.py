@@ -6,6 +6,7 @@ and healthy. `Reconciling` and `Stalled` are kstatus' words for the same facts.
 
 from __future__ import annotations
 
+from canarium.api.reasons import ConditionReason, ConditionType, HoldReason, RouteReason
 from canarium.api.status import (
     AnalysisStatus,
     Condition,
@@ -18,11 +19,6 @@ from canarium.core.context.router import Fault
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.health import autoscaling, gates, obstacles
 from canarium.core.health.availability import (
-    NOT_PROMOTED,
-    RECREATING,
-    SCALED_TO_ZERO,
-    SCALING_UP,
-    SERVING,
     is_down,
     is_recreating,
     is_scaling_up,
@@ -31,15 +27,14 @@ from canarium.core.health.availability import (
 )
 from canarium.core.outcomes import blocked_deletions, refusals
 from canarium.core.routing import conflicts
-from canarium.core.routing.acceptance import PENDING, route_not_in_effect
+from canarium.core.routing.acceptance import route_not_in_effect
 from canarium.core.times import stamp
 
 #: So many objects and paths that a policy changed are named.
 _OBJECTS, _PATHS = 3, 5
-ROLLBACK_BLOCKED = "RollbackBlocked"
-UNDO_BLOCKED = "UndoBlocked"
 #: Holds in which a failed version keeps its traffic since a write is refused.
-BLOCKED = frozenset({ROLLBACK_BLOCKED, UNDO_BLOCKED})
+BLOCKED = frozenset({HoldReason.ROLLBACK_BLOCKED, HoldReason.UNDO_BLOCKED})
+VALID = (ConditionReason.VALID, "")
 MOVING = frozenset({"Starting", "Progressing", "RollingBack"})
 STUCK = frozenset({"Invalid", "Failed", "RolledBack"})
 
@@ -58,7 +53,7 @@ def _outdated(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
         f"revision {s.target} was made from an older {now.kind} {now.name} and stays as it is; "
         "to adopt the newer one, change spec.restartToken"
     )
-    return (("RuntimeOutdated", True, "NewerRuntime", text),)
+    return ((ConditionType.RUNTIME_OUTDATED, True, ConditionReason.NEWER_RUNTIME, text),)
 
 
 def _modified(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
@@ -69,19 +64,21 @@ def _modified(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
         f"{one.what}: {', '.join(one.paths[:_PATHS])}" for one in s.observed.modified[:_OBJECTS]
     )
     text = f"Admission changed what the operator applied, and the change is kept: {what}"
-    return (("ModifiedByAdmission", True, "AdmissionPolicy", text),)
+    return ((ConditionType.MODIFIED_BY_ADMISSION, True, ConditionReason.ADMISSION_POLICY, text),)
 
 
 def _availability(s: Situation, result: PhaseResult, served: bool) -> str:
     if served:
-        return SERVING
+        return ConditionReason.SERVING
     if result.stable is None:
-        return NOT_PROMOTED
+        return ConditionReason.NO_VERSION_PROMOTED
     if s.count == 0:
-        return SCALED_TO_ZERO
+        return ConditionReason.SCALED_TO_ZERO
     if is_recreating(s, result.stable):
-        return RECREATING
-    return SCALING_UP if is_scaling_up(s, result.stable) else outage_reason(s, result.stable)
+        return ConditionReason.RECREATING
+    if is_scaling_up(s, result.stable):
+        return ConditionReason.SCALING_UP
+    return outage_reason(s, result.stable)
 
 
 def _why_not_ready(s: Situation, phase: str, result: PhaseResult, routed: Fault | None) -> str:
@@ -94,15 +91,17 @@ def _why_not_ready(s: Situation, phase: str, result: PhaseResult, routed: Fault 
         return routed.reason
     if is_down(s, result.stable):
         return outage_reason(s, result.stable)
-    return "PodsNotReady" if s.observed.ready(result.stable) < s.count else "EndpointsNotReady"
+    if s.observed.ready(result.stable) < s.count:
+        return ConditionReason.PODS_NOT_READY
+    return ConditionReason.ENDPOINTS_NOT_READY
 
 
 def _rolled_back(s: Situation, result: PhaseResult, phase: str, rolled: bool) -> tuple[str, str]:
     """Reason and message: nothing is called rolled back while callers are led to it."""
     if rolled:
-        return result.reason or "Unknown", result.message
+        return result.reason or ConditionReason.UNKNOWN, result.message
     if phase != "RollingBack" or result.waiting_for is None:
-        return "NotRolledBack", ""
+        return ConditionReason.NOT_ROLLED_BACK, ""
     return result.waiting_for.reason, result.message
 
 
@@ -123,7 +122,7 @@ def conditions_of(
     idle = s.count == 0 and result.stable is not None  # As the spec wants it.
     answers = (served or idle) and routed is None
     ready = current and healthy and answers and phase in ("Ready", "Baking") and not failing
-    refused = settled and routed is not None and routed.reason != PENDING
+    refused = settled and routed is not None and routed.reason != RouteReason.PENDING
     moving = phase in MOVING or (
         current
         and phase not in STUCK
@@ -137,52 +136,61 @@ def conditions_of(
     waits = result.waiting_for.reason if result.waiting_for else reason
     facts: tuple[tuple[str, bool, str, str], ...] = (
         (
-            "Available",
+            ConditionType.AVAILABLE,
             served,
             _availability(s, result, served),
             "" if served else outage_text(s, result.stable) if down else "No endpoint is ready",
         ),
         (
-            "Ready",
+            ConditionType.READY,
             ready,
-            (SCALED_TO_ZERO if idle else "Promoted")
+            (ConditionReason.SCALED_TO_ZERO if idle else ConditionReason.PROMOTED)
             if ready
-            else "RolledBack"
+            else ConditionReason.ROLLED_BACK
             if rolled
             else reason,
             result.message,
         ),
-        ("Progressing", moving, waits if moving else phase, result.message if moving else ""),
-        ("RolledBack", rolled, *_rolled_back(s, result, phase, rolled)),
-        ("Reconciling", moving, reason if moving else phase, ""),
         (
-            "Stalled",
+            ConditionType.PROGRESSING,
+            moving,
+            waits if moving else phase,
+            result.message if moving else "",
+        ),
+        (ConditionType.ROLLED_BACK, rolled, *_rolled_back(s, result, phase, rolled)),
+        (ConditionType.RECONCILING, moving, reason if moving else phase, ""),
+        (
+            ConditionType.STALLED,
             stuck,
-            reason if stuck else "NotStalled",
+            reason if stuck else ConditionReason.NOT_STALLED,
             result.message if stuck else "",
         ),
     )
     blocked = refusals.blocked(s)
-    if blocked and result.waiting_for and result.waiting_for.reason in BLOCKED:
+    if blocked and result.waiting_for and result.waiting_for.awaited in BLOCKED:
         why = f"{result.waiting_for.reason}: {refusals.quoted(blocked)}"
-        facts += ((ROLLBACK_BLOCKED, True, refusals.reason_of(blocked), why),)
+        facts += ((ConditionType.ROLLBACK_BLOCKED, True, refusals.reason_of(blocked), why),)
     facts += (*_outdated(s), *_modified(s))
     facts += (*obstacles.reported(s), *autoscaling.reported(s), *pending_settings.reported(s))
     facts += blocked_deletions.reported(s)
     if s.observed.rejections:
         first = s.observed.rejections[0]
         why = "; ".join(refusals.quoted(r) for r in s.observed.rejections[:3])
-        facts += (("WritesRefused", True, refusals.reason_of(first), why),)
+        facts += ((ConditionType.WRITES_REFUSED, True, refusals.reason_of(first), why),)
     if s.settings.gated:
         wrong = gates.inconclusive_tests(s)
-        facts = (*facts, ("SmokeTestsReady", wrong is None, *(wrong or ("AsSpecified", ""))))
+        facts = (*facts, (ConditionType.SMOKE_TESTS_READY, wrong is None, *(wrong or VALID)))
     if s.route_kind:
-        told = (routed.reason, routed.message) if routed else ("Accepted", "")
-        facts = (*facts, ("RouteAccepted", routed is None, *told), *conflicts.reported(s))
+        told = (routed.reason, routed.message) if routed else (RouteReason.ACCEPTED, "")
+        facts = (
+            *facts,
+            (ConditionType.ROUTE_ACCEPTED, routed is None, *told),
+            *conflicts.reported(s),
+        )
     if s.settings.analysis:
         # Not the version's fault: what is asked of it cannot be asked so (R21).
         fault = gates.spec_fault(analysis)
-        facts = (*facts, ("AnalysisReady", fault is None, *(fault or ("AsSpecified", ""))))
+        facts = (*facts, (ConditionType.ANALYSIS_READY, fault is None, *(fault or VALID)))
     old = {condition.type: condition for condition in s.status.conditions}
     conditions = []
     for kind, value, why, text in facts:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from canarium.api.reasons import ConditionType, EventReason, RouteReason
 from canarium.api.status import Status
 from canarium.core.context.commands import consumed
 from canarium.core.context.context import Situation
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
-from canarium.core.health import autoscaling, availability, gates, obstacles
+from canarium.core.health import availability, gates, obstacles
 from canarium.core.outcomes import blocked_deletions, refusals
 from canarium.core.routing import conflicts, failover
-from canarium.core.routing.acceptance import PENDING
 from canarium.core.status.conditions import find
 from canarium.core.status.history import ended
 
 #: Conditions about what a version needs beside itself.
-_PREREQUISITES = ("RouteAccepted", "SmokeTestsReady", "AnalysisReady", autoscaling.CONDITION)
+_PREREQUISITES = (
+    ConditionType.ROUTE_ACCEPTED,
+    ConditionType.SMOKE_TESTS_READY,
+    ConditionType.ANALYSIS_READY,
+    ConditionType.AUTOSCALER_READY,
+)
 
 
 def events_of(
@@ -42,7 +47,7 @@ def _commands(s: Situation, result: PhaseResult) -> tuple[Event, ...]:
     return tuple(
         Event(
             "Normal" if a.result == "Done" else "Warning",
-            f"Command{a.result}",
+            EventReason.COMMAND_ACCEPTED if a.result == "Done" else EventReason.COMMAND_IGNORED,
             f"{a.command} {a.revision}{'/' if a.token else ''}{a.token}: {a.message}",
         )
         for a in consumed(s, result)
@@ -51,7 +56,7 @@ def _commands(s: Situation, result: PhaseResult) -> tuple[Event, ...]:
 
 def _ignored(before: Status, after: Status) -> tuple[Event, ...]:
     new = [text for text in after.warnings if text not in before.warnings]
-    return tuple(Event("Warning", "Ignored", text) for text in new)
+    return tuple(Event("Warning", EventReason.STATUS_IGNORED, text) for text in new)
 
 
 def _prerequisites(before: Status, after: Status) -> tuple[Event, ...]:
@@ -60,7 +65,7 @@ def _prerequisites(before: Status, after: Status) -> tuple[Event, ...]:
         Event("Warning", c.reason, c.message)
         for c in after.conditions
         if c.type in _PREREQUISITES and c.status == "False"
-        if c.reason not in (known.get(c.type), PENDING)
+        if c.reason not in (known.get(c.type), RouteReason.PENDING)
     )
 
 
@@ -68,14 +73,14 @@ def _promoted(s: Situation, result: PhaseResult) -> tuple[Event, ...]:
     """A promotion whose own decision could not report it, as the operator died right after it."""
     end = ended(s, result)
     live = end is not None and end.outcome == "Promoted"
-    return (Event("Normal", "Promoted", f"revision {s.stable} is live"),) if live else ()
+    return (Event("Normal", EventReason.PROMOTED, f"revision {s.stable} is live"),) if live else ()
 
 
 def _is_known_invalid(before: Status, after: Status) -> bool:
     """Whether the status has called this very spec invalid before, for the same reason."""
 
     def why(status: Status) -> tuple[int, str] | None:
-        stalled = find(status, "Stalled") if status.phase == "Invalid" else None
+        stalled = find(status, ConditionType.STALLED) if status.phase == "Invalid" else None
         return (status.observed_generation, stalled.reason) if stalled else None
 
     return why(before) is not None and why(before) == why(after)

@@ -6,6 +6,7 @@ before the operator died, the status could not tell (R18).
 
 from __future__ import annotations
 
+from canarium.api.reasons import FailureReason, OutcomeReason
 from canarium.api.status import Outcome
 from canarium.core.context.context import Situation
 from canarium.core.context.live_traffic import carries_traffic
@@ -22,7 +23,8 @@ def ended(s: Situation, result: PhaseResult) -> Outcome | None:
         return None
     revision, failure = told.revision, s.status.failure
     if revision == s.stable:
-        why = "FirstVersion" if s.status.stable is None else "StepsDone"
+        first = s.status.stable is None
+        why = OutcomeReason.FIRST_VERSION if first else OutcomeReason.STEPS_DONE
         by = progress.by if progress else None
         return history_entry(s, revision, "Promoted", why, by=by) if s.behind else None
     if revision == s.target:
@@ -31,10 +33,10 @@ def ended(s: Situation, result: PhaseResult) -> Outcome | None:
         kept = failure if failure and failure.revision == revision else None
         known = kept or noted_on(s.observed.record(revision))
         cause = Cause(known.reason, known.message) if known else None
-        reason = known.reason if known else "Unknown"
+        reason = known.reason if known else FailureReason.UNKNOWN
         # One that keeps its traffic, as stable has no ready pod to take it, was not rolled back.
         end = "Failed" if carries_traffic(s, revision) else "RolledBack"
         return history_entry(s, revision, end, reason, cause)
     if s.target == s.stable:
-        return history_entry(s, revision, "Withdrawn", "SpecReturned")
-    return history_entry(s, revision, "Superseded", "SpecChanged")
+        return history_entry(s, revision, "Withdrawn", OutcomeReason.SPEC_RETURNED)
+    return history_entry(s, revision, "Superseded", OutcomeReason.SPEC_CHANGED)

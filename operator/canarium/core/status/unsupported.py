@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from canarium.api.reasons import ConditionReason, ConditionType
 from canarium.core.status.unmanaged import status_with
 
-REASON = "NotUnderstood"
+REASON = ConditionReason.UNSUPPORTED_SPEC.value
 
 
 def told(raw: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:
     """The status of the parent `raw` after it was found unreadable; `now` in POSIX seconds."""
     facts = {
-        "Ready": ("False", REASON, text),
-        "Progressing": ("False", REASON, ""),
-        "Reconciling": ("False", REASON, ""),
-        "Stalled": ("True", REASON, text),
+        ConditionType.READY.value: ("False", REASON, text),
+        ConditionType.PROGRESSING.value: ("False", REASON, ""),
+        ConditionType.RECONCILING.value: ("False", REASON, ""),
+        ConditionType.STALLED.value: ("True", REASON, text),
     }
     return status_with(raw, "Invalid", text, facts, now)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from canarium.api.reasons import RefusalReason
 from canarium.core.facts.observed import Rejection
-from canarium.core.outcomes.refusals import RefusalReason
 from canarium.engine.apply.rejections import WriteRejected
 from canarium.engine.cache.store import Key
 from canarium.kube.resources import Resource

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from canarium.api.reasons import RefusalReason
 from canarium.core.facts.observed import Rejection
-from canarium.core.outcomes.refusals import TRIAL_POD, RefusalReason
+from canarium.core.outcomes.refusals import TRIAL_POD
 from canarium.engine.apply.rejections import reason_for
 from canarium.kube.errors import ApiError
 

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from canarium.api.reasons import RefusalReason
 from canarium.core.bookkeeping.adoption import how_to_adopt
 from canarium.core.facts.observed import Rejection, Runtime
-from canarium.core.outcomes.refusals import RefusalReason
 from canarium.engine.cache.store import Key
 from canarium.kube.errors import ApiError
 from canarium.kube.resources import Resource

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from canarium.api.reasons import RouteReason
 from canarium.core.facts.gateways import Gateway
 from canarium.core.facts.route_claims import Attachment
 from canarium.core.facts.route_precedence import Listeners
@@ -15,8 +16,6 @@ from canarium.kube.resources import Resource
 
 #: What a list was answered with, where a kind cannot be had.
 _MISSING, _FORBIDDEN = 404, 403
-#: What a group is called in reasons; else GatewayAPI.
-_WORDS = {resources.VIRTUAL_SERVICES.group: "Istio"}
 
 
 class Gateways:
@@ -49,11 +48,12 @@ class Gateways:
             return None
         answer = self._answer(resource, namespace)
         where = f"{resource.plural}.{resource.group}"
+        istio = resource.group == resources.VIRTUAL_SERVICES.group
         if answer == _MISSING:
             text = f"this cluster has no {where}/{resource.version}: install the CRDs"
-            return f"{_WORDS.get(resource.group, 'GatewayAPI')}Missing", text
+            return (RouteReason.ISTIO_MISSING if istio else RouteReason.GATEWAY_API_MISSING), text
         if answer == _FORBIDDEN:
-            reason = f"{_WORDS.get(resource.group, 'GatewayAPI')}Forbidden"
+            reason = RouteReason.ISTIO_FORBIDDEN if istio else RouteReason.GATEWAY_API_FORBIDDEN
             return reason, f"the operator may not list {where} in {namespace}"
         return None
 

@@ -7,6 +7,7 @@ where that is switched on.
 
 from __future__ import annotations
 
+from canarium.api.reasons import RouteReason
 from canarium.core.facts.gateways import Route
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.cache.children import Child, Raw, child, compared
@@ -48,5 +49,5 @@ def _refusal(raw: Raw, generation: int) -> tuple[str, str] | None:
         if message.get("level") == "ERROR":
             kind = message.get("type") or {}
             text = f"Istio: {kind.get('code', '')} {message.get('documentationUrl', '')}"
-            return quoted(kind.get("name") or "Refused", 100), quoted(text.strip())
+            return quoted(kind.get("name") or RouteReason.WRITE_REFUSED, 100), quoted(text.strip())
     return None

@@ -1,0 +1,112 @@
+"""`docs/reference/reasons.md`: every type and reason with what it means and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from canarium.api import reasons
+from canarium.fetch.errors import ADVICE
+
+_HEAD = """<!-- Made from operator/canarium/api/reasons by `make generate`: do not edit. -->
+# Reasons
+
+Every word that appears as a type or a reason in `status`, in conditions and in Events: what it
+means, what the operator does about it, and what you should do. Tools may depend on these words;
+messages are for people and may change.
+"""
+_SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
+    (
+        "Types of conditions",
+        reasons.ConditionType,
+        "`status.conditions[].type`. `Available` to `Stalled` are always there; the others appear "
+        "with what they are about.",
+    ),
+    (
+        "Conditions",
+        reasons.ConditionReason,
+        "`status.conditions[].reason`, besides the [phase](../phases.md) and the reasons in the "
+        "sections below.",
+    ),
+    (
+        "Waits",
+        reasons.HoldReason,
+        "`status.hold.reason`, and the reason of `Progressing`. A wait for a route or for the "
+        "cluster has the reason of that section.",
+    ),
+    (
+        "Failures",
+        reasons.FailureReason,
+        "`status.failure.reason`, and the reason of `Ready` and `RolledBack` after a rollback. See "
+        "[what fails a version](../failures.md).",
+    ),
+    (
+        "History",
+        reasons.OutcomeReason,
+        "`status.history[].reason`, besides the reasons of failures.",
+    ),
+    ("Pods that cannot start", reasons.ObstacleReason, "The condition `PodsBlocked`."),
+    (
+        "Rejected writes",
+        reasons.RefusalReason,
+        "`status.refusals[].reason`, and the condition `WritesRefused`.",
+    ),
+    (
+        "Invalid specs",
+        reasons.SpecReason,
+        "The reason of `Ready` and `Stalled` in phase `Invalid`.",
+    ),
+    (
+        "Routes",
+        reasons.RouteReason,
+        "The condition `RouteAccepted`. A gateway that rejects a route gives a reason of its own.",
+    ),
+    ("Conflicts of routes", reasons.ConflictReason, "The condition `RouteConflicted`."),
+    (
+        "Checks",
+        reasons.CheckReason,
+        "`status.analysis.checks[].reason`, and the condition `AnalysisReady`.",
+    ),
+    (
+        "Lost connections",
+        reasons.ConnectionLoss,
+        "How a connection to a pod is lost; the message names the likely cause.",
+    ),
+    (
+        "Events",
+        reasons.EventReason,
+        "Events of the model, besides those with the reason of a condition, a failure or an "
+        "obstacle.",
+    ),
+)
+
+
+def page() -> str:
+    """The page's text."""
+    return _HEAD + "".join(_section(*section) for section in _SECTIONS) + _fetch()
+
+
+def _section(title: str, words: Iterable[reasons.Reason], text: str) -> str:
+    head = f"\n## {title}\n\n{text}\n\n"
+    head += "| Word | Meaning | What the operator does | What you should do |\n|---|---|---|---|\n"
+    rows = (
+        f"| `{word.value}` | {word.meaning} | {_cell(word.reaction)} | {_cell(word.advice)} |\n"
+        for word in words
+    )
+    return head + "".join(rows)
+
+
+def _cell(text: str) -> str:
+    return "" if text == reasons.NOTHING else text
+
+
+def _fetch() -> str:
+    rows = (f"| `{reason}` | {_sentence(advice)} |\n" for reason, advice in ADVICE.items())
+    return (
+        "\n## Fetching a model\n\n"
+        "The reason of a version that fails because its model cannot be fetched. The message says "
+        "what was seen.\n\n| Word | What you should do |\n|---|---|\n" + "".join(rows)
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,284 @@
+"""Types of conditions, and the reasons that belong to a condition alone.
+
+A condition also takes the reason of whatever it is about: `Progressing` that of `status.hold`,
+`Ready` that of the failure, `RouteAccepted` that of the route.
+"""
+
+from __future__ import annotations
+
+from canarium.api.reasons.base import NOTHING, Reason
+
+
+class ConditionType(Reason):
+    """The types of `status.conditions`."""
+
+    AVAILABLE = (
+        "Available",
+        "Clients get answers: at least one endpoint of a promoted version is ready.",
+        "When it is False, keeps or moves traffic to any version that has ready pods.",
+        "When it is False, read its reason; it names the pod and the container.",
+    )
+    READY = (
+        "Ready",
+        "The version in `spec` is promoted, has all its pods ready, and its route is in effect.",
+        "Sets it to False with the cause while a rollout runs, is blocked or was rolled back.",
+        "Use it with `kubectl wait`; after a rollback, fix the spec or retry.",
+    )
+    PROGRESSING = (
+        "Progressing",
+        "A rollout, a rollback or the start of a version is under way.",
+        "Continues by itself; the reason is what it waits for.",
+        NOTHING,
+    )
+    ROLLED_BACK = (
+        "RolledBack",
+        "The version in `spec` failed, and no traffic reaches it any more.",
+        "Does not try the same version again.",
+        "Fix the spec, or annotate `canarium.dev/retry`.",
+    )
+    RECONCILING = (
+        "Reconciling",
+        "kstatus: the object is still being brought to its desired state.",
+        "As for `Progressing`.",
+        NOTHING,
+    )
+    STALLED = (
+        "Stalled",
+        "kstatus: nothing continues without a change, because the spec is invalid or its version "
+        "failed.",
+        "Keeps the promoted version serving.",
+        "Fix what the reason names.",
+    )
+    TERMINATING = (
+        "Terminating",
+        "The model is being deleted and still exists after five seconds.",
+        "Writes nothing but this status; does not roll back failing versions any more.",
+        "Check the finalizers that the message names.",
+    )
+    ROLLBACK_BLOCKED = (
+        "RollbackBlocked",
+        "A failed version keeps its traffic because the write that takes it away is rejected.",
+        "Repeats the write at least every two seconds.",
+        "Remove what rejects the write: a policy, a webhook, a quota or a missing permission.",
+    )
+    WRITES_REFUSED = (
+        "WritesRefused",
+        "The API server rejects one or more writes; `status.refusals` lists them.",
+        "Repeats each write, at most 30 s apart, and continues with everything else.",
+        "Remove what rejects the write.",
+    )
+    PODS_BLOCKED = (
+        "PodsBlocked",
+        "Pods of the wanted or of the stable version cannot start.",
+        "Holds the rollout, or counts its deadline, depending on the reason.",
+        "Fix what the reason names.",
+    )
+    DELETION_BLOCKED = (
+        "DeletionBlocked",
+        "Objects of the model are being deleted and are kept by finalizers of other controllers.",
+        "Waits for these controllers; a pod keeps its colour until it is deleted.",
+        "Check the controllers of the named finalizers.",
+    )
+    AUTOSCALER_READY = (
+        "AutoscalerReady",
+        "The HorizontalPodAutoscaler of the stable version works.",
+        "When it is False, reports the autoscaler's own reason; the version keeps serving.",
+        "When it is False, fix the metrics or the CPU requests that the message names.",
+    )
+    SETTINGS_PENDING = (
+        "SettingsPending",
+        "`spec` has a router or a strategy that is not in effect yet.",
+        "Applies it when the rollout and the bake are over.",
+        NOTHING,
+    )
+    RUNTIME_OUTDATED = (
+        "RuntimeOutdated",
+        "The runtime has changed since this revision was created.",
+        "Keeps the pods as they are.",
+        "To adopt the newer runtime, change `spec.restartToken`.",
+    )
+    MODIFIED_BY_ADMISSION = (
+        "ModifiedByAdmission",
+        "An admission policy or webhook changed what the operator applied.",
+        "Keeps the change.",
+        "Check that the change is intended.",
+    )
+    SMOKE_TESTS_READY = (
+        "SmokeTestsReady",
+        "The smoke tests can be run as the spec defines them.",
+        "When it is False, holds the rollout and repeats the tests.",
+        "When it is False, fix the test, or the network path to the pods.",
+    )
+    ANALYSIS_READY = (
+        "AnalysisReady",
+        "Every check can be evaluated as the spec defines it.",
+        "When it is False, holds the rollout; nothing is rolled back for it.",
+        "When it is False, fix the check that the message names.",
+    )
+    ROUTE_ACCEPTED = (
+        "RouteAccepted",
+        "Every gateway has accepted the current generation of the route.",
+        "When it is False, changes no weight.",
+        "When it is False, fix what the reason names.",
+    )
+    ROUTE_CONFLICTED = (
+        "RouteConflicted",
+        "Another route claims the same requests as the route of this model.",
+        "Reports it and continues; weights have no effect on requests that the other route gets.",
+        "Change the hostname or the path of one of the two routes.",
+    )
+
+
+class ConditionReason(Reason):
+    """Reasons that only conditions have."""
+
+    SERVING = (
+        "Serving",
+        "`Available`: endpoints are ready.",
+        "Nothing.",
+        NOTHING,
+    )
+    NO_READY_PODS = (
+        "NoReadyPods",
+        "`Available`: the promoted version has no ready pods, and no pod shows why.",
+        "Moves traffic to another version with ready pods, if there is one.",
+        "Check the pods and the nodes.",
+    )
+    NO_VERSION_PROMOTED = (
+        "NoVersionPromoted",
+        "`Available`: no version has been promoted yet.",
+        "Promotes the first version when its pods are ready and its tests have passed.",
+        NOTHING,
+    )
+    SCALED_TO_ZERO = (
+        "ScaledToZero",
+        "The model is scaled to zero, as `spec.scaling` asks.",
+        "Continues a waiting rollout when the model is scaled up.",
+        NOTHING,
+    )
+    SCALING_UP = (
+        "ScalingUp",
+        "`Available`: the model was scaled to zero before, and its pods are starting.",
+        "Waits for the pods.",
+        NOTHING,
+    )
+    RECREATING = (
+        "Recreating",
+        "`Available`: strategy `Recreate` has scaled down the old version to make room.",
+        "Starts the new version when the old pods have ended.",
+        NOTHING,
+    )
+    DEPLOYMENT_MISSING = (
+        "DeploymentMissing",
+        "The Deployment of the promoted version was deleted.",
+        "Creates it again from the stored revision.",
+        "Find out who deleted it.",
+    )
+    PODS_NOT_READY = (
+        "PodsNotReady",
+        "`Ready`: fewer pods are ready than wanted.",
+        "Waits for the pods.",
+        "If it lasts, check the pods.",
+    )
+    ENDPOINTS_NOT_READY = (
+        "EndpointsNotReady",
+        "`Ready`: the pods are ready, and the Service does not list them as endpoints yet.",
+        "Waits for Kubernetes to update the endpoints.",
+        NOTHING,
+    )
+    PROMOTED = (
+        "Promoted",
+        "`Ready`: the version in `spec` is promoted and healthy.",
+        "Nothing.",
+        NOTHING,
+    )
+    ROLLED_BACK = (
+        "RolledBack",
+        "`Ready`: the version in `spec` failed and gets no traffic.",
+        "Does not try the same version again.",
+        "Fix the spec, or annotate `canarium.dev/retry`.",
+    )
+    NOT_ROLLED_BACK = (
+        "NotRolledBack",
+        "`RolledBack`: the version in `spec` has not been rolled back.",
+        "Nothing.",
+        NOTHING,
+    )
+    NOT_STALLED = (
+        "NotStalled",
+        "`Stalled`: nothing needs a change of the spec.",
+        "Nothing.",
+        NOTHING,
+    )
+    UNKNOWN = (
+        "Unknown",
+        "The revision failed earlier, and the recorded cause was lost.",
+        "Does not try the same version again.",
+        "Fix the spec, or annotate `canarium.dev/retry`.",
+    )
+    NEWER_RUNTIME = (
+        "NewerRuntime",
+        "`RuntimeOutdated`: the runtime was edited after this revision was created.",
+        "Keeps the pods as they are.",
+        "To adopt the newer runtime, change `spec.restartToken`.",
+    )
+    ADMISSION_POLICY = (
+        "AdmissionPolicy",
+        "`ModifiedByAdmission`: the named fields differ from what was applied.",
+        "Keeps the change.",
+        "Check that the change is intended.",
+    )
+    ROLLOUT_IN_PROGRESS = (
+        "RolloutInProgress",
+        "`SettingsPending`: the setting waits for the end of the rollout or the bake.",
+        "Applies it then.",
+        NOTHING,
+    )
+    VALID = (
+        "AsSpecified",
+        "`SmokeTestsReady`, `AnalysisReady`: everything can be run as specified.",
+        "Nothing.",
+        NOTHING,
+    )
+    INVALID_TEST = (
+        "InvalidTest",
+        "A smoke test or an assertion is wrong in itself, whatever the version answers.",
+        "Holds the rollout; nothing is rolled back for it.",
+        "Fix the test.",
+    )
+    SCALING = (
+        "Scaling",
+        "`AutoscalerReady`: the HorizontalPodAutoscaler works.",
+        "Nothing.",
+        NOTHING,
+    )
+    UNSUPPORTED_SPEC = (
+        "NotUnderstood",
+        "This version of the operator does not support a field of the spec or the status.",
+        "Leaves the model unmanaged: failing versions are not rolled back.",
+        "Upgrade the operator, or remove the field.",
+    )
+    FINALIZERS_PENDING = (
+        "FinalizersPending",
+        "A deletion waits for finalizers of other controllers.",
+        "Waits for these controllers.",
+        "Check the controllers of the named finalizers.",
+    )
+    FOREGROUND_DELETION = (
+        "ForegroundDeletion",
+        "The model is being deleted, and the garbage collector deletes its children first.",
+        "Nothing.",
+        NOTHING,
+    )
+    ORPHANING_DELETION = (
+        "OrphaningDeletion",
+        "The model is being deleted, and the garbage collector detaches its children.",
+        "Leaves the children as they are.",
+        NOTHING,
+    )
+    TERMINATING = (
+        "Terminating",
+        "The model is being deleted, so this condition is no longer observed.",
+        "Nothing.",
+        NOTHING,
+    )

@@ -1,0 +1,110 @@
+"""Reasons of Events, and of `status.warnings`.
+
+An Event about a failure, a condition or an obstacle has the reason of what it is about.
+"""
+
+from __future__ import annotations
+
+from canarium.api.reasons.base import NOTHING, Reason
+
+
+class EventReason(Reason):
+    """Reasons that only Events have."""
+
+    PROMOTED = (
+        "Promoted",
+        "A version is live.",
+        "Keeps the previous version warm for `rollout.bakeTime`.",
+        NOTHING,
+    )
+    ROLLED_BACK = (
+        "RolledBack",
+        "A version failed and gets no traffic any more.",
+        "Does not try the same version again.",
+        "Fix the spec, or annotate `canarium.dev/retry`.",
+    )
+    STABLE_UNAVAILABLE = (
+        "StableDown",
+        "The stable version had no ready pods for too long; the version that served in its place "
+        "is stable now.",
+        "Continues the rollout beside the new stable version.",
+        "Check why the old version failed.",
+    )
+    STANDBY_SERVING = (
+        "StandbyServing",
+        "The stable version has no ready pods, so another version serves in its place.",
+        "Returns the traffic when the stable version has ready pods.",
+        "Check the pods of the stable version.",
+    )
+    STABLE_RECOVERED = (
+        "StableRecovered",
+        "The stable version has ready pods again and serves.",
+        "Nothing.",
+        NOTHING,
+    )
+    SERVING_AGAIN = (
+        "ServingAgain",
+        "An outage is over: clients get answers again.",
+        "Nothing.",
+        NOTHING,
+    )
+    ANALYSIS_PASSED = (
+        "AnalysisPassed",
+        "A check passed.",
+        "Continues when all checks pass.",
+        NOTHING,
+    )
+    ANALYSIS_FAILED = (
+        "AnalysisFailed",
+        "A check failed.",
+        "Rolls back or holds, as the check's `onFailure` says.",
+        "Compare value and bound.",
+    )
+    ANALYSIS_INSUFFICIENT = (
+        "AnalysisInsufficient",
+        "A check has too few observations to decide.",
+        "Does as `analysis.onInsufficientData` says.",
+        "Send more traffic, or lower `minSamples`.",
+    )
+    INSUFFICIENT_DATA = (
+        "InsufficientData",
+        "A step's time is over, and a check has too few observations.",
+        "Keeps the weight.",
+        "Send more traffic, lower `minSamples`, or annotate `canarium.dev/promote`.",
+    )
+    COMMAND_ACCEPTED = (
+        "CommandDone",
+        "A command was carried out.",
+        "Nothing.",
+        NOTHING,
+    )
+    COMMAND_IGNORED = (
+        "CommandIgnored",
+        "A command was ignored; the message says why.",
+        "Nothing.",
+        "Correct the command and use another token.",
+    )
+    STATUS_IGNORED = (
+        "Ignored",
+        "Something was found damaged and is ignored; `status.warnings` lists it.",
+        "Decides from what remains.",
+        "Find out who edited the object.",
+    )
+    WRITE_REFUSED = (
+        "WriteRefused",
+        "The API server rejects a write.",
+        "Repeats the write.",
+        "Remove what rejects it.",
+    )
+    ADOPTED = (
+        "Adopted",
+        "The model took over objects that a deleted model of the same name had left.",
+        "Continues from what they say.",
+        NOTHING,
+    )
+    RECORD_RESTORED = (
+        "RecordRestored",
+        "A ControllerRevision was deleted, and was stored again from its Deployment.",
+        "Changes no pod.",
+        "Find out who deleted it.",
+    )
