@@ -12,7 +12,7 @@ from canarium.api.effective_spec import effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.api.status import Status
 from canarium.core.facts.observed import Deployment, Observed, Pod, Service
-from canarium.core.facts.revision import Record, mint
+from canarium.core.facts.revision import Record, new_record
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.planner import plan
 from canarium.engine.cache import pods
@@ -33,7 +33,7 @@ def spec(version: str) -> dict[str, Any]:
 
 def serving() -> Observed:
     """A promoted version with three ready pods."""
-    made = mint(spec("1"), ())
+    made = new_record(spec("1"), ())
     pods = tuple(
         Pod(f"p{i}", made.revision, "blue", _NOW - 60, ready=True, ready_changed=_NOW - 50)
         for i in range(3)

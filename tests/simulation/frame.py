@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from canarium.core.facts.revision import digest_v1, identity_v1, short
+from canarium.core.facts.revision import digest_v1, identity_v1, short_name
 from canarium.kube import resources
 from canarium.render import labels
 from simulation import routing, specs
@@ -116,10 +116,12 @@ class Frame(RuleBasedStateMachine):
         quarantined one whose record somebody deleted is not stored again."""
         digest = digest_v1(identity_v1(self.world.model()["spec"]))
         # A restored record may have lost its identity: its digest is its name then.
-        same = (digest, short(digest))
+        same = (digest, short_name(digest))
         found = [r for r in self.world.server.all(resources.RECORDS) if r["data"]["digest"] in same]
         newest = max(found, key=lambda r: r["revision"], default=None)
-        revision: str = newest["metadata"]["labels"][labels.REVISION] if newest else short(digest)
+        revision: str = (
+            newest["metadata"]["labels"][labels.REVISION] if newest else short_name(digest)
+        )
         return revision
 
     def arrived(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from canarium.core.decision.plan import Asked
+from canarium.core.decision.plan import SignalRequests
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
 from canarium.core.facts.observed import SmokeReport
 from canarium.kube import resources
@@ -58,13 +58,13 @@ class Fed:
     """Signals in the simulation's hand: what is asked for, and the evidence that it makes."""
 
     def __init__(self) -> None:
-        self.asked: dict[Any, Asked] = {}
+        self.asked: dict[Any, SignalRequests] = {}
         self.evidence: dict[Any, Evidence] = {}
 
     def facts(self, key: Any) -> tuple[SmokeReport | None, Evidence | None]:
         return None, self.evidence.get(key)
 
-    def want(self, key: Any, asked: Asked, tests: object) -> None:
+    def want(self, key: Any, asked: SignalRequests, tests: object) -> None:
         self.asked[key] = asked
 
     def forget(self, key: Any) -> None:
@@ -150,7 +150,7 @@ class Gated(Frame):
 
     @rule(verdict=st.sampled_from((Verdict.PASS, Verdict.INSUFFICIENT, Verdict.INSUFFICIENT)))
     def checks_are_looked_at(self, verdict: Verdict) -> None:
-        watch = self.fed.asked.get(KEY, Asked()).watch
+        watch = self.fed.asked.get(KEY, SignalRequests()).analysis
         if watch is None:
             return
         self.fed.evidence[KEY] = self.evidence(watch.revision, watch.since, verdict)

@@ -17,7 +17,7 @@ from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.core.facts.weights import needed
 from canarium.core.phases.table import TABLE
-from canarium.core.routing.weighted_router import ByRoute
+from canarium.core.routing.weighted_router import WeightedRouter
 from canarium.kube import resources
 from canarium.render import labels
 from simulation import routing
@@ -162,7 +162,7 @@ class Witness:
         candidate = (status.get("candidate") or {}).get("revision")
         same = candidate == (before.get("candidate") or {}).get("revision")
         if candidate and weight > (old if same else 0) and self._stable_count():
-            by = ByRoute("HTTPRoute").needed if status.get("route") else needed
+            by = WeightedRouter("HTTPRoute").pods_needed if status.get("route") else needed
             have, need = self.most({candidate}), by(weight, self._stable_count())
             if have < need:
                 self.broken("R5", f"weight {weight} with {have} of {need} pods ready")
@@ -253,7 +253,7 @@ class Witness:
                 self.broken("R5", f"{revision} scaled down to {replicas}")
             self._shared(revision, replicas)
             return
-        by = ByRoute("HTTPRoute").needed if self.routed else needed
+        by = WeightedRouter("HTTPRoute").pods_needed if self.routed else needed
         need = by(self._weight_of(revision), self._stable_count())
         if replicas < need and not self.staleness:
             self.broken("R5", f"{revision} scaled down to {replicas} of {need}")

@@ -18,10 +18,10 @@ from canarium.core.bookkeeping.restored_records import restoration
 from canarium.core.bookkeeping.traffic_record import ordered, recorded
 from canarium.core.bookkeeping.upkeep import notes, orphans, pinning, pruning, scaling
 from canarium.core.context.commands import answered
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.sanitize import believed
 from canarium.core.decision.phase_result import PhaseResult
-from canarium.core.decision.plan import Action, Asked, Plan, Watch
+from canarium.core.decision.plan import Action, AnalysisRequest, Plan, SignalRequests
 from canarium.core.facts.observed import Observed
 from canarium.core.health import autoscaling, gates, obstacles
 from canarium.core.outcomes import blocked_deletions, refusals
@@ -51,88 +51,92 @@ def plan(
     adopting = adoption(status, observed)
     if adopting:
         return adopting
-    known, disbelieved = believed(status, now)
-    s = Situation(name, spec, settings, known, observed, now, disbelieved=disbelieved)
-    restoring = restoration(s, status)
+    known, ignored = believed(status, now)
+    ctx = RolloutContext(name, spec, settings, known, observed, now, ignored_fields=ignored)
+    restoring = restoration(ctx, status)
     if restoring:
         return restoring
-    s = _with_commands(s)
-    row = next(row for row in TABLE if row.when(s))
-    result = guarded(s, row.then(s))
-    phase, result = with_reports(s, result.phase or row.phase, result)
-    after = status_of(s, phase, result, generation)
-    result = result.recheck_in(s.router.recheck(s))
+    ctx = _with_commands(ctx)
+    row = next(row for row in TABLE if row.when(ctx))
+    result = guarded(ctx, row.then(ctx))
+    phase, result = with_reports(ctx, result.phase or row.phase, result)
+    after = status_of(ctx, phase, result, generation)
+    result = result.recheck_in(ctx.router.requeue_after(ctx))
     for wait in (
-        s.broken_in,
-        obstacles.recheck(s),
-        blocked_deletions.recheck(s),
-        autoscaling.recheck(s),
+        ctx.stable_grace_left,
+        obstacles.recheck(ctx),
+        blocked_deletions.recheck(ctx),
+        autoscaling.recheck(ctx),
     ):
         result = result.recheck_in(wait)
     return Plan(
         phase=phase,
         status=after,
-        actions=_actions(s, result),
-        events=events_of(s, status, after, result),
+        actions=_actions(ctx, result),
+        events=events_of(ctx, status, after, result),
         requeue_after=result.requeue_after,
-        pressing=after.essence() != status.essence(),
-        asked=_asked(s, after),
-        route_kept=s.router.frozen(s),
-        urgent=_is_urgent(s, phase),
+        status_is_urgent=after.essence() != status.essence(),
+        requests=_requests(ctx, after),
+        freeze_route=ctx.router.is_frozen(ctx),
+        retry_is_urgent=_is_urgent(ctx, phase),
     )
 
 
-def _with_commands(s: Situation) -> Situation:
+def _with_commands(ctx: RolloutContext) -> RolloutContext:
     """Returns the situation with the commands that this decision carries out.
 
     A command that the traffic record could not keep waits until it can.
     """
-    waiting = tuple(ordered(s))
-    answers = tuple(a for a in answered(s) if a.command not in waiting or a.result != "Done")
-    return replace(s, answers=answers) if answers else s
+    waiting = tuple(ordered(ctx))
+    answers = tuple(a for a in answered(ctx) if a.command not in waiting or a.result != "Done")
+    return replace(ctx, commands=answers) if answers else ctx
 
 
-def _actions(s: Situation, result: PhaseResult) -> tuple[Action, ...]:
+def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
     """Returns the writes in their order: what moves traffic stays in the order of the phase."""
-    moves = recorded(s, result, (*result.actions, *s.router.upkeep(s, result)))
+    moves = recorded(ctx, result, (*result.actions, *ctx.router.repair(ctx, result)))
     return (
         # First: what follows may start a pod, which reads it.
-        *pinning(s),
+        *pinning(ctx),
         *moves,
-        *notes(s, result, moves),
-        *scaling(s, result),
-        *orphans(s, result),
-        *restore_labels(s, result),
-        *pruning(s),
+        *notes(ctx, result, moves),
+        *scaling(ctx, result),
+        *orphans(ctx, result),
+        *restore_labels(ctx, result),
+        *pruning(ctx),
     )
 
 
-def _is_urgent(s: Situation, phase: str) -> bool:
+def _is_urgent(ctx: RolloutContext, phase: str) -> bool:
     """Whether callers depend on a rejected write that moves traffic: a failed version keeps its
     share, a promotion or an undo is due, or nobody answers."""
-    if refusals.blocked(s) is None:
+    if refusals.blocked(ctx) is None:
         return False
-    return phase not in ("Ready", "RolledBack") or not s.observed.ready(s.stable)
+    return phase not in ("Ready", "RolledBack") or not ctx.observed.ready(ctx.stable)
 
 
-def _asked(s: Situation, after: Status) -> Asked:
+def _requests(ctx: RolloutContext, after: Status) -> SignalRequests:
     """Returns the facts that this decision waits for: smoke tests, and evidence on who has
     traffic."""
     smoke = after.hold is not None and after.hold.awaited in gates.SMOKE_WAITS
-    return Asked(
-        smoke=s.target if smoke else None, watch=_watch(s, after), pods=obstacles.unexplained(s)
+    return SignalRequests(
+        smoke=ctx.target if smoke else None,
+        analysis=_watch(ctx, after),
+        pod_events=obstacles.unexplained(ctx),
     )
 
 
-def _watch(s: Situation, after: Status) -> Watch | None:
-    judging, progress = s.settings.analysis, after.progress
-    shadowed = progress and progress.step_since and gates.judges(s, 0)
+def _watch(ctx: RolloutContext, after: Status) -> AnalysisRequest | None:
+    judging, progress = ctx.settings.analysis, after.progress
+    shadowed = progress and progress.step_since and gates.judges(ctx, 0)
     if judging and after.candidate and after.stable and progress and (progress.weight or shadowed):
         # Between two steps it is judged on as before.
         earlier = after.analysis.since if after.analysis else None
         began = progress.step_since or earlier
-        if began and gates.judges(s, progress.weight):
-            return Watch(after.candidate.revision, after.stable.revision, parse(began))
+        if began and gates.judges(ctx, progress.weight):
+            return AnalysisRequest(after.candidate.revision, after.stable.revision, parse(began))
     elif judging and judging.during_bake and after.previous and after.stable and after.bake_since:
-        return Watch(after.stable.revision, after.previous.revision, parse(after.bake_since))
+        return AnalysisRequest(
+            after.stable.revision, after.previous.revision, parse(after.bake_since)
+        )
     return None

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from canarium.api.decode import UnsupportedResource, decode_status
-from canarium.core.decision.plan import Action, Plan, Route, Weigh
-from canarium.core.facts.revision import undecidable
+from canarium.core.decision.plan import Action, Plan, SelectColor, SetRouteWeights
+from canarium.core.facts.revision import newer_algorithm
 from canarium.core.planner import plan
 from canarium.engine.apply.deferred_deletes import DeferredDeletes
 from canarium.engine.apply.executor import Executor
@@ -83,7 +83,7 @@ class Reconciler:
                     self._queue.add(key, Urgency.CHANGE)
                     break
             if not decision.actions:
-                await self._executor.repair(raw, route_kept=decision.route_kept)
+                await self._executor.repair(raw, freeze_route=decision.freeze_route)
         except WriteRejected as refused:
             if key not in self._store.parents.items:
                 self._forget(key)  # It was deleted meanwhile, and so was what it had.
@@ -91,16 +91,16 @@ class Reconciler:
             wish = (raw["metadata"]["generation"], self._store.meant(key))
             self._rejections.note(key, wish, refused.rejection)
             decision = self._decide(key, parent, raw)
-        self._rejections.press(key, decision.urgent)
+        self._rejections.press(key, decision.retry_is_urgent)
         await self._status.publish(key, told, raw, decision)
         if self._rejections.outdated(key):
             self._queue.add(key, Urgency.CHANGE)
         if self._signals:
             rollout = parent.spec.rollout
-            tests = tuple(rollout.smoke_tests or ()) if rollout and decision.asked.smoke else ()
-            self._signals.want(key, decision.asked, tests)
+            tests = tuple(rollout.smoke_tests or ()) if rollout and decision.requests.smoke else ()
+            self._signals.want(key, decision.requests, tests)
         if self._pod_events:
-            self._pod_events.want(key, decision.asked.pods)
+            self._pod_events.want(key, decision.requests.pod_events)
         waits = (decision.requeue_after, self._rejections.next_try(key))
         soonest = min((wait for wait in waits if wait is not None), default=None)
         if soonest is not None:
@@ -110,7 +110,7 @@ class Reconciler:
     def _rescues(self, key: Key, action: Action) -> bool:
         """Whether callers are answered by a failed version, or by none, until this is written."""
         urgent = self._queue.urgency(key) is Urgency.FAULT
-        return is_rollback(action) or (urgent and isinstance(action, Route | Weigh))
+        return is_rollback(action) or (urgent and isinstance(action, SelectColor | SetRouteWeights))
 
     def _forget(self, key: Key) -> None:
         """The model is gone, or going."""
@@ -135,7 +135,7 @@ class Reconciler:
         generation = raw["metadata"]["generation"]
         status = decode_status(raw.get("status"))
         facts = self._store.observed(key)
-        newer = undecidable(raw["spec"], facts.records)
+        newer = newer_algorithm(raw["spec"], facts.records)
         if newer:
             raise UnsupportedResource(
                 f"revision {newer.revision} was stored by the algorithm {newer.algorithm}"

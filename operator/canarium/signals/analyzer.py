@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from canarium.api.analysis import Check, amount
 from canarium.api.effective_analysis import EffectiveAnalysis, EffectiveCheck
 from canarium.api.reasons import CheckReason
-from canarium.core.decision.plan import Watch
+from canarium.core.decision.plan import AnalysisRequest
 from canarium.core.evidence.measures import (
     Measure,
     Missing,
@@ -70,7 +70,7 @@ class Analyzer:
         self._budget = SampleBudget()
 
     async def scrape(
-        self, target: AnalysisTarget, watch: Watch, memory: AnalysisState, now: float
+        self, target: AnalysisTarget, watch: AnalysisRequest, memory: AnalysisState, now: float
     ) -> None:
         """Adds what the pods say now to the windows; nothing is asked when nothing needs it."""
         analysis = target.analysis
@@ -107,7 +107,7 @@ class Analyzer:
         self._budget.forget(namespace, model)
 
     async def analyze(
-        self, target: AnalysisTarget, watch: Watch, memory: AnalysisState, now: float
+        self, target: AnalysisTarget, watch: AnalysisRequest, memory: AnalysisState, now: float
     ) -> Evidence:
         """The evidence at `now` on what happened since `watch.since`."""
         analysis = target.analysis
@@ -136,7 +136,7 @@ class Analyzer:
     async def _check(
         self,
         target: AnalysisTarget,
-        watch: Watch,
+        watch: AnalysisRequest,
         memory: AnalysisState,
         check: EffectiveCheck,
         began: float,
@@ -166,7 +166,7 @@ class Analyzer:
     async def _measure(
         self,
         target: AnalysisTarget,
-        watch: Watch,
+        watch: AnalysisRequest,
         memory: AnalysisState,
         check: EffectiveCheck,
         revision: str,
@@ -224,7 +224,9 @@ class Analyzer:
             return _speakable(replace(counted, message=text), where)
         return Reading(found.value, samples=counted.value)
 
-    async def _answers(self, target: AnalysisTarget, watch: Watch, check: EffectiveCheck) -> Result:
+    async def _answers(
+        self, target: AnalysisTarget, watch: AnalysisRequest, check: EffectiveCheck
+    ) -> Result:
         how = check.source.answers
         assert how is not None
         path = how.path or target.server(watch.revision).predict_path

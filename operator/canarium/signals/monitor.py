@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from canarium.api.smoke_tests import SmokeTest
-from canarium.core.decision.plan import Asked, Watch
+from canarium.core.decision.plan import AnalysisRequest, SignalRequests
 from canarium.core.evidence.verdict import Evidence
 from canarium.core.facts.observed import SmokeReport
 from canarium.kube.client import Api
@@ -44,7 +44,7 @@ Wake = Callable[[Key, bool], None]
 class _Watched:
     """What is done for one model."""
 
-    asked: Asked = field(default_factory=Asked)
+    asked: SignalRequests = field(default_factory=SignalRequests)
     tests: tuple[SmokeTest, ...] = ()
     report: SmokeReport | None = None
     memory: AnalysisState = field(default_factory=AnalysisState.empty)
@@ -71,10 +71,10 @@ class SignalMonitor:
         known = self._models.get(key)
         return (known.report, known.evidence) if known else (None, None)
 
-    def want(self, key: Key, asked: Asked, tests: tuple[SmokeTest, ...]) -> None:
+    def want(self, key: Key, asked: SignalRequests, tests: tuple[SmokeTest, ...]) -> None:
         """Starts what `asked` asks for, and stops what it does not."""
         known = self._models.get(key)
-        if asked == Asked():
+        if asked == SignalRequests():
             # A report stays while its revision is decided on: it is not asked for again then.
             if known:
                 self._stop(known)
@@ -97,13 +97,13 @@ class SignalMonitor:
                 known.testing = asyncio.create_task(self._test(key, known, asked.smoke))
         # A watch ends by itself while there is nothing to look at, such as a spec that is invalid.
         idle = known.watching is None or known.watching.done()
-        if asked.watch != before.watch or (asked.watch and idle):
+        if asked.analysis != before.analysis or (asked.analysis and idle):
             _cancel(known.watching)
             known.watching = known.evidence = None
-            if asked.watch:
-                known.memory = _kept(known.memory, before.watch, asked.watch)
+            if asked.analysis:
+                known.memory = _kept(known.memory, before.analysis, asked.analysis)
                 self._analyzer.forget(*key)  # Noted anew with the next scrape.
-                known.watching = asyncio.create_task(self._watch(key, known, asked.watch))
+                known.watching = asyncio.create_task(self._watch(key, known, asked.analysis))
 
     def forget(self, key: Key) -> None:
         """The model is gone."""
@@ -128,7 +128,7 @@ class SignalMonitor:
         _cancel(known.watching)
         known.testing = known.watching = None
         known.evidence = None
-        known.asked = Asked()
+        known.asked = SignalRequests()
 
     async def _test(self, key: Key, known: _Watched, revision: str) -> None:
         while True:
@@ -183,7 +183,7 @@ class SignalMonitor:
         found = await smoke.run(web, tests, targets, bodies=bodies, predict_path=path)
         return _report(revision, found, len(targets))
 
-    async def _watch(self, key: Key, known: _Watched, watch: Watch) -> None:
+    async def _watch(self, key: Key, known: _Watched, watch: AnalysisRequest) -> None:
         memory, clock = known.memory, self._timing.clock
         began, first, interval = clock(), not memory.windows, _USUAL
         while True:
@@ -224,7 +224,9 @@ def _report(revision: str, found: Failed | Unreached | None, asked: int) -> Smok
     return SmokeReport(revision, False, text, found.pod, asked)
 
 
-def _kept(memory: AnalysisState, before: Watch | None, after: Watch) -> AnalysisState:
+def _kept(
+    memory: AnalysisState, before: AnalysisRequest | None, after: AnalysisRequest
+) -> AnalysisState:
     """The samples of the step before are the baselines of the next; the tallies begin anew."""
     same = before and (before.revision, before.stable) == (after.revision, after.stable)
     return AnalysisState(memory.windows, {}) if same else AnalysisState.empty()

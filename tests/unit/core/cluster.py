@@ -69,7 +69,7 @@ class Cluster:
     deployments: dict[str, Deployment] = field(default_factory=dict)
     pods: list[Pod] = field(default_factory=list)
     dying: dict[str, float] = field(default_factory=dict)
-    ended: list[Pod] = field(default_factory=list)
+    finished_pods: list[Pod] = field(default_factory=list)
     service: Service | None = None
     autoscalers: dict[str, Autoscaler] = field(default_factory=dict)
     events: list[p.Event] = field(default_factory=list)
@@ -101,13 +101,13 @@ class Cluster:
     #: Facts from outside: smoke tests and evidence, and what the last decision asked for.
     smoke: SmokeReport | None = None
     evidence: Evidence | None = None
-    asked: p.Asked = field(default_factory=p.Asked)
+    requests: p.SignalRequests = field(default_factory=p.SignalRequests)
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
     #: The route, the Services of revisions, and Gateways that take a route `lag` seconds later.
     route: Route | None = None
     backends: dict[str, Backend] = field(default_factory=dict)
     gateways: tuple[Gateway, ...] = (Gateway("ns", "public", listeners=(Listener("web", 80),)),)
-    unserved: tuple[str, str] | None = None
+    route_api_error: tuple[str, str] | None = None
     lag: float = 0.25
     #: What Gateways answer instead of taking it; `deaf`: they answer nothing.
     refusal: tuple[str, str] | None = None
@@ -207,14 +207,14 @@ class Cluster:
             conflict=self.conflict,
             backends=tuple(self.backends.values()),
             gateways=self.gateways if "gateway" in self.spec.get("traffic", {}) else (),
-            unserved=self.unserved,
+            route_api_error=self.route_api_error,
             records=tuple(self.records),
             deployments=tuple(self.deployments.values()),
             pods=tuple(self.pods),
-            ended=tuple(self.ended),
+            finished_pods=tuple(self.finished_pods),
             service=self.service,
             autoscalers=tuple(self.autoscalers.values()),
-            pins=tuple(self.pinned.items()),
+            pinned_artifacts=tuple(self.pinned.items()),
             rejections=(self.rejection,) if self.rejection else (),
             held=tuple(self.held),
             runtime=self.runtime,
@@ -241,10 +241,10 @@ class Cluster:
                 return decision
             self._carry_out(action)
             self.writes += 1
-        self.asked = decision.asked
+        self.requests = decision.requests
         wait = decision.requeue_after
         self.due = None if wait is None else self.now + wait
-        late = decision.pressing or self.now >= self.told + 5.0
+        late = decision.status_is_urgent or self.now >= self.told + 5.0
         if decision.status != self.status and late:
             self.told = self.now
             if self._dies():
@@ -299,7 +299,7 @@ class Cluster:
                         uri=known.get("uri"),
                     )
                 )
-            case p.Annotate(revision, facts):
+            case p.AnnotateRevision(revision, facts):
                 self.records = [
                     replace(
                         r,
@@ -316,7 +316,7 @@ class Cluster:
                     else r
                     for r in self.records
                 ]
-            case p.Pin(revision, digest):
+            case p.PinArtifact(revision, digest):
                 self.pinned[revision] = digest
             case p.CreateDeployment(revision, color, replicas):
                 stable = self.route.traffic.stable if self.route else None
@@ -339,33 +339,33 @@ class Cluster:
                 self._may_go(revision)
                 self.deleted.append((self.now, revision))
                 del self.deployments[revision]
-            case p.Weigh():
+            case p.SetRouteWeights():
                 self._weigh(action)
-            case p.RemoveRoute():
+            case p.DeleteRoute():
                 self.route = None
-            case p.Expose(revision):
+            case p.CreateBackend(revision):
                 self.backends[revision] = Backend(f"m-{revision}", f"s-{revision}", revision)
                 self._endpoints()
-            case p.Conceal(revision):
+            case p.DeleteBackend(revision):
                 assert not self.route or self.route.weight(revision) is None, "a backend is gone"
                 del self.backends[revision]
-            case p.Route(color, traffic):
+            case p.SelectColor(color, traffic):
                 before = self.serving()
                 self.service = Service("svc", color, traffic)
                 self._endpoints()
                 assert self.serving() or not before, "R0: traffic moved to no ready pod"
-            case p.Autoscale(revision, low, high):
+            case p.SetAutoscaler(revision, low, high):
                 self.autoscalers[revision] = Autoscaler(
                     f"m-{revision}", f"hpa-{revision}", revision, low, high
                 )
-            case p.RemoveAutoscaler(revision):
+            case p.DeleteAutoscaler(revision):
                 del self.autoscalers[revision]
-            case p.DeleteRecord(revision):
+            case p.DeleteRevision(revision):
                 self.records = [r for r in self.records if r.revision != revision]
 
-    def _weigh(self, action: p.Weigh) -> None:
+    def _weigh(self, action: p.SetRouteWeights) -> None:
         """As the API server does it: a generation is of the spec, annotations are not in it."""
-        assert self.unserved is None, "no such kind"
+        assert self.route_api_error is None, "no such kind"
         self._assert_weights(action)
         old = self.route
         spec = (action.weights, action.direct)
@@ -385,7 +385,7 @@ class Cluster:
         if changed:
             self.told_route = self.now
 
-    def _assert_weights(self, action: p.Weigh) -> None:
+    def _assert_weights(self, action: p.SetRouteWeights) -> None:
         assert sum(weight for _, weight in action.weights) == 100, "never 0/0"
         for revision, weight in action.weights:
             assert revision in self.backends, "a backend without a Service"

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from canarium.api.status import Status
 from canarium.core.facts.observed import Observed, Runtime
-from canarium.core.facts.revision import digest_v1, identity_v1, mint
+from canarium.core.facts.revision import digest_v1, identity_v1, new_record
 from canarium.core.times import stamp
 from core.cluster import gateway_spec, spec
 
@@ -40,7 +40,7 @@ SPECS = tuple(
     )
     for more in ({}, {"paused": True}, {"scaling": {"minReplicas": 2, "maxReplicas": 5}})
 )
-_IDENTITIES = {mint(s, []).revision: s for s in SPECS}
+_IDENTITIES = {new_record(s, []).revision: s for s in SPECS}
 REVISIONS = (*_IDENTITIES, "zzzzzzzz")
 _POOLS: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("revision", "stable", "candidate", "quarantined", "previous"), REVISIONS),
@@ -98,11 +98,11 @@ _ODDS = {
 #: Facts that hide all others where they stand.
 _HIDING = {
     "rejections": (),
-    "foreign": (),
+    "name_conflicts": (),
     "orphans": (),
-    "inherited": (),
+    "owned_by_deleted": (),
     "runtime": Runtime(),
-    "unserved": None,
+    "route_api_error": None,
 }
 _HIDDEN = 0.1
 _TEXT = ("", "x", "2026-01-01T00:00:00Z")

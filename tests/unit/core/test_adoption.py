@@ -25,7 +25,7 @@ def test_orphans_are_adopted_records_first() -> None:
 # C8: seen as a race on a real API server, where a manual step was skipped.
 @rule("R3", "R20")
 def test_nothing_is_decided_while_a_deleted_model_still_owns_some_of_it() -> None:
-    plan = adoption(Status(), Observed(orphans=LEFT, inherited=("Deployment m-r",)))
+    plan = adoption(Status(), Observed(orphans=LEFT, owned_by_deleted=("Deployment m-r",)))
     assert plan
     assert plan.actions == ()
     assert "Deployment m-r" in plan.status.message

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from canarium.core.decision.plan import Annotate, Plan
+from canarium.core.decision.plan import AnnotateRevision, Plan
 from canarium.core.facts.observed import Container, Pod, Rejection
 from canarium.core.health.failure_causes import judge
 from core.cluster import Cluster, spec
@@ -35,12 +35,12 @@ def test_one_pod_fetches_and_pins_before_the_others_start() -> None:
 
 @pytest.mark.rule("R1")
 def test_what_a_tag_stood_for_is_noted_with_the_bytes_and_in_the_same_write() -> None:
-    noted: list[Annotate] = []
+    noted: list[AnnotateRevision] = []
 
     class Watched(Cluster):
         def reconcile(self) -> Plan:
             decision = super().reconcile()
-            noted.extend(a for a in decision.actions if isinstance(a, Annotate))
+            noted.extend(a for a in decision.actions if isinstance(a, AnnotateRevision))
             return decision
 
     Watched(spec("1", model=URI), resolved="sha256:manifest").run(30)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.decision.plan import Asked, Watch
+from canarium.core.decision.plan import AnalysisRequest, SignalRequests
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
 from canarium.core.facts.observed import SmokeReport
 from canarium.core.times import parse
@@ -39,7 +39,7 @@ def report(cluster: Cluster, version: str, message: str = "") -> Cluster:
 
 def seen(cluster: Cluster, verdict: Verdict, *, exhausted: bool = True, value: float = 0.5) -> None:
     """A look at what is asked to be watched, now."""
-    watch = cluster.asked.watch
+    watch = cluster.requests.analysis
     assert watch is not None
     reason = {"Pass": "WithinBounds", "Fail": "AboveMaximum"}.get(verdict, "NotEnoughSamples")
     text = f"{value} is above 0.01" if verdict is Verdict.FAIL else "12 of 100 observations"
@@ -56,12 +56,12 @@ def seen(cluster: Cluster, verdict: Verdict, *, exhausted: bool = True, value: f
 def test_first_version_gets_no_traffic_before_its_smoke_tests_pass() -> None:
     cluster = Cluster(rollout("1", **SMOKE)).run(30)
     assert cluster.serving() == {}
-    assert cluster.asked == Asked(smoke=cluster.revision("1"))
+    assert cluster.requests == SignalRequests(smoke=cluster.revision("1"))
     assert cluster.status.hold is not None
     assert cluster.status.hold.reason == "SmokeTests"
     report(cluster, "1").run(1)
     assert cluster.serving() == {"1": 3}
-    assert cluster.asked == Asked()
+    assert cluster.requests == SignalRequests()
 
 
 @rule("R3", "R4")
@@ -80,7 +80,7 @@ def test_candidate_waits_for_its_smoke_tests_without_any_traffic() -> None:
     cluster.spec = rollout("2", **SMOKE)
     cluster.run(700)
     assert cluster.serving() == {"1": 3}, "nor does the progress deadline count meanwhile"
-    assert cluster.asked.smoke == cluster.revision("2")
+    assert cluster.requests.smoke == cluster.revision("2")
     report(cluster, "2").run(5)
     assert cluster.serving() == {"1": 3, "2": 1}
     cluster.run(60)
@@ -108,7 +108,7 @@ def test_candidate_beside_a_broken_stable_takes_no_traffic_before_its_tests() ->
     cluster.crash("1")
     cluster.run(30)
     assert "2" not in cluster.serving()
-    assert cluster.asked.smoke == cluster.revision("2")
+    assert cluster.requests.smoke == cluster.revision("2")
     report(cluster, "2").run(5)
     assert "2" in cluster.serving()
 
@@ -151,7 +151,7 @@ def test_tests_that_cannot_be_carried_out_hold_and_condemn_nothing() -> None:
     assert (cluster.status.phase, cluster.status.failure) == ("Progressing", None)
     assert text in (cluster.status.message or "")
     assert ready_tests(cluster) == ("False", "InvalidTest", text)
-    assert cluster.asked.smoke == revision, "still asked for, so that it is tried again"
+    assert cluster.requests.smoke == revision, "still asked for, so that it is tried again"
     report(cluster, "2").run(60)
     assert cluster.serving() == {"2": 3}
     assert ready_tests(cluster)[0] == "True"
@@ -183,8 +183,8 @@ def test_step_is_watched_from_the_moment_its_weight_took_effect() -> None:
     assert cluster.status.progress is not None
     assert cluster.status.progress.step_since is not None
     since = parse(cluster.status.progress.step_since)
-    expected = Watch(cluster.revision("2"), cluster.revision("1"), since)
-    assert cluster.asked.watch == expected
+    expected = AnalysisRequest(cluster.revision("2"), cluster.revision("1"), since)
+    assert cluster.requests.analysis == expected
 
 
 @rule("R17")
@@ -279,10 +279,10 @@ def test_promote_command_ends_a_step_that_lacks_evidence() -> None:
 @rule("R17")
 def test_steps_below_from_weight_are_not_judged() -> None:
     cluster = canary(fromWeight=50)
-    assert cluster.asked.watch is None
+    assert cluster.requests.analysis is None
     cluster.run(15)
     assert cluster.serving() == {"1": 3, "2": 3}
-    assert cluster.asked.watch is not None
+    assert cluster.requests.analysis is not None
 
 
 @rule("R15", "R17")
@@ -296,10 +296,10 @@ def test_failure_in_the_bake_undoes_the_promotion_unless_told_not_to_look(
     cluster.run(10)
     assert cluster.status.phase == "Baking"
     if during is False:
-        assert cluster.asked.watch is None
+        assert cluster.requests.analysis is None
         return
-    assert cluster.asked.watch is not None
-    assert cluster.asked.watch.revision == cluster.revision("2")
+    assert cluster.requests.analysis is not None
+    assert cluster.requests.analysis.revision == cluster.revision("2")
     seen(cluster, Verdict.FAIL)
     cluster.run(3)
     assert cluster.serving() == {"1": 3}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from canarium.api.status import RevisionStatus, Status
-from canarium.core.decision.plan import Route, Weigh
+from canarium.core.decision.plan import SelectColor, SetRouteWeights
 from canarium.core.evidence.verdict import Verdict
 from canarium.core.facts.traffic_record import TrafficRecord
 from core.cluster import Cluster, gateway_spec, recorded, spec
@@ -419,7 +419,7 @@ def test_grant_is_written_with_the_traffic_and_before_the_pods_that_raise_it(mak
     original = cluster._carry_out
 
     def carry_out(action: Any) -> None:
-        if isinstance(action, Route | Weigh) and action.traffic.grant:
+        if isinstance(action, SelectColor | SetRouteWeights) and action.traffic.grant:
             told.append(action.traffic.grant.weight)
         if type(action).__name__ == "Scale" and action.replicas == 3 and make is spec:
             assert 50 in told or not cluster.status.progress
@@ -564,7 +564,7 @@ def test_no_edit_of_the_rollout_ends_a_hold_of_the_analysis(
     if lost:
         lose(cluster)
     edited(cluster, make, changed)
-    if cluster.asked.watch:
+    if cluster.requests.analysis:
         seen(cluster, Verdict.INSUFFICIENT)
         cluster.run(10)
     holds(cluster, "Analysis", "InsufficientData", "AnalysisRemoved")

@@ -57,9 +57,9 @@ def test_first_version_is_led_to_once_it_serves() -> None:
 def test_capacity_for_a_weight_is_its_share_of_stables_pods(
     weight: int, stable: int, pods: int
 ) -> None:
-    from canarium.core.routing.weighted_router import ByRoute
+    from canarium.core.routing.weighted_router import WeightedRouter
 
-    assert ByRoute("HTTPRoute").needed(weight, stable) == pods
+    assert WeightedRouter("HTTPRoute").pods_needed(weight, stable) == pods
 
 
 @rule("R5", "R6", "R14")
@@ -368,7 +368,7 @@ def test_candidate_is_made_while_pods_of_an_older_version_still_end() -> None:
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
-        ({"unserved": ("GatewayAPIMissing", "no CRDs")}, "GatewayAPIMissing"),
+        ({"route_api_error": ("GatewayAPIMissing", "no CRDs")}, "GatewayAPIMissing"),
         ({"gateways": (Gateway("ns", "public", found=False),)}, "GatewayNotFound"),
         (
             {"gateways": (Gateway("infra", "public", own=False, listeners=(Listener("a", 80),)),)},
@@ -420,14 +420,14 @@ def test_gateway_that_takes_nothing_is_a_condition_by_name_and_traffic_stays(
 
 @rule("R21")
 def test_first_version_serves_inside_while_there_is_no_gateway() -> None:
-    cluster = Cluster(gateway_spec("1"), unserved=("GatewayAPIMissing", "no CRDs")).run(10)
+    cluster = Cluster(gateway_spec("1"), route_api_error=("GatewayAPIMissing", "no CRDs")).run(10)
     assert cluster.serving() == {"1": 3}
     assert cluster.route is None
     assert condition(cluster, "Available").status == "True"
     assert condition(cluster, "Ready").status == "False"
     assert condition(cluster, "Ready").reason == "GatewayAPIMissing"
     assert condition(cluster, "Stalled").status == "True"
-    cluster.unserved = None
+    cluster.route_api_error = None
     cluster.run(2)
     assert cluster.weights() == {"1": 100}
     assert condition(cluster, "Ready").status == "True"

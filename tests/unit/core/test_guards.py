@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from canarium.api.status import Status
-from canarium.core.decision.plan import DeleteDeployment, Route
+from canarium.core.decision.plan import DeleteDeployment, SelectColor
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
 from canarium.core.facts.observed import Container, Observed, Pod, Rejection, Service
 from canarium.core.facts.weights import safe_to_select
@@ -154,7 +154,7 @@ def test_service_of_unknown_pods_that_answer_is_not_emptied_for_a_first_version(
     assert cluster.service is not None
     cluster.service = recorded(cluster.service, stable=None, promoted_at=None)
     decision = cluster.reconcile()
-    assert not [a for a in decision.actions if isinstance(a, Route)]
+    assert not [a for a in decision.actions if isinstance(a, SelectColor)]
 
 
 @rule("R8", "R21")
@@ -168,7 +168,7 @@ def test_pods_stay_in_the_decision_that_takes_their_traffic(then: str) -> None:
     else:
         cluster.spec = spec(then)
     decision = cluster.reconcile()
-    assert [a.color for a in decision.actions if isinstance(a, Route)] == ["blue"]
+    assert [a.color for a in decision.actions if isinstance(a, SelectColor)] == ["blue"]
     assert not [a for a in decision.actions if isinstance(a, DeleteDeployment)]
     cluster.run(2)
     assert cluster.revision("2") not in cluster.deployments
@@ -257,7 +257,7 @@ def test_service_put_right_during_a_rollback_still_tells_of_the_failure() -> Non
     assert cluster.service is not None
     cluster.service = replace(cluster.service, color="")
     decision = cluster.reconcile()
-    told = [a.traffic.quarantined for a in decision.actions if isinstance(a, Route)]
+    told = [a.traffic.quarantined for a in decision.actions if isinstance(a, SelectColor)]
     assert told == [cluster.revision("2")]
 
 

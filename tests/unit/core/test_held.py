@@ -86,16 +86,16 @@ def test_pod_that_a_finalizer_keeps_is_named_with_it_once() -> None:
 @rule("R20", "R24")
 def test_name_that_a_deleted_object_keeps_is_not_offered_for_adoption() -> None:
     kept = HeldDeletion("Service", "m", ("a.io/x",), 0.0)
-    text = conflicts(Observed(foreign=("Service m",), held=(kept,)), "m")
+    text = conflicts(Observed(name_conflicts=("Service m",), held=(kept,)), "m")
     assert "kept by the finalizer a.io/x" in text
     assert "annotate" not in text
-    assert "annotate" in conflicts(Observed(foreign=("Deployment m-r", "Service m")), "m")
+    assert "annotate" in conflicts(Observed(name_conflicts=("Deployment m-r", "Service m")), "m")
 
 
 @rule("R20")
 def test_wait_for_what_a_deleted_model_still_owns_names_the_finalizers() -> None:
     kept = HeldDeletion("Deployment", "m-r", ("a.io/x",), 0.0)
-    plan = adoption(Status(), Observed(inherited=("Deployment m-r",), held=(kept,)))
+    plan = adoption(Status(), Observed(owned_by_deleted=("Deployment m-r",), held=(kept,)))
     assert plan
     assert "kept by the finalizer a.io/x" in plan.status.message
 

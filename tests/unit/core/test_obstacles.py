@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from canarium.core.facts.observed import Container, Trouble, TroubleReason
-from canarium.core.facts.revision import mint
+from canarium.core.facts.revision import new_record
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -129,7 +129,7 @@ def test_stable_that_does_not_get_a_lost_pod_back_says_why() -> None:
 
 def troubled(cluster: Cluster, trouble: Trouble | None) -> None:
     """The candidate's pods have a node and no container yet, for the reason of `trouble`."""
-    revision = mint(cluster.spec, []).revision
+    revision = new_record(cluster.spec, []).revision
     waits = (Container("server", waiting="ContainerCreating"),)
     cluster.pods = [
         replace(p, scheduled=True, containers=waits if trouble else (), trouble=trouble)
@@ -187,13 +187,13 @@ def test_events_are_read_of_pods_that_have_a_node_and_no_container_after_three_s
     cluster.run(1)
     troubled(cluster, Trouble(TroubleReason.FAILED_MOUNT, "x"))
     cluster.pods = [replace(p, trouble=None) for p in cluster.pods]
-    assert cluster.run(1).asked.pods == ()
-    assert len(cluster.run(4).asked.pods) == 1
+    assert cluster.run(1).requests.pod_events == ()
+    assert len(cluster.run(4).requests.pod_events) == 1
     cluster.pods = [
         replace(p, containers=(Container("server", started=cluster.now),)) if not p.ready else p
         for p in cluster.pods
     ]
-    assert cluster.run(1).asked.pods == ()
+    assert cluster.run(1).requests.pod_events == ()
 
 
 @rule("R29")

@@ -25,7 +25,7 @@ def finding(verdict: Verdict, policy: OnFailure, name: str = "errors") -> Findin
 
 def seen(cluster: Cluster, *findings: Finding) -> None:
     """A look at what is asked to be watched, now."""
-    watch = cluster.asked.watch
+    watch = cluster.requests.analysis
     assert watch is not None
     looks = [(f, Tally().after(f), Limits()) for f in findings]
     cluster.evidence = weigh(watch.revision, watch.since, cluster.now, looks)
@@ -105,7 +105,7 @@ def test_check_that_only_warns_is_reported_and_delays_nothing(verdict: Verdict) 
     cluster.run(5)
     warns = finding(verdict, OnFailure.WARN, "drift")
     for _ in range(40):
-        if cluster.asked.watch:
+        if cluster.requests.analysis:
             seen(cluster, finding(Verdict.PASS, OnFailure.ROLL_BACK), warns)
         cluster.run(1)
     assert cluster.status.version == "2"

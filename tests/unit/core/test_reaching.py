@@ -26,7 +26,7 @@ def condition(cluster: Cluster, kind: str) -> tuple[str, str, str]:
 
 def lost(cluster: Cluster, how: str) -> Cluster:
     """No connection to the pod of the revision whose tests are asked for comes about."""
-    revision = cluster.asked.smoke
+    revision = cluster.requests.smoke
     assert revision
     text = "smoke test /predict: the connection was refused"
     cluster.smoke = SmokeReport(revision, False, text, "p9", 1, unreachable=how)
@@ -60,7 +60,7 @@ def test_pods_that_cannot_be_reached_hold_the_version_with_the_likely_cause(
     assert condition(cluster, "SmokeTestsReady")[:2] == ("False", "PodsUnreachable")
     assert [e.reason for e in cluster.events].count("PodsUnreachable") == 1
     # The tests are still asked for, so that it goes on by itself.
-    assert cluster.asked.smoke == cluster.revision("2")
+    assert cluster.requests.smoke == cluster.revision("2")
     cluster.smoke = SmokeReport(cluster.revision("2"), True, asked=1)
     cluster.run(60)
     assert (cluster.status.phase, cluster.status.version) == ("Ready", "2")
@@ -87,7 +87,7 @@ def test_scrapes_that_do_not_reach_the_pods_never_roll_back_even_for_want_of_dat
     cluster.spec = spec("2", rollout={**STEPS, "analysis": analysis})
     cluster.run(18)
     for _ in range(20):
-        watch = cluster.asked.watch
+        watch = cluster.requests.analysis
         assert watch
         finding = Finding("errors", Verdict.INSUFFICIENT, "PodsUnreachable", "no pod was scraped")
         cluster.evidence = Evidence(

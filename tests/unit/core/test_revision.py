@@ -7,14 +7,21 @@ from typing import Any
 
 import pytest
 
-from canarium.core.facts.revision import Record, find, mint, seal, sealed, undecidable
+from canarium.core.facts.revision import (
+    Record,
+    find,
+    new_record,
+    newer_algorithm,
+    seal,
+    seal_is_valid,
+)
 from core.cluster import spec
 
 rule = pytest.mark.rule
 
 
 def stored(raw: dict[str, Any], number: int = 1) -> Record:
-    minted = mint(raw, [])
+    minted = new_record(raw, [])
     return Record(
         minted.revision, number, minted.algorithm, minted.digest, minted.identity, None, None, None
     )
@@ -51,29 +58,35 @@ def test_record_of_an_unknown_algorithm_is_no_match() -> None:
 @rule("R1")
 def test_newest_record_of_a_newer_operator_may_be_what_the_spec_asks_for() -> None:
     newer = replace(stored(spec("2"), 2), algorithm="v9")
-    assert undecidable(spec("2"), [stored(spec("1")), newer]) == newer
-    assert undecidable(spec("3"), [stored(spec("1")), newer]) == newer
+    assert newer_algorithm(spec("2"), [stored(spec("1")), newer]) == newer
+    assert newer_algorithm(spec("3"), [stored(spec("1")), newer]) == newer
 
 
 @rule("R1")
 def test_what_can_be_told_for_sure_is_decided_beside_a_newer_operators_records() -> None:
     newer = replace(stored(spec("2"), 2), algorithm="v9")
-    assert undecidable(spec("1"), [stored(spec("1")), newer]) is None
-    assert undecidable(spec("3"), [newer, stored(spec("1"), 3)]) is None
-    assert undecidable(spec("1"), []) is None
+    assert newer_algorithm(spec("1"), [stored(spec("1")), newer]) is None
+    assert newer_algorithm(spec("3"), [newer, stored(spec("1"), 3)]) is None
+    assert newer_algorithm(spec("1"), []) is None
 
 
 @rule("R1")
 def test_hash_is_the_same_for_ever() -> None:
     """Changing this value would start a rollout of every model at an upgrade."""
-    assert mint(spec("1"), []).revision == mint(dict(reversed(spec("1").items())), []).revision
-    assert mint({"model": {"version": "1"}, "runtime": {"image": "a"}}, []).revision == "vkxf7wr8"
+    assert (
+        new_record(spec("1"), []).revision
+        == new_record(dict(reversed(spec("1").items())), []).revision
+    )
+    assert (
+        new_record({"model": {"version": "1"}, "runtime": {"image": "a"}}, []).revision
+        == "vkxf7wr8"
+    )
 
 
 @rule("R1")
 def test_second_record_of_one_identity_has_a_name_of_its_own() -> None:
     first = stored(spec("1"))
-    assert mint(spec("1"), [first]).revision == f"{first.revision}-2"
+    assert new_record(spec("1"), [first]).revision == f"{first.revision}-2"
 
 
 @rule("R1")
@@ -81,6 +94,6 @@ def test_second_record_of_one_identity_has_a_name_of_its_own() -> None:
 def test_seal_breaks_when_what_a_deployment_is_made_from_changes(part: str) -> None:
     data = {"template": {"spec": {}}, "runtime": {"name": "a"}, "model": {"version": "1"}}
     kept = {**data, "seal": seal(data)}
-    assert sealed(kept)
-    assert not sealed({**kept, part: {"other": 1}})
-    assert sealed(data), "a record from before there were seals"
+    assert seal_is_valid(kept)
+    assert not seal_is_valid({**kept, part: {"other": 1}})
+    assert seal_is_valid(data), "a record from before there were seals"

@@ -310,7 +310,7 @@ def test_pods_that_a_node_keeps_turning_away_are_told_of_at_the_progress_deadlin
     cluster.run(590, tick=5)
     revision = cluster.revision("2")
     why = "UnexpectedAdmissionError: no healthy device"
-    cluster.ended = [Pod("turned-away", revision, "green", cluster.now, ended=why)]
+    cluster.finished_pods = [Pod("turned-away", revision, "green", cluster.now, ended=why)]
     cluster.run(20, tick=5)
     failure = cluster.status.failure
     assert failure is not None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from canarium.api.status import Status
-from canarium.core.decision.plan import Annotate
+from canarium.core.decision.plan import AnnotateRevision
 from canarium.core.facts.periods import Period, now, periods, read
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.times import parse, stamp
@@ -165,7 +165,7 @@ def test_what_was_told_is_not_told_again() -> None:
     update(cluster, "1")
     before = cluster.writes
     for _ in range(3):
-        assert not [a for a in cluster.reconcile().actions if isinstance(a, Annotate)]
+        assert not [a for a in cluster.reconcile().actions if isinstance(a, AnnotateRevision)]
     assert cluster.writes == before
 
 

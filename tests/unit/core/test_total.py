@@ -53,12 +53,12 @@ def harm(observed: Observed, decision: p.Plan) -> list[str]:
     before = selected(observed, observed.service.color) if observed.service else 0
     stable = decision.status.stable
     for action in decision.actions:
-        if isinstance(action, p.Route) and before and not selected(observed, action.color):
+        if isinstance(action, p.SelectColor) and before and not selected(observed, action.color):
             found.append(f"{before} ready pods are left for none by {action}")
         had = led(observed, observed.route.weights) if observed.route else 0
-        if isinstance(action, p.Weigh) and had and not led(observed, action.weights):
+        if isinstance(action, p.SetRouteWeights) and had and not led(observed, action.weights):
             found.append(f"ready pods are left for none by {action}")
-        if isinstance(action, p.DeleteRecord) and stable and action.revision == stable.revision:
+        if isinstance(action, p.DeleteRevision) and stable and action.revision == stable.revision:
             found.append(f"stable's record goes: {action}")
     return found
 
@@ -84,7 +84,7 @@ def test_any_facts_beside_any_status_give_a_plan_that_hurts_nobody(part: int) ->
 
 def test_any_facts_reach_every_phase_and_many_kinds_of_writes() -> None:
     phases, writes = set(), set()
-    wanted = {"Route", "Weigh", "Scale", "CreateDeployment", "DeleteDeployment"}
+    wanted = {"SelectColor", "SetRouteWeights", "Scale", "CreateDeployment", "DeleteDeployment"}
     # A bake is rare among facts that have nothing to do with each other: one in 1,500.
     for seed in range(15_000):
         if phases == PHASES and wanted <= writes:

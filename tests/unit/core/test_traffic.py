@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canarium.core.decision.plan import Route
+from canarium.core.decision.plan import SelectColor
 from canarium.core.facts.observed import Deployment, Observed, Pod, Service
 from canarium.core.facts.weights import needed, safe_to_select, share
 from canarium.core.times import stamp
@@ -67,7 +67,7 @@ def test_one_ready_candidate_takes_over_from_a_stable_that_is_down() -> None:
     revision = cluster.revision("2")
     cluster.deployments[revision] = Deployment("m", "u", revision, "green", 3)
     decision = cluster.reconcile()
-    moves = [a for a in decision.actions if isinstance(a, Route)]
+    moves = [a for a in decision.actions if isinstance(a, SelectColor)]
     told = [(a.color, a.traffic.stable, a.traffic.candidate) for a in moves]
     assert told == [("", cluster.revision("1"), revision)]
 

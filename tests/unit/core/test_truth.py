@@ -276,7 +276,7 @@ def test_failed_version_that_keeps_its_traffic_is_not_called_rolled_back() -> No
     assert "policy p denied it" in status.message
     assert status.candidate
     assert status.weight == status.candidate.effective_weight > 0
-    assert decision.urgent
+    assert decision.retry_is_urgent
     assert [o.outcome for o in status.history] == ["Promoted"]
     assert "RolledBack" not in {event.reason for event in decision.events}
     assert [e.message for e in decision.events if e.reason == "WriteRefused"] == [

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from canarium.core.decision import plan as p
-from canarium.core.facts.revision import mint
+from canarium.core.facts.revision import new_record
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.apply.executor import Executor
 from canarium.engine.apply.rejections import Rejections, WriteRejected
@@ -76,7 +76,7 @@ def service(owner: str) -> dict[str, Any]:
 async def routed(api: Taken) -> None:
     store = Store(lambda key, urgency: None)
     executor = Executor(api, store, Rejections(float))  # type: ignore[arg-type]
-    await executor.carry_out(PARENT, p.Route("blue", TrafficRecord("r")))
+    await executor.carry_out(PARENT, p.SelectColor("blue", TrafficRecord("r")))
 
 
 @rule("R24")
@@ -131,7 +131,7 @@ async def test_dry_run_that_passed_is_not_repeated_when_the_write_after_it_fails
     store, api = Store(lambda key, urgency: None), Faltering(2)
     store.parents.observe({**PARENT, "metadata": {**PARENT["metadata"], "resourceVersion": "1"}})
     executor = Executor(api, store, Rejections(float))  # type: ignore[arg-type]
-    minted = mint(PARENT["spec"], ())
+    minted = new_record(PARENT["spec"], ())
     for _ in range(2):
         with pytest.raises(ApiError):
             await executor.carry_out(PARENT, p.StoreRevision(minted))
@@ -153,7 +153,7 @@ async def test_taken_name_of_the_service_is_found_before_anything_is_made() -> N
         }
     )
     executor = Executor(Taken(service("theirs")), store, Rejections(float))  # type: ignore[arg-type]
-    minted = mint({"model": {"version": "1"}}, [])
+    minted = new_record({"model": {"version": "1"}}, [])
     with pytest.raises(WriteRejected, match="adopt") as refused:
         await executor.carry_out(PARENT, p.StoreRevision(minted))
     assert refused.value.rejection.conflict

@@ -13,7 +13,7 @@ from aiohttp import web as server
 from canarium.api.effective_analysis import effective_analysis
 from canarium.api.model_deployment import Rollout
 from canarium.api.smoke_tests import SmokeTest
-from canarium.core.decision.plan import Asked, Watch
+from canarium.core.decision.plan import AnalysisRequest, SignalRequests
 from canarium.core.facts.observed import SmokeReport
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
@@ -92,7 +92,7 @@ async def test_test_without_its_body_is_told_once_and_done_when_the_body_comes(
     fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:
     test = SmokeTest.model_validate({"path": "/predict", "bodyFrom": BODY})
-    signals.want(KEY, Asked(smoke="r"), (test,))
+    signals.want(KEY, SignalRequests(smoke="r"), (test,))
     await fake.until(lambda: fake.naps >= 3)
     report, _ = signals.facts(KEY)
     assert report is not None
@@ -114,7 +114,7 @@ async def test_pod_that_is_drained_during_its_test_is_not_held_against_its_versi
         return server.Response(status=503)
 
     served.handler = drained
-    signals.want(KEY, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
+    signals.want(KEY, SignalRequests(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
     await fake.until(lambda: signals.facts(KEY)[0] is not None)
     assert signals.facts(KEY)[0] == SmokeReport("r", True, asked=1)
     assert len(served.requests) == 2, "the pod that came in its place was asked"
@@ -125,7 +125,7 @@ async def test_pod_that_stands_and_fails_its_test_is_the_version_s_fault(
     fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:
     served.says("ill", status=503)
-    signals.want(KEY, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
+    signals.want(KEY, SignalRequests(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
     await fake.until(lambda: signals.facts(KEY)[0] is not None)
     report, _ = signals.facts(KEY)
     assert report is not None
@@ -138,7 +138,7 @@ async def test_watch_that_had_nothing_to_look_at_is_taken_up_again(
     fake: Fake, signals: SignalMonitor
 ) -> None:
     rollout, fake.rollout = fake.rollout, None
-    asked = Asked(watch=Watch("r", "s", 0.0))
+    asked = SignalRequests(analysis=AnalysisRequest("r", "s", 0.0))
     signals.want(KEY, asked, ())
     await asyncio.sleep(0.05)
     fake.rollout = rollout
@@ -167,7 +167,7 @@ async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else
         return boom() if next(asked) else await real(*arguments)
 
     monkeypatch.setattr(analyzer.json_metric, "ask", sometimes)
-    signals.want(KEY, Asked(watch=Watch("r", None, 0.0)), ())
+    signals.want(KEY, SignalRequests(analysis=AnalysisRequest("r", None, 0.0)), ())
     await fake.until(lambda: fake.naps >= 6 and signals.facts(KEY)[1] is not None)
     evidence = signals.facts(KEY)[1]
     assert evidence is not None
@@ -176,7 +176,7 @@ async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else
     assert good.value == 1
     monkeypatch.setattr(smoke, "run", boom)
     other = ("risk", "other")
-    signals.want(other, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/"}),))
+    signals.want(other, SignalRequests(smoke="r"), (SmokeTest.model_validate({"path": "/"}),))
     await fake.until(lambda: signals.facts(other)[0] is not None)
     report, _ = signals.facts(other)
     assert report is not None
@@ -192,7 +192,7 @@ async def test_pod_that_cannot_be_reached_is_asked_until_it_answers(
     fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:  # G2
     fake._port = 1
-    signals.want(KEY, Asked(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
+    signals.want(KEY, SignalRequests(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
     await fake.until(lambda: signals.facts(KEY)[0] is not None)
     report, _ = signals.facts(KEY)
     assert report is not None
@@ -217,7 +217,7 @@ async def test_scrape_that_finds_no_connection_is_not_an_error_of_the_version(
             }
         }
     )
-    signals.want(KEY, Asked(watch=Watch("r", "s", 0.0)), ())
+    signals.want(KEY, SignalRequests(analysis=AnalysisRequest("r", "s", 0.0)), ())
     await fake.until(lambda: fake.wakes.count(False) >= 3 or True in fake.wakes)
     evidence = signals.facts(KEY)[1]
     assert evidence is not None

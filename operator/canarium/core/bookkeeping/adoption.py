@@ -25,16 +25,17 @@ _AGAIN = 5.0
 
 def adoption(status: Status, observed: Observed) -> Plan | None:
     """Returns the decision to adopt what has no owner; None when there is nothing that may be."""
-    if observed.inherited:
+    if observed.owned_by_deleted:
         # Some of what it left may not be ours to see yet: without its record, what serves looks
         # like nothing, and the new spec like a first version that needs no steps.
         text = (
-            f"Waiting until the garbage collector is done with {_listed(observed.inherited)}, "
+            f"Waiting until the garbage collector is done with "
+            f"{_listed(observed.owned_by_deleted)}, "
             "which a deleted model of this name still owns"
         )
         text = sentences(text, described(observed.held))
         after = status.model_copy(update={"phase": "Starting", "message": text})
-        return Plan(phase="Starting", status=after, requeue_after=_AGAIN, pressing=False)
+        return Plan(phase="Starting", status=after, requeue_after=_AGAIN, status_is_urgent=False)
     refused = {rejection.what for rejection in observed.rejections}
     found = [one for one in observed.orphans if one.what not in refused]
     if not found:
@@ -46,17 +47,17 @@ def adoption(status: Status, observed: Observed) -> Plan | None:
         status=status if status.message else _new(status, text),
         actions=tuple(Adopt(one.kind, one.name, one.uid) for one in found),
         events=(Event("Normal", EventReason.ADOPTED, text),),
-        pressing=False,
+        status_is_urgent=False,
     )
 
 
 def conflicts(observed: Observed, model: str) -> str:
     """Says that names are taken, and what can be done about it."""
-    one = len(observed.foreign) == 1
-    what = _listed(observed.foreign)
+    one = len(observed.name_conflicts) == 1
+    what = _listed(observed.name_conflicts)
     text = f"{what} {'exists and is' if one else 'exist and are'} not controlled by this model"
-    leaving = [each for each in observed.held if each.what in observed.foreign]
-    rest = len(leaving) < len(observed.foreign)
+    leaving = [each for each in observed.held if each.what in observed.name_conflicts]
+    rest = len(leaving) < len(observed.name_conflicts)
     return sentences(text, described(leaving), how_to_adopt(model) if rest else "")
 
 

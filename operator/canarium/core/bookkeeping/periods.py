@@ -11,8 +11,14 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 
-from canarium.core.context.context import Situation
-from canarium.core.decision.plan import Action, CreateDeployment, Route, StoreRevision, Weigh
+from canarium.core.context.context import RolloutContext
+from canarium.core.decision.plan import (
+    Action,
+    CreateDeployment,
+    SelectColor,
+    SetRouteWeights,
+    StoreRevision,
+)
 from canarium.core.facts import images
 from canarium.core.facts.periods import Period, key, newest, now, periods, plain, read
 from canarium.core.times import stamp
@@ -21,16 +27,16 @@ from canarium.core.times import stamp
 KEPT = 256
 
 
-def dated(s: Situation, actions: Iterable[Action]) -> tuple[Action, ...]:
+def dated(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[Action, ...]:
     """`actions`, where each write that moves traffic tells since when, and one that stores a
     revision tells of all before it."""
     whole = tuple(actions)
     text = None
     if any(isinstance(a, StoreRevision) for a in whole):
-        text = _text(s, _all(s, whole))
+        text = _text(ctx, _all(ctx, whole))
     return tuple(
-        _moved(s, a)
-        if isinstance(a, Route | Weigh)
+        _moved(ctx, a)
+        if isinstance(a, SelectColor | SetRouteWeights)
         else replace(a, served=text)
         if isinstance(a, StoreRevision)
         else a
@@ -38,82 +44,84 @@ def dated(s: Situation, actions: Iterable[Action]) -> tuple[Action, ...]:
     )
 
 
-def due(s: Situation, actions: Iterable[Action]) -> tuple[str, str] | None:
+def due(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[str, str] | None:
     """The record to tell, and what: when something is over, or is about to be followed by a
     revision that was stored before. None when a new one is stored, which is told it all."""
     whole = tuple(actions)
     if any(isinstance(a, StoreRevision) for a in whole):
         return None
-    over = _over(s, whole)
+    over = _over(ctx, whole)
     # Once, as it sets out: a rollout that an older operator began is left as it is.
-    begins = any(isinstance(a, CreateDeployment) and a.revision == s.target for a in whole)
-    returning = begins and s.target != s.stable and not s.quarantined
+    begins = any(isinstance(a, CreateDeployment) and a.revision == ctx.target for a in whole)
+    returning = begins and ctx.target != ctx.stable and not ctx.quarantined
     if over is None and not returning:
         return None
-    noted = {key(x): x for x in sorted(_noted(s), key=lambda x: x.ended or "")}
-    known = _all(s, whole)
-    followed = any(x.revision == s.stable and key(x) not in noted and not x.ended for x in known)
+    noted = {key(x): x for x in sorted(_noted(ctx), key=lambda x: x.ended or "")}
+    known = _all(ctx, whole)
+    followed = any(x.revision == ctx.stable and key(x) not in noted and not x.ended for x in known)
     ended = over is not None and (key(over) not in noted or not noted[key(over)].ended)
     if not ended and not (returning and followed):
         return None
-    record = s.observed.record(s.target) or s.observed.record(over.revision if over else None)
-    text = _text(s, known)
+    record = ctx.observed.record(ctx.target) or ctx.observed.record(over.revision if over else None)
+    text = _text(ctx, known)
     return (record.revision, text) if record and text and text != record.served else None
 
 
-def _all(s: Situation, actions: tuple[Action, ...] = ()) -> tuple[Period, ...]:
-    over = _over(s, actions)
-    return _known(s, *((over,) if over else ()))
+def _all(ctx: RolloutContext, actions: tuple[Action, ...] = ()) -> tuple[Period, ...]:
+    over = _over(ctx, actions)
+    return _known(ctx, *((over,) if over else ()))
 
 
-def _known(s: Situation, *more: Period) -> tuple[Period, ...]:
-    told = ((o.revision, o.outcome, o.at) for o in s.status.history)
-    return periods((*_noted(s), *_now(s), *more), told)
+def _known(ctx: RolloutContext, *more: Period) -> tuple[Period, ...]:
+    told = ((o.revision, o.outcome, o.at) for o in ctx.status.history)
+    return periods((*_noted(ctx), *_now(ctx), *more), told)
 
 
-def _noted(s: Situation) -> list[Period]:
-    return [period for record in s.observed.records for period in read(record.served)]
+def _noted(ctx: RolloutContext) -> list[Period]:
+    return [period for record in ctx.observed.records for period in read(record.served)]
 
 
-def _now(s: Situation) -> tuple[Period, ...]:
-    witness = s.witness
+def _now(ctx: RolloutContext) -> tuple[Period, ...]:
+    witness = ctx.witness
     if witness is None:
         return ()
     told = now(witness.traffic)
-    run = {x.revision: images.merged((x.images, images.running(s, x.revision))) for x in told}
+    run = {x.revision: images.merged((x.images, images.running(ctx, x.revision))) for x in told}
     return tuple(replace(x, images=run[x.revision]) for x in told)
 
 
-def _over(s: Situation, actions: tuple[Action, ...]) -> Period | None:
+def _over(ctx: RolloutContext, actions: tuple[Action, ...]) -> Period | None:
     """The newest to have had traffic, once it is given none any more."""
-    witness = s.witness
+    witness = ctx.witness
     name, began = newest(witness.traffic.traffic_since if witness else None)
-    if witness is None or not name or s.observed.record(name) is None:
+    if witness is None or not name or ctx.observed.record(name) is None:
         return None
-    telling = Weigh if s.route_kind else Route
+    telling = SetRouteWeights if ctx.route_kind else SelectColor
     moved = [a for a in actions if isinstance(a, telling)]
     last = moved[-1] if moved else witness
     if name in (last.traffic.stable, last.traffic.candidate):
         return None
-    mine = [x for x in _known(s) if x.revision == name and (x.ended or began) >= began]
+    mine = [x for x in _known(ctx) if x.revision == name and (x.ended or began) >= began]
     one = mine[-1] if mine else Period(name, began, images=images.of(name, witness.traffic.images))
-    return replace(one, began=min(one.began, began), ended=one.ended or stamp(s.now))
+    return replace(one, began=min(one.began, began), ended=one.ended or stamp(ctx.now))
 
 
-def _moved(s: Situation, action: Route | Weigh) -> Route | Weigh:
+def _moved(
+    ctx: RolloutContext, action: SelectColor | SetRouteWeights
+) -> SelectColor | SetRouteWeights:
     traffic = action.traffic
     if traffic.stable is None:
         return action
-    old, at = s.witness.traffic.traffic_since if s.witness else None, stamp(s.now)
-    mine = [x for x in _known(s) if x.revision == traffic.stable and x.promoted and not x.ended]
-    stays = traffic.stable == s.stable
+    old, at = ctx.witness.traffic.traffic_since if ctx.witness else None, stamp(ctx.now)
+    mine = [x for x in _known(ctx) if x.revision == traffic.stable and x.promoted and not x.ended]
+    stays = traffic.stable == ctx.stable
     since = mine[-1].promoted if stays and mine else traffic.promoted_at
-    if isinstance(action, Route):
+    if isinstance(action, SelectColor):
         answers = action.color == ""
     else:
         answers = action.direct or dict(action.weights).get(traffic.candidate or "", 0) > 0
     last = traffic.candidate if answers else None
-    if last is None and not stays and traffic.stable == s.target:
+    if last is None and not stays and traffic.stable == ctx.target:
         last = traffic.stable
     named = last is not None and last == newest(old)[0]
     dated = replace(
@@ -122,7 +130,7 @@ def _moved(s: Situation, action: Route | Weigh) -> Route | Weigh:
         traffic_since=(old or _first(traffic.stable, since))
         if last is None or named
         else f"{last}/{at}",
-        images=images.named(s, (traffic.stable, traffic.candidate)),
+        images=images.named(ctx, (traffic.stable, traffic.candidate)),
     )
     return replace(action, traffic=dated)
 
@@ -132,7 +140,7 @@ def _first(stable: str, since: str | None) -> str | None:
     return f"{stable}/{since}" if since else None
 
 
-def _text(s: Situation, all_of_them: Iterable[Period]) -> str | None:
-    known = [x for x in all_of_them if s.observed.record(x.revision)]
+def _text(ctx: RolloutContext, all_of_them: Iterable[Period]) -> str | None:
+    known = [x for x in all_of_them if ctx.observed.record(x.revision)]
     told = [{"revision": x.revision, **plain(x)} for x in known[-KEPT:]]
     return json.dumps(told) if told else None

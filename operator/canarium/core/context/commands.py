@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from canarium.api.status import CommandEcho
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.position import stands
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import StoreRevision
@@ -31,64 +31,64 @@ class Command:
     """`why_not` says why it cannot act now; None when it can. `done` says what it did."""
 
     done: str
-    why_not: Callable[[Situation], str | None]
+    why_not: Callable[[RolloutContext], str | None]
 
 
-def _abort(s: Situation) -> str | None:
-    if s.stable is None:
+def _abort(ctx: RolloutContext) -> str | None:
+    if ctx.stable is None:
         return "there is no earlier version to roll back to; change the spec instead"
-    if s.target == s.stable:
-        return "it is promoted; use undo while it bakes" if s.previous else PROMOTED
-    return "it has already failed" if s.quarantined and s.status.failure else None
+    if ctx.target == ctx.stable:
+        return "it is promoted; use undo while it bakes" if ctx.previous else PROMOTED
+    return "it has already failed" if ctx.quarantined and ctx.status.failure else None
 
 
-def _undo(s: Situation) -> str | None:
-    if s.target != s.stable:
-        unfinished = s.quarantined and s.status.failure is None
+def _undo(ctx: RolloutContext) -> str | None:
+    if ctx.target != ctx.stable:
+        unfinished = ctx.quarantined and ctx.status.failure is None
         return None if unfinished else "it is not promoted; use abort to end a rollout"
-    if s.previous is None:
+    if ctx.previous is None:
         return "the previous version does not run any more; apply its spec to return to it"
-    if not s.observed.ready(s.previous):
+    if not ctx.observed.ready(ctx.previous):
         return "the previous version has no ready pods"
     return None
 
 
-def _retry(s: Situation) -> str | None:
-    return None if s.quarantined else "it has not failed"
+def _retry(ctx: RolloutContext) -> str | None:
+    return None if ctx.quarantined else "it has not failed"
 
 
-def _promote(s: Situation) -> str | None:
-    why = _promote_full(s)
+def _promote(ctx: RolloutContext) -> str | None:
+    why = _promote_full(ctx)
     if why:
         return why
-    p = s.progress
+    p = ctx.progress
     if stands(p) and p.weight == p.granted:
         return None
     return "the rollout is not paused at a step"
 
 
-def _promote_full(s: Situation) -> str | None:
-    if s.target == s.stable:
+def _promote_full(ctx: RolloutContext) -> str | None:
+    if ctx.target == ctx.stable:
         return PROMOTED
-    if s.stable is None:
+    if ctx.stable is None:
         return "the first version has no steps"
-    if s.quarantined:
+    if ctx.quarantined:
         return "it has failed; retry it first"
-    return f"paused by {s.paused}; resume first" if s.paused else None
+    return f"paused by {ctx.paused_by}; resume first" if ctx.paused_by else None
 
 
-def _pause(s: Situation) -> str | None:
-    if s.paused:
-        return f"already paused by {s.paused}"
-    if s.stable is None or (s.target == s.stable and s.previous is None) or s.quarantined:
+def _pause(ctx: RolloutContext) -> str | None:
+    if ctx.paused_by:
+        return f"already paused by {ctx.paused_by}"
+    if ctx.stable is None or (ctx.target == ctx.stable and ctx.previous is None) or ctx.quarantined:
         return "no rollout or bake is in progress"
     return None
 
 
-def _resume(s: Situation) -> str | None:
-    if s.settings.paused:
+def _resume(ctx: RolloutContext) -> str | None:
+    if ctx.settings.paused:
         return "spec.paused is true: set it to false"
-    return None if s.paused else "it is not paused"
+    return None if ctx.paused_by else "it is not paused"
 
 
 #: In the order in which they beat each other: of several at once, later ones are ignored.
@@ -103,12 +103,12 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-def answered(s: Situation) -> tuple[CommandEcho, ...]:
+def answered(ctx: RolloutContext) -> tuple[CommandEcho, ...]:
     """The answers to all commands that no earlier decision has consumed, strongest first."""
-    record = s.observed.record(s.target)
-    seen = {(a.command, f"{a.revision}/{a.token}".strip("/")) for a in s.status.commands}
-    known = [(name, value) for name, value in s.observed.annotations if name in COMMANDS]
-    unknown = [(name, value) for name, value in s.observed.annotations if name not in COMMANDS]
+    record = ctx.observed.record(ctx.target)
+    seen = {(a.command, f"{a.revision}/{a.token}".strip("/")) for a in ctx.status.commands}
+    known = [(name, value) for name, value in ctx.observed.annotations if name in COMMANDS]
+    unknown = [(name, value) for name, value in ctx.observed.annotations if name not in COMMANDS]
     kept = set(record.commands) if record else set()
     answers: list[CommandEcho] = []
     order = list(COMMANDS)
@@ -121,7 +121,7 @@ def answered(s: Situation) -> tuple[CommandEcho, ...]:
     for name, value in sorted(fresh, key=lambda c: order.index(c[0]) if c[0] in order else 99):
         acts = next((a.command for a in answers if a.result == "Done"), None)
         others = [other for other, _ in unknown[1:]] if name not in COMMANDS else []
-        answers.append(_answer(s, name, value, acts, others))
+        answers.append(_answer(ctx, name, value, acts, others))
     return tuple(answers)
 
 
@@ -131,7 +131,7 @@ def shown(value: str) -> str:
 
 
 def _answer(
-    s: Situation, name: str, value: str, stronger: str | None, others: Sequence[str]
+    ctx: RolloutContext, name: str, value: str, stronger: str | None, others: Sequence[str]
 ) -> CommandEcho:
     def echo(
         done: bool, message: str, revision: str = shown(value), token: str = ""
@@ -142,7 +142,7 @@ def _answer(
             token=token,
             result="Done" if done else "Ignored",
             message=message,
-            at=stamp(s.now),
+            at=stamp(ctx.now),
         )
 
     command, form = COMMANDS.get(name), _FORM.match(value)
@@ -154,28 +154,28 @@ def _answer(
     if form is None:
         return echo(False, "must be REVISION/TOKEN, as in canarium.dev/promote: abc23456/1")
     revision, token = form.groups()
-    if revision != s.target and not _made_by(s, name, token):
-        return echo(False, f"the current revision is {s.target}", revision, token)
+    if revision != ctx.target and not _made_by(ctx, name, token):
+        return echo(False, f"the current revision is {ctx.target}", revision, token)
     if stronger:
         return echo(False, f"superseded by {stronger}", revision, token)
     done = echo(True, command.done, revision, token)
     # It has acted before, and no status tells of it.
-    why = None if _made_by(s, name, token) or s.spent(done) else command.why_not(s)
+    why = None if _made_by(ctx, name, token) or ctx.has_acted(done) else command.why_not(ctx)
     return done if why is None else echo(False, why, revision, token)
 
 
-def consumed(s: Situation, result: PhaseResult) -> tuple[CommandEcho, ...]:
+def consumed(ctx: RolloutContext, result: PhaseResult) -> tuple[CommandEcho, ...]:
     """The answers that are given with `result`. A retry is not answered before its record is
     stored, nor an undo that is held: they stand until what keeps them from it is gone (R21)."""
     unmade = set[str]()
-    retried = s.minted is not None and s.minted.retry is not None
+    retried = ctx.new_record is not None and ctx.new_record.retry is not None
     if retried and not any(isinstance(a, StoreRevision) for a in result.actions):
         unmade.add("retry")
     if result.failure is None:
         unmade.add("undo")
-    return tuple(a for a in s.answers if a.command not in unmade or a.result != "Done")
+    return tuple(a for a in ctx.commands if a.command not in unmade or a.result != "Done")
 
 
-def _made_by(s: Situation, name: str, token: str) -> bool:
+def _made_by(ctx: RolloutContext, name: str, token: str) -> bool:
     """A retry whose record was stored before the operator could say so."""
-    return name == "retry" and bool(s.known and s.known.retry == token)
+    return name == "retry" and bool(ctx.current_record and ctx.current_record.retry == token)

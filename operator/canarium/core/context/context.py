@@ -24,10 +24,10 @@ from canarium.core.facts.gateways import Route
 from canarium.core.facts.grant import Grant, pause_of
 from canarium.core.facts.observed import COLORS, Deployment, Observed, Pod, Service
 from canarium.core.facts.periods import read
-from canarium.core.facts.revision import Minted, Record, find, mint
+from canarium.core.facts.revision import NewRecord, Record, find, new_record
 from canarium.core.routing.preflight import lost
-from canarium.core.routing.service_router import ByService
-from canarium.core.routing.weighted_router import ByRoute
+from canarium.core.routing.service_router import ServiceRouter
+from canarium.core.routing.weighted_router import WeightedRouter
 from canarium.core.times import parse, stamp
 
 #: Seconds without a ready pod of stable after which a candidate is made, and gets all its pods.
@@ -38,7 +38,7 @@ QUARANTINED = "Quarantined"
 
 
 @dataclass(frozen=True)
-class Situation:
+class RolloutContext:
     """Facts, settings and the clock (`now`, POSIX seconds), with what follows from them.
 
     `answers` are the commands that this decision consumes.
@@ -50,49 +50,49 @@ class Situation:
     status: Status
     observed: Observed
     now: float
-    answers: tuple[CommandEcho, ...] = ()
+    commands: tuple[CommandEcho, ...] = ()
     #: What the status says and is not believed, in words.
-    disbelieved: tuple[str, ...] = ()
+    ignored_fields: tuple[str, ...] = ()
     #: The candidate's progress, where this decision has moved it.
-    moved: Progress | None = None
+    advanced_progress: Progress | None = None
 
     # --- what is wanted ---------------------------------------------------------------------
 
     @cached_property
-    def known(self) -> Record | None:
+    def current_record(self) -> Record | None:
         """The stored record of what the spec asks for."""
         return find(self.spec, self.observed.records)
 
     @cached_property
-    def minted(self) -> Minted | None:
+    def new_record(self) -> NewRecord | None:
         """The revision to store: no record has this spec's identity, or a retry was ordered."""
-        retry = self.ordered("retry")
-        if self.known and (retry is None or self.known.retry == retry.token):
+        retry = self.active_command("retry")
+        if self.current_record and (retry is None or self.current_record.retry == retry.token):
             return None
         token = retry.token if retry else None
-        return mint(self.spec, self.observed.records, after=self.stable, retry=token)
+        return new_record(self.spec, self.observed.records, after=self.stable, retry=token)
 
     @cached_property
     def target(self) -> str:
         """The revision that the spec asks for."""
-        if self.minted:
-            return self.minted.revision
-        assert self.known is not None
-        return self.known.revision
+        if self.new_record:
+            return self.new_record.revision
+        assert self.current_record is not None
+        return self.current_record.revision
 
-    def ordered(self, command: str) -> CommandEcho | None:
+    def active_command(self, command: str) -> CommandEcho | None:
         """The answer to `command` if it acts in this decision: not if the record says that it has
         acted before, though no status tells of it."""
         return next(
             (
                 a
-                for a in self.answers
-                if a.command == command and a.result == "Done" and not self.spent(a)
+                for a in self.commands
+                if a.command == command and a.result == "Done" and not self.has_acted(a)
             ),
             None,
         )
 
-    def spent(self, order: CommandEcho) -> bool:
+    def has_acted(self, order: CommandEcho) -> bool:
         """Whether the record has the token of a command of this rollout."""
         grant = self.witness.traffic.grant if self.witness else None
         return bool(grant and grant.revision == order.revision and token_of(order) in grant.orders)
@@ -162,7 +162,7 @@ class Situation:
 
     @cached_property
     def router(self) -> Router:
-        return ByRoute(self.route_kind) if self.route_kind else ByService()
+        return WeightedRouter(self.route_kind) if self.route_kind else ServiceRouter()
 
     @cached_property
     def witness(self) -> Service | Route | None:
@@ -235,7 +235,7 @@ class Situation:
         return newest.revision if newest.verdict != QUARANTINED else newest.after
 
     @cached_property
-    def promoted(self) -> frozenset[str]:
+    def promoted_revisions(self) -> frozenset[str]:
         """Revisions known to have been promoted once and not to have failed since: who serves,
         who served when another record was made, and what records and the history tell."""
         noted = {r.after for r in self.observed.records}
@@ -250,7 +250,7 @@ class Situation:
         return known is not None
 
     @cached_property
-    def behind(self) -> bool:
+    def status_is_stale(self) -> bool:
         """Whether the status is of before the last promotion, or lost (R18)."""
         told = self.status.stable.revision if self.status.stable else None
         return self.stable is not None and told != self.stable
@@ -259,7 +259,7 @@ class Situation:
     def previous(self) -> str | None:
         """The warm old revision while baking."""
         revision = None
-        if self.behind:
+        if self.status_is_stale:
             revision = self.witness.traffic.previous if self.witness else None
         elif self.status.previous and self.status.bake_since:
             revision = self.status.previous.revision
@@ -269,15 +269,15 @@ class Situation:
         return revision
 
     @cached_property
-    def bake_since(self) -> float:
+    def bake_start(self) -> float:
         """When the bake began, pauses taken out."""
-        if not self.behind and self.status.bake_since:
-            return parse(self.status.bake_since) + self.thawed
+        if not self.status_is_stale and self.status.bake_since:
+            return parse(self.status.bake_since) + self.paused_for
         told = self.witness.traffic.promoted if self.witness else None
         return min(told, self.now) if told is not None else self.now
 
     @cached_property
-    def unpinned(self) -> bool:
+    def artifact_unresolved(self) -> bool:
         """Whether it is not yet known which bytes the wanted revision fetches."""
         record = self.observed.record(self.target)
         if record is not None:
@@ -290,7 +290,7 @@ class Situation:
         return fetched and not model.get("digest")
 
     @cached_property
-    def count(self) -> int:
+    def stable_replicas(self) -> int:
         """N: how many pods stable is meant to have now (R5)."""
         if not self.settings.autoscaled:
             return self.settings.replicas or 0
@@ -310,7 +310,7 @@ class Situation:
             return None
         return service.color if service.color in COLORS else None
 
-    def color_for(self, revision: str | None) -> str | None:
+    def free_color(self, revision: str | None) -> str | None:
         """The colour for a Deployment of `revision` that is to be made: the one that its pods still
         have, or that the Service selects for it as stable; else a free one. None: it has to wait,
         as other revisions have pods of it."""
@@ -346,9 +346,9 @@ class Situation:
         )
 
     @cached_property
-    def given(self) -> bool:
+    def candidate_has_traffic(self) -> bool:
         """Whether this candidate was let to callers, as far as the witness says."""
-        return self.router.given(self)
+        return self.router.is_exposed(self)
 
     @cached_property
     def standby(self) -> str | None:
@@ -356,22 +356,26 @@ class Situation:
         return standbys.standby(self)
 
     @cached_property
-    def stable_broken(self) -> bool:
+    def stable_grace_is_over(self) -> bool:
         """Stable has had no ready pod for so long that its fix needs room (R13)."""
-        since = self.down_since
+        since = self.stable_unavailable_since
         return since is not None and self.now - since >= STABLE_DOWN_GRACE
 
     @cached_property
-    def broken_in(self) -> float | None:
+    def stable_grace_left(self) -> float | None:
         """Seconds until a candidate is made, or gets all its pods, since stable has no ready pod;
         None when it has one, when that is so by now, or when there is no candidate (R13)."""
-        if self.down_since is None or self.stable_broken or self.target == self.stable:
+        if (
+            self.stable_unavailable_since is None
+            or self.stable_grace_is_over
+            or self.target == self.stable
+        ):
             return None
-        return self.down_since + STABLE_DOWN_GRACE - self.now
+        return self.stable_unavailable_since + STABLE_DOWN_GRACE - self.now
 
     @cached_property
-    def down_since(self) -> float | None:
-        if self.stable is None or self.count == 0 or self.observed.ready(self.stable):
+    def stable_unavailable_since(self) -> float | None:
+        if self.stable is None or self.stable_replicas == 0 or self.observed.ready(self.stable):
             return None
         if self.status.stable_down_since:
             return min(self.now, parse(self.status.stable_down_since))
@@ -386,31 +390,31 @@ class Situation:
     # --- clocks -----------------------------------------------------------------------------
 
     @cached_property
-    def paused(self) -> str | None:
+    def paused_by(self) -> str | None:
         """What holds the clocks of steps and bake (R16): spec.paused or a command."""
         if self.settings.paused:
             return "spec.paused"
-        order = self.ordered("pause")
+        order = self.active_command("pause")
         if order:
             return f"command pause, token {order.token}"
-        if self.ordered("resume"):
+        if self.active_command("resume"):
             return None
         pause = self.status.pause
         if pause and pause.by != "spec.paused" and pause.revision == self.target:
             return pause.by
         record = self.observed.record(self.target)
-        if self.behind and record and "paused" in record.commands:
+        if self.status_is_stale and record and "paused" in record.commands:
             return "command pause"
         return None
 
     @cached_property
     def pause(self) -> Pause | None:
         """The pause as the status keeps it."""
-        if self.paused is None:
+        if self.paused_by is None:
             return None
         old = self.status.pause
         since = old.since if old else stamp(self.now)
-        return Pause(since=since, by=self.paused, revision=self.target)
+        return Pause(since=since, by=self.paused_by, revision=self.target)
 
     @cached_property
     def clock(self) -> float:
@@ -418,7 +422,7 @@ class Situation:
         return min(self.now, parse(self.pause.since)) if self.pause else self.now
 
     @cached_property
-    def thawed(self) -> float:
+    def paused_for(self) -> float:
         """Seconds of a pause that is over now, by which steps and bake have to move on."""
         if self.pause or not self.status.pause:
             return 0.0
@@ -431,20 +435,22 @@ class Situation:
         return grant if grant and grant.revision == self.target else None
 
     @cached_property
-    def entitled(self) -> int:
+    def entitled_weight(self) -> int:
         """The percent that the candidate was granted or has reached: above that, it has traffic for
         stable's sake alone. It does not go by what the router does now, as `progress` may."""
         told, candidate = self.status.progress, self.status.candidate
-        mine = told and candidate and candidate.revision == self.target and not self.implausible
+        mine = (
+            told and candidate and candidate.revision == self.target and not self.progress_is_bogus
+        )
         return max(self.grant.weight if self.grant else 0, told.weight if told and mine else 0)
 
     @cached_property
     def progress(self) -> Progress:
         """The candidate's progress, as this decision has moved it so far (R18)."""
-        return self.moved or progress_of(self)
+        return self.advanced_progress or progress_of(self)
 
     @cached_property
-    def implausible(self) -> bool:
+    def progress_is_bogus(self) -> bool:
         """The status speaks of traffic that the witness was never told to give."""
         told, witness, candidate = self.status.progress, self.witness, self.status.candidate
         if not told or not told.weight or witness is None:
@@ -460,7 +466,7 @@ class Situation:
         return (named is None and not both) or named not in (None, self.target)
 
     @cached_property
-    def strays(self) -> tuple[str, ...]:
+    def obsolete_revisions(self) -> tuple[str, ...]:
         """Revisions with a Deployment that has no part in what is wanted now."""
         keep = {self.stable, self.target, self.previous}
         return tuple(

@@ -9,67 +9,67 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from canarium.core.context.context import Situation
+    from canarium.core.context.context import RolloutContext
     from canarium.core.facts.gateways import Route
     from canarium.core.facts.observed import Service
 
 
-def answering(s: Situation) -> dict[str, int]:
+def answering(ctx: RolloutContext) -> dict[str, int]:
     """Percent of callers by revision, of those that have a ready endpoint; empty in an outage.
 
     Behind a route its weights count, as far as there are endpoints behind them; else the callers'
     Service, whose connections are spread evenly over its endpoints.
     """
-    route = _route(s)
+    route = _route(ctx)
     if route:
-        behind = {r: w for r, w in route.weights if w and _has_endpoints(s, r)}
+        behind = {r: w for r, w in route.weights if w and _has_endpoints(ctx, r)}
         if behind:
             return behind
-    service = s.observed.service
+    service = ctx.observed.service
     names = service.endpoints if service else frozenset()
-    pods = [p for p in s.observed.pods if p.serves and p.name in names]
+    pods = [p for p in ctx.observed.pods if p.serves and p.name in names]
     found = dict.fromkeys((p.revision for p in pods), 0)
     return {r: round(100 * sum(p.revision == r for p in pods) / len(pods)) for r in found}
 
 
-def is_answered(s: Situation) -> bool:
+def is_answered(ctx: RolloutContext) -> bool:
     """Whether any version answers callers."""
-    return bool(answering(s))
+    return bool(answering(ctx))
 
 
-def carries_traffic(s: Situation, revision: str) -> bool:
+def carries_traffic(ctx: RolloutContext, revision: str) -> bool:
     """Whether callers may still be led to `revision`: it is selected, listed, weighted, or a
     gateway has not yet confirmed that it is not."""
-    deployment, pods = s.observed.deployment(revision), s.observed.pods_of(revision)
+    deployment, pods = ctx.observed.deployment(revision), ctx.observed.pods_of(revision)
     if deployment is None and not pods:
         return False
-    service = s.observed.service
-    if service is None or _selects(s, service, revision):
+    service = ctx.observed.service
+    if service is None or _selects(ctx, service, revision):
         return True
-    route = _route(s)
+    route = _route(ctx)
     if route is None:
         return False
-    return bool(route.weight(revision)) or route.direct or not _confirmed(s, route)
+    return bool(route.weight(revision)) or route.direct or not _confirmed(ctx, route)
 
 
-def _selects(s: Situation, service: Service, revision: str) -> bool:
-    if {p.name for p in s.observed.pods_of(revision)} & service.endpoints:
+def _selects(ctx: RolloutContext, service: Service, revision: str) -> bool:
+    if {p.name for p in ctx.observed.pods_of(revision)} & service.endpoints:
         return True
-    deployment = s.observed.deployment(revision)
+    deployment = ctx.observed.deployment(revision)
     return service.color == "" or bool(deployment and deployment.color == service.color)
 
 
-def _route(s: Situation) -> Route | None:
-    route = s.observed.route
-    return route if route and route.kind == s.route_kind else None
+def _route(ctx: RolloutContext) -> Route | None:
+    route = ctx.observed.route
+    return route if route and route.kind == ctx.route_kind else None
 
 
-def _confirmed(s: Situation, route: Route) -> bool:
+def _confirmed(ctx: RolloutContext, route: Route) -> bool:
     """Whether gateways have taken the route as it is; where nothing can be routed, nobody is."""
-    return route.accepted or s.router.frozen(s)
+    return route.accepted or ctx.router.is_frozen(ctx)
 
 
-def _has_endpoints(s: Situation, revision: str) -> bool:
-    backend = s.observed.backend(revision)
-    ready = {p.name for p in s.observed.pods_of(revision) if p.serves}
+def _has_endpoints(ctx: RolloutContext, revision: str) -> bool:
+    backend = ctx.observed.backend(revision)
+    ready = {p.name for p in ctx.observed.pods_of(revision) if p.serves}
     return bool(backend and backend.endpoints & ready)

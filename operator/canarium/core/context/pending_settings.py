@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from canarium.api.reasons import ConditionReason, ConditionType
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 
 
-def reported(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
+def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     """The condition that is there while something waits."""
-    waits = pending(s)
+    waits = pending(ctx)
     return (
         ((ConditionType.SETTINGS_PENDING, True, ConditionReason.ROLLOUT_IN_PROGRESS, waits),)
         if waits
@@ -16,24 +16,26 @@ def reported(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
     )
 
 
-def named(s: Situation, message: str) -> str:
+def named(ctx: RolloutContext, message: str) -> str:
     """`message` with what waits."""
-    waits = pending(s)
+    waits = pending(ctx)
     return f"{message}; {waits}" if waits else message
 
 
-def pending(s: Situation) -> str | None:
+def pending(ctx: RolloutContext) -> str | None:
     """What waits, and for what; None when all settings are in effect."""
-    if s.stable is None:
+    if ctx.stable is None:
         return None
     waits = []
-    if s.target != s.stable and not s.quarantined and s.strategy != s.settings.strategy:
+    if ctx.target != ctx.stable and not ctx.quarantined and ctx.strategy != ctx.settings.strategy:
         waits.append(
-            f"strategy {s.settings.strategy} takes effect after this rollout, which keeps "
-            f"the strategy {s.strategy} and the steps that it began with"
+            f"strategy {ctx.settings.strategy} takes effect after this rollout, which keeps "
+            f"the strategy {ctx.strategy} and the steps that it began with"
         )
-    wanted = s.settings.route.kind if s.settings.route else None
-    if wanted != s.route_kind and (s.target != s.stable or s.previous or s.strays):
-        router = (s.spec.get("traffic") or {}).get("router") or "Service"
+    wanted = ctx.settings.route.kind if ctx.settings.route else None
+    if wanted != ctx.route_kind and (
+        ctx.target != ctx.stable or ctx.previous or ctx.obsolete_revisions
+    ):
+        router = (ctx.spec.get("traffic") or {}).get("router") or "Service"
         waits.append(f"router {router} takes effect once no rollout or bake is in progress")
     return "; ".join(waits) or None

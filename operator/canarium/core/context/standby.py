@@ -23,58 +23,58 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from canarium.core.context.context import Situation
+    from canarium.core.context.context import RolloutContext
 
 #: Seconds that stable has to have a ready pod, without a break, before it answers alone again.
 RETURN_AFTER = 10.0
 
 
-def standby(s: Situation) -> str | None:
+def standby(ctx: RolloutContext) -> str | None:
     """The revision that answers in place of stable; None while stable answers, or nobody may."""
-    if s.stable is None or s.count == 0:
+    if ctx.stable is None or ctx.stable_replicas == 0:
         return None
-    if s.down_since is not None:
-        return next((other for other in _others(s) if _may_answer(s, other)), None)
-    parts = (s.previous, s.target)
-    waits = (x for x in parts if x and x != s.stable and s.router.covers(s, x))
-    by = next((x for x in waits if s.observed.ready(x) and not s.has_failed(x)), None)
-    at = returns_at(s, by)
-    return by if by and (at is None or at > s.now) else None
+    if ctx.stable_unavailable_since is not None:
+        return next((other for other in _others(ctx) if _may_answer(ctx, other)), None)
+    parts = (ctx.previous, ctx.target)
+    waits = (x for x in parts if x and x != ctx.stable and ctx.router.covers_for_stable(ctx, x))
+    by = next((x for x in waits if ctx.observed.ready(x) and not ctx.has_failed(x)), None)
+    at = returns_at(ctx, by)
+    return by if by and (at is None or at > ctx.now) else None
 
 
-def returns_at(s: Situation, by: str | None) -> float | None:
+def returns_at(ctx: RolloutContext, by: str | None) -> float | None:
     """When stable, which has ready pods again, answers alone; None until it has enough of them."""
-    ready = [p for p in s.observed.pods_of(s.stable) if p.serves]
-    unpromoted = by == s.target and by not in s.promoted
-    enough = 1 if unpromoted else min(s.count, s.observed.ready(by))
+    ready = [p for p in ctx.observed.pods_of(ctx.stable) if p.serves]
+    unpromoted = by == ctx.target and by not in ctx.promoted_revisions
+    enough = 1 if unpromoted else min(ctx.stable_replicas, ctx.observed.ready(by))
     if not ready or len(ready) < enough:
         return None
-    up = min(p.ready_changed if p.ready_changed is not None else s.now for p in ready)
-    return min(up, s.now) + RETURN_AFTER
+    up = min(p.ready_changed if p.ready_changed is not None else ctx.now for p in ready)
+    return min(up, ctx.now) + RETURN_AFTER
 
 
-def _others(s: Situation) -> list[str]:
+def _others(ctx: RolloutContext) -> list[str]:
     """Revisions beside stable, in the order in which they may answer for it."""
-    found = [s.previous, s.target, *(d.revision for d in s.observed.deployments)]
-    names = [x for x in dict.fromkeys(found) if x and x != s.stable]
-    return sorted(names, key=lambda x: not s.router.leads_to(s, x))
+    found = [ctx.previous, ctx.target, *(d.revision for d in ctx.observed.deployments)]
+    names = [x for x in dict.fromkeys(found) if x and x != ctx.stable]
+    return sorted(names, key=lambda x: not ctx.router.routes_to(ctx, x))
 
 
-def _may_answer(s: Situation, revision: str) -> bool:
-    if not s.observed.ready(revision):
+def _may_answer(ctx: RolloutContext, revision: str) -> bool:
+    if not ctx.observed.ready(revision):
         return False
-    if s.router.leads_to(s, revision):
+    if ctx.router.routes_to(ctx, revision):
         return True
-    if s.has_failed(revision):
+    if ctx.has_failed(revision):
         return False
-    if revision == s.previous or revision in s.promoted:
+    if revision == ctx.previous or revision in ctx.promoted_revisions:
         return True
-    return revision == s.target and has_passed_gate(s)
+    return revision == ctx.target and has_passed_gate(ctx)
 
 
-def has_passed_gate(s: Situation) -> bool:
+def has_passed_gate(ctx: RolloutContext) -> bool:
     """Whether the candidate may get its first traffic. One that has traffic has passed."""
-    if not s.settings.gated or s.entitled > 0 or s.given:
+    if not ctx.settings.gated or ctx.entitled_weight > 0 or ctx.candidate_has_traffic:
         return True
-    report = s.observed.smoke
-    return bool(report and report.revision == s.target and report.passed)
+    report = ctx.observed.smoke
+    return bool(report and report.revision == ctx.target and report.passed)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from canarium.api.status import Status
-from canarium.core.facts.revision import Minted
+from canarium.core.facts.revision import NewRecord
 from canarium.core.facts.traffic_record import TrafficRecord
 
 
@@ -14,7 +14,7 @@ from canarium.core.facts.traffic_record import TrafficRecord
 class StoreRevision:
     """Store a new ControllerRevision; its pod template is rendered at this moment, once."""
 
-    minted: Minted
+    record: NewRecord
     #: When revisions before it had traffic (`core.facts.periods`).
     served: str | None = None
 
@@ -26,13 +26,13 @@ class RestoreRevision:
     `model` is what is known of its spec.model; None: it is the one of the spec.
     """
 
-    minted: Minted
+    record: NewRecord
     model: tuple[tuple[str, Any], ...] | None
     artifact: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Annotate:
+class AnnotateRevision:
     """Note later facts on a revision's record (keys without the group)."""
 
     revision: str
@@ -40,7 +40,7 @@ class Annotate:
 
 
 @dataclass(frozen=True, slots=True)
-class Pin:
+class PinArtifact:
     """Tell later pods of a revision the digest that the first one fetched."""
 
     revision: str
@@ -55,7 +55,7 @@ class CreateDeployment:
 
 
 @dataclass(frozen=True, slots=True)
-class Reclaim:
+class RestoreLabels:
     """Give the Deployment of a revision its labels back, without which it is not seen, if there
     is one."""
 
@@ -75,7 +75,7 @@ class DeleteDeployment:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class SelectColor:
     """Make the callers' Service select `color` ("" = both, None = nothing), and say for whom."""
 
     color: str | None
@@ -83,7 +83,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Weigh:
+class SetRouteWeights:
     """Make the route of `kind` give each revision its weight, and say for whom, in one write."""
 
     kind: str
@@ -95,39 +95,39 @@ class Weigh:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveRoute:
+class DeleteRoute:
     kind: str
     uid: str
 
 
 @dataclass(frozen=True, slots=True)
-class Expose:
+class CreateBackend:
     """Make the Service of one revision, for a route to lead to."""
 
     revision: str
 
 
 @dataclass(frozen=True, slots=True)
-class Conceal:
+class DeleteBackend:
     revision: str
     uid: str
 
 
 @dataclass(frozen=True, slots=True)
-class Autoscale:
+class SetAutoscaler:
     revision: str
     low: int
     high: int
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveAutoscaler:
+class DeleteAutoscaler:
     revision: str
     uid: str
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteRecord:
+class DeleteRevision:
     revision: str
 
 
@@ -152,26 +152,26 @@ class Event:
 Action = (
     StoreRevision
     | RestoreRevision
-    | Annotate
-    | Pin
+    | AnnotateRevision
+    | PinArtifact
     | CreateDeployment
-    | Reclaim
+    | RestoreLabels
     | Scale
     | DeleteDeployment
-    | Route
-    | Weigh
-    | RemoveRoute
-    | Expose
-    | Conceal
-    | Autoscale
-    | RemoveAutoscaler
-    | DeleteRecord
+    | SelectColor
+    | SetRouteWeights
+    | DeleteRoute
+    | CreateBackend
+    | DeleteBackend
+    | SetAutoscaler
+    | DeleteAutoscaler
+    | DeleteRevision
     | Adopt
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class AnalysisRequest:
     """Judge `revision` beside `stable` on what happened from `since` on (POSIX seconds)."""
 
     revision: str
@@ -180,14 +180,14 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SignalRequests:
     """Facts that a decision waits for and that nobody has yet: level-triggered, so what is not
     asked any more stops. `smoke` is the revision whose ready pods are to be tested."""
 
     smoke: str | None = None
-    watch: Watch | None = None
+    analysis: AnalysisRequest | None = None
     #: Pods whose Events are to be read: they have a node, and no container of theirs starts.
-    pods: tuple[str, ...] = ()
+    pod_events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +200,10 @@ class Plan:
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
     #: False: only counts of pods differ from the status before, which can be told a little later.
-    pressing: bool = True
-    asked: Asked = Asked()
+    status_is_urgent: bool = True
+    requests: SignalRequests = SignalRequests()
     #: The route is left as it is, even where it differs from the spec: that could not be had.
-    route_kept: bool = False
+    freeze_route: bool = False
     #: Callers depend on a write that was refused: it is tried again within two seconds of being
     #: allowed, not with the patience of other refusals.
-    urgent: bool = False
+    retry_is_urgent: bool = False

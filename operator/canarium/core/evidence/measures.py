@@ -151,7 +151,7 @@ def read(measure: Measure, window: Window) -> Result:
         case Level(gauge, over):
             if lacking := _lacking(window, gauge):
                 return lacking
-            pods = [value for s in gauge for value in levels(window, s.key)]
+            pods = [value for ctx in gauge for value in levels(window, ctx.key)]
             joined = {"Sum": sum(pods), "Max": max(pods), "Average": sum(pods) / len(pods)}
             return Reading(joined[over])
 
@@ -170,7 +170,7 @@ def _share(window: Window, bad: Selectors, total: Selectors) -> Result:
 def _quantile(window: Window, measure: Quantile) -> Result:
     if lacking := _lacking(window, measure.histogram):
         return lacking
-    found = [buckets(window, s.key) for s in measure.histogram if window.knows(s.key)]
+    found = [buckets(window, ctx.key) for ctx in measure.histogram if window.knows(ctx.key)]
     rows = tuple((bound * measure.scale, count) for bound, count in found[0]) if found else ()
     value = quantile(measure.q, rows)
     if value is None:
@@ -184,11 +184,11 @@ def exceeding(reading: Reading, limit: float) -> float:
 
 
 def _grown(window: Window, found: Selectors) -> float:
-    return sum(increase(window, s.key) for s in found)
+    return sum(increase(window, ctx.key) for ctx in found)
 
 
 def _lacking(window: Window, wanted: Selectors) -> Missing | None:
-    if any(window.knows(s.key) for s in wanted):
+    if any(window.knows(ctx.key) for ctx in wanted):
         return None
-    names = " or ".join(s.key for s in wanted)
+    names = " or ".join(ctx.key for ctx in wanted)
     return Missing(f"the pods' metrics have no {names}", reason=CheckReason.NO_SUCH_METRIC)

@@ -67,14 +67,14 @@ class Window:
 
     @property
     def newest(self) -> float | None:
-        return max((s.at for s in self.scrapes), default=None)
+        return max((ctx.at for ctx in self.scrapes), default=None)
 
     @property
     def seconds(self) -> float:
         """The time between the first and the last scrape; 0 when there is no such span."""
         if len(self.scrapes) < 2:
             return 0.0
-        return max(s.at for s in self.scrapes) - min(s.at for s in self.scrapes)
+        return max(ctx.at for ctx in self.scrapes) - min(ctx.at for ctx in self.scrapes)
 
     def knows(self, selector: str) -> bool:
         """Whether any scrape has a series of `selector`."""
@@ -84,10 +84,10 @@ class Window:
         """The window from `moment` on, with each pod's last scrape before it as the baseline."""
         kept = []
         for scrapes in self.pods:
-            before = [s for s in scrapes if s.at <= moment][-1:]
-            kept += [*before, *(s for s in scrapes if s.at > moment)]
+            before = [ctx for ctx in scrapes if ctx.at <= moment][-1:]
+            kept += [*before, *(ctx for ctx in scrapes if ctx.at > moment)]
         failures = tuple(f for f in self.failures if f.at > moment)
-        return Window(tuple(sorted(kept, key=lambda s: s.at)), failures)
+        return Window(tuple(sorted(kept, key=lambda ctx: ctx.at)), failures)
 
 
 def size(scrapes: Iterable[Scrape]) -> int:
@@ -109,8 +109,8 @@ def thinned(scrapes: Iterable[Scrape], most: int) -> tuple[Scrape, ...]:
             pods.setdefault(scrape.pod, []).append(scrape)
         if all(len(found) <= 2 for found in pods.values()):
             return ()
-        fewer = (s for found in pods.values() for s in (*found[:-1:2], found[-1]))
-        kept = tuple(sorted(fewer, key=lambda s: s.at))
+        fewer = (ctx for found in pods.values() for ctx in (*found[:-1:2], found[-1]))
+        kept = tuple(sorted(fewer, key=lambda ctx: ctx.at))
     return kept
 
 
@@ -138,7 +138,7 @@ def levels(window: Window, selector: str) -> list[float]:
     """Each pod's gauge (its series summed), as the mean over the window."""
     found = []
     for scrapes in window.pods:
-        values = [sum(s.values[selector].values()) for s in scrapes if s.values.get(selector)]
+        values = [sum(ctx.values[selector].values()) for ctx in scrapes if ctx.values.get(selector)]
         if values:
             found.append(sum(values) / len(values))
     return found

@@ -108,7 +108,7 @@ class Grant:
         )
 
 
-def asked(progress: Progress) -> int:
+def intended_weight(progress: Progress) -> int:
     """The percent that the candidate is meant to have: in effect, or about to be."""
     return max(progress.weight, progress.granted if progress.pause is not None else 0)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from canarium.core.context.context import Situation
+    from canarium.core.context.context import RolloutContext
     from canarium.core.facts.gateways import Route
     from canarium.core.facts.observed import Service
     from canarium.core.facts.revision import Record
@@ -57,16 +57,16 @@ def merged(several: Iterable[Images]) -> Images:
     return found
 
 
-def running(s: Situation, revision: str, *, whole: bool = False) -> Images:
+def running(ctx: RolloutContext, revision: str, *, whole: bool = False) -> Images:
     """What the pods of `revision` that can answer run now; with `whole`, what all of them run."""
-    pods = (p for p in s.observed.pods_of(revision) if whole or p.serves)
+    pods = (p for p in ctx.observed.pods_of(revision) if whole or p.serves)
     return merged({name: [image]} for pod in pods for name, image in pod.images)
 
 
-def named(s: Situation, revisions: Iterable[str | None]) -> str | None:
+def named(ctx: RolloutContext, revisions: Iterable[str | None]) -> str | None:
     """What the witness is to tell of the revisions that it names."""
     known = {
-        revision: plain(merged((_known(s, revision), running(s, revision))))
+        revision: plain(merged((_known(ctx, revision), running(ctx, revision))))
         for revision in revisions
         if revision
     }
@@ -74,26 +74,26 @@ def named(s: Situation, revisions: Iterable[str | None]) -> str | None:
     return json.dumps(told, sort_keys=True) if told else None
 
 
-def new(s: Situation, record: Record) -> str | None:
+def new(ctx: RolloutContext, record: Record) -> str | None:
     """What its record is to keep once its pods run an image that is told nowhere yet."""
-    known = _known(s, record.revision)
-    now = running(s, record.revision)
+    known = _known(ctx, record.revision)
+    now = running(ctx, record.revision)
     # A container that is not known yet was none when this was noted by an operator of before.
     found = merged((known, {name: all_ for name, all_ in now.items() if name in known}))
     return json.dumps(plain(found)) if found != known else None
 
 
-def last(s: Situation, record: Record) -> str | None:
+def last(ctx: RolloutContext, record: Record) -> str | None:
     """What a record is to keep of a version that ends; None when that is nothing new."""
     own = read(record.images)
-    every = running(s, record.revision, whole=True)
-    found = merged((own, _known(s, record.revision), every))
+    every = running(ctx, record.revision, whole=True)
+    found = merged((own, _known(ctx, record.revision), every))
     return json.dumps(plain(found)) if found != own else None
 
 
-def _known(s: Situation, revision: str) -> Images:
-    record = s.observed.record(revision)
-    return merged((read(record.images if record else None), _witnessed(s.witness, revision)))
+def _known(ctx: RolloutContext, revision: str) -> Images:
+    record = ctx.observed.record(revision)
+    return merged((read(record.images if record else None), _witnessed(ctx.witness, revision)))
 
 
 def _witnessed(witness: Service | Route | None, revision: str) -> Images:

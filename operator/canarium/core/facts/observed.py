@@ -263,21 +263,21 @@ class Observed:
     deployments: tuple[Deployment, ...] = ()
     #: Pods of ours that run, or may: those that ended count for nothing, and stay for long.
     pods: tuple[Pod, ...] = ()
-    ended: tuple[Pod, ...] = ()
+    finished_pods: tuple[Pod, ...] = ()
     service: Service | None = None
     autoscalers: tuple[Autoscaler, ...] = ()
     #: Revision → the digest by which its later pods are told which bytes are theirs.
-    pins: tuple[tuple[str, str], ...] = ()
+    pinned_artifacts: tuple[tuple[str, str], ...] = ()
     #: By object, those that matter most first.
     rejections: tuple[Rejection, ...] = ()
     modified: tuple[Modified, ...] = ()
     orphans: tuple[Orphan, ...] = ()
     #: Objects that a deleted model of this name still controls.
-    inherited: tuple[str, ...] = ()
+    owned_by_deleted: tuple[str, ...] = ()
     #: Objects that finalizers keep from being deleted, whoever controls them.
     held: tuple[HeldDeletion, ...] = ()
     #: Objects with the labels or names of ours that are not ours, each with its owner (R24).
-    foreign: tuple[str, ...] = ()
+    name_conflicts: tuple[str, ...] = ()
     runtime: Runtime = field(default_factory=lambda: Runtime())
     #: Annotations of the parent in our group, without it: commands (R16).
     annotations: tuple[tuple[str, str], ...] = ()
@@ -291,7 +291,7 @@ class Observed:
     #: The Gateways that the spec names, in its order, whether they exist or not.
     gateways: tuple[Gateway, ...] = ()
     #: Why routes of the wanted kind cannot be had in this cluster: reason and text.
-    unserved: tuple[str, str] | None = None
+    route_api_error: tuple[str, str] | None = None
     #: Another route that claims the same requests as `route`.
     conflict: RouteConflict | None = None
 
@@ -343,7 +343,7 @@ class Observed:
     def backend(self, revision: str | None) -> Backend | None:
         return next((b for b in self.backends if b.revision == revision), None)
 
-    def served_by(self, revision: str | None) -> bool:
+    def has_endpoints(self, revision: str | None) -> bool:
         """Whether the Service's endpoints list a pod of `revision`."""
         names = {p.name for p in self.pods if p.revision == revision}
         return bool(self.service and names & self.service.endpoints)

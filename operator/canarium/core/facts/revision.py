@@ -80,11 +80,11 @@ def digest_v1(identity: Mapping[str, Any]) -> str:
 
 _ALGORITHMS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "v1": lambda spec: digest_v1(identity_v1(spec)),
-    BY_NAME: lambda spec: short(digest_v1(identity_v1(spec))),
+    BY_NAME: lambda spec: short_name(digest_v1(identity_v1(spec))),
 }
 
 
-def whole(algorithm: str, digest: str, identity: Any) -> bool:
+def digest_matches(algorithm: str, digest: str, identity: Any) -> bool:
     """Whether a stored identity still has the digest that was stored with it; one of an algorithm
     that is not known here is believed."""
     if algorithm != ALGORITHM:
@@ -105,12 +105,12 @@ def seal(data: Mapping[str, Any]) -> str:
     return digest_v1({key: data[key] for key in _SEALED if data.get(key) is not None})
 
 
-def sealed(data: Mapping[str, Any]) -> bool:
+def seal_is_valid(data: Mapping[str, Any]) -> bool:
     """Whether a record is as it was stored; one from before records had a seal is believed."""
     return "seal" not in data or data["seal"] == seal(data)
 
 
-def short(digest: str) -> str:
+def short_name(digest: str) -> str:
     """The name part of a digest: 8 characters that are safe in labels and DNS names."""
     number = int(digest, 16)
     letters = []
@@ -135,7 +135,7 @@ def find(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
     return max(matches, key=lambda record: record.number, default=None)
 
 
-def undecidable(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
+def newer_algorithm(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
     """The newest record, if a newer operator made it and it may be what `spec` asks for.
 
     To mint another one then could roll out what already serves, so the model is left alone.
@@ -148,7 +148,7 @@ def undecidable(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | 
 
 
 @dataclass(frozen=True, slots=True)
-class Minted:
+class NewRecord:
     """A revision about to be stored: its name, place in the history, and identity."""
 
     revision: str
@@ -160,13 +160,13 @@ class Minted:
     retry: str | None = None
 
 
-def mint(
+def new_record(
     spec: Mapping[str, Any],
     records: Iterable[Record],
     *,
     after: str | None = None,
     retry: str | None = None,
-) -> Minted:
+) -> NewRecord:
     """A new revision for `spec`; `after` is the revision that is stable now, `retry` the token of
     the command that asks for it.
 
@@ -176,9 +176,9 @@ def mint(
     known = list(records)
     identity = identity_v1(spec)
     digest = digest_v1(identity)
-    name = short(digest)
+    name = short_name(digest)
     taken = [_serial(r.revision) for r in known if r.revision.split("-")[0] == name]
-    return Minted(
+    return NewRecord(
         revision=f"{name}-{max(taken) + 1}" if taken else name,
         number=max((record.number for record in known), default=0) + 1,
         digest=digest,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from canarium.api.reasons import ConditionReason, ConditionType, EventReason
 from canarium.api.status import Status
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import answering, is_answered
 from canarium.core.context.naming import describe
 from canarium.core.decision.plan import Event
@@ -31,81 +31,81 @@ EXPECTED = frozenset(
 _AT_ZERO = (ConditionReason.SCALED_TO_ZERO, ConditionReason.SCALING_UP)
 
 
-def is_down(s: Situation, stable: str | None) -> bool:
+def is_down(ctx: RolloutContext, stable: str | None) -> bool:
     """Whether callers of `stable`, a promoted version, are answered by nobody."""
-    return stable is not None and s.count > 0 and not is_answered(s)
+    return stable is not None and ctx.stable_replicas > 0 and not is_answered(ctx)
 
 
-def is_scaling_up(s: Situation, stable: str | None) -> bool:
+def is_scaling_up(ctx: RolloutContext, stable: str | None) -> bool:
     """Whether that is because the model was scaled to zero before and its pods still start."""
-    available = next((c for c in s.status.conditions if c.type == ConditionType.AVAILABLE), None)
+    available = next((c for c in ctx.status.conditions if c.type == ConditionType.AVAILABLE), None)
     before = available is not None and available.reason in _AT_ZERO
-    return before and is_down(s, stable) and outage_cause(s, stable) is None
+    return before and is_down(ctx, stable) and outage_cause(ctx, stable) is None
 
 
-def outage_cause(s: Situation, revision: str | None) -> Cause | None:
+def outage_cause(ctx: RolloutContext, revision: str | None) -> Cause | None:
     """Why `revision` has no ready pods, or too few, as far as pods and Deployment show it."""
-    pods, deployment = s.observed.pods_of(revision), s.observed.deployment(revision)
-    limit = s.settings.unschedulable_deadline
-    seen = judge(pods, now=s.now, unschedulable_deadline=limit, was_good=True).cause
+    pods, deployment = ctx.observed.pods_of(revision), ctx.observed.deployment(revision)
+    limit = ctx.settings.unschedulable_deadline
+    seen = judge(pods, now=ctx.now, unschedulable_deadline=limit, was_good=True).cause
     found = unfetched(pods) or seen
     if found:
         return found
     if deployment is None and not any(pod.serves for pod in pods):
         return Cause(ConditionReason.DEPLOYMENT_MISSING, "its Deployment does not exist")
-    blocked = obstacle(s, revision)
+    blocked = obstacle(ctx, revision)
     if blocked:
         return Cause(blocked.reason.value, blocked.message, blocked.pod, blocked.container)
     return unstarted(pods)
 
 
-def is_recreating(s: Situation, stable: str | None) -> bool:
+def is_recreating(ctx: RolloutContext, stable: str | None) -> bool:
     """Whether strategy Recreate has scaled `stable` down to make room for the next version."""
-    moving = s.strategy == "Recreate" and s.target != stable and not s.quarantined
-    return moving and s.observed.replicas(stable) == 0
+    moving = ctx.strategy == "Recreate" and ctx.target != stable and not ctx.quarantined
+    return moving and ctx.observed.replicas(stable) == 0
 
 
-def outage_reason(s: Situation, stable: str | None) -> str:
-    cause = outage_cause(s, stable)
+def outage_reason(ctx: RolloutContext, stable: str | None) -> str:
+    cause = outage_cause(ctx, stable)
     return cause.reason if cause else ConditionReason.NO_READY_PODS
 
 
-def outage_text(s: Situation, stable: str | None) -> str:
+def outage_text(ctx: RolloutContext, stable: str | None) -> str:
     """An outage in one sentence."""
-    if s.observed.ready(stable):
-        return (
-            f"no version is serving: the ready pods of {describe(s, stable)} are not endpoints yet"
-        )
-    if is_scaling_up(s, stable):
-        return f"{describe(s, stable)} is scaling up from zero: 0 of {s.count} pods are ready"
-    if is_recreating(s, stable):
-        return f"no version is serving: strategy Recreate has scaled down {describe(s, stable)}"
-    cause = outage_cause(s, stable)
+    if ctx.observed.ready(stable):
+        return f"no version is serving: the ready pods of {describe(ctx, stable)} are not "
+        "endpoints yet"
+    if is_scaling_up(ctx, stable):
+        return f"{describe(ctx, stable)} is scaling up from zero: 0 of {ctx.stable_replicas} "
+        "pods are ready"
+    if is_recreating(ctx, stable):
+        return f"no version is serving: strategy Recreate has scaled down {describe(ctx, stable)}"
+    cause = outage_cause(ctx, stable)
     why = f": {cause.message}{location(cause.pod, cause.container)}" if cause else ""
-    return f"no version is serving: {describe(s, stable)} has no ready pods{why}"
+    return f"no version is serving: {describe(ctx, stable)} has no ready pods{why}"
 
 
-def serving_now(s: Situation) -> str:
+def serving_now(ctx: RolloutContext) -> str:
     """Which versions answer callers; empty when none does."""
-    shares = answering(s)
+    shares = answering(ctx)
     if len(shares) < 2:
-        return "".join(f"{describe(s, revision)} is serving" for revision in shares)
-    named = [f"{describe(s, revision)} ({share}%)" for revision, share in sorted(shares.items())]
+        return "".join(f"{describe(ctx, revision)} is serving" for revision in shares)
+    named = [f"{describe(ctx, revision)} ({share}%)" for revision, share in sorted(shares.items())]
     return f"{' and '.join(named)} are serving"
 
 
-def serving_state(s: Situation) -> tuple[Cause | None, str]:
+def serving_state(ctx: RolloutContext) -> tuple[Cause | None, str]:
     """Returns why stable has fewer ready pods than wanted, as far as one of them shows it, and what
     stable does, in words."""
-    if not s.count:
+    if not ctx.stable_replicas:
         return None, "is live but scaled to zero"
-    ready = s.observed.ready(s.stable)
-    does = "is serving" if s.stable in answering(s) else "is promoted"
-    if ready >= s.count:
+    ready = ctx.observed.ready(ctx.stable)
+    does = "is serving" if ctx.stable in answering(ctx) else "is promoted"
+    if ready >= ctx.stable_replicas:
         return None, does
-    missing = outage_cause(s, s.stable)
+    missing = outage_cause(ctx, ctx.stable)
     why = f": {missing.message}{location(missing.pod, missing.container)}" if missing else ""
-    return missing, f"{does} with {ready} of {s.count} pods ready{why}"
+    return missing, f"{does} with {ready} of {ctx.stable_replicas} pods ready{why}"
 
 
 def outage_events(before: Status, after: Status) -> tuple[Event, ...]:

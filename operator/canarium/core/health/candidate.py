@@ -8,7 +8,7 @@ its fault.
 from __future__ import annotations
 
 from canarium.api.reasons import FailureReason
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import last_ready, ready_by, waited_until
 from canarium.core.context.progress import next_step
 from canarium.core.facts.observed import newest
@@ -20,66 +20,68 @@ from canarium.core.health.pods import fetching, unfetched, unstarted
 from canarium.core.times import length
 
 
-def judge_candidate(s: Situation, *, was_good: bool) -> tuple[Cause | None, float | None]:
+def judge_candidate(ctx: RolloutContext, *, was_good: bool) -> tuple[Cause | None, float | None]:
     """Returns why the wanted revision fails or, if it does not, the seconds until a grace ends.
 
     `was_good`: it had all its pods ready before.
     """
-    pods = s.observed.pods_of(s.target)
-    if s.target == s.stable:
+    pods = ctx.observed.pods_of(ctx.target)
+    if ctx.target == ctx.stable:
         pods = tuple(pod for pod in pods if unfetched([pod]) is None)
-    if at_full_capacity(s):
+    if at_full_capacity(ctx):
         pods = tuple(pod for pod in pods if unstarted([pod]) is None)
-    record = s.observed.record(s.target)
+    record = ctx.observed.record(ctx.target)
     verdict = judge(
         pods,
-        now=s.now,
-        unschedulable_deadline=s.settings.unschedulable_deadline,
+        now=ctx.now,
+        unschedulable_deadline=ctx.settings.unschedulable_deadline,
         was_good=was_good,
-        artifact=record.artifact if record and s.target != s.stable else None,
-        deadline=_deadline(s),
+        artifact=record.artifact if record and ctx.target != ctx.stable else None,
+        deadline=_deadline(ctx),
     )
     return verdict.cause, verdict.recheck
 
 
-def _deadline(s: Situation) -> Deadline | None:
+def _deadline(ctx: RolloutContext) -> Deadline | None:
     """Returns the progress deadline, where one counts: not for stable, and not while the cluster
     withholds something, which is no fault of the version however long that lasts."""
-    at = None if s.target == s.stable or withheld(s, s.target) else ready_by(s)
-    return Deadline(at, lambda: _deadline_exceeded(s)) if at is not None else None
+    at = None if ctx.target == ctx.stable or withheld(ctx, ctx.target) else ready_by(ctx)
+    return Deadline(at, lambda: _deadline_exceeded(ctx)) if at is not None else None
 
 
-def at_full_capacity(s: Situation) -> bool:
+def at_full_capacity(ctx: RolloutContext) -> bool:
     """Whether the wanted revision has already reached the capacity that its weight needs.
 
     As stable it has while any of its pods serves; as a candidate, while its weight does not rise.
     """
-    if s.target == s.stable:
-        return s.observed.ready(s.target) > 0
-    step = next_step(s)
-    return step is not None and 0 < step.weight <= s.progress.weight
+    if ctx.target == ctx.stable:
+        return ctx.observed.ready(ctx.target) > 0
+    step = next_step(ctx)
+    return step is not None and 0 < step.weight <= ctx.progress.weight
 
 
-def blocked_pod(s: Situation) -> Cause | None:
+def blocked_pod(ctx: RolloutContext) -> Cause | None:
     """Returns why missing pods of the wanted revision do not start, where it is not at fault:
     it had all that it needs (R25), or the cluster can still give what it withholds (R7)."""
-    found = withheld(s, s.target)
+    found = withheld(ctx, ctx.target)
     if found:
         return Cause(found.reason, found.message, found.pod, found.container)
-    return unstarted(s.observed.pods_of(s.target)) if at_full_capacity(s) else None
+    return unstarted(ctx.observed.pods_of(ctx.target)) if at_full_capacity(ctx) else None
 
 
-def _deadline_exceeded(s: Situation) -> Cause:
-    deployment = s.observed.deployment(s.target)
-    limit = length(s.settings.progress_deadline)
-    ready, pods = s.observed.ready(s.target), s.observed.pods_of(s.target)
+def _deadline_exceeded(ctx: RolloutContext) -> Cause:
+    deployment = ctx.observed.deployment(ctx.target)
+    limit = length(ctx.settings.progress_deadline)
+    ready, pods = ctx.observed.ready(ctx.target), ctx.observed.pods_of(ctx.target)
     seen = f"{ready} of {deployment.replicas if deployment else 0} pods ready"
-    last = last_ready(s)
-    gone = newest(p for p in s.observed.ended if p.revision == s.target and last is None)
+    last = last_ready(ctx)
+    gone = newest(
+        p for p in ctx.observed.finished_pods if p.revision == ctx.target and last is None
+    )
     why = deployment.failure if deployment else None
     if gone and not why:
         why = f"pod {gone.name}: {gone.ended}"
-    named = obstacle(s, s.target)
+    named = obstacle(ctx, ctx.target)
     if named and not why:
         why = named.message
     more = f": {why}" if why else ""
@@ -98,7 +100,7 @@ def _deadline_exceeded(s: Situation) -> Cause:
         )
     if last is None:
         what = f"its pods were not ready after {limit}"
-    elif (last.ready_changed or 0.0) > (waited_until(s) or s.now):
+    elif (last.ready_changed or 0.0) > (waited_until(ctx) or ctx.now):
         what, late = f"its pods got ready later than after {limit}", last.name
     else:
         what = f"its ready pods got no traffic after {limit}"

@@ -11,7 +11,7 @@ from canarium.api.reasons import (
     HoldReason,
 )
 from canarium.api.status import AnalysisStatus, CheckStatus
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.position import analysis_of
 from canarium.core.decision.plan import Event
 from canarium.core.evidence.verdict import Evidence, Finding
@@ -49,15 +49,15 @@ SPEC_AT_FAULT: frozenset[str] = frozenset(
 )
 
 
-def smoke(s: Situation) -> Cause | bool:
+def smoke(ctx: RolloutContext) -> Cause | bool:
     """Whether the wanted revision may get traffic: True, False (not known yet), or why not.
 
     One that has traffic has passed: none is given before. Later pods are gated by readiness.
     """
-    if not s.settings.gated or s.progress.weight > 0 or s.given:
+    if not ctx.settings.gated or ctx.progress.weight > 0 or ctx.candidate_has_traffic:
         return True
-    report = s.observed.smoke
-    if report is None or report.revision != s.target:
+    report = ctx.observed.smoke
+    if report is None or report.revision != ctx.target:
         return False
     if report.passed:
         return True
@@ -68,11 +68,11 @@ def smoke(s: Situation) -> Cause | bool:
     )
 
 
-def inconclusive_tests(s: Situation) -> tuple[str, str] | None:
+def inconclusive_tests(ctx: RolloutContext) -> tuple[str, str] | None:
     """Reason and text why the smoke tests have no result: the spec is wrong (R21), or no connection
     to a pod that is Ready comes about, which is no answer and so no failure (R7)."""
-    report = s.observed.smoke
-    if report is None or report.revision != s.target:
+    report = ctx.observed.smoke
+    if report is None or report.revision != ctx.target:
         return None
     if report.unusable:
         return ConditionReason.INVALID_TEST, report.message
@@ -84,17 +84,17 @@ def inconclusive_tests(s: Situation) -> tuple[str, str] | None:
     return None
 
 
-def smoke_wait(s: Situation) -> HoldReason:
+def smoke_wait(ctx: RolloutContext) -> HoldReason:
     """The reason of the wait for smoke tests; either one asks for them."""
-    found = inconclusive_tests(s)
+    found = inconclusive_tests(ctx)
     unreached = found is not None and found[0] == HoldReason.PODS_UNREACHABLE
     return HoldReason.PODS_UNREACHABLE if unreached else HoldReason.SMOKE_TESTS
 
 
-def condemned(s: Situation) -> Cause | None:
+def condemned(ctx: RolloutContext) -> Cause | None:
     """Why the revision that is judged fails, if it does."""
-    evidence = _evidence(s)
-    if s.settings.analysis is None or evidence is None or evidence.failed is None:
+    evidence = _evidence(ctx)
+    if ctx.settings.analysis is None or evidence is None or evidence.failed is None:
         return None
     found = evidence.failed
     error = found.error
@@ -102,20 +102,20 @@ def condemned(s: Situation) -> Cause | None:
     return cause_of(reason, found)
 
 
-def frozen(s: Situation) -> Finding | None:
+def frozen(ctx: RolloutContext) -> Finding | None:
     """The check that failed and whose policy is to hold, on the revision that is judged."""
-    evidence = _evidence(s)
-    return evidence.frozen if s.settings.analysis is not None and evidence else None
+    evidence = _evidence(ctx)
+    return evidence.frozen if ctx.settings.analysis is not None and evidence else None
 
 
-def bake_frozen(s: Situation) -> str | None:
+def bake_frozen(ctx: RolloutContext) -> str | None:
     """Why the bake does not end: a check of it failed, and holds. After a restart of the operator
     it holds on until there is new evidence (R18)."""
-    found = frozen(s)
+    found = frozen(ctx)
     if found:
         return f"check {found.check} failed: {found.message}"
-    told = s.status.hold is not None and s.status.hold.awaited is HoldReason.ANALYSIS_FAILED
-    return "waiting for new evidence" if told and _evidence(s) is None else None
+    told = ctx.status.hold is not None and ctx.status.hold.awaited is HoldReason.ANALYSIS_FAILED
+    return "waiting for new evidence" if told and _evidence(ctx) is None else None
 
 
 def cause_of(reason: str, found: Finding) -> Cause:
@@ -129,29 +129,29 @@ def cause_of(reason: str, found: Finding) -> Cause:
     )
 
 
-def judges(s: Situation, weight: int) -> bool:
+def judges(ctx: RolloutContext, weight: int) -> bool:
     """Whether a step of `weight` is judged; one of weight 0 by the requests that are mirrored."""
-    return analysis_of(s, weight) is not None
+    return analysis_of(ctx, weight) is not None
 
 
-def step_evidence(s: Situation, since: float) -> Evidence | None:
+def step_evidence(ctx: RolloutContext, since: float) -> Evidence | None:
     """The last look, if its window began with the step that began at `since`."""
-    evidence = _evidence(s)
+    evidence = _evidence(ctx)
     return evidence if evidence and abs(evidence.since - since) < 0.01 else None
 
 
-def _evidence(s: Situation) -> Evidence | None:
-    evidence = s.observed.evidence
-    return evidence if evidence and evidence.revision == s.target else None
+def _evidence(ctx: RolloutContext) -> Evidence | None:
+    evidence = ctx.observed.evidence
+    return evidence if evidence and evidence.revision == ctx.target else None
 
 
-def analysis_status(s: Situation, *, running: bool) -> AnalysisStatus | None:
+def analysis_status(ctx: RolloutContext, *, running: bool) -> AnalysisStatus | None:
     """The verdicts as the status keeps them: renewed when one changes, not with every look."""
-    old, evidence = s.status.analysis, _evidence(s)
-    if s.settings.analysis is None:
+    old, evidence = ctx.status.analysis, _evidence(ctx)
+    if ctx.settings.analysis is None:
         return None
     if evidence is None:
-        return old if old and running and old.revision == s.target else None
+        return old if old and running and old.revision == ctx.target else None
     new = AnalysisStatus(
         revision=evidence.revision,
         since=stamp(evidence.since),

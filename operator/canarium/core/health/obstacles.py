@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from canarium.api.reasons import ConditionType, ObstacleReason
 from canarium.api.status import Condition, Status
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import Container, Deployment, Pod, TroubleReason
 from canarium.core.health.containers import (
@@ -69,15 +69,15 @@ class Obstacle:
         return self.reason in _WITHHELD
 
 
-def obstacle(s: Situation, revision: str | None) -> Obstacle | None:
+def obstacle(ctx: RolloutContext, revision: str | None) -> Obstacle | None:
     """The first obstacle for pods of `revision`; one that the cluster withholds goes first."""
-    found = list(_obstacles(s.observed.deployment(revision), s.observed.pods_of(revision)))
+    found = list(_obstacles(ctx.observed.deployment(revision), ctx.observed.pods_of(revision)))
     return next((o for o in found if o.withheld), None) or next(iter(found), None)
 
 
-def withheld(s: Situation, revision: str | None) -> Obstacle | None:
+def withheld(ctx: RolloutContext, revision: str | None) -> Obstacle | None:
     """What the cluster does not give to pods of `revision` now, and can still give."""
-    found = obstacle(s, revision)
+    found = obstacle(ctx, revision)
     return found if found and found.withheld else None
 
 
@@ -141,43 +141,43 @@ def _container(c: Container, runs: bool, fetched: bool) -> tuple[ObstacleReason,
     return None
 
 
-def unexplained(s: Situation) -> tuple[str, ...]:
+def unexplained(ctx: RolloutContext) -> tuple[str, ...]:
     """Pods of the wanted revision and of stable whose Events may tell why no container starts."""
-    return tuple(p.name for p in _creating(s) if _due(p) <= s.now)[:_EXAMINED]
+    return tuple(p.name for p in _creating(ctx) if _due(p) <= ctx.now)[:_EXAMINED]
 
 
-def recheck(s: Situation) -> float | None:
+def recheck(ctx: RolloutContext) -> float | None:
     """Seconds until the Events of another pod are to be read."""
-    waits = [_due(p) - s.now for p in _creating(s) if _due(p) > s.now]
+    waits = [_due(p) - ctx.now for p in _creating(ctx) if _due(p) > ctx.now]
     return min(waits, default=None)
 
 
-def _creating(s: Situation) -> list[Pod]:
-    return [p for p in s.observed.pods if p.creating and p.revision in (s.target, s.stable)]
+def _creating(ctx: RolloutContext) -> list[Pod]:
+    return [p for p in ctx.observed.pods if p.creating and p.revision in (ctx.target, ctx.stable)]
 
 
 def _due(pod: Pod) -> float:
     return max(pod.created, pod.begun or 0.0) + UNEXPLAINED_AFTER
 
 
-def reported(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
+def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     """The condition about obstacles, while there is one: type, value, reason and message."""
-    found = _first(s)
+    found = _first(ctx)
     return ((CONDITION, True, found[1].reason, _text(*found)),) if found else ()
 
 
-def named(s: Situation, message: str) -> str:
+def named(ctx: RolloutContext, message: str) -> str:
     """`message` with the obstacle that it does not name yet."""
-    found = _first(s)
+    found = _first(ctx)
     if found is None or found[1].message in message:
         return message
     return sentences(message, f"{found[1].reason}: {_text(*found)}")
 
 
-def _first(s: Situation) -> tuple[str, Obstacle] | None:
+def _first(ctx: RolloutContext) -> tuple[str, Obstacle] | None:
     """The obstacle of the wanted revision, unless it has failed, else that of stable."""
-    for revision in (s.stable if s.quarantined else s.target, s.stable):
-        found = obstacle(s, revision) if revision else None
+    for revision in (ctx.stable if ctx.quarantined else ctx.target, ctx.stable):
+        found = obstacle(ctx, revision) if revision else None
         if revision and found:
             return revision, found
     return None

@@ -9,7 +9,7 @@ them has as long to get ready as a candidate has.
 from __future__ import annotations
 
 from canarium.api.reasons import FailureReason
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.health.cause import Cause
 from canarium.core.times import length
@@ -18,23 +18,25 @@ from canarium.core.times import length
 REPEATED = 3
 
 
-def count(s: Situation) -> int:
+def count(ctx: RolloutContext) -> int:
     """How often the version lost all its ready pods since its promotion, this time included."""
-    before = 0 if s.behind else s.status.outages or 0
-    began = s.down_since is not None and (s.behind or s.status.stable_down_since is None)
-    return before + (1 if began and _lost_readiness(s) else 0)
+    before = 0 if ctx.status_is_stale else ctx.status.outages or 0
+    began = ctx.stable_unavailable_since is not None and (
+        ctx.status_is_stale or ctx.status.stable_down_since is None
+    )
+    return before + (1 if began and _lost_readiness(ctx) else 0)
 
 
-def _lost_readiness(s: Situation) -> bool:
+def _lost_readiness(ctx: RolloutContext) -> bool:
     return any(
         not pod.ready
         and not pod.terminating
         and not pod.disrupted
         and pod.ready_changed is not None
         and pod.ready_changed > pod.created
-        and s.down_since is not None
-        and pod.ready_changed >= s.down_since - _SEEN_LATE
-        for pod in s.observed.pods_of(s.stable)
+        and ctx.stable_unavailable_since is not None
+        and pod.ready_changed >= ctx.stable_unavailable_since - _SEEN_LATE
+        for pod in ctx.observed.pods_of(ctx.stable)
     )
 
 
@@ -42,26 +44,30 @@ def _lost_readiness(s: Situation) -> bool:
 _SEEN_LATE = 5.0
 
 
-def ends_at(s: Situation) -> float | None:
+def ends_at(ctx: RolloutContext) -> float | None:
     """When an outage has lasted for too long; None without one."""
-    return s.down_since + s.settings.progress_deadline if s.down_since is not None else None
+    return (
+        ctx.stable_unavailable_since + ctx.settings.progress_deadline
+        if ctx.stable_unavailable_since is not None
+        else None
+    )
 
 
-def cause(s: Situation, outages: int) -> Cause | None:
+def cause(ctx: RolloutContext, outages: int) -> Cause | None:
     """Why outages undo the promotion, if they do: only where the version before answers."""
-    at = ends_at(s)
-    if at is None or s.standby is None:
+    at = ends_at(ctx)
+    if at is None or ctx.standby is None:
         return None
-    pods = s.observed.pods_of(s.stable)
+    pods = ctx.observed.pods_of(ctx.stable)
     pod = next((p.name for p in pods if not p.ready), None)
-    seen = f"0 of {s.count} pods ready"
+    seen = f"0 of {ctx.stable_replicas} pods ready"
     if outages >= REPEATED:
-        text = f"{describe(s, s.stable)} had no ready pod {outages} times since its promotion"
+        text = f"{describe(ctx, ctx.stable)} had no ready pod {outages} times since its promotion"
         often, limit = f"{outages} outages", f"{REPEATED} outages"
         return Cause(FailureReason.REPEATED_OUTAGES, text, pod, None, often, limit, len(pods))
-    if at <= s.now:
-        limit = length(s.settings.progress_deadline)
-        text = f"{describe(s, s.stable)} had no ready pod for {limit}"
+    if at <= ctx.now:
+        limit = length(ctx.settings.progress_deadline)
+        text = f"{describe(ctx, ctx.stable)} had no ready pod for {limit}"
         return Cause(
             FailureReason.OUTAGE_DEADLINE_EXCEEDED, text, pod, None, seen, limit, len(pods)
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from canarium.api.reasons import ConditionReason, ConditionType
 from canarium.api.status import Status
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import HeldDeletion
 from canarium.core.messages import sentences
@@ -46,17 +46,17 @@ def finalizers(names: tuple[str, ...]) -> str:
     return f"the finalizer{'s' if len(names) > 1 else ''} {listed}"
 
 
-def named(s: Situation, message: str) -> str:
+def named(ctx: RolloutContext, message: str) -> str:
     """`message` with what is kept; a pod that the message names already is not named twice."""
-    hold = s.status.hold
+    hold = ctx.status.hold
     waited_for = hold.pod if hold else None
-    rest = (one for one in _overdue(s) if (one.kind, one.name) != ("Pod", waited_for))
+    rest = (one for one in _overdue(ctx) if (one.kind, one.name) != ("Pod", waited_for))
     return sentences(message, described(rest))
 
 
-def reported(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
+def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     """The condition that is there while anything is kept."""
-    text = described(_overdue(s))
+    text = described(_overdue(ctx))
     return (
         (
             (
@@ -80,11 +80,11 @@ def events(before: Status, after: Status) -> tuple[Event, ...]:
     return (Event("Warning", ConditionType.DELETION_BLOCKED, new),) if new and new != old else ()
 
 
-def recheck(s: Situation) -> float | None:
+def recheck(ctx: RolloutContext) -> float | None:
     """Seconds until another object is to be reported."""
-    waits = [one.due + PATIENCE - s.now for one in s.observed.held]
+    waits = [one.due + PATIENCE - ctx.now for one in ctx.observed.held]
     return min((wait for wait in waits if wait > 0), default=None)
 
 
-def _overdue(s: Situation) -> list[HeldDeletion]:
-    return [one for one in s.observed.held if s.now >= one.due + PATIENCE]
+def _overdue(ctx: RolloutContext) -> list[HeldDeletion]:
+    return [one for one in ctx.observed.held if ctx.now >= one.due + PATIENCE]

@@ -8,34 +8,34 @@ from pydantic import ValidationError
 
 from canarium.api.reasons import FailureReason
 from canarium.api.status import Failure
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.facts.revision import Record
 from canarium.core.health.candidate import judge_candidate
 from canarium.core.outcomes.records import command_cause, failure_record
 from canarium.core.times import stamp
 
 
-def known_failure(s: Situation) -> Failure:
+def known_failure(ctx: RolloutContext) -> Failure:
     """Why the wanted revision is quarantined: by the status, its record, the command that is
     being carried out, or what its pods still show; in this order."""
-    told = s.status.failure
-    if told and told.revision == s.target:
+    told = ctx.status.failure
+    if told and told.revision == ctx.target:
         return told
-    noted_before = noted_on(s.observed.record(s.target))
+    noted_before = noted_on(ctx.observed.record(ctx.target))
     if noted_before:
         return noted_before
     cause = (
-        command_cause(s, "abort")
-        or command_cause(s, "undo")
-        or judge_candidate(s, was_good=True)[0]
+        command_cause(ctx, "abort")
+        or command_cause(ctx, "undo")
+        or judge_candidate(ctx, was_good=True)[0]
     )
     if cause:
-        return failure_record(s, cause)
+        return failure_record(ctx, cause)
     return Failure(
-        revision=s.target,
+        revision=ctx.target,
         reason=FailureReason.UNKNOWN,
         message="failed earlier; the recorded cause is no longer available",
-        at=stamp(s.now),
+        at=stamp(ctx.now),
     )
 
 

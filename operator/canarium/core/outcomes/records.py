@@ -6,20 +6,20 @@ from typing import Any
 
 from canarium.api.reasons import FailureReason
 from canarium.api.status import Failure, Outcome
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import version_of
 from canarium.core.context.position import issued_by
 from canarium.core.health.cause import Cause
 from canarium.core.times import stamp
 
 
-def failure_record(s: Situation, cause: Cause) -> Failure:
+def failure_record(ctx: RolloutContext, cause: Cause) -> Failure:
     """Returns the failure of the wanted revision as the status keeps it."""
     return Failure(
-        revision=s.target,
+        revision=ctx.target,
         reason=cause.reason,
         message=cause.message,
-        at=stamp(s.now),
+        at=stamp(ctx.now),
         pod=cause.pod,
         container=cause.container,
         observed=cause.observed,
@@ -28,9 +28,9 @@ def failure_record(s: Situation, cause: Cause) -> Failure:
     )
 
 
-def command_cause(s: Situation, command: str) -> Cause | None:
+def command_cause(ctx: RolloutContext, command: str) -> Cause | None:
     """Returns the cause that `abort` or `undo` is, if that command acts now."""
-    order = s.ordered(command)
+    order = ctx.active_command(command)
     if order is None:
         return None
     reason = {"abort": FailureReason.ABORTED, "undo": FailureReason.UNDONE}[command]
@@ -38,7 +38,7 @@ def command_cause(s: Situation, command: str) -> Cause | None:
 
 
 def history_entry(
-    s: Situation,
+    ctx: RolloutContext,
     revision: str,
     outcome: Any,
     reason: str,
@@ -46,8 +46,8 @@ def history_entry(
     by: str | None = None,
 ) -> Outcome:
     """Returns the entry for the history: how `revision` ended or was promoted, and by what."""
-    record = s.observed.record(revision)
-    orders = [s.ordered(c) for c in ("abort", "undo")] if revision == s.target else []
+    record = ctx.observed.record(revision)
+    orders = [ctx.active_command(c) for c in ("abort", "undo")] if revision == ctx.target else []
     order = next((o for o in orders if o), None)
     if order:
         by = issued_by(order)
@@ -55,13 +55,13 @@ def history_entry(
         by = "spec"
     return Outcome(
         revision=revision,
-        version=version_of(s, revision),
+        version=version_of(ctx, revision),
         outcome=outcome,
         reason=reason,
         message=cause.message if cause else "",
         by=by or "operator",
         started_at=record.created_at if record else None,
-        at=stamp(s.now),
+        at=stamp(ctx.now),
         lineage=dict(record.lineage) if record and record.lineage else None,
         uri=record.uri if record else None,
         artifact=record.artifact if record else None,

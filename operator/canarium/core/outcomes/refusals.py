@@ -12,8 +12,8 @@ from itertools import takewhile
 
 from canarium.api.reasons import EventReason, RefusalReason
 from canarium.api.status import RefusedWrite, Status
-from canarium.core.context.context import Situation
-from canarium.core.decision.plan import Action, Event, Route, Weigh
+from canarium.core.context.context import RolloutContext
+from canarium.core.decision.plan import Action, Event, SelectColor, SetRouteWeights
 from canarium.core.facts.observed import Rejection
 from canarium.core.times import stamp
 
@@ -24,9 +24,9 @@ _LISTED = 10
 _QUOTED = 1024
 
 
-def blocked(s: Situation) -> Rejection | None:
+def blocked(ctx: RolloutContext) -> Rejection | None:
     """The refusal of the write that moves traffic, if it was refused."""
-    return s.observed.refused(f"Service {s.name}", f"{s.route_kind} {s.name}")
+    return ctx.observed.refused(f"Service {ctx.name}", f"{ctx.route_kind} {ctx.name}")
 
 
 def reason_of(rejection: Rejection) -> str:
@@ -41,29 +41,29 @@ def quoted(rejection: Rejection) -> str:
     return f"{rejection.what}: {text}" if rejection.what else text
 
 
-def until_refused(s: Situation, actions: Iterable[Action]) -> tuple[Action, ...]:
+def until_refused(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[Action, ...]:
     """`actions` up to the first one whose object is refused now: what follows it would move the
     traffic of some callers without that of the others. It is tried again when it is due."""
-    return tuple(takewhile(lambda action: not _is_refused(s, action), actions))
+    return tuple(takewhile(lambda action: not _is_refused(ctx, action), actions))
 
 
-def _is_refused(s: Situation, action: Action) -> bool:
-    kind = "Service" if isinstance(action, Route) else None
-    kind = action.kind if isinstance(action, Weigh) else kind
-    return kind is not None and s.observed.refused(f"{kind} {s.name}") is not None
+def _is_refused(ctx: RolloutContext, action: Action) -> bool:
+    kind = "Service" if isinstance(action, SelectColor) else None
+    kind = action.kind if isinstance(action, SetRouteWeights) else kind
+    return kind is not None and ctx.observed.refused(f"{kind} {ctx.name}") is not None
 
 
-def refused_writes(s: Situation) -> tuple[RefusedWrite, ...] | None:
+def refused_writes(ctx: RolloutContext) -> tuple[RefusedWrite, ...] | None:
     """The refusals as the status lists them; `since` stays while object and reason do."""
-    since = {(old.object, old.reason): old.since for old in s.status.refusals or ()}
+    since = {(old.object, old.reason): old.since for old in ctx.status.refusals or ()}
     found = tuple(
         RefusedWrite(
             object=r.what or "ControllerRevision",
             reason=reason_of(r),
             message=r.message[:_QUOTED],
-            since=since.get((r.what or "ControllerRevision", reason_of(r)), stamp(s.now)),
+            since=since.get((r.what or "ControllerRevision", reason_of(r)), stamp(ctx.now)),
         )
-        for r in s.observed.rejections[:_LISTED]
+        for r in ctx.observed.rejections[:_LISTED]
     )
     return found or None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canarium.api.reasons import HoldReason
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action
@@ -20,70 +20,72 @@ from canarium.core.phases.undo import undo
 from canarium.core.times import length, spoken, stamp
 
 
-def baking(s: Situation) -> PhaseResult:
+def baking(ctx: RolloutContext) -> PhaseResult:
     """Judges the promoted version until the bake is over; a failure undoes the promotion."""
-    outages = outage.count(s)
+    outages = outage.count(ctx)
     base = PhaseResult(
-        actions=store_revision(s),
-        stable=s.stable,
-        previous=s.previous,
-        bake_since=stamp(s.bake_since),
+        actions=store_revision(ctx),
+        stable=ctx.stable,
+        previous=ctx.previous,
+        bake_since=stamp(ctx.bake_start),
         outages=outages,
     )
-    failed, recheck = judge_candidate(s, was_good=True)
-    judging = s.settings.analysis
+    failed, recheck = judge_candidate(ctx, was_good=True)
+    judging = ctx.settings.analysis
     if not failed and judging and judging.during_bake:
-        failed = gates.condemned(s)
-    cause = command_cause(s, "undo") or failed or outage.cause(s, outages)
+        failed = gates.condemned(ctx)
+    cause = command_cause(ctx, "undo") or failed or outage.cause(ctx, outages)
     if cause:
-        return undo(s, base, cause)
+        return undo(ctx, base, cause)
     base = base.recheck_in(recheck)
-    if s.down_since is not None or s.standby:
-        return _interrupted(s, base)
-    missing, does = serving_state(s)
+    if ctx.stable_unavailable_since is not None or ctx.standby:
+        return _interrupted(ctx, base)
+    missing, does = serving_state(ctx)
     base = replace(base, reason=missing.reason if missing else "")
-    has = f"{describe(s, s.stable)} {does}"
-    warm = f"{describe(s, s.previous)} stays warm"
-    if s.paused:
-        return base.wait(HoldReason.PAUSED, has, f"{warm} while the bake is paused by {s.paused}")
-    if judging and judging.during_bake and (why := gates.bake_frozen(s)) is not None:
+    has = f"{describe(ctx, ctx.stable)} {does}"
+    warm = f"{describe(ctx, ctx.previous)} stays warm"
+    if ctx.paused_by:
+        return base.wait(
+            HoldReason.PAUSED, has, f"{warm} while the bake is paused by {ctx.paused_by}"
+        )
+    if judging and judging.during_bake and (why := gates.bake_frozen(ctx)) is not None:
         return base.wait(
             HoldReason.ANALYSIS_FAILED,
             f"{has}; {warm}: {why}; the bake ends when the check passes, and the command undo "
             "rolls back",
         )
-    end = s.bake_since + s.settings.bake_time
-    if end > s.now:
-        return base.recheck_in(end - s.now).wait(
+    end = ctx.bake_start + ctx.settings.bake_time
+    if end > ctx.now:
+        return base.recheck_in(end - ctx.now).wait(
             HoldReason.BAKE,
             has,
             f"{warm} until {spoken(end)}",
             until=end,
-            threshold=length(s.settings.bake_time),
+            threshold=length(ctx.settings.bake_time),
         )
     moves: list[Action] = []
-    if s.router.withdraw(s, moves):
-        moves += delete_revisions(s, (s.previous or "",))
+    if ctx.router.route_all_to_stable(ctx, moves):
+        moves += delete_revisions(ctx, (ctx.previous or "",))
     over = replace(base, previous=None, bake_since=None, phase="Ready", requeue_after=None)
     return over.also(*moves).say(has)
 
 
-def _interrupted(s: Situation, base: PhaseResult) -> PhaseResult:
+def _interrupted(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     """The new stable has no ready pod, or had none a moment ago. The warm version answers if it
     can; the bake does not end meanwhile, also not while paused (R15)."""
-    down = s.down_since is not None
-    until = outage.ends_at(s) if s.standby else None
-    missing, _ = serving_state(s)
+    down = ctx.stable_unavailable_since is not None
+    until = outage.ends_at(ctx) if ctx.standby else None
+    missing, _ = serving_state(ctx)
     why = f": {missing.message}{location(missing.pod, missing.container)}" if missing else ""
     has = f"has no ready pods{why}" if down else "has ready pods again"
     then = f"its promotion is undone unless it is ready by {spoken(until)}" if until else ""
-    waiting = base.recheck_in(until - s.now if until else None).wait(
+    waiting = base.recheck_in(until - ctx.now if until else None).wait(
         HoldReason.STABLE_UNAVAILABLE,
-        f"{describe(s, s.stable)} {has}",
+        f"{describe(ctx, ctx.stable)} {has}",
         then,
         "the bake does not end meanwhile",
         until=until,
-        observed=f"{s.observed.ready(s.stable)} ready",
-        threshold=f"{s.count} ready",
+        observed=f"{ctx.observed.ready(ctx.stable)} ready",
+        threshold=f"{ctx.stable_replicas} ready",
     )
     return replace(waiting, reason=missing.reason if missing else HoldReason.STABLE_UNAVAILABLE)

@@ -7,7 +7,7 @@ terminating ones included. So older candidates and a warm version are deleted fi
 from __future__ import annotations
 
 from canarium.api.reasons import HoldReason
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.context.progress import next_step
 from canarium.core.decision.phase_result import PhaseResult
@@ -20,65 +20,70 @@ from canarium.core.phases.takeover import successor, take_over, takes_over_at, w
 from canarium.core.phases.waiting import waiting_for_pods
 
 
-def create_candidate(s: Situation, base: PhaseResult) -> PhaseResult:
+def create_candidate(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     """Deletes what stands in the way, then creates the candidate's Deployment."""
-    at, other = takes_over_at(s), successor(s)
-    if at is not None and at <= s.now and other:
-        return take_over(s, base, other)
-    previous = (s.previous,) if s.previous and s.previous != s.target else ()
+    at, other = takes_over_at(ctx), successor(ctx)
+    if at is not None and at <= ctx.now and other:
+        return take_over(ctx, base, other)
+    previous = (ctx.previous,) if ctx.previous and ctx.previous != ctx.target else ()
     moves: list[Action] = []
-    if s.router.withdraw(s, moves, candidate=s.target):
-        moves += delete_revisions(s, (*s.strays, *previous))
+    if ctx.router.route_all_to_stable(ctx, moves, candidate=ctx.target):
+        moves += delete_revisions(ctx, (*ctx.obsolete_revisions, *previous))
     base = base.also(*moves)
-    if other is None and s.standby != s.target:
-        other = s.standby
+    if other is None and ctx.standby != ctx.target:
+        other = ctx.standby
     if other:
-        return wait_for_stable(s, base, other, at)
+        return wait_for_stable(ctx, base, other, at)
     # With Recreate, stable may have to end first: nothing else may be left then that waits for it
     # to answer.
-    if s.observed.deployment(s.target) or (s.strays and s.strategy == "Recreate"):
+    if ctx.observed.deployment(ctx.target) or (
+        ctx.obsolete_revisions and ctx.strategy == "Recreate"
+    ):
         return _wait(
-            s, base, HoldReason.TERMINATING_OLD_REVISIONS, "older revisions are deleted first"
+            ctx, base, HoldReason.TERMINATING_OLD_REVISIONS, "older revisions are deleted first"
         )
-    if s.count == 0:
-        return asleep(s, base)
-    if is_waking(s):
-        return waking(s, base)
-    if s.paused and not s.stable_broken:
-        return _wait(s, base, HoldReason.PAUSED, f"paused by {s.paused}")
-    left = [p for p in s.observed.pods_of(s.stable) if not s.is_stuck(p)]
-    if s.strategy == "Recreate" and (left or s.observed.replicas(s.stable)):
-        return _scale_down_stable(s, base)
-    fault = s.router.fault(s)
+    if ctx.stable_replicas == 0:
+        return asleep(ctx, base)
+    if is_waking(ctx):
+        return waking(ctx, base)
+    if ctx.paused_by and not ctx.stable_grace_is_over:
+        return _wait(ctx, base, HoldReason.PAUSED, f"paused by {ctx.paused_by}")
+    left = [p for p in ctx.observed.pods_of(ctx.stable) if not ctx.is_stuck(p)]
+    if ctx.strategy == "Recreate" and (left or ctx.observed.replicas(ctx.stable)):
+        return _scale_down_stable(ctx, base)
+    fault = ctx.router.blocker(ctx)
     if fault:
-        return _wait(s, base, fault.reason, f"{fault.reason}: {fault.message}")
-    color = s.router.color(s)
+        return _wait(ctx, base, fault.reason, f"{fault.reason}: {fault.message}")
+    color = ctx.router.candidate_color(ctx)
     if color is None:
-        late = leftover_of_others(s)
+        late = leftover_of_others(ctx)
         text = f"pods of an older revision terminate first{late.text}"
         base = base.recheck_in(OVERDUE_AFTER)
-        return _wait(s, base, HoldReason.TERMINATING_OLD_REVISIONS, text, pod=late.pod)
-    step = next_step(s)
-    count = s.router.needed(step.weight if step else 100, s.count)
-    base = base.also(CreateDeployment(s.target, color, startable_replicas(s, count)))
-    return waiting_for_pods(s, base.recheck_in(s.settings.progress_deadline), step, count)
+        return _wait(ctx, base, HoldReason.TERMINATING_OLD_REVISIONS, text, pod=late.pod)
+    step = next_step(ctx)
+    count = ctx.router.pods_needed(step.weight if step else 100, ctx.stable_replicas)
+    base = base.also(CreateDeployment(ctx.target, color, startable_replicas(ctx, count)))
+    return waiting_for_pods(ctx, base.recheck_in(ctx.settings.progress_deadline), step, count)
 
 
 def _wait(
-    s: Situation, base: PhaseResult, reason: str, text: str, pod: str | None = None
+    ctx: RolloutContext, base: PhaseResult, reason: str, text: str, pod: str | None = None
 ) -> PhaseResult:
-    return base.wait(reason, f"{describe(s, s.target)} waits: {text}", serving_now(s), pod=pod)
+    return base.wait(
+        reason, f"{describe(ctx, ctx.target)} waits: {text}", serving_now(ctx), pod=pod
+    )
 
 
-def _scale_down_stable(s: Situation, base: PhaseResult) -> PhaseResult:
+def _scale_down_stable(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     """Strategy Recreate: stable ends before the candidate starts (R22)."""
-    if s.observed.replicas(s.stable):
-        base = base.also(Scale(s.stable or "", 0))
-    left = [p for p in s.observed.pods_of(s.stable) if not s.is_stuck(p)]
-    late = find_leftover(s, left)
+    if ctx.observed.replicas(ctx.stable):
+        base = base.also(Scale(ctx.stable or "", 0))
+    left = [p for p in ctx.observed.pods_of(ctx.stable) if not ctx.is_stuck(p)]
+    late = find_leftover(ctx, left)
     return base.recheck_in(late.recheck).wait(
         HoldReason.SCALING_DOWN_STABLE,
-        f"Recreate: scaling down {describe(s, s.stable)} first; expect downtime until the new pods "
+        f"Recreate: scaling down {describe(ctx, ctx.stable)} first; expect downtime until the "
+        "new pods "
         f"are ready{late.text}",
         pod=late.pod,
     )

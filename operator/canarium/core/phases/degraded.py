@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.health import availability
 from canarium.core.messages import sentences
@@ -19,18 +19,22 @@ from canarium.core.phases.starting import is_first_unserved
 SETTLED = frozenset({"Ready", "Baking", "Degraded"})
 
 
-def is_degraded(s: Situation) -> bool:
+def is_degraded(ctx: RolloutContext) -> bool:
     """Whether stable has no ready endpoint, and had one before."""
-    return availability.is_down(s, s.stable) and not is_first_unserved(s)
+    return availability.is_down(ctx, ctx.stable) and not is_first_unserved(ctx)
 
 
-def report_outage(s: Situation, phase: str, result: PhaseResult) -> tuple[str, PhaseResult]:
+def report_outage(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple[str, PhaseResult]:
     """Returns phase and result with an outage of stable, if callers are not answered."""
-    if availability.is_down(s, result.stable):
-        text = availability.outage_text(s, result.stable)
+    if availability.is_down(ctx, result.stable):
+        text = availability.outage_text(ctx, result.stable)
         result = replace(result, message=sentences(result.message, text))
         if phase in SETTLED:
-            phase = "Starting" if availability.is_scaling_up(s, result.stable) else "Degraded"
-    elif phase == "Ready" and s.down_since is not None and result.stable == s.stable:
+            phase = "Starting" if availability.is_scaling_up(ctx, result.stable) else "Degraded"
+    elif (
+        phase == "Ready"
+        and ctx.stable_unavailable_since is not None
+        and result.stable == ctx.stable
+    ):
         phase = "Degraded"  # Another version answers in its place.
     return phase, result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
@@ -15,25 +15,25 @@ from canarium.core.outcomes.records import failure_record, history_entry
 from canarium.core.phases.first_version import without_stable
 
 
-def failed(s: Situation) -> PhaseResult:
+def failed(ctx: RolloutContext) -> PhaseResult:
     """Keeps the pods of the failed version for debugging until a new spec or a retry (R9)."""
-    failure = known_failure(s)
-    return without_stable(s).fail(failure, *_text(s, failure))
+    failure = known_failure(ctx)
+    return without_stable(ctx).fail(failure, *_text(ctx, failure))
 
 
-def fail_first_version(s: Situation, base: PhaseResult, cause: Cause) -> PhaseResult:
+def fail_first_version(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
     """The first version has failed just now."""
     return replace(
-        base.fail(failure_record(s, cause), *_text(s, cause)),
+        base.fail(failure_record(ctx, cause), *_text(ctx, cause)),
         phase="Failed",
-        outcome=history_entry(s, s.target, "Failed", cause.reason, cause),
-        events=(Event("Warning", cause.reason, event_text(s.target, cause)),),
+        outcome=history_entry(ctx, ctx.target, "Failed", cause.reason, cause),
+        events=(Event("Warning", cause.reason, event_text(ctx.target, cause)),),
     )
 
 
-def _text(s: Situation, why: Explanation) -> tuple[str, str, str]:
+def _text(ctx: RolloutContext, why: Explanation) -> tuple[str, str, str]:
     return (
-        f"the first version, {describe(s, s.target)}, failed: {explain(why)}",
+        f"the first version, {describe(ctx, ctx.target)}, failed: {explain(why)}",
         "there is no earlier version to roll back to, so its pods are kept for debugging",
-        retry_advice(s.target),
+        retry_advice(ctx.target),
     )

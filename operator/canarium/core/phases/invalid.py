@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from canarium.api.reasons import RefusalReason
 from canarium.core.bookkeeping.adoption import conflicts
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import answering
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
@@ -15,7 +15,7 @@ from canarium.core.phases.deployments import delete_revisions
 from canarium.core.times import stamp
 
 
-def is_invalid(s: Situation) -> bool:
+def is_invalid(ctx: RolloutContext) -> bool:
     """Whether nothing of the wanted revision runs yet and it cannot be made.
 
     Once it runs, a rejected write is no reason to stop judging it: then the other rows decide, and
@@ -24,53 +24,53 @@ def is_invalid(s: Situation) -> bool:
     runs. What serves already is what the spec asks for: whatever of it cannot be repaired, such as
     a deleted Deployment, is reported where it serves.
     """
-    rejection = s.observed.rejection
-    late = s.stable is None and any(r.conflict for r in s.observed.rejections)
-    if s.observed.deployment(s.target) is not None and not late:
+    rejection = ctx.observed.rejection
+    late = ctx.stable is None and any(r.conflict for r in ctx.observed.rejections)
+    if ctx.observed.deployment(ctx.target) is not None and not late:
         return False
     if (
-        s.observed.foreign
-        or s.observed.orphans
-        or (rejection and not s.quarantined and s.target != s.stable)
+        ctx.observed.name_conflicts
+        or ctx.observed.orphans
+        or (rejection and not ctx.quarantined and ctx.target != ctx.stable)
     ):
         return True
-    return bool(s.minted and s.observed.runtime.reason)
+    return bool(ctx.new_record and ctx.observed.runtime.reason)
 
 
-def invalid(s: Situation) -> PhaseResult:
+def invalid(ctx: RolloutContext) -> PhaseResult:
     """Reports why the spec cannot be carried out; stable keeps serving, alone (R10, R21, R24).
 
     A candidate of the spec before is not wanted any more and would run on without being judged.
     """
     moves: list[Action] = []
-    if s.strays and s.router.withdraw(s, moves):
-        moves += delete_revisions(s, s.strays)
-    reason, text = _cause(s)
+    if ctx.obsolete_revisions and ctx.router.route_all_to_stable(ctx, moves):
+        moves += delete_revisions(ctx, ctx.obsolete_revisions)
+    reason, text = _cause(ctx)
     return PhaseResult(
         actions=tuple(moves),
         events=(Event("Warning", reason, text),),
-        stable=s.stable,
-        previous=s.previous,
-        bake_since=stamp(s.bake_since) if s.previous else None,
+        stable=ctx.stable,
+        previous=ctx.previous,
+        bake_since=stamp(ctx.bake_start) if ctx.previous else None,
         reason=reason,
-        refusal=s.observed.rejection,
-    ).say(text, _still_serving(s))
+        refusal=ctx.observed.rejection,
+    ).say(text, _still_serving(ctx))
 
 
-def _still_serving(s: Situation) -> str:
-    if s.stable is None:
+def _still_serving(ctx: RolloutContext) -> str:
+    if ctx.stable is None:
         return "no version is serving yet"
-    shares = answering(s)
-    alone = list(shares) == [s.stable]
+    shares = answering(ctx)
+    alone = list(shares) == [ctx.stable]
     keeps = "keeps serving" if alone else "stays the promoted version"
-    return serving_now(s) if shares and not alone else f"{describe(s, s.stable)} {keeps}"
+    return serving_now(ctx) if shares and not alone else f"{describe(ctx, ctx.stable)} {keeps}"
 
 
-def _cause(s: Situation) -> tuple[str, str]:
-    rejection, runtime = s.observed.rejection, s.observed.runtime
-    if s.observed.foreign:
-        return RefusalReason.NAME_CONFLICT, conflicts(s.observed, s.name)
-    if s.minted and runtime.reason:
+def _cause(ctx: RolloutContext) -> tuple[str, str]:
+    rejection, runtime = ctx.observed.rejection, ctx.observed.runtime
+    if ctx.observed.name_conflicts:
+        return RefusalReason.NAME_CONFLICT, conflicts(ctx.observed, ctx.name)
+    if ctx.new_record and runtime.reason:
         return runtime.reason, runtime.message
     assert rejection is not None
     return reason_of(rejection), quoted(rejection)

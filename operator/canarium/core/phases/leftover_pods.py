@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from canarium.api.reasons import HoldReason
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
-from canarium.core.decision.plan import Action, Reclaim
+from canarium.core.decision.plan import Action, RestoreLabels
 from canarium.core.facts.observed import Pod
 from canarium.core.outcomes.blocked_deletions import finalizers
 from canarium.core.times import parse, spoken
@@ -33,38 +33,40 @@ class Leftover:
     recheck: float | None = None
 
 
-def find_leftover(s: Situation, pods: Iterable[Pod]) -> Leftover:
+def find_leftover(ctx: RolloutContext, pods: Iterable[Pod]) -> Leftover:
     """Returns the first of `pods` that should have ended by now."""
-    hold, waits = s.status.hold, list[float]()
+    hold, waits = ctx.status.hold, list[float]()
     for pod in sorted(pods, key=lambda pod: pod.name):
         if pod.terminating and pod.ends is not None:
             due, text = pod.ends, f"should have ended at {spoken(pod.ends)}"
-            kept = s.observed.holding("Pod", pod.name)
+            kept = ctx.observed.holding("Pod", pod.name)
             text += f" and is kept by {finalizers(kept)}" if kept else ""
-        elif not pod.terminating and s.observed.deployment(pod.revision) is None:
-            due = parse(hold.since) if hold and hold.awaited in POD_DELETION_WAITS else s.now
+        elif not pod.terminating and ctx.observed.deployment(pod.revision) is None:
+            due = parse(hold.since) if hold and hold.awaited in POD_DELETION_WAITS else ctx.now
             text = "belongs to no Deployment of this model"
         else:
             continue
-        left = due + OVERDUE_AFTER - s.now
+        left = due + OVERDUE_AFTER - ctx.now
         if left <= 0:
             return Leftover(pod.name, f" (pod {pod.name} {text})")
         waits.append(left)
     return Leftover(recheck=min(waits, default=None))
 
 
-def leftover_of_others(s: Situation) -> Leftover:
+def leftover_of_others(ctx: RolloutContext) -> Leftover:
     """Returns the same for pods of obsolete revisions, which may occupy a colour."""
-    return find_leftover(s, (p for p in s.observed.pods if p.revision not in (s.stable, s.target)))
+    return find_leftover(
+        ctx, (p for p in ctx.observed.pods if p.revision not in (ctx.stable, ctx.target))
+    )
 
 
-def restore_labels(s: Situation, result: PhaseResult) -> list[Action]:
+def restore_labels(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
     """Returns the writes that give Deployments their labels back, found by the pods they keep."""
     wait = result.waiting_for
     if wait is None or wait.awaited not in POD_DELETION_WAITS:
         return []
-    if s.now - s.waiting_since(wait.reason) < OVERDUE_AFTER:
+    if ctx.now - ctx.waiting_since(wait.reason) < OVERDUE_AFTER:
         return []
-    known = {s.target, *(d.revision for d in s.observed.deployments)}
-    left = {p.revision for p in s.observed.pods if not p.terminating} - known
-    return [Reclaim(revision) for revision in sorted(left)]
+    known = {ctx.target, *(d.revision for d in ctx.observed.deployments)}
+    left = {p.revision for p in ctx.observed.pods if not p.terminating} - known
+    return [RestoreLabels(revision) for revision in sorted(left)]

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from canarium.api.effective_spec import Step
 from canarium.api.reasons import EventReason, HoldReason, OutcomeReason
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.context.position import (
     PROMOTION,
@@ -51,130 +51,142 @@ from canarium.core.routing import capacity
 from canarium.core.times import length, spoken, stamp
 
 
-def progressing(s: Situation) -> PhaseResult:
+def progressing(ctx: RolloutContext) -> PhaseResult:
     """Decides the candidate's next move, after every step that is over."""
     events: tuple[Event, ...] = ()
     while True:
-        s = replace(s, moved=refreshed(s))
-        decided = _decide(s)
+        ctx = replace(ctx, advanced_progress=refreshed(ctx))
+        decided = _decide(ctx)
         events += decided.events
         if isinstance(decided, PhaseResult):
             return replace(decided, events=events)
-        s = _past(s, decided)
+        ctx = _past(ctx, decided)
 
 
-def _past(s: Situation, over: StepOver) -> Situation:
+def _past(ctx: RolloutContext, over: StepOver) -> RolloutContext:
     """Returns the situation with the pause released and the command that did so used up."""
-    order = s.ordered("promote")
+    order = ctx.active_command("promote")
     by = issued_by(order) if order else over.progress.by if over.progress.full else None
-    moved = released(s, over.progress, over.by).model_copy(update={"by": by})
-    return replace(s, moved=moved, answers=tuple(a for a in s.answers if a.command != "promote"))
-
-
-def _decide(s: Situation) -> PhaseResult | StepOver:
-    base = PhaseResult(
-        actions=store_revision(s),
-        stable=s.stable,
-        candidate=s.target,
-        progress=current_progress(s),
+    moved = released(ctx, over.progress, over.by).model_copy(update={"by": by})
+    return replace(
+        ctx,
+        advanced_progress=moved,
+        commands=tuple(a for a in ctx.commands if a.command != "promote"),
     )
-    aborted = command_cause(s, "abort")
+
+
+def _decide(ctx: RolloutContext) -> PhaseResult | StepOver:
+    base = PhaseResult(
+        actions=store_revision(ctx),
+        stable=ctx.stable,
+        candidate=ctx.target,
+        progress=current_progress(ctx),
+    )
+    aborted = command_cause(ctx, "abort")
     if aborted:
-        return roll_back(s, base, aborted)
-    deployment = s.observed.deployment(s.target)
-    if deployment is None or s.strays or (s.previous and s.previous != s.target):
-        return create_candidate(s, base)
-    failed, recheck = judge_candidate(s, was_good=s.progress.weight > 0)
-    failed = failed or gates.condemned(s)
+        return roll_back(ctx, base, aborted)
+    deployment = ctx.observed.deployment(ctx.target)
+    if (
+        deployment is None
+        or ctx.obsolete_revisions
+        or (ctx.previous and ctx.previous != ctx.target)
+    ):
+        return create_candidate(ctx, base)
+    failed, recheck = judge_candidate(ctx, was_good=ctx.progress.weight > 0)
+    failed = failed or gates.condemned(ctx)
     if failed:
-        return roll_back(s, base, failed)
-    if s.count == 0:
-        return asleep(s, base)
-    if is_waking(s):
-        return waking(s, base)
-    order = s.ordered("promote")
+        return roll_back(ctx, base, failed)
+    if ctx.stable_replicas == 0:
+        return asleep(ctx, base)
+    if is_waking(ctx):
+        return waking(ctx, base)
+    order = ctx.active_command("promote")
     if order:
-        return StepOver(base.progress or current_progress(s), token_of(order))
+        return StepOver(base.progress or current_progress(ctx), token_of(order))
     base = base.recheck_in(recheck)
-    fault = s.router.fault(s)
+    fault = ctx.router.blocker(ctx)
     if fault:
-        return blocked(s, base, fault)
-    return _raise_weight(s, base, deployment)
+        return blocked(ctx, base, fault)
+    return _raise_weight(ctx, base, deployment)
 
 
 def _raise_weight(
-    s: Situation, base: PhaseResult, deployment: Deployment
+    ctx: RolloutContext, base: PhaseResult, deployment: Deployment
 ) -> PhaseResult | StepOver:
     """Capacity before weight: pods, then smoke tests, then traffic (R4, R5)."""
-    step = next_step(s)
-    need = capacity.needed(s, step)
-    if s.stable_broken:
-        need = max(need, s.router.needed(100, s.count))
-    frozen = bool(s.paused) and _rises(s, step, deployment, need)
-    size = s.router.needed(s.progress.weight, s.count) if frozen else need
-    base = base.also(*capacity.shrunk(s, size))
-    if frozen and not s.stable_broken:
-        return paused(s, base)
-    if step and step.weight > s.progress.granted and s.router.rises_by_pods(s):
+    step = next_step(ctx)
+    need = capacity.needed(ctx, step)
+    if ctx.stable_grace_is_over:
+        need = max(need, ctx.router.pods_needed(100, ctx.stable_replicas))
+    frozen = bool(ctx.paused_by) and _rises(ctx, step, deployment, need)
+    size = ctx.router.pods_needed(ctx.progress.weight, ctx.stable_replicas) if frozen else need
+    base = base.also(*capacity.shrunk(ctx, size))
+    if frozen and not ctx.stable_grace_is_over:
+        return paused(ctx, base)
+    if step and step.weight > ctx.progress.granted and ctx.router.weight_follows_pods(ctx):
         # More pods raise the share: the record shows the weight before they are there.
-        s = replace(s, moved=granted(s, step, current_progress(s)))
-        base = base.at(current_progress(s))
-    startable = startable_replicas(s, need)
+        ctx = replace(ctx, advanced_progress=granted(ctx, step, current_progress(ctx)))
+        base = base.at(current_progress(ctx))
+    startable = startable_replicas(ctx, need)
     if deployment.replicas < startable:
-        base = base.also(Scale(s.target, startable))
-    passed = gates.smoke(s)
+        base = base.also(Scale(ctx.target, startable))
+    passed = gates.smoke(ctx)
     if isinstance(passed, Cause):
-        return roll_back(s, base, passed)
-    ready, down = s.observed.ready(s.target), s.down_since is not None
+        return roll_back(ctx, base, passed)
+    ready, down = ctx.observed.ready(ctx.target), ctx.stable_unavailable_since is not None
     if ready and not passed and (ready >= need or down):
-        return waiting_for_smoke_tests(s, base, step)
+        return waiting_for_smoke_tests(ctx, base, step)
     if frozen:
         # The pause holds steps, not the fix: the candidate answers, and that is all (R13, R16).
-        return paused(s, base)
+        return paused(ctx, base)
     if ready < need:
-        return waiting_for_pods(s, base, step, need)
+        return waiting_for_pods(ctx, base, step, need)
     if step is None:
-        return _promote(s, base, deployment, need)
-    return hold_step(s, base, step)
+        return _promote(ctx, base, deployment, need)
+    return hold_step(ctx, base, step)
 
 
-def _rises(s: Situation, step: Step | None, deployment: Deployment, need: int) -> bool:
+def _rises(ctx: RolloutContext, step: Step | None, deployment: Deployment, need: int) -> bool:
     """Whether the next move would raise the candidate's share, which a pause forbids (R16)."""
     if step is None:
         return True
-    has_pods = deployment.replicas >= need and not s.router.covers(s, s.target)
-    rises = step.weight > s.progress.weight or step.weight == 0
-    return rises and not (s.given and has_pods)
+    has_pods = deployment.replicas >= need and not ctx.router.covers_for_stable(ctx, ctx.target)
+    rises = step.weight > ctx.progress.weight or step.weight == 0
+    return rises and not (ctx.candidate_has_traffic and has_pods)
 
 
-def _promote(s: Situation, base: PhaseResult, deployment: Deployment, need: int) -> PhaseResult:
+def _promote(
+    ctx: RolloutContext, base: PhaseResult, deployment: Deployment, need: int
+) -> PhaseResult:
     """Every step is done and all pods are ready: one write makes the candidate stable (R14)."""
-    if not s.router.ready_to_promote(s):
-        if not s.route_kind:
-            return waiting_for_pods(s, base, None, need)
-        moves = s.router.give(s, 100)
+    if not ctx.router.ready_to_promote(ctx):
+        if not ctx.route_kind:
+            return waiting_for_pods(ctx, base, None, need)
+        moves = ctx.router.set_weight(ctx, 100)
         if moves:
-            full = granted(s, Step(100, 0.0), current_progress(s))
-            s = replace(s, moved=released(s, full, PROMOTION))
-        return waiting_for_gateway(s, base.also(*moves), 100)
-    bakes = s.settings.bake_time > 0 and s.strategy != "Recreate"
-    previous = s.stable if bakes else None
-    until = s.now + s.settings.bake_time
-    wait = Wait(HoldReason.BAKE, until=stamp(until), threshold=length(s.settings.bake_time))
-    warm = f"{describe(s, s.stable)} stays warm until {spoken(until)}" if bakes else ""
-    base = base.also(*s.router.promote(s, s.target, deployment.color, previous, stamp(s.now)))
+            full = granted(ctx, Step(100, 0.0), current_progress(ctx))
+            ctx = replace(ctx, advanced_progress=released(ctx, full, PROMOTION))
+        return waiting_for_gateway(ctx, base.also(*moves), 100)
+    bakes = ctx.settings.bake_time > 0 and ctx.strategy != "Recreate"
+    previous = ctx.stable if bakes else None
+    until = ctx.now + ctx.settings.bake_time
+    wait = Wait(HoldReason.BAKE, until=stamp(until), threshold=length(ctx.settings.bake_time))
+    warm = f"{describe(ctx, ctx.stable)} stays warm until {spoken(until)}" if bakes else ""
+    base = base.also(
+        *ctx.router.promote(ctx, ctx.target, deployment.color, previous, stamp(ctx.now))
+    )
     return replace(
-        base.say(f"{describe(s, s.target)} is serving", warm),
+        base.say(f"{describe(ctx, ctx.target)} is serving", warm),
         phase="Baking" if bakes else "Ready",
-        stable=s.target,
+        stable=ctx.target,
         candidate=None,
         progress=None,
         previous=previous,
-        bake_since=stamp(s.now) if bakes else None,
+        bake_since=stamp(ctx.now) if bakes else None,
         waiting_for=wait if bakes else None,
         outcome=history_entry(
-            s, s.target, "Promoted", OutcomeReason.STEPS_DONE, by=current_progress(s).by
+            ctx, ctx.target, "Promoted", OutcomeReason.STEPS_DONE, by=current_progress(ctx).by
         ),
-        events=(Event("Normal", EventReason.PROMOTED, f"revision {s.target} is live"),),
-        requeue_after=s.settings.bake_time if bakes else 0.0,
+        events=(Event("Normal", EventReason.PROMOTED, f"revision {ctx.target} is live"),),
+        requeue_after=ctx.settings.bake_time if bakes else 0.0,
     )

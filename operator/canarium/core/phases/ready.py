@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from canarium.api.reasons import HoldReason
 from canarium.api.status import Failure
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import Action
@@ -17,36 +17,38 @@ from canarium.core.phases.deployments import delete_revisions, store_revision
 from canarium.core.phases.starting import is_first_unserved, unserved_first
 
 
-def ready(s: Situation) -> PhaseResult:
+def ready(ctx: RolloutContext) -> PhaseResult:
     """Keeps stable as the spec wants it and deletes obsolete revisions."""
-    base = PhaseResult(actions=store_revision(s), stable=s.stable)
-    if s.observed.deployment(s.stable) is None:
-        text = f"Recreating the Deployment of {describe(s, s.stable)}, which was deleted"
+    base = PhaseResult(actions=store_revision(ctx), stable=ctx.stable)
+    if ctx.observed.deployment(ctx.stable) is None:
+        text = f"Recreating the Deployment of {describe(ctx, ctx.stable)}, which was deleted"
         return base.wait(HoldReason.RECREATING_DEPLOYMENT, text)
     moves: list[Action] = []
-    if s.router.withdraw(s, moves):
-        moves += delete_revisions(s, s.strays)
+    if ctx.router.route_all_to_stable(ctx, moves):
+        moves += delete_revisions(ctx, ctx.obsolete_revisions)
     base = base.also(*moves)
-    ready_pods = s.observed.ready(s.stable)
-    if ready_pods >= s.count and is_first_unserved(s):
-        return unserved_first(s, base.actions)
-    if ready_pods < s.count:
+    ready_pods = ctx.observed.ready(ctx.stable)
+    if ready_pods >= ctx.stable_replicas and is_first_unserved(ctx):
+        return unserved_first(ctx, base.actions)
+    if ready_pods < ctx.stable_replicas:
         wait = Wait(
             HoldReason.WAITING_FOR_PODS,
             observed=f"{ready_pods} ready",
-            threshold=f"{s.count} ready",
+            threshold=f"{ctx.stable_replicas} ready",
         )
         base = replace(base, waiting_for=wait)
-    missing, does = serving_state(s)
-    failure = known_failure(s) if s.quarantined else None
+    missing, does = serving_state(ctx)
+    failure = known_failure(ctx) if ctx.quarantined else None
     if failure:
-        return _failed_stable(s, base, failure, does)
+        return _failed_stable(ctx, base, failure, does)
     base = replace(base, reason=missing.reason if missing else "")
     # An outage is described for every phase alike (`core.health.availability`).
-    return base if is_down(s, s.stable) else base.say(f"{describe(s, s.stable)} {does}")
+    return base if is_down(ctx, ctx.stable) else base.say(f"{describe(ctx, ctx.stable)} {does}")
 
 
-def _failed_stable(s: Situation, base: PhaseResult, failure: Failure, does: str) -> PhaseResult:
+def _failed_stable(
+    ctx: RolloutContext, base: PhaseResult, failure: Failure, does: str
+) -> PhaseResult:
     """A version that failed took the place of a stable that did not recover (R13); the latch
     holds (R9)."""
     where = location(failure.pod, failure.container)
@@ -55,6 +57,6 @@ def _failed_stable(s: Situation, base: PhaseResult, failure: Failure, does: str)
         "other version to roll back to"
     )
     return replace(
-        base.fail(failure, f"{describe(s, s.stable)} {does}", failed, retry_advice(s.target)),
+        base.fail(failure, f"{describe(ctx, ctx.stable)} {does}", failed, retry_advice(ctx.target)),
         phase="Failed",
     )

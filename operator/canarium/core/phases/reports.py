@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from canarium.api.reasons import ConditionType
 from canarium.core.context import pending_settings
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
 from canarium.core.health import autoscaling, obstacles
@@ -23,25 +23,25 @@ from canarium.core.routing import conflicts
 from canarium.core.routing.acceptance import route_not_in_effect
 
 
-def with_reports(s: Situation, phase: str, result: PhaseResult) -> tuple[str, PhaseResult]:
+def with_reports(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple[str, PhaseResult]:
     """Returns phase and result with everything that is worth a sentence beside the phase."""
-    phase, result = report_outage(s, phase, result)
-    refused = s.observed.rejection
+    phase, result = report_outage(ctx, phase, result)
+    refused = ctx.observed.rejection
     if refused and refused != result.refusal and phase != "Invalid":
         result = _with(result, f"a write is refused: {refusals.quoted(refused)}")
-    routed = route_not_in_effect(s)
+    routed = route_not_in_effect(ctx)
     if routed and phase in SETTLED:
         result = _with(result, f"{routed.reason}: {routed.message}")
     if phase in SETTLED:
-        result = _report_changed_bytes(s, result)
+        result = _report_changed_bytes(ctx, result)
     message = result.message
     if phase != "Invalid":
-        message = obstacles.named(s, message)
-        message = pending_settings.named(s, message)
-        message = conflicts.named(s, message)
-        message = blocked_deletions.named(s, message)
+        message = obstacles.named(ctx, message)
+        message = pending_settings.named(ctx, message)
+        message = conflicts.named(ctx, message)
+        message = blocked_deletions.named(ctx, message)
     if phase in ("Ready", "Baking"):
-        message = autoscaling.named(s, message)
+        message = autoscaling.named(ctx, message)
     return phase, replace(result, message=sentences(message))
 
 
@@ -49,15 +49,15 @@ def _with(result: PhaseResult, text: str) -> PhaseResult:
     return replace(result, message=sentences(result.message, text))
 
 
-def _report_changed_bytes(s: Situation, result: PhaseResult) -> PhaseResult:
+def _report_changed_bytes(ctx: RolloutContext, result: PhaseResult) -> PhaseResult:
     """A pod of stable serves other bytes than its version is. That is for somebody to end: what
     the others serve is right."""
-    record = s.observed.record(s.stable)
-    found = changed(s.observed.pods_of(s.stable), record.artifact if record else None)
+    record = ctx.observed.record(ctx.stable)
+    found = changed(ctx.observed.pods_of(ctx.stable), record.artifact if record else None)
     if found is None or result.reason:
         return result
-    text = event_text(s.stable or "", found)
-    known = next((c for c in s.status.conditions if c.type == ConditionType.READY), None)
+    text = event_text(ctx.stable or "", found)
+    known = next((c for c in ctx.status.conditions if c.type == ConditionType.READY), None)
     result = replace(_with(result, text), reason=found.reason)
     if known is not None and known.reason == found.reason:
         return result

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from canarium.api.reasons import ConditionType, EventReason, FailureReason, HoldReason
 from canarium.api.status import Failure, Outcome
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import carries_traffic
 from canarium.core.context.naming import describe
 from canarium.core.context.position import issued_by
@@ -30,74 +30,76 @@ from canarium.core.phases.rolling_back import removing_traffic, rollback_blocked
 _COMMANDS: dict[str, str] = {FailureReason.ABORTED: "abort", FailureReason.UNDONE: "undo"}
 
 
-def rolled_back(s: Situation) -> PhaseResult:
+def rolled_back(ctx: RolloutContext) -> PhaseResult:
     """The wanted revision is quarantined: moves traffic to stable, then deletes its pods.
 
     It is called rolled back only when callers do not reach it any more (R29).
     """
     moves: list[Action] = []
-    withdrawn = s.router.withdraw(s, moves)
-    others = [r for r in (s.target, *s.strays) if s.observed.deployment(r)]
+    withdrawn = ctx.router.route_all_to_stable(ctx, moves)
+    others = [r for r in (ctx.target, *ctx.obsolete_revisions) if ctx.observed.deployment(r)]
     # Recreate scaled stable down for it, so stable waits for the failed version's own pods (R22).
-    in_the_way = s.strategy == "Recreate" and not s.observed.replicas(s.stable)
+    in_the_way = ctx.strategy == "Recreate" and not ctx.observed.replicas(ctx.stable)
     if withdrawn or in_the_way:
-        moves += delete_revisions(s, others)
-    failure = known_failure(s)
-    carrying = carries_traffic(s, s.target)
+        moves += delete_revisions(ctx, others)
+    failure = known_failure(ctx)
+    carrying = carries_traffic(ctx, ctx.target)
     base = PhaseResult(
-        actions=until_refused(s, moves),
-        stable=s.stable,
-        candidate=s.target if carrying else None,
-        progress=s.status.progress if carrying else None,
+        actions=until_refused(ctx, moves),
+        stable=ctx.stable,
+        candidate=ctx.target if carrying else None,
+        progress=ctx.status.progress if carrying else None,
         carrying=carrying,
     ).fail(failure)
     why = explain(failure)
-    if not in_the_way and not s.router.may_return(s):
-        return rollback_blocked(s, base, why)
+    if not in_the_way and not ctx.router.can_fall_back(ctx):
+        return rollback_blocked(ctx, base, why)
     if carrying and not in_the_way:
-        return removing_traffic(s, base, why)
+        return removing_traffic(ctx, base, why)
     busy = bool(others) or not withdrawn
-    left = [p for p in s.observed.pods_of(s.target) if not s.is_stuck(p)]
-    recreating = s.strategy == "Recreate" and (busy or bool(left))
-    late = find_leftover(s, left) if recreating else Leftover()
-    text = f"{describe(s, s.target)} was rolled back at {failure.at}: {why}"
+    left = [p for p in ctx.observed.pods_of(ctx.target) if not ctx.is_stuck(p)]
+    recreating = ctx.strategy == "Recreate" and (busy or bool(left))
+    late = find_leftover(ctx, left) if recreating else Leftover()
+    text = f"{describe(ctx, ctx.target)} was rolled back at {failure.at}: {why}"
     if carrying:
-        text = f"Rolling back {describe(s, s.target)}: {why}"
+        text = f"Rolling back {describe(ctx, ctx.target)}: {why}"
     restart = (
-        f"{describe(s, s.stable)} starts once its pods are gone{late.text}" if recreating else ""
+        f"{describe(ctx, ctx.stable)} starts once its pods are gone{late.text}"
+        if recreating
+        else ""
     )
     return replace(
-        base.at(s.status.progress if recreating else None)
+        base.at(ctx.status.progress if recreating else None)
         .recheck_in(late.recheck)
-        .say(text, serving_now(s), restart, retry_advice(s.target)),
+        .say(text, serving_now(ctx), restart, retry_advice(ctx.target)),
         waiting_for=Wait(HoldReason.TERMINATING_FAILED_REVISION, pod=late.pod)
         if busy or recreating
         else None,
-        outcome=None if carrying else _history(s, failure),
-        events=() if carrying else _events(s, failure),
+        outcome=None if carrying else _history(ctx, failure),
+        events=() if carrying else _events(ctx, failure),
     )
 
 
-def _events(s: Situation, failure: Failure) -> tuple[Event, ...]:
+def _events(ctx: RolloutContext, failure: Failure) -> tuple[Event, ...]:
     """Returns one Event for each time that a version is rolled back."""
-    known = next((c for c in s.status.conditions if c.type == ConditionType.ROLLED_BACK), None)
-    if known and known.status == "True" and s.status.failure:
+    known = next((c for c in ctx.status.conditions if c.type == ConditionType.ROLLED_BACK), None)
+    if known and known.status == "True" and ctx.status.failure:
         return ()
-    return (Event("Warning", EventReason.ROLLED_BACK, event_text(s.target, failure)),)
+    return (Event("Warning", EventReason.ROLLED_BACK, event_text(ctx.target, failure)),)
 
 
-def _history(s: Situation, failure: Failure) -> Outcome | None:
+def _history(ctx: RolloutContext, failure: Failure) -> Outcome | None:
     """Returns the entry for the history, once: a spec that returns to a version that failed before
     ends nothing anew (R9)."""
-    last = next((o.outcome for o in s.status.history if o.revision == s.target), None)
+    last = next((o.outcome for o in ctx.status.history if o.revision == ctx.target), None)
     if last in ("RolledBack", "Undone", "Failed"):
         return None
-    newest = next(iter(s.status.history), None)
-    undone = newest is not None and newest.revision == s.target and newest.outcome == "Promoted"
+    newest = next(iter(ctx.status.history), None)
+    undone = newest is not None and newest.revision == ctx.target and newest.outcome == "Promoted"
     cause = Cause(failure.reason, failure.message, failure.pod, failure.container)
     command = _COMMANDS.get(failure.reason)
-    orders = (a for a in s.status.commands if a.revision == s.target and a.result == "Done")
+    orders = (a for a in ctx.status.commands if a.revision == ctx.target and a.result == "Done")
     order = next((a for a in orders if a.command == command), None)
     by = issued_by(order) if order else None
     outcome = "Undone" if undone else "RolledBack"
-    return history_entry(s, s.target, outcome, failure.reason, cause, by=by)
+    return history_entry(ctx, ctx.target, outcome, failure.reason, cause, by=by)

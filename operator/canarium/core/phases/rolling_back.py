@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canarium.api.reasons import HoldReason
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.health.cause import Cause
@@ -19,41 +19,42 @@ from canarium.core.outcomes.records import failure_record
 from canarium.core.outcomes.refusals import blocked, quoted, until_refused
 
 
-def roll_back(s: Situation, base: PhaseResult, cause: Cause) -> PhaseResult:
+def roll_back(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
     """The candidate has failed: moves traffic in the same write as the latch (R8, R9)."""
     failed = replace(
-        base.fail(failure_record(s, cause)),
+        base.fail(failure_record(ctx, cause)),
         phase="RollingBack",
         carrying=True,
     )
-    if not s.router.may_return(s):
-        return rollback_blocked(s, failed, explain(cause))
-    moves = until_refused(s, (*base.actions, *s.router.back(s)))
-    return removing_traffic(s, replace(failed, actions=moves), explain(cause))
+    if not ctx.router.can_fall_back(ctx):
+        return rollback_blocked(ctx, failed, explain(cause))
+    moves = until_refused(ctx, (*base.actions, *ctx.router.roll_back(ctx)))
+    return removing_traffic(ctx, replace(failed, actions=moves), explain(cause))
 
 
-def removing_traffic(s: Situation, base: PhaseResult, why: str) -> PhaseResult:
+def removing_traffic(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseResult:
     """Waits until callers have left it: the write is under way, or rejected (R8)."""
-    refused = blocked(s)
+    refused = blocked(ctx)
     if refused:
         return base.wait(
             HoldReason.ROLLBACK_BLOCKED,
-            f"{describe(s, s.target)} failed ({why}) and {traffic_kept(s, s.target)}: "
+            f"{describe(ctx, ctx.target)} failed ({why}) and {traffic_kept(ctx, ctx.target)}: "
             f"{quoted(refused)}",
-            f"It is rolled back to {describe(s, s.stable)} as soon as the write is allowed",
+            f"It is rolled back to {describe(ctx, ctx.stable)} as soon as the write is allowed",
         ).about(refused)
     return base.wait(
         HoldReason.TERMINATING_FAILED_REVISION,
-        f"Rolling back {describe(s, s.target)}: {why}; its pods will be deleted once they no "
+        f"Rolling back {describe(ctx, ctx.target)}: {why}; its pods will be deleted once they no "
         "longer receive traffic",
     )
 
 
-def rollback_blocked(s: Situation, base: PhaseResult, why: str) -> PhaseResult:
+def rollback_blocked(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseResult:
     """Waits until stable has a ready pod that can take the traffic (R0, R8)."""
     return base.wait(
         HoldReason.ROLLBACK_HELD,
-        f"{describe(s, s.target)} failed ({why}) and keeps its traffic: {describe(s, s.stable)} "
+        f"{describe(ctx, ctx.target)} failed ({why}) and keeps its traffic: "
+        f"{describe(ctx, ctx.stable)} "
         "has no ready pods",
         "It is rolled back as soon as it does",
         observed="0 ready",
@@ -61,9 +62,11 @@ def rollback_blocked(s: Situation, base: PhaseResult, why: str) -> PhaseResult:
     )
 
 
-def traffic_kept(s: Situation, revision: str | None) -> str:
+def traffic_kept(ctx: RolloutContext, revision: str | None) -> str:
     """Returns what a failed version does that is still selected: without a ready pod it answers
     nobody (R29)."""
     return (
-        "keeps its traffic" if s.observed.ready(revision) else "is still selected with 0 ready pods"
+        "keeps its traffic"
+        if ctx.observed.ready(revision)
+        else "is still selected with 0 ready pods"
     )

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from canarium.api.reasons import HoldReason
 from canarium.api.status import Progress
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.context.progress import progress_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Scale
-from canarium.core.facts.grant import asked
+from canarium.core.facts.grant import intended_weight
 from canarium.core.health.availability import serving_now
 from canarium.core.health.failure_causes import judge
 from canarium.core.times import spoken
@@ -22,64 +22,68 @@ from canarium.core.times import spoken
 _SLEEPING = (HoldReason.SCALED_TO_ZERO, HoldReason.SCALING_UP_STABLE)
 
 
-def asleep(s: Situation, base: PhaseResult) -> PhaseResult:
+def asleep(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     """Waits while the model wants no pods: nothing of the candidate is made, and its pods end."""
     moves: list[Action] = []
-    withdrawn = s.router.withdraw(s, moves, candidate=s.target)
+    withdrawn = ctx.router.route_all_to_stable(ctx, moves, candidate=ctx.target)
     # Without a ready pod of stable nobody can take the traffic back; it is to end.
-    if s.observed.replicas(s.target) and (withdrawn or not s.observed.ready(s.stable)):
-        moves.append(Scale(s.target, 0))
-    weight = asked(s.progress)
+    if ctx.observed.replicas(ctx.target) and (withdrawn or not ctx.observed.ready(ctx.stable)):
+        moves.append(Scale(ctx.target, 0))
+    weight = intended_weight(ctx.progress)
     start = f"at weight {weight}" if weight else "from its start"
     return (
         base.also(*moves)
-        .at(_clocks_stopped(s))
+        .at(_clocks_stopped(ctx))
         .wait(
             HoldReason.SCALED_TO_ZERO,
-            f"{describe(s, s.target)} waits because the model is scaled to zero; its rollout "
+            f"{describe(ctx, ctx.target)} waits because the model is scaled to zero; its rollout "
             f"continues {start} once the model is scaled up",
-            serving_now(s),
+            serving_now(ctx),
         )
     )
 
 
-def is_waking(s: Situation) -> bool:
+def is_waking(ctx: RolloutContext) -> bool:
     """Whether stable has yet to get its pods after it was scaled up from zero.
 
     That is no outage, until it fails or takes longer than a candidate may.
     """
-    held = s.status.hold
-    if held is None or held.awaited not in _SLEEPING or s.strategy == "Recreate":
+    held = ctx.status.hold
+    if held is None or held.awaited not in _SLEEPING or ctx.strategy == "Recreate":
         return False
-    if s.observed.ready(s.stable) >= s.count or _until(s) <= s.now:
+    if ctx.observed.ready(ctx.stable) >= ctx.stable_replicas or _until(ctx) <= ctx.now:
         return False
-    pods, limit = s.observed.pods_of(s.stable), s.settings.unschedulable_deadline
-    fails = judge(pods, now=s.now, unschedulable_deadline=limit, was_good=False).cause
+    pods, limit = ctx.observed.pods_of(ctx.stable), ctx.settings.unschedulable_deadline
+    fails = judge(pods, now=ctx.now, unschedulable_deadline=limit, was_good=False).cause
     return fails is None
 
 
-def waking(s: Situation, base: PhaseResult) -> PhaseResult:
+def waking(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     """Waits until stable has its pods, so that the candidate's weight means what it says."""
-    ready = s.observed.ready(s.stable)
+    ready = ctx.observed.ready(ctx.stable)
     return (
-        base.at(_clocks_stopped(s))
-        .recheck_in(_until(s) - s.now)
+        base.at(_clocks_stopped(ctx))
+        .recheck_in(_until(ctx) - ctx.now)
         .wait(
             HoldReason.SCALING_UP_STABLE,
-            f"{describe(s, s.target)} waits until {describe(s, s.stable)} has its {s.count} pods "
+            f"{describe(ctx, ctx.target)} waits until {describe(ctx, ctx.stable)} has its "
+            f"{ctx.stable_replicas} pods "
             f"again after the model was scaled up ({ready} ready), at the latest until "
-            f"{spoken(_until(s))}",
-            until=_until(s),
+            f"{spoken(_until(ctx))}",
+            until=_until(ctx),
             observed=f"{ready} ready",
-            threshold=f"{s.count} ready",
+            threshold=f"{ctx.stable_replicas} ready",
         )
     )
 
 
-def _until(s: Situation) -> float:
-    return min(s.waiting_since(HoldReason.SCALING_UP_STABLE), s.now) + s.settings.progress_deadline
+def _until(ctx: RolloutContext) -> float:
+    return (
+        min(ctx.waiting_since(HoldReason.SCALING_UP_STABLE), ctx.now)
+        + ctx.settings.progress_deadline
+    )
 
 
-def _clocks_stopped(s: Situation) -> Progress:
-    progress = progress_at(s, s.progress.weight)
+def _clocks_stopped(ctx: RolloutContext) -> Progress:
+    progress = progress_at(ctx, ctx.progress.weight)
     return progress.model_copy(update={"step_since": None})

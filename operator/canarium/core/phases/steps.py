@@ -12,7 +12,7 @@ from canarium.api.effective_analysis import EffectiveAnalysis
 from canarium.api.effective_spec import Step
 from canarium.api.reasons import CheckReason, EventReason, FailureReason, HoldReason
 from canarium.api.status import Progress
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.context.position import (
     ELAPSED,
@@ -44,88 +44,94 @@ class StepOver:
     events: tuple[Event, ...] = ()
 
 
-def hold_step(s: Situation, base: PhaseResult, step: Step) -> PhaseResult | StepOver:
+def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult | StepOver:
     """Brings the candidate to the weight of `step` and holds it there until its pause is over."""
-    taken = s.router.taken(s, step.weight)
-    moves = [] if taken else s.router.give(s, step.weight)
-    if (taken or moves) and standing(s) is None:
-        s = replace(s, moved=granted(s, step, current_progress(s)))
-        base = base.at(current_progress(s))
+    taken = ctx.router.weight_applied(ctx, step.weight)
+    moves = [] if taken else ctx.router.set_weight(ctx, step.weight)
+    if (taken or moves) and standing(ctx) is None:
+        ctx = replace(ctx, advanced_progress=granted(ctx, step, current_progress(ctx)))
+        base = base.at(current_progress(ctx))
     if not taken:
         base = base.also(*moves)
-        if s.route_kind:
-            return waiting_for_gateway(s, base, step.weight)
-        return waiting_for_pods(s, base, step, s.router.needed(step.weight, s.count))
-    progress = progress_at(s, step.weight)
+        if ctx.route_kind:
+            return waiting_for_gateway(ctx, base, step.weight)
+        return waiting_for_pods(
+            ctx, base, step, ctx.router.pods_needed(step.weight, ctx.stable_replicas)
+        )
+    progress = progress_at(ctx, step.weight)
     if progress.step_since is None:
-        progress = progress.model_copy(update={"step_since": stamp(s.now)})
+        progress = progress.model_copy(update={"step_since": stamp(ctx.now)})
     base = base.at(progress)
-    has, onward = _has(s, step), outlook(_step_after(s))
-    if s.paused:
-        text = f"{has}, paused by {s.paused}; the step continues when it resumes, then {onward}"
+    has, onward = _has(ctx, step), outlook(_step_after(ctx))
+    if ctx.paused_by:
+        text = (
+            f"{has}, paused by {ctx.paused_by}; the step continues when it resumes, then {onward}"
+        )
         return base.wait(HoldReason.PAUSED, text)
     if step.pause is None:
         text = f"{has} and waits for the command promote, then {onward}"
         return base.wait(HoldReason.MANUAL, text, threshold="command promote")
-    until = parse(progress.step_since or stamp(s.now)) + step.pause
-    if until > s.now:
-        return base.recheck_in(until - s.now).wait(
+    until = parse(progress.step_since or stamp(ctx.now)) + step.pause
+    if until > ctx.now:
+        return base.recheck_in(until - ctx.now).wait(
             HoldReason.STEP_PAUSE,
             f"{has} until {spoken(until)}, then {onward}",
             until=until,
             threshold=length(step.pause),
         )
-    if progress.analysis or gates.judges(s, step.weight):
-        return _await_evidence(s, base, progress, step, until)
+    if progress.analysis or gates.judges(ctx, step.weight):
+        return _await_evidence(ctx, base, progress, step, until)
     return StepOver(progress, ELAPSED)
 
 
-def _has(s: Situation, step: Step) -> str:
+def _has(ctx: RolloutContext, step: Step) -> str:
     # While it answers in place of stable it has more than its weight (`core.routing.failover`).
-    stands = "stands at" if s.standby == s.target else "has"
-    has = f"{describe(s, s.target)} {stands} weight {step.weight}"
-    if all(x.weight != step.weight for x in s.steps):
+    stands = "stands at" if ctx.standby == ctx.target else "has"
+    has = f"{describe(ctx, ctx.target)} {stands} weight {step.weight}"
+    if all(x.weight != step.weight for x in ctx.steps):
         has += ", which spec.rollout.steps no longer lists,"
     return has
 
 
-def _step_after(s: Situation) -> Step | None:
+def _step_after(ctx: RolloutContext) -> Step | None:
     """Returns the step after the present one; None when promotion follows."""
-    if s.progress.full:
+    if ctx.progress.full:
         return None
-    over = replace(s, moved=released(s, s.progress, PROMOTION))
+    over = replace(ctx, advanced_progress=released(ctx, ctx.progress, PROMOTION))
     return standing(over) or following(over)
 
 
 def _await_evidence(
-    s: Situation, base: PhaseResult, progress: Progress, step: Step, until: float
+    ctx: RolloutContext, base: PhaseResult, progress: Progress, step: Step, until: float
 ) -> PhaseResult | StepOver:
     """The step's time is over: it ends on evidence, or as the policy says without (R17)."""
-    judging, onward = s.settings.analysis, outlook(_step_after(s))
-    if judging is None or not gates.judges(s, step.weight):
+    judging, onward = ctx.settings.analysis, outlook(_step_after(ctx))
+    if judging is None or not gates.judges(ctx, step.weight):
         return base.wait(
             HoldReason.ANALYSIS_REMOVED,
-            f"{describe(s, s.target)} has weight {step.weight}, a step that began with an "
+            f"{describe(ctx, ctx.target)} has weight {step.weight}, a step that began with an "
             "analysis which spec.rollout.analysis no longer asks for; it waits for the command "
             f"promote, then {onward}",
             threshold="command promote",
         )
-    evidence = gates.step_evidence(s, parse(progress.step_since or stamp(s.now)))
+    evidence = gates.step_evidence(ctx, parse(progress.step_since or stamp(ctx.now)))
     if evidence and evidence.verdict is Verdict.PASS:
         return StepOver(progress, PASSED)
     open_check = evidence.open if evidence else None
     spent = bool(evidence and evidence.exhausted and evidence.at >= until)
     lenient = judging.on_insufficient == PROMOTE and progress.analysis in (None, PROMOTE)
     if spent and open_check and lenient:
-        text = f"revision {s.target}: check {open_check.check}: {open_check.message}; the rollout "
+        text = (
+            f"revision {ctx.target}: check {open_check.check}: {open_check.message}; the rollout "
+        )
         text += "continues, as spec.rollout.analysis.onInsufficientData asks"
         event = Event("Warning", EventReason.ANALYSIS_INSUFFICIENT, text)
         return StepOver(progress, INSUFFICIENT, (event,))
     if evidence and evidence.frozen:
-        return _frozen(s, base, step, evidence.frozen)
+        return _frozen(ctx, base, step, evidence.frozen)
     if spent and open_check and _rolls_back(judging, open_check):
-        return roll_back(s, base, gates.cause_of(FailureReason.INSUFFICIENT_DATA, open_check))
-    return _wait_for_check(s, base, step, open_check, spent=spent)
+        return roll_back(ctx, base, gates.cause_of(FailureReason.INSUFFICIENT_DATA, open_check))
+    return _wait_for_check(ctx, base, step, open_check, spent=spent)
 
 
 def _rolls_back(judging: EffectiveAnalysis, open_check: Finding) -> bool:
@@ -137,7 +143,7 @@ def _rolls_back(judging: EffectiveAnalysis, open_check: Finding) -> bool:
 
 
 def _wait_for_check(
-    s: Situation, base: PhaseResult, step: Step, check: Finding | None, *, spent: bool
+    ctx: RolloutContext, base: PhaseResult, step: Step, check: Finding | None, *, spent: bool
 ) -> PhaseResult:
     unreached = check is not None and check.reason == CheckReason.PODS_UNREACHABLE
     what = f"check {check.check}" if check else "the first analysis result"
@@ -146,25 +152,25 @@ def _wait_for_check(
     reason = HoldReason.PODS_UNREACHABLE if unreached else reason
     result = base.wait(
         reason,
-        f"{describe(s, s.target)} has weight {step.weight} and waits for {what}{passes}, then "
-        f"{outlook(_step_after(s))}",
+        f"{describe(ctx, ctx.target)} has weight {step.weight} and waits for {what}{passes}, then "
+        f"{outlook(_step_after(ctx))}",
         threshold="every check passes",
     )
-    old = s.status.hold
+    old = ctx.status.hold
     told = old is not None and old.awaited is reason
     if reason is not HoldReason.INSUFFICIENT_DATA or check is None or told:
         return result
-    text = f"revision {s.target} keeps weight {step.weight}: {what}: {check.message}"
+    text = f"revision {ctx.target} keeps weight {step.weight}: {what}: {check.message}"
     return replace(result, events=(Event("Warning", reason, text),))
 
 
-def _frozen(s: Situation, base: PhaseResult, step: Step, check: Finding) -> PhaseResult:
+def _frozen(ctx: RolloutContext, base: PhaseResult, step: Step, check: Finding) -> PhaseResult:
     """A check has failed, and the spec asks to hold instead of rolling back."""
     return base.wait(
         HoldReason.ANALYSIS_FAILED,
-        f"{describe(s, s.target)} keeps weight {step.weight}: check {check.check} failed: "
+        f"{describe(ctx, ctx.target)} keeps weight {step.weight}: check {check.check} failed: "
         f"{check.message}; it continues when the check passes, or by the command promote, then "
-        f"{outlook(_step_after(s))}; the command abort rolls it back",
+        f"{outlook(_step_after(ctx))}; the command abort rolls it back",
         observed=f"{check.value:.6g}" if check.value is not None else None,
         threshold=f"{check.threshold:.6g}" if check.threshold is not None else None,
     )

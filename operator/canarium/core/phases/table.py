@@ -53,7 +53,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.phases.baking import baking
 from canarium.core.phases.degraded import is_degraded
@@ -74,8 +74,8 @@ class Row:
     facts: str
     does: str
     then_to: tuple[str, ...]
-    when: Callable[[Situation], bool]
-    then: Callable[[Situation], PhaseResult]
+    when: Callable[[RolloutContext], bool]
+    then: Callable[[RolloutContext], PhaseResult]
 
 
 TABLE: tuple[Row, ...] = (
@@ -93,7 +93,7 @@ TABLE: tuple[Row, ...] = (
         "its pods are kept for debugging, and answer where no other version does; a new spec or a "
         "retry replaces it",
         ("Starting", "Progressing", "Invalid"),
-        when=lambda s: s.stable is None and s.quarantined,
+        when=lambda ctx: ctx.stable is None and ctx.quarantined,
         then=failed,
     ),
     Row(
@@ -101,7 +101,7 @@ TABLE: tuple[Row, ...] = (
         "no stable yet",
         "record, Deployment, gate; then one write gives it all traffic",
         ("Ready", "Degraded", "Failed", "Invalid"),
-        when=lambda s: s.stable is None,
+        when=lambda ctx: ctx.stable is None,
         then=starting,
     ),
     Row(
@@ -110,8 +110,10 @@ TABLE: tuple[Row, ...] = (
         "traffic to stable in the same write as the latch, once that has a ready pod; "
         "then its pods go",
         ("RolledBack", "Progressing", "Invalid"),
-        when=lambda s: (
-            s.target != s.stable and s.quarantined and s.observed.deployment(s.target) is not None
+        when=lambda ctx: (
+            ctx.target != ctx.stable
+            and ctx.quarantined
+            and ctx.observed.deployment(ctx.target) is not None
         ),
         then=rolled_back,
     ),
@@ -120,7 +122,7 @@ TABLE: tuple[Row, ...] = (
         "the wanted revision has failed, and nothing of it runs",
         "stable serves; the latch holds until a new spec or a retry",
         ("Progressing", "Invalid"),
-        when=lambda s: s.target != s.stable and s.quarantined,
+        when=lambda ctx: ctx.target != ctx.stable and ctx.quarantined,
         then=rolled_back,
     ),
     Row(
@@ -129,7 +131,7 @@ TABLE: tuple[Row, ...] = (
         "record, Deployment, gate; capacity before each weight; judged all the time; one write "
         "promotes it; it waits while the model is scaled to zero",
         ("Baking", "Ready", "Degraded", "RollingBack", "RolledBack", "Invalid"),
-        when=lambda s: s.target != s.stable,
+        when=lambda ctx: ctx.target != ctx.stable,
         then=progressing,
     ),
     Row(
@@ -139,7 +141,7 @@ TABLE: tuple[Row, ...] = (
         "outage that lasts or repeats gives it the traffic in one write, once it has a ready pod; "
         "at the end it is deleted",
         ("Ready", "Degraded", "RollingBack"),
-        when=lambda s: s.previous is not None,
+        when=lambda ctx: ctx.previous is not None,
         then=baking,
     ),
     Row(
@@ -156,7 +158,7 @@ TABLE: tuple[Row, ...] = (
         "stable is what the spec asks for, and nothing else is warm",
         "what differs is put right, strays go",
         ("Degraded", "Starting"),
-        when=lambda s: True,
+        when=lambda ctx: True,
         then=ready,
     ),
 )

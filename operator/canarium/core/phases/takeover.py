@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canarium.api.reasons import EventReason, HoldReason, OutcomeReason
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
@@ -22,53 +22,60 @@ from canarium.core.outcomes.records import history_entry
 from canarium.core.times import length, spoken, stamp
 
 
-def successor(s: Situation) -> str | None:
+def successor(ctx: RolloutContext) -> str | None:
     """Returns the older revision that serves all traffic because stable has no ready pods."""
-    if s.down_since is None:
+    if ctx.stable_unavailable_since is None:
         return None
-    previous = (s.previous,) if s.previous and s.previous != s.target else ()
-    return next((x for x in (*s.strays, *previous) if _answers_alone(s, x)), None)
+    previous = (ctx.previous,) if ctx.previous and ctx.previous != ctx.target else ()
+    return next((x for x in (*ctx.obsolete_revisions, *previous) if _answers_alone(ctx, x)), None)
 
 
-def _answers_alone(s: Situation, revision: str) -> bool:
+def _answers_alone(ctx: RolloutContext, revision: str) -> bool:
     """Whether all callers are answered by `revision`, and would be by its colour (R4)."""
-    deployment = s.observed.deployment(revision)
-    same = [p for p in s.observed.pods if p.serves and deployment and p.color == deployment.color]
+    deployment = ctx.observed.deployment(revision)
+    same = [p for p in ctx.observed.pods if p.serves and deployment and p.color == deployment.color]
     alone = bool(same) and all(p.revision == revision for p in same)
-    return alone and s.router.share(s, revision) == 100
+    return alone and ctx.router.effective_weight(ctx, revision) == 100
 
 
-def takes_over_at(s: Situation) -> float | None:
+def takes_over_at(ctx: RolloutContext) -> float | None:
     """Returns when the successor becomes stable; None without one, while paused, and while no
     change of traffic would be taken.
 
     Stable has as long to recover as a candidate has to become ready, unless it was scaled down to
     make room for the successor (R22).
     """
-    if s.down_since is None or s.paused or successor(s) is None or s.router.fault(s):
+    if (
+        ctx.stable_unavailable_since is None
+        or ctx.paused_by
+        or successor(ctx) is None
+        or ctx.router.blocker(ctx)
+    ):
         return None
-    return s.down_since + (0.0 if _was_scaled_down(s) else s.settings.progress_deadline)
+    return ctx.stable_unavailable_since + (
+        0.0 if _was_scaled_down(ctx) else ctx.settings.progress_deadline
+    )
 
 
-def _was_scaled_down(s: Situation) -> bool:
-    return s.strategy == "Recreate" and not s.observed.replicas(s.stable)
+def _was_scaled_down(ctx: RolloutContext) -> bool:
+    return ctx.strategy == "Recreate" and not ctx.observed.replicas(ctx.stable)
 
 
 def wait_for_stable(
-    s: Situation, base: PhaseResult, other: str, takes_over: float | None
+    ctx: RolloutContext, base: PhaseResult, other: str, takes_over: float | None
 ) -> PhaseResult:
     """Waits while `other` answers for stable: neither can be deleted, so nothing of the wanted
     revision is made yet (R0, R10)."""
     then = (
-        f"if that lasts until {spoken(takes_over)}, {describe(s, other)} becomes stable and the "
+        f"if that lasts until {spoken(takes_over)}, {describe(ctx, other)} becomes stable and the "
         "rollout continues"
         if takes_over is not None
         else "the rollout continues once it has one"
     )
-    return base.recheck_in(takes_over - s.now if takes_over is not None else None).wait(
+    return base.recheck_in(takes_over - ctx.now if takes_over is not None else None).wait(
         HoldReason.STABLE_UNAVAILABLE,
-        f"{describe(s, s.target)} waits: {describe(s, other)} cannot be deleted while "
-        f"{describe(s, s.stable)} has no ready pods",
+        f"{describe(ctx, ctx.target)} waits: {describe(ctx, other)} cannot be deleted while "
+        f"{describe(ctx, ctx.stable)} has no ready pods",
         then,
         until=takes_over,
         observed="0 ready",
@@ -76,27 +83,29 @@ def wait_for_stable(
     )
 
 
-def take_over(s: Situation, base: PhaseResult, other: str) -> PhaseResult:
+def take_over(ctx: RolloutContext, base: PhaseResult, other: str) -> PhaseResult:
     """Makes `other` stable: no traffic moves, and no pod (R14). The wanted revision is rolled out
     beside it from the next decision on."""
-    deployment = s.observed.deployment(other)
+    deployment = ctx.observed.deployment(other)
     assert deployment is not None
-    base = base.also(*s.router.promote(s, other, deployment.color, None, stamp(s.now)))
-    cause = Cause(OutcomeReason.STABLE_UNAVAILABLE, _why(s))
-    text = f"{describe(s, other)} is stable: {cause.message}"
+    base = base.also(*ctx.router.promote(ctx, other, deployment.color, None, stamp(ctx.now)))
+    cause = Cause(OutcomeReason.STABLE_UNAVAILABLE, _why(ctx))
+    text = f"{describe(ctx, other)} is stable: {cause.message}"
     return replace(
         base.wait(
             HoldReason.TERMINATING_OLD_REVISIONS,
-            sentences(text, f"{describe(s, s.target)} is rolled out next"),
+            sentences(text, f"{describe(ctx, ctx.target)} is rolled out next"),
         ),
         stable=other,
-        outcome=history_entry(s, other, "Promoted", cause.reason, cause),
+        outcome=history_entry(ctx, other, "Promoted", cause.reason, cause),
         events=(Event("Warning", EventReason.STABLE_UNAVAILABLE, text),),
         requeue_after=0.0,
     )
 
 
-def _why(s: Situation) -> str:
-    if _was_scaled_down(s):
-        return f"{describe(s, s.stable)} was taken down for it"
-    return f"{describe(s, s.stable)} had no ready pod for {length(s.settings.progress_deadline)}"
+def _why(ctx: RolloutContext) -> str:
+    if _was_scaled_down(ctx):
+        return f"{describe(ctx, ctx.stable)} was taken down for it"
+    return (
+        f"{describe(ctx, ctx.stable)} had no ready pod for {length(ctx.settings.progress_deadline)}"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canarium.api.reasons import HoldReason
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.facts.weights import safe_to_select
@@ -16,56 +16,58 @@ from canarium.core.outcomes.refusals import blocked, quoted, until_refused
 from canarium.core.phases.rolling_back import traffic_kept
 
 
-def undo(s: Situation, base: PhaseResult, cause: Cause) -> PhaseResult:
+def undo(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
     """Undoes the promotion or, where that is not possible now, waits until it is."""
-    if not _can_take_over(s):
-        return _without_ready_pods(s, base, cause)
-    if blocked(s):
-        return _rejected(s, base, cause)
-    undone = base.also(*s.router.undo(s)).fail(failure_record(s, cause))
+    if not _can_take_over(ctx):
+        return _without_ready_pods(ctx, base, cause)
+    if blocked(ctx):
+        return _rejected(ctx, base, cause)
+    undone = base.also(*ctx.router.undo(ctx)).fail(failure_record(ctx, cause))
     return replace(
         undone.wait(
             HoldReason.TERMINATING_FAILED_REVISION,
-            f"Undoing the promotion of {describe(s, s.target)}: {explain(cause)}",
+            f"Undoing the promotion of {describe(ctx, ctx.target)}: {explain(cause)}",
         ),
         phase="RollingBack",
         carrying=True,
-        stable=s.previous,
-        candidate=s.target,
+        stable=ctx.previous,
+        candidate=ctx.target,
         previous=None,
         bake_since=None,
     )
 
 
-def _can_take_over(s: Situation) -> bool:
+def _can_take_over(ctx: RolloutContext) -> bool:
     """Whether the version before has a ready pod, and one where the Service would lead (R0)."""
-    previous = s.observed.deployment(s.previous)
-    ready = previous and s.observed.ready(s.previous)
-    return bool(ready and previous and safe_to_select(previous.color, s.observed))
+    previous = ctx.observed.deployment(ctx.previous)
+    ready = previous and ctx.observed.ready(ctx.previous)
+    return bool(ready and previous and safe_to_select(previous.color, ctx.observed))
 
 
-def _rejected(s: Situation, base: PhaseResult, cause: Cause) -> PhaseResult:
-    refused = blocked(s)
+def _rejected(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
+    refused = blocked(ctx)
     assert refused is not None
-    base = base.also(*until_refused(s, s.router.undo(s))).wait(
+    base = base.also(*until_refused(ctx, ctx.router.undo(ctx))).wait(
         HoldReason.UNDO_BLOCKED,
-        f"{_failed(s, cause)}: {quoted(refused)}",
-        f"The undo to {describe(s, s.previous)} runs as soon as the write is allowed",
+        f"{_failed(ctx, cause)}: {quoted(refused)}",
+        f"The undo to {describe(ctx, ctx.previous)} runs as soon as the write is allowed",
     )
     return replace(base.about(refused), reason=cause.reason)
 
 
-def _without_ready_pods(s: Situation, base: PhaseResult, cause: Cause) -> PhaseResult:
+def _without_ready_pods(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
     """The version before cannot take the traffic (R0); it is kept until it can."""
     base = base.wait(
         HoldReason.UNDO_HELD,
-        f"{_failed(s, cause)}: {describe(s, s.previous)} has no ready pods",
-        f"The undo runs as soon as it does, unless {describe(s, s.stable)} recovers first",
+        f"{_failed(ctx, cause)}: {describe(ctx, ctx.previous)} has no ready pods",
+        f"The undo runs as soon as it does, unless {describe(ctx, ctx.stable)} recovers first",
         observed="0 ready",
         threshold="1 ready",
     )
     return replace(base, reason=cause.reason)
 
 
-def _failed(s: Situation, cause: Cause) -> str:
-    return f"{describe(s, s.stable)} failed ({explain(cause)}) and {traffic_kept(s, s.stable)}"
+def _failed(ctx: RolloutContext, cause: Cause) -> str:
+    return (
+        f"{describe(ctx, ctx.stable)} failed ({explain(cause)}) and {traffic_kept(ctx, ctx.stable)}"
+    )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from canarium.api.effective_spec import Step
 from canarium.api.reasons import HoldReason, RouteReason
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import waited_until
 from canarium.core.context.naming import describe
 from canarium.core.context.progress import progress_at, progress_waiting
-from canarium.core.context.router import Fault
+from canarium.core.context.router import Blocker
 from canarium.core.decision.phase_result import PhaseResult
-from canarium.core.decision.plan import Action, Route, Weigh
+from canarium.core.decision.plan import Action, SelectColor, SetRouteWeights
 from canarium.core.health import gates
 from canarium.core.health.candidate import blocked_pod
 from canarium.core.health.cause import Cause
@@ -20,114 +20,121 @@ from canarium.core.phases.deployments import scale_up_rejected
 from canarium.core.times import parse, spoken
 
 
-def waiting_for_pods(s: Situation, base: PhaseResult, step: Step | None, need: int) -> PhaseResult:
+def waiting_for_pods(
+    ctx: RolloutContext, base: PhaseResult, step: Step | None, need: int
+) -> PhaseResult:
     """Waits for the pods that the next weight needs (R5)."""
-    refused = scale_up_rejected(s, need)
+    refused = scale_up_rejected(ctx, need)
     if refused:
         text = f"the API server rejects scaling to {need} replicas: {quoted(refused)}"
-        return blocked(s, base, Fault(RouteReason.WRITE_REFUSED, text, refused))
-    base = base.also(*_held_weight(s, base, relief=True))
-    missing = blocked_pod(s)
+        return blocked(ctx, base, Blocker(RouteReason.WRITE_REFUSED, text, refused))
+    base = base.also(*_held_weight(ctx, base, relief=True))
+    missing = blocked_pod(ctx)
     if missing:
-        return _waiting_for_cluster(s, base, need, missing)
-    progress = progress_waiting(s, need)
-    until = waited_until(s)
+        return _waiting_for_cluster(ctx, base, need, missing)
+    progress = progress_waiting(ctx, need)
+    until = waited_until(ctx)
     if until is None:
-        until = s.now - progress.waited + s.settings.progress_deadline
+        until = ctx.now - progress.waited + ctx.settings.progress_deadline
     what = "pod" if need == 1 else "pods"
-    late = next((p for p in s.observed.pods_of(s.target) if not p.ready), None)
+    late = next((p for p in ctx.observed.pods_of(ctx.target) if not p.ready), None)
     stuck = next((c for c in late.containers if c.waiting), None) if late else None
     unplaced = late is not None and (late.gated or late.unschedulable_since is not None)
     return base.at(progress).wait(
         HoldReason.WAITING_FOR_PODS,
-        f"{describe(s, s.target)} {_traffic(s)}{_lost_pods(s)}, waiting for {need} ready {what} "
+        f"{describe(ctx, ctx.target)} {_traffic(ctx)}{_lost_pods(ctx)}, waiting for {need} ready "
+        f"{what} "
         f"until {spoken(until)}, then {outlook(step)}",
         until=until,
-        observed=f"{s.observed.ready(s.target)} ready",
+        observed=f"{ctx.observed.ready(ctx.target)} ready",
         threshold=f"{need} ready",
         pod=late.name if late and (stuck or unplaced) else None,
         container=stuck.name if stuck else None,
     )
 
 
-def _lost_pods(s: Situation) -> str:
+def _lost_pods(ctx: RolloutContext) -> str:
     """Returns why a candidate that had traffic has no ready pod; empty when it has one."""
-    if not s.progress.weight or s.observed.ready(s.target):
+    if not ctx.progress.weight or ctx.observed.ready(ctx.target):
         return ""
-    pods = s.observed.pods_of(s.target)
-    since = parse(s.progress.step_since) if s.progress.step_since else s.now
+    pods = ctx.observed.pods_of(ctx.target)
+    since = parse(ctx.progress.step_since) if ctx.progress.step_since else ctx.now
     gone = [p for p in pods if p.terminating]
     anew = [p for p in pods if not p.terminating and p.created >= since]
     why = "its pods were deleted" if gone or anew or not pods else "its pods are not ready"
     return f" but has no ready pod, since {why}"
 
 
-def _waiting_for_cluster(s: Situation, base: PhaseResult, need: int, missing: Cause) -> PhaseResult:
+def _waiting_for_cluster(
+    ctx: RolloutContext, base: PhaseResult, need: int, missing: Cause
+) -> PhaseResult:
     """Waits for what the cluster does not give to a pod. That is not the version's fault, so no
     deadline counts (R25)."""
     where = location(missing.pod, missing.container)
-    result = blocked(s, base, Fault(missing.reason, f"{missing.message}{where}"))
+    result = blocked(ctx, base, Blocker(missing.reason, f"{missing.message}{where}"))
     return result.wait(
         missing.reason,
         result.message,
-        observed=f"{s.observed.ready(s.target)} ready",
+        observed=f"{ctx.observed.ready(ctx.target)} ready",
         threshold=f"{need} ready",
         pod=missing.pod,
         container=missing.container,
     )
 
 
-def _held_weight(s: Situation, base: PhaseResult, *, relief: bool) -> list[Action]:
+def _held_weight(ctx: RolloutContext, base: PhaseResult, *, relief: bool) -> list[Action]:
     """Returns the writes that hold the weight, unless this decision moves traffic already."""
-    moves = any(isinstance(action, Route | Weigh) for action in base.actions)
-    return [] if moves else s.router.keep(s, relief=relief)
+    moves = any(isinstance(action, SelectColor | SetRouteWeights) for action in base.actions)
+    return [] if moves else ctx.router.hold_weight(ctx, relief=relief)
 
 
-def waiting_for_gateway(s: Situation, base: PhaseResult, weight: int) -> PhaseResult:
+def waiting_for_gateway(ctx: RolloutContext, base: PhaseResult, weight: int) -> PhaseResult:
     """Waits until every gateway has taken the weight that was written to the route (R6)."""
-    silent = s.observed.route.silent if s.observed.route else ()
+    silent = ctx.observed.route.silent if ctx.observed.route else ()
     who = ", ".join(silent) or "the gateway"
-    return base.at(progress_at(s, s.progress.weight)).wait(
+    return base.at(progress_at(ctx, ctx.progress.weight)).wait(
         HoldReason.WAITING_FOR_GATEWAY,
-        f"{describe(s, s.target)} {_traffic(s)}, waiting for {who} to take weight {weight}",
+        f"{describe(ctx, ctx.target)} {_traffic(ctx)}, waiting for {who} to take weight {weight}",
         threshold=f"weight {weight}",
     )
 
 
-def blocked(s: Situation, base: PhaseResult, fault: Fault) -> PhaseResult:
+def blocked(ctx: RolloutContext, base: PhaseResult, fault: Blocker) -> PhaseResult:
     """Waits until a new weight can be written and would take effect."""
-    base = base.also(*_held_weight(s, base, relief=False))
-    result = base.at(progress_at(s, s.progress.weight)).wait(
+    base = base.also(*_held_weight(ctx, base, relief=False))
+    result = base.at(progress_at(ctx, ctx.progress.weight)).wait(
         fault.reason,
-        f"{describe(s, s.target)} {_traffic(s)}: {fault.reason}: {fault.message}",
+        f"{describe(ctx, ctx.target)} {_traffic(ctx)}: {fault.reason}: {fault.message}",
     )
     return result.about(fault.refusal)
 
 
-def waiting_for_smoke_tests(s: Situation, base: PhaseResult, step: Step | None) -> PhaseResult:
+def waiting_for_smoke_tests(
+    ctx: RolloutContext, base: PhaseResult, step: Step | None
+) -> PhaseResult:
     """Waits for the smoke tests, which come before any traffic (R4)."""
-    ready = s.observed.ready(s.target)
+    ready = ctx.observed.ready(ctx.target)
     pods = "pod" if ready == 1 else "pods"
-    found = gates.inconclusive_tests(s)
+    found = gates.inconclusive_tests(ctx)
     what = f"smoke tests run against {ready} {pods}, then {outlook(step)}"
-    return base.at(progress_at(s, s.progress.weight)).wait(
-        gates.smoke_wait(s),
-        f"{describe(s, s.target)} {_traffic(s)}: {': '.join(found) if found else what}",
+    return base.at(progress_at(ctx, ctx.progress.weight)).wait(
+        gates.smoke_wait(ctx),
+        f"{describe(ctx, ctx.target)} {_traffic(ctx)}: {': '.join(found) if found else what}",
     )
 
 
-def paused(s: Situation, base: PhaseResult) -> PhaseResult:
+def paused(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     """Waits for the end of a pause where no step is held."""
-    base = base.also(*_held_weight(s, base, relief=False))
-    return base.at(progress_at(s, s.progress.weight)).wait(
-        HoldReason.PAUSED, f"{describe(s, s.target)} {_traffic(s)}, paused by {s.paused}"
+    base = base.also(*_held_weight(ctx, base, relief=False))
+    return base.at(progress_at(ctx, ctx.progress.weight)).wait(
+        HoldReason.PAUSED, f"{describe(ctx, ctx.target)} {_traffic(ctx)}, paused by {ctx.paused_by}"
     )
 
 
-def _traffic(s: Situation) -> str:
-    if s.standby == s.target:
-        return f"stands at weight {s.progress.weight}"
-    return f"keeps weight {s.progress.weight}" if s.progress.weight else "gets no traffic yet"
+def _traffic(ctx: RolloutContext) -> str:
+    if ctx.standby == ctx.target:
+        return f"stands at weight {ctx.progress.weight}"
+    return f"keeps weight {ctx.progress.weight}" if ctx.progress.weight else "gets no traffic yet"
 
 
 def outlook(step: Step | None) -> str:

@@ -9,43 +9,48 @@ a router that has weights of its own only the candidate's capacity follows.
 from __future__ import annotations
 
 from canarium.api.effective_spec import Step
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Scale
-from canarium.core.facts.grant import asked
+from canarium.core.facts.grant import intended_weight
 
 
-def needed(s: Situation, step: Step | None) -> int:
+def needed(ctx: RolloutContext, step: Step | None) -> int:
     """How many pods the candidate needs for `step`. While it stands at a weight, no more than the
     ready pods of stable allow: stable grows first."""
     weight = step.weight if step else 100
-    stands = step is not None and 0 < weight <= s.progress.weight
-    if not stands or s.route_kind or s.down_since is not None:
-        return s.router.needed(weight, s.count)
-    return s.router.needed(weight, min(s.count, s.observed.ready(s.stable)))
+    stands = step is not None and 0 < weight <= ctx.progress.weight
+    if not stands or ctx.route_kind or ctx.stable_unavailable_since is not None:
+        return ctx.router.pods_needed(weight, ctx.stable_replicas)
+    return ctx.router.pods_needed(weight, min(ctx.stable_replicas, ctx.observed.ready(ctx.stable)))
 
 
-def shrunk(s: Situation, need: int) -> list[Action]:
+def shrunk(ctx: RolloutContext, need: int) -> list[Action]:
     """Takes from the candidate the pods that it has no need of, once stable has all of its own."""
-    deployment = s.observed.deployment(s.target)
-    whole = s.observed.ready(s.stable) >= s.count and s.standby is None
+    deployment = ctx.observed.deployment(ctx.target)
+    whole = ctx.observed.ready(ctx.stable) >= ctx.stable_replicas and ctx.standby is None
     if deployment is None or not whole or deployment.replicas <= need:
         return []
-    return [Scale(s.target, need)]
+    return [Scale(ctx.target, need)]
 
 
-def floor(s: Situation, result: PhaseResult) -> int:
+def floor(ctx: RolloutContext, result: PhaseResult) -> int:
     """The fewest pods that stable may be scaled down to now."""
-    stable, candidate = s.observed.deployment(s.stable), s.observed.deployment(s.target)
-    if stable is None or candidate is None or s.target == s.stable or s.strategy == "Recreate":
+    stable, candidate = ctx.observed.deployment(ctx.stable), ctx.observed.deployment(ctx.target)
+    if (
+        stable is None
+        or candidate is None
+        or ctx.target == ctx.stable
+        or ctx.strategy == "Recreate"
+    ):
         return 0
-    pods = max(candidate.replicas, s.observed.ready(s.target))
-    led = s.router.leads_to(s, s.target) or s.observed.served_by(s.target)
+    pods = max(candidate.replicas, ctx.observed.ready(ctx.target))
+    led = ctx.router.routes_to(ctx, ctx.target) or ctx.observed.has_endpoints(ctx.target)
     if not led or not pods:
         return 0
-    if s.count == 0:
+    if ctx.stable_replicas == 0:
         return stable.replicas  # The candidate's traffic and pods go first.
-    weight = asked(result.progress) if result.progress else 0
-    if s.route_kind or not weight:
+    weight = intended_weight(result.progress) if result.progress else 0
+    if ctx.route_kind or not weight:
         return 0
     return min(stable.replicas, -(-pods * (100 - weight) // weight))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from canarium.api.reasons import ConditionType, ConflictReason
 from canarium.api.status import Status
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Event
 from canarium.core.facts.gateways import RouteConflict, Winner
 from canarium.core.messages import sentences
@@ -18,18 +18,18 @@ from canarium.core.messages import sentences
 CONDITION = ConditionType.ROUTE_CONFLICTED
 
 
-def reported(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
+def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     """The condition, while another route claims the same requests."""
-    found = _found(s)
+    found = _found(ctx)
     if found is None:
         return ()
     reason = ConflictReason.OTHER_ROUTE_WINS if found.lost else ConflictReason.THIS_ROUTE_WINS
     return ((CONDITION, True, reason.value, _text(found)),)
 
 
-def named(s: Situation, message: str) -> str:
+def named(ctx: RolloutContext, message: str) -> str:
     """`message` with the route that takes the requests of this model, if one does."""
-    found = _found(s)
+    found = _found(ctx)
     if found is None or not found.lost:
         return message
     return sentences(message, _text(found))
@@ -45,8 +45,8 @@ def events(before: Status, after: Status) -> tuple[Event, ...]:
     )
 
 
-def _found(s: Situation) -> RouteConflict | None:
-    return s.observed.conflict if s.route_kind else None
+def _found(ctx: RolloutContext) -> RouteConflict | None:
+    return ctx.observed.conflict if ctx.route_kind else None
 
 
 _WHY = {

@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING
 
 from canarium.api.reasons import RouteReason
 from canarium.api.status import RouteStatus
-from canarium.core.context.router import Fault
-from canarium.core.decision.plan import Action, Conceal, Expose, RemoveRoute, Weigh
-from canarium.core.decision.plan import Route as Select
-from canarium.core.facts.grant import asked
+from canarium.core.context.router import Blocker
+from canarium.core.decision.plan import (
+    Action,
+    CreateBackend,
+    DeleteBackend,
+    DeleteRoute,
+    SelectColor,
+    SetRouteWeights,
+)
+from canarium.core.facts.grant import intended_weight
 from canarium.core.facts.observed import COLORS
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.facts.weights import safe_to_select
@@ -24,7 +30,7 @@ from canarium.core.routing.preflight import answered, wanting, writable
 from canarium.core.times import parse, stamp
 
 if TYPE_CHECKING:
-    from canarium.core.context.context import Situation
+    from canarium.core.context.context import RolloutContext
     from canarium.core.decision.phase_result import PhaseResult
     from canarium.core.facts.gateways import Route
     from canarium.core.facts.observed import Service
@@ -36,63 +42,63 @@ _UNROUTED = frozenset(
 
 
 @dataclass(frozen=True)
-class ByRoute:
+class WeightedRouter:
     """The split is by request, as exact as the gateway is. `kind` is the kind of the route."""
 
     kind: str
 
     # --- reading back -----------------------------------------------------------------------
 
-    def witness(self, s: Situation) -> Service | Route | None:
-        route = s.observed.route
-        return route if route and route.traffic.stable else s.observed.service
+    def witness(self, ctx: RolloutContext) -> Service | Route | None:
+        route = ctx.observed.route
+        return route if route and route.traffic.stable else ctx.observed.service
 
-    def given(self, s: Situation) -> bool:
-        route = self._route(s)
+    def is_exposed(self, ctx: RolloutContext) -> bool:
+        route = self._route(ctx)
         return bool(
-            route and route.traffic.candidate == s.target and route.weight(s.target) is not None
+            route and route.traffic.candidate == ctx.target and route.weight(ctx.target) is not None
         )
 
-    def taken(self, s: Situation, weight: int) -> bool:
-        route = self._route(s)
-        if route is None or not self.given(s) or not self._settled(s):
+    def weight_applied(self, ctx: RolloutContext, weight: int) -> bool:
+        route = self._route(ctx)
+        if route is None or not self.is_exposed(ctx) or not self._settled(ctx):
             return False
         # Above it where stable has no ready pod: then the candidate has everything.
-        return (route.weight(s.target) or 0) >= weight and not self.give(s, weight)
+        return (route.weight(ctx.target) or 0) >= weight and not self.set_weight(ctx, weight)
 
-    def split(self, s: Situation) -> int | None:
-        route = self._route(s)
-        return route.weight(s.target) if route and self._up(s, s.stable) else None
+    def observed_weight(self, ctx: RolloutContext) -> int | None:
+        route = self._route(ctx)
+        return route.weight(ctx.target) if route and self._up(ctx, ctx.stable) else None
 
-    def share(self, s: Situation, revision: str) -> int:
-        if not s.observed.ready(revision):
+    def effective_weight(self, ctx: RolloutContext, revision: str) -> int:
+        if not ctx.observed.ready(revision):
             return 0
-        route = self._route(s)
-        if route and self._settled(s):
+        route = self._route(ctx)
+        if route and self._settled(ctx):
             return route.weight(revision) or 0
-        told = (s.status.stable, s.status.candidate, s.status.previous)
+        told = (ctx.status.stable, ctx.status.candidate, ctx.status.previous)
         return next((t.effective_weight for t in told if t and t.revision == revision), 0)
 
-    def leads_to(self, s: Situation, revision: str) -> bool:
-        route = self._route(s)
-        return bool(route and route.weight(revision) and s.observed.ready(revision))
+    def routes_to(self, ctx: RolloutContext, revision: str) -> bool:
+        route = self._route(ctx)
+        return bool(route and route.weight(revision) and ctx.observed.ready(revision))
 
-    def covers(self, s: Situation, revision: str) -> bool:
-        route = self._route(s)
-        weight = s.entitled if revision == s.target else 0
+    def covers_for_stable(self, ctx: RolloutContext, revision: str) -> bool:
+        route = self._route(ctx)
+        weight = ctx.entitled_weight if revision == ctx.target else 0
         return bool(route and (route.weight(revision) or 0) > weight)
 
-    def fault(self, s: Situation) -> Fault | None:
-        return wanting(s, self.kind) or answered(s.observed.route)
+    def blocker(self, ctx: RolloutContext) -> Blocker | None:
+        return wanting(ctx, self.kind) or answered(ctx.observed.route)
 
-    def frozen(self, s: Situation) -> bool:
-        return wanting(s, self.kind) is not None
+    def is_frozen(self, ctx: RolloutContext) -> bool:
+        return wanting(ctx, self.kind) is not None
 
-    def status(self, s: Situation) -> RouteStatus | None:
-        route = self._route(s)
+    def status(self, ctx: RolloutContext) -> RouteStatus | None:
+        route = self._route(ctx)
         if route is None:
             return RouteStatus(kind=self.kind)
-        since = self._settled_since(s)
+        since = self._settled_since(ctx)
         return RouteStatus(
             kind=route.kind,
             generation=route.generation,
@@ -102,300 +108,312 @@ class ByRoute:
 
     # --- capacity ---------------------------------------------------------------------------
 
-    def needed(self, weight: int, stable_count: int) -> int:
+    def pods_needed(self, weight: int, stable_count: int) -> int:
         count = max(1, stable_count)
         return max(1, -(-count * min(weight, 100) // 100))
 
-    def rises_by_pods(self, s: Situation) -> bool:
+    def weight_follows_pods(self, ctx: RolloutContext) -> bool:
         return False
 
-    def color(self, s: Situation) -> str | None:
+    def candidate_color(self, ctx: RolloutContext) -> str | None:
         """Any but stable's, which callers inside are sent to: the pods of an older version may
         still end in it."""
-        if s.stable_color is None:
+        if ctx.stable_color is None:
             return None  # Stable has to come back first, in a colour of its own.
-        free = s.color_for(s.target)
-        return free or next(color for color in COLORS if color != s.stable_color)
+        free = ctx.free_color(ctx.target)
+        return free or next(color for color in COLORS if color != ctx.stable_color)
 
     # --- telling ----------------------------------------------------------------------------
 
-    def give(self, s: Situation, weight: int) -> list[Action]:
-        route, stable = self._route(s), s.stable
-        if stable is None or wanting(s, self.kind):
+    def set_weight(self, ctx: RolloutContext, weight: int) -> list[Action]:
+        route, stable = self._route(ctx), ctx.stable
+        if stable is None or wanting(ctx, self.kind):
             return []
-        if s.observed.backend(s.target) is None or s.observed.backend(stable) is None:
+        if ctx.observed.backend(ctx.target) is None or ctx.observed.backend(stable) is None:
             return []
-        if route is None and self._up(s, stable):
+        if route is None and self._up(ctx, stable):
             return []  # It is made for stable first.
-        if not self._up(s, s.target) and (route is None or route.weight(s.target) is None):
+        if not self._up(ctx, ctx.target) and (route is None or route.weight(ctx.target) is None):
             return []  # It is told once its endpoints are there.
-        if not self._up(s, s.target):
+        if not self._up(ctx, ctx.target):
             weight = 0  # A share for a Service without endpoints is a share of errors.
-        elif s.standby == s.target or (weight and not self._up(s, stable)):
+        elif ctx.standby == ctx.target or (weight and not self._up(ctx, stable)):
             weight = 100
-        elif weight and route and route.weight(s.target) is None:
+        elif weight and route and route.weight(ctx.target) is None:
             # Listed first: a proxy that hears of weights before the backend fails requests.
-            listed = ((stable, 100), (s.target, 0))
-            return [Weigh(self.kind, listed, TrafficRecord(stable, s.target))]
-        elif weight and route and not route.weight(s.target) and not route.accepted:
+            listed = ((stable, 100), (ctx.target, 0))
+            return [SetRouteWeights(self.kind, listed, TrafficRecord(stable, ctx.target))]
+        elif weight and route and not route.weight(ctx.target) and not route.accepted:
             return []
-        direct = self._up(s, s.target) and self._direct(s, weight)
-        wanted = Weigh(
+        direct = self._up(ctx, ctx.target) and self._direct(ctx, weight)
+        wanted = SetRouteWeights(
             self.kind,
-            ((stable, 100 - weight), (s.target, weight)),
-            TrafficRecord(stable, s.target),
+            ((stable, 100 - weight), (ctx.target, weight)),
+            TrafficRecord(stable, ctx.target),
             direct=direct,
         )
         same = route is not None and self._is(route, wanted)
-        return [] if same or not self._given_safely(s, wanted) else [wanted]
+        return [] if same or not self._given_safely(ctx, wanted) else [wanted]
 
-    def keep(self, s: Situation, *, relief: bool) -> list[Action]:
-        covered = s.standby == s.target
-        if self.given(s) or covered or (s.progress.weight and not relief):
-            return self.give(s, s.progress.weight)
+    def hold_weight(self, ctx: RolloutContext, *, relief: bool) -> list[Action]:
+        covered = ctx.standby == ctx.target
+        if self.is_exposed(ctx) or covered or (ctx.progress.weight and not relief):
+            return self.set_weight(ctx, ctx.progress.weight)
         return []
 
-    def fail_over(self, s: Situation, to: str) -> list[Action]:
-        route = self._route(s)
-        if to == s.target:
+    def fail_over(self, ctx: RolloutContext, to: str) -> list[Action]:
+        route = self._route(ctx)
+        if to == ctx.target:
             # Where there is no route yet, callers inside are all there are.
-            moves = self.give(s, s.progress.weight) if route or not self._up(s, s.stable) else []
-        elif wanting(s, self.kind) or not self._up(s, to):
+            moves = (
+                self.set_weight(ctx, ctx.progress.weight)
+                if route or not self._up(ctx, ctx.stable)
+                else []
+            )
+        elif wanting(ctx, self.kind) or not self._up(ctx, to):
             moves = []
         else:
-            wanted = self._all_on(s, to)
+            wanted = self._all_on(ctx, to)
             same = wanted is None or (route is not None and self._is(route, wanted))
             moves = [wanted] if wanted and not same else []
-        return [*moves, *self._select(s, s.previous)]
+        return [*moves, *self._select(ctx, ctx.previous)]
 
-    def fail_back(self, s: Situation, result: PhaseResult) -> list[Action]:
+    def fail_back(self, ctx: RolloutContext, result: PhaseResult) -> list[Action]:
         """Weights follow stable where they are kept; see `keep` and `upkeep`."""
-        route = self._route(s)
+        route = self._route(ctx)
         if result.candidate is None or result.progress is None or route is None:
             return []
-        weight = asked(result.progress)
-        above = self.given(s) and (route.weight(s.target) or 0) > weight
-        return self.give(s, weight) if above else []
+        weight = intended_weight(result.progress)
+        above = self.is_exposed(ctx) and (route.weight(ctx.target) or 0) > weight
+        return self.set_weight(ctx, weight) if above else []
 
-    def withdraw(self, s: Situation, actions: list[Action], candidate: str | None = None) -> bool:
-        color = s.stable_color
-        if s.standby:
-            actions += [] if s.has_failed(s.standby) else self.fail_over(s, s.standby)
+    def route_all_to_stable(
+        self, ctx: RolloutContext, actions: list[Action], candidate: str | None = None
+    ) -> bool:
+        color = ctx.stable_color
+        if ctx.standby:
+            actions += [] if ctx.has_failed(ctx.standby) else self.fail_over(ctx, ctx.standby)
             return False
         if color is None:
             return False
-        wanted = self._all_on(s, s.stable, candidate)
-        route = self._route(s)
-        if route and wanted and writable(s, self.kind):
-            if not self._given_safely(s, wanted):
+        wanted = self._all_on(ctx, ctx.stable, candidate)
+        route = self._route(ctx)
+        if route and wanted and writable(ctx, self.kind):
+            if not self._given_safely(ctx, wanted):
                 return False
             if not self._is(route, wanted):
                 actions.append(wanted)
-        return self._withdrawn(s, color)
+        return self._withdrawn(ctx, color)
 
-    def _withdrawn(self, s: Situation, color: str) -> bool:
-        service = s.observed.service
-        others = {p.name for p in s.observed.pods if p.revision != s.stable}
+    def _withdrawn(self, ctx: RolloutContext, color: str) -> bool:
+        service = ctx.observed.service
+        others = {p.name for p in ctx.observed.pods if p.revision != ctx.stable}
         inside = service is not None and service.color == color and not others & service.endpoints
-        route = self._route(s)
-        fault = wanting(s, self.kind)
+        route = self._route(ctx)
+        fault = wanting(ctx, self.kind)
         if not inside or (fault and fault.reason in _UNROUTED):
             return inside
         if route is None:
             # One that we may not see can lead there still.
-            return s.observed.unserved is None
-        busy = any(weight for name, weight in route.weights if name != s.stable)
-        return not busy and not route.direct and self._settled(s) and self._left(s) <= 0
+            return ctx.observed.route_api_error is None
+        busy = any(weight for name, weight in route.weights if name != ctx.stable)
+        return not busy and not route.direct and self._settled(ctx) and self._left(ctx) <= 0
 
-    def may_return(self, s: Situation) -> bool:
-        if self._route(s) is None:
-            return safe_to_select(s.stable_color, s.observed)  # Callers inside are all there are.
-        wanted = self._all_on(s, s.stable)
-        return wanted is None or self._given_safely(s, wanted)
+    def can_fall_back(self, ctx: RolloutContext) -> bool:
+        if self._route(ctx) is None:
+            return safe_to_select(
+                ctx.stable_color, ctx.observed
+            )  # Callers inside are all there are.
+        wanted = self._all_on(ctx, ctx.stable)
+        return wanted is None or self._given_safely(ctx, wanted)
 
-    def back(self, s: Situation) -> list[Action]:
-        route, stable = self._route(s), s.stable
+    def roll_back(self, ctx: RolloutContext) -> list[Action]:
+        route, stable = self._route(ctx), ctx.stable
         if route is None or stable is None:
-            return [Select(s.stable_color, TrafficRecord(stable, quarantined=s.target))]
+            return [SelectColor(ctx.stable_color, TrafficRecord(stable, quarantined=ctx.target))]
         weights = tuple((name, 100 if name == stable else 0) for name, _ in route.weights)
         if route.weight(stable) is None:
             weights = ((stable, 100), *weights)
-        return [Weigh(self.kind, weights, TrafficRecord(stable, quarantined=s.target))]
+        return [SetRouteWeights(self.kind, weights, TrafficRecord(stable, quarantined=ctx.target))]
 
-    def ready_to_promote(self, s: Situation) -> bool:
+    def ready_to_promote(self, ctx: RolloutContext) -> bool:
         """The last 100 is a weight as any other; and nobody else answers in its colour."""
-        deployment = s.observed.deployment(s.target)
+        deployment = ctx.observed.deployment(ctx.target)
         alone = all(
-            pod.revision == s.target
-            for pod in s.observed.pods
+            pod.revision == ctx.target
+            for pod in ctx.observed.pods
             if pod.serves and deployment and pod.color == deployment.color
         )
-        return alone and self.taken(s, 100)
+        return alone and self.weight_applied(ctx, 100)
 
     def promote(
-        self, s: Situation, revision: str, color: str, previous: str | None, since: str
+        self, ctx: RolloutContext, revision: str, color: str, previous: str | None, since: str
     ) -> list[Action]:
         # The new stable takes the first place while both still answer: it will have it alone, and
         # gateways may go by places.
-        weights = ((revision, 100), *(((s.stable, 0),) if s.stable else ()))
+        weights = ((revision, 100), *(((ctx.stable, 0),) if ctx.stable else ()))
         traffic = TrafficRecord(revision, previous=previous, promoted_at=since)
-        return [Weigh(self.kind, weights, traffic), Select(color, traffic)]
+        return [SetRouteWeights(self.kind, weights, traffic), SelectColor(color, traffic)]
 
-    def undo(self, s: Situation) -> list[Action]:
-        previous = s.observed.deployment(s.previous)
+    def undo(self, ctx: RolloutContext) -> list[Action]:
+        previous = ctx.observed.deployment(ctx.previous)
         assert previous is not None
-        traffic = TrafficRecord(previous.revision, quarantined=s.target)
-        move = Select(previous.color, traffic)
-        if self._route(s) is None:
+        traffic = TrafficRecord(previous.revision, quarantined=ctx.target)
+        move = SelectColor(previous.color, traffic)
+        if self._route(ctx) is None:
             return [move]
-        weights = ((previous.revision, 100), (s.target, 0))
-        return [Weigh(self.kind, weights, traffic), move]
+        weights = ((previous.revision, 100), (ctx.target, 0))
+        return [SetRouteWeights(self.kind, weights, traffic), move]
 
-    def upkeep(self, s: Situation, result: PhaseResult) -> list[Action]:
-        found, route = s.observed.route, self._route(s)
+    def repair(self, ctx: RolloutContext, result: PhaseResult) -> list[Action]:
+        found, route = ctx.observed.route, self._route(ctx)
         if found and route is None:
-            return [RemoveRoute(found.kind, found.uid)]
-        if s.stable is None or result.stable != s.stable:
+            return [DeleteRoute(found.kind, found.uid)]
+        if ctx.stable is None or result.stable != ctx.stable:
             return []
         # One that failed has its part until stable can take its traffic.
         led = {name for name, weight in (route.weights if route else ()) if weight}
-        parts = {s.stable, result.candidate, result.previous, *led}
-        running = [d.revision for d in s.observed.deployments if not d.terminating]
+        parts = {ctx.stable, result.candidate, result.previous, *led}
+        running = [d.revision for d in ctx.observed.deployments if not d.terminating]
         actions: list[Action] = [
-            Expose(name) for name in running if name in parts and s.observed.backend(name) is None
+            CreateBackend(name)
+            for name in running
+            if name in parts and ctx.observed.backend(name) is None
         ]
-        if not any(isinstance(a, Weigh) for a in result.actions):
-            actions += self._mended(s, result)
-        if not any(isinstance(a, Select) for a in result.actions):
-            actions += self._select(s, result.previous)
-        return [*actions, *self._unused(s, (*running, *parts))]
+        if not any(isinstance(a, SetRouteWeights) for a in result.actions):
+            actions += self._mended(ctx, result)
+        if not any(isinstance(a, SelectColor) for a in result.actions):
+            actions += self._select(ctx, result.previous)
+        return [*actions, *self._unused(ctx, (*running, *parts))]
 
-    def _mended(self, s: Situation, result: PhaseResult) -> list[Action]:
+    def _mended(self, ctx: RolloutContext, result: PhaseResult) -> list[Action]:
         """The route where it is not there, or not as it has to be when no version moves."""
-        if s.standby and s.has_failed(s.standby):
+        if ctx.standby and ctx.has_failed(ctx.standby):
             return []
-        wanted = self._all_on(s, s.standby or s.stable)
-        if wanted is None or wanting(s, self.kind):
+        wanted = self._all_on(ctx, ctx.standby or ctx.stable)
+        if wanted is None or wanting(ctx, self.kind):
             return []
-        route = self._route(s)
+        route = self._route(ctx)
         if route is None:
-            made = replace(wanted, traffic=replace(wanted.traffic, quarantined=_latched(s)))
-            return [made] if self._up(s, s.standby or s.stable) else []
+            made = replace(wanted, traffic=replace(wanted.traffic, quarantined=_latched(ctx)))
+            return [made] if self._up(ctx, ctx.standby or ctx.stable) else []
         if result.candidate is not None or self._is(route, wanted):
             return []
-        return [wanted] if self._given_safely(s, wanted) else []
+        return [wanted] if self._given_safely(ctx, wanted) else []
 
-    def _select(self, s: Situation, previous: str | None) -> list[Action]:
+    def _select(self, ctx: RolloutContext, previous: str | None) -> list[Action]:
         """The callers' Service selects the revision that answers, as the route leads there (R18).
         A standby is selected where nobody else answers in its colour."""
-        service, color = s.observed.service, s.stable_color
-        if s.standby:
-            standby = s.observed.deployment(s.standby)
+        service, color = ctx.observed.service, ctx.stable_color
+        if ctx.standby:
+            standby = ctx.observed.deployment(ctx.standby)
             color = standby.color if standby else None
-            same = (p for p in s.observed.pods if p.serves and p.color == color)
-            if any(p.revision != s.standby for p in same):
+            same = (p for p in ctx.observed.pods if p.serves and p.color == color)
+            if any(p.revision != ctx.standby for p in same):
                 return []
         if color is None or (
-            service and (service.color, service.traffic.stable) == (color, s.stable)
+            service and (service.color, service.traffic.stable) == (color, ctx.stable)
         ):
             return []
-        if not safe_to_select(color, s.observed):
+        if not safe_to_select(color, ctx.observed):
             return []
-        since = stamp(s.bake_since) if previous else None
-        traffic = TrafficRecord(s.stable, previous=previous, promoted_at=since)
-        return [Select(color, traffic)]
+        since = stamp(ctx.bake_start) if previous else None
+        traffic = TrafficRecord(ctx.stable, previous=previous, promoted_at=since)
+        return [SelectColor(color, traffic)]
 
-    def _unused(self, s: Situation, used: Iterable[str | None]) -> list[Action]:
+    def _unused(self, ctx: RolloutContext, used: Iterable[str | None]) -> list[Action]:
         """Services that no gateway leads to any more."""
-        route = self._route(s)
-        if route and not self._settled(s):
+        route = self._route(ctx)
+        if route and not self._settled(ctx):
             return []
         return [
-            Conceal(b.revision, b.uid)
-            for b in s.observed.backends
+            DeleteBackend(b.revision, b.uid)
+            for b in ctx.observed.backends
             if b.revision not in used and (route is None or route.weight(b.revision) is None)
         ]
 
-    def recheck(self, s: Situation) -> float | None:
-        left = self._left(s)
+    def requeue_after(self, ctx: RolloutContext) -> float | None:
+        left = self._left(ctx)
         return left if left > 0 else None
 
     # --- parts ------------------------------------------------------------------------------
 
-    def _route(self, s: Situation) -> Route | None:
-        route = s.observed.route
+    def _route(self, ctx: RolloutContext) -> Route | None:
+        route = ctx.observed.route
         return route if route and route.kind == self.kind else None
 
-    def _up(self, s: Situation, revision: str | None) -> bool:
+    def _up(self, ctx: RolloutContext, revision: str | None) -> bool:
         """Whether the Service of `revision` has a ready pod behind it."""
-        backend = s.observed.backend(revision)
-        ready = {p.name for p in s.observed.pods_of(revision) if p.serves}
+        backend = ctx.observed.backend(revision)
+        ready = {p.name for p in ctx.observed.pods_of(revision) if p.serves}
         return bool(backend and backend.endpoints & ready)
 
-    def _direct(self, s: Situation, weight: int) -> bool:
-        wanted = s.settings.route
+    def _direct(self, ctx: RolloutContext, weight: int) -> bool:
+        wanted = ctx.settings.route
         return bool(wanted and (wanted.header or (wanted.mirror and weight == 0)))
 
-    def _all_on(self, s: Situation, whom: str | None, candidate: str | None = None) -> Weigh | None:
+    def _all_on(
+        self, ctx: RolloutContext, whom: str | None, candidate: str | None = None
+    ) -> SetRouteWeights | None:
         """`whom` has everything; who else runs stays a backend, so that its counters go on. The
         `candidate` stays named where it is, as what it was granted stays on record; alone it is no
         reason for a write."""
         if whom is None:
             return None
-        route = self._route(s)
+        route = self._route(ctx)
         now = [name for name, _ in (route.weights if route else ())]
-        listed = [n for n in now if n in (whom, s.stable) or s.observed.deployment(n)]
+        listed = [n for n in now if n in (whom, ctx.stable) or ctx.observed.deployment(n)]
         listed = [*(n for n in (whom,) if n not in listed), *listed]
         named = route.traffic.candidate if route else None
-        return Weigh(
+        return SetRouteWeights(
             self.kind,
             tuple((name, 100 if name == whom else 0) for name in listed),
             TrafficRecord(
-                s.stable,
+                ctx.stable,
                 candidate=candidate if candidate and candidate == named else None,
-                quarantined=_latched(s),
-                previous=s.previous,
-                promoted_at=stamp(s.bake_since) if s.previous else None,
+                quarantined=_latched(ctx),
+                previous=ctx.previous,
+                promoted_at=stamp(ctx.bake_start) if ctx.previous else None,
             ),
         )
 
-    def _given_safely(self, s: Situation, wanted: Weigh) -> bool:
+    def _given_safely(self, ctx: RolloutContext, wanted: SetRouteWeights) -> bool:
         """R0, by the pods that are ready now and those that would have the traffic then."""
-        route = self._route(s)
+        route = self._route(ctx)
         now = [name for name, weight in (route.weights if route else ()) if weight]
         then = [name for name, weight in wanted.weights if weight]
-        answers = any(s.observed.ready(name) for name in then)
-        return answers or not any(s.observed.ready(name) for name in now)
+        answers = any(ctx.observed.ready(name) for name in then)
+        return answers or not any(ctx.observed.ready(name) for name in now)
 
-    def _is(self, route: Route, wanted: Weigh) -> bool:
+    def _is(self, route: Route, wanted: SetRouteWeights) -> bool:
         """Whether the route gives what is wanted, to whom. Who is warm or failed is told with the
         next change: alone it is no reason for a write."""
 
-        def split(of: Route | Weigh) -> tuple[object, ...]:
+        def split(of: Route | SetRouteWeights) -> tuple[object, ...]:
             return dict(of.weights), of.traffic.stable, of.traffic.candidate, of.direct
 
         return split(route) == split(wanted)
 
-    def _settled(self, s: Situation) -> bool:
-        route = self._route(s)
+    def _settled(self, ctx: RolloutContext) -> bool:
+        route = self._route(ctx)
         return bool(route and route.accepted)
 
-    def _settled_since(self, s: Situation) -> float | None:
-        route, told = self._route(s), s.status.route
+    def _settled_since(self, ctx: RolloutContext) -> float | None:
+        route, told = self._route(ctx), ctx.status.route
         if route is None or not route.accepted:
             return None
         known = told and told.accepted and told.since and told.kind == route.kind
         if known and told and told.since and told.generation == route.generation:
-            return min(s.now, parse(told.since))
-        return s.now
+            return min(ctx.now, parse(told.since))
+        return ctx.now
 
-    def _left(self, s: Situation) -> float:
+    def _left(self, ctx: RolloutContext) -> float:
         """Seconds that pods without traffic still live, for requests under way (R8)."""
-        if all(d.revision == s.stable for d in s.observed.deployments):
+        if all(d.revision == ctx.stable for d in ctx.observed.deployments):
             return 0.0
-        since = self._settled_since(s)
-        return since + s.settings.scale_down_delay - s.now if since is not None else 0.0
+        since = self._settled_since(ctx)
+        return since + ctx.settings.scale_down_delay - ctx.now if since is not None else 0.0
 
 
-def _latched(s: Situation) -> str | None:
-    return s.target if s.quarantined else None
+def _latched(ctx: RolloutContext) -> str | None:
+    return ctx.target if ctx.quarantined else None

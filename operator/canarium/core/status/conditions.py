@@ -13,9 +13,9 @@ from canarium.api.status import (
     Status,
 )
 from canarium.core.context import pending_settings
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import is_answered
-from canarium.core.context.router import Fault
+from canarium.core.context.router import Blocker
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.health import autoscaling, gates, obstacles
 from canarium.core.health.availability import (
@@ -44,44 +44,46 @@ def find(status: Status, kind: str) -> Condition | None:
     return next((c for c in status.conditions if c.type == kind), None)
 
 
-def _outdated(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
+def _outdated(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     """That the runtime of the wanted revision has changed since, which changes no pod (R1)."""
-    record, now = s.observed.record(s.target), s.observed.runtime
+    record, now = ctx.observed.record(ctx.target), ctx.observed.runtime
     if record is None or record.runtime_digest in (None, now.digest) or now.digest is None:
         return ()
     text = (
-        f"revision {s.target} was made from an older {now.kind} {now.name} and stays as it is; "
+        f"revision {ctx.target} was made from an older {now.kind} {now.name} and stays as it is; "
         "to adopt the newer one, change spec.restartToken"
     )
     return ((ConditionType.RUNTIME_OUTDATED, True, ConditionReason.NEWER_RUNTIME, text),)
 
 
-def _modified(s: Situation) -> tuple[tuple[str, bool, str, str], ...]:
+def _modified(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     """That an admission policy made something else of what we wrote, which stays so."""
-    if not s.observed.modified:
+    if not ctx.observed.modified:
         return ()
     what = "; ".join(
-        f"{one.what}: {', '.join(one.paths[:_PATHS])}" for one in s.observed.modified[:_OBJECTS]
+        f"{one.what}: {', '.join(one.paths[:_PATHS])}" for one in ctx.observed.modified[:_OBJECTS]
     )
     text = f"Admission changed what the operator applied, and the change is kept: {what}"
     return ((ConditionType.MODIFIED_BY_ADMISSION, True, ConditionReason.ADMISSION_POLICY, text),)
 
 
-def _availability(s: Situation, result: PhaseResult, served: bool) -> str:
+def _availability(ctx: RolloutContext, result: PhaseResult, served: bool) -> str:
     if served:
         return ConditionReason.SERVING
     if result.stable is None:
         return ConditionReason.NO_VERSION_PROMOTED
-    if s.count == 0:
+    if ctx.stable_replicas == 0:
         return ConditionReason.SCALED_TO_ZERO
-    if is_recreating(s, result.stable):
+    if is_recreating(ctx, result.stable):
         return ConditionReason.RECREATING
-    if is_scaling_up(s, result.stable):
+    if is_scaling_up(ctx, result.stable):
         return ConditionReason.SCALING_UP
-    return outage_reason(s, result.stable)
+    return outage_reason(ctx, result.stable)
 
 
-def _why_not_ready(s: Situation, phase: str, result: PhaseResult, routed: Fault | None) -> str:
+def _why_not_ready(
+    ctx: RolloutContext, phase: str, result: PhaseResult, routed: Blocker | None
+) -> str:
     """The reason of a condition that does not hold; never the name of a phase in which it would."""
     if result.reason:
         return result.reason
@@ -89,14 +91,16 @@ def _why_not_ready(s: Situation, phase: str, result: PhaseResult, routed: Fault 
         return phase
     if routed:
         return routed.reason
-    if is_down(s, result.stable):
-        return outage_reason(s, result.stable)
-    if s.observed.ready(result.stable) < s.count:
+    if is_down(ctx, result.stable):
+        return outage_reason(ctx, result.stable)
+    if ctx.observed.ready(result.stable) < ctx.stable_replicas:
         return ConditionReason.PODS_NOT_READY
     return ConditionReason.ENDPOINTS_NOT_READY
 
 
-def _rolled_back(s: Situation, result: PhaseResult, phase: str, rolled: bool) -> tuple[str, str]:
+def _rolled_back(
+    ctx: RolloutContext, result: PhaseResult, phase: str, rolled: bool
+) -> tuple[str, str]:
     """Reason and message: nothing is called rolled back while callers are led to it."""
     if rolled:
         return result.reason or ConditionReason.UNKNOWN, result.message
@@ -106,20 +110,20 @@ def _rolled_back(s: Situation, result: PhaseResult, phase: str, rolled: bool) ->
 
 
 def conditions_of(
-    s: Situation,
+    ctx: RolloutContext,
     phase: str,
     result: PhaseResult,
     generation: int,
     analysis: AnalysisStatus | None,
 ) -> tuple[Condition, ...]:
     # Endpoints, not pods: a Service that was just changed does not serve yet.
-    served = is_answered(s)
-    current = result.stable is not None and result.stable == s.target
-    healthy = s.observed.ready(result.stable) >= s.count if current else False
+    served = is_answered(ctx)
+    current = result.stable is not None and result.stable == ctx.target
+    healthy = ctx.observed.ready(result.stable) >= ctx.stable_replicas if current else False
     settled = phase in ("Ready", "Baking", "Degraded")
-    routed = route_not_in_effect(s)
+    routed = route_not_in_effect(ctx)
     failing = settled and bool(result.reason)
-    idle = s.count == 0 and result.stable is not None  # As the spec wants it.
+    idle = ctx.stable_replicas == 0 and result.stable is not None  # As the spec wants it.
     answers = (served or idle) and routed is None
     ready = current and healthy and answers and phase in ("Ready", "Baking") and not failing
     refused = settled and routed is not None and routed.reason != RouteReason.PENDING
@@ -131,15 +135,15 @@ def conditions_of(
     )
     rolled = phase in ("RollingBack", "RolledBack") and not result.carrying
     stuck = phase in STUCK or refused
-    down = is_down(s, result.stable) and not served
-    reason = _why_not_ready(s, phase, result, routed)
+    down = is_down(ctx, result.stable) and not served
+    reason = _why_not_ready(ctx, phase, result, routed)
     waits = result.waiting_for.reason if result.waiting_for else reason
     facts: tuple[tuple[str, bool, str, str], ...] = (
         (
             ConditionType.AVAILABLE,
             served,
-            _availability(s, result, served),
-            "" if served else outage_text(s, result.stable) if down else "No endpoint is ready",
+            _availability(ctx, result, served),
+            "" if served else outage_text(ctx, result.stable) if down else "No endpoint is ready",
         ),
         (
             ConditionType.READY,
@@ -157,7 +161,7 @@ def conditions_of(
             waits if moving else phase,
             result.message if moving else "",
         ),
-        (ConditionType.ROLLED_BACK, rolled, *_rolled_back(s, result, phase, rolled)),
+        (ConditionType.ROLLED_BACK, rolled, *_rolled_back(ctx, result, phase, rolled)),
         (ConditionType.RECONCILING, moving, reason if moving else phase, ""),
         (
             ConditionType.STALLED,
@@ -166,37 +170,37 @@ def conditions_of(
             result.message if stuck else "",
         ),
     )
-    blocked = refusals.blocked(s)
+    blocked = refusals.blocked(ctx)
     if blocked and result.waiting_for and result.waiting_for.awaited in BLOCKED:
         why = f"{result.waiting_for.reason}: {refusals.quoted(blocked)}"
         facts += ((ConditionType.ROLLBACK_BLOCKED, True, refusals.reason_of(blocked), why),)
-    facts += (*_outdated(s), *_modified(s))
-    facts += (*obstacles.reported(s), *autoscaling.reported(s), *pending_settings.reported(s))
-    facts += blocked_deletions.reported(s)
-    if s.observed.rejections:
-        first = s.observed.rejections[0]
-        why = "; ".join(refusals.quoted(r) for r in s.observed.rejections[:3])
+    facts += (*_outdated(ctx), *_modified(ctx))
+    facts += (*obstacles.reported(ctx), *autoscaling.reported(ctx), *pending_settings.reported(ctx))
+    facts += blocked_deletions.reported(ctx)
+    if ctx.observed.rejections:
+        first = ctx.observed.rejections[0]
+        why = "; ".join(refusals.quoted(r) for r in ctx.observed.rejections[:3])
         facts += ((ConditionType.WRITES_REFUSED, True, refusals.reason_of(first), why),)
-    if s.settings.gated:
-        wrong = gates.inconclusive_tests(s)
+    if ctx.settings.gated:
+        wrong = gates.inconclusive_tests(ctx)
         facts = (*facts, (ConditionType.SMOKE_TESTS_READY, wrong is None, *(wrong or VALID)))
-    if s.route_kind:
+    if ctx.route_kind:
         told = (routed.reason, routed.message) if routed else (RouteReason.ACCEPTED, "")
         facts = (
             *facts,
             (ConditionType.ROUTE_ACCEPTED, routed is None, *told),
-            *conflicts.reported(s),
+            *conflicts.reported(ctx),
         )
-    if s.settings.analysis:
+    if ctx.settings.analysis:
         # Not the version's fault: what is asked of it cannot be asked so (R21).
         fault = gates.spec_fault(analysis)
         facts = (*facts, (ConditionType.ANALYSIS_READY, fault is None, *(fault or VALID)))
-    old = {condition.type: condition for condition in s.status.conditions}
+    old = {condition.type: condition for condition in ctx.status.conditions}
     conditions = []
     for kind, value, why, text in facts:
         state = "True" if value else "False"
         before = old.get(kind)
-        since = before.last_transition_time if before and before.status == state else stamp(s.now)
+        since = before.last_transition_time if before and before.status == state else stamp(ctx.now)
         conditions.append(
             Condition(
                 type=kind,

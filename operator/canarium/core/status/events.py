@@ -5,7 +5,7 @@ from __future__ import annotations
 from canarium.api.reasons import ConditionType, EventReason, RouteReason
 from canarium.api.status import Status
 from canarium.core.context.commands import consumed
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
 from canarium.core.health import availability, gates, obstacles
@@ -24,33 +24,33 @@ _PREREQUISITES = (
 
 
 def events_of(
-    s: Situation, before: Status, after: Status, result: PhaseResult
+    ctx: RolloutContext, before: Status, after: Status, result: PhaseResult
 ) -> tuple[Event, ...]:
     """Returns the Events of the step from the status `before` to the status `after`."""
     return (
-        *_commands(s, result),
+        *_commands(ctx, result),
         *_ignored(before, after),
         *_prerequisites(before, after),
         *obstacles.events(before, after),
         *conflicts.events(before, after),
         *blocked_deletions.events(before, after),
         *(refusals.refusal_events(before, after) if after.phase != "Invalid" else ()),
-        *failover.events(s),
+        *failover.events(ctx),
         *gates.verdict_events(before.analysis, after.analysis),
         *availability.outage_events(before, after),
-        *_promoted(s, result),
+        *_promoted(ctx, result),
         *(() if _is_known_invalid(before, after) else result.events),
     )
 
 
-def _commands(s: Situation, result: PhaseResult) -> tuple[Event, ...]:
+def _commands(ctx: RolloutContext, result: PhaseResult) -> tuple[Event, ...]:
     return tuple(
         Event(
             "Normal" if a.result == "Done" else "Warning",
             EventReason.COMMAND_ACCEPTED if a.result == "Done" else EventReason.COMMAND_IGNORED,
             f"{a.command} {a.revision}{'/' if a.token else ''}{a.token}: {a.message}",
         )
-        for a in consumed(s, result)
+        for a in consumed(ctx, result)
     )
 
 
@@ -69,11 +69,13 @@ def _prerequisites(before: Status, after: Status) -> tuple[Event, ...]:
     )
 
 
-def _promoted(s: Situation, result: PhaseResult) -> tuple[Event, ...]:
+def _promoted(ctx: RolloutContext, result: PhaseResult) -> tuple[Event, ...]:
     """A promotion whose own decision could not report it, as the operator died right after it."""
-    end = ended(s, result)
+    end = ended(ctx, result)
     live = end is not None and end.outcome == "Promoted"
-    return (Event("Normal", EventReason.PROMOTED, f"revision {s.stable} is live"),) if live else ()
+    return (
+        (Event("Normal", EventReason.PROMOTED, f"revision {ctx.stable} is live"),) if live else ()
+    )
 
 
 def _is_known_invalid(before: Status, after: Status) -> bool:

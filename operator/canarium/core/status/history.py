@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from canarium.api.reasons import FailureReason, OutcomeReason
 from canarium.api.status import Outcome
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import carries_traffic
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.health.cause import Cause
@@ -16,27 +16,27 @@ from canarium.core.outcomes.failures import noted_on
 from canarium.core.outcomes.records import history_entry
 
 
-def ended(s: Situation, result: PhaseResult) -> Outcome | None:
+def ended(ctx: RolloutContext, result: PhaseResult) -> Outcome | None:
     """Its entry for the history; None while it is on its way, or when its end was told."""
-    told, progress = s.status.candidate, s.status.progress
-    if told is None or not s.exists(told.revision) or result.candidate == told.revision:
+    told, progress = ctx.status.candidate, ctx.status.progress
+    if told is None or not ctx.exists(told.revision) or result.candidate == told.revision:
         return None
-    revision, failure = told.revision, s.status.failure
-    if revision == s.stable:
-        first = s.status.stable is None
+    revision, failure = told.revision, ctx.status.failure
+    if revision == ctx.stable:
+        first = ctx.status.stable is None
         why = OutcomeReason.FIRST_VERSION if first else OutcomeReason.STEPS_DONE
         by = progress.by if progress else None
-        return history_entry(s, revision, "Promoted", why, by=by) if s.behind else None
-    if revision == s.target:
+        return history_entry(ctx, revision, "Promoted", why, by=by) if ctx.status_is_stale else None
+    if revision == ctx.target:
         return None
-    if s.has_failed(revision):
+    if ctx.has_failed(revision):
         kept = failure if failure and failure.revision == revision else None
-        known = kept or noted_on(s.observed.record(revision))
+        known = kept or noted_on(ctx.observed.record(revision))
         cause = Cause(known.reason, known.message) if known else None
         reason = known.reason if known else FailureReason.UNKNOWN
         # One that keeps its traffic, as stable has no ready pod to take it, was not rolled back.
-        end = "Failed" if carries_traffic(s, revision) else "RolledBack"
-        return history_entry(s, revision, end, reason, cause)
-    if s.target == s.stable:
-        return history_entry(s, revision, "Withdrawn", OutcomeReason.SPEC_RETURNED)
-    return history_entry(s, revision, "Superseded", OutcomeReason.SPEC_CHANGED)
+        end = "Failed" if carries_traffic(ctx, revision) else "RolledBack"
+        return history_entry(ctx, revision, end, reason, cause)
+    if ctx.target == ctx.stable:
+        return history_entry(ctx, revision, "Withdrawn", OutcomeReason.SPEC_RETURNED)
+    return history_entry(ctx, revision, "Superseded", OutcomeReason.SPEC_CHANGED)

@@ -11,7 +11,7 @@ from canarium.api.status import (
     Status,
 )
 from canarium.core.context.commands import KEPT, consumed, shown
-from canarium.core.context.context import Situation
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import version_of
 from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import CreateDeployment
@@ -24,55 +24,55 @@ from canarium.core.status.warnings import warnings
 from canarium.core.times import stamp
 
 
-def status_of(s: Situation, phase: str, result: PhaseResult, generation: int) -> Status:
+def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: int) -> Status:
     """The whole status after `result`; equal to the old one when nothing is new."""
-    stable = _part(s, result.stable, result)
-    candidate = _part(s, result.candidate, result)
-    previous = _part(s, result.previous, result)
-    down = s.down_since if result.stable == s.stable else None
+    stable = _part(ctx, result.stable, result)
+    candidate = _part(ctx, result.candidate, result)
+    previous = _part(ctx, result.previous, result)
+    down = ctx.stable_unavailable_since if result.stable == ctx.stable else None
     parts = [part for part in (stable, candidate, previous) if part]
     analysis = gates.analysis_status(
-        s, running=bool(result.candidate or result.previous or result.failure)
+        ctx, running=bool(result.candidate or result.previous or result.failure)
     )
     return Status(
         observed_generation=generation,
         phase=phase,
         message=result.message,
-        version=version_of(s, result.stable),
+        version=version_of(ctx, result.stable),
         weight=_weight(result, candidate) if result.stable else None,
         replicas=sum(part.replicas for part in parts),
         ready_replicas=sum(part.ready for part in parts),
-        selector=f"canarium.dev/model={s.name}",
+        selector=f"canarium.dev/model={ctx.name}",
         stable=stable,
         candidate=candidate,
         previous=previous,
         progress=result.progress,
         bake_since=result.bake_since,
         stable_down_since=stamp(down) if down is not None else None,
-        standby=failover.stands_in(s) if result.stable == s.stable else None,
+        standby=failover.stands_in(ctx) if result.stable == ctx.stable else None,
         outages=result.outages or None,
-        hold=_hold(s, result.waiting_for),
-        pause=s.pause,
+        hold=_hold(ctx, result.waiting_for),
+        pause=ctx.pause,
         analysis=analysis,
-        route=s.router.status(s) if result.stable else None,
-        failure=_kept_failure(s, result),
-        refusals=refusals.refused_writes(s),
-        warnings=warnings(s),
-        commands=_commands(s, result),
-        conditions=conditions_of(s, phase, result, generation, analysis),
-        history=_history(s, ended(s, result), result.outcome),
+        route=ctx.router.status(ctx) if result.stable else None,
+        failure=_kept_failure(ctx, result),
+        refusals=refusals.refused_writes(ctx),
+        warnings=warnings(ctx),
+        commands=_commands(ctx, result),
+        conditions=conditions_of(ctx, phase, result, generation, analysis),
+        history=_history(ctx, ended(ctx, result), result.outcome),
     )
 
 
-def _hold(s: Situation, wait: Wait | None) -> Hold | None:
+def _hold(ctx: RolloutContext, wait: Wait | None) -> Hold | None:
     """Returns the wait as the status keeps it; `since` stays while the reason does."""
     if wait is None:
         return None
     return Hold(
         reason=wait.reason,
-        since=s.status.hold.since
-        if s.status.hold and s.status.hold.reason == wait.reason
-        else stamp(s.now),
+        since=ctx.status.hold.since
+        if ctx.status.hold and ctx.status.hold.reason == wait.reason
+        else stamp(ctx.now),
         until=wait.until,
         observed=wait.observed,
         threshold=wait.threshold,
@@ -88,10 +88,10 @@ def _weight(result: PhaseResult, candidate: RevisionStatus | None) -> int | None
     return candidate.effective_weight if result.carrying else candidate.weight
 
 
-def _commands(s: Situation, result: PhaseResult) -> tuple[CommandEcho, ...]:
+def _commands(ctx: RolloutContext, result: PhaseResult) -> tuple[CommandEcho, ...]:
     """The newest answers, and those of all commands that still stand on the parent."""
-    standing = dict(s.observed.annotations)
-    known = (*consumed(s, result), *s.status.commands)
+    standing = dict(ctx.observed.annotations)
+    known = (*consumed(ctx, result), *ctx.status.commands)
     return tuple(
         echo
         for place, echo in enumerate(known)
@@ -100,26 +100,26 @@ def _commands(s: Situation, result: PhaseResult) -> tuple[CommandEcho, ...]:
     )
 
 
-def _part(s: Situation, revision: str | None, result: PhaseResult) -> RevisionStatus | None:
+def _part(ctx: RolloutContext, revision: str | None, result: PhaseResult) -> RevisionStatus | None:
     if revision is None:
         return None
-    record, deployment = s.observed.record(revision), s.observed.deployment(revision)
+    record, deployment = ctx.observed.record(revision), ctx.observed.deployment(revision)
     made = next(
         (a for a in result.actions if isinstance(a, CreateDeployment) and a.revision == revision),
         deployment,
     )
-    ready = s.observed.ready(revision)
+    ready = ctx.observed.ready(revision)
     wanted = 0
     if revision == result.candidate:
         wanted = result.progress.weight if result.progress else 0
     elif revision == result.stable:
         wanted = 100 - (result.progress.weight if result.candidate and result.progress else 0)
     # Where this decision moves a selector, what is observed is from before.
-    moved = result.stable != s.stable and s.route_kind is None
-    effective = wanted if moved else s.router.share(s, revision)
+    moved = result.stable != ctx.stable and ctx.route_kind is None
+    effective = wanted if moved else ctx.router.effective_weight(ctx, revision)
     return RevisionStatus(
         revision=revision,
-        version=version_of(s, revision),
+        version=version_of(ctx, revision),
         color=made.color if made else None,
         artifact=record.artifact if record else None,
         replicas=made.replicas if made else 0,
@@ -129,18 +129,18 @@ def _part(s: Situation, revision: str | None, result: PhaseResult) -> RevisionSt
     )
 
 
-def _kept_failure(s: Situation, result: PhaseResult) -> Failure | None:
+def _kept_failure(ctx: RolloutContext, result: PhaseResult) -> Failure | None:
     if result.failure:
         return result.failure
-    old = s.status.failure
-    return old if old and old.revision == s.target and s.quarantined else None
+    old = ctx.status.failure
+    return old if old and old.revision == ctx.target and ctx.quarantined else None
 
 
-def _history(s: Situation, *outcomes: Outcome | None) -> tuple[Outcome, ...]:
+def _history(ctx: RolloutContext, *outcomes: Outcome | None) -> tuple[Outcome, ...]:
     """The history with `outcomes`, of which the last is the newest."""
-    known = s.status.history
+    known = ctx.status.history
     for new in outcomes:
         last = known[0] if known else None
         if new and (last is None or (last.revision, last.outcome) != (new.revision, new.outcome)):
             known = (new, *known)
-    return known[: s.settings.history_limit]
+    return known[: ctx.settings.history_limit]

@@ -46,13 +46,13 @@ class DriftRepair:
         #: Comparisons without drift, by child of each model, with their inputs.
         self._in_sync: dict[Key, dict[tuple[Resource, str], tuple[_Inputs, Comparison]]] = {}
 
-    async def repair(self, parent: Mapping[str, Any], *, route_kept: bool = False) -> int:
-        """Applies the children that drifted; returns how many. With `route_kept`, the route stays
+    async def repair(self, parent: Mapping[str, Any], *, freeze_route: bool = False) -> int:
+        """Applies the children that drifted; returns how many. With `freeze_route`, the route stays
         as it is."""
         key = _key(parent)
         written = 0
         for resource, child in self._compared(key):
-            if route_kept and resource in ROUTES.values():
+            if freeze_route and resource in ROUTES.values():
                 continue
             found = self._comparison(parent, key, resource, child)
             if found is None or not found.drift:

@@ -50,11 +50,11 @@ class Executor:
                 await self._records.store(parent, key, minted, served)
             case p.RestoreRevision(minted, model_known, artifact):
                 await self._records.restore(parent, key, minted, model_known, artifact)
-            case p.Annotate(revision, facts):
+            case p.AnnotateRevision(revision, facts):
                 notes = {f"{GROUP}/{name}": value for name, value in facts}
                 name = workload.child_name(model, revision)
                 await writer.annotate(resources.RECORDS, key, name, notes)
-            case p.Pin(revision, digest):
+            case p.PinArtifact(revision, digest):
                 await self._records.pin(parent, key, revision, digest)
             case p.Adopt(kind, name, uid):
                 await self._adoption.adopt(parent, key, kind, name, uid)
@@ -62,38 +62,38 @@ class Executor:
                 body = self._desired.deployment(parent, key, revision, color)
                 body["spec"]["replicas"] = replicas
                 await writer.create(resources.DEPLOYMENTS, key, body)
-            case p.Reclaim(revision):
+            case p.RestoreLabels(revision):
                 await writer.restore_labels(key, workload.deployment(parent, revision, "", {}))
             case p.Scale(revision, replicas):
                 await writer.scale(key, workload.child_name(model, revision), replicas)
             case p.DeleteDeployment(revision, uid):
                 name = workload.child_name(model, revision)
                 await writer.delete(resources.DEPLOYMENTS, key, name, uid)
-            case p.RemoveAutoscaler(revision, uid):
+            case p.DeleteAutoscaler(revision, uid):
                 name = workload.child_name(model, revision)
                 await writer.delete(resources.AUTOSCALERS, key, name, uid)
-            case p.DeleteRecord(revision):
+            case p.DeleteRevision(revision):
                 await writer.delete(resources.RECORDS, key, workload.child_name(model, revision))
-            case p.Route(color, traffic):
+            case p.SelectColor(color, traffic):
                 body = workload.service(parent, color, traffic)
                 await writer.apply(resources.SERVICES, key, body)
-            case p.Weigh():
+            case p.SetRouteWeights():
                 await self._weigh(parent, key, action)
-            case p.RemoveRoute(kind, uid):
+            case p.DeleteRoute(kind, uid):
                 await writer.delete(ROUTES[kind], key, model, uid)
-            case p.Expose(revision):
+            case p.CreateBackend(revision):
                 body = self._desired.backend(parent, key, revision)
                 await writer.apply(resources.SERVICES, key, body)
-            case p.Conceal(revision, uid):
+            case p.DeleteBackend(revision, uid):
                 name = workload.child_name(model, revision)
                 await writer.delete(resources.SERVICES, key, name, uid)
-            case p.Autoscale(revision, low, high):
+            case p.SetAutoscaler(revision, low, high):
                 body = workload.autoscaler(parent, revision, low, high)
                 await writer.apply(resources.AUTOSCALERS, key, body)
 
-    async def repair(self, parent: Mapping[str, Any], *, route_kept: bool = False) -> int:
+    async def repair(self, parent: Mapping[str, Any], *, freeze_route: bool = False) -> int:
         """Restores children that drifted; returns how many were written."""
-        return await self._drift.repair(parent, route_kept=route_kept)
+        return await self._drift.repair(parent, freeze_route=freeze_route)
 
     def modified(self, parent: Mapping[str, Any]) -> tuple[Modified, ...]:
         """Returns what the API server or an admission policy changed in our own writes."""
@@ -108,7 +108,7 @@ class Executor:
         self._drift.forget(key)
         self._records.forget(key)
 
-    async def _weigh(self, parent: Mapping[str, Any], key: Key, action: p.Weigh) -> None:
+    async def _weigh(self, parent: Mapping[str, Any], key: Key, action: p.SetRouteWeights) -> None:
         fact = route_of(action)
         try:
             body = self._desired.route(parent, key, fact)

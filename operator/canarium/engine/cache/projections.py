@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from canarium import GROUP
 from canarium.core.facts.gateways import Backend
 from canarium.core.facts.observed import Autoscaler, AutoscalerFault, Deployment, Service
-from canarium.core.facts.revision import Record, sealed, whole
+from canarium.core.facts.revision import Record, digest_matches, seal_is_valid
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.health.containers import FETCHER
 from canarium.engine.cache.children import Child, Raw, child, compared, parse_optional_time
@@ -35,7 +35,9 @@ def record(raw: Raw) -> Child[Record]:
         version=model.get("version"),
         served=notes.get(labels.SERVED),
         verdict=notes.get(f"{GROUP}/verdict"),
-        intact=bool(revision) and whole(algorithm, digest, data.get("identity")) and sealed(data),
+        intact=bool(revision)
+        and digest_matches(algorithm, digest, data.get("identity"))
+        and seal_is_valid(data),
         created_at=meta.get("creationTimestamp"),
         lineage=model.get("lineage"),
         runtime=runtime.get("name"),

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from canarium.api.effective_traffic import route_kind
-from canarium.core.decision.plan import Weigh
+from canarium.core.decision.plan import SetRouteWeights
 from canarium.core.facts.gateways import Gateway, Listener, Route
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.cache.children import Child, Raw, child, compared, unpacked
@@ -237,6 +237,6 @@ def _refs(spec: Raw) -> list[Raw]:
     return found
 
 
-def route_of(action: Weigh) -> Route:
+def route_of(action: SetRouteWeights) -> Route:
     """The route as it will be."""
     return Route(action.kind, "", 0, action.weights, action.traffic, action.direct)

@@ -165,7 +165,7 @@ class Store:
             records=tuple(sorted(ours(resources.RECORDS), key=lambda r: r.number)),
             deployments=tuple(ours(resources.DEPLOYMENTS)),
             pods=tuple(pod for pod in pods if pod.ended is None),
-            ended=tuple(pod for pod in pods if pod.ended is not None),
+            finished_pods=tuple(pod for pod in pods if pod.ended is not None),
             service=replace(service, endpoints=endpoints(key[1])) if service else None,
             route=next(iter(found), None),
             conflict=self._conflict(key, next(iter(found), None)),
@@ -173,15 +173,15 @@ class Store:
                 replace(s, endpoints=endpoints(s.name)) for s in services if isinstance(s, Backend)
             ),
             gateways=self.gateways.named(spec, key[0]),
-            unserved=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
+            route_api_error=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
             autoscalers=tuple(ours(resources.AUTOSCALERS)),
-            pins=tuple(
+            pinned_artifacts=tuple(
                 c.fact for c in self.children(resources.CONFIG_MAPS, key) if c.owner in kept
             ),
             orphans=tuple(orphans),
-            inherited=tuple(sorted(inherited)),
+            owned_by_deleted=tuple(sorted(inherited)),
             held=self.held(key),
-            foreign=tuple(sorted(foreign)),
+            name_conflicts=tuple(sorted(foreign)),
             runtime=self.meant(key),
             annotations=model_deployments.commands(raw),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from canarium.core.decision.plan import Action, Event, Plan, Route, Weigh
+from canarium.core.decision.plan import Action, Event, Plan, SelectColor, SetRouteWeights
 from canarium.core.status import unsupported
 from canarium.engine.cache.compression import Compressor
 from canarium.engine.cache.store import Key
@@ -103,7 +103,7 @@ class StatusScheduler:
     def _status_to_write(self, key: Key, raw: dict[str, Any], decision: Plan) -> dict[str, Any]:
         """Returns the decided status, or the one before it while only pod counts differ."""
         status = decision.status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        if status == raw.get("status") or decision.pressing:
+        if status == raw.get("status") or decision.status_is_urgent:
             self._counts_differ.pop(key, None)
             return status
         hold = decision.status.hold
@@ -130,4 +130,4 @@ class StatusScheduler:
 
 def is_rollback(action: Action) -> bool:
     """Whether an action takes traffic off a failed version."""
-    return isinstance(action, Route | Weigh) and bool(action.traffic.quarantined)
+    return isinstance(action, SelectColor | SetRouteWeights) and bool(action.traffic.quarantined)
