@@ -66,7 +66,7 @@ def test_kubectl_explains_a_field_by_short_name(plane: ControlPlane) -> None:
     published(plane)
     said = plane.kubectl("explain", "modeldeployment.spec.rollout")
     plain = " ".join(said.split())
-    for words in ("FIELDS", "steps", "bakeTime", "How long the old version stays warm"):
+    for words in ("FIELDS", "steps", "bakeTime", "How long the previous version stays warm"):
         assert words in plain, said
     assert "<no description>" not in said
     assert "<no description>" not in plane.kubectl("explain", "modeldeployment.status")
