@@ -22,16 +22,16 @@ def page() -> str:
     return f"""<!-- Generated from operator/canarium/core by `make generate`: do not edit. -->
 # Phases
 
-A decision takes the first row whose facts hold. Nothing is remembered but what is in the cluster,
-so any phase can be entered from any other when the facts say so: a restart, a lost status and a
-new spec are all the same case.
+Each decision takes the first row whose facts hold. No state is kept outside the cluster, so any phase
+can follow any other if the facts require it: a restart, a lost status and a new spec are all the
+same case.
 
-| Phase | Facts | What is done |
+| Phase | Facts | Action |
 |---|---|---|
 {rows}
 
-While the spec stays as it is, these changes of phase happen; a new spec may lead from any phase to
-any other.
+These are the transitions while the spec does not change. A new spec may lead from any phase to any
+other.
 
 ```mermaid
 stateDiagram-v2
@@ -41,11 +41,11 @@ stateDiagram-v2
 
 ## Commands
 
-`kubectl annotate modeldeployment NAME canarium.dev/COMMAND=REVISION/TOKEN --overwrite`; the token
-is any new word, and acts once. Of several commands at once the first in this table counts. The
-answer is in `status.commands` and an Event.
+`kubectl annotate modeldeployment NAME canarium.dev/COMMAND=REVISION/TOKEN --overwrite`. The token is
+any new word, and each token acts once. Of several commands at once, the first in this table takes
+precedence. `status.commands` and an Event report the result.
 
-| Command | What it does |
+| Command | Effect |
 |---|---|
 {commands}
 """
