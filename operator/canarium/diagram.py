@@ -22,9 +22,9 @@ def page() -> str:
     return f"""<!-- Generated from operator/canarium/core by `make generate`: do not edit. -->
 # Phases
 
-Each decision takes the first row whose facts hold. No state is kept outside the cluster, so any phase
-can follow any other if the facts require it: a restart, a lost status and a new spec are all the
-same case.
+Each decision takes the first row whose facts hold. No state is kept outside the cluster, so any
+phase can follow any other if the facts require it: a restart, a lost status and a new spec are all
+the same case.
 
 | Phase | Facts | Action |
 |---|---|---|
@@ -41,9 +41,9 @@ stateDiagram-v2
 
 ## Commands
 
-`kubectl annotate modeldeployment NAME canarium.dev/COMMAND=REVISION/TOKEN --overwrite`. The token is
-any new word, and each token acts once. Of several commands at once, the first in this table takes
-precedence. `status.commands` and an Event report the result.
+`kubectl annotate modeldeployment NAME canarium.dev/COMMAND=REVISION/TOKEN --overwrite`. The token
+is any new word, and each token acts once. Of several commands at once, the first in this table
+takes precedence. `status.commands` and an Event report the result.
 
 | Command | Effect |
 |---|---|

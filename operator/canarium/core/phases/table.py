@@ -81,16 +81,16 @@ class Row:
 TABLE: tuple[Row, ...] = (
     Row(
         "Invalid",
-        "the API server or a lookup refuses the spec, and nothing of it runs",
-        "stable serves alone; the reason is told; tried again every 30 s",
+        "the API server or a lookup rejects the spec, and none of its pods run",
+        "only stable serves; conditions report the reason; retried every 30 s",
         ("Starting", "Failed", "Progressing", "RolledBack", "Ready"),
         when=is_invalid,
         then=invalid,
     ),
     Row(
         "Failed",
-        "the wanted revision has failed, and there is no other to go back to",
-        "its pods are kept for debugging, and answer where no other version does; a new spec or a "
+        "the target revision has failed, and there is no other to roll back to",
+        "its pods are kept for debugging, and serve if no other version does; a new spec or a "
         "retry replaces it",
         ("Starting", "Progressing", "Invalid"),
         when=lambda ctx: ctx.stable is None and ctx.quarantined,
@@ -98,17 +98,17 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "Starting",
-        "no stable yet",
-        "record, Deployment, gate; then one write gives it all traffic",
+        "there is no stable version yet",
+        "record, Deployment, gate; then one write moves all traffic to it",
         ("Ready", "Degraded", "Failed", "Invalid"),
         when=lambda ctx: ctx.stable is None,
         then=starting,
     ),
     Row(
         "RollingBack",
-        "the wanted revision has failed, and some of it still runs",
-        "traffic to stable in the same write as the latch, once that has a ready pod; "
-        "then its pods go",
+        "the target revision has failed, and its Deployment still exists",
+        "traffic returns to stable, in the write that quarantines, once stable has a ready pod; "
+        "then its pods are deleted",
         ("RolledBack", "Progressing", "Invalid"),
         when=lambda ctx: (
             ctx.target != ctx.stable
@@ -119,8 +119,8 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "RolledBack",
-        "the wanted revision has failed, and nothing of it runs",
-        "stable serves; the latch holds until a new spec or a retry",
+        "the target revision has failed, and its Deployment is deleted",
+        "stable serves; the revision stays quarantined until a new spec or a retry",
         ("Progressing", "Invalid"),
         when=lambda ctx: ctx.target != ctx.stable and ctx.quarantined,
         then=rolled_back,
@@ -128,7 +128,7 @@ TABLE: tuple[Row, ...] = (
     Row(
         "Progressing",
         "the spec asks for another revision than stable",
-        "record, Deployment, gate; capacity before each weight; judged all the time; one write "
+        "record, Deployment, gate; capacity before each weight; continuous analysis; one write "
         "promotes it; it waits while the model is scaled to zero",
         ("Baking", "Ready", "Degraded", "RollingBack", "RolledBack", "Invalid"),
         when=lambda ctx: ctx.target != ctx.stable,
@@ -136,10 +136,10 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "Baking",
-        "stable is what the spec asks for, and the revision before is still warm",
-        "judged; the old revision answers while stable has no ready pod; a failure, an undo, or an "
-        "outage that lasts or repeats gives it the traffic in one write, once it has a ready pod; "
-        "at the end it is deleted",
+        "stable is what the spec asks for, and the previous revision is still warm",
+        "continuous analysis; the previous revision serves while stable has no ready pod; a "
+        "failure, an undo, or an outage that lasts or repeats returns the traffic to it in one "
+        "write, once it has a ready pod; at the end it is deleted",
         ("Ready", "Degraded", "RollingBack"),
         when=lambda ctx: ctx.previous is not None,
         then=baking,
@@ -147,8 +147,8 @@ TABLE: tuple[Row, ...] = (
     Row(
         "Degraded",
         "stable is what the spec asks for, and has no ready endpoint",
-        "the message names pod, container, exit code and last log line; what differs is put "
-        "right; traffic goes to whoever gets ready",
+        "the message names pod, container, exit code and last log line; drift is corrected; "
+        "traffic moves to the first version with ready pods",
         ("Ready", "Starting", "Baking", "RollingBack"),
         when=is_degraded,
         then=ready,
@@ -156,7 +156,7 @@ TABLE: tuple[Row, ...] = (
     Row(
         "Ready",
         "stable is what the spec asks for, and nothing else is warm",
-        "what differs is put right, strays go",
+        "drift is corrected, obsolete objects are deleted",
         ("Degraded", "Starting"),
         when=lambda ctx: True,
         then=ready,
