@@ -77,6 +77,11 @@ _SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
         "Events of the model, besides those with the reason of a condition, a failure or an "
         "obstacle.",
     ),
+    (
+        "Warnings",
+        reasons.WarningReason,
+        "`status.warnings[].reason`; their Event has the reason `Ignored`.",
+    ),
 )
 
 

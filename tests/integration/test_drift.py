@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from canarium.engine.apply.drift import compare
-from canarium.engine.apply.rejections import reason_for
 from canarium.engine.cache.managed_fields import owned_by_us
 from canarium.kube import resources
 from canarium.kube.errors import ApiError
+from canarium.kube.refusals import refusal_reason
 from canarium.render.pod import overlay, pod_template
 from integration.conftest import Cluster
 
@@ -219,7 +219,7 @@ async def test_no_value_that_the_api_server_normalises_is_drift(cluster: Cluster
         try:
             applied = await cluster.client.apply(*where, name, copy.deepcopy(wanted), force=True)
         except ApiError as error:
-            if reason_for(error) is None:
+            if refusal_reason(error) is None:
                 raise
         else:
             assert drift(applied, wanted) == []

@@ -213,6 +213,22 @@ class RefusedWrite(StatusPart):
     since: Time = Field(description="When it was first rejected.")
 
 
+class HeldDeletion(StatusPart):
+    """An object that is being deleted and that finalizers of other controllers keep."""
+
+    object: str = Field(description="Kind and name of the object.")
+    finalizers: tuple[str, ...] = Field((), description="The finalizers that keep it.")
+    since: Time = Field(description="When it was deleted, or when the pod should have ended.")
+
+
+class StatusWarning(StatusPart):
+    """Something damaged that the operator ignores."""
+
+    reason: str = Field(description="What is damaged, in one CamelCase word.")
+    object: str = Field(description="The object, or the field of the status, that is damaged.")
+    message: str = Field("", description="What is damaged and what follows, in a sentence.")
+
+
 class CheckStatus(StatusPart):
     """The verdict of one check, with the values of the evaluation that changed it."""
 
@@ -284,7 +300,10 @@ class Status(StatusPart):
         description="Writes that are currently rejected. Each is retried and removed once "
         "it succeeds.",
     )
-    warnings: tuple[str, ...] = Field(
+    held_deletions: tuple[HeldDeletion, ...] | None = Field(
+        None, description="Objects whose deletion is blocked by finalizers of other controllers."
+    )
+    warnings: tuple[StatusWarning, ...] = Field(
         (), description="Damaged or contradictory data that is ignored."
     )
     commands: tuple[CommandEcho, ...] = Field((), description="Processed commands, newest first.")
@@ -296,6 +315,11 @@ class Status(StatusPart):
     history: tuple[Outcome, ...] = Field(
         (), description="How revisions were promoted or ended, newest first."
     )
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no decision has written it yet, or it was lost: every decision has a message."""
+        return not self.message
 
     def essence(self) -> Status:
         """Returns the status without the counts that change with every pod: two that differ only in

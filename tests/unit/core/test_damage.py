@@ -38,10 +38,10 @@ def test_record_of_stable_that_may_not_be_stored_again_is_told_and_the_rollout_g
     cluster.records = [r for r in cluster.records if r.revision != stable]
     cluster.rejection = Rejection(f"ControllerRevision m-{stable}", "a policy forbids it")
     cluster.run(1)
-    assert f"ControllerRevision m-{stable} is gone" in cluster.status.warnings[0]
-    assert "cannot be made again if it is deleted" in cluster.status.warnings[0]
+    assert f"ControllerRevision m-{stable} is gone" in cluster.status.warnings[0].message
+    assert "cannot be made again if it is deleted" in cluster.status.warnings[0].message
     assert [e.message for e in cluster.events if e.reason == "Ignored"] == [
-        cluster.status.warnings[0]
+        cluster.status.warnings[0].message
     ]
     cluster.rejection = None
     cluster.run(90)
@@ -54,7 +54,7 @@ def test_record_that_was_altered_is_not_believed() -> None:
     cluster = live()
     cluster.records = [replace(r, intact=False) for r in cluster.records]
     cluster.run(60)
-    assert "was altered by hand and is ignored" in cluster.status.warnings[0]
+    assert "was altered by hand and is ignored" in cluster.status.warnings[0].message
     assert cluster.serving() == {"1": 3}
 
 
@@ -67,7 +67,7 @@ def test_no_deployment_is_made_from_a_record_that_was_altered() -> None:
     cluster.run(1)
     assert (
         "was altered by hand and is ignored: no Deployment is made from it"
-        in cluster.status.warnings[0]
+        in cluster.status.warnings[0].message
     )
     cluster.run(60)
     assert stable not in cluster.deployments

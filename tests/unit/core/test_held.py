@@ -78,7 +78,9 @@ def test_pod_that_a_finalizer_keeps_is_named_with_it_once() -> None:
     pods = [p for p in cluster.pods if cluster.version(p.revision) == "2"]
     cluster.held = [HeldDeletion("Pod", p.name, ("a.io/x",), p.ends or 0.0) for p in pods]
     cluster.run(30)
-    warned = [x for x in cluster.status.warnings if x.startswith(f"Pod {pods[0].name} ")]
+    warned = [
+        x.message for x in cluster.status.warnings if x.message.startswith(f"Pod {pods[0].name} ")
+    ]
     assert len(warned) == 1
     assert warned[0].endswith("it is kept by the finalizer a.io/x")
 

@@ -10,7 +10,7 @@ from canarium.api.reasons.base import NOTHING, Reason
 from canarium.api.reasons.checks import CheckReason, ConnectionLoss
 from canarium.api.reasons.cluster import ObstacleReason, RefusalReason, SpecReason
 from canarium.api.reasons.conditions import ConditionReason, ConditionType
-from canarium.api.reasons.events import EventReason
+from canarium.api.reasons.events import EventReason, WarningReason
 from canarium.api.reasons.failures import FailureReason, OutcomeReason
 from canarium.api.reasons.routes import ConflictReason, RouteReason
 from canarium.api.reasons.waits import HoldReason, hold_reason
@@ -31,5 +31,6 @@ __all__ = [
     "RefusalReason",
     "RouteReason",
     "SpecReason",
+    "WarningReason",
     "hold_reason",
 ]

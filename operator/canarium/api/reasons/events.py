@@ -108,3 +108,32 @@ class EventReason(Reason):
         "Changes no pod.",
         "Find out who deleted it.",
     )
+
+
+class WarningReason(Reason):
+    """What is damaged and therefore ignored (`status.warnings`)."""
+
+    RECORD_ALTERED = (
+        "RecordAltered",
+        "A ControllerRevision was edited.",
+        "Creates no Deployment from it.",
+        "Delete it; the operator stores it again.",
+    )
+    RECORD_MISSING = (
+        "RecordMissing",
+        "A ControllerRevision was deleted, and its Deployment still runs.",
+        "Leaves the Deployment as it is, and cannot create it again.",
+        "Find out who deleted it.",
+    )
+    POD_STUCK = (
+        "PodStuck",
+        "A pod should have ended and still exists.",
+        "Does not wait for it any longer.",
+        "Check its node, or the finalizers that the message names.",
+    )
+    STATUS_IMPLAUSIBLE = (
+        "StatusImplausible",
+        "A field of the status cannot be true, as after an edit by hand.",
+        "Ignores the field and uses what the cluster shows.",
+        "Find out who edited the status.",
+    )

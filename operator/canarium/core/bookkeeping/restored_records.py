@@ -26,7 +26,7 @@ def restoration(ctx: RolloutContext, status: Status) -> Plan | None:
     if not actions:
         return None
     texts = [_text(ctx, action) for action in actions]
-    known = status if status.message else status.model_copy(update={"message": texts[0]})
+    known = status.model_copy(update={"message": texts[0]}) if status.is_new else status
     return Plan(
         phase="Starting",
         status=known,

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from canarium.api.effective_spec import EffectiveSpec, Step
-from canarium.api.status import CommandEcho, Pause, Progress, Status
+from canarium.api.status import CommandEcho, Pause, Progress, Status, StatusWarning
 from canarium.api.uri import UriInvalid
 from canarium.api.uri import parse as parse_uri
 from canarium.core.context import standby as standbys
@@ -51,8 +51,8 @@ class RolloutContext:
     observed: Observed
     now: float
     commands: tuple[CommandEcho, ...] = ()
-    #: What the status says and is not believed, in words.
-    ignored_fields: tuple[str, ...] = ()
+    #: What the status says and is not believed.
+    ignored_fields: tuple[StatusWarning, ...] = ()
     #: The candidate's progress, where this decision has moved it.
     advanced_progress: Progress | None = None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic.alias_generators import to_camel
 
-from canarium.api.status import Status
+from canarium.api.reasons import WarningReason
+from canarium.api.status import Status, StatusWarning
 from canarium.core.times import parse, stamp
 
 #: The clocks of two machines may differ by so many seconds: no status is damaged by that.
@@ -22,9 +23,9 @@ CLOCKS = (
 )
 
 
-def believed(status: Status, now: float) -> tuple[Status, tuple[str, ...]]:
+def believed(status: Status, now: float) -> tuple[Status, tuple[StatusWarning, ...]]:
     """The status in which what cannot be begins `now` (POSIX seconds), and a warning for each."""
-    warnings = []
+    warnings = list[StatusWarning]()
     for part, field in CLOCKS:
         place = getattr(status, part) if part else status
         time = getattr(place, field) if place else None
@@ -33,9 +34,16 @@ def believed(status: Status, now: float) -> tuple[Status, tuple[str, ...]]:
             continue
         mended = place.model_copy(update={field: stamp(now)})
         status = status.model_copy(update={part: mended}) if part else mended
-        path = ".".join(to_camel(step) for step in (part, field) if step)
-        warnings.append(f"ignored status.{path}: {time} {why}")
+        path = ".".join(to_camel(step) for step in ("status", part, field) if step)
+        warnings.append(ignored(path, f"{time} {why}"))
     return status, tuple(warnings)
+
+
+def ignored(path: str, why: str) -> StatusWarning:
+    """The warning that the field at `path` of the status is ignored."""
+    return StatusWarning(
+        reason=WarningReason.STATUS_IMPLAUSIBLE, object=path, message=f"ignored {path}: {why}"
+    )
 
 
 def _impossible(time: str, now: float) -> str | None:

@@ -16,6 +16,9 @@ from canarium.core.facts.observed import Rejection
 from canarium.core.messages import sentences
 from canarium.core.times import stamp
 
+#: Where a fault shows: a pod and its container, or the reason itself where no pod shows it.
+Place = tuple[str, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:
@@ -65,6 +68,8 @@ class PhaseResult:
     carrying: bool = False
     #: The rejected write that the message is about.
     refusal: Rejection | None = None
+    #: Faults of pods that the message explains already: the revision and where they show.
+    explained: frozenset[tuple[str | None, Place]] = frozenset()
 
     def say(self, *text: str) -> PhaseResult:
         """Returns this result explained by the sentences `text`."""
@@ -100,6 +105,11 @@ class PhaseResult:
         end = stamp(until) if until is not None else None
         wait = Wait(reason, end, observed, threshold, pod, container)
         return replace(self.say(*text), waiting_for=wait)
+
+    def explaining(self, revision: str | None, place: Place | None) -> PhaseResult:
+        """Returns this result, whose message explains the fault of `revision` at `place`."""
+        new = {(revision, place)} if place else set()
+        return replace(self, explained=self.explained | new)
 
     def about(self, refusal: Rejection | None) -> PhaseResult:
         """Returns this result, whose message describes the rejected write `refusal`."""

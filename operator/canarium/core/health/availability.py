@@ -73,16 +73,26 @@ def outage_reason(ctx: RolloutContext, stable: str | None) -> str:
 def outage_text(ctx: RolloutContext, stable: str | None) -> str:
     """An outage in one sentence."""
     if ctx.observed.ready(stable):
-        return f"no version is serving: the ready pods of {describe(ctx, stable)} are not "
-        "endpoints yet"
+        return (
+            f"no version is serving: the ready pods of {describe(ctx, stable)} are not "
+            "endpoints yet"
+        )
     if is_scaling_up(ctx, stable):
-        return f"{describe(ctx, stable)} is scaling up from zero: 0 of {ctx.stable_replicas} "
-        "pods are ready"
+        return (
+            f"{describe(ctx, stable)} is scaling up from zero: 0 of {ctx.stable_replicas} "
+            "pods are ready"
+        )
     if is_recreating(ctx, stable):
         return f"no version is serving: strategy Recreate has scaled down {describe(ctx, stable)}"
     cause = outage_cause(ctx, stable)
     why = f": {cause.message}{location(cause.pod, cause.container)}" if cause else ""
     return f"no version is serving: {describe(ctx, stable)} has no ready pods{why}"
+
+
+def explained_outage(ctx: RolloutContext, stable: str | None) -> Cause | None:
+    """The cause that `outage_text` gives, if it gives one."""
+    expected = ctx.observed.ready(stable) or is_recreating(ctx, stable)
+    return None if expected else outage_cause(ctx, stable)
 
 
 def serving_now(ctx: RolloutContext) -> str:

@@ -16,3 +16,8 @@ class Cause:
     observed: str | None = None
     threshold: str | None = None
     samples: int | None = None
+
+    @property
+    def place(self) -> tuple[str, str | None]:
+        """The pod and container that show it, or the reason where no pod does."""
+        return (self.pod, self.container) if self.pod else (self.reason, None)

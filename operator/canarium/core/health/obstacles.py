@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from canarium.api.reasons import ConditionType, ObstacleReason
 from canarium.api.status import Condition, Status
 from canarium.core.context.context import RolloutContext
+from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import Container, Deployment, Pod, TroubleReason
 from canarium.core.health.containers import (
@@ -67,6 +68,11 @@ class Obstacle:
     @property
     def withheld(self) -> bool:
         return self.reason in _WITHHELD
+
+    @property
+    def place(self) -> tuple[str, str | None]:
+        """The pod and container that show it, or the reason where no pod does."""
+        return (self.pod, self.container) if self.pod else (self.reason, None)
 
 
 def obstacle(ctx: RolloutContext, revision: str | None) -> Obstacle | None:
@@ -166,12 +172,13 @@ def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     return ((CONDITION, True, found[1].reason, _text(*found)),) if found else ()
 
 
-def named(ctx: RolloutContext, message: str) -> str:
-    """`message` with the obstacle that it does not name yet."""
+def named(ctx: RolloutContext, result: PhaseResult) -> str:
+    """The result's message with the obstacle that it does not explain yet."""
+    failed = result.failure.revision if result.failure and not ctx.quarantined else None
     found = _first(ctx)
-    if found is None or found[1].message in message:
-        return message
-    return sentences(message, f"{found[1].reason}: {_text(*found)}")
+    if found is None or found[0] == failed or (found[0], found[1].place) in result.explained:
+        return result.message
+    return sentences(result.message, f"{found[1].reason}: {_text(*found)}")
 
 
 def _first(ctx: RolloutContext) -> tuple[str, Obstacle] | None:

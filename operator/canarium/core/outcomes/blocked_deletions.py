@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from canarium.api import status
 from canarium.api.reasons import ConditionReason, ConditionType
 from canarium.api.status import Status
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import HeldDeletion
 from canarium.core.messages import sentences
-from canarium.core.times import spoken
+from canarium.core.times import spoken, stamp
 
 #: Seconds that the controllers of finalizers have before they are reported.
 PATIENCE = 10.0
 #: So many objects, and finalizers of each, are named.
 _OBJECTS, _FINALIZERS = 3, 3
+#: So many objects, and finalizers of each, are listed in the status.
+_LISTED = 10
 
 
 def described(held: Iterable[HeldDeletion]) -> str:
@@ -71,13 +74,25 @@ def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     )
 
 
-def events(before: Status, after: Status) -> tuple[Event, ...]:
-    """One Event each time that other objects are kept."""
-    old, new = (
-        next((c.message for c in status.conditions if c.type == ConditionType.DELETION_BLOCKED), "")
-        for status in (before, after)
+def listed(ctx: RolloutContext) -> tuple[status.HeldDeletion, ...] | None:
+    """The objects that are kept, as the status lists them."""
+    found = sorted(_overdue(ctx), key=lambda one: (one.kind, one.name))[:_LISTED]
+    listed = (
+        status.HeldDeletion(
+            object=one.what, finalizers=one.finalizers[:_LISTED], since=stamp(one.due)
+        )
+        for one in found
     )
-    return (Event("Warning", ConditionType.DELETION_BLOCKED, new),) if new and new != old else ()
+    return tuple(listed) or None
+
+
+def events(before: Status, after: Status) -> tuple[Event, ...]:
+    """One Event each time that other objects are kept, or by other finalizers."""
+    known = {(one.object, one.finalizers) for one in before.held_deletions or ()}
+    new = [x for x in after.held_deletions or () if (x.object, x.finalizers) not in known]
+    kind = ConditionType.DELETION_BLOCKED
+    condition = next((c for c in after.conditions if c.type == kind), None)
+    return (Event("Warning", kind, condition.message),) if condition and new else ()
 
 
 def recheck(ctx: RolloutContext) -> float | None:

@@ -36,12 +36,13 @@ def baking(ctx: RolloutContext) -> PhaseResult:
         failed = gates.condemned(ctx)
     cause = command_cause(ctx, "undo") or failed or outage.cause(ctx, outages)
     if cause:
-        return undo(ctx, base, cause)
+        return undo(ctx, base.explaining(ctx.stable, failed.place if failed else None), cause)
     base = base.recheck_in(recheck)
     if ctx.stable_unavailable_since is not None or ctx.standby:
         return _interrupted(ctx, base)
     missing, does = serving_state(ctx)
     base = replace(base, reason=missing.reason if missing else "")
+    base = base.explaining(ctx.stable, missing.place if missing else None)
     has = f"{describe(ctx, ctx.stable)} {does}"
     warm = f"{describe(ctx, ctx.previous)} stays warm"
     if ctx.paused_by:
@@ -79,6 +80,7 @@ def _interrupted(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     why = f": {missing.message}{location(missing.pod, missing.container)}" if missing else ""
     has = f"has no ready pods{why}" if down else "has ready pods again"
     then = f"its promotion is undone unless it is ready by {spoken(until)}" if until else ""
+    base = base.explaining(ctx.stable, missing.place if missing else None)
     waiting = base.recheck_in(until - ctx.now if until else None).wait(
         HoldReason.STABLE_UNAVAILABLE,
         f"{describe(ctx, ctx.stable)} {has}",

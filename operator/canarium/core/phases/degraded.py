@@ -28,7 +28,9 @@ def report_outage(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple
     """Returns phase and result with an outage of stable, if callers are not answered."""
     if availability.is_down(ctx, result.stable):
         text = availability.outage_text(ctx, result.stable)
+        cause = availability.explained_outage(ctx, result.stable)
         result = replace(result, message=sentences(result.message, text))
+        result = result.explaining(result.stable, cause.place if cause else None)
         if phase in SETTLED:
             phase = "Starting" if availability.is_scaling_up(ctx, result.stable) else "Degraded"
     elif (

@@ -38,6 +38,7 @@ def ready(ctx: RolloutContext) -> PhaseResult:
         )
         base = replace(base, waiting_for=wait)
     missing, does = serving_state(ctx)
+    base = base.explaining(ctx.stable, missing.place if missing else None)
     failure = known_failure(ctx) if ctx.quarantined else None
     if failure:
         return _failed_stable(ctx, base, failure, does)

@@ -36,7 +36,7 @@ def with_reports(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple[
         result = _report_changed_bytes(ctx, result)
     message = result.message
     if phase != "Invalid":
-        message = obstacles.named(ctx, message)
+        message = obstacles.named(ctx, result)
         message = pending_settings.named(ctx, message)
         message = conflicts.named(ctx, message)
         message = blocked_deletions.named(ctx, message)

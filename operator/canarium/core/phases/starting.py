@@ -107,7 +107,7 @@ def _waiting_for_pods(ctx: RolloutContext, base: PhaseResult, count: int) -> Pha
     missing = withheld(ctx, ctx.target)
     if missing:
         why = f"{missing.message}{location(missing.pod, missing.container)}"
-        return _withheld(ctx, base, missing.reason, why)
+        return _withheld(ctx, base.explaining(ctx.target, missing.place), missing.reason, why)
     progress = progress_waiting(ctx, count)
     until = waited_until(ctx)
     if until is None:

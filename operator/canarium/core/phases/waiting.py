@@ -14,6 +14,7 @@ from canarium.core.decision.plan import Action, SelectColor, SetRouteWeights
 from canarium.core.health import gates
 from canarium.core.health.candidate import blocked_pod
 from canarium.core.health.cause import Cause
+from canarium.core.health.obstacles import withheld
 from canarium.core.messages import location
 from canarium.core.outcomes.refusals import quoted
 from canarium.core.phases.deployments import scale_up_rejected
@@ -72,6 +73,9 @@ def _waiting_for_cluster(
     deadline counts (R25)."""
     where = location(missing.pod, missing.container)
     result = blocked(ctx, base, Blocker(missing.reason, f"{missing.message}{where}"))
+    if withheld(ctx, ctx.target):
+        # Otherwise the sentence is ours, and the cluster's own words are still to be added.
+        result = result.explaining(ctx.target, missing.place)
     return result.wait(
         missing.reason,
         result.message,

@@ -55,8 +55,12 @@ def _commands(ctx: RolloutContext, result: PhaseResult) -> tuple[Event, ...]:
 
 
 def _ignored(before: Status, after: Status) -> tuple[Event, ...]:
-    new = [text for text in after.warnings if text not in before.warnings]
-    return tuple(Event("Warning", EventReason.STATUS_IGNORED, text) for text in new)
+    known = {(one.reason, one.object) for one in before.warnings}
+    return tuple(
+        Event("Warning", EventReason.STATUS_IGNORED, one.message)
+        for one in after.warnings
+        if (one.reason, one.object) not in known
+    )
 
 
 def _prerequisites(before: Status, after: Status) -> tuple[Event, ...]:

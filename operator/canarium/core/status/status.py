@@ -16,7 +16,7 @@ from canarium.core.context.naming import version_of
 from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import CreateDeployment
 from canarium.core.health import gates
-from canarium.core.outcomes import refusals
+from canarium.core.outcomes import blocked_deletions, refusals
 from canarium.core.routing import failover
 from canarium.core.status.conditions import conditions_of
 from canarium.core.status.history import ended
@@ -57,6 +57,7 @@ def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: 
         route=ctx.router.status(ctx) if result.stable else None,
         failure=_kept_failure(ctx, result),
         refusals=refusals.refused_writes(ctx),
+        held_deletions=blocked_deletions.listed(ctx),
         warnings=warnings(ctx),
         commands=_commands(ctx, result),
         conditions=conditions_of(ctx, phase, result, generation, analysis),

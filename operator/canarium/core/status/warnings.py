@@ -1,48 +1,56 @@
-"""What is damaged and therefore ignored, in words: each becomes one Event."""
+"""What is damaged and therefore ignored: each becomes one Event."""
 
 from __future__ import annotations
 
+from canarium.api.reasons import WarningReason
+from canarium.api.status import StatusWarning
 from canarium.core.context.context import RolloutContext
+from canarium.core.context.sanitize import ignored
 from canarium.core.facts.observed import Pod
 from canarium.core.outcomes import blocked_deletions
 from canarium.core.times import spoken
 
+_ALTERED = "was altered by hand and is ignored: no Deployment is made from it"
+_MISSING = "is gone: its Deployment is left as it is, and cannot be made again if it is deleted"
 
-def warnings(ctx: RolloutContext) -> tuple[str, ...]:
-    """What is damaged and therefore ignored; each is told once by an Event."""
+
+def warnings(ctx: RolloutContext) -> tuple[StatusWarning, ...]:
+    """Returns what is damaged and therefore ignored, sorted by message."""
     found = list(ctx.ignored_fields)
-    for record in ctx.observed.records:
-        if not record.intact:
-            found.append(
-                f"ControllerRevision {ctx.name}-{record.revision} was altered by hand and is "
-                "ignored: no Deployment is made from it"
-            )
-    for deployment in ctx.observed.deployments:
-        revision = deployment.revision
-        if ctx.observed.record(revision) is None and revision != ctx.target:
-            found.append(
-                f"ControllerRevision {ctx.name}-{revision} is gone: its Deployment is left as it "
-                "is, "
-                "and cannot be made again if it is deleted"
-            )
-    for pod in ctx.observed.pods:
-        if ctx.is_stuck(pod):
-            due = spoken(pod.ends or ctx.now)
-            found.append(
-                f"Pod {pod.name} should have ended at {due} and is not waited for any longer: "
-                f"{_stuck_by(ctx, pod)}"
-            )
+    found += [
+        _record(ctx, record.revision, WarningReason.RECORD_ALTERED, _ALTERED)
+        for record in ctx.observed.records
+        if not record.intact
+    ]
+    found += [
+        _record(ctx, deployment.revision, WarningReason.RECORD_MISSING, _MISSING)
+        for deployment in ctx.observed.deployments
+        if ctx.observed.record(deployment.revision) is None and deployment.revision != ctx.target
+    ]
+    found += [_stuck(ctx, pod) for pod in ctx.observed.pods if ctx.is_stuck(pod)]
     if ctx.progress_is_bogus:
-        found.append("ignored status.progress: live traffic never had that weight")
-    return tuple(sorted([*found, *_disbelieved(ctx)]))
+        found.append(ignored("status.progress", "live traffic never had that weight"))
+    return tuple(sorted([*found, *_disbelieved(ctx)], key=lambda one: one.message))
 
 
-def _stuck_by(ctx: RolloutContext, pod: Pod) -> str:
+def _record(ctx: RolloutContext, revision: str, reason: WarningReason, what: str) -> StatusWarning:
+    name = f"ControllerRevision {ctx.name}-{revision}"
+    return StatusWarning(reason=reason, object=name, message=f"{name} {what}")
+
+
+def _stuck(ctx: RolloutContext, pod: Pod) -> StatusWarning:
     kept = ctx.observed.holding("Pod", pod.name)
-    return f"it is kept by {blocked_deletions.finalizers(kept)}" if kept else "check its node"
+    why = f"it is kept by {blocked_deletions.finalizers(kept)}" if kept else "check its node"
+    due = spoken(pod.ends or ctx.now)
+    return StatusWarning(
+        reason=WarningReason.POD_STUCK,
+        object=f"Pod {pod.name}",
+        message=f"Pod {pod.name} should have ended at {due} and is not waited for any longer: "
+        f"{why}",
+    )
 
 
-def _disbelieved(ctx: RolloutContext) -> list[str]:
+def _disbelieved(ctx: RolloutContext) -> list[StatusWarning]:
     """What a status says of who serves that cannot be, as after an edit by hand."""
     parts = {
         name: part.revision
@@ -50,7 +58,7 @@ def _disbelieved(ctx: RolloutContext) -> list[str]:
         if (part := getattr(ctx.status, name))
     }
     found = [
-        f"ignored status.{name}: revision {revision} does not exist"
+        ignored(f"status.{name}", f"revision {revision} does not exist")
         for name, revision in parts.items()
         if revision != ctx.target and not ctx.exists(revision)
     ]
@@ -58,5 +66,5 @@ def _disbelieved(ctx: RolloutContext) -> list[str]:
     said = ctx.witness.traffic.stable if ctx.witness else None
     told = parts.get("stable")
     if told and ctx.exists(told) and said and ctx.exists(said) and said not in parts.values():
-        found.append(f"ignored status.stable: live traffic is routed to revision {said}")
+        found.append(ignored("status.stable", f"live traffic is routed to revision {said}"))
     return found

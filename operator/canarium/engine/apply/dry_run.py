@@ -9,8 +9,8 @@ from typing import Any
 from canarium.api.reasons import RefusalReason
 from canarium.core.facts.observed import Rejection
 from canarium.core.outcomes.refusals import TRIAL_POD
-from canarium.engine.apply.rejections import reason_for
 from canarium.kube.errors import ApiError
+from canarium.kube.refusals import lacks_dry_run, refusal_reason
 
 _HEAD = re.compile(
     r"^(Pod in version \S+ cannot be handled as a Pod: (strict decoding error: )?"
@@ -43,11 +43,11 @@ def refusal(error: ApiError, spec: Mapping[str, Any]) -> Rejection | None:
     """
     if not error.rejected:
         raise error
-    if "exceeded quota" in error.message or "does not support dry run" in error.message:
+    reason = refusal_reason(error)
+    if reason is RefusalReason.QUOTA_EXCEEDED or lacks_dry_run(error):
         return None
     text = _HEAD.sub("", error.message)
     said = _FIELD.sub(lambda found: _written(found[0], spec), text)
-    reason = reason_for(error)
     return Rejection(TRIAL_POD, said, reason=(reason or RefusalReason.INVALID).value)
 
 

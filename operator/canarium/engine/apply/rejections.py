@@ -18,6 +18,7 @@ from canarium.core.bookkeeping.adoption import how_to_adopt
 from canarium.core.facts.observed import Rejection, Runtime
 from canarium.engine.cache.store import Key
 from canarium.kube.errors import ApiError
+from canarium.kube.refusals import refusal_reason
 from canarium.kube.resources import Resource
 
 #: What a refusal was an answer to: the spec's generation, and the runtime that it meant.
@@ -149,30 +150,10 @@ def _weight(rejection: Rejection) -> tuple[bool, int, str]:
 
 def refusal(resource: Resource, name: str, error: ApiError) -> Exception:
     """What the answer to a write means: Refused, or the error itself to try again."""
-    reason = reason_for(error)
+    reason = refusal_reason(error)
     if reason is None:
         return error
     return WriteRejected(Rejection(f"{resource.kind} {name}", error.message, reason=reason.value))
-
-
-def reason_for(error: ApiError) -> RefusalReason | None:
-    """Who refused a request; None when nobody did and the same request may succeed later.
-
-    The API server answers a full quota, missing rights and some policies by the same code: who it
-    was is only displayed, so its words may be read here and nowhere else.
-    """
-    if error.status == 500 and "failed calling webhook" in error.message:
-        return RefusalReason.WEBHOOK_FAILED
-    if error.status == 500 and "failed to create typed patch object" in error.message:
-        # As for two variables of one name, which a creation may have and an apply may not.
-        return RefusalReason.INVALID
-    if not error.rejected:
-        return None
-    if "exceeded quota" in error.message:
-        return RefusalReason.QUOTA_EXCEEDED
-    if "denied request" in error.message or "denied the request" in error.message:
-        return RefusalReason.ADMISSION_DENIED
-    return RefusalReason.FORBIDDEN if error.status == 403 else RefusalReason.INVALID
 
 
 def conflict(

@@ -1,0 +1,40 @@
+"""Who rejects a write, from the API server's answer.
+
+An answer has an HTTP code, a reason and, for invalid fields, causes. They do not tell who rejected
+the request: a full quota, a missing right, Pod Security and many webhooks all answer 403
+`Forbidden`, a webhook may answer with any code and causes, and a webhook that cannot be called is a
+500 `InternalError` like a fault of the server itself. Only the text says so. It is read here, at
+the edge, and nowhere else: everything beyond compares the enum (R30).
+"""
+
+from __future__ import annotations
+
+from canarium.api.reasons import RefusalReason
+from canarium.kube.errors import ApiError
+
+_NO_WEBHOOK = "failed calling webhook"
+#: As for two variables of one name, which a creation may have and an apply may not.
+_UNTYPED = "failed to create typed patch object"
+_QUOTA = "exceeded quota"
+_DENIED = ("denied request", "denied the request")
+_NO_DRY_RUN = "does not support dry run"
+
+
+def refusal_reason(error: ApiError) -> RefusalReason | None:
+    """Returns who rejects a request; None when the same request may succeed later."""
+    if error.status == 500 and _NO_WEBHOOK in error.message:
+        return RefusalReason.WEBHOOK_FAILED
+    if error.status == 500 and _UNTYPED in error.message:
+        return RefusalReason.INVALID
+    if not error.rejected:
+        return None
+    if _QUOTA in error.message:
+        return RefusalReason.QUOTA_EXCEEDED
+    if any(words in error.message for words in _DENIED):
+        return RefusalReason.ADMISSION_DENIED
+    return RefusalReason.FORBIDDEN if error.status == 403 else RefusalReason.INVALID
+
+
+def lacks_dry_run(error: ApiError) -> bool:
+    """Whether a webhook with side effects takes no dry run, so that this one says nothing."""
+    return _NO_DRY_RUN in error.message
