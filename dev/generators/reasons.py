@@ -24,7 +24,7 @@ _SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
     (
         "Conditions",
         reasons.ConditionReason,
-        "`status.conditions[].reason`, besides the [phase](../phases.md) and the reasons in the "
+        "`status.conditions[].reason`, besides the [phase](phases.md) and the reasons in the "
         "sections below.",
     ),
     (
@@ -37,7 +37,7 @@ _SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
         "Failures",
         reasons.FailureReason,
         "`status.failure.reason`, and the reason of `Ready` and `RolledBack` after a rollback. See "
-        "[what fails a version](../failures.md).",
+        "[what fails a version](../guides/failures.md).",
     ),
     (
         "History",

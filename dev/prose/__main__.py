@@ -40,13 +40,13 @@ def exempt() -> list[str]:
     return PENDING.read_text().split() if PENDING.exists() else []
 
 
-def files() -> Iterator[Path]:
-    """Yields every file in scope that is not exempt."""
+def files(*, revised: bool) -> Iterator[Path]:
+    """Yields every file in scope that is checked, or with `revised` False those that are exempt."""
     patterns = exempt()
     for pattern in SCOPE:
         for path in sorted(ROOT.glob(pattern)):
             name = path.relative_to(ROOT).as_posix()
-            if not any(fnmatch(name, skipped) for skipped in patterns):
+            if any(fnmatch(name, skipped) for skipped in patterns) is not revised:
                 yield path
 
 
@@ -60,9 +60,8 @@ def problems(path: Path) -> Iterator[str]:
 
 def pending() -> Iterator[str]:
     """Yields each file that is exempt with its number of banned wordings."""
-    for pattern in exempt():
-        for path in sorted(ROOT.rglob(pattern)):
-            yield f"{path.relative_to(ROOT)}: {len(list(problems(path)))}"
+    for path in files(revised=False):
+        yield f"{path.relative_to(ROOT)}: {len(list(problems(path)))}"
 
 
 def main(arguments: list[str]) -> int:
@@ -70,7 +69,7 @@ def main(arguments: list[str]) -> int:
     if "--pending" in arguments:
         print("\n".join(pending()))
         return 0
-    paths = [Path(name).resolve() for name in arguments] or list(files())
+    paths = [Path(name).resolve() for name in arguments] or list(files(revised=True))
     found = [line for path in paths for line in problems(path)]
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0

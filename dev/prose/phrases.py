@@ -53,7 +53,7 @@ BANS: tuple[Ban, ...] = (
     _ban(r"\banew\b", "write: again"),
     _ban(r"\bin (?:the )?midst\b", "write: during"),
     _ban(r"\b(?:take|takes|taken|taking|took)(?: \w+){0,2} back\b", "write: roll back, undo"),
-    _ban(r"\b(?:put|puts|putting) (?:\w+ )?right\b", "write: correct, restore, fix"),
+    _ban(r"\b(?:put|puts|putting) (?:it |them |that )?right\b", "write: correct, restore, fix"),
     _ban(r"\b(?:put|puts|putting) off\b", "write: defer"),
     _ban(r"\bserves? on\b(?! (?:port|IPv|all|both|the)\b)", "write: keeps serving"),
     _ban(r"\b(?:mend|mends|mended)\b", "write: fix, repair"),

@@ -1,7 +1,7 @@
-"""The command line: `canarium run` is the operator, `canarium fetch` brings a model to a pod.
+"""Command line: `canarium run` runs the operator, `canarium fetch` downloads a model into a pod.
 
-The two live in two images whose libraries exclude each other (decision 0007), so each imports
-its own only when it is asked for.
+The two are shipped in two images whose libraries exclude each other (decision 0007), so each
+command imports its own libraries only when it runs.
 """
 
 from __future__ import annotations
@@ -21,41 +21,42 @@ from canarium.signals.addresses import AddressPolicy
 
 
 def main() -> int:
-    """Does what the command line says; the exit code."""
+    """Runs the command and returns its exit code."""
     parser = argparse.ArgumentParser(prog="canarium", description=__doc__)
     parser.add_argument("--version", action="version", version=VERSION)
     default = Config()
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the operator")
-    run.add_argument("--kubeconfig", help="default: the cluster around this process")
-    run.add_argument("--context")
+    run.add_argument("--kubeconfig", help="path of a kubeconfig; default: in-cluster config")
+    run.add_argument("--context", help="context of the kubeconfig")
     where = run.add_mutually_exclusive_group()
     where.add_argument(
         "--namespace",
         action="append",
         metavar="NAME",
-        help="a namespace to look after; may be repeated; default: all",
+        help="namespace to manage; may be repeated; default: all namespaces",
     )
     where.add_argument(
         "--namespace-selector",
         default="",
         metavar="LABELS",
-        help="look after the namespaces with these labels, such as models=yes",
+        help="label selector of the namespaces to manage, such as models=yes",
     )
     run.add_argument(
         "--workers",
         type=int,
         default=default.workers,
-        help="writes in flight while the API server refuses none; four times as many models are"
-        " worked on at once",
+        help="maximum concurrent API writes; four times as many models are reconciled concurrently",
     )
-    run.add_argument("--qps", type=float, default=default.qps, help="most writes per second")
-    run.add_argument("--burst", type=int, default=default.burst, help="most writes at once")
-    run.add_argument("--lease-namespace", help="elect a leader by a Lease in this namespace")
+    run.add_argument("--qps", type=float, default=default.qps, help="maximum API writes per second")
+    run.add_argument(
+        "--burst", type=int, default=default.burst, help="maximum API writes in a burst"
+    )
+    run.add_argument("--lease-namespace", help="namespace of the Lease for leader election")
     for name, meaning in (
-        ("duration", "seconds until a silent leader is replaced"),
-        ("renew", "seconds until a leader that cannot renew gives up"),
-        ("retry", "seconds between two attempts"),
+        ("duration", "lease duration in seconds"),
+        ("renew", "seconds after which a leader that cannot renew its lease exits"),
+        ("retry", "seconds between two attempts to acquire or renew the lease"),
     ):
         usual = getattr(default, f"lease_{name}")
         run.add_argument(f"--lease-{name}", type=float, default=usual, help=meaning)
@@ -63,45 +64,46 @@ def main() -> int:
         "--health",
         type=_address,
         metavar="[ADDRESS]:PORT",
-        help="serve /healthz (liveness) and /readyz (readiness) there; without an address, on all "
-        "addresses of IPv4 and IPv6",
+        help="address for /healthz (liveness) and /readyz (readiness); without ADDRESS: all "
+        "IPv4 and IPv6 addresses",
     )
-    run.add_argument("--metrics-port", type=int, help="serve Prometheus metrics at :PORT/metrics")
-    run.add_argument("--fetch-image", help="the image that fetches models: canarium-fetch")
+    run.add_argument("--metrics-port", type=int, help="port for Prometheus metrics at /metrics")
+    run.add_argument("--fetch-image", help="image of the fetcher, such as canarium-fetch")
     run.add_argument(
         "--fetch-image-pull-policy",
         default="IfNotPresent",
         choices=["Always", "IfNotPresent", "Never"],
+        help="pull policy of the fetcher's image",
     )
     run.add_argument(
         "--oci-volumes",
         action="store_true",
-        help="mount oci:// models as image volumes, where every node's runtime can",
+        help="mount oci:// models as image volumes; the runtime of every node must support them",
     )
     run.add_argument(
         "--fetch-reserve",
         type=int,
         metavar="PERCENT",
-        help="of a node's disk, left free by fetches; default 10, as the kubelet's own bound",
+        help="percentage of node disk to keep free (default 10, the kubelet's eviction threshold)",
     )
     run.add_argument(
         "--allow-address",
         action="append",
         metavar="CIDR|ADDRESS|HOST",
-        help="let checks of users connect there although it is refused by default, such as a "
+        help="address that checks may connect to although it is refused by default, such as a "
         "Prometheus on loopback; may be repeated",
     )
     run.add_argument(
         "--refuse-address",
         action="append",
         metavar="CIDR",
-        help="refuse checks of users that connect there, besides loopback, link-local, multicast "
-        "and metadata addresses; may be repeated",
+        help="addresses that checks may not connect to, in addition to loopback, link-local, "
+        "multicast and metadata addresses; may be repeated",
     )
-    run.add_argument("--log-level", default="INFO")
-    fetching = commands.add_parser("fetch", help="bring a model to a folder and check it")
+    run.add_argument("--log-level", default="INFO", help="DEBUG, INFO, WARNING or ERROR")
+    fetching = commands.add_parser("fetch", help="download a model into a folder and verify it")
     fetch.arguments(fetching)
-    recording = commands.add_parser("record", help="print what served, for audits")
+    recording = commands.add_parser("record", help="print what served and when, for audits")
     record.arguments(recording)
     arguments = parser.parse_args()
     if arguments.command == "record":
@@ -116,7 +118,7 @@ def main() -> int:
 
 
 def _run(settings: Config, log_level: str) -> int:
-    """Runs the operator until it is told to stop."""
+    """Runs the operator until it is stopped."""
     import kopf
     import uvloop
 
@@ -133,10 +135,10 @@ def _run(settings: Config, log_level: str) -> int:
         loop=uvloop.new_event_loop(),
         registry=registry,
         standalone=True,
-        # kopf would ask for the user's name, which a container's uid does not have.
+        # kopf would look up the user's name, which the uid of a container does not have.
         identity=cast(Any, socket.gethostname()),
         clusterwide=everywhere,
-        # A pattern is no name to begin with: the selected namespaces are told to kopf later.
+        # A pattern selects nothing at first: the selected namespaces are passed to kopf later.
         namespaces=() if everywhere else settings.namespaces or (re.compile("selected"),),
         insights=application.insights,
     )

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `canarium record`."""
-    parser.add_argument("name", help="the ModelDeployment")
-    parser.add_argument("-n", "--namespace", help="default: the namespace of the context")
-    parser.add_argument("--revision", help="one revision; default: all in the history")
-    parser.add_argument("--kubeconfig", help="default: the cluster around this process")
-    parser.add_argument("--context")
+    parser.add_argument("name", help="name of the ModelDeployment")
+    parser.add_argument("-n", "--namespace", help="namespace; default: that of the context")
+    parser.add_argument("--revision", help="only this revision; default: all in the history")
+    parser.add_argument("--kubeconfig", help="path of a kubeconfig; default: in-cluster config")
+    parser.add_argument("--context", help="context of the kubeconfig")
 
 
 def main(options: argparse.Namespace) -> int:

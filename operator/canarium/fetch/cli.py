@@ -50,27 +50,32 @@ class Wanted:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `canarium fetch`."""
-    parser.add_argument("uri", help="what spec.model.uri says")
-    parser.add_argument("target", type=Path, help="the folder to make; work is done beside it")
-    parser.add_argument("--digest", help="sha256:… that the model must have")
-    parser.add_argument("--pin", type=Path, help="a file with the digest of an earlier fetch")
-    parser.add_argument("--endpoint", help="URL of the store, when it is not the default one")
+    parser.add_argument("uri", help="URI as in spec.model.uri")
     parser.add_argument(
-        "--in-place", action="store_true", help="the model is mounted at FOLDER: only check it"
+        "target", type=Path, help="folder to create; temporary files are next to it"
+    )
+    parser.add_argument("--digest", help="expected digest of the model, sha256:…")
+    parser.add_argument("--pin", type=Path, help="file with the digest of an earlier fetch")
+    parser.add_argument("--endpoint", help="URL of the store, if not the default")
+    parser.add_argument(
+        "--in-place", action="store_true", help="only verify the model, which is mounted already"
     )
     parser.add_argument(
-        "--claim", type=Path, metavar="FOLDER", help="where the claim of a pvc:// URI is mounted"
+        "--claim", type=Path, metavar="FOLDER", help="mount path of the claim of a pvc:// URI"
     )
-    parser.add_argument("--no-unpack", action="store_true", help="leave an archive as it is")
-    for name, meaning in (("allow", "only files that match"), ("ignore", "no file that matches")):
+    parser.add_argument("--no-unpack", action="store_true", help="do not unpack an archive")
+    for name, meaning in (
+        ("allow", "fetch only matching files"),
+        ("ignore", "skip matching files"),
+    ):
         parser.add_argument(
             f"--{name}", action="append", metavar="PATTERN", help=f"{meaning}; may be repeated"
         )
     parser.add_argument("--patience", type=float, default=300.0, metavar="SECONDS",
-                        help="how long the source may be away")  # fmt: skip
+                        help="how long to retry while the source is unavailable")  # fmt: skip
     parser.add_argument("--reserve", type=int, default=RESERVE, metavar="PERCENT",
-                        help="of the node's disk, left free")  # fmt: skip
-    parser.add_argument("--report", type=Path, metavar="FILE", help="where the outcome is written")
+                        help="percentage of node disk to keep free")  # fmt: skip
+    parser.add_argument("--report", type=Path, metavar="FILE", help="file for the result")
 
 
 def main(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> int:

@@ -85,7 +85,7 @@ class CheckReason(Reason):
     )
     INVALID_TEST = (
         "InvalidTest",
-        "An assertion is wrong in itself, whatever the answer.",
+        "An assertion is invalid, regardless of the response.",
         _ERROR,
         "Fix the assertion.",
     )

@@ -151,7 +151,7 @@ class SpecReason(Reason):
     )
     NO_READINESS_PROBE = (
         "NoReadinessProbe",
-        "The server has no readiness probe, so nobody knows when the model is loaded.",
+        "The server has no readiness probe, so it is unknown when the model is loaded.",
         _KEEPS,
         "Set `spec.runtime.readiness`.",
     )

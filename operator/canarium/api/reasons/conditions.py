@@ -1,6 +1,6 @@
 """Types of conditions, and the reasons that belong to a condition alone.
 
-A condition also takes the reason of whatever it is about: `Progressing` that of `status.hold`,
+A condition also takes the reason of its subject: `Progressing` that of `status.hold`,
 `Ready` that of the failure, `RouteAccepted` that of the route.
 """
 
@@ -242,7 +242,7 @@ class ConditionReason(Reason):
     )
     INVALID_TEST = (
         "InvalidTest",
-        "A smoke test or an assertion is wrong in itself, whatever the version answers.",
+        "A smoke test or an assertion is invalid, regardless of the version's responses.",
         "Holds the rollout; nothing is rolled back for it.",
         "Fix the test.",
     )

@@ -57,13 +57,13 @@ class EventReason(Reason):
     ANALYSIS_FAILED = (
         "AnalysisFailed",
         "A check failed.",
-        "Rolls back or holds, as the check's `onFailure` says.",
+        "Rolls back or holds, as `onFailure` of the check specifies.",
         "Compare value and bound.",
     )
     ANALYSIS_INSUFFICIENT = (
         "AnalysisInsufficient",
         "A check has too few observations to decide.",
-        "Does as `analysis.onInsufficientData` says.",
+        "Follows `analysis.onInsufficientData`.",
         "Send more traffic, or lower `minSamples`.",
     )
     INSUFFICIENT_DATA = (
@@ -80,7 +80,7 @@ class EventReason(Reason):
     )
     COMMAND_IGNORED = (
         "CommandIgnored",
-        "A command was ignored; the message says why.",
+        "A command was ignored; the message states why.",
         "Nothing.",
         "Correct the command and use another token.",
     )
@@ -99,7 +99,7 @@ class EventReason(Reason):
     ADOPTED = (
         "Adopted",
         "The model took over objects that a deleted model of the same name had left.",
-        "Continues from what they say.",
+        "Continues from their content.",
         NOTHING,
     )
     RECORD_RESTORED = (

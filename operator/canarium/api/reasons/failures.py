@@ -13,7 +13,7 @@ class FailureReason(Reason):
 
     SERVER_EXITED = (
         "ServerExited",
-        "The server's process ended, whatever its exit code.",
+        "The server's process ended, with any exit code.",
         _ROLL_BACK,
         "Read the last log line in the message, then fix the image or the model.",
     )

@@ -1,6 +1,6 @@
 """Reasons of the conditions `RouteAccepted` and `RouteConflicted`.
 
-A gateway that rejects a route gives a reason of its own, such as `NoMatchingParent` or
+A gateway that rejects a route gives its own reason, such as `NoMatchingParent` or
 `RefNotPermitted`; it is passed on as it is.
 """
 

@@ -71,7 +71,7 @@ class HoldReason(Reason):
     INSUFFICIENT_DATA = (
         "InsufficientData",
         "A check has too few observations to decide.",
-        "Waits, continues or rolls back, as `analysis.onInsufficientData` says.",
+        "Waits, continues or rolls back, as `analysis.onInsufficientData` specifies.",
         "Send more traffic, or lower `minSamples`.",
     )
     PODS_UNREACHABLE = (
