@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from canarium.api.status import Status
-from canarium.core.facts.observed import Container
+from canarium.core.decision.plan import Action, SetRouteWeights
+from canarium.core.facts.observed import Container, Rejection
 from core.cluster import Cluster, gateway_spec, spec
 
 rule = pytest.mark.rule
@@ -367,3 +368,45 @@ def test_weight_is_not_all_that_is_said_of_a_candidate_that_answers_everybody(ma
     assert "receives 100% of the traffic because version 1" in status.message
     cluster.heal("1").run(25)
     assert "has weight 10 and waits for the command promote" in cluster.status.message
+
+
+class Refusing(Cluster):
+    """A policy may refuse the writes that move traffic behind a Gateway."""
+
+    refuses = False
+
+    def refuse(self, refuses: bool) -> None:
+        self.refuses = refuses
+        denied = Rejection("HTTPRoute m", "denied by policy", reason="AdmissionDenied")
+        self.rejection = denied if refuses else None
+
+    def _carry_out(self, action: Action) -> None:
+        if self.refuses and isinstance(action, SetRouteWeights):
+            self.writes -= 1
+            return
+        super()._carry_out(action)
+
+
+@rule("R0", "R9", "R13")
+def test_failed_candidate_answers_all_callers_while_stable_is_down() -> None:
+    asked = {**MANUAL, "steps": [{"weight": 25, "pause": "Manual"}]}
+    cluster = Refusing(rollout(gateway_spec, "1", asked)).run(12)
+    cluster.spec = rollout(gateway_spec, "2", asked)
+    cluster.run(12)
+    assert cluster.weights() == {"1": 75, "2": 25}
+    cluster.refuse(True)
+    cluster.annotations = {"abort": f"{cluster.revision('2')}/now"}
+    cluster.run(3)
+    unready(cluster, "1").run(3)
+    assert cluster.weights() == {"1": 75, "2": 25}
+    cluster.refuse(False)
+    cluster.run(1)
+    assert cluster.weights() == {"1": 0, "2": 100}, "three of four callers would get errors"
+    assert "receives 100% of the traffic because version 1" in cluster.status.message
+    assert cluster.status.phase == "RollingBack"
+    assert cluster.route is not None
+    assert cluster.route.traffic.quarantined == cluster.revision("2")
+    cluster.heal("1").run(1)
+    assert cluster.weights() == {"1": 100, "2": 0}
+    cluster.run(5)
+    assert cluster.status.phase == "RolledBack"

@@ -28,10 +28,11 @@ def guarded(ctx: RolloutContext, result: PhaseResult) -> PhaseResult:
         return result
     actions: list[Action] = []
     if not any(isinstance(action, SelectColor | SetRouteWeights) for action in result.actions):
-        if ctx.standby and not ctx.has_failed(ctx.standby):
-            actions = ctx.router.fail_over(ctx, ctx.standby)
-        elif ctx.standby is None:
-            actions = ctx.router.fail_back(ctx, result)
+        actions = (
+            ctx.router.fail_over(ctx, ctx.standby)
+            if ctx.standby
+            else ctx.router.fail_back(ctx, result)
+        )
     result = replace(result, actions=(*result.actions, *actions))
     if ctx.standby is None:
         return result

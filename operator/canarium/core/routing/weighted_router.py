@@ -163,7 +163,9 @@ class WeightedRouter:
 
     def fail_over(self, ctx: RolloutContext, to: str) -> list[Action]:
         route = self._route(ctx)
-        if to == ctx.target:
+        # A candidate that has failed gets no weight of its own again, but the record of its failure
+        # stays: what callers of stable would get instead of its answers is errors.
+        if to == ctx.target and not ctx.has_failed(to):
             # Where there is no route yet, callers inside are all there are.
             moves = (
                 self.set_weight(ctx, ctx.progress.weight)
