@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from canarium.api.status import Status
+from canarium.api.status import RevisionStatus, Status
 from canarium.core.decision.plan import Event, Plan
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.instrumentation import Unobserved
@@ -134,3 +135,21 @@ async def test_status_of_a_new_decision_waits_its_own_time_whatever_events_wait(
     world.clock.now += 50.0
     world.queue.add(OTHER, Urgency.CHANGE)
     assert await world.tell(NEWER) == []
+
+
+@pytest.mark.rule("R6", "R29")
+async def test_effective_weight_is_written_within_seconds_and_pod_counts_later() -> None:
+    def shared(candidate: int, ready: int) -> Plan:
+        part = RevisionStatus(revision="b", ready=ready, weight=50, effective_weight=candidate)
+        return Plan("Progressing", Status(phase="Progressing", candidate=part), status_is_urgent=False)
+
+    world = World(Urgency.CHANGE, None)
+    assert await world.tell(replace(shared(50, 8), status_is_urgent=True)) == ["status"]
+    assert await world.tell(shared(50, 7)) == []
+    world.clock.now += 5.0
+    assert await world.tell(shared(50, 7)) == [], "only a count differs"
+    world = World(Urgency.CHANGE, None)
+    assert await world.tell(replace(shared(50, 8), status_is_urgent=True)) == ["status"]
+    assert await world.tell(shared(80, 8)) == []
+    world.clock.now += 2.0
+    assert await world.tell(shared(80, 8)) == ["status"]

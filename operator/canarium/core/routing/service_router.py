@@ -40,7 +40,9 @@ class ServiceRouter:
         service, ready = ctx.observed.service, ctx.observed.ready(revision)
         deployment = ctx.observed.deployment(revision)
         if service and service.color == "":
-            return share(ready, sum(1 for p in ctx.observed.pods if p.serves) - ready)
+            listed = [p for p in ctx.observed.pods if p.serves and p.name in service.endpoints]
+            own = sum(1 for p in listed if p.revision == revision)
+            return share(own, len(listed) - own)
         if deployment and service and service.color == deployment.color:
             return 100 if ready else 0
         return 0

@@ -19,6 +19,8 @@ from canarium.kube.clock import Timing
 _COUNTS_AFTER = 30.0
 #: The same when a pod is stuck.
 _STUCK_AFTER = 5.0
+#: The same when the traffic of a revision differs, as after an autoscaler changed stable's size.
+_SHARES_AFTER = 2.0
 #: Maximum seconds that a status is deferred. With the queue's own patience, it lags behind what is
 #: in effect by at most a minute and a quarter while more urgent keys wait.
 _LIMIT = 45.0
@@ -108,6 +110,8 @@ class StatusScheduler:
             return status
         hold = decision.status.hold
         patience = _STUCK_AFTER if hold and hold.pod else _COUNTS_AFTER
+        if _shares(status) != _shares(raw.get("status") or {}):
+            patience = _SHARES_AFTER
         now = self._timing.clock()
         wait = self._counts_differ.setdefault(key, now) + patience - now
         if wait <= 0:
@@ -126,6 +130,12 @@ class StatusScheduler:
         if self._queue.urgency(key) is Urgency.FAULT:
             return False
         return self._deferral.defer(key, behind=Urgency.CHANGE, urgency=Urgency.RESYNC)
+
+
+def _shares(status: dict[str, Any]) -> list[int | None]:
+    """The effective weight of each revision that a raw status has."""
+    parts = (status.get(name) or {} for name in ("stable", "candidate", "previous"))
+    return [part.get("effectiveWeight") for part in parts]
 
 
 def is_rollback(action: Action) -> bool:
