@@ -55,3 +55,21 @@ def test_autoscaler_that_works_again_is_no_longer_named() -> None:
 @rule("R29")
 def test_model_without_an_autoscaler_has_no_condition_about_one() -> None:
     assert condition(Cluster(spec("1")).run(30), "AutoscalerReady") is None
+
+
+@rule("R2", "R23")
+def test_autoscaler_of_the_warm_version_is_restored_when_it_lost_its_labels() -> None:
+    """It is not seen without them, and so would outlive its Deployment."""
+    scaling = {"minReplicas": 1, "maxReplicas": 4}
+    cluster = scaled()
+    cluster.spec = spec("2", scaling=scaling)
+    cluster.run(40)
+    first, second = cluster.revision("1"), cluster.revision("2")
+    assert cluster.status.phase == "Baking"
+    assert set(cluster.autoscalers) == {first, second}
+    del cluster.autoscalers[first]
+    cluster.run(1)
+    assert set(cluster.autoscalers) == {first, second}
+    cluster.run(40)
+    assert cluster.status.phase == "Ready"
+    assert set(cluster.autoscalers) == {second}

@@ -65,9 +65,9 @@ def scaling(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
     )
     high = max(low, ctx.settings.max_replicas)
     wake: list[Action] = [Scale(ctx.stable or "", low)] if deployment.replicas == 0 else []
-    if autoscaler and (autoscaler.low, autoscaler.high) == (low, high):
-        return wake
-    return [*wake, SetAutoscaler(ctx.stable or "", low, high)]
+    if autoscaler is None or (autoscaler.low, autoscaler.high) != (low, high):
+        wake.append(SetAutoscaler(ctx.stable or "", low, high))
+    return [*wake, *_rescaled(ctx, result, low, high)]
 
 
 def _warm(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
@@ -80,6 +80,15 @@ def _warm(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
     ):
         return []
     return [Scale(previous.revision, ctx.stable_replicas)]
+
+
+def _rescaled(ctx: RolloutContext, result: PhaseResult, low: int, high: int) -> list[Action]:
+    """Restores the autoscaler of the warm version where it is not seen: one that lost its labels
+    would not be deleted together with its Deployment (R23)."""
+    previous = ctx.observed.deployment(result.previous)
+    if previous is None or previous.terminating or ctx.observed.autoscaler(previous.revision):
+        return []
+    return [SetAutoscaler(previous.revision, low, high)]
 
 
 def _brought_back(ctx: RolloutContext, result: PhaseResult, count: int) -> list[Action]:
