@@ -95,6 +95,8 @@ class Cluster:
     #: Commands: annotations of the parent without our group.
     annotations: dict[str, str] = field(default_factory=dict)
     told: float = 0.0
+    #: The cluster makes no endpoints of pods that get ready now.
+    slices_stand_still: bool = False
     #: When the last decision wants to be made again, and the facts that it was made on.
     due: float | None = None
     seen: Any = None
@@ -351,7 +353,8 @@ class Cluster:
                 del self.backends[revision]
             case p.SelectColor(color, traffic):
                 before = self.serving()
-                self.service = Service("svc", color, traffic)
+                known = self.service.endpoints if self.service else frozenset()
+                self.service = Service("svc", color, traffic, known)
                 self._endpoints()
                 assert self.serving() or not before, "R0: traffic moved to no ready pod"
             case p.SetAutoscaler(revision, low, high):
@@ -507,6 +510,8 @@ class Cluster:
         return replace(pod, containers=(fetch,))
 
     def _endpoints(self) -> None:
+        if self.slices_stand_still:
+            return
         if self.service:
             color = self.service.color
             names = frozenset(

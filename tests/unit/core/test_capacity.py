@@ -114,7 +114,9 @@ def test_candidate_that_cannot_rise_for_want_of_nodes_fails_at_its_deadline() ->
 
 
 def test_version_that_is_scaled_to_no_pods_is_as_the_spec_wants_it_and_serves_nobody() -> None:
-    cluster = Cluster(spec("1", scaling={"replicas": 0})).run(100)
+    cluster = Cluster(spec("1")).run(20)
+    cluster.spec = spec("1", scaling={"replicas": 0})
+    cluster.run(100)
     assert cluster.status.phase == "Ready"
     assert "Version 1 " in cluster.status.message
     assert cluster.status.message.endswith("is live but scaled to zero")

@@ -252,3 +252,31 @@ def test_sidecar_that_exits_once_in_the_bake_undoes_nothing() -> None:
     ]
     cluster.run(30)
     assert (cluster.status.phase, cluster.status.version) == ("Ready", "2")
+
+
+@rule("R7", "R29")
+def test_ready_pods_that_become_no_endpoints_are_not_the_versions_fault() -> None:
+    cluster = Cluster(spec("1")).run(10)
+    cluster.slices_stand_still = True
+    cluster.spec = spec("2")
+    cluster.run(2_000)
+    assert cluster.status.phase == "Progressing"
+    assert cluster.status.failure is None
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == "EndpointsNotReady"
+    assert "ready pod is not in the EndpointSlices of Service m yet" in cluster.status.message
+    cluster.slices_stand_still = False
+    cluster.run(60)
+    assert (cluster.status.phase, cluster.status.version) == ("Ready", "2")
+
+
+@rule("R3", "R7", "R29")
+def test_first_version_whose_ready_pods_become_no_endpoints_says_so() -> None:
+    cluster = Cluster(spec("1"), slices_stand_still=True).run(2_000)
+    assert cluster.status.phase == "Starting"
+    assert cluster.status.hold is not None
+    assert cluster.status.hold.reason == "EndpointsNotReady"
+    assert "its 3 ready pods are not in the EndpointSlices of Service m" in cluster.status.message
+    cluster.slices_stand_still = False
+    cluster.run(2)
+    assert (cluster.status.phase, cluster.status.version) == ("Ready", "1")

@@ -192,3 +192,36 @@ def test_message_names_who_serves_while_a_model_is_scaled_to_zero(make: Any) -> 
     assert seen == {True, False}
     assert "has weight" not in message
     assert "continues at weight 10 once the model is scaled up" in message
+
+
+@rule("R3", "R4", "R29")
+@pytest.mark.parametrize("begun", [0.0, 1.0])
+def test_first_version_of_a_model_that_is_scaled_to_zero_has_no_pods(begun: float) -> None:
+    asleep = spec("1", scaling={"replicas": 0})
+    cluster = Cluster(spec("1") if begun else asleep).run(begun)
+    cluster.spec = asleep
+    cluster.run(2000)
+    assert cluster.pods == []
+    assert bool(cluster.deployments) == bool(begun)
+    assert cluster.status.phase == "Starting", "the progress deadline does not count"
+    assert "waits because the model is scaled to zero" in cluster.status.message
+    told = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
+    assert told["Ready"] == ("False", "ScaledToZero")
+    assert told["Available"] == ("False", "NoVersionPromoted")
+    cluster.spec = spec("1")
+    cluster.run(10)
+    assert cluster.status.phase == "Ready"
+    assert cluster.serving() == {"1": 3}
+
+
+@rule("R5", "R29")
+def test_first_version_that_is_scaled_to_zero_as_it_is_promoted_is_live() -> None:
+    cluster = Cluster(spec("1"), boot=2.0)
+    while cluster.service is None or cluster.service.color is None:
+        cluster.run(0.5)
+    cluster.status = cluster.status.model_copy(update={"stable": None, "phase": "Starting"})
+    cluster.spec = spec("1", scaling={"replicas": 0})
+    cluster.run(20)
+    assert cluster.pods == []
+    assert cluster.status.phase == "Ready"
+    assert cluster.status.message.endswith("is live but scaled to zero")

@@ -14,6 +14,12 @@ class HoldReason(Reason):
         "Waits until `rollout.progressDeadline`, then fails the version.",
         "If it lasts, check the named pod.",
     )
+    ENDPOINTS_NOT_READY = (
+        "EndpointsNotReady",
+        "Pods of the version are ready, and the Service does not list them as endpoints yet.",
+        "Waits for Kubernetes to update the endpoints; the deadline stands still.",
+        "If it lasts, check the endpoint controller of the cluster.",
+    )
     WAITING_FOR_GATEWAY = (
         "WaitingForGateway",
         "The route has a new weight that the gateway has not confirmed yet.",
@@ -88,8 +94,8 @@ class HoldReason(Reason):
     )
     SCALED_TO_ZERO = (
         "ScaledToZero",
-        "The model is scaled to zero during a rollout.",
-        "Continues the rollout when the model is scaled up.",
+        "The model is scaled to zero during a rollout or before its first version was promoted.",
+        "Continues when the model is scaled up.",
         NOTHING,
     )
     SCALING_UP_STABLE = (

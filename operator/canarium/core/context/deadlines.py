@@ -6,22 +6,37 @@ from canarium.core.context.context import RolloutContext
 from canarium.core.facts.observed import Pod
 from canarium.core.times import parse
 
+#: Seconds in which a cluster makes endpoints of ready pods.
+ENDPOINTS_AFTER = 15.0
+
 
 def ready_by(ctx: RolloutContext) -> float | None:
-    """When the candidate's pods have to be ready, and those that are have to be among the
-    endpoints; None when none are waited for. What happened in time counts as such, also where
-    nobody looked until later (R18)."""
+    """Returns when the candidate's pods have to be ready; None when none are missing.
+
+    Pods that became ready in time count, also where the operator saw them later (R18). That the
+    cluster has not made endpoints of them is not the version's fault (R7).
+    """
     due, last = waited_until(ctx), last_ready(ctx)
     since = last.ready_changed if last else None
-    if due is None or since is None or since > due:
-        return due
-    # Behind a route, what is waited for then is the gateway, for which no deadline counts.
-    unserved = (
-        not ctx.route_kind
-        and ctx.candidate_has_traffic
-        and not ctx.observed.has_endpoints(ctx.target)
-    )
-    return max(due, since + ctx.settings.progress_deadline) if unserved else None
+    return due if due is None or since is None or since > due else None
+
+
+def endpoints_due(ctx: RolloutContext) -> float | None:
+    """Returns when the wanted revision's ready pods should have become endpoints of the Service
+    that selects them; None when one has, or none is to be yet."""
+    traffic = ctx.witness.traffic if ctx.witness else None
+    if traffic is None or ctx.observed.has_endpoints(ctx.target):
+        return None
+    if ctx.target == ctx.stable:
+        began = traffic.promoted
+    elif ctx.candidate_has_traffic and not ctx.route_kind and ctx.grant and ctx.grant.since:
+        began = parse(ctx.grant.since)
+    else:
+        return None
+    ready = [p.ready_changed or ctx.now for p in ctx.observed.pods_of(ctx.target) if p.serves]
+    if began is None or not ready:
+        return None
+    return min(ctx.now, max(began, min(ready))) + ENDPOINTS_AFTER
 
 
 def waited_until(ctx: RolloutContext) -> float | None:

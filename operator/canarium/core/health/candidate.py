@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from canarium.api.reasons import FailureReason
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.deadlines import last_ready, ready_by, waited_until
+from canarium.core.context.deadlines import last_ready, ready_by
 from canarium.core.context.progress import next_step
 from canarium.core.facts.observed import newest
 from canarium.core.health.cause import Cause
@@ -100,10 +100,8 @@ def _deadline_exceeded(ctx: RolloutContext) -> Cause:
         )
     if last is None:
         what = f"its pods were not ready after {limit}"
-    elif (last.ready_changed or 0.0) > (waited_until(ctx) or ctx.now):
-        what, late = f"its pods got ready later than after {limit}", last.name
     else:
-        what = f"its ready pods got no traffic after {limit}"
+        what, late = f"its pods got ready later than after {limit}", last.name
     return Cause(
         FailureReason.PROGRESS_DEADLINE_EXCEEDED,
         f"{what} ({seen}){more}",

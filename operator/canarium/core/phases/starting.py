@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canarium.api.reasons import HoldReason
+from canarium.api.reasons import ConditionReason, HoldReason
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.deadlines import waited_until
+from canarium.core.context.deadlines import endpoints_due, waited_until
 from canarium.core.context.naming import describe
 from canarium.core.context.progress import progress_at, progress_waiting
 from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import Action, CreateDeployment, Scale, SelectColor
+from canarium.core.facts.observed import Deployment
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.health import gates
 from canarium.core.health.candidate import judge_candidate
@@ -22,6 +23,7 @@ from canarium.core.phases.deployments import scale_up_rejected, startable_replic
 from canarium.core.phases.failed import fail_first_version
 from canarium.core.phases.first_version import without_stable
 from canarium.core.phases.leftover_pods import OVERDUE_AFTER, leftover_of_others
+from canarium.core.phases.waiting import waiting_for_endpoints
 from canarium.core.times import spoken, stamp
 
 
@@ -29,7 +31,9 @@ def starting(ctx: RolloutContext) -> PhaseResult:
     """Makes the first version, tests it, and gives it all traffic in one write."""
     base = without_stable(ctx)
     deployment = ctx.observed.deployment(ctx.target)
-    count = max(1, ctx.settings.base)
+    if ctx.settings.base == 0:
+        return _scaled_to_zero(ctx, base, deployment)
+    count = ctx.settings.base
     if deployment is None:
         return _create(ctx, base, count)
     cause, recheck = judge_candidate(ctx, was_good=False)
@@ -57,18 +61,38 @@ def starting(ctx: RolloutContext) -> PhaseResult:
 def is_first_unserved(ctx: RolloutContext) -> bool:
     """Whether the first version was promoted and no endpoint of the new Service answers yet."""
     reported = ctx.status.stable is None and ctx.status.candidate is not None
-    return reported and not ctx.observed.has_endpoints(ctx.stable)
+    return reported and ctx.stable_replicas > 0 and not ctx.observed.has_endpoints(ctx.stable)
 
 
 def unserved_first(ctx: RolloutContext, actions: tuple[Action, ...]) -> PhaseResult:
     """Keeps the wait of the first version, which was just promoted, until callers are answered."""
     base = PhaseResult(actions=actions, candidate=ctx.stable, phase="Starting")
+    due = endpoints_due(ctx)
+    if due is not None and due <= ctx.now:
+        has = f"the first version, {describe(ctx, ctx.target)}, gets no traffic yet"
+        return waiting_for_endpoints(base.at(progress_at(ctx, 0)), ctx, has)
+    base = base.recheck_in(due - ctx.now if due is not None else None)
     hold = ctx.status.hold
     return replace(
         # The progress is the status' own; a lost status lacks it.
         _waiting_for_pods(ctx, base, max(1, ctx.settings.base)).at(ctx.status.progress),
         waiting_for=Wait.of(hold) if hold else None,
     )
+
+
+def _scaled_to_zero(
+    ctx: RolloutContext, base: PhaseResult, deployment: Deployment | None
+) -> PhaseResult:
+    """Wants no pod: nothing can pass the gate (R4), and the progress deadline does not count."""
+    if deployment and deployment.replicas:
+        base = base.also(Scale(ctx.target, 0))
+    result = base.at(progress_at(ctx, 0)).wait(
+        HoldReason.SCALED_TO_ZERO,
+        f"the first version, {describe(ctx, ctx.target)}, waits because the model is scaled to "
+        "zero",
+        "It starts once the model is scaled up",
+    )
+    return replace(result, reason=ConditionReason.SCALED_TO_ZERO)
 
 
 def _create(ctx: RolloutContext, base: PhaseResult, count: int) -> PhaseResult:

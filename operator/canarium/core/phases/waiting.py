@@ -5,7 +5,7 @@ from __future__ import annotations
 from canarium.api.effective_spec import Step
 from canarium.api.reasons import HoldReason, RouteReason
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.deadlines import waited_until
+from canarium.core.context.deadlines import endpoints_due, waited_until
 from canarium.core.context.naming import describe
 from canarium.core.context.progress import progress_at, progress_waiting
 from canarium.core.context.router import Blocker
@@ -33,6 +33,12 @@ def waiting_for_pods(
     missing = blocked_pod(ctx)
     if missing:
         return _waiting_for_cluster(ctx, base, need, missing)
+    due = endpoints_due(ctx)
+    if due is not None and due <= ctx.now:
+        has = f"{describe(ctx, ctx.target)} {_traffic(ctx)}"
+        progress = progress_at(ctx, ctx.progress.weight)
+        return waiting_for_endpoints(base.at(progress), ctx, has)
+    base = base.recheck_in(due - ctx.now if due is not None else None)
     progress = progress_waiting(ctx, need)
     until = waited_until(ctx)
     if until is None:
@@ -51,6 +57,20 @@ def waiting_for_pods(
         threshold=f"{need} ready",
         pod=late.name if late and (stuck or unplaced) else None,
         container=stuck.name if stuck else None,
+    )
+
+
+def waiting_for_endpoints(base: PhaseResult, ctx: RolloutContext, has: str) -> PhaseResult:
+    """Waits for the cluster to make endpoints of ready pods, for which no deadline counts (R7).
+    `has` is what the version gets meanwhile."""
+    ready = ctx.observed.ready(ctx.target)
+    pods = "its ready pod is" if ready == 1 else f"its {ready} ready pods are"
+    return base.wait(
+        HoldReason.ENDPOINTS_NOT_READY,
+        f"{has}: {pods} not in the EndpointSlices of Service {ctx.name} yet",
+        "The rollout continues once they are; check the endpoint controller of the cluster",
+        observed="0 endpoints",
+        threshold="1 endpoint",
     )
 
 
