@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from canarium.core.facts.observed import Rejection
+from canarium.core.phases import terminating
 from canarium.core.status.unsupported import told
 from core.cluster import Cluster, spec
 
@@ -167,6 +168,13 @@ def _at_zero() -> Cluster:
     return cluster.run(5)
 
 
+def _terminating(made: dict[str, Any]) -> dict[str, Any]:
+    """The status once the deletion has taken too long."""
+    since = NEW_YEAR + 3_600.0
+    names = tuple(made["metadata"]["finalizers"])
+    return terminating.status_of(made, names, (), since=since, now=since + 6.0)
+
+
 MANUAL = {"steps": [{"weight": 25, "pause": "Manual"}, {"weight": 50}]}
 ROLLING = frozenset({"promote-full", "abort", "pause"})
 
@@ -234,6 +242,15 @@ SCENARIOS: dict[str, Scenario] = {
     "bake_with_a_standby": Scenario(_standby, "Degraded", frozenset({"pause", "undo"})),
     "paused_while_stable_is_down": Scenario(_paused_outage, "Degraded", frozenset({"abort"})),
     "suspended_at_zero": Scenario(_at_zero, "Suspended", ROLLING),
+    "deletion_blocked": Scenario(
+        _live,
+        "Progressing",
+        metadata={
+            "deletionTimestamp": "2026-01-01T01:00:00Z",
+            "finalizers": ["example.com/audit"],
+        },
+        status=_terminating,
+    ),
 }
 
 #: For each action a state in which it is shown at work.

@@ -75,3 +75,15 @@ def test_deletion_by_the_garbage_collector_has_a_reason_of_its_own(
     assert conditions["Terminating"]["reason"] == reason
     named = "Pod m-r-1 is being deleted since" in status["message"]
     assert named == (reason == "ForegroundDeletion"), "orphaning deletes none"
+
+
+# D2
+@rule("R20", "R29")
+def test_status_has_no_counts_of_pods_that_nobody_observes() -> None:
+    """Its pods may be gone: the last counts would say that they serve."""
+    counts = {"replicas": 3, "ready": 3, "effectiveWeight": 75, "weight": 75}
+    stable = {"revision": "r", "version": "1", **counts}
+    serving = {**SERVING, "replicas": 4, "readyReplicas": 4, "stable": stable}
+    status, _ = reported(model("foregroundDeletion", status=serving))
+    assert not {"replicas", "readyReplicas"} & status.keys()
+    assert status["stable"] == {"revision": "r", "version": "1", "weight": 75}

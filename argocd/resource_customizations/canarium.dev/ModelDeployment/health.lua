@@ -6,11 +6,15 @@ local function answer(health, message)
 end
 
 local metadata = obj.metadata or {}
+local status = obj.status
 if metadata.deletionTimestamp ~= nil then
+  -- A deletion that takes long is reported with what it waits for; `Terminating` is the phase then.
+  if type(status) == "table" and status.phase == "Terminating" and type(status.message) == "string" then
+    return answer("Progressing", "Terminating: " .. status.message)
+  end
   return answer("Progressing", "being deleted")
 end
 
-local status = obj.status
 if type(status) ~= "table" or status.observedGeneration ~= metadata.generation then
   return answer("Progressing", "waiting for the operator to see this spec")
 end

@@ -21,7 +21,10 @@ PHASE = ConditionReason.TERMINATING.value
 #: Seconds that a deletion may take before it is reported.
 PATIENCE = 5.0
 #: What the status says about a rollout and that nobody keeps up any more.
-_STALE = ("hold", "weight", "refusals")
+_STALE = ("hold", "weight", "refusals", "replicas", "readyReplicas")
+#: The same of each revision.
+_REVISIONS = ("stable", "candidate", "previous")
+_STALE_OF_REVISION = ("replicas", "ready", "effectiveWeight")
 
 
 def status_of(
@@ -38,7 +41,7 @@ def status_of(
     """
     reason, text = _why(raw, foreign, held, since)
     old = raw.get("status") or {}
-    kept = {**raw, "status": {key: old[key] for key in old if key not in _STALE}}
+    kept = {**raw, "status": _observed_once(old)}
     unobserved = "The model is being deleted and is no longer observed"
     facts = {
         ConditionType.TERMINATING.value: ("True", reason.value, text),
@@ -56,6 +59,16 @@ def events(raw: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Event, ..
     if (raw.get("status") or {}).get("phase") == PHASE:
         return ()
     return (Event("Warning", PHASE, status["message"]),)
+
+
+def _observed_once(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the raw `status` without what is not observed any more, such as counts of pods."""
+    kept = {key: status[key] for key in status if key not in _STALE}
+    for name in _REVISIONS:
+        if isinstance(kept.get(name), Mapping):
+            part = kept[name]
+            kept[name] = {key: part[key] for key in part if key not in _STALE_OF_REVISION}
+    return kept
 
 
 def _why(
