@@ -57,7 +57,10 @@ def _field(expected: Expectation) -> str:
 
 
 async def faults(access: Access, expectations: dict[str, Expectation]) -> list[str]:
-    """What is wrong with expectations themselves, each with its field's path; by their paths."""
+    """What is wrong with expectations themselves, each with its field's path; by their paths.
+
+    Raises Unusable when that could not be found out.
+    """
     fields: list[str] = []
     checked: list[dict[str, Any]] = []
     for path, expected in expectations.items():
@@ -72,5 +75,5 @@ async def faults(access: Access, expectations: dict[str, Expectation]) -> list[s
     try:
         result, _ = await access.evaluate("expressions", checked=checked)
     except EvaluationError as error:
-        return [f"{', '.join(fields)}: {error}"]
+        raise Unusable(f"{', '.join(fields)}: {error}", error.reason) from error
     return [f"{fields[index]}: {quoted(text)}" for index, text in result["faults"]]

@@ -13,16 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from canarium.api.reasons import CheckReason
 from canarium.api.smoke_tests import SmokeTest
 from canarium.core.decision.plan import AnalysisRequest, SignalRequests
 from canarium.core.evidence.verdict import Evidence
 from canarium.core.facts.observed import SmokeReport
+from canarium.evaluation.errors import Fault
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.signals import credentials, smoke
 from canarium.signals.access import Shared
 from canarium.signals.analyzer import AnalysisState, Analyzer
-from canarium.signals.assertions import faults
+from canarium.signals.assertions import Unusable, faults
 from canarium.signals.credentials import Unavailable
 from canarium.signals.http_client import HttpClient
 from canarium.signals.smoke import Failed, Unreached
@@ -34,6 +36,8 @@ log = logging.getLogger(__name__)
 _AGAIN = 5.0
 #: Seconds between two looks when the model has no interval of its own.
 _USUAL = 15.0
+#: What the status calls the reasons of evaluations.
+_REASONS = {fault: reason for fault in Fault for reason in CheckReason if reason == fault.value}
 Key = tuple[str, str]
 #: Returns the target of a model as it is now; None when it is gone.
 Look = Callable[[Key], AnalysisTarget | None]
@@ -169,7 +173,11 @@ class SignalMonitor:
             for index, test in enumerate(tests)
             if test.expect
         }
-        wrong = await faults(web, expectations)
+        try:
+            wrong = await faults(web, expectations)
+        except Unusable as error:
+            text = str(error)[:1000]
+            return SmokeReport(revision, False, text, unusable=True, reason=_REASONS[error.reason])
         bodies = {}
         for index, test in enumerate(tests):
             if test.body_from and (source := test.body_from.config_map):
@@ -219,8 +227,8 @@ def _report(revision: str, found: Failed | Unreached | None, asked: int) -> Smok
     text = f"smoke test {found.test}: {found.message}"
     if isinstance(found, Unreached):
         return SmokeReport(revision, False, text, found.pod, asked, unreachable=found.loss.value)
-    if found.unusable:
-        return SmokeReport(revision, False, text, unusable=True)
+    if found.fault:
+        return SmokeReport(revision, False, text, unusable=True, reason=_REASONS[found.fault])
     return SmokeReport(revision, False, text, found.pod, asked)
 
 

@@ -11,6 +11,7 @@ import orjson
 from canarium.api.effective_analysis import request_timeout
 from canarium.api.reasons import ConnectionLoss
 from canarium.api.smoke_tests import Expectation, SmokeTest
+from canarium.evaluation.errors import Fault
 from canarium.signals.access import Access
 from canarium.signals.addresses import authority
 from canarium.signals.assertions import Unexpected, Unusable, met
@@ -34,12 +35,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A test that a pod did not pass; `unusable`: no pod could, the test itself is wrong."""
+    """A test that a pod did not pass; `fault`: it could not be evaluated, for any pod, and why."""
 
     test: str
     pod: str
     message: str
-    unusable: bool = False
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,8 @@ async def run(
                 return Unreached(called(test, index), target.pod, str(error), error.loss)
             except (NoAnswer, Unexpected) as error:
                 text = redacted(str(error), (test.headers or {}).values())
-                unusable = isinstance(error, Unusable)
-                return Failed(called(test, index), target.pod, text, unusable)
+                fault = error.reason if isinstance(error, Unusable) else None
+                return Failed(called(test, index), target.pod, text, fault)
         return None
 
     found = await asyncio.gather(*(one(target) for target in targets))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from canarium.api.reasons import CheckReason
 from canarium.core.decision.plan import AnalysisRequest, SignalRequests
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
 from canarium.core.facts.observed import SmokeReport
@@ -155,6 +156,24 @@ def test_tests_that_cannot_be_carried_out_hold_and_condemn_nothing() -> None:
     report(cluster, "2").run(60)
     assert cluster.serving() == {"2": 3}
     assert ready_tests(cluster)[0] == "True"
+
+
+@rule("R21", "R30")
+@pytest.mark.parametrize(
+    "reason",
+    [CheckReason.INVALID_TEST, CheckReason.EVALUATION_LIMIT, CheckReason.ANSWER_TOO_LARGE],
+)
+def test_reason_of_an_evaluation_without_a_result_reaches_the_condition(
+    reason: CheckReason,
+) -> None:
+    cluster = live()
+    cluster.spec = rollout("2", **SMOKE)
+    cluster.run(5)
+    revision = cluster.revision("2")
+    cluster.smoke = SmokeReport(revision, False, "text", unusable=True, reason=reason)
+    cluster.run(1)
+    assert ready_tests(cluster) == ("False", reason, "text")
+    assert [e.message for e in cluster.events if e.reason == reason] == ["text"]
 
 
 @rule("R3", "R21")

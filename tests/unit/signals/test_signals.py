@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from canarium.api.model_deployment import Rollout
 from canarium.api.smoke_tests import SmokeTest
 from canarium.core.decision.plan import AnalysisRequest, SignalRequests
 from canarium.core.facts.observed import SmokeReport
+from canarium.evaluation.documents import LONGEST
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.signals import analyzer, smoke
@@ -64,7 +66,7 @@ class Fake:
 
     async def until(self, holds: Any) -> None:
         """Waits for naps and wakes until `holds()`."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not holds():
                 self.news.clear()
                 await self.news.wait()
@@ -223,3 +225,24 @@ async def test_scrape_that_finds_no_connection_is_not_an_error_of_the_version(
     assert evidence is not None
     assert evidence.failed is None
     assert [finding.reason for finding in evidence.findings] == ["PodsUnreachable"]
+
+
+@rule("R21", "R30", "R31")
+@pytest.mark.parametrize(
+    ("expect", "answer", "reason"),
+    [
+        ({"json": [{"path": "$.["}]}, "{}", "InvalidTest"),
+        ({"schema": {"pattern": "^(a+)+$"}}, json.dumps("a" * 40 + "!"), "EvaluationLimit"),
+        ({"schema": {}}, json.dumps("a" * LONGEST), "AnswerTooLarge"),
+    ],
+)  # fmt: skip
+async def test_report_has_the_reason_why_a_test_could_not_be_evaluated(
+    fake: Fake, signals: SignalMonitor, served: Served, expect: Any, answer: str, reason: str
+) -> None:
+    served.says(answer)
+    test = SmokeTest.model_validate({"path": "/predict", "expect": expect})
+    signals.want(KEY, SignalRequests(smoke="r"), (test,))
+    await fake.until(lambda: signals.facts(KEY)[0] is not None)
+    report, _ = signals.facts(KEY)
+    assert report is not None
+    assert (report.unusable, report.reason) == (True, reason), report.message

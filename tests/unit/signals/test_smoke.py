@@ -13,6 +13,7 @@ from grpclib.encoding.base import CodecBase
 from grpclib.server import Server, Stream
 
 from canarium.api.smoke_tests import SmokeTest
+from canarium.evaluation.errors import Fault
 from canarium.signals import smoke
 from canarium.signals.access import Access
 from canarium.signals.assertions import faults
@@ -68,7 +69,8 @@ async def test_expectation(
         assert failed is not None
         assert said in failed.message
         assert (failed.test, failed.pod) == ("/v2/models/fraud/infer", "pod-a")
-        assert failed.unusable == ("is not a valid JSON path" in said or "cannot be used" in said)
+        wrong = "is not a valid JSON path" in said or "cannot be used" in said
+        assert failed.fault == (Fault.INVALID if wrong else None)
 
 
 @rule("R4")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from canarium.api.reasons import RefusalReason
+from canarium.api.reasons import CheckReason, RefusalReason
 from canarium.api.server import SERVER_CONTAINER
 from canarium.core.evidence.verdict import Evidence
 from canarium.core.facts.gateways import Backend, Gateway, Route, RouteConflict
@@ -174,7 +174,8 @@ class Autoscaler:
 class SmokeReport:
     """How the smoke tests of a revision ended (R4); `message` and `pod` when one failed.
 
-    `unusable`: the tests themselves are wrong, so nothing is known about the revision (R21).
+    `unusable`: the tests could not be evaluated, so nothing is known about the revision (R21);
+    `reason` says why.
     `unreachable`: how the connection to `pod` was lost (signals.faults.Loss), so nothing is known
     either; the tests are tried again until the pod answers.
     """
@@ -186,6 +187,7 @@ class SmokeReport:
     asked: int = 0
     unusable: bool = False
     unreachable: str | None = None
+    reason: CheckReason = CheckReason.INVALID_TEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,8 @@ def inconclusive_tests(ctx: RolloutContext) -> tuple[str, str] | None:
     if report is None or report.revision != ctx.target:
         return None
     if report.unusable:
-        return ConditionReason.INVALID_TEST, report.message
+        wrong = report.reason is CheckReason.INVALID_TEST
+        return ConditionReason.INVALID_TEST if wrong else report.reason, report.message
     if report.unreachable:
         cause = _LIKELY.get(report.unreachable, _POLICY)
         where = f" (pod {report.pod}, which is Ready)" if report.pod else ""
