@@ -24,7 +24,7 @@ _ROOT = Path(__file__).parents[2]
 P99, MEMORY = 1.0, 400.0
 
 
-async def _run(folder: Path, namespaces: int, models: int, rounds: int) -> bool:
+async def _run(folder: Path, namespaces: int, models: int, rounds: int, crowd: int) -> bool:
     manager = ("--controllers=-node-lifecycle-controller",)
     plane = ControlPlane(folder / "plane", audit=None, extra={"controller-manager": manager})
     try:
@@ -35,7 +35,7 @@ async def _run(folder: Path, namespaces: int, models: int, rounds: int) -> bool:
             attack = Attack(client, plane.kubeconfig, folder)
             async with attack.running():
                 print("alone:       ", await attack.measured(models, 1), flush=True)
-                await attack.begin(namespaces)
+                await attack.begin(namespaces, crowd)
                 found = await attack.measured(models, rounds)
                 print("under attack:", found, flush=True)
     finally:
@@ -57,14 +57,14 @@ def main() -> int:
     parser.add_argument("--namespaces", type=int, default=10, help="hostile namespaces")
     parser.add_argument("--models", type=int, default=10, help="models of the good namespace")
     parser.add_argument("--rounds", type=int, default=5, help="rollbacks of each of them")
+    parser.add_argument("--crowd", type=int, default=100, help="hostile models that fail at once")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     words = parser.parse_args()
     if not words.inside:
         _enter()
+    size = (words.namespaces, words.models, words.rounds, words.crowd)
     with tempfile.TemporaryDirectory(prefix="attack-") as folder:
-        return int(
-            not asyncio.run(_run(Path(folder), words.namespaces, words.models, words.rounds))
-        )
+        return int(not asyncio.run(_run(Path(folder), *size)))
 
 
 if __name__ == "__main__":

@@ -58,15 +58,19 @@ class Attack:
 
     def __init__(self, client: Client, kubeconfig: Path, folder: Path) -> None:
         self._client, self._kubeconfig, self._folder = client, kubeconfig, folder
-        self._port, self._metrics = free_ports(2)
+        self._port, self._grpc, self._metrics = free_ports(3)
         self._operator = 0
         self._version = 0
+        #: Candidates of one hostile namespace that are to fail at once.
+        self._crowd: list[dict[str, Any]] = []
+        self._peak = 0.0
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The server and the operator run meanwhile."""
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(self._process("bench.attack.server", str(self._port)))
+            ports = (str(self._port), str(self._grpc))
+            await stack.enter_async_context(self._process("bench.attack.server", *ports))
             flags = ["run", "--kubeconfig", str(self._kubeconfig)]
             flags += ["--metrics-port", str(self._metrics)]
             self._operator = await stack.enter_async_context(self._process("canarium", *flags))
@@ -86,8 +90,18 @@ class Attack:
                     process.terminate()
                 await process.wait()
 
-    async def begin(self, namespaces: int) -> None:
-        """Applies the hostile models and waits until their checks are under way."""
+    async def begin(self, namespaces: int, crowd: int) -> None:
+        """Applies the hostile models and waits until their checks are under way. The first
+        namespace has `crowd` candidates besides, which fail together when it is measured."""
+        figures = Figures()
+        watching = asyncio.create_task(self._watch(figures))
+        try:
+            await self._begin(namespaces, crowd)
+        finally:
+            watching.cancel()
+            self._peak = figures.memory
+
+    async def _begin(self, namespaces: int, crowd: int) -> None:
         names = [f"evil-{number}" for number in range(namespaces)]
         for name in names:
             await self._namespace(name)
@@ -95,16 +109,30 @@ class Attack:
             await self._apply(name, tenants.annotated(self._port))
             for body in tenants.gated(self._port):
                 await self._apply(name, body)
+            for body in tenants.endless(self._port, self._grpc):
+                await self._apply(name, body)
+        for version in ("1", "2"):
+            for number in range(crowd):
+                await self._apply(names[0], tenants.crowd(number, version, self._port))
+            for number in range(crowd):
+                await self._until(names[0], f"crowd-{number}", _THERE[version])
         for name in names:
             await self._until(name, "judged", lambda s: s.get("phase") == "Ready")
             await self._apply(name, tenants.judged(self._port, "2"))
         for name in names:
             await self._until(name, "judged", lambda s: s.get("weight") == 50)
+        found = (await self._client.list(resources.PODS, names[0]))["items"]
+        self._crowd = [p for p in found if _is_crowd(p) and _image(p) == "model:2"]
         await asyncio.sleep(5)
+
+    async def _stampede(self) -> None:
+        """All of the crowd fail within a moment."""
+        crowd, self._crowd = self._crowd, []
+        await asyncio.gather(*(pods.crash(self._client, pod) for pod in crowd))
 
     async def measured(self, models: int, rounds: int) -> Figures:
         """Rolls candidates of the good namespace back, one after the other."""
-        figures = Figures()
+        figures = Figures(memory=self._peak)
         await self._namespace(GOOD)
         names = [f"m{number}" for number in range(models)]
         watching = asyncio.create_task(self._watch(figures))
@@ -113,9 +141,11 @@ class Attack:
                 await self._next(names, lambda s: s.get("phase") == "Ready")
             for _ in range(rounds):
                 await self._next(names, lambda s: s.get("weight") == 50)
+                stampede = asyncio.create_task(self._stampede())
                 for number, name in enumerate(names):
                     await self._fail(figures, name, crash=number % 2 == 0)
                     await asyncio.sleep(_SPACING)
+                await stampede
         finally:
             watching.cancel()
         return figures
@@ -135,7 +165,7 @@ class Attack:
                 resources.PODS, GOOD, labelSelector=f"canarium.dev/model={name}"
             )
         )["items"]
-        (pod,) = (p for p in found if p["spec"]["containers"][0]["image"] == image)
+        (pod,) = (p for p in found if _image(p) == image)
         if crash:
             await pods.crash(self._client, pod)
         else:
@@ -186,6 +216,22 @@ class Attack:
                 return
             await asyncio.sleep(0.1)
         raise AssertionError(f"{namespace}/{name}: {status}")
+
+
+#: What a model of the crowd is to reach with each version.
+_THERE: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "1": lambda status: status.get("phase") == "Ready",
+    "2": lambda status: status.get("weight") == 50,
+}
+
+
+def _is_crowd(pod: dict[str, Any]) -> bool:
+    return str(pod["metadata"]["labels"].get("canarium.dev/model")).startswith("crowd-")
+
+
+def _image(pod: dict[str, Any]) -> str:
+    found: str = pod["spec"]["containers"][0]["image"]
+    return found
 
 
 def _memory(pid: int) -> float:

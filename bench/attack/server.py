@@ -1,4 +1,4 @@
-"""What a hostile tenant's pods and services answer. `python -m bench.attack.server PORT`."""
+"""What a hostile tenant's pods and services answer. `python -m bench.attack.server PORT GRPC`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import sys
 
 from aiohttp import web
+from hpack import Encoder
 
 #: Of the pods, and so of this server.
 ADDRESS = "10.9.9.9"
@@ -49,10 +50,37 @@ async def answer(request: web.Request) -> web.StreamResponse:
     return web.json_response({"n": 1})
 
 
+def _frame(kind: int, flags: int, stream: int, content: bytes) -> bytes:
+    """A frame of HTTP/2."""
+    head = len(content).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big")
+    return head + content
+
+
+async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answers a question of gRPC by a message that announces 4 GiB and does not end."""
+    data, headers, settings, end_headers = 0, 1, 4, 4
+    head = Encoder().encode([(":status", "200"), ("content-type", "application/grpc+proto")])
+    piece = _frame(data, 0, 1, b"x" * 16_384)
+    try:
+        await reader.read(100)
+        writer.write(_frame(settings, 0, 0, b"") + _frame(headers, end_headers, 1, head))
+        writer.write(_frame(data, 0, 1, b"\0\xff\xff\xff\xff"))
+        while True:
+            writer.write(piece)
+            await writer.drain()
+    except OSError:
+        writer.transport.abort()
+
+
+async def _listen(application: web.Application) -> None:
+    application["grpc"] = await asyncio.start_server(endless, ADDRESS, int(sys.argv[2]))
+
+
 def main() -> None:
     """Serves until killed."""
     application = web.Application()
     application["failing"], application["count"] = set(), 0
+    application.on_startup.append(_listen)
     application.router.add_route("*", "/{path:.*}", answer)
     web.run_app(application, host=ADDRESS, port=int(sys.argv[1]), print=None)
 

@@ -46,6 +46,18 @@ def gated(port: int) -> Iterator[Manifest]:
         yield model(f"gated-{number}", "1", port, rollout={"smokeTests": tests})
 
 
+def endless(port: int, grpc: int) -> Iterator[Manifest]:
+    """First versions whose gRPC health answer does not end, asked for again and again."""
+    for number in range(3):
+        tests = [{"grpc": {"port": grpc}, "warmup": 10, "timeout": "30s"}]
+        yield model(f"endless-{number}", "1", port, rollout={"smokeTests": tests})
+
+
+def crowd(number: int, version: str, port: int) -> Manifest:
+    """One of many models of a namespace that fail at the same moment."""
+    return model(f"crowd-{number}", version, port)
+
+
 def judged(port: int, version: str) -> Manifest:
     """A rollout whose checks are as expensive as they get, every second."""
     address = f"http://{ADDRESS}:{port}"

@@ -12,8 +12,10 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.rule("R8", "R31")
-def test_rollbacks_of_a_namespace_stay_fast_beside_hostile_ones() -> None:  # H2, H3, H4, H11
-    size = ["--namespaces", "2", "--models", "4", "--rounds", "1"]
+def test_rollbacks_of_a_namespace_stay_fast_beside_hostile_ones() -> (
+    None
+):  # H2, H3, H4, H6, H7, H11
+    size = ["--namespaces", "2", "--models", "4", "--rounds", "1", "--crowd", "30"]
     command = [sys.executable, "-m", "bench.attack", *size]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-3000:]}"
