@@ -36,7 +36,19 @@ class Lost:
     silent: bool = False
 
 
-Fault = Refusal | Lost | None
+@dataclass(frozen=True)
+class Reset:
+    """The connection breaks before the API server hears of the request."""
+
+
+@dataclass(frozen=True)
+class Slow:
+    """The request reaches the API server so many seconds later."""
+
+    seconds: float
+
+
+Fault = Refusal | Lost | Reset | Slow | None
 
 
 def is_watch(request: web.Request) -> bool:
@@ -103,6 +115,11 @@ class Proxy:
         if isinstance(fault, Refusal):
             body = {"kind": "Status", "code": fault.status, "reason": fault.reason, "message": ""}
             return web.json_response(body, status=fault.status, headers=fault.headers)
+        if isinstance(fault, Reset):
+            _cut(request)
+            return web.Response(status=502)
+        if isinstance(fault, Slow):
+            await asyncio.sleep(fault.seconds)
         try:
             async with self._session.request(
                 request.method,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,8 @@ class Story:
         times = ("canarium.dev/promoted-at", "canarium.dev/traffic-since")
         notes = {k: v for k, v in service["metadata"]["annotations"].items() if k not in times}
         return {
-            "status": (status["phase"], status["version"]),
+            "status": (status["phase"], status["version"], told(status["message"])),
+            "refusals": status.get("refusals"),
             # A generation counts every write of the spec: nobody touched what serves.
             "deployments": {
                 d["metadata"]["name"]: (d["metadata"]["generation"], d["spec"]) for d in deployments
@@ -103,6 +105,11 @@ class Story:
             "service": (service["spec"]["selector"], notes),
             "records": {r["metadata"]["name"]: r["data"]["template"] for r in records},
         }
+
+
+def told(message: str) -> str:
+    """A message without the times that no two stories have in common."""
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", message)
 
 
 def touched(plane: ControlPlane) -> dict[str, set[tuple[str, str, str]]]:
@@ -118,6 +125,23 @@ def touched(plane: ControlPlane) -> dict[str, set[tuple[str, str, str]]]:
             name = what.get("name") or "(new)"
             deed = (entry["verb"], name, what.get("subresource", ""))
             found.setdefault(what["namespace"], set()).add(deed)
+    return found
+
+
+def created(plane: ControlPlane) -> dict[str, dict[tuple[str, str], int]]:
+    """By namespace, which children operators created, and how often that took effect."""
+    found: dict[str, dict[tuple[str, str], int]] = {}
+    for line in (plane.folder / "audit.log").read_text().splitlines():
+        entry = json.loads(line)
+        what, code = entry.get("objectRef", {}), entry.get("responseStatus", {}).get("code")
+        ours = entry.get("userAgent", "").startswith("canarium/")
+        aside = what.get("resource") in ("events", "leases", "pods") or what.get("subresource")
+        # An apply that finds nothing creates.
+        if not ours or aside or entry["stage"] != "ResponseComplete" or code != 201:
+            continue
+        counts = found.setdefault(what.get("namespace", ""), {})
+        deed = (what["resource"], what.get("name", ""))
+        counts[deed] = counts.get(deed, 0) + 1
     return found
 
 

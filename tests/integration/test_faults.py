@@ -18,8 +18,8 @@ from aiohttp import web
 from canarium.kube.http import Client
 from integration.conftest import SHORT_LEASE
 from integration.kubelet import Kubelet
-from integration.proxy import Fault, Lost, Proxy, Refusal, is_watch, is_write
-from integration.stories import Deed, End, Story, nothing, rollback, rollout, touched
+from integration.proxy import Fault, Lost, Proxy, Refusal, Reset, Slow, is_watch, is_write
+from integration.stories import Deed, End, Story, created, nothing, rollback, rollout, touched
 from sandbox.controlplane import ControlPlane
 
 rule = pytest.mark.rule
@@ -103,6 +103,10 @@ def server_errors(seconds: float) -> Arranged:
     return arrange
 
 
+def failed_writes(status: int, reason: str, first: int = 0) -> Arranged:
+    return every_second_write(Refusal(status, reason), first)
+
+
 _WAIT = Refusal(429, "TooManyRequests", {"Retry-After": "1"})
 LEASED = ("--lease-namespace", "{namespace}", *SHORT_LEASE)
 #: Bounds a write by six seconds, and is not lost for want of a processor.
@@ -111,6 +115,35 @@ _SIX_SECONDS = ("--lease-duration=9", "--lease-renew=6", "--lease-retry=0.5")
 FAULTS: dict[str, tuple[Told, Arranged, tuple[str, ...]]] = {
     "429 with Retry-After at a rollout": (rollout, every_second_write(_WAIT, 0, 6), ()),
     "429 with Retry-After at a rollback": (rollback, every_second_write(_WAIT, 1, 6), ()),
+    "429 without Retry-After at a rollout": (rollout, failed_writes(429, "TooManyRequests"), ()),
+    "429 without Retry-After at a rollback": (
+        rollback,
+        failed_writes(429, "TooManyRequests", 1),
+        (),
+    ),
+    "500 at a rollout": (rollout, failed_writes(500, "InternalError"), ()),
+    "500 at a rollback": (rollback, failed_writes(500, "InternalError", 1), ()),
+    "503 at a rollout": (rollout, failed_writes(503, "ServiceUnavailable", 1), ()),
+    "503 at a rollback": (rollback, failed_writes(503, "ServiceUnavailable"), ()),
+    "504 at a rollout": (rollout, failed_writes(504, "Timeout"), ()),
+    "504 at a rollback": (rollback, failed_writes(504, "Timeout", 1), ()),
+    "connections reset before even writes at a rollout": (
+        rollout,
+        every_second_write(Reset(), 0),
+        (),
+    ),
+    "connections reset before odd writes at a rollout": (
+        rollout,
+        every_second_write(Reset(), 1),
+        (),
+    ),
+    "connections reset before even writes at a rollback": (
+        rollback,
+        every_second_write(Reset(), 0),
+        (),
+    ),
+    "slow writes at a rollout": (rollout, every_second_write(Slow(2.0), 0, 8), ()),
+    "slow writes at a rollback": (rollback, every_second_write(Slow(2.0), 1, 8), ()),
     "answers of even writes lost at a rollout": (rollout, every_second_write(Lost(), 0), ()),
     "answers of odd writes lost at a rollout": (rollout, every_second_write(Lost(), 1), ()),
     "answers of even writes lost at a rollback": (rollback, every_second_write(Lost(), 0), ()),
@@ -136,6 +169,8 @@ class Outcome:
     end: End
     exits: list[int]
     touched: set[tuple[str, str, str]]
+    #: Creations that took effect, by kind and name, and how often each did.
+    created: dict[tuple[str, str], int]
     harmed: int
     log: str
 
@@ -170,7 +205,7 @@ async def outcomes(
         results = await asyncio.gather(
             *(once(client, *how) for how in stories.values()), return_exceptions=True
         )
-    deeds = touched(plane)
+    deeds, made = touched(plane), created(plane)
     found: dict[str, Outcome | BaseException] = {}
     for name, result in zip(stories, results, strict=True):
         if isinstance(result, BaseException):
@@ -178,7 +213,12 @@ async def outcomes(
             continue
         story, end, exits, harmed = result
         found[name] = Outcome(
-            end, exits, deeds[story.namespace], harmed, story.log.read_text()[-6000:]
+            end,
+            exits,
+            deeds[story.namespace],
+            made[story.namespace],
+            harmed,
+            story.log.read_text()[-6000:],
         )
     return found
 
@@ -199,6 +239,8 @@ def test_end_is_the_same_and_what_serves_is_not_touched(
     wanted, outcome = of(outcomes, told), of(outcomes, name)
     assert outcome.end == wanted.end
     assert outcome.touched == wanted.touched
+    assert outcome.created == wanted.created, "nothing is made twice, and nothing is missing"
+    assert set(outcome.created.values()) == {1}
     if "watch" not in name:
         assert outcome.harmed > 1
     assert bool(outcome.exits) == (name in ENDS), f"{outcome.exits}: {outcome.log}"
