@@ -58,7 +58,7 @@ _SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
     (
         "Routes",
         reasons.RouteReason,
-        "The condition `RouteAccepted`. A gateway that rejects a route gives a reason of its own.",
+        "The condition `RouteAccepted`. A gateway that rejects a route uses its own reason.",
     ),
     ("Conflicts of routes", reasons.ConflictReason, "The condition `RouteConflicted`."),
     (
@@ -108,8 +108,8 @@ def _fetch() -> str:
     rows = (f"| `{reason}` | {_sentence(advice)} |\n" for reason, advice in ADVICE.items())
     return (
         "\n## Fetching a model\n\n"
-        "The reason of a version that fails because its model cannot be fetched. The message says "
-        "what was seen.\n\n| Word | What you should do |\n|---|---|\n" + "".join(rows)
+        "The reason of a version that fails because its model cannot be fetched. The message has "
+        "the details.\n\n| Word | What you should do |\n|---|---|\n" + "".join(rows)
     )
 
 

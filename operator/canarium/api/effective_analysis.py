@@ -14,7 +14,7 @@ _TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class EffectiveCheck:
-    """One check: `source` says what is measured and what it may be, the rest when it counts."""
+    """One check: `source` is the measured value with its bounds, the rest when it counts."""
 
     name: str
     source: Check

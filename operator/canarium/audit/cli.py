@@ -60,7 +60,7 @@ async def _main(options: argparse.Namespace) -> int:
 
 
 async def _witness(client: Client, model: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The Service or route that tells who has traffic now; None before the first version has."""
+    """Returns the object with the current traffic record; None before the first version."""
     from canarium.kube import resources
     from canarium.kube.errors import ApiError
 

@@ -77,8 +77,8 @@ def served(
     witness: Mapping[str, Any] | None,
     history: Iterable[Mapping[str, Any]],
 ) -> tuple[Period, ...]:
-    """When each revision of a model had traffic: by what its records tell of each other, by the
-    Service or route that tells who has some now, and by the status' history."""
+    """Returns when each revision of a model had traffic, from its records, from the Service or
+    route with the current traffic record, and from the history in status."""
     annotations = ((witness or {}).get("metadata") or {}).get("annotations") or {}
     traffic = TrafficRecord.from_annotations(annotations)
     noted = [period for record in records for period in read(_notes(record).get("served"))]

@@ -123,7 +123,7 @@ def check_schema(schema: dict[str, Any], document: Any) -> None:
 
 
 def schema_fault(schema: dict[str, Any]) -> str | None:
-    """Returns what is wrong with `schema` itself, whatever the answer."""
+    """Returns what is wrong with `schema` itself, regardless of the response."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 

@@ -23,7 +23,7 @@ class Fault(StrEnum):
 
 
 class EvaluationError(Exception):
-    """There is no result; the text says why."""
+    """There is no result; the message states why."""
 
     def __init__(self, reason: Fault, message: str) -> None:
         super().__init__(message)

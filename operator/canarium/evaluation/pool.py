@@ -1,4 +1,4 @@
-"""Evaluates tasks in worker processes: lazily started, replaced past a limit, gone when idle."""
+"""Evaluates tasks in worker processes: started lazily, killed at a limit, stopped when idle."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ need and then only forks: its child reads and evaluates. A child that a limit en
 milliseconds, without the imports, which take longer than most evaluations.
 
 The limits are the kernel's, so nothing has to cooperate. CPU time of one task: ITIMER_PROF, whose
-signal nobody handles, which also ends a process in the middle of a regular expression. Memory:
+signal is not handled, which also ends a process in the middle of a regular expression. Memory:
 RLIMIT_DATA. CPU time of all tasks of a child together: RLIMIT_CPU.
 """
 
@@ -68,7 +68,7 @@ def _serve() -> int:
 
 
 def _answered(parts: list[bytes]) -> tuple[list[bytes], bool]:
-    """The answer, and whether the process may go on."""
+    """Returns the response, and whether the process may continue."""
     try:
         header = orjson.loads(parts[0])
         for library in tasks.libraries(header):

@@ -1,12 +1,12 @@
-"""Whose evaluation is next: fair between tenants, and quick ones never wait for expensive ones.
+"""Decides which tenant's evaluation is next: fairly, and cheap ones never wait for expensive ones.
 
-There are two lanes with one worker process each. Every evaluation begins in the quick lane, where
-it may use little CPU time. One that uses it up is ended, and starts again in the slow lane with a
-longer limit; for a while, all evaluations of its tenant begin there. So only a short limit stands
-before a tenant whose evaluations are cheap, whatever the others do.
+There are two lanes with one worker process each. Every evaluation starts in the quick lane with
+little CPU time. One that exceeds it is killed and starts again in the slow lane with a longer
+limit; for a while, all evaluations of its tenant start there. A tenant with cheap evaluations
+therefore waits for one short limit at most, regardless of the others.
 
-Inside a lane, that tenant is next which will have used least CPU time of late when its next
-evaluation is over. A tenant that is not known yet is expected to use up the limit.
+Within a lane, the next tenant is the one that will have used the least recent CPU time when its
+next evaluation ends. A new tenant is expected to use the whole limit.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Schedule(Generic[J]):
         known.waiting[lane].append(job)
 
     def discard(self, tenant: str, job: J) -> None:
-        """Removes a job that nobody waits for any longer."""
+        """Removes a job whose caller no longer waits."""
         known = self._tenants.get(tenant)
         for queue in known.waiting.values() if known else ():
             if job in queue:

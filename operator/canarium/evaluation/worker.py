@@ -72,9 +72,9 @@ class Worker:
     async def evaluate(
         self, header: dict[str, Any], blobs: Sequence[bytes]
     ) -> tuple[float, list[bytes]]:
-        """Returns the CPU time used, and the answer. Raises Overrun, EvaluationError.
+        """Returns the CPU time used, and the response. Raises Overrun, EvaluationError.
 
-        The process that evaluated is gone after an exception, or when cancelled.
+        After an exception, or when cancelled, the process that evaluated has ended.
         """
         process = self._process
         assert process is not None
@@ -107,7 +107,7 @@ class Worker:
         return await frames.receive(self._process.stdout, longest)
 
     async def stop(self) -> None:
-        """Kills the process and its child, and waits until it is gone."""
+        """Kills the process and its child, and waits until both have ended."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -119,12 +119,12 @@ class Worker:
             process.stdin.close()
         if process.stdout is not None:
             while await process.stdout.read(1 << 20):
-                """Left by a task that nobody waits for."""
+                """Discards the output of a task whose caller no longer waits."""
         await process.wait()
 
 
 def _explained(code: int) -> Overrun | EvaluationError:
-    """What a process that ended by itself says about its task; negative: the signal."""
+    """Returns what the exit of a process means for its task; negative: the signal."""
     if code in _ENDED_BY_CPU:
         return Overrun()
     if code == -signal.SIGKILL:

@@ -22,9 +22,9 @@ _REASON = "UnsafeArchive"
 
 
 class TarStream:
-    """A tar after its decompression, for `tarfile`, which reads a header of any size at once.
+    """Decompressed tar stream for `tarfile`, which reads headers of any size at once.
 
-    `passed` hears of how many bytes have gone by, those of no file too.
+    `passed` receives the number of bytes read, including bytes that belong to no file.
     """
 
     def __init__(self, raw: Any, passed: Callable[[int], None]) -> None:
@@ -40,7 +40,7 @@ class TarStream:
         return self._at
 
     def seek(self, at: int) -> int:
-        """Forward only: an entry of less than no bytes would be read for ever."""
+        """Forward only; a negative entry size would loop forever."""
         if at < self._at:
             raise tarfile.StreamError("an entry lies before the one that it follows")
         while self._at < at and self._next(min(_BLOCK, at - self._at)):
@@ -91,7 +91,7 @@ def tar_entries(
 
 
 def _decompressed(path: Path) -> Any:
-    """A file by its first bytes, whatever its name says; zstd by the library that has it."""
+    """Opens a compressed file by its first bytes, not by its name; zstd needs its library."""
     with path.open("rb") as head:
         magic = head.read(6)
     if magic.startswith(b"\x1f\x8b"):

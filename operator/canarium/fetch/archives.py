@@ -1,8 +1,8 @@
-"""Unpacking what may be hostile: nothing outside the folder, no bomb, no device, no surprise.
+"""Unpacks archives that may be hostile: nothing outside the folder, no bombs, no devices.
 
-Python's own extraction filters are not relied on: they came with 3.11.4, and holes were found in
-them since. Files are written by us; links are made last, when nothing is written any more, and
-are then looked at as the kernel resolves them.
+Python's own extraction filters are not used: they exist since 3.11.4, and vulnerabilities were
+found in them since. Files are written by this module. Links are created last, after all files, and
+are then checked as the kernel resolves them.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _Writing:
             raise Fault(_REASON, text)
 
     def grown(self, size: int) -> None:
-        """To be told how many bytes the archive has become, written or not."""
+        """Receives the size of the archive so far, including bytes that are not written."""
         if size > self._most:
             packed = self.archive.stat().st_size
             text = f"the archive of {packed} bytes unpacks to more than {self._most}"
@@ -122,7 +122,7 @@ class _Writing:
             path.unlink(missing_ok=True)
 
     def finish(self) -> None:
-        """Makes the links, and looks where the kernel says that they lead."""
+        """Creates the links and checks where the kernel resolves them to."""
         for name, target in self.links.items():
             path = self.root / name
             if "/" in name:
@@ -155,9 +155,9 @@ def unpack(
 ) -> None:
     """Unpacks `archive` ("zip" or "tar", compressed or not) into `root`.
 
-    `layered`: it is a layer of an image, whose whiteouts remove what lower layers brought.
-    `told` hears of each block's size, `room` of how many bytes are going to be written, as the
-    archive says; either may raise Fault. Raises Fault; `root` is then not to be used.
+    `layered`: it is a layer of an image, whose whiteouts remove files of lower layers.
+    `told` receives the size of each block, `room` the number of bytes to be written, as the
+    archive declares; either may raise Fault. Raises Fault; `root` is then not to be used.
     """
     root.mkdir(parents=True, exist_ok=True)
     writing = _Writing(root, archive, limits, told, room)

@@ -1,4 +1,4 @@
-"""The command line `canarium fetch URI FOLDER`, and the order in which a fetch goes."""
+"""The command `canarium fetch`, and the order of the steps of a fetch."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> int:
-    """Fetches as `options` say; the exit code (see `faults.Exit`)."""
+    """Fetches as `options` specify and returns the exit code (see `errors.Exit`)."""
     wanted = Wanted(
         uri=options.uri,
         target=options.target,
@@ -125,7 +125,7 @@ def _unexpected(error: Exception, wanted: Wanted) -> Fault:
 
 def _address(wanted: Wanted) -> Address:
     if wanted.digest and not _PIN.fullmatch(wanted.digest):
-        raise Fault("DigestMismatch", f"{wanted.digest!r} is no digest of the form sha256:…")
+        raise Fault("DigestMismatch", f"{wanted.digest!r} is not a digest of the form sha256:…")
     try:
         return parse(wanted.uri)
     except UriInvalid as error:

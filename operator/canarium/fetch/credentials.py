@@ -78,7 +78,8 @@ _SHORTEST_SECRET = 4
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the Secret says for one scheme, by its keys; `endpoint`: the store's own address."""
+    """Returns the options of one scheme from the keys of the Secret; `endpoint`: the store's own
+    address."""
 
     scheme: str
     values: Mapping[str, str] = field(default_factory=dict)
@@ -139,7 +140,7 @@ def trust(credentials: Credentials, folder: Path) -> None:
     try:
         ssl.create_default_context(cadata=text)
     except ssl.SSLError as error:
-        raise Fault("InvalidCredentials", f"the Secret's key {CA} is no certificate") from error
+        raise Fault("InvalidCredentials", f"the Secret's key {CA} is not a certificate") from error
     import certifi
 
     known = ssl.get_default_verify_paths().cafile or certifi.where()

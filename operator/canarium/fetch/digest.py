@@ -72,7 +72,8 @@ def check(root: Path) -> None:
 
 
 def _line(digest: str, name: str) -> str:
-    """As `sha256sum` prints it: a name with a backslash is escaped, and the line says so."""
+    """Returns the line as `sha256sum` prints it: a backslash in a name is escaped, and the line
+    marked."""
     if "\\" in name:
         return f"\\{digest}  {name.replace(chr(92), chr(92) * 2)}\n"
     return f"{digest}  {name}\n"

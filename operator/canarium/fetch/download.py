@@ -1,7 +1,7 @@
-"""Files to disk: in ranges, a few ahead, resumed where they broke off, tried again with patience.
+"""Downloads files to disk: in ranges, a few ahead, resumed and retried.
 
-Ranges are written in order, so a file's length is what is known of it; whatever is kept in
-memory is bounded by `AHEAD` ranges of `RANGE` bytes.
+Ranges are written in order, so the length of a file is its progress. Memory is bounded by `AHEAD`
+ranges of `RANGE` bytes.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ class Patience:
 
 
 def part_of(folder: Path, entry: Entry) -> Path:
-    """Where a file lies until all are there. Its name has the identity of its bytes, so that a
-    part of other bytes is never gone on with; bytes without identity are of this process only.
+    """Returns the temporary path of a file. The name contains the identity of its bytes, so that a
+    part of other bytes is never resumed; bytes without identity belong to this process only.
 
-    Nor with a part from before the node started again: its length may be on the disk without its
-    bytes, and waiting for the disk after each range would cost more.
+    A part from before a restart of the node is not resumed either: its length may be on disk
+    without its bytes, and syncing after each range would cost more.
     """
     ident = entry.sha256 or entry.ident or f"process {os.getpid()} {_NONCE}"
     key = hashlib.sha256(f"{entry.where}\0{entry.size}\0{ident}\0{_BOOT}".encode()).hexdigest()
@@ -99,7 +99,9 @@ def download(
     for entry in entries:
         if entry.sha256 and of_file(part_of(folder, entry)) != entry.sha256:
             part_of(folder, entry).unlink()
-            raise Fault("CorruptArtifact", f"{entry.path!r} has other bytes than its store says")
+            raise Fault(
+                "CorruptArtifact", f"{entry.path!r} has other bytes than its store declares"
+            )
 
 
 def _by_ranges(
@@ -141,7 +143,9 @@ def _ranges(entries: list[Entry], folder: Path) -> Iterator[tuple[Entry, int, in
     for entry in entries:
         path, size = part_of(folder, entry), entry.size
         if size is None:
-            raise Fault("SourceUnavailable", f"the store does not say how large {entry.path!r} is")
+            raise Fault(
+                "SourceUnavailable", f"the store does not report the size of {entry.path!r} is"
+            )
         start = kept(folder, entry)
         if start == 0:
             path.write_bytes(b"")
@@ -152,7 +156,7 @@ def _ranges(entries: list[Entry], folder: Path) -> Iterator[tuple[Entry, int, in
 def _whole(
     source: Source, entry: Entry, folder: Path, patience: Patience, progress: Progress
 ) -> None:
-    """A file from a source that knows no ranges: every try begins anew."""
+    """Downloads a file from a source without ranges: every attempt starts from the beginning."""
     path = part_of(folder, entry)
     if entry.size is not None and entry.ident and path.exists():
         if path.stat().st_size == entry.size:

@@ -1,4 +1,4 @@
-"""Why a fetch fails: a reason that machines read, and a sentence that says what to do."""
+"""Why a fetch fails: a reason for machines, and a sentence that describes what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADVICE: dict[str, str] = {
     "ArtifactChanged": "other bytes than the first pod of this revision fetched are there now: "
     "put the old ones back, or make a new version (another URI, or another spec.restartToken)",
     "NoSpace": "give the pod more room: a larger disk, or a larger volume",
-    "UnsafeArchive": "pack the archive anew without such entries",
+    "UnsafeArchive": "create the archive again without such entries",
     "UnsafePath": "rename what has such a name",
     "CorruptArtifact": "upload the model again",
     "SourceChanged": "the model was changed while it was fetched: upload to a new path, and name "
@@ -47,9 +47,8 @@ class Exit(IntEnum):
 
 
 class Fault(Exception):
-    """A fetch that cannot go on. `reason` is a key of ADVICE, which `advice` replaces where it
-    knows better; `passing`: it may succeed later.
-    """
+    """A fetch that cannot continue. `reason` is a key of ADVICE, which `advice` replaces if it is
+    more specific; `passing`: it may succeed later."""
 
     def __init__(
         self, reason: str, text: str, *, advice: str | None = None, passing: bool = False
@@ -115,11 +114,11 @@ _DENIED_WORDS = (
 
 
 def classified(error: BaseException, what: str) -> Fault:
-    """What an exception of a file system means; `what` was asked for.
+    """Returns the meaning of an exception of a file system; `what` was requested.
 
-    File systems wrap each other's exceptions, so the whole chain is read: an HTTP status says
-    most, then a connection that failed, and only then the outermost class, which is often a
-    FileNotFoundError for want of a better one.
+    File systems wrap each other's exceptions, so the whole chain is read: an HTTP status is most
+    specific, then a failed connection, and only then the outermost class, which is often a
+    FileNotFoundError for lack of a better one.
     """
     chain = list(_chain(error))
     for link in chain:
@@ -186,7 +185,7 @@ def _status(error: BaseException) -> int | None:
 
 
 def _said(chain: list[BaseException]) -> str:
-    """The innermost words: outer exceptions repeat them or say less."""
+    """Returns the innermost message: outer exceptions repeat it or are less specific."""
     for link in reversed(chain):
         text = " ".join(str(link).split())
         if text:

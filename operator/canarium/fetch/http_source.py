@@ -19,7 +19,7 @@ _IDENTITY = {"Accept-Encoding": "identity"}
 
 
 class Web:
-    """A URL; ranges are used only where the server says that it can."""
+    """A URL. Ranges are used only if the server supports them."""
 
     def __init__(self, system: Any, url: str, *, unpack: bool) -> None:
         self._system, self._url, self._unpack = system, url, unpack

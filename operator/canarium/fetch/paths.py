@@ -22,7 +22,7 @@ def safe(name: str, *, reason: str = "UnsafePath") -> str:
     if ".." in parts:
         raise Fault(reason, f"{_shown(name)} leads out of the model's folder")
     if not parts:
-        raise Fault(reason, f"{_shown(name)} is no file's name")
+        raise Fault(reason, f"{_shown(name)} is not a valid file name")
     if _CONTROL.search(name):
         raise Fault(reason, f"{_shown(name)} has control characters")
     plain = "/".join(parts)
@@ -33,7 +33,7 @@ def safe(name: str, *, reason: str = "UnsafePath") -> str:
 
 
 def inside(link: str, target: str) -> bool:
-    """Whether a symbolic link at `link` that says `target` stays within the folder, in words."""
+    """Returns whether a symbolic link at `link` to `target` stays within the folder."""
     if target.startswith("/") or not target:
         return False
     depth: list[str] = link.split("/")[:-1]

@@ -19,9 +19,8 @@ def amount(size: float) -> str:
 
 
 class Progress:
-    """Counts bytes towards `total` (None: unknown) and says so every few seconds. `watch` is
-    told of every block too, and may raise.
-    """
+    """Counts bytes towards `total` (None: unknown) and logs the progress every few seconds. `watch`
+    receives every block too, and may raise."""
 
     def __init__(
         self,

@@ -89,7 +89,7 @@ class Registry:
         except ValueError:
             manifest = None
         if not isinstance(manifest, dict):
-            raise Fault("CorruptArtifact", f"{reference} is no manifest")
+            raise Fault("CorruptArtifact", f"{reference} is not a manifest")
         return found, manifest
 
     def _ask(self, path: str, headers: dict[str, str]) -> Any:
@@ -134,9 +134,8 @@ def registry(address: Address, credentials: Credentials, *, unpack: bool) -> Reg
             return super().send(*arguments, **options)
 
     class Once(oras.provider.Registry):  # type: ignore[misc]
-        """Without ORAS' own waits: the fetcher tries again itself, and says so. A token that has
-        expired, as it does during a long download, is asked for anew.
-        """
+        """Sends a request without ORAS' own retries, because the fetcher retries itself and logs
+        it. An expired token, as during a long download, is requested again."""
 
         def do_request(self, url: str, **options: Any) -> Any:
             ask, headers = oras.provider.Registry.do_request.__wrapped__, options.pop("headers")

@@ -11,11 +11,11 @@ from canarium.api.uri import ARCHIVES
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file: its relative `path` in the model, and how its source names it (`where`).
+    """A file: its relative `path` in the model, and its name in the source (`where`).
 
-    `size` is in bytes, None when the source does not say. `ident` changes when the bytes do (an
-    ETag, a generation); "" when the source has none. `sha256` is given by some sources.
-    `archive` is "zip" or "tar" when the file is to be unpacked in the folder of `path`.
+    `size` is in bytes, None if the source does not provide it. `ident` changes when the bytes do
+    (an ETag, a generation); empty if the source has none. `sha256` is set by some sources.
+    `archive` is `tar` or `zip` if the file is unpacked in the folder of `path`.
     """
 
     path: str
@@ -31,11 +31,12 @@ class Source(Protocol):
 
     @property
     def ranges(self) -> bool:
-        """Whether a part of a file can be asked for; if not, a broken download starts anew."""
+        """Whether a part of a file can be requested; if not, a broken download starts from the
+        beginning."""
         ...
 
     def entries(self) -> list[Entry]:
-        """All files, asked anew each time."""
+        """Returns all files, listed again at each call."""
         ...
 
     def read(self, entry: Entry, start: int, end: int) -> bytes:
@@ -52,6 +53,6 @@ class Source(Protocol):
 
 
 def archive_of(name: str) -> str | None:
-    """The kind of archive that a file's name says, None for no archive."""
+    """Returns the kind of archive by the name of a file, None if it is not an archive."""
     lower = name.lower()
     return next((kind for ending, kind in ARCHIVES.items() if lower.endswith(ending)), None)

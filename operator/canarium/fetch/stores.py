@@ -154,7 +154,7 @@ def gs(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
     from gcsfs import GCSFileSystem
 
     class Once(GCSFileSystem):  # type: ignore[misc]
-        """Without gcsfs' own six tries: the fetcher tries again itself, and says so."""
+        """Disables gcsfs' own six attempts, because the fetcher retries itself and logs it."""
 
         _request = GCSFileSystem._request.__wrapped__
 
@@ -209,9 +209,10 @@ def az(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
 
 
 def _known_to_azure() -> bool:
-    """Whether the pod has an identity of its own; without any, a container must be public.
+    """Returns whether the pod has an identity; without any, a container must be public.
 
-    One that is configured and does not work is no reason to go on as nobody.
+    A configured identity that does not work is an error, not a reason to access the store
+    anonymously.
     """
     if any(os.environ.get(name) for name in _AZURE_IDENTITY):
         return True
@@ -226,8 +227,8 @@ def _known_to_azure() -> bool:
 
 
 def _connection(credentials: Credentials, account: str, public: bool) -> str | None:
-    """A key, a SAS or nothing for an endpoint of one's own, which adlfs takes by host name and TLS
-    only."""
+    """Returns a key, a SAS or nothing for a custom endpoint, which adlfs supports only by host name
+    and TLS."""
     key = credentials.get("AZURE_STORAGE_ACCOUNT_KEY")
     sas = credentials.get("AZURE_STORAGE_SAS_TOKEN")
     begin = f"BlobEndpoint={credentials.endpoint};AccountName={account}"
@@ -293,7 +294,7 @@ def _joined(address: Address) -> str:
 
 
 def _around() -> bool:
-    """Whether the process has an AWS identity of its own; without any, a bucket must be public."""
+    """Returns whether the process has an AWS identity; without any, a bucket must be public."""
     from botocore.session import Session
 
     return Session().get_credentials() is not None

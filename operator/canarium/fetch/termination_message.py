@@ -1,4 +1,4 @@
-"""What a fetch tells the operator: one line of JSON in the container's termination message."""
+"""The report of a fetch: one line of JSON in the container's termination message."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Fetched:
 
 
 def write(path: Path | None, outcome: Fetched | Fault, hide: object = None) -> None:
-    """Writes the line; `path` None or not writable: nobody asked."""
+    """Writes the line, or nothing if `path` is None or not writable."""
     if isinstance(outcome, Fault):
         text = outcome.sentence
         if callable(hide):

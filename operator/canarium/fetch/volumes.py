@@ -19,7 +19,7 @@ def mounted(target: Path, address: Address, told: Callable[[int], None]) -> Summ
             raise Fault("NotFound", f"{address} is not there")
         if not target.is_dir():
             text = f"{address} is a file, and by its name it was mounted as a folder: name its "
-            text += "folder, or give it an ending that says what it is, such as .pkl or .tar.gz"
+            text += "folder, or give it an ending for its type, such as .pkl or .tar.gz"
             raise Fault("InvalidUri", text)
         return of_tree(target, told)
 
@@ -40,7 +40,7 @@ def readable(root: Path, address: Address) -> Iterator[None]:
                 "read it, change its mode, or name a folder beside it",
             ) from error
         if isinstance(error, FileNotFoundError | NotADirectoryError):
-            raise Fault("SourceChanged", f"{what} went away while it was read") from error
+            raise Fault("SourceChanged", f"{what} disappeared while it was read") from error
         raise Fault(
             "SourceUnavailable",
             f"{what} cannot be read: {error.strerror}",

@@ -67,7 +67,7 @@ class Place:
         return self.work.stat().st_dev == self._node.stat().st_dev
 
     def watch(self) -> Callable[[int], None]:
-        """To be told of every block that is written: others write too. It raises Fault."""
+        """Receives every block, because other processes write too. Raises Fault."""
         written = 0
 
         def told(size: int) -> None:
@@ -117,7 +117,7 @@ class Place:
         self._done.write_text(json.dumps(note))
 
     def note(self) -> dict[str, object] | None:
-        """What an earlier run in this pod has put here, None when none did or it is gone."""
+        """Returns what an earlier run in this pod stored here, None if there is nothing."""
         try:
             found = json.loads(self._done.read_text())
         except (OSError, ValueError):

@@ -32,7 +32,7 @@ Key = tuple[str, str]
 
 
 class Cache(Generic[T]):
-    """Objects by namespace and name; `on_change(old, new)` tells of every difference."""
+    """Objects by namespace and name; `on_change(old, new)` receives every difference."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Cache(Generic[T]):
             self._put(key, old, change(old, version - 1))
 
     def forget(self, namespace: str, name: str, uid: str, version: float = math.inf) -> None:
-        """Drops an object that is deleted as of `version`; infinity when it never comes back."""
+        """Drops an object that is deleted as of `version`; infinity if it never returns."""
         old = self.items.get((namespace, name))
         if old and old.uid == uid and old.version > version:
             return
@@ -79,16 +79,16 @@ class Cache(Generic[T]):
             self._on_change(old, None)
 
     def retain(self, seen: set[Key], version: int, namespace: str | None) -> None:
-        """Drops what a list of `namespace` (None: all) at `version` does not have.
+        """Drops what a list of `namespace` (None: all) at `version` does not contain.
 
-        An object that we wrote after the list was taken stays: the watch will tell.
+        An object that the operator wrote after the list was read stays: the watch decides about it.
         """
         for key, item in list(self.items.items()):
             if key not in seen and namespace in (None, key[0]) and item.version <= version:
                 self._on_change(self.items.pop(key), None)
 
     def drop(self, namespace: str) -> None:
-        """Drops a namespace that is no longer followed; its objects may come back."""
+        """Drops a namespace that is no longer followed; its objects may return."""
         for key in [key for key in self.items if key[0] == namespace]:
             self._on_change(self.items.pop(key), None)
 

@@ -2,9 +2,9 @@
 
 A ControllerRevision's `data` is immutable by its bytes, not by its value. The API server stores the
 bytes that the creating client sent; a strategic merge patch of anything in the object (the garbage
-collector's when it orphans, `kubectl edit`'s) decodes and encodes `data` anew by Go's
-`encoding/json`, and is refused if other bytes come out. Bytes that are already what Go writes come
-out unchanged:
+collector's when it orphans, `kubectl edit`'s) decodes and encodes `data` again with Go's
+`encoding/json`, and is rejected if the bytes differ. Bytes in the form that Go writes stay
+unchanged:
 
 * keys sorted by their UTF-8 bytes, no spaces;
 * `<`, `>`, `&`, U+2028 and U+2029 escaped as `\\u003c` and so on, all other text as it is;
@@ -45,10 +45,10 @@ def normalized(value: Any) -> Any:
 
 
 def is_canonical(value: Any) -> bool:
-    """Whether the object keys of `value`, in the order in which they were read, are sorted.
+    """Returns whether the object keys of `value`, in the order in which they were read, are sorted.
 
-    The other rules cannot be seen in an answer of the API server, which applies them to whatever it
-    has stored. Order alone tells: earlier releases of this operator never sorted.
+    The other rules are not visible in a response of the API server, which applies them to
+    everything it stores. Only the order is: earlier releases of this operator did not sort.
     """
     if isinstance(value, dict):
         keys = list(value)

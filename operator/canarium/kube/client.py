@@ -28,7 +28,7 @@ class Api(Protocol):
     async def apply(
         self, resource: Resource, namespace: str | None, name: str, body: Body, *, force: bool
     ) -> Body:
-        """Server-side apply; without `force`, a field that somebody else owns is a conflict."""
+        """Applies server-side. Without `force`, a field that another manager owns is a conflict."""
         ...
 
     async def merge(
@@ -54,7 +54,7 @@ class Api(Protocol):
     async def delete(
         self, resource: Resource, namespace: str | None, name: str, uid: str | None = None
     ) -> Body | None:
-        """Deletes in the background; what is left of the object, None when it is gone."""
+        """Deletes in the background. Returns the object if it still exists, None otherwise."""
         ...
 
     def watch(self, resource: Resource, namespace: str | None, **query: str) -> AsyncIterator[Body]:

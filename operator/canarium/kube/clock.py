@@ -28,5 +28,6 @@ class Timing:
     chance: random.Random = field(default_factory=random.Random)
 
     def jitter(self, seconds: float) -> float:
-        """Between half of `seconds` and all of it, so that a crowd does not come back at once."""
+        """Returns between half of `seconds` and all of it, so that many clients do not retry at
+        once."""
         return seconds * self.chance.uniform(0.5, 1.0)

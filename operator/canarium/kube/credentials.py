@@ -1,4 +1,4 @@
-"""What a request says about who we are, and a fresh one when the API server no longer takes it."""
+"""Credentials of requests, renewed when the API server no longer accepts them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Load = Callable[[], Awaitable[Any]]
 class Credentials:
     """The bearer token of a `kubernetes.aio` configuration.
 
-    A token in a file is read again by the configuration itself. Where one is refused anyway, as
-    after an exec plugin's token has expired, `load` makes the configuration anew.
+    The configuration itself reads a token file again. If a token is rejected anyway, for example
+    because the token of an exec plugin has expired, `load` creates the configuration again.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Credentials:
         self._loading = asyncio.Lock()
 
     async def header(self) -> str:
-        """The value of `Authorization`; empty when a client certificate says who we are."""
+        """Returns the value of `Authorization`; empty if a client certificate authenticates."""
         token: str | None = await self.configuration.get_api_key_with_prefix("BearerToken")
         return token or ""
 
@@ -71,8 +71,8 @@ class Credentials:
     async def _trusted(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType, header: str
     ) -> aiohttp.ClientResponse:
-        """Sends the request, and once more with what the configuration says now when the API
-        server's certificate is not trusted: its authority may have been replaced."""
+        """Sends the request, and once more with the current configuration if the API server's
+        certificate is not trusted: its authority may have been replaced."""
         trust = self._trust
         if trust is None:
             return await self._signed(request, handler, header)

@@ -9,7 +9,7 @@ _LONGEST = 2048
 
 
 class ApiError(Exception):
-    """An answer that is no success; `status` is the HTTP code, 0 when there was no answer."""
+    """An unsuccessful response; `status` is the HTTP code, 0 without a response."""
 
     def __init__(
         self, status: int, reason: str, message: str, retry_after: float | None = None
@@ -55,6 +55,6 @@ class ApiError(Exception):
 
     @property
     def rejected(self) -> bool:
-        """The request itself is wrong or forbidden: the same one is refused until somebody changes
-        a policy, a quota, a right or the request."""
+        """Whether the request itself is invalid or forbidden: it is rejected again until a policy,
+        a quota, a permission or the request changes."""
         return self.status in (400, 402, 403, 405, 406, 413, 414, 415, 422, 431)

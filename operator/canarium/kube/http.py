@@ -96,9 +96,10 @@ class Client:
         traces: Sequence[aiohttp.TraceConfig] = (),
         agent: str = "",
     ) -> AsyncIterator[Client]:
-        """A client for the named kubeconfig, else the cluster around us, else the default one.
+        """Creates a client for the named kubeconfig, else the in-cluster config, else the default
+        kubeconfig.
 
-        `traces` are told of every request; `agent` says in the audit log which process we are.
+        `traces` receive every request; `agent` identifies this process in the audit log.
         """
 
         async def load() -> Any:
@@ -177,7 +178,7 @@ class Client:
     async def apply(
         self, resource: Resource, namespace: str | None, name: str, body: Body, *, force: bool
     ) -> Body:
-        """Server-side apply; without `force`, a field that somebody else owns is a conflict."""
+        """Applies server-side. Without `force`, a field that another manager owns is a conflict."""
         query = {
             "fieldManager": FIELD_MANAGER,
             "fieldValidation": "Strict",
@@ -223,9 +224,10 @@ class Client:
     async def delete(
         self, resource: Resource, namespace: str | None, name: str, uid: str | None = None
     ) -> Body | None:
-        """Deletes in the background; what is left of the object, None when it is gone.
+        """Deletes in the background. Returns the object if it still exists, None otherwise.
 
-        What is already gone is no error. What somebody's finalizer holds is left, terminating.
+        A missing object is not an error. An object with finalizers of other controllers stays,
+        terminating.
         """
         options: Body = {"propagationPolicy": "Background"}
         if uid:

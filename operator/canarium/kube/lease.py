@@ -27,7 +27,7 @@ class Lease:
 
     The holder gives up `renew` seconds after it *began* its last successful renewal. The others
     take over `duration` seconds after they *saw* the last one. With `renew` below `duration` there
-    are never two holders, whatever their clocks say, as long as each runs at about the same pace.
+    are never two holders, regardless of their clocks, as long as each runs at about the same pace.
 
     `identity` must be unique to the process: a restarted one that kept its name would take its
     predecessor's lease at once. `notes` are annotations that the lease carries once it is ours.

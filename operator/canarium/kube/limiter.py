@@ -1,17 +1,17 @@
-"""How many requests may be in flight: as many as the API server admits, found out by its refusals.
+"""Limits requests in flight to what the API server admits, as learned from its rejections.
 
 Theory: additive increase, multiplicative decrease, as TCP's congestion avoidance. An API server
 has a number of seats (priority and fairness, or `--max-requests-inflight`) that we share with
-clients whom we do not know, and answers 429 when they are taken. Each such answer shrinks the
+unknown clients, and responds with 429 when they are taken. Each such answer shrinks the
 limit; each answer to a request that needed the limit widens it by a constant. In the balance of
 both, about `_GAIN / ((1 - _SHRINK) * limit)` of all requests are refused: a tenth at a limit of 4.
 Refused requests cost the server next to nothing; seats left empty cost us throughput.
 
 - The limit shrinks once for all requests that were in flight together: one crowd is one signal.
-- What waits for a seat is served by urgency, then by arrival. Writes that take traffic off a failed
-  version (`FIRST`) wait for others of their kind alone, never for what else is in flight, and
-  nothing else is sent while one of them waits. When the server refuses one, a seat is left to it
-  for as long as it takes to come back: else our own requests would keep all seats taken.
+- Requests that wait for a seat are served by urgency, then by arrival. Writes that move traffic
+  away from a failed version (`FIRST`) wait only for others of their kind, never for other requests
+  in flight, and nothing else is sent while one of them waits. If the server rejects one, a seat is
+  kept for it until it is sent again: otherwise our own requests would keep all seats taken.
 - A request that has had no answer for a second holds no seat of ours while the server refuses
   nothing: a slow webhook of one namespace is not a reason to send less for others.
 """

@@ -1,8 +1,8 @@
-"""Keeps a cache true to the API server: list in chunks, diff, watch, and again.
+"""Keeps a cache in sync with the API server: list in chunks, diff, watch, and again.
 
-A watch that ends or breaks is taken up where it was, from the last resourceVersion; a list is
-only read where there is none, or the server no longer has it (410). A list is compared with what
-is known, so that what went in the meantime is seen as deleted.
+A watch that ends or breaks is resumed from the last resourceVersion. A list is read only if there
+is none, or if the server no longer has it (410). A list is compared with the cache, so objects that
+were deleted meanwhile are detected.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _HASTY = 1.0
 
 
 def _unheard(status: int | None) -> None:
-    """Nobody asks what became of a list."""
+    """Ignores the result of a list."""
 
 
 class Reflector:
     """Follows one kind in one namespace (None: in all) for a cache; `selector` is by label.
 
-    An `optional` kind may be missing, or not be ours to see: then there are none of it until it
-    comes. `answered` is told what became of each list: None, or the HTTP status. Those who share
+    An `optional` kind may be missing or unreadable: then its cache is empty until it exists.
+    `answered` receives the result of each list: None, or the HTTP status. Reflectors that share
     `turn` have only so many pages in memory at a time.
     """
 
@@ -133,7 +133,7 @@ class Reflector:
         return self._alive_at
 
     async def relist(self) -> str:
-        """Reads the whole list, and what is not in it is gone; the version of the list."""
+        """Reads the whole list, drops objects that it does not contain, and returns its version."""
         seen: set[Key] = set()
         query = {**self._query, "limit": _CHUNK}
         while True:
@@ -147,7 +147,7 @@ class Reflector:
         return version
 
     async def _page(self, seen: set[Key], query: dict[str, str]) -> dict[str, Any]:
-        """Takes in one page, freeing each object at once; what the page says of itself."""
+        """Stores one page, freeing each object at once, and returns the metadata of the page."""
         page = await self._api.list(self.resource, self._namespace, **query)
         self._sign_of_life()
         items = page["items"]
@@ -168,7 +168,7 @@ class Reflector:
             except ApiError as error:
                 if not error.gone:
                     raise
-                log.info("%s: the version is gone; listing", self)
+                log.info("%s: the version no longer exists; listing", self)
                 self._version = None
                 return
             if self._sign_of_life() - began < _HASTY:

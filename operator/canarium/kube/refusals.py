@@ -1,9 +1,9 @@
 """Who rejects a write, from the API server's answer.
 
-An answer has an HTTP code, a reason and, for invalid fields, causes. They do not tell who rejected
-the request: a full quota, a missing right, Pod Security and many webhooks all answer 403
+A response has an HTTP code, a reason and, for invalid fields, causes. They do not identify who
+rejected the request: a full quota, a missing right, Pod Security and many webhooks all answer 403
 `Forbidden`, a webhook may answer with any code and causes, and a webhook that cannot be called is a
-500 `InternalError` like a fault of the server itself. Only the text says so. It is read here, at
+500 `InternalError` like a fault of the server itself. Only the text does. It is read here, at
 the edge, and nowhere else: everything beyond compares the enum (R30).
 """
 
@@ -36,5 +36,5 @@ def refusal_reason(error: ApiError) -> RefusalReason | None:
 
 
 def lacks_dry_run(error: ApiError) -> bool:
-    """Whether a webhook with side effects takes no dry run, so that this one says nothing."""
+    """Returns whether a webhook with side effects rejected the dry run, which proves nothing."""
     return _NO_DRY_RUN in error.message

@@ -1,8 +1,8 @@
-"""Which refused requests are sent once more as they are, and after which wait.
+"""Which rejected requests are sent again unchanged, and after which delay.
 
-Only what the server has not carried out, as it says by 429, or 503 with Retry-After: to repeat it
-repeats no effect. All else that may succeed later (5xx, no answer) may have had its effect: there,
-the caller decides anew on what it then observes.
+Only requests that the server has not carried out, as it states by 429, or 503 with Retry-After:
+repeating them repeats no effect. Other failures (5xx, no response) may have had their effect: there
+the caller decides again on what it then observes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FIRST_LONGEST = 0.25
 
 
 class Retries:
-    """The waits of one request, each with a jitter of its own."""
+    """The delays of one request, each with its own jitter."""
 
     def __init__(self, timing: Timing, urgency: int) -> None:
         self._timing, self._first = timing, urgency <= FIRST

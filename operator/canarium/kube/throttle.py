@@ -1,7 +1,7 @@
-"""A limit on our own writes: so many per second, a burst above it, the urgent ones first.
+"""Limits the operator's writes: so many per second, a burst above it, urgent ones first.
 
-What the server asks for (Retry-After) is heeded by the request that it was said to, not here: one
-refusal does not hold up all others.
+A Retry-After of the server applies to the request that received it, not here: one rejection does
+not delay all others.
 """
 
 from __future__ import annotations

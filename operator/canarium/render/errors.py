@@ -1,4 +1,4 @@
-"""What cannot be rendered, and why: a reason for the condition, and a sentence that says more."""
+"""What cannot be rendered, and why: a reason for the condition, and a sentence with details."""
 
 from __future__ import annotations
 

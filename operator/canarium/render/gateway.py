@@ -61,11 +61,11 @@ def _route(parent: Mapping[str, Any], kind: str, split: Split, rules: list[Manif
 
 
 def _rules(parent: Mapping[str, Any], split: Split) -> list[Manifest]:
-    """The rules that both kinds share; `match` is without a path.
+    """Returns the rules that both kinds share; `match` is without a path.
 
-    The rule for everybody has the first place, whether there is another or not: which of them
-    holds for a request is decided by what they match, and a gateway may name what leads to the
-    backends by their place (Envoy Gateway does). A place that changes is a moment of wrong answers.
+    The rule for all callers has the first position, with or without a rule for the candidate:
+    precedence is decided by matches, and a gateway may derive names of backends from positions
+    (Envoy Gateway does). A position that changes is a moment of wrong responses.
     """
     route = effective_route(parent)
     backends = [_backend(parent, split, name, weight) for name, weight in split.weights]

@@ -1,7 +1,7 @@
 """The route of router `Istio`: one VirtualService per model, named after it.
 
-Its destinations are the Services of single revisions, so no DestinationRule with subsets is needed;
-one of your own for `<name>-<revision>` is nobody's business here.
+Its destinations are the Services of single revisions, so no DestinationRule with subsets is needed.
+User-supplied DestinationRules are left untouched.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from canarium.render.workload import Manifest, child_name, head_of
 
 
 def virtual_service(parent: Mapping[str, Any], split: Split) -> Manifest:
-    """The VirtualService. A route for the candidate's header comes first, where there is one."""
+    """Returns the VirtualService. The route for the candidate's header is first, if any."""
     wanted, route = parent["spec"]["traffic"]["istio"], effective_route(parent)
     head = head_of(parent, "networking.istio.io/v1", "VirtualService", None)
     head["metadata"]["annotations"] = dict(split.notes)

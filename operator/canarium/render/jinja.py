@@ -66,7 +66,7 @@ _JSON = re.compile(r"\s*[\[{](?![{%#])")
 
 
 class _Missing(StrictUndefined):
-    """A name that leads nowhere; as an error it says no more than itself."""
+    """An undefined name; its message is the name itself."""
 
     __slots__ = ()
 
@@ -201,7 +201,7 @@ def render(source: str, context: Mapping[str, Any], where: str) -> str:
 
 
 def leaves(node: Any, context: Mapping[str, Any], where: str) -> Any:
-    """`node` with every string in it rendered; keys are no templates. Raises RuntimeInvalid."""
+    """`node` with every string in it rendered; keys are not templates. Raises RuntimeInvalid."""
     return _leaves(node, context, where, _Lengths())
 
 

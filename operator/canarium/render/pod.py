@@ -1,7 +1,7 @@
-"""The pod template of a new revision: the server's container and what the pod is given.
+"""The pod template of a new revision.
 
-Laid one over the other: what every pod has, the runtime's overlay, the model's curated fields,
-and the model's own overlay, which so has the last word.
+Merged in this order, later ones taking precedence: what every pod has, the runtime's overlay, the
+model's own fields, and the model's overlay.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _probe(
     failures: int,
     patience: int | None = None,
 ) -> Manifest:
-    """`number` is the server's port, by which a gRPC probe has to call it."""
+    """Returns the probe; `number` is the server's port, which a gRPC probe has to name."""
     port = probe.get("port") or "http"
     how: Manifest
     if probe.get("exec"):

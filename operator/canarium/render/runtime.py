@@ -43,7 +43,7 @@ def server(
             merged[key] = list(named.values())
     if base.get("metrics") and own.get("metrics"):
         merged["metrics"] = {**base["metrics"], **own["metrics"]}
-    return _complete(merged, str(runtime) if runtime else "an image of your own")
+    return _complete(merged, str(runtime) if runtime else "an image without a runtime")
 
 
 def context(name: str, namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,8 +87,7 @@ def _complete(server: dict[str, Any], what: str) -> dict[str, Any]:
     if not server.get("readiness"):
         raise RuntimeInvalid(
             SpecReason.NO_READINESS_PROBE,
-            f"spec.runtime.readiness: {what} has no readiness probe, so nobody could tell when the "
-            "model is loaded: set the path that answers 200 then (or tcp: true, if the open port "
-            "is all there is)",
+            f"spec.runtime.readiness: {what} has no readiness probe: set the path that returns "
+            "200 once the model is loaded (or tcp: true, if an open port is the only signal)",
         )
     return server

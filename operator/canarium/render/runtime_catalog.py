@@ -68,7 +68,7 @@ class Catalog:
         return iter((self.namespaced, self.cluster, self.builtin))
 
     def choose(self, spec: Mapping[str, Any]) -> Runtime | None:
-        """The runtime that a raw `spec` means; None for an image of one's own alone.
+        """Returns the runtime that a raw `spec` selects; None for an image without a runtime.
 
         Raises RuntimeInvalid: UnknownRuntime, UnknownFormat or AmbiguousFormat.
         """

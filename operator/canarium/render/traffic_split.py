@@ -1,4 +1,4 @@
-"""What a route is made for: weights by revision, and what else is said of them."""
+"""The split of traffic that a route implements: weights by revision, and its traffic record."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def record(
 ) -> Manifest:
     """The ControllerRevision; `minted` has revision, number, algorithm, digest, identity,
     after, retry; `runtime` is the server as rendered, and from what;
-    `applied` says who wrote the spec, `served` which revisions had traffic before it; `model` is
+    `applied` is who wrote the spec, `served` which revisions had traffic before it; `model` is
     what is known of spec.model, where it is not the one of the parent.
     """
     spec = parent["spec"]
@@ -61,9 +61,9 @@ def record(
 
 
 def pin(parent: Mapping[str, Any], revision: str, uid: str, digest: str) -> Manifest:
-    """The ConfigMap by which later pods of a revision know the digest that the first one found.
+    """Returns the ConfigMap that passes the digest of a revision's first pod to its later pods.
 
-    It belongs to the record (of `uid`), and goes with it.
+    It belongs to the record (of `uid`), and is deleted with it.
     """
     head = head_of(parent, "v1", "ConfigMap", revision)
     head["metadata"]["ownerReferences"] = [
@@ -122,7 +122,7 @@ def service(
     color: str | None,
     traffic: TrafficRecord,
 ) -> Manifest:
-    """The callers' Service; its annotations say for whom it selects, in the same write (R18)."""
+    """The callers' Service; its annotations record what it selects, in the same write (R18)."""
     model = parent["metadata"]["name"]
     head = head_of(parent, "v1", "Service", None)
     head["metadata"]["annotations"] = traffic.to_annotations()

@@ -1,1 +1,1 @@
-"""Built-in runtimes: one YAML each, named by what `spec.runtime.name` says."""
+"""Built-in runtimes: one YAML each, named as in `spec.runtime.name`."""

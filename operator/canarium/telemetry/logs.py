@@ -1,4 +1,4 @@
-"""The operator's log: one record, one line, whatever text of others is in it."""
+"""The operator's log: one record is one line, even with text of other systems in it."""
 
 from __future__ import annotations
 

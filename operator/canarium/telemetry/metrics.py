@@ -1,7 +1,6 @@
 """The operator's metrics, in the Prometheus format. All durations are seconds.
 
-What is a state (queue, models, watches) is read when somebody asks; what is an event is counted
-as it happens.
+States (queue, models, watches) are read at each scrape; events are counted when they happen.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _WINDOW = 120.0
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is asked for when somebody reads the metrics."""
+    """State that is read at each scrape."""
 
     queue_depth: Callable[[], int]
     queue_oldest: Callable[[], float]
@@ -42,7 +41,7 @@ class State:
 
 
 class Metrics:
-    """A registry of its own, so that two operators in one process do not mix."""
+    """A separate registry, so that two operators in one process do not mix."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

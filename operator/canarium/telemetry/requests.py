@@ -6,7 +6,7 @@ _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete
 
 
 def of_request(method: str, path: str, *, watch: bool = False) -> tuple[str, str]:
-    """`("patch", "deployments/scale")`; a path that is no resource's is `other`."""
+    """`("patch", "deployments/scale")`; a path that belongs to no resource is `other`."""
     parts = path.strip("/").split("/")
     head = {"api": 2, "apis": 3}.get(parts[0])
     if head is None or len(parts) <= head:

@@ -1,4 +1,4 @@
-"""The largest of the values of the last seconds, the same for whoever asks and however often."""
+"""The maximum of the values of the last seconds, the same for every reader."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Reports exceptions that nobody expected: on one line each, and once until it changes.
+"""Reports unexpected exceptions: on one line each, and once until they change.
 
-What raises may be what a tenant wrote, and it is tried again and again: a traceback at each attempt
-would bury everything else in the log, and quote text that could forge lines of it.
+The cause may be input of a tenant, and it is retried repeatedly: a traceback at each attempt would
+bury everything else in the log, and quote text that could forge lines of it.
 """
 
 from __future__ import annotations
@@ -39,12 +39,13 @@ class ErrorLog:
         return text
 
     def forget(self, key: Hashable) -> None:
-        """The next report of `key` is logged, whatever it is."""
+        """Logs the next report of `key` in any case."""
         self._last.pop(key, None)
 
 
 def summary(error: BaseException) -> str:
-    """The error's type and text, and the innermost line of ours that it came through."""
+    """Returns the type and text of the error, and the innermost line of this package in its
+    traceback."""
     place = ""
     for frame in reversed(traceback.extract_tb(error.__traceback__, limit=-64)):
         _, found, path = frame.filename.rpartition("/canarium/")

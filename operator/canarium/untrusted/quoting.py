@@ -1,7 +1,7 @@
 """Text of other systems as the operator repeats it: in a status, an Event, or a log.
 
-Pods, Prometheus servers, registries, kubelets, and API servers answer with text that somebody else
-controls. Unchanged, a line break forges a log line, a terminal escape rewrites a screen, a
+Pods, Prometheus servers, registries, kubelets, and API servers respond with text that others
+control. Unchanged, a line break forges a log line, a terminal escape rewrites a screen, a
 bidirectional override reverses a sentence, and a lone surrogate makes the whole object
 unserialisable. `quoted` is applied once, where such text becomes the operator's own.
 """
