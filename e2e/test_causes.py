@@ -138,17 +138,21 @@ def test_full_quota_is_named_within_seconds_and_goes_on_when_it_grows(
         words, began = "exceeded quota: q", time.monotonic()
         status = world.until(lambda s: words in s["message"], "word of the quota", seconds=10)
         named = time.monotonic() - began
-        assert status["hold"]["reason"] == "PodsRefused"
+        assert status["hold"]["reason"] == "PodCreationFailed"
         (told,) = (c for c in status["conditions"] if c["type"] == "PodsBlocked")
         assert words in told["message"]
-        seen = world.kubectl("get", "events", "--field-selector=reason=PodsRefused", "-o", "json")
+        seen = world.kubectl(
+            "get", "events", "--field-selector=reason=PodCreationFailed", "-o", "json"
+        )
         assert words in seen
         # Twice the progress deadline: it stands still.
         time.sleep(10)
         assert world.model()["status"]["phase"] == "Progressing"
         world.kubectl("patch", "quota", "q", "--type=merge", "-p", '{"spec":{"hard":{"pods":"9"}}}')
         grown = time.monotonic()
-        world.until(lambda s: s.get("hold", {}).get("reason") != "PodsRefused", "pods", seconds=60)
+        world.until(
+            lambda s: s.get("hold", {}).get("reason") != "PodCreationFailed", "pods", seconds=60
+        )
         resumed = time.monotonic() - grown
         world.phase("Ready", "v2", seconds=60)
         figures("a full quota", named=f"{named:.1f} s", resumed=f"{resumed:.1f} s")

@@ -63,7 +63,7 @@ def test_warm_version_answers_through_every_outage_of_the_bake(  # B1, B2, I2
     began = time.monotonic()
     world.kubectl("delete", "pods", "-l", f"canarium.dev/revision={stable}")
     status = world.until(lambda s: s.get("standby"), "standby")
-    assert status["hold"]["reason"] == "StableDown"
+    assert status["hold"]["reason"] == "StableUnavailable"
     assert status["version"] == "v2"
     recovered(world)
     account.of("bake: all pods deleted, model loads 12 s", began)

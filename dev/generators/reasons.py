@@ -80,7 +80,7 @@ _SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
     (
         "Warnings",
         reasons.WarningReason,
-        "`status.warnings[].reason`; their Event has the reason `Ignored`.",
+        "`status.warnings[].reason`; their Event has the reason `StatusIgnored`.",
     ),
 )
 

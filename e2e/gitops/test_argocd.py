@@ -80,7 +80,7 @@ def test_actions_from_the_command_line(platform: Platform) -> None:
     done = platform.status("v4", lambda s: s["phase"] == "Baking" and s["version"] == "v4")
     answers = [(a["command"], a["result"]) for a in done["commands"]]
     given = ["promote-full", "retry", "undo", "promote", "retry", "abort", "resume", "pause"]
-    assert answers == [(command, "Done") for command in given]
+    assert answers == [(command, "Accepted") for command in given]
     # The commit once, and each action once.
     assert platform.applied(line) == 1 + len(given)
 

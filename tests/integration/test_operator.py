@@ -201,7 +201,7 @@ async def test_commands_by_annotation_act_once_and_are_answered(cluster: Cluster
     order("retry", "nonsense")
     status = await cluster.until(lambda s: len(s["commands"]) == 3)
     answers = {a["command"]: a["result"] for a in status["commands"]}
-    assert answers == {"promote": "Done", "undo": "Done", "retry": "Ignored"}
+    assert answers == {"promote": "Accepted", "undo": "Accepted", "retry": "Ignored"}
     why = "must be REVISION/TOKEN, as in canarium.dev/promote: abc23456/1"
     # Events are written after the status that they tell of.
     for _ in range(50):

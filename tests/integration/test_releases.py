@@ -308,7 +308,7 @@ def test_older_operator_over_newer_crds_leaves_alone_what_it_does_not_understand
         "spec.shadow: unknown field: not supported by this operator ("
     )
     conditions = {c["type"]: c for c in status["conditions"]}
-    assert conditions["Ready"]["reason"] == conditions["Stalled"]["reason"] == "NotUnderstood"
+    assert conditions["Ready"]["reason"] == conditions["Stalled"]["reason"] == "UnsupportedSpec"
     assert status["shadow"] == {"weight": 5}
     assert site.children(space) == before
     # Without the field it goes on.

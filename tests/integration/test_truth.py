@@ -61,7 +61,7 @@ async def test_outage_of_a_promoted_version_is_shown_until_it_is_over(cluster: C
         status = await cluster.phase("Ready", "1")
         assert condition(status, "Available")["status"] == "True"
         assert "FileNotFoundError" not in json.dumps(status)
-        await diary.first(diary.events, is_of("ServingAgain"))
+        await diary.first(diary.events, is_of("ServiceRestored"))
 
 
 async def blocked(cluster: Cluster, diary: Diary, since: float) -> None:

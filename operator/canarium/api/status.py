@@ -108,7 +108,9 @@ class CommandEcho(StatusPart):
     command: str = Field(description="Name of the command, such as promote.")
     revision: str = Field("", description="Revision that the command named, as written.")
     token: str = Field("", description="Token of the command.")
-    result: Literal["Done", "Ignored"] = Field(description="Whether the command was carried out.")
+    result: Literal["Accepted", "Ignored"] = Field(
+        description="Whether the command was carried out."
+    )
     message: str = Field(description="Effect of the command, or why it was ignored.")
     at: Time = Field(description="When the command was processed.")
 

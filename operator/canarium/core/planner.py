@@ -88,7 +88,7 @@ def _with_commands(ctx: RolloutContext) -> RolloutContext:
     A command that the traffic record could not keep waits until it can.
     """
     waiting = tuple(ordered(ctx))
-    answers = tuple(a for a in answered(ctx) if a.command not in waiting or a.result != "Done")
+    answers = tuple(a for a in answered(ctx) if a.command not in waiting or a.result != "Accepted")
     return replace(ctx, commands=answers) if answers else ctx
 
 

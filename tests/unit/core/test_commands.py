@@ -32,7 +32,7 @@ def test_manual_pause_waits_for_promote_and_each_token_ends_one_pause() -> None:
     cluster = rolling().run(900, tick=10)
     assert cluster.serving() == {"1": 3, "2": 1}
     assert "waits for the command promote, then weight 50" in cluster.status.message
-    assert order(cluster, "promote").result == "Done"
+    assert order(cluster, "promote").result == "Accepted"
     cluster.run(900, tick=10)
     assert cluster.status.weight == 50
     order(cluster, "promote", token="t2")
@@ -44,7 +44,7 @@ def test_manual_pause_waits_for_promote_and_each_token_ends_one_pause() -> None:
 @rule("R16")
 def test_promote_full_skips_what_is_left_but_not_the_capacity() -> None:
     cluster = rolling()
-    assert order(cluster, "promote-full").result == "Done"
+    assert order(cluster, "promote-full").result == "Accepted"
     assert cluster.serving() == {"1": 3, "2": 1}, "three pods have to be ready first"
     cluster.run(5)
     assert cluster.serving() == {"2": 3}
@@ -54,7 +54,7 @@ def test_promote_full_skips_what_is_left_but_not_the_capacity() -> None:
 @rule("R9", "R16")
 def test_abort_takes_the_traffic_at_once_and_latches() -> None:
     cluster = rolling()
-    assert order(cluster, "abort", token="why-not").result == "Done"
+    assert order(cluster, "abort", token="why-not").result == "Accepted"
     assert cluster.serving() == {"1": 3}
     cluster.run(60)
     assert cluster.status.phase == "RolledBack"
@@ -70,7 +70,7 @@ def test_retry_renders_a_new_record_and_goes_by_the_steps_again() -> None:
     order(cluster, "abort")
     cluster.run(10)
     first = cluster.revision("2")
-    assert order(cluster, "retry").result == "Done"
+    assert order(cluster, "retry").result == "Accepted"
     cluster.run(20)
     assert cluster.revision("2") == f"{first}-2"
     assert cluster.serving() == {"1": 3, "2": 1}
@@ -102,22 +102,22 @@ def test_retry_that_cannot_be_carried_out_says_why_and_is_not_consumed(refused: 
     cluster.run(10)
     assert cluster.revision("2") == f"{first}-2"
     assert cluster.serving() == {"1": 3, "2": 1}
-    assert [a.result for a in cluster.status.commands if a.token == "again"] == ["Done"]
-    assert [e.reason for e in cluster.events if "again" in e.message] == ["CommandDone"]
+    assert [a.result for a in cluster.status.commands if a.token == "again"] == ["Accepted"]
+    assert [e.reason for e in cluster.events if "again" in e.message] == ["CommandAccepted"]
 
 
 @rule("R15", "R16")
 def test_undo_in_the_bake_gives_the_traffic_back() -> None:
     cluster = rolling(steps=[])
     assert cluster.status.phase == "Baking"
-    assert order(cluster, "undo").result == "Done"
+    assert order(cluster, "undo").result == "Accepted"
     assert cluster.serving() == {"1": 3}
     cluster.run(30)
     assert cluster.status.phase == "RolledBack"
     assert cluster.status.history[0].outcome == "Undone"
     retry = order(cluster, "retry")
     cluster.run(8)
-    assert retry.result == "Done"
+    assert retry.result == "Accepted"
     assert cluster.serving() == {"2": 3}
 
 
@@ -190,7 +190,7 @@ def test_abort_beats_all_others() -> None:
     cluster.annotations = dict.fromkeys(("promote-full", "pause", "abort"), f"{revision}/x")
     cluster.settle()
     answers = {a.command: (a.result, a.message) for a in cluster.status.commands}
-    assert answers["abort"][0] == "Done"
+    assert answers["abort"][0] == "Accepted"
     assert answers["promote-full"] == ("Ignored", "superseded by abort")
     assert answers["pause"] == ("Ignored", "superseded by abort")
     assert cluster.serving() == {"1": 3}
@@ -266,7 +266,7 @@ def test_command_ends_the_same_whichever_write_was_not_made(command: str, write:
     assert broken.serving() == whole.serving()
     assert broken.status.phase == whole.status.phase
     told = next(a for a in broken.status.commands if a.command == command)
-    assert told.result == "Done"
+    assert told.result == "Accepted"
     reasons = [x.status.failure.reason if x.status.failure else None for x in (whole, broken)]
     assert reasons[0] == reasons[1]
 

@@ -40,7 +40,7 @@ def test_record_of_stable_that_may_not_be_stored_again_is_told_and_the_rollout_g
     cluster.run(1)
     assert f"ControllerRevision m-{stable} is gone" in cluster.status.warnings[0].message
     assert "cannot be made again if it is deleted" in cluster.status.warnings[0].message
-    assert [e.message for e in cluster.events if e.reason == "Ignored"] == [
+    assert [e.message for e in cluster.events if e.reason == "StatusIgnored"] == [
         cluster.status.warnings[0].message
     ]
     cluster.rejection = None
@@ -103,7 +103,7 @@ def test_status_that_is_late_to_tell_of_a_rollback_is_no_damage() -> None:
     cluster.status = told  # As after a crash between the two writes, or a conflict in the second.
     cluster.run(10)
     assert cluster.status.phase == "RolledBack"
-    assert not [e for e in cluster.events if e.reason == "Ignored"]
+    assert not [e for e in cluster.events if e.reason == "StatusIgnored"]
 
 
 @rule("R18")
@@ -127,7 +127,7 @@ def test_status_edited_by_hand_moves_no_traffic(forged: dict[str, object]) -> No
         for name in ("stable", "candidate", "previous")
         if isinstance(forged.get(name), RevisionStatus)
     }
-    assert {e.message for e in cluster.events[events:] if e.reason == "Ignored"} == told
+    assert {e.message for e in cluster.events[events:] if e.reason == "StatusIgnored"} == told
     assert all(share == {"1": 3} for at, share in cluster.shares if at > 1_010)
     assert cluster.status.phase == "Ready"
     assert cluster.status.stable is not None
@@ -169,7 +169,7 @@ def test_time_that_cannot_be_is_told_and_holds_nothing_for_ever(
     cluster.run(1)
     assert cluster.status.phase == before
     why = "is no time" if time == NEVER else "is yet to come"
-    assert [e.message for e in cluster.events if e.reason == "Ignored"] == [
+    assert [e.message for e in cluster.events if e.reason == "StatusIgnored"] == [
         f"ignored status.{field}: {time} {why}"
     ]
     cluster.run(60)
@@ -193,7 +193,7 @@ def test_clock_that_differs_by_seconds_from_the_last_operators_is_no_damage() ->
     cluster.run(8).now -= 5
     cluster.run(90)
     assert cluster.serving() == {"2": 3}
-    assert not [e for e in cluster.events if e.reason == "Ignored"]
+    assert not [e for e in cluster.events if e.reason == "StatusIgnored"]
 
 
 @rule("R15", "R18")
@@ -235,7 +235,7 @@ def test_stable_that_the_service_was_not_told_of_is_not_believed_and_told() -> N
     cluster.status = cluster.status.model_copy(update={"stable": forged})
     cluster.run(10)
     told = f"live traffic is routed to revision {cluster.revision('3')}"
-    assert [told in e.message for e in cluster.events if e.reason == "Ignored"] == [True]
+    assert [told in e.message for e in cluster.events if e.reason == "StatusIgnored"] == [True]
     assert cluster.serving() == {"3": 3}
     assert not cluster.status.warnings
 
@@ -260,7 +260,7 @@ def test_traffic_that_moved_before_its_status_was_written_is_no_damage(undone: b
     cluster.status = before
     cluster.run(60)
     assert cluster.serving() == ({"1": 3} if undone else {"2": 3})
-    assert not [e for e in cluster.events if e.reason == "Ignored"]
+    assert not [e for e in cluster.events if e.reason == "StatusIgnored"]
 
 
 @rule("R0", "R18")

@@ -311,7 +311,7 @@ def test_abort_that_waits_for_stable_keeps_the_candidate_answering_until_then() 
     cluster.run(5)
     assert cluster.weights() == {"1": 0, "2": 100}
     assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "RollbackHeld"
+    assert cluster.status.hold.reason == "RollbackBlocked"
     del cluster.backends[revision]
     cluster.run(60)
     assert revision in cluster.backends, "what answers has its Service back"

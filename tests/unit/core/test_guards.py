@@ -57,7 +57,7 @@ def test_abort_waits_for_a_ready_pod_of_stable_and_is_not_forgotten() -> None:
     cluster.run(5)
     assert cluster.serving() == {"2": 1}
     assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "RollbackHeld"
+    assert cluster.status.hold.reason == "RollbackBlocked"
     cluster.heal("1").run(90)
     assert cluster.serving() == {"1": 3}
     assert cluster.status.phase == "RolledBack"
@@ -73,7 +73,7 @@ def test_rollback_waits_for_a_ready_pod_of_stable_and_says_so() -> None:
     assert cluster.serving() == {"2": 1}
     assert "keeps its traffic" in cluster.status.message
     assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "RollbackHeld"
+    assert cluster.status.hold.reason == "RollbackBlocked"
     cluster.heal("1").run(3)
     assert cluster.serving() == {"1": 3}
 
@@ -113,7 +113,7 @@ def test_bake_does_not_end_while_an_undo_waits_for_the_version_before(healed: st
     assert cluster.serving() == {"2": 2}
     assert cluster.status.phase == "Baking"
     assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "UndoHeld"
+    assert cluster.status.hold.reason == "UndoBlocked"
     assert "CrashLoopBackOff" in cluster.status.message
     ready = next(c for c in cluster.status.conditions if c.type == "Ready")
     assert (ready.status, ready.reason) == ("False", "CrashLoopBackOff")
@@ -133,7 +133,7 @@ def test_promoted_version_whose_undo_waits_is_not_ready_though_its_pods_are() ->
     told = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
     assert cluster.serving() == {"2": 3}
     assert told["Ready"] == ("False", "AnalysisFailed")
-    assert told["Progressing"] == ("True", "UndoHeld")
+    assert told["Progressing"] == ("True", "UndoBlocked")
 
 
 @rule("R0")
@@ -295,4 +295,4 @@ def test_undo_waits_while_pods_of_the_version_before_have_lost_their_color() -> 
     cluster.settle()
     assert cluster.serving() == {"2": 2}
     assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "UndoHeld"
+    assert cluster.status.hold.reason == "UndoBlocked"

@@ -32,7 +32,7 @@ def test_pod_that_hangs_keeps_a_color_until_it_is_overdue_and_is_named_then() ->
     cluster.spec = spec("3")
     cluster.run(5)
     assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "OlderVersionsGoing"
+    assert cluster.status.hold.reason == "TerminatingOldRevisions"
     assert cluster.status.hold.pod is None, "it has its time"
     cluster.run(4)
     assert "3" not in {cluster.version(p.revision) for p in cluster.pods}

@@ -36,12 +36,12 @@ def test_full_quota_is_named_within_seconds_and_the_rollout_goes_on_when_it_grow
     cluster.quota = 3
     cluster.spec = spec("2")
     cluster.run(2)
-    assert hold(cluster) == "PodsRefused"
+    assert hold(cluster) == "PodCreationFailed"
     assert WORDS in cluster.status.message
     assert blocked(cluster)
     assert WORDS in blocked(cluster)[1]
-    assert [e.reason for e in cluster.events].count("PodsRefused") == 1
-    assert any(e.reason == "PodsRefused" and WORDS in e.message for e in cluster.events)
+    assert [e.reason for e in cluster.events].count("PodCreationFailed") == 1
+    assert any(e.reason == "PodCreationFailed" and WORDS in e.message for e in cluster.events)
     cluster.run(3_600, tick=30)
     assert cluster.status.phase == "Progressing"
     assert cluster.serving() == {"1": 3}
@@ -57,7 +57,7 @@ def test_full_quota_is_named_within_seconds_and_the_rollout_goes_on_when_it_grow
 def test_first_version_waits_for_a_full_quota_and_is_not_failed() -> None:
     cluster = Cluster(spec("1"), quota=0).run(3_600, tick=30)
     assert cluster.status.phase == "Starting"
-    assert hold(cluster) == "PodsRefused"
+    assert hold(cluster) == "PodCreationFailed"
     assert WORDS in cluster.status.message
     cluster.quota = 3
     assert cluster.run(30).status.phase == "Ready"
@@ -73,7 +73,7 @@ def test_quota_that_is_full_at_a_later_step_holds_the_weight_that_is_reached() -
     assert cluster.status.phase == "Progressing"
     assert cluster.status.progress
     assert cluster.status.progress.weight == 25
-    assert hold(cluster) == "PodsRefused"
+    assert hold(cluster) == "PodCreationFailed"
     cluster.quota = 6
     assert cluster.run(90).status.version == "2"
 
@@ -89,7 +89,7 @@ def test_time_under_a_full_quota_is_not_counted_and_the_time_before_and_after_is
     cluster.quota = 3
     cluster.pods = [p for p in taken if cluster.version(p.revision) == "1"]
     cluster.run(5_000, tick=50)
-    assert hold(cluster) == "PodsRefused"
+    assert hold(cluster) == "PodCreationFailed"
     cluster.quota = None
     cluster.run(150, tick=5)
     assert cluster.status.phase == "Progressing"
@@ -110,7 +110,7 @@ def test_quota_that_filled_up_while_no_operator_ran_fails_nothing() -> None:
     cluster.quota = 3
     cluster.unattended(700).run(60)
     assert cluster.status.phase == "Progressing"
-    assert hold(cluster) == "PodsRefused"
+    assert hold(cluster) == "PodCreationFailed"
 
 
 # I8
@@ -122,8 +122,8 @@ def test_stable_that_does_not_get_a_lost_pod_back_says_why() -> None:
     cluster.run(5)
     assert WORDS in cluster.status.message
     assert blocked(cluster)
-    assert blocked(cluster)[0] == "PodsRefused"
-    assert [e.reason for e in cluster.events].count("PodsRefused") == 1
+    assert blocked(cluster)[0] == "PodCreationFailed"
+    assert [e.reason for e in cluster.events].count("PodCreationFailed") == 1
     assert cluster.serving() == {"1": 2}
 
 

@@ -24,7 +24,6 @@ ELSEWHERE = {
     "Accepted",
     "Aborted",
     "CrashLoopBackOff",
-    "Ignored",
     "Manual",
     "OOMKilled",
     "Paused",

@@ -85,7 +85,7 @@ def test_warm_version_answers_while_all_pods_of_the_new_stable_load(make: Any) -
     assert gets in cluster.status.message
     assert cluster.status.standby == cluster.revision("1")
     assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "StableDown"
+    assert cluster.status.hold.reason == "StableUnavailable"
     assert cluster.status.hold.until is not None
     cluster.run(4)
     assert "2" in answering(cluster) or make is gateway_spec
@@ -225,7 +225,7 @@ def test_newer_spec_in_the_bake_takes_no_warm_version_from_a_stable_that_is_down
     cluster.run(20)
     assert answering(cluster) == {"1"}
     assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "StableDown"
+    assert cluster.status.hold.reason == "StableUnavailable"
     cluster.boot = 2.0
     for _ in range(90):
         assert answering(cluster)

@@ -33,7 +33,7 @@ def held_up(make: Any = spec, *, failed: bool = False, **rollout: object) -> Clu
         cluster.annotations["abort"] = f"{cluster.revision('2')}/t1"
         cluster.run(3)
         assert cluster.status.hold is not None
-        assert cluster.status.hold.reason == "RollbackHeld"
+        assert cluster.status.hold.reason == "RollbackBlocked"
     cluster.spec = make("3", rollout=asked)
     return cluster.run(5)
 
@@ -55,7 +55,10 @@ def test_stable_that_comes_back_in_time_stays_stable(make: Any) -> None:
     cluster = held_up(make)
     assert answering(cluster) == {"2"}
     assert cluster.status.hold is not None
-    assert (cluster.status.hold.reason, cluster.status.hold.until is None) == ("StableDown", False)
+    assert (cluster.status.hold.reason, cluster.status.hold.until is None) == (
+        "StableUnavailable",
+        False,
+    )
     assert "version 2" in cluster.status.message
     cluster.heal("1").run(10)
     assert stable(cluster) == "1"
@@ -77,7 +80,7 @@ def test_who_answers_for_a_stable_that_stays_away_becomes_stable_and_the_rollout
         cluster.run(1)
     assert stable(cluster) == "2"
     assert pods <= {p.name for p in cluster.pods if p.ready}, "no pod of it was replaced"
-    assert [e.reason for e in cluster.events].count("StableDown") == 1
+    assert [e.reason for e in cluster.events].count("StableUnavailable") == 1
     for _ in range(150):
         assert answering(cluster) <= {"2", "3"}
         assert answering(cluster)

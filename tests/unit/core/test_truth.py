@@ -258,7 +258,7 @@ def test_outage_of_a_promoted_version_names_pod_exit_code_and_last_log_line() ->
     assert "boom: no such file" in events[0].message
     cluster.heal("1").run(2)
     assert cluster.status.phase == "Ready"
-    assert cluster.events[-1].reason == "ServingAgain"
+    assert cluster.events[-1].reason == "ServiceRestored"
 
 
 # C5, E2

@@ -72,7 +72,7 @@ def test_status_keeps_all_that_a_newer_operator_wrote_and_is_not_ready() -> None
     assert (after["phase"], after["message"], after["observedGeneration"]) == ("Invalid", "why", 3)
     found = {c["type"]: c for c in after["conditions"]}
     assert found["Shadowed"] == {**CONDITION, "type": "Shadowed"}
-    assert (found["Ready"]["status"], found["Ready"]["reason"]) == ("False", "NotUnderstood")
+    assert (found["Ready"]["status"], found["Ready"]["reason"]) == ("False", "UnsupportedSpec")
     assert (found["Stalled"]["status"], found["Stalled"]["message"]) == ("True", "why")
 
 

@@ -35,8 +35,8 @@ class CheckReason(Reason):
         "The check fails.",
         "Compare `value` and `threshold`.",
     )
-    MAY_BE_CHANCE = (
-        "MayBeChance",
+    NOT_SIGNIFICANT = (
+        "NotSignificant",
         "The value is out of bounds, but there are too few observations to exclude chance.",
         _INSUFFICIENT,
         "Wait, or send more traffic.",

@@ -14,7 +14,7 @@ class ObstacleReason(Reason):
     """Why pods do not start (condition `PodsBlocked`)."""
 
     POD_CREATION_FAILED = (
-        "PodsRefused",
+        "PodCreationFailed",
         "A quota, a policy, a webhook, a LimitRange or Pod Security rejects the pods.",
         _HOLDS,
         "Free or raise the quota, or change the policy.",

@@ -216,8 +216,8 @@ class ConditionReason(Reason):
         "Does not try the same version again.",
         "Fix the spec, or annotate `canarium.dev/retry`.",
     )
-    NEWER_RUNTIME = (
-        "NewerRuntime",
+    RUNTIME_CHANGED = (
+        "RuntimeChanged",
         "`RuntimeOutdated`: the runtime was edited after this revision was created.",
         "Keeps the pods as they are.",
         "To adopt the newer runtime, change `spec.restartToken`.",
@@ -235,7 +235,7 @@ class ConditionReason(Reason):
         NOTHING,
     )
     VALID = (
-        "AsSpecified",
+        "Valid",
         "`SmokeTestsReady`, `AnalysisReady`: everything can be run as specified.",
         "Nothing.",
         NOTHING,
@@ -253,7 +253,7 @@ class ConditionReason(Reason):
         NOTHING,
     )
     UNSUPPORTED_SPEC = (
-        "NotUnderstood",
+        "UnsupportedSpec",
         "This version of the operator does not support a field of the spec or the status.",
         "Leaves the model unmanaged: failing versions are not rolled back.",
         "Upgrade the operator, or remove the field.",

@@ -24,7 +24,7 @@ class EventReason(Reason):
         "Fix the spec, or annotate `canarium.dev/retry`.",
     )
     STABLE_UNAVAILABLE = (
-        "StableDown",
+        "StableUnavailable",
         "The stable version had no ready pods for too long; the version that served in its place "
         "is stable now.",
         "Continues the rollout beside the new stable version.",
@@ -42,8 +42,8 @@ class EventReason(Reason):
         "Nothing.",
         NOTHING,
     )
-    SERVING_AGAIN = (
-        "ServingAgain",
+    SERVICE_RESTORED = (
+        "ServiceRestored",
         "An outage is over: clients get answers again.",
         "Nothing.",
         NOTHING,
@@ -73,7 +73,7 @@ class EventReason(Reason):
         "Send more traffic, lower `minSamples`, or annotate `canarium.dev/promote`.",
     )
     COMMAND_ACCEPTED = (
-        "CommandDone",
+        "CommandAccepted",
         "A command was carried out.",
         "Nothing.",
         NOTHING,
@@ -85,7 +85,7 @@ class EventReason(Reason):
         "Correct the command and use another token.",
     )
     STATUS_IGNORED = (
-        "Ignored",
+        "StatusIgnored",
         "Something was found damaged and is ignored; `status.warnings` lists it.",
         "Decides from what remains.",
         "Find out who edited the object.",

@@ -136,14 +136,14 @@ class OutcomeReason(Reason):
         "Nothing.",
         NOTHING,
     )
-    STEPS_DONE = (
-        "StepsDone",
+    STEPS_COMPLETED = (
+        "StepsCompleted",
         "Every step of the rollout is complete.",
         "Promotes the version.",
         NOTHING,
     )
     STABLE_UNAVAILABLE = (
-        "StableDown",
+        "StableUnavailable",
         "The stable version had no ready pods for too long, and this version served in its place.",
         "Promotes this version.",
         "Check why the old version failed.",
@@ -154,8 +154,8 @@ class OutcomeReason(Reason):
         "Deletes its pods.",
         NOTHING,
     )
-    SPEC_RETURNED = (
-        "SpecReturned",
+    REVERTED_TO_STABLE = (
+        "RevertedToStable",
         "The spec returned to the stable version.",
         "Deletes the candidate's pods.",
         NOTHING,

@@ -93,7 +93,7 @@ class RouteReason(Reason):
         "Delete the object, or hand it over with `canarium.dev/adopt`.",
     )
     WRITE_REFUSED = (
-        "Refused",
+        "WriteRefused",
         "The API server rejects the Service, or istiod the VirtualService.",
         "Repeats the write.",
         "Remove what rejects it.",

@@ -87,7 +87,7 @@ class HoldReason(Reason):
         "Allow the operator in the NetworkPolicy or the service mesh.",
     )
     STABLE_UNAVAILABLE = (
-        "StableDown",
+        "StableUnavailable",
         "The stable version has no ready pods, and another version serves in its place.",
         "Promotes that version if this lasts as long as `rollout.progressDeadline`.",
         "Check the pods of the stable version.",
@@ -99,63 +99,51 @@ class HoldReason(Reason):
         NOTHING,
     )
     SCALING_UP_STABLE = (
-        "Waking",
+        "ScalingUpStable",
         "The model was scaled up from zero, and the stable version gets its pods first.",
         "Continues the rollout when they are ready.",
         NOTHING,
     )
     SCALING_DOWN_STABLE = (
-        "Downtime",
+        "ScalingDownStable",
         "Strategy `Recreate`: the stable version is scaled down first.",
         "Starts the new version when the old pods have ended; no version serves until then.",
         "If it lasts, check the pod that is terminating.",
     )
     TERMINATING_OLD_REVISIONS = (
-        "OlderVersionsGoing",
+        "TerminatingOldRevisions",
         "Pods of an older revision are still terminating.",
         "Creates the new version when they have ended.",
         "If it lasts, check the pod that is named.",
     )
     TERMINATING_FAILED_REVISION = (
-        "FailedPodsGoing",
+        "TerminatingFailedRevision",
         "A failed version is losing its traffic, and its pods are being deleted.",
         "Reports the rollback as complete when no traffic reaches it.",
         NOTHING,
     )
     RECREATING_DEPLOYMENT = (
-        "BringingBack",
+        "RecreatingDeployment",
         "The Deployment of the stable version was deleted.",
         "Creates it again from the stored revision.",
         "Find out who deleted it.",
     )
-    ROLLBACK_HELD = (
-        "RollbackHeld",
-        "A failed version keeps its traffic because the stable version has no ready pods.",
-        "Rolls back as soon as it has one.",
-        "Check the pods of the stable version.",
-    )
     ROLLBACK_BLOCKED = (
         "RollbackBlocked",
-        "A failed version keeps its traffic because the write that moves it is rejected.",
-        "Repeats the write at least every two seconds.",
-        "Remove what rejects the write.",
-    )
-    UNDO_HELD = (
-        "UndoHeld",
-        "A version that failed during the bake keeps its traffic because the previous version has "
-        "no ready pods.",
-        "Undoes the promotion as soon as it has one.",
-        "Check the pods of the previous version.",
+        "A failed version keeps its traffic: the stable version has no ready pods, or the write "
+        "that moves the traffic is rejected.",
+        "Rolls back as soon as it can; repeats a rejected write at least every two seconds.",
+        "Check the pods of the stable version, or remove what rejects the write.",
     )
     UNDO_BLOCKED = (
         "UndoBlocked",
-        "A version that failed during the bake keeps its traffic because the write that moves it "
-        "is rejected.",
-        "Repeats the write at least every two seconds.",
-        "Remove what rejects the write.",
+        "A version that failed during the bake keeps its traffic: the previous version has no "
+        "ready pods, or the write that moves the traffic is rejected.",
+        "Undoes the promotion as soon as it can.",
+        "Check the pods of the previous version, or remove what rejects the write.",
     )
     WRITE_REFUSED = (
-        "Refused",
+        "WriteRefused",
         "The API server rejects the next write that the rollout needs.",
         "Repeats the write; the deadline stands still.",
         "Remove what rejects the write.",

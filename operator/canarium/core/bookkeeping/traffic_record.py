@@ -93,7 +93,7 @@ def _acts(ctx: RolloutContext, result: PhaseResult, grant: Grant | None) -> bool
     raises = (
         grant is not None and result.progress is not None and grant.weight > result.progress.weight
     )
-    return raises or any(a.command in KEPT and a.result == "Done" for a in ctx.commands)
+    return raises or any(a.command in KEPT and a.result == "Accepted" for a in ctx.commands)
 
 
 def _same(witness: Service | Route, traffic: TrafficRecord) -> SelectColor | SetRouteWeights:
@@ -122,7 +122,7 @@ def _grant(ctx: RolloutContext, result: PhaseResult) -> Grant | None:
     if p is None or result.candidate != ctx.target or result.stable != ctx.stable or result.failure:
         return None
     orders = old.orders if old else ()
-    acts = (a for a in ctx.commands if a.command in KEPT and a.result == "Done")
+    acts = (a for a in ctx.commands if a.command in KEPT and a.result == "Accepted")
     new = tuple(token for a in acts if (token := token_of(a)) not in orders)
     if p.pause is None and not p.full:
         return None

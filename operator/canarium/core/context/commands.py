@@ -119,7 +119,7 @@ def answered(ctx: RolloutContext) -> tuple[CommandEcho, ...]:
         if (name, shown(value)) not in seen and f"{name}/{value.partition('/')[2]}" not in kept
     ]
     for name, value in sorted(fresh, key=lambda c: order.index(c[0]) if c[0] in order else 99):
-        acts = next((a.command for a in answers if a.result == "Done"), None)
+        acts = next((a.command for a in answers if a.result == "Accepted"), None)
         others = [other for other, _ in unknown[1:]] if name not in COMMANDS else []
         answers.append(_answer(ctx, name, value, acts, others))
     return tuple(answers)
@@ -140,7 +140,7 @@ def _answer(
             command=name[:63],
             revision=revision,
             token=token,
-            result="Done" if done else "Ignored",
+            result="Accepted" if done else "Ignored",
             message=message,
             at=stamp(ctx.now),
         )
@@ -173,7 +173,7 @@ def consumed(ctx: RolloutContext, result: PhaseResult) -> tuple[CommandEcho, ...
         unmade.add("retry")
     if result.failure is None:
         unmade.add("undo")
-    return tuple(a for a in ctx.commands if a.command not in unmade or a.result != "Done")
+    return tuple(a for a in ctx.commands if a.command not in unmade or a.result != "Accepted")
 
 
 def _made_by(ctx: RolloutContext, name: str, token: str) -> bool:

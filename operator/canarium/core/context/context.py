@@ -87,7 +87,7 @@ class RolloutContext:
             (
                 a
                 for a in self.commands
-                if a.command == command and a.result == "Done" and not self.has_acted(a)
+                if a.command == command and a.result == "Accepted" and not self.has_acted(a)
             ),
             None,
         )

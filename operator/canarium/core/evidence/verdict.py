@@ -229,7 +229,7 @@ def _higher(
     text = f"{reading.value:.6g} is above {limit:.6g}{beside}"
     verdict, reason = Verdict.FAIL, CheckReason.ABOVE_MAXIMUM
     if chance is not None and chance > 1 - confidence:
-        verdict, reason = Verdict.INSUFFICIENT, CheckReason.MAY_BE_CHANCE
+        verdict, reason = Verdict.INSUFFICIENT, CheckReason.NOT_SIGNIFICANT
         if stable is not None and chance >= PLAUSIBLE:
             verdict, reason = Verdict.PASS, CheckReason.NO_WORSE_THAN_STABLE
         text += (

@@ -130,7 +130,7 @@ def outage_events(before: Status, after: Status) -> tuple[Event, ...]:
     if new.status == "True":
         over = known not in (*EXPECTED, ConditionReason.SERVING)
         return (
-            (Event("Normal", EventReason.SERVING_AGAIN, "Callers are answered again"),)
+            (Event("Normal", EventReason.SERVICE_RESTORED, "Callers are answered again"),)
             if over
             else ()
         )

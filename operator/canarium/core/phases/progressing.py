@@ -185,7 +185,7 @@ def _promote(
         bake_since=stamp(ctx.now) if bakes else None,
         waiting_for=wait if bakes else None,
         outcome=history_entry(
-            ctx, ctx.target, "Promoted", OutcomeReason.STEPS_DONE, by=current_progress(ctx).by
+            ctx, ctx.target, "Promoted", OutcomeReason.STEPS_COMPLETED, by=current_progress(ctx).by
         ),
         events=(Event("Normal", EventReason.PROMOTED, f"revision {ctx.target} is live"),),
         requeue_after=ctx.settings.bake_time if bakes else 0.0,

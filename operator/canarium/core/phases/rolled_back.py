@@ -98,7 +98,7 @@ def _history(ctx: RolloutContext, failure: Failure) -> Outcome | None:
     undone = newest is not None and newest.revision == ctx.target and newest.outcome == "Promoted"
     cause = Cause(failure.reason, failure.message, failure.pod, failure.container)
     command = _COMMANDS.get(failure.reason)
-    orders = (a for a in ctx.status.commands if a.revision == ctx.target and a.result == "Done")
+    orders = (a for a in ctx.status.commands if a.revision == ctx.target and a.result == "Accepted")
     order = next((a for a in orders if a.command == command), None)
     by = issued_by(order) if order else None
     outcome = "Undone" if undone else "RolledBack"

@@ -52,7 +52,7 @@ def removing_traffic(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseR
 def rollback_blocked(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseResult:
     """Waits until stable has a ready pod that can take the traffic (R0, R8)."""
     return base.wait(
-        HoldReason.ROLLBACK_HELD,
+        HoldReason.ROLLBACK_BLOCKED,
         f"{describe(ctx, ctx.target)} failed ({why}) and keeps its traffic: "
         f"{describe(ctx, ctx.stable)} "
         "has no ready pods",

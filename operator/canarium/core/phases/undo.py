@@ -58,7 +58,7 @@ def _rejected(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResu
 def _without_ready_pods(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
     """The version before cannot take the traffic (R0); it is kept until it can."""
     base = base.wait(
-        HoldReason.UNDO_HELD,
+        HoldReason.UNDO_BLOCKED,
         f"{_failed(ctx, cause)}: {describe(ctx, ctx.previous)} has no ready pods",
         f"The undo runs as soon as it does, unless {describe(ctx, ctx.stable)} recovers first",
         observed="0 ready",

@@ -53,7 +53,7 @@ def _outdated(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
         f"revision {ctx.target} was made from an older {now.kind} {now.name} and stays as it is; "
         "to adopt the newer one, change spec.restartToken"
     )
-    return ((ConditionType.RUNTIME_OUTDATED, True, ConditionReason.NEWER_RUNTIME, text),)
+    return ((ConditionType.RUNTIME_OUTDATED, True, ConditionReason.RUNTIME_CHANGED, text),)
 
 
 def _modified(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
@@ -171,7 +171,8 @@ def conditions_of(
         ),
     )
     blocked = refusals.blocked(ctx)
-    if blocked and result.waiting_for and result.waiting_for.awaited in BLOCKED:
+    waits_for_write = blocked is not None and result.refusal == blocked
+    if blocked and waits_for_write and result.waiting_for and result.waiting_for.awaited in BLOCKED:
         why = f"{result.waiting_for.reason}: {refusals.quoted(blocked)}"
         facts += ((ConditionType.ROLLBACK_BLOCKED, True, refusals.reason_of(blocked), why),)
     facts += (*_outdated(ctx), *_modified(ctx))

@@ -46,8 +46,8 @@ def events_of(
 def _commands(ctx: RolloutContext, result: PhaseResult) -> tuple[Event, ...]:
     return tuple(
         Event(
-            "Normal" if a.result == "Done" else "Warning",
-            EventReason.COMMAND_ACCEPTED if a.result == "Done" else EventReason.COMMAND_IGNORED,
+            "Normal" if a.result == "Accepted" else "Warning",
+            EventReason.COMMAND_ACCEPTED if a.result == "Accepted" else EventReason.COMMAND_IGNORED,
             f"{a.command} {a.revision}{'/' if a.token else ''}{a.token}: {a.message}",
         )
         for a in consumed(ctx, result)

@@ -24,7 +24,7 @@ def ended(ctx: RolloutContext, result: PhaseResult) -> Outcome | None:
     revision, failure = told.revision, ctx.status.failure
     if revision == ctx.stable:
         first = ctx.status.stable is None
-        why = OutcomeReason.FIRST_VERSION if first else OutcomeReason.STEPS_DONE
+        why = OutcomeReason.FIRST_VERSION if first else OutcomeReason.STEPS_COMPLETED
         by = progress.by if progress else None
         return history_entry(ctx, revision, "Promoted", why, by=by) if ctx.status_is_stale else None
     if revision == ctx.target:
@@ -38,5 +38,5 @@ def ended(ctx: RolloutContext, result: PhaseResult) -> Outcome | None:
         end = "Failed" if carries_traffic(ctx, revision) else "RolledBack"
         return history_entry(ctx, revision, end, reason, cause)
     if ctx.target == ctx.stable:
-        return history_entry(ctx, revision, "Withdrawn", OutcomeReason.SPEC_RETURNED)
+        return history_entry(ctx, revision, "Withdrawn", OutcomeReason.REVERTED_TO_STABLE)
     return history_entry(ctx, revision, "Superseded", OutcomeReason.SPEC_CHANGED)
