@@ -89,14 +89,12 @@ check: .venv/.ready           ## check format, lint, types, layers, generated fi
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PY) -m generators --check
-	$(PY) -m canarium.diagram --check
 	$(PY) tests/argocd/generate.py --check
 	.venv/bin/codespell $(PROSE)
 	$(PY) -m prose
 
 generate: .venv/.ready        ## write the CRDs, references, the chart's schema and README
 	$(PY) -m generators
-	$(PY) -m canarium.diagram
 	$(PY) tests/argocd/generate.py
 
 dist: .venv/.ready            ## build the wheel, reproducibly

@@ -47,7 +47,9 @@ async def _tend(client: Client, pod: Pod) -> None:
     where = (resources.PODS, meta["namespace"], meta["name"])
     with contextlib.suppress(ApiError):
         if "deletionTimestamp" in meta:
-            await client.delete_now(*where)
+            await client.request(
+                "DELETE", resources.PODS.path(*where[1:]), {"gracePeriodSeconds": 0}
+            )
         elif not pod["spec"].get("nodeName"):
             binding = {
                 "apiVersion": "v1",
@@ -55,9 +57,8 @@ async def _tend(client: Client, pod: Pod) -> None:
                 "metadata": {"name": meta["name"]},
                 "target": {"apiVersion": "v1", "kind": "Node", "name": "n"},
             }
-            await client.post(
-                resources.PODS.path(meta["namespace"], meta["name"], "binding"), binding
-            )
+            path = resources.PODS.path(meta["namespace"], meta["name"], "binding")
+            await client.request("POST", path, binding)
         elif "podIP" not in pod["status"]:
             await client.merge(
                 *where, {"status": status(pod, {"running": {"startedAt": _now()}})}, "status"

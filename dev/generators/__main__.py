@@ -10,17 +10,27 @@ from pathlib import Path
 
 import yaml
 
-from canarium.api import crd
-from generators import chartreadme, reasons, reference, runtimes, values, valuesschema
+from generators import (
+    chartreadme,
+    crds,
+    phases,
+    reasons,
+    reference,
+    runtimes,
+    values,
+    valuesschema,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "canarium"
 
 
 def files() -> dict[Path, str]:
-    """Every generated file with its content."""
-    made = crd.files()
-    crds = [yaml.safe_load(text) for path, text in made.items() if path.parent.name == "crds"]
+    """Returns every generated file with its content."""
+    made = crds.files(ROOT)
+    definitions = [
+        yaml.safe_load(text) for path, text in made.items() if path.parent.name == "crds"
+    ]
     known = values.read(CHART / "values.yaml")
     readme = CHART / "README.md"
     page = ROOT / "docs" / "guides" / "runtimes.md"
@@ -28,14 +38,15 @@ def files() -> dict[Path, str]:
         **made,
         CHART / "values.schema.json": valuesschema.schema(known),
         readme: chartreadme.filled(readme.read_text(), known),
-        ROOT / "docs" / "reference" / "api.md": reference.page(crds),
+        ROOT / "docs" / "reference" / "api.md": reference.page(definitions),
+        ROOT / "docs" / "reference" / "phases.md": phases.page(),
         ROOT / "docs" / "reference" / "reasons.md": reasons.page(),
         page: runtimes.filled(page.read_text()),
     }
 
 
 def main(arguments: list[str]) -> int:
-    """Writes or, with `--check`, compares; the exit code."""
+    """Writes or, with `--check`, compares; returns the exit code."""
     stale = {
         path: text
         for path, text in files().items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from canarium.render.runtime_catalog import Runtime, built_in
+from canarium.render.runtime_catalog import RuntimeTemplate, built_in
 
 _BEGIN, _END = "<!-- begin: made by `make generate` -->\n", "<!-- end -->\n"
 
@@ -21,7 +21,7 @@ def filled(page: str) -> str:
     return f"{before}{_BEGIN}{head}|---|---|---|---|---|---|---|\n{rows}{_END}{after}"
 
 
-def _row(runtime: Runtime) -> str:
+def _row(runtime: RuntimeTemplate) -> str:
     spec = runtime.spec
     chosen = [f["name"] for f in spec.get("formats", ()) if f.get("autoSelect", True)]
     cells = (

@@ -1,4 +1,4 @@
-"""The settings of one operator process; `__main__` makes them of the command line."""
+"""The configuration of one operator process, parsed from the command line by `__main__`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Without a kubeconfig, the cluster around the process is used. Times are seconds.
+    """Times are in seconds. Without a kubeconfig, the in-cluster configuration is used.
 
     Raises ValueError for settings that exclude each other.
     """
@@ -17,32 +17,33 @@ class Config:
     #: Namespaces by name, or by a label selector; neither: all.
     namespaces: tuple[str, ...] = ()
     namespace_selector: str = ""
-    #: Writes in flight while the API server refuses none.
+    #: Maximum writes in flight, while the API server throttles none.
     workers: int = 8
-    #: Writes per second, and how many may come at once after a quiet time.
+    #: Maximum writes per second, and the size of a burst.
     qps: float = 200.0
     burst: int = 400
-    #: Where the Lease is kept; None: no other operator may run.
+    #: Namespace of the Lease; None: no leader election.
     lease_namespace: str | None = None
-    #: After how long a silent leader is replaced, gives up by itself, and tries again.
+    #: When a silent leader is replaced, when a leader that cannot renew gives up, and the wait
+    #: between two attempts.
     lease_duration: float = 15.0
     lease_renew: float = 10.0
     lease_retry: float = 2.0
-    #: Where `/healthz` and `/readyz` are served, as (address, port); "": on all addresses.
+    #: Address and port of `/healthz` and `/readyz`; address "": all addresses.
     health: tuple[str, int] | None = None
-    #: Where `/metrics` is served, on all addresses; None: nowhere.
+    #: Port of `/metrics`, on all addresses; None: not served.
     metrics_port: int | None = None
-    #: The image that fetches models; None: only models inside servers' images are served.
+    #: The fetcher's image; None: only models inside server images are supported.
     fetch_image: str | None = None
     fetch_image_pull_policy: str = "IfNotPresent"
-    #: Whether `oci://` is mounted as an image volume; every node's runtime must be able to.
+    #: Whether `oci://` models are mounted as image volumes, which every node has to support.
     oci_volumes: bool = False
-    #: Percent of a node's disk that fetches leave free; None: as the fetcher does by itself.
+    #: Percent of a node's disk that fetches keep free; None: the fetcher's default.
     fetch_reserve: int | None = None
 
-    #: CIDRs, addresses and hosts that checks may name although they are refused by default.
+    #: CIDRs, addresses and hosts that checks may connect to although they are denied by default.
     allow_address: tuple[str, ...] = ()
-    #: CIDRs that no check may name, besides those refused by default.
+    #: CIDRs that no check may connect to, besides those denied by default.
     refuse_address: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -56,5 +57,5 @@ class Config:
             raise ValueError("--qps must be above 0 and --burst at least 1")
         if not 0 < self.lease_retry < self.lease_renew < self.lease_duration:
             raise ValueError(
-                "--lease-retry must be below --lease-renew, that below --lease-duration"
+                "--lease-retry must be below --lease-renew, and that below --lease-duration"
             )

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from canarium.telemetry.metrics import Metrics
+from canarium.telemetry.metrics import OperatorMetrics
 from chart.rendering import CHART, ROOT, load, render
 from sandbox import binaries, machine
 from sandbox.choice import NoMode
@@ -133,17 +133,17 @@ def test_every_alert_fires_for_what_it_is_about(promtool: str, rules: Path, tmp_
 
 #: Refusals that users can cause: method, path, status code.
 USERS_REFUSALS = [
-    ("POST", "/api/v1/namespaces/team/pods", 403),
-    ("POST", "/api/v1/namespaces/team/pods", 422),
-    ("POST", "/api/v1/namespaces/team/pods", 500),
-    ("POST", "/apis/apps/v1/namespaces/team/deployments", 403),
-    ("PATCH", "/api/v1/namespaces/team/services/m", 403),
-    ("PATCH", "/api/v1/namespaces/team/services/m", 422),
-    ("PATCH", "/apis/gateway.networking.k8s.io/v1/namespaces/team/httproutes/m", 403),
-    ("GET", "/api/v1/namespaces/team/secrets/s", 403),
-    ("GET", "/apis/gateway.networking.k8s.io/v1/gateways", 403),
-    ("PUT", "/apis/canarium.dev/v1alpha1/namespaces/team/modeldeployments/m/status", 409),
-    ("POST", "/apis/apps/v1/namespaces/team/deployments", 429),
+    ("create", "pods", 403),
+    ("create", "pods", 422),
+    ("create", "pods", 500),
+    ("create", "deployments", 403),
+    ("patch", "services", 403),
+    ("patch", "services", 422),
+    ("patch", "httproutes", 403),
+    ("get", "secrets", 403),
+    ("list", "gateways", 403),
+    ("update", "modeldeployments/status", 409),
+    ("create", "deployments", 429),
 ]
 
 
@@ -152,9 +152,9 @@ USERS_REFUSALS = [
 def test_refusals_of_what_users_wrote_fire_no_alert_about_the_api_server(
     promtool: str, rules: Path, tmp_path: Path
 ) -> None:
-    metrics = Metrics()
-    for method, path, code in USERS_REFUSALS:
-        metrics.requested(method, path, False, code)
+    metrics = OperatorMetrics()
+    for verb, resource, code in USERS_REFUSALS:
+        metrics.requested(verb, resource, code)
     (family,) = (f for f in metrics.registry.collect() if f.name == "canarium_api_requests")
     series = [
         {"series": sample.name + labelled(sample.labels), "values": "0+30x60"}

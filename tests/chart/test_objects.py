@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -123,9 +124,9 @@ def test_bump_of_the_chart_alone_does_not_restart_the_operator() -> None:
 
 
 def test_crds_of_the_chart_are_those_for_kubectl() -> None:
-    from canarium.api import crd
+    from generators import crds
 
-    plain = {path.name for path in crd.files() if path.parent.name == "crds"}
+    plain = {path.name for path in crds.files(Path()) if path.parent.name == "crds"}
     rendered = {
         f"{b['metadata']['name'].split('.')[0]}.yaml"
         for b in render()

@@ -88,7 +88,9 @@ async def test_operator_refuses_to_start_over_an_older_crd_in_words() -> None:
 
 
 async def test_operator_refuses_to_start_without_the_crd_in_words() -> None:
-    with pytest.raises(CrdMismatch, match=r"modeldeployments.canarium.dev is absent: install"):
+    with pytest.raises(
+        CrdMismatch, match=r"modeldeployments.canarium.dev is not installed; install"
+    ):
         await looked(ApiError(404, "NotFound", ""))
 
 
@@ -111,6 +113,6 @@ async def test_server_that_does_not_answer_is_asked_again_and_one_that_refuses_i
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await looked(ApiError(503, "", "down"), ApiError(0, "", "no answer"), ours())
-    assert "cannot be looked at yet" in caplog.text
+    assert "cannot read the CRDs yet" in caplog.text
     await looked(ApiError(403, "Forbidden", "no"))
-    assert "were not looked at" in caplog.text
+    assert "skipping the check of the CRDs" in caplog.text

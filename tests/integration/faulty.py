@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 context: Any = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["canarium.host.app", "canarium.host.handlers", "api.faulty"])
+context.set_forkserver_preload(["canarium.host.process", "integration.faulty"])
 
 
 def run(arguments: list[str], die_at: int, made: Any, log: str) -> None:
@@ -22,12 +22,14 @@ def run(arguments: list[str], die_at: int, made: Any, log: str) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
 
-    async def inject(method: str, path: str) -> None:
+    def counted(self: Client) -> float:
         if made.value + 1 == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
         made.value += 1
+        return timeout(self)
 
-    Client.inject = inject
+    timeout = Client._write_timeout
+    Client._write_timeout = counted  # type: ignore[method-assign]
     sys.argv = ["canarium", "run", *arguments]
     sys.exit(main())
 

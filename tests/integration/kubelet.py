@@ -142,7 +142,7 @@ class Kubelet:
             "metadata": {"namespace": meta["namespace"], "name": meta["name"]},
         }
         path = resources.PODS.path(meta["namespace"], meta["name"], "eviction")
-        await self._client.post(path, eviction)
+        await self._client.request("POST", path, eviction)
 
     async def _get(self, pod: dict[str, Any]) -> dict[str, Any]:
         meta = pod["metadata"]
@@ -159,7 +159,8 @@ class Kubelet:
             return
         try:
             if "deletionTimestamp" in meta:
-                await self._client.delete_now(resources.PODS, meta["namespace"], meta["name"])
+                path = resources.PODS.path(meta["namespace"], meta["name"])
+                await self._client.request("DELETE", path, {"gracePeriodSeconds": 0})
             elif not pod["spec"].get("nodeName"):
                 await self._bind(meta)
             elif "podIP" not in pod["status"]:
@@ -198,7 +199,8 @@ class Kubelet:
 
     async def _bind(self, meta: dict[str, Any]) -> None:
         path = resources.PODS.path(meta["namespace"], meta["name"], "binding")
-        await self._client.post(
+        await self._client.request(
+            "POST",
             path,
             {
                 "apiVersion": "v1",

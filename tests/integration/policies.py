@@ -67,7 +67,7 @@ async def _refused(cluster: Cluster, resource: tuple[str, str]) -> bool:
     if status:
         body = {"status": {"replicas": 4711}}
     try:
-        await cluster.client._send(
+        await cluster.client.request(
             "PATCH",
             path,
             body,

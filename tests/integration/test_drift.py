@@ -290,7 +290,7 @@ async def test_edit_by_somebody_else_is_drift(
     wanted = deployment("edited", {"spec": EDITED})
     where = (resources.DEPLOYMENTS, cluster.namespace)
     await cluster.client.create(*where, copy.deepcopy(wanted))
-    edited = await cluster.client._send(
+    edited = await cluster.client.request(
         "PATCH",
         resources.DEPLOYMENTS.path(cluster.namespace, "edited"),
         {"spec": {"template": {"spec": patch}}},

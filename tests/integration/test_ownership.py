@@ -42,7 +42,7 @@ def record(name: str, data: bytes) -> dict[str, Any]:
 async def patched(cluster: Cluster, how: str, name: str, body: Any) -> None:
     """A patch of a record as another client sends it."""
     path = resources.RECORDS.path(cluster.namespace, name)
-    await cluster.client._send("PATCH", path, body, content_type=how)
+    await cluster.client.request("PATCH", path, body, content_type=how)
 
 
 # D1
@@ -62,7 +62,7 @@ async def test_any_data_survives_the_patches_of_other_clients(cluster: Cluster) 
         await patched(cluster, "application/merge-patch+json", name, notes)
         path = resources.RECORDS.path(cluster.namespace, name)
         live = await cluster.client.get(resources.RECORDS, cluster.namespace, name)
-        await cluster.client._send("PUT", path, {**live, "data": orjson.Fragment(data)})
+        await cluster.client.request("PUT", path, {**live, "data": orjson.Fragment(data)})
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(_ANYTHING)

@@ -197,7 +197,7 @@ def test_operator_of_all_namespaces_beside_one_of_some_stands_by_and_says_so(
     before = site.children(space)
     single = site.operator("single", "--namespace", space, health)
     until(lambda: single.said("not leading"), "refusal")
-    words = f"looks after {space} already"
+    words = f"already manages {space}"
     assert single.said("the operator of namespace wide (")
     assert single.said(words)
     with pytest.raises(urllib.error.HTTPError) as unready:

@@ -18,7 +18,7 @@ import pytest
 import pytest_asyncio
 
 from canarium.kube import resources
-from canarium.kube.http import Client, Limits
+from canarium.kube.http import Client, ConcurrencyLimits
 from canarium.kube.throttle import Throttle
 from integration import rights
 from integration.conftest import Operator, control_plane
@@ -110,7 +110,9 @@ async def client(throttled: ControlPlane, operator: Operator) -> AsyncIterator[C
 @pytest_asyncio.fixture(autouse=True)
 async def kubelet(client: Client) -> AsyncIterator[Kubelet]:
     """It is an administrator, who takes seats and is never refused: one write at a time."""
-    async with Kubelet(client.guarded(Throttle(1000, 1), None, Limits.of(1))).running() as kubelet:
+    async with Kubelet(
+        client.guarded(Throttle(1000, 1), None, ConcurrencyLimits.of(1))
+    ).running() as kubelet:
         yield kubelet
 
 

@@ -1,25 +1,14 @@
-"""Writes the CRDs from the models: `python -m canarium.api.crd [--check]`.
-
-`--check` writes nothing and exits 1 when what is committed differs.
-"""
+"""Builds the CustomResourceDefinitions from the models; `make generate` writes them to files."""
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from canarium import GROUP, KIND
 from canarium.api.model_deployment import Spec
 from canarium.api.runtime import CLUSTER, NAMESPACED, RuntimeSpec
 from canarium.api.schema import structural, with_rules
 from canarium.api.status import Status
-
-ROOT = Path(__file__).resolve().parents[3]
-HEADER = "# Generated from operator/canarium/api by `make generate`: do not edit.\n"
 
 
 def kinds() -> list[dict[str, Any]]:
@@ -150,58 +139,3 @@ def _column(name: str, path: str, kind: str = "string", priority: int = 0) -> di
     if priority:
         column["priority"] = priority
     return column
-
-
-def files() -> dict[Path, str]:
-    """Every generated file with its content."""
-    found: dict[Path, str] = {}
-    for crd in kinds():
-        plural = crd["spec"]["names"]["plural"]
-        text = HEADER + yaml.safe_dump(_unshared(crd), sort_keys=False, width=100)
-        found[ROOT / "crds" / f"{plural}.yaml"] = text
-        found[ROOT / "charts" / "canarium" / "templates" / f"crd-{plural}.yaml"] = _guarded(
-            plural, text
-        )
-    return found
-
-
-def _unshared(crd: dict[str, Any]) -> dict[str, Any]:
-    """A copy in which no two places are one object: YAML would write an alias for them."""
-    copied: dict[str, Any] = json.loads(json.dumps(crd))
-    return copied
-
-
-def _guarded(plural: str, text: str) -> str:
-    """The CRD as a template of the chart, kept at an uninstall unless asked otherwise."""
-    head = f"  name: {plural}.{GROUP}\n"
-    keep = (
-        "  {{- if .Values.crds.keep }}\n"
-        "  annotations:\n"
-        "    helm.sh/resource-policy: keep\n"
-        "  {{- end }}\n"
-    )
-    # Braces in a description are text, not the chart's own templates.
-    literal = text.replace("{{", "{{ `{{` }}")
-    return (
-        "{{- if .Values.crds.install }}\n" + literal.replace(head, head + keep, 1) + "{{- end }}\n"
-    )
-
-
-def main(arguments: list[str]) -> int:
-    """Writes or, with `--check`, compares; the exit code."""
-    stale = [
-        path for path, text in files().items() if not path.exists() or path.read_text() != text
-    ]
-    if "--check" in arguments:
-        for path in stale:
-            print(f"{path.relative_to(ROOT)} is stale: run `make generate`")
-        return 1 if stale else 0
-    for path in stale:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(files()[path])
-        print(f"wrote {path.relative_to(ROOT)}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -103,7 +103,7 @@ class Timeouts(Part):
     )
 
 
-class Gateway(Weighted):
+class GatewayRouting(Weighted):
     """The route of the model: one HTTPRoute or GRPCRoute, named after it."""
 
     model_config = ConfigDict(

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from canarium.api.base import Duration, ruled
 from canarium.api.gateway import Hostname, Weighted
 
-Place = Annotated[
+GatewayName = Annotated[
     str,
     Field(
         max_length=253,
@@ -18,7 +18,7 @@ Place = Annotated[
 ]
 
 
-class Istio(Weighted):
+class IstioRouting(Weighted):
     """The route of the model: one VirtualService, named after it."""
 
     model_config = ConfigDict(
@@ -31,7 +31,7 @@ class Istio(Weighted):
         )
     )
 
-    gateways: list[Place] | None = Field(
+    gateways: list[GatewayName] | None = Field(
         None,
         max_length=8,
         min_length=1,

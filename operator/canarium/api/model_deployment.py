@@ -13,9 +13,9 @@ from pydantic import Field
 
 from canarium.api.analysis import Analysis
 from canarium.api.base import Duration, OpenObject, Part, Replicas
-from canarium.api.gateway import Gateway
-from canarium.api.istio import Istio
-from canarium.api.pod import Pod
+from canarium.api.gateway import GatewayRouting
+from canarium.api.istio import IstioRouting
+from canarium.api.pod import PodSettings
 from canarium.api.server import Server
 from canarium.api.smoke_tests import SmokeTest
 from canarium.api.uri import uri_rules
@@ -172,16 +172,16 @@ class Traffic(Part):
         "takes effect once no rollout or bake is in progress.",
     )
     port: int | None = Field(None, ge=1, le=65535, description="Port of the Service. Default: 80.")
-    gateway: Gateway | None = Field(
+    gateway: GatewayRouting | None = Field(
         None,
         description="Settings of router Gateway: the Gateways, hostnames and paths of the route.",
     )
-    istio: Istio | None = Field(
+    istio: IstioRouting | None = Field(
         None, description="Settings of router Istio: the gateways, hosts and paths of the route."
     )
 
 
-class Step(Part):
+class RolloutStep(Part):
     """A share of the traffic and how long to keep it."""
 
     weight: Annotated[int, Field(ge=0, le=100)] = Field(
@@ -207,7 +207,7 @@ class Rollout(Part):
         " old one and switch at once. Recreate: scale the old version down first, for"
         " clusters with room for only one.",
     )
-    steps: list[Step] | None = Field(
+    steps: list[RolloutStep] | None = Field(
         None,
         max_length=32,
         description="Increasing weights of a canary. The final 100 is implicit.",
@@ -255,7 +255,9 @@ class Spec(Part):
     resources: Resources | None = Field(
         None, description="Requests and limits of the server's container."
     )
-    pod: Pod | None = Field(None, description="Scheduling, identity and volumes of the pods.")
+    pod: PodSettings | None = Field(
+        None, description="Scheduling, identity and volumes of the pods."
+    )
     pod_template: OpenObject | None = Field(
         None,
         description="Escape hatch: metadata and pod spec that are merged over the rendered "

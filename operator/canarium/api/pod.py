@@ -79,7 +79,7 @@ class PullSecret(Part):
     name: Name = Field(description="Name of the Secret.")
 
 
-class Pod(Part):
+class PodSettings(Part):
     """Scheduling, identity and volumes of the pods. A change creates a new revision."""
 
     node_selector: dict[str, Name] | None = Field(

@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Prints a JSON statement per line, the newest revision first; the exit code."""
+    """Prints a JSON statement per line, the newest revision first; returns the exit code."""
     return asyncio.run(_main(options))
 
 

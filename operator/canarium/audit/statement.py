@@ -1,4 +1,4 @@
-"""A revision's record as an in-toto statement: what served, from what, and what became of it."""
+"""Builds in-toto statements: what a revision is made of, when it served, and how it ended."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def statement(
     model: str,
     known: Iterable[Period] = (),
 ) -> dict[str, Any]:
-    """The statement of one ControllerRevision of `model`; `history` is the status', newest first,
-    and `known` when all its revisions had traffic.
+    """Returns the statement of one ControllerRevision of `model`.
 
-    Its subjects are the model's bytes and the images, each where its digest is known; without
-    any, the record itself by the digest of the spec that it was made from.
+    `history` is the status history, newest first; `known` are the periods in which its revisions
+    had traffic. Subjects are the model's content and the images whose digests are known; without
+    any, the record itself, by the digest of the spec that it was made from.
     """
     meta, data = record["metadata"], record["data"]
     notes = _notes(record)
@@ -61,7 +61,7 @@ def statement(
         **verdict,
     }
     subjects = _subjects(wanted.get("uri"), notes.get("artifact"), images)
-    # Of a record that was restored, the identity may be lost: its digest is its name.
+    # A restored record may have lost its identity: then its digest is its name.
     kind = "revision" if data.get("algorithm") == BY_NAME else "sha256"
     itself = {"name": f"controllerrevision/{meta['name']}", "digest": {kind: data["digest"]}}
     return {
@@ -87,7 +87,7 @@ def served(
 
 
 def _notes(of: Mapping[str, Any]) -> dict[str, str]:
-    """The annotations of ours, without our group."""
+    """Returns the annotations in our group, without its prefix."""
     found = (of.get("metadata") or {}).get("annotations") or {}
     ours = f"{GROUP}/"
     return {key.removeprefix(ours): text for key, text in found.items() if key.startswith(ours)}

@@ -1,4 +1,4 @@
-"""Models that are being deleted: nothing is decided about them, and one that stays is reported."""
+"""Models that are being deleted: nothing is decided any more, and a stuck deletion is reported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from canarium.kube.clock import Timing
 
 
 class DeletionReporter:
-    """Reports deletions that take long, and helps the garbage collector to orphan."""
+    """Reports deletions that take long, and prepares records for orphaning."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class DeletionReporter:
         self._queue, self._timing = queue, timing
 
     async def attend(self, key: Key, raw: Raw) -> None:
-        """One look at the model `raw`, which is being deleted. Raises ApiError."""
+        """Handles the model `raw`, which is being deleted. Raises ApiError."""
         meta = raw["metadata"]
         if ORPHAN in (meta.get("finalizers") or ()):
             await self._executor.release(raw)

@@ -21,14 +21,15 @@ from canarium.signals.http_client import HttpClient
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
 
-#: How long a key waits whose namespace has not been listed whole yet.
+#: Seconds that a key waits while its namespace is being listed.
 _UNTIL_LISTED = 0.1
 
 
 class Engine:
-    """All of it, for one process. Parents are put in from outside: `store.parents.observe`.
+    """Wires caches, queue, signals and workers of one process. Models are observed from outside, by
+    `store.parents.observe`.
 
-    `workers` is how many keys are worked on at once, those for rollbacks alone aside.
+    `workers` is how many keys are worked on at once, besides the workers reserved for rollbacks.
     """
 
     def __init__(
@@ -80,9 +81,9 @@ class Engine:
         self._namespaces = tuple(namespaces)
 
     async def run(self, lead: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Follows the cluster and reconciles until cancelled.
+        """Watches the cluster and reconciles until cancelled.
 
-        `lead` is waited for between the two, with the caches warm: only a leader writes.
+        `lead` is awaited between the two, with warm caches: only a leader writes.
         """
         try:
             for namespace in self._namespaces:
@@ -97,29 +98,29 @@ class Engine:
             await self.informers.stop_all()
 
     def _signalled(self, key: Key, urgent: bool) -> None:
-        """A fact from outside is new; one that fails a version goes before all else."""
+        """Queues a model whose signals changed; one that fails a version takes priority."""
         self.queue.add(key, Urgency.FAULT if urgent else Urgency.CHANGE)
 
     def follows(self, namespace: str) -> bool:
-        """Whether models in `namespace` are ours to know.
+        """Whether models in `namespace` are observed.
 
-        Those that it was made for are from the first moment on: what tells of models may be
-        quicker than the start of the watches, and tells of each only once.
+        Those of the configured namespaces are, from the start: kopf may report models before the
+        watches of their children start, and it reports each only once.
         """
-        given = None in self._namespaces or namespace in self._namespaces
-        return given or self.informers.follows(namespace)
+        configured = None in self._namespaces or namespace in self._namespaces
+        return configured or self.informers.follows(namespace)
 
     def follow(self, namespace: Namespace) -> None:
-        """Follows `namespace` from now on; its models are decided on once all is listed."""
+        """Starts watching `namespace`; its models are reconciled once everything is listed."""
         self.informers.start(namespace)
 
     async def unfollow(self, namespace: str) -> None:
-        """Leaves `namespace` alone from now on: its models stay as they are."""
+        """Stops watching `namespace`: its models stay as they are."""
         self.store.parents.drop(namespace)
         await self.informers.stop(namespace)
 
     async def reconcile(self, key: Key) -> None:
-        """One decision for `key`, unless its namespace is not known whole."""
+        """Reconciles `key`, or queues it again until its namespace has been listed."""
         if self.informers.covers(key[0]):
             await self.reconciler.reconcile(key)
         elif self.store.parent(key):

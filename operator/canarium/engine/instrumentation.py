@@ -1,4 +1,4 @@
-"""What the engine tells whoever measures it. Every call must be cheap and must not fail."""
+"""What the engine reports to a sink for metrics. Every call must be cheap and must not fail."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Protocol
 
 
 class Observer(Protocol):
-    """Told of the work of the queue; all times are seconds."""
+    """Receives events of queue and workers; all times are in seconds."""
 
     def taken(self, urgency: str, waited: float) -> None:
-        """A key was handed to a worker after it had been due for `waited`."""
+        """Reports that a key was handed to a worker after it had been due for `waited`."""
 
     def reconciled(self, result: str, took: float) -> None:
-        """A reconcile ended: `done`, `retried` after an answer of the API, or `failed`."""
+        """Reports the end of a reconcile: `done`, `retried` after an error of the API, `failed`."""
 
     def ended(self, outcome: str) -> None:
-        """A revision's rollout ended, as the history in the status has it."""
+        """Reports the end of a rollout, with the outcome in the status' history."""
 
 
 class Unobserved:
-    """Nobody measures."""
+    """Discards everything."""
 
     def taken(self, urgency: str, waited: float) -> None: ...
 

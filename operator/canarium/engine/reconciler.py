@@ -1,4 +1,15 @@
-"""One key, one decision: facts in, writes out, the status last."""
+"""Reconciles one model: observes, decides, writes, and publishes status last.
+
+One reconcile of a key:
+
+1. Read the model and its children from the caches (`Store.observed`). A status that was deferred
+   counts as written.
+2. `core.planner.plan` decides; it is pure, so a second call with the same facts decides the same.
+3. The executor carries out the actions in order. A write that the API server rejects ends them:
+   the rejection becomes a fact, and a second plan is made, for its status.
+4. The status scheduler publishes status and Events, or defers them while the queue is busy.
+5. Signals and reads of pod Events are started or stopped, as the plan requests.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +42,7 @@ _SOONEST = 0.02
 
 
 class Reconciler:
-    """Decides about one key at a time and carries the decision out through `api`."""
+    """Decides about one model at a time and carries the decision out through `api`."""
 
     def __init__(
         self,
@@ -57,7 +68,7 @@ class Reconciler:
         self._deferred_deletes = DeferredDeletes(queue, self._timing)
 
     async def reconcile(self, key: Key) -> None:
-        """One decision for `key`, carried out. ApiError when a write should be tried again."""
+        """Reconciles `key` once. Raises ApiError when a write should be retried."""
         parent = self._store.parents.items.get(key)
         if parent is None or parent.raw["metadata"].get("deletionTimestamp"):
             self._forget(key)
@@ -79,14 +90,14 @@ class Reconciler:
                 with first() if self._rescues(key, action) else nullcontext():
                     await self._executor.carry_out(raw, action)
                 if is_rollback(action) and self._queue.waits(Urgency.FAULT):
-                    # Another model's traffic comes before the rest of this decision (R8).
+                    # A rollback of another model takes priority over the rest of this plan (R8).
                     self._queue.add(key, Urgency.CHANGE)
                     break
             if not decision.actions:
                 await self._executor.repair(raw, freeze_route=decision.freeze_route)
         except WriteRejected as refused:
             if key not in self._store.parents.items:
-                self._forget(key)  # It was deleted meanwhile, and so was what it had.
+                self._forget(key)  # It was deleted meanwhile, with its children.
                 return
             wish = (raw["metadata"]["generation"], self._store.meant(key))
             self._rejections.note(key, wish, refused.rejection)
@@ -104,16 +115,16 @@ class Reconciler:
         waits = (decision.requeue_after, self._rejections.next_try(key))
         soonest = min((wait for wait in waits if wait is not None), default=None)
         if soonest is not None:
-            # A time that has come is a change of facts like any other.
+            # A deadline that has passed is a change of facts like any other.
             self._queue.add_after(key, max(soonest, _SOONEST), Urgency.CHANGE)
 
     def _rescues(self, key: Key, action: Action) -> bool:
-        """Whether callers are answered by a failed version, or by none, until this is written."""
+        """Whether callers reach a failed version, or none, until this is written."""
         urgent = self._queue.urgency(key) is Urgency.FAULT
         return is_rollback(action) or (urgent and isinstance(action, SelectColor | SetRouteWeights))
 
     def _forget(self, key: Key) -> None:
-        """The model is gone, or going."""
+        """Drops what is kept of a deleted model."""
         self._rejections.forget(key)
         self._deferred_deletes.forget(key)
         self._status.forget(key)
@@ -121,7 +132,7 @@ class Reconciler:
         self._stop_asking(key)
 
     def _stop_asking(self, key: Key) -> None:
-        """Nothing is decided about the model, so no fact from outside is needed."""
+        """Stops signals for a model about which nothing is decided."""
         if self._signals:
             self._signals.forget(key)
         if self._pod_events:

@@ -1,4 +1,4 @@
-"""The workers: they take keys from the queue and reconcile them, many at a time."""
+"""The workers: take keys from the queue and reconcile them concurrently."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from canarium.kube.errors import ApiError
 from canarium.untrusted.error_log import ErrorLog
 
 log = logging.getLogger(__name__)
-#: Workers that take nothing but rollbacks, so that a flood of other work cannot hold these up.
+#: Workers that take only rollbacks, so that other work cannot delay these.
 EXPRESS = 2
 
 
 class Workers:
-    """Runs `reconcile` for the keys of `queue`; a failure is tried again, later each time."""
+    """Runs `reconcile` for the keys of `queue`; failures are retried with backoff."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Workers:
         self._reconcile = reconcile
         self._count = count
         self._timing = timing or Timing()
-        #: Key and begin of what is worked on now, by worker.
+        #: Current key of each worker, and when it was taken.
         self._busy: dict[int, tuple[Key, float]] = {}
         self.running = False
         self._error_log = ErrorLog(log)
@@ -53,7 +53,7 @@ class Workers:
             self.running = False
 
     def slowest(self) -> tuple[Key, float] | None:
-        """The key that has been worked on for longest, and for how many seconds."""
+        """Returns the key that has been reconciling for longest, and for how many seconds."""
         if not self._busy:
             return None
         key, began = min(self._busy.values(), key=lambda busy: busy[1])
@@ -61,8 +61,8 @@ class Workers:
 
     async def _work(self, number: int, only: Urgency) -> None:
         while True:
-            # Neither taking a key nor a decision that writes nothing waits for anything: others
-            # get their turn here.
+            # Neither taking a key nor a reconcile without writes awaits anything: yield to other
+            # tasks here.
             await asyncio.sleep(0)
             key = await self._queue.get(only)
             throttle.urgency.set(self._queue.urgency(key))
@@ -77,10 +77,10 @@ class Workers:
             except ApiError as error:
                 result = "retried"
                 wait = self._queue.backoff(key, at_least=error.retry_after or 0.0)
-                log.warning("%s/%s: %s; again in %.1f s", *key, error, wait)
+                log.warning("%s/%s: %s; retrying in %.1f s", *key, error, wait)
             except Exception as error:
                 self._queue.backoff(key)
-                self._error_log.report(key, "/".join(key), "the decision about it", error)
+                self._error_log.report(key, "/".join(key), "its reconcile", error)
             finally:
                 del self._busy[number]
                 self._observer.reconciled(result, self._timing.clock() - began)

@@ -1,4 +1,4 @@
-"""The composition root: wires client, engine, lease, probes and kopf together."""
+"""The composition root: wires client, engine, Lease, probes and kopf together."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from canarium.host.namespaces import NamespaceSelection
 from canarium.host.probes import serve_probes
 from canarium.host.scope_conflicts import LEASE, SCOPE, ScopeConflicts
 from canarium.kube.clock import Timing
-from canarium.kube.http import Client, Limits
+from canarium.kube.http import Client, ConcurrencyLimits
 from canarium.kube.lease import Lease
 from canarium.kube.throttle import Throttle
 from canarium.kube.trust import Trust
 from canarium.render.fetch_container import FetcherConfig
 from canarium.signals.addresses import AddressPolicy
 from canarium.signals.http_client import HttpClient
-from canarium.telemetry.metrics import Metrics, State
-from canarium.telemetry.server import served
+from canarium.telemetry.metrics import OperatorMetrics, State
+from canarium.telemetry.metrics_server import serve_metrics
 
 log = logging.getLogger(__name__)
-#: Models that are worked on at once, for each write that may be in flight: those whose request was
-#: refused, or is slow, wait without holding up others.
+#: Concurrent reconciles for each write that may be in flight: reconciles whose request is slow, or
+#: was throttled, wait without delaying others.
 _KEYS_PER_WRITE = 4
-#: For how long a process that lost its lease may take to end before it is ended.
+#: Seconds that a process that lost its Lease has to exit by itself.
 _LAST_BREATH = 5.0
-#: Seconds of refused certificates after which a restart may help. A kubelet takes up to two minutes
-#: to bring a new bundle into a pod.
+#: Seconds of untrusted certificates after which a restart may help. A kubelet takes up to two
+#: minutes to update the bundle in a pod.
 _UNTRUSTED = 180.0
 
 
 class Application:
-    """The operator's own part of the process: it starts and stops with kopf's."""
+    """The operator's part of the process: it starts and stops with kopf."""
 
     def __init__(self, settings: Config) -> None:
         self._settings = settings
@@ -57,12 +57,12 @@ class Application:
         self._trust: Trust | None = None
         self._leading = False
         self._timing = Timing()
-        #: Why this process does not lead although it could, in words.
-        self._waiting: list[str] = ["the CRDs have not been looked at"]
-        #: Why this process refuses to work at all; it then ends with exit code 1.
+        #: Why this process is not a candidate for leadership, one line each.
+        self._waiting: list[str] = ["the CRDs have not been checked yet"]
+        #: Why this process refuses to start; it then exits with code 1.
         self.refusal = ""
         self._selection: NamespaceSelection | None = None
-        #: What kopf knows of the cluster; its namespaces are ours to say.
+        #: What kopf knows of the cluster; we add and remove its namespaces.
         self.insights = Insights()
         self.engine: Engine
         self.watching: KopfWatch
@@ -71,7 +71,7 @@ class Application:
     async def start(self) -> None:
         settings = self._settings
         identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
-        metrics = Metrics() if settings.metrics_port is not None else None
+        metrics = OperatorMetrics() if settings.metrics_port is not None else None
         self._client = client = await self._stack.enter_async_context(
             Client.connect(
                 settings.kubeconfig,
@@ -98,7 +98,7 @@ class Application:
             client.guarded(
                 throttle,
                 self._lease.left if self._lease else None,
-                Limits.of(settings.workers + EXPRESS),
+                ConcurrencyLimits.of(settings.workers + EXPRESS),
             ),
             namespaces=() if selected else settings.namespaces or (None,),
             workers=_KEYS_PER_WRITE * settings.workers,
@@ -131,7 +131,7 @@ class Application:
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._tasks[name] = asyncio.create_task(work, name=name)
 
-    async def _measure(self, metrics: Metrics) -> None:
+    async def _measure(self, metrics: OperatorMetrics) -> None:
         engine = self.engine
         metrics.describe(
             State(
@@ -145,12 +145,12 @@ class Application:
             )
         )
         port = self._settings.metrics_port or 0
-        port = await self._stack.enter_async_context(served(metrics, "", port))
+        port = await self._stack.enter_async_context(serve_metrics(metrics, "", port))
         log.info("metrics at :%d/metrics", port)
         self._spawn("loop lag", metrics.follow_loop())
 
     async def _operate(self) -> None:
-        """The engine, once the CRDs are known to fit."""
+        """Runs the engine once the CRDs are known to fit."""
         try:
             await crd_check.fit(self._client, self._timing)
         except CrdMismatch as error:
@@ -162,18 +162,18 @@ class Application:
         await self.engine.run(self._lead)
 
     async def _lead(self) -> None:
-        """Returns when this process is the one that may write."""
+        """Waits until this process may write."""
         if self._selection:
             await self._selection.reflector.synced.wait()
         if self._lease:
             log.info("standing by")
             await self._elected(self._lease)
             self._leading = True
-            self._spawn("guard of the lease", self._exit_when_lost(self._lease))
+            self._spawn("Lease guard", self._exit_when_lost(self._lease))
         log.info("leading")
 
     async def _elected(self, lease: Lease) -> None:
-        """Returns with the lease ours, and no other operator of our namespaces."""
+        """Waits until this process holds the Lease and no other operator manages its namespaces."""
         settings = self._settings
         others = ScopeConflicts(
             self._client,
@@ -184,7 +184,7 @@ class Application:
         while True:
             await self._alone(others)
             await lease.acquire()
-            # Who came in the meantime has not seen our claim, and we see theirs.
+            # An operator that started meanwhile may not have seen our scope, but we see its own.
             if not await others.found():
                 return
             await lease.release()
@@ -193,15 +193,15 @@ class Application:
     async def _alone(self, others: ScopeConflicts) -> None:
         while found := await others.found():
             if found != self._waiting:
-                log.error("not leading: %s", "; ".join(found))
+                log.error("cannot lead: %s", "; ".join(found))
             self._waiting = found
             await self._timing.sleep(self._timing.jitter(self._settings.lease_retry))
         self._waiting = []
 
     async def _exit_when_lost(self, lease: Lease) -> None:
-        """The fence stops every new write; this ends those under way, and then the process."""
+        """Ends writes under way, and then the process; the fence already stops new writes."""
         await lease.lost.wait()
-        log.error("the lease is lost: another operator may write now")
+        log.error("lost the Lease: another operator may write now")
         self._tasks["engine"].cancel()
         asyncio.get_running_loop().call_later(_LAST_BREATH, os._exit, 1)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -216,37 +216,38 @@ class Application:
         await self._stack.aclose()
 
     def session(self) -> tuple[str, aiohttp.ClientSession]:
-        """The API server's URL, and a session for kopf: our connections and credentials."""
+        """Returns the API server's URL, and a session for kopf over our connections and
+        credentials."""
         return self._client.host, self._client.companion(
             self.watching.trace(), kopf_retries.middleware
         )
 
     def stuck(self) -> list[str]:
-        """What does not get on, in words (liveness)."""
+        """Returns what is stuck, one line each, for the liveness probe."""
         found = [f"the {name} has ended" for name, task in self._tasks.items() if task.done()]
         found += stuck(self.engine)
         found += self.watching.stuck()
         if self._selection and (age := self._selection.reflector.age()) > 180:
-            found.append(f"the {self._selection.reflector} has no sign of life for {age:.0f} s")
+            found.append(f"the {self._selection.reflector} has been silent for {age:.0f} s")
         untrusted = self._trust.refused_for() if self._trust else 0.0
         if untrusted > _UNTRUSTED:
             found.append(
-                f"no request has found a trusted API server for {untrusted:.0f} s: its "
-                "certificate is not signed by the cluster's authority as this process knows it"
+                f"the API server's certificate has not been trusted for {untrusted:.0f} s: it is "
+                "not signed by the cluster's authority that this process loaded"
             )
         if self._lease and self._leading:
             limit = 2 * self._settings.lease_duration
             if (age := self._lease.age()) > limit:
-                found.append(f"the lease has not been renewed for {age:.0f} s")
+                found.append(f"the Lease has not been renewed for {age:.0f} s")
         return found
 
     def unready(self) -> list[str]:
-        """What is missing until this process could take over at once (readiness)."""
+        """Returns what is missing until this process could take over, for the readiness probe."""
         found = list(self._waiting)
         if self._selection and not self._selection.reflector.synced.is_set():
-            found.append("the namespaces are being listed")
+            found.append("namespaces are still being listed")
         if not self.engine.informers.all_synced:
-            found.append("the children are being listed")
+            found.append("child objects are still being listed")
         if not self.watching.synced():
-            found.append("the models are being listed")
+            found.append("models are still being listed")
         return found

@@ -1,8 +1,8 @@
-"""Whether the cluster's CustomResourceDefinition fits this operator, asked before it does anything.
+"""Checks that the installed CRDs fit this operator, before it does anything else.
 
-An operator over older CRDs would lose what it writes into a status, and so forget a rollout in
-flight: it refuses to start. An older operator over newer CRDs works for every model that it
-understands.
+With older CRDs, the API server would drop fields that the operator writes to a status, and a
+rollout in progress would be lost: the operator refuses to start. With newer CRDs, it manages every
+model whose fields it supports.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _REMEDY = "install the CRDs of this release first: kubectl apply --server-side -
 
 
 class CrdMismatch(Exception):
-    """This operator cannot work with the cluster's CRDs; the text says why and what to do."""
+    """This operator cannot work with the installed CRDs; the message names cause and remedy."""
 
 
 async def fit(api: Api, timing: Timing) -> None:
-    """Returns once the CRD has been read and fits; logs what differs harmlessly. Raises Unsuited.
+    """Returns once the CRD has been read and fits; logs harmless differences. Raises CrdMismatch.
 
-    While the API server does not answer, it is asked again; where it refuses the look, nothing
-    can be told, and the operator starts.
+    Retries while the API server does not answer. If it forbids reading the CRD, the check is
+    skipped and the operator starts.
     """
     while True:
         try:
@@ -39,27 +39,29 @@ async def fit(api: Api, timing: Timing) -> None:
         except ApiError as error:
             if error.not_found:
                 raise CrdMismatch(
-                    f"the CustomResourceDefinition {NAME} is absent: {_REMEDY}"
+                    f"CustomResourceDefinition {NAME} is not installed; {_REMEDY}"
                 ) from error
             if not error.transient:
-                log.warning("the CRDs were not looked at: %s", error)
+                log.warning("skipping the check of the CRDs: %s", error)
                 return
-            log.warning("the CRDs cannot be looked at yet: %s", error)
+            log.warning("cannot read the CRDs yet: %s", error)
             await timing.sleep(1.0)
     try:
         found = skew(theirs, crd.kinds()[0], MODELS.version)
     except ValueError as error:
-        raise CrdMismatch(f"the CustomResourceDefinition {NAME}: {error}: {_REMEDY}") from error
+        raise CrdMismatch(f"CustomResourceDefinition {NAME}: {error}; {_REMEDY}") from error
     if found.lost:
         raise CrdMismatch(
-            f"the CustomResourceDefinition {NAME} is older than this operator ({VERSION}) and "
-            f"would drop {_listed(found.lost)}: {_REMEDY}"
+            f"CustomResourceDefinition {NAME} is older than this operator ({VERSION}): the API "
+            f"server would drop {_listed(found.lost)}; {_REMEDY}"
         )
     if found.unsayable:
-        log.warning("the CRDs are older than this operator: nobody can use %s", found.unsayable)
+        log.warning(
+            "the CRDs are older than this operator: these fields cannot be set: %s", found.unsayable
+        )
     if found.unknown:
         log.warning(
-            "the CRDs are newer than this operator (%s): models that use %s are left as they are",
+            "the CRDs are newer than this operator (%s): models that use %s are left unmanaged",
             VERSION,
             _listed(found.unknown),
         )

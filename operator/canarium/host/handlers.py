@@ -1,7 +1,7 @@
-"""All that kopf calls: start, stop, and every event of a ModelDeployment.
+"""The handlers that kopf calls: startup, cleanup, and every event of a ModelDeployment.
 
-Only `on.event` is used: kopf then writes nothing to our objects and needs no finalizer. Retry,
-order and deduplication are the work queue's.
+Only `on.event` is used, so kopf writes nothing to our objects and needs no finalizer. Retries,
+order and deduplication belong to the work queue.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def register(registry: kopf.OperatorRegistry, application: Application) -> None:
         settings.watching.reconnect_backoff = 0.5
         settings.networking.connect_timeout = 10
         settings.networking.request_timeout = 60
-        # By default it gives up after a minute of answers 5xx, and ends the process.
+        # By default kopf gives up after a minute of 5xx answers, and ends the process.
         settings.networking.error_backoffs = EndlessBackoff()
         settings.watching.chunk_size = 100
-        # A worker of kopf's keeps the last event of its object until it ends: five seconds by
-        # default, for which all objects of a list would be in memory. (Not 0: then none begins.)
+        # A worker of kopf keeps the last event of its object until it ends. With the default of
+        # five seconds, all objects of a list would be in memory. (With 0, no worker starts.)
         settings.queueing.idle_timeout = 0.1
-        # Which namespaces there are, we say; and our kind's definition is installed before us.
+        # The namespaces come from our configuration, and the CRD is installed before the operator.
         settings.scanning.disabled = True
         await application.start()
 

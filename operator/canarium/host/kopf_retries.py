@@ -1,9 +1,9 @@
-"""Makes kopf read its list again where it would end the process.
+"""Makes kopf list again after errors that would otherwise end the process.
 
-An error inside a watch, or a refused one, ends kopf's watcher and the process with it, unless it
-is 410 Gone. A new list heals each of them, as it does in our own reflectors, so that is what kopf
-is told. What kopf tries again by itself (no access, too many requests, a fault of the server) is
-left to it, and its patience has no end.
+An error in a watch, or a rejected watch, ends kopf's watcher and the process with it, unless it is
+status 410. A new list recovers from each of them, as in our own reflectors, so every such error is
+replaced by 410. What kopf retries by itself (no access, too many requests, server errors) is left
+to it, with a backoff that never gives up.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import orjson
 
 from canarium import PLURAL
 
-#: Answers after which kopf tries the same request again, or has new credentials.
+#: Statuses after which kopf retries the same request, or gets new credentials.
 _TRIED_AGAIN = frozenset({401, 403, 429})
 _GONE = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
 _LINE = orjson.dumps(_GONE) + b"\n"
-#: Every ERROR event of an API server begins so, whatever follows.
+#: How every ERROR event of an API server begins.
 _ERROR = b'{"type":"ERROR"'
 
 
 class EndlessBackoff:
-    """Seconds between kopf's attempts at one request: longer each time, without end.
+    """Seconds between kopf's attempts at one request: growing, and never ending.
 
-    The last is what a user waits for after an outage until a new spec is seen.
+    The last value bounds how long after an outage a new spec is observed.
     """
 
     def __iter__(self) -> Iterator[float]:
@@ -39,7 +39,7 @@ class EndlessBackoff:
 async def middleware(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Of aiohttp: for the session that kopf gets."""
+    """aiohttp middleware for the session of kopf."""
     response = await handler(request)
     if not (request.url.path.endswith(f"/{PLURAL}") and "watch" in request.url.query):
         return response
@@ -52,7 +52,7 @@ async def middleware(
 
 
 class _Events:
-    """The stream of a watch, with every error in it told as 410 Gone."""
+    """The stream of a watch, with every error replaced by status 410."""
 
     def __init__(self, content: aiohttp.StreamReader, refused: bool) -> None:
         self._content, self._refused = content, refused
@@ -61,7 +61,7 @@ class _Events:
         return getattr(self._content, name)
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        """Whole lines, as far as they have come."""
+        """Yields whole lines, as they arrive."""
         if self._refused:
             yield _LINE
             return

@@ -1,7 +1,7 @@
-"""kopf keeps no essence of our objects: it would be compared with nothing.
+"""Turns off kopf's diff base, which only its change handlers need.
 
-For handlers of changes kopf copies each object whole, to find what is new since it was handled
-last. `on.event` asks for no such thing, and an event costs half as much without.
+For those, kopf copies each object to find what changed since it was last handled. `on.event` does
+not use the copy, and an event costs half as much without it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import kopf
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
-    """An empty essence of everything, read from nowhere and stored nowhere."""
+    """Stores nothing; the essence of every object is empty."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return kopf.BodyEssence({})

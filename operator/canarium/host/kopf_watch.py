@@ -1,8 +1,9 @@
-"""kopf's watch of ModelDeployments: which namespaces it follows, and whether it is alive.
+"""Supervises kopf's watch of ModelDeployments: its namespaces, and whether it is alive.
 
-kopf tells of no deletion that happened while its watch was down, and does not start a watcher
-again that has ended. We see its requests, since its session is ours: after it has read a list
-again we compare, and a watch that asks nothing any more is stuck.
+kopf does not report deletions that happened while its watch was down, and does not restart a
+watcher that has ended. Its HTTP session is ours, so its requests are visible here: after kopf has
+listed again, deleted models are dropped from the cache, and a watcher without requests is reported
+as stuck.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from canarium.kube.reflector import Reflector
 
 __all__ = ["SERVER_TIMEOUT", "Insights", "KopfWatch"]
 log = logging.getLogger(__name__)
-#: A watch of kopf's ends by itself after this time, and a new one is asked for.
+#: Seconds after which the server ends a watch, and kopf sends a new one.
 SERVER_TIMEOUT = 290
 _SILENT = SERVER_TIMEOUT + 120.0
 
 
 class KopfWatch:
-    """The parents' side of what the engine does for children."""
+    """Does for ModelDeployments what the engine's informers do for their children."""
 
     def __init__(
         self, api: Api, engine: Engine, insights: Insights, timing: Timing | None = None
@@ -40,7 +41,7 @@ class KopfWatch:
         self._api, self._engine = api, engine
         self._timing = timing or Timing()
         self._insights = insights
-        #: When kopf asked last; one that never asks is as stuck as one that has stopped.
+        #: When kopf last sent a request; one that never sends any is as stuck as one that stopped.
         self._asked: dict[Namespace, float] = {}
         self._since = self._timing.clock()
         self._lists: dict[Namespace, int] = {}
@@ -48,7 +49,7 @@ class KopfWatch:
         self._relisted: asyncio.Queue[Namespace] = asyncio.Queue()
 
     def trace(self) -> aiohttp.TraceConfig:
-        """For the session that kopf gets."""
+        """Returns the trace for the session of kopf."""
         config = aiohttp.TraceConfig()
         config.on_request_start.append(self._started)
         return config
@@ -62,7 +63,7 @@ class KopfWatch:
         namespace = parts[-2] if parts[-3] == "namespaces" else None
         self._asked[namespace] = self._timing.clock()
         if "watch" in params.url.query:
-            # kopf watches once it has read the whole list.
+            # kopf watches once it has listed.
             if self._lists.get(namespace, 0) > 1 and namespace not in self._listed:
                 self._relisted.put_nowait(namespace)
             self._listed.add(namespace)
@@ -71,7 +72,7 @@ class KopfWatch:
             self._listed.discard(namespace)
 
     async def compare(self) -> None:
-        """After each list that kopf reads again, drops what is gone; until cancelled."""
+        """Drops deleted models after each repeated list of kopf, until cancelled."""
         while True:
             namespace = await self._relisted.get()
             parents = self._engine.store.parents
@@ -79,12 +80,12 @@ class KopfWatch:
             try:
                 await reflector.relist()
             except (ApiError, TimeoutError) as error:
-                log.warning("models in %s: %s", namespace or "all namespaces", error)
+                log.warning("listing models in %s failed: %s", namespace or "all namespaces", error)
                 await self._timing.sleep(1.0)
                 self._relisted.put_nowait(namespace)
 
     async def follow(self, namespace: str) -> None:
-        """Watches a namespace from now on."""
+        """Starts watching a namespace."""
         self._asked[namespace] = self._timing.clock()
         self._engine.follow(namespace)
         async with self._insights.revised:
@@ -92,7 +93,7 @@ class KopfWatch:
             self._insights.revised.notify_all()
 
     async def unfollow(self, namespace: str) -> None:
-        """Leaves a namespace alone from now on: all in it stays as it is."""
+        """Stops watching a namespace: everything in it stays as it is."""
         async with self._insights.revised:
             self._insights.namespaces.discard(NamespaceName(namespace))
             self._insights.revised.notify_all()
@@ -102,11 +103,11 @@ class KopfWatch:
         self._listed.discard(namespace)
 
     def synced(self) -> bool:
-        """Whether kopf has read the list of every namespace that is followed."""
+        """Whether kopf has listed every watched namespace."""
         return self._listed >= self._engine.informers.namespaces
 
     def stuck(self) -> list[str]:
-        """What is wrong with kopf's watchers, in words."""
+        """Returns what is wrong with kopf's watchers, one line each."""
         running = {task.get_name() for task in asyncio.all_tasks() if not task.done()}
         found = []
         for namespace in self._engine.informers.namespaces:
@@ -116,5 +117,5 @@ class KopfWatch:
             if namespace in self._listed and name not in running:
                 found.append(f"the watch of {PLURAL} in {where} has ended")
             elif age > _SILENT:
-                found.append(f"the watch of {PLURAL} in {where} has asked nothing for {age:.0f} s")
+                found.append(f"the watch of {PLURAL} in {where} has been silent for {age:.0f} s")
         return found

@@ -1,4 +1,4 @@
-"""Namespaces by label: those that gain the label are followed, those that lose it no more."""
+"""Selects namespaces by label: starts and stops watching as labels change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Act = Callable[[str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class _Namespace:
-    """A namespace that has the label."""
+    """A namespace that the selector matches."""
 
     namespace: str
     name: str
@@ -32,7 +32,7 @@ def _project(raw: dict[str, Any]) -> _Namespace:
 
 
 class NamespaceSelection:
-    """The namespaces that `selector` (by label) selects now."""
+    """The namespaces that a label selector matches now."""
 
     def __init__(self, api: Api, selector: str, timing: Timing | None = None) -> None:
         self._changed: asyncio.Queue[str] = asyncio.Queue()

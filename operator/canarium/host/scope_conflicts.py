@@ -1,9 +1,8 @@
-"""Other operators that look after the same namespaces: each says on its Lease which those are.
+"""Detects other operators that manage the same namespaces, by the scopes on their Leases.
 
-Replicas of one release share a Lease, and one of them leads. Two releases have one each, and helm
-cannot see that they overlap when one is for all namespaces and the other for some. The claim (the
-Lease with its scope) is written before the others' are read, so that of two that start at the
-same time at least one sees the other.
+Replicas of one release share a Lease, and one of them leads. Two releases have one Lease each, and
+Helm cannot detect that their scopes overlap. An operator writes its own scope before it reads the
+others', so of two that start at the same time at least one detects the other.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ _ALL = "*"
 
 
 def scope(settings: Config) -> str:
-    """What an operator notes on its Lease: `*`, or the names of namespaces.
+    """Returns the scope on an operator's Lease: `*`, or the names of namespaces.
 
-    Which namespaces a label selects changes with time, so a selector counts as all of them.
+    The namespaces that a label selector matches change over time, so it counts as all of them.
     """
     return ",".join(sorted(settings.namespaces)) or _ALL
 
 
 def common(one: str, other: str) -> str | None:
-    """What two scopes share, in words; None when nothing."""
+    """Returns the namespaces that two scopes share, as text; None if they are disjoint."""
     if one == other == _ALL:
         return "all namespaces"
     if _ALL in (one, other):
@@ -44,7 +43,7 @@ def common(one: str, other: str) -> str | None:
 
 
 class ScopeConflicts:
-    """The operators besides that of the namespace `home`."""
+    """The operators besides the one in namespace `home`."""
 
     def __init__(self, api: Api, home: str, own: str, timing: Timing) -> None:
         self._api, self._home, self._own, self._timing = api, home, own, timing
@@ -52,15 +51,15 @@ class ScopeConflicts:
         self._blind = False
 
     async def found(self) -> list[str]:
-        """Those that live and share a namespace with us, in words; nothing when it is forbidden
-        to look."""
+        """Returns a message for each live operator whose scope overlaps ours; none if Leases may
+        not be listed."""
         try:
             listed = await self._api.list(LEASES, None, fieldSelector=f"metadata.name={LEASE}")
         except ApiError as error:
             if error.transient:
-                return [f"other operators cannot be looked for: {error}"]
+                return [f"cannot check for other operators: {error}"]
             if not self._blind:
-                log.warning("other operators are not looked for: %s", error)
+                log.warning("not checking for other operators: %s", error)
             self._blind = True
             return []
         return [text for lease in listed["items"] if (text := self._rival(lease))]
@@ -74,10 +73,11 @@ class ScopeConflicts:
         shared = common(self._own, theirs)
         if shared is None:
             return None
-        return f"the operator of namespace {where} ({holder}) looks after {shared} already"
+        return f"another Canarium operator ({holder}, namespace {where}) already manages {shared}"
 
     def _lives(self, where: str, spec: Mapping[str, Any]) -> bool:
-        """Only time since *we* saw the record change counts, as for a Lease of our own."""
+        """Whether a Lease is held. Only time since *we* observed a change counts, as in
+        `kube.lease`."""
         now = self._timing.clock()
         if where not in self._seen or self._seen[where][0] != spec:
             self._seen[where] = (spec, now)

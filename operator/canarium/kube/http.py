@@ -7,10 +7,10 @@ since they cost ten times the parsing and refuse fields that they do not know.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import aiohttp
 import orjson
@@ -27,7 +27,8 @@ from canarium.kube.throttle import Throttle, urgency
 from canarium.kube.trust import Trust
 
 Body = dict[str, Any]
-Hook = Callable[[str, str], Awaitable[None]]
+#: Verb and resource of a request, for metrics.
+Label = tuple[str, str]
 #: For how many seconds writes are still allowed; 0 or less: no more.
 Fence = Callable[[], float]
 
@@ -43,14 +44,14 @@ _WATCH_SILENCE = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConcurrencyLimits:
     """How many requests may be in flight. API servers count those that change something apart."""
 
     writes: Limiter
     reads: Limiter
 
     @classmethod
-    def of(cls, writes: int) -> Limits:
+    def of(cls, writes: int) -> ConcurrencyLimits:
         return cls(Limiter(writes), Limiter(_READS))
 
 
@@ -59,9 +60,6 @@ class Client:
 
     A request that the server had no capacity for is sent again for a few seconds before that.
     """
-
-    #: What `before_write` begins with: for tests that run the whole operator.
-    inject: ClassVar[Hook | None] = None
 
     def __init__(
         self,
@@ -72,7 +70,7 @@ class Client:
         trust: Trust | None = None,
         throttle: Throttle | None = None,
         fence: Fence | None = None,
-        limits: Limits | None = None,
+        limits: ConcurrencyLimits | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._timing = timing or Timing()
@@ -83,9 +81,6 @@ class Client:
         self.trust = trust
         self._throttle, self._fence = throttle, fence
         self._base = str(configuration.host).rstrip("/")
-        #: Called with method and path before each write: tests inject faults here.
-        self.before_write: Hook | None = type(self).inject
-        self.writes = 0
 
     @classmethod
     @asynccontextmanager
@@ -125,7 +120,7 @@ class Client:
         await asyncio.sleep(_FAREWELL)
 
     def guarded(
-        self, throttle: Throttle, fence: Fence | None, limits: Limits | None = None
+        self, throttle: Throttle, fence: Fence | None, limits: ConcurrencyLimits | None = None
     ) -> Client:
         """The same connections for one who writes in turn, and only while `fence` allows it."""
         return Client(
@@ -162,10 +157,12 @@ class Client:
         return self._base
 
     async def list(self, resource: Resource, namespace: str | None = None, **query: str) -> Body:
-        return await self._send("GET", resource.path(namespace), query=query)
+        path, label = resource.path(namespace), ("list", resource.plural)
+        return await self.request("GET", path, query=query, label=label)
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Body:
-        return await self._send("GET", resource.path(namespace, name))
+        path, label = resource.path(namespace, name), ("get", resource.plural)
+        return await self.request("GET", path, label=label)
 
     async def create(
         self, resource: Resource, namespace: str | None, body: Body, *, dry_run: bool = False
@@ -173,7 +170,8 @@ class Client:
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
-        return await self._send("POST", resource.path(namespace), body, query=query)
+        path, label = resource.path(namespace), ("create", resource.plural)
+        return await self.request("POST", path, body, query=query, label=label)
 
     async def apply(
         self, resource: Resource, namespace: str | None, name: str, body: Body, *, force: bool
@@ -184,8 +182,13 @@ class Client:
             "fieldValidation": "Strict",
             "force": str(force).lower(),
         }
-        return await self._send(
-            "PATCH", resource.path(namespace, name), body, query=query, content_type=_APPLY
+        return await self.request(
+            "PATCH",
+            resource.path(namespace, name),
+            body,
+            query=query,
+            content_type=_APPLY,
+            label=("patch", resource.plural),
         )
 
     async def merge(
@@ -196,12 +199,13 @@ class Client:
         patch: Body,
         subresource: str | None = None,
     ) -> Body:
-        return await self._send(
+        return await self.request(
             "PATCH",
             resource.path(namespace, name, subresource),
             patch,
             query={"fieldManager": FIELD_MANAGER},
             content_type=_MERGE,
+            label=("patch", _of(resource, subresource)),
         )
 
     async def replace(
@@ -212,14 +216,8 @@ class Client:
         body: Body,
         subresource: str | None = None,
     ) -> Body:
-        return await self._send("PUT", resource.path(namespace, name, subresource), body)
-
-    async def post(self, path: str, body: Body) -> Body:
-        return await self._send("POST", path, body)
-
-    async def delete_now(self, resource: Resource, namespace: str | None, name: str) -> None:
-        """Removes an object without its grace period, as a kubelet does when a pod has ended."""
-        await self._send("DELETE", resource.path(namespace, name), {"gracePeriodSeconds": 0})
+        path, label = resource.path(namespace, name, subresource), _of(resource, subresource)
+        return await self.request("PUT", path, body, label=("update", label))
 
     async def delete(
         self, resource: Resource, namespace: str | None, name: str, uid: str | None = None
@@ -233,7 +231,8 @@ class Client:
         if uid:
             options["preconditions"] = {"uid": uid}
         try:
-            answer = await self._send("DELETE", resource.path(namespace, name), options)
+            path, label = resource.path(namespace, name), ("delete", resource.plural)
+            answer = await self.request("DELETE", path, options, label=label)
         except ApiError as error:
             if not error.not_found:
                 raise
@@ -255,6 +254,7 @@ class Client:
                         params=query,
                         middlewares=(self._credentials.middleware,),
                         timeout=timeout,
+                        trace_request_ctx=("watch", resource.plural),
                     )
                 )
                 if response.status >= 400:
@@ -276,7 +276,7 @@ class Client:
                         )
                     yield event
 
-    async def _send(
+    async def request(
         self,
         method: str,
         path: str,
@@ -284,11 +284,13 @@ class Client:
         *,
         query: dict[str, str] | None = None,
         content_type: str = _JSON,
+        label: Label | None = None,
     ) -> Body:
+        """Sends a request to `path`; `label` is handed to the session's traces."""
         retries = Retries(self._timing, urgency.get())
         while True:
             try:
-                return await self._attempt(method, path, body, query, content_type)
+                return await self._attempt(method, path, body, query, content_type, label)
             except ApiError as error:
                 wait = retries.wait(error)
                 if wait is None:
@@ -302,11 +304,12 @@ class Client:
         body: Body | None,
         query: dict[str, str] | None,
         content_type: str,
+        label: Label | None,
     ) -> Body:
         if self._throttle and method != "GET":
             await self._throttle.admit()
         async with self._seat(method):
-            limit = _READ_TIMEOUT if method == "GET" else await self._may_write(method, path)
+            limit = _READ_TIMEOUT if method == "GET" else self._write_timeout()
             try:
                 async with self._session.request(
                     method,
@@ -316,6 +319,7 @@ class Client:
                     headers={"Content-Type": content_type},
                     middlewares=(self._credentials.middleware,),
                     timeout=aiohttp.ClientTimeout(total=limit, sock_connect=10),
+                    trace_request_ctx=label,
                 ) as response:
                     content = await response.read()
             except (TimeoutError, aiohttp.ClientError) as error:
@@ -341,18 +345,19 @@ class Client:
         finally:
             limiter.give_back(seat, refused=refused)
 
-    async def _may_write(self, method: str, path: str) -> float:
-        """For how many seconds the write may be under way.
+    def _write_timeout(self) -> float:
+        """Returns for how many seconds a write may be under way.
 
         Raises ApiError when another process may write by now.
         """
-        if self.before_write:
-            await self.before_write(method, path)
         left = self._fence() if self._fence else _READ_TIMEOUT
         if left <= 0:
             raise ApiError(0, "NotLeading", "the lease has run out: another one may write now")
-        self.writes += 1
         return min(left, _READ_TIMEOUT)
+
+
+def _of(resource: Resource, subresource: str | None) -> str:
+    return f"{resource.plural}/{subresource}" if subresource else resource.plural
 
 
 def _error(status: int, content: bytes, retry_after: str | None = None) -> ApiError:

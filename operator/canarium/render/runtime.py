@@ -12,7 +12,7 @@ from typing import Any
 from canarium.api.reasons import SpecReason
 from canarium.render.errors import RuntimeInvalid
 from canarium.render.jinja import leaves
-from canarium.render.runtime_catalog import Runtime
+from canarium.render.runtime_catalog import RuntimeTemplate
 
 #: Where a fetched model is, in every server.
 MODEL_ROOT = "/mnt/models"
@@ -21,7 +21,7 @@ _OF_THE_MODEL = frozenset({"name", "parameters"})
 
 
 def server(
-    name: str, namespace: str, spec: Mapping[str, Any], runtime: Runtime | None
+    name: str, namespace: str, spec: Mapping[str, Any], runtime: RuntimeTemplate | None
 ) -> dict[str, Any]:
     """How the model `name` is served: the fields of `canarium.api.server.Server`, all text final.
 

@@ -25,7 +25,7 @@ _CHOOSING = frozenset({"formats", "description"})
 
 
 @dataclass(frozen=True)
-class Runtime:
+class RuntimeTemplate:
     """A runtime's `spec` as it is stored, its name, and its scope."""
 
     kind: str
@@ -44,14 +44,14 @@ class Runtime:
 
 
 @cache
-def built_in() -> Mapping[str, Runtime]:
+def built_in() -> Mapping[str, RuntimeTemplate]:
     """The runtimes that ship with the operator, by name."""
     found = {}
     for entry in files("canarium.runtimes").iterdir():
         if entry.name.endswith(".yaml"):
             body = yaml.safe_load(entry.read_text())
             name = body["metadata"]["name"]
-            found[name] = Runtime(BUILT_IN, name, body["spec"])
+            found[name] = RuntimeTemplate(BUILT_IN, name, body["spec"])
     return found
 
 
@@ -59,11 +59,11 @@ def built_in() -> Mapping[str, Runtime]:
 class Catalog:
     """All runtimes that a namespace may use, by scope and name."""
 
-    namespaced: Mapping[str, Runtime] = field(default_factory=dict)
-    cluster: Mapping[str, Runtime] = field(default_factory=dict)
-    builtin: Mapping[str, Runtime] = field(default_factory=built_in)
+    namespaced: Mapping[str, RuntimeTemplate] = field(default_factory=dict)
+    cluster: Mapping[str, RuntimeTemplate] = field(default_factory=dict)
+    builtin: Mapping[str, RuntimeTemplate] = field(default_factory=built_in)
 
-    def scopes(self) -> Iterator[Mapping[str, Runtime]]:
+    def scopes(self) -> Iterator[Mapping[str, RuntimeTemplate]]:
         """The narrowest first."""
         return iter((self.namespaced, self.cluster, self.builtin))
 
@@ -77,7 +77,7 @@ class Catalog:
             return self._named(own["name"])
         return None if own.get("image") else self._fitting(spec.get("model") or {})
 
-    def _named(self, name: str) -> Runtime:
+    def _named(self, name: str) -> RuntimeTemplate:
         for scope in self.scopes():
             if name in scope:
                 return scope[name]
@@ -87,7 +87,7 @@ class Catalog:
             f"spec.runtime.name: there is no runtime {name}; known: {known}",
         )
 
-    def _fitting(self, model: Mapping[str, Any]) -> Runtime:
+    def _fitting(self, model: Mapping[str, Any]) -> RuntimeTemplate:
         wanted, version = model.get("format"), model.get("formatVersion")
         for scope in self.scopes():
             fitting = [(r, p) for r in scope.values() for p in _priorities(r, wanted, version)]
@@ -113,11 +113,11 @@ class Catalog:
         )
 
 
-def _automatic(runtime: Runtime) -> list[Mapping[str, Any]]:
+def _automatic(runtime: RuntimeTemplate) -> list[Mapping[str, Any]]:
     return [f for f in runtime.spec.get("formats") or () if f.get("autoSelect", True)]
 
 
-def _priorities(runtime: Runtime, wanted: str | None, version: str | None) -> list[int]:
+def _priorities(runtime: RuntimeTemplate, wanted: str | None, version: str | None) -> list[int]:
     """The priority of `runtime` for a format; empty when it does not fit."""
     return [
         f.get("priority", 0)

@@ -42,7 +42,7 @@ from canarium.signals.prometheus import Endpoint
 from canarium.signals.query_template import BadTemplate, filled
 from canarium.signals.redaction import redacted
 from canarium.signals.sample_budget import SampleBudget
-from canarium.signals.target import AnalysisTarget, Server, ServingPod
+from canarium.signals.target import AnalysisTarget, ModelServer, ServingPod
 from canarium.untrusted.error_log import ErrorLog
 
 log = logging.getLogger(__name__)
@@ -251,7 +251,7 @@ class Analyzer:
 
 
 async def _scraped(
-    web: Access, server: Server, place: ServingPod, wanted: tuple[Selector, ...], now: float
+    web: Access, server: ModelServer, place: ServingPod, wanted: tuple[Selector, ...], now: float
 ) -> Scrape | FailedScrape:
     target, page = place.target, server.metrics.path or "/metrics"
     url = f"http://{authority(target.address, server.metrics.port or target.port)}{page}"
@@ -276,7 +276,7 @@ def _speakable(found: Result, where: Endpoint) -> Result:
     return replace(found, message=redacted(found.message, where.secrets))
 
 
-def measure_for(check: Check, server: Server) -> Measure | Missing:
+def measure_for(check: Check, server: ModelServer) -> Measure | Missing:
     """What is measured on the pods for `check`, or why nothing can be."""
     if check.series:
         return own_series(check.series)
@@ -284,7 +284,7 @@ def measure_for(check: Check, server: Server) -> Measure | Missing:
     return measure_of(check.metric, server.metrics)
 
 
-def _wanted(analysis: EffectiveAnalysis, server: Server) -> list[Selector]:
+def _wanted(analysis: EffectiveAnalysis, server: ModelServer) -> list[Selector]:
     measures = [
         measure_for(c.source, server) for c in analysis.checks if c.source.metric or c.source.series
     ]

@@ -18,7 +18,7 @@ class ServingPod:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ModelServer:
     """How the servers of one revision speak: what they measure of themselves, where they answer."""
 
     metrics: Metrics = field(default_factory=Metrics)
@@ -37,12 +37,12 @@ class AnalysisTarget:
     namespace: str
     model: str
     analysis: EffectiveAnalysis | None
-    servers: dict[str, Server] = field(default_factory=dict)
+    servers: dict[str, ModelServer] = field(default_factory=dict)
     pods: dict[str, tuple[ServingPod, ...]] = field(default_factory=dict)
     standing: frozenset[str] = frozenset()
 
-    def server(self, revision: str) -> Server:
-        return self.servers.get(revision, Server())
+    def server(self, revision: str) -> ModelServer:
+        return self.servers.get(revision, ModelServer())
 
     def targets(self, revision: str | None) -> tuple[Target, ...]:
         return tuple(place.target for place in self.pods.get(revision or "", ()))

@@ -1,0 +1,2 @@
+"""What the process publishes about itself: metrics, logs, and the HTTP server for both and
+probes."""

@@ -7,7 +7,7 @@ import logging
 from canarium.untrusted.quoting import escaped
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s %(message)s"
-#: Characters of one record: a longer one would hide the others, and costs the node's disk.
+#: Maximum characters of one record: longer ones hide others and fill the node's disk.
 _LONGEST = 16_384
 _INDENT = "    | "
 
@@ -31,7 +31,7 @@ class OneLine(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Sets the process' log up; libraries that report every request are quieter."""
+    """Configures the process' log; libraries that log every request log only warnings."""
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine())
     logging.basicConfig(level=level, handlers=[handler])

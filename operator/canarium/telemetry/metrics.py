@@ -1,4 +1,4 @@
-"""The operator's metrics, in the Prometheus format. All durations are seconds.
+"""The operator's metrics, in the Prometheus format. All durations are in seconds.
 
 States (queue, models, watches) are read at each scrape; events are counted when they happen.
 """
@@ -19,12 +19,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from canarium import VERSION
-from canarium.telemetry.requests import of_request
-from canarium.telemetry.rolling import RollingMax
+from canarium.telemetry.rolling_max import RollingMax
 
 _FINE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _LAG_EVERY = 0.1
-#: Longer than Prometheus' usual interval of a minute, so that no scrape misses a block.
+#: Longer than Prometheus' usual scrape interval of a minute, so that no scrape misses a stall.
 _WINDOW = 120.0
 
 
@@ -87,7 +86,7 @@ class Metrics:
         )
 
     def describe(self, state: State) -> None:
-        """Adds the metrics that are read from `state`."""
+        """Registers the metrics that are read from `state`."""
         self.registry.register(_States(state))
 
     def taken(self, urgency: str, waited: float) -> None:
@@ -99,20 +98,26 @@ class Metrics:
     def ended(self, outcome: str) -> None:
         self._rollouts.labels(outcome).inc()
 
-    def requested(self, method: str, path: str, watch: bool, code: int) -> None:
-        verb, resource = of_request(method, path, watch=watch)
+    def requested(self, verb: str, resource: str, code: int) -> None:
+        """Counts one request to the API server; code 0: it got no answer."""
         self._requests.labels(verb, resource, str(code)).inc()
 
     def trace(self) -> aiohttp.TraceConfig:
-        """Counts the requests of an HTTP session."""
+        """Counts the requests of an HTTP session by their `trace_request_ctx`, which is the verb
+        and the resource; a request without one has resource `other`."""
         config = aiohttp.TraceConfig()
 
-        async def answered(_: Any, __: Any, end: aiohttp.TraceRequestEndParams) -> None:
-            watch = "watch" in end.url.query
-            self.requested(end.method, end.url.path, watch, end.response.status)
+        def count(context: Any, method: str, code: int) -> None:
+            verb, resource = context.trace_request_ctx or (method.lower(), "other")
+            self.requested(verb, resource, code)
 
-        async def unanswered(_: Any, __: Any, end: aiohttp.TraceRequestExceptionParams) -> None:
-            self.requested(end.method, end.url.path, "watch" in end.url.query, 0)
+        async def answered(_: Any, context: Any, end: aiohttp.TraceRequestEndParams) -> None:
+            count(context, end.method, end.response.status)
+
+        async def unanswered(
+            _: Any, context: Any, end: aiohttp.TraceRequestExceptionParams
+        ) -> None:
+            count(context, end.method, 0)
 
         config.on_request_end.append(answered)
         config.on_request_exception.append(unanswered)

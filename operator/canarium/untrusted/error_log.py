@@ -17,7 +17,7 @@ _MOST = 10_000
 
 
 class ErrorLog:
-    """What was reported last, by key. Tracebacks are logged at level DEBUG."""
+    """The last report by key. Tracebacks are logged at level DEBUG."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log

@@ -1,4 +1,4 @@
-"""Text of other systems as the operator repeats it: in a status, an Event, or a log.
+"""Escapes text of other systems before the operator repeats it in a status, an Event or a log.
 
 Pods, Prometheus servers, registries, kubelets, and API servers respond with text that others
 control. Unchanged, a line break forges a log line, a terminal escape rewrites a screen, a

@@ -24,7 +24,7 @@ from canarium.core.facts.observed import (
     Observed,
     Pod,
     Rejection,
-    Runtime,
+    ResolvedRuntime,
     Service,
     SmokeReport,
 )
@@ -81,7 +81,7 @@ class Cluster:
     held: list[HeldDeletion] = field(default_factory=list)
     #: So many pods may exist at once, as of a ResourceQuota.
     quota: int | None = None
-    runtime: Runtime = field(default_factory=Runtime)
+    runtime: ResolvedRuntime = field(default_factory=ResolvedRuntime)
     serial: int = 0
     #: The digest of what is at the model's URI, and what revisions are pinned to.
     bytes: str = "sha256:one"

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from canarium.api.status import Status
-from canarium.core.facts.observed import Observed, Runtime
+from canarium.core.facts.observed import Observed, ResolvedRuntime
 from canarium.core.facts.revision import digest_v1, identity_v1, new_record
 from canarium.core.times import stamp
 from core.cluster import gateway_spec, spec
@@ -101,7 +101,7 @@ _HIDING = {
     "name_conflicts": (),
     "orphans": (),
     "owned_by_deleted": (),
-    "runtime": Runtime(),
+    "runtime": ResolvedRuntime(),
     "route_api_error": None,
 }
 _HIDDEN = 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canarium.api.status import CommandEcho, Status
-from canarium.core.facts.observed import Rejection, Runtime
+from canarium.core.facts.observed import Rejection, ResolvedRuntime
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -89,7 +89,7 @@ def test_retry_that_cannot_be_carried_out_says_why_and_is_not_consumed(refused: 
     if refused:
         cluster.rejection = Rejection("ControllerRevision m-2", "quota exceeded")
     else:
-        cluster.runtime = Runtime(reason="RuntimeNotFound", message="There is no runtime r")
+        cluster.runtime = ResolvedRuntime(reason="RuntimeNotFound", message="There is no runtime r")
     first = cluster.revision("2")
     cluster.annotations["retry"] = f"{first}/again"
     cluster.run(10)
@@ -98,7 +98,7 @@ def test_retry_that_cannot_be_carried_out_says_why_and_is_not_consumed(refused: 
     assert "again" not in {a.token for a in cluster.status.commands}
     assert not [e for e in cluster.events if "again" in e.message]
     assert cluster.serving() == {"1": 3}
-    cluster.rejection, cluster.runtime = None, Runtime()
+    cluster.rejection, cluster.runtime = None, ResolvedRuntime()
     cluster.run(10)
     assert cluster.revision("2") == f"{first}-2"
     assert cluster.serving() == {"1": 3, "2": 1}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.facts.observed import Container, Pod, Rejection, Runtime
+from canarium.core.facts.observed import Container, Pod, Rejection, ResolvedRuntime
 from core.cluster import Cluster, gateway_spec, spec
 
 rule = pytest.mark.rule
@@ -335,7 +335,9 @@ def test_invalid_spec_mid_rollout_leaves_stable_alone_with_the_traffic() -> None
     cluster.run(8)
     assert cluster.serving() == {"1": 3, "2": 1}
     cluster.spec = spec("3", runtime={"name": "no-such"})
-    cluster.runtime = Runtime(reason="UnknownRuntime", message="there is no runtime no-such")
+    cluster.runtime = ResolvedRuntime(
+        reason="UnknownRuntime", message="there is no runtime no-such"
+    )
     cluster.run(5)
     assert cluster.status.phase == "Invalid"
     assert cluster.serving() == {"1": 3}

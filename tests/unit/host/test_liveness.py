@@ -1,6 +1,6 @@
 """The liveness probe of the whole process: each part that can be stuck is stuck in turn.
 
-tests/unit/engine/test_vitals.py has the parts of the engine: watches, workers, the queue.
+tests/unit/engine/test_liveness.py has the parts of the engine: watches, workers, the queue.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ async def test_watcher_of_kopf_that_never_begins_is_named(hosted: Hosted, clock:
     clock.now += 409
     assert hosted.stuck() == []
     clock.now += 2
-    assert hosted.stuck() == ["the watch of modeldeployments in risk has asked nothing for 411 s"]
+    assert hosted.stuck() == ["the watch of modeldeployments in risk has been silent for 411 s"]
 
 
 async def test_watcher_of_kopf_that_hangs_is_named(hosted: Hosted, clock: Clock) -> None:
@@ -99,7 +99,7 @@ async def test_watcher_of_kopf_that_hangs_is_named(hosted: Hosted, clock: Clock)
     await hosted.kopf_asks()
     await hosted.kopf_asks("?watch=true")
     clock.now += 411
-    assert hosted.stuck() == ["the watch of modeldeployments in risk has asked nothing for 411 s"]
+    assert hosted.stuck() == ["the watch of modeldeployments in risk has been silent for 411 s"]
     await ended(task)
 
 
@@ -130,7 +130,7 @@ async def test_api_server_whose_certificate_is_refused_for_long_is_named(
         assert hosted.stuck() == []
     clock.now += 1
     (complaint,) = hosted.stuck()
-    assert complaint.startswith("no request has found a trusted API server for 181 s")
+    assert complaint.startswith("the API server's certificate has not been trusted for 181 s")
     trust.accepted()
     assert hosted.stuck() == []
     await ended(task)
@@ -145,7 +145,7 @@ async def test_informer_that_hangs_is_named(hosted: Hosted) -> None:
             return "watch of pods in risk"
 
     hosted.reflectors.append(Pods())
-    assert hosted.stuck() == ["the watch of pods in risk has given no sign of life for 181 s"]
+    assert hosted.stuck() == ["the watch of pods in risk has been silent for 181 s"]
 
 
 async def test_lease_renewer_that_hangs_is_named(hosted: Hosted, clock: Clock) -> None:
@@ -156,7 +156,7 @@ async def test_lease_renewer_that_hangs_is_named(hosted: Hosted, clock: Clock) -
     clock.now += 31
     assert hosted.stuck() == [], "a standby waits for as long as it takes"
     hosted.application._leading = True
-    assert hosted.stuck() == ["the lease has not been renewed for 31 s"]
+    assert hosted.stuck() == ["the Lease has not been renewed for 31 s"]
     await ended(attempt)
 
 

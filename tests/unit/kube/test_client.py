@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from canarium.kube.errors import ApiError
-from canarium.kube.http import Client, Limits
+from canarium.kube.http import Client, ConcurrencyLimits
 from canarium.kube.resources import DEPLOYMENTS, PODS, SERVICES
 from canarium.kube.throttle import Throttle
 
@@ -87,18 +87,12 @@ async def test_no_connection_is_an_api_error_without_status(client: Client) -> N
     assert caught.value.status == 0
 
 
-async def test_the_hook_runs_before_writes_only(api: Any, client: Client) -> None:
-    calls: list[tuple[str, str]] = []
-
-    async def hook(method: str, path: str) -> None:
-        calls.append((method, path))
-        raise ApiError(503, "Injected", "")
-
-    client.before_write = hook
+async def test_a_process_without_the_lease_may_read_and_not_write(api: Any, client: Client) -> None:
+    client._fence = lambda: 0.0
     await client.list(PODS, "ns")
-    with pytest.raises(ApiError):
+    with pytest.raises(ApiError) as caught:
         await client.delete(DEPLOYMENTS, "ns", "web")
-    assert calls == [("DELETE", PATH)]
+    assert caught.value.reason == "NotLeading"
     assert [r.method for r in api.requests] == ["GET"]
 
 
@@ -158,7 +152,7 @@ async def test_request_that_the_server_had_no_capacity_for_is_sent_again(
         api.status(429, "TooManyRequests"),
         api.status(503, "ServiceUnavailable", **{"Retry-After": "0"}),
     ]
-    limits = Limits.of(4)
+    limits = ConcurrencyLimits.of(4)
     guarded = client.guarded(Throttle(100, 10), None, limits)
     await guarded.create(DEPLOYMENTS, "ns", {"metadata": {"name": "web"}})
     assert [request.method for request in api.requests] == ["POST"] * 3
@@ -176,7 +170,7 @@ async def test_request_that_may_have_had_its_effect_is_sent_once(api: Any, clien
 
 # E1
 async def test_watch_holds_a_seat_only_until_it_has_begun(api: Any, client: Client) -> None:
-    limits = Limits.of(4)
+    limits = ConcurrencyLimits.of(4)
     guarded = client.guarded(Throttle(100, 10), None, limits)
     api.watches = [[{"type": "BOOKMARK", "object": {}}]]
     events = guarded.watch(PODS, None, resourceVersion="1")

@@ -243,7 +243,7 @@ class Modified:
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime:
+class ResolvedRuntime:
     """The runtime that the spec means now, or why there is none (`reason` and `message`).
 
     Without a name: an image of one's own. `startup_budget` is in seconds.
@@ -280,7 +280,7 @@ class Observed:
     held: tuple[HeldDeletion, ...] = ()
     #: Objects with the labels or names of ours that are not ours, each with its owner (R24).
     name_conflicts: tuple[str, ...] = ()
-    runtime: Runtime = field(default_factory=lambda: Runtime())
+    runtime: ResolvedRuntime = field(default_factory=lambda: ResolvedRuntime())
     #: Annotations of the parent in our group, without it: commands (R16).
     annotations: tuple[tuple[str, str], ...] = ()
     #: How the wanted revision's smoke tests ended; None while they run or before.

@@ -89,7 +89,7 @@ class ChildWriter:
         )
 
     async def restore_labels(self, key: Key, body: Mapping[str, Any]) -> None:
-        """Gives a Deployment of ours its labels back; one that is gone needs none."""
+        """Gives a Deployment of ours its labels back; a deleted one needs none."""
         try:
             with self._rejections.watching(key, resources.DEPLOYMENTS, body["metadata"]["name"]):
                 raw = await self._existing(resources.DEPLOYMENTS, key[0], body)

@@ -1,4 +1,4 @@
-"""Children that another client changes back as often as they are put right."""
+"""Limits repairs of children that another client keeps changing back."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from canarium.engine.apply.rejections import WriteRejected
 from canarium.engine.cache.store import Key
 from canarium.kube.resources import Resource
 
-#: So many repairs of one object within so many seconds are no accident.
+#: So many repairs of one object within so many seconds mean that another client reverts them.
 _REPAIRS, _WITHIN = 3, 300.0
-#: From then on it is put right this often, in seconds.
+#: Seconds between repairs from then on.
 _INTERVAL = 30.0
 
 
 class RepairLimiter:
-    """Limits how often one object is put right, so that two controllers do not race for ever."""
+    """Limits how often one object is repaired, so that two controllers do not race endlessly."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._repairs: dict[Key, dict[tuple[Resource, str], list[float]]] = {}
 
     def attempt(self, key: Key, resource: Resource, name: str, paths: Iterable[str]) -> None:
-        """Notes a repair. Raises Refused when it has to wait."""
+        """Counts a repair. Raises WriteRejected when it has to wait."""
         now, known = self._clock(), self._repairs.setdefault(key, {})
         recent = [at for at in known.get((resource, name), ()) if now - at < _WITHIN]
         if len(recent) >= _REPAIRS and now - recent[-1] < _INTERVAL:

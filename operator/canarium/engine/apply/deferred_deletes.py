@@ -15,7 +15,7 @@ class DeferredDeletes:
     """Defers the deletion of Deployments that a model in phase Ready no longer needs.
 
     A deletion costs the cluster as much as creating the pods did. When many models change at once,
-    promotions come first.
+    promotions take priority.
     """
 
     def __init__(self, queue: WorkQueue[Key], timing: Timing) -> None:
@@ -31,5 +31,5 @@ class DeferredDeletes:
         return False
 
     def forget(self, key: Key) -> None:
-        """Forgets a model that is gone or being deleted."""
+        """Forgets a deleted model."""
         self._deferral.forget(key)

@@ -89,7 +89,7 @@ class DesiredManifests:
         """Returns the route with the weights of `fact`, and all else by the settings in effect."""
         parent = in_effect(parent, fact.kind, self.live_route(key))
         if wanted_kind(parent["spec"]) != fact.kind:
-            text = f"does not say what it was made from: its note {labels.TRAFFIC} is gone"
+            text = f"the annotation {labels.TRAFFIC} with its settings is missing"
             raise WriteRejected(Rejection(f"{fact.kind} {key[1]}", text))
         records = {c.fact.revision: c.fact for c in self._store.children(resources.RECORDS, key)}
         known = {name: records[name].version for name, _ in fact.weights if name in records}
@@ -109,7 +109,7 @@ class DesiredManifests:
         return routes.backend(in_effect(parent, kind, live), revision)
 
     def live_route(self, key: Key) -> Child[Any] | None:
-        """Returns the model's own route, of whatever kind."""
+        """Returns the model's own route, of any kind."""
         found = (c for resource in ROUTES.values() for c in self._store.children(resource, key))
         uid = self._store.parents.items[key].uid
         return next((child for child in found if child.owner == uid), None)

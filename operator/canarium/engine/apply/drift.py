@@ -1,17 +1,17 @@
-"""The comparison of a live object with what we would apply (R23), path by path.
+"""Compares a live object with its desired manifest, path by path (R23).
 
 A value that differs was changed by one of two:
 
-* **the API server or an admission policy**, when it took our own write: a default, another form of
-  a quantity, an image that a policy rewrites. That is not drift. To apply it again would change
-  nothing, or, for a policy that sees creations alone, would start the pods of a Deployment anew.
-* **somebody else**, by a write of their own. That is drift, and is put right.
+* **The API server or an admission policy**, while it handled our own write: a default, another form
+  of a quantity, an image that a policy rewrites. That is not drift. Applying it again would change
+  nothing or, with a policy that handles only creations, restart the pods of a Deployment.
+* **Another client**, by a separate write. That is drift, and is repaired.
 
-`managedFields` tells the two apart. The API server notes our paths before it runs admission, so
-what a policy changes stays ours; a later write by anybody else takes the path from us.
+`managedFields` distinguishes the two. The API server records our paths before it runs admission, so
+what a policy changes stays ours; a later write by another client takes the path from us.
 
-Where nothing is known of who owns what, values alone decide. A path that is absent and that we set
-to nothing (false, 0, an empty list) is no difference: the API server leaves such values out.
+Without `managedFields`, values alone decide. A path that is absent in the live object and empty in
+the manifest (false, 0, an empty list) does not differ: the API server leaves such values out.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ import orjson
 
 Fields = Mapping[str, Any]
 _MISSING: Final[Any] = object()
-#: All below a path is ours: a leaf, or a list or map that has one owner.
+#: Everything below a path is ours: a leaf, or a list or map with one owner.
 _ALL: Final[Fields] = {}
-#: Keys whose empty value says something that leaving them out does not.
+#: Keys whose empty value differs in meaning from an absent one.
 _MEANT_EMPTY = frozenset(
     {
         "allowPrivilegeEscalation", "automountServiceAccountToken", "emptyDir",
@@ -37,8 +37,8 @@ _MEANT_EMPTY = frozenset(
         "tolerationSeconds",
     }
 )  # fmt: skip
-#: Mappings that have one owner as a whole. Of any other one, an entry without anything below it
-#: says that the mapping is ours and none of what is in it.
+#: Mappings that have one owner as a whole. For any other mapping, an entry without children means
+#: that the mapping is ours but none of its fields.
 _ATOMIC = frozenset(
     {
         "configMapKeyRef", "fieldRef", "labelSelector", "namespaceSelector", "nodeSelector",
@@ -54,19 +54,19 @@ _SCALE = {
     "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30),
     "Ti": Decimal(2**40), "Pi": Decimal(2**50), "Ei": Decimal(2**60),
 }  # fmt: skip
-#: The API server rounds what a container asks for up to thousandths.
+#: The API server rounds resource quantities up to thousandths.
 _LEAST = Decimal("1e-3")
 
 
 @dataclass
 class Comparison:
-    """What differs, by path, and what to send so that only the drift is put right."""
+    """What differs, by path, and what to apply so that only the drift is repaired."""
 
-    #: Changed or removed by others.
+    #: Changed or removed by other clients.
     drift: list[str] = field(default_factory=list)
-    #: Changed by the API server or an admission policy in our own write.
+    #: Changed by the API server or an admission policy in our own write; left as it is.
     kept: list[str] = field(default_factory=list)
-    #: The part that we apply, with what is kept as it is.
+    #: The manifest to apply, with the kept values.
     merged: dict[str, Any] = field(default_factory=dict)
 
 
@@ -77,10 +77,10 @@ def compare(
     *,
     whole: bool = False,
 ) -> Comparison:
-    """Compares the paths of the spec `wanted`; what `live` has besides is others'.
+    """Compares the paths of the spec `wanted`; other paths of `live` belong to other clients.
 
-    `owned` are the paths of `wanted` that our own write set and nobody changed since, as in
-    `managedFields`; None when that is not known. With `whole`, items of lists have no names.
+    `owned` are the paths of `wanted` that our own write set and no other client changed since, as
+    in `managedFields`; None when that is not known. With `whole`, items of lists have no names.
     """
     found = Comparison()
     walk = _Walk(found, whole=whole)
@@ -90,19 +90,19 @@ def compare(
 
 
 def digest(spec: Any) -> str:
-    """Returns a short hash of a spec as we would apply it."""
+    """Returns a short hash of a desired spec."""
     text = orjson.dumps(spec, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()[:16]
 
 
 class _Walk:
-    """One walk over what we would apply."""
+    """One walk over the desired spec."""
 
     def __init__(self, found: Comparison, *, whole: bool) -> None:
         self._found, self._whole = found, whole
 
     def value(self, path: tuple[str, ...], live: Any, wanted: Any, owned: Fields | None) -> Any:
-        """Compares one value; returns what to send for it."""
+        """Compares one value; returns what to apply for it."""
         if isinstance(wanted, dict) and wanted and (live is _MISSING or isinstance(live, dict)):
             inner = self.mapping(path, {} if live is _MISSING else live, wanted, owned)
             return inner if inner or live is not _MISSING else _MISSING
@@ -155,20 +155,20 @@ class _Walk:
         return [item for item in sent if item is not _MISSING]
 
     def _keys(self, live: list[Any], wanted: list[Any], owned: Fields | None) -> tuple[str, ...]:
-        """By what the items of a list are told apart; nothing when it is one value."""
+        """Returns the keys that identify the items of a list; none for a list that is one value."""
         if not all(isinstance(item, dict) for item in wanted):
             return ()
         named = next((name for name in owned or () if name.startswith("k:")), None)
         if named is None and (self._whole or any("name" not in item for item in wanted)):
             return ()
         keys = tuple(orjson.loads(named[2:])) if named else ("name",)
-        # Two of one name, as of environment variables: neither the API server nor we tell which.
+        # Duplicate names, as of environment variables, cannot be told apart.
         different = {tuple(str(item.get(key)) for key in keys) for item in wanted}
         return keys if len(different) == len(wanted) else ()
 
 
 def same(path: tuple[str, ...], live: Any, wanted: Any) -> bool:
-    """Whether two values are the same to Kubernetes; `live` may have more in its mappings."""
+    """Whether two values are equal to Kubernetes; mappings of `live` may have further keys."""
     if isinstance(wanted, dict):
         return isinstance(live, dict) and all(
             value is None
@@ -188,7 +188,7 @@ def same(path: tuple[str, ...], live: Any, wanted: Any) -> bool:
 
 
 def _is_quantity(path: tuple[str, ...]) -> bool:
-    """Whether the API server writes the value at `path` in a form of its own: 1000m becomes 1."""
+    """Whether the API server normalizes the value at `path` as a quantity: 1000m becomes 1."""
     last = path[-1] if path else ""
     return (
         "limits" in path
@@ -222,7 +222,7 @@ def _quantity(value: Any) -> Decimal | None:
 
 
 def _is(live: Mapping[str, Any], wanted: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
-    """Whether both are the same item; the API server fills in keys that were left out."""
+    """Whether both are the same item; the API server fills in keys that are absent."""
     return all(not wanted.get(key) or wanted[key] == live.get(key) for key in keys)
 
 
@@ -234,7 +234,7 @@ def _below(owned: Fields | None, name: str) -> Fields | None:
 
 
 def _item(owned: Fields | None, item: Mapping[str, Any], keys: tuple[str, ...]) -> Fields | None:
-    """What we own of one item of a list."""
+    """Returns what we own of one item of a list."""
     for name, inner in (owned or {}).items():
         if name.startswith("k:"):
             of = orjson.loads(name[2:])

@@ -83,7 +83,7 @@ class DriftRepair:
         return tuple(sorted(found, key=lambda one: one.what))
 
     def forget(self, key: Key) -> None:
-        """Drops what is remembered of a model that is gone."""
+        """Drops what is remembered of a deleted model."""
         self._in_sync.pop(key, None)
         self._limiter.forget(key)
 

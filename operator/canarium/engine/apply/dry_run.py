@@ -1,4 +1,4 @@
-"""What the answer to a pod that was only asked for says about a spec."""
+"""Translates the rejection of a dry-run pod to the fields of the spec that caused it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEAD = re.compile(
 )
 #: Fields of the pod, as the API server names them.
 _FIELD = re.compile(r"(?<![\w.])(?:spec|metadata)(?:\.\w+|\[\d+\])+")
-#: Fields of the pod that a model's own fields become.
+#: Fields of the pod, and where in the spec the user sets them.
 _CURATED = tuple(
     (re.compile(rf"^{pod}(?=\W|$)"), own)
     for pod, own in (
@@ -36,10 +36,11 @@ _CURATED = tuple(
 
 
 def refusal(error: ApiError, spec: Mapping[str, Any]) -> Rejection | None:
-    """Why no such pod can be made from `spec`; None when it may be one day, or cannot be asked.
+    """Returns why the API server rejects pods created from `spec`; None if the spec is not at
+    fault.
 
-    A full quota is no fault of the spec, and a webhook that takes no dry run decides when real
-    pods are made. Raises `error` itself when the question should be asked again.
+    A full quota is not the spec's fault, and a webhook without support for dry runs decides when
+    real pods are created. Raises `error` itself when the dry run should be retried.
     """
     if not error.rejected:
         raise error
@@ -52,7 +53,7 @@ def refusal(error: ApiError, spec: Mapping[str, Any]) -> Rejection | None:
 
 
 def _written(path: str, spec: Mapping[str, Any]) -> str:
-    """A field of the pod as the one that the user wrote, if any."""
+    """Returns the field of the spec that sets a field of the pod, if any."""
     if _overlaid(path, spec.get("podTemplate") or {}):
         return f"spec.podTemplate.{path}"
     for place, above in _CURATED:
@@ -66,7 +67,7 @@ def _written(path: str, spec: Mapping[str, Any]) -> str:
 
 
 def _overlaid(path: str, template: Mapping[str, Any]) -> bool:
-    """Whether `template`, the model's own, says something at `path`."""
+    """Whether the model's own `podTemplate` sets `path`."""
     parts = re.findall(r"\w+", path)
     here = template.get(parts[0]) or {}
     if parts[1:3] == ["containers", "0"]:

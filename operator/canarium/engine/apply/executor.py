@@ -42,7 +42,7 @@ class Executor:
         )
 
     async def carry_out(self, parent: Mapping[str, Any], action: p.Action) -> None:
-        """Writes what one action says."""
+        """Carries out one action."""
         namespace, model = parent["metadata"]["namespace"], parent["metadata"]["name"]
         key, writer = (namespace, model), self._writer
         match action:
@@ -104,7 +104,7 @@ class Executor:
         await self._adoption.release(parent)
 
     def forget(self, key: Key) -> None:
-        """Drops what is remembered of a model that is gone."""
+        """Drops what is remembered of a deleted model."""
         self._drift.forget(key)
         self._records.forget(key)
 

@@ -96,7 +96,7 @@ class RevisionRecords:
         await self._writer.apply(resources.CONFIG_MAPS, key, body)
 
     def forget(self, key: Key) -> None:
-        """Drops what is remembered of a model that is gone."""
+        """Drops what is remembered of a deleted model."""
         self._accepted.pop(key, None)
 
     async def _create(self, key: Key, body: dict[str, Any]) -> None:

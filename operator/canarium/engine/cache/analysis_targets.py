@@ -1,4 +1,4 @@
-"""What the signals have to know of a model, from the caches as they are now."""
+"""Builds the target of an analysis from the caches as they are now."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from canarium.kube import resources
 from canarium.render import runtime
 from canarium.render.errors import RuntimeInvalid
 from canarium.signals.smoke import Target
-from canarium.signals.target import AnalysisTarget, Server, ServingPod
+from canarium.signals.target import AnalysisTarget, ModelServer, ServingPod
 
 
 def analysis_target(store: Store, key: Key) -> AnalysisTarget | None:
@@ -47,16 +47,16 @@ def analysis_target(store: Store, key: Key) -> AnalysisTarget | None:
     )
 
 
-def _servers(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, Server]:
-    """Each revision's server, by its own record."""
+def _servers(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, ModelServer]:
+    """Returns how each revision's server is measured, by its own record (R1)."""
     found = {}
     for child in store.children(resources.RECORDS, key):
         spoken = unpacked(child)["server"]
         if spoken is None:
-            # A record from before servers were kept in it: the runtime of today is all there is.
+            # Older records do not hold the server: only the current runtime is known.
             spoken = _today(store, key, spec)
         metrics = Metrics.model_validate(spoken.get("metrics") or {})
-        found[child.fact.revision] = Server(metrics, spoken.get("predictPath"))
+        found[child.fact.revision] = ModelServer(metrics, spoken.get("predictPath"))
     return found
 
 
@@ -69,7 +69,7 @@ def _today(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _port(live: Mapping[str, Any]) -> int:
-    """The port that the revision's server answers at, by its own pod template."""
+    """Returns the port that the server listens on, by its own pod template."""
     for container in live["spec"]["template"]["spec"]["containers"]:
         for port in container.get("ports") or ():
             if port.get("name") == "http":

@@ -29,10 +29,10 @@ _PACKINGS: defaultdict[type, Compressor] = defaultdict(Compressor)
 
 @dataclass(frozen=True, slots=True)
 class Child(Generic[F]):
-    """An object of ours: where it is, whose it is, and its facts.
+    """An object of ours: its identity, its owner, and its facts.
 
-    `content` is what the hash gate compares, packed; two that differ only in their
-    resourceVersion are equal, so that such a change wakes nobody.
+    `content` is what drift detection compares, compressed. Two that differ only in their
+    resourceVersion are equal, so such a change wakes no model.
     """
 
     namespace: str
@@ -43,21 +43,21 @@ class Child(Generic[F]):
     owner: str | None
     fact: F
     content: bytes = b""
-    #: It has no owner, and the model may adopt it.
+    #: Whether it has no owner, and the model may adopt it.
     adoptable: bool = False
-    #: Its owner is a model of this name, whether this one or one before it.
+    #: Whether its owner is a model of this name, be it this one or a deleted one.
     inherited: bool = False
-    #: Finalizers of other controllers that keep it while it is being deleted, and since when.
+    #: Finalizers of other controllers that block its deletion, and when that began.
     finalizers: tuple[str, ...] = ()
     deleted: float | None = None
-    #: `Kind/name` of a Service's owner, which may be anybody.
+    #: `Kind/name` of the owner of a Service or backend.
     controller: str = ""
 
 
 def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> Child[F]:
     meta = raw["metadata"]
     owner = controller(raw)
-    # What the children of a model have in common is kept once.
+    # Strings that the children of a model share are interned.
     name = intern(model or meta.get("labels", {}).get(labels.MODEL, ""))
     return Child(
         namespace=intern(meta.get("namespace", "")),
@@ -77,12 +77,13 @@ def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> C
 
 
 def unpacked(child: Child[Any]) -> Any:
-    """The live content that `child` keeps for the gate."""
+    """Returns the live content that `child` keeps for drift detection."""
     return _PACKINGS[type(child.fact)].decompress(child.content)
 
 
 def compared(raw: Raw, spec: Raw) -> Raw:
-    """The part of a live object that the gate compares: `spec` is as much of its own as we set."""
+    """Returns the part of a live object that drift detection compares; `spec` is the part that we
+    set."""
     meta = raw["metadata"]
     intent = (meta.get("annotations") or {}).get(labels.APPLIED)
     return {

@@ -1,4 +1,4 @@
-"""What a route of the Gateway API claims, read from the live object. It may be anybody's."""
+"""Projects a route of the Gateway API, of any owner, to the requests that it claims."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def _attachment(*parts: Any) -> Attachment:
 
 
 def claim(raw: Raw) -> Claim:
-    """The claim of a route, without the Gateways that refuse it; a model's route keeps those, since
-    a refusal of its own is reported by itself."""
+    """Returns the claim of a route, without the Gateways that do not accept it. A model's own route
+    keeps those: that it is not accepted is reported separately."""
     meta, spec = raw["metadata"], raw["spec"]
     namespace = intern(meta.get("namespace", ""))
     model = _model(meta)
@@ -60,7 +60,7 @@ def _http(match: Raw) -> Match:
     path = match.get("path") or {}
     kind, value = path.get("type", "PathPrefix"), path.get("value", "/")
     if kind == "PathPrefix":
-        # Prefixes are of whole segments: a slash at the end says nothing.
+        # Prefixes match whole segments: a trailing slash changes nothing.
         value = value.rstrip("/") or "/"
     conditions = (_conditions(match, "headers"), _conditions(match, "queryParams"))
     return _match(kind, value, match.get("method"), *conditions)
@@ -74,7 +74,7 @@ def _grpc(match: Raw) -> Match:
 
 
 def _conditions(match: Raw, field: str) -> tuple[tuple[str, str, str], ...]:
-    """Headers or query parameters, whatever their order; of headers, case does not count."""
+    """Returns headers or query parameters in a canonical order; header names ignore case."""
     found = (
         (
             one.get("type", "Exact"),
@@ -87,7 +87,7 @@ def _conditions(match: Raw, field: str) -> tuple[tuple[str, str, str], ...]:
 
 
 def _refused(raw: Raw, namespace: str) -> set[tuple[Any, ...]]:
-    """The Gateways, and listeners, that do not accept this generation of the route."""
+    """Returns the Gateways and listeners that do not accept this generation of the route."""
     generation = raw["metadata"].get("generation", 0)
     answers: dict[tuple[Any, ...], list[bool]] = {}
     for parent in (raw.get("status") or {}).get("parents") or ():
@@ -104,7 +104,7 @@ def _place(ref: Raw, namespace: str) -> tuple[Any, ...]:
 
 
 def _model(meta: Raw) -> str | None:
-    """The ModelDeployment that controls the route."""
+    """Returns the name of the ModelDeployment that controls the route, if any."""
     if labels.MODEL not in (meta.get("labels") or {}):
         return None
     return next(

@@ -1,5 +1,5 @@
-"""Objects at rest: as bytes they take a twentieth of what they take as dicts, and those that are
-like another one a hundredth."""
+"""Compresses cached objects: to a twentieth of their size as dicts, and similar ones to a
+hundredth."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _FAST = 1
 
 
 class Compressor:
-    """Packs what is of one kind. The first object is the preset dictionary (RFC 1950) of all:
-    they differ from it in little more than names, times and numbers.
+    """Compresses objects of one kind. The first object is the preset dictionary (RFC 1950) of all
+    others, which differ from it in little more than names, times and numbers.
 
-    Within a process, equal bytes come of equal content in equal order.
+    Within a process, equal content in equal order gives equal bytes.
     """
 
     def __init__(self) -> None:
         self._first: bytes | None = None
 
     def compress(self, content: Any) -> bytes:
-        """`content`, which JSON can say."""
+        """Returns `content`, which must be serializable as JSON, as bytes."""
         text = orjson.dumps(content)
         if self._first is None:
             self._first = text
@@ -30,5 +30,5 @@ class Compressor:
         return packer.compress(text) + packer.flush()
 
     def decompress(self, content: bytes) -> Any:
-        """What was packed here."""
+        """Returns the content of bytes that this instance compressed."""
         return orjson.loads(zlib.decompressobj(zdict=self._first or b"").decompress(content))

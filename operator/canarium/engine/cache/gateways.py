@@ -1,4 +1,4 @@
-"""Gateways and their classes as last seen, and which kinds around routes this cluster has."""
+"""Caches Gateways and their classes, and which kinds of routes this cluster serves."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from canarium.kube import resources
 from canarium.kube.cache import Cache
 from canarium.kube.resources import Resource
 
-#: What a list was answered with, where a kind cannot be had.
+#: Statuses of a list that say that a kind is unavailable.
 _MISSING, _FORBIDDEN = 404, 403
 
 
 class Gateways:
-    """`changed(door)` is called for each difference; with None when a kind comes or goes."""
+    """`changed` is called with each Gateway that differs, or with None when a kind is installed,
+    removed or forbidden."""
 
     def __init__(self, changed: Callable[[CachedGateway | None], None]) -> None:
         self._changed = changed
@@ -29,20 +30,20 @@ class Gateways:
         self.caches = {resources.GATEWAYS: self.gateways, resources.GATEWAY_CLASSES: self.classes}
 
     def named(self, spec: dict[str, Any], namespace: str) -> tuple[Gateway, ...]:
-        """The Gateways that a spec names; none when they may not be read, which is no fault."""
+        """Returns the Gateways that a spec names; none when they may not be read."""
         if self._answer(resources.GATEWAYS, namespace):
             return ()
         return named(spec, namespace, self.gateways.items, self.classes.items)
 
     def listeners(self, attachments: Iterable[Attachment]) -> Listeners:
-        """The listeners of the Gateways that a route names; None when none may be read."""
+        """Returns the listeners of the Gateways that a route names; None when none may be read."""
         if self._answer(resources.GATEWAYS, ""):
             return None
         doors = ((a.gateway, self.gateways.items.get(a.gateway)) for a in attachments)
         return {place: door.listeners for place, door in doors if door}
 
     def unserved(self, kind: str | None, namespace: str) -> tuple[str, str] | None:
-        """Why routes of `kind` cannot be had in `namespace`: reason and text."""
+        """Returns why routes of `kind` are unavailable in `namespace`: reason and message."""
         resource = ROUTES.get(kind or "")
         if resource is None:
             return None
@@ -50,15 +51,15 @@ class Gateways:
         where = f"{resource.plural}.{resource.group}"
         istio = resource.group == resources.VIRTUAL_SERVICES.group
         if answer == _MISSING:
-            text = f"this cluster has no {where}/{resource.version}: install the CRDs"
+            text = f"the cluster does not serve {where}/{resource.version}; install its CRDs"
             return (RouteReason.ISTIO_MISSING if istio else RouteReason.GATEWAY_API_MISSING), text
         if answer == _FORBIDDEN:
             reason = RouteReason.ISTIO_FORBIDDEN if istio else RouteReason.GATEWAY_API_FORBIDDEN
-            return reason, f"the operator may not list {where} in {namespace}"
+            return reason, f"the operator is not allowed to list {where} in namespace {namespace}"
         return None
 
     def answered(self, resource: Resource, namespace: str | None, status: int | None) -> None:
-        """A list of `resource` was answered: None when it was read, else the HTTP status."""
+        """Notes the answer to a list of `resource`: None for success, else the HTTP status."""
         place = (resource, namespace)
         if self._unread.get(place) == status:
             return

@@ -1,7 +1,7 @@
-"""Which namespaces are followed: the watches of every kind of child, started and stopped.
+"""Starts and stops the informers of every kind of child.
 
-Either all namespaces by one watch per kind, or each namespace by watches of its own, which may
-come and go while the process runs.
+Either one watch per kind covers all namespaces, or each namespace has its own watches, which
+start and stop while the process runs.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from canarium.render import labels
 log = logging.getLogger(__name__)
 #: None is all namespaces.
 Namespace = str | None
-#: Pages of lists that are in memory at a time. Not one: a list that hangs holds up no other.
+#: Pages of lists in memory at a time. More than one, so that a list that hangs blocks no other.
 _PAGES = 2
-#: Stands for what is in no namespace; no namespace has this name.
+#: Key of cluster-scoped kinds; no namespace has this name.
 CLUSTER = ""
 
 
 class Informers:
-    """The watches that keep `caches` true."""
+    """The watches that keep `caches` up to date."""
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class Informers:
         self._api = api
         self._caches = caches
         self._gateways = gateways
-        #: Kinds of routes whose watch takes in everybody's, and hands those of models on.
+        #: Kinds of routes that are watched whole, not by label; models' own are handed on.
         self._claims = claims or {}
-        #: Kinds of routes that some model asks for: no others are watched.
+        #: Kinds of routes that a model asks for; no others are watched.
         self._wanted: set[Resource] = set()
         self._admins = runtimes.caches if runtimes else {}
         self._cluster = runtimes.cluster_caches if runtimes else {}
@@ -58,7 +58,7 @@ class Informers:
         self._tasks: dict[Namespace, list[asyncio.Task[None]]] = {}
 
     def start(self, namespace: Namespace) -> None:
-        """Follows `namespace` from now on."""
+        """Starts watching `namespace`."""
         if namespace in self._reflectors:
             return
         if self._cluster and CLUSTER not in self._reflectors:
@@ -81,7 +81,7 @@ class Informers:
         self._run(namespace, [*children, *routes, *admins])
 
     def want(self, resource: Resource) -> None:
-        """Follows a kind of route from now on; nothing is decided before it has been listed."""
+        """Starts watching a kind of route; nothing is reconciled before it has been listed."""
         if self._gateways is None or resource in self._wanted:
             return
         if not self._wanted:
@@ -104,7 +104,8 @@ class Informers:
     def _told(
         self, resource: Resource, cache: Cache[Any], namespace: Namespace, selector: str
     ) -> Reflector:
-        """A kind that may not be installed; whether it is, the gateways are told."""
+        """Returns a reflector of a kind that may not be installed; `Gateways` learns whether it
+        is."""
         assert self._gateways is not None
         return Reflector(
             self._api,
@@ -121,7 +122,8 @@ class Informers:
     def _written_by_admins(
         self, caches: Mapping[Resource, Cache[Any]], namespace: Namespace
     ) -> list[Reflector]:
-        """Kinds that may not be installed, or not be ours to see: then there are none of them."""
+        """Returns reflectors of kinds that may not be installed or readable: then they are
+        empty."""
         return [
             Reflector(
                 self._api,
@@ -141,7 +143,7 @@ class Informers:
         self._tasks.setdefault(namespace, []).extend(tasks)
 
     async def stop(self, namespace: Namespace) -> None:
-        """Follows `namespace` no more, and forgets what is in it."""
+        """Stops watching `namespace`, and drops it from the caches."""
         self._reflectors.pop(namespace, None)
         await _end(self._tasks.pop(namespace, []))
         if namespace is not None:
@@ -150,7 +152,7 @@ class Informers:
                 cache.drop(namespace)
 
     async def stop_all(self) -> None:
-        """Ends every watch; what is known stays."""
+        """Stops every watch; the caches stay as they are."""
         self._reflectors.clear()
         tasks = [task for some in self._tasks.values() for task in some]
         self._tasks.clear()
@@ -161,17 +163,17 @@ class Informers:
         return frozenset(self._reflectors) - {CLUSTER}
 
     def follows(self, namespace: str) -> bool:
-        """Whether `namespace` is followed, by itself or with all others."""
+        """Whether `namespace` is watched, by itself or with all others."""
         return None in self._reflectors or namespace in self._reflectors
 
     def covers(self, namespace: str) -> bool:
-        """Whether all kinds in `namespace` have been listed: only then may it be decided on."""
+        """Whether all kinds in `namespace` have been listed; it is not reconciled before."""
         reflectors = self._reflectors.get(None) or self._reflectors.get(namespace)
         whole = [*(reflectors or ()), *self._reflectors.get(CLUSTER, ())]
         return bool(reflectors) and all(r.synced.is_set() for r in whole)
 
     async def synced(self) -> None:
-        """Returns when every kind of every namespace that is followed now has been listed."""
+        """Waits until every kind of every watched namespace has been listed."""
         for reflector in list(self.reflectors()):
             await reflector.synced.wait()
 
@@ -184,7 +186,7 @@ class Informers:
             yield from some
 
     def ended(self) -> list[str]:
-        """Names of watches that have ended though nobody stopped them."""
+        """Returns the names of watches that ended without being stopped."""
         return [t.get_name() for some in self._tasks.values() for t in some if t.done()]
 
 

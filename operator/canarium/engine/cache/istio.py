@@ -1,8 +1,8 @@
-"""What a VirtualService says, as facts.
+"""Projects VirtualServices to facts.
 
-Istio does not say when its proxies have taken a generation: it counts as taken when it is written,
-and `scaleDownDelay` covers the way to the proxies. What istiod finds wrong it tells in the status,
-where that is switched on.
+Istio does not report when its proxies have received a generation. It counts as accepted once it is
+written, and `scaleDownDelay` covers the propagation to the proxies. istiod reports errors in the
+status, where that is enabled.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def virtual_service(raw: Raw) -> Child[Route]:
 
 
 def _refusal(raw: Raw, generation: int) -> tuple[str, str] | None:
-    """The first error that istiod found in this generation."""
+    """Returns the first error that istiod reports for this generation, as reason and message."""
     status = raw.get("status") or {}
     if int(status.get("observedGeneration") or 0) < generation:
         return None

@@ -12,7 +12,7 @@ Fields = Mapping[str, Any]
 
 def owned_by_us(managed: Iterable[Mapping[str, Any]] | None) -> dict[str, Any] | None:
     """Returns the paths below `spec` that our field manager owns, whether by creating or applying;
-    None when the object does not say who owns what."""
+    None without `managedFields`."""
     entries = list(managed or ())
     if not entries:
         return None

@@ -1,4 +1,5 @@
-"""A ModelDeployment at rest: packed whole, beside the few facts that are asked for without it."""
+"""Caches ModelDeployments: compressed, beside the few facts that are needed without
+decompressing."""
 
 from __future__ import annotations
 
@@ -24,19 +25,18 @@ _MODELS = Compressor()
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A ModelDeployment as last seen, whole but for managedFields."""
+    """A ModelDeployment as last observed, without managedFields."""
 
     namespace: str
     name: str
     uid: str
     version: int = field(compare=False)
-    #: What people change: the spec by its generation, commands, and, while it is being deleted, its
-    #: finalizers.
+    #: What users change: the spec by its generation, annotations, and, during deletion, finalizers.
     wish: tuple[str, int, int, tuple[str, ...] | None] = field(compare=False)
     #: A hash of the status.
     told: int = field(compare=False)
     phase: str = field(compare=False)
-    #: Kinds of the routes that it asks for or has.
+    #: Kinds of the routes that it asks for or already has.
     routes: tuple[str, ...] = field(compare=False)
     content: bytes
     #: Who wrote the spec last: manager, operation and time.
@@ -44,7 +44,7 @@ class Parent:
 
     @property
     def raw(self) -> Raw:
-        """The object, unpacked; not to be changed, since others may have the same."""
+        """The object; callers share it and must not change it."""
         return _raw(self.content)
 
     @property
@@ -59,7 +59,7 @@ class Parent:
 
 @lru_cache(maxsize=16)
 def _raw(content: bytes) -> Raw:
-    """For as many as are decided on at a time, each of which asks several times."""
+    """Sized for the models that are reconciled at a time, each of which reads it several times."""
     found: Raw = _MODELS.decompress(content)
     return found
 
@@ -99,13 +99,13 @@ def parent(raw: Raw) -> Parent:
 
 
 def commands(raw: Raw) -> tuple[tuple[str, str], ...]:
-    """The annotations in our group, without it (R16): of those that are no commands, a few."""
+    """Returns the annotations of our group, without its prefix (R16), and a few unknown ones."""
     ours, notes = f"{GROUP}/", raw["metadata"].get("annotations") or {}
     found = [
         (key.removeprefix(ours), value) for key, value in notes.items() if key.startswith(ours)
     ]
     known = sorted(item for item in found if item[0] in COMMANDS)
-    # One more than an answer names, so that it can say that there are others.
+    # One more than an answer names, so that it can report that there are others.
     unknown = heapq.nsmallest(NAMED + 2, (item for item in found if item[0] not in COMMANDS))
     return (*known, *unknown)
 
@@ -115,7 +115,7 @@ def _hash(content: Mapping[str, Any]) -> int:
 
 
 def _applied(managed: Iterable[Raw]) -> dict[str, str] | None:
-    """Who wrote the spec last: of the entries that own some of it, the newest."""
+    """Returns who wrote the spec last: the newest entry that owns any of it."""
     writers = [
         entry
         for entry in managed

@@ -1,14 +1,14 @@
-"""Whose an object is, and when a model may take over one that has no owner (R20, R24).
+"""Who owns an object, and when a model may adopt one without an owner (R20, R24).
 
-Deleting a model with `--cascade=orphan` takes the owner off its children and leaves them running.
-A model of the same name then adopts what its predecessor left, without a question, if
+Deleting a model with `--cascade=orphan` removes the owner from its children and leaves them
+running. A model of the same name then adopts them automatically, if
 
 * no controller owns the object, and it is not being deleted;
 * it has our labels for this very model, and the name that we would give it;
-* our field manager wrote it, as `managedFields` tells.
+* our field manager wrote it, according to `managedFields`.
 
-Anything else is somebody's until a person says otherwise by the annotation `canarium.dev/adopt`,
-whose value is the model's name: an object restored from a backup, or one of another tool.
+Any other object, restored from a backup or created by another tool, is adopted only once a user
+annotates it with `canarium.dev/adopt`, whose value is the model's name.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def controller(raw: Raw) -> str | None:
 
 
 def foreign_finalizers(meta: Raw) -> tuple[str, ...]:
-    """Returns the finalizers that keep an object which is being deleted, but for the garbage
-    collector's own; none while it is not being deleted."""
+    """Returns the finalizers that block the deletion of an object, without those of the garbage
+    collector; none while it is not being deleted."""
     if "deletionTimestamp" not in meta:
         return ()
     found = meta.get("finalizers") or ()
@@ -48,14 +48,14 @@ def controller_name(raw: Raw) -> str | None:
 
 def is_inherited(raw: Raw, model: str) -> bool:
     """Whether a deleted model of this name may still control the object: the garbage collector is
-    about to delete it, or to take the owner off it."""
+    about to delete it, or to remove the owner."""
     owners = raw["metadata"].get("ownerReferences") or ()
     owner: Raw = next((one for one in owners if one.get("controller")), {})
     return owner.get("kind") == KIND and owner.get("name") == model
 
 
 def is_adoptable(raw: Raw, model: str) -> bool:
-    """Whether the model of this name may take the object over."""
+    """Whether the model of this name may adopt the object."""
     meta = raw["metadata"]
     if controller(raw) is not None or "deletionTimestamp" in meta:
         return False

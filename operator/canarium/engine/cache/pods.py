@@ -26,7 +26,7 @@ def pod(raw: Raw) -> Child[Pod]:
     unschedulable = unplaced == "Unschedulable"
     init, own = status.get("initContainerStatuses", ()), status.get("containerStatuses", ())
     is_ready = ready.get("status") == "True"
-    # The node controller marks pods of a lost node unready, but not their containers.
+    # The node controller marks pods of a lost node as not ready, but not their containers.
     node_lost = bool(own) and not is_ready and all(c.get("ready") for c in own)
     disrupted = conditions.get("DisruptionTarget", {}).get("status") == "True" or node_lost
     fact = Pod(
@@ -76,8 +76,8 @@ def _begun(meta: Raw, conditions: Raw, inits: Iterable[Raw]) -> float:
 
 
 def _fetched(containers: Iterable[Raw]) -> dict[str, Any]:
-    """What the fetcher's termination message says, once it has ended well: the digest of the
-    model, and what a branch or a tag in its URI stood for."""
+    """Reads the fetcher's termination message, once it has succeeded: the digest of the model, and
+    what a branch or tag in its URI resolved to."""
     ended = next(
         (c.get("state", {}).get("terminated") or {} for c in containers if c["name"] == FETCHER), {}
     )
@@ -87,7 +87,7 @@ def _fetched(containers: Iterable[Raw]) -> dict[str, Any]:
         said = orjson.loads(ended.get("message") or "null")
     except ValueError:
         return {}
-    # Whoever may change the fetcher's container may have it say anything.
+    # Anyone who may change the fetcher's container controls its message.
     if not isinstance(said, dict) or not _DIGEST.fullmatch(str(said.get("digest"))):
         return {}
     resolved = said.get("resolved")

@@ -52,7 +52,7 @@ def record(raw: Raw) -> Child[Record]:
         uri=model.get("uri"),
         canonical=is_canonical(data),
     )
-    # What the signals need of the server as it was rendered; None in a record without it.
+    # How the server as rendered is measured; None in records of older releases.
     server = runtime.get("server")
     spoken = (
         {key: server[key] for key in ("metrics", "predictPath") if key in server}
@@ -97,7 +97,7 @@ def deployment(raw: Raw) -> Child[Deployment]:
 
 
 def service(raw: Raw) -> Child[Service] | Child[Backend]:
-    """The callers' Service, or, with the label of a revision, a backend of a route."""
+    """Projects the model's Service or, with the label of a revision, a backend of its route."""
     revision = raw["metadata"].get("labels", {}).get(labels.REVISION)
     if revision:
         meta, spec = raw["metadata"], raw["spec"]
@@ -135,12 +135,13 @@ def autoscaler(raw: Raw) -> Child[Autoscaler]:
     return child(raw, fact, compared(raw, spec))
 
 
-#: Conditions of an autoscaler that are True while it works, the one that matters more first.
+#: Conditions of an autoscaler that are True while it works, the more important one first.
 _SCALES = ("AbleToScale", "ScalingActive")
 
 
 def _autoscaler_fault(status: Raw) -> AutoscalerFault | None:
-    """The first condition that keeps it from scaling; one of no replicas is off, not broken."""
+    """Returns the first condition that keeps it from scaling; one scaled to zero is disabled, not
+    broken."""
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     for kind in _SCALES:
         found = conditions.get(kind, {})
@@ -153,14 +154,14 @@ def _autoscaler_fault(status: Raw) -> AutoscalerFault | None:
 
 
 def pin(raw: Raw) -> Child[tuple[str, str]]:
-    """A revision, and the digest that its later pods are told. It belongs to the record."""
+    """Projects the ConfigMap that pins a revision to a digest. The record owns it."""
     revision = raw["metadata"].get("labels", {}).get(labels.REVISION, "")
     return child(raw, (revision, (raw.get("data") or {}).get(PIN_KEY, "")))
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Pods that a slice of the Service `service` lists as ready."""
+    """Pods that a slice of `service` lists as ready."""
 
     service: str
     names: frozenset[str]

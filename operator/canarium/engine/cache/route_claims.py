@@ -1,12 +1,13 @@
-"""All routes of the operator's scope, whoever made them: which requests each of them claims.
+"""Indexes the requests that each route in the operator's scope claims, of any owner.
 
-The watch that follows a kind of route follows all routes of that kind, so that a route that
-contradicts one of ours is found without a request or a watch of its own. Of a foreign route only
-its `Claim` is kept; a route with our label also goes to the cache of the model's children.
+One watch covers all routes of a kind, so a route that conflicts with a model's is found without
+further requests or watches. Of a foreign route only its `Claim` is kept; a route with our label
+is also
+in the cache of the model's children.
 
 Invariants: `_index` has exactly the claims in `items`, under each Gateway, match and hostname that
-they name. `_reported` has the contradiction that was found last for each of our routes: a foreign
-route that would change nothing about it wakes nobody. What is kept is bounded, per namespace too.
+they name. `_reported` has the last conflict found for each of our routes: a foreign route that does
+not change it wakes no model. Memory is bounded, also per namespace.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from canarium.kube.cache import Cache, Key
 from canarium.render import labels
 
 Raw = dict[str, Any]
-#: The bound for one namespace, and for all, in units of `_weight`. A usual route has one or two.
+#: Bound for one namespace, and for all, in units of `_weight`. A typical route has one or two.
 _MOST_OF_ONE, _MOST = 20_000, 100_000
 _ORDER = attrgetter("order")
 
 
 class Claims(Cache[Claim]):
-    """The claims of one kind of route. `children` are those of our models; `wake` is called with
-    the key of each model whose contradiction may have changed."""
+    """The claims of one kind of route. `children` caches the models' own routes; `wake` is called
+    with the key of each model whose conflict may have changed."""
 
     def __init__(
         self,
@@ -57,12 +58,12 @@ class Claims(Cache[Claim]):
         if labels.MODEL in (meta.get("labels") or {}):
             self._children.observe(raw)
         elif place in self._children.items:
-            # It lost our label: to a watch by label it would be deleted.
+            # It lost our label: a watch by label would report it as deleted.
             self._children.forget(*place, meta["uid"], int(meta["resourceVersion"]))
         super().observe(raw)
 
     def forget(self, namespace: str, name: str, uid: str, version: float = float("inf")) -> None:
-        # Only of ours: the cache remembers so many deletions, and others' would displace them.
+        # Only ours: the cache remembers a limited number of deletions.
         if (namespace, name) in self._children.items:
             self._children.forget(namespace, name, uid, version)
         super().forget(namespace, name, uid, version)
@@ -76,7 +77,7 @@ class Claims(Cache[Claim]):
         super().drop(namespace)
 
     def conflict(self, key: Key) -> RouteConflict | None:
-        """The contradiction of the route of the model `key`, by what is known now."""
+        """Returns the conflict of the route of the model `key`, if any."""
         ours = self.items.get(key)
         if ours is None:
             return None

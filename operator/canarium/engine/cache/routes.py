@@ -1,4 +1,4 @@
-"""What routes, Gateways and their classes say, as facts: the reading side of routers with weights.
+"""Projects routes, Gateways and their classes to facts: the reading side of weighted routers.
 
 `ROUTES` has one entry per kind of route; a new router is an entry here, a renderer in
 `render.routes`, and its name in the API.
@@ -22,17 +22,17 @@ from canarium.kube.resources import Resource
 from canarium.render import labels
 from canarium.untrusted.quoting import quoted
 
-#: Kind of a route → where it lives.
+#: Kind of a route → its resource.
 ROUTES: Mapping[str, Resource] = {
     kind.kind: kind
     for kind in (resources.HTTP_ROUTES, resources.GRPC_ROUTES, resources.VIRTUAL_SERVICES)
 }
-#: Conditions that a route needs to be True, for its very generation.
+#: Conditions of a route that have to be True for its generation.
 _NEEDED = ("Accepted", "ResolvedRefs")
 
 
 def route(raw: Raw) -> Child[Route]:
-    """A route of the Gateway API: its weights, and whether its parents have taken them."""
+    """Projects a route of the Gateway API: its weights, and whether its parents accepted them."""
     meta, spec = raw["metadata"], raw["spec"]
     notes = meta.get("annotations", {})
     rules: list[Raw] = spec.get("rules") or [{}]
@@ -61,12 +61,13 @@ def route(raw: Raw) -> Child[Route]:
 
 
 def _asks(rule: Raw) -> bool:
-    """Whether a rule is for requests with a header only. Versions before wrote it first."""
+    """Whether a rule matches by header. Older releases wrote that rule first."""
     return any(match.get("headers") for match in rule.get("matches") or ())
 
 
 def _answers(raw: Raw, generation: int) -> tuple[bool, tuple[str, str] | None, tuple[str, ...]]:
-    """Whether all parents took this generation, what one said against it, who is silent."""
+    """Returns whether all parents accepted this generation, why one did not, and which did not
+    answer."""
     namespace = raw["metadata"].get("namespace", "")
     given: dict[tuple[Any, ...], list[Raw]] = {}
     for one in (raw.get("status") or {}).get("parents") or ():
@@ -90,7 +91,8 @@ def _answers(raw: Raw, generation: int) -> tuple[bool, tuple[str, str] | None, t
 
 
 def _answer(one: Raw, generation: int) -> bool | tuple[str, str] | None:
-    """What a parent says of `generation`: True, why not, or None while it says nothing."""
+    """Returns whether a parent accepted `generation`: True, the reason and message why not, or None
+    while it has not answered."""
     conditions = {c["type"]: c for c in one.get("conditions") or ()}
     for kind in _NEEDED:
         found = conditions.get(kind)
@@ -114,9 +116,9 @@ def _place(ref: Raw, namespace: str) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True)
 class CachedGateway:
-    """A Gateway, or with no namespace a GatewayClass: what of it a route depends on.
+    """A Gateway, or without a namespace a GatewayClass: what routes depend on.
 
-    Counts of routes and addresses are not in it, so that they wake nobody.
+    Counts of routes and addresses are left out, so that they wake no model.
     """
 
     namespace: str
@@ -149,8 +151,8 @@ def gateway(raw: Raw) -> CachedGateway:
 
 
 def gateway_class(raw: Raw) -> CachedGateway:
-    """Its features, where it tells them: as objects since v1.2 of the Gateway API, before as
-    strings."""
+    """Projects a GatewayClass. It lists features as objects since v1.2 of the Gateway API, as
+    strings before."""
     meta = raw["metadata"]
     told: Iterable[Any] = (raw.get("status") or {}).get("supportedFeatures") or ()
     names = frozenset(one["name"] if isinstance(one, dict) else str(one) for one in told)
@@ -169,7 +171,7 @@ def named(
     gateways: Mapping[tuple[str, str], CachedGateway],
     classes: Mapping[tuple[str, str], CachedGateway],
 ) -> tuple[Gateway, ...]:
-    """The Gateways that the spec of a model in `namespace` names, as they are."""
+    """Returns the Gateways that the spec of a model in `namespace` names."""
     found = []
     for ref in _refs(spec):
         place = (ref.get("namespace") or namespace, ref["name"])
@@ -195,13 +197,14 @@ def wanted_kind(spec: Raw) -> str | None:
 
 
 def made_of(parent: Mapping[str, Any]) -> dict[str, str]:
-    """The note of the settings that a route is made from: they hold until nothing moves any more,
-    also when the spec has others by then (R12)."""
+    """Returns the annotation with the settings that a route is made from. They hold until rollout
+    and bake are over, even if the spec has changed since (R12)."""
     return {labels.TRAFFIC: orjson.dumps(parent["spec"].get("traffic")).decode()}
 
 
 def made_from(parent: Mapping[str, Any], live: Child[Any] | None) -> Mapping[str, Any] | None:
-    """`parent` with the settings that the live route was made from; None when it does not say."""
+    """Returns `parent` with the settings that the live route was made from; None if it
+    does not hold them."""
     if live is None:
         return None
     try:
@@ -215,15 +218,16 @@ def made_from(parent: Mapping[str, Any], live: Child[Any] | None) -> Mapping[str
 def in_effect(
     parent: Mapping[str, Any], kind: str | None, live: Child[Any] | None
 ) -> Mapping[str, Any]:
-    """`parent` with the settings by which a route of `kind` is made: those of its spec, unless it
-    asks for another router, whose turn comes when nothing moves (R12)."""
+    """Returns `parent` with the settings for a route of `kind`: those of its spec, unless that asks
+    for another router, which takes effect once rollout and bake are over (R12)."""
     if kind is None or wanted_kind(parent["spec"]) == kind:
         return parent
     return made_from(parent, live) or parent
 
 
 def names_gateway(spec: Raw, namespace: str, door: CachedGateway) -> bool:
-    """Whether a spec of `namespace` names this Gateway, or any Gateway when it is a class."""
+    """Whether a spec in `namespace` names this Gateway; for a class, whether it names any
+    Gateway."""
     refs = _refs(spec)
     if not door.namespace:
         return bool(refs)
@@ -238,5 +242,5 @@ def _refs(spec: Raw) -> list[Raw]:
 
 
 def route_of(action: SetRouteWeights) -> Route:
-    """The route as it will be."""
+    """Returns the route that an action asks for."""
     return Route(action.kind, "", 0, action.weights, action.traffic, action.direct)

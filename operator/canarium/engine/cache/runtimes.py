@@ -1,4 +1,4 @@
-"""The runtimes that administrators wrote, as last seen, and what a model's spec means by them."""
+"""Caches ModelRuntimes and ClusterModelRuntimes, and resolves which one a spec refers to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from canarium.engine.cache.children import Raw
 from canarium.kube import resources
 from canarium.kube.cache import Cache
 from canarium.render.errors import RuntimeInvalid
-from canarium.render.runtime_catalog import Catalog, Runtime
+from canarium.render.runtime_catalog import Catalog, RuntimeTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,43 +25,43 @@ class CachedRuntime:
     name: str
     uid: str
     version: int = field(compare=False)
-    runtime: Runtime
+    runtime: RuntimeTemplate
 
 
 def template(kind: str, raw: Raw) -> CachedRuntime:
     meta = raw["metadata"]
-    found = Runtime(kind, meta["name"], raw["spec"])
+    found = RuntimeTemplate(kind, meta["name"], raw["spec"])
     version = int(meta["resourceVersion"])
     return CachedRuntime(meta.get("namespace", ""), meta["name"], meta["uid"], version, found)
 
 
 class Runtimes:
-    """The caches of both kinds. `changed(namespace, name)` is called for each difference.
+    """The caches of both kinds. `changed(namespace, name)` is called for each change.
 
-    `namespace` is "" for a runtime of the whole cluster.
+    `namespace` is "" for a ClusterModelRuntime.
     """
 
     def __init__(self, changed: Callable[[str, str], None]) -> None:
         self._changed = changed
-        self._by_namespace: dict[str, dict[str, Runtime]] = {}
+        self._by_namespace: dict[str, dict[str, RuntimeTemplate]] = {}
         self.namespaced: Cache[CachedRuntime] = Cache(partial(template, NAMESPACED), self._index)
         self.cluster: Cache[CachedRuntime] = Cache(partial(template, CLUSTER), self._index)
         self.caches = {resources.RUNTIMES: self.namespaced}
         self.cluster_caches = {resources.CLUSTER_RUNTIMES: self.cluster}
 
     def catalog(self, namespace: str) -> Catalog:
-        """All runtimes that `namespace` may use."""
+        """Returns all runtimes that `namespace` may use."""
         return Catalog(self._by_namespace.get(namespace, {}), self._by_namespace.get("", {}))
 
-    def meant(self, namespace: str, spec: Mapping[str, Any]) -> observed.Runtime:
-        """The runtime that a raw `spec` means now, as a fact for decisions."""
+    def meant(self, namespace: str, spec: Mapping[str, Any]) -> observed.ResolvedRuntime:
+        """Returns the runtime that a raw `spec` refers to now, as a fact for decisions."""
         own = spec.get("runtime") or {}
         try:
             chosen = self.catalog(namespace).choose(spec)
         except RuntimeInvalid as error:
-            return observed.Runtime(reason=error.reason, message=str(error))
+            return observed.ResolvedRuntime(reason=error.reason, message=str(error))
         budget = own.get("startupBudget") or (chosen.spec.get("startupBudget") if chosen else None)
-        return observed.Runtime(
+        return observed.ResolvedRuntime(
             name=chosen.name if chosen else None,
             kind=chosen.kind if chosen else None,
             digest=chosen.digest if chosen else None,

@@ -1,6 +1,6 @@
-"""All that is known of the cluster: parents by key, children by parent, whoever changes wakes it.
+"""All caches of one process: models by key, and children by model. A change wakes its model.
 
-A parent's children are found by the model label, which a Service's EndpointSlices inherit.
+The children of a model are found by the model label, which a Service's EndpointSlices inherit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from canarium.core.facts.observed import (
     Observed,
     Orphan,
     Pod,
-    Runtime,
+    ResolvedRuntime,
     Service,
 )
 from canarium.engine.cache import istio, model_deployments, pods, projections, routes
@@ -49,11 +49,11 @@ _PROJECTIONS: dict[Resource, Callable[[dict[str, Any]], Child[Any]]] = {
 
 
 class Store:
-    """The caches. `wake` is called with the key of each parent that something changed for."""
+    """The caches. `wake` is called with the key of each model that a change concerns."""
 
     def __init__(self, wake: Wake) -> None:
         self._wake = wake
-        #: Called with the kind of each route that a model asks for or has.
+        #: Called with each kind of route that a model asks for or has.
         self.wants: Callable[[Resource], None] = _nobody
         self.parents: Cache[Parent] = Cache(model_deployments.parent, self._parent_changed)
         #: Tuples: there is one for each kind and model, and a dict takes five times as much.
@@ -66,7 +66,7 @@ class Store:
             resource: Cache(project, self._indexer(resource))
             for resource, project in _PROJECTIONS.items()
         }
-        #: Kinds of which the routes of everybody are followed; those of models go to `caches`.
+        #: Kinds of routes that are watched whole; models' own routes go to `caches`.
         self.claims = {
             resource: Claims(self.caches[resource], self.gateways.listeners, self._conflict_changed)
             for resource in (resources.HTTP_ROUTES, resources.GRPC_ROUTES)
@@ -89,7 +89,7 @@ class Store:
             self._wake(key, Urgency.RESYNC)
 
     def _runtime_changed(self, namespace: str, name: str) -> None:
-        """Wakes the models that name the runtime, or whose format may now choose another."""
+        """Wakes the models that name the runtime, or whose format may now select another."""
         for key, parent in self.parents.items.items():
             own = parent.raw.get("spec", {}).get("runtime") or {}
             concerned = own.get("name") == name or not (own.get("name") or own.get("image"))
@@ -97,7 +97,7 @@ class Store:
                 self._wake(key, Urgency.CHANGE)
 
     def _gateway_changed(self, door: routes.CachedGateway | None) -> None:
-        """Wakes the models that name the Gateway, or might by its class."""
+        """Wakes the models that name the Gateway, or for a class any Gateway."""
         for key, parent in self.parents.items.items():
             spec = parent.raw.get("spec") or {}
             if door is None or routes.names_gateway(spec, key[0], door):
@@ -108,19 +108,19 @@ class Store:
             self._wake(key, Urgency.CHANGE)
 
     def _conflict(self, key: Key, route: Route | None) -> RouteConflict | None:
-        """The route of somebody else that contradicts the one of `key`."""
+        """Returns the foreign route that conflicts with the one of `key`, if any."""
         claims = self.claims.get(routes.ROUTES[route.kind]) if route else None
         return claims.conflict(key) if claims else None
 
-    def meant(self, key: Key) -> Runtime:
-        """The runtime that the spec of `key` means now."""
+    def meant(self, key: Key) -> ResolvedRuntime:
+        """Returns the runtime that the spec of `key` refers to now."""
         return self.runtimes.meant(key[0], self.parents.items[key].raw.get("spec") or {})
 
     def children(self, resource: Resource, key: Key) -> tuple[Child[Any], ...]:
         return self._children[resource].get(key, ())
 
     def held(self, key: Key) -> tuple[HeldDeletion, ...]:
-        """What has the label of the model and is kept by finalizers while it is being deleted."""
+        """Returns objects of the model whose deletion is blocked by finalizers."""
         return tuple(
             HeldDeletion(resource.kind, child.name, child.finalizers, child.deleted or 0.0)
             for resource in _PROJECTIONS
@@ -130,7 +130,7 @@ class Store:
         )
 
     def observed(self, key: Key) -> Observed:
-        """The facts of one parent; what is not controlled by it counts as foreign (R24)."""
+        """Returns the facts about one model. Objects that it does not control are foreign (R24)."""
         parent = self.parents.items[key]
         uid, raw = parent.uid, parent.raw
         foreign: list[str] = []
@@ -201,7 +201,7 @@ class Store:
                 else:
                     index.pop(key, None)
             if new and new.adoptable and isinstance(new.fact, Backend):
-                # Something routed to it, of a kind that no model may ask for yet.
+                # A route led to it, of a kind that no model may ask for yet.
                 for route in routes.ROUTES.values():
                     self.wants(route)
             urgency = _urgency(old, new)
@@ -213,13 +213,13 @@ class Store:
 
 
 def _nobody(resource: Resource) -> None:
-    """Where all kinds are followed from the start."""
+    """Does nothing: for callers that watch all kinds from the start."""
 
 
 def _urgency(old: Child[Any] | None, new: Child[Any] | None) -> Urgency:
-    """A pod that got worse may be the signal for a rollback, which goes before all else.
+    """Returns FAULT for a pod that got worse: it may call for a rollback, which takes priority.
 
-    One that is on its way out is no signal: else the end of one rollback would hold up the next.
+    A terminating pod does not, or the end of one rollback would delay the next.
     """
     if not any(child and isinstance(child.fact, Pod) for child in (old, new)):
         return Urgency.CHANGE

@@ -1,4 +1,4 @@
-"""Puts work off while the queue is busy, so that it delays nothing more important."""
+"""Defers work while the queue is busy, so that it delays nothing more important."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of one urgency that wait: first in, first out in a share, round robin between shares."""
+"""Keys of one urgency: first in, first out within a share, round robin between shares."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
-#: Whose turn a key takes: its namespace.
+#: What a key takes turns for: its namespace.
 Share = Hashable
 
 
@@ -33,7 +33,7 @@ class Lane(Generic[K]):
         return len(self._joined)
 
     def oldest(self) -> float | None:
-        """When the key joined that has been in the lane for longest."""
+        """Returns when the oldest key joined."""
         return next(iter(self._joined.values()), None)
 
     def has_any(self, may_be_served: Callable[[Share], bool]) -> bool:

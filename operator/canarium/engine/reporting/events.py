@@ -41,6 +41,6 @@ class EventRecorder:
             await self._statuses.post(key, stored, event)
 
     def forget(self, key: Key) -> None:
-        """Drops the deferred Events of a model that is gone or being deleted."""
+        """Drops the deferred Events of a deleted model."""
         self._deferred.pop(key, None)
         self._deferral.forget(key)

@@ -48,7 +48,7 @@ class StatusScheduler:
         self._compressor = Compressor()
 
     def forget(self, key: Key) -> None:
-        """Drops what is not written of a model that is gone or being deleted."""
+        """Drops what is not written of a deleted model."""
         self._counts_differ.pop(key, None)
         self._drop(key)
         self._events.forget(key)

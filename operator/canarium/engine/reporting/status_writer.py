@@ -1,4 +1,4 @@
-"""Writes of what is told: a model's status, and its Events."""
+"""Writes the status of models, and their Events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IDENTITY = ("name", "namespace", "uid", "resourceVersion")
 
 
 class StatusWriter:
-    """Replaces statuses by the version that was decided on, and posts Events."""
+    """Replaces the status of the version that was decided on, and creates Events."""
 
     def __init__(
         self, api: Api, store: Store, queue: WorkQueue[Key], timing: Timing, observer: Observer
@@ -31,18 +31,18 @@ class StatusWriter:
         self._timing, self._observer = timing, observer
 
     async def post(self, key: Key, raw: dict[str, Any], event: Event) -> None:
-        """Posts one Event of `raw`; that it cannot be posted is only logged."""
+        """Creates one Event about `raw`; a failure is only logged."""
         log.info("%s/%s: %s: %s", *key, event.reason, event.message)
         at = stamp(self._timing.now())
         body = workload.event(raw, event.kind, event.reason, event.message, at)
         try:
             await self._api.create(resources.EVENTS, key[0], body)
         except ApiError as error:
-            log.warning("%s/%s: no Event: %s", *key, error)
+            log.warning("%s/%s: cannot create an Event: %s", *key, error)
 
     async def write(self, key: Key, raw: dict[str, Any], status: dict[str, Any]) -> bool:
-        """Writes the status of `raw` if it is new. False: the parent has changed or gone, nothing
-        was written, and the key comes again. Raises ApiError.
+        """Writes the status of `raw` if it differs. Returns False if the model was changed or
+        deleted: then nothing was written, and the key is queued again. Raises ApiError.
         """
         if status == (raw.get("status") or {}):
             return True
@@ -70,7 +70,8 @@ class StatusWriter:
         return True
 
     async def _read_again(self, key: Key, uid: str) -> None:
-        """Somebody changed the parent, or replaced it: what is now, read rather than waited for."""
+        """Reads a model that was changed or replaced meanwhile, instead of waiting for the
+        watch."""
         try:
             now = await self._api.get(resources.MODELS, *key)
         except ApiError as error:

@@ -9,11 +9,13 @@ import pytest
 from canarium.api.runtime import BUILT_IN, CLUSTER, NAMESPACED
 from canarium.render.errors import RuntimeInvalid
 from canarium.render.runtime import server
-from canarium.render.runtime_catalog import Catalog, Runtime, built_in
+from canarium.render.runtime_catalog import Catalog, RuntimeTemplate, built_in
 
 
-def runtime(name: str, *formats: dict[str, Any], kind: str = CLUSTER, **more: Any) -> Runtime:
-    return Runtime(kind, name, {"image": name, "formats": list(formats), **more})
+def runtime(
+    name: str, *formats: dict[str, Any], kind: str = CLUSTER, **more: Any
+) -> RuntimeTemplate:
+    return RuntimeTemplate(kind, name, {"image": name, "formats": list(formats), **more})
 
 
 def by_format(name: str, version: str | None = None) -> dict[str, Any]:
@@ -95,11 +97,11 @@ def test_unknown_name_is_refused_with_those_that_there_are() -> None:
 
 
 def test_digest_is_about_how_a_server_runs_alone() -> None:
-    assert Runtime(CLUSTER, "a", {"image": "x", "formats": []}).digest == (
-        Runtime(CLUSTER, "a", {"image": "x", "description": "d"}).digest
+    assert RuntimeTemplate(CLUSTER, "a", {"image": "x", "formats": []}).digest == (
+        RuntimeTemplate(CLUSTER, "a", {"image": "x", "description": "d"}).digest
     )
-    assert Runtime(CLUSTER, "a", {"image": "x"}).digest != (
-        Runtime(CLUSTER, "a", {"image": "y"}).digest
+    assert RuntimeTemplate(CLUSTER, "a", {"image": "x"}).digest != (
+        RuntimeTemplate(CLUSTER, "a", {"image": "y"}).digest
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from canarium.core.facts.observed import Rejection, Runtime
+from canarium.core.facts.observed import Rejection, ResolvedRuntime
 from canarium.engine.apply.rejections import PATIENT, URGENT, Rejections
 
 KEY = ("risk", "fraud")
-WISH = (1, Runtime())
+WISH = (1, ResolvedRuntime())
 ROUTE = Rejection("HTTPRoute fraud", "no such field")
 
 

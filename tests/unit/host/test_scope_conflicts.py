@@ -62,7 +62,7 @@ async def test_living_operator_of_the_same_namespace_is_named() -> None:
     leases = Leases()
     leases.put("platform", "*")
     said = await leases.seen_by("team", "risk").found()
-    assert said == ["the operator of namespace platform (pod_1) looks after risk already"]
+    assert said == ["another Canarium operator (pod_1, namespace platform) already manages risk"]
     assert leases.asked == {"fieldSelector": "metadata.name=canarium"}
 
 
@@ -97,4 +97,4 @@ async def test_right_to_look_that_is_missing_does_not_hold_it_up_but_a_silent_se
     assert await leases.seen_by("team", "risk").found() == []
     leases.fault = ApiError(503, "", "down")
     (said,) = await leases.seen_by("team", "risk").found()
-    assert "cannot be looked for" in said
+    assert "cannot check for other operators" in said

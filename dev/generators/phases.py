@@ -1,17 +1,9 @@
-"""The documentation of the phases, made from their table: `python -m canarium.diagram [--check]`.
-
-`--check` writes nothing and exits 1 when what is committed differs.
-"""
+"""The reference page of the phases, made from their table."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from canarium.core.context.commands import COMMANDS
 from canarium.core.phases.table import TABLE
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "phases.md"
 
 
 def page() -> str:
@@ -49,20 +41,3 @@ takes precedence. `status.commands` and an Event report the result.
 |---|---|
 {commands}
 """
-
-
-def main(arguments: list[str]) -> int:
-    """Writes or, with `--check`, compares; the exit code."""
-    text = page()
-    if PAGE.exists() and PAGE.read_text() == text:
-        return 0
-    if "--check" in arguments:
-        print(f"docs/{PAGE.name} is stale: run `make generate`")
-        return 1
-    PAGE.write_text(text)
-    print(f"wrote docs/{PAGE.name}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -9,11 +9,11 @@ import aiohttp
 import pytest
 
 from canarium.__main__ import _address
-from canarium.host.listeners import listener
 from canarium.host.probes import serve_probes
 from canarium.signals.addresses import authority
-from canarium.telemetry.metrics import Metrics
-from canarium.telemetry.server import served
+from canarium.telemetry.http_server import listener
+from canarium.telemetry.metrics import OperatorMetrics
+from canarium.telemetry.metrics_server import serve_metrics
 from signals import netns
 
 
@@ -22,7 +22,7 @@ async def statuses() -> dict[str, Any]:
     found: dict[str, Any] = {}
     async with (
         serve_probes("", 0, alive=list, ready=list) as health,
-        served(Metrics(), "", 0) as metrics,
+        serve_metrics(OperatorMetrics(), "", 0) as metrics,
         aiohttp.ClientSession() as client,
     ):
         for address in ("127.0.0.1", "::1", "fd00::7"):
@@ -36,7 +36,7 @@ async def statuses() -> dict[str, Any]:
 
 
 def test_servers_answer_on_both_families() -> None:
-    found = netns.run("host.test_listening", "statuses", address="fd00::7/128")
+    found = netns.run("telemetry.test_http_server", "statuses", address="fd00::7/128")
     assert found == {
         f"{address} {path}": 200
         for address in ("127.0.0.1", "::1", "fd00::7")
@@ -45,7 +45,7 @@ def test_servers_answer_on_both_families() -> None:
 
 
 def test_servers_answer_where_there_is_ipv6_only() -> None:
-    found = netns.run("host.test_listening", "statuses", address="fd00::7/128", ipv4=False)
+    found = netns.run("telemetry.test_http_server", "statuses", address="fd00::7/128", ipv4=False)
     reached = {name for name, status in found.items() if status == 200}
     assert reached == {f"{a} {p}" for a in ("::1", "fd00::7") for p in ("healthz", "metrics")}
 

@@ -6,14 +6,14 @@ from collections import deque
 
 
 class RollingMax:
-    """Values of the last `window` seconds; only those are kept that may still become the largest.
+    """The values of the last `window` seconds that may still become the maximum.
 
-    Reading changes nothing: two Prometheus replicas see the same.
+    Reading has no side effects, so two Prometheus replicas get the same value.
     """
 
     def __init__(self, window: float) -> None:
         self._window = window
-        #: Times that grow, with values that fall.
+        #: Increasing times, with decreasing values.
         self._kept: deque[tuple[float, float]] = deque()
 
     def add(self, now: float, value: float) -> None:
@@ -24,5 +24,5 @@ class RollingMax:
             self._kept.popleft()
 
     def at(self, now: float) -> float:
-        """The largest value of the window that ends at `now`; 0 when there is none."""
+        """Returns the maximum of the window that ends at `now`; 0 when it is empty."""
         return next((value for at, value in self._kept if at > now - self._window), 0.0)

@@ -40,7 +40,7 @@ async def test_a_watch_that_hangs_is_named(engine: Engine, clock: Clock) -> None
     clock.now += 179
     assert list(stuck(engine)) == []
     clock.now += 2
-    assert any("pods in risk has given no sign of life for 181 s" in x for x in stuck(engine))
+    assert any("pods in risk has been silent for 181 s" in x for x in stuck(engine))
 
 
 async def test_a_watch_that_ended_is_named(engine: Engine) -> None:
@@ -64,9 +64,9 @@ async def test_a_key_that_hangs_in_a_worker_and_a_queue_that_nobody_works_off_ar
     await asyncio.sleep(0.01)
     assert list(stuck(engine)) == []
     clock.now += 121
-    assert list(stuck(engine)) == ["no worker has taken what is due for 121 s"]
+    assert list(stuck(engine)) == ["no worker has taken a due key for 121 s"]
     clock.now += 180
-    assert "risk/a has been worked on for 301 s" in list(stuck(engine))
+    assert "risk/a has been reconciling for 301 s" in list(stuck(engine))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

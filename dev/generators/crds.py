@@ -1,0 +1,49 @@
+"""The CustomResourceDefinitions as files: plain, and as templates of the chart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from canarium import GROUP
+from canarium.api import crd
+
+HEADER = "# Generated from operator/canarium/api by `make generate`: do not edit.\n"
+
+
+def files(root: Path) -> dict[Path, str]:
+    """Returns the files of all kinds below `root`, with their content."""
+    found: dict[Path, str] = {}
+    for definition in crd.kinds():
+        plural = definition["spec"]["names"]["plural"]
+        text = HEADER + yaml.safe_dump(_without_aliases(definition), sort_keys=False, width=100)
+        found[root / "crds" / f"{plural}.yaml"] = text
+        template = root / "charts" / "canarium" / "templates" / f"crd-{plural}.yaml"
+        found[template] = _as_template(plural, text)
+    return found
+
+
+def _without_aliases(definition: dict[str, Any]) -> dict[str, Any]:
+    """Returns a copy in which no two places are one object: YAML would write an alias for them."""
+    copied: dict[str, Any] = json.loads(json.dumps(definition))
+    return copied
+
+
+def _as_template(plural: str, text: str) -> str:
+    """Returns the CRD as a template of the chart, kept by `helm uninstall` unless configured
+    otherwise."""
+    head = f"  name: {plural}.{GROUP}\n"
+    keep = (
+        "  {{- if .Values.crds.keep }}\n"
+        "  annotations:\n"
+        "    helm.sh/resource-policy: keep\n"
+        "  {{- end }}\n"
+    )
+    # Braces in a description are text, not the chart's own templates.
+    literal = text.replace("{{", "{{ `{{` }}")
+    return (
+        "{{- if .Values.crds.install }}\n" + literal.replace(head, head + keep, 1) + "{{- end }}\n"
+    )

@@ -1,0 +1,36 @@
+"""Runs the operator: kopf's event loop, with the application hooked into it."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import Any, cast
+
+import kopf
+import uvloop
+
+from canarium.config import Config
+from canarium.host.app import Application
+from canarium.host.handlers import register
+from canarium.telemetry import logs
+
+
+def run_operator(config: Config, log_level: str) -> int:
+    """Runs until the process is stopped; returns the exit code."""
+    logs.configure(log_level)
+    registry = kopf.OperatorRegistry()
+    application = Application(config)
+    register(registry, application)
+    everywhere = not (config.namespaces or config.namespace_selector)
+    kopf.run(
+        loop=uvloop.new_event_loop(),
+        registry=registry,
+        standalone=True,
+        # kopf would look up the user's name, which a container's UID does not have.
+        identity=cast(Any, socket.gethostname()),
+        clusterwide=everywhere,
+        # A pattern names no namespace to begin with: the selected ones are added later.
+        namespaces=() if everywhere else config.namespaces or (re.compile("selected"),),
+        insights=application.insights,
+    )
+    return 1 if application.refusal else 0
