@@ -1,0 +1,13 @@
+"""The Kubernetes client: requests, watches and caches, independent of Canarium's own kinds.
+
+Reading order: `client` (the port that the engine uses), `http` (its implementation), `reflector`
+and `cache` (list and watch into memory), `lease` (leader election). Around a request: `throttle`
+(our own limit), `limiter` (what the server admits), `retries`, `credentials`, `trust`.
+
+Invariants:
+
+- A write is sent only while the Lease is held (`http.Client`'s fence).
+- A rollback waits for no other write of this process (`throttle.FIRST`).
+- A cache replaces an object only by a newer resourceVersion.
+- Time and randomness come from `clock.Timing`. Nothing here imports `canarium.core`.
+"""

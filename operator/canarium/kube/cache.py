@@ -1,7 +1,7 @@
-"""What is known of the objects of one kind; the newer of two versions wins, wherever it came from.
+"""Caches the objects of one kind; the newer of two versions wins, from any source.
 
-What a write answers is put in at once (`observe`, `amend`, `forget`), and older events are
-dropped: a decision never sees a state from before its own last write.
+The answer to a write is observed at once (`observe`, `amend`, `forget`), and older events are
+dropped: a decision never sees a state older than its own last write.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import math
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-#: Uids of deleted objects that are remembered: more than events can be late by.
+#: UIDs of deleted objects to remember: more than the events that can arrive late.
 _REMEMBERED = 10_000
 
 
 class Projected(Protocol):
-    """What every projection keeps of an object's metadata."""
+    """Metadata that every projection keeps."""
 
     @property
     def namespace(self) -> str: ...
@@ -41,13 +41,13 @@ class Cache(Generic[T]):
     ) -> None:
         self._project = project
         self._on_change = on_change
-        #: Uids of what was deleted and the version of that, oldest first: events of before are
-        #: not believed. A later version is: an object that lost our label and got it back.
+        #: UIDs of deleted objects with the version of the deletion, oldest first: older events are
+        #: ignored. A newer version is not: an object may lose our label and get it back.
         self._gone: dict[str, float] = {}
         self.items: dict[Key, T] = {}
 
     def observe(self, raw: dict[str, Any]) -> None:
-        """Takes in an object from a write's answer, a list or an event; the newer one wins."""
+        """Observes an object from the answer to a write, a list or an event; the newer one wins."""
         new = self._project(raw)
         key = (new.namespace, new.name)
         old = self.items.get(key)
@@ -56,10 +56,10 @@ class Cache(Generic[T]):
         self._put(key, old, new)
 
     def amend(self, namespace: str, name: str, version: int, change: Callable[[T, int], T]) -> None:
-        """Takes in a write whose answer was not the object itself, but has its `version`.
+        """Observes a write whose answer was not the object itself, but has its `version`.
 
-        `change(known, before)` makes the object as of just `before` that version: events up to it
-        are dropped as old, and the one of the write itself still brings the whole truth.
+        `change(known, before)` returns the object as of just `before` that version: events up to it
+        are dropped as old, and the event of the write itself still replaces the object.
         """
         key = (namespace, name)
         old = self.items.get(key)

@@ -20,8 +20,8 @@ from typing import Any
 import orjson
 
 _INT64 = range(-(2**63), 2**63)
-#: Go escapes these so that JSON can stand inside HTML and JavaScript. Outside of strings, JSON has
-#: none of them.
+#: Go escapes these so that JSON can be embedded in HTML and JavaScript. They occur in JSON only
+#: inside strings.
 _ESCAPED = (
     (b"<", b"\\u003c"),
     (b">", b"\\u003e"),

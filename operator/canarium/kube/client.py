@@ -1,4 +1,4 @@
-"""What the engine asks of an API server: the port between it and the transport."""
+"""The port between the engine and the HTTP client: the requests that the engine sends."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Body = dict[str, Any]
 
 
 class Api(Protocol):
-    """Requests to one API server. Every method raises ApiError for an answer above 399."""
+    """Requests to one API server. Every method raises ApiError for a status above 399."""
 
     async def list(self, resource: Resource, namespace: str | None = None, **query: str) -> Body:
-        """One page of a collection; namespace None is all of them."""
+        """Returns one page of a collection; namespace None is all namespaces."""
         ...
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Body: ...
@@ -22,7 +22,7 @@ class Api(Protocol):
     async def create(
         self, resource: Resource, namespace: str | None, body: Body, *, dry_run: bool = False
     ) -> Body:
-        """Creates, or with `dry_run` only asks whether that would be taken."""
+        """Creates an object, or with `dry_run` only checks whether it would be accepted."""
         ...
 
     async def apply(
@@ -39,7 +39,7 @@ class Api(Protocol):
         patch: Body,
         subresource: str | None = None,
     ) -> Body:
-        """A merge patch of an object or its subresource."""
+        """Sends a merge patch of an object or its subresource."""
         ...
 
     async def replace(
@@ -58,5 +58,6 @@ class Api(Protocol):
         ...
 
     def watch(self, resource: Resource, namespace: str | None, **query: str) -> AsyncIterator[Body]:
-        """Events `{type, object}` until the server ends the watch; ApiError for an ERROR event."""
+        """Yields events `{type, object}` until the server ends the watch. Raises ApiError for an
+        ERROR event."""
         ...

@@ -1,4 +1,4 @@
-"""Clocks, sleep and chance as an argument, so that tests can bring their own."""
+"""Clocks, sleep and randomness as an argument, so that tests can replace them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 
 
 def _boottime() -> float:
-    """Seconds that also pass while the machine is suspended, where the system counts them."""
+    """Returns monotonic seconds that also pass while the machine is suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """All that kube and engine know of time.
+    """The only source of time and randomness in kube and engine.
 
-    `now` gives POSIX seconds and may jump; `clock` gives seconds that only grow. Timeouts are the
-    event loop's: who brings a loop in virtual time gives its `time` as `clock`.
+    `now` returns POSIX seconds and may jump; `clock` returns monotonic seconds. Timeouts use the
+    event loop: a test with a loop in virtual time passes the loop's `time` as `clock`.
     """
 
     now: Callable[[], float] = time.time

@@ -36,10 +36,10 @@ class Credentials:
         return token or ""
 
     async def renew(self, refused: str) -> bool:
-        """After an answer 401 to `refused`: whether there is another one to try."""
+        """Whether there are other credentials to try after `refused` got status 401."""
         async with self._loading:
             if await self.header() != refused:
-                return True  # Somebody else's 401 was faster.
+                return True  # Another request reloaded already.
             if self._load is None:
                 return False
             if not await self._reload():
@@ -51,7 +51,7 @@ class Credentials:
         try:
             self.configuration = await self._load()
         except Exception:
-            log.exception("no fresh credentials")
+            log.exception("cannot reload credentials")
             return False
         if self._trust:
             self._trust.update(self.configuration)
@@ -60,7 +60,8 @@ class Credentials:
     async def middleware(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Of aiohttp: signs each request, and once more with fresh credentials after a 401."""
+        """aiohttp middleware: authenticates each request, and repeats it with fresh credentials
+        after a 401."""
         sent = await self.header()
         response = await self._trusted(request, handler, sent)
         if response.status == 401 and await self.renew(sent):
@@ -87,7 +88,8 @@ class Credentials:
         return response
 
     async def _renewed_trust(self) -> bool:
-        """Whether the configuration was read again; not by each of many requests that fail."""
+        """Whether the configuration was reloaded; at most one of many failing requests does
+        that."""
         trust = self._trust
         assert trust is not None
         async with self._loading:
@@ -100,7 +102,7 @@ class Credentials:
     ) -> aiohttp.ClientResponse:
         if header:
             request.headers["Authorization"] = header
-        # The name in the API server's certificate, where the kubeconfig sets `tls-server-name`.
+        # The expected name in the API server's certificate, if the kubeconfig sets it.
         name = getattr(self.configuration, "tls_server_name", None)
         if name:
             request.server_hostname = name

@@ -1,10 +1,10 @@
-"""What the API server answers when it does not do what was asked."""
+"""Errors of the API server, and what each class of them means for a retry."""
 
 from __future__ import annotations
 
 from canarium.untrusted.quoting import quoted
 
-#: Characters of a refusal that are kept.
+#: Maximum characters of a message.
 _LONGEST = 2048
 
 
@@ -14,27 +14,27 @@ class ApiError(Exception):
     def __init__(
         self, status: int, reason: str, message: str, retry_after: float | None = None
     ) -> None:
-        # Webhooks and policies put their own words, and parts of objects, into a refusal.
+        # Webhooks and policies put their own text, and parts of objects, into messages.
         self.message = quoted(message, _LONGEST)
         self.reason = quoted(reason, 100)
         super().__init__(f"{status} {self.reason}: {self.message}")
         self.status = status
-        #: Seconds that the server asks to wait, if it says so.
+        #: Seconds that the server asks to wait, if any.
         self.retry_after = retry_after
 
     @property
     def transient(self) -> bool:
-        """The same request may succeed later: overload, a fault, or no answer at all."""
+        """Whether the same request may succeed later: overload, a server error, or no answer."""
         return self.status in (0, 429) or self.status >= 500
 
     @property
     def overloaded(self) -> bool:
-        """The server has no capacity for this request now."""
+        """Whether the server has no capacity for this request now."""
         return self.status in (429, 503, 504)
 
     @property
     def unprocessed(self) -> bool:
-        """The server has not begun with the request and asks for it again."""
+        """Whether the server has not processed the request, and asks for a retry."""
         return self.status == 429 or (self.status == 503 and self.retry_after is not None)
 
     @property

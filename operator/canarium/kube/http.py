@@ -1,7 +1,7 @@
-"""The API server over one HTTP session, in raw dicts.
+"""The client of the API server, over one HTTP session, in raw dicts.
 
-Configuration, credentials and TLS are the `kubernetes` package's; its typed models are not used,
-since they cost ten times the parsing and refuse fields that they do not know.
+Configuration and credentials come from the `kubernetes` package. Its typed models are not used:
+they cost ten times as much to parse and reject unknown fields.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from canarium.kube.trust import Trust
 Body = dict[str, Any]
 #: Verb and resource of a request, for metrics.
 Label = tuple[str, str]
-#: For how many seconds writes are still allowed; 0 or less: no more.
+#: Returns for how many seconds writes are still allowed; 0 or less: not at all.
 Fence = Callable[[], float]
 
 _JSON = "application/json"
@@ -37,15 +37,15 @@ _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 _READ_TIMEOUT = 30.0
 _FAREWELL = 0.25
-#: Reads in flight at most; a start of many watches is no reason to flood the server.
+#: Maximum reads in flight, so that starting many watches does not flood the server.
 _READS = 32
-#: Bookmarks come about once a minute: a watch that is silent for longer is dead.
+#: Bookmarks arrive about once a minute: a watch that is silent for longer is dead.
 _WATCH_SILENCE = 90.0
 
 
 @dataclass(frozen=True, slots=True)
 class ConcurrencyLimits:
-    """How many requests may be in flight. API servers count those that change something apart."""
+    """How many requests may be in flight. API servers count reads and writes separately."""
 
     writes: Limiter
     reads: Limiter
@@ -56,9 +56,9 @@ class ConcurrencyLimits:
 
 
 class Client:
-    """Requests to one API server. Every method raises ApiError for an answer above 399.
+    """Requests to one API server. Every method raises ApiError for a status above 399.
 
-    A request that the server had no capacity for is sent again for a few seconds before that.
+    A request that the server had no capacity for is retried for a few seconds before that.
     """
 
     def __init__(
@@ -102,8 +102,8 @@ class Client:
 
         configuration = await load()
         trust = Trust(configuration, asyncio.get_running_loop().time)
-        # No limit of connections: each watch has one, and the workers bound all others.
-        # Its name is resolved as the host does; the names of tenants take none of these threads.
+        # No limit on connections: each watch has one, and the workers bound all others. Its name is
+        # resolved by threads of the host's resolver, which tenants' names do not use.
         connector = aiohttp.TCPConnector(
             ssl=trust.context, limit=0, resolver=aiohttp.ThreadedResolver()
         )
@@ -116,13 +116,14 @@ class Client:
         ) as session:
             credentials = Credentials(configuration, load, trust)
             yield cls(configuration, session, credentials=credentials, trust=trust)
-        # TLS connections end their farewell in the background (aiohttp's "graceful shutdown").
+        # TLS connections shut down in the background (aiohttp's "graceful shutdown").
         await asyncio.sleep(_FAREWELL)
 
     def guarded(
         self, throttle: Throttle, fence: Fence | None, limits: ConcurrencyLimits | None = None
     ) -> Client:
-        """The same connections for one who writes in turn, and only while `fence` allows it."""
+        """Returns a client over the same connections that throttles writes, and sends them only
+        while `fence` allows it."""
         return Client(
             self._configuration,
             self._session,
@@ -137,9 +138,9 @@ class Client:
     def companion(
         self, trace: aiohttp.TraceConfig, *middlewares: aiohttp.ClientMiddlewareType
     ) -> aiohttp.ClientSession:
-        """A session for a library, over our connections and with our credentials.
+        """Returns a session for a library, over our connections and with our credentials.
 
-        Closing it leaves the connections open. `middlewares` see its requests before that.
+        Closing it leaves the connections open. `middlewares` run before authentication.
         """
         return aiohttp.ClientSession(
             connector=self._session.connector,
@@ -153,7 +154,7 @@ class Client:
 
     @property
     def host(self) -> str:
-        """The API server's URL."""
+        """Returns the API server's URL."""
         return self._base
 
     async def list(self, resource: Resource, namespace: str | None = None, **query: str) -> Body:
@@ -243,7 +244,8 @@ class Client:
     async def watch(
         self, resource: Resource, namespace: str | None, **query: str
     ) -> AsyncIterator[Body]:
-        """Events `{type, object}` until the server ends the watch; ApiError for an ERROR event."""
+        """Yields events `{type, object}` until the server ends the watch. Raises ApiError for an
+        ERROR event."""
         query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": "290", **query}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_WATCH_SILENCE)
         async with AsyncExitStack() as stack:
@@ -331,7 +333,7 @@ class Client:
 
     @asynccontextmanager
     async def _seat(self, method: str) -> AsyncIterator[None]:
-        """Waits until a request may be sent, and learns from how it ends."""
+        """Waits until a request may be sent, and adjusts the limit by how it ends."""
         if self._limits is None:
             yield
             return
@@ -352,7 +354,7 @@ class Client:
         """
         left = self._fence() if self._fence else _READ_TIMEOUT
         if left <= 0:
-            raise ApiError(0, "NotLeading", "the lease has run out: another one may write now")
+            raise ApiError(0, "NotLeading", "the Lease has expired: another operator may write now")
         return min(left, _READ_TIMEOUT)
 
 

@@ -1,4 +1,4 @@
-"""Where the API server is and who we are there: in-cluster configuration or a kubeconfig."""
+"""Loads the client configuration: in-cluster, or from a kubeconfig."""
 
 from __future__ import annotations
 

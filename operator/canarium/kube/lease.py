@@ -1,7 +1,8 @@
-"""Who may write: leader election by a coordination.k8s.io/v1 Lease.
+"""Leader election by a coordination.k8s.io/v1 Lease.
 
-Not `kubernetes.aio.leaderelection`: that keeps the lease when it ends, so a successor waits its
-whole duration, it measures by the wall clock, and a request that hangs hangs its deadline too.
+`kubernetes.aio.leaderelection` is not used: it does not release the Lease when it ends, so a
+successor waits for its whole duration; it measures by the wall clock; and a request that hangs also
+blocks its deadline.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ log = logging.getLogger(__name__)
 
 
 class Lease:
-    """One candidate for one lease; all times are seconds.
+    """One candidate for one Lease; all times are in seconds.
 
     The holder gives up `renew` seconds after it *began* its last successful renewal. The others
     take over `duration` seconds after they *saw* the last one. With `renew` below `duration` there
     are never two holders, regardless of their clocks, as long as each runs at about the same pace.
 
-    `identity` must be unique to the process: a restarted one that kept its name would take its
-    predecessor's lease at once. `notes` are annotations that the lease carries once it is ours.
+    `identity` must be unique to the process: a restarted one with the same name would take its
+    predecessor's Lease at once. `notes` are annotations to set on the Lease.
     """
 
     def __init__(
@@ -61,22 +62,22 @@ class Lease:
         self.lost = asyncio.Event()
 
     def left(self) -> float:
-        """For how many seconds the holder may still write; 0 or less: not at all.
+        """Returns for how many seconds the holder may still write; 0 or less: not at all.
 
-        Asked before each write: after a process was stopped for a while, its timers are late.
+        Checked before each write, since timers are late after a process was suspended.
         """
         if self._held is None or self.lost.is_set():
             return 0.0
         return self._renewed + self._renew - self._clock()
 
     def age(self) -> float:
-        """Seconds since the last attempt to take or renew the lease."""
+        """Returns the seconds since the last attempt to acquire or renew."""
         return self._clock() - self._tried
 
     async def acquire(self) -> None:
-        """Wait until the lease is ours, then renew it in the background until `release`.
+        """Waits until the Lease is ours, then renews it in the background until `release`.
 
-        API errors are retried: a candidate has nothing better to do than wait.
+        API errors are retried.
         """
         while not await self._attempt(self._renew):
             await self._sleep(self._retry)
@@ -84,7 +85,8 @@ class Lease:
         self._task = asyncio.create_task(self._keep(), name=f"lease {self._name}")
 
     async def release(self) -> None:
-        """Stop renewing and, if the lease is still ours, empty it for a successor. Never fails."""
+        """Stops renewing and, if the Lease is still ours, empties it for a successor. Never
+        raises."""
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -96,10 +98,10 @@ class Lease:
             async with asyncio.timeout(self._retry):
                 await self._empty()
         except (ApiError, TimeoutError) as error:
-            log.info("lease %s not released, it will expire: %s", self._name, error)
+            log.info("Lease %s not released, it will expire: %s", self._name, error)
 
     async def _empty(self) -> None:
-        """Read first and try twice: a renewal that was cancelled on its way may have arrived."""
+        """Reads first and tries twice: a cancelled renewal may have reached the server."""
         for last in (False, True):
             found = await self._client.get(LEASES, self._namespace, self._name)
             if found["spec"].get("holderIdentity") != self._identity:
@@ -118,7 +120,7 @@ class Lease:
             await self._renew_until_lost()
             log.error("lease %s lost", self._name)
         except Exception:
-            # Whatever it was, nobody renews any more: to go on writing would be the worst answer.
+            # Nothing renews the Lease any more, so this process must not keep writing.
             log.exception("lease %s lost", self._name)
         self.lost.set()
 
@@ -132,7 +134,7 @@ class Lease:
                 return
 
     async def _attempt(self, limit: float) -> bool:
-        """Take or renew the lease; `limit` bounds a request that hangs."""
+        """Acquires or renews the Lease; `limit` bounds a request that hangs."""
         self._tried = self._clock()
         try:
             async with asyncio.timeout(limit):
@@ -153,7 +155,7 @@ class Lease:
         else:
             spec: dict[str, Any] = found.get("spec") or {}
             if not self._free(spec):
-                self._held = None  # also when it was ours: someone took it, and that is that
+                self._held = None  # Also if it was ours: another candidate has taken it.
                 return False
             meta = found["metadata"]
             noted = {**(meta.get("annotations") or {}), **self._notes}
@@ -163,7 +165,7 @@ class Lease:
         return True
 
     def _free(self, spec: dict[str, Any]) -> bool:
-        """Whether we may write. Only time since *we* saw the record change counts."""
+        """Whether the Lease has expired. Only the time since *we* observed a change counts."""
         if self._seen is None or self._seen[0] != spec:
             self._seen = (spec, self._clock())
         holder = spec.get("holderIdentity")

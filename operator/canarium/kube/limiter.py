@@ -28,7 +28,7 @@ from canarium.kube.throttle import FIRST, urgency
 _SHRINK = 0.8
 _GAIN = 0.1
 _SLOW = 1.0
-#: Longer than what goes first waits when it was refused (`kube.retries`).
+#: Seconds that a seat is reserved: longer than a rollback waits to retry (`kube.retries`).
 _RESERVED = 0.4
 
 
@@ -42,7 +42,7 @@ class Seat:
 
 
 class Limiter:
-    """A limit between 1 and `most`, where it begins."""
+    """A limit between 1 and `most`, where it starts."""
 
     def __init__(self, most: int, timing: Timing | None = None) -> None:
         if most < 1:
@@ -52,7 +52,7 @@ class Limiter:
         self._shrunk = self._reserved_until = self._timing.clock()
         self._serial = 0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        #: Requests in flight that count, and those among them that go first.
+        #: Requests in flight that hold a seat, and rollbacks among them.
         self._in_flight = self._first = 0
 
     @property
@@ -60,7 +60,7 @@ class Limiter:
         return self._in_flight
 
     async def take(self) -> Seat:
-        """Returns when one more request may be sent. `give_back` follows."""
+        """Waits until one more request may be sent; `give_back` has to be called for it."""
         how = urgency.get()
         if self._waiting or not self._fits(how):
             turn = asyncio.get_running_loop().create_future()
@@ -80,7 +80,7 @@ class Limiter:
         return seat
 
     def give_back(self, seat: Seat, *, refused: bool = False) -> None:
-        """The request has ended; `refused`: the server has no seat for it."""
+        """Ends a request; `refused`: the server had no seat for it."""
         if refused:
             self._shrink(seat)
             if seat.first:
@@ -95,7 +95,7 @@ class Limiter:
     def _shrink(self, seat: Seat) -> None:
         if seat.sent < self._shrunk:
             return
-        # What was in flight is what was too much, where the limit was not used up.
+        # If the limit was not used up, what was in flight was too much.
         self.limit = max(1.0, _SHRINK * min(self.limit, max(1, self._in_flight)))
         self._shrunk = self._timing.clock()
 
@@ -122,6 +122,6 @@ class Limiter:
     def _serve(self) -> None:
         while self._waiting and (self._waiting[0][2].done() or self._fits(self._waiting[0][0])):
             how, _, turn = heapq.heappop(self._waiting)
-            if not turn.done():  # Else who waited was cancelled.
+            if not turn.done():  # Otherwise the waiter was cancelled.
                 self._enter(how)
                 turn.set_result(None)

@@ -23,16 +23,16 @@ from canarium.kube.resources import Resource
 from canarium.untrusted.error_log import ErrorLog
 
 log = logging.getLogger(__name__)
-#: A page is parsed as a whole, and what is kept of its objects lies between what is not: small
-#: pages leave small holes.
+#: Objects per page. A page is parsed as a whole, and what is kept of it is scattered over its
+#: memory: small pages fragment the heap less.
 _CHUNK = "100"
-#: What is not seen meanwhile is a failed version that keeps its traffic, so after an outage a watch
-#: is tried again within seconds; the client limits how many try at once. Only a kind that is not
-#: installed, or not ours to see, is looked for at leisure.
+#: Seconds between attempts. A failing version keeps its traffic while it is not observed, so a
+#: watch is retried within seconds of an outage; the client limits how many retry at once. Only a
+#: kind that is not installed, or not readable, is retried slowly.
 _SHORTEST, _LONGEST, _LONGEST_ABSENT = 0.5, 4.0, 30.0
-#: A watch that lived so long was a good one: the next fault begins with a short wait.
+#: A watch that lived so long was healthy: the next failure starts with a short wait.
 _GOOD = 5.0
-#: A server that ends watches sooner than this is in trouble: do not add to it.
+#: A server that ends watches sooner than this is overloaded: wait before the next one.
 _HASTY = 1.0
 
 
@@ -41,7 +41,7 @@ def _unheard(status: int | None) -> None:
 
 
 class Reflector:
-    """Follows one kind in one namespace (None: in all) for a cache; `selector` is by label.
+    """Watches one kind in one namespace (None: in all) for a cache; `selector` is by label.
 
     An `optional` kind may be missing or unreadable: then its cache is empty until it exists.
     `answered` receives the result of each list: None, or the HTTP status. Reflectors that share
@@ -68,12 +68,12 @@ class Reflector:
         self._optional = optional
         self._answered = answered or _unheard
         self._turn = turn or asyncio.Semaphore()
-        #: The answer that was told in the log last.
+        #: The status that was logged last.
         self._told: int | None = None
         self._query = {"labelSelector": selector} if selector else {}
         self._timing = timing or Timing()
         self._error_log = ErrorLog(log)
-        #: Where to take the watch up again; None: a list is needed.
+        #: Version to resume the watch from; None: a list is needed.
         self._version: str | None = None
         self.synced = asyncio.Event()
         self._alive_at = self._timing.clock()
@@ -82,7 +82,7 @@ class Reflector:
         return f"watch of {self.resource.plural} in {self._namespace or 'all namespaces'}"
 
     async def run(self) -> None:
-        """Follows until cancelled; after a fault it waits, jittered and longer each time."""
+        """Watches until cancelled; failures are retried with a growing, jittered wait."""
         wait = _SHORTEST
         while True:
             began = self._sign_of_life()
@@ -102,17 +102,17 @@ class Reflector:
                 self._told = error.status
                 if absent:
                     longest = _LONGEST_ABSENT
-                    # None of that kind, as far as we may know; it may be installed later.
+                    # Empty, as far as we can read; the kind may be installed later.
                     self._version = None
                     if error.not_found:
                         self._cache.retain(set(), sys.maxsize, self._namespace)
                     self._answered(error.status)
                     self.synced.set()
             except (aiohttp.ClientError, TimeoutError) as error:
-                log.info("%s: %s; taken up again", self, error or type(error).__name__)
+                log.info("%s: %s; resuming", self, error or type(error).__name__)
             except Exception as error:
-                # One object that cannot be read must not end the watch of all others: the next
-                # list has the good ones, and the version after it skips the event.
+                # One invalid object must not end the watch of all others: the next list has the
+                # valid ones, and its version skips the event.
                 self._version = None
                 self._error_log.report("", str(self), "the watch", error)
             if self._sign_of_life() - began > _GOOD:
@@ -122,9 +122,9 @@ class Reflector:
             wait = min(wait * 2, longest)
 
     def age(self) -> float:
-        """Seconds since the last sign of life: an answer, an event, or a new attempt.
+        """Returns the seconds since the last activity: an answer, an event, or a new attempt.
 
-        An API server that is down does not make it grow, only a task that hangs.
+        It grows only while the task hangs, not while the API server is down.
         """
         return self._timing.clock() - self._alive_at
 
@@ -160,7 +160,7 @@ class Reflector:
         return about
 
     async def _watch(self) -> None:
-        """Watches, one watch after the other, until a fault."""
+        """Watches, one watch after the other, until one fails."""
         while True:
             began = self._sign_of_life()
             try:
@@ -193,7 +193,7 @@ class Reflector:
         try:
             self._cache.observe(raw)
         except Exception as error:
-            # One object that cannot be read must not hide all others.
+            # One invalid object must not hide all others.
             meta = raw.get("metadata", {})
             name = f"{meta.get('namespace', '')}/{meta.get('name')}"
             self._error_log.report(name, f"{self}: {name}", "reading it (it is ignored)", error)

@@ -1,4 +1,4 @@
-"""Where each kind lives in the API."""
+"""API paths of each kind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Resource:
     def path(
         self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
     ) -> str:
-        """The URL path of the collection, one object, or its subresource."""
+        """Returns the URL path of the collection, one object, or its subresource."""
         parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
         if namespace:
             parts += ["namespaces", namespace]

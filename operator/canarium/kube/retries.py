@@ -12,10 +12,10 @@ from canarium.kube.errors import ApiError
 from canarium.kube.throttle import FIRST
 
 _SHORTEST, _LONGEST = 0.1, 1.5
-#: Seconds of waits after which a request is given up: the facts it was decided on are old by then.
+#: Total seconds of waits before a request is given up: its decision is outdated by then.
 _TOTAL = 6.0
-#: The longest wait of a write that takes traffic off a failed version. It does not wait for as long
-#: as the server asks: Kubernetes' own servers ask for a second by default, however busy they are.
+#: Longest wait of a rollback. It does not wait for as long as the server asks: Kubernetes' own
+#: servers ask for a second by default, regardless of their load.
 _FIRST_LONGEST = 0.25
 
 
@@ -27,7 +27,7 @@ class Retries:
         self._count, self._total = 0, 0.0
 
     def wait(self, error: ApiError) -> float | None:
-        """Seconds until the next attempt; None: raise `error`."""
+        """Returns the seconds until the next attempt; None: raise `error`."""
         if not error.unprocessed:
             return None
         own = self._timing.jitter(min(_SHORTEST * 2.0**self._count, _LONGEST))

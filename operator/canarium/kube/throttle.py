@@ -14,15 +14,15 @@ from contextvars import ContextVar
 
 from canarium.kube.clock import Timing
 
-#: Takes traffic off a failed version, or keeps the Lease: waits in no queue of ours.
+#: Rollbacks and renewals of the Lease: they bypass the throttle.
 FIRST = -1
-#: How urgent the requests of the present task are; lower goes first.
+#: Urgency of the requests of the current task; lower is sooner.
 urgency: ContextVar[int] = ContextVar("urgency", default=1)
 
 
 @contextmanager
 def first() -> Iterator[None]:
-    """Requests in this context wait in no queue of ours."""
+    """Lets requests in this context bypass the throttle."""
     before = urgency.set(FIRST)
     try:
         yield
@@ -31,7 +31,7 @@ def first() -> Iterator[None]:
 
 
 class Throttle:
-    """A token bucket. Who cannot be served at once waits in order of urgency, then of arrival."""
+    """A token bucket. Writes that cannot be sent at once wait by urgency, then by arrival."""
 
     def __init__(self, qps: float, burst: int, timing: Timing | None = None) -> None:
         if qps <= 0 or burst < 1:
@@ -45,7 +45,7 @@ class Throttle:
         self._pump: asyncio.Task[None] | None = None
 
     async def admit(self) -> None:
-        """Returns when one more write may be sent."""
+        """Waits until one more write may be sent."""
         if urgency.get() <= FIRST or (not self._waiting and self._due() == 0):
             self._tokens -= 1
             return
@@ -57,12 +57,12 @@ class Throttle:
         await turn
 
     def _due(self) -> float:
-        """Seconds until a write may be sent."""
+        """Returns the seconds until a write may be sent."""
         now = self._timing.clock()
         self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._qps)
         self._filled = now
         missing = max(0.0, (1 - self._tokens) / self._qps)
-        # What rounding leaves is no reason to wait.
+        # Ignore what rounding leaves.
         return missing if missing > 1e-9 else 0.0
 
     async def _serve(self) -> None:
@@ -72,7 +72,7 @@ class Throttle:
                 await self._timing.sleep(wait)
                 continue
             *_, turn = heapq.heappop(self._waiting)
-            if not turn.done():  # Else who waited was cancelled.
+            if not turn.done():  # Otherwise the waiter was cancelled.
                 self._tokens -= 1
                 turn.set_result(None)
         self._pump = None

@@ -1,9 +1,9 @@
-"""Whom the client trusts and as whom it connects, kept true while certificates are rotated.
+"""The TLS context of the client, kept current while certificates are rotated.
 
-A cluster's CA is replaced while pods run: the kubelet swaps the bundle in the ServiceAccount's
-volume, an administrator swaps a kubeconfig. A TLS context that is made once would then refuse the
-API server until the process restarts. `Trust.context` stands for the current context: each new
-connection compares the files first, and a refused certificate has the configuration read again.
+A cluster's CA may be replaced while pods run: the kubelet swaps the bundle in the ServiceAccount's
+volume, an administrator swaps a kubeconfig. A TLS context that is created once would then reject
+the API server until the process restarts. `Trust.context` stands for the current context: each new
+connection compares the files first, and a rejected certificate reloads the configuration.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from kubernetes.aio.client.rest import RESTClientObject
 
 log = logging.getLogger(__name__)
 Clock = Callable[[], float]
-#: Seconds between two readings of the configuration over refused certificates.
+#: Minimum seconds between reloads because of rejected certificates.
 _APART = 1.0
 _FILES = ("ssl_ca_cert", "cert_file", "key_file")
 
 
 class Context(ssl.SSLContext):
-    """A context that asks for the current one at each handshake; libraries hold on to this one."""
+    """Delegates each handshake to the current context; libraries keep a reference to this one."""
 
     current: Callable[[], ssl.SSLContext]
 
@@ -34,7 +34,7 @@ class Context(ssl.SSLContext):
         return made
 
     def __init__(self, current: Callable[[], ssl.SSLContext]) -> None:
-        """Nothing is left to do: `__new__` has made it, for a protocol that never changes."""
+        """Does nothing: `__new__` has created it, and its protocol never changes."""
 
     def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
         return self.current().wrap_bio(*arguments, **options)
@@ -56,25 +56,25 @@ class Trust:
         self.context = Context(self._current)
 
     def update(self, configuration: Any) -> None:
-        """New connections use `configuration` from now on."""
+        """Uses `configuration` for new connections."""
         self._configuration = configuration
         self._remake(_signature(configuration))
 
     def refused(self) -> None:
-        """No connection: the API server's certificate, or ours, is not accepted."""
+        """Notes that a certificate, the API server's or ours, was rejected."""
         if self._refused_since is None:
             self._refused_since = self._clock()
 
     def accepted(self) -> None:
-        """The API server has answered."""
+        """Notes that the API server answered."""
         self._refused_since = None
 
     def refused_for(self) -> float:
-        """Seconds for which every request that connects has failed over certificates."""
+        """Returns for how many seconds every connection has failed because of certificates."""
         return 0.0 if self._refused_since is None else self._clock() - self._refused_since
 
     def may_reload(self) -> bool:
-        """Whether the configuration may be read again now: not for each of many failures."""
+        """Whether the configuration may be reloaded now; not for each of many failures."""
         now = self._clock()
         if now < self._reload_after:
             return False
@@ -91,11 +91,11 @@ class Trust:
         try:
             self._made = _made(self._configuration)
         except (OSError, ValueError) as error:
-            # Written by half, perhaps: the next connection tries again.
-            log.warning("the certificates of the API server are not readable yet: %s", error)
+            # The file may be half written: the next connection retries.
+            log.warning("cannot read the certificates of the API server yet: %s", error)
             return
         self._seen = seen
-        log.info("read the certificates of the API server again")
+        log.info("reloaded the certificates of the API server")
 
 
 def _made(configuration: Any) -> ssl.SSLContext:
@@ -104,7 +104,7 @@ def _made(configuration: Any) -> ssl.SSLContext:
 
 
 def _signature(configuration: Any) -> tuple[object, ...]:
-    """What changes when a file is written or replaced, a symbolic link on the way to it too."""
+    """Returns what changes when a file, or a symbolic link on its path, is replaced."""
     found: list[object] = []
     for name in _FILES:
         path = getattr(configuration, name, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class RuntimeInvalid(ValueError):
-    """No server can be made from the runtime and the spec; the text begins with a path.
+    """No server can be rendered from the runtime and the spec; the message begins with a path.
 
     `reason` is one word for the condition: UnknownRuntime, UnknownFormat, AmbiguousFormat,
     NoImage, NoReadinessProbe, TemplateInvalid, TemplateUnbounded, TemplateTooLarge, NoFetcher,

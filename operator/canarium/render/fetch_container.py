@@ -1,7 +1,7 @@
-"""The fetcher in a pod: an init container that brings the model, or checks the one mounted.
+"""Renders the fetcher: an init container that downloads the model, or verifies a mounted one.
 
-The volume is mounted at /mnt for the fetcher, which builds the folder `models` in it, and that
-folder alone at /mnt/models for the server, read-only: parts of a fetch are never seen by it.
+The volume is mounted at /mnt for the fetcher, which builds the folder `models` in it. The server
+has only that folder, at /mnt/models and read-only, so it never sees a partial download.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _CLAIM_SEEN = {"mountPath": _CLAIM_FOLDER, "readOnly": True}
 
 @dataclass(frozen=True, slots=True)
 class FetcherConfig:
-    """The platform's settings for fetching: the fetcher's image, whether `oci://` is mounted as an
-    image volume (the nodes' runtime must support them) instead of pulled, and how many percent
-    of a node's disk a fetch leaves free (None: as the fetcher does by itself).
+    """Configuration of the fetcher: its image, whether `oci://` models are mounted as image volumes
+    (which the nodes must support) instead of pulled, and the percentage of a node's disk that a
+    fetch keeps free (None: the fetcher's default).
     """
 
     image: str
@@ -42,8 +42,8 @@ class FetcherConfig:
 
 @dataclass(frozen=True, slots=True)
 class _Mounts:
-    """The model's volume, where fetcher and server see it, and the fetcher's words for that;
-    `claim`: the source of another volume, which the fetcher alone sees.
+    """The model's volume, its mounts in fetcher and server, and the fetcher's arguments; `claim`:
+    the source of another volume, which only the fetcher mounts.
     """
 
     source: Manifest
@@ -54,7 +54,7 @@ class _Mounts:
 
 
 def address(spec: Mapping[str, Any]) -> Address | None:
-    """Where the model is fetched from; None when nothing is. Raises RuntimeInvalid."""
+    """Returns the address to fetch the model from; None without a fetch. Raises RuntimeInvalid."""
     uri = (spec.get("model") or {}).get("uri")
     if not uri:
         return None
@@ -67,9 +67,9 @@ def address(spec: Mapping[str, Any]) -> Address | None:
 
 
 def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> Manifest:
-    """What a pod gets so that its model is there before its server starts; {} for none.
+    """Returns the overlay that fetches the model before the server starts; {} for none.
 
-    `child` is the name that the revision's objects have. Raises RuntimeInvalid.
+    `child` is the name of the revision's objects. Raises RuntimeInvalid.
     """
     where = address(spec)
     if where is None:
@@ -92,7 +92,7 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
     if model.get("unpack") is False:
         words.append("--no-unpack")
     for option in ("allow", "ignore"):
-        # One word each: a pattern may begin with a dash.
+        # One argument each: a pattern may begin with a dash.
         words += [f"--{option}={pattern}" for pattern in model.get(f"{option}Patterns") or ()]
     if kit.reserve is not None:
         words += ["--reserve", str(kit.reserve)]
@@ -126,7 +126,7 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
             "which a kubelet pulls from the registry in spec.model.uri: name the other one there",
         )
     if secret and not pulled_by_kubelet:
-        # A Secret that is missing is then a plain error of the pod, which the kubelet names.
+        # The kubelet reports a missing Secret as an error of the pod.
         container["envFrom"] = [{"prefix": _PREFIX, "secretRef": {"name": secret}}]
     return {
         "spec": {
@@ -143,7 +143,7 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
             "volumes": [
                 {"name": _MODEL, **mounts.source},
                 *([{"name": _CLAIM, **mounts.claim}] if mounts.claim else ()),
-                # Absent until the first pod of the revision has fetched; a pod starts all the same.
+                # Optional: absent until the first pod of the revision has fetched.
                 {"name": _PIN, "configMap": {"name": child, "optional": True}},
             ],
         }

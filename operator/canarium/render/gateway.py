@@ -1,4 +1,4 @@
-"""Routes of the Gateway API: one HTTPRoute or GRPCRoute per model, named after it."""
+"""Renders routes of the Gateway API: one HTTPRoute or GRPCRoute per model, named after it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from canarium.render.traffic_split import Split
 from canarium.render.workload import Manifest, child_name, head_of
 
 API = "gateway.networking.k8s.io/v1"
-#: Header of answers beside that of the revision: the version that gave them.
+#: Response header with the version, next to the one with the revision.
 VERSION_HEADER = "x-canarium-version"
 
 
 def http_route(parent: Mapping[str, Any], split: Split) -> Manifest:
-    """The HTTPRoute, with a rule for the candidate's header where there is one."""
+    """Returns the HTTPRoute, with a rule for the candidate's header if there is one."""
     wanted = _wanted(parent)
     prefix = wanted.get("pathPrefix")
     path = {"path": {"type": "PathPrefix", "value": prefix}} if prefix else {}
@@ -43,7 +43,7 @@ def http_route(parent: Mapping[str, Any], split: Split) -> Manifest:
 
 
 def grpc_route(parent: Mapping[str, Any], split: Split) -> Manifest:
-    """The GRPCRoute: for the same, with what it has of it."""
+    """Returns the GRPCRoute, with the subset of settings that it supports."""
     rules = []
     for rule in _rules(parent, split):
         match = rule.pop("match", None)
@@ -91,7 +91,7 @@ def _backend(parent: Mapping[str, Any], split: Split, revision: str, weight: int
 
 
 def answer_headers(split: Split, revision: str) -> dict[str, str]:
-    """What answers of `revision` carry: who gave them."""
+    """Returns the response headers that name the revision and version."""
     version = split.versions.get(revision)
     told = {VERSION_HEADER: quote(version, safe=_PLAIN)} if version else {}
     return {REVISION_HEADER: revision, **told}
@@ -132,7 +132,8 @@ def _wanted(parent: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def duration(text: str) -> str:
-    """A duration as the Gateway API takes it (GEP-2257): whole units, at most five digits each."""
+    """Returns a duration in the format of the Gateway API (GEP-2257): whole units, at most five
+    digits."""
     left, parts = round(seconds(text) * 1000), []
     for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
         count, left = divmod(left, size)
@@ -141,5 +142,5 @@ def duration(text: str) -> str:
     return "".join(parts) or "0s"
 
 
-#: What a header's value may have besides letters and digits, unescaped.
+#: Characters of a header's value that need no escaping, besides letters and digits.
 _PLAIN = "!#$&'*+-.^_`|~:/@=,;()[]{}<>?\" "

@@ -1,4 +1,4 @@
-"""The route of router `Istio`: one VirtualService per model, named after it.
+"""Renders the route of router `Istio`: one VirtualService per model, named after it.
 
 Its destinations are the Services of single revisions, so no DestinationRule with subsets is needed.
 User-supplied DestinationRules are left untouched.

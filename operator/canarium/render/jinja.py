@@ -1,10 +1,10 @@
-"""String leaves as Jinja2 templates, whose cost is bounded before they run.
+"""Renders string leaves as Jinja2 templates, whose cost is bounded before they run.
 
-What a leaf needs is a value put in, a default, a condition. So only such constructs are allowed,
-by name: no loops, macros, calls, assignments, multiplication or formats with a width; and each
-filter, sum and joined text may be as long as the longest result. A template then costs at most its
-own length times that, and no clock has to watch it; what would loop is refused by what it is, also
-when it never would have run. Attributes are entries of the context and nothing of Python's.
+A leaf needs values, defaults and conditions. Only such constructs are allowed, by an allow-list: no
+loops, macros, calls, assignments, multiplication or formats with a width. Each filter, sum and
+joined text is limited to the maximum length of a result. A template then costs at most its own
+length times that, without a timeout; a loop is rejected even if it would never run. Attributes
+resolve to entries of the context only, never to Python attributes.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from canarium.api.reasons import SpecReason
 from canarium.render.errors import RuntimeInvalid
 
-#: Characters of a template, and of what it may render to.
+#: Maximum characters of a template, and of its result.
 LONGEST_SOURCE = 8_192
 LONGEST_RESULT = 65_536
-#: Characters of all templates of a runtime, and of all that they render to. The largest runtime of
-#: ours has 500; the worst templates found take 25 ms per 1,000 characters, on the event loop.
+#: Maximum characters of all templates of a runtime, and of their results. The largest built-in
+#: runtime has 500; the worst templates found take 25 ms per 1,000 characters, on the event loop.
 ALL_SOURCES = 8_192
 ALL_RESULTS = 262_144
 _REMEMBERED = 2_048
@@ -76,7 +76,7 @@ class _Missing(StrictUndefined):
 
 
 class _TooLong(Exception):
-    """A part of a result is longer than a whole one may be."""
+    """A part of a result exceeds the maximum length."""
 
 
 def _within(value: Any) -> Any:
@@ -105,7 +105,7 @@ class _Generator(CodeGenerator):
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    """Names lead to entries of the context only; sums and joined texts have a length."""
+    """Resolves names to entries of the context only; limits sums and joined texts."""
 
     code_generator_class = _Generator
     concat = staticmethod(_joined)
@@ -121,7 +121,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         if isinstance(obj, Mapping) and argument in obj:
             return obj[argument]
         if isinstance(obj, StrictUndefined):
-            # Whoever asks for a part of nothing hears of the nothing.
+            # An attribute of an undefined value reports that value.
             return obj[argument]
         return self.undefined(obj=obj, name=str(argument))
 
@@ -132,7 +132,8 @@ def _default(value: Any, default: Any = "", boolean: bool = False) -> Any:
 
 
 def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` as a filter. Jinja runs none that takes the context while it compiles."""
+    """Returns `function` as a filter that takes the context, so that Jinja does not run it at
+    compile time."""
 
     @pass_context
     @wraps(function)
@@ -144,7 +145,7 @@ def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
     return bounded
 
 
-#: Each makes at most a few characters out of one.
+#: Each returns at most a few characters for one.
 _FILTERS: dict[str, Callable[..., Any]] = {
     "default": _default,
     "tojson": lambda value: json.dumps(value, ensure_ascii=False),
@@ -158,7 +159,7 @@ _FILTERS: dict[str, Callable[..., Any]] = {
 }
 
 _ENVIRONMENT = _Environment(
-    # Jinja's optimizer takes the square of a chain's length, and finds nothing here.
+    # Jinja's optimizer is quadratic in the length of a chain, and has no effect here.
     optimized=False,
     undefined=_Missing,
     autoescape=False,
@@ -169,7 +170,7 @@ _ENVIRONMENT.globals = {}
 
 
 def render(source: str, context: Mapping[str, Any], where: str) -> str:
-    """`source` with the values of `context` put in; `where` is the leaf's path, for errors.
+    """Renders `source` with the values of `context`; `where` is the leaf's path, for errors.
 
     A leaf that is itself JSON (it begins with a brace or bracket) must quote every value with
     `| tojson`, and the result must be JSON. Raises RuntimeInvalid.
@@ -207,7 +208,7 @@ def leaves(node: Any, context: Mapping[str, Any], where: str) -> Any:
 
 @dataclass
 class _Lengths:
-    """How long the templates of a tree are together, and what they rendered to."""
+    """The total length of the templates in a tree, and of their results."""
 
     sources: int = 0
     results: int = 0
@@ -242,7 +243,7 @@ def _compiled(source: str, where: str) -> Template:
 
 @lru_cache(_REMEMBERED)
 def _checked(source: str) -> Template | tuple[str, str]:
-    """The template, or reason and text of what is wrong with it. Nothing of it has run then."""
+    """Returns the template, or the reason and message why it is invalid; nothing of it has run."""
     if len(source) > LONGEST_SOURCE:
         return SpecReason.TEMPLATE_TOO_LARGE, f"has over {LONGEST_SOURCE} characters"
     try:
@@ -252,14 +253,14 @@ def _checked(source: str) -> Template | tuple[str, str]:
     except TemplateSyntaxError as error:
         return SpecReason.TEMPLATE_INVALID, f"line {error.lineno}: {error.message}"
     except (RecursionError, SyntaxError, MemoryError):
-        # Jinja's parser, or Python's for what Jinja made of it.
+        # Raised by Jinja's parser, or by Python's for the code that Jinja generates.
         return SpecReason.TEMPLATE_UNBOUNDED, "is nested too deeply"
     except (ValueError, OverflowError):
         return SpecReason.TEMPLATE_INVALID, "has a number with too many digits"
 
 
 def _line(trace: TracebackType | None) -> str:
-    """The last line of a template on the way to an error, as Jinja puts it there."""
+    """Returns the last template line in a traceback, as Jinja records it."""
     lines = []
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == "<template>":
@@ -269,7 +270,7 @@ def _line(trace: TracebackType | None) -> str:
 
 
 def _undefined(source: str, name: str, context: Mapping[str, Any]) -> str:
-    """Where `name` stands, whole, and what there is in its place."""
+    """Returns the full path of an undefined `name`, and the names that are defined there."""
     for node in _ENVIRONMENT.parse(source).find_all((nodes.Getattr, nodes.Getitem, nodes.Name)):
         path = _path(node)
         if not path or path[-1] != name:
@@ -297,7 +298,7 @@ def _path(node: nodes.Node) -> tuple[str, ...]:
 
 
 def _fault(tree: nodes.Template, *, embedded: bool) -> tuple[str, str] | None:
-    """The first construct that is not allowed."""
+    """Returns the first construct that is not allowed."""
     for node in tree.find_all(nodes.Node):
         if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
             known = ", ".join(sorted(_FILTERS))

@@ -1,4 +1,5 @@
-"""The labels and annotations that we write: an allow-list, never copied from the parent (R2)."""
+"""The labels and annotations that the operator writes: an allow-list, never copied from the model
+(R2)."""
 
 from __future__ import annotations
 
@@ -14,18 +15,18 @@ CANDIDATE = ANNOTATIONS["candidate"]
 QUARANTINED = ANNOTATIONS["quarantined"]
 SINCE = ANNOTATIONS["promoted_at"]
 GIVEN = ANNOTATIONS["traffic_since"]
-#: What pods run: on a record of its own, on Service and route by revision.
+#: Images that pods run: of one revision on its record, by revision on Service and route.
 IMAGES = ANNOTATIONS["images"]
-#: On a record: from when to when it and those before it had traffic.
+#: On a record: the periods in which it and earlier revisions had traffic.
 SERVED = f"{GROUP}/served"
 #: The settings that a route was made from.
 TRAFFIC = f"{GROUP}/traffic"
 RETRY = f"{GROUP}/retry"
-#: Set by a person: the model of this name may take the object over.
+#: Set by a user: the model of this name may adopt the object.
 ADOPT = f"{GROUP}/adopt"
-#: On what may change without a rollout: a hash of the spec that we applied last.
+#: On kinds that may change without a rollout: a hash of the spec that was last applied.
 APPLIED = f"{GROUP}/applied"
-#: A colour that no pod has: a Service that selects it selects nothing.
+#: A color that no pod has: a Service that selects it selects nothing.
 NO_COLOR = "none"
 
 

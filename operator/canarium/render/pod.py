@@ -18,7 +18,7 @@ from canarium.render.fetch_container import FetcherConfig
 
 Manifest = dict[str, Any]
 
-#: Endpoints need a moment to leave every node's rules before the server may stop.
+#: Seconds for endpoints to be removed from the rules of every node before the server stops.
 DRAIN_SECONDS = 5
 GRACE_SECONDS = 35
 _STARTUP_BUDGET = 600.0
@@ -32,7 +32,7 @@ _AS_THEY_ARE = {
     "imagePullSecrets": "imagePullSecrets",
     "terminationGracePeriodSeconds": "terminationGracePeriodSeconds",
 }
-#: Lists whose things are told apart by something else than their names, as Kubernetes does it.
+#: Lists that Kubernetes merges by a key other than `name`.
 _KEYS = {"volumeMounts": "mountPath", "volumeDevices": "devicePath"}
 _SECURITY = ("runAsUser", "runAsGroup", "fsGroup")
 
@@ -44,9 +44,9 @@ def pod_template(
     server: Mapping[str, Any],
     kit: FetcherConfig | None = None,
 ) -> Manifest:
-    """The pod template without its colour, for a `server` as `runtime.server` gives it.
+    """Returns the pod template without its color, for a `server` as `runtime.server` returns it.
 
-    `kit` is what fetches models. Raises RuntimeInvalid.
+    `kit` configures the fetcher. Raises RuntimeInvalid.
     """
     own = spec.get("pod") or {}
     template: Manifest = {
@@ -54,7 +54,7 @@ def pod_template(
         "spec": {
             "containers": [container(server, spec.get("resources"))],
             "terminationGracePeriodSeconds": GRACE_SECONDS,
-            # Models need no access to the API; their variables would end up in servers' settings.
+            # Models need no access to the API, and Service variables would become server settings.
             "automountServiceAccountToken": bool(own.get("serviceAccountName")),
             "enableServiceLinks": False,
             "securityContext": {
@@ -74,7 +74,7 @@ def pod_template(
 
 
 def container(server: Mapping[str, Any], resources: Any) -> Manifest:
-    """The server's container."""
+    """Returns the server's container."""
     port = server.get("port", SERVER_PORT)
     found: Manifest = {
         "name": SERVER_CONTAINER,
@@ -104,7 +104,8 @@ def container(server: Mapping[str, Any], resources: Any) -> Manifest:
 
 
 def _probes(server: Mapping[str, Any], port: int) -> Manifest:
-    """Readiness always; startup where something would else end a server that still loads."""
+    """Returns a readiness probe always, and a startup probe where another probe would end a server
+    that is still loading."""
     readiness = server["readiness"]
     found = {"readinessProbe": _probe(readiness, port, period=5, failures=3)}
     liveness, budget = server.get("liveness"), server.get("startupBudget")
@@ -117,7 +118,7 @@ def _probes(server: Mapping[str, Any], port: int) -> Manifest:
             "failureThreshold": max(1, math.ceil(whole / period)),
         }
     if liveness:
-        # A server that is busy for a moment is not dead.
+        # Tolerates a server that is busy for a moment.
         found["livenessProbe"] = _probe(liveness, port, period=10, failures=6, patience=5)
     return found
 
@@ -152,7 +153,7 @@ def _probe(
 
 
 def _curated(own: Mapping[str, Any], selected: Mapping[str, str]) -> Manifest:
-    """The curated fields as an overlay."""
+    """Returns `spec.pod` as an overlay."""
     laid: Manifest = {"spec": {_AS_THEY_ARE[k]: v for k, v in own.items() if k in _AS_THEY_ARE}}
     security = {key: own[key] for key in _SECURITY if key in own}
     if security:
@@ -184,8 +185,8 @@ def _volume(name: str, path: str, source: Any, read_only: bool | None = None) ->
 
 
 def overlay(base: Any, over: Any, key: str = "name") -> Any:
-    """`over` laid on `base`: objects merge, lists of things with a `key` merge by it, all else
-    replaces."""
+    """Returns `base` overlaid by `over`: objects merge, lists whose items have a `key` merge by it,
+    other values are replaced."""
     if isinstance(base, dict) and isinstance(over, dict):
         merged = {name: copy.deepcopy(value) for name, value in base.items()}
         for name, value in over.items():

@@ -1,6 +1,6 @@
-"""The objects of a router with weights: the Service of each revision, and the route before them.
+"""Renders the objects of a weighted router: the Service of each revision, and the route.
 
-A kind of route is a function from parent and `Split` to its manifest; `RENDERED` has them all.
+A kind of route is a function from model and `Split` to its manifest; `RENDERED` has them all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RENDERED: Mapping[str, Callable[[Mapping[str, Any], Split], Manifest]] = {
 
 
 def backend(parent: Mapping[str, Any], revision: str) -> Manifest:
-    """The Service of one revision: what a route leads to."""
+    """Returns the Service of one revision, a backend of the route."""
     model, traffic = parent["metadata"]["name"], parent["spec"].get("traffic") or {}
     port: Manifest = {
         "name": "http",

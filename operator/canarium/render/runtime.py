@@ -1,7 +1,7 @@
-"""The server of a new revision: a runtime rendered for one model, the user's own fields over it.
+"""Renders the server of a new revision: a runtime for one model, overlaid by the model's fields.
 
-Only the runtime's strings are templates, since administrators write them; what stands in a
-model's `spec.runtime` is taken as it is.
+Only the runtime's strings are templates, since administrators write them. A model's `spec.runtime`
+is used as it is.
 """
 
 from __future__ import annotations
@@ -10,31 +10,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.api.reasons import SpecReason
+from canarium.api.uri import MOUNT
 from canarium.render.errors import RuntimeInvalid
 from canarium.render.jinja import leaves
-from canarium.render.runtime_catalog import RuntimeTemplate
+from canarium.render.runtime_catalog import SELECTION_FIELDS, RuntimeTemplate
 
-#: Where a fetched model is, in every server.
-MODEL_ROOT = "/mnt/models"
-_OF_THE_CHOICE = frozenset({"formats", "description"})
 _OF_THE_MODEL = frozenset({"name", "parameters"})
 
 
 def server(
     name: str, namespace: str, spec: Mapping[str, Any], runtime: RuntimeTemplate | None
 ) -> dict[str, Any]:
-    """How the model `name` is served: the fields of `canarium.api.server.Server`, all text final.
+    """Returns how the model `name` is served: the fields of `canarium.api.server.Server`, rendered.
 
-    With the runtime's `podTemplate`, where it has one. Raises RuntimeInvalid.
+    Includes the runtime's `podTemplate`, if any. Raises RuntimeInvalid.
     """
     own = {k: v for k, v in (spec.get("runtime") or {}).items() if k not in _OF_THE_MODEL}
     base: dict[str, Any] = {}
     if runtime:
-        template = {k: v for k, v in runtime.spec.items() if k not in _OF_THE_CHOICE}
+        template = {k: v for k, v in runtime.spec.items() if k not in SELECTION_FIELDS}
         base = leaves(template, context(name, namespace, spec), str(runtime))
         for key in ("command", "args"):
             if base.get(key):
-                # One that a condition left empty is none.
+                # Arguments that a condition left empty are dropped.
                 base[key] = [word for word in base[key] if word]
     merged = {**base, **own}
     for key in ("env", "ports"):
@@ -47,7 +45,7 @@ def server(
 
 
 def context(name: str, namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """What a runtime's templates may name."""
+    """Returns the names that a runtime's templates may use."""
     model = spec.get("model") or {}
     return {
         "model": {
@@ -65,14 +63,14 @@ def context(name: str, namespace: str, spec: Mapping[str, Any]) -> dict[str, Any
 
 
 def model_path(uri: str | None) -> str:
-    """Where the server finds the model: in its image with file://, else where it is mounted."""
+    """Returns where the server finds the model: in its image with file://, else at the mount."""
     if uri and uri.startswith("file://"):
         return uri.removeprefix("file://").rstrip("/") or "/"
-    return MODEL_ROOT
+    return MOUNT
 
 
 def _gpus(resources: Mapping[str, Any]) -> int:
-    """How many GPUs of any maker the container gets."""
+    """Returns how many GPUs, of any vendor, the container requests."""
     wanted = {**(resources.get("requests") or {}), **(resources.get("limits") or {})}
     counts = [str(v) for k, v in wanted.items() if k.split("/")[-1].startswith(("gpu", "mig-"))]
     return sum(int(count) for count in counts if count.isdigit())

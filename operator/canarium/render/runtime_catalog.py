@@ -1,7 +1,7 @@
-"""Which runtime a spec means: by name or by format, the narrower scope first.
+"""Resolves the runtime that a spec refers to: by name or by format, the narrower scope first.
 
-Looked up at the moment a revision is stored; what was found is kept in its record, so that a
-runtime that is edited later changes nothing that runs (R1).
+Resolved when a revision is stored, and kept in its record: a runtime that is edited later changes
+no running pod (R1).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from canarium.api.reasons import SpecReason
 from canarium.api.runtime import BUILT_IN
 from canarium.render.errors import RuntimeInvalid
 
-#: Fields of a runtime that only help to choose it.
-_CHOOSING = frozenset({"formats", "description"})
+#: Fields of a runtime that only serve to select it.
+SELECTION_FIELDS = frozenset({"formats", "description"})
 
 
 @dataclass(frozen=True)
 class RuntimeTemplate:
-    """A runtime's `spec` as it is stored, its name, and its scope."""
+    """A runtime's stored `spec`, its name, and its scope."""
 
     kind: str
     name: str
@@ -34,8 +34,8 @@ class RuntimeTemplate:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over what decides how a server runs, in canonical JSON."""
-        decisive = {key: value for key, value in self.spec.items() if key not in _CHOOSING}
+        """Returns the SHA-256 of the fields that decide how a server runs, as canonical JSON."""
+        decisive = {key: value for key, value in self.spec.items() if key not in SELECTION_FIELDS}
         text = json.dumps(decisive, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -45,7 +45,7 @@ class RuntimeTemplate:
 
 @cache
 def built_in() -> Mapping[str, RuntimeTemplate]:
-    """The runtimes that ship with the operator, by name."""
+    """Returns the runtimes that ship with the operator, by name."""
     found = {}
     for entry in files("canarium.runtimes").iterdir():
         if entry.name.endswith(".yaml"):
@@ -64,7 +64,7 @@ class Catalog:
     builtin: Mapping[str, RuntimeTemplate] = field(default_factory=built_in)
 
     def scopes(self) -> Iterator[Mapping[str, RuntimeTemplate]]:
-        """The narrowest first."""
+        """Yields the runtimes of each scope, the narrowest first."""
         return iter((self.namespaced, self.cluster, self.builtin))
 
     def choose(self, spec: Mapping[str, Any]) -> Runtime | None:
@@ -118,7 +118,7 @@ def _automatic(runtime: RuntimeTemplate) -> list[Mapping[str, Any]]:
 
 
 def _priorities(runtime: RuntimeTemplate, wanted: str | None, version: str | None) -> list[int]:
-    """The priority of `runtime` for a format; empty when it does not fit."""
+    """Returns the priority of `runtime` for a format; empty when it does not match."""
     return [
         f.get("priority", 0)
         for f in _automatic(runtime)

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """`weights` are percent by revision, all of them backends; `versions` the users' words for
-    them. `direct`: the candidate is reached by its header, or gets copies at weight 0."""
+    """`weights` are percentages by revision, each of which is a backend; `versions` are users'
+    names for them. `direct`: the candidate is reachable by its header, or gets mirrored
+    requests."""
 
     weights: tuple[tuple[str, int], ...]
     candidate: str | None = None
     direct: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
-    #: Annotations that say for whom it is so, changed in the same write (R18).
+    #: Annotations that record the traffic, changed in the same write (R18).
     notes: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Manifests of what serves: the record, its Deployment, the callers' Service, the autoscaler.
+"""Renders the record, its Deployment, the model's Service, and the autoscaler.
 
 A Deployment is made from the stored record alone, so nothing that changes later (an operator, a
 default, a runtime) can restart a pod (R1).
@@ -79,7 +79,7 @@ def pin(parent: Mapping[str, Any], revision: str, uid: str, digest: str) -> Mani
 
 
 def trial(parent: Mapping[str, Any], revision: str, template: Mapping[str, Any]) -> Manifest:
-    """A pod as a revision's Deployment would make it, to ask whether it would be taken."""
+    """Returns a pod as a revision's Deployment would create it, for a dry run."""
     return {
         **copy.deepcopy(dict(template)),
         "apiVersion": "v1",
@@ -95,7 +95,8 @@ def trial(parent: Mapping[str, Any], revision: str, template: Mapping[str, Any])
 def deployment(
     parent: Mapping[str, Any], revision: str, color: str, template: Mapping[str, Any]
 ) -> Manifest:
-    """A revision's Deployment without `replicas`: creation adds them, /scale changes them."""
+    """Returns a revision's Deployment without `replicas`: creation adds them, /scale changes
+    them."""
     model = parent["metadata"]["name"]
     pods = copy.deepcopy(dict(template))
     pods["metadata"] = {
@@ -140,7 +141,7 @@ def service(
 
 
 def autoscaler(parent: Mapping[str, Any], revision: str, low: int, high: int) -> Manifest:
-    """A revision's HorizontalPodAutoscaler between `low` and `high`."""
+    """Returns a revision's HorizontalPodAutoscaler between `low` and `high`."""
     scaling = parent["spec"].get("scaling") or {}
     cpu = {
         "type": "Resource",
@@ -165,7 +166,7 @@ def autoscaler(parent: Mapping[str, Any], revision: str, low: int, high: int) ->
 
 
 def event(parent: Mapping[str, Any], kind: str, reason: str, message: str, at: str) -> Manifest:
-    """A core/v1 Event about the parent; `at` is an RFC 3339 time."""
+    """Returns a core/v1 Event about the model; `at` is an RFC 3339 time."""
     meta = parent["metadata"]
     seconds = at.split(".")[0].rstrip("Z") + "Z"
     return {
