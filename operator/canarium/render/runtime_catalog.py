@@ -67,7 +67,7 @@ class Catalog:
         """Yields the runtimes of each scope, the narrowest first."""
         return iter((self.namespaced, self.cluster, self.builtin))
 
-    def choose(self, spec: Mapping[str, Any]) -> Runtime | None:
+    def choose(self, spec: Mapping[str, Any]) -> RuntimeTemplate | None:
         """Returns the runtime that a raw `spec` selects; None for an image without a runtime.
 
         Raises RuntimeInvalid: UnknownRuntime, UnknownFormat or AmbiguousFormat.

@@ -39,7 +39,7 @@ class State:
     phases: Callable[[], Iterable[str]]
 
 
-class Metrics:
+class OperatorMetrics:
     """A separate registry, so that two operators in one process do not mix."""
 
     def __init__(self) -> None:

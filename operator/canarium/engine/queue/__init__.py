@@ -8,7 +8,8 @@ Semantics:
   `done`, with the highest urgency that it was added with.
 - **Order.** By urgency, then round robin between shares, then first in, first out. The share of a
   key is its namespace: at each urgency, a key waits for at most one key of every other namespace
-  and for the earlier keys of its own namespace, however many keys the others have (R31).
+  and for the earlier keys in its
+  namespace, however many keys the others have (R31).
 - **No starvation.** A key that has waited for longer than the patience of its urgency is overdue.
   Overdue keys get every second turn, or every fourth one while faults wait.
 - **Fairness of workers.** With `workers` set, a share is handed a key only while it has fewer keys
