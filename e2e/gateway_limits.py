@@ -233,7 +233,9 @@ def test_calls_by_grpc_are_copied(trial: Trial, told: Any) -> None:
     )
     shadow = [{"weight": 0, "pause": "Manual"}]
     models.apply({"spoken": spoken("v2", mirror=True, steps=shadow)})
-    held = models.until("spoken", lambda s: s.get("hold", {}).get("reason") == "Manual", "weight 0")
+    held = models.until(
+        "spoken", lambda s: s.get("waitingFor", {}).get("reason") == "Manual", "weight 0"
+    )
     candidate = held.status["candidate"]["revision"]
     speaker = Speaker(HOST, int(trial.url.rpartition(":")[2]))
     try:

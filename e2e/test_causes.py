@@ -138,7 +138,7 @@ def test_full_quota_is_named_within_seconds_and_goes_on_when_it_grows(
         words, began = "exceeded quota: q", time.monotonic()
         status = world.until(lambda s: words in s["message"], "word of the quota", seconds=10)
         named = time.monotonic() - began
-        assert status["hold"]["reason"] == "PodCreationFailed"
+        assert status["waitingFor"]["reason"] == "PodCreationFailed"
         (told,) = (c for c in status["conditions"] if c["type"] == "PodsBlocked")
         assert words in told["message"]
         seen = world.kubectl(
@@ -151,7 +151,9 @@ def test_full_quota_is_named_within_seconds_and_goes_on_when_it_grows(
         world.kubectl("patch", "quota", "q", "--type=merge", "-p", '{"spec":{"hard":{"pods":"9"}}}')
         grown = time.monotonic()
         world.until(
-            lambda s: s.get("hold", {}).get("reason") != "PodCreationFailed", "pods", seconds=60
+            lambda s: s.get("waitingFor", {}).get("reason") != "PodCreationFailed",
+            "pods",
+            seconds=60,
         )
         resumed = time.monotonic() - grown
         world.phase("Ready", "v2", seconds=60)

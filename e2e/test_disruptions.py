@@ -41,12 +41,12 @@ def test_drained_node_mid_rollout_quarantines_nothing(world: World) -> None:
     try:
         # There is one node: the candidate's pods are drained from it, stable's stay.
         world.kubectl("drain", node, "--pod-selector", chosen, "--ignore-daemonsets")
-        world.until(lambda s: s["candidate"]["ready"] == 0, "no ready pod of the candidate")
+        world.until(lambda s: s["candidate"]["readyReplicas"] == 0, "no ready pod of the candidate")
         time.sleep(12)
         assert world.model()["status"]["phase"] == "Progressing"
     finally:
         world.sandbox.kubectl("uncordon", node)
-    world.until(lambda s: s["candidate"]["ready"] == 3, "the candidate's pods back")
+    world.until(lambda s: s["candidate"]["readyReplicas"] == 3, "the candidate's pods back")
     world.order("promote", revision, "after-the-drain")
     world.phase("Ready", "v2")
     assert client.failed() == 0, client.faults()

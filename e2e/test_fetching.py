@@ -332,11 +332,11 @@ def test_bytes_swapped_while_it_scales_up_start_nothing_and_end_nothing(
 ) -> None:
     status = fetched.status("swapped")
     assert "failure" not in status
-    assert status["stable"]["ready"] == 1
+    assert status["stable"]["readyReplicas"] == 1
     assert "other bytes" in status["message"]
     assert set(spoiled["swapped"].since(0)) == {"one"}, spoiled["swapped"].faults()
     # The old bytes are back: the kubelet's next try is let in.
     fetched.stores.put("models/swapped/version", b"one")
     fetched.until({"swapped": ready})
-    assert fetched.status("swapped")["stable"]["ready"] == 3
+    assert fetched.status("swapped")["stable"]["readyReplicas"] == 3
     assert set(spoiled["swapped"].since(0)) == {"one"}, spoiled["swapped"].faults()

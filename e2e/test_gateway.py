@@ -185,7 +185,9 @@ def test_copies_and_the_header_reach_a_candidate_without_weight(stage: Stage) ->
     models = stage.models
     steps = [{"weight": 0, "pause": "Manual"}, *MANUAL]
     models.apply({"shadow": routed("shadow", "v2", rollout={"steps": steps})})
-    held = models.until("shadow", lambda s: s.get("hold", {}).get("reason") == "Manual", "weight 0")
+    held = models.until(
+        "shadow", lambda s: s.get("waitingFor", {}).get("reason") == "Manual", "weight 0"
+    )
     assert held.status["candidate"]["effectiveWeight"] == 0
     # Envoy Gateway says that it has taken a route some milliseconds before its Envoy has.
     header = {"x_canarium_revision": "candidate"}
@@ -234,7 +236,7 @@ def waits_for(weight: str) -> Callable[[dict[str, Any]], bool]:
     """Whether a status names the Gateway that has not taken `weight`."""
 
     def holds(status: dict[str, Any]) -> bool:
-        waited = (status.get("hold") or {}).get("threshold") == weight
+        waited = (status.get("waitingFor") or {}).get("threshold") == weight
         return waited and "Gateway gateway/public" in status["message"]
 
     return holds
@@ -253,7 +255,7 @@ def test_gateway_that_is_down_passes_nothing_until_it_is_back(stage: Stage) -> N
     try:
         stage.promote("deaf", "while-down")
         held = models.until("deaf", waits_for("weight 100"), "a wait for the Gateway").status
-        assert held["hold"]["reason"] == "WaitingForGateway"
+        assert held["waitingFor"]["reason"] == "WaitingForGateway"
         assert condition(held)[:2] == ("False", "Pending")
         time.sleep(2)
         now = models.now("deaf")

@@ -60,7 +60,9 @@ def test_calls_of_one_connection_are_split_one_by_one_and_none_fails(
     health = {"title": "health", "grpc": {"port": PORT}}
     models.apply({"spoken": spoken("v2", steps=STEPS, smokeTests=[health])})
 
-    held = models.until("spoken", lambda s: s.get("hold", {}).get("reason") == "Manual", "weight 0")
+    held = models.until(
+        "spoken", lambda s: s.get("waitingFor", {}).get("reason") == "Manual", "weight 0"
+    )
     candidate = held.status["candidate"]["revision"]
     # Envoy Gateway says that it has taken a route some milliseconds before its Envoy has.
     header = {"x_canarium_revision": "candidate"}

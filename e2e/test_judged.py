@@ -216,7 +216,7 @@ def test_version_without_traffic_ends_as_the_policy_says(models: Models, figures
 @rule("R17", "R21")
 def test_prometheus_that_lies_and_metrics_that_are_not_there_never_pass(models: Models) -> None:
     held = models.until(
-        "blind", lambda s: s.get("hold", {}).get("reason") == "InsufficientData", "a hold"
+        "blind", lambda s: s.get("waitingFor", {}).get("reason") == "InsufficientData", "a hold"
     )
     assert verdicts(held.status) == {
         "errors": ("Insufficient", "NoData"),
@@ -263,7 +263,7 @@ def test_login_or_authority_that_is_wrong_is_named_and_passes_nothing_until_put_
 ) -> None:
     _, reason, said = KEPT_OUT[name]
     held = models.until(
-        name, lambda s: s.get("hold", {}).get("reason") == "InsufficientData", "a hold"
+        name, lambda s: s.get("waitingFor", {}).get("reason") == "InsufficientData", "a hold"
     )
     assert verdicts(held.status) == {"drift": ("Insufficient", reason)}
     told = condition(held.status, "AnalysisReady")
@@ -281,13 +281,15 @@ def test_prometheus_that_is_down_holds_and_passes_once_it_is_back(
     models: Models, prometheus: Prometheus
 ) -> None:
     models.phase("drifts", "RolledBack")
-    models.until("blind", lambda s: s.get("hold", {}).get("reason") == "InsufficientData", "hold")
+    models.until(
+        "blind", lambda s: s.get("waitingFor", {}).get("reason") == "InsufficientData", "waitingFor"
+    )
     models.phase("good", "Ready", "v2")
     prometheus.server.stop()
     try:
         models.apply({"good": spec("v4", **rollout(drift(DRIFT), pause="1s"))})
         held = models.until(
-            "good", lambda s: s.get("hold", {}).get("reason") == "InsufficientData", "a hold"
+            "good", lambda s: s.get("waitingFor", {}).get("reason") == "InsufficientData", "a hold"
         )
         assert verdicts(held.status) == {"drift": ("Insufficient", "Unreachable")}
         assert held.status["version"] == "v2"

@@ -46,7 +46,9 @@ class Account:
 
 def recovered(world: World, seconds: float = 60) -> dict[str, Any]:
     return world.until(
-        lambda s: s.get("standby") is None and s["stable"]["ready"] == 3, "recovery", seconds
+        lambda s: s.get("standby") is None and s["stable"]["readyReplicas"] == 3,
+        "recovery",
+        seconds,
     )
 
 
@@ -63,7 +65,7 @@ def test_warm_version_answers_through_every_outage_of_the_bake(  # B1, B2, I2
     began = time.monotonic()
     world.kubectl("delete", "pods", "-l", f"canarium.dev/revision={stable}")
     status = world.until(lambda s: s.get("standby"), "standby")
-    assert status["hold"]["reason"] == "StableUnavailable"
+    assert status["waitingFor"]["reason"] == "StableUnavailable"
     assert status["version"] == "v2"
     recovered(world)
     account.of("bake: all pods deleted, model loads 12 s", began)
@@ -79,7 +81,7 @@ def test_warm_version_answers_through_every_outage_of_the_bake(  # B1, B2, I2
         world.unready(stable, 5)
         if outage < 3:
             world.until(lambda s, n=outage: s.get("outages") == n, f"outage {outage}", 15)
-            world.until(lambda s: s["stable"]["ready"] == 3, "readiness", 15)
+            world.until(lambda s: s["stable"]["readyReplicas"] == 3, "readiness", 15)
     failure = world.phase("RolledBack", "v1", 30)["failure"]
     assert failure["reason"] == "RepeatedOutages"
     account.of("bake: readiness flaps until the promotion is undone", began)
@@ -130,9 +132,11 @@ def test_model_that_sleeps_at_a_gate_wakes_at_the_gate(world: World) -> None:  #
     world.apply("v2", rollout=GATE)
     world.until(lambda s: s.get("weight") == 25, "weight 25")
     world.kubectl("scale", "modeldeployment/story", "--replicas=0")
-    world.until(lambda s: s["hold"]["reason"] == "ScaledToZero" and not s["replicas"], "sleep")
+    world.until(
+        lambda s: s["waitingFor"]["reason"] == "ScaledToZero" and not s["replicas"], "sleep"
+    )
     world.kubectl("scale", "modeldeployment/story", "--replicas=3")
-    woken = world.until(lambda s: s["hold"]["reason"] == "Manual", "the gate")
+    woken = world.until(lambda s: s["waitingFor"]["reason"] == "Manual", "the gate")
     assert (woken["version"], woken["weight"]) == ("v1", 25)
 
 

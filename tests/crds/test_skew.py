@@ -27,7 +27,7 @@ def properties(crd: dict[str, Any], part: str) -> dict[str, Any]:
 
 def older() -> dict[str, Any]:
     crd = ours()
-    del properties(crd, "status")["hold"]
+    del properties(crd, "status")["waitingFor"]
     outcome = properties(crd, "status")["history"]["items"]["properties"]["outcome"]
     outcome["enum"].remove("Undone")
     del properties(crd, "spec")["restartToken"]
@@ -67,7 +67,7 @@ def test_the_same_crd_differs_in_nothing() -> None:
 
 def test_older_crd_loses_what_the_operator_writes() -> None:
     found = skew(older(), ours(), "v1alpha1")
-    assert found.lost == (".status.hold", ".status.history[].outcome: Undone")
+    assert found.lost == (".status.waiting_for", ".status.history[].outcome: Undone")
     assert found.unsayable == (".spec.restartToken",)
     assert found.unknown == ()
 
@@ -83,7 +83,7 @@ async def test_operator_refuses_to_start_over_an_older_crd_in_words() -> None:
         await looked(older())
     said = str(refused.value)
     assert "is older than this operator" in said
-    assert "would drop status.hold, status.history[].outcome: Undone" in said
+    assert "would drop status.waiting_for, status.history[].outcome: Undone" in said
     assert "kubectl apply --server-side -f crds/" in said
 
 

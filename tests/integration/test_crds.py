@@ -205,10 +205,10 @@ def test_a_status_is_not_edited_to_a_time_that_no_calendar_has(
         "--type=merge",
         "-p",
     )
-    plane.kubectl(*edit, json.dumps({"status": {"bakeSince": "2024-02-29T00:00:00.123Z"}}))
+    plane.kubectl(*edit, json.dumps({"status": {"bakeStartTime": "2024-02-29T00:00:00.123Z"}}))
     with pytest.raises(subprocess.CalledProcessError) as refused:
-        plane.kubectl(*edit, json.dumps({"status": {"bakeSince": time}}))
-    assert "status.bakeSince" in refused.value.stderr
+        plane.kubectl(*edit, json.dumps({"status": {"bakeStartTime": time}}))
+    assert "status.bakeStartTime" in refused.value.stderr
 
 
 @pytest.mark.parametrize("uri", ["pvc://claim/models", "oci://registry/models:1", None])

@@ -53,7 +53,7 @@ async def test_a_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluste
     await asyncio.sleep(1)
     status = (await cluster.model())["status"]
     assert "failure" not in status
-    assert status["stable"]["ready"] == 3
+    assert status["stable"]["readyReplicas"] == 3
 
     told = await record(cluster, "fraud")
     said: list[dict[str, Any]] = [json.loads(line) for line in told.stdout.splitlines()]

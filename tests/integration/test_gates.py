@@ -28,7 +28,7 @@ async def standing(cluster: Cluster, weight: int, *, edit: dict[str, Any]) -> st
 
 
 def at_manual(status: dict[str, Any], weight: int) -> bool:
-    hold, progress = status.get("hold") or {}, status.get("progress") or {}
+    hold, progress = status.get("waitingFor") or {}, status.get("progress") or {}
     return hold.get("reason") == "Manual" and progress.get("weight") == weight
 
 

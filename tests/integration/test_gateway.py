@@ -231,7 +231,9 @@ async def test_what_a_gateway_answers_is_a_condition_by_its_name(
     assert "no listener for it" in status["message"]
     assert told(status, "Stalled") == ("True", "NoMatchingListenerHostname")
     cluster.apply("2", traffic=behind(hostnames=["x.example.org"]))
-    status = await cluster.until(lambda s: (s.get("hold") or {}).get("reason", "").startswith("No"))
+    status = await cluster.until(
+        lambda s: (s.get("waitingFor") or {}).get("reason", "").startswith("No")
+    )
     assert await weights(cluster) == {stable: 100}, "traffic as it was"
     assert len(await cluster.children(resources.DEPLOYMENTS)) == 1, "progress waits"
     controller.against = {"ResolvedRefs": ("BackendNotFound", "it says so")}

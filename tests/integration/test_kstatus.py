@@ -70,7 +70,7 @@ async def test_every_phase_of_a_good_rollout_is_in_progress_until_the_new_versio
         assert done.returncode == 0, done.stderr
         assert (await cluster.model())["status"]["version"] == "2"
         cluster.apply("3", rollout=HELD)
-        await cluster.until(lambda s: (s.get("hold") or {}).get("reason") == "Manual")
+        await cluster.until(lambda s: (s.get("waitingFor") or {}).get("reason") == "Manual")
         cluster.apply("3", rollout=HELD, paused=True)
         await cluster.until(lambda s: s.get("pause") is not None)
         assert judged(await cluster.model()) == IN_PROGRESS
@@ -171,7 +171,7 @@ async def test_diff_is_clean_at_every_moment_of_a_rollout_and_after_it(cluster: 
     text = manifest("2", rollout={"steps": [{"weight": 50, "pause": "Manual"}]})
     assert kubectl(cluster, "diff", "-f", "-", stdin=text).returncode == 1
     kubectl(cluster, "apply", "-f", "-", stdin=text)
-    status = await cluster.until(lambda s: (s.get("hold") or {}).get("reason") == "Manual")
+    status = await cluster.until(lambda s: (s.get("waitingFor") or {}).get("reason") == "Manual")
     revision = status["candidate"]["revision"]
     kubectl(
         cluster, "annotate", "modeldeployment", "fraud", f"canarium.dev/promote-full={revision}/1"

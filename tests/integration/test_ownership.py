@@ -167,7 +167,7 @@ async def test_another_spec_rolls_out_from_what_was_adopted(cluster: Cluster) ->
     cluster.apply("2", rollout={"steps": [{"weight": 25, "pause": "Manual"}]})
     status = await cluster.until(lambda s: (s.get("weight") or 0) == 25)
     assert status["stable"]["revision"] == before
-    assert status["stable"]["ready"] == 3
+    assert status["stable"]["readyReplicas"] == 3
 
 
 # C8
@@ -286,7 +286,7 @@ async def test_record_of_stable_deleted_mid_rollout_is_restored_and_a_restart_wr
     cluster.apply("1")
     stable = (await cluster.phase("Ready", "1"))["stable"]["revision"]
     cluster.apply("2", rollout={"steps": [{"weight": 25, "pause": "Manual"}]})
-    await cluster.until(lambda s: (s.get("hold") or {}).get("reason") == "Manual")
+    await cluster.until(lambda s: (s.get("waitingFor") or {}).get("reason") == "Manual")
     pods = {p["metadata"]["uid"] for p in await cluster.children(resources.PODS)}
     before = await cluster.client.get(resources.RECORDS, cluster.namespace, f"fraud-{stable}")
     cluster.plane.kubectl(

@@ -181,7 +181,7 @@ async def test_bad_input_has_its_own_reason_and_never_touches_what_serves(
         assert said in await invalid(cluster, reason)
         status = (await cluster.model())["status"]
         assert condition(status, "Available")["status"] == "True"
-        assert status["stable"]["ready"] == 3
+        assert status["stable"]["readyReplicas"] == 3
     [after] = await cluster.children(resources.DEPLOYMENTS)
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
     assert [r["metadata"]["uid"] for r in await cluster.children(resources.RECORDS)] == [

@@ -26,7 +26,7 @@ async def shared(cluster: Cluster) -> tuple[str, str]:
     cluster.apply("1", rollout=MANUAL)
     stable = (await cluster.phase("Ready", "1"))["stable"]["revision"]
     cluster.apply("2", rollout=MANUAL)
-    status = await cluster.until(lambda s: (s.get("hold") or {}).get("reason") == "Manual")
+    status = await cluster.until(lambda s: (s.get("waitingFor") or {}).get("reason") == "Manual")
     return stable, status["candidate"]["revision"]
 
 

@@ -104,7 +104,7 @@ async def test_version_without_traffic_never_passes(
     await stage.phase("Ready", "v1")
     stage.apply("v2", **judged(onInsufficientData=policy))
     status = await stage.until(
-        lambda s: s["phase"] == phase and s.get("hold", {}).get("reason") == reason
+        lambda s: s["phase"] == phase and s.get("waitingFor", {}).get("reason") == reason
     )
     assert status["version"] == "v1"
     assert verdicts(status)["errors"] == ("Insufficient", "NoData")
@@ -123,7 +123,9 @@ async def test_source_that_is_down_or_wrong_is_named_and_holds(stage: Stage) -> 
     ]  # fmt: skip
     async with calling(stage):
         stage.apply("v2", **judged(*checks))
-        status = await stage.until(lambda s: s.get("hold", {}).get("reason") == "InsufficientData")
+        status = await stage.until(
+            lambda s: s.get("waitingFor", {}).get("reason") == "InsufficientData"
+        )
     assert verdicts(status) == {
         "down": ("Insufficient", "Unreachable"),
         "path": ("Insufficient", "InvalidQuery"),

@@ -101,7 +101,7 @@ class Frame(RuleBasedStateMachine):
 
     def order_what_waits(self) -> None:
         """Edits in mid-rollout leave pauses that nothing but an order ends (R12)."""
-        hold = self.world.status().get("hold") or {}
+        hold = self.world.status().get("waitingFor") or {}
         if hold.get("reason") in ("Manual", "AnalysisRemoved"):
             self.world.command("promote-full", f"{self.target()}/calm")
             self.let(CONVERGES_WITHIN)

@@ -20,7 +20,7 @@ def untold(status: dict[str, Any]) -> Iterator[str]:
     message, phase = status.get("message", ""), status.get("phase")
     if not message.strip() or "\n" in message or not message[0].isupper():
         yield f"the message is no sentence: {message!r}"
-    hold, failure = status.get("hold"), status.get("failure")
+    hold, failure = status.get("waitingFor"), status.get("failure")
     if phase in _WAITING and hold is None:
         yield f"{phase} without a hold: {message!r}"
     if hold:
@@ -54,16 +54,16 @@ def untrue(status: dict[str, Any], serving: set[str], selected: set[str]) -> Ite
 
 
 def _hold(hold: dict[str, Any]) -> Iterator[str]:
-    if not _REASON.match(hold["reason"]) or not hold.get("since"):
+    if not _REASON.match(hold["reason"]) or not hold.get("startTime"):
         yield f"a hold without reason or time: {hold}"
-    if hold["reason"] in _DEADLINES and not (hold.get("until") and hold.get("threshold")):
+    if hold["reason"] in _DEADLINES and not (hold.get("expectedEndTime") and hold.get("threshold")):
         yield f"a hold that does not say how long: {hold}"
     if hold["reason"] == "WaitingForPods" and not (hold.get("observed") and hold.get("threshold")):
         yield f"a hold that does not say what is waited for: {hold}"
 
 
 def _failure(failure: dict[str, Any]) -> Iterator[str]:
-    if not _REASON.match(failure["reason"]) or not failure["message"] or not failure.get("at"):
+    if not _REASON.match(failure["reason"]) or not failure["message"] or not failure.get("time"):
         yield f"a failure without reason, message or time: {failure}"
     if failure["reason"] in _PODLESS:
         return

@@ -55,7 +55,7 @@ def test_candidate_whose_pods_may_not_be_asked_for_is_not_blamed(story: Story) -
     story.apply(900.0, version="v2")
     status = story.world.status()
     assert "the API server rejects scaling to 3 replicas: Deployment m-" in status["message"]
-    assert status["hold"]["reason"] == "WriteRefused"
+    assert status["waitingFor"]["reason"] == "WriteRefused"
     assert status["phase"] == "Progressing", "the progress deadline counts waiting for pods only"
     story.operator.faults.forbidden.clear()
     story.operator.advance(120.0)
@@ -93,7 +93,7 @@ def test_refused_promotion_is_not_told_as_done(story: Story) -> None:
     status = story.world.status()
     assert (status["phase"], status["version"]) == ("Progressing", "v1")
     assert status["message"].endswith("Refused: Service m: a policy forbids it")
-    assert status["hold"]["reason"] == "WriteRefused"
+    assert status["waitingFor"]["reason"] == "WriteRefused"
     assert [o["version"] for o in status["history"]] == ["v1"]
     refused = [*before, "Service m: Forbidden: a policy forbids it"]
     assert announced(story) == refused, "one Event, however often it is tried"
@@ -117,7 +117,7 @@ def test_refused_undo_is_not_told_as_done_and_not_forgotten(story: Story) -> Non
     status = story.world.status()
     assert (status["phase"], status["version"]) == ("Baking", "v2")
     assert "Service m: a policy forbids it" in status["message"]
-    assert status["hold"]["reason"] == "UndoBlocked"
+    assert status["waitingFor"]["reason"] == "UndoBlocked"
     assert "failure" not in status
     assert announced(story) == [*before, "Service m: Forbidden: a policy forbids it"]
     story.operator.faults.forbidden.clear()
@@ -134,7 +134,7 @@ def test_first_version_that_may_get_no_traffic_is_not_late(story: Story) -> None
     story.apply(300.0)
     status = story.world.status()
     assert status["phase"] == "Starting"
-    assert status["hold"]["reason"] == "WriteRefused"
+    assert status["waitingFor"]["reason"] == "WriteRefused"
     assert "Refused: Service m: a policy forbids it" in status["message"]
     story.operator.faults.forbidden.clear()
     story.operator.advance(3.0)

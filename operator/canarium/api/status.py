@@ -60,7 +60,7 @@ class RevisionStatus(StatusPart):
     color: str | None = Field(None, description="Colour label of its pods.")
     artifact: str | None = Field(None, description="Digest of the model that was fetched.")
     replicas: int = Field(0, description="Number of desired pods.")
-    ready: int = Field(0, description="Number of ready pods.")
+    ready_replicas: int = Field(0, description="Number of ready pods.")
     weight: int = Field(0, description="Requested percentage of the traffic.")
     effective_weight: int = Field(
         0,
@@ -75,7 +75,7 @@ class Failure(StatusPart):
     revision: str = Field(description="The revision that failed.")
     reason: str = Field(description="Cause of the failure, in CamelCase.")
     message: str = Field(description="Cause of the failure, for people.")
-    at: Time = Field(description="When it was detected.")
+    time: Time = Field(description="When it was detected.")
     pod: str | None = Field(None, description="Pod in which it was detected.")
     container: str | None = Field(None, description="Container in which it was detected.")
     observed: str | None = Field(None, description="Observed value or exit code.")
@@ -83,12 +83,14 @@ class Failure(StatusPart):
     samples: int | None = Field(None, description="Number of pods or requests that were evaluated.")
 
 
-class Hold(StatusPart):
+class WaitingFor(StatusPart):
     """What the rollout is waiting for."""
 
     reason: str = Field(description="Such as WaitingForPods, StepPause, Manual, Paused or Bake.")
-    since: Time = Field(description="Start time.")
-    until: Time | None = Field(None, description="When the wait ends automatically, if it does.")
+    start_time: Time = Field(description="Start time.")
+    expected_end_time: Time | None = Field(
+        None, description="When the wait ends automatically, if it does."
+    )
     observed: str | None = Field(None, description="Current value.")
     threshold: str | None = Field(None, description="Value that is required.")
     pod: str | None = Field(None, description="Pod that blocks the rollout, if one is stuck.")
@@ -112,13 +114,13 @@ class CommandEcho(StatusPart):
         description="Whether the command was carried out."
     )
     message: str = Field(description="Effect of the command, or why it was ignored.")
-    at: Time = Field(description="When the command was processed.")
+    time: Time = Field(description="When the command was processed.")
 
 
 class Pause(StatusPart):
     """A pause of steps and bake."""
 
-    since: Time = Field(description="Start time.")
+    start_time: Time = Field(description="Start time.")
     by: str = Field(description="What paused it: spec.paused, or the command with its token.")
     revision: str = Field(description="Revision of the spec at that time.")
 
@@ -137,8 +139,8 @@ class Outcome(StatusPart):
         "operator",
         description="What caused it: the operator, the spec, or a command with its token.",
     )
-    started_at: Time | None = Field(None, description="When the revision was created.")
-    at: Time = Field(description="When the revision was promoted or ended.")
+    start_time: Time | None = Field(None, description="When the revision was created.")
+    time: Time = Field(description="When the revision was promoted or ended.")
     lineage: dict[str, str] | None = Field(None, description="Its spec.model.lineage.")
     uri: str | None = Field(None, description="Its spec.model.uri.")
     artifact: str | None = Field(None, description="Digest of the model that was fetched.")
@@ -171,14 +173,14 @@ class Progress(StatusPart):
     released: str | None = Field(
         None, description="What ended the pause: a command with its token, Elapsed, or a verdict."
     )
-    step_since: Time | None = Field(
+    step_start_time: Time | None = Field(
         None, description="When the weight of the step became effective."
     )
-    waiting_since: Time | None = Field(
+    wait_start_time: Time | None = Field(
         None, description="When the rollout started to wait for pods."
     )
-    waited: float = Field(
-        0, ge=0, description="Seconds spent waiting for pods before waitingSince."
+    waited_seconds: float = Field(
+        0, ge=0, description="Seconds spent waiting for pods before waitStartTime."
     )
     full: bool = Field(False, description="Whether promote-full skipped the remaining steps.")
     by: str | None = Field(
@@ -200,7 +202,7 @@ class RouteStatus(StatusPart):
     accepted: bool = Field(
         False, description="Whether every gateway of the route has accepted that generation."
     )
-    since: Time | None = Field(None, description="When they accepted it.")
+    accepted_time: Time | None = Field(None, description="When they accepted it.")
 
 
 class RefusedWrite(StatusPart):
@@ -212,7 +214,7 @@ class RefusedWrite(StatusPart):
         "NameConflict or InvalidSpec."
     )
     message: str = Field("", description="Message of the system that rejected it.")
-    since: Time = Field(description="When it was first rejected.")
+    start_time: Time = Field(description="When it was first rejected.")
 
 
 class HeldDeletion(StatusPart):
@@ -220,7 +222,7 @@ class HeldDeletion(StatusPart):
 
     object: str = Field(description="Kind and name of the object.")
     finalizers: tuple[str, ...] = Field((), description="The finalizers that keep it.")
-    since: Time = Field(description="When it was deleted, or when the pod should have ended.")
+    start_time: Time = Field(description="When it was deleted, or when the pod should have ended.")
 
 
 class StatusWarning(StatusPart):
@@ -242,14 +244,14 @@ class CheckStatus(StatusPart):
     threshold: float | None = Field(None, description="Bound that decided.")
     stable: float | None = Field(None, description="Value of stable in the same window.")
     samples: int | None = Field(None, description="Number of observations of the candidate.")
-    at: Time = Field(description="When it was detected.")
+    time: Time = Field(description="When it was detected.")
 
 
 class AnalysisStatus(StatusPart):
     """The analysis of a revision that receives traffic."""
 
     revision: str = Field(description="The revision that is judged.")
-    since: Time = Field(description="Start of the evaluation.")
+    start_time: Time = Field(description="Start of the evaluation.")
     checks: tuple[CheckStatus, ...] = Field((), description="Verdict of each check.")
 
 
@@ -276,8 +278,10 @@ class Status(StatusPart):
         None, description="Previous revision, kept warm during the bake."
     )
     progress: Progress | None = Field(None, description="Progress of the candidate's rollout.")
-    bake_since: Time | None = Field(None, description="When the bake started.")
-    stable_down_since: Time | None = Field(None, description="When stable lost its last ready pod.")
+    bake_start_time: Time | None = Field(None, description="When the bake started.")
+    stable_unavailable_start_time: Time | None = Field(
+        None, description="When stable lost its last ready pod."
+    )
     standby: str | None = Field(
         None, description="Revision that serves while stable has no ready pod."
     )
@@ -286,7 +290,7 @@ class Status(StatusPart):
         ge=0,
         description="Number of outages of stable during this bake.",
     )
-    hold: Hold | None = Field(None, description="What the rollout is waiting for.")
+    waiting_for: WaitingFor | None = Field(None, description="What the rollout is waiting for.")
     pause: Pause | None = Field(None, description="Since when and by what the rollout is paused.")
     analysis: AnalysisStatus | None = Field(
         None, description="Analysis of the version that is being rolled out or baking."
@@ -328,7 +332,7 @@ class Status(StatusPart):
         these are the same state, and the newer counts may be published later."""
 
         def part(revision: RevisionStatus | None) -> RevisionStatus | None:
-            none = {"replicas": 0, "ready": 0, "effective_weight": 0}
+            none = {"replicas": 0, "ready_replicas": 0, "effective_weight": 0}
             return revision and revision.model_copy(update=none)
 
         progress = self.progress
@@ -336,14 +340,14 @@ class Status(StatusPart):
             # The traffic record has the grant; the status has it when the weight is reached.
             waits = {"granted": 0, "pause": None, "analysis": None, "passed": 0, "released": None}
             progress = progress.model_copy(update=waits)
-        hold = self.hold and self.hold.model_copy(
+        waiting_for = self.waiting_for and self.waiting_for.model_copy(
             update={"observed": None, "pod": None, "container": None}
         )
         return self.model_copy(
             update={
                 "replicas": 0,
                 "ready_replicas": 0,
-                "hold": hold,
+                "waiting_for": waiting_for,
                 "progress": progress,
                 "stable": part(self.stable),
                 "candidate": part(self.candidate),

@@ -82,7 +82,7 @@ def served(
     annotations = ((witness or {}).get("metadata") or {}).get("annotations") or {}
     traffic = TrafficRecord.from_annotations(annotations)
     noted = [period for record in records for period in read(_notes(record).get("served"))]
-    outcomes = ((o["revision"], o["outcome"], o["at"]) for o in history)
+    outcomes = ((o["revision"], o["outcome"], o["time"]) for o in history)
     return periods((*noted, *now(traffic)), outcomes)
 
 

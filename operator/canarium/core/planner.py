@@ -118,7 +118,7 @@ def _is_urgent(ctx: RolloutContext, phase: str) -> bool:
 def _requests(ctx: RolloutContext, after: Status) -> SignalRequests:
     """Returns the facts that this decision waits for: smoke tests, and evidence on who has
     traffic."""
-    smoke = after.hold is not None and after.hold.awaited in gates.SMOKE_WAITS
+    smoke = after.waiting_for is not None and after.waiting_for.awaited in gates.SMOKE_WAITS
     return SignalRequests(
         smoke=ctx.target if smoke else None,
         analysis=_watch(ctx, after),
@@ -128,15 +128,21 @@ def _requests(ctx: RolloutContext, after: Status) -> SignalRequests:
 
 def _watch(ctx: RolloutContext, after: Status) -> AnalysisRequest | None:
     judging, progress = ctx.settings.analysis, after.progress
-    shadowed = progress and progress.step_since and gates.judges(ctx, 0)
+    shadowed = progress and progress.step_start_time and gates.judges(ctx, 0)
     if judging and after.candidate and after.stable and progress and (progress.weight or shadowed):
         # Between two steps it is judged on as before.
-        earlier = after.analysis.since if after.analysis else None
-        began = progress.step_since or earlier
+        earlier = after.analysis.start_time if after.analysis else None
+        began = progress.step_start_time or earlier
         if began and gates.judges(ctx, progress.weight):
             return AnalysisRequest(after.candidate.revision, after.stable.revision, parse(began))
-    elif judging and judging.during_bake and after.previous and after.stable and after.bake_since:
+    elif (
+        judging
+        and judging.during_bake
+        and after.previous
+        and after.stable
+        and after.bake_start_time
+    ):
         return AnalysisRequest(
-            after.stable.revision, after.previous.revision, parse(after.bake_since)
+            after.stable.revision, after.previous.revision, parse(after.bake_start_time)
         )
     return None

@@ -14,7 +14,7 @@ IMAGE = "b" * 64
 
 
 def event(revision: str, outcome: str, at: str) -> dict[str, Any]:
-    return {"revision": revision, "outcome": outcome, "at": at}
+    return {"revision": revision, "outcome": outcome, "time": at}
 
 
 #: Newest first, as the status has it.

@@ -182,9 +182,9 @@ class Anything:
     def _field(self, kind: Any, name: str, hint: Any) -> Any:
         if name == "weight":
             return self._one((0, 25, 50, 100))
-        if name == "waited":
+        if name == "waited_seconds":
             return self._one((0.0, 5.0, 1e6))
-        timed = name in ("at", "last_transition_time") or name.endswith(("since", "until", "_at"))
+        timed = name == "time" or name.endswith("_time")
         if timed and issubclass(kind, BaseModel):
             absent = type(None) in typing.get_args(hint) and self._chance.random() < 0.3
             odd = self._chance.random() < 0.05

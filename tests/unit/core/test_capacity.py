@@ -86,14 +86,14 @@ def test_candidate_that_had_its_capacity_holds_while_a_pod_cannot_start(why: str
     cluster = starve(at(50), "2", why, spared=1).run(900)
     assert cluster.status.phase == "Progressing"
     assert cluster.serving() == {"1": 3, "2": 1}
-    assert cluster.status.hold is not None
-    assert (cluster.status.hold.reason, cluster.status.hold.pod) == (why, "p5-again")
+    assert cluster.status.waiting_for is not None
+    assert (cluster.status.waiting_for.reason, cluster.status.waiting_for.pod) == (why, "p5-again")
     assert "keeps weight 50" in cluster.status.message
     writes = cluster.writes
     cluster.run(900)
     assert cluster.writes == writes
     feed(cluster).run(10)
-    assert cluster.status.hold.reason == "StepPause"
+    assert cluster.status.waiting_for.reason == "StepPause"
     assert cluster.serving() == {"1": 3, "2": 3}
 
 

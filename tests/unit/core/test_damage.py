@@ -112,8 +112,11 @@ def test_status_that_is_late_to_tell_of_a_rollback_is_no_damage() -> None:
     [
         {"stable": RevisionStatus(revision="nonsense")},
         {"candidate": RevisionStatus(revision="nonsense"), "progress": Progress(weight=50)},
-        {"previous": RevisionStatus(revision="nonsense"), "bake_since": "1970-01-01T00:00:00Z"},
-        {"failure": Failure(revision="x", reason="y", message="z", at="2001-01-01T00:00:00Z")},
+        {
+            "previous": RevisionStatus(revision="nonsense"),
+            "bake_start_time": "1970-01-01T00:00:00Z",
+        },
+        {"failure": Failure(revision="x", reason="y", message="z", time="2001-01-01T00:00:00Z")},
     ],
     ids=lambda f: next(iter(f)),
 )
@@ -142,14 +145,14 @@ NEVER, LAST, LATER = "2024-99-99T99:99:99Z", "9999-12-31T23:59:59Z", "2999-01-01
 @pytest.mark.parametrize(
     ("seconds", "field"),
     [
-        (1, "progress.waitingSince"),
-        (8, "progress.stepSince"),
-        (8, "hold.since"),
-        (8, "pause.since"),
-        (30, "bakeSince"),
-        (30, "stableDownSince"),
-        (30, "analysis.since"),
-        (30, "route.since"),
+        (1, "progress.waitStartTime"),
+        (8, "progress.stepStartTime"),
+        (8, "waitingFor.startTime"),
+        (8, "pause.startTime"),
+        (30, "bakeStartTime"),
+        (30, "stableUnavailableStartTime"),
+        (30, "analysis.startTime"),
+        (30, "route.acceptedTime"),
     ],
 )
 def test_time_that_cannot_be_is_told_and_holds_nothing_for_ever(

@@ -68,10 +68,10 @@ def test_first_version_does_not_wait_for_pods_that_may_not_be_asked_for() -> Non
     cluster.deployments[revision] = replace(cluster.deployments[revision], replicas=1)
     cluster.rejection = Rejection(f"Deployment m-{revision}", "a policy forbids it")
     told = cluster.reconcile().status
-    assert told.hold is not None
-    assert told.hold.reason == "WriteRefused"
+    assert told.waiting_for is not None
+    assert told.waiting_for.reason == "WriteRefused"
     assert told.progress is not None
-    assert told.progress.waiting_since is None
+    assert told.progress.wait_start_time is None
     assert f"Deployment m-{revision}: a policy forbids it" in told.message
 
 

@@ -58,8 +58,8 @@ def test_first_version_gets_no_traffic_before_its_smoke_tests_pass() -> None:
     cluster = Cluster(rollout("1", **SMOKE)).run(30)
     assert cluster.serving() == {}
     assert cluster.requests == SignalRequests(smoke=cluster.revision("1"))
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "SmokeTests"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "SmokeTests"
     report(cluster, "1").run(1)
     assert cluster.serving() == {"1": 3}
     assert cluster.requests == SignalRequests()
@@ -200,8 +200,8 @@ def canary(**more: Any) -> Cluster:
 def test_step_is_watched_from_the_moment_its_weight_took_effect() -> None:
     cluster = canary()
     assert cluster.status.progress is not None
-    assert cluster.status.progress.step_since is not None
-    since = parse(cluster.status.progress.step_since)
+    assert cluster.status.progress.step_start_time is not None
+    since = parse(cluster.status.progress.step_start_time)
     expected = AnalysisRequest(cluster.revision("2"), cluster.revision("1"), since)
     assert cluster.requests.analysis == expected
 
@@ -224,8 +224,8 @@ def test_step_ends_on_a_pass_and_not_before_its_time() -> None:
 def test_without_any_look_the_step_holds() -> None:
     cluster = canary().run(300)
     assert cluster.serving() == {"1": 3, "2": 1}
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "Analysis"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "Analysis"
 
 
 @rule("R8", "R9", "R17")
@@ -265,7 +265,7 @@ def test_insufficient_data_does_what_the_policy_says_after_the_steps_time(
     seen(cluster, Verdict.INSUFFICIENT)
     cluster.run(4)
     assert cluster.serving() == serving
-    assert (cluster.status.hold.reason if cluster.status.hold else None) == hold
+    assert (cluster.status.waiting_for.reason if cluster.status.waiting_for else None) == hold
     if policy == "RollBack":
         assert cluster.status.failure is not None
         assert cluster.status.failure.reason == "InsufficientData"

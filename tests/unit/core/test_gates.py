@@ -65,8 +65,8 @@ def stands(cluster: Cluster, weight: int) -> None:
     assert progress is not None, cluster.status.message
     assert progress.weight == weight, cluster.status.message
     assert cluster.version(record(cluster).stable) == "1", cluster.status.message
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "Manual", cluster.status.message
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "Manual", cluster.status.message
     if cluster.route:
         assert cluster.route.weight(cluster.revision("2")) == weight
 
@@ -290,8 +290,8 @@ def test_candidate_that_answers_for_a_stable_that_is_down_still_waits_for_its_or
     for _ in range(2):
         lose(cluster).run(60)
         assert not promoted(cluster)
-        assert cluster.status.hold is not None
-        assert cluster.status.hold.reason == "Manual"
+        assert cluster.status.waiting_for is not None
+        assert cluster.status.waiting_for.reason == "Manual"
         assert "version 1" in cluster.status.message
         assert "has no ready pod" in cluster.status.message
     order(cluster, "promote").run(30)
@@ -522,8 +522,8 @@ def holds(cluster: Cluster, *reasons: str) -> None:
     assert cluster.status.progress is not None, cluster.status.message
     assert cluster.status.progress.weight == 25, cluster.status.message
     assert not promoted(cluster)
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason in reasons, cluster.status.message
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason in reasons, cluster.status.message
 
 
 @rule("R17", "R18")

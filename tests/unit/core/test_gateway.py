@@ -107,16 +107,16 @@ def test_weight_counts_once_the_gateway_has_taken_it() -> None:
     status = cluster.status
     assert cluster.weights() == {"1": 50, "2": 50}
     assert status.candidate is not None
-    assert status.hold is not None
+    assert status.waiting_for is not None
     assert (status.candidate.weight, status.candidate.effective_weight) == (25, 25)
-    assert status.hold.reason == "WaitingForGateway"
+    assert status.waiting_for.reason == "WaitingForGateway"
     assert "Gateway ns/public" in status.message
     assert condition(cluster).reason == "Pending"
     cluster.deaf = False
     cluster.run(1)
     assert cluster.status.candidate is not None
     assert cluster.status.candidate.effective_weight == 50
-    began = cluster.status.progress and cluster.status.progress.step_since
+    began = cluster.status.progress and cluster.status.progress.step_start_time
     assert began, "the step's time begins when its weight is in effect"
 
 
@@ -310,8 +310,8 @@ def test_abort_that_waits_for_stable_keeps_the_candidate_answering_until_then() 
     cluster.annotations["abort"] = f"{revision}/now"
     cluster.run(5)
     assert cluster.weights() == {"1": 0, "2": 100}
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "RollbackBlocked"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "RollbackBlocked"
     del cluster.backends[revision]
     cluster.run(60)
     assert revision in cluster.backends, "what answers has its Service back"
@@ -411,8 +411,8 @@ def test_gateway_that_takes_nothing_is_a_condition_by_name_and_traffic_stays(
     assert cluster.led[-1] == led
     assert condition(cluster).status == "False"
     assert condition(cluster).reason == reason
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == reason
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == reason
     assert reason in cluster.status.message
     assert [e for e in cluster.events if e.reason == reason], "and an Event"
     assert cluster.serving() == {"1": 3}

@@ -56,8 +56,8 @@ def test_abort_waits_for_a_ready_pod_of_stable_and_is_not_forgotten() -> None:
     cluster.annotations["abort"] = f"{cluster.revision('2')}/now"
     cluster.run(5)
     assert cluster.serving() == {"2": 1}
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "RollbackBlocked"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "RollbackBlocked"
     cluster.heal("1").run(90)
     assert cluster.serving() == {"1": 3}
     assert cluster.status.phase == "RolledBack"
@@ -72,8 +72,8 @@ def test_rollback_waits_for_a_ready_pod_of_stable_and_says_so() -> None:
     down(down(cluster, "1"), "2", spared=1).run(3)
     assert cluster.serving() == {"2": 1}
     assert "keeps its traffic" in cluster.status.message
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "RollbackBlocked"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "RollbackBlocked"
     cluster.heal("1").run(3)
     assert cluster.serving() == {"1": 3}
 
@@ -112,8 +112,8 @@ def test_bake_does_not_end_while_an_undo_waits_for_the_version_before(healed: st
     down(down(cluster, "1"), "2", spared=2).run(90)
     assert cluster.serving() == {"2": 2}
     assert cluster.status.phase == "Baking"
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "UndoBlocked"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "UndoBlocked"
     assert "CrashLoopBackOff" in cluster.status.message
     ready = next(c for c in cluster.status.conditions if c.type == "Ready")
     assert (ready.status, ready.reason) == ("False", "CrashLoopBackOff")
@@ -294,5 +294,5 @@ def test_undo_waits_while_pods_of_the_version_before_have_lost_their_color() -> 
     ]
     cluster.settle()
     assert cluster.serving() == {"2": 2}
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "UndoBlocked"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "UndoBlocked"

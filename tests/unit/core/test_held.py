@@ -38,8 +38,8 @@ def test_rollout_that_waits_for_a_deployment_names_its_finalizers() -> None:
     cluster.run(5)
     assert told(cluster) == [], "its controllers have their time"
     cluster.run(10)
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "TerminatingOldRevisions"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "TerminatingOldRevisions"
     name = f"Deployment m-{second} is being deleted since"
     assert name in cluster.status.message
     assert "is kept by the finalizers a.io/x, b.io/y" in cluster.status.message

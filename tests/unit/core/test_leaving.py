@@ -31,9 +31,9 @@ def test_pod_that_hangs_keeps_a_color_until_it_is_overdue_and_is_named_then() ->
     cluster.grace = 1e9
     cluster.spec = spec("3")
     cluster.run(5)
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "TerminatingOldRevisions"
-    assert cluster.status.hold.pod is None, "it has its time"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "TerminatingOldRevisions"
+    assert cluster.status.waiting_for.pod is None, "it has its time"
     cluster.run(4)
     assert "3" not in {cluster.version(p.revision) for p in cluster.pods}
     cluster.run(30)
@@ -50,8 +50,8 @@ def test_candidate_that_waits_for_a_pod_of_nobody_names_it() -> None:
         cluster.reconcile()
         cluster.now += 6
     assert "pod stray belongs to no Deployment" in cluster.status.message
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.pod == "stray"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.pod == "stray"
 
 
 @rule("R22")
@@ -76,7 +76,7 @@ def test_recreate_brings_stable_back_though_a_failed_pod_hangs() -> None:  # I6
     cluster.run(30)
     stuck(cluster, "2")
     assert cluster.serving() == {"1": 3}
-    assert cluster.status.hold is None
+    assert cluster.status.waiting_for is None
 
 
 @rule("R3", "R10")

@@ -26,7 +26,7 @@ def blocked(cluster: Cluster) -> tuple[str, str] | None:
 
 
 def hold(cluster: Cluster) -> str | None:
-    return cluster.status.hold.reason if cluster.status.hold else None
+    return cluster.status.waiting_for.reason if cluster.status.waiting_for else None
 
 
 # C4, I8
@@ -262,8 +262,8 @@ def test_ready_pods_that_become_no_endpoints_are_not_the_versions_fault() -> Non
     cluster.run(2_000)
     assert cluster.status.phase == "Progressing"
     assert cluster.status.failure is None
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "EndpointsNotReady"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "EndpointsNotReady"
     assert "ready pod is not in the EndpointSlices of Service m yet" in cluster.status.message
     cluster.slices_stand_still = False
     cluster.run(60)
@@ -274,8 +274,8 @@ def test_ready_pods_that_become_no_endpoints_are_not_the_versions_fault() -> Non
 def test_first_version_whose_ready_pods_become_no_endpoints_says_so() -> None:
     cluster = Cluster(spec("1"), slices_stand_still=True).run(2_000)
     assert cluster.status.phase == "Starting"
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "EndpointsNotReady"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "EndpointsNotReady"
     assert "its 3 ready pods are not in the EndpointSlices of Service m" in cluster.status.message
     cluster.slices_stand_still = False
     cluster.run(2)

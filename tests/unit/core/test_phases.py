@@ -90,13 +90,13 @@ def watched(cluster: Cluster, seconds: float, before: str | None = None) -> None
         assert serving or status.phase == "Invalid"
         assert any(r.revision in status.message for r in serving) or status.phase == "Invalid"
         if status.phase in ("Starting", "Progressing", "RollingBack", "Baking"):
-            assert status.hold, "what is waited for is told"
-            assert status.hold.reason
+            assert status.waiting_for, "what is waited for is told"
+            assert status.waiting_for.reason
         if status.phase in ("RollingBack", "RolledBack", "Failed"):
             failure = status.failure
             assert failure
             assert failure.reason
-            assert failure.at
+            assert failure.time
             assert failure.reason in status.message
 
 

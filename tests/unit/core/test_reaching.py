@@ -53,8 +53,8 @@ def test_pods_that_cannot_be_reached_hold_the_version_with_the_likely_cause(
     lost(cluster.run(5), how)
     cluster.run(3_600, tick=30)
     assert cluster.status.phase == "Progressing"
-    assert cluster.status.hold
-    assert cluster.status.hold.reason == "PodsUnreachable"
+    assert cluster.status.waiting_for
+    assert cluster.status.waiting_for.reason == "PodsUnreachable"
     assert "the connection was refused" in cluster.status.message
     assert cause in cluster.status.message
     assert condition(cluster, "SmokeTestsReady")[:2] == ("False", "PodsUnreachable")
@@ -72,8 +72,8 @@ def test_pods_that_cannot_be_reached_hold_the_version_with_the_likely_cause(
 def test_first_version_that_cannot_be_reached_waits_and_is_not_failed() -> None:
     cluster = lost(Cluster(gated("1")).run(5), "ConnectionTimedOut").run(3_600, tick=30)
     assert cluster.status.phase == "Starting"
-    assert cluster.status.hold
-    assert cluster.status.hold.reason == "PodsUnreachable"
+    assert cluster.status.waiting_for
+    assert cluster.status.waiting_for.reason == "PodsUnreachable"
     cluster.smoke = SmokeReport(cluster.revision("1"), True, asked=3)
     assert cluster.run(10).status.phase == "Ready"
 
@@ -95,6 +95,6 @@ def test_scrapes_that_do_not_reach_the_pods_never_roll_back_even_for_want_of_dat
         )
         cluster.settle().run(15)
     assert cluster.status.phase == "Progressing"
-    assert cluster.status.hold
-    assert cluster.status.hold.reason == "PodsUnreachable"
+    assert cluster.status.waiting_for
+    assert cluster.status.waiting_for.reason == "PodsUnreachable"
     assert condition(cluster, "AnalysisReady")[:2] == ("False", "PodsUnreachable")

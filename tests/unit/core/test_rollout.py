@@ -282,7 +282,9 @@ def test_more_pods_that_got_ready_in_time_while_no_operator_ran_are_not_late(mak
     while cluster.status.progress is None or not cluster.status.progress.weight:
         cluster.run(0.5)
     cluster.boot = 30
-    while not (cluster.status.hold and cluster.status.hold.reason == "WaitingForPods"):
+    while not (
+        cluster.status.waiting_for and cluster.status.waiting_for.reason == "WaitingForPods"
+    ):
         cluster.run(0.5)
     cluster.unattended(1_300).run(200)
     assert cluster.status.phase == "Ready"

@@ -84,7 +84,7 @@ def test_a_version_that_was_taken_back_served_until_then() -> None:
     (period,) = served(cluster, "2")
     assert period.promoted is None
     assert period.ended is not None
-    assert period.began < period.ended <= cluster.status.history[0].at
+    assert period.began < period.ended <= cluster.status.history[0].time
     assert served(cluster, "1")[0].ended is None
 
 

@@ -24,8 +24,8 @@ def at_the_gate(make: Any, replicas: int, rollout: dict[str, Any] = GATE) -> Clu
     cluster = Cluster(asked(make, "1", replicas, rollout)).run(12)
     cluster.spec = asked(make, "2", replicas, rollout)
     cluster.run(10)
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "Manual", cluster.status.message
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "Manual", cluster.status.message
     return cluster
 
 
@@ -56,8 +56,8 @@ def test_candidates_share_never_rises_when_stable_is_scaled_down(  # I3
         assert share(cluster) <= most + 0.01, cluster.serving()
         cluster.run(0.1)
     assert (cluster.serving()["1"], cluster.serving()["2"]) == pods
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "Manual"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "Manual"
     cluster.annotations["promote"] = f"{cluster.revision('2')}/on"
     cluster.run(60)
     assert cluster.serving() == {"2": after}
@@ -99,8 +99,8 @@ def test_model_scaled_to_zero_at_a_gate_gives_the_candidate_nothing_and_keeps_th
     assert cluster.serving() == {}
     assert not cluster.pods
     assert cluster.weights() in ({}, {"1": 100, "2": 0})
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "ScaledToZero"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "ScaledToZero"
     assert cluster.status.phase == "Progressing"
     writes = cluster.writes
     cluster.run(3600)
@@ -114,7 +114,7 @@ def test_model_scaled_to_zero_at_a_gate_gives_the_candidate_nothing_and_keeps_th
         cluster.run(0.5)
         assert set(cluster.serving()) != {"2"}, cluster.status.message
     assert set(cluster.serving()) == ({"1", "2"} if make is spec else {"1"})
-    assert cluster.status.hold.reason == "Manual", cluster.status.message
+    assert cluster.status.waiting_for.reason == "Manual", cluster.status.message
     assert cluster.status.weight == 10
     cluster.annotations["promote"] = f"{revision}/now"
     cluster.run(60)
@@ -131,15 +131,15 @@ def test_version_that_is_applied_while_the_model_sleeps_starts_no_pod(make: Any)
     for _ in range(100):
         assert not cluster.pods
         cluster.run(1)
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "ScaledToZero"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "ScaledToZero"
     cluster.boot = 30.0
     cluster.spec = asked(make, "2", 2, GATE)
     for _ in range(160):
         cluster.run(0.5)
         assert set(cluster.serving()) != {"2"}, cluster.status.message
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "Manual"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "Manual"
     assert cluster.status.version == "1"
 
 

@@ -84,9 +84,9 @@ def test_warm_version_answers_while_all_pods_of_the_new_stable_load(make: Any) -
     gets = f"Version 1 ({cluster.revision('1')}) receives 100% of the traffic because version 2"
     assert gets in cluster.status.message
     assert cluster.status.standby == cluster.revision("1")
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "StableUnavailable"
-    assert cluster.status.hold.until is not None
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "StableUnavailable"
+    assert cluster.status.waiting_for.expected_end_time is not None
     cluster.run(4)
     assert "2" in answering(cluster) or make is gateway_spec
     cluster.run(11)
@@ -224,8 +224,8 @@ def test_newer_spec_in_the_bake_takes_no_warm_version_from_a_stable_that_is_down
     cluster.spec = rollout(make, "3", LONG)
     cluster.run(20)
     assert answering(cluster) == {"1"}
-    assert cluster.status.hold is not None
-    assert cluster.status.hold.reason == "StableUnavailable"
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "StableUnavailable"
     cluster.boot = 2.0
     for _ in range(90):
         assert answering(cluster)
@@ -271,7 +271,7 @@ def test_pause_does_not_turn_the_standby_into_a_step() -> None:  # I7
     assert cluster.status.version == "1"
     assert cluster.status.weight == 0
     assert "paused by spec.paused" in cluster.status.message
-    assert cluster.status.stable_down_since is not None
+    assert cluster.status.stable_unavailable_start_time is not None
     cluster.spec = rollout(spec, "2", {**MANUAL, "steps": []})
     cluster.run(5)
     assert cluster.status.version == "2"

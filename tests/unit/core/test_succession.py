@@ -32,8 +32,8 @@ def held_up(make: Any = spec, *, failed: bool = False, **rollout: object) -> Clu
     if failed:
         cluster.annotations["abort"] = f"{cluster.revision('2')}/t1"
         cluster.run(3)
-        assert cluster.status.hold is not None
-        assert cluster.status.hold.reason == "RollbackBlocked"
+        assert cluster.status.waiting_for is not None
+        assert cluster.status.waiting_for.reason == "RollbackBlocked"
     cluster.spec = make("3", rollout=asked)
     return cluster.run(5)
 
@@ -54,8 +54,11 @@ def stable(cluster: Cluster) -> str | None:
 def test_stable_that_comes_back_in_time_stays_stable(make: Any) -> None:
     cluster = held_up(make)
     assert answering(cluster) == {"2"}
-    assert cluster.status.hold is not None
-    assert (cluster.status.hold.reason, cluster.status.hold.until is None) == (
+    assert cluster.status.waiting_for is not None
+    assert (
+        cluster.status.waiting_for.reason,
+        cluster.status.waiting_for.expected_end_time is None,
+    ) == (
         "StableUnavailable",
         False,
     )

@@ -14,7 +14,7 @@ SERVING: dict[str, Any] = {
     "phase": "Progressing",
     "message": "version 2 has weight 25",
     "weight": 25,
-    "hold": {"reason": "Manual"},
+    "waitingFor": {"reason": "Manual"},
     "stable": {"revision": "r", "version": "1"},
     "conditions": [
         {"type": "Available", "status": "True", "reason": "Serving", "lastTransitionTime": "then"}
@@ -45,7 +45,7 @@ def test_status_names_the_finalizers_and_drops_what_nobody_observes() -> None:
     assert conditions["Available"]["status"] == "Unknown"
     assert conditions["Ready"]["status"] == "False"
     assert status["observedGeneration"] == 7
-    assert not {"hold", "weight"} & status.keys()
+    assert not {"waitingFor", "weight"} & status.keys()
     assert status["stable"] == SERVING["stable"], "who served is not forgotten"
     (event,) = terminating.events(raw, status)
     assert event.reason == "Terminating"
@@ -81,7 +81,7 @@ def test_deletion_by_the_garbage_collector_has_a_reason_of_its_own(
 @rule("R20", "R29")
 def test_status_has_no_counts_of_pods_that_nobody_observes() -> None:
     """Its pods may be gone: the last counts would say that they serve."""
-    counts = {"replicas": 3, "ready": 3, "effectiveWeight": 75, "weight": 75}
+    counts = {"replicas": 3, "readyReplicas": 3, "effectiveWeight": 75, "weight": 75}
     stable = {"revision": "r", "version": "1", **counts}
     serving = {**SERVING, "replicas": 4, "readyReplicas": 4, "stable": stable}
     status, _ = reported(model("foregroundDeletion", status=serving))

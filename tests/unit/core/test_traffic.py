@@ -63,7 +63,7 @@ def test_one_ready_candidate_takes_over_from_a_stable_that_is_down() -> None:
         for p in cluster.pods
     ]
     down = stamp(cluster.now - 60)
-    cluster.status = cluster.status.model_copy(update={"stable_down_since": down})
+    cluster.status = cluster.status.model_copy(update={"stable_unavailable_start_time": down})
     revision = cluster.revision("2")
     cluster.deployments[revision] = Deployment("m", "u", revision, "green", 3)
     decision = cluster.reconcile()

@@ -56,7 +56,7 @@ def agree(cluster: Cluster) -> None:
     if status.phase == "Ready" and told["Available"].reason not in EXPECTED:
         assert promoted in live, "ready, and somebody else answers"
     for part in (status.stable, status.candidate, status.previous):
-        assert part is None or part.ready or not part.effective_weight
+        assert part is None or part.ready_replicas or not part.effective_weight
     assert ".;" not in status.message
     if not live:
         assert told["Ready"].status == "False" or told["Ready"].reason == "ScaledToZero"

@@ -40,7 +40,7 @@ def decode(raw: dict[str, Any]) -> None:
             model(
                 status={
                     "history": [
-                        {"revision": "a", "outcome": "Shadowed", "at": "2026-01-01T00:00:00Z"}
+                        {"revision": "a", "outcome": "Shadowed", "time": "2026-01-01T00:00:00Z"}
                     ]
                 }
             ),

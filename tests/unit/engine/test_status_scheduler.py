@@ -140,7 +140,9 @@ async def test_status_of_a_new_decision_waits_its_own_time_whatever_events_wait(
 @pytest.mark.rule("R6", "R29")
 async def test_effective_weight_is_written_within_seconds_and_pod_counts_later() -> None:
     def shared(candidate: int, ready: int) -> Plan:
-        part = RevisionStatus(revision="b", ready=ready, weight=50, effective_weight=candidate)
+        part = RevisionStatus(
+            revision="b", ready_replicas=ready, weight=50, effective_weight=candidate
+        )
         return Plan(
             "Progressing", Status(phase="Progressing", candidate=part), status_is_urgent=False
         )

@@ -14,7 +14,7 @@ from canarium.kube.clock import Timing
 
 KEY = ("ns", "m")
 FIRST, SECOND, THIRD = (
-    {"revision": revision, "outcome": outcome, "at": "2026-01-01T00:00:00Z"}
+    {"revision": revision, "outcome": outcome, "time": "2026-01-01T00:00:00Z"}
     for revision, outcome in (("a", "Promoted"), ("b", "Superseded"), ("c", "RolledBack"))
 )
 

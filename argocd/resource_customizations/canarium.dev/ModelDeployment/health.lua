@@ -53,14 +53,14 @@ if available.status == "False" and not expected[available.reason or "ScaledToZer
   return answer("Degraded", message)
 end
 
-local hold = status.hold or {}
+local hold = status.waitingFor or {}
 local spec = obj.spec or {}
 local waits = spec.paused == true or status.pause ~= nil or hold.reason == "Manual"
 
 -- The promoted version has lost all its pods, and another one answers. While a candidate moves in,
 -- that may be meant; one that is held does not move in.
 local covered = available.reason == "Serving"
-if covered and status.stableDownSince ~= nil and (status.candidate == nil or waits) then
+if covered and status.stableUnavailableStartTime ~= nil and (status.candidate == nil or waits) then
   return answer("Degraded", message)
 end
 

@@ -1,6 +1,6 @@
 """Types of conditions, and the reasons that belong to a condition alone.
 
-A condition also takes the reason of its subject: `Progressing` that of `status.hold`,
+A condition also takes the reason of its subject: `Progressing` that of `status.waitingFor`,
 `Ready` that of the failure, `RouteAccepted` that of the route.
 """
 

@@ -1,4 +1,4 @@
-"""Reasons of `status.hold`: what a rollout, a rollback or a bake waits for."""
+"""Reasons of `status.waitingFor`: what a rollout, a rollback or a bake waits for."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def _all(ctx: RolloutContext, actions: tuple[Action, ...] = ()) -> tuple[Period,
 
 
 def _known(ctx: RolloutContext, *more: Period) -> tuple[Period, ...]:
-    told = ((o.revision, o.outcome, o.at) for o in ctx.status.history)
+    told = ((o.revision, o.outcome, o.time) for o in ctx.status.history)
     return periods((*_noted(ctx), *_now(ctx), *more), told)
 
 

@@ -142,7 +142,7 @@ def _answer(
             token=token,
             result="Accepted" if done else "Ignored",
             message=message,
-            at=stamp(ctx.now),
+            time=stamp(ctx.now),
         )
 
     command, form = COMMANDS.get(name), _FORM.match(value)

@@ -261,7 +261,7 @@ class RolloutContext:
         revision = None
         if self.status_is_stale:
             revision = self.witness.traffic.previous if self.witness else None
-        elif self.status.previous and self.status.bake_since:
+        elif self.status.previous and self.status.bake_start_time:
             revision = self.status.previous.revision
         deployment = self.observed.deployment(revision)
         if revision == self.stable or deployment is None or deployment.terminating:
@@ -271,8 +271,8 @@ class RolloutContext:
     @cached_property
     def bake_start(self) -> float:
         """When the bake began, pauses taken out."""
-        if not self.status_is_stale and self.status.bake_since:
-            return parse(self.status.bake_since) + self.paused_for
+        if not self.status_is_stale and self.status.bake_start_time:
+            return parse(self.status.bake_start_time) + self.paused_for
         told = self.witness.traffic.promoted if self.witness else None
         return min(told, self.now) if told is not None else self.now
 
@@ -377,15 +377,15 @@ class RolloutContext:
     def stable_unavailable_since(self) -> float | None:
         if self.stable is None or self.stable_replicas == 0 or self.observed.ready(self.stable):
             return None
-        if self.status.stable_down_since:
-            return min(self.now, parse(self.status.stable_down_since))
+        if self.status.stable_unavailable_start_time:
+            return min(self.now, parse(self.status.stable_unavailable_start_time))
         return self.now
 
     def waiting_since(self, reason: str) -> float:
         """Returns since when `reason` is waited for (POSIX seconds): the present moment, unless
         the status reports that wait already."""
-        hold = self.status.hold
-        return parse(hold.since) if hold and hold.reason == reason else self.now
+        hold = self.status.waiting_for
+        return parse(hold.start_time) if hold and hold.reason == reason else self.now
 
     # --- clocks -----------------------------------------------------------------------------
 
@@ -413,20 +413,20 @@ class RolloutContext:
         if self.paused_by is None:
             return None
         old = self.status.pause
-        since = old.since if old else stamp(self.now)
-        return Pause(since=since, by=self.paused_by, revision=self.target)
+        since = old.start_time if old else stamp(self.now)
+        return Pause(start_time=since, by=self.paused_by, revision=self.target)
 
     @cached_property
     def clock(self) -> float:
         """The time of steps and bake: it stands still while paused."""
-        return min(self.now, parse(self.pause.since)) if self.pause else self.now
+        return min(self.now, parse(self.pause.start_time)) if self.pause else self.now
 
     @cached_property
     def paused_for(self) -> float:
         """Seconds of a pause that is over now, by which steps and bake have to move on."""
         if self.pause or not self.status.pause:
             return 0.0
-        return max(0.0, self.now - parse(self.status.pause.since))
+        return max(0.0, self.now - parse(self.status.pause.start_time))
 
     @cached_property
     def grant(self) -> Grant | None:

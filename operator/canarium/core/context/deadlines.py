@@ -42,10 +42,10 @@ def endpoints_due(ctx: RolloutContext) -> float | None:
 def waited_until(ctx: RolloutContext) -> float | None:
     """When the time is over that the candidate's pods have to get ready in; None when none are
     waited for."""
-    if ctx.progress.waiting_since is None:
+    if ctx.progress.wait_start_time is None:
         return None
-    began = min(ctx.now, parse(ctx.progress.waiting_since))
-    return began - ctx.progress.waited + ctx.settings.progress_deadline
+    began = min(ctx.now, parse(ctx.progress.wait_start_time))
+    return began - ctx.progress.waited_seconds + ctx.settings.progress_deadline
 
 
 def last_ready(ctx: RolloutContext) -> Pod | None:

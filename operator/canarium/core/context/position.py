@@ -79,7 +79,7 @@ def granted(ctx: RolloutContext, step: Step, progress: Progress) -> Progress:
             "analysis": analysis_of(ctx, step.weight),
             "passed": 0,
             "released": None,
-            "step_since": None,
+            "step_start_time": None,
         }
     )
 
@@ -93,7 +93,7 @@ def released(ctx: RolloutContext, progress: Progress, by: str) -> Progress:
         change = {"pause": pause_text(pauses[n]), "passed": n, "released": None}
     else:
         change = {"released": by}
-    return progress.model_copy(update={**change, "step_since": None})
+    return progress.model_copy(update={**change, "step_start_time": None})
 
 
 def refreshed(ctx: RolloutContext) -> Progress:
@@ -145,7 +145,7 @@ def _reconciled(ctx: RolloutContext, told: Progress, grant: Grant) -> Progress:
     ):
         weight = told.weight if grant.origin <= told.weight <= grant.weight else grant.origin
         return told.model_copy(
-            update={**_position(grant), **orders, "weight": weight, "step_since": None}
+            update={**_position(grant), **orders, "weight": weight, "step_start_time": None}
         )
     by_itself = told.released if told.released in BY_ITSELF else None
     return told.model_copy(
@@ -210,6 +210,8 @@ def _of_before(ctx: RolloutContext, told: Progress) -> Progress:
 
 
 def _thawed(ctx: RolloutContext, told: Progress) -> Progress:
-    if not ctx.paused_for or not told.step_since:
+    if not ctx.paused_for or not told.step_start_time:
         return told
-    return told.model_copy(update={"step_since": stamp(parse(told.step_since) + ctx.paused_for)})
+    return told.model_copy(
+        update={"step_start_time": stamp(parse(told.step_start_time) + ctx.paused_for)}
+    )

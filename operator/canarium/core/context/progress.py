@@ -1,7 +1,7 @@
 """The candidate's progress as a decision reports it: the next step, and the clock of the waiting.
 
 The clock counts the seconds in which the candidate waited for pods, and nothing else: it runs from
-`waiting_since` while pods are missing and is added to `waited` when they are ready (R7).
+`wait_start_time` while pods are missing and is added to `waited_seconds` when they are ready (R7).
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ def progress_waiting(ctx: RolloutContext, count: int) -> Progress:
     Where these are more than were asked for before, the clock stood still since those were ready.
     """
     progress = current_progress(ctx)
-    if progress.waiting_since and ctx.observed.replicas(ctx.target) < count and last_ready(ctx):
+    if progress.wait_start_time and ctx.observed.replicas(ctx.target) < count and last_ready(ctx):
         progress = progress_at(ctx, progress.weight)
-    if progress.waiting_since:
+    if progress.wait_start_time:
         return progress
-    return progress.model_copy(update={"waiting_since": stamp(ctx.now)})
+    return progress.model_copy(update={"wait_start_time": stamp(ctx.now)})
 
 
 def progress_at(ctx: RolloutContext, weight: int) -> Progress:
@@ -56,14 +56,16 @@ def progress_at(ctx: RolloutContext, weight: int) -> Progress:
     """
     p, last = ctx.progress, last_ready(ctx)
     ended = min(ctx.now, (last.ready_changed if last else None) or ctx.now)
-    waited = p.waited + (max(0.0, ended - parse(p.waiting_since)) if p.waiting_since else 0.0)
-    since = p.step_since if p.weight == weight else None
+    waited = p.waited_seconds + (
+        max(0.0, ended - parse(p.wait_start_time)) if p.wait_start_time else 0.0
+    )
+    since = p.step_start_time if p.weight == weight else None
     return current_progress(ctx).model_copy(
         update={
             "step": place(ctx),
             "weight": weight,
-            "step_since": since,
-            "waiting_since": None,
-            "waited": round(waited, 3),
+            "step_start_time": since,
+            "wait_start_time": None,
+            "waited_seconds": round(waited, 3),
         }
     )

@@ -12,14 +12,14 @@ from canarium.core.times import parse, stamp
 SKEW = 60.0
 #: The times that decisions go by: a part of the status ("": the status itself), and its field.
 CLOCKS = (
-    ("", "bake_since"),
-    ("", "stable_down_since"),
-    ("progress", "step_since"),
-    ("progress", "waiting_since"),
-    ("pause", "since"),
-    ("hold", "since"),
-    ("analysis", "since"),
-    ("route", "since"),
+    ("", "bake_start_time"),
+    ("", "stable_unavailable_start_time"),
+    ("progress", "step_start_time"),
+    ("progress", "wait_start_time"),
+    ("pause", "start_time"),
+    ("waiting_for", "start_time"),
+    ("analysis", "start_time"),
+    ("route", "accepted_time"),
 )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from canarium.api.reasons import HoldReason, hold_reason
-from canarium.api.status import Failure, Hold, Outcome, Progress
+from canarium.api.status import Failure, Outcome, Progress, WaitingFor
 from canarium.core.decision.plan import Action, Event
 from canarium.core.facts.observed import Rejection
 from canarium.core.messages import sentences
@@ -38,9 +38,16 @@ class Wait:
         return hold_reason(self.reason)
 
     @classmethod
-    def of(cls, hold: Hold) -> Wait:
+    def of(cls, hold: WaitingFor) -> Wait:
         """Returns the wait that a status reports."""
-        return cls(hold.reason, hold.until, hold.observed, hold.threshold, hold.pod, hold.container)
+        return cls(
+            hold.reason,
+            hold.expected_end_time,
+            hold.observed,
+            hold.threshold,
+            hold.pod,
+            hold.container,
+        )
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class PhaseResult:
     stable: str | None = None
     candidate: str | None = None
     previous: str | None = None
-    bake_since: str | None = None
+    bake_start_time: str | None = None
     outcome: Outcome | None = None
     reason: str = ""
     #: The phase to report, where it is not that of the table's row.

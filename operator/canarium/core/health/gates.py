@@ -115,7 +115,10 @@ def bake_frozen(ctx: RolloutContext) -> str | None:
     found = frozen(ctx)
     if found:
         return f"check {found.check} failed: {found.message}"
-    told = ctx.status.hold is not None and ctx.status.hold.awaited is HoldReason.ANALYSIS_FAILED
+    told = (
+        ctx.status.waiting_for is not None
+        and ctx.status.waiting_for.awaited is HoldReason.ANALYSIS_FAILED
+    )
     return "waiting for new evidence" if told and _evidence(ctx) is None else None
 
 
@@ -155,10 +158,10 @@ def analysis_status(ctx: RolloutContext, *, running: bool) -> AnalysisStatus | N
         return old if old and running and old.revision == ctx.target else None
     new = AnalysisStatus(
         revision=evidence.revision,
-        since=stamp(evidence.since),
+        start_time=stamp(evidence.since),
         checks=tuple(_check(finding, evidence.at) for finding in evidence.findings),
     )
-    same = old and (old.revision, old.since) == (new.revision, new.since)
+    same = old and (old.revision, old.start_time) == (new.revision, new.start_time)
     return old if same and old and _verdicts(old) == _verdicts(new) else new
 
 
@@ -179,7 +182,7 @@ def _check(found: Finding, at: float) -> CheckStatus:
         threshold=short(found.threshold),
         stable=short(found.stable),
         samples=round(found.samples) if found.samples is not None else None,
-        at=stamp(at),
+        time=stamp(at),
     )
 
 
@@ -187,7 +190,7 @@ def verdict_events(before: AnalysisStatus | None, after: AnalysisStatus | None) 
     """An Event for each check whose verdict became Pass or Fail, or that lost its Pass."""
     if after is None:
         return []
-    same = before and (before.revision, before.since) == (after.revision, after.since)
+    same = before and (before.revision, before.start_time) == (after.revision, after.start_time)
     known = {c.name: c.verdict for c in before.checks} if same and before else {}
     events = []
     for check in after.checks:

@@ -22,7 +22,7 @@ def count(ctx: RolloutContext) -> int:
     """How often the version lost all its ready pods since its promotion, this time included."""
     before = 0 if ctx.status_is_stale else ctx.status.outages or 0
     began = ctx.stable_unavailable_since is not None and (
-        ctx.status_is_stale or ctx.status.stable_down_since is None
+        ctx.status_is_stale or ctx.status.stable_unavailable_start_time is None
     )
     return before + (1 if began and _lost_readiness(ctx) else 0)
 

@@ -51,7 +51,7 @@ def finalizers(names: tuple[str, ...]) -> str:
 
 def named(ctx: RolloutContext, message: str) -> str:
     """`message` with what is kept; a pod that the message names already is not named twice."""
-    hold = ctx.status.hold
+    hold = ctx.status.waiting_for
     waited_for = hold.pod if hold else None
     rest = (one for one in _overdue(ctx) if (one.kind, one.name) != ("Pod", waited_for))
     return sentences(message, described(rest))
@@ -79,7 +79,7 @@ def listed(ctx: RolloutContext) -> tuple[status.HeldDeletion, ...] | None:
     found = sorted(_overdue(ctx), key=lambda one: (one.kind, one.name))[:_LISTED]
     listed = (
         status.HeldDeletion(
-            object=one.what, finalizers=one.finalizers[:_LISTED], since=stamp(one.due)
+            object=one.what, finalizers=one.finalizers[:_LISTED], start_time=stamp(one.due)
         )
         for one in found
     )

@@ -35,7 +35,7 @@ def known_failure(ctx: RolloutContext) -> Failure:
         revision=ctx.target,
         reason=FailureReason.UNKNOWN,
         message="failed earlier; the recorded cause is no longer available",
-        at=stamp(ctx.now),
+        time=stamp(ctx.now),
     )
 
 

@@ -55,13 +55,13 @@ def _is_refused(ctx: RolloutContext, action: Action) -> bool:
 
 def refused_writes(ctx: RolloutContext) -> tuple[RefusedWrite, ...] | None:
     """The refusals as the status lists them; `since` stays while object and reason do."""
-    since = {(old.object, old.reason): old.since for old in ctx.status.refusals or ()}
+    since = {(old.object, old.reason): old.start_time for old in ctx.status.refusals or ()}
     found = tuple(
         RefusedWrite(
             object=r.what or "ControllerRevision",
             reason=reason_of(r),
             message=r.message[:_QUOTED],
-            since=since.get((r.what or "ControllerRevision", reason_of(r)), stamp(ctx.now)),
+            start_time=since.get((r.what or "ControllerRevision", reason_of(r)), stamp(ctx.now)),
         )
         for r in ctx.observed.rejections[:_LISTED]
     )

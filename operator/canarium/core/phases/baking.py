@@ -27,7 +27,7 @@ def baking(ctx: RolloutContext) -> PhaseResult:
         actions=store_revision(ctx),
         stable=ctx.stable,
         previous=ctx.previous,
-        bake_since=stamp(ctx.bake_start),
+        bake_start_time=stamp(ctx.bake_start),
         outages=outages,
     )
     failed, recheck = judge_candidate(ctx, was_good=True)
@@ -67,7 +67,7 @@ def baking(ctx: RolloutContext) -> PhaseResult:
     moves: list[Action] = []
     if ctx.router.route_all_to_stable(ctx, moves):
         moves += delete_revisions(ctx, (ctx.previous or "",))
-    over = replace(base, previous=None, bake_since=None, phase="Ready", requeue_after=None)
+    over = replace(base, previous=None, bake_start_time=None, phase="Ready", requeue_after=None)
     return over.also(*moves).say(has)
 
 

@@ -51,7 +51,7 @@ def invalid(ctx: RolloutContext) -> PhaseResult:
         events=(Event("Warning", reason, text),),
         stable=ctx.stable,
         previous=ctx.previous,
-        bake_since=stamp(ctx.bake_start) if ctx.previous else None,
+        bake_start_time=stamp(ctx.bake_start) if ctx.previous else None,
         reason=reason,
         refusal=ctx.observed.rejection,
     ).say(text, _still_serving(ctx))

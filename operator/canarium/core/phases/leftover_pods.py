@@ -35,14 +35,14 @@ class Leftover:
 
 def find_leftover(ctx: RolloutContext, pods: Iterable[Pod]) -> Leftover:
     """Returns the first of `pods` that should have ended by now."""
-    hold, waits = ctx.status.hold, list[float]()
+    hold, waits = ctx.status.waiting_for, list[float]()
     for pod in sorted(pods, key=lambda pod: pod.name):
         if pod.terminating and pod.ends is not None:
             due, text = pod.ends, f"should have ended at {spoken(pod.ends)}"
             kept = ctx.observed.holding("Pod", pod.name)
             text += f" and is kept by {finalizers(kept)}" if kept else ""
         elif not pod.terminating and ctx.observed.deployment(pod.revision) is None:
-            due = parse(hold.since) if hold and hold.awaited in POD_DELETION_WAITS else ctx.now
+            due = parse(hold.start_time) if hold and hold.awaited in POD_DELETION_WAITS else ctx.now
             text = "belongs to no Deployment of this model"
         else:
             continue

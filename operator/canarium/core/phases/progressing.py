@@ -182,7 +182,7 @@ def _promote(
         candidate=None,
         progress=None,
         previous=previous,
-        bake_since=stamp(ctx.now) if bakes else None,
+        bake_start_time=stamp(ctx.now) if bakes else None,
         waiting_for=wait if bakes else None,
         outcome=history_entry(
             ctx, ctx.target, "Promoted", OutcomeReason.STEPS_COMPLETED, by=current_progress(ctx).by

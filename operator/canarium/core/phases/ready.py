@@ -54,8 +54,8 @@ def _failed_stable(
     holds (R9)."""
     where = location(failure.pod, failure.container)
     failed = (
-        f"it failed at {failure.at} ({failure.reason}: {failure.message}{where}), but there is no "
-        "other version to roll back to"
+        f"it failed at {failure.time} ({failure.reason}: {failure.message}{where}), but there is "
+        "no other version to roll back to"
     )
     return replace(
         base.fail(failure, f"{describe(ctx, ctx.stable)} {does}", failed, retry_advice(ctx.target)),

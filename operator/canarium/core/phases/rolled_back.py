@@ -60,7 +60,7 @@ def rolled_back(ctx: RolloutContext) -> PhaseResult:
     left = [p for p in ctx.observed.pods_of(ctx.target) if not ctx.is_stuck(p)]
     recreating = ctx.strategy == "Recreate" and (busy or bool(left))
     late = find_leftover(ctx, left) if recreating else Leftover()
-    text = f"{describe(ctx, ctx.target)} was rolled back at {failure.at}: {why}"
+    text = f"{describe(ctx, ctx.target)} was rolled back at {failure.time}: {why}"
     if carrying:
         text = f"Rolling back {describe(ctx, ctx.target)}: {why}"
     restart = (

@@ -48,7 +48,7 @@ def is_waking(ctx: RolloutContext) -> bool:
 
     That is no outage, until it fails or takes longer than a candidate may.
     """
-    held = ctx.status.hold
+    held = ctx.status.waiting_for
     if held is None or held.awaited not in _SLEEPING or ctx.strategy == "Recreate":
         return False
     if ctx.observed.ready(ctx.stable) >= ctx.stable_replicas or _until(ctx) <= ctx.now:
@@ -86,4 +86,4 @@ def _until(ctx: RolloutContext) -> float:
 
 def _clocks_stopped(ctx: RolloutContext) -> Progress:
     progress = progress_at(ctx, ctx.progress.weight)
-    return progress.model_copy(update={"step_since": None})
+    return progress.model_copy(update={"step_start_time": None})

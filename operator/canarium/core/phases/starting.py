@@ -72,7 +72,7 @@ def unserved_first(ctx: RolloutContext, actions: tuple[Action, ...]) -> PhaseRes
         has = f"the first version, {describe(ctx, ctx.target)}, gets no traffic yet"
         return waiting_for_endpoints(base.at(progress_at(ctx, 0)), ctx, has)
     base = base.recheck_in(due - ctx.now if due is not None else None)
-    hold = ctx.status.hold
+    hold = ctx.status.waiting_for
     return replace(
         # The progress is the status' own; a lost status lacks it.
         _waiting_for_pods(ctx, base, max(1, ctx.settings.base)).at(ctx.status.progress),
@@ -135,7 +135,7 @@ def _waiting_for_pods(ctx: RolloutContext, base: PhaseResult, count: int) -> Pha
     progress = progress_waiting(ctx, count)
     until = waited_until(ctx)
     if until is None:
-        until = ctx.now - progress.waited + ctx.settings.progress_deadline
+        until = ctx.now - progress.waited_seconds + ctx.settings.progress_deadline
     what = "pod is" if count == 1 else "pods are"
     return base.at(progress).wait(
         HoldReason.WAITING_FOR_PODS,

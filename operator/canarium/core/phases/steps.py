@@ -59,8 +59,8 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
             ctx, base, step, ctx.router.pods_needed(step.weight, ctx.stable_replicas)
         )
     progress = progress_at(ctx, step.weight)
-    if progress.step_since is None:
-        progress = progress.model_copy(update={"step_since": stamp(ctx.now)})
+    if progress.step_start_time is None:
+        progress = progress.model_copy(update={"step_start_time": stamp(ctx.now)})
     base = base.at(progress)
     has, onward = _has(ctx, step), outlook(_step_after(ctx))
     if ctx.paused_by:
@@ -71,7 +71,7 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
     if step.pause is None:
         text = f"{has} and waits for the command promote, then {onward}"
         return base.wait(HoldReason.MANUAL, text, threshold="command promote")
-    until = parse(progress.step_since or stamp(ctx.now)) + step.pause
+    until = parse(progress.step_start_time or stamp(ctx.now)) + step.pause
     if until > ctx.now:
         return base.recheck_in(until - ctx.now).wait(
             HoldReason.STEP_PAUSE,
@@ -114,7 +114,7 @@ def _await_evidence(
             f"promote, then {onward}",
             threshold="command promote",
         )
-    evidence = gates.step_evidence(ctx, parse(progress.step_since or stamp(ctx.now)))
+    evidence = gates.step_evidence(ctx, parse(progress.step_start_time or stamp(ctx.now)))
     if evidence and evidence.verdict is Verdict.PASS:
         return StepOver(progress, PASSED)
     open_check = evidence.open if evidence else None
@@ -156,7 +156,7 @@ def _wait_for_check(
         f"{outlook(_step_after(ctx))}",
         threshold="every check passes",
     )
-    old = ctx.status.hold
+    old = ctx.status.waiting_for
     told = old is not None and old.awaited is reason
     if reason is not HoldReason.INSUFFICIENT_DATA or check is None or told:
         return result

@@ -21,10 +21,10 @@ PHASE = ConditionReason.TERMINATING.value
 #: Seconds that a deletion may take before it is reported.
 PATIENCE = 5.0
 #: What the status says about a rollout and that nobody keeps up any more.
-_STALE = ("hold", "weight", "refusals", "replicas", "readyReplicas")
+_STALE = ("waitingFor", "weight", "refusals", "replicas", "readyReplicas")
 #: The same of each revision.
 _REVISIONS = ("stable", "candidate", "previous")
-_STALE_OF_REVISION = ("replicas", "ready", "effectiveWeight")
+_STALE_OF_REVISION = ("replicas", "readyReplicas", "effectiveWeight")
 
 
 def status_of(

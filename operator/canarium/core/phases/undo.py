@@ -33,7 +33,7 @@ def undo(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
         stable=ctx.previous,
         candidate=ctx.target,
         previous=None,
-        bake_since=None,
+        bake_start_time=None,
     )
 
 

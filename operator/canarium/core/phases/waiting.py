@@ -42,7 +42,7 @@ def waiting_for_pods(
     progress = progress_waiting(ctx, need)
     until = waited_until(ctx)
     if until is None:
-        until = ctx.now - progress.waited + ctx.settings.progress_deadline
+        until = ctx.now - progress.waited_seconds + ctx.settings.progress_deadline
     what = "pod" if need == 1 else "pods"
     late = next((p for p in ctx.observed.pods_of(ctx.target) if not p.ready), None)
     stuck = next((c for c in late.containers if c.waiting), None) if late else None
@@ -79,7 +79,7 @@ def _lost_pods(ctx: RolloutContext) -> str:
     if not ctx.progress.weight or ctx.observed.ready(ctx.target):
         return ""
     pods = ctx.observed.pods_of(ctx.target)
-    since = parse(ctx.progress.step_since) if ctx.progress.step_since else ctx.now
+    since = parse(ctx.progress.step_start_time) if ctx.progress.step_start_time else ctx.now
     gone = [p for p in pods if p.terminating]
     anew = [p for p in pods if not p.terminating and p.created >= since]
     why = "its pods were deleted" if gone or anew or not pods else "its pods are not ready"

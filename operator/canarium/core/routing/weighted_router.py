@@ -103,7 +103,7 @@ class WeightedRouter:
             kind=route.kind,
             generation=route.generation,
             accepted=route.accepted,
-            since=stamp(since) if since is not None else None,
+            accepted_time=stamp(since) if since is not None else None,
         )
 
     # --- capacity ---------------------------------------------------------------------------
@@ -404,9 +404,9 @@ class WeightedRouter:
         route, told = self._route(ctx), ctx.status.route
         if route is None or not route.accepted:
             return None
-        known = told and told.accepted and told.since and told.kind == route.kind
-        if known and told and told.since and told.generation == route.generation:
-            return min(ctx.now, parse(told.since))
+        known = told and told.accepted and told.accepted_time and told.kind == route.kind
+        if known and told and told.accepted_time and told.generation == route.generation:
+            return min(ctx.now, parse(told.accepted_time))
         return ctx.now
 
     def _left(self, ctx: RolloutContext) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from canarium.api.status import (
     CommandEcho,
     Failure,
-    Hold,
     Outcome,
     RevisionStatus,
     Status,
+    WaitingFor,
 )
 from canarium.core.context.commands import KEPT, consumed, shown
 from canarium.core.context.context import RolloutContext
@@ -41,17 +41,17 @@ def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: 
         version=version_of(ctx, result.stable),
         weight=_weight(result, candidate) if result.stable else None,
         replicas=sum(part.replicas for part in parts),
-        ready_replicas=sum(part.ready for part in parts),
+        ready_replicas=sum(part.ready_replicas for part in parts),
         selector=f"canarium.dev/model={ctx.name}",
         stable=stable,
         candidate=candidate,
         previous=previous,
         progress=result.progress,
-        bake_since=result.bake_since,
-        stable_down_since=stamp(down) if down is not None else None,
+        bake_start_time=result.bake_start_time,
+        stable_unavailable_start_time=stamp(down) if down is not None else None,
         standby=failover.stands_in(ctx) if result.stable == ctx.stable else None,
         outages=result.outages or None,
-        hold=_hold(ctx, result.waiting_for),
+        waiting_for=_hold(ctx, result.waiting_for),
         pause=ctx.pause,
         analysis=analysis,
         route=ctx.router.status(ctx) if result.stable else None,
@@ -65,16 +65,16 @@ def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: 
     )
 
 
-def _hold(ctx: RolloutContext, wait: Wait | None) -> Hold | None:
+def _hold(ctx: RolloutContext, wait: Wait | None) -> WaitingFor | None:
     """Returns the wait as the status keeps it; `since` stays while the reason does."""
     if wait is None:
         return None
-    return Hold(
+    return WaitingFor(
         reason=wait.reason,
-        since=ctx.status.hold.since
-        if ctx.status.hold and ctx.status.hold.reason == wait.reason
+        start_time=ctx.status.waiting_for.start_time
+        if ctx.status.waiting_for and ctx.status.waiting_for.reason == wait.reason
         else stamp(ctx.now),
-        until=wait.until,
+        expected_end_time=wait.until,
         observed=wait.observed,
         threshold=wait.threshold,
         pod=wait.pod,
@@ -124,7 +124,7 @@ def _part(ctx: RolloutContext, revision: str | None, result: PhaseResult) -> Rev
         color=made.color if made else None,
         artifact=record.artifact if record else None,
         replicas=made.replicas if made else 0,
-        ready=ready,
+        ready_replicas=ready,
         weight=wanted,
         effective_weight=effective,
     )

@@ -108,7 +108,7 @@ class StatusScheduler:
         if status == raw.get("status") or decision.status_is_urgent:
             self._counts_differ.pop(key, None)
             return status
-        hold = decision.status.hold
+        hold = decision.status.waiting_for
         patience = _STUCK_AFTER if hold and hold.pod else _COUNTS_AFTER
         if _shares(status) != _shares(raw.get("status") or {}):
             patience = _SHARES_AFTER

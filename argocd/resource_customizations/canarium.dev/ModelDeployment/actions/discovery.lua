@@ -4,7 +4,7 @@
 local status = obj.status or {}
 local metadata = obj.metadata or {}
 local spec = obj.spec or {}
-local candidate, failure, hold = status.candidate, status.failure, status.hold or {}
+local candidate, failure, hold = status.candidate, status.failure, status.waitingFor or {}
 
 -- What an older spec looked like says nothing about this one.
 local seen = status.observedGeneration ~= nil and status.observedGeneration == metadata.generation
@@ -12,7 +12,7 @@ local seen = status.observedGeneration ~= nil and status.observedGeneration == m
 local rolling = seen and candidate ~= nil and status.stable ~= nil and failure == nil
 local baking = seen and candidate == nil and status.previous ~= nil and failure == nil
 local paused = spec.paused == true or status.pause ~= nil
-local in_pause = hold.reason == "Manual" or (status.progress or {}).stepSince ~= nil
+local in_pause = hold.reason == "Manual" or (status.progress or {}).stepStartTime ~= nil
 
 local function named(text, revision)
   if revision ~= nil and revision.version ~= nil then
