@@ -68,7 +68,7 @@ SECOND = {
     "wrong": spec("wrong", **rollout(smokeTests=[SCORE])),
     "slow": spec("slow", **rollout(ERRORS, LATENCY)),
     "flaky": spec("flaky", **rollout(ERRORS, drift(DRIFT))),
-    "differs": spec("wrong", **rollout({"name": "same", "max": "5%", "answers": {
+    "differs": spec("wrong", **rollout({"name": "same", "max": "5%", "replay": {
         "requests": {"name": "recorded", "key": "lines"}, "json": "$.score"}})),
     "drifts": spec("v2", **rollout(drift(f"100 * {DRIFT}"))),
     "idle": spec("v2", **rollout(ERRORS, pause="2s", onInsufficientData="RollBack")),

@@ -67,7 +67,7 @@ def test_the_same_crd_differs_in_nothing() -> None:
 
 def test_older_crd_loses_what_the_operator_writes() -> None:
     found = skew(older(), ours(), "v1alpha1")
-    assert found.lost == (".status.waiting_for", ".status.history[].outcome: Undone")
+    assert found.lost == (".status.waitingFor", ".status.history[].outcome: Undone")
     assert found.unsayable == (".spec.restartToken",)
     assert found.unknown == ()
 
@@ -83,7 +83,7 @@ async def test_operator_refuses_to_start_over_an_older_crd_in_words() -> None:
         await looked(older())
     said = str(refused.value)
     assert "is older than this operator" in said
-    assert "would drop status.waiting_for, status.history[].outcome: Undone" in said
+    assert "would drop status.waitingFor, status.history[].outcome: Undone" in said
     assert "kubectl apply --server-side -f crds/" in said
 
 

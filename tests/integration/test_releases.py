@@ -267,7 +267,7 @@ def test_newer_operator_over_older_crds_refuses_to_start_in_words(
     assert operator.exit_code == 1
     assert operator.said("refusing to start: the CustomResourceDefinition modeldeployments")
     assert operator.said("is older than this operator")
-    assert operator.said("would drop status.waiting_for")
+    assert operator.said("would drop status.waitingFor")
     assert site.children(space) == {}
     assert site.status(space) == {"observedGeneration": -1}
 

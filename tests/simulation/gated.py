@@ -50,7 +50,7 @@ ANALYSES: tuple[dict[str, Any] | None, ...] = (
     None,
     CHECKS,
     {**CHECKS, "onInsufficientData": "Promote"},
-    {**CHECKS, "fromWeight": 50},
+    {**CHECKS, "startWeight": 50},
 )
 
 

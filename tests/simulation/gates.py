@@ -188,7 +188,7 @@ class Gates:
             if pauses:
                 pause = None if None in pauses else max(x for x in pauses if x is not None)
             judging = settings.analysis
-            judged = judged or bool(judging and pauses and level.weight >= judging.from_weight)
+            judged = judged or bool(judging and pauses and level.weight >= judging.start_weight)
             seen = any(a >= level.since and r == level.revision for a, r in self.passes)
             if judged and not seen:
                 continue

@@ -54,9 +54,9 @@ class SeriesMeasure(Part):
                 ".quantile",
             ),
             (
-                "!has(self.over) || self.kind == 'Gauge'",
-                "over belongs to kind Gauge",
-                ".over",
+                "!has(self.aggregation) || self.kind == 'Gauge'",
+                "aggregation applies only to kind Gauge",
+                ".aggregation",
             ),
         )
     )
@@ -76,7 +76,7 @@ class SeriesMeasure(Part):
         description="Regular expressions that must match label values completely.",
     )
     quantile: Decimal | None = Field(None, description='Quantile between 0 and 1, such as "0.99".')
-    over: Literal["Average", "Sum", "Max"] | None = Field(
+    aggregation: Literal["Average", "Sum", "Max"] | None = Field(
         None, description="How the gauges of several pods are aggregated. Default: Average."
     )
 
@@ -131,7 +131,7 @@ class WebQuery(Part):
     timeout: Duration | None = Field(None, description="Timeout of the request. Default: 10s.")
 
 
-class AnswerComparison(Part):
+class Replay(Part):
     """The share of recorded requests to which candidate and stable respond differently.
 
     The operator sends each request directly to a pod of both, so no traffic and no mirroring is
@@ -156,7 +156,7 @@ class AnswerComparison(Part):
 
 _ONE = (
     "(has(self.metric) ? 1 : 0) + (has(self.series) ? 1 : 0) + (has(self.prometheus) ? 1 : 0) "
-    "+ (has(self.web) ? 1 : 0) + (has(self.answers) ? 1 : 0) == 1"
+    "+ (has(self.web) ? 1 : 0) + (has(self.replay) ? 1 : 0) == 1"
 )
 _BOUND = (
     "has(self.max) || has(self.min) || has(self.maxRatioToStable) || has(self.minRatioToStable)"
@@ -168,17 +168,16 @@ class Check(Part):
 
     model_config = ConfigDict(
         json_schema_extra=ruled(
-            (_ONE, "set exactly one of metric, series, prometheus, web and answers", ".metric"),
+            (_ONE, "set exactly one of metric, series, prometheus, web and replay", ".metric"),
             (
                 _BOUND,
                 "set at least one of max, min, maxRatioToStable and minRatioToStable",
                 ".max",
             ),
             (
-                "!has(self.answers) || (!has(self.maxRatioToStable) && "
-                "!has(self.minRatioToStable))",
-                "answers already compares with stable: set max",
-                ".answers",
+                "!has(self.replay) || (!has(self.maxRatioToStable) && !has(self.minRatioToStable))",
+                "replay already compares with stable: set max",
+                ".replay",
             ),
         )
     )
@@ -198,7 +197,7 @@ class Check(Part):
     series: SeriesMeasure | None = Field(None, description="Any metric of the pods, by name.")
     prometheus: PrometheusQuery | None = Field(None, description="A Prometheus query.")
     web: WebQuery | None = Field(None, description="A number in a JSON response.")
-    answers: AnswerComparison | None = Field(
+    replay: Replay | None = Field(
         None, description="Compares the responses of candidate and stable to recorded requests."
     )
     max: Amount | None = Field(None, description='Upper bound, such as "1%", "200ms" or "0.2".')
@@ -276,7 +275,7 @@ class Analysis(Part):
         "once. Hold: keep the current weight, or the previous version during the "
         "bake, until the check passes or a command (promote, abort, undo) decides.",
     )
-    from_weight: Percent | None = Field(
+    start_weight: Percent | None = Field(
         None, description="Steps with a lower weight are not judged. Default: all steps are."
     )
     during_bake: bool | None = Field(

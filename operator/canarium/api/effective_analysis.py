@@ -36,7 +36,7 @@ class EffectiveAnalysis:
     interval: float
     window: float
     on_insufficient: str
-    from_weight: int
+    start_weight: int
     during_bake: bool
     checks: tuple[EffectiveCheck, ...]
 
@@ -47,7 +47,7 @@ def effective_analysis(analysis: Analysis) -> EffectiveAnalysis:
         interval=max(1.0, seconds(analysis.interval or "15s")),
         window=seconds(analysis.window or "5m"),
         on_insufficient=analysis.on_insufficient_data or HOLD,
-        from_weight=analysis.from_weight or 1,
+        start_weight=analysis.start_weight or 1,
         during_bake=analysis.during_bake is not False,
         checks=tuple(_check(analysis, check) for check in analysis.checks),
     )
@@ -59,7 +59,7 @@ def request_timeout(text: str | None) -> float:
 
 
 def _check(analysis: Analysis, check: Check) -> EffectiveCheck:
-    query = check.prometheus or check.web or check.answers
+    query = check.prometheus or check.web or check.replay
     return EffectiveCheck(
         name=check.name,
         source=check,

@@ -177,7 +177,7 @@ class Analyzer:
         try:
             if source.prometheus or source.web:
                 return await self._asked(target, check, revision, began, now)
-            if source.answers:
+            if source.replay:
                 return await self._answers(target, watch, check)
         except Unavailable as error:
             return Missing(str(error), error=True, reason=error.reason)
@@ -227,12 +227,12 @@ class Analyzer:
     async def _answers(
         self, target: AnalysisTarget, watch: AnalysisRequest, check: EffectiveCheck
     ) -> Result:
-        how = check.source.answers
+        how = check.source.replay
         assert how is not None
         path = how.path or target.server(watch.revision).predict_path
         stable_path = how.path or target.server(watch.stable or "").predict_path
         if path is None or stable_path is None:
-            text = "answers.path: the runtime has no predictPath, so set it"
+            text = "replay.path: the runtime has no predictPath, so set it"
             return Missing(text, error=True, reason=CheckReason.INVALID_QUERY)
         pods = [target.targets(revision) for revision in (watch.revision, watch.stable)]
         if not all(pods):

@@ -81,7 +81,7 @@ def own_series(series: SeriesMeasure) -> Measure:
     if series.kind == "Counter":
         return PerSecond((Selector(series.name, labels),))
     if series.kind == "Gauge":
-        return Level((Selector(series.name, labels),), series.over or "Average")
+        return Level((Selector(series.name, labels),), series.aggregation or "Average")
     q = float(series.quantile or "0.99")
     return Quantile(q, (Selector(f"{series.name}_bucket", labels),))
 

@@ -75,7 +75,7 @@ async def compare(
         error = errors.exceptions[0]
         if not isinstance(error, EvaluationError):
             raise
-        return Missing(f"answers: {error}", error=True, reason=reason_of(error))
+        return Missing(f"replay: {error}", error=True, reason=reason_of(error))
     judged = [alike for task in asked if (alike := task.result()) is not None]
     if not judged and lost:
         text = f"{len(lost)} of {len(requests)} recorded requests found no connection: {lost[-1]}"

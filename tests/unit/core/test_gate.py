@@ -296,8 +296,8 @@ def test_promote_command_ends_a_step_that_lacks_evidence() -> None:
 
 
 @rule("R17")
-def test_steps_below_from_weight_are_not_judged() -> None:
-    cluster = canary(fromWeight=50)
+def test_steps_below_start_weight_are_not_judged() -> None:
+    cluster = canary(startWeight=50)
     assert cluster.requests.analysis is None
     cluster.run(15)
     assert cluster.serving() == {"1": 3, "2": 3}

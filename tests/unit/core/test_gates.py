@@ -551,8 +551,8 @@ def test_hold_of_the_analysis_stands_when_the_status_is_lost(make: Make, restart
         rollout(steps((25, "2s"), (50, "2s"))),
         {},
         judged(onInsufficientData="Promote"),
-        judged(fromWeight=60),
-        rollout(steps((50, "2s")), analysis={"checks": CHECKS, "fromWeight": 100}),
+        judged(startWeight=60),
+        rollout(steps((50, "2s")), analysis={"checks": CHECKS, "startWeight": 100}),
         rollout(None, strategy="BlueGreen"),
     ],
 )

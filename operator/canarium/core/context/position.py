@@ -119,8 +119,8 @@ def analysis_of(ctx: RolloutContext, weight: int) -> str | None:
     judging, routing = ctx.settings.analysis, ctx.settings.route
     if judging is None:
         return None
-    mirrored = weight == 0 and judging.from_weight == 1 and routing is not None and routing.mirror
-    return judging.on_insufficient if mirrored or weight >= judging.from_weight else None
+    mirrored = weight == 0 and judging.start_weight == 1 and routing is not None and routing.mirror
+    return judging.on_insufficient if mirrored or weight >= judging.start_weight else None
 
 
 def progress_of(ctx: RolloutContext) -> Progress:
