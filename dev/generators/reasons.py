@@ -30,7 +30,7 @@ _SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
     (
         "Waits",
         reasons.HoldReason,
-        "`status.hold.reason`, and the reason of `Progressing`. A wait for a route or for the "
+        "`status.waitingFor.reason`, and the reason of `Progressing`. A wait for a route or the "
         "cluster has the reason of that section.",
     ),
     (
