@@ -21,7 +21,14 @@ from canarium.core.context.commands import answered
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.sanitize import believed
 from canarium.core.decision.phase_result import PhaseResult
-from canarium.core.decision.plan import Action, AnalysisRequest, Plan, SignalRequests
+from canarium.core.decision.plan import (
+    Action,
+    AnalysisRequest,
+    DeleteAutoscaler,
+    DeleteDeployment,
+    Plan,
+    SignalRequests,
+)
 from canarium.core.facts.observed import Observed
 from canarium.core.health import autoscaling, gates, obstacles
 from canarium.core.outcomes import blocked_deletions, refusals
@@ -93,13 +100,20 @@ def _with_commands(ctx: RolloutContext) -> RolloutContext:
 
 
 def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
-    """Returns the writes in their order: what moves traffic stays in the order of the phase."""
+    """Returns the writes in their order: what moves traffic stays in the order of the phase.
+
+    What is noted of a revision comes before the first deletion: pods show why they failed, and a
+    write that fails in between would leave nobody who knows.
+    """
     moves = recorded(ctx, result, (*result.actions, *ctx.router.repair(ctx, result)))
+    deletes = (n for n, x in enumerate(moves) if isinstance(x, DeleteDeployment | DeleteAutoscaler))
+    first = next(deletes, len(moves))
     return (
         # First: what follows may start a pod, which reads it.
         *pinning(ctx),
-        *moves,
+        *moves[:first],
         *notes(ctx, result, moves),
+        *moves[first:],
         *scaling(ctx, result),
         *orphans(ctx, result),
         *restore_labels(ctx, result),

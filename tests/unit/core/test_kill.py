@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
+from canarium.core.evidence.verdict import Evidence, Finding, Verdict
+from canarium.core.facts.observed import SmokeReport
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -21,6 +25,17 @@ def rollback(die_at: int | None = None) -> Cluster:
     cluster.run(8)
     cluster.die_at = die_at
     return cluster.crash("2").run(20)
+
+
+class Dying(Cluster):
+    """Its operator dies before each write of these numbers."""
+
+    deaths: Collection[int] = ()
+
+    def _dies(self) -> bool:
+        if self.writes in self.deaths:
+            self.die_at = self.writes
+        return super()._dies()
 
 
 @rule("R18")
@@ -47,6 +62,50 @@ def test_rollback_ends_the_same_whichever_write_was_not_made(write: int) -> None
     assert cluster.die_at is None
     assert cluster.serving() == {"1": 3}
     assert cluster.status.phase == "RolledBack"
+
+
+@rule("R9", "R18", "R29")
+@pytest.mark.parametrize("apart", [1, 2, 3])
+@pytest.mark.parametrize("write", _rollback_writes())
+def test_cause_of_a_rollback_is_not_lost_when_two_writes_fail(write: int, apart: int) -> None:
+    cluster = Dying(spec("1")).run(10)
+    cluster.spec = spec("2")
+    cluster.run(8)
+    cluster.deaths = {write, write + apart}
+    cluster.crash("2").run(20)
+    assert cluster.status.phase == "RolledBack"
+    assert cluster.status.failure is not None
+    assert cluster.status.failure.reason == "ServerExited"
+    record = next(r for r in cluster.records if r.version == "2")
+    assert '"ServerExited"' in (record.failure or "")
+
+
+@rule("R9", "R18")
+@pytest.mark.parametrize("by", ["test", "check"])
+def test_cause_that_pods_do_not_show_is_not_lost_when_the_record_is_not_written(by: str) -> None:
+    rollout = {**spec("2")["rollout"]}
+    if by == "test":
+        rollout["smokeTests"] = [{"path": "/"}]
+    else:
+        rollout["analysis"] = {"checks": [{"name": "e", "metric": "ErrorRate", "max": "1%"}]}
+    cluster = Cluster(spec("1")).run(10)
+    cluster.spec = {**spec("2"), "rollout": rollout}
+    cluster.run(8)
+    revision = cluster.revision("2")
+    if by == "test":
+        cluster.smoke = SmokeReport(revision, False, "status 500", "p4", 1)
+    else:
+        failed = Finding("e", Verdict.FAIL, "AboveMaximum", "5% is above 1%", 0.05, 0.01)
+        cluster.evidence = Evidence(revision, cluster.now, cluster.now, (failed,), failed)
+    cluster.die_at = cluster.writes + 1
+    cluster.reconcile()
+    assert cluster.status.failure is None, "it died before it could say so"
+    cluster.run(20)
+    assert cluster.status.phase == "RolledBack"
+    assert cluster.status.failure is not None
+    assert (
+        cluster.status.failure.reason == {"test": "SmokeTestFailed", "check": "AnalysisFailed"}[by]
+    )
 
 
 @rule("R9", "R18")

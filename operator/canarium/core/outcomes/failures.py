@@ -10,14 +10,16 @@ from canarium.api.reasons import FailureReason
 from canarium.api.status import Failure
 from canarium.core.context.context import RolloutContext
 from canarium.core.facts.revision import Record
+from canarium.core.health import gates
 from canarium.core.health.candidate import judge_candidate
+from canarium.core.health.cause import Cause
 from canarium.core.outcomes.records import command_cause, failure_record
 from canarium.core.times import stamp
 
 
 def known_failure(ctx: RolloutContext) -> Failure:
     """Why the wanted revision is quarantined: by the status, its record, the command that is
-    being carried out, or what its pods still show; in this order."""
+    being carried out, what its pods still show, or its tests and checks; in this order."""
     told = ctx.status.failure
     if told and told.revision == ctx.target:
         return told
@@ -28,6 +30,8 @@ def known_failure(ctx: RolloutContext) -> Failure:
         command_cause(ctx, "abort")
         or command_cause(ctx, "undo")
         or judge_candidate(ctx, was_good=True)[0]
+        or gates.condemned(ctx)
+        or _failed_test(ctx)
     )
     if cause:
         return failure_record(ctx, cause)
@@ -37,6 +41,11 @@ def known_failure(ctx: RolloutContext) -> Failure:
         message="failed earlier; the recorded cause is no longer available",
         time=stamp(ctx.now),
     )
+
+
+def _failed_test(ctx: RolloutContext) -> Cause | None:
+    found = gates.smoke(ctx)
+    return found if isinstance(found, Cause) else None
 
 
 def noted_on(record: Record | None) -> Failure | None:
