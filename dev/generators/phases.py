@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from canarium.core.context.commands import COMMANDS
+from canarium.core.phases import terminating
 from canarium.core.phases.table import TABLE
+
+#: Phases without a row: name, facts, action.
+BESIDE = (
+    (
+        "Pending",
+        "the operator has not processed the model yet",
+        "none; if it lasts, the operator is not running, or the namespace is outside its scope",
+    ),
+    (
+        terminating.PHASE,
+        "the model is being deleted and still exists after five seconds",
+        "the status names the finalizers that block the deletion; children stay as they are, and "
+        "no failed version is rolled back",
+    ),
+)
 
 
 def page() -> str:
     """The page: a table of the rows, a diagram of their transitions, the commands."""
     rows = "\n".join(f"| `{r.phase}` | {r.facts} | {r.does} |" for r in TABLE)
+    beside = "\n".join(f"| `{name}` | {facts} | {does} |" for name, facts, does in BESIDE)
     edges = "\n".join(f"    {r.phase} --> {to}" for r in TABLE for to in r.then_to)
     commands = "\n".join(f"| `{name}` | {command.done} |" for name, command in COMMANDS.items())
     return f"""<!-- Generated from operator/canarium/core by `make generate`: do not edit. -->
@@ -21,6 +38,13 @@ the same case.
 | Phase | Facts | Action |
 |---|---|---|
 {rows}
+
+Two phases are outside the table, since nothing is decided in them. All conditions and their
+reasons are in [reasons.md](reasons.md).
+
+| Phase | Facts | Action |
+|---|---|---|
+{beside}
 
 These are the transitions while the spec does not change. A new spec may lead from any phase to any
 other.
