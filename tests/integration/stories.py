@@ -129,20 +129,20 @@ def touched(plane: ControlPlane) -> dict[str, set[tuple[str, str, str]]]:
     return found
 
 
-def created(plane: ControlPlane) -> dict[str, dict[tuple[str, str], int]]:
-    """By namespace, which children operators created, and how often that took effect."""
-    found: dict[str, dict[tuple[str, str], int]] = {}
+def created(plane: ControlPlane, namespace: str) -> dict[tuple[str, str], int]:
+    """Which children the operators created so far, by kind and name, and how often. Counted before
+    the model is deleted: what the garbage collector takes first may be created once more."""
+    found: dict[tuple[str, str], int] = {}
     for line in (plane.folder / "audit.log").read_text().splitlines():
         entry = json.loads(line)
         what, code = entry.get("objectRef", {}), entry.get("responseStatus", {}).get("code")
         ours = entry.get("userAgent", "").startswith("canarium/")
         aside = what.get("resource") in ("events", "leases", "pods") or what.get("subresource")
         # An apply that finds nothing creates.
-        if not ours or aside or entry["stage"] != "ResponseComplete" or code != 201:
+        if not ours or aside or what.get("namespace") != namespace or code != 201:
             continue
-        counts = found.setdefault(what.get("namespace", ""), {})
         deed = (what["resource"], what.get("name", ""))
-        counts[deed] = counts.get(deed, 0) + 1
+        found[deed] = found.get(deed, 0) + 1
     return found
 
 

@@ -198,11 +198,12 @@ async def outcomes(
             await story.begin(*words, kubeconfig=copy)
             try:
                 end = await told(story, arranged(proxy))
+                made = created(plane, story.namespace)
             finally:
                 proxy.rule = lambda request: None
                 await story.end()
             assert story.operator
-            return story, end, story.operator.exits, proxy.harmed
+            return story, end, made, story.operator.exits, proxy.harmed
 
     stories = {
         "rollout": (rollout, lambda proxy: nothing, ()),
@@ -213,18 +214,18 @@ async def outcomes(
         results = await asyncio.gather(
             *(once(client, *how) for how in stories.values()), return_exceptions=True
         )
-    deeds, made = touched(plane), created(plane)
+    deeds = touched(plane)
     found: dict[str, Outcome | BaseException] = {}
     for name, result in zip(stories, results, strict=True):
         if isinstance(result, BaseException):
             found[name] = result
             continue
-        story, end, exits, harmed = result
+        story, end, made, exits, harmed = result
         found[name] = Outcome(
             end,
             exits,
             deeds[story.namespace],
-            made[story.namespace],
+            made,
             harmed,
             story.log.read_text()[-6000:],
         )
