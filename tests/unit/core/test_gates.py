@@ -215,6 +215,24 @@ def test_edit_and_lost_status_together_release_nothing(make: Make) -> None:
         stands(cluster, 50 if was and was.weight == 50 else 60)
 
 
+@rule("R12", "R18")
+@MAKES
+def test_candidate_of_which_status_and_record_are_lost_stands_where_it_is(make: Make) -> None:
+    # A4
+    cluster = rolling(make, steps((50, "Manual")))
+    stands(cluster, 50)
+    lose(cluster)
+    assert cluster.service is not None
+    cluster.service = recorded(cluster.service, grant=None)
+    if cluster.route:
+        traffic = replace(cluster.route.traffic, grant=None)
+        cluster.route = replace(cluster.route, traffic=traffic)
+    edited(cluster, make, rollout(steps((25, "1s"), (75, "1s"))))
+    stands(cluster, 50)
+    order(cluster, "promote").run(60)
+    assert promoted(cluster)
+
+
 @rule("R18")
 @MAKES
 def test_lost_status_starts_the_clock_of_a_pause_anew(make: Make) -> None:
