@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
+from canarium.api.effective_spec import Step
 from canarium.api.status import RevisionStatus, Status
 from canarium.core.decision.plan import SelectColor, SetRouteWeights
 from canarium.core.evidence.verdict import Verdict
+from canarium.core.facts.grant import Grant
 from canarium.core.facts.traffic_record import TrafficRecord
 from core.cluster import Cluster, gateway_spec, recorded, spec
 from core.test_gate import CHECKS, seen
@@ -647,3 +649,22 @@ def test_record_of_an_older_operator_is_left_until_something_has_to_be_recorded(
         stands(cluster, 25)
         order(cluster, "promote").run(30)
         assert promoted(cluster)
+
+@rule("R12", "R18")
+def test_record_keeps_all_of_a_grant() -> None:
+    grant = Grant(
+        revision="r",
+        weight=50,
+        origin=25,
+        since="2026-01-01T00:00:00.000Z",
+        pause="Manual",
+        analysis="Hold",
+        passed=1,
+        released="promote/one",
+        full="promote-full/two",
+        orders=("promote/one", "promote-full/two"),
+        strategy="Canary",
+        steps=(Step(50, None), Step(75, 10.0)),
+    )
+    assert all(getattr(grant, field.name) for field in fields(Grant))
+    assert Grant.from_text(grant.to_text()) == grant
