@@ -650,6 +650,7 @@ def test_record_of_an_older_operator_is_left_until_something_has_to_be_recorded(
         order(cluster, "promote").run(30)
         assert promoted(cluster)
 
+
 @rule("R12", "R18")
 def test_record_keeps_all_of_a_grant() -> None:
     grant = Grant(
