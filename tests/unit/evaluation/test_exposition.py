@@ -101,3 +101,10 @@ def test_page_with_too_many_series_is_refused_before_it_is_parsed() -> None:  # 
     few = "".join(f"other_{i} 1\n" for i in range(100_000)) + "requests_total 5\n"
     assert parse(few, ("requests_total", ())) == [{(None, ""): 5.0}]
     assert MOST_SERIES == 5_000
+
+
+@pytest.mark.rule("R31")
+def test_series_of_metrics_that_only_begin_with_the_name_are_skipped() -> None:  # H3
+    page = b"a 1\n" + b"a_total 2\n" * (MOST_SERIES + 1)
+    selectors = [{"key": "k", "name": "a", "labels": []}]
+    assert list(selected(page, selectors)["k"].values()) == [1.0]
