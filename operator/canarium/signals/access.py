@@ -1,6 +1,6 @@
-"""What the signals of one namespace may use: connections, memory for answers, evaluations.
+"""Shares connections, memory for responses, and evaluations between namespaces.
 
-All of it is bounded per namespace or shared out fairly, so that servers and expressions of one
+All of it is bounded per namespace or divided fairly, so that servers and expressions of one
 namespace cannot delay the facts of another (R31).
 """
 
@@ -17,15 +17,15 @@ from canarium.evaluation.pool import Pool
 from canarium.signals.errors import NoAnswer
 from canarium.signals.http_client import Answer, HttpClient
 
-#: Requests of one namespace that are under way at a time. The others of it wait for their turn
-#: before their timeout starts: a server that is slow to answer delays its own namespace only.
+#: Concurrent requests of one namespace. Further ones wait before their timeout starts: a slow
+#: server delays only its own namespace.
 AT_ONCE = 24
-#: Bytes of answers that are being received, of all namespaces together.
+#: Bytes of responses being received, over all namespaces.
 RECEIVING = 64 << 20
 
 
 class Dropped(NoAnswer):
-    """The operator had no memory left for the answer, and this namespace used most of it."""
+    """A response was dropped: memory ran out, and this namespace used most of it."""
 
     reason = CheckReason.EVALUATION_UNAVAILABLE
 
@@ -39,7 +39,7 @@ class _Receiving:
 
 
 class Shared:
-    """The client and the worker processes, shared out between namespaces."""
+    """The HTTP client and the worker processes, shared between namespaces."""
 
     def __init__(self, web: HttpClient, pool: Pool | None = None) -> None:
         self.web, self.pool = web, pool or Pool()
@@ -67,9 +67,10 @@ class Shared:
         self._receiving.discard(receiving)
 
     def grow(self, receiving: _Receiving, size: int) -> None:
-        """Counts bytes; past the bound, the largest answer of the namespace with most is dropped.
+        """Counts bytes; beyond the bound, drops the largest response of the namespace with the
+        most.
 
-        Raises Dropped when that is this one.
+        Raises Dropped if it is this one.
         """
         receiving.size += size
         while sum(r.size for r in self._receiving) > RECEIVING:
@@ -103,7 +104,7 @@ class Access:
         tls: ssl.SSLContext | None = None,
         pod: bool = False,
     ) -> Answer:
-        """Sends one request, when the namespace has its turn. Raises NoAnswer."""
+        """Sends one request, once it is the namespace's turn. Raises NoAnswer."""
         shared = self._shared
         async with shared.turn(self._namespace):
             receiving: _Receiving | None = None

@@ -1,4 +1,4 @@
-"""One look: every check of a model is measured on candidate and stable at the same moment."""
+"""Measures every check of a model, on candidate and stable at the same moment."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _SCRAPE_PATIENCE = 5.0
 
 @dataclass
 class AnalysisState:
-    """What is kept between looks: a window per revision, a tally per check."""
+    """State between measurements: a window per revision, a tally per check."""
 
     windows: dict[str, Window]
     tallies: dict[str, Tally]
@@ -62,7 +62,7 @@ class AnalysisState:
 
 
 class Analyzer:
-    """Looks at one model after the other; it keeps nothing but its connections."""
+    """Analyzes models. Their state belongs to the caller, except for the sample budget."""
 
     def __init__(self, api: Api, shared: Shared) -> None:
         self._api, self._shared = api, shared
@@ -72,7 +72,7 @@ class Analyzer:
     async def scrape(
         self, target: AnalysisTarget, watch: AnalysisRequest, memory: AnalysisState, now: float
     ) -> None:
-        """Adds what the pods say now to the windows; nothing is asked when nothing needs it."""
+        """Scrapes the pods into the windows, if any check needs it."""
         analysis = target.analysis
         if not analysis:
             return
@@ -103,13 +103,13 @@ class Analyzer:
             memory.windows[revision] = Window(kept, tuple(failures[-100:]))
 
     def forget(self, namespace: str, model: str) -> None:
-        """Nothing is kept of the model any longer."""
+        """Frees the sample budget of a model."""
         self._budget.forget(namespace, model)
 
     async def analyze(
         self, target: AnalysisTarget, watch: AnalysisRequest, memory: AnalysisState, now: float
     ) -> Evidence:
-        """The evidence at `now` on what happened since `watch.since`."""
+        """Returns the evidence at `now` on what happened since `watch.since`."""
         analysis = target.analysis
         assert analysis is not None
         await self.scrape(target, watch, memory, now)
@@ -124,7 +124,7 @@ class Analyzer:
             if isinstance(result, BaseException):
                 if not isinstance(result, Exception):
                     raise result
-                # One check's fault must not take the model's other checks with it.
+                # An exception in one check must not affect the model's other checks.
                 result = self._fault(target, check, result)
             finding = result
             finding = replace(finding, on_failure=OnFailure(check.on_failure))
@@ -157,7 +157,7 @@ class Analyzer:
         )
 
     def _fault(self, target: AnalysisTarget, check: EffectiveCheck, error: Exception) -> Finding:
-        """A check that failed in a way nobody expected has no evidence, and says so once."""
+        """Returns a finding without evidence for an unexpected exception, which is logged once."""
         model = f"{target.namespace}/{target.model}"
         text = self._error_log.report((model, check.name), model, f"check {check.name}", error)
         reason = Missing(text, error=True, reason=CheckReason.QUERY_FAILED)
@@ -270,14 +270,14 @@ async def _scraped(
 
 
 def _speakable(found: Result, where: Endpoint) -> Result:
-    """`found` without what is secret about `where`: servers may repeat what they were sent."""
+    """Redacts the secrets of `where` in `found`: servers may repeat what they received."""
     if not isinstance(found, Missing):
         return found
     return replace(found, message=redacted(found.message, where.secrets))
 
 
 def measure_for(check: Check, server: ModelServer) -> Measure | Missing:
-    """What is measured on the pods for `check`, or why nothing can be."""
+    """Returns what to measure on the pods for `check`, or why it cannot be measured."""
     if check.series:
         return own_series(check.series)
     assert check.metric is not None

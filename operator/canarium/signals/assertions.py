@@ -1,6 +1,7 @@
-"""Whether an answer is what was expected: status, values, schema, latency.
+"""Checks a response against expectations: status, values, schema, latency.
 
-Values and schemas are evaluated in a worker process: they are the users' own, and so are answers.
+Values and schemas come from users, and responses from their pods, so they are evaluated in a worker
+process.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from canarium.untrusted.quoting import quoted
 
 
 class Unexpected(Exception):
-    """An answer is not as expected; the text says what was wanted and what came."""
+    """A response is not as expected; the message has the expected and the actual value."""
 
 
 class Unusable(Unexpected):
-    """Nothing can be said about the pod: the test is wrong, or could not be evaluated."""
+    """The result is unknown: the test is invalid, or could not be evaluated."""
 
     def __init__(self, message: str, reason: Fault = Fault.INVALID) -> None:
         super().__init__(message)
@@ -28,7 +29,7 @@ class Unusable(Unexpected):
 
 
 async def met(access: Access, expected: Expectation, answer: Answer) -> None:
-    """Returns when `answer` is good. Raises Unexpected."""
+    """Checks `answer`. Raises Unexpected if it does not match."""
     status = expected.status or 200
     if answer.status != status:
         raise Unexpected(f"status {answer.status}, expected {status}")
@@ -50,14 +51,14 @@ async def met(access: Access, expected: Expectation, answer: Answer) -> None:
 
 
 def _field(expected: Expectation) -> str:
-    """What of an expectation needs an evaluation."""
+    """Returns the field of an expectation that needs an evaluation."""
     if expected.json_schema is None:
         return "expect.json"
     return "expect" if expected.json_values else "expect.schema"
 
 
 async def faults(access: Access, expectations: dict[str, Expectation]) -> list[str]:
-    """What is wrong with expectations themselves, each with its field's path; by their paths.
+    """Returns what is invalid in expectations (by their paths), each with the field's path.
 
     Raises Unusable when that could not be found out.
     """

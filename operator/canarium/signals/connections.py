@@ -1,4 +1,4 @@
-"""Sockets that connect only where an AddressPolicy allows, whatever a name resolved to.
+"""Sockets that connect only where an AddressPolicy allows, for every address of a name.
 
 Tenants choose the names, and the name servers of these need not answer. getaddrinfo() would hold a
 thread for each such name, and the loop has few threads, so c-ares resolves them all on one socket
@@ -23,7 +23,7 @@ _TIMEOUT, _TRIES = 2.0, 2
 
 
 class Refusal(OSError):
-    """An address that nothing connects to; an OSError, as socket libraries expect."""
+    """The policy refuses an address; an OSError, as socket libraries expect."""
 
     def __init__(self, host: str, kind: str) -> None:
         super().__init__(errno.EACCES, kind)
@@ -40,7 +40,7 @@ def connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
 
 
 class _Resolver(AbstractResolver):
-    """Resolves names, and refuses those that lead to a refused address, one of several too.
+    """Resolves names, and refuses those of which any address is refused.
 
     `socket` checks again what is connected to. Addresses of hosts that an administrator allowed by
     name pass: they are remembered from their resolution.

@@ -1,4 +1,4 @@
-"""Secrets and ConfigMaps of the model's own namespace: no other can be named, so none is read."""
+"""Reads Secrets and ConfigMaps of the model's namespace; no other namespace can be named."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from canarium.kube.client import Api
 from canarium.kube.errors import ApiError
 from canarium.signals.prometheus import Endpoint
 
-#: Bytes of certificates in base64: they are parsed at every look.
+#: Maximum bytes of certificates in base64: they are parsed at every measurement.
 _LONGEST_CA = 64 << 10
 
 
 class Unavailable(Exception):
-    """A Secret or ConfigMap cannot be used; the text names it and never carries its content."""
+    """A Secret or ConfigMap cannot be used; the message names it, never its content."""
 
     reason = CheckReason.INVALID_CREDENTIALS
 
 
 class NoContent(Unavailable):
-    """A ConfigMap does not hold what is named."""
+    """A ConfigMap does not have the named key."""
 
     reason = CheckReason.INVALID_CONFIG_MAP
 
@@ -33,7 +33,7 @@ class NoContent(Unavailable):
 async def endpoint(
     api: Api, namespace: str, url: str, authentication: Authentication | None, patience: float
 ) -> Endpoint:
-    """`url` with what the Secret of `authentication` says. Raises Unavailable."""
+    """Returns `url` with the credentials of the Secret of `authentication`. Raises Unavailable."""
     if authentication is None:
         return Endpoint(url, patience=patience)
     name = authentication.secret_name
@@ -63,7 +63,7 @@ async def endpoint(
 
 
 async def text(api: Api, namespace: str, source: ConfigMapKey) -> str:
-    """The content of a ConfigMap's key. Raises NoContent."""
+    """Returns the content of a ConfigMap's key. Raises NoContent."""
     try:
         raw = await api.get(resources.CONFIG_MAPS, namespace, source.name)
     except ApiError as error:

@@ -1,4 +1,5 @@
-"""Why a request has no usable answer. Decisions read the class and `reason`, never the text."""
+"""Errors of requests without a usable response. Decisions read the class and `reason`, never the
+text."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from canarium.api.reasons import CheckReason, ConnectionLoss
 
 
 class NoAnswer(Exception):
-    """A request had no usable answer; the text says why and never carries a body or a path."""
+    """A request had no usable response; the message has the reason, never a body or a path."""
 
     reason: CheckReason = CheckReason.QUERY_FAILED
 
@@ -18,13 +19,13 @@ class Untrusted(NoAnswer):
 
 
 class AddressRefused(NoAnswer):
-    """The operator does not connect to this address; an administrator may allow it."""
+    """The address policy refuses this address; an administrator may allow it."""
 
     reason = CheckReason.ADDRESS_REFUSED
 
 
 class Unreachable(NoAnswer):
-    """No byte of an answer came, so nothing is known about the server behind the address."""
+    """No byte of a response arrived, so nothing is known about the server."""
 
     reason = CheckReason.UNREACHABLE
 

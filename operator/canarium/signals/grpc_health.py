@@ -1,4 +1,4 @@
-"""One question by the gRPC health protocol, over HTTP/2, with bounds on bytes, headers and time.
+"""Sends one gRPC health check over HTTP/2, with bounds on bytes, headers and time.
 
 A gRPC library keeps a message in memory until it is complete, and its announced length is the
 server's to choose. The answer to this question has two bytes, so all that a server sends on the
@@ -47,7 +47,7 @@ _CODES = (
 
 @dataclass
 class _Reply:
-    """What has come of the answer so far."""
+    """The part of the response that has arrived."""
 
     headers: dict[bytes, bytes] = field(default_factory=dict)
     message: bytes = b""

@@ -29,7 +29,7 @@ from canarium.untrusted.quoting import quoted
 
 __all__ = ["LONGEST", "Answer", "HttpClient", "NoAnswer", "Untrusted"]
 
-#: Bytes of an answer that are read; more is an error.
+#: Maximum bytes of a response; more is an error.
 LONGEST = 8 << 20
 #: Seconds for a connection: the kernel of a reachable node answers in milliseconds, and one lost
 #: packet is sent again after one and three seconds.
@@ -79,11 +79,11 @@ class HttpClient:
         pod: bool = False,
         received: Callable[[int], None] | None = None,
     ) -> Answer:
-        """Sends one request; `pod`: to an address that the cluster names, not a user.
+        """Sends one request; `pod`: the address comes from the cluster, not from a user.
 
         `received` is called with the length of each part of the body; it may raise NoAnswer.
-        Raises NoAnswer when nothing, too much, or too late came back; Unreachable when there was
-        no connection, or it was lost before the answer began.
+        Raises NoAnswer when the response is missing, too large or too late; Unreachable when the
+        connection failed, or was lost before the response began.
         """
         self.check(_host(url), pod=pod)
         began = asyncio.get_running_loop().time()
@@ -121,7 +121,8 @@ class HttpClient:
 
 
 def _host(url: str) -> str:
-    """The host of an HTTP URL. Raises NoAnswer for what is not one; clients disagree on those."""
+    """Returns the host of an HTTP URL. Raises NoAnswer for an invalid one, on which clients
+    disagree."""
     try:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
@@ -133,7 +134,7 @@ def _host(url: str) -> str:
 
 @dataclass
 class _Connected:
-    """Whether a request has had a connection."""
+    """Whether a request got a connection."""
 
     yet: bool = False
 

@@ -1,4 +1,4 @@
-"""A number from any service that answers JSON over HTTP."""
+"""Reads a number from any service that returns JSON over HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from canarium.signals.prometheus import Endpoint, denied, reason_of
 async def ask(
     web: Access, endpoint: Endpoint, path: str, samples_path: str | None = None
 ) -> Result:
-    """The number at the JSON path `path`, with that at `samples_path` as its observations."""
+    """Returns the number at `path`, with the one at `samples_path` as its sample count."""
     paths = [path, samples_path] if samples_path else [path]
     try:
         answer = await web.request(
@@ -24,7 +24,7 @@ async def ask(
             tls=endpoint.tls,
         )
     except NoAnswer as error:
-        # A path that is not valid needs no answer to be found out.
+        # An invalid path is an error even without a response.
         invalid = await _invalid(web, paths)
         return invalid or Missing(f"{endpoint}: {error}", error=True, reason=error.reason)
     if found := denied(endpoint, answer.status):

@@ -1,4 +1,4 @@
-"""Series from a metrics page, selected in a worker process."""
+"""Selects series from a metrics page, in a worker process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from canarium.signals.access import Access
 
 
 async def parse(access: Access, page: bytes, selectors: Sequence[Selector]) -> dict[str, Values]:
-    """The values of each selector by series. Raises EvaluationError.
+    """Returns the values of each selector by series. Raises EvaluationError.
 
-    Of a series only its bucket's bound and a digest of its other labels are kept: nothing else is
-    needed to tell it from another one.
+    Of a series, only the bound of its bucket and a digest of its other labels are kept: they are
+    enough to identify it.
     """
     wanted = [{"key": s.key, "name": s.name, "labels": s.labels} for s in selectors]
     result, parts = await access.evaluate("metrics", page, selectors=wanted)

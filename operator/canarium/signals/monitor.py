@@ -1,6 +1,6 @@
-"""Facts from outside, gathered in the background for the models whose decisions ask for them.
+"""Gathers facts in the background for the models whose plans request them.
 
-Level-triggered: a decision says what it waits for (`Asked`), and what it does not ask for stops.
+Level-triggered: a plan states what it waits for, and what it does not request stops.
 Nothing survives a restart, and nothing needs to: a window begins again, and until it has evidence
 there is none.
 """
@@ -32,9 +32,9 @@ from canarium.signals.target import AnalysisTarget
 from canarium.untrusted.error_log import ErrorLog
 
 log = logging.getLogger(__name__)
-#: Seconds until tests that could not be carried out are looked at again: a ConfigMap may come.
+#: Seconds until tests that could not run are retried: a ConfigMap may be created meanwhile.
 _AGAIN = 5.0
-#: Seconds between two looks when the model has no interval of its own.
+#: Seconds between two measurements while the interval of the model is unknown.
 _USUAL = 15.0
 #: What the status calls the reasons of evaluations.
 _REASONS = {fault: reason for fault in Fault for reason in CheckReason if reason == fault.value}
@@ -46,7 +46,7 @@ Wake = Callable[[Key, bool], None]
 
 @dataclass
 class _Watched:
-    """What is done for one model."""
+    """The background work for one model."""
 
     asked: SignalRequests = field(default_factory=SignalRequests)
     tests: tuple[SmokeTest, ...] = ()
@@ -71,18 +71,18 @@ class SignalMonitor:
         self._models: dict[Key, _Watched] = {}
 
     def facts(self, key: Key) -> tuple[SmokeReport | None, Evidence | None]:
-        """What is known now for a decision about `key`."""
+        """Returns the current facts for a decision about `key`."""
         known = self._models.get(key)
         return (known.report, known.evidence) if known else (None, None)
 
     def want(self, key: Key, asked: SignalRequests, tests: tuple[SmokeTest, ...]) -> None:
-        """Starts what `asked` asks for, and stops what it does not."""
+        """Starts what `asked` requests, and stops everything else."""
         known = self._models.get(key)
         if asked == SignalRequests():
-            # A report stays while its revision is decided on: it is not asked for again then.
+            # The report stays while its revision is the candidate: it is not requested again.
             if known:
                 self._stop(known)
-                # Baselines are of use to the next step, not to a model that asks for nothing.
+                # Baselines serve the next step, not a model that requests nothing.
                 known.memory = AnalysisState.empty()
                 self._analyzer.forget(*key)
                 if known.report is None and known.evidence is None:
@@ -99,7 +99,7 @@ class SignalMonitor:
             known.tests = tests
             if known.report is None and (known.testing is None or known.testing.done()):
                 known.testing = asyncio.create_task(self._test(key, known, asked.smoke))
-        # A watch ends by itself while there is nothing to look at, such as a spec that is invalid.
+        # An analysis ends by itself without a target, such as while the spec is invalid.
         idle = known.watching is None or known.watching.done()
         if asked.analysis != before.analysis or (asked.analysis and idle):
             _cancel(known.watching)
@@ -110,7 +110,7 @@ class SignalMonitor:
                 known.watching = asyncio.create_task(self._watch(key, known, asked.analysis))
 
     def forget(self, key: Key) -> None:
-        """The model is gone."""
+        """Stops everything for a deleted model."""
         for what in ("tests", "checks"):
             self._error_log.forget((key, what))
         self._analyzer.forget(*key)
@@ -119,7 +119,7 @@ class SignalMonitor:
             self._stop(known)
 
     async def close(self) -> None:
-        """Ends everything."""
+        """Stops everything."""
         tasks = [t for k in self._models.values() for t in (k.testing, k.watching) if t]
         for task in tasks:
             task.cancel()
@@ -140,11 +140,11 @@ class SignalMonitor:
                 target = self._target(key)
                 targets = target.targets(revision) if target else ()
                 if target is None or not targets:
-                    # Their readiness was lost meanwhile: the next decision asks again.
+                    # The pods lost their readiness: the next plan requests the tests again.
                     return
                 report = await self._tested(key, target, known.tests, revision)
                 if report.pod and self._left(key, report.pod):
-                    # A pod that was drained during its test says nothing about its version (R25).
+                    # A test of a pod that was drained meanwhile has no meaning (R25).
                     continue
             except Exception as error:
                 text = self._error_log.report((key, "tests"), _name(key), "its smoke tests", error)
@@ -159,7 +159,7 @@ class SignalMonitor:
             await self._timing.sleep(_AGAIN)
 
     def _left(self, key: Key, pod: str) -> bool:
-        """Whether the pod has gone, or was asked to."""
+        """Whether the pod was deleted or is terminating."""
         target = self._target(key)
         return target is None or pod not in target.standing
 
@@ -202,17 +202,17 @@ class SignalMonitor:
                 interval = target.analysis.interval
                 now = self._timing.now()
                 if first:
-                    # Only the baselines that counters grow from.
+                    # Only the baselines of counters.
                     await self._analyzer.scrape(target, watch, memory, now)
                     first = False
                 else:
                     known.evidence = await self._analyzer.analyze(target, watch, memory, now)
                     self._wake(key, known.evidence.failed is not None)
             except Exception as error:
-                # What was seen before is no evidence about now.
+                # Earlier findings are not evidence about now.
                 known.evidence = None
                 self._error_log.report((key, "checks"), _name(key), "its checks", error)
-            # Looks that are late are left out, not made up for in a row.
+            # Missed measurements are skipped, not repeated in a row.
             began = max(began + interval, clock() - interval)
             await self._timing.sleep(max(0.1, began - clock()))
 
@@ -235,7 +235,7 @@ def _report(revision: str, found: Failed | Unreached | None, asked: int) -> Smok
 def _kept(
     memory: AnalysisState, before: AnalysisRequest | None, after: AnalysisRequest
 ) -> AnalysisState:
-    """The samples of the step before are the baselines of the next; the tallies begin anew."""
+    """Keeps the samples of the previous step as baselines of the next; resets the tallies."""
     same = before and (before.revision, before.stable) == (after.revision, after.stable)
     return AnalysisState(memory.windows, {}) if same else AnalysisState.empty()
 

@@ -1,10 +1,10 @@
-"""Events of pods whose containers are not created: the only place that tells why.
+"""Reads Events of pods whose containers are not created: only they report why.
 
 Neither a pod's status nor a Deployment's shows that a volume cannot be mounted or a sandbox cannot
-be made. Level-triggered, as other facts from outside: a decision names the pods (`Asked.pods`), and
-they are read again, ever less often, until it no longer does. Reads are few: one at a time for each
-namespace, and a bounded number per second for all, so that thousands of stuck pods of one namespace
-neither load the API server nor delay the answer for another.
+be created. Level-triggered, as other facts from outside: a decision names the pods (`Asked.pods`),
+and they are read again, ever less often, until it no longer does. Reads are few: one at a time for
+each namespace, and a bounded number per second for all, so that thousands of stuck pods of one
+namespace neither load the API server nor delay the answer for another.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FIRST_WAIT, _LAST_WAIT = 3.0, 30.0
 #: Reads at a time, and the seconds that each keeps its place: at most twenty reads per second.
 _AT_ONCE, _APART = 2, 0.1
 _PAGE = 100
-#: Reasons that tell that the pod got further since.
+#: Reasons that show that the pod has progressed.
 _PAST = frozenset(
     {"Pulling", "Pulled", "Created", "Started", "AddedInterface", "SuccessfulAttachVolume"}
 )
@@ -45,7 +45,7 @@ _REASONS = {reason.value: reason for reason in TroubleReason}
 
 @dataclass
 class _Followed:
-    """What is known of one model's pods."""
+    """The pods of one model, and their troubles."""
 
     pods: tuple[str, ...] = ()
     troubles: dict[str, Trouble] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class _Followed:
 
 
 class PodEvents:
-    """`wake(key, urgent)` is called when what the Events tell of a model's pods has changed."""
+    """`wake(key, urgent)` is called when the troubles of a model's pods change."""
 
     def __init__(
         self, api: Api, sources: Sources, wake: Wake, timing: Timing | None = None
@@ -62,16 +62,16 @@ class PodEvents:
         self._timing = timing or Timing()
         self._models: dict[Key, _Followed] = {}
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        #: Whose turn it is within a namespace; dropped when nobody of it is followed.
+        #: Serializes reads within a namespace; dropped with its last model.
         self._turns: dict[str, asyncio.Lock] = {}
 
     def troubles(self, key: Key) -> Mapping[str, Trouble]:
-        """Pod → why no container of it is created, as far as its Events tell."""
+        """Returns by pod why its containers are not created, according to its Events."""
         known = self._models.get(key)
         return known.troubles if known else {}
 
     def want(self, key: Key, pods: tuple[str, ...]) -> None:
-        """Reads the Events of `pods` from now on, and of no other pods of the model."""
+        """Starts reading the Events of `pods`, and of no other pods of the model."""
         if not pods:
             self.forget(key)
             return
@@ -142,7 +142,7 @@ class PodEvents:
         return Trouble(reason, message if named else f"{names}: {message}", missing=True)
 
     async def _absent(self, key: Key, source: Source) -> bool:
-        """Whether there is no such object; one that may not be read counts as present."""
+        """Whether an object is missing; one that may not be read counts as present."""
         try:
             await self._api.get(source[0], key[0], source[1])
         except ApiError as error:
@@ -151,7 +151,7 @@ class PodEvents:
 
 
 def latest(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The newest of a pod's `events` that tells of trouble; None when the pod got further since."""
+    """Returns the newest trouble in a pod's `events`; None if the pod progressed since."""
     ordered = sorted(events, key=_when)
     troubles = [event for event in ordered if event.get("reason") in _REASONS]
     past = [event for event in ordered if event.get("reason") in _PAST]
@@ -161,7 +161,7 @@ def latest(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 
 
 def _when(event: Mapping[str, Any]) -> str:
-    """When an Event was seen last, to the second: RFC 3339 in UTC sorts as text."""
+    """Returns when an Event last occurred, to the second: RFC 3339 in UTC sorts as text."""
     series = event.get("series") or {}
     times = (
         series.get("lastObservedTime"),

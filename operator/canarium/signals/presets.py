@@ -1,4 +1,4 @@
-"""What the preset metrics are, by the names that a runtime declares or that LLM servers have."""
+"""Maps preset metrics to the series that a runtime declares, or that LLM servers have."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CACHE = (
 
 
 def measure_of(preset: Preset, metrics: Metrics) -> Measure | Missing:
-    """What `preset` measures on a server that measures `metrics` of itself."""
+    """Returns the measure of `preset` on a server with `metrics`."""
     if preset == "ErrorRate":
         bad, total = _series(metrics.errors), _series(metrics.requests)
         if not bad:
@@ -76,7 +76,7 @@ def _latency(preset: Preset, latency: Latency | None) -> Measure | Missing:
 
 
 def own_series(series: SeriesMeasure) -> Measure:
-    """The measure of a metric that a user names."""
+    """Returns the measure of a metric that a user names."""
     labels = _labels(series.labels)
     if series.kind == "Counter":
         return PerSecond((Selector(series.name, labels),))

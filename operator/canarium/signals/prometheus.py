@@ -1,4 +1,4 @@
-"""Values from a Prometheus server, believed only when fresh, single and a number."""
+"""Queries Prometheus servers; accepts only a single, recent number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from canarium.signals.errors import NoAnswer
 from canarium.signals.redaction import shown
 from canarium.untrusted.quoting import quoted
 
-#: Statuses of a server that refuses a login, or the lack of one.
+#: Statuses of a server that rejects the credentials, or their absence.
 _DENIED = (401, 403)
 #: Older results are not evidence about now.
 _FRESH = 60.0
@@ -28,7 +28,7 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a server is and how to speak to it; `headers` may carry some of `secrets`."""
+    """The address of a server, with credentials; `headers` may contain some of `secrets`."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -41,7 +41,7 @@ class Endpoint:
 
 
 async def query(web: Access, endpoint: Endpoint, promql: str, now: float) -> Result:
-    """The one value of an instant query at `now` (POSIX seconds), or why there is none."""
+    """Returns the value of an instant query at `now` (POSIX seconds), or why there is none."""
     try:
         answer = await web.request(
             "GET",
@@ -64,7 +64,7 @@ async def query(web: Access, endpoint: Endpoint, promql: str, now: float) -> Res
 
 
 def reason_of(error: EvaluationError) -> str:
-    """The reason of a check whose answer could not be evaluated."""
+    """Returns the reason for a response that could not be evaluated."""
     return _REASONS.get(error.reason, error.reason.value)
 
 
@@ -94,7 +94,7 @@ def _value(endpoint: Endpoint, found: dict[str, Any], now: float) -> Result:
 
 
 def denied(endpoint: Endpoint, status: int) -> Missing | None:
-    """What is told of a server that answers only those whom it knows."""
+    """Returns the finding for a server that rejects the credentials, or their absence."""
     if status not in _DENIED:
         return None
     known = "Authorization" in endpoint.headers

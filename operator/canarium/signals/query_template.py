@@ -1,7 +1,7 @@
-"""Queries with the names of a revision filled in: `{{ revision }}`, and nothing cleverer.
+"""Fills in variables of queries, such as `{{ revision }}`.
 
 Jinja2 parses them, but a user's template may only name variables: no filters, calls or loops, so
-none can run for ever or reach anything.
+none can loop or access anything else.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _ALLOWED = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name)
 
 
 class BadTemplate(ValueError):
-    """A query's template is wrong; the text says what and which names there are."""
+    """A template is invalid; the message has the error and the available names."""
 
 
 def filled(text: str, names: Mapping[str, str]) -> str:
-    """`text` with `names` filled in. Raises BadTemplate."""
+    """Returns `text` with `names` filled in. Raises BadTemplate."""
     try:
         return _compiled(text).render(names)
     except TemplateError as error:

@@ -1,7 +1,7 @@
-"""What of a request may appear in a status, an Event, or a log: nothing that grants access.
+"""Redacts what must not appear in a status, an Event or a log: anything that grants access.
 
-Addresses come from users, answers from servers that may repeat what they were sent. A status and
-its Events are read by many more people than a Secret.
+Addresses come from users, and responses from servers that may repeat what they received. A status
+and its Events are read by many more people than a Secret.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from canarium.untrusted.quoting import quoted
 
 HIDDEN = "[redacted]"
-#: A shorter text is no secret, and would hide half of a message by chance.
+#: Shorter texts are not redacted: they would match parts of messages by chance.
 _SHORTEST = 4
 
 
@@ -24,7 +24,7 @@ def shown(url: str) -> str:
         return HIDDEN
     host = parts.netloc.rpartition("@")[2]
     if not parts.scheme or not host:
-        # What stands where is unclear, so any of it may be secret.
+        # The parts of the URL are ambiguous, so any of them may be secret.
         return HIDDEN
     return quoted(f"{parts.scheme}://{host}", 300)
 

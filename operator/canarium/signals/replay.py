@@ -1,7 +1,7 @@
-"""Answers of candidate and stable to the same recorded requests, compared (shadow).
+"""Replays recorded requests to candidate and stable, and compares the responses.
 
-What is compared is taken out by a JSON path; bodies of requests and answers are neither logged
-nor part of any message.
+A JSON path selects what is compared. Bodies of requests and responses are neither logged nor part
+of any message.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from canarium.signals.errors import NoAnswer, Unreachable
 from canarium.signals.prometheus import reason_of
 from canarium.signals.smoke import Target
 
-#: How many of the recorded requests are sent at a time: stable serves users meanwhile.
+#: Concurrent replayed requests: stable serves users meanwhile.
 AT_ONCE = 4
 
 
 async def recorded(web: Access, text: str) -> list[bytes]:
-    """The first bodies in `text`, one JSON document per line. Raises EvaluationError."""
+    """Returns the first bodies in `text`, one JSON document per line. Raises EvaluationError."""
     _, found = await web.evaluate("requests", text.encode())
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Where requests go (`path` at the candidate), what of the answers is compared, how exactly."""
+    """The paths at candidate and stable, what of the responses is compared, and how exactly."""
 
     path: str
     stable_path: str
@@ -43,10 +43,10 @@ class Comparison:
 async def compare(
     web: Access, how: Comparison, requests: Sequence[bytes], candidate: Target, stable: Target
 ) -> Result:
-    """The share of requests that are answered differently.
+    """Returns the share of requests with different responses.
 
-    A request that *stable* does not answer with 200 tells nothing about the candidate and is not
-    counted, nor is one whose connection is lost; one that only the candidate fails is a difference.
+    A request that *stable* does not answer with 200, or whose connection is lost, is not counted;
+    one that only the candidate fails is a difference.
     """
     gate = asyncio.Semaphore(AT_ONCE)
     lost: list[str] = []

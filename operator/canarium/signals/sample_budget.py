@@ -1,26 +1,26 @@
-"""How many scraped values are kept between looks, shared out between namespaces."""
+"""Limits how many scraped values are kept, divided between namespaces."""
 
 from __future__ import annotations
 
-#: Values of one revision's window. Judging visits each once per selector: some 10 ms for all.
+#: Values of one revision's window. The analysis visits each once per selector: some 10 ms for all.
 MOST_OF_A_WINDOW = 20_000
 #: Values of all windows together, some 100 bytes each.
 MOST = 400_000
 
 
 class SampleBudget:
-    """What each model keeps; the namespace with most gives way when all keep too much."""
+    """The values that each model keeps; at the limit, the largest namespace yields."""
 
     def __init__(self) -> None:
         self._kept: dict[str, dict[tuple[str, str], int]] = {}
 
     def note(self, namespace: str, model: str, revision: str, values: int) -> None:
-        """The window of `revision` has so many values now."""
+        """Notes how many values the window of `revision` has."""
         kept = self._kept.setdefault(namespace, {})
         kept[model, revision] = values
 
     def forget(self, namespace: str, model: str) -> None:
-        """The model keeps nothing any longer."""
+        """Frees the budget of a model."""
         kept = self._kept.get(namespace, {})
         for key in [key for key in kept if key[0] == model]:
             del kept[key]
@@ -28,8 +28,8 @@ class SampleBudget:
             self._kept.pop(namespace, None)
 
     def room(self, namespace: str, model: str, revision: str) -> int:
-        """How many values the window may have. All of what is free is shared by who asks first;
-        a namespace whose share of all is exceeded gets none beyond that share."""
+        """Returns how many values the window may have. Free budget serves the first caller; without
+        any, a namespace is limited to its share."""
         totals = {name: sum(kept.values()) for name, kept in self._kept.items()}
         own = self._kept.get(namespace, {}).get((model, revision), 0)
         others = totals.get(namespace, 0) - own

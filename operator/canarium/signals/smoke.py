@@ -1,4 +1,4 @@
-"""Smoke tests, sent straight to pods: the gate before a version's first traffic (R4)."""
+"""Sends smoke tests directly to pods, before a version gets its first traffic (R4)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from canarium.signals.errors import NoAnswer, Unreachable
 from canarium.signals.http_client import Answer
 from canarium.signals.redaction import redacted
 
-#: How often a request is sent whose connection is lost before an answer begins, and how long apart.
-#: A POST too: no server that read it whole and acted on it has said a word.
+#: Attempts at a request whose connection is lost before the response begins, and the seconds
+#: between them. POST is retried too: no server has responded to it.
 _ATTEMPTS, _APART = 3, 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A pod to ask: its name, its address, and the server's port."""
+    """A pod to test: its name, its address, and the port of its server."""
 
     pod: str
     address: str
@@ -45,7 +45,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Unreached:
-    """A pod that no connection reached, so that nothing is known about its version."""
+    """A pod was not reachable, so nothing is known about its version."""
 
     test: str
     pod: str
@@ -54,7 +54,7 @@ class Unreached:
 
 
 def called(test: SmokeTest, index: int) -> str:
-    """How a test is called."""
+    """Returns the display name of a test."""
     if test.title:
         return test.title
     if test.grpc:
@@ -73,7 +73,7 @@ async def run(
     """Sends every test to every target. Returns the first failure, else the first target that
     could not be reached, or None when all passed.
 
-    `bodies` has those that come from elsewhere, by the index of their test.
+    `bodies` has those from ConfigMaps, by the index of their test.
     """
     rows = list(enumerate(tests))
 
@@ -98,7 +98,7 @@ async def _passes(
     web: Access, test: SmokeTest, target: Target, body: bytes | None, predict_path: str | None
 ) -> None:
     for _ in range(test.warmup or 0):
-        # The first requests load, compile and cache; only that they end is waited for.
+        # Warm-up requests load, compile and cache; their results do not count.
         try:
             await _ask(web, test, target, body, predict_path)
         except (NoAnswer, Unexpected):
@@ -111,7 +111,7 @@ async def _passes(
 async def _insisted(
     web: Access, test: SmokeTest, target: Target, body: bytes | None, predict_path: str | None
 ) -> Answer:
-    """The answer, asked for again when a connection is lost before any of it came."""
+    """Returns the response; retries when the connection is lost before it began."""
     for _ in range(_ATTEMPTS - 1):
         try:
             return await _ask(web, test, target, body, predict_path)
@@ -132,7 +132,7 @@ async def _ask(
         service = test.grpc.service or ""
         state = await grpc_health.check(target.address, test.grpc.port, service, patience)
         if state != "SERVING":
-            raise Unexpected(f"gRPC health says {state}, expected SERVING")
+            raise Unexpected(f"gRPC health reports {state}, expected SERVING")
         return Answer(200, b"", asyncio.get_running_loop().time() - began)
     if test.body is not None:
         body = orjson.dumps(test.body)

@@ -1,4 +1,4 @@
-"""What a source has to know of one model: where its pods are and how its servers speak."""
+"""The target of an analysis: where the pods of a model are, and how its servers are measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from canarium.signals.smoke import Target
 
 @dataclass(frozen=True, slots=True)
 class ServingPod:
-    """A ready pod, and which incarnation of its server answers there."""
+    """A ready pod, and the incarnation of its server (its restarts)."""
 
     target: Target
     incarnation: str = ""
@@ -19,7 +19,7 @@ class ServingPod:
 
 @dataclass(frozen=True, slots=True)
 class ModelServer:
-    """How the servers of one revision speak: what they measure of themselves, where they answer."""
+    """How the servers of one revision are measured, and the path of their predictions."""
 
     metrics: Metrics = field(default_factory=Metrics)
     predict_path: str | None = None
@@ -27,11 +27,11 @@ class ModelServer:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisTarget:
-    """One model at one moment. `pods` has the ready pods of each revision, `standing` the names
-    of all that nobody has asked to end.
+    """One model at one moment. `pods` has the ready pods of each revision, `standing` the names of
+    all pods that are not terminating.
 
-    `servers` is by revision, as each was made: two may come from runtimes that name things
-    differently, and a runtime that is edited later changes no pod (R1).
+    `servers` is by revision, as each was rendered: revisions may use runtimes with different metric
+    names, and editing a runtime changes no pod (R1).
     """
 
     namespace: str
