@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from canarium import GROUP
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
-from canarium.core.facts.weights import needed
+from canarium.core.facts.weights import pods_needed_by_service
 from canarium.kube import resources
 from canarium.render import labels
 from simulation.gateways import weights
@@ -145,7 +145,11 @@ class Gates:
         live = found["spec"]["replicas"] if found else 0
         settings = self.specs[-1][1]
         count = max(live, settings.replicas or 0, settings.min_replicas)
-        if pods > needed(level.weight, count) and stable and self.account.least({stable}):
+        if (
+            pods > pods_needed_by_service(level.weight, count)
+            and stable
+            and self.account.least({stable})
+        ):
             self._rises(level, WHOLE, stable, consumes=False)
 
     def _rises(self, level: Level, to: int, stable: str | None, *, consumes: bool = True) -> None:

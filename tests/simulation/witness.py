@@ -15,9 +15,8 @@ from typing import Any
 
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
-from canarium.core.facts.weights import needed
+from canarium.core.facts.weights import pods_needed_by_route, pods_needed_by_service
 from canarium.core.phases.table import TABLE
-from canarium.core.routing.weighted_router import WeightedRouter
 from canarium.kube import resources
 from canarium.render import labels
 from simulation import routing
@@ -162,7 +161,7 @@ class Witness:
         candidate = (status.get("candidate") or {}).get("revision")
         same = candidate == (before.get("candidate") or {}).get("revision")
         if candidate and weight > (old if same else 0) and self._stable_count():
-            by = WeightedRouter("HTTPRoute").pods_needed if status.get("route") else needed
+            by = pods_needed_by_route if status.get("route") else pods_needed_by_service
             have, need = self.most({candidate}), by(weight, self._stable_count())
             if have < need:
                 self.broken("R5", f"weight {weight} with {have} of {need} pods ready")
@@ -253,7 +252,7 @@ class Witness:
                 self.broken("R5", f"{revision} scaled down to {replicas}")
             self._shared(revision, replicas)
             return
-        by = WeightedRouter("HTTPRoute").pods_needed if self.routed else needed
+        by = pods_needed_by_route if self.routed else pods_needed_by_service
         need = by(self._weight_of(revision), self._stable_count())
         if replicas < need and not self.staleness:
             self.broken("R5", f"{revision} scaled down to {replicas} of {need}")

@@ -35,6 +35,7 @@ from canarium.core.outcomes import blocked_deletions, refusals
 from canarium.core.phases.leftover_pods import restore_labels
 from canarium.core.phases.reports import with_reports
 from canarium.core.phases.table import TABLE
+from canarium.core.routing.choice import chosen
 from canarium.core.routing.failover import guarded
 from canarium.core.status.events import events_of
 from canarium.core.status.status import status_of
@@ -59,7 +60,18 @@ def plan(
     if adopting:
         return adopting
     known, ignored = believed(status, now)
-    ctx = RolloutContext(name, spec, settings, known, observed, now, ignored_fields=ignored)
+    traffic, router = chosen(observed, known, settings, now)
+    ctx = RolloutContext(
+        name=name,
+        spec=spec,
+        settings=settings,
+        status=known,
+        observed=observed,
+        traffic=traffic,
+        router=router,
+        now=now,
+        ignored_fields=ignored,
+    )
     restoring = restoration(ctx, status)
     if restoring:
         return restoring

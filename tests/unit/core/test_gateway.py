@@ -9,6 +9,7 @@ import pytest
 
 from canarium.api.status import Condition
 from canarium.core.facts.gateways import Gateway, Listener
+from canarium.core.facts.weights import pods_needed_by_route
 from core.cluster import Cluster, gateway_spec, spec
 
 rule = pytest.mark.rule
@@ -57,9 +58,7 @@ def test_first_version_is_led_to_once_it_serves() -> None:
 def test_capacity_for_a_weight_is_its_share_of_stables_pods(
     weight: int, stable: int, pods: int
 ) -> None:
-    from canarium.core.routing.weighted_router import WeightedRouter
-
-    assert WeightedRouter("HTTPRoute").pods_needed(weight, stable) == pods
+    assert pods_needed_by_route(weight, stable) == pods
 
 
 @rule("R5", "R6", "R14")

@@ -6,7 +6,7 @@ import pytest
 
 from canarium.core.decision.plan import SelectColor
 from canarium.core.facts.observed import Deployment, Observed, Pod, Service
-from canarium.core.facts.weights import needed, safe_to_select, share
+from canarium.core.facts.weights import pods_needed_by_service, safe_to_select, share
 from canarium.core.times import stamp
 from core.cluster import Cluster, spec
 
@@ -20,7 +20,7 @@ rule = pytest.mark.rule
      (50, 0, 1), (100, 0, 1)],
 )  # fmt: skip
 def test_capacity_for_a_weight_is_rounded_up(weight: int, stable: int, pods: int) -> None:
-    assert needed(weight, stable) == pods
+    assert pods_needed_by_service(weight, stable) == pods
 
 
 @rule("R6")

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 
+from canarium.core.bookkeeping import images as recorded_images
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import (
     Action,
@@ -82,17 +83,20 @@ def _noted(ctx: RolloutContext) -> list[Period]:
 
 
 def _now(ctx: RolloutContext) -> tuple[Period, ...]:
-    witness = ctx.witness
+    witness = ctx.traffic.record_object
     if witness is None:
         return ()
     told = now(witness.traffic)
-    run = {x.revision: images.merged((x.images, images.running(ctx, x.revision))) for x in told}
+    run = {
+        x.revision: images.merged((x.images, recorded_images.running(ctx, x.revision)))
+        for x in told
+    }
     return tuple(replace(x, images=run[x.revision]) for x in told)
 
 
 def _over(ctx: RolloutContext, actions: tuple[Action, ...]) -> Period | None:
     """The newest to have had traffic, once it is given none any more."""
-    witness = ctx.witness
+    witness = ctx.traffic.record_object
     name, began = newest(witness.traffic.traffic_since if witness else None)
     if witness is None or not name or ctx.observed.record(name) is None:
         return None
@@ -112,7 +116,7 @@ def _moved(
     traffic = action.traffic
     if traffic.stable is None:
         return action
-    old, at = ctx.witness.traffic.traffic_since if ctx.witness else None, stamp(ctx.now)
+    old, at = ctx.traffic.record.traffic_since, stamp(ctx.now)
     mine = [x for x in _known(ctx) if x.revision == traffic.stable and x.promoted and not x.ended]
     stays = traffic.stable == ctx.stable
     since = mine[-1].promoted if stays and mine else traffic.promoted_at
@@ -130,7 +134,7 @@ def _moved(
         traffic_since=(old or _first(traffic.stable, since))
         if last is None or named
         else f"{last}/{at}",
-        images=images.named(ctx, (traffic.stable, traffic.candidate)),
+        images=recorded_images.by_revision(ctx, (traffic.stable, traffic.candidate)),
     )
     return replace(action, traffic=dated)
 

@@ -13,11 +13,10 @@ from dataclasses import replace
 from canarium.api.effective_spec import Step
 from canarium.core.bookkeeping import periods
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.position import BY_ITSELF, token_of
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, SelectColor, SetRouteWeights
 from canarium.core.facts.gateways import Route
-from canarium.core.facts.grant import Grant, pause_of
+from canarium.core.facts.grant import BY_ITSELF, Grant, pause_of, token_of
 from canarium.core.facts.observed import Service
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.routing.preflight import wanting, writable
@@ -29,7 +28,7 @@ KEPT = ("promote", "promote-full")
 
 def recordable(ctx: RolloutContext) -> bool:
     """Whether the record can be written without a change of traffic."""
-    witness = ctx.witness
+    witness = ctx.traffic.record_object
     if isinstance(witness, Service):
         return witness.color is not None and not ctx.observed.refused(f"Service {ctx.name}")
     if witness is None or ctx.route_kind != witness.kind:
@@ -42,7 +41,7 @@ def recorded(
 ) -> tuple[Action, ...]:
     """`moves` with the record of what they do, after a write of the record alone where it differs
     and none of them writes it."""
-    if ctx.stable is None or ctx.witness is None:
+    if ctx.stable is None or ctx.traffic.record_object is None:
         return periods.dated(ctx, moves)
     grant = _grant(ctx, result)
     if grant:
@@ -65,8 +64,8 @@ def _with(ctx: RolloutContext, action: Action, grant: Grant) -> Action:
 
 def _own(ctx: RolloutContext, result: PhaseResult, grant: Grant | None) -> tuple[Action, ...]:
     """A write of the record alone; none when it tells all that it has to."""
-    assert ctx.witness is not None
-    live = ctx.witness.traffic
+    assert ctx.traffic.record_object is not None
+    live = ctx.traffic.record_object.traffic
     failed = result.failure is not None and ctx.quarantined and ctx.target != ctx.stable
     wanted = replace(
         live,
@@ -78,7 +77,7 @@ def _own(ctx: RolloutContext, result: PhaseResult, grant: Grant | None) -> tuple
     )
     if live.stable == ctx.stable and _is_of_older_operator(live) and not _acts(ctx, result, grant):
         return ()
-    action = _same(ctx.witness, wanted)
+    action = _same(ctx.traffic.record_object, wanted)
     return (action,) if wanted != live or _incomplete(ctx, live, action) else ()
 
 
@@ -153,4 +152,4 @@ def _by(by: str | None) -> str:
 
 def ordered(ctx: RolloutContext) -> Iterable[str]:
     """Commands that can act only once the record can be written."""
-    return () if ctx.witness is None or recordable(ctx) else KEPT
+    return () if ctx.traffic.record_object is None or recordable(ctx) else KEPT

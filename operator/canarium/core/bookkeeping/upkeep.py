@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from canarium.core.bookkeeping import images as recorded_images
 from canarium.core.bookkeeping import periods as serving
-from canarium.core.context.context import QUARANTINED, RolloutContext
+from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import (
     Action,
@@ -17,7 +18,7 @@ from canarium.core.decision.plan import (
     Scale,
     SetAutoscaler,
 )
-from canarium.core.facts import images
+from canarium.core.facts.revision import QUARANTINED
 from canarium.core.outcomes.failures import noted
 from canarium.core.routing import capacity
 
@@ -152,7 +153,7 @@ def notes(ctx: RolloutContext, result: PhaseResult, moves: Iterable[Action]) -> 
     fails = failure and failure.revision == ctx.target and record.verdict != QUARANTINED
     if failure and fails:
         facts += [("verdict", QUARANTINED), ("failure", noted(failure))]
-    resolved = images.last(ctx, record) if fails else images.new(ctx, record)
+    resolved = recorded_images.final(ctx, record) if fails else recorded_images.to_note(ctx, record)
     if resolved:
         facts.append(("images", resolved))
     paused = ("paused",) if ctx.pause and ctx.pause.by != "spec.paused" else ()
@@ -176,7 +177,9 @@ def _resolved(ctx: RolloutContext) -> list[Action]:
     return [
         AnnotateRevision(record.revision, (("images", text),))
         for record in others
-        if record and record.revision != ctx.target and (text := images.new(ctx, record))
+        if record
+        and record.revision != ctx.target
+        and (text := recorded_images.to_note(ctx, record))
     ]
 
 

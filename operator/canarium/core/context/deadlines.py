@@ -24,11 +24,10 @@ def ready_by(ctx: RolloutContext) -> float | None:
 def endpoints_due(ctx: RolloutContext) -> float | None:
     """Returns when the wanted revision's ready pods should have become endpoints of the Service
     that selects them; None when one has, or none is to be yet."""
-    traffic = ctx.witness.traffic if ctx.witness else None
-    if traffic is None or ctx.observed.has_endpoints(ctx.target):
+    if ctx.observed.has_endpoints(ctx.target):
         return None
     if ctx.target == ctx.stable:
-        began = traffic.promoted
+        began = ctx.traffic.record.promoted
     elif ctx.candidate_has_traffic and not ctx.route_kind and ctx.grant and ctx.grant.since:
         began = parse(ctx.grant.since)
     else:

@@ -6,12 +6,9 @@ that a version serves are built on this, so that none of them can be wrong about
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from canarium.core.context.context import RolloutContext
-    from canarium.core.facts.gateways import Route
-    from canarium.core.facts.observed import Service
+from canarium.core.context.context import RolloutContext
+from canarium.core.facts.gateways import Route
+from canarium.core.facts.observed import Service
 
 
 def answering(ctx: RolloutContext) -> dict[str, int]:
@@ -20,9 +17,9 @@ def answering(ctx: RolloutContext) -> dict[str, int]:
     Behind a route its weights count, as far as there are endpoints behind them; else the callers'
     Service, whose connections are spread evenly over its endpoints.
     """
-    route = _route(ctx)
+    route = ctx.traffic.route
     if route:
-        behind = {r: w for r, w in route.weights if w and _has_endpoints(ctx, r)}
+        behind = {r: w for r, w in route.weights if w and ctx.observed.backend_is_ready(r)}
         if behind:
             return behind
     service = ctx.observed.service
@@ -46,7 +43,7 @@ def carries_traffic(ctx: RolloutContext, revision: str) -> bool:
     service = ctx.observed.service
     if service is None or _selects(ctx, service, revision):
         return True
-    route = _route(ctx)
+    route = ctx.traffic.route
     if route is None:
         return False
     return bool(route.weight(revision)) or route.direct or not _confirmed(ctx, route)
@@ -59,17 +56,6 @@ def _selects(ctx: RolloutContext, service: Service, revision: str) -> bool:
     return service.color == "" or bool(deployment and deployment.color == service.color)
 
 
-def _route(ctx: RolloutContext) -> Route | None:
-    route = ctx.observed.route
-    return route if route and route.kind == ctx.route_kind else None
-
-
 def _confirmed(ctx: RolloutContext, route: Route) -> bool:
     """Whether gateways have taken the route as it is; where nothing can be routed, nobody is."""
     return route.accepted or ctx.router.is_frozen(ctx)
-
-
-def _has_endpoints(ctx: RolloutContext, revision: str) -> bool:
-    backend = ctx.observed.backend(revision)
-    ready = {p.name for p in ctx.observed.pods_of(revision) if p.serves}
-    return bool(backend and backend.endpoints & ready)

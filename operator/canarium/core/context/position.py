@@ -6,25 +6,10 @@ is now, and never goes by a place in that list (R12).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from canarium.api.effective_spec import MANUAL, Step
+from canarium.api.effective_spec import Step
 from canarium.api.status import CommandEcho, Progress
-from canarium.core.facts.grant import Grant, pause_of, pause_text
-from canarium.core.times import parse, stamp
-
-if TYPE_CHECKING:
-    from canarium.core.context.context import RolloutContext
-
-#: What ends a pause besides a command.
-ELAPSED, PASSED, INSUFFICIENT, PROMOTION = "Elapsed", "Passed", "InsufficientData", "Promotion"
-BY_ITSELF = (ELAPSED, PASSED, INSUFFICIENT)
-PROMOTE = "Promote"
-
-
-def token_of(order: CommandEcho) -> str:
-    """A command as the record keeps it."""
-    return f"{order.command}/{order.token}"
+from canarium.core.context.context import RolloutContext
+from canarium.core.facts.grant import BY_ITSELF, PROMOTE, pause_of, pause_text
 
 
 def issued_by(order: CommandEcho) -> str:
@@ -121,97 +106,3 @@ def analysis_of(ctx: RolloutContext, weight: int) -> str | None:
         return None
     mirrored = weight == 0 and judging.start_weight == 1 and routing is not None and routing.mirror
     return judging.on_insufficient if mirrored or weight >= judging.start_weight else None
-
-
-def progress_of(ctx: RolloutContext) -> Progress:
-    """The candidate's progress. Its position is the record's, its clocks are the status' (R18)."""
-    told, candidate = ctx.status.progress, ctx.status.candidate
-    mine = candidate is not None and candidate.revision == ctx.target
-    grant = ctx.grant
-    if not mine or told is None or ctx.progress_is_bogus:
-        return _rebuilt(ctx, grant) if grant else _unknown(ctx)
-    told = _thawed(ctx, _of_before(ctx, told))
-    return _reconciled(ctx, told, grant) if grant else told
-
-
-def _reconciled(ctx: RolloutContext, told: Progress, grant: Grant) -> Progress:
-    """The record decides on position and orders. A status that is behind it was not written in
-    time; one that is ahead of it was edited by hand."""
-    orders = {"full": grant.full is not None}
-    if (told.granted, told.passed, told.pause is None) != (
-        grant.weight,
-        grant.passed,
-        grant.pause is None,
-    ):
-        weight = told.weight if grant.origin <= told.weight <= grant.weight else grant.origin
-        return told.model_copy(
-            update={**_position(grant), **orders, "weight": weight, "step_start_time": None}
-        )
-    by_itself = told.released if told.released in BY_ITSELF else None
-    return told.model_copy(
-        update={
-            **orders,
-            "pause": grant.pause,
-            "analysis": grant.analysis or told.analysis,
-            "released": grant.released or (by_itself if grant.pause != MANUAL else None),
-            "weight": min(told.weight, grant.weight),
-        }
-    )
-
-
-def _position(grant: Grant) -> dict[str, object]:
-    return {
-        "granted": grant.weight,
-        "pause": grant.pause,
-        "analysis": grant.analysis,
-        "passed": grant.passed,
-        "released": grant.released,
-    }
-
-
-def _rebuilt(ctx: RolloutContext, grant: Grant) -> Progress:
-    """A lost status: the candidate stands where the record says, and the pause's clock starts
-    anew."""
-    enough = ctx.observed.ready(ctx.target) >= ctx.router.pods_needed(
-        grant.weight, ctx.stable_replicas
-    )
-    weight = (
-        grant.weight if enough and ctx.router.weight_applied(ctx, grant.weight) else grant.origin
-    )
-    by = grant.full or grant.released
-    return Progress(
-        weight=weight,
-        full=grant.full is not None,
-        by=f"command {by}" if by and "/" in by else None,
-        strategy=grant.strategy,
-    ).model_copy(update=_position(grant))
-
-
-def _unknown(ctx: RolloutContext) -> Progress:
-    """Neither status nor record tell of a rollout. A candidate that has traffic all the same stands
-    at what it has until somebody orders it to go on."""
-    weight = ctx.router.observed_weight(ctx)
-    if weight is None and ctx.candidate_has_traffic:
-        deployment = ctx.observed.deployment(ctx.target)
-        count = deployment.replicas if deployment else 0
-        weight = 100 * count // max(1, count + ctx.stable_replicas)
-    if not weight:
-        return Progress()
-    return Progress(weight=weight, granted=weight, pause=MANUAL)
-
-
-def _of_before(ctx: RolloutContext, told: Progress) -> Progress:
-    """A status of an operator that noted no grants: it stands at its weight."""
-    if told.pause is not None or not told.weight:
-        return told
-    pauses = [step.pause for step in ctx.steps if step.weight == told.weight]
-    pause = pauses[0] if pauses else None
-    return told.model_copy(update={"granted": told.weight, "pause": pause_text(pause)})
-
-
-def _thawed(ctx: RolloutContext, told: Progress) -> Progress:
-    if not ctx.paused_for or not told.step_start_time:
-        return told
-    return told.model_copy(
-        update={"step_start_time": stamp(parse(told.step_start_time) + ctx.paused_for)}
-    )

@@ -1,148 +1,126 @@
-"""The port to whatever splits traffic: told by actions, read back from facts (design, part 3).
+"""The port to whatever splits traffic: decisions know weights, a router knows how to express them.
 
-The decisions know weights; how a weight comes about, and when it is in effect, is a router's to
-say. `byservice` is the callers' Service alone; `byroute` a route with weights before it.
+A router has two halves. Its queries answer without side effects; what they need to know of live
+traffic they take from `ctx.traffic`. Its writes return actions, and nothing when what is wanted is
+in effect already; nothing here performs a write. `core.routing` has the routers, and `choice` there
+decides which one is in effect.
+
+To add a router: a router whose object has weights by revision is a `kind` of the weighted router,
+with its manifest in `render` and its projection in `engine.cache`. Any other one implements
+`Router`, and a view of its traffic (`core.facts.traffic`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, TypeVar
 
-from canarium.api.status import RouteStatus
+from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action
+from canarium.core.facts.observed import Rejection
 
-if TYPE_CHECKING:
-    from canarium.core.context.context import RolloutContext
-    from canarium.core.decision.phase_result import PhaseResult
-    from canarium.core.facts.gateways import Route
-    from canarium.core.facts.observed import Rejection, Service
+#: The context. It has the router, so the port cannot name its class.
+C = TypeVar("C", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """Why traffic cannot be split as the spec says: the exact name, and a sentence."""
+    """Why traffic cannot be split as the spec asks: a reason, and a sentence."""
 
     reason: str
     message: str
-    #: The refused write that it is, if it is one.
+    #: The refused write that it is about, if it is about one.
     refusal: Rejection | None = None
 
 
-class Router(Protocol):
-    """One way to split traffic. All methods are pure readings of a `Situation`."""
+class RouterQueries(Protocol[C]):
+    """What may be done with traffic now."""
 
-    # --- reading back -----------------------------------------------------------------------
-
-    def witness(self, ctx: RolloutContext) -> Service | Route | None:
-        """The object whose annotations say who is stable, changed in the write that moves
-        traffic (R18)."""
-        ...
-
-    def is_exposed(self, ctx: RolloutContext) -> bool:
-        """Whether the wanted revision was let to callers, by however little."""
-        ...
-
-    def weight_applied(self, ctx: RolloutContext, weight: int) -> bool:
+    def weight_applied(self, ctx: C, weight: int) -> bool:
         """Whether the candidate's `weight` is in effect (R6)."""
         ...
 
-    def observed_weight(self, ctx: RolloutContext) -> int | None:
-        """The candidate's percent as the witness has it; None when it does not say."""
+    def stable_has_all(self, ctx: C) -> bool:
+        """Whether all traffic is on stable, so that pods of others may be deleted (R8)."""
         ...
 
-    def effective_weight(self, ctx: RolloutContext, revision: str) -> int:
-        """The percent that callers really give to `revision` (R6)."""
-        ...
-
-    def routes_to(self, ctx: RolloutContext, revision: str) -> bool:
-        """Whether callers are led to ready pods of `revision`, by whatever share."""
-        ...
-
-    def covers_for_stable(self, ctx: RolloutContext, revision: str) -> bool:
-        """Whether `revision` has traffic that it has for stable's sake alone."""
-        ...
-
-    def blocker(self, ctx: RolloutContext) -> Blocker | None:
-        """What keeps new weights from being taken; traffic stays as it is until it is gone."""
-        ...
-
-    def is_frozen(self, ctx: RolloutContext) -> bool:
-        """Whether its objects stay as they are, also where the spec has changed: what it says now
-        cannot be had."""
-        ...
-
-    def status(self, ctx: RolloutContext) -> RouteStatus | None: ...
-
-    # --- capacity ---------------------------------------------------------------------------
-
-    def pods_needed(self, weight: int, stable_count: int) -> int:
-        """Candidate pods for `weight` beside `stable_count` pods of stable (R5)."""
-        ...
-
-    def weight_follows_pods(self, ctx: RolloutContext) -> bool:
-        """Whether more pods alone raise the candidate's share now."""
-        ...
-
-    def candidate_color(self, ctx: RolloutContext) -> str | None:
-        """The colour for the pods of a new candidate; None while there is none."""
-        ...
-
-    # --- telling ----------------------------------------------------------------------------
-
-    def set_weight(self, ctx: RolloutContext, weight: int) -> list[Action]:
-        """Gives the candidate `weight`; nothing when it was told so already."""
-        ...
-
-    def hold_weight(self, ctx: RolloutContext, *, relief: bool) -> list[Action]:
-        """Keeps to the weight that is reached while something is waited for. With `relief`, only
-        what a stable without a ready pod needs (R13)."""
-        ...
-
-    def fail_over(self, ctx: RolloutContext, to: str) -> list[Action]:
-        """Leads callers to `to` as well as, or instead of, stable; nothing when they are led there
-        already. Who is stable stays as it is."""
-        ...
-
-    def fail_back(self, ctx: RolloutContext, result: PhaseResult) -> list[Action]:
-        """Takes back from a standby what `result` does not give it."""
-        ...
-
-    def route_all_to_stable(
-        self, ctx: RolloutContext, actions: list[Action], candidate: str | None = None
-    ) -> bool:
-        """Puts all traffic on stable; True when it is in effect, so that other pods may go (R8).
-
-        `candidate` is told in the same write, but alone it is no reason for one.
-        """
-        ...
-
-    def can_fall_back(self, ctx: RolloutContext) -> bool:
+    def can_fall_back(self, ctx: C) -> bool:
         """Whether all traffic on stable would leave callers no worse (R0)."""
         ...
 
-    def roll_back(self, ctx: RolloutContext) -> list[Action]:
-        """The candidate has failed: traffic to stable and the latch, in one write (R8, R9)."""
-        ...
-
-    def ready_to_promote(self, ctx: RolloutContext) -> bool:
+    def ready_to_promote(self, ctx: C) -> bool:
         """Whether nothing but the promotion itself is left."""
         ...
 
+    def blocker(self, ctx: C) -> Blocker | None:
+        """What keeps new weights from taking effect; traffic stays as it is meanwhile."""
+        ...
+
+    def is_frozen(self, ctx: C) -> bool:
+        """Whether its objects stay as they are, since what the spec asks for is not possible."""
+        ...
+
+    def weight_follows_pods(self, ctx: C) -> bool:
+        """Whether more pods of the candidate raise its share by themselves now."""
+        ...
+
+    def candidate_color(self, ctx: C) -> str | None:
+        """Colour for the pods of a new candidate; None while there is none."""
+        ...
+
+    def requeue_after(self, ctx: C) -> float | None:
+        """Seconds until the next decision is due without any change of facts."""
+        ...
+
+
+class RouterWrites(Protocol[C]):
+    """How traffic is moved."""
+
+    def set_weight(self, ctx: C, weight: int) -> list[Action]:
+        """Gives the candidate `weight` percent."""
+        ...
+
+    def hold_weight(self, ctx: C, *, relief: bool) -> list[Action]:
+        """Keeps the weight that is reached while something is waited for.
+
+        With `relief`, writes only what a stable without a ready pod needs (R13).
+        """
+        ...
+
+    def route_all_to_stable(self, ctx: C, candidate: str | None = None) -> list[Action]:
+        """Puts all traffic on stable, or on its standby.
+
+        `candidate` stays on record in the same write, but alone it is no reason for one.
+        """
+        ...
+
+    def roll_back(self, ctx: C) -> list[Action]:
+        """Moves the traffic of a failed candidate to stable and quarantines it, in one write (R8,
+        R9)."""
+        ...
+
     def promote(
-        self, ctx: RolloutContext, revision: str, color: str, previous: str | None, since: str
+        self, ctx: C, revision: str, color: str, previous: str | None, since: str
     ) -> list[Action]:
-        """`revision` becomes stable: weights and selectors change, never pods (R14)."""
+        """Makes `revision` stable: weights and selectors change, never pods (R14)."""
         ...
 
-    def undo(self, ctx: RolloutContext) -> list[Action]:
-        """The warm version before is stable again, and the latch is told (R15)."""
+    def undo(self, ctx: C) -> list[Action]:
+        """Makes the warm previous version stable again and quarantines the target (R15)."""
         ...
 
-    def repair(self, ctx: RolloutContext, result: PhaseResult) -> list[Action]:
-        """What it needs besides, whatever the row of the table did."""
+    def repair(self, ctx: C, result: PhaseResult) -> list[Action]:
+        """Restores and removes its objects where no phase moves traffic."""
         ...
 
-    def requeue_after(self, ctx: RolloutContext) -> float | None:
-        """Seconds until it has to be looked at again without any change of facts."""
+    def fail_over(self, ctx: C, to: str) -> list[Action]:
+        """Routes to `to` beside stable, or in its place. Who is stable stays as it is."""
         ...
+
+    def fail_back(self, ctx: C, result: PhaseResult) -> list[Action]:
+        """Takes from a standby the traffic that `result` does not give it."""
+        ...
+
+
+class Router(RouterQueries[C], RouterWrites[C], Protocol[C]):
+    """One way to split traffic."""

@@ -20,61 +20,64 @@ A revision that is on its way out, such as a failed one, loses its traffic witho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from canarium.core.context.context import RolloutContext
+from canarium.core.context.rollout import Rollout
 
 #: Seconds that stable has to have a ready pod, without a break, before it answers alone again.
 RETURN_AFTER = 10.0
 
 
-def standby(ctx: RolloutContext) -> str | None:
+def standby(rollout: Rollout) -> str | None:
     """The revision that answers in place of stable; None while stable answers, or nobody may."""
-    if ctx.stable is None or ctx.stable_replicas == 0:
+    if rollout.stable is None or rollout.stable_replicas == 0:
         return None
-    if ctx.stable_unavailable_since is not None:
-        return next((other for other in _others(ctx) if _may_answer(ctx, other)), None)
-    parts = (ctx.previous, ctx.target)
-    waits = (x for x in parts if x and x != ctx.stable and ctx.router.covers_for_stable(ctx, x))
-    by = next((x for x in waits if ctx.observed.ready(x) and not ctx.has_failed(x)), None)
-    at = returns_at(ctx, by)
-    return by if by and (at is None or at > ctx.now) else None
+    if rollout.stable_unavailable_since is not None:
+        return next((other for other in _others(rollout) if _may_answer(rollout, other)), None)
+    parts = (rollout.previous, rollout.target)
+    waits = (x for x in parts if x and x != rollout.stable and covers_for_stable(rollout, x))
+    by = next((x for x in waits if rollout.observed.ready(x) and not rollout.has_failed(x)), None)
+    at = returns_at(rollout, by)
+    return by if by and (at is None or at > rollout.now) else None
 
 
-def returns_at(ctx: RolloutContext, by: str | None) -> float | None:
+def covers_for_stable(rollout: Rollout, revision: str) -> bool:
+    """Whether `revision` has traffic only because stable has no ready pod."""
+    entitled = rollout.entitled_weight if revision == rollout.target else 0
+    return rollout.traffic.exceeds(revision, entitled, rollout.stable_color)
+
+
+def returns_at(rollout: Rollout, by: str | None) -> float | None:
     """When stable, which has ready pods again, answers alone; None until it has enough of them."""
-    ready = [p for p in ctx.observed.pods_of(ctx.stable) if p.serves]
-    unpromoted = by == ctx.target and by not in ctx.promoted_revisions
-    enough = 1 if unpromoted else min(ctx.stable_replicas, ctx.observed.ready(by))
+    ready = [p for p in rollout.observed.pods_of(rollout.stable) if p.serves]
+    unpromoted = by == rollout.target and by not in rollout.promoted_revisions
+    enough = 1 if unpromoted else min(rollout.stable_replicas, rollout.observed.ready(by))
     if not ready or len(ready) < enough:
         return None
-    up = min(p.ready_changed if p.ready_changed is not None else ctx.now for p in ready)
-    return min(up, ctx.now) + RETURN_AFTER
+    up = min(p.ready_changed if p.ready_changed is not None else rollout.now for p in ready)
+    return min(up, rollout.now) + RETURN_AFTER
 
 
-def _others(ctx: RolloutContext) -> list[str]:
+def _others(rollout: Rollout) -> list[str]:
     """Revisions beside stable, in the order in which they may answer for it."""
-    found = [ctx.previous, ctx.target, *(d.revision for d in ctx.observed.deployments)]
-    names = [x for x in dict.fromkeys(found) if x and x != ctx.stable]
-    return sorted(names, key=lambda x: not ctx.router.routes_to(ctx, x))
+    found = [rollout.previous, rollout.target, *(d.revision for d in rollout.observed.deployments)]
+    names = [x for x in dict.fromkeys(found) if x and x != rollout.stable]
+    return sorted(names, key=lambda x: not rollout.traffic.routes_to(x))
 
 
-def _may_answer(ctx: RolloutContext, revision: str) -> bool:
-    if not ctx.observed.ready(revision):
+def _may_answer(rollout: Rollout, revision: str) -> bool:
+    if not rollout.observed.ready(revision):
         return False
-    if ctx.router.routes_to(ctx, revision):
+    if rollout.traffic.routes_to(revision):
         return True
-    if ctx.has_failed(revision):
+    if rollout.has_failed(revision):
         return False
-    if revision == ctx.previous or revision in ctx.promoted_revisions:
+    if revision == rollout.previous or revision in rollout.promoted_revisions:
         return True
-    return revision == ctx.target and has_passed_gate(ctx)
+    return revision == rollout.target and has_passed_gate(rollout)
 
 
-def has_passed_gate(ctx: RolloutContext) -> bool:
+def has_passed_gate(rollout: Rollout) -> bool:
     """Whether the candidate may get its first traffic. One that has traffic has passed."""
-    if not ctx.settings.gated or ctx.entitled_weight > 0 or ctx.candidate_has_traffic:
+    if not rollout.settings.gated or rollout.entitled_weight > 0 or rollout.candidate_has_traffic:
         return True
-    report = ctx.observed.smoke
-    return bool(report and report.revision == ctx.target and report.passed)
+    report = rollout.observed.smoke
+    return bool(report and report.revision == rollout.target and report.passed)

@@ -80,6 +80,8 @@ class SelectColor:
 
     color: str | None
     traffic: TrafficRecord
+    #: Whether a failed version loses its traffic by this write (R8).
+    rolls_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class SetRouteWeights:
     traffic: TrafficRecord
     #: Whether the candidate is reached by its header, or gets copies of requests.
     direct: bool = False
+    rolls_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

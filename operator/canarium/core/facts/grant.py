@@ -21,9 +21,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from canarium.api.effective_spec import MANUAL, Step
-from canarium.api.status import Progress
+from canarium.api.status import CommandEcho, Progress
 from canarium.core.times import parse, stamp
 
+#: What ends a pause besides a command; those of `BY_ITSELF` can be seen again.
+ELAPSED, PASSED, INSUFFICIENT, PROMOTION = "Elapsed", "Passed", "InsufficientData", "Promotion"
+BY_ITSELF = (ELAPSED, PASSED, INSUFFICIENT)
+PROMOTE = "Promote"
 #: Tokens of commands that a record keeps; older ones are on the ControllerRevision by then.
 _ORDERS = 16
 
@@ -111,6 +115,11 @@ class Grant:
 def intended_weight(progress: Progress) -> int:
     """The percent that the candidate is meant to have: in effect, or about to be."""
     return max(progress.weight, progress.granted if progress.pause is not None else 0)
+
+
+def token_of(command: CommandEcho) -> str:
+    """Returns a command as the record keeps it."""
+    return f"{command.command}/{command.token}"
 
 
 def pause_text(pause: float | None) -> str:

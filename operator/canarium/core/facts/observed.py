@@ -345,6 +345,16 @@ class Observed:
     def backend(self, revision: str | None) -> Backend | None:
         return next((b for b in self.backends if b.revision == revision), None)
 
+    def backend_is_ready(self, revision: str | None) -> bool:
+        """Whether the Service of `revision` alone has a ready pod of it among its endpoints."""
+        backend = self.backend(revision)
+        names = {p.name for p in self.pods_of(revision) if p.serves}
+        return bool(backend and backend.endpoints & names)
+
+    def exists(self, revision: str | None) -> bool:
+        """Whether `revision` has a record or a Deployment."""
+        return self.record(revision) is not None or self.deployment(revision) is not None
+
     def has_endpoints(self, revision: str | None) -> bool:
         """Whether the Service's endpoints list a pod of `revision`."""
         names = {p.name for p in self.pods if p.revision == revision}

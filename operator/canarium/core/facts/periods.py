@@ -50,7 +50,7 @@ def _period(told: Any) -> Period | None:
     good = _is_time(began) and all(x is None or _is_time(x) for x in (promoted, ended))
     if not good or not isinstance(told.get("revision"), str):
         return None
-    return Period(told["revision"], str(began), promoted, ended, images.given(told.get("images")))
+    return Period(told["revision"], str(began), promoted, ended, images.parsed(told.get("images")))
 
 
 def _is_time(text: Any) -> bool:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+#: Verdict of a revision that has failed (R9).
+QUARANTINED = "Quarantined"
 ALGORITHM = "v1"
 #: Of a record whose identity is lost: its digest is the short one that names it.
 BY_NAME = "v1-name"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from canarium.core.facts.observed import Observed
 
 
-def needed(weight: int, stable_count: int) -> int:
+def pods_needed_by_service(weight: int, stable_count: int) -> int:
     """Candidate pods for `weight` percent beside `stable_count` pods of stable.
 
     With c candidates the split is c / (c + N), so c = N·w / (100 − w), rounded up, between 1
@@ -15,6 +15,12 @@ def needed(weight: int, stable_count: int) -> int:
     if weight >= 100:
         return count
     return max(1, min(count, -(-count * weight // (100 - weight))))
+
+
+def pods_needed_by_route(weight: int, stable_count: int) -> int:
+    """Candidate pods for `weight` percent of the requests that a route gives to `stable_count`."""
+    count = max(1, stable_count)
+    return max(1, -(-count * min(weight, 100) // 100))
 
 
 def share(candidate_ready: int, stable_ready: int) -> int:

@@ -65,7 +65,8 @@ def baking(ctx: RolloutContext) -> PhaseResult:
             threshold=length(ctx.settings.bake_time),
         )
     moves: list[Action] = []
-    if ctx.router.route_all_to_stable(ctx, moves):
+    moves += ctx.router.route_all_to_stable(ctx)
+    if ctx.router.stable_has_all(ctx):
         moves += delete_revisions(ctx, (ctx.previous or "",))
     over = replace(base, previous=None, bake_start_time=None, phase="Ready", requeue_after=None)
     return over.also(*moves).say(has)

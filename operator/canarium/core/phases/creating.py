@@ -27,7 +27,8 @@ def create_candidate(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
         return take_over(ctx, base, other)
     previous = (ctx.previous,) if ctx.previous and ctx.previous != ctx.target else ()
     moves: list[Action] = []
-    if ctx.router.route_all_to_stable(ctx, moves, candidate=ctx.target):
+    moves += ctx.router.route_all_to_stable(ctx, candidate=ctx.target)
+    if ctx.router.stable_has_all(ctx):
         moves += delete_revisions(ctx, (*ctx.obsolete_revisions, *previous))
     base = base.also(*moves)
     if other is None and ctx.standby != ctx.target:
@@ -61,7 +62,7 @@ def create_candidate(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
         base = base.recheck_in(OVERDUE_AFTER)
         return _wait(ctx, base, HoldReason.TERMINATING_OLD_REVISIONS, text, pod=late.pod)
     step = next_step(ctx)
-    count = ctx.router.pods_needed(step.weight if step else 100, ctx.stable_replicas)
+    count = ctx.traffic.pods_needed(step.weight if step else 100, ctx.stable_replicas)
     base = base.also(CreateDeployment(ctx.target, color, startable_replicas(ctx, count)))
     return waiting_for_pods(ctx, base.recheck_in(ctx.settings.progress_deadline), step, count)
 

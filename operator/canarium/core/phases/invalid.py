@@ -43,8 +43,10 @@ def invalid(ctx: RolloutContext) -> PhaseResult:
     A candidate of the spec before is not wanted any more and would run on without being judged.
     """
     moves: list[Action] = []
-    if ctx.obsolete_revisions and ctx.router.route_all_to_stable(ctx, moves):
-        moves += delete_revisions(ctx, ctx.obsolete_revisions)
+    if ctx.obsolete_revisions:
+        moves += ctx.router.route_all_to_stable(ctx)
+        if ctx.router.stable_has_all(ctx):
+            moves += delete_revisions(ctx, ctx.obsolete_revisions)
     reason, text = _cause(ctx)
     return PhaseResult(
         actions=tuple(moves),

@@ -19,17 +19,12 @@ from canarium.api.effective_spec import Step
 from canarium.api.reasons import EventReason, HoldReason, OutcomeReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
-from canarium.core.context.position import (
-    PROMOTION,
-    granted,
-    issued_by,
-    refreshed,
-    released,
-    token_of,
-)
+from canarium.core.context.position import granted, issued_by, refreshed, released
 from canarium.core.context.progress import current_progress, next_step
+from canarium.core.context.standby import covers_for_stable
 from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import Event, Scale
+from canarium.core.facts.grant import PROMOTION, token_of
 from canarium.core.facts.observed import Deployment
 from canarium.core.health import gates
 from canarium.core.health.candidate import judge_candidate
@@ -117,9 +112,9 @@ def _raise_weight(
     step = next_step(ctx)
     need = capacity.needed(ctx, step)
     if ctx.stable_grace_is_over:
-        need = max(need, ctx.router.pods_needed(100, ctx.stable_replicas))
+        need = max(need, ctx.traffic.pods_needed(100, ctx.stable_replicas))
     frozen = bool(ctx.paused_by) and _rises(ctx, step, deployment, need)
-    size = ctx.router.pods_needed(ctx.progress.weight, ctx.stable_replicas) if frozen else need
+    size = ctx.traffic.pods_needed(ctx.progress.weight, ctx.stable_replicas) if frozen else need
     base = base.also(*capacity.shrunk(ctx, size))
     if frozen and not ctx.stable_grace_is_over:
         return paused(ctx, base)
@@ -150,7 +145,7 @@ def _rises(ctx: RolloutContext, step: Step | None, deployment: Deployment, need:
     """Whether the next move would raise the candidate's share, which a pause forbids (R16)."""
     if step is None:
         return True
-    has_pods = deployment.replicas >= need and not ctx.router.covers_for_stable(ctx, ctx.target)
+    has_pods = deployment.replicas >= need and not covers_for_stable(ctx, ctx.target)
     rises = step.weight > ctx.progress.weight or step.weight == 0
     return rises and not (ctx.candidate_has_traffic and has_pods)
 

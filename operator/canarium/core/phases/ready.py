@@ -24,7 +24,8 @@ def ready(ctx: RolloutContext) -> PhaseResult:
         text = f"Recreating the Deployment of {describe(ctx, ctx.stable)}, which was deleted"
         return base.wait(HoldReason.RECREATING_DEPLOYMENT, text)
     moves: list[Action] = []
-    if ctx.router.route_all_to_stable(ctx, moves):
+    moves += ctx.router.route_all_to_stable(ctx)
+    if ctx.router.stable_has_all(ctx):
         moves += delete_revisions(ctx, ctx.obsolete_revisions)
     base = base.also(*moves)
     ready_pods = ctx.observed.ready(ctx.stable)

@@ -36,7 +36,8 @@ def rolled_back(ctx: RolloutContext) -> PhaseResult:
     It is called rolled back only when callers do not reach it any more (R29).
     """
     moves: list[Action] = []
-    withdrawn = ctx.router.route_all_to_stable(ctx, moves)
+    moves += ctx.router.route_all_to_stable(ctx)
+    withdrawn = ctx.router.stable_has_all(ctx)
     others = [r for r in (ctx.target, *ctx.obsolete_revisions) if ctx.observed.deployment(r)]
     # Recreate scaled stable down for it, so stable waits for the failed version's own pods (R22).
     in_the_way = ctx.strategy == "Recreate" and not ctx.observed.replicas(ctx.stable)

@@ -25,7 +25,8 @@ _SLEEPING = (HoldReason.SCALED_TO_ZERO, HoldReason.SCALING_UP_STABLE)
 def asleep(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     """Waits while the model wants no pods: nothing of the candidate is made, and its pods end."""
     moves: list[Action] = []
-    withdrawn = ctx.router.route_all_to_stable(ctx, moves, candidate=ctx.target)
+    moves += ctx.router.route_all_to_stable(ctx, candidate=ctx.target)
+    withdrawn = ctx.router.stable_has_all(ctx)
     # Without a ready pod of stable nobody can take the traffic back; it is to end.
     if ctx.observed.replicas(ctx.target) and (withdrawn or not ctx.observed.ready(ctx.stable)):
         moves.append(Scale(ctx.target, 0))

@@ -14,21 +14,12 @@ from canarium.api.reasons import CheckReason, EventReason, FailureReason, HoldRe
 from canarium.api.status import Progress
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
-from canarium.core.context.position import (
-    ELAPSED,
-    INSUFFICIENT,
-    PASSED,
-    PROMOTE,
-    PROMOTION,
-    following,
-    granted,
-    released,
-    standing,
-)
+from canarium.core.context.position import following, granted, released, standing
 from canarium.core.context.progress import current_progress, progress_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
 from canarium.core.evidence.verdict import Finding, Verdict
+from canarium.core.facts.grant import ELAPSED, INSUFFICIENT, PASSED, PROMOTE, PROMOTION
 from canarium.core.health import gates
 from canarium.core.phases.rolling_back import roll_back
 from canarium.core.phases.waiting import outlook, waiting_for_gateway, waiting_for_pods
@@ -56,7 +47,7 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
         if ctx.route_kind:
             return waiting_for_gateway(ctx, base, step.weight)
         return waiting_for_pods(
-            ctx, base, step, ctx.router.pods_needed(step.weight, ctx.stable_replicas)
+            ctx, base, step, ctx.traffic.pods_needed(step.weight, ctx.stable_replicas)
         )
     progress = progress_at(ctx, step.weight)
     if progress.step_start_time is None:

@@ -35,7 +35,7 @@ def _answers_alone(ctx: RolloutContext, revision: str) -> bool:
     deployment = ctx.observed.deployment(revision)
     same = [p for p in ctx.observed.pods if p.serves and deployment and p.color == deployment.color]
     alone = bool(same) and all(p.revision == revision for p in same)
-    return alone and ctx.router.effective_weight(ctx, revision) == 100
+    return alone and ctx.traffic.effective_weight(revision) == 100
 
 
 def takes_over_at(ctx: RolloutContext) -> float | None:

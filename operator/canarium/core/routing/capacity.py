@@ -21,8 +21,8 @@ def needed(ctx: RolloutContext, step: Step | None) -> int:
     weight = step.weight if step else 100
     stands = step is not None and 0 < weight <= ctx.progress.weight
     if not stands or ctx.route_kind or ctx.stable_unavailable_since is not None:
-        return ctx.router.pods_needed(weight, ctx.stable_replicas)
-    return ctx.router.pods_needed(weight, min(ctx.stable_replicas, ctx.observed.ready(ctx.stable)))
+        return ctx.traffic.pods_needed(weight, ctx.stable_replicas)
+    return ctx.traffic.pods_needed(weight, min(ctx.stable_replicas, ctx.observed.ready(ctx.stable)))
 
 
 def shrunk(ctx: RolloutContext, need: int) -> list[Action]:
@@ -45,7 +45,7 @@ def floor(ctx: RolloutContext, result: PhaseResult) -> int:
     ):
         return 0
     pods = max(candidate.replicas, ctx.observed.ready(ctx.target))
-    led = ctx.router.routes_to(ctx, ctx.target) or ctx.observed.has_endpoints(ctx.target)
+    led = ctx.traffic.routes_to(ctx.target) or ctx.observed.has_endpoints(ctx.target)
     if not led or not pods:
         return 0
     if ctx.stable_replicas == 0:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from canarium.api.reasons import RouteReason
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.router import Blocker
 from canarium.core.facts.gateways import Gateway, Route
-
-if TYPE_CHECKING:
-    from canarium.core.context.context import RolloutContext
 
 
 def wanting(ctx: RolloutContext, kind: str) -> Blocker | None:
@@ -81,19 +77,3 @@ def _unable(ctx: RolloutContext, gateway: Gateway) -> Blocker | None:
             text = f"{field} needs {feature}, which the class of Gateway {gateway} does not have"
             return Blocker(RouteReason.UNSUPPORTED_BY_GATEWAY, text)
     return None
-
-
-def lost(ctx: RolloutContext, wanted: str | None) -> bool:
-    """Whether somebody deleted the route of a rollout while the spec asks for another router:
-    with it went the settings to make it by. What is left has to be fit for any router: callers
-    inside on one version, and a colour for each that runs."""
-    told, observed = ctx.status.route, ctx.observed
-    if told is None or told.kind == wanted or observed.route or observed.route_api_error:
-        return False
-    colors = {d.color: d.revision for d in observed.deployments}
-    pods = {(p.color, p.revision) for p in observed.pods}
-    return (
-        bool(observed.service and observed.service.color)
-        and len(colors) == len(observed.deployments)
-        and pods <= colors.items()
-    )

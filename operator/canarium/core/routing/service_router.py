@@ -3,64 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from canarium.api.reasons import RouteReason
-from canarium.api.status import RouteStatus
+from canarium.core.context.context import RolloutContext
 from canarium.core.context.router import Blocker
+from canarium.core.context.standby import covers_for_stable
+from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, DeleteBackend, DeleteRoute, SelectColor
 from canarium.core.facts.grant import intended_weight
 from canarium.core.facts.traffic_record import TrafficRecord
-from canarium.core.facts.weights import needed, safe_to_select, share
-
-if TYPE_CHECKING:
-    from canarium.core.context.context import RolloutContext
-    from canarium.core.decision.phase_result import PhaseResult
-    from canarium.core.facts.observed import Service
+from canarium.core.facts.weights import safe_to_select
 
 
 class ServiceRouter:
     """The split is by ready pods, and by connection."""
 
-    def witness(self, ctx: RolloutContext) -> Service | None:
-        return ctx.observed.service
-
-    def is_exposed(self, ctx: RolloutContext) -> bool:
-        service = ctx.observed.service
-        return bool(service and service.color == "" and service.traffic.candidate == ctx.target)
+    # --- queries ----------------------------------------------------------------------------
 
     def weight_applied(self, ctx: RolloutContext, weight: int) -> bool:
-        # A share of nothing, of a spec whose router is not in effect yet, needs no selector.
-        return not weight or (self.is_exposed(ctx) and ctx.observed.has_endpoints(ctx.target))
+        return ctx.traffic.has_weight(ctx.target, weight)
 
-    def observed_weight(self, ctx: RolloutContext) -> int | None:
-        return None
-
-    def effective_weight(self, ctx: RolloutContext, revision: str) -> int:
-        service, ready = ctx.observed.service, ctx.observed.ready(revision)
-        deployment = ctx.observed.deployment(revision)
-        if service and service.color == "":
-            listed = [p for p in ctx.observed.pods if p.serves and p.name in service.endpoints]
-            own = sum(1 for p in listed if p.revision == revision)
-            return share(own, len(listed) - own)
-        if deployment and service and service.color == deployment.color:
-            return 100 if ready else 0
-        return 0
-
-    def routes_to(self, ctx: RolloutContext, revision: str) -> bool:
-        service, deployment = ctx.observed.service, ctx.observed.deployment(revision)
-        color = service.color if service else None
-        selected = color == "" or (deployment is not None and color == deployment.color)
-        return selected and ctx.observed.ready(revision) > 0
-
-    def covers_for_stable(self, ctx: RolloutContext, revision: str) -> bool:
-        service = ctx.observed.service
-        return bool(
-            service
-            and service.color not in (None, ctx.stable_color)
-            and self.routes_to(ctx, revision)
-            and not (revision == ctx.target and ctx.entitled_weight)
-        )
+    def stable_has_all(self, ctx: RolloutContext) -> bool:
+        service, color = ctx.observed.service, ctx.stable_color
+        if ctx.standby or color is None or service is None:
+            return False
+        others = {p.name for p in ctx.observed.pods if p.revision != ctx.stable}
+        return service.color == color and not others & service.endpoints
 
     def blocker(self, ctx: RolloutContext) -> Blocker | None:
         refused = ctx.observed.refused(f"Service {ctx.name}")
@@ -78,14 +46,8 @@ class ServiceRouter:
     def is_frozen(self, ctx: RolloutContext) -> bool:
         return False
 
-    def status(self, ctx: RolloutContext) -> RouteStatus | None:
-        return None
-
-    def pods_needed(self, weight: int, stable_count: int) -> int:
-        return needed(weight, stable_count)
-
     def weight_follows_pods(self, ctx: RolloutContext) -> bool:
-        return self.is_exposed(ctx) and not self.covers_for_stable(ctx, ctx.target)
+        return ctx.candidate_has_traffic and not covers_for_stable(ctx, ctx.target)
 
     def candidate_color(self, ctx: RolloutContext) -> str | None:
         routed = ctx.observed.service is not None and ctx.observed.service.color == ctx.stable_color
@@ -93,7 +55,9 @@ class ServiceRouter:
 
     def set_weight(self, ctx: RolloutContext, weight: int) -> list[Action]:
         return (
-            [] if self.is_exposed(ctx) else [SelectColor("", TrafficRecord(ctx.stable, ctx.target))]
+            []
+            if ctx.candidate_has_traffic
+            else [SelectColor("", TrafficRecord(ctx.stable, ctx.target))]
         )
 
     def hold_weight(self, ctx: RolloutContext, *, relief: bool) -> list[Action]:
@@ -125,40 +89,32 @@ class ServiceRouter:
             return []
         if service is None or color is None or service.color in (None, color):
             return []
-        actions: list[Action] = []
-        self.route_all_to_stable(ctx, actions, candidate=result.candidate)
-        return actions
+        return self.route_all_to_stable(ctx, candidate=result.candidate)
 
     def route_all_to_stable(
-        self, ctx: RolloutContext, actions: list[Action], candidate: str | None = None
-    ) -> bool:
-        service = ctx.observed.service
-        color = ctx.stable_color
+        self, ctx: RolloutContext, candidate: str | None = None
+    ) -> list[Action]:
+        service, color = ctx.observed.service, ctx.stable_color
         if ctx.standby:
-            actions += [] if ctx.has_failed(ctx.standby) else self.fail_over(ctx, ctx.standby)
-            return False
-        if color is None:
-            return False
+            return [] if ctx.has_failed(ctx.standby) else self.fail_over(ctx, ctx.standby)
         wrong = (
             service is None
             or service.color != color
             or service.traffic.stable != ctx.stable
             or service.traffic.candidate not in (None, candidate)
         )
-        if wrong and not safe_to_select(color, ctx.observed):
-            return False
-        if wrong:
-            kept = ctx.target if ctx.quarantined else None
-            moved = TrafficRecord(ctx.stable, candidate, quarantined=kept, previous=ctx.previous)
-            actions.append(SelectColor(color, moved))
-        others = {p.name for p in ctx.observed.pods if p.revision != ctx.stable}
-        return service is not None and service.color == color and not others & service.endpoints
+        if color is None or not wrong or not safe_to_select(color, ctx.observed):
+            return []
+        failed = ctx.target if ctx.quarantined else None
+        record = TrafficRecord(ctx.stable, candidate, quarantined=failed, previous=ctx.previous)
+        return [SelectColor(color, record, rolls_back=ctx.quarantined)]
 
     def can_fall_back(self, ctx: RolloutContext) -> bool:
         return safe_to_select(ctx.stable_color, ctx.observed)
 
     def roll_back(self, ctx: RolloutContext) -> list[Action]:
-        return [SelectColor(ctx.stable_color, TrafficRecord(ctx.stable, quarantined=ctx.target))]
+        record = TrafficRecord(ctx.stable, quarantined=ctx.target)
+        return [SelectColor(ctx.stable_color, record, rolls_back=True)]
 
     def ready_to_promote(self, ctx: RolloutContext) -> bool:
         """Pods whose colour somebody changed would not be selected (R0)."""
@@ -173,7 +129,8 @@ class ServiceRouter:
     def undo(self, ctx: RolloutContext) -> list[Action]:
         previous = ctx.observed.deployment(ctx.previous)
         assert previous is not None
-        return [SelectColor(previous.color, TrafficRecord(ctx.previous, quarantined=ctx.target))]
+        record = TrafficRecord(ctx.previous, quarantined=ctx.target)
+        return [SelectColor(previous.color, record, rolls_back=True)]
 
     def repair(self, ctx: RolloutContext, result: PhaseResult) -> list[Action]:
         """Nothing that a route needed is left once there is none (R2, R12)."""

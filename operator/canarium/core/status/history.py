@@ -19,7 +19,7 @@ from canarium.core.outcomes.records import history_entry
 def ended(ctx: RolloutContext, result: PhaseResult) -> Outcome | None:
     """Its entry for the history; None while it is on its way, or when its end was told."""
     told, progress = ctx.status.candidate, ctx.status.progress
-    if told is None or not ctx.exists(told.revision) or result.candidate == told.revision:
+    if told is None or not ctx.observed.exists(told.revision) or result.candidate == told.revision:
         return None
     revision, failure = told.revision, ctx.status.failure
     if revision == ctx.stable:

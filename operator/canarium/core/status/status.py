@@ -54,7 +54,7 @@ def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: 
         waiting_for=_hold(ctx, result.waiting_for),
         pause=ctx.pause,
         analysis=analysis,
-        route=ctx.router.status(ctx) if result.stable else None,
+        route=ctx.traffic.route_status if result.stable else None,
         failure=_kept_failure(ctx, result),
         refusals=refusals.refused_writes(ctx),
         held_deletions=blocked_deletions.listed(ctx),
@@ -117,7 +117,7 @@ def _part(ctx: RolloutContext, revision: str | None, result: PhaseResult) -> Rev
         wanted = 100 - (result.progress.weight if result.candidate and result.progress else 0)
     # Where this decision moves a selector, what is observed is from before.
     moved = result.stable != ctx.stable and ctx.route_kind is None
-    effective = wanted if moved else ctx.router.effective_weight(ctx, revision)
+    effective = wanted if moved else ctx.traffic.effective_weight(revision)
     return RevisionStatus(
         revision=revision,
         version=version_of(ctx, revision),

@@ -60,11 +60,12 @@ def _disbelieved(ctx: RolloutContext) -> list[StatusWarning]:
     found = [
         ignored(f"status.{name}", f"revision {revision} does not exist")
         for name, revision in parts.items()
-        if revision != ctx.target and not ctx.exists(revision)
+        if revision != ctx.target and not ctx.observed.exists(revision)
     ]
     # After a promotion or an undo that the status does not tell of yet, it is one of the others.
-    said = ctx.witness.traffic.stable if ctx.witness else None
+    said = ctx.traffic.record.stable
     told = parts.get("stable")
-    if told and ctx.exists(told) and said and ctx.exists(said) and said not in parts.values():
+    exists = ctx.observed.exists
+    if told and exists(told) and said and exists(said) and said not in parts.values():
         found.append(ignored("status.stable", f"live traffic is routed to revision {said}"))
     return found

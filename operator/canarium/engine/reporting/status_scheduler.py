@@ -140,4 +140,4 @@ def _shares(status: dict[str, Any]) -> list[int | None]:
 
 def is_rollback(action: Action) -> bool:
     """Whether an action takes traffic off a failed version."""
-    return isinstance(action, SelectColor | SetRouteWeights) and bool(action.traffic.quarantined)
+    return isinstance(action, SelectColor | SetRouteWeights) and action.rolls_back

@@ -1,0 +1,170 @@
+"""Which revision is which: the one that the spec asks for, the stable one, and all others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from canarium.api.effective_spec import EffectiveSpec
+from canarium.api.status import CommandEcho, Progress, Status, StatusWarning
+from canarium.api.uri import UriInvalid
+from canarium.api.uri import parse as parse_uri
+from canarium.core.context.stable import StableSources
+from canarium.core.facts.grant import Grant, token_of
+from canarium.core.facts.observed import Observed
+from canarium.core.facts.periods import read
+from canarium.core.facts.revision import QUARANTINED, NewRecord, Record, find, new_record
+from canarium.core.facts.traffic import TrafficView
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revisions:
+    """The inputs of a decision, and the part that each revision has in it.
+
+    `spec` is the raw object, `now` in POSIX seconds.
+    """
+
+    name: str
+    spec: Mapping[str, Any]
+    settings: EffectiveSpec
+    status: Status
+    observed: Observed
+    traffic: TrafficView
+    now: float
+    #: Commands that this decision consumes.
+    commands: tuple[CommandEcho, ...] = ()
+    #: Fields of the status that are ignored, each with the reason.
+    ignored_fields: tuple[StatusWarning, ...] = ()
+    #: The candidate's progress, where this decision has advanced it.
+    advanced_progress: Progress | None = None
+
+    # --- the revision that the spec asks for ------------------------------------------------
+
+    @cached_property
+    def current_record(self) -> Record | None:
+        """Stored record of the revision that the spec asks for."""
+        return find(self.spec, self.observed.records)
+
+    @cached_property
+    def new_record(self) -> NewRecord | None:
+        """Record to store: none has this spec's identity, or a retry was ordered."""
+        retry = self.active_command("retry")
+        if self.current_record and (retry is None or self.current_record.retry == retry.token):
+            return None
+        token = retry.token if retry else None
+        return new_record(self.spec, self.observed.records, after=self.stable, retry=token)
+
+    @cached_property
+    def target(self) -> str:
+        """Revision that the spec asks for."""
+        if self.new_record:
+            return self.new_record.revision
+        assert self.current_record is not None
+        return self.current_record.revision
+
+    @cached_property
+    def artifact_unresolved(self) -> bool:
+        """Whether it is not yet known which bytes the target fetches."""
+        record = self.observed.record(self.target)
+        if record is not None:
+            return record.pins and record.artifact is None
+        model = self.spec.get("model") or {}
+        try:
+            fetched = bool(model.get("uri")) and parse_uri(model["uri"]).fetched
+        except UriInvalid:
+            return False
+        return fetched and not model.get("digest")
+
+    @cached_property
+    def quarantined(self) -> bool:
+        """Whether the target has failed before (R9)."""
+        return self.has_failed(self.target)
+
+    def has_failed(self, revision: str) -> bool:
+        """Whether traffic record, ControllerRevision or status say that `revision` has failed."""
+        record = self.observed.record(revision)
+        objects = (self.observed.service, self.observed.route)
+        return (
+            any(found and found.traffic.quarantined == revision for found in objects)
+            or bool(record and record.verdict == QUARANTINED)
+            or bool(self.status.failure and self.status.failure.revision == revision)
+        )
+
+    # --- commands ---------------------------------------------------------------------------
+
+    def active_command(self, command: str) -> CommandEcho | None:
+        """Command that acts in this decision.
+
+        One that the traffic record lists has acted before, also where no status has its answer.
+        """
+        return next(
+            (
+                a
+                for a in self.commands
+                if a.command == command and a.result == "Accepted" and not self.has_acted(a)
+            ),
+            None,
+        )
+
+    def has_acted(self, echo: CommandEcho) -> bool:
+        """Whether the traffic record has the token of a command of this rollout."""
+        grant = self.traffic.record.grant
+        return bool(grant and grant.revision == echo.revision and token_of(echo) in grant.orders)
+
+    @cached_property
+    def grant(self) -> Grant | None:
+        """What the traffic record says that the target was granted."""
+        grant = self.traffic.record.grant
+        return grant if grant and grant.revision == self.target else None
+
+    # --- who serves -------------------------------------------------------------------------
+
+    @cached_property
+    def stable(self) -> str | None:
+        """Revision that owns production traffic, or None before the first promotion.
+
+        `core.context.stable` has the sources and their order; the answer is right after a crash
+        between any two writes.
+        """
+        return StableSources(self.observed, self.status, self.traffic).stable()
+
+    @cached_property
+    def status_is_stale(self) -> bool:
+        """Whether the status is older than the last promotion, or lost (R18)."""
+        stored = self.status.stable.revision if self.status.stable else None
+        return self.stable is not None and stored != self.stable
+
+    @cached_property
+    def previous(self) -> str | None:
+        """Old revision that is kept warm while the new one bakes."""
+        revision = None
+        if self.status_is_stale:
+            revision = self.traffic.record.previous
+        elif self.status.previous and self.status.bake_start_time:
+            revision = self.status.previous.revision
+        deployment = self.observed.deployment(revision)
+        if revision == self.stable or deployment is None or deployment.terminating:
+            return None
+        return revision
+
+    @cached_property
+    def promoted_revisions(self) -> frozenset[str]:
+        """Revisions that were promoted once and have not failed since: stable, predecessors of
+        other records, and those that records and the history call promoted."""
+        noted = {r.after for r in self.observed.records}
+        told = {o.revision for o in self.status.history if o.outcome == "Promoted"}
+        told |= {x.revision for r in self.observed.records for x in read(r.served) if x.promoted}
+        failed = {r.revision for r in self.observed.records if r.verdict == QUARANTINED}
+        return frozenset(x for x in (self.stable, *noted, *told) if x and x not in failed)
+
+    @cached_property
+    def obsolete_revisions(self) -> tuple[str, ...]:
+        """Revisions with a Deployment that are neither stable, target nor previous."""
+        keep = {self.stable, self.target, self.previous}
+        return tuple(
+            d.revision
+            for d in self.observed.deployments
+            if d.revision not in keep and not d.terminating
+        )

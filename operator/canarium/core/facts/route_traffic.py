@@ -1,0 +1,88 @@
+"""Traffic behind a route with weights, each of whose backends is the Service of one revision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from canarium.api.status import RouteStatus
+from canarium.core.facts.gateways import Route
+from canarium.core.facts.observed import Service
+from canarium.core.facts.traffic import TrafficView
+from canarium.core.facts.weights import pods_needed_by_route
+from canarium.core.times import parse, stamp
+
+
+@dataclass(frozen=True)
+class RouteTraffic(TrafficView):
+    """The split is by request, as exact as the gateway is."""
+
+    route_kind: str
+
+    @property
+    def kind(self) -> str:
+        return self.route_kind
+
+    @property
+    def record_object(self) -> Service | Route | None:
+        route = self.observed.route
+        return route if route and route.traffic.stable else self.observed.service
+
+    def is_exposed(self, revision: str) -> bool:
+        route = self.route
+        return bool(
+            route and route.traffic.candidate == revision and route.weight(revision) is not None
+        )
+
+    def has_weight(self, revision: str, weight: int) -> bool:
+        route = self.route
+        if route is None or not route.accepted or not self.is_exposed(revision):
+            return False
+        # It is above it where stable has no ready pod: then the candidate has everything.
+        return (route.weight(revision) or 0) >= weight
+
+    def observed_weight(self, candidate: str, stable: str | None) -> int | None:
+        route = self.route
+        return route.weight(candidate) if route and self.observed.backend_is_ready(stable) else None
+
+    def effective_weight(self, revision: str) -> int:
+        if not self.observed.ready(revision):
+            return 0
+        route = self.route
+        if route and route.accepted:
+            return route.weight(revision) or 0
+        stored = (self.status.stable, self.status.candidate, self.status.previous)
+        return next((x.effective_weight for x in stored if x and x.revision == revision), 0)
+
+    def routes_to(self, revision: str) -> bool:
+        route = self.route
+        return bool(route and route.weight(revision) and self.observed.ready(revision))
+
+    def exceeds(self, revision: str, entitled: int, stable_color: str | None) -> bool:
+        route = self.route
+        return bool(route and (route.weight(revision) or 0) > entitled)
+
+    def pods_needed(self, weight: int, stable_replicas: int) -> int:
+        return pods_needed_by_route(weight, stable_replicas)
+
+    @property
+    def accepted_since(self) -> float | None:
+        route, stored = self.route, self.status.route
+        if route is None or not route.accepted:
+            return None
+        known = stored and stored.accepted and stored.accepted_time and stored.kind == route.kind
+        if known and stored and stored.accepted_time and stored.generation == route.generation:
+            return min(self.now, parse(stored.accepted_time))
+        return self.now
+
+    @property
+    def route_status(self) -> RouteStatus:
+        route = self.route
+        if route is None:
+            return RouteStatus(kind=self.kind)
+        since = self.accepted_since
+        return RouteStatus(
+            kind=route.kind,
+            generation=route.generation,
+            accepted=route.accepted,
+            accepted_time=stamp(since) if since is not None else None,
+        )

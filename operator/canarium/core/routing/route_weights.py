@@ -1,0 +1,65 @@
+"""Weights of a route as a decision wants them, compared with those that it has."""
+
+from __future__ import annotations
+
+from canarium.core.context.context import RolloutContext
+from canarium.core.decision.plan import SetRouteWeights
+from canarium.core.facts.gateways import Route
+from canarium.core.facts.traffic_record import TrafficRecord
+from canarium.core.times import stamp
+
+
+def all_on(
+    ctx: RolloutContext, kind: str, revision: str | None, candidate: str | None = None
+) -> SetRouteWeights | None:
+    """Returns a write that gives `revision` all traffic; None without a revision.
+
+    Other revisions that run stay backends, so that their counters continue. `candidate` stays on
+    record if it is there, since what it was granted is; alone it is no reason for a write.
+    """
+    if revision is None:
+        return None
+    route = ctx.traffic.route
+    now = [name for name, _ in (route.weights if route else ())]
+    listed = [n for n in now if n in (revision, ctx.stable) or ctx.observed.deployment(n)]
+    listed = [*(n for n in (revision,) if n not in listed), *listed]
+    named = route.traffic.candidate if route else None
+    return SetRouteWeights(
+        kind,
+        tuple((name, 100 if name == revision else 0) for name in listed),
+        TrafficRecord(
+            ctx.stable,
+            candidate=candidate if candidate and candidate == named else None,
+            quarantined=ctx.target if ctx.quarantined else None,
+            previous=ctx.previous,
+            promoted_at=stamp(ctx.bake_start) if ctx.previous else None,
+        ),
+        rolls_back=ctx.quarantined,
+    )
+
+
+def is_safe(ctx: RolloutContext, wanted: SetRouteWeights) -> bool:
+    """Whether a write moves no traffic from revisions with ready pods to others without (R0)."""
+    route = ctx.traffic.route
+    now = [name for name, weight in (route.weights if route else ()) if weight]
+    then = [name for name, weight in wanted.weights if weight]
+    answers = any(ctx.observed.ready(name) for name in then)
+    return answers or not any(ctx.observed.ready(name) for name in now)
+
+
+def is_applied(route: Route | None, wanted: SetRouteWeights) -> bool:
+    """Whether the route has the weights of a write, for the same stable and candidate.
+
+    Who is warm or failed is recorded with the next change: alone it is no reason for a write.
+    """
+
+    def split(of: Route | SetRouteWeights) -> tuple[object, ...]:
+        return dict(of.weights), of.traffic.stable, of.traffic.candidate, of.direct
+
+    return route is not None and split(route) == split(wanted)
+
+
+def reaches_directly(ctx: RolloutContext, weight: int) -> bool:
+    """Whether the candidate gets requests whatever its weight: by a header, or as copies."""
+    route = ctx.settings.route
+    return bool(route and (route.header or (route.mirror and weight == 0)))
