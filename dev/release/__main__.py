@@ -1,4 +1,4 @@
-"""`python -m release v1.2.3`: version, changelog and generated files; then one commits and tags.
+"""`python -m release v1.2.3` updates version, changelog and generated files, to commit and tag.
 
 `python -m release --check v1.2.3` writes nothing and exits 1 unless all places state the version.
 """
@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
-from release.version import Unusable, of_tag, state, stated
+from release.version import Unusable, dated, of_tag, state, stated
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: list[str]) -> int:
-    """Prepares or checks a release; the exit code."""
+    """Prepares or checks a release and returns the exit code."""
     check = "--check" in arguments
     tags = [word for word in arguments if word != "--check"]
     if len(tags) != 1:
@@ -26,16 +27,18 @@ def main(arguments: list[str]) -> int:
         if check:
             wrong = {n: said for n, said in stated(ROOT).items() if said != {version}}
             for name, said in wrong.items():
-                print(f"{name} says {', '.join(sorted(said)) or 'nothing'}, not {version}")
+                print(f"{name} states {', '.join(sorted(said)) or 'nothing'}, not {version}")
             return 1 if wrong else 0
         state(ROOT, version)
     except Unusable as error:
         print(error)
         return 2
-    for command in (
-        [sys.executable, "-m", "towncrier", "build", "--yes", "--version", version],
-        [sys.executable, "-m", "generators"],
-    ):
+    commands = [[sys.executable, "-m", "generators"]]
+    if not dated(ROOT, version, datetime.now(UTC).date().isoformat()):
+        commands.insert(
+            0, [sys.executable, "-m", "towncrier", "build", "--yes", "--version", version]
+        )
+    for command in commands:
         subprocess.run(command, cwd=ROOT, check=True)
     print(f"commit this, then: git tag -s v{version}; make dist sbom")
     return 0

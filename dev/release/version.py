@@ -1,4 +1,4 @@
-"""The one version, in each place that says it."""
+"""The one version, in each place that states it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?")
 
 
 class Unusable(ValueError):
-    """A version that cannot be released; the text says why."""
+    """A version that cannot be released; the message states why."""
 
 
 def of_tag(tag: str) -> str:
@@ -42,3 +42,14 @@ def state(root: Path, version: str) -> None:
         if not count:
             raise Unusable(f"{name}: no version found")
         path.write_text(text)
+
+
+def dated(root: Path, version: str, day: str) -> bool:
+    """Dates a section of the changelog that was written by hand; False if there is none."""
+    path = root / "CHANGELOG.md"
+    text = path.read_text()
+    heading = f"## {version} (unreleased)\n"
+    if heading not in text:
+        return False
+    path.write_text(text.replace(heading, f"## {version} ({day})\n", 1))
+    return True

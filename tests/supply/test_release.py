@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from release.version import Unusable, of_tag, state, stated
+from release.version import Unusable, dated, of_tag, state, stated
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,7 +108,15 @@ def test_check_names_the_places_that_say_another_version() -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "Chart.yaml says" in done.stdout
+    assert "Chart.yaml states" in done.stdout
+
+
+def test_section_that_was_written_by_hand_is_dated(tmp_path: Path) -> None:
+    changelog = tmp_path / "CHANGELOG.md"
+    changelog.write_text("# Changelog\n\n## 0.1.0 (unreleased)\n\nThe first release.\n")
+    assert dated(tmp_path, "0.1.0", "2026-12-01")
+    assert "## 0.1.0 (2026-12-01)\n" in changelog.read_text()
+    assert not dated(tmp_path, "0.2.0", "2026-12-01")
 
 
 def test_fragments_become_a_changelog() -> None:

@@ -1,0 +1,41 @@
+"""The contributor's path: targets are listed, hooks and CI run what `make check` runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def test_help_is_the_default_and_lists_every_target() -> None:
+    done = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    listed = {line.split()[0] for line in done.stdout.splitlines()}
+    phony = re.search(r"(?m)^\.PHONY: (.+)$", MAKEFILE)
+    assert phony
+    assert set(phony[1].split()) <= listed
+
+
+def test_hooks_run_commands_of_make_check() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
+    check = (
+        MAKEFILE.partition("\ncheck:")[2].partition("\n\n")[0].replace("$(PY)", ".venv/bin/python")
+    )
+    for hook in hooks:
+        program = " ".join(hook["entry"].split()[: 3 if "python" in hook["entry"] else 2])
+        assert program.replace(" --fix", "") in check.replace(" --check", ""), hook["id"]
+
+
+def test_workflow_runs_the_script_of_ci() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yaml").read_text())
+    commands = [
+        step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step
+    ]
+    assert any(".ci/run" in command for command in commands)
