@@ -144,7 +144,7 @@ async def test_failed_version_keeps_its_pods_until_the_gateway_has_let_go(
     twice["gateway"]["parentRefs"] *= 2
     cluster.apply("2", traffic=twice, rollout=slow)
     status = await cluster.until(lambda s: told(s)[1] == "RouteInvalid")
-    assert "HTTPRoute fraud" in status["message"]
+    assert "HTTPRoute/fraud" in status["message"]
     controller.deaf = True
     await cluster.kubelet.crash(cluster.namespace, candidate)
     await cluster.until(lambda s: s["phase"] == "RollingBack")
@@ -297,7 +297,7 @@ async def test_route_of_somebody_else_is_not_touched(
     put(cluster, theirs)
     cluster.apply("1", traffic=behind())
     status = await cluster.until(lambda s: told(s)[1] == "NameConflict")
-    assert "HTTPRoute fraud" in status["message"]
+    assert "HTTPRoute/fraud" in status["message"]
     assert told(status, "Available")[0] == "True", "callers inside are served"
     assert "ownerReferences" not in (await route(cluster))["metadata"]
 

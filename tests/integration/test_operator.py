@@ -145,7 +145,7 @@ async def test_object_of_somebody_else_is_not_touched(cluster: Cluster) -> None:
     cluster.plane.kubectl("apply", "-f", "-", stdin=json.dumps(foreign))
     cluster.apply("1")
     status = await cluster.phase("Invalid")
-    assert "Service fraud" in status["message"]
+    assert "Service/fraud" in status["message"]
     live = await cluster.client.get(resources.SERVICES, cluster.namespace, "fraud")
     assert live["spec"]["selector"] == {"app": "theirs"}
     assert "ownerReferences" not in live["metadata"]
@@ -202,7 +202,7 @@ async def test_commands_by_annotation_act_once_and_are_answered(cluster: Cluster
     status = await cluster.until(lambda s: len(s["commands"]) == 3)
     answers = {a["command"]: a["result"] for a in status["commands"]}
     assert answers == {"promote": "Accepted", "undo": "Accepted", "retry": "Ignored"}
-    why = "must be REVISION/TOKEN, as in canarium.dev/promote: abc23456/1"
+    why = "the value must be <revision>/<token>, as in canarium.dev/promote=abc23456/1"
     # Events are written after the status that they tell of.
     for _ in range(50):
         events = (await cluster.client.list(resources.EVENTS, cluster.namespace))["items"]
@@ -297,7 +297,7 @@ async def test_record_that_was_made_anew_with_another_template_is_told_and_ignor
     )
     cluster.operator.start()
     status = await cluster.until(lambda s: s.get("warnings"))
-    told = f"ControllerRevision {name} was altered by hand and is ignored"
+    told = f"ControllerRevision/{name} was modified by hand and is ignored"
     assert f"{told}: no Deployment is made from it" in [
         one["message"] for one in status["warnings"]
     ]

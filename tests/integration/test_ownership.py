@@ -214,7 +214,7 @@ async def test_model_that_lingers_is_reported_and_what_serves_is_left_as_it_is(
     await cluster.client.delete(resources.MODELS, cluster.namespace, "fraud")
     cluster.apply("2")  # Nobody acts on it any more.
     status = await cluster.phase("Terminating", seconds=15)
-    assert "kept by the finalizer example.com/audit" in status["message"]
+    assert "blocked by the finalizer example.com/audit" in status["message"]
     conditions = {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
     assert conditions["Terminating"] == ("True", "FinalizersPending")
     assert conditions["Available"] == ("Unknown", "Terminating")
@@ -239,7 +239,7 @@ async def test_foreground_deletion_that_a_child_holds_up_names_the_child(cluster
     cluster.plane.kubectl(*args, "--cascade=foreground")
     status = await cluster.until(lambda s: name in s.get("message", ""), 20)
     assert status["phase"] == "Terminating"
-    assert "kept by the finalizer example.com/audit" in status["message"]
+    assert "blocked by the finalizer example.com/audit" in status["message"]
     await finalized(cluster, resources.DEPLOYMENTS, name, None)
 
 

@@ -52,7 +52,7 @@ async def test_outage_of_a_promoted_version_is_shown_until_it_is_over(cluster: C
         for words in (status["message"], event["message"]):
             assert "last with code 3: FileNotFoundError: /models/7" in words
             assert "container server" in words
-            assert any(f"pod {name}" in words for name in pods)
+            assert any(f"pod/{name}" in words for name in pods)
         assert "no version is serving" in status["message"].lower()
         for kind in ("Available", "Ready"):
             told = condition(status, kind)
@@ -77,7 +77,7 @@ async def blocked(cluster: Cluster, diary: Diary, since: float) -> None:
     told = condition(status, "RollbackBlocked")
     assert (told["status"], told["reason"]) == ("True", "AdmissionDenied")
     assert WORDS in told["message"]
-    assert "Service/fraud" in event["message"] or "Service fraud" in event["message"]
+    assert "Service/fraud" in event["message"]
 
 
 async def rolled_back(
@@ -186,7 +186,7 @@ async def test_taken_name_of_the_service_is_reported_before_any_pod_is_made(
     assert await cluster.children(resources.DEPLOYMENTS) == []
     assert await cluster.children(resources.PODS) == []
     assert condition(status, "Stalled")["reason"] == "NameConflict"
-    for words in ("Service fraud", "has no controller", "canarium.dev/adopt=fraud", "Deleting it"):
+    for words in ("Service/fraud", "has no controller", "canarium.dev/adopt=fraud", "Deleting it"):
         assert words in status["message"]
     events = (await cluster.client.list(resources.EVENTS, cluster.namespace))["items"]
     assert "NameConflict" in {event["reason"] for event in events}
@@ -219,5 +219,5 @@ async def test_labelled_object_of_somebody_else_is_reported_with_its_owner(
     status = await cluster.phase("Invalid")
     assert await cluster.children(resources.DEPLOYMENTS) == []
     assert condition(status, "Stalled")["reason"] == "NameConflict"
-    for words in ("Service fraud", "controlled by ConfigMap/shop", "canarium.dev/adopt=fraud"):
+    for words in ("Service/fraud", "controlled by ConfigMap/shop", "canarium.dev/adopt=fraud"):
         assert words in status["message"]

@@ -25,7 +25,7 @@ def test_refused_write_that_takes_traffic_off_is_tried_again_by_itself(story: St
     story.operator.faults.forbidden.add("patch services")
     story.world.command("abort", f"{candidate}/1")
     story.operator.advance(90.0)
-    assert "Service m: a policy forbids it" in story.world.status()["message"]
+    assert "Service/m: a policy forbids it" in story.world.status()["message"]
     assert story.world.selected_ready()[candidate] > 0, "nothing could be written"
     story.operator.faults.forbidden.clear()
     story.operator.advance(32.0)
@@ -54,7 +54,7 @@ def test_candidate_whose_pods_may_not_be_asked_for_is_not_blamed(story: Story) -
     story.operator.faults.forbidden.add("patch deployments/scale")
     story.apply(900.0, version="v2")
     status = story.world.status()
-    assert "the API server rejects scaling to 3 replicas: Deployment m-" in status["message"]
+    assert "the API server rejects scaling to 3 replicas: Deployment/m-" in status["message"]
     assert status["waitingFor"]["reason"] == "WriteRefused"
     assert status["phase"] == "Progressing", "the progress deadline counts waiting for pods only"
     story.operator.faults.forbidden.clear()
@@ -66,8 +66,8 @@ def test_candidate_whose_pods_may_not_be_asked_for_is_not_blamed(story: Story) -
 @pytest.mark.parametrize(
     ("forbidden", "what"),
     [
-        ("delete deployments", "Deployment m-"),
-        ("patch controllerrevisions", "ControllerRevision m-"),
+        ("delete deployments", "Deployment/m-"),
+        ("patch controllerrevisions", "ControllerRevision/m-"),
     ],
 )
 def test_refused_deletion_or_note_is_told(story: Story, forbidden: str, what: str) -> None:
@@ -76,11 +76,11 @@ def test_refused_deletion_or_note_is_told(story: Story, forbidden: str, what: st
     story.operator.faults.forbidden.add(forbidden)
     story.world.command("abort", f"{story.part('candidate')}/1")
     story.operator.advance(90.0)
-    assert f"A write is refused: {what}" in story.world.status()["message"]
+    assert f"The API server rejects a write: {what}" in story.world.status()["message"]
     story.operator.faults.forbidden.clear()
     story.operator.advance(60.0)
     assert story.world.status()["phase"] == "RolledBack"
-    assert "refused" not in story.world.status()["message"]
+    assert "rejects" not in story.world.status()["message"]
 
 
 @rule("R14", "R18", "R21")
@@ -92,17 +92,17 @@ def test_refused_promotion_is_not_told_as_done(story: Story) -> None:
     story.operator.advance(120.0)
     status = story.world.status()
     assert (status["phase"], status["version"]) == ("Progressing", "v1")
-    assert status["message"].endswith("Refused: Service m: a policy forbids it")
+    assert status["message"].endswith("Refused: Service/m: a policy forbids it")
     assert status["waitingFor"]["reason"] == "WriteRefused"
     assert [o["version"] for o in status["history"]] == ["v1"]
-    refused = [*before, "Service m: Forbidden: a policy forbids it"]
+    refused = [*before, "Service/m: Forbidden: a policy forbids it"]
     assert announced(story) == refused, "one Event, however often it is tried"
     story.operator.faults.forbidden.clear()
     story.operator.advance(2.0)
     assert "refusals" not in story.world.status()
     story.operator.advance(30.0)
     assert story.world.status()["version"] == "v2"
-    assert announced(story) == [*refused, f"revision {candidate} is live"]
+    assert announced(story) == [*refused, f"Revision {candidate} was promoted"]
 
 
 @rule("R15", "R16", "R21")
@@ -116,10 +116,10 @@ def test_refused_undo_is_not_told_as_done_and_not_forgotten(story: Story) -> Non
     story.operator.advance(120.0)
     status = story.world.status()
     assert (status["phase"], status["version"]) == ("Baking", "v2")
-    assert "Service m: a policy forbids it" in status["message"]
+    assert "Service/m: a policy forbids it" in status["message"]
     assert status["waitingFor"]["reason"] == "UndoBlocked"
     assert "failure" not in status
-    assert announced(story) == [*before, "Service m: Forbidden: a policy forbids it"]
+    assert announced(story) == [*before, "Service/m: Forbidden: a policy forbids it"]
     story.operator.faults.forbidden.clear()
     story.operator.advance(2.0)
     assert story.world.status()["version"] == "v1"
@@ -135,7 +135,7 @@ def test_first_version_that_may_get_no_traffic_is_not_late(story: Story) -> None
     status = story.world.status()
     assert status["phase"] == "Starting"
     assert status["waitingFor"]["reason"] == "WriteRefused"
-    assert "Refused: Service m: a policy forbids it" in status["message"]
+    assert "Refused: Service/m: a policy forbids it" in status["message"]
     story.operator.faults.forbidden.clear()
     story.operator.advance(3.0)
     assert story.world.status()["phase"] == "Ready"
@@ -154,9 +154,9 @@ def test_two_refused_writes_are_not_tried_in_turn_without_end(story: Story) -> N
     before = story.operator.decisions
     story.operator.advance(120.0)
     assert story.operator.decisions - before < 40
-    assert "refused: HTTPRoute m: a policy forbids it" in story.world.status()["message"]
+    assert "rejects a write: HTTPRoute/m: a policy forbids it" in story.world.status()["message"]
     story.operator.faults.forbidden.clear()
     story.operator.advance(40.0)
     assert story.world.server.all(resources.HTTP_ROUTES)
     assert story.world.status()["phase"] == "Ready"
-    assert "refused" not in story.world.status()["message"]
+    assert "rejects" not in story.world.status()["message"]

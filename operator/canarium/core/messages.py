@@ -25,8 +25,8 @@ class Explanation(Protocol):
 
 
 def sentences(*parts: str) -> str:
-    """Joins parts to a message: each begins with a capital letter, unless a field's path comes
-    first, and where there are several, each ends with a period."""
+    """Joins parts to a message: each begins with a capital letter, unless it begins with
+    the path of a field, and where there are several, each ends with a period."""
     whole = [_begun(part).rstrip() for part in parts if part]
     if len(whole) < 2:
         return "".join(whole)
@@ -40,7 +40,7 @@ def _begun(part: str) -> str:
 
 def location(pod: str | None, container: str | None) -> str:
     """Returns where a failure was seen, in brackets; empty when it was in no pod."""
-    parts = [f"pod {pod}" if pod else "", f"container {container}" if container else ""]
+    parts = [f"pod/{pod}" if pod else "", f"container {container}" if container else ""]
     text = ", ".join(part for part in parts if part)
     return f" ({text})" if text else ""
 
@@ -55,6 +55,16 @@ def event_text(revision: str, why: Explanation) -> str:
     return f"revision {revision}: {explain(why)}"
 
 
+def object_name(what: str) -> str:
+    """Returns an object that facts name `Kind name` as messages name it: `Kind/name`."""
+    return what.replace(" ", "/", 1)
+
+
 def retry_advice(revision: str) -> str:
     """Returns what a user can do about a version that failed."""
     return f"Update the spec, or annotate canarium.dev/retry={revision}/<token>"
+
+
+def command_advice(command: str, revision: str, effect: str) -> str:
+    """Returns how to issue a command; `effect` is what for, such as "To continue"."""
+    return f"{effect}, annotate canarium.dev/{command}={revision}/<token>"

@@ -135,7 +135,7 @@ def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
 
 def _is_urgent(ctx: RolloutContext, phase: str) -> bool:
     """Whether callers depend on a rejected write that moves traffic: a failed version keeps its
-    share, a promotion or an undo is due, or nobody answers."""
+    share, a promotion or an undo is due, or no version serves."""
     if refusals.blocked(ctx) is None:
         return False
     return phase not in ("Ready", "RolledBack") or not ctx.observed.ready(ctx.stable)

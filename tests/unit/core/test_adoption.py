@@ -28,7 +28,7 @@ def test_nothing_is_decided_while_a_deleted_model_still_owns_some_of_it() -> Non
     plan = adoption(Status(), Observed(orphans=LEFT, owned_by_deleted=("Deployment m-r",)))
     assert plan
     assert plan.actions == ()
-    assert "Deployment m-r" in plan.status.message
+    assert "Deployment/m-r" in plan.status.message
 
 
 @rule("R24")

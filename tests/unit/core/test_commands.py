@@ -31,7 +31,7 @@ def order(cluster: Cluster, command: str, version: str = "2", token: str = "t1")
 def test_manual_pause_waits_for_promote_and_each_token_ends_one_pause() -> None:
     cluster = rolling().run(900, tick=10)
     assert cluster.serving() == {"1": 3, "2": 1}
-    assert "waits for the command promote, then weight 50" in cluster.status.message
+    assert "After that, it moves to weight 50" in cluster.status.message
     assert order(cluster, "promote").result == "Accepted"
     cluster.run(900, tick=10)
     assert cluster.status.weight == 50
@@ -126,7 +126,7 @@ def test_undo_after_the_bake_says_that_nothing_is_warm() -> None:
     cluster = rolling(steps=[]).run(40)
     answer = order(cluster, "undo")
     assert (answer.result, cluster.serving()) == ("Ignored", {"2": 3})
-    assert "the previous version does not run any more" in answer.message
+    assert "the previous version is no longer running" in answer.message
 
 
 @rule("R16")
@@ -177,7 +177,7 @@ def test_spec_paused_before_a_new_version_starts_keeps_it_from_starting() -> Non
     cluster.spec = spec("2", paused=True)
     cluster.run(60)
     assert len(cluster.deployments) == 1
-    assert "waits: paused by spec.paused" in cluster.status.message
+    assert "is not created while the rollout is paused by spec.paused" in cluster.status.message
     cluster.spec = spec("2")
     cluster.run(60)
     assert cluster.serving() == {"2": 3}
@@ -202,13 +202,13 @@ def test_abort_beats_all_others() -> None:
     [
         ("promote", "no-such-rev/1", "the current revision is"),
         ("promote", "{old}/1", "the current revision is"),
-        ("promote", "garbage", "must be REVISION/TOKEN"),
-        ("promote", "{new}/", "must be REVISION/TOKEN"),
-        ("promote", "", "must be REVISION/TOKEN"),
-        ("promte", "{new}/1", "unknown command; known: abort"),
-        ("retry", "{new}/1", "it has not failed"),
-        ("undo", "{new}/1", "it is not promoted; use abort to end a rollout"),
-        ("resume", "{new}/1", "it is not paused"),
+        ("promote", "garbage", "must be <revision>/<token>"),
+        ("promote", "{new}/", "must be <revision>/<token>"),
+        ("promote", "", "must be <revision>/<token>"),
+        ("promte", "{new}/1", "unknown command. Known commands: abort"),
+        ("retry", "{new}/1", "the revision has not failed"),
+        ("undo", "{new}/1", "the revision is not promoted. Use abort to end a rollout"),
+        ("resume", "{new}/1", "the rollout is not paused"),
     ],
 )
 def test_command_that_cannot_act_is_ignored_once_and_says_why(
@@ -281,7 +281,7 @@ def test_unknown_annotations_are_reported_once_however_many_there_are() -> None:
     assert (answer.result, answer.command) == ("Ignored", "typo-00000")
     assert answer.revision == r"a\nb"
     assert answer.message.startswith(
-        "unknown command, as are typo-00001, typo-00002, typo-00003 and others; known: abort"
+        "unknown command, as are typo-00001, typo-00002, typo-00003 and others. Known commands:"
     )
     assert [e.reason for e in cluster.events[events:]] == ["CommandIgnored"]
     order(cluster, "promote-full")

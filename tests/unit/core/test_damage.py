@@ -38,8 +38,8 @@ def test_record_of_stable_that_may_not_be_stored_again_is_told_and_the_rollout_g
     cluster.records = [r for r in cluster.records if r.revision != stable]
     cluster.rejection = Rejection(f"ControllerRevision m-{stable}", "a policy forbids it")
     cluster.run(1)
-    assert f"ControllerRevision m-{stable} is gone" in cluster.status.warnings[0].message
-    assert "cannot be made again if it is deleted" in cluster.status.warnings[0].message
+    assert f"ControllerRevision/m-{stable} was deleted" in cluster.status.warnings[0].message
+    assert "cannot be recreated" in cluster.status.warnings[0].message
     assert [e.message for e in cluster.events if e.reason == "StatusIgnored"] == [
         cluster.status.warnings[0].message
     ]
@@ -54,7 +54,7 @@ def test_record_that_was_altered_is_not_believed() -> None:
     cluster = live()
     cluster.records = [replace(r, intact=False) for r in cluster.records]
     cluster.run(60)
-    assert "was altered by hand and is ignored" in cluster.status.warnings[0].message
+    assert "was modified by hand and is ignored" in cluster.status.warnings[0].message
     assert cluster.serving() == {"1": 3}
 
 
@@ -66,7 +66,7 @@ def test_no_deployment_is_made_from_a_record_that_was_altered() -> None:
     cluster.deployments.clear()
     cluster.run(1)
     assert (
-        "was altered by hand and is ignored: no Deployment is made from it"
+        "was modified by hand and is ignored: no Deployment is created from it"
         in cluster.status.warnings[0].message
     )
     cluster.run(60)
@@ -87,7 +87,7 @@ def test_progress_that_the_service_was_never_told_of_is_not_believed(weight: int
     cluster.status = cluster.status.model_copy(update={"progress": forged})
     cluster.run(30)
     assert cluster.serving() == {"1": 3, "2": 1}, "the first step is not skipped"
-    assert any("ignored status.progress" in e.message for e in cluster.events)
+    assert any("Ignored status.progress" in e.message for e in cluster.events)
 
 
 @rule("R8", "R18")
@@ -126,7 +126,7 @@ def test_status_edited_by_hand_moves_no_traffic(forged: dict[str, object]) -> No
     events = len(cluster.events)
     cluster.run(30)
     told = {
-        f"ignored status.{name}: revision nonsense does not exist"
+        f"Ignored status.{name}: revision nonsense does not exist"
         for name in ("stable", "candidate", "previous")
         if isinstance(forged.get(name), RevisionStatus)
     }
@@ -171,9 +171,9 @@ def test_time_that_cannot_be_is_told_and_holds_nothing_for_ever(
     cluster.status = Status.model_validate(forged)
     cluster.run(1)
     assert cluster.status.phase == before
-    why = "is no time" if time == NEVER else "is yet to come"
+    why = "is not a valid timestamp" if time == NEVER else "is in the future"
     assert [e.message for e in cluster.events if e.reason == "StatusIgnored"] == [
-        f"ignored status.{field}: {time} {why}"
+        f"Ignored status.{field}: {time} {why}"
     ]
     cluster.run(60)
     assert cluster.serving() == {"2": 3}

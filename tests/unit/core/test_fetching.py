@@ -72,7 +72,7 @@ def test_first_version_does_not_wait_for_pods_that_may_not_be_asked_for() -> Non
     assert told.waiting_for.reason == "WriteRefused"
     assert told.progress is not None
     assert told.progress.wait_start_time is None
-    assert f"Deployment m-{revision}: a policy forbids it" in told.message
+    assert f"Deployment/m-{revision}: a policy forbids it" in told.message
 
 
 def test_a_digest_in_the_spec_needs_no_first_pod() -> None:
@@ -147,7 +147,7 @@ def test_a_fetch_that_takes_longer_than_the_deadline_is_named_as_that(runs: str)
     failure = cluster.run(700).status.failure
     assert failure is not None
     assert failure.reason == "ProgressDeadlineExceeded"
-    named = "its model was still being fetched after 10m" in failure.message
+    named = "the model was still being fetched after 10m" in failure.message
     assert named == (failure.container == "fetch") == (runs == "fetch")
     assert ("spec.rollout.progressDeadline" in failure.message) == named
 

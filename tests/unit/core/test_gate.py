@@ -172,8 +172,8 @@ def test_reason_of_an_evaluation_without_a_result_reaches_the_condition(
     revision = cluster.revision("2")
     cluster.smoke = SmokeReport(revision, False, "text", unusable=True, reason=reason)
     cluster.run(1)
-    assert ready_tests(cluster) == ("False", reason, "text")
-    assert [e.message for e in cluster.events if e.reason == reason] == ["text"]
+    assert ready_tests(cluster) == ("False", reason, "Text")
+    assert [e.message for e in cluster.events if e.reason == reason] == ["Text"]
 
 
 @rule("R3", "R21")

@@ -480,7 +480,7 @@ def test_change_of_strategy_waits_until_the_rollout_is_over_and_says_so(
     told = condition(cluster, "SettingsPending")
     assert told is not None
     assert told[0] == "True"
-    assert f"strategy {strategy} takes effect after this rollout" in told[1]
+    assert f"Strategy {strategy} takes effect after this rollout" in told[1]
     assert told[1] in cluster.status.message
     order(cluster, "promote").run(60)
     stands(cluster, 50)

@@ -40,9 +40,9 @@ def test_rollout_that_waits_for_a_deployment_names_its_finalizers() -> None:
     cluster.run(10)
     assert cluster.status.waiting_for is not None
     assert cluster.status.waiting_for.reason == "TerminatingOldRevisions"
-    name = f"Deployment m-{second} is being deleted since"
+    name = f"Deployment/m-{second} has been terminating since"
     assert name in cluster.status.message
-    assert "is kept by the finalizers a.io/x, b.io/y" in cluster.status.message
+    assert "is blocked by the finalizers a.io/x, b.io/y" in cluster.status.message
     assert blocked(cluster).startswith(name)
     assert len(told(cluster)) == 1
     del cluster.deployments[second]
@@ -62,8 +62,8 @@ def test_object_that_lingers_while_a_version_serves_is_reported_without_anything
     cluster.held = [HeldDeletion(kind, "m", ("example.com/cleanup",), cluster.now)]
     cluster.run(12)
     assert cluster.status.phase == "Ready"
-    assert f"{kind} m is being deleted since" in cluster.status.message
-    assert "is kept by the finalizer example.com/cleanup" in blocked(cluster)
+    assert f"{kind}/m has been terminating since" in cluster.status.message
+    assert "is blocked by the finalizer example.com/cleanup" in blocked(cluster)
 
 
 # I6
@@ -79,17 +79,17 @@ def test_pod_that_a_finalizer_keeps_is_named_with_it_once() -> None:
     cluster.held = [HeldDeletion("Pod", p.name, ("a.io/x",), p.ends or 0.0) for p in pods]
     cluster.run(30)
     warned = [
-        x.message for x in cluster.status.warnings if x.message.startswith(f"Pod {pods[0].name} ")
+        x.message for x in cluster.status.warnings if x.message.startswith(f"Pod/{pods[0].name} ")
     ]
     assert len(warned) == 1
-    assert warned[0].endswith("it is kept by the finalizer a.io/x")
+    assert warned[0].endswith("it is blocked by the finalizer a.io/x")
 
 
 @rule("R20", "R24")
 def test_name_that_a_deleted_object_keeps_is_not_offered_for_adoption() -> None:
     kept = HeldDeletion("Service", "m", ("a.io/x",), 0.0)
     text = conflicts(Observed(name_conflicts=("Service m",), held=(kept,)), "m")
-    assert "kept by the finalizer a.io/x" in text
+    assert "blocked by the finalizer a.io/x" in text
     assert "annotate" not in text
     assert "annotate" in conflicts(Observed(name_conflicts=("Deployment m-r", "Service m")), "m")
 
@@ -99,11 +99,11 @@ def test_wait_for_what_a_deleted_model_still_owns_names_the_finalizers() -> None
     kept = HeldDeletion("Deployment", "m-r", ("a.io/x",), 0.0)
     plan = adoption(Status(), Observed(owned_by_deleted=("Deployment m-r",), held=(kept,)))
     assert plan
-    assert "kept by the finalizer a.io/x" in plan.status.message
+    assert "blocked by the finalizer a.io/x" in plan.status.message
 
 
 def test_long_lists_are_counted() -> None:
     many = [HeldDeletion("Pod", f"p{n}", tuple("abcde"), 0.0) for n in range(5)]
     text = described(many)
     assert "the finalizers a, b, c and 2 more" in text
-    assert text.endswith("2 more objects are kept so.")
+    assert text.endswith("2 more objects are blocked likewise.")

@@ -18,7 +18,7 @@ def stuck(cluster: Cluster, version: str) -> None:
     pods = [p.name for p in cluster.pods if cluster.version(p.revision) == version]
     assert pods
     for pod in pods:
-        said = f"Pod {pod} should have ended at 1970-01-01T00:"
+        said = f"Pod/{pod} should have terminated by 1970-01-01T00:"
         assert any(one.message.startswith(said) for one in cluster.status.warnings)
         assert [e.message.startswith(said) for e in cluster.events].count(True) == 1
 
@@ -49,7 +49,7 @@ def test_candidate_that_waits_for_a_pod_of_nobody_names_it() -> None:
     for _ in range(3):
         cluster.reconcile()
         cluster.now += 6
-    assert "pod stray belongs to no Deployment" in cluster.status.message
+    assert "pod/stray belongs to no Deployment" in cluster.status.message
     assert cluster.status.waiting_for is not None
     assert cluster.status.waiting_for.pod == "stray"
 
@@ -91,7 +91,7 @@ def test_first_version_starts_beside_pods_that_hang() -> None:  # I6
     assert cluster.serving() == {"1": 3}
     assert (
         sum(
-            "should have ended at 1970-01-01T00:16:30Z" in x.message
+            "should have terminated by 1970-01-01T00:16:30Z" in x.message
             for x in cluster.status.warnings
         )
         == 2

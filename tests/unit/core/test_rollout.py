@@ -300,7 +300,7 @@ def test_pod_that_got_ready_too_late_while_no_operator_ran_is_named() -> None:
     assert cluster.status.phase == "RolledBack"
     failure = cluster.status.failure
     assert failure is not None
-    assert failure.message == "its pods got ready later than after 10m (1 of 1 pods ready)"
+    assert failure.message == "its pods took longer than 10m to become ready (1 of 1 pods ready)"
     assert failure.pod
 
 
@@ -317,7 +317,7 @@ def test_pods_that_a_node_keeps_turning_away_are_told_of_at_the_progress_deadlin
     failure = cluster.status.failure
     assert failure is not None
     assert "its pods were not ready" in failure.message
-    assert f"pod turned-away: {why}" in failure.message
+    assert f"pod/turned-away: {why}" in failure.message
 
 
 @rule("R7", "R16")

@@ -254,7 +254,7 @@ def test_candidate_past_its_gate_answers_at_once_and_gives_the_traffic_back(make
     assert cluster.status.weight == 0, "neither a weight nor a promotion"
     gets = f"Version 2 ({cluster.revision('2')}) receives 100% of the traffic because version 1"
     assert gets in cluster.status.message
-    assert "gets no traffic" not in cluster.status.message
+    assert "receives no traffic" not in cluster.status.message
     cluster.heal("1").run(12)
     assert answering(cluster) == {"1"}
     assert cluster.status.weight == 0
@@ -347,7 +347,7 @@ def test_candidate_that_lost_all_its_pods_says_so() -> None:  # B3
     assert cluster.status.weight == 10
     cluster.boot = 30.0
     delete_pods(cluster, "2").run(3)
-    assert "has no ready pod, since its pods were deleted" in cluster.status.message
+    assert "has no ready pods because its pods were deleted" in cluster.status.message
     assert answering(cluster) == {"1"}
 
 
@@ -358,16 +358,16 @@ def test_weight_is_not_all_that_is_said_of_a_candidate_that_answers_everybody(ma
     cluster = Cluster(rollout(make, "1", MANUAL)).run(12)
     cluster.spec = rollout(make, "2", MANUAL)
     cluster.run(20)
-    assert "has weight 10 and waits for the command promote" in cluster.status.message
+    assert "has weight 10 and waits for a manual promotion" in cluster.status.message
     unready(cluster, "1").run(2)
     status = cluster.status
     assert status.candidate is not None
     assert (status.candidate.weight, status.candidate.effective_weight) == (10, 100)
     assert "has weight" not in status.message
-    assert "stands at weight 10 and waits for the command promote" in status.message
+    assert "is at weight 10 and waits for a manual promotion" in status.message
     assert "receives 100% of the traffic because version 1" in status.message
     cluster.heal("1").run(25)
-    assert "has weight 10 and waits for the command promote" in cluster.status.message
+    assert "has weight 10 and waits for a manual promotion" in cluster.status.message
 
 
 class Refusing(Cluster):

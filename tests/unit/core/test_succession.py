@@ -149,7 +149,7 @@ def test_nobody_becomes_stable_while_paused(make: Any) -> None:
     cluster.spec = {**make("3", rollout=SOON), "paused": True}
     cluster.run(200)
     assert stable(cluster) == "1"
-    assert "continues once it has one" in cluster.status.message
+    assert "The rollout continues once version 1" in cluster.status.message
     cluster.spec = make("3", rollout=SOON)
     cluster.run(150)
     assert answering(cluster) == {"3"}

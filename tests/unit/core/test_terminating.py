@@ -39,8 +39,8 @@ def test_status_names_the_finalizers_and_drops_what_nobody_observes() -> None:
     raw = model("example.com/audit")
     status, conditions = reported(raw, "example.com/audit")
     assert status["phase"] == "Terminating"
-    assert "is kept by the finalizer example.com/audit" in status["message"]
-    assert "no failed version is rolled back" in status["message"]
+    assert "is blocked by the finalizer example.com/audit" in status["message"]
+    assert "Failed versions are no longer rolled back" in status["message"]
     assert conditions["Terminating"]["reason"] == "FinalizersPending"
     assert conditions["Available"]["status"] == "Unknown"
     assert conditions["Ready"]["status"] == "False"
@@ -73,7 +73,7 @@ def test_deletion_by_the_garbage_collector_has_a_reason_of_its_own(
     held = [HeldDeletion("Pod", "m-r-1", ("a.io/x",), 0.0)]
     status, conditions = reported(model(finalizer), held=held)
     assert conditions["Terminating"]["reason"] == reason
-    named = "Pod m-r-1 is being deleted since" in status["message"]
+    named = "Pod/m-r-1 has been terminating since" in status["message"]
     assert named == (reason == "ForegroundDeletion"), "orphaning deletes none"
 
 

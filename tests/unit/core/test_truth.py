@@ -249,7 +249,7 @@ def test_outage_of_a_promoted_version_names_pod_exit_code_and_last_log_line() ->
     status = cluster.status
     told = {c.type: (c.status, c.reason) for c in status.conditions}
     assert status.phase == "Degraded"
-    assert "last with code 3: boom: no such file (pod p" in status.message
+    assert "last with code 3: boom: no such file (pod/p" in status.message
     assert "container server" in status.message
     assert told["Available"] == ("False", "CrashLoopBackOff")
     assert told["Ready"] == ("False", "CrashLoopBackOff")
@@ -280,7 +280,7 @@ def test_failed_version_that_keeps_its_traffic_is_not_called_rolled_back() -> No
     assert [o.outcome for o in status.history] == ["Promoted"]
     assert "RolledBack" not in {event.reason for event in decision.events}
     assert [e.message for e in decision.events if e.reason == "WriteRefused"] == [
-        "Service m: AdmissionDenied: policy p denied it"
+        "Service/m: AdmissionDenied: policy p denied it"
     ]
     cluster.rejection = None
     cluster.run(15)
@@ -301,7 +301,8 @@ def test_failed_version_without_ready_pods_is_not_said_to_keep_its_traffic() -> 
     cluster.annotations["abort"] = f"{failed}/now"
     cluster.rejection = Rejection("Service m", "policy p denied it", reason="AdmissionDenied")
     message = cluster.reconcile().status.message
-    assert "is still selected with 0 ready pods: Service m: policy p denied it" in message
+    assert "It is still selected with 0 ready pods because" in message
+    assert "Service/m: policy p denied it" in message
     assert "keeps its traffic" not in message
 
 
@@ -387,8 +388,8 @@ def test_warm_version_is_not_said_to_answer_while_the_write_to_it_is_refused(
     cluster._endpoints()
     status = cluster.reconcile().status
     assert status.standby is None
-    assert "(vvsrm9rh) answers in place of version 2" in status.message
-    assert "once the write is allowed" in status.message
+    assert "traffic moves to version 1 (vvsrm9rh)" in status.message
+    assert "as soon as the API server accepts the write" in status.message
     assert "StandbyServing" not in {event.reason for event in cluster.events[events:]}
     cluster.rejection = None
     cluster.run(1)

@@ -13,7 +13,7 @@ from canarium.api.reasons import EventReason
 from canarium.api.status import Status
 from canarium.core.decision.plan import Adopt, Event, Plan
 from canarium.core.facts.observed import Observed
-from canarium.core.messages import sentences
+from canarium.core.messages import object_name, sentences
 from canarium.core.outcomes.blocked_deletions import described
 
 #: Records first: without them, the rest says less.
@@ -29,9 +29,9 @@ def adoption(status: Status, observed: Observed) -> Plan | None:
         # Some of what it left may not be ours to see yet: without its record, what serves looks
         # like nothing, and the new spec like a first version that needs no steps.
         text = (
-            f"Waiting until the garbage collector is done with "
+            f"Waiting for the garbage collector to finish with "
             f"{_listed(observed.owned_by_deleted)}, "
-            "which a deleted model of this name still owns"
+            "still owned by a deleted model of this name"
         )
         text = sentences(text, described(observed.held))
         after = status.model_copy(update={"phase": "Starting", "message": text})
@@ -64,8 +64,8 @@ def conflicts(observed: Observed, model: str) -> str:
 def how_to_adopt(model: str) -> str:
     """Says how a person hands an object over, and what the other way costs."""
     return (
-        f"To hand over what has no other controller, annotate it canarium.dev/adopt={model}. "
-        "Deleting it instead ends what it runs or routes"
+        f"To let this model adopt what has no other controller, annotate it "
+        f"canarium.dev/adopt={model}. Deleting it instead stops what it runs or routes"
     )
 
 
@@ -78,6 +78,6 @@ def _place(kind: str) -> int:
 
 
 def _listed(names: Iterable[str]) -> str:
-    all_of = list(names)
+    all_of = [object_name(name) for name in names]
     more = len(all_of) - _LISTED
     return ", ".join(all_of[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -84,5 +84,5 @@ def _number(ctx: RolloutContext, revision: str) -> int:
 
 def _text(ctx: RolloutContext, action: RestoreRevision) -> str:
     name = f"{ctx.name}-{action.record.revision}"
-    lost = "" if action.model is None else "; its identity, runtime and lineage are lost"
-    return f"Stored ControllerRevision {name}, which was deleted, again from its Deployment{lost}"
+    lost = "" if action.model is None else " (its identity, runtime and lineage are lost)"
+    return f"Restored ControllerRevision/{name}, which was deleted, from its Deployment{lost}"

@@ -22,7 +22,7 @@ from canarium.untrusted.quoting import quoted
 KEPT = 20
 #: How many unknown annotations an answer names beside the first.
 NAMED = 3
-PROMOTED = "it is already promoted"
+PROMOTED = "the revision is already promoted"
 _FORM = re.compile(r"^([a-z0-9-]{1,63})/([A-Za-z0-9._:-]{1,128})$")
 
 
@@ -36,25 +36,29 @@ class Command:
 
 def _abort(ctx: RolloutContext) -> str | None:
     if ctx.stable is None:
-        return "there is no earlier version to roll back to; change the spec instead"
+        return "there is no earlier version to roll back to. Change the spec instead"
     if ctx.target == ctx.stable:
-        return "it is promoted; use undo while it bakes" if ctx.previous else PROMOTED
-    return "it has already failed" if ctx.quarantined and ctx.status.failure else None
+        return (
+            "the revision is already promoted. Use undo while it bakes"
+            if ctx.previous
+            else PROMOTED
+        )
+    return "the revision has already failed" if ctx.quarantined and ctx.status.failure else None
 
 
 def _undo(ctx: RolloutContext) -> str | None:
     if ctx.target != ctx.stable:
         unfinished = ctx.quarantined and ctx.status.failure is None
-        return None if unfinished else "it is not promoted; use abort to end a rollout"
+        return None if unfinished else "the revision is not promoted. Use abort to end a rollout"
     if ctx.previous is None:
-        return "the previous version does not run any more; apply its spec to return to it"
+        return "the previous version is no longer running. Apply its spec to return to it"
     if not ctx.observed.ready(ctx.previous):
         return "the previous version has no ready pods"
     return None
 
 
 def _retry(ctx: RolloutContext) -> str | None:
-    return None if ctx.quarantined else "it has not failed"
+    return None if ctx.quarantined else "the revision has not failed"
 
 
 def _promote(ctx: RolloutContext) -> str | None:
@@ -73,13 +77,13 @@ def _promote_full(ctx: RolloutContext) -> str | None:
     if ctx.stable is None:
         return "the first version has no steps"
     if ctx.quarantined:
-        return "it has failed; retry it first"
-    return f"paused by {ctx.paused_by}; resume first" if ctx.paused_by else None
+        return "the revision has failed. Use retry first"
+    return f"the rollout is paused by {ctx.paused_by}. Use resume first" if ctx.paused_by else None
 
 
 def _pause(ctx: RolloutContext) -> str | None:
     if ctx.paused_by:
-        return f"already paused by {ctx.paused_by}"
+        return f"the rollout is already paused by {ctx.paused_by}"
     if ctx.stable is None or (ctx.target == ctx.stable and ctx.previous is None) or ctx.quarantined:
         return "no rollout or bake is in progress"
     return None
@@ -87,8 +91,8 @@ def _pause(ctx: RolloutContext) -> str | None:
 
 def _resume(ctx: RolloutContext) -> str | None:
     if ctx.settings.paused:
-        return "spec.paused is true: set it to false"
-    return None if ctx.paused_by else "it is not paused"
+        return "spec.paused is true. Set it to false instead"
+    return None if ctx.paused_by else "the rollout is not paused"
 
 
 #: In the order in which they beat each other: of several at once, later ones are ignored.
@@ -149,10 +153,12 @@ def _answer(
     if command is None:
         also = f", as are {', '.join(others[:NAMED])}" if others else ""
         more = " and others" if len(others) > NAMED else ""
-        text = f"unknown command{also}{more}; known: {', '.join(sorted(COMMANDS))}"
+        text = f"unknown command{also}{more}. Known commands: {', '.join(sorted(COMMANDS))}"
         return echo(False, text)
     if form is None:
-        return echo(False, "must be REVISION/TOKEN, as in canarium.dev/promote: abc23456/1")
+        return echo(
+            False, "the value must be <revision>/<token>, as in canarium.dev/promote=abc23456/1"
+        )
     revision, token = form.groups()
     if revision != ctx.target and not _made_by(ctx, name, token):
         return echo(False, f"the current revision is {ctx.target}", revision, token)

@@ -8,8 +8,8 @@ from canarium.core.context.context import RolloutContext
 def version_of(ctx: RolloutContext, revision: str | None) -> str | None:
     """Returns the user's version of a revision, if one is known.
 
-    It is read from the revision's record or, where somebody deleted that, from the spec and from
-    what the status had before.
+    It is read from the revision's record or, if that was deleted, from the spec and the last
+    status.
     """
     record = ctx.observed.record(revision)
     if record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from canarium.api.reasons import ConditionReason, ConditionType
 from canarium.core.context.context import RolloutContext
+from canarium.core.messages import sentences
 
 
 def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
@@ -19,7 +20,7 @@ def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
 def named(ctx: RolloutContext, message: str) -> str:
     """`message` with what waits."""
     waits = pending(ctx)
-    return f"{message}; {waits}" if waits else message
+    return sentences(message, waits or "")
 
 
 def pending(ctx: RolloutContext) -> str | None:
@@ -29,13 +30,14 @@ def pending(ctx: RolloutContext) -> str | None:
     waits = []
     if ctx.target != ctx.stable and not ctx.quarantined and ctx.strategy != ctx.settings.strategy:
         waits.append(
-            f"strategy {ctx.settings.strategy} takes effect after this rollout, which keeps "
-            f"the strategy {ctx.strategy} and the steps that it began with"
+            f"Strategy {ctx.settings.strategy} takes effect after this rollout, which keeps "
+            "strategy "
+            f"{ctx.strategy} and its steps"
         )
     wanted = ctx.settings.route.kind if ctx.settings.route else None
     if wanted != ctx.route_kind and (
         ctx.target != ctx.stable or ctx.previous or ctx.obsolete_revisions
     ):
         router = (ctx.spec.get("traffic") or {}).get("router") or "Service"
-        waits.append(f"router {router} takes effect once no rollout or bake is in progress")
-    return "; ".join(waits) or None
+        waits.append(f"Router {router} takes effect once no rollout or bake is in progress")
+    return sentences(*waits) or None

@@ -24,7 +24,7 @@ CLOCKS = (
 
 
 def believed(status: Status, now: float) -> tuple[Status, tuple[StatusWarning, ...]]:
-    """The status in which what cannot be begins `now` (POSIX seconds), and a warning for each."""
+    """Returns the status with `now` for implausible times (POSIX seconds), and their warnings."""
     warnings = list[StatusWarning]()
     for part, field in CLOCKS:
         place = getattr(status, part) if part else status
@@ -40,14 +40,14 @@ def believed(status: Status, now: float) -> tuple[Status, tuple[StatusWarning, .
 
 
 def ignored(path: str, why: str) -> StatusWarning:
-    """The warning that the field at `path` of the status is ignored."""
+    """Returns the warning that the field at `path` of the status is ignored."""
     return StatusWarning(
-        reason=WarningReason.STATUS_IMPLAUSIBLE, object=path, message=f"ignored {path}: {why}"
+        reason=WarningReason.STATUS_IMPLAUSIBLE, object=path, message=f"Ignored {path}: {why}"
     )
 
 
 def _impossible(time: str, now: float) -> str | None:
     try:
-        return "is yet to come" if parse(time) > now + SKEW else None
+        return "is in the future" if parse(time) > now + SKEW else None
     except ValueError:
-        return "is no time"
+        return "is not a valid timestamp"

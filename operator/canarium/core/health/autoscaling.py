@@ -1,7 +1,7 @@
 """An autoscaler that cannot work, in its own words (R29).
 
-`Ready` is about the version and stays as it is; the condition `AutoscalerReady`, the message and an
-Event say that the number of pods will not follow the load.
+`Ready` is about the version and does not change; the condition `AutoscalerReady`, the message and
+an Event report that the number of pods does not follow the load.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
         return ()
     if found.fault is None or found.fault.since + GRACE > ctx.now:
         return ((ConditionType.AUTOSCALER_READY, True, ConditionReason.SCALING, ""),)
-    text = f"HorizontalPodAutoscaler {found.name}: {found.fault.message}"
+    text = f"HorizontalPodAutoscaler/{found.name}: {found.fault.message}"
     return ((ConditionType.AUTOSCALER_READY, False, found.fault.reason, text),)
 
 

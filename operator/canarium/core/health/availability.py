@@ -32,7 +32,7 @@ _AT_ZERO = (ConditionReason.SCALED_TO_ZERO, ConditionReason.SCALING_UP)
 
 
 def is_down(ctx: RolloutContext, stable: str | None) -> bool:
-    """Whether callers of `stable`, a promoted version, are answered by nobody."""
+    """Whether no version answers the callers of `stable`, a promoted version."""
     return stable is not None and ctx.stable_replicas > 0 and not is_answered(ctx)
 
 
@@ -71,7 +71,7 @@ def outage_reason(ctx: RolloutContext, stable: str | None) -> str:
 
 
 def outage_text(ctx: RolloutContext, stable: str | None) -> str:
-    """An outage in one sentence."""
+    """Returns a sentence about an outage."""
     if ctx.observed.ready(stable):
         return (
             f"no version is serving: the ready pods of {describe(ctx, stable)} are not "
@@ -96,7 +96,7 @@ def explained_outage(ctx: RolloutContext, stable: str | None) -> Cause | None:
 
 
 def serving_now(ctx: RolloutContext) -> str:
-    """Which versions answer callers; empty when none does."""
+    """Returns a sentence about the versions that serve; empty when none does."""
     shares = answering(ctx)
     if len(shares) < 2:
         return "".join(f"{describe(ctx, revision)} is serving" for revision in shares)
@@ -105,8 +105,8 @@ def serving_now(ctx: RolloutContext) -> str:
 
 
 def serving_state(ctx: RolloutContext) -> tuple[Cause | None, str]:
-    """Returns why stable has fewer ready pods than wanted, as far as one of them shows it, and what
-    stable does, in words."""
+    """Returns why stable has fewer ready pods than wanted, as far as a pod shows it, and how
+    messages describe stable."""
     if not ctx.stable_replicas:
         return None, "is live but scaled to zero"
     ready = ctx.observed.ready(ctx.stable)
@@ -130,7 +130,7 @@ def outage_events(before: Status, after: Status) -> tuple[Event, ...]:
     if new.status == "True":
         over = known not in (*EXPECTED, ConditionReason.SERVING)
         return (
-            (Event("Normal", EventReason.SERVICE_RESTORED, "Callers are answered again"),)
+            (Event("Normal", EventReason.SERVICE_RESTORED, "The model is serving again"),)
             if over
             else ()
         )

@@ -44,7 +44,7 @@ def judge_candidate(ctx: RolloutContext, *, was_good: bool) -> tuple[Cause | Non
 
 def _deadline(ctx: RolloutContext) -> Deadline | None:
     """Returns the progress deadline, where one counts: not for stable, and not while the cluster
-    withholds something, which is no fault of the version however long that lasts."""
+    withholds something, however long that lasts: the version did not cause it."""
     at = None if ctx.target == ctx.stable or withheld(ctx, ctx.target) else ready_by(ctx)
     return Deadline(at, lambda: _deadline_exceeded(ctx)) if at is not None else None
 
@@ -80,7 +80,7 @@ def _deadline_exceeded(ctx: RolloutContext) -> Cause:
     )
     why = deployment.failure if deployment else None
     if gone and not why:
-        why = f"pod {gone.name}: {gone.ended}"
+        why = f"pod/{gone.name}: {gone.ended}"
     named = obstacle(ctx, ctx.target)
     if named and not why:
         why = named.message
@@ -90,8 +90,8 @@ def _deadline_exceeded(ctx: RolloutContext) -> Cause:
     if slow:
         return Cause(
             FailureReason.PROGRESS_DEADLINE_EXCEEDED,
-            f"its model was still being fetched after {limit} ({seen}): the fetcher's log says how "
-            "far it is, and a longer spec.rollout.progressDeadline gives it more time",
+            f"the model was still being fetched after {limit} ({seen}), see the fetcher's log or "
+            "raise spec.rollout.progressDeadline",
             pod=slow,
             container=FETCHER,
             observed=seen,
@@ -99,9 +99,9 @@ def _deadline_exceeded(ctx: RolloutContext) -> Cause:
             samples=len(pods),
         )
     if last is None:
-        what = f"its pods were not ready after {limit}"
+        what = f"its pods were not ready within {limit}"
     else:
-        what, late = f"its pods got ready later than after {limit}", last.name
+        what, late = f"its pods took longer than {limit} to become ready", last.name
     return Cause(
         FailureReason.PROGRESS_DEADLINE_EXCEEDED,
         f"{what} ({seen}){more}",

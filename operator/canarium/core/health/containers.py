@@ -1,7 +1,7 @@
-"""What the state of one container says: how it ended, or why it does not start.
+"""Reads the state of one container: how it ended, or why it does not start.
 
 Each reading returns a reason and a sentence, or None. Whether that fails a revision is for
-`core.health.failure_causes` to say.
+`core.health.failure_causes` to decide.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def exited(c: Container) -> Finding | None:
     if ended == OOM_KILLED:
         return FailureReason.OOM_KILLED, "the server was killed: it used more memory than its limit"
     if c.waiting == CRASH_LOOP:
-        last = c.last_exit_code
-        text = f"the server keeps exiting, last with code {last}{tail(c)}"
+        last = f", last with code {c.last_exit_code}" if c.last_exit_code is not None else ""
+        text = f"the server keeps exiting{last}{tail(c)}"
         return FailureReason.CRASH_LOOP, text
     if ended:
         text = f"the server exited with code {code} ({ended}){tail(c)}"

@@ -3,9 +3,9 @@
 One pod is enough for each cause: a candidate with one crashing pod is not a good candidate. Pods
 that are being disrupted (R25) or terminating are never held against their revision.
 
-The checks are asked in the order of the table, and the first whose grace is over is the cause. A
-check yields what it sees with the moment since when, so that a grace is a number in the table's
-function and nowhere else; while a grace runs, `judge` says when to look again.
+The checks run in the order of the table, and the first whose grace period is over is the cause. A
+check yields what it sees together with the moment from which that counts. While a grace period
+runs, `judge` returns when to judge again.
 
 Only the server's own container fails a revision, and the fetcher when it cannot bring the model.
 Sidecars and other init containers, often injected by other software, are restarted by the kubelet
@@ -41,8 +41,8 @@ class Deadline:
 class JudgedRevision:
     """The pods that count for or against a revision, and what its settings allow.
 
-    `was_good`: it had all its pods ready before, so a pod that turns unready has a probe that went
-    bad, and is not a server that still loads.
+    `was_good`: all its pods were ready before, so a pod that becomes unready has a failing probe,
+    and is not a server that still loads its model.
     """
 
     pods: tuple[Pod, ...]
@@ -137,12 +137,12 @@ def pod_is_unschedulable(r: JudgedRevision) -> Iterator[Seen]:
     for pod in r.pods:
         if pod.unschedulable_since is None:
             continue
-        text = pod.unschedulable_message or "no node fits"
+        text = pod.unschedulable_message or "no node fits the pod"
         cause = Cause(
             FailureReason.UNSCHEDULABLE,
-            f"no node after {r.unschedulable_deadline:g}s: {text}",
+            f"unschedulable for {r.unschedulable_deadline:g}s: {text}",
             pod.name,
-            observed=f"no node for {r.now - pod.unschedulable_since:.0f}s",
+            observed=f"unschedulable for {r.now - pod.unschedulable_since:.0f}s",
             threshold=f"{r.unschedulable_deadline:g}s",
             samples=len(r.pods),
         )
@@ -158,7 +158,7 @@ def readiness_probe_fails_after_it_passed(r: JudgedRevision) -> Iterator[Seen]:
             continue
         cause = Cause(
             FailureReason.PROBE_FAILED,
-            "the readiness probe has been failing after it once passed",
+            "the readiness probe has been failing after previously succeeding",
             pod.name,
             observed=f"unready for {r.now - pod.ready_changed:.0f}s",
             threshold=f"{UNREADY_GRACE:g}s",

@@ -1,4 +1,4 @@
-"""The gate before a version's first traffic (R4), and the verdicts after it (R17)."""
+"""The gate before the first traffic of a version (R4), and the verdicts of its analysis (R17)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SPEC_AT_FAULT: frozenset[str] = frozenset(
 def smoke(ctx: RolloutContext) -> Cause | bool:
     """Whether the wanted revision may get traffic: True, False (not known yet), or why not.
 
-    One that has traffic has passed: none is given before. Later pods are gated by readiness.
+    One that has traffic has passed: it receives none before. Later pods are gated by readiness.
     """
     if not ctx.settings.gated or ctx.progress.weight > 0 or ctx.candidate_has_traffic:
         return True
@@ -69,8 +69,8 @@ def smoke(ctx: RolloutContext) -> Cause | bool:
 
 
 def inconclusive_tests(ctx: RolloutContext) -> tuple[str, str] | None:
-    """Reason and text why the smoke tests have no result: the spec is wrong (R21), or no connection
-    to a pod that is Ready comes about, which is no answer and so no failure (R7)."""
+    """Returns reason and text why the smoke tests have no result: the spec is wrong (R21), or the
+    operator cannot connect to a ready pod, which does not count as a wrong answer (R7)."""
     report = ctx.observed.smoke
     if report is None or report.revision != ctx.target:
         return None
@@ -79,8 +79,8 @@ def inconclusive_tests(ctx: RolloutContext) -> tuple[str, str] | None:
         return ConditionReason.INVALID_TEST if wrong else report.reason, report.message
     if report.unreachable:
         cause = _LIKELY.get(report.unreachable, _POLICY)
-        where = f" (pod {report.pod}, which is Ready)" if report.pod else ""
-        text = f"{report.message}{where}; likely cause: {cause}; retrying"
+        where = f" (pod/{report.pod}, which is Ready)" if report.pod else ""
+        text = f"{report.message}{where}. Likely cause: {cause}. Retrying"
         return HoldReason.PODS_UNREACHABLE, text
     return None
 
@@ -119,7 +119,7 @@ def bake_frozen(ctx: RolloutContext) -> str | None:
         ctx.status.waiting_for is not None
         and ctx.status.waiting_for.awaited is HoldReason.ANALYSIS_FAILED
     )
-    return "waiting for new evidence" if told and _evidence(ctx) is None else None
+    return "waiting for new analysis results" if told and _evidence(ctx) is None else None
 
 
 def cause_of(reason: str, found: Finding) -> Cause:
@@ -139,7 +139,7 @@ def judges(ctx: RolloutContext, weight: int) -> bool:
 
 
 def step_evidence(ctx: RolloutContext, since: float) -> Evidence | None:
-    """The last look, if its window began with the step that began at `since`."""
+    """Returns the last evaluation, if its window began with the step that began at `since`."""
     evidence = _evidence(ctx)
     return evidence if evidence and abs(evidence.since - since) < 0.01 else None
 
@@ -150,7 +150,7 @@ def _evidence(ctx: RolloutContext) -> Evidence | None:
 
 
 def analysis_status(ctx: RolloutContext, *, running: bool) -> AnalysisStatus | None:
-    """The verdicts as the status keeps them: renewed when one changes, not with every look."""
+    """Returns the verdicts for the status: updated when one changes, not with every evaluation."""
     old, evidence = ctx.status.analysis, _evidence(ctx)
     if ctx.settings.analysis is None:
         return None
@@ -199,7 +199,7 @@ def verdict_events(before: AnalysisStatus | None, after: AnalysisStatus | None) 
             continue
         text = f"revision {after.revision}: check {check.name}: {check.message}"
         if check.samples is not None:
-            text += f"; {check.samples} observations"
+            text += f" ({check.samples} observations)"
         kind = "Normal" if check.verdict == "Pass" else "Warning"
         events.append(Event(kind, _EVENTS[check.verdict], text))
     return events

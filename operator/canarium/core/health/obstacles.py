@@ -1,9 +1,10 @@
 """What keeps the pods of a revision from starting, in the other system's own words (R7, R29).
 
-Two kinds. What the cluster *withholds* can still be given: room in a quota, a volume, a network, an
-image that another pod of the revision runs already. It is nobody's failure: the rollout holds, the
-progress deadline stands still, and it goes on when the pods start. Everything else is only named
-while its own deadline counts: no node, an init container or a sidecar that fails.
+There are two kinds. What the cluster *withholds* may still become available: room in a quota, a
+volume, a network, an image that another pod of the revision already runs. The version is not at
+fault: the rollout holds, the progress deadline stops, and the rollout continues when the pods
+start. Everything else is only named while a deadline counts: no node, an init container or a
+sidecar that fails.
 
 The condition `PodsBlocked` and one Event per obstacle report it in every phase, for the wanted
 revision as for stable.
@@ -76,13 +77,13 @@ class Obstacle:
 
 
 def obstacle(ctx: RolloutContext, revision: str | None) -> Obstacle | None:
-    """The first obstacle for pods of `revision`; one that the cluster withholds goes first."""
+    """Returns the first obstacle for pods of `revision`; one that is withheld has priority."""
     found = list(_obstacles(ctx.observed.deployment(revision), ctx.observed.pods_of(revision)))
     return next((o for o in found if o.withheld), None) or next(iter(found), None)
 
 
 def withheld(ctx: RolloutContext, revision: str | None) -> Obstacle | None:
-    """What the cluster does not give to pods of `revision` now, and can still give."""
+    """Returns what the cluster withholds from pods of `revision` and may still grant."""
     found = obstacle(ctx, revision)
     return found if found and found.withheld else None
 
@@ -99,7 +100,7 @@ def _obstacles(deployment: Deployment | None, pods: Iterable[Pod]) -> Iterable[O
         if pod.trouble:
             yield _troubled(pod)
         if pod.unschedulable_since is not None:
-            text = pod.unschedulable_message or "no node fits"
+            text = pod.unschedulable_message or "no node fits the pod"
             yield Obstacle(ObstacleReason.UNSCHEDULABLE, text[:_QUOTED], pod.name)
         if pod.gated:
             text = "the pod has a scheduling gate"
@@ -148,12 +149,12 @@ def _container(c: Container, runs: bool, fetched: bool) -> tuple[ObstacleReason,
 
 
 def unexplained(ctx: RolloutContext) -> tuple[str, ...]:
-    """Pods of the wanted revision and of stable whose Events may tell why no container starts."""
+    """Returns pods of target and stable whose Events may explain why no container starts."""
     return tuple(p.name for p in _creating(ctx) if _due(p) <= ctx.now)[:_EXAMINED]
 
 
 def recheck(ctx: RolloutContext) -> float | None:
-    """Seconds until the Events of another pod are to be read."""
+    """Returns the seconds until the Events of another pod have to be read."""
     waits = [_due(p) - ctx.now for p in _creating(ctx) if _due(p) > ctx.now]
     return min(waits, default=None)
 
@@ -191,7 +192,7 @@ def _first(ctx: RolloutContext) -> tuple[str, Obstacle] | None:
 
 
 def _text(revision: str, found: Obstacle) -> str:
-    where = f" (pod {found.pod})" if found.pod else ""
+    where = f" (pod/{found.pod})" if found.pod else ""
     return f"revision {revision}: {found.message}{where}"
 
 

@@ -1,9 +1,9 @@
-"""Outages of a version that bakes: a short one is borne, one that lasts or repeats undoes the
+"""Outages of a version that bakes: a short one is tolerated, a long or repeated one undoes the
 promotion (R15).
 
 Only a readiness that is lost by pods that still run counts as a repetition. Pods that are deleted,
-evicted or lost with their node are no fault of the version (R25), however often; what replaces
-them has as long to get ready as a candidate has.
+evicted or lost with their node do not count against the version (R25), however often; their
+replacements have as long to become ready as a candidate.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def ends_at(ctx: RolloutContext) -> float | None:
 
 
 def cause(ctx: RolloutContext, outages: int) -> Cause | None:
-    """Why outages undo the promotion, if they do: only where the version before answers."""
+    """Returns why outages undo the promotion, if they do and the previous version serves."""
     at = ends_at(ctx)
     if at is None or ctx.standby is None:
         return None
@@ -62,12 +62,12 @@ def cause(ctx: RolloutContext, outages: int) -> Cause | None:
     pod = next((p.name for p in pods if not p.ready), None)
     seen = f"0 of {ctx.stable_replicas} pods ready"
     if outages >= REPEATED:
-        text = f"{describe(ctx, ctx.stable)} had no ready pod {outages} times since its promotion"
+        text = f"{describe(ctx, ctx.stable)} had no ready pods {outages} times since its promotion"
         often, limit = f"{outages} outages", f"{REPEATED} outages"
         return Cause(FailureReason.REPEATED_OUTAGES, text, pod, None, often, limit, len(pods))
     if at <= ctx.now:
         limit = length(ctx.settings.progress_deadline)
-        text = f"{describe(ctx, ctx.stable)} had no ready pod for {limit}"
+        text = f"{describe(ctx, ctx.stable)} had no ready pods for {limit}"
         return Cause(
             FailureReason.OUTAGE_DEADLINE_EXCEEDED, text, pod, None, seen, limit, len(pods)
         )

@@ -48,8 +48,13 @@ def changed(pods: Iterable[Pod], artifact: str | None) -> Cause | None:
     """
     for pod in pods:
         if artifact and pod.artifact and pod.artifact != artifact and not pod.terminating:
-            text = f"a pod fetched {pod.artifact}, and its version is {artifact}: other bytes are "
-            return Cause(FailureReason.ARTIFACT_CHANGED, f"{text}at its URI now", pod.name, FETCHER)
+            text = f"the pod fetched {pod.artifact}, but this revision serves {artifact}: the "
+            return Cause(
+                FailureReason.ARTIFACT_CHANGED,
+                f"{text}content at its URI changed",
+                pod.name,
+                FETCHER,
+            )
     return None
 
 
@@ -60,7 +65,7 @@ def unstarted(pods: Iterable[Pod]) -> Cause | None:
         if pod.terminating or pod.disrupted or any(exited(c) for c in pod.containers):
             continue
         if pod.unschedulable_since is not None:
-            return Cause(FailureReason.UNSCHEDULABLE, "no node takes it", pod.name)
+            return Cause(FailureReason.UNSCHEDULABLE, "no node can run the pod", pod.name)
         if pod.gated:
             return Cause(ObstacleReason.SCHEDULING_GATED, "the pod has a scheduling gate", pod.name)
         for c in pod.containers:

@@ -1,0 +1,9 @@
+"""What is recorded about failures, and what the API server prevents.
+
+Reading order: `records` (failures and history entries for the status), `failures` (a failure that
+is known from an earlier decision), `refusals` (rejected writes), `blocked_deletions` (objects that
+finalizers keep).
+
+Sources of truth, in this order: the status, the annotations of a revision's ControllerRevision, the
+pods. A failure that is recorded in any of them stays in force (R9, R18).
+"""

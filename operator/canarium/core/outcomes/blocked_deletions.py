@@ -16,7 +16,7 @@ from canarium.api.status import Status
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import HeldDeletion
-from canarium.core.messages import sentences
+from canarium.core.messages import object_name, sentences
 from canarium.core.times import spoken, stamp
 
 #: Seconds that the controllers of finalizers have before they are reported.
@@ -31,19 +31,16 @@ def described(held: Iterable[HeldDeletion]) -> str:
     """Names the objects and what keeps them; empty when there is none."""
     found = sorted(held, key=lambda one: (one.kind, one.name))
     parts = [
-        f"{one.what} is being deleted since {spoken(one.due)} and is kept by {kept_by(one)}"
+        f"{object_name(one.what)} has been terminating since {spoken(one.due)} and is blocked by "
+        f"{finalizers(one.finalizers)}"
         for one in found[:_OBJECTS]
     ]
     more = len(found) - _OBJECTS
-    return sentences(*parts, f"{more} more objects are kept so" if more > 0 else "")
-
-
-def kept_by(one: HeldDeletion) -> str:
-    return finalizers(one.finalizers)
+    return sentences(*parts, f"{more} more objects are blocked likewise" if more > 0 else "")
 
 
 def finalizers(names: tuple[str, ...]) -> str:
-    """Finalizers in words."""
+    """Returns finalizers as messages name them."""
     more = len(names) - _FINALIZERS
     listed = ", ".join(names[:_FINALIZERS]) + (f" and {more} more" if more > 0 else "")
     return f"the finalizer{'s' if len(names) > 1 else ''} {listed}"

@@ -1,8 +1,9 @@
 """Writes that the API server refuses: by quota, policy, webhook, missing rights or validation.
 
 A refusal is a fact like any other: it is shown in `status.refusals`, in the condition
-`WritesRefused` and by an Event, in every phase, with the refuser's own words, and is gone with the
-next successful write of that object. Decisions go by object and reason, never by the words (R30).
+`WritesRefused` and by an Event, in every phase, with the text of the API server or webhook, until
+the next successful write of that object. Decisions depend on object and reason, never on that text
+(R30).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from canarium.api.status import RefusedWrite, Status
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Action, Event, SelectColor, SetRouteWeights
 from canarium.core.facts.observed import Rejection
+from canarium.core.messages import object_name
 from canarium.core.times import stamp
 
 #: The pod of a new revision, which is asked for in a dry run before anything is stored.
@@ -34,11 +36,11 @@ def reason_of(rejection: Rejection) -> str:
 
 
 def quoted(rejection: Rejection) -> str:
-    """A refusal in words: the object, and what the refuser says."""
+    """Returns a refusal for a message: the object, and the text of who rejected it."""
     text = rejection.message[:_QUOTED]
     if rejection.what == TRIAL_POD:
         return f"the API server rejects pods created from this spec: {text}"
-    return f"{rejection.what}: {text}" if rejection.what else text
+    return f"{object_name(rejection.what)}: {text}" if rejection.what else text
 
 
 def until_refused(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[Action, ...]:
@@ -69,10 +71,14 @@ def refused_writes(ctx: RolloutContext) -> tuple[RefusedWrite, ...] | None:
 
 
 def refusal_events(before: Status, after: Status) -> tuple[Event, ...]:
-    """An Event for each object whose write is newly refused, or refused by somebody else."""
+    """An Event for each object whose write is newly refused, or for another reason."""
     known = {(old.object, old.reason) for old in before.refusals or ()}
     return tuple(
-        Event("Warning", EventReason.WRITE_REFUSED, f"{new.object}: {new.reason}: {new.message}")
+        Event(
+            "Warning",
+            EventReason.WRITE_REFUSED,
+            f"{object_name(new.object)}: {new.reason}: {new.message}",
+        )
         for new in after.refusals or ()
         if (new.object, new.reason) not in known
     )

@@ -13,10 +13,11 @@ from canarium.core.health import gates
 from canarium.core.health import outages as outage
 from canarium.core.health.availability import serving_state
 from canarium.core.health.candidate import judge_candidate
-from canarium.core.messages import location
+from canarium.core.messages import command_advice, location
 from canarium.core.outcomes.records import command_cause
 from canarium.core.phases.deployments import delete_revisions, store_revision
 from canarium.core.phases.undo import undo
+from canarium.core.phases.waiting import resume_advice
 from canarium.core.times import length, spoken, stamp
 
 
@@ -46,14 +47,15 @@ def baking(ctx: RolloutContext) -> PhaseResult:
     has = f"{describe(ctx, ctx.stable)} {does}"
     warm = f"{describe(ctx, ctx.previous)} stays warm"
     if ctx.paused_by:
-        return base.wait(
-            HoldReason.PAUSED, has, f"{warm} while the bake is paused by {ctx.paused_by}"
-        )
+        text = f"{warm} while the bake is paused by {ctx.paused_by}"
+        return base.wait(HoldReason.PAUSED, has, text, resume_advice(ctx))
     if judging and judging.during_bake and (why := gates.bake_frozen(ctx)) is not None:
         return base.wait(
             HoldReason.ANALYSIS_FAILED,
-            f"{has}; {warm}: {why}; the bake ends when the check passes, and the command undo "
-            "rolls back",
+            has,
+            f"{warm} because the bake cannot end: {why}",
+            "The bake ends when the check passes",
+            command_advice("undo", ctx.target, "To roll back"),
         )
     end = ctx.bake_start + ctx.settings.bake_time
     if end > ctx.now:
@@ -80,13 +82,13 @@ def _interrupted(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     missing, _ = serving_state(ctx)
     why = f": {missing.message}{location(missing.pod, missing.container)}" if missing else ""
     has = f"has no ready pods{why}" if down else "has ready pods again"
-    then = f"its promotion is undone unless it is ready by {spoken(until)}" if until else ""
+    then = f"The promotion is undone unless it is ready by {spoken(until)}" if until else ""
     base = base.explaining(ctx.stable, missing.place if missing else None)
     waiting = base.recheck_in(until - ctx.now if until else None).wait(
         HoldReason.STABLE_UNAVAILABLE,
         f"{describe(ctx, ctx.stable)} {has}",
         then,
-        "the bake does not end meanwhile",
+        "The bake does not end before this version serves all traffic again",
         until=until,
         observed=f"{ctx.observed.ready(ctx.stable)} ready",
         threshold=f"{ctx.stable_replicas} ready",

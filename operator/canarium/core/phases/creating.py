@@ -1,7 +1,7 @@
 """Before the candidate's Deployment exists: makes room for it, then creates it.
 
-It needs a colour of its own, which means: one colour selected, and no pod of the other one left,
-terminating ones included. So older candidates and a warm version are deleted first (R10).
+The candidate needs a free colour: the Service selects one colour, and no pod of the other one is
+left, terminating ones included. So older candidates and a warm version are deleted first (R10).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from canarium.core.phases.deployments import delete_revisions, startable_replica
 from canarium.core.phases.leftover_pods import OVERDUE_AFTER, find_leftover, leftover_of_others
 from canarium.core.phases.scaled_to_zero import asleep, is_waking, waking
 from canarium.core.phases.takeover import successor, take_over, takes_over_at, wait_for_stable
-from canarium.core.phases.waiting import waiting_for_pods
+from canarium.core.phases.waiting import resume_advice, waiting_for_pods
 
 
 def create_candidate(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
@@ -35,30 +35,39 @@ def create_candidate(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
         other = ctx.standby
     if other:
         return wait_for_stable(ctx, base, other, at)
-    # With Recreate, stable may have to end first: nothing else may be left then that waits for it
-    # to answer.
+    # Strategy Recreate scales stable down next. An older revision that waits for stable to serve
+    # would then wait forever, so it is deleted before that.
     if ctx.observed.deployment(ctx.target) or (
         ctx.obsolete_revisions and ctx.strategy == "Recreate"
     ):
         return _wait(
-            ctx, base, HoldReason.TERMINATING_OLD_REVISIONS, "older revisions are deleted first"
+            ctx,
+            base,
+            HoldReason.TERMINATING_OLD_REVISIONS,
+            "is waiting for older revisions to be deleted",
         )
     if ctx.stable_replicas == 0:
         return asleep(ctx, base)
     if is_waking(ctx):
         return waking(ctx, base)
     if ctx.paused_by and not ctx.stable_grace_is_over:
-        return _wait(ctx, base, HoldReason.PAUSED, f"paused by {ctx.paused_by}")
+        text = f"is not created while the rollout is paused by {ctx.paused_by}"
+        return base.wait(
+            HoldReason.PAUSED,
+            f"{describe(ctx, ctx.target)} {text}",
+            resume_advice(ctx),
+            serving_now(ctx),
+        )
     left = [p for p in ctx.observed.pods_of(ctx.stable) if not ctx.is_stuck(p)]
     if ctx.strategy == "Recreate" and (left or ctx.observed.replicas(ctx.stable)):
         return _scale_down_stable(ctx, base)
     fault = ctx.router.blocker(ctx)
     if fault:
-        return _wait(ctx, base, fault.reason, f"{fault.reason}: {fault.message}")
+        return _wait(ctx, base, fault.reason, f"is waiting: {fault.reason}: {fault.message}")
     color = ctx.router.candidate_color(ctx)
     if color is None:
         late = leftover_of_others(ctx)
-        text = f"pods of an older revision terminate first{late.text}"
+        text = f"is waiting for pods of an older revision to terminate{late.text}"
         base = base.recheck_in(OVERDUE_AFTER)
         return _wait(ctx, base, HoldReason.TERMINATING_OLD_REVISIONS, text, pod=late.pod)
     step = next_step(ctx)
@@ -70,9 +79,7 @@ def create_candidate(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
 def _wait(
     ctx: RolloutContext, base: PhaseResult, reason: str, text: str, pod: str | None = None
 ) -> PhaseResult:
-    return base.wait(
-        reason, f"{describe(ctx, ctx.target)} waits: {text}", serving_now(ctx), pod=pod
-    )
+    return base.wait(reason, f"{describe(ctx, ctx.target)} {text}", serving_now(ctx), pod=pod)
 
 
 def _scale_down_stable(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
@@ -83,8 +90,7 @@ def _scale_down_stable(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     late = find_leftover(ctx, left)
     return base.recheck_in(late.recheck).wait(
         HoldReason.SCALING_DOWN_STABLE,
-        f"Recreate: scaling down {describe(ctx, ctx.stable)} first; expect downtime until the "
-        "new pods "
-        f"are ready{late.text}",
+        f"Recreate: scaling down {describe(ctx, ctx.stable)} first{late.text}",
+        f"Expect downtime until {describe(ctx, ctx.target)} is ready",
         pod=late.pod,
     )

@@ -1,8 +1,8 @@
 """Phase Degraded: the version in spec is promoted, and no endpoint of it answers (R29).
 
-What is done is that of phase Ready: repair what differs, and wait for pods. What differs is the
-report, and that any row of the table may find callers without an answer: `report_outage` adds it
-to whatever the row decided.
+The operator does the same as in phase Ready: it repairs what differs and waits for pods. Only the
+report differs, and since an outage may occur in any phase, `report_outage` adds it to the result of
+any row of the table.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from canarium.core.facts.observed import Rejection
 
 
 def store_revision(ctx: RolloutContext) -> tuple[Action, ...]:
-    """Returns the write of the wanted revision's record, which comes first when it is new."""
+    """Returns the write that stores a new revision's record, which precedes all others."""
     return (StoreRevision(ctx.new_record),) if ctx.new_record else ()
 
 

@@ -18,11 +18,11 @@ from canarium.core.times import stamp
 def is_invalid(ctx: RolloutContext) -> bool:
     """Whether nothing of the wanted revision runs yet and it cannot be made.
 
-    Once it runs, a rejected write is no reason to stop judging it: then the other rows decide, and
-    the rejection is only reported; likewise once it has failed, when nothing of it is to be made.
-    The callers' Service is made last, so a conflict over its name comes when the first version
-    runs. What serves already is what the spec asks for: whatever of it cannot be repaired, such as
-    a deleted Deployment, is reported where it serves.
+    Once it runs, a rejected write must not stop judging it: then the other rows decide, and the
+    rejection is only reported. The same holds once it has failed, as nothing of it is created then.
+    The callers' Service is created last, so a conflict over its name is seen only when the first
+    version runs. Where the promoted version is the target, damage that cannot be repaired, such as
+    a deleted Deployment, is reported in the phase in which it serves.
     """
     rejection = ctx.observed.rejection
     late = ctx.stable is None and any(r.conflict for r in ctx.observed.rejections)
@@ -40,7 +40,7 @@ def is_invalid(ctx: RolloutContext) -> bool:
 def invalid(ctx: RolloutContext) -> PhaseResult:
     """Reports why the spec cannot be carried out; stable keeps serving, alone (R10, R21, R24).
 
-    A candidate of the spec before is not wanted any more and would run on without being judged.
+    A candidate of the previous spec is obsolete and would keep running without being judged.
     """
     moves: list[Action] = []
     if ctx.obsolete_revisions:

@@ -38,9 +38,9 @@ def find_leftover(ctx: RolloutContext, pods: Iterable[Pod]) -> Leftover:
     hold, waits = ctx.status.waiting_for, list[float]()
     for pod in sorted(pods, key=lambda pod: pod.name):
         if pod.terminating and pod.ends is not None:
-            due, text = pod.ends, f"should have ended at {spoken(pod.ends)}"
+            due, text = pod.ends, f"should have terminated by {spoken(pod.ends)}"
             kept = ctx.observed.holding("Pod", pod.name)
-            text += f" and is kept by {finalizers(kept)}" if kept else ""
+            text += f" and is blocked by {finalizers(kept)}" if kept else ""
         elif not pod.terminating and ctx.observed.deployment(pod.revision) is None:
             due = parse(hold.start_time) if hold and hold.awaited in POD_DELETION_WAITS else ctx.now
             text = "belongs to no Deployment of this model"
@@ -48,7 +48,7 @@ def find_leftover(ctx: RolloutContext, pods: Iterable[Pod]) -> Leftover:
             continue
         left = due + OVERDUE_AFTER - ctx.now
         if left <= 0:
-            return Leftover(pod.name, f" (pod {pod.name} {text})")
+            return Leftover(pod.name, f" (pod/{pod.name} {text})")
         waits.append(left)
     return Leftover(recheck=min(waits, default=None))
 

@@ -1,14 +1,14 @@
 """Phase Progressing: a candidate beside stable, moved step by step to all of the traffic.
 
-`progressing` asks one question per line, in the order of their weight: an abort, room for the
-candidate, a failure, a model without pods, a command to go on, a router that takes no weights, a
-pause, pods, smoke tests, and last the step itself. What each answer does stands in the module of
-that name.
+`_decide` and `_raise_weight` ask one question after another, the most urgent first: an abort, room
+for the candidate, a failure, a model that is scaled to zero, the command promote, a router that
+accepts no weights, a pause, pods, smoke tests, and last the step itself. The answers are in the
+modules `creating`, `rolling_back`, `scaled_to_zero`, `waiting` and `steps`.
 
-A decision may end several steps at once, such as one whose pause is over before one of weight
-that is in effect already. No status is written in between, as it would say nothing to anybody:
-`progressing` loops over `_decide`, which returns either the result, or `StepOver` when it has
-released a pause. Each release is final, so the loop ends with the list of steps.
+One decision may end several steps, for example two pauses at the same weight. No status is written
+between them, because it would be outdated at once. So `progressing` calls `_decide` in a loop: it
+returns either the result, or `StepOver` when a pause has ended. The next call then starts from the
+new position. Every `StepOver` moves forward in the list of steps, so the loop ends.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def progressing(ctx: RolloutContext) -> PhaseResult:
 
 
 def _past(ctx: RolloutContext, over: StepOver) -> RolloutContext:
-    """Returns the situation with the pause released and the command that did so used up."""
+    """Returns the context with the pause released and the command that released it consumed."""
     order = ctx.active_command("promote")
     by = issued_by(order) if order else over.progress.by if over.progress.full else None
     moved = released(ctx, over.progress, over.by).model_copy(update={"by": by})
@@ -182,6 +182,6 @@ def _promote(
         outcome=history_entry(
             ctx, ctx.target, "Promoted", OutcomeReason.STEPS_COMPLETED, by=current_progress(ctx).by
         ),
-        events=(Event("Normal", EventReason.PROMOTED, f"revision {ctx.target} is live"),),
+        events=(Event("Normal", EventReason.PROMOTED, f"revision {ctx.target} was promoted"),),
         requeue_after=ctx.settings.bake_time if bakes else 0.0,
     )

@@ -1,4 +1,4 @@
-"""Phase Ready: the version in spec serves; whatever else still runs is deleted (R11)."""
+"""Phase Ready: the version in spec serves, and other revisions that still run are deleted (R11)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import Action
 from canarium.core.health.availability import is_down, serving_state
-from canarium.core.messages import location, retry_advice
+from canarium.core.messages import explain, retry_advice
 from canarium.core.outcomes.failures import known_failure
 from canarium.core.phases.deployments import delete_revisions, store_revision
 from canarium.core.phases.starting import is_first_unserved, unserved_first
@@ -53,12 +53,11 @@ def _failed_stable(
 ) -> PhaseResult:
     """A version that failed took the place of a stable that did not recover (R13); the latch
     holds (R9)."""
-    where = location(failure.pod, failure.container)
-    failed = (
-        f"it failed at {failure.time} ({failure.reason}: {failure.message}{where}), but there is "
-        "no other version to roll back to"
+    failed = base.fail(
+        failure,
+        f"{describe(ctx, ctx.stable)} {does}",
+        f"It failed at {failure.time}: {explain(failure)}",
+        "There is no other version to roll back to",
+        retry_advice(ctx.target),
     )
-    return replace(
-        base.fail(failure, f"{describe(ctx, ctx.stable)} {does}", failed, retry_advice(ctx.target)),
-        phase="Failed",
-    )
+    return replace(failed, phase="Failed")

@@ -1,8 +1,8 @@
 """Facts that may occur in any phase, added to what the row of the table decided (R29).
 
-They say more and decide nothing about traffic or pods: an outage, a rejected write, a route that is
-not in effect, pods that fetched other bytes, pods that do not start, settings that wait, another
-route for the same requests, a deletion that a finalizer blocks, an autoscaler that cannot work.
+They add sentences and decide nothing about traffic or pods: an outage, a rejected write, a route
+that is not in effect, pods that fetched other bytes, pods that do not start, pending settings,
+another route for the same requests, a deletion that a finalizer blocks, an autoscaler that fails.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def with_reports(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple[
     phase, result = report_outage(ctx, phase, result)
     refused = ctx.observed.rejection
     if refused and refused != result.refusal and phase != "Invalid":
-        result = _with(result, f"a write is refused: {refusals.quoted(refused)}")
+        result = _with(result, f"The API server rejects a write: {refusals.quoted(refused)}")
     routed = route_not_in_effect(ctx)
     if routed and phase in SETTLED:
         result = _with(result, f"{routed.reason}: {routed.message}")
@@ -50,8 +50,10 @@ def _with(result: PhaseResult, text: str) -> PhaseResult:
 
 
 def _report_changed_bytes(ctx: RolloutContext, result: PhaseResult) -> PhaseResult:
-    """A pod of stable serves other bytes than its version is. That is for somebody to end: what
-    the others serve is right."""
+    """Reports a pod of stable that serves other bytes than its revision records.
+
+    The other pods serve the right model, so nothing is rolled back; a person decides.
+    """
     record = ctx.observed.record(ctx.stable)
     found = changed(ctx.observed.pods_of(ctx.stable), record.artifact if record else None)
     if found is None or result.reason:

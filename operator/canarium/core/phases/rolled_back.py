@@ -65,7 +65,7 @@ def rolled_back(ctx: RolloutContext) -> PhaseResult:
     if carrying:
         text = f"Rolling back {describe(ctx, ctx.target)}: {why}"
     restart = (
-        f"{describe(ctx, ctx.stable)} starts once its pods are gone{late.text}"
+        f"{describe(ctx, ctx.stable)} starts once these pods have terminated{late.text}"
         if recreating
         else ""
     )
@@ -90,8 +90,8 @@ def _events(ctx: RolloutContext, failure: Failure) -> tuple[Event, ...]:
 
 
 def _history(ctx: RolloutContext, failure: Failure) -> Outcome | None:
-    """Returns the entry for the history, once: a spec that returns to a version that failed before
-    ends nothing anew (R9)."""
+    """Returns the entry for the history, once: applying the spec of a failed version again adds no
+    second entry (R9)."""
     last = next((o.outcome for o in ctx.status.history if o.revision == ctx.target), None)
     if last in ("RolledBack", "Undone", "Failed"):
         return None

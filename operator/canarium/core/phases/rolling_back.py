@@ -20,7 +20,7 @@ from canarium.core.outcomes.refusals import blocked, quoted, until_refused
 
 
 def roll_back(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
-    """The candidate has failed: moves traffic in the same write as the latch (R8, R9)."""
+    """Rolls back a failed candidate: one write moves the traffic and quarantines it (R8, R9)."""
     failed = replace(
         base.fail(failure_record(ctx, cause)),
         phase="RollingBack",
@@ -38,14 +38,16 @@ def removing_traffic(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseR
     if refused:
         return base.wait(
             HoldReason.ROLLBACK_BLOCKED,
-            f"{describe(ctx, ctx.target)} failed ({why}) and {traffic_kept(ctx, ctx.target)}: "
+            f"{describe(ctx, ctx.target)} failed: {why}",
+            f"It {traffic_kept(ctx, ctx.target)} because the API server rejects the rollback: "
             f"{quoted(refused)}",
-            f"It is rolled back to {describe(ctx, ctx.stable)} as soon as the write is allowed",
+            f"It will be rolled back to {describe(ctx, ctx.stable)} as soon as the write is "
+            "accepted",
         ).about(refused)
     return base.wait(
         HoldReason.TERMINATING_FAILED_REVISION,
-        f"Rolling back {describe(ctx, ctx.target)}: {why}; its pods will be deleted once they no "
-        "longer receive traffic",
+        f"Rolling back {describe(ctx, ctx.target)}: {why}",
+        "Its pods will be deleted once they no longer receive traffic",
     )
 
 
@@ -53,18 +55,17 @@ def rollback_blocked(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseR
     """Waits until stable has a ready pod that can take the traffic (R0, R8)."""
     return base.wait(
         HoldReason.ROLLBACK_BLOCKED,
-        f"{describe(ctx, ctx.target)} failed ({why}) and keeps its traffic: "
-        f"{describe(ctx, ctx.stable)} "
-        "has no ready pods",
-        "It is rolled back as soon as it does",
+        f"{describe(ctx, ctx.target)} failed: {why}",
+        f"It keeps its traffic because {describe(ctx, ctx.stable)} has no ready pods",
+        "It will be rolled back as soon as a pod of that version is ready",
         observed="0 ready",
         threshold="1 ready",
     )
 
 
 def traffic_kept(ctx: RolloutContext, revision: str | None) -> str:
-    """Returns what a failed version does that is still selected: without a ready pod it answers
-    nobody (R29)."""
+    """Returns what a failed version that is still selected does: without a ready pod it serves no
+    traffic, and the message must not claim that it does (R29)."""
     return (
         "keeps its traffic"
         if ctx.observed.ready(revision)

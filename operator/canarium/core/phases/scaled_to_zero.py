@@ -1,8 +1,8 @@
 """A model that is scaled to zero during a rollout, or before one (R5).
 
-Callers go back to stable, then the candidate's pods end, then stable's. The weight and the step
-that were reached stay as they are, and their time starts anew when the model wakes: first stable
-gets all its pods, then the candidate, so that waking never gives it more than its weight either.
+Traffic moves back to stable, then the candidate's pods terminate, then those of stable. Weight and
+step are kept, and the time of the step starts again when the model is scaled up: stable gets all
+its pods first, then the candidate, so that scaling up never raises its share beyond its weight.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ def asleep(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
         .at(_clocks_stopped(ctx))
         .wait(
             HoldReason.SCALED_TO_ZERO,
-            f"{describe(ctx, ctx.target)} waits because the model is scaled to zero; its rollout "
-            f"continues {start} once the model is scaled up",
+            f"The model is scaled to zero, so the rollout of {describe(ctx, ctx.target)} is "
+            "on hold",
+            f"It continues {start} once the model is scaled up",
             serving_now(ctx),
         )
     )
@@ -47,7 +48,7 @@ def asleep(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
 def is_waking(ctx: RolloutContext) -> bool:
     """Whether stable has yet to get its pods after it was scaled up from zero.
 
-    That is no outage, until it fails or takes longer than a candidate may.
+    This does not count as an outage until a pod fails or it takes longer than a candidate may.
     """
     held = ctx.status.waiting_for
     if held is None or held.awaited not in _SLEEPING or ctx.strategy == "Recreate":
@@ -60,17 +61,17 @@ def is_waking(ctx: RolloutContext) -> bool:
 
 
 def waking(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
-    """Waits until stable has its pods, so that the candidate's weight means what it says."""
+    """Waits until stable has its pods, so that the candidate's share matches its weight."""
     ready = ctx.observed.ready(ctx.stable)
     return (
         base.at(_clocks_stopped(ctx))
         .recheck_in(_until(ctx) - ctx.now)
         .wait(
             HoldReason.SCALING_UP_STABLE,
-            f"{describe(ctx, ctx.target)} waits until {describe(ctx, ctx.stable)} has its "
-            f"{ctx.stable_replicas} pods "
-            f"again after the model was scaled up ({ready} ready), at the latest until "
-            f"{spoken(_until(ctx))}",
+            f"Scaling up from zero: {ready} of {ctx.stable_replicas} pods of "
+            f"{describe(ctx, ctx.stable)} are ready",
+            f"The rollout of {describe(ctx, ctx.target)} continues once all are, and at "
+            f"{spoken(_until(ctx))} at the latest",
             until=_until(ctx),
             observed=f"{ready} ready",
             threshold=f"{ctx.stable_replicas} ready",

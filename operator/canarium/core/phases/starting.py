@@ -69,7 +69,7 @@ def unserved_first(ctx: RolloutContext, actions: tuple[Action, ...]) -> PhaseRes
     base = PhaseResult(actions=actions, candidate=ctx.stable, phase="Starting")
     due = endpoints_due(ctx)
     if due is not None and due <= ctx.now:
-        has = f"the first version, {describe(ctx, ctx.target)}, gets no traffic yet"
+        has = f"the first version, {describe(ctx, ctx.target)}, receives no traffic yet"
         return waiting_for_endpoints(base.at(progress_at(ctx, 0)), ctx, has)
     base = base.recheck_in(due - ctx.now if due is not None else None)
     hold = ctx.status.waiting_for
@@ -101,8 +101,8 @@ def _create(ctx: RolloutContext, base: PhaseResult, count: int) -> PhaseResult:
         late = leftover_of_others(ctx)
         return base.recheck_in(OVERDUE_AFTER).wait(
             HoldReason.TERMINATING_OLD_REVISIONS,
-            f"{describe(ctx, ctx.target)} waits: pods of an older revision terminate "
-            f"first{late.text}",
+            f"{describe(ctx, ctx.target)} is waiting for pods of an older revision to terminate"
+            f"{late.text}",
             pod=late.pod,
         )
     base = base.also(CreateDeployment(ctx.target, color, startable_replicas(ctx, count)))
@@ -114,12 +114,11 @@ def _waiting_for_smoke_tests(ctx: RolloutContext, base: PhaseResult, count: int)
     pods = "pod" if count == 1 else "pods"
     return base.at(progress_at(ctx, 0)).wait(
         gates.smoke_wait(ctx),
-        f"the first version, {describe(ctx, ctx.target)}, gets "
-        + (
-            f"no traffic yet: {': '.join(fault)}"
-            if fault
-            else f"traffic once the smoke tests pass on {count} {pods}"
-        ),
+        f"the first version, {describe(ctx, ctx.target)}, receives no traffic yet",
+        ": ".join(fault)
+        if fault
+        else f"Smoke tests are running against {count} {pods}, and it receives all traffic when "
+        "they pass",
     )
 
 
@@ -139,8 +138,9 @@ def _waiting_for_pods(ctx: RolloutContext, base: PhaseResult, count: int) -> Pha
     what = "pod is" if count == 1 else "pods are"
     return base.at(progress).wait(
         HoldReason.WAITING_FOR_PODS,
-        f"the first version, {describe(ctx, ctx.target)}, gets traffic once {count} {what} "
-        f"ready; waiting until {spoken(until)}",
+        f"the first version, {describe(ctx, ctx.target)}, receives no traffic yet",
+        f"It receives all traffic once {count} {what} ready, and fails if that has not happened by "
+        f"{spoken(until)}",
         until=until,
         observed=f"{ctx.observed.ready(ctx.target)} ready",
         threshold=f"{count} ready",
@@ -151,5 +151,5 @@ def _withheld(ctx: RolloutContext, base: PhaseResult, reason: str, why: str) -> 
     """Waits for what is rejected or withheld, which is not the version's fault."""
     return base.at(progress_at(ctx, 0)).wait(
         reason,
-        f"the first version, {describe(ctx, ctx.target)}, gets no traffic yet: {reason}: {why}",
+        f"the first version, {describe(ctx, ctx.target)}, receives no traffic yet: {reason}: {why}",
     )

@@ -1,7 +1,7 @@
 """Holding a step: the weight is in effect, and its pause, its analysis or a command ends it (R17).
 
-`hold_step` returns either a result that waits, or `StepOver`: the pause is over, and what comes
-next is decided in the same moment (see `core.phases.progressing`).
+`hold_step` returns either a result that waits, or `StepOver`: the pause has ended, and the next
+step is decided in the same moment (see `core.phases.progressing`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,14 @@ from canarium.core.decision.plan import Event
 from canarium.core.evidence.verdict import Finding, Verdict
 from canarium.core.facts.grant import ELAPSED, INSUFFICIENT, PASSED, PROMOTE, PROMOTION
 from canarium.core.health import gates
+from canarium.core.messages import command_advice, sentences
 from canarium.core.phases.rolling_back import roll_back
-from canarium.core.phases.waiting import outlook, waiting_for_gateway, waiting_for_pods
+from canarium.core.phases.waiting import (
+    outlook,
+    resume_advice,
+    waiting_for_gateway,
+    waiting_for_pods,
+)
 from canarium.core.times import length, parse, spoken, stamp
 
 
@@ -55,13 +61,18 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
     base = base.at(progress)
     has, onward = _has(ctx, step), outlook(_step_after(ctx))
     if ctx.paused_by:
-        text = (
-            f"{has}, paused by {ctx.paused_by}; the step continues when it resumes, then {onward}"
+        text = f"{has}, and the rollout is paused by {ctx.paused_by}"
+        return base.wait(
+            HoldReason.PAUSED, text, resume_advice(ctx), f"After this step, it {onward}"
         )
-        return base.wait(HoldReason.PAUSED, text)
     if step.pause is None:
-        text = f"{has} and waits for the command promote, then {onward}"
-        return base.wait(HoldReason.MANUAL, text, threshold="command promote")
+        return base.wait(
+            HoldReason.MANUAL,
+            f"{has} and waits for a manual promotion",
+            command_advice("promote", ctx.target, "To continue"),
+            f"After that, it {onward}",
+            threshold="command promote",
+        )
     until = parse(progress.step_start_time or stamp(ctx.now)) + step.pause
     if until > ctx.now:
         return base.recheck_in(until - ctx.now).wait(
@@ -77,10 +88,10 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
 
 def _has(ctx: RolloutContext, step: Step) -> str:
     # While it answers in place of stable it has more than its weight (`core.routing.failover`).
-    stands = "stands at" if ctx.standby == ctx.target else "has"
+    stands = "is at" if ctx.standby == ctx.target else "has"
     has = f"{describe(ctx, ctx.target)} {stands} weight {step.weight}"
     if all(x.weight != step.weight for x in ctx.steps):
-        has += ", which spec.rollout.steps no longer lists,"
+        has += " (no longer in spec.rollout.steps)"
     return has
 
 
@@ -95,14 +106,16 @@ def _step_after(ctx: RolloutContext) -> Step | None:
 def _await_evidence(
     ctx: RolloutContext, base: PhaseResult, progress: Progress, step: Step, until: float
 ) -> PhaseResult | StepOver:
-    """The step's time is over: it ends on evidence, or as the policy says without (R17)."""
+    """The step's time is over: evidence ends it or, without any, the policy of the spec (R17)."""
     judging, onward = ctx.settings.analysis, outlook(_step_after(ctx))
     if judging is None or not gates.judges(ctx, step.weight):
         return base.wait(
             HoldReason.ANALYSIS_REMOVED,
-            f"{describe(ctx, ctx.target)} has weight {step.weight}, a step that began with an "
-            "analysis which spec.rollout.analysis no longer asks for; it waits for the command "
-            f"promote, then {onward}",
+            f"{describe(ctx, ctx.target)} has weight {step.weight}",
+            "The analysis with which this step began was removed from spec.rollout.analysis, so "
+            "only the command promote ends the step",
+            command_advice("promote", ctx.target, "To continue"),
+            f"After that, it {onward}",
             threshold="command promote",
         )
     evidence = gates.step_evidence(ctx, parse(progress.step_start_time or stamp(ctx.now)))
@@ -112,10 +125,11 @@ def _await_evidence(
     spent = bool(evidence and evidence.exhausted and evidence.at >= until)
     lenient = judging.on_insufficient == PROMOTE and progress.analysis in (None, PROMOTE)
     if spent and open_check and lenient:
-        text = (
-            f"revision {ctx.target}: check {open_check.check}: {open_check.message}; the rollout "
+        text = sentences(
+            f"revision {ctx.target} passes check {open_check.check} without enough data: "
+            f"{open_check.message}",
+            "The rollout continues because spec.rollout.analysis.onInsufficientData is Promote",
         )
-        text += "continues, as spec.rollout.analysis.onInsufficientData asks"
         event = Event("Warning", EventReason.ANALYSIS_INSUFFICIENT, text)
         return StepOver(progress, INSUFFICIENT, (event,))
     if evidence and evidence.frozen:
@@ -126,8 +140,8 @@ def _await_evidence(
 
 
 def _rolls_back(judging: EffectiveAnalysis, open_check: Finding) -> bool:
-    """Whether missing data fails the candidate. Pods that cannot be reached are no data about the
-    version at all."""
+    """Whether missing data fails the candidate. Unreachable pods do not: a blocked connection
+    is not evidence about the version."""
     return (
         judging.on_insufficient == "RollBack" and open_check.reason != CheckReason.PODS_UNREACHABLE
     )
@@ -143,15 +157,18 @@ def _wait_for_check(
     reason = HoldReason.PODS_UNREACHABLE if unreached else reason
     result = base.wait(
         reason,
-        f"{describe(ctx, ctx.target)} has weight {step.weight} and waits for {what}{passes}, then "
-        f"{outlook(_step_after(ctx))}",
+        f"{describe(ctx, ctx.target)} has weight {step.weight} and waits for {what}{passes}",
+        f"After that, it {outlook(_step_after(ctx))}",
         threshold="every check passes",
     )
     old = ctx.status.waiting_for
     told = old is not None and old.awaited is reason
     if reason is not HoldReason.INSUFFICIENT_DATA or check is None or told:
         return result
-    text = f"revision {ctx.target} keeps weight {step.weight}: {what}: {check.message}"
+    text = (
+        f"revision {ctx.target} keeps weight {step.weight} because {what} has insufficient data: "
+    )
+    text += check.message
     return replace(result, events=(Event("Warning", reason, text),))
 
 
@@ -160,8 +177,10 @@ def _frozen(ctx: RolloutContext, base: PhaseResult, step: Step, check: Finding) 
     return base.wait(
         HoldReason.ANALYSIS_FAILED,
         f"{describe(ctx, ctx.target)} keeps weight {step.weight}: check {check.check} failed: "
-        f"{check.message}; it continues when the check passes, or by the command promote, then "
-        f"{outlook(_step_after(ctx))}; the command abort rolls it back",
+        f"{check.message}",
+        f"It {outlook(_step_after(ctx))} when the check passes",
+        command_advice("promote", ctx.target, "To continue anyway"),
+        command_advice("abort", ctx.target, "To roll back"),
         observed=f"{check.value:.6g}" if check.value is not None else None,
         threshold=f"{check.threshold:.6g}" if check.threshold is not None else None,
     )

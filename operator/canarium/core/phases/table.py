@@ -6,8 +6,7 @@ Theory of operation
 There is no stored state machine. Every decision begins with the facts of one moment (the spec, what
 the API server holds, the last status) and asks the rows below from top to bottom. The first row
 whose `when` holds names the phase, and its `then` decides what to write. A restart, a lost status
-and a new spec are therefore all the same case: whatever the facts are, some row holds, and the last
-one always does.
+and a new spec are therefore the same case: some row always holds, because the last one does.
 
 Two words carry the whole table:
 
@@ -18,15 +17,15 @@ Two words carry the whole table:
 
 From these follow the rows:
 
-1. *Invalid* comes first, since nothing else is possible: nothing of the target runs, and it cannot
-   be made (R21, R24). Stable keeps serving.
+1. *Invalid* is first because it excludes the others: nothing of the target runs, and it cannot be
+   created (R21, R24). Stable keeps serving.
 2. *Failed* and *Starting*: there is no stable yet (R3). The Service selects nothing until the first
    version has passed its tests; when it fails, there is nothing to roll back to.
 3. *RollingBack* and *RolledBack*: stable and target differ, and the target is quarantined. Traffic
    first, pods later (R8).
 4. *Progressing*: stable and target differ, and nothing is wrong. Capacity before weight (R5), tests
    before traffic (R4), judged at every moment (R7, R17); one write promotes (R14).
-5. *Baking*: stable is the target, and the version before is kept warm for an undo (R15).
+5. *Baking*: stable is the target, and the previous version is kept warm for an undo (R15).
 6. *Degraded* and *Ready*: stable is the target, and nothing else is left to do.
 
 What no row may do
@@ -37,8 +36,8 @@ What no row may do
 * keep anything in memory: a fact that a later decision needs is written to the cluster, in the same
   write as its effect where that moves traffic (R18).
 
-What comes after the row
-------------------------
+What is added to the result of a row
+------------------------------------
 
 Some facts may occur in any phase: an outage, a rejected write, pods that cannot start, a finalizer
 that blocks a deletion. No row thinks of them: `core.phases.reports` adds them to its result, and

@@ -1,4 +1,4 @@
-"""Replaces a stable version that does not recover, so that it does not block the fix of its fix
+"""Replaces a stable version that does not recover, so that the next fix can be rolled out
 (R13, decision 0011).
 
 The case: stable has no ready pods, an older candidate answers in its place, and the spec asks for
@@ -67,14 +67,15 @@ def wait_for_stable(
     """Waits while `other` answers for stable: neither can be deleted, so nothing of the wanted
     revision is made yet (R0, R10)."""
     then = (
-        f"if that lasts until {spoken(takes_over)}, {describe(ctx, other)} becomes stable and the "
-        "rollout continues"
+        f"If {describe(ctx, ctx.stable)} is not ready by {spoken(takes_over)}, "
+        f"{describe(ctx, other)} "
+        "becomes stable and the rollout continues"
         if takes_over is not None
-        else "the rollout continues once it has one"
+        else f"The rollout continues once {describe(ctx, ctx.stable)} is ready"
     )
     return base.recheck_in(takes_over - ctx.now if takes_over is not None else None).wait(
         HoldReason.STABLE_UNAVAILABLE,
-        f"{describe(ctx, ctx.target)} waits: {describe(ctx, other)} cannot be deleted while "
+        f"{describe(ctx, ctx.target)} is waiting: {describe(ctx, other)} cannot be deleted while "
         f"{describe(ctx, ctx.stable)} has no ready pods",
         then,
         until=takes_over,
@@ -90,11 +91,11 @@ def take_over(ctx: RolloutContext, base: PhaseResult, other: str) -> PhaseResult
     assert deployment is not None
     base = base.also(*ctx.router.promote(ctx, other, deployment.color, None, stamp(ctx.now)))
     cause = Cause(OutcomeReason.STABLE_UNAVAILABLE, _why(ctx))
-    text = f"{describe(ctx, other)} is stable: {cause.message}"
+    text = f"{describe(ctx, other)} is now stable: {cause.message}"
     return replace(
         base.wait(
             HoldReason.TERMINATING_OLD_REVISIONS,
-            sentences(text, f"{describe(ctx, ctx.target)} is rolled out next"),
+            sentences(text, f"The rollout of {describe(ctx, ctx.target)} starts next"),
         ),
         stable=other,
         outcome=history_entry(ctx, other, "Promoted", cause.reason, cause),
@@ -105,7 +106,6 @@ def take_over(ctx: RolloutContext, base: PhaseResult, other: str) -> PhaseResult
 
 def _why(ctx: RolloutContext) -> str:
     if _was_scaled_down(ctx):
-        return f"{describe(ctx, ctx.stable)} was taken down for it"
-    return (
-        f"{describe(ctx, ctx.stable)} had no ready pod for {length(ctx.settings.progress_deadline)}"
-    )
+        return f"{describe(ctx, ctx.stable)} was scaled down to make room for it"
+    limit = length(ctx.settings.progress_deadline)
+    return f"{describe(ctx, ctx.stable)} had no ready pods for {limit}"

@@ -1,4 +1,4 @@
-"""A model that is being deleted and stays: its status says so, and nothing else is written (R20).
+"""Reports that a model has been terminating for a while. Nothing else is written (R20).
 
 A deletion that takes its usual time is not reported: a write for each of thousands of models that
 are deleted at once would hold up the others.
@@ -78,18 +78,20 @@ def _why(
     since: float,
 ) -> tuple[ConditionReason, str]:
     kept = raw["metadata"].get("finalizers") or ()
-    begun = f"The model is being deleted since {spoken(since)}"
-    alone = "no failed version is rolled back"
+    begun = f"The model has been terminating since {spoken(since)}"
+    alone = "Failed versions are no longer rolled back"
     if "foregroundDeletion" in kept:
-        text = f"{begun}: the garbage collector deletes its children first, and {alone}"
-        also = f"The model is also kept by {finalizers(foreign)}" if foreign else ""
-        return ConditionReason.FOREGROUND_DELETION, sentences(text, described(held), also)
+        text = f"{begun}: the garbage collector deletes its children first"
+        also = f"The model is also blocked by {finalizers(foreign)}" if foreign else ""
+        return ConditionReason.FOREGROUND_DELETION, sentences(text, described(held), also, alone)
     if "orphan" in kept and not foreign:
-        text = f"{begun}: the garbage collector is removing the owner from its children, and they "
-        return ConditionReason.ORPHANING_DELETION, sentences(f"{text}are left as they are; {alone}")
-    text = f"{begun} and is kept by {finalizers(foreign)}"
+        text = f"{begun}: the garbage collector is removing the owner from its children"
+        return ConditionReason.ORPHANING_DELETION, sentences(
+            text, "They are left as they are", alone
+        )
     return ConditionReason.FINALIZERS_PENDING, sentences(
-        text,
-        f"Its children are left as they are, and {alone}",
+        f"{begun} and is blocked by {finalizers(foreign)}",
+        "Its children are left as they are",
+        alone,
         "The deletion ends when the controller of the finalizer removes it",
     )

@@ -1,4 +1,4 @@
-"""Undoes a promotion: the warm version before takes the traffic back in one write (R15)."""
+"""Undoes a promotion: one write moves all traffic back to the previous, warm version (R15)."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def undo(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
         undone.wait(
             HoldReason.TERMINATING_FAILED_REVISION,
             f"Undoing the promotion of {describe(ctx, ctx.target)}: {explain(cause)}",
+            f"Traffic moves back to {describe(ctx, ctx.previous)}",
         ),
         phase="RollingBack",
         carrying=True,
@@ -38,7 +39,7 @@ def undo(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
 
 
 def _can_take_over(ctx: RolloutContext) -> bool:
-    """Whether the version before has a ready pod, and one where the Service would lead (R0)."""
+    """Whether the previous version has a ready pod that the Service would select (R0)."""
     previous = ctx.observed.deployment(ctx.previous)
     ready = previous and ctx.observed.ready(ctx.previous)
     return bool(ready and previous and safe_to_select(previous.color, ctx.observed))
@@ -49,25 +50,24 @@ def _rejected(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResu
     assert refused is not None
     base = base.also(*until_refused(ctx, ctx.router.undo(ctx))).wait(
         HoldReason.UNDO_BLOCKED,
-        f"{_failed(ctx, cause)}: {quoted(refused)}",
-        f"The undo to {describe(ctx, ctx.previous)} runs as soon as the write is allowed",
+        f"{describe(ctx, ctx.stable)} failed: {explain(cause)}",
+        f"It {traffic_kept(ctx, ctx.stable)} because the API server rejects the undo: "
+        f"{quoted(refused)}",
+        f"The undo to {describe(ctx, ctx.previous)} will run as soon as the write is accepted",
     )
     return replace(base.about(refused), reason=cause.reason)
 
 
 def _without_ready_pods(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
-    """The version before cannot take the traffic (R0); it is kept until it can."""
+    """Waits until the previous version can serve (R0); it is kept warm until then."""
     base = base.wait(
         HoldReason.UNDO_BLOCKED,
-        f"{_failed(ctx, cause)}: {describe(ctx, ctx.previous)} has no ready pods",
-        f"The undo runs as soon as it does, unless {describe(ctx, ctx.stable)} recovers first",
+        f"{describe(ctx, ctx.stable)} failed: {explain(cause)}",
+        f"It {traffic_kept(ctx, ctx.stable)} because {describe(ctx, ctx.previous)} has no "
+        "ready pods",
+        f"The undo will run as soon as that version is ready, unless {describe(ctx, ctx.stable)} "
+        "recovers first",
         observed="0 ready",
         threshold="1 ready",
     )
     return replace(base, reason=cause.reason)
-
-
-def _failed(ctx: RolloutContext, cause: Cause) -> str:
-    return (
-        f"{describe(ctx, ctx.stable)} failed ({explain(cause)}) and {traffic_kept(ctx, ctx.stable)}"
-    )

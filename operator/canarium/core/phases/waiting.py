@@ -15,7 +15,7 @@ from canarium.core.health import gates
 from canarium.core.health.candidate import blocked_pod
 from canarium.core.health.cause import Cause
 from canarium.core.health.obstacles import withheld
-from canarium.core.messages import location
+from canarium.core.messages import command_advice, location
 from canarium.core.outcomes.refusals import quoted
 from canarium.core.phases.deployments import scale_up_rejected
 from canarium.core.times import parse, spoken
@@ -43,15 +43,17 @@ def waiting_for_pods(
     until = waited_until(ctx)
     if until is None:
         until = ctx.now - progress.waited_seconds + ctx.settings.progress_deadline
-    what = "pod" if need == 1 else "pods"
+    what = "pod is" if need == 1 else "pods are"
+    stays = step is not None and 0 < step.weight == ctx.progress.weight
+    then = f"continues at weight {ctx.progress.weight}" if stays else outlook(step)
     late = next((p for p in ctx.observed.pods_of(ctx.target) if not p.ready), None)
     stuck = next((c for c in late.containers if c.waiting), None) if late else None
     unplaced = late is not None and (late.gated or late.unschedulable_since is not None)
     return base.at(progress).wait(
         HoldReason.WAITING_FOR_PODS,
-        f"{describe(ctx, ctx.target)} {_traffic(ctx)}{_lost_pods(ctx)}, waiting for {need} ready "
-        f"{what} "
-        f"until {spoken(until)}, then {outlook(step)}",
+        f"{describe(ctx, ctx.target)} {_traffic(ctx)}{_lost_pods(ctx)}",
+        f"It {then} once {need} {what} ready, and fails if that has not happened by "
+        f"{spoken(until)}",
         until=until,
         observed=f"{ctx.observed.ready(ctx.target)} ready",
         threshold=f"{need} ready",
@@ -83,7 +85,7 @@ def _lost_pods(ctx: RolloutContext) -> str:
     gone = [p for p in pods if p.terminating]
     anew = [p for p in pods if not p.terminating and p.created >= since]
     why = "its pods were deleted" if gone or anew or not pods else "its pods are not ready"
-    return f" but has no ready pod, since {why}"
+    return f" but has no ready pods because {why}"
 
 
 def _waiting_for_cluster(
@@ -118,7 +120,8 @@ def waiting_for_gateway(ctx: RolloutContext, base: PhaseResult, weight: int) -> 
     who = ", ".join(silent) or "the gateway"
     return base.at(progress_at(ctx, ctx.progress.weight)).wait(
         HoldReason.WAITING_FOR_GATEWAY,
-        f"{describe(ctx, ctx.target)} {_traffic(ctx)}, waiting for {who} to take weight {weight}",
+        f"{describe(ctx, ctx.target)} {_traffic(ctx)}",
+        f"Waiting for {who} to accept weight {weight}",
         threshold=f"weight {weight}",
     )
 
@@ -136,14 +139,17 @@ def blocked(ctx: RolloutContext, base: PhaseResult, fault: Blocker) -> PhaseResu
 def waiting_for_smoke_tests(
     ctx: RolloutContext, base: PhaseResult, step: Step | None
 ) -> PhaseResult:
-    """Waits for the smoke tests, which come before any traffic (R4)."""
+    """Waits for the smoke tests, which have to pass before any traffic (R4)."""
     ready = ctx.observed.ready(ctx.target)
     pods = "pod" if ready == 1 else "pods"
     found = gates.inconclusive_tests(ctx)
-    what = f"smoke tests run against {ready} {pods}, then {outlook(step)}"
+    running = (
+        f"Smoke tests are running against {ready} {pods}, and it {outlook(step)} when they pass"
+    )
     return base.at(progress_at(ctx, ctx.progress.weight)).wait(
         gates.smoke_wait(ctx),
-        f"{describe(ctx, ctx.target)} {_traffic(ctx)}: {': '.join(found) if found else what}",
+        f"{describe(ctx, ctx.target)} {_traffic(ctx)}",
+        ": ".join(found) if found else running,
     )
 
 
@@ -151,16 +157,28 @@ def paused(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     """Waits for the end of a pause where no step is held."""
     base = base.also(*_held_weight(ctx, base, relief=False))
     return base.at(progress_at(ctx, ctx.progress.weight)).wait(
-        HoldReason.PAUSED, f"{describe(ctx, ctx.target)} {_traffic(ctx)}, paused by {ctx.paused_by}"
+        HoldReason.PAUSED,
+        f"{describe(ctx, ctx.target)} {_traffic(ctx)}, and the rollout is paused by "
+        f"{ctx.paused_by}",
+        resume_advice(ctx),
     )
 
 
 def _traffic(ctx: RolloutContext) -> str:
     if ctx.standby == ctx.target:
-        return f"stands at weight {ctx.progress.weight}"
-    return f"keeps weight {ctx.progress.weight}" if ctx.progress.weight else "gets no traffic yet"
+        return f"is at weight {ctx.progress.weight}"
+    return (
+        f"keeps weight {ctx.progress.weight}" if ctx.progress.weight else "receives no traffic yet"
+    )
 
 
 def outlook(step: Step | None) -> str:
-    """Returns what follows the present wait."""
-    return f"weight {step.weight}" if step else "it is promoted"
+    """Returns what the candidate does after the present wait."""
+    return f"moves to weight {step.weight}" if step else "is promoted"
+
+
+def resume_advice(ctx: RolloutContext) -> str:
+    """Returns how the user ends a pause."""
+    if ctx.settings.paused:
+        return "To continue, set spec.paused to false"
+    return command_advice("resume", ctx.target, "To continue")

@@ -20,5 +20,6 @@ def route_not_in_effect(ctx: RolloutContext) -> Blocker | None:
         return None
     who = ", ".join(route.silent)
     return Blocker(
-        RouteReason.PENDING, f"{who} has not taken generation {route.generation} of the route yet"
+        RouteReason.PENDING,
+        f"{who} has not accepted generation {route.generation} of the route yet",
     )

@@ -58,7 +58,8 @@ def _text(ctx: RolloutContext) -> str:
     by, stable = describe(ctx, ctx.standby), describe(ctx, ctx.stable)
     if ctx.standby != stands_in(ctx):
         return (
-            f"{by} answers in place of {stable}, which has no ready pod, once the write is allowed"
+            f"{stable} has no ready pods, and traffic moves to {by} as soon as the API server "
+            "accepts the write"
         )
     if ctx.stable_unavailable_since is not None:
         share = answering(ctx).get(ctx.standby or "", 0)
@@ -66,18 +67,22 @@ def _text(ctx: RolloutContext) -> str:
         return f"{gets} because {stable} has no ready pods"
     at = returns_at(ctx, ctx.standby)
     until = f"until {spoken(at)}" if at is not None else f"until {stable} has all its pods"
-    return f"{stable} is ready again; {by} keeps answering {until}"
+    return f"{stable} is ready again, and {by} keeps serving {until}"
 
 
 def events(ctx: RolloutContext) -> tuple[Event, ...]:
     """One Event when a standby begins to answer, and one when stable answers alone again."""
     before, now = ctx.status.standby, stands_in(ctx)
     if now and now != before:
-        text = f"revision {now} answers in place of revision {ctx.stable}, which has no ready pods"
+        text = f"revision {now} serves in place of revision {ctx.stable}, which has no ready pods"
         return (Event("Warning", EventReason.STANDBY_SERVING, text),)
     told = ctx.status.stable.revision if ctx.status.stable else None
     if before and not ctx.standby and ctx.stable == told and ctx.observed.ready(ctx.stable):
         return (
-            Event("Normal", EventReason.STABLE_RECOVERED, f"revision {ctx.stable} answers again"),
+            Event(
+                "Normal",
+                EventReason.STABLE_RECOVERED,
+                f"revision {ctx.stable} has recovered and serves again",
+            ),
         )
     return ()

@@ -6,6 +6,7 @@ from canarium.api.reasons import RouteReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.router import Blocker
 from canarium.core.facts.gateways import Gateway, Route
+from canarium.core.messages import object_name
 
 
 def wanting(ctx: RolloutContext, kind: str) -> Blocker | None:
@@ -21,7 +22,7 @@ def wanting(ctx: RolloutContext, kind: str) -> Blocker | None:
     for revision in (ctx.stable, ctx.target):
         deployment = ctx.observed.deployment(revision)
         if kind == "GRPCRoute" and deployment and "grpc" not in deployment.ports:
-            text = f"revision {revision} has no port named grpc: add it to spec.runtime.ports"
+            text = f"revision {revision} has no port named grpc. Add it to spec.runtime.ports"
             return Blocker(RouteReason.NO_GRPC_PORT, text)
     return None
 
@@ -38,7 +39,7 @@ def _refused(ctx: RolloutContext, kind: str) -> Blocker | None:
     if rejection:
         conflict = rejection.conflict
         reason = RouteReason.NAME_CONFLICT if conflict else RouteReason.ROUTE_INVALID
-        return Blocker(reason, f"{rejection.what}: {rejection.message}", rejection)
+        return Blocker(reason, f"{object_name(rejection.what)}: {rejection.message}", rejection)
     return None
 
 
@@ -49,7 +50,7 @@ def answered(route: Route | None) -> Blocker | None:
 
 def _closed(gateway: Gateway) -> Blocker | None:
     if not gateway.found:
-        return Blocker(RouteReason.GATEWAY_NOT_FOUND, f"there is no Gateway {gateway}")
+        return Blocker(RouteReason.GATEWAY_NOT_FOUND, f"Gateway {gateway} does not exist")
     chosen = [
         listener
         for listener in gateway.listeners
@@ -59,10 +60,10 @@ def _closed(gateway: Gateway) -> Blocker | None:
         where = gateway.section or gateway.port
         return Blocker(RouteReason.NO_MATCHING_PARENT, f"Gateway {gateway} has no listener {where}")
     if not gateway.own and all(listener.allowed == "Same" for listener in chosen):
-        text = f"Gateway {gateway} takes routes of its own namespace only"
+        text = f"Gateway {gateway} accepts only routes of its own namespace"
         return Blocker(
             RouteReason.NOT_ALLOWED_BY_LISTENERS,
-            f"{text}: set allowedRoutes.namespaces on a listener",
+            f"{text}. Set allowedRoutes.namespaces on a listener",
         )
     return None
 
@@ -74,6 +75,6 @@ def _unable(ctx: RolloutContext, gateway: Gateway) -> Blocker | None:
         return None
     for feature, field in wanted.needs:
         if feature not in gateway.features:
-            text = f"{field} needs {feature}, which the class of Gateway {gateway} does not have"
+            text = f"{field} needs {feature}, which the GatewayClass of {gateway} does not support"
             return Blocker(RouteReason.UNSUPPORTED_BY_GATEWAY, text)
     return None

@@ -13,6 +13,7 @@ from canarium.core.decision.plan import Action, DeleteBackend, DeleteRoute, Sele
 from canarium.core.facts.grant import intended_weight
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.facts.weights import safe_to_select
+from canarium.core.messages import object_name
 
 
 class ServiceRouter:
@@ -35,7 +36,7 @@ class ServiceRouter:
         if refused:
             conflict = refused.conflict
             reason = RouteReason.NAME_CONFLICT if conflict else RouteReason.WRITE_REFUSED
-            return Blocker(reason, f"{refused.what}: {refused.message}", refused)
+            return Blocker(reason, f"{object_name(refused.what)}: {refused.message}", refused)
         if ctx.observed.route is None:
             return None
         return Blocker(

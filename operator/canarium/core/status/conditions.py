@@ -25,6 +25,7 @@ from canarium.core.health.availability import (
     outage_reason,
     outage_text,
 )
+from canarium.core.messages import object_name, sentences
 from canarium.core.outcomes import blocked_deletions, refusals
 from canarium.core.routing import conflicts
 from canarium.core.routing.acceptance import route_not_in_effect
@@ -49,9 +50,11 @@ def _outdated(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     record, now = ctx.observed.record(ctx.target), ctx.observed.runtime
     if record is None or record.runtime_digest in (None, now.digest) or now.digest is None:
         return ()
-    text = (
-        f"revision {ctx.target} was made from an older {now.kind} {now.name} and stays as it is; "
-        "to adopt the newer one, change spec.restartToken"
+    text = sentences(
+        f"revision {ctx.target} was created from an older version of {now.kind}/{now.name} "
+        "and keeps "
+        "it",
+        "To adopt the newer one, change spec.restartToken",
     )
     return ((ConditionType.RUNTIME_OUTDATED, True, ConditionReason.RUNTIME_CHANGED, text),)
 
@@ -60,10 +63,11 @@ def _modified(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     """That an admission policy made something else of what we wrote, which stays so."""
     if not ctx.observed.modified:
         return ()
-    what = "; ".join(
-        f"{one.what}: {', '.join(one.paths[:_PATHS])}" for one in ctx.observed.modified[:_OBJECTS]
+    what = ", ".join(
+        f"{object_name(one.what)} ({', '.join(one.paths[:_PATHS])})"
+        for one in ctx.observed.modified[:_OBJECTS]
     )
-    text = f"Admission changed what the operator applied, and the change is kept: {what}"
+    text = f"Admission changed objects that the operator applied, and the changes are kept: {what}"
     return ((ConditionType.MODIFIED_BY_ADMISSION, True, ConditionReason.ADMISSION_POLICY, text),)
 
 
@@ -180,7 +184,7 @@ def conditions_of(
     facts += blocked_deletions.reported(ctx)
     if ctx.observed.rejections:
         first = ctx.observed.rejections[0]
-        why = "; ".join(refusals.quoted(r) for r in ctx.observed.rejections[:3])
+        why = sentences(*(refusals.quoted(r) for r in ctx.observed.rejections[:3]))
         facts += ((ConditionType.WRITES_REFUSED, True, refusals.reason_of(first), why),)
     if ctx.settings.gated:
         wrong = gates.inconclusive_tests(ctx)
@@ -207,7 +211,7 @@ def conditions_of(
                 type=kind,
                 status=state,
                 reason=why,
-                message=text,
+                message=sentences(text),
                 last_transition_time=since,
                 observed_generation=generation,
             )

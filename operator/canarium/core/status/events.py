@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from canarium.api.reasons import ConditionType, EventReason, RouteReason
 from canarium.api.status import Status
 from canarium.core.context.commands import consumed
@@ -9,6 +11,7 @@ from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
 from canarium.core.health import availability, gates, obstacles
+from canarium.core.messages import sentences
 from canarium.core.outcomes import blocked_deletions, refusals
 from canarium.core.routing import conflicts, failover
 from canarium.core.status.conditions import find
@@ -27,7 +30,7 @@ def events_of(
     ctx: RolloutContext, before: Status, after: Status, result: PhaseResult
 ) -> tuple[Event, ...]:
     """Returns the Events of the step from the status `before` to the status `after`."""
-    return (
+    events = (
         *_commands(ctx, result),
         *_ignored(before, after),
         *_prerequisites(before, after),
@@ -41,6 +44,7 @@ def events_of(
         *_promoted(ctx, result),
         *(() if _is_known_invalid(before, after) else result.events),
     )
+    return tuple(replace(event, message=sentences(event.message)) for event in events)
 
 
 def _commands(ctx: RolloutContext, result: PhaseResult) -> tuple[Event, ...]:
@@ -78,7 +82,9 @@ def _promoted(ctx: RolloutContext, result: PhaseResult) -> tuple[Event, ...]:
     end = ended(ctx, result)
     live = end is not None and end.outcome == "Promoted"
     return (
-        (Event("Normal", EventReason.PROMOTED, f"revision {ctx.stable} is live"),) if live else ()
+        (Event("Normal", EventReason.PROMOTED, f"revision {ctx.stable} was promoted"),)
+        if live
+        else ()
     )
 
 

@@ -1,7 +1,7 @@
-"""What became of the candidate that the status tells of, where no move of this decision says so.
+"""How the candidate in the status ended, where this decision itself did not end it.
 
-A newer spec ends it (R10), a spec that goes back withdraws it (R11); and what happened to it right
-before the operator died, the status could not tell (R18).
+A newer spec supersedes it (R10), and a spec that returns to stable withdraws it (R11). If the
+operator died between a write and the status that reports it, the entry is added later (R18).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from canarium.core.outcomes.records import history_entry
 
 
 def ended(ctx: RolloutContext, result: PhaseResult) -> Outcome | None:
-    """Its entry for the history; None while it is on its way, or when its end was told."""
+    """Returns the entry for the history; None during the rollout, or when it was recorded."""
     told, progress = ctx.status.candidate, ctx.status.progress
     if told is None or not ctx.observed.exists(told.revision) or result.candidate == told.revision:
         return None

@@ -1,8 +1,7 @@
-"""A model that an older operator does not understand: its status then says so, and nothing else
-of it is touched (R21).
+"""Reports a spec that this operator does not support. The model is otherwise left alone (R21).
 
-The status is changed as it was found, not made anew: what a newer operator has written there is
-all that it remembers, and this one does not know every field of it.
+The existing status is patched, not rebuilt: a newer operator may have written fields that this one
+does not know and that the newer one needs when it is back.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is damaged and therefore ignored: each becomes one Event."""
+"""Warnings about data that is damaged and therefore ignored. Each is also emitted as an Event."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from canarium.api.status import StatusWarning
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.sanitize import ignored
 from canarium.core.facts.observed import Pod
+from canarium.core.messages import object_name
 from canarium.core.outcomes import blocked_deletions
 from canarium.core.times import spoken
 
-_ALTERED = "was altered by hand and is ignored: no Deployment is made from it"
-_MISSING = "is gone: its Deployment is left as it is, and cannot be made again if it is deleted"
+_ALTERED = "was modified by hand and is ignored: no Deployment is created from it"
+_MISSING = "was deleted: its Deployment keeps running but cannot be recreated"
 
 
 def warnings(ctx: RolloutContext) -> tuple[StatusWarning, ...]:
-    """Returns what is damaged and therefore ignored, sorted by message."""
+    """Returns a warning for everything that is ignored, sorted by message."""
     found = list(ctx.ignored_fields)
     found += [
         _record(ctx, record.revision, WarningReason.RECORD_ALTERED, _ALTERED)
@@ -29,29 +30,29 @@ def warnings(ctx: RolloutContext) -> tuple[StatusWarning, ...]:
     ]
     found += [_stuck(ctx, pod) for pod in ctx.observed.pods if ctx.is_stuck(pod)]
     if ctx.progress_is_bogus:
-        found.append(ignored("status.progress", "live traffic never had that weight"))
+        found.append(ignored("status.progress", "traffic never had that weight"))
     return tuple(sorted([*found, *_disbelieved(ctx)], key=lambda one: one.message))
 
 
 def _record(ctx: RolloutContext, revision: str, reason: WarningReason, what: str) -> StatusWarning:
     name = f"ControllerRevision {ctx.name}-{revision}"
-    return StatusWarning(reason=reason, object=name, message=f"{name} {what}")
+    return StatusWarning(reason=reason, object=name, message=f"{object_name(name)} {what}")
 
 
 def _stuck(ctx: RolloutContext, pod: Pod) -> StatusWarning:
     kept = ctx.observed.holding("Pod", pod.name)
-    why = f"it is kept by {blocked_deletions.finalizers(kept)}" if kept else "check its node"
+    why = f"it is blocked by {blocked_deletions.finalizers(kept)}" if kept else "check its node"
     due = spoken(pod.ends or ctx.now)
     return StatusWarning(
         reason=WarningReason.POD_STUCK,
         object=f"Pod {pod.name}",
-        message=f"Pod {pod.name} should have ended at {due} and is not waited for any longer: "
+        message=f"Pod/{pod.name} should have terminated by {due} and is no longer waited for: "
         f"{why}",
     )
 
 
 def _disbelieved(ctx: RolloutContext) -> list[StatusWarning]:
-    """What a status says of who serves that cannot be, as after an edit by hand."""
+    """Returns warnings about revisions in the status that cannot be, as after an edit by hand."""
     parts = {
         name: part.revision
         for name in ("stable", "candidate", "previous")
@@ -62,7 +63,7 @@ def _disbelieved(ctx: RolloutContext) -> list[StatusWarning]:
         for name, revision in parts.items()
         if revision != ctx.target and not ctx.observed.exists(revision)
     ]
-    # After a promotion or an undo that the status does not tell of yet, it is one of the others.
+    # After a promotion or an undo that is not in the status yet, it is one of the others.
     said = ctx.traffic.record.stable
     told = parts.get("stable")
     exists = ctx.observed.exists
