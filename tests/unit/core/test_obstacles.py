@@ -264,7 +264,7 @@ def test_ready_pods_that_become_no_endpoints_are_not_the_versions_fault() -> Non
     assert cluster.status.failure is None
     assert cluster.status.waiting_for is not None
     assert cluster.status.waiting_for.reason == "EndpointsNotReady"
-    assert "ready pod is not in the EndpointSlices of Service m yet" in cluster.status.message
+    assert "ready pod is not in the EndpointSlices of Service/m yet" in cluster.status.message
     cluster.slices_stand_still = False
     cluster.run(60)
     assert (cluster.status.phase, cluster.status.version) == ("Ready", "2")
@@ -276,7 +276,7 @@ def test_first_version_whose_ready_pods_become_no_endpoints_says_so() -> None:
     assert cluster.status.phase == "Starting"
     assert cluster.status.waiting_for is not None
     assert cluster.status.waiting_for.reason == "EndpointsNotReady"
-    assert "its 3 ready pods are not in the EndpointSlices of Service m" in cluster.status.message
+    assert "its 3 ready pods are not in the EndpointSlices of Service/m" in cluster.status.message
     cluster.slices_stand_still = False
     cluster.run(2)
     assert (cluster.status.phase, cluster.status.version) == ("Ready", "1")

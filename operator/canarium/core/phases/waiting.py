@@ -69,8 +69,9 @@ def waiting_for_endpoints(base: PhaseResult, ctx: RolloutContext, has: str) -> P
     pods = "its ready pod is" if ready == 1 else f"its {ready} ready pods are"
     return base.wait(
         HoldReason.ENDPOINTS_NOT_READY,
-        f"{has}: {pods} not in the EndpointSlices of Service {ctx.name} yet",
-        "The rollout continues once they are; check the endpoint controller of the cluster",
+        f"{has}: {pods} not in the EndpointSlices of Service/{ctx.name} yet",
+        "The rollout continues once they are",
+        "If this lasts, check the endpoint controller of the cluster",
         observed="0 endpoints",
         threshold="1 endpoint",
     )

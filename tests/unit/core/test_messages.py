@@ -1,0 +1,89 @@
+"""Messages against their golden file, which shows every one that the operator can produce."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import canarium.core
+from canarium.api.reasons import (
+    EventReason,
+    FailureReason,
+    HoldReason,
+    ObstacleReason,
+    WarningReason,
+)
+from core import messages
+from core.message_log import normalised
+
+CORE = Path(canarium.core.__file__).parent
+#: Packages whose sentences are for people.
+WORDED = ("bookkeeping", "context", "health", "outcomes", "phases", "routing", "status")
+#: Two words: what has less is a name.
+_WORDS = re.compile(r"[A-Za-z]{2,} [A-Za-z]{2,}")
+
+
+def fragments(path: Path) -> Iterator[str]:
+    """Yields the parts of messages that a module contains: its texts of two words and more."""
+    tree = ast.parse(path.read_text())
+    skipped: set[int] = set()
+    for node in ast.walk(tree):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        if documented and node.body and isinstance(node.body[0], ast.Expr):
+            skipped.add(id(node.body[0].value))
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and id(node) not in skipped and _WORDS.search(text):
+            yield text
+
+
+def plain(text: str) -> str:
+    """Returns `text` for comparison: the first word of a sentence may have any case."""
+    return " ".join(normalised(text).lower().split())
+
+
+def test_messages_are_those_of_the_golden_file() -> None:
+    tests = messages.listed()
+    assert messages.page(messages.logged(tests), tests) == messages.GOLDEN.read_text()
+
+
+@pytest.mark.parametrize(
+    "module",
+    sorted(path for name in WORDED for path in (CORE / name).glob("*.py")),
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_golden_file_shows_every_sentence_of(module: Path) -> None:
+    shown = plain(messages.GOLDEN.read_text())
+    parts = [x for x in fragments(module) if module.name != "table.py"]
+    missing = [x for x in parts if plain(x).strip(" .,:;()") not in shown]
+    assert not missing
+
+
+def headings() -> dict[str, set[str]]:
+    """Returns the reasons that each section has a heading for."""
+    found: dict[str, set[str]] = {}
+    section = ""
+    for line in messages.GOLDEN.read_text().splitlines():
+        if line.startswith("## "):
+            section = line[3:].partition(":")[0]
+        if line.startswith("### "):
+            found.setdefault(section, set()).add(line[4:].rpartition(" / ")[2])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("section", "reason"),
+    [
+        *(("Status message", reason) for reason in HoldReason),
+        *(("Failure", reason) for reason in FailureReason),
+        *(("Event", reason) for reason in EventReason),
+        *(("Condition", reason) for reason in ObstacleReason),
+        *(("Warning", reason) for reason in WarningReason),
+    ],
+)
+def test_golden_file_shows_the_reason(section: str, reason: str) -> None:
+    assert reason in headings()[section]
