@@ -14,9 +14,10 @@ from typing import Any
 from canarium.api.effective_spec import EffectiveSpec
 from canarium.api.status import Status
 from canarium.core.bookkeeping.adoption import adoption
+from canarium.core.bookkeeping.records import notes, pinning, pruning
 from canarium.core.bookkeeping.restored_records import restoration
+from canarium.core.bookkeeping.scaling import orphans, scaling
 from canarium.core.bookkeeping.traffic_record import ordered, recorded
-from canarium.core.bookkeeping.upkeep import notes, orphans, pinning, pruning, scaling
 from canarium.core.context.commands import answered
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.sanitize import believed

@@ -1,0 +1,9 @@
+"""What every decision records or keeps besides the move of its phase.
+
+Reading order: `traffic_record` (who is stable, and what was granted), `periods` and `images` (who
+had traffic when), `records` (later facts on ControllerRevisions), `scaling`, `adoption`,
+`restored_records`.
+
+Invariants: what a crash must not lose is written before it takes effect, or in the same write.
+Nothing here moves traffic.
+"""
