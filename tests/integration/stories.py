@@ -110,7 +110,7 @@ class Story:
 def told(message: str) -> str:
     """A message without what no two stories have in common: times, and which pod it was."""
     message = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", message)
-    return re.sub(r"pod [-a-z0-9]+", "pod NAME", message)
+    return re.sub(r"pod[/ ][-a-z0-9]+", "pod/NAME", message)
 
 
 def touched(plane: ControlPlane) -> dict[str, set[tuple[str, str, str]]]:

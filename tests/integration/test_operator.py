@@ -210,7 +210,7 @@ async def test_commands_by_annotation_act_once_and_are_answered(cluster: Cluster
         if told:
             break
         await asyncio.sleep(0.1)
-    assert told == [f"retry nonsense: {why}"]
+    assert told == [f"Retry nonsense: {why}"]
 
 
 @rule("R23")
@@ -298,7 +298,7 @@ async def test_record_that_was_made_anew_with_another_template_is_told_and_ignor
     cluster.operator.start()
     status = await cluster.until(lambda s: s.get("warnings"))
     told = f"ControllerRevision/{name} was modified by hand and is ignored"
-    assert f"{told}: no Deployment is made from it" in [
+    assert f"{told}: no Deployment is created from it" in [
         one["message"] for one in status["warnings"]
     ]
     deployments = {d["metadata"]["name"]: d for d in await cluster.children(resources.DEPLOYMENTS)}
