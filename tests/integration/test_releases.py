@@ -196,9 +196,10 @@ def test_operator_of_all_namespaces_beside_one_of_some_stands_by_and_says_so(
     until(lambda: site.children(space), "children")
     before = site.children(space)
     single = site.operator("single", "--namespace", space, health)
-    until(lambda: single.said("not leading"), "refusal")
+    until(lambda: single.said("cannot lead: "), "refusal")
     words = f"already manages {space}"
-    assert single.said("the operator of namespace wide (")
+    assert single.said("another Canarium operator (")
+    assert single.said("namespace wide) already manages")
     assert single.said(words)
     with pytest.raises(urllib.error.HTTPError) as unready:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5)
@@ -209,8 +210,8 @@ def test_operator_of_all_namespaces_beside_one_of_some_stands_by_and_says_so(
     wide.stop()
     until(lambda: single.said(LEADS), "successor")
     wide.start()
-    until(lambda: wide.said("not leading"), "refusal")
-    assert wide.said("the operator of namespace single (")
+    until(lambda: wide.said("cannot lead: "), "refusal")
+    assert wide.said("namespace single) already manages")
     assert wide.said(words)
     assert not wide.said(LEADS)
 
@@ -265,7 +266,7 @@ def test_newer_operator_over_older_crds_refuses_to_start_in_words(
     operator = site.operator("one")
     until(lambda: operator.exit_code is not None, "end")
     assert operator.exit_code == 1
-    assert operator.said("refusing to start: the CustomResourceDefinition modeldeployments")
+    assert operator.said("refusing to start: CustomResourceDefinition modeldeployments")
     assert operator.said("is older than this operator")
     assert operator.said("would drop status.waitingFor")
     assert site.children(space) == {}
@@ -284,7 +285,7 @@ def test_older_operator_over_newer_crds_leaves_alone_what_it_does_not_understand
     crd(newer)
     site.model(space)
     operator = site.operator("one")
-    until(lambda: operator.said("models that use spec.shadow are left as they are"), "warning")
+    until(lambda: operator.said("models that use spec.shadow are left unmanaged"), "warning")
     until(lambda: site.status(space).get("phase") == "Starting", "start")
     before = site.children(space)
     assert before
