@@ -36,7 +36,7 @@ _SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
     (
         "Failures",
         reasons.FailureReason,
-        "`status.failure.reason`, and the reason of `Ready` and `RolledBack` after a rollback. See "
+        "`status.failure.reason`, and the reason of `RolledBack` after a rollback. See "
         "[what fails a version](../guides/failures.md).",
     ),
     (

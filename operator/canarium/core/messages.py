@@ -27,7 +27,7 @@ class Explanation(Protocol):
 def sentences(*parts: str) -> str:
     """Joins parts to a message: each begins with a capital letter, unless it begins with
     the path of a field, and where there are several, each ends with a period."""
-    whole = [_begun(part).rstrip() for part in parts if part]
+    whole = [_begun(part).rstrip() for part in parts if part.strip()]
     if len(whole) < 2:
         return "".join(whole)
     return " ".join(part if part.endswith(".") else f"{part}." for part in whole)

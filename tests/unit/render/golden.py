@@ -1,6 +1,6 @@
 """The built-in runtimes as pods, each beside the file that says how it should look.
 
-`PYTHONPATH=tests python -m render.golden` writes them anew; `git diff` shows what changed.
+`PYTHONPATH=tests/unit python -m render.golden` writes them anew; `git diff` shows what changed.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ class SmokeReport:
 
     `unusable`: the tests could not be evaluated, so nothing is known about the revision (R21);
     `reason` says why.
-    `unreachable`: how the connection to `pod` was lost (signals.faults.Loss), so nothing is known
+    `unreachable`: how the connection to `pod` was lost (`ConnectionLoss`), so nothing is known
     either; the tests are tried again until the pod answers.
     """
 

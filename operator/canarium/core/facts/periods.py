@@ -1,7 +1,8 @@
-"""From when to when each revision had traffic, kept where no status is needed to know it.
+"""When each revision received traffic, stored where it survives the loss of the status.
 
-Every record tells of those before it too, and the witness of who has traffic now; `periods` reads
-them all (decision 0010). What is noted there, and in which write, is decided in `serving`.
+A revision's record also holds the periods of the revisions before it, and the traffic record holds
+the current one; `periods` reads them all (decision 0010). `bookkeeping.periods` decides what is
+stored, and in which write.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def short_name(digest: str) -> str:
 def find(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
     """The newest record that has the identity of `spec`, each judged by its own algorithm.
 
-    A record of an algorithm that this operator does not know is no match; see `undecidable`.
+    A record of an algorithm that this operator does not know is no match; see `newer_algorithm`.
     """
     matches = [
         record

@@ -44,7 +44,7 @@ that blocks a deletion. No row thinks of them: `core.phases.reports` adds them t
 `then` may give another phase than the row's own where a decision ends one (`PhaseResult.phase`).
 
 `then_to` lists the phases that may follow while the spec stays as it is; tests hold every simulated
-rollout against it, and docs/phases.md is generated from this table.
+rollout against it, and docs/reference/phases.md is generated from this table.
 """
 
 from __future__ import annotations
