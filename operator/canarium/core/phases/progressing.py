@@ -18,6 +18,7 @@ from dataclasses import replace
 from canarium.api.effective_spec import Step
 from canarium.api.reasons import EventReason, HoldReason, OutcomeReason
 from canarium.core.context.context import RolloutContext
+from canarium.core.context.live_traffic import is_answered
 from canarium.core.context.naming import describe
 from canarium.core.context.position import granted, issued_by, refreshed, released
 from canarium.core.context.progress import current_progress, next_step
@@ -167,11 +168,13 @@ def _promote(
     until = ctx.now + ctx.settings.bake_time
     wait = Wait(HoldReason.BAKE, until=stamp(until), threshold=length(ctx.settings.bake_time))
     warm = f"{describe(ctx, ctx.stable)} stays warm until {spoken(until)}" if bakes else ""
+    # The promotion may end an outage: then nobody is answered before the endpoints follow (R29).
+    does = "is serving" if is_answered(ctx) else "is promoted"
     base = base.also(
         *ctx.router.promote(ctx, ctx.target, deployment.color, previous, stamp(ctx.now))
     )
     return replace(
-        base.say(f"{describe(ctx, ctx.target)} is serving", warm),
+        base.say(f"{describe(ctx, ctx.target)} {does}", warm),
         phase="Baking" if bakes else "Ready",
         stable=ctx.target,
         candidate=None,
