@@ -32,16 +32,16 @@ def by_revision(ctx: RolloutContext, revisions: Iterable[str | None]) -> str | N
 
 
 def to_note(ctx: RolloutContext, record: Record) -> str | None:
-    """What its record is to keep once its pods run an image that is told nowhere yet."""
+    """Returns the images to store on a record once its pods run one that is stored nowhere yet."""
     known = _known(ctx, record.revision)
     now = running(ctx, record.revision)
-    # A container that is not known yet was none when this was noted by an operator of before.
+    # Skip containers that the record does not list: an older operator wrote it.
     found = merged((known, {name: all_ for name, all_ in now.items() if name in known}))
     return json.dumps(plain(found)) if found != known else None
 
 
 def final(ctx: RolloutContext, record: Record) -> str | None:
-    """What a record is to keep of a version that ends; None when that is nothing new."""
+    """Returns the images to store of a version that ends; None if there is nothing new."""
     own = read(record.images)
     every = running(ctx, record.revision, whole=True)
     found = merged((own, _known(ctx, record.revision), every))

@@ -1,8 +1,8 @@
 """Keeps the traffic record in step with the decision: in the writes that move traffic, and by a
 write of its own where a command, an edit of the steps or somebody's hand makes it differ (R18).
 
-A write of its own comes first in a decision, so that whatever follows from it finds it on record,
-also when the operator dies in between.
+A separate write comes first in a decision, so that what depends on it finds it on record even
+if the operator dies in between.
 """
 
 from __future__ import annotations
