@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "messages.md"
 #: Facts at random: what they say, other tests say too.
-_RANDOM = HERE / "test_total.py"
+_RANDOM = HERE / "test_planner.py"
 _SECTIONS = (
     ("Status message", "by phase and what is waited for (`status.waitingFor.reason`)"),
     ("Wait", "what was observed and what is required, by reason"),

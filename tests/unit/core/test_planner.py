@@ -14,7 +14,7 @@ from canarium.core.decision import plan as p
 from canarium.core.facts.observed import Observed
 from canarium.core.phases.table import TABLE
 from canarium.core.planner import plan
-from core.facts import NOW, Anything
+from core.any_facts import NOW, Anything
 
 rule = pytest.mark.rule
 PHASES = {row.phase for row in TABLE}

@@ -15,7 +15,7 @@ from canarium.core.evidence.verdict import Verdict
 from canarium.core.facts.grant import Grant
 from canarium.core.facts.traffic_record import TrafficRecord
 from core.cluster import Cluster, gateway_spec, recorded, spec
-from core.test_gate import CHECKS, seen
+from core.health.test_gates import CHECKS, seen
 
 rule = pytest.mark.rule
 Steps = list[dict[str, Any]]

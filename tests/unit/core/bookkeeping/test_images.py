@@ -10,7 +10,7 @@ import pytest
 from canarium.api.status import Status
 from canarium.core.facts import images
 from core.cluster import Cluster, gateway_spec, spec
-from core.test_served import Specs, served, update
+from core.facts.test_periods import Specs, served, update
 
 ONE, TWO = (f"sha256:{digit * 64}" for digit in "12")
 rule = pytest.mark.rule
