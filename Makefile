@@ -2,9 +2,9 @@
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 SHELL := /bin/bash
-CODE := operator sandbox demo e2e dev tests bench conftest.py
+CODE := operator cli sandbox demo e2e dev tests bench conftest.py
 # Spelling and wording are checked in everything that people read.
-PROSE := operator charts docs .github $(wildcard *.md)
+PROSE := operator cli charts docs .github $(wildcard *.md)
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
@@ -106,12 +106,12 @@ sbom: .venv-sbom/.ready       ## write dist/*.cdx.json, the bill of materials of
 	.venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium-fetch.cdx.json requirements/fetch.txt
 
 lock:                         ## lock the requirements again, with hashes (needs uv)
-	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.txt
-	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra test --extra check --group build pyproject.toml -o requirements/dev.txt
+	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra operator pyproject.toml -o requirements/runtime.txt
+	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra operator --extra test --extra check --group build pyproject.toml -o requirements/dev.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fetch -o requirements/fetch.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fetch --group fetch-test -c requirements/fetch.txt -o requirements/fetch-dev.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group sbom -o requirements/sbom.txt
-	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra bench --constraint requirements/dev.txt pyproject.toml -o requirements/bench.txt
+	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra operator --extra bench --constraint requirements/dev.txt pyproject.toml -o requirements/bench.txt
 
 clean:                        ## delete environments and build results
 	rm -rf .venv .venv-* .build dist

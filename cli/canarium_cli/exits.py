@@ -1,0 +1,47 @@
+"""Exit codes, the same for every verb, and the errors that carry one."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import click
+
+
+class Exit(IntEnum):
+    """What happened, for scripts. Documented in docs/reference/cli.md."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    TIMEOUT = 3
+    NOT_FOUND = 4
+    UNREACHABLE = 5
+    WAITS_FOR_PERSON = 6
+    NOT_ACCEPTED = 7
+
+
+class CliError(click.ClickException):
+    """An error in one sentence that says what to do; click prints it to stderr."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        return int(self.code)
+
+
+def usage(message: str) -> CliError:
+    """An invalid argument or file."""
+    return CliError(message, Exit.USAGE)
+
+
+def not_found(message: str) -> CliError:
+    """An object that does not exist."""
+    return CliError(message, Exit.NOT_FOUND)
+
+
+def unreachable(message: str) -> CliError:
+    """A cluster that does not answer, or forbids the request."""
+    return CliError(message, Exit.UNREACHABLE)

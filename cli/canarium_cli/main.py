@@ -1,0 +1,67 @@
+"""The program `kubectl-modeldeploy`, which kubectl runs as `kubectl modeldeploy`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import Any
+
+import click
+
+from canarium import VERSION
+
+#: Verb → its module in `verbs/` and a line of help; the module is imported when the verb is used,
+#: since importing all of them would make every command slow.
+VERBS: dict[str, tuple[str, str]] = {
+    "get": ("get", "Show a model: steps, weights, revisions, pods, checks."),
+    "list": ("list", "List models, those that need attention first."),
+    "status": ("status", "Wait for a rollout; the exit code says how it ended."),
+    "why": ("why", "Explain the phase, the wait or the failure of a model."),
+}
+PROGRAM = "kubectl modeldeploy"
+
+
+class Verbs(click.Group):
+    """A group that imports a verb when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"canarium_cli.verbs.{VERBS[cmd_name][0]}")
+        attribute = cmd_name.replace("-", "_")
+        command = getattr(module, f"{attribute}_command")
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, "--version", prog_name=PROGRAM, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Roll out model versions and follow them.
+
+    Exit codes: 0 as asked, 1 failed or rolled back, 2 usage or invalid file, 3 timeout,
+    4 not found, 5 forbidden or unreachable, 6 waits for a person, 7 command not accepted.
+    """
+
+
+def main(words: list[str] | None = None) -> Any:
+    """Runs the program; exits with one of the documented codes."""
+    # As other programs that write into pipes do: `… | head` is no error.
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    name = os.path.basename(sys.argv[0])
+    program = PROGRAM if name.startswith("kubectl-") else name
+    return cli.main(args=words, prog_name=program if words is None else PROGRAM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""The tree of a model as lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from canarium.view.moments import short
+from canarium.view.tree import (
+    Check,
+    Deployment,
+    Pod,
+    Revision,
+    Role,
+    Step,
+    StepState,
+    Tree,
+    Urgency,
+)
+from canarium_cli.output.lines import Line, Span, Style, bar, line, table
+
+_MARKS = {StepState.DONE: "✔", StepState.CURRENT: "▸", StepState.NEXT: "·"}
+_STEP_STYLES = {
+    StepState.DONE: Style.GOOD,
+    StepState.CURRENT: Style.ACTIVE,
+    StepState.NEXT: Style.MUTED,
+}
+_URGENCY_STYLES = {
+    Urgency.OUTAGE: Style.BAD,
+    Urgency.FAILED: Style.BAD,
+    Urgency.BLOCKED: Style.WARNING,
+    Urgency.WAITS_FOR_PERSON: Style.WARNING,
+    Urgency.IN_PROGRESS: Style.ACTIVE,
+    Urgency.NONE: Style.GOOD,
+}
+_VERDICTS = {"Pass": ("✔", Style.GOOD), "Fail": ("✖", Style.BAD)}
+_ROLES = {
+    Role.STABLE: Style.GOOD,
+    Role.CANDIDATE: Style.ACTIVE,
+    Role.FAILED: Style.BAD,
+    Role.PREVIOUS: Style.MUTED,
+    Role.OLD: Style.MUTED,
+}
+
+
+def tree_lines(tree: Tree, now: float) -> list[Line]:
+    """Returns the tree as lines; `now` (POSIX seconds) is for the age of the last command."""
+    return [
+        *_header(tree),
+        *_progress(tree),
+        *_failure(tree),
+        line(),
+        *_revisions(tree),
+        *_checks(tree.checks),
+        *_problems(tree),
+        *_command(tree),
+    ]
+
+
+def phase_span(phase: str, urgency: Urgency) -> Span:
+    """The phase in the color of its urgency."""
+    return Span(phase, _URGENCY_STYLES[urgency])
+
+
+def _field(name: str, *parts: Span | str) -> Line:
+    return line(Span(f"{name:<12}", Style.MUTED), *parts)
+
+
+def _header(tree: Tree) -> Iterator[Line]:
+    yield _field("Model", Span(f"{tree.namespace}/{tree.name}", Style.TITLE))
+    attention = f" ({tree.attention})" if tree.attention else ""
+    yield _field("Phase", phase_span(tree.phase, tree.urgency), attention)
+    if tree.message:
+        yield _field("", tree.message)
+    if not tree.observed:
+        yield _field("", Span("The operator has not processed the latest spec yet.", Style.WARNING))
+    yield _field("Strategy", f"{tree.strategy}, router {tree.router}")
+    yield _field("Pods", f"{tree.ready_replicas}/{tree.replicas} ready")
+    if tree.paused_by:
+        yield _field("Paused", Span(f"by {tree.paused_by}", Style.WARNING))
+
+
+def _progress(tree: Tree) -> Iterator[Line]:
+    if tree.weight is not None:
+        effective = tree.effective_weight or 0
+        style = Style.ACTIVE if effective == tree.weight else Style.WARNING
+        yield _field("Weight", Span(bar(tree.weight), Style.ACTIVE), f" {tree.weight} % wanted")
+        yield _field("", Span(bar(effective), style), f" {effective} % effective")
+    if tree.steps and tree.step:
+        yield _field("Steps", *_steps(tree.steps))
+    if tree.wait:
+        wait = tree.wait
+        left = wait.remaining_seconds
+        ends = "" if left is None else f", {short(left)} left"
+        values = (
+            f" ({wait.observed} of {wait.threshold})" if wait.observed and wait.threshold else ""
+        )
+        where = f" pod {wait.pod}" if wait.pod else ""
+        yield _field("Waiting for", Span(wait.reason, Style.ACTIVE), f"{values}{where}{ends}")
+
+
+def _steps(steps: tuple[Step, ...]) -> Iterator[Span]:
+    for step in steps:
+        pause = f" ({step.pause})" if step.pause not in ("", "0s") else ""
+        yield Span(
+            f"{_MARKS[step.state]} {step.weight} %{pause}  ",
+            _STEP_STYLES[step.state],
+        )
+
+
+def _failure(tree: Tree) -> Iterator[Line]:
+    if tree.failure:
+        f = tree.failure
+        yield _field("Failed", Span(f.reason, Style.BAD), f": {f.message}")
+        where = ", ".join(x for x in (f.pod and f"pod {f.pod}", f.container) if x)
+        if where:
+            yield _field("", where)
+
+
+def _revisions(tree: Tree) -> list[Line]:
+    rows: list[tuple[Span | str, ...]] = []
+    for index, revision in enumerate(tree.revisions):
+        last = index == len(tree.revisions) - 1
+        rows.extend(_revision(revision, "└─ " if last else "├─ ", "   " if last else "│  "))
+    if not rows:
+        return []
+    return table(("NAME", "KIND", "STATUS", "AGE", "INFO"), rows)
+
+
+def _revision(revision: Revision, branch: str, below: str) -> Iterator[tuple[Span | str, ...]]:
+    version = f" version {revision.version}" if revision.version else ""
+    weight = f"weight {revision.weight} %"
+    if revision.effective_weight != revision.weight:
+        weight += f" (effective {revision.effective_weight} %)"
+    live = revision.role in (Role.STABLE, Role.CANDIDATE, Role.PREVIOUS)
+    yield (
+        Span(f"{branch}{revision.revision}{version}"),
+        "Revision",
+        Span(revision.role.value, _ROLES[revision.role]),
+        "",
+        weight if live else "",
+    )
+    if revision.deployment:
+        yield from _deployment(revision.deployment, below)
+
+
+def _deployment(deployment: Deployment, below: str) -> Iterator[tuple[Span | str, ...]]:
+    if deployment.name:
+        full = deployment.ready == deployment.replicas
+        scaler = deployment.autoscaler
+        info = f"HPA {scaler.minimum}–{scaler.maximum}, wants {scaler.desired}" if scaler else ""
+        if scaler and scaler.limited:
+            info += f": {scaler.limited}"
+        state = (
+            "Terminating"
+            if deployment.terminating
+            else f"{deployment.ready}/{deployment.replicas} ready"
+        )
+        yield (
+            f"{below}└─ {deployment.name}",
+            "Deployment",
+            Span(state, Style.GOOD if full and not deployment.terminating else Style.WARNING),
+            "",
+            info,
+        )
+        below += "   "
+    for index, pod in enumerate(deployment.pods):
+        yield _pod(pod, below + ("└─ " if index == len(deployment.pods) - 1 else "├─ "))
+
+
+def _pod(pod: Pod, prefix: str) -> tuple[Span | str, ...]:
+    usual = pod.state in ("Running", "Pending", "Terminating", "ContainerCreating")
+    style = Style.GOOD if pod.ready else Style.WARNING if usual else Style.BAD
+    mark = "✔" if pod.ready else "✖" if not usual else "◌"
+    restarts = f"restarts {pod.restarts}" if pod.restarts else ""
+    info = ", ".join(x for x in (restarts, pod.message) if x)
+    return (
+        f"{prefix}{pod.name}",
+        "Pod",
+        Span(f"{mark} {pod.state}", style),
+        short(pod.age_seconds),
+        info,
+    )
+
+
+def _checks(checks: tuple[Check, ...]) -> list[Line]:
+    if not checks:
+        return []
+    rows = [
+        (
+            check.name,
+            Span(
+                f"{_VERDICTS.get(check.verdict, ('?', Style.WARNING))[0]} {check.verdict}",
+                _VERDICTS.get(check.verdict, ("?", Style.WARNING))[1],
+            ),
+            value(check.value),
+            value(check.threshold),
+            value(check.stable),
+            "-" if check.samples is None else str(check.samples),
+            check.reason,
+        )
+        for check in checks
+    ]
+    head = ("CHECK", "VERDICT", "VALUE", "BOUND", "STABLE", "SAMPLES", "REASON")
+    return [line(), *table(head, rows)]
+
+
+def value(number: float | None) -> str:
+    """A measured value with at most four significant digits; `-` where there is none."""
+    return "-" if number is None else f"{number:.4g}"
+
+
+def _problems(tree: Tree) -> Iterator[Line]:
+    if tree.problems:
+        yield line()
+        for problem in tree.problems:
+            yield _field(
+                "Problem", Span(problem.reason, Style.BAD), f" {problem.object}: {problem.message}"
+            )
+
+
+def _command(tree: Tree) -> Iterator[Line]:
+    if tree.command:
+        c = tree.command
+        style = Style.GOOD if c.result == "Accepted" else Style.BAD
+        yield line()
+        yield _field(
+            "Command", f"{c.command} {c.revision}: ", Span(c.result, style), f", {c.message}"
+        )

@@ -1,0 +1,58 @@
+"""The objects of a model, read by name and by label: what one model costs does not depend on how
+many there are."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from canarium.view.objects import MODEL_LABEL, Objects, Raw
+from canarium_cli.exits import not_found
+from canarium_cli.kubectl import Kubectl
+
+#: With the API group, so that no other CRD's short name is taken for it.
+MODELS = "modeldeployments.canarium.dev"
+_WORKLOADS = "deployments.apps,pods,horizontalpodautoscalers.autoscaling,services"
+_RECORDS = "controllerrevisions.apps"
+
+
+def model(kubectl: Kubectl, name: str) -> Raw:
+    """The ModelDeployment. Raises CliError when there is none, or it cannot be read."""
+    return kubectl.get(MODELS, name)[0]
+
+
+def models(
+    kubectl: Kubectl, names: tuple[str, ...], selector: str | None, everywhere: bool = False
+) -> list[Raw]:
+    """The ModelDeployments of these names, or all that match the label selector.
+
+    Raises CliError when a name does not exist, or none matches the selector.
+    """
+    if names:
+        return kubectl.get(MODELS, *names)
+    words = [f"--selector={selector}"] if selector else []
+    found = kubectl.get(MODELS, *words, *(["--all-namespaces"] if everywhere else []))
+    if selector and not found:
+        raise not_found(f"No ModelDeployment has the labels {selector}.")
+    return found
+
+
+def objects(kubectl: Kubectl, name: str, *, events: bool = False) -> Objects:
+    """The model and everything that is shown of it, read at the same time.
+
+    Raises CliError as `model` does; kinds that the user may not read are an error too.
+    """
+    label = f"--selector={MODEL_LABEL}={name}"
+    with ThreadPoolExecutor() as pool:
+        parent = pool.submit(model, kubectl, name)
+        children = pool.submit(kubectl.get, _WORKLOADS, label)
+        records = pool.submit(kubectl.get, _RECORDS, label)
+        told = pool.submit(_events, kubectl, name) if events else None
+        # The model first: its error says most.
+        found = parent.result()
+        others = [*children.result(), *records.result(), *(told.result() if told else ())]
+    return Objects.of(found, others)
+
+
+def _events(kubectl: Kubectl, name: str) -> list[Raw]:
+    field = f"--field-selector=involvedObject.kind=ModelDeployment,involvedObject.name={name}"
+    return kubectl.get("events", field)

@@ -1,0 +1,110 @@
+"""`list`: a line per model, those that need attention first."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from canarium.view.fleet import Row, fleet
+from canarium.view.moments import short
+from canarium.view.tree import to_json
+from canarium_cli.connection import Connection, connected
+from canarium_cli.output.formats import write_json, write_name, write_yaml
+from canarium_cli.output.lines import Line, Span, table
+from canarium_cli.output.terminal import Screen, write
+from canarium_cli.output.tree_text import phase_span
+from canarium_cli.reads import MODELS
+
+#: Seconds between two reads with --watch.
+_INTERVAL = 2.0
+
+
+@click.command("list")
+@click.option("-A", "--all-namespaces", is_flag=True, help="List the models of all namespaces.")
+@click.option("-l", "--selector", metavar="LABELS", help="Only models with these labels.")
+@click.option("--phase", multiple=True, metavar="PHASE", help="Only this phase; may be repeated.")
+@click.option("--attention", is_flag=True, help="Only models that need a person.")
+@click.option("-w", "--watch", is_flag=True, help="Redraw when something changes, until Ctrl-C.")
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "wide", "json", "yaml", "name"]), default="text"
+)
+@connected
+def list_command(
+    connection: Connection,
+    all_namespaces: bool,
+    selector: str | None,
+    phase: tuple[str, ...],
+    attention: bool,
+    watch: bool,
+    output: str,
+) -> None:
+    """List models, those that need attention first."""
+
+    def rows() -> tuple[Row, ...]:
+        words = ["--all-namespaces"] if all_namespaces else []
+        if selector:
+            words.append(f"--selector={selector}")
+        found = fleet(connection.kubectl.get(MODELS, *words), time.time())
+        wanted = {name.lower() for name in phase}
+        return tuple(
+            row
+            for row in found
+            if (not wanted or row.phase.lower() in wanted)
+            and (not attention or row.urgency.needs_attention)
+        )
+
+    if watch:
+        if output not in ("text", "wide"):
+            raise click.UsageError("--watch prints text only; remove -o.")
+        with Screen(connection.color) as screen:
+            try:
+                while True:
+                    screen.show(_lines(rows(), all_namespaces, output == "wide"))
+                    time.sleep(_INTERVAL)
+            except KeyboardInterrupt:
+                raise SystemExit(0) from None
+    found = rows()
+    if output == "json":
+        write_json([to_json(row) for row in found])
+    elif output == "yaml":
+        write_yaml([to_json(row) for row in found])
+    elif output == "name":
+        for row in found:
+            write_name(row.name)
+    elif not found:
+        click.echo("No ModelDeployments found.", err=True)
+    else:
+        write(_lines(found, all_namespaces, output == "wide"), connection.color)
+
+
+def _lines(rows: tuple[Row, ...], namespaces: bool, wide: bool) -> list[Line]:
+    head = ["NAME", "PHASE", "VERSION", "CANDIDATE", "STEP", "WEIGHT", "PODS", "WAITING FOR", "AGE"]
+    if namespaces:
+        head.insert(0, "NAMESPACE")
+    if wide:
+        head.append("MESSAGE")
+    return table(head, [_cells(row, namespaces, wide) for row in rows])
+
+
+def _cells(row: Row, namespaces: bool, wide: bool) -> list[Span | str]:
+    weight = "-"
+    if row.weight is not None:
+        weight = f"{row.weight} %"
+        if row.effective_weight != row.weight:
+            weight += f" ({row.effective_weight} %)"
+    left = "" if row.remaining_seconds is None else f" ({short(row.remaining_seconds)})"
+    reason = f" ({row.attention})" if row.attention and row.urgency.needs_attention else ""
+    return [
+        *([row.namespace] if namespaces else []),
+        row.name,
+        Span(f"{row.phase}{reason}", phase_span(row.phase, row.urgency).style),
+        row.version or "-",
+        row.candidate or "-",
+        row.step or "-",
+        weight,
+        f"{row.ready_replicas}/{row.replicas}",
+        f"{row.waiting_for}{left}" or "-",
+        short(row.age_seconds),
+        *([row.message] if wide else []),
+    ]

@@ -1,0 +1,102 @@
+"""`status`: waits for rollouts and says by its exit code how they ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import click
+
+from canarium.view.fleet import row
+from canarium.view.objects import Raw, part, text
+from canarium_cli.connection import Connection, connected
+from canarium_cli.durations import SECONDS
+from canarium_cli.endings import ENDINGS, Goal, exit_of
+from canarium_cli.exits import CliError, Exit
+from canarium_cli.watching import ModelWatch
+
+Say = Callable[[str, str], None]
+#: Which exit code counts when several models end differently.
+_WORST = (Exit.UNREACHABLE, Exit.NOT_FOUND, Exit.FAILED, Exit.TIMEOUT, Exit.WAITS_FOR_PERSON)
+
+
+@click.command("status")
+@click.argument("names", nargs=-1, required=True)
+@click.option(
+    "--until",
+    type=click.Choice(ENDINGS),
+    default=Goal.END.value,
+    help="What to wait for: serving (promoted), gate (or a person has to decide), baked, or end "
+    "(nothing is in progress any more; the default).",
+)
+@click.option(
+    "--timeout", type=SECONDS, default=0.0, metavar="DURATION", help="Longest wait; default: none."
+)
+@click.option("--revision", default="", metavar="REV", help="Fail if the spec asks for another.")
+@connected
+def status_command(
+    connection: Connection, names: tuple[str, ...], until: str, timeout: float, revision: str
+) -> None:
+    """Wait for the rollout of one or several models and print a line per change.
+
+    Exit codes: 0 it serves, 1 failed or rolled back, 3 timeout, 4 not found, 5 forbidden or
+    unreachable, 6 waits for a person (with --until gate).
+    """
+    goal, codes, lock = Goal(until), dict[str, Exit](), threading.Lock()
+    deadline = time.monotonic() + timeout if timeout else None
+
+    def say(name: str, words: str) -> None:
+        with lock:
+            click.echo(f"{name}: {words}" if len(names) > 1 else words)
+
+    def wait(name: str) -> None:
+        try:
+            codes[name] = _wait(connection, name, goal, revision, deadline, say)
+        except CliError as error:
+            say(name, f"error: {error.message}")
+            codes[name] = error.code
+
+    threads = [threading.Thread(target=wait, args=(name,), daemon=True) for name in names]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.2)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    found = set(codes.values())
+    raise SystemExit(int(next((code for code in _WORST if code in found), Exit.OK)))
+
+
+def _wait(
+    connection: Connection,
+    name: str,
+    goal: Goal,
+    revision: str,
+    deadline: float | None,
+    say: Say,
+) -> Exit:
+    last = ""
+    with ModelWatch(connection.kubectl, name, children=False) as watch:
+        for found in watch:
+            words = _line(found.model)
+            if words != last and not connection.quiet:
+                say(name, f"{time.strftime('%H:%M:%SZ', time.gmtime())} {words}")
+                last = words
+            code = exit_of(found.model, goal, revision)
+            if code is not None:
+                return code
+            if deadline is not None and time.monotonic() > deadline:
+                say(name, f"timeout while waiting for {goal.value}")
+                return Exit.TIMEOUT
+    raise AssertionError("a watch never ends by itself")
+
+
+def _line(model: Raw) -> str:
+    seen = row(model, time.time())
+    step = f" step {seen.step}" if seen.step else ""
+    weight = "" if seen.weight is None else f" weight {seen.effective_weight} %"
+    message = text(part(model, "status"), "message")
+    return f"{seen.phase}{step}{weight}: {message}"

@@ -1,0 +1,85 @@
+"""`why`: what a phase, a wait or a failure means, and what to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import click
+
+from canarium.view.explanation import Explanation, explanations
+from canarium.view.model import view
+from canarium.view.moments import short
+from canarium.view.tree import Tree, Urgency, to_json
+from canarium_cli.connection import Connection, connected
+from canarium_cli.output.formats import write_json
+from canarium_cli.output.lines import Line, Span, Style, line
+from canarium_cli.output.terminal import write
+from canarium_cli.output.tree_text import phase_span
+from canarium_cli.reads import objects
+from canarium_cli.suggestions import suggestions
+
+
+@click.command("why")
+@click.argument("name")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@connected
+def why_command(connection: Connection, name: str, output: str) -> None:
+    """Explain the phase, the wait or the failure of a model, and what you can do."""
+    tree = view(objects(connection.kubectl, name), time.time())
+    if output == "json":
+        write_json(
+            {
+                "phase": tree.phase,
+                "message": tree.message,
+                "explanations": [to_json(x) for x in explanations(tree)],
+                "commands": [to_json(x) for x in suggestions(tree)],
+            }
+        )
+        return
+    write(list(_lines(tree)), connection.color)
+
+
+def _lines(tree: Tree) -> Iterator[Line]:
+    yield line(
+        Span(f"{tree.namespace}/{tree.name} is ", Style.TITLE), phase_span(tree.phase, tree.urgency)
+    )
+    if tree.message:
+        yield line(tree.message)
+    if not tree.observed:
+        yield line(Span("The operator has not processed the latest spec yet.", Style.WARNING))
+    found = explanations(tree)
+    for explanation in found:
+        yield line()
+        yield from _explanation(explanation)
+    if tree.wait and tree.wait.remaining_seconds is not None:
+        yield line()
+        yield line(
+            f"Next: at {tree.wait.expected_end_time}, in {short(tree.wait.remaining_seconds)}."
+        )
+    if not found and tree.urgency is Urgency.NONE:
+        yield line("Nothing is wrong, and nothing is in progress.")
+    commands = suggestions(tree)
+    if commands:
+        yield line()
+        yield line(Span("What you can do", Style.TITLE))
+        width = max(len(x.command) for x in commands)
+        for suggestion in commands:
+            yield line(
+                "  ", Span(suggestion.command.ljust(width), Style.ACTIVE), f"   {suggestion.effect}"
+            )
+
+
+def _explanation(explanation: Explanation) -> Iterator[Line]:
+    yield line(
+        Span(explanation.reason, Style.TITLE), Span(f"  ({explanation.subject})", Style.MUTED)
+    )
+    parts = (
+        ("Evidence", explanation.evidence),
+        ("Meaning", explanation.meaning),
+        ("Operator", explanation.reaction),
+        ("You", explanation.advice),
+    )
+    for name, text in parts:
+        if text:
+            yield line(Span(f"  {name:<10}", Style.MUTED), text.replace("`", ""))

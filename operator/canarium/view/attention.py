@@ -1,0 +1,56 @@
+"""How much a model needs a person, and for what: the order of `list` and of the dashboard."""
+
+from __future__ import annotations
+
+from canarium.api.reasons import HoldReason, ObstacleReason
+from canarium.view.objects import Raw, items, part, text
+from canarium.view.tree import Urgency
+
+#: Waits that only a person can end.
+_FOR_PERSONS = (
+    HoldReason.MANUAL,
+    HoldReason.PAUSED,
+    HoldReason.ANALYSIS_FAILED,
+    HoldReason.ANALYSIS_REMOVED,
+)
+#: Waits that are a problem, and not a part of every rollout.
+_BLOCKED = (
+    *ObstacleReason,
+    HoldReason.ROLLBACK_BLOCKED,
+    HoldReason.UNDO_BLOCKED,
+    HoldReason.WRITE_REFUSED,
+    HoldReason.PODS_UNREACHABLE,
+    HoldReason.INSUFFICIENT_DATA,
+)
+_FAILED = ("Failed", "Invalid", "RollingBack", "RolledBack")
+_MOVING = ("Pending", "Starting", "Progressing", "Baking", "Terminating")
+
+
+def urgency(model: Raw) -> tuple[Urgency, str]:
+    """Returns how urgent a model is, and a short reason; empty where it is not urgent."""
+    status = part(model, "status")
+    phase = text(status, "phase")
+    conditions = {text(c, "type"): c for c in items(status, "conditions")}
+    waiting = text(part(status, "waitingFor"), "reason")
+    if phase == "Degraded" or _is_down(conditions, status):
+        return Urgency.OUTAGE, text(conditions.get("Available"), "reason") or phase
+    if phase in _FAILED:
+        reason = text(part(status, "failure"), "reason")
+        return Urgency.FAILED, reason or text(conditions.get("Ready"), "reason") or phase
+    if items(status, "refusals"):
+        return Urgency.BLOCKED, text(items(status, "refusals")[0], "reason")
+    if waiting in _BLOCKED or text(conditions.get("PodsBlocked"), "status") == "True":
+        return Urgency.BLOCKED, text(conditions.get("PodsBlocked"), "reason") or waiting
+    if waiting in _FOR_PERSONS:
+        return Urgency.WAITS_FOR_PERSON, waiting
+    if items(status, "heldDeletions"):
+        return Urgency.BLOCKED, "DeletionBlocked"
+    if phase in _MOVING or not phase:
+        return Urgency.IN_PROGRESS, waiting
+    return Urgency.NONE, ""
+
+
+def _is_down(conditions: dict[str, Raw], status: Raw) -> bool:
+    """Whether a model that was promoted has no callers that get answers."""
+    down = text(conditions.get("Available"), "status") == "False"
+    return down and bool(part(status, "stable")) and text(status, "phase") != "Terminating"

@@ -1,0 +1,97 @@
+"""What a phase, a wait or a failure means: the texts of `api.reasons`, for one model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from canarium.api import reasons
+from canarium.view.tree import Tree
+
+_TABLES: tuple[type[reasons.Reason], ...] = (
+    reasons.FailureReason,
+    reasons.HoldReason,
+    reasons.ObstacleReason,
+    reasons.RefusalReason,
+    reasons.SpecReason,
+    reasons.RouteReason,
+    reasons.ConflictReason,
+    reasons.CheckReason,
+    reasons.WarningReason,
+    reasons.OutcomeReason,
+    reasons.ConditionReason,
+    reasons.EventReason,
+)
+
+
+def reason(word: str) -> reasons.Reason | None:
+    """Returns the reason with its texts; None for a word that this version does not know."""
+    return next((member for table in _TABLES for member in table if member == word), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One thing to explain: `subject` is the part of the model; the texts are those of the reason,
+    and empty where it is unknown."""
+
+    subject: str
+    reason: str
+    evidence: str
+    meaning: str = ""
+    reaction: str = ""
+    advice: str = ""
+
+
+def explanations(tree: Tree) -> tuple[Explanation, ...]:
+    """Returns what a person needs to know now, the most important first: a failure, what is
+    waited for, checks that did not pass, rejected writes and damage, and conditions that report
+    a problem."""
+    found: dict[tuple[str, str], Explanation] = {}
+    for explanation in _all(tree):
+        found.setdefault((explanation.reason, explanation.evidence), explanation)
+    return tuple(found.values())
+
+
+def _all(tree: Tree) -> Iterator[Explanation]:
+    if tree.failure:
+        f = tree.failure
+        where = ", ".join(x for x in (f.pod and f"pod {f.pod}", f.container) if x)
+        values = " ".join(
+            x
+            for x in (
+                f.observed and f"observed {f.observed}",
+                f.threshold and f"bound {f.threshold}",
+            )
+            if x
+        )
+        evidence = "; ".join(x for x in (f.message, where, values) if x)
+        yield _explain(f"failure of revision {f.revision}", f.reason, evidence)
+    if tree.wait:
+        w = tree.wait
+        where = ", ".join(x for x in (w.pod and f"pod {w.pod}", w.container) if x)
+        values = f"{w.observed} of {w.threshold}" if w.observed and w.threshold else w.threshold
+        yield _explain("wait", w.reason, "; ".join(x for x in (values, where) if x))
+    for check in tree.checks:
+        if check.verdict != "Pass":
+            yield _explain(f"check {check.name}", check.reason, check.message)
+    for problem in tree.problems:
+        yield _explain(problem.object, problem.reason, problem.message)
+    for condition in tree.conditions:
+        if _is_bad(condition.type, condition.status):
+            yield _explain(f"condition {condition.type}", condition.reason, condition.message)
+
+
+#: Conditions for which True is the trouble; for `Available` it is False. Others are explained by
+#: the phase, the wait or the failure.
+_BAD_IF_TRUE = ("PodsBlocked", "WritesRefused", "Stalled", "RouteConflicted", "DeletionBlocked")
+
+
+def _is_bad(kind: str, status: str) -> bool:
+    return status == "True" if kind in _BAD_IF_TRUE else kind == "Available" and status == "False"
+
+
+def _explain(subject: str, word: str, evidence: str) -> Explanation:
+    known = reason(word)
+    if known is None:
+        return Explanation(subject, word, evidence)
+    return Explanation(subject, word, evidence, known.meaning, known.reaction, known.advice)

@@ -1,0 +1,70 @@
+"""A line per model, those that need attention first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from canarium.view.attention import urgency
+from canarium.view.moments import seconds_until
+from canarium.view.objects import Raw, number, part, text
+from canarium.view.revisions import age_of, target_of
+from canarium.view.steps import position, steps
+from canarium.view.tree import Urgency
+
+_ORDER = {member: place for place, member in enumerate(Urgency)}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model of a list. `weight` is that of the candidate; None outside a rollout."""
+
+    namespace: str
+    name: str
+    phase: str
+    urgency: Urgency
+    attention: str
+    version: str
+    candidate: str
+    target: str
+    step: str
+    weight: int | None
+    effective_weight: int | None
+    replicas: int
+    ready_replicas: int
+    waiting_for: str
+    remaining_seconds: float | None
+    age_seconds: float | None
+    message: str
+
+
+def row(model: Raw, now: float) -> Row:
+    """Returns the line of one model at `now` (POSIX seconds)."""
+    meta, status = part(model, "metadata"), part(model, "status")
+    candidate, wait = part(status, "candidate"), part(status, "waitingFor")
+    how_urgent, attention = urgency(model)
+    return Row(
+        namespace=text(meta, "namespace"),
+        name=text(meta, "name"),
+        phase=text(status, "phase") or "Pending",
+        urgency=how_urgent,
+        attention=attention,
+        version=text(status, "version"),
+        candidate=text(candidate, "version") or text(candidate, "revision"),
+        target=target_of(model),
+        step=position(steps(model)),
+        weight=number(status, "weight") if candidate else None,
+        effective_weight=number(candidate, "effectiveWeight") if candidate else None,
+        replicas=number(status, "replicas"),
+        ready_replicas=number(status, "readyReplicas"),
+        waiting_for=text(wait, "reason"),
+        remaining_seconds=seconds_until(text(wait, "expectedEndTime"), now),
+        age_seconds=age_of(model, now),
+        message=text(status, "message"),
+    )
+
+
+def fleet(models: Iterable[Raw], now: float) -> tuple[Row, ...]:
+    """Returns a line per model: the most urgent first, then by namespace and name."""
+    rows = (row(model, now) for model in models)
+    return tuple(sorted(rows, key=lambda r: (_ORDER[r.urgency], r.namespace, r.name)))

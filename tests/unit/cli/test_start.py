@@ -1,0 +1,36 @@
+"""What the program imports before it does anything: it starts with every command and every TAB."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+_PROGRAM = """
+import sys
+from canarium_cli.main import cli
+try:
+    cli.main(args={words!r}, prog_name="kubectl modeldeploy")
+except SystemExit:
+    pass
+heavy = "pydantic", "yaml", "jinja2", "rich", "kopf", "kubernetes", "aiohttp", "asyncio", "orjson"
+print("imported:", *(name for name in heavy if name in sys.modules))
+"""
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["get", "--help"], ["why", "--help"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    command = [sys.executable, "-c", _PROGRAM.format(words=words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].split() == ["imported:"], done.stdout
+
+
+def test_every_verb_can_be_imported() -> None:
+    from canarium_cli.main import VERBS, cli
+
+    with cli.make_context("kubectl modeldeploy", ["--help"], resilient_parsing=True) as context:
+        for name in VERBS:
+            command = cli.get_command(context, name)
+            assert command is not None
+            assert command.help
