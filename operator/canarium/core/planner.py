@@ -17,10 +17,10 @@ from canarium.core.bookkeeping.adoption import adoption
 from canarium.core.bookkeeping.records import notes, pinning, pruning
 from canarium.core.bookkeeping.restored_records import restoration
 from canarium.core.bookkeeping.scaling import orphans, scaling
-from canarium.core.bookkeeping.traffic_record import ordered, recorded
-from canarium.core.context.commands import answered
+from canarium.core.bookkeeping.traffic_record import recorded, unrecordable_commands
+from canarium.core.context.commands import evaluated
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.sanitize import believed
+from canarium.core.context.sanitize import plausible
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import (
     Action,
@@ -60,13 +60,13 @@ def plan(
     adopting = adoption(status, observed)
     if adopting:
         return adopting
-    known, ignored = believed(status, now)
-    traffic, router = chosen(observed, known, settings, now)
+    stored, ignored = plausible(status, now)
+    traffic, router = chosen(observed, stored, settings, now)
     ctx = RolloutContext(
         name=name,
         spec=spec,
         settings=settings,
-        status=known,
+        status=stored,
         observed=observed,
         traffic=traffic,
         router=router,
@@ -103,26 +103,28 @@ def plan(
 
 
 def _with_commands(ctx: RolloutContext) -> RolloutContext:
-    """Returns the situation with the commands that this decision carries out.
+    """Returns the context with the commands that this decision consumes.
 
-    A command that the traffic record could not keep waits until it can.
+    A command that has to be on the traffic record waits while that cannot be written.
     """
-    waiting = tuple(ordered(ctx))
-    answers = tuple(a for a in answered(ctx) if a.command not in waiting or a.result != "Accepted")
-    return replace(ctx, commands=answers) if answers else ctx
+    waiting = tuple(unrecordable_commands(ctx))
+    echoes = tuple(
+        echo for echo in evaluated(ctx) if echo.command not in waiting or echo.result != "Accepted"
+    )
+    return replace(ctx, commands=echoes) if echoes else ctx
 
 
 def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
-    """Returns the writes in their order: what moves traffic stays in the order of the phase.
+    """Returns all writes in order; those of the phase keep their order.
 
-    What is noted of a revision comes before the first deletion: pods show why they failed, and a
-    write that fails in between would leave nobody who knows.
+    Notes on records precede the first deletion: pods are the evidence of a failure, and it would
+    be lost if they were deleted and the operator crashed before it was recorded.
     """
     moves = recorded(ctx, result, (*result.actions, *ctx.router.repair(ctx, result)))
     deletes = (n for n, x in enumerate(moves) if isinstance(x, DeleteDeployment | DeleteAutoscaler))
     first = next(deletes, len(moves))
     return (
-        # First: what follows may start a pod, which reads it.
+        # Pins first: later writes may start a pod that reads them.
         *pinning(ctx),
         *moves[:first],
         *notes(ctx, result, moves),
@@ -135,29 +137,28 @@ def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
 
 
 def _is_urgent(ctx: RolloutContext, phase: str) -> bool:
-    """Whether callers depend on a rejected write that moves traffic: a failed version keeps its
-    share, a promotion or an undo is due, or no version serves."""
+    """Returns whether callers depend on a rejected write that moves traffic: a failed version
+    keeps its share, a promotion or an undo is due, or no version serves."""
     if refusals.blocked(ctx) is None:
         return False
     return phase not in ("Ready", "RolledBack") or not ctx.observed.ready(ctx.stable)
 
 
 def _requests(ctx: RolloutContext, after: Status) -> SignalRequests:
-    """Returns the facts that this decision waits for: smoke tests, and evidence on who has
-    traffic."""
+    """Returns the signals that this decision needs: smoke tests, analysis, Events of pods."""
     smoke = after.waiting_for is not None and after.waiting_for.awaited in gates.SMOKE_WAITS
     return SignalRequests(
         smoke=ctx.target if smoke else None,
-        analysis=_watch(ctx, after),
+        analysis=_analysis(ctx, after),
         pod_events=obstacles.unexplained(ctx),
     )
 
 
-def _watch(ctx: RolloutContext, after: Status) -> AnalysisRequest | None:
+def _analysis(ctx: RolloutContext, after: Status) -> AnalysisRequest | None:
     judging, progress = ctx.settings.analysis, after.progress
     shadowed = progress and progress.step_start_time and gates.judges(ctx, 0)
     if judging and after.candidate and after.stable and progress and (progress.weight or shadowed):
-        # Between two steps it is judged on as before.
+        # Between two steps, the analysis of the last step continues.
         earlier = after.analysis.start_time if after.analysis else None
         began = progress.step_start_time or earlier
         if began and gates.judges(ctx, progress.weight):

@@ -327,7 +327,7 @@ class Cluster:
                     for x in self.pods
                     if x.revision != revision
                     and stable in (None, x.revision)
-                    and not (x.terminating and self.now >= (x.ends or self.now) + 10.0)
+                    and not (x.terminating and self.now >= (x.terminates_by or self.now) + 10.0)
                 )
                 assert color not in {x.color for x in others}, "a colour is shared"
                 assert revision not in self.deployments, "made twice"
@@ -453,7 +453,9 @@ class Cluster:
                 continue
             if surplus:
                 self.dying[pod.name] = self.now + self.grace
-                kept.append(replace(pod, terminating=True, ready=False, ends=self.now + 1.0))
+                kept.append(
+                    replace(pod, terminating=True, ready=False, terminates_by=self.now + 1.0)
+                )
             elif (
                 self._fetches(pod)
                 and pod.artifact is None

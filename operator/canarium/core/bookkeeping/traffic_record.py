@@ -1,8 +1,8 @@
-"""Keeps the traffic record in step with the decision: in the writes that move traffic, and by a
-write of its own where a command, an edit of the steps or somebody's hand makes it differ (R18).
+"""Keeps the traffic record consistent with the decision (R18).
 
-A separate write comes first in a decision, so that what depends on it finds it on record even
-if the operator dies in between.
+The record is written together with traffic. Where a command, an edit of the steps or an edit by
+hand makes it differ and no write moves traffic, a separate write updates it. That write precedes
+all others of the decision, so that they find it on record even if the operator crashes in between.
 """
 
 from __future__ import annotations
@@ -22,39 +22,41 @@ from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.routing.preflight import wanting, writable
 from canarium.core.times import stamp
 
-#: Commands whose effect only the record keeps when the status is lost.
-KEPT = ("promote", "promote-full")
+#: Commands whose effect survives a lost status only in the traffic record.
+RECORDED_COMMANDS = ("promote", "promote-full")
 
 
 def recordable(ctx: RolloutContext) -> bool:
-    """Whether the record can be written without a change of traffic."""
-    witness = ctx.traffic.record_object
-    if isinstance(witness, Service):
-        return witness.color is not None and not ctx.observed.refused(f"Service {ctx.name}")
-    if witness is None or ctx.route_kind != witness.kind:
+    """Returns whether the record can be written without a change of traffic."""
+    holder = ctx.traffic.record_object
+    if isinstance(holder, Service):
+        return holder.color is not None and not ctx.observed.refused(f"Service {ctx.name}")
+    if holder is None or ctx.route_kind != holder.kind:
         return False
-    return writable(ctx, witness.kind) and wanting(ctx, witness.kind) is None
+    return writable(ctx, holder.kind) and wanting(ctx, holder.kind) is None
 
 
 def recorded(
     ctx: RolloutContext, result: PhaseResult, moves: tuple[Action, ...]
 ) -> tuple[Action, ...]:
-    """`moves` with the record of what they do, after a write of the record alone where it differs
-    and none of them writes it."""
+    """Returns `moves` with the traffic record added to those that write it.
+
+    Where the record differs and none of them writes it, a write of the record alone precedes them.
+    """
     if ctx.stable is None or ctx.traffic.record_object is None:
         return periods.dated(ctx, moves)
     grant = _grant(ctx, result)
     if grant:
-        moves = tuple(_with(ctx, action, grant) for action in moves)
+        moves = tuple(_with_grant(ctx, action, grant) for action in moves)
     kind = SetRouteWeights if ctx.route_kind else SelectColor
-    known = any(isinstance(action, kind) for action in moves)
-    if known or result.stable != ctx.stable or not recordable(ctx):
+    written = any(isinstance(action, kind) for action in moves)
+    if written or result.stable != ctx.stable or not recordable(ctx):
         return periods.dated(ctx, moves)
-    return periods.dated(ctx, (*_own(ctx, result, grant), *moves))
+    return periods.dated(ctx, (*_separate_write(ctx, result, grant), *moves))
 
 
-def _with(ctx: RolloutContext, action: Action, grant: Grant) -> Action:
-    """A write that moves traffic, with the grant where it is about this candidate."""
+def _with_grant(ctx: RolloutContext, action: Action, grant: Grant) -> Action:
+    """Returns a write that moves traffic with the grant, if it is about this candidate."""
     if not isinstance(action, SetRouteWeights if ctx.route_kind else SelectColor):
         return action
     if action.traffic.stable != ctx.stable or action.traffic.candidate not in (None, ctx.target):
@@ -62,8 +64,10 @@ def _with(ctx: RolloutContext, action: Action, grant: Grant) -> Action:
     return replace(action, traffic=replace(action.traffic, candidate=ctx.target, grant=grant))
 
 
-def _own(ctx: RolloutContext, result: PhaseResult, grant: Grant | None) -> tuple[Action, ...]:
-    """A write of the record alone; none when it tells all that it has to."""
+def _separate_write(
+    ctx: RolloutContext, result: PhaseResult, grant: Grant | None
+) -> tuple[Action, ...]:
+    """Returns a write of the record alone; none when the record is complete."""
     assert ctx.traffic.record_object is not None
     live = ctx.traffic.record_object.traffic
     failed = result.failure is not None and ctx.quarantined and ctx.target != ctx.stable
@@ -77,35 +81,39 @@ def _own(ctx: RolloutContext, result: PhaseResult, grant: Grant | None) -> tuple
     )
     if live.stable == ctx.stable and _is_of_older_operator(live) and not _acts(ctx, result, grant):
         return ()
-    action = _same(ctx.traffic.record_object, wanted)
+    action = _unmoved(ctx.traffic.record_object, wanted)
     return (action,) if wanted != live or _incomplete(ctx, live, action) else ()
 
 
 def _is_of_older_operator(live: TrafficRecord) -> bool:
-    """Whether an operator wrote the record that knew none of these fields: an upgrade writes to no
-    model's objects, and the next write that moves traffic adds them."""
+    """Returns whether an older operator wrote the record, without any of these fields.
+
+    An upgrade alone writes nothing: the next write that moves traffic adds them.
+    """
     return not (live.promoted_at or live.traffic_since or live.images or live.grant)
 
 
 def _acts(ctx: RolloutContext, result: PhaseResult, grant: Grant | None) -> bool:
-    """Whether this decision grants a weight or carries out an order, which has to be on record."""
+    """Returns whether this decision grants a weight or acts on a command that must be recorded."""
     raises = (
         grant is not None and result.progress is not None and grant.weight > result.progress.weight
     )
-    return raises or any(a.command in KEPT and a.result == "Accepted" for a in ctx.commands)
+    return raises or any(
+        c.command in RECORDED_COMMANDS and c.result == "Accepted" for c in ctx.commands
+    )
 
 
-def _same(witness: Service | Route, traffic: TrafficRecord) -> SelectColor | SetRouteWeights:
-    """A write that changes nothing but the record."""
-    if isinstance(witness, Service):
-        return SelectColor(witness.color, traffic)
-    return SetRouteWeights(witness.kind, witness.weights, traffic, direct=witness.direct)
+def _unmoved(holder: Service | Route, traffic: TrafficRecord) -> SelectColor | SetRouteWeights:
+    """Returns a write that changes only the record on `holder`."""
+    if isinstance(holder, Service):
+        return SelectColor(holder.color, traffic)
+    return SetRouteWeights(holder.kind, holder.weights, traffic, direct=holder.direct)
 
 
 def _incomplete(
     ctx: RolloutContext, live: TrafficRecord, action: SelectColor | SetRouteWeights
 ) -> bool:
-    """Whether somebody took a time away that can be told anew."""
+    """Returns whether the record lacks a time that `action` would restore."""
     if live.promoted_at and live.traffic_since:
         return False
     (dated,) = periods.dated(ctx, (action,))
@@ -115,25 +123,25 @@ def _incomplete(
 
 
 def _grant(ctx: RolloutContext, result: PhaseResult) -> Grant | None:
-    """What the record has to say of the candidate after this decision; None before anything was
-    granted or ordered."""
+    """Returns the candidate's grant after this decision; None before a weight was granted or a
+    command recorded."""
     p, old = result.progress, ctx.grant
     if p is None or result.candidate != ctx.target or result.stable != ctx.stable or result.failure:
         return None
     orders = old.orders if old else ()
-    acts = (a for a in ctx.commands if a.command in KEPT and a.result == "Accepted")
-    new = tuple(token for a in acts if (token := token_of(a)) not in orders)
+    acting = (c for c in ctx.commands if c.command in RECORDED_COMMANDS and c.result == "Accepted")
+    new = tuple(token for c in acting if (token := token_of(c)) not in orders)
     if p.pause is None and not p.full:
         return None
-    stays = old is not None and (old.weight, old.passed) == (p.granted, p.passed)
+    unchanged = old is not None and (old.weight, old.passed) == (p.granted, p.passed)
     full = old.full if old else None
     if p.full and full is None:
-        full = next((x for x in new if x.startswith("promote-full/")), None) or _by(p.by)
+        full = next((x for x in new if x.startswith("promote-full/")), None) or _order_of(p.by)
     return Grant(
         revision=ctx.target,
         weight=p.granted,
-        origin=old.origin if old and stays else min(p.weight, p.granted),
-        since=old.since if old and stays else stamp(ctx.now),
+        origin=old.origin if old and unchanged else min(p.weight, p.granted),
+        since=old.since if old and unchanged else stamp(ctx.now),
         pause=p.pause,
         analysis=p.analysis,
         passed=p.passed,
@@ -145,11 +153,11 @@ def _grant(ctx: RolloutContext, result: PhaseResult) -> Grant | None:
     )
 
 
-def _by(by: str | None) -> str:
-    """A promote-full that a status of before tells of."""
+def _order_of(by: str | None) -> str:
+    """Returns the promote-full command that `status.progress.by` names."""
     return (by or "").removeprefix("command ") or "promote-full/unknown"
 
 
-def ordered(ctx: RolloutContext) -> Iterable[str]:
-    """Commands that can act only once the record can be written."""
-    return () if ctx.traffic.record_object is None or recordable(ctx) else KEPT
+def unrecordable_commands(ctx: RolloutContext) -> Iterable[str]:
+    """Returns the commands that must not act yet because the record cannot be written."""
+    return () if ctx.traffic.record_object is None or recordable(ctx) else RECORDED_COMMANDS

@@ -54,7 +54,11 @@ class Colors(Revisions):
 
         Its node is lost, or a finalizer keeps it. It will not serve again, so nothing waits for it.
         """
-        late = pod.terminating and pod.ends is not None and self.now - pod.ends >= STUCK_AFTER
+        late = (
+            pod.terminating
+            and pod.terminates_by is not None
+            and self.now - pod.terminates_by >= STUCK_AFTER
+        )
         service = self.observed.service
         return late and not pod.ready and not (service and pod.name in service.endpoints)
 

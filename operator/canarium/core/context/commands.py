@@ -1,8 +1,9 @@
 """Commands (R16): annotations `canarium.dev/<command>: <revision>/<token>`, each acting once.
 
-A command is looked at in the decision that consumes it; its answer (done, or ignored and why)
-goes into the status in the same write as its effect. What has to be written elsewhere first, as
-an abort moves traffic first, is done again after a crash, since only the status consumes it.
+A command is evaluated in the decision that consumes it. Its result (Accepted, or Ignored and why)
+is written to the status together with its effect. Where another write has to precede, such as the
+move of traffic for an abort, the command acts again after a crash, because only the status
+consumes it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from canarium.core.decision.plan import StoreRevision
 from canarium.core.times import stamp
 from canarium.untrusted.quoting import quoted
 
-KEPT = 20
-#: How many unknown annotations an answer names beside the first.
+#: Number of results that the status lists.
+LISTED = 20
+#: Number of further unknown annotations that a result names.
 NAMED = 3
 PROMOTED = "the revision is already promoted"
 _FORM = re.compile(r"^([a-z0-9-]{1,63})/([A-Za-z0-9._:-]{1,128})$")
@@ -28,7 +30,7 @@ _FORM = re.compile(r"^([a-z0-9-]{1,63})/([A-Za-z0-9._:-]{1,128})$")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`why_not` says why it cannot act now; None when it can. `done` says what it did."""
+    """`done` describes its effect; `why_not` returns why it cannot act now, None when it can."""
 
     done: str
     why_not: Callable[[RolloutContext], str | None]
@@ -95,7 +97,7 @@ def _resume(ctx: RolloutContext) -> str | None:
     return None if ctx.paused_by else "the rollout is not paused"
 
 
-#: In the order in which they beat each other: of several at once, later ones are ignored.
+#: By precedence: of several commands at the same time only the first acts.
 COMMANDS: dict[str, Command] = {
     "abort": Command("the rollout is aborted and rolled back", _abort),
     "undo": Command("the promotion is undone", _undo),
@@ -107,38 +109,41 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-def answered(ctx: RolloutContext) -> tuple[CommandEcho, ...]:
-    """The answers to all commands that no earlier decision has consumed, strongest first."""
+def evaluated(ctx: RolloutContext) -> tuple[CommandEcho, ...]:
+    """Returns the results of all commands that no earlier decision has consumed, by precedence."""
     record = ctx.observed.record(ctx.target)
-    seen = {(a.command, f"{a.revision}/{a.token}".strip("/")) for a in ctx.status.commands}
-    known = [(name, value) for name, value in ctx.observed.annotations if name in COMMANDS]
+    consumed = {(c.command, f"{c.revision}/{c.token}".strip("/")) for c in ctx.status.commands}
+    recorded = set(record.commands) if record else set()
+    valid = [(name, value) for name, value in ctx.observed.annotations if name in COMMANDS]
     unknown = [(name, value) for name, value in ctx.observed.annotations if name not in COMMANDS]
-    kept = set(record.commands) if record else set()
-    answers: list[CommandEcho] = []
+    results: list[CommandEcho] = []
     order = list(COMMANDS)
-    fresh = [
+    new = [
         (name, value)
-        # One answer for all that is unknown: there may be thousands.
-        for name, value in (*known, *unknown[:1])
-        if (name, shown(value)) not in seen and f"{name}/{value.partition('/')[2]}" not in kept
+        # One result for all unknown commands: there may be thousands.
+        for name, value in (*valid, *unknown[:1])
+        if (name, echo_text(value)) not in consumed
+        and f"{name}/{value.partition('/')[2]}" not in recorded
     ]
-    for name, value in sorted(fresh, key=lambda c: order.index(c[0]) if c[0] in order else 99):
-        acts = next((a.command for a in answers if a.result == "Accepted"), None)
+    for name, value in sorted(new, key=lambda c: order.index(c[0]) if c[0] in order else 99):
+        accepted = next((c.command for c in results if c.result == "Accepted"), None)
         others = [other for other, _ in unknown[1:]] if name not in COMMANDS else []
-        answers.append(_answer(ctx, name, value, acts, others))
-    return tuple(answers)
+        results.append(_evaluate(ctx, name, value, accepted, others))
+    return tuple(results)
 
 
-def shown(value: str) -> str:
-    """An annotation's value as the status repeats it when it is not a valid command."""
+def echo_text(value: str) -> str:
+    """Returns an annotation's value as the status repeats it when it is not a valid command."""
     return quoted(value, 200).strip("/")
 
 
-def _answer(
-    ctx: RolloutContext, name: str, value: str, stronger: str | None, others: Sequence[str]
+def _evaluate(
+    ctx: RolloutContext, name: str, value: str, accepted: str | None, others: Sequence[str]
 ) -> CommandEcho:
+    """Returns the result of one command; `accepted` is one that takes precedence over it."""
+
     def echo(
-        done: bool, message: str, revision: str = shown(value), token: str = ""
+        done: bool, message: str, revision: str = echo_text(value), token: str = ""
     ) -> CommandEcho:
         return CommandEcho(
             command=name[:63],
@@ -160,28 +165,32 @@ def _answer(
             False, "the value must be <revision>/<token>, as in canarium.dev/promote=abc23456/1"
         )
     revision, token = form.groups()
-    if revision != ctx.target and not _made_by(ctx, name, token):
+    if revision != ctx.target and not _is_stored_retry(ctx, name, token):
         return echo(False, f"the current revision is {ctx.target}", revision, token)
-    if stronger:
-        return echo(False, f"superseded by {stronger}", revision, token)
+    if accepted:
+        return echo(False, f"superseded by {accepted}", revision, token)
     done = echo(True, command.done, revision, token)
-    # It has acted before, and no status tells of it.
-    why = None if _made_by(ctx, name, token) or ctx.has_acted(done) else command.why_not(ctx)
+    # A command that acted before a crash is accepted although the status does not list it.
+    acted = _is_stored_retry(ctx, name, token) or ctx.has_acted(done)
+    why = None if acted else command.why_not(ctx)
     return done if why is None else echo(False, why, revision, token)
 
 
 def consumed(ctx: RolloutContext, result: PhaseResult) -> tuple[CommandEcho, ...]:
-    """The answers that are given with `result`. A retry is not answered before its record is
-    stored, nor an undo that is held: they stand until what keeps them from it is gone (R21)."""
-    unmade = set[str]()
+    """Returns the results to publish with `result`.
+
+    A retry whose record is not stored yet, and an undo that is blocked, are not consumed: they act
+    once nothing prevents them (R21).
+    """
+    unfinished = set[str]()
     retried = ctx.new_record is not None and ctx.new_record.retry is not None
     if retried and not any(isinstance(a, StoreRevision) for a in result.actions):
-        unmade.add("retry")
+        unfinished.add("retry")
     if result.failure is None:
-        unmade.add("undo")
-    return tuple(a for a in ctx.commands if a.command not in unmade or a.result != "Accepted")
+        unfinished.add("undo")
+    return tuple(c for c in ctx.commands if c.command not in unfinished or c.result != "Accepted")
 
 
-def _made_by(ctx: RolloutContext, name: str, token: str) -> bool:
-    """A retry whose record was stored before the operator could say so."""
+def _is_stored_retry(ctx: RolloutContext, name: str, token: str) -> bool:
+    """Returns whether the retry's record is stored, as after a crash before the status write."""
     return name == "retry" and bool(ctx.current_record and ctx.current_record.retry == token)

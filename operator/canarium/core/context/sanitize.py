@@ -1,4 +1,7 @@
-"""The status without times that cannot be: edited by hand, one would hold a step for centuries."""
+"""Drops implausible timestamps from the status, which would otherwise stall a step.
+
+A status that was edited by hand may contain any time, such as one in the next century.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from canarium.api.reasons import WarningReason
 from canarium.api.status import Status, StatusWarning
 from canarium.core.times import parse, stamp
 
-#: The clocks of two machines may differ by so many seconds: no status is damaged by that.
+#: Seconds by which clocks of two machines may differ: such a time is still plausible.
 SKEW = 60.0
-#: The times that decisions go by: a part of the status ("": the status itself), and its field.
+#: Times that decisions use: a part of the status ("" is the status itself), and its field.
 CLOCKS = (
     ("", "bake_start_time"),
     ("", "stable_unavailable_start_time"),
@@ -23,17 +26,17 @@ CLOCKS = (
 )
 
 
-def believed(status: Status, now: float) -> tuple[Status, tuple[StatusWarning, ...]]:
-    """Returns the status with `now` for implausible times (POSIX seconds), and their warnings."""
+def plausible(status: Status, now: float) -> tuple[Status, tuple[StatusWarning, ...]]:
+    """Returns the status with `now` (POSIX seconds) in place of implausible times, and warnings."""
     warnings = list[StatusWarning]()
     for part, field in CLOCKS:
         place = getattr(status, part) if part else status
         time = getattr(place, field) if place else None
-        why = _impossible(time, now) if time else None
+        why = _implausible(time, now) if time else None
         if why is None:
             continue
-        mended = place.model_copy(update={field: stamp(now)})
-        status = status.model_copy(update={part: mended}) if part else mended
+        corrected = place.model_copy(update={field: stamp(now)})
+        status = status.model_copy(update={part: corrected}) if part else corrected
         path = ".".join(to_camel(step) for step in ("status", part, field) if step)
         warnings.append(ignored(path, f"{time} {why}"))
     return status, tuple(warnings)
@@ -46,7 +49,8 @@ def ignored(path: str, why: str) -> StatusWarning:
     )
 
 
-def _impossible(time: str, now: float) -> str | None:
+def _implausible(time: str, now: float) -> str | None:
+    """Returns why `time` is implausible; None if it is plausible."""
     try:
         return "is in the future" if parse(time) > now + SKEW else None
     except ValueError:

@@ -1,6 +1,6 @@
-"""What is: frozen facts about one ModelDeployment's children, gathered once for one decision.
+"""Frozen facts about the children of one ModelDeployment, collected once for each decision.
 
-All times are POSIX seconds. Nothing here asks the API; the engine's projections fill it.
+All times are POSIX seconds. Nothing here calls the API: `engine.cache` builds these values.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from canarium.core.facts.traffic_record import NO_RECORD, TrafficRecord
 
 BLUE, GREEN = "blue", "green"
 COLORS = (BLUE, GREEN)
-#: What containers wait for before any of the pod was started: no trouble by itself.
-BEGINNING = ("ContainerCreating", "PodInitializing")
+#: Waiting reasons of containers in a pod that is still starting; they do not indicate a fault.
+CREATING_REASONS = ("ContainerCreating", "PodInitializing")
 
 
 class TroubleReason(StrEnum):
-    """Reasons of a pod's Events that tell why its containers are not created."""
+    """Reasons of a pod's Events that explain why its containers are not created."""
 
     FAILED_ATTACH_VOLUME = "FailedAttachVolume"
     FAILED_MAP_VOLUME = "FailedMapVolume"
@@ -35,7 +35,7 @@ class TroubleReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why the kubelet creates no container of a pod, from the pod's Events.
+    """Why the kubelet cannot create the containers of a pod, from the pod's Events.
 
     `missing`: a Secret or ConfigMap that a volume of the revision needs does not exist.
     """
@@ -47,7 +47,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container's state; `last_*` is how its previous run ended."""
+    """State of one container; the fields `last_*` describe how its previous run ended."""
 
     name: str
     init: bool = False
@@ -59,20 +59,20 @@ class Container:
     last_exit_code: int | None = None
     message: str = ""
     restarts: int = 0
-    #: When it began to run, if it runs.
+    #: When it started; None while it is not running.
     started: float | None = None
-    #: Whether its own readiness probe passes.
+    #: Whether its readiness probe passes.
     ready: bool = False
 
     @property
     def is_server(self) -> bool:
-        """Whether it is the model server, by the name that every rendered template gives it."""
+        """Whether it is the model server: every rendered template uses the same name for it."""
         return not self.init and self.name == SERVER_CONTAINER
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One pod of ours."""
+    """A pod of the model."""
 
     name: str
     revision: str
@@ -81,46 +81,47 @@ class Pod:
     ready: bool = False
     ready_changed: float | None = None
     terminating: bool = False
-    #: When it is to have ended at the latest, if it is terminating.
-    ends: float | None = None
-    #: Why nothing of it runs any more, though it is there still, as one that was evicted.
+    #: End of its grace period; None unless it is terminating.
+    terminates_by: float | None = None
+    #: Why all its containers have ended although the pod object exists, such as `Evicted`.
     ended: str | None = None
     unschedulable_since: float | None = None
     unschedulable_message: str = ""
-    #: Whether a scheduling gate, as of a queue, keeps the scheduler from looking for a node.
+    #: Whether a scheduling gate, such as that of a queueing system, delays its scheduling.
     gated: bool = False
     disrupted: bool = False
-    #: Since when it waits for nothing but its containers: it has a node, and whatever init
-    #: containers are over so far; the time when it was made at first.
-    begun: float | None = None
-    #: Its IP address, once it has one.
+    #: Since when it has waited only for its current containers: when it was bound to a node, or
+    #: when its last finished init container ended; its creation time before it is bound.
+    containers_since: float | None = None
+    #: IP address; None until the pod has one.
     address: str | None = None
-    #: The digest of the model that its fetcher found.
+    #: Digest of the model that its fetcher downloaded.
     artifact: str | None = None
-    #: What a branch or a tag of its URI stood for then.
+    #: Commit that the branch or tag of its URI referred to at that time.
     resolved: str | None = None
     #: Container → image as the kubelet resolved it.
     images: tuple[tuple[str, str], ...] = ()
     containers: tuple[Container, ...] = ()
-    #: Whether a node was found for it.
+    #: Whether it is bound to a node.
     scheduled: bool = False
-    #: What its Events say while it waits for its containers to be created.
+    #: What its Events report while its containers are being created.
     trouble: Trouble | None = None
 
     @property
     def serves(self) -> bool:
+        """Whether it is ready and not terminating."""
         return self.ready and not self.terminating
 
     @property
     def creating(self) -> bool:
-        """Whether it has a node, and no container of it was ever started."""
-        waits = all(c.waiting in BEGINNING for c in self.containers)
+        """Whether it is bound to a node and none of its containers has started yet."""
+        waits = all(c.waiting in CREATING_REASONS for c in self.containers)
         return self.scheduled and not self.terminating and not self.ready and waits
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A revision's Deployment. `replicas` is what its spec wants."""
+    """A revision's Deployment; `replicas` is `spec.replicas`."""
 
     name: str
     uid: str
@@ -128,9 +129,9 @@ class Deployment:
     color: str
     replicas: int
     terminating: bool = False
-    #: Why its ReplicaSet cannot create pods, in the words of whoever refuses them.
+    #: Why its ReplicaSet cannot create pods: the message of the component that rejects them.
     failure: str | None = None
-    #: Names of its containers' ports.
+    #: Names of the ports of its containers.
     ports: frozenset[str] = frozenset()
 
 
@@ -138,7 +139,7 @@ class Deployment:
 class Service:
     """The Service that callers use.
 
-    `color` is the one selected: a colour, "" for both, or None when it selects nothing.
+    `color` is the colour that it selects, "" for both, or None when it selects no pods.
     `endpoints` are the names of the pods that its EndpointSlices list as ready.
     """
 
@@ -150,7 +151,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class AutoscalerFault:
-    """A condition of a HorizontalPodAutoscaler that says that it cannot scale."""
+    """A condition of a HorizontalPodAutoscaler that reports that it cannot scale."""
 
     reason: str
     message: str
@@ -166,18 +167,18 @@ class Autoscaler:
     revision: str
     low: int
     high: int
-    #: Why it cannot work, by its own conditions.
+    #: Why it cannot scale, from its conditions.
     fault: AutoscalerFault | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SmokeReport:
-    """How the smoke tests of a revision ended (R4); `message` and `pod` when one failed.
+    """Result of the smoke tests of a revision (R4); `message` and `pod` describe a failed one.
 
-    `unusable`: the tests could not be evaluated, so nothing is known about the revision (R21);
-    `reason` says why.
-    `unreachable`: how the connection to `pod` was lost (`ConnectionLoss`), so nothing is known
-    either; the tests are tried again until the pod answers.
+    `unusable`: the tests could not be evaluated for `reason`, so they prove nothing about the
+    revision (R21).
+    `unreachable`: how the connection to `pod` was lost (`ConnectionLoss`). That proves nothing
+    either, and the tests are repeated until the pod responds.
     """
 
     revision: str
@@ -192,10 +193,10 @@ class SmokeReport:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The API server's refusal of one object that we wrote, while it still stands.
+    """A write of the operator that the API server rejected and that has not succeeded since.
 
-    `what` is kind and name of the object; `reason` is enumerated, `message` has the other side's
-    own words and is only displayed.
+    `what` is kind and name of the object. `reason` is one of an enumeration; `message` is the
+    server's text and is only displayed.
     """
 
     what: str
@@ -214,14 +215,15 @@ class Orphan:
 
     @property
     def what(self) -> str:
+        """Kind and name."""
         return f"{self.kind} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class HeldDeletion:
-    """An object of the model that is being deleted and that finalizers of other controllers keep.
+    """An object of the model whose deletion is blocked by finalizers of other controllers.
 
-    `due` is its deletionTimestamp: when a pod should have ended, or when anything else was deleted.
+    `due` is its deletionTimestamp: for a pod the end of its grace period, else when it was deleted.
     """
 
     kind: str
@@ -231,12 +233,13 @@ class HeldDeletion:
 
     @property
     def what(self) -> str:
+        """Kind and name."""
         return f"{self.kind} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Modified:
-    """An object of ours that an admission policy changed when it took our write, and where."""
+    """An object that an admission policy changed while it admitted a write, and the paths."""
 
     what: str
     paths: tuple[str, ...]
@@ -244,9 +247,9 @@ class Modified:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedRuntime:
-    """The runtime that the spec means now, or why there is none (`reason` and `message`).
+    """The runtime that the spec selects, or why there is none (`reason` and `message`).
 
-    Without a name: an image of one's own. `startup_budget` is in seconds.
+    It has no name where the spec has an image instead. `startup_budget` is in seconds.
     """
 
     name: str | None = None
@@ -259,46 +262,49 @@ class ResolvedRuntime:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All facts of one moment."""
+    """Everything that is known about a model's children at one moment."""
 
     records: tuple[Record, ...] = ()
     deployments: tuple[Deployment, ...] = ()
-    #: Pods of ours that run, or may: those that ended count for nothing, and stay for long.
+    #: Pods that run or may still run. Finished pods are kept apart: they can exist for a long
+    #: time and do not count as capacity.
     pods: tuple[Pod, ...] = ()
     finished_pods: tuple[Pod, ...] = ()
     service: Service | None = None
     autoscalers: tuple[Autoscaler, ...] = ()
-    #: Revision → the digest by which its later pods are told which bytes are theirs.
+    #: Revision → digest that its later pods have to find (the revision's pin).
     pinned_artifacts: tuple[tuple[str, str], ...] = ()
-    #: By object, those that matter most first.
+    #: One for each object, the most important first.
     rejections: tuple[Rejection, ...] = ()
     modified: tuple[Modified, ...] = ()
     orphans: tuple[Orphan, ...] = ()
-    #: Objects that a deleted model of this name still controls.
+    #: Objects that a deleted model of the same name still controls.
     owned_by_deleted: tuple[str, ...] = ()
-    #: Objects that finalizers keep from being deleted, whoever controls them.
+    #: Objects whose deletion is blocked by finalizers, with or without an owner.
     held: tuple[HeldDeletion, ...] = ()
-    #: Objects with the labels or names of ours that are not ours, each with its owner (R24).
+    #: Objects with labels or names of this model's children that it does not control, each with
+    #: its owner (R24).
     name_conflicts: tuple[str, ...] = ()
     runtime: ResolvedRuntime = field(default_factory=lambda: ResolvedRuntime())
-    #: Annotations of the parent in our group, without it: commands (R16).
+    #: Annotations of the ModelDeployment in the operator's group, without the prefix: commands
+    #: (R16).
     annotations: tuple[tuple[str, str], ...] = ()
-    #: How the wanted revision's smoke tests ended; None while they run or before.
+    #: Result of the target's smoke tests; None until they have finished.
     smoke: SmokeReport | None = None
-    #: The last look at the revision that is judged now.
+    #: Latest analysis result for the revision under analysis.
     evidence: Evidence | None = None
-    #: The route through a gateway, of whatever kind, and the Services that it leads to.
+    #: The model's route, of any kind, and the Services of single revisions.
     route: Route | None = None
     backends: tuple[Backend, ...] = ()
-    #: The Gateways that the spec names, in its order, whether they exist or not.
+    #: Gateways that the spec names, in its order, including those that do not exist.
     gateways: tuple[Gateway, ...] = ()
-    #: Why routes of the wanted kind cannot be had in this cluster: reason and text.
+    #: Why routes of the configured kind are not available in this cluster: reason and text.
     route_api_error: tuple[str, str] | None = None
     #: Another route that claims the same requests as `route`.
     conflict: RouteConflict | None = None
 
     def with_troubles(self, troubles: Mapping[str, Trouble]) -> Observed:
-        """These facts with what Events tell of pods whose containers are still not created."""
+        """Returns these facts with `troubles` (by pod) added to pods that are being created."""
         if not troubles:
             return self
         pods = tuple(
@@ -309,57 +315,63 @@ class Observed:
 
     @property
     def rejection(self) -> Rejection | None:
-        """The refusal that matters most."""
+        """The most important rejected write."""
         return next(iter(self.rejections), None)
 
     def refused(self, *objects: str) -> Rejection | None:
-        """The refusal of one of `objects`, each named by kind and name."""
+        """Returns the rejected write of one of `objects`, each named `Kind name`."""
         return next((r for r in self.rejections if r.what in objects), None)
 
-    def holding(self, kind: str, name: str) -> tuple[str, ...]:
-        """The finalizers that keep an object from being deleted."""
+    def blocking_finalizers(self, kind: str, name: str) -> tuple[str, ...]:
+        """Returns the finalizers that block the deletion of an object."""
         found = (one.finalizers for one in self.held if (one.kind, one.name) == (kind, name))
         return next(found, ())
 
     def record(self, revision: str | None) -> Record | None:
+        """Returns the stored record of `revision`."""
         return next((r for r in self.records if r.revision == revision), None)
 
     def deployment(self, revision: str | None) -> Deployment | None:
+        """Returns the Deployment of `revision`."""
         return next((d for d in self.deployments if d.revision == revision), None)
 
     def autoscaler(self, revision: str | None) -> Autoscaler | None:
+        """Returns the HorizontalPodAutoscaler of `revision`."""
         return next((a for a in self.autoscalers if a.revision == revision), None)
 
     def pods_of(self, revision: str | None) -> tuple[Pod, ...]:
+        """Returns the pods of `revision` that have not finished."""
         return tuple(p for p in self.pods if p.revision == revision)
 
     def replicas(self, revision: str | None) -> int:
-        """Returns how many pods the Deployment of `revision` wants; 0 without one."""
+        """Returns `spec.replicas` of the Deployment of `revision`; 0 without one."""
         deployment = self.deployment(revision)
         return deployment.replicas if deployment else 0
 
     def ready(self, revision: str | None) -> int:
-        """How many pods of `revision` can answer now."""
+        """Returns the number of ready pods of `revision` that are not terminating."""
         return sum(1 for p in self.pods if p.revision == revision and p.serves)
 
     def backend(self, revision: str | None) -> Backend | None:
+        """Returns the Service that selects only `revision`."""
         return next((b for b in self.backends if b.revision == revision), None)
 
     def backend_is_ready(self, revision: str | None) -> bool:
-        """Whether the Service of `revision` alone has a ready pod of it among its endpoints."""
+        """Returns whether the backend of `revision` has a ready pod of it among its endpoints."""
         backend = self.backend(revision)
         names = {p.name for p in self.pods_of(revision) if p.serves}
         return bool(backend and backend.endpoints & names)
 
     def exists(self, revision: str | None) -> bool:
-        """Whether `revision` has a record or a Deployment."""
+        """Returns whether `revision` has a record or a Deployment."""
         return self.record(revision) is not None or self.deployment(revision) is not None
 
     def has_endpoints(self, revision: str | None) -> bool:
-        """Whether the Service's endpoints list a pod of `revision`."""
+        """Returns whether the callers' Service has a pod of `revision` among its endpoints."""
         names = {p.name for p in self.pods if p.revision == revision}
         return bool(self.service and names & self.service.endpoints)
 
 
-def newest(pods: Iterable[Pod]) -> Pod | None:
+def newest_pod(pods: Iterable[Pod]) -> Pod | None:
+    """Returns the pod that was created last; None without pods."""
     return max(pods, key=lambda pod: pod.created, default=None)

@@ -1,8 +1,8 @@
-"""Identity of a revision (R1): a hash over what decides which bytes answer a request.
+"""Identity of a revision (R1): a hash over the spec fields that determine what serves requests.
 
-The hash is taken over the raw object, as the user wrote it, never over a model's dump: a new
-default or a new field of ours must not make a new revision of anybody's model. The algorithm
-has a version; a stored record is compared by the algorithm that it was made with.
+The hash covers the raw object as the user wrote it, never the dump of a pydantic model: a new
+default or field in the API must not create new revisions of existing models. The algorithm has a
+version, and a stored record is compared by the algorithm with which it was created.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 #: Verdict of a revision that has failed (R9).
 QUARANTINED = "Quarantined"
 ALGORITHM = "v1"
-#: Of a record whose identity is lost: its digest is the short one that names it.
+#: Algorithm of a record whose identity was lost: its digest is the short one in its name.
 BY_NAME = "v1-name"
-#: Kubernetes' own alphabet for generated names: no vowels, so no words.
+#: Kubernetes' alphabet for generated names: without vowels, so that it cannot form words.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A stored ControllerRevision, as far as decisions need it. Times are ISO strings."""
+    """The parts of a stored ControllerRevision that decisions need. Times are RFC 3339."""
 
     revision: str
     number: int
@@ -33,38 +33,38 @@ class Record:
     digest: str
     identity: Mapping[str, Any]
     version: str | None
-    #: From when to when it and those before it had traffic, as far as was known (JSON).
+    #: Periods in which it and earlier revisions received traffic, as known at the time (JSON).
     served: str | None
     verdict: str | None
     owned: bool = True
-    #: False: somebody made or altered it by hand, so its content is not what its digest says.
+    #: False if its content does not match its digest, as after an edit by hand.
     intact: bool = True
     created_at: str | None = None
     lineage: Mapping[str, str] | None = None
-    #: The runtime that it was rendered from, and the digest of that.
+    #: Runtime from which it was rendered, and the digest of that runtime.
     runtime: str | None = None
     runtime_digest: str | None = None
-    #: The failure that came with the verdict, as the status had it (JSON).
+    #: Failure that led to the verdict, as in `status.failure` (JSON).
     failure: str | None = None
-    #: Commands that were consumed for it, each `command/token`, and "paused" while it is.
+    #: Commands that were consumed for it, each `command/token`, and "paused" while it is paused.
     commands: tuple[str, ...] = ()
-    #: The token of the retry that made it.
+    #: Token of the retry command that created it.
     retry: str | None = None
-    #: The revision that was stable when this one was made: so that one was promoted.
+    #: Revision that was stable when this one was created, so it had been promoted.
     after: str | None = None
-    #: Its first pod is to say which bytes it fetched, before the others start.
+    #: Whether its first pod has to report the digest that it downloaded before others start.
     pins: bool = False
-    #: The digest of the model that was fetched, once a pod has said so.
+    #: Digest of the downloaded model, once a pod has reported it.
     artifact: str | None = None
-    #: Images as the kubelet resolved them, once a pod was ready: JSON of container → id.
+    #: Images as the kubelet resolved them, once a pod was ready: JSON of container → image ID.
     images: str | None = None
     uri: str | None = None
-    #: Whether its data survives a strategic merge patch (`kube.canonical`).
+    #: Whether its data survives a strategic merge patch unchanged (`kube.canonical`).
     canonical: bool = True
 
 
 def identity_v1(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The identity fields of a raw `spec`: everything that decides what serves."""
+    """Returns the identity fields of a raw `spec`: everything that determines what serves."""
     identity = {
         key: spec[key]
         for key in ("runtime", "resources", "pod", "podTemplate", "restartToken")
@@ -75,7 +75,7 @@ def identity_v1(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def digest_v1(identity: Mapping[str, Any]) -> str:
-    """SHA-256 over canonical JSON: sorted keys, no spaces, UTF-8."""
+    """Returns the SHA-256 (hexadecimal) of canonical JSON: sorted keys, no spaces, UTF-8."""
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -87,33 +87,35 @@ _ALGORITHMS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def digest_matches(algorithm: str, digest: str, identity: Any) -> bool:
-    """Whether a stored identity still has the digest that was stored with it; one of an algorithm
-    that is not known here is believed."""
+    """Returns whether a stored identity matches its stored digest.
+
+    The digest of an unknown algorithm cannot be verified and is accepted.
+    """
     if algorithm != ALGORITHM:
         return True
     return isinstance(identity, Mapping) and digest_v1(identity) == digest
 
 
-#: What a record's identity does not say and its Deployment is made from.
+#: Parts of a record's data that determine its Deployment and that its identity does not cover.
 _SEALED = ("template", "runtime", "model")
 
 
 def seal(data: Mapping[str, Any]) -> str:
-    """SHA-256 over what a Deployment is made from, as a record has it in its `data`.
+    """Returns the SHA-256 of the parts of a record's `data` from which a Deployment is created.
 
-    The API server lets nobody change a record, but somebody may delete it and make another of
-    its name and identity.
+    The API server rejects changes of a ControllerRevision's data, but a client can delete one and
+    create another with the same name and identity.
     """
     return digest_v1({key: data[key] for key in _SEALED if data.get(key) is not None})
 
 
 def seal_is_valid(data: Mapping[str, Any]) -> bool:
-    """Whether a record is as it was stored; one from before records had a seal is believed."""
+    """Returns whether a record's `data` matches its seal; data without a seal is accepted."""
     return "seal" not in data or data["seal"] == seal(data)
 
 
 def short_name(digest: str) -> str:
-    """The name part of a digest: 8 characters that are safe in labels and DNS names."""
+    """Returns the short form of a digest: 8 characters, valid in labels and DNS names."""
     number = int(digest, 16)
     letters = []
     for _ in range(_LENGTH):
@@ -123,9 +125,9 @@ def short_name(digest: str) -> str:
 
 
 def find(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
-    """The newest record that has the identity of `spec`, each judged by its own algorithm.
+    """Returns the newest record with the identity of `spec`, each compared by its own algorithm.
 
-    A record of an algorithm that this operator does not know is no match; see `newer_algorithm`.
+    A record with an unknown algorithm never matches; see `newer_algorithm`.
     """
     matches = [
         record
@@ -138,20 +140,20 @@ def find(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
 
 
 def newer_algorithm(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
-    """The newest record, if a newer operator made it and it may be what `spec` asks for.
+    """Returns the newest record if a newer operator created it and it may be the one of `spec`.
 
-    To mint another one then could roll out what already serves, so the model is left alone.
+    Creating another record then could roll out what already serves, so the model is left alone.
     """
-    known = list(records)
-    newest = max(known, key=lambda record: record.number, default=None)
+    stored = list(records)
+    newest = max(stored, key=lambda record: record.number, default=None)
     if newest is None or newest.algorithm in _ALGORITHMS or not newest.intact:
         return None
-    return None if find(spec, known) else newest
+    return None if find(spec, stored) else newest
 
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A revision about to be stored: its name, place in the history, and identity."""
+    """A revision to be stored: its name, its number in the history, and its identity."""
 
     revision: str
     number: int
@@ -169,20 +171,20 @@ def new_record(
     after: str | None = None,
     retry: str | None = None,
 ) -> NewRecord:
-    """A new revision for `spec`; `after` is the revision that is stable now, `retry` the token of
-    the command that asks for it.
+    """Returns a new revision for `spec`.
 
-    A retry of the same identity gets a suffix (`-2`, `-3` …), since its predecessor's record is
-    immutable and its Deployment's name may still be taken by terminating pods.
+    `after` is the revision that is stable now, `retry` the token of the retry command. A retry of
+    the same identity gets a suffix (`-2`, `-3` …), because the record of the first attempt is
+    immutable and terminating pods may still use the name of its Deployment.
     """
-    known = list(records)
+    stored = list(records)
     identity = identity_v1(spec)
     digest = digest_v1(identity)
     name = short_name(digest)
-    taken = [_serial(r.revision) for r in known if r.revision.split("-")[0] == name]
+    serials = [_serial(r.revision) for r in stored if r.revision.split("-")[0] == name]
     return NewRecord(
-        revision=f"{name}-{max(taken) + 1}" if taken else name,
-        number=max((record.number for record in known), default=0) + 1,
+        revision=f"{name}-{max(serials) + 1}" if serials else name,
+        number=max((record.number for record in stored), default=0) + 1,
         digest=digest,
         identity=identity,
         after=after,

@@ -11,7 +11,7 @@ from canarium.api.reasons import FailureReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import last_ready, ready_by
 from canarium.core.context.progress import next_step
-from canarium.core.facts.observed import newest
+from canarium.core.facts.observed import newest_pod
 from canarium.core.health.cause import Cause
 from canarium.core.health.containers import FETCHER
 from canarium.core.health.failure_causes import Deadline, judge
@@ -75,7 +75,7 @@ def _deadline_exceeded(ctx: RolloutContext) -> Cause:
     ready, pods = ctx.observed.ready(ctx.target), ctx.observed.pods_of(ctx.target)
     seen = f"{ready} of {deployment.replicas if deployment else 0} pods ready"
     last = last_ready(ctx)
-    gone = newest(
+    gone = newest_pod(
         p for p in ctx.observed.finished_pods if p.revision == ctx.target and last is None
     )
     why = deployment.failure if deployment else None

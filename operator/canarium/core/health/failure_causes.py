@@ -120,7 +120,7 @@ def server_cannot_be_created(r: JudgedRevision) -> Iterator[Seen]:
         found = containers.not_created(container)
         if found:
             cause = r.container_cause(pod, container, found, CREATION_GRACE)
-            yield Seen(cause, (pod.begun or pod.created) + CREATION_GRACE)
+            yield Seen(cause, (pod.containers_since or pod.created) + CREATION_GRACE)
 
 
 def image_cannot_be_pulled(r: JudgedRevision) -> Iterator[Seen]:
@@ -130,7 +130,7 @@ def image_cannot_be_pulled(r: JudgedRevision) -> Iterator[Seen]:
         found = containers.not_pulled(container)
         if found:
             cause = r.container_cause(pod, container, found, IMAGE_PULL_GRACE)
-            yield Seen(cause, (pod.begun or pod.created) + IMAGE_PULL_GRACE)
+            yield Seen(cause, (pod.containers_since or pod.created) + IMAGE_PULL_GRACE)
 
 
 def pod_is_unschedulable(r: JudgedRevision) -> Iterator[Seen]:

@@ -164,7 +164,7 @@ def _creating(ctx: RolloutContext) -> list[Pod]:
 
 
 def _due(pod: Pod) -> float:
-    return max(pod.created, pod.begun or 0.0) + UNEXPLAINED_AFTER
+    return max(pod.created, pod.containers_since or 0.0) + UNEXPLAINED_AFTER
 
 
 def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:

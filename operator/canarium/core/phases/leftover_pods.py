@@ -37,9 +37,9 @@ def find_leftover(ctx: RolloutContext, pods: Iterable[Pod]) -> Leftover:
     """Returns the first of `pods` that should have ended by now."""
     hold, waits = ctx.status.waiting_for, list[float]()
     for pod in sorted(pods, key=lambda pod: pod.name):
-        if pod.terminating and pod.ends is not None:
-            due, text = pod.ends, f"should have terminated by {spoken(pod.ends)}"
-            kept = ctx.observed.holding("Pod", pod.name)
+        if pod.terminating and pod.terminates_by is not None:
+            due, text = pod.terminates_by, f"should have terminated by {spoken(pod.terminates_by)}"
+            kept = ctx.observed.blocking_finalizers("Pod", pod.name)
             text += f" and is blocked by {finalizers(kept)}" if kept else ""
         elif not pod.terminating and ctx.observed.deployment(pod.revision) is None:
             due = parse(hold.start_time) if hold and hold.awaited in POD_DELETION_WAITS else ctx.now

@@ -1,4 +1,4 @@
-"""Assembles the status that people and tools read from what was decided."""
+"""Assembles the status that people and tools read from the result of a decision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from canarium.api.status import (
     Status,
     WaitingFor,
 )
-from canarium.core.context.commands import KEPT, consumed, shown
+from canarium.core.context.commands import LISTED, consumed, echo_text
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import version_of
 from canarium.core.decision.phase_result import PhaseResult, Wait
@@ -25,7 +25,7 @@ from canarium.core.times import stamp
 
 
 def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: int) -> Status:
-    """The whole status after `result`; equal to the old one when nothing is new."""
+    """Returns the whole status after `result`; equal to the old one when nothing has changed."""
     stable = _part(ctx, result.stable, result)
     candidate = _part(ctx, result.candidate, result)
     previous = _part(ctx, result.previous, result)
@@ -55,7 +55,7 @@ def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: 
         pause=ctx.pause,
         analysis=analysis,
         route=ctx.traffic.route_status if result.stable else None,
-        failure=_kept_failure(ctx, result),
+        failure=_failure(ctx, result),
         refusals=refusals.refused_writes(ctx),
         held_deletions=blocked_deletions.listed(ctx),
         warnings=warnings(ctx),
@@ -66,7 +66,7 @@ def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: 
 
 
 def _hold(ctx: RolloutContext, wait: Wait | None) -> WaitingFor | None:
-    """Returns the wait as the status keeps it; `since` stays while the reason does."""
+    """Returns the wait for the status; it keeps its start time while the reason is the same."""
     if wait is None:
         return None
     return WaitingFor(
@@ -83,21 +83,21 @@ def _hold(ctx: RolloutContext, wait: Wait | None) -> WaitingFor | None:
 
 
 def _weight(result: PhaseResult, candidate: RevisionStatus | None) -> int | None:
-    """The candidate's percent: what is wanted, or what a version that failed still has."""
+    """Returns the candidate's weight in percent: the wanted one, or what a failed version has."""
     if candidate is None:
         return None
     return candidate.effective_weight if result.carrying else candidate.weight
 
 
 def _commands(ctx: RolloutContext, result: PhaseResult) -> tuple[CommandEcho, ...]:
-    """The newest answers, and those of all commands that still stand on the parent."""
-    standing = dict(ctx.observed.annotations)
-    known = (*consumed(ctx, result), *ctx.status.commands)
+    """Returns the newest results, and those of all commands that are still annotated."""
+    annotated = dict(ctx.observed.annotations)
+    results = (*consumed(ctx, result), *ctx.status.commands)
     return tuple(
         echo
-        for place, echo in enumerate(known)
-        if place < KEPT
-        or shown(standing.get(echo.command, "")) == f"{echo.revision}/{echo.token}".strip("/")
+        for index, echo in enumerate(results)
+        if index < LISTED
+        or echo_text(annotated.get(echo.command, "")) == f"{echo.revision}/{echo.token}".strip("/")
     )
 
 
@@ -115,7 +115,7 @@ def _part(ctx: RolloutContext, revision: str | None, result: PhaseResult) -> Rev
         wanted = result.progress.weight if result.progress else 0
     elif revision == result.stable:
         wanted = 100 - (result.progress.weight if result.candidate and result.progress else 0)
-    # Where this decision moves a selector, what is observed is from before.
+    # Where this decision moves a selector, the observed weight is out of date.
     moved = result.stable != ctx.stable and ctx.route_kind is None
     effective = wanted if moved else ctx.traffic.effective_weight(revision)
     return RevisionStatus(
@@ -130,7 +130,7 @@ def _part(ctx: RolloutContext, revision: str | None, result: PhaseResult) -> Rev
     )
 
 
-def _kept_failure(ctx: RolloutContext, result: PhaseResult) -> Failure | None:
+def _failure(ctx: RolloutContext, result: PhaseResult) -> Failure | None:
     if result.failure:
         return result.failure
     old = ctx.status.failure
@@ -138,10 +138,10 @@ def _kept_failure(ctx: RolloutContext, result: PhaseResult) -> Failure | None:
 
 
 def _history(ctx: RolloutContext, *outcomes: Outcome | None) -> tuple[Outcome, ...]:
-    """The history with `outcomes`, of which the last is the newest."""
-    known = ctx.status.history
+    """Returns the history with `outcomes` (oldest first) added at the front."""
+    entries = ctx.status.history
     for new in outcomes:
-        last = known[0] if known else None
+        last = entries[0] if entries else None
         if new and (last is None or (last.revision, last.outcome) != (new.revision, new.outcome)):
-            known = (new, *known)
-    return known[: ctx.settings.history_limit]
+            entries = (new, *entries)
+    return entries[: ctx.settings.history_limit]

@@ -40,9 +40,9 @@ def _record(ctx: RolloutContext, revision: str, reason: WarningReason, what: str
 
 
 def _stuck(ctx: RolloutContext, pod: Pod) -> StatusWarning:
-    kept = ctx.observed.holding("Pod", pod.name)
+    kept = ctx.observed.blocking_finalizers("Pod", pod.name)
     why = f"it is blocked by {blocked_deletions.finalizers(kept)}" if kept else "check its node"
-    due = spoken(pod.ends or ctx.now)
+    due = spoken(pod.terminates_by or ctx.now)
     return StatusWarning(
         reason=WarningReason.POD_STUCK,
         object=f"Pod {pod.name}",

@@ -39,13 +39,13 @@ def pod(raw: Raw) -> Child[Pod]:
         if ready.get("lastTransitionTime")
         else None,
         terminating="deletionTimestamp" in meta,
-        ends=parse_optional_time(meta.get("deletionTimestamp")),
+        terminates_by=parse_optional_time(meta.get("deletionTimestamp")),
         ended=_ended(status),
         unschedulable_since=parse_time(scheduled["lastTransitionTime"]) if unschedulable else None,
         unschedulable_message=quoted(scheduled.get("message", "")) if unschedulable else "",
         gated=unplaced == "SchedulingGated",
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
-        begun=_begun(meta, conditions, init),
+        containers_since=_containers_since(meta, conditions, init),
         scheduled=scheduled.get("status") == "True",
         address=status.get("podIP"),
         **_fetched(init),
@@ -66,7 +66,7 @@ def _ended(status: Raw) -> str | None:
     return ": ".join(quoted(part) for part in told if part)
 
 
-def _begun(meta: Raw, conditions: Raw, inits: Iterable[Raw]) -> float:
+def _containers_since(meta: Raw, conditions: Raw, inits: Iterable[Raw]) -> float:
     times = [meta["creationTimestamp"]]
     for kind in ("PodScheduled", "Initialized"):
         if conditions.get(kind, {}).get("status") == "True":

@@ -11,7 +11,7 @@ from typing import Any
 
 from canarium.core.facts.gateways import Backend, Route, RouteConflict
 from canarium.core.facts.observed import (
-    BEGINNING,
+    CREATING_REASONS,
     HeldDeletion,
     Observed,
     Orphan,
@@ -230,7 +230,7 @@ def _urgency(old: Child[Any] | None, new: Child[Any] | None) -> Urgency:
     trouble = [
         c
         for c in new.fact.containers
-        if c.terminated or c.last_terminated or (c.waiting and c.waiting not in BEGINNING)
+        if c.terminated or c.last_terminated or (c.waiting and c.waiting not in CREATING_REASONS)
     ]
     before = old.fact.containers if old else ()
     return Urgency.FAULT if trouble and new.fact.containers != before else Urgency.CHANGE

@@ -151,7 +151,9 @@ def test_image_pull_has_a_minute_of_grace(now: float, expected: str | None) -> N
 @rule("R7")
 @pytest.mark.parametrize(("now", "expected"), [(259.0, None), (260.0, "ImagePullFailed")])
 def test_that_minute_begins_once_its_images_can_be_pulled(now: float, expected: str | None) -> None:
-    pod = replace(POD, begun=200.0, containers=(Container("server", waiting="ErrImagePull"),))
+    pod = replace(
+        POD, containers_since=200.0, containers=(Container("server", waiting="ErrImagePull"),)
+    )
     assert reason(now, pod=pod) == expected
 
 

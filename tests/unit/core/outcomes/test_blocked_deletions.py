@@ -76,7 +76,7 @@ def test_pod_that_a_finalizer_keeps_is_named_with_it_once() -> None:
     cluster.spec = spec("3")
     cluster.run(2)
     pods = [p for p in cluster.pods if cluster.version(p.revision) == "2"]
-    cluster.held = [HeldDeletion("Pod", p.name, ("a.io/x",), p.ends or 0.0) for p in pods]
+    cluster.held = [HeldDeletion("Pod", p.name, ("a.io/x",), p.terminates_by or 0.0) for p in pods]
     cluster.run(30)
     warned = [
         x.message for x in cluster.status.warnings if x.message.startswith(f"Pod/{pods[0].name} ")

@@ -83,7 +83,7 @@ def test_recreate_brings_stable_back_though_a_failed_pod_hangs() -> None:  # I6
 def test_first_version_starts_beside_pods_that_hang() -> None:  # I6
     cluster = Cluster(spec("1"))
     cluster.pods = [
-        Pod(f"old-{color}", f"gone-{color}", color, 0.0, terminating=True, ends=990.0)
+        Pod(f"old-{color}", f"gone-{color}", color, 0.0, terminating=True, terminates_by=990.0)
         for color in ("blue", "green")
     ]
     cluster.dying = dict.fromkeys(("old-blue", "old-green"), 1e9)

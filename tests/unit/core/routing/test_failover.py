@@ -58,7 +58,13 @@ def unready(cluster: Cluster, version: str) -> Cluster:
 def delete_pods(cluster: Cluster, version: str) -> Cluster:
     """Somebody deletes all pods of a version; its Deployment makes new ones."""
     cluster.pods = [
-        replace(p, terminating=True, ready=False, ready_changed=cluster.now, ends=cluster.now + 1)
+        replace(
+            p,
+            terminating=True,
+            ready=False,
+            ready_changed=cluster.now,
+            terminates_by=cluster.now + 1,
+        )
         if cluster.version(p.revision) == version
         else p
         for p in cluster.pods

@@ -55,8 +55,8 @@ def test_pod_that_a_gate_keeps_from_the_scheduler_is_not_unschedulable(
 
 def test_pod_that_is_terminating_is_to_end_by_the_time_of_its_deletion() -> None:
     seen = pod(meta={"deletionTimestamp": at(90), "deletionGracePeriodSeconds": 30})
-    assert (seen.terminating, seen.ends) == (True, 90)
-    assert (pod().terminating, pod().ends) == (False, None)
+    assert (seen.terminating, seen.terminates_by) == (True, 90)
+    assert (pod().terminating, pod().terminates_by) == (False, None)
 
 
 @rule("R25")
@@ -96,7 +96,7 @@ def test_pod_of_which_nothing_runs_any_more_has_ended(told: dict[str, str], why:
     ids=["made", "without a node", "scheduled", "initialized", "between init containers"],
 )
 def test_images_are_pulled_from_when_nothing_else_is_waited_for(seen: Pod, begun: int) -> None:
-    assert seen.begun == begun
+    assert seen.containers_since == begun
 
 
 # I8
