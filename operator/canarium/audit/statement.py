@@ -8,10 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from canarium import GROUP
-from canarium.core.facts.images import Images, merged
-from canarium.core.facts.images import plain as plain_images
-from canarium.core.facts.images import read as read_images
-from canarium.core.facts.periods import Period, now, periods, plain, read
+from canarium.core.facts.images import Images, images_to_json, merged, parse_images
+from canarium.core.facts.periods import (
+    Period,
+    all_periods,
+    current_periods,
+    parse_periods,
+    period_to_json,
+)
 from canarium.core.facts.revision import BY_NAME
 from canarium.core.facts.traffic_record import TrafficRecord
 
@@ -37,9 +41,9 @@ def statement(
     revision = meta["labels"][f"{GROUP}/revision"]
     wanted = data.get("model") or {}
     outcomes = list(history)
-    mine = [period for period in known if period.revision == revision]
-    images = merged((read_images(notes.get("images")), *(period.images for period in mine)))
-    passed = "Promoted" if any(period.promoted for period in mine) else None
+    periods = [period for period in known if period.revision == revision]
+    images = merged((parse_images(notes.get("images")), *(period.images for period in periods)))
+    passed = "Promoted" if any(period.promoted for period in periods) else None
     verdict = {"verdict": notes.get("verdict", passed), "failure": _json(notes.get("failure"))}
     facts = {
         "namespace": meta["namespace"],
@@ -50,13 +54,13 @@ def statement(
         "uri": wanted.get("uri"),
         "artifact": notes.get("artifact"),
         "resolved": notes.get("resolved"),
-        "images": plain_images(images),
+        "images": images_to_json(images),
         "runtime": data.get("runtime"),
         "podTemplate": data.get("template"),
         "lineage": wanted.get("lineage"),
         "applied": data.get("applied"),
         "stored": meta.get("creationTimestamp"),
-        "served": [plain(period) for period in mine],
+        "served": [period_to_json(period) for period in periods],
         "outcomes": [o for o in reversed(outcomes) if o["revision"] == revision],
         **verdict,
     }
@@ -81,9 +85,11 @@ def served(
     route with the current traffic record, and from the history in status."""
     annotations = ((witness or {}).get("metadata") or {}).get("annotations") or {}
     traffic = TrafficRecord.from_annotations(annotations)
-    noted = [period for record in records for period in read(_notes(record).get("served"))]
+    recorded = [
+        period for record in records for period in parse_periods(_notes(record).get("served"))
+    ]
     outcomes = ((o["revision"], o["outcome"], o["time"]) for o in history)
-    return periods((*noted, *now(traffic)), outcomes)
+    return all_periods((*recorded, *current_periods(traffic)), outcomes)
 
 
 def _notes(of: Mapping[str, Any]) -> dict[str, str]:

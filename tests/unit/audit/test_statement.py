@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from canarium.audit.statement import TYPE, served, statement
-from canarium.core.facts.periods import Period, plain
+from canarium.core.facts.periods import Period, period_to_json
 from canarium.core.times import stamp
 
 BYTES = "a" * 64
@@ -28,7 +28,7 @@ HISTORY = [
 
 
 def when(revision: str, found: tuple[Period, ...]) -> list[dict[str, str]]:
-    return [plain(period) for period in found if period.revision == revision]
+    return [period_to_json(period) for period in found if period.revision == revision]
 
 
 def test_periods_follow_promotions_and_undone_ones() -> None:

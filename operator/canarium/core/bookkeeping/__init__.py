@@ -1,7 +1,7 @@
-"""What every decision records or keeps besides the move of its phase.
+"""Writes of every decision besides those of its phase.
 
-Reading order: `traffic_record` (who is stable, and what was granted), `periods` and `images` (who
-had traffic when), `records` (later facts on ControllerRevisions), `scaling`, `adoption`,
+Reading order: `traffic_record` (who is stable, and what was granted), `periods` and `images` (which
+revision had traffic when), `records` (later facts on ControllerRevisions), `scaling`, `adoption`,
 `restored_records`.
 
 Invariants: what a crash must not lose is written before it takes effect, or in the same write.

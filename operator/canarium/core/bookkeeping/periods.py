@@ -1,8 +1,8 @@
-"""What a decision notes of who has traffic, in writes that are made anyway.
+"""Records which revision had traffic when, in writes that are necessary anyway.
 
-Whoever has traffic now is noted on the witness, in the write that gave it (R18). What is over, and
-whom a new revision would follow, is noted on a record: by the write that stores the next revision,
-or that notes a verdict (decision 0010).
+The current period is part of the traffic record and changes in the write that moves traffic (R18).
+Ended periods, and that of the stable revision before a new one, are stored on a ControllerRevision:
+by the write that stores the next revision, or by the one that records a verdict (decision 0010).
 """
 
 from __future__ import annotations
@@ -21,22 +21,30 @@ from canarium.core.decision.plan import (
     StoreRevision,
 )
 from canarium.core.facts import images
-from canarium.core.facts.periods import Period, key, newest, now, periods, plain, read
+from canarium.core.facts.periods import (
+    Period,
+    all_periods,
+    current_periods,
+    key,
+    last_to_receive,
+    parse_periods,
+    period_to_json,
+)
 from canarium.core.times import stamp
 
-#: How many a record tells of, which only versions that change places all day would pass.
-KEPT = 256
+#: Number of periods on a record; only versions that alternate all day would exceed it.
+STORED_PERIODS = 256
 
 
 def dated(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[Action, ...]:
-    """`actions`, where each write that moves traffic tells since when, and one that stores a
-    revision tells of all before it."""
+    """Returns `actions` with times: writes that move traffic get the start of the period, and one
+    that stores a revision gets all earlier periods."""
     whole = tuple(actions)
     text = None
     if any(isinstance(a, StoreRevision) for a in whole):
-        text = _text(ctx, _all(ctx, whole))
+        text = _to_json(ctx, _all(ctx, whole))
     return tuple(
-        _moved(ctx, a)
+        _dated_write(ctx, a)
         if isinstance(a, SelectColor | SetRouteWeights)
         else replace(a, served=text)
         if isinstance(a, StoreRevision)
@@ -46,105 +54,115 @@ def dated(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[Action, ...]:
 
 
 def due(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[str, str] | None:
-    """The record to tell, and what: when something is over, or is about to be followed by a
-    revision that was stored before. None when a new one is stored, which is told it all."""
+    """Returns the revision whose record to annotate and the periods to store there (JSON).
+
+    They are due when a period ends, or when a revision that was stored earlier starts again. None
+    when nothing is due, or a new revision is stored: its record contains all periods.
+    """
     whole = tuple(actions)
     if any(isinstance(a, StoreRevision) for a in whole):
         return None
-    over = _over(ctx, whole)
-    # Once, as it sets out: a rollout that an older operator began is left as it is.
-    begins = any(isinstance(a, CreateDeployment) and a.revision == ctx.target for a in whole)
-    returning = begins and ctx.target != ctx.stable and not ctx.quarantined
-    if over is None and not returning:
+    ended = _ended(ctx, whole)
+    # Once, when it starts: a rollout that an older operator started is left unchanged.
+    starts = any(isinstance(a, CreateDeployment) and a.revision == ctx.target for a in whole)
+    returning = starts and ctx.target != ctx.stable and not ctx.quarantined
+    if ended is None and not returning:
         return None
-    noted = {key(x): x for x in sorted(_noted(ctx), key=lambda x: x.ended or "")}
+    stored = {key(x): x for x in sorted(_stored(ctx), key=lambda x: x.ended or "")}
     known = _all(ctx, whole)
-    followed = any(x.revision == ctx.stable and key(x) not in noted and not x.ended for x in known)
-    ended = over is not None and (key(over) not in noted or not noted[key(over)].ended)
-    if not ended and not (returning and followed):
+    followed = any(x.revision == ctx.stable and key(x) not in stored and not x.ended for x in known)
+    end_is_new = ended is not None and (key(ended) not in stored or not stored[key(ended)].ended)
+    if not end_is_new and not (returning and followed):
         return None
-    record = ctx.observed.record(ctx.target) or ctx.observed.record(over.revision if over else None)
-    text = _text(ctx, known)
+    last = ctx.observed.record(ended.revision if ended else None)
+    record = ctx.observed.record(ctx.target) or last
+    text = _to_json(ctx, known)
     return (record.revision, text) if record and text and text != record.served else None
 
 
 def _all(ctx: RolloutContext, actions: tuple[Action, ...] = ()) -> tuple[Period, ...]:
-    over = _over(ctx, actions)
-    return _known(ctx, *((over,) if over else ()))
+    ended = _ended(ctx, actions)
+    return _known(ctx, *((ended,) if ended else ()))
 
 
 def _known(ctx: RolloutContext, *more: Period) -> tuple[Period, ...]:
-    told = ((o.revision, o.outcome, o.time) for o in ctx.status.history)
-    return periods((*_noted(ctx), *_now(ctx), *more), told)
+    history = ((o.revision, o.outcome, o.time) for o in ctx.status.history)
+    return all_periods((*_stored(ctx), *_current(ctx), *more), history)
 
 
-def _noted(ctx: RolloutContext) -> list[Period]:
-    return [period for record in ctx.observed.records for period in read(record.served)]
+def _stored(ctx: RolloutContext) -> list[Period]:
+    return [period for record in ctx.observed.records for period in parse_periods(record.served)]
 
 
-def _now(ctx: RolloutContext) -> tuple[Period, ...]:
-    witness = ctx.traffic.record_object
-    if witness is None:
+def _current(ctx: RolloutContext) -> tuple[Period, ...]:
+    """Returns the current periods, with the images that pods run now."""
+    holder = ctx.traffic.record_object
+    if holder is None:
         return ()
-    told = now(witness.traffic)
+    current = current_periods(holder.traffic)
     run = {
         x.revision: images.merged((x.images, recorded_images.running(ctx, x.revision)))
-        for x in told
+        for x in current
     }
-    return tuple(replace(x, images=run[x.revision]) for x in told)
+    return tuple(replace(x, images=run[x.revision]) for x in current)
 
 
-def _over(ctx: RolloutContext, actions: tuple[Action, ...]) -> Period | None:
-    """The newest to have had traffic, once it is given none any more."""
-    witness = ctx.traffic.record_object
-    name, began = newest(witness.traffic.traffic_since if witness else None)
-    if witness is None or not name or ctx.observed.record(name) is None:
+def _ended(ctx: RolloutContext, actions: tuple[Action, ...]) -> Period | None:
+    """Returns the period of the last revision to receive traffic, if `actions` end it."""
+    holder = ctx.traffic.record_object
+    name, began = last_to_receive(holder.traffic.traffic_since if holder else None)
+    if holder is None or not name or ctx.observed.record(name) is None:
         return None
-    telling = SetRouteWeights if ctx.route_kind else SelectColor
-    moved = [a for a in actions if isinstance(a, telling)]
-    last = moved[-1] if moved else witness
+    kind = SetRouteWeights if ctx.route_kind else SelectColor
+    moves = [a for a in actions if isinstance(a, kind)]
+    last = moves[-1] if moves else holder
     if name in (last.traffic.stable, last.traffic.candidate):
         return None
-    mine = [x for x in _known(ctx) if x.revision == name and (x.ended or began) >= began]
-    one = mine[-1] if mine else Period(name, began, images=images.of(name, witness.traffic.images))
-    return replace(one, began=min(one.began, began), ended=one.ended or stamp(ctx.now))
+    known = [x for x in _known(ctx) if x.revision == name and (x.ended or began) >= began]
+    run = images.parse_images_of(name, holder.traffic.images)
+    period = known[-1] if known else Period(name, began, images=run)
+    return replace(period, began=min(period.began, began), ended=period.ended or stamp(ctx.now))
 
 
-def _moved(
+def _dated_write(
     ctx: RolloutContext, action: SelectColor | SetRouteWeights
 ) -> SelectColor | SetRouteWeights:
+    """Returns a write that moves traffic with the times and images of its traffic record."""
     traffic = action.traffic
     if traffic.stable is None:
         return action
     old, at = ctx.traffic.record.traffic_since, stamp(ctx.now)
-    mine = [x for x in _known(ctx) if x.revision == traffic.stable and x.promoted and not x.ended]
+    open_periods = [
+        x for x in _known(ctx) if x.revision == traffic.stable and x.promoted and not x.ended
+    ]
     stays = traffic.stable == ctx.stable
-    since = mine[-1].promoted if stays and mine else traffic.promoted_at
+    since = open_periods[-1].promoted if stays and open_periods else traffic.promoted_at
     if isinstance(action, SelectColor):
-        answers = action.color == ""
+        exposed = action.color == ""
     else:
-        answers = action.direct or dict(action.weights).get(traffic.candidate or "", 0) > 0
-    last = traffic.candidate if answers else None
+        exposed = action.direct or dict(action.weights).get(traffic.candidate or "", 0) > 0
+    last = traffic.candidate if exposed else None
     if last is None and not stays and traffic.stable == ctx.target:
         last = traffic.stable
-    named = last is not None and last == newest(old)[0]
+    unchanged = last is not None and last == last_to_receive(old)[0]
     dated = replace(
         traffic,
         promoted_at=since if stays else since or at,
-        traffic_since=(old or _first(traffic.stable, since))
-        if last is None or named
+        traffic_since=(old or _since_promotion(traffic.stable, since))
+        if last is None or unchanged
         else f"{last}/{at}",
         images=recorded_images.by_revision(ctx, (traffic.stable, traffic.candidate)),
     )
     return replace(action, traffic=dated)
 
 
-def _first(stable: str, since: str | None) -> str | None:
-    """Since when stable has had traffic at the latest, where the note of it is gone."""
+def _since_promotion(stable: str, since: str | None) -> str | None:
+    """Returns `traffic_since` for a record that lost it: stable's promotion, the latest possible
+    start of its period."""
     return f"{stable}/{since}" if since else None
 
 
-def _text(ctx: RolloutContext, all_of_them: Iterable[Period]) -> str | None:
-    known = [x for x in all_of_them if ctx.observed.record(x.revision)]
-    told = [{"revision": x.revision, **plain(x)} for x in known[-KEPT:]]
-    return json.dumps(told) if told else None
+def _to_json(ctx: RolloutContext, periods: Iterable[Period]) -> str | None:
+    known = [x for x in periods if ctx.observed.record(x.revision)]
+    entries = [{"revision": x.revision, **period_to_json(x)} for x in known[-STORED_PERIODS:]]
+    return json.dumps(entries) if entries else None

@@ -1,4 +1,4 @@
-"""ControllerRevisions after they are stored: later facts as annotations, pins, and pruning."""
+"""Updates of stored ControllerRevisions: annotations with later facts, pins, and pruning."""
 
 from __future__ import annotations
 
@@ -19,32 +19,33 @@ from canarium.core.outcomes.failures import noted
 
 
 def pinning(ctx: RolloutContext) -> list[Action]:
-    """Pins that somebody took away or changed, of revisions that may start pods (R23)."""
-    told = dict(ctx.observed.pinned_artifacts)
+    """Returns writes of pins that were deleted or changed, for revisions that may start pods
+    (R23)."""
+    pinned = dict(ctx.observed.pinned_artifacts)
     return [
         PinArtifact(record.revision, record.artifact)
         for record in ctx.observed.records
         if record.pins
         and record.artifact
-        and told.get(record.revision) != record.artifact
+        and pinned.get(record.revision) != record.artifact
         and ctx.observed.deployment(record.revision)
     ]
 
 
 def notes(ctx: RolloutContext, result: PhaseResult, moves: Iterable[Action]) -> list[Action]:
-    """Later facts on the wanted revision's record: its verdict (R9), commands consumed (R16), the
-    bytes and the images that its pods have, who had traffic until these `moves`.
+    """Returns the annotations of records that this decision adds.
 
-    Commands are noted only after the status has them: the status alone is written together with
-    their effect.
+    The target's record gets its verdict (R9), consumed commands (R16), the digest of its model, the
+    images of its pods, and the periods that `moves` end. Commands are recorded only after the
+    status lists them: the status alone is written together with their effect.
     """
     record = ctx.observed.record(ctx.target)
-    told_to, periods = serving.due(ctx, moves) or (None, "")
+    served_of, periods = serving.due(ctx, moves) or (None, "")
     if record is None:
-        older = [AnnotateRevision(told_to, (("served", periods),))] if told_to else []
-        return [*_latched(ctx), *_resolved(ctx), *older]
-    before = [*_latched(ctx), *_resolved(ctx)]
-    facts = [("served", periods)] if told_to else []
+        older = [AnnotateRevision(served_of, (("served", periods),))] if served_of else []
+        return [*_unrecorded_verdict(ctx), *_resolved(ctx), *older]
+    before = [*_unrecorded_verdict(ctx), *_resolved(ctx)]
+    facts = [("served", periods)] if served_of else []
     first = next((p for p in ctx.observed.pods_of(ctx.target) if p.artifact), None)
     if first and first.artifact and record.artifact is None:
         # The ConfigMap first: once the record has the digest, more pods start.
@@ -55,41 +56,46 @@ def notes(ctx: RolloutContext, result: PhaseResult, moves: Iterable[Action]) -> 
     fails = failure and failure.revision == ctx.target and record.verdict != QUARANTINED
     if failure and fails:
         facts += [("verdict", QUARANTINED), ("failure", noted(failure))]
-    resolved = recorded_images.final(ctx, record) if fails else recorded_images.to_note(ctx, record)
+    resolved = (
+        recorded_images.final(ctx, record) if fails else recorded_images.new_images(ctx, record)
+    )
     if resolved:
         facts.append(("images", resolved))
     paused = ("paused",) if ctx.pause and ctx.pause.by != "spec.paused" else ()
-    told = [
-        f"{a.command}/{a.token}"
-        for a in ctx.status.commands
-        if a.revision == ctx.target and a.token
+    consumed = [
+        f"{c.command}/{c.token}"
+        for c in ctx.status.commands
+        if c.revision == ctx.target and c.token
     ]
-    kept = [x for x in record.commands if x != "paused"]
-    wanted = tuple(sorted({*told, *kept, *paused}))
-    if told and wanted != record.commands:
-        facts.append(("commands", ",".join(wanted)))
+    recorded = [x for x in record.commands if x != "paused"]
+    commands = tuple(sorted({*consumed, *recorded, *paused}))
+    if consumed and commands != record.commands:
+        facts.append(("commands", ",".join(commands)))
     if facts:
         before.append(AnnotateRevision(ctx.target, tuple(facts)))
     return before
 
 
 def _resolved(ctx: RolloutContext) -> list[Action]:
-    """Images that pods of other revisions run by now."""
+    """Returns annotations with images that pods of other revisions have started to run."""
     others = (ctx.observed.record(d.revision) for d in ctx.observed.deployments)
     return [
         AnnotateRevision(record.revision, (("images", text),))
         for record in others
         if record
         and record.revision != ctx.target
-        and (text := recorded_images.to_note(ctx, record))
+        and (text := recorded_images.new_images(ctx, record))
     ]
 
 
-def _latched(ctx: RolloutContext) -> list[Action]:
-    """The verdict of an older revision that only the Service or route tells yet: its next write
-    would drop it, when the operator died right after the traffic was taken off."""
-    witness = ctx.observed.route or ctx.observed.service
-    revision = witness.traffic.quarantined if witness else None
+def _unrecorded_verdict(ctx: RolloutContext) -> list[Action]:
+    """Returns the annotation for a verdict on an older revision that only the traffic record has.
+
+    That happens if the operator crashes right after a rollback; the next write of the traffic
+    record would drop the verdict.
+    """
+    holder = ctx.observed.route or ctx.observed.service
+    revision = holder.traffic.quarantined if holder else None
     record = ctx.observed.record(revision)
     if record is None or record.revision == ctx.target or record.verdict == QUARANTINED:
         return []
@@ -97,7 +103,7 @@ def _latched(ctx: RolloutContext) -> list[Action]:
 
 
 def pruning(ctx: RolloutContext) -> list[Action]:
-    """Old records beyond the limit; never one that has a part now (R9)."""
+    """Returns deletions of the oldest records beyond the limit, never of one in use (R9)."""
     keep = {ctx.stable, ctx.target, ctx.previous, *(d.revision for d in ctx.observed.deployments)}
     idle = sorted(
         (r for r in ctx.observed.records if r.revision not in keep and r.owned),

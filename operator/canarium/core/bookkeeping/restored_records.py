@@ -1,13 +1,13 @@
-"""Records that somebody deleted while their Deployment runs are stored again (R1, R18, R23).
+"""Restores records that were deleted while their Deployment runs (R1, R18, R23).
 
-A Deployment has the pod template of its record, so storing that changes no pod. Its revision's name
-is the short digest of the identity: where the spec asks for that very revision, the record is
-whole again. Elsewhere the identity is lost, and the record keeps the name in its place (algorithm
-`v1-name`): it still matches the spec that returns to it, serves as a rollback target, and a
-Deployment can be made from it. Its runtime and lineage, and whom it followed, are lost.
+A Deployment has the pod template of its record, so restoring the record changes no pod. The name of
+a revision is the short digest of its identity: if the spec asks for that revision, its record is
+restored completely. Otherwise the identity is lost, and the record has the name in its place
+(algorithm `v1-name`): it still matches the spec that returns to it, and it can be rolled back to
+and recreate its Deployment. Its runtime, lineage and predecessor are lost.
 
-It comes before every other decision, since a record that is missing changes which revision the spec
-means: `abc-2` without its record would be `abc`, which has failed.
+Records are restored before any other decision, because a missing record changes which revision the
+spec refers to: `abc-2` without its record would be `abc`, which has failed.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from canarium.core.facts.revision import BY_NAME, NewRecord, digest_v1, identity
 
 
 def restoration(ctx: RolloutContext, status: Status) -> Plan | None:
-    """Returns the decision to store missing records again; None when there is none to store."""
+    """Returns the decision to restore missing records; None when none can be restored."""
     actions = tuple(action for revision in _missing(ctx) if (action := _restored(ctx, revision)))
     if not actions:
         return None
     texts = [_text(ctx, action) for action in actions]
-    known = status.model_copy(update={"message": texts[0]}) if status.is_new else status
+    after = status.model_copy(update={"message": texts[0]}) if status.is_new else status
     return Plan(
         phase="Starting",
-        status=known,
+        status=after,
         actions=actions,
         events=tuple(Event("Warning", EventReason.RECORD_RESTORED, text) for text in texts),
         status_is_urgent=False,
@@ -37,7 +37,7 @@ def restoration(ctx: RolloutContext, status: Status) -> Plan | None:
 
 
 def _missing(ctx: RolloutContext) -> list[str]:
-    """Revisions that run, have a part in what is wanted, and have no record."""
+    """Returns running revisions without a record that are stable, previous or the target."""
     wanted = short_name(digest_v1(identity_v1(ctx.spec)))
     return [
         d.revision
@@ -46,7 +46,7 @@ def _missing(ctx: RolloutContext) -> list[str]:
         and not d.terminating
         and d.color
         and (d.revision in (ctx.stable, ctx.previous) or d.revision.split("-")[0] == wanted)
-        # The record of a revision that is to be stored anyway is whole without this.
+        # A new record of this revision is about to be stored anyway.
         and not (ctx.new_record and ctx.new_record.revision == d.revision)
         and not ctx.observed.refused(f"ControllerRevision {ctx.name}-{d.revision}")
     ]
@@ -62,20 +62,19 @@ def _restored(ctx: RolloutContext, revision: str) -> RestoreRevision | None:
         (x.artifact for x in parts if x and x.revision == revision and x.artifact), None
     )
     if short_name(digest) == base:
-        minted = NewRecord(revision, number, digest, identity)
-        return RestoreRevision(minted, None, artifact)
-    known = next((o for o in ctx.status.history if o.revision == revision), None)
-    model = {
+        return RestoreRevision(NewRecord(revision, number, digest, identity), None, artifact)
+    entry = next((o for o in ctx.status.history if o.revision == revision), None)
+    known = {
         "version": version_of(ctx, revision),
-        "uri": known.uri if known else None,
-        "lineage": dict(known.lineage) if known and known.lineage else None,
+        "uri": entry.uri if entry else None,
+        "lineage": dict(entry.lineage) if entry and entry.lineage else None,
     }
-    kept = tuple((key, value) for key, value in model.items() if value)
-    return RestoreRevision(NewRecord(revision, number, base, {}, BY_NAME), kept, artifact)
+    model = tuple((key, value) for key, value in known.items() if value)
+    return RestoreRevision(NewRecord(revision, number, base, {}, BY_NAME), model, artifact)
 
 
 def _number(ctx: RolloutContext, revision: str) -> int:
-    """Its place in the history: before the first that followed it, else the last."""
+    """Returns the number of `revision` in the history: before its first successor, else last."""
     after = [r.number for r in ctx.observed.records if r.after == revision]
     if after:
         return max(0, min(after) - 1)

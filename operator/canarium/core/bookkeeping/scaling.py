@@ -1,4 +1,4 @@
-"""Sizes that every decision keeps: stable at its replicas, autoscalers only where they belong."""
+"""Scaling in every decision: stable at its replicas, and autoscalers where they belong."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from canarium.core.routing import capacity
 
 
 def scaling(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
-    """Stable at its wanted size; its floor held while another version has traffic (R5).
+    """Returns the writes that keep stable at its size, and at its floor while another version has
+    traffic (R5).
 
-    When this very decision makes another version stable, the one before keeps its floor: it is
-    warm for an undo (R15).
+    When this decision promotes another version, the old one keeps its size: it stays warm for an
+    undo (R15).
     """
     if result.stable != ctx.stable:
         return []
     deployment = ctx.observed.deployment(ctx.stable)
     autoscaler = ctx.observed.autoscaler(ctx.stable)
     failed = ctx.quarantined or bool(result.failure and result.failure.revision == ctx.target)
-    left = ctx.observed.deployment(ctx.target) or any(
+    remains = ctx.observed.deployment(ctx.target) or any(
         not ctx.is_stuck(pod) for pod in ctx.observed.pods_of(ctx.target)
     )
     recreating = ctx.strategy == "Recreate" and (
-        result.candidate is not None or (failed and ctx.target != ctx.stable and bool(left))
+        result.candidate is not None or (failed and ctx.target != ctx.stable and bool(remains))
     )
     if recreating:
-        gone = [DeleteAutoscaler(ctx.stable or "", autoscaler.uid)] if autoscaler else []
-        # Without pods: it tells which colour is stable's, and is there to come back to.
-        return [*gone, *(_brought_back(ctx, result, 0) if deployment is None else ())]
+        deletes = [DeleteAutoscaler(ctx.stable or "", autoscaler.uid)] if autoscaler else []
+        # Without pods: it records stable's colour and can be scaled up for a rollback.
+        return [*deletes, *(_recreated(ctx, result, 0) if deployment is None else ())]
     if deployment is None:
-        return _brought_back(ctx, result, max(1, ctx.stable_replicas))
+        return _recreated(ctx, result, max(1, ctx.stable_replicas))
     if deployment.terminating:
         return []
     if not ctx.settings.autoscaled:
@@ -47,7 +48,7 @@ def scaling(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
         if deployment.replicas != size:
             actions.append(Scale(ctx.stable or "", size))
         return [*actions, *_warm(ctx, result)]
-    # A candidate that failed a moment ago counts: its traffic comes back now.
+    # A candidate that has just failed counts: stable is about to receive its traffic.
     others = any(d.revision != ctx.stable for d in ctx.observed.deployments)
     shared = result.candidate is not None or others
     low = (
@@ -63,7 +64,7 @@ def scaling(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
 
 
 def _warm(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
-    """The warm version sleeps and wakes with stable."""
+    """Returns the scaling of the warm version to zero, and back, together with stable."""
     previous = ctx.observed.deployment(result.previous)
     if (
         previous is None
@@ -75,28 +76,33 @@ def _warm(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
 
 
 def _rescaled(ctx: RolloutContext, result: PhaseResult, low: int, high: int) -> list[Action]:
-    """Restores the autoscaler of the warm version where it is not seen: one that lost its labels
-    would not be deleted together with its Deployment (R23)."""
+    """Returns the write that restores the autoscaler of the warm version, if it is not observed.
+
+    One that lost its labels would not be deleted together with its Deployment (R23).
+    """
     previous = ctx.observed.deployment(result.previous)
     if previous is None or previous.terminating or ctx.observed.autoscaler(previous.revision):
         return []
     return [SetAutoscaler(previous.revision, low, high)]
 
 
-def _brought_back(ctx: RolloutContext, result: PhaseResult, count: int) -> list[Action]:
-    """Stable's Deployment, which is gone, from its record (R23)."""
+def _recreated(ctx: RolloutContext, result: PhaseResult, count: int) -> list[Action]:
+    """Returns the write that recreates stable's Deployment from its record (R23)."""
     record = ctx.observed.record(ctx.stable)
     if ctx.stable is None or record is None or not record.intact:
         return []
     color = ctx.free_color(ctx.stable)
-    # A colour that this very decision gives to another one is not free any more.
-    given = {a.color for a in result.actions if isinstance(a, CreateDeployment)}
-    return [CreateDeployment(ctx.stable, color, count)] if color and color not in given else []
+    # A colour that this decision uses for another Deployment is not free any more.
+    taken = {a.color for a in result.actions if isinstance(a, CreateDeployment)}
+    return [CreateDeployment(ctx.stable, color, count)] if color and color not in taken else []
 
 
 def orphans(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
-    """Autoscalers whose Deployment somebody deleted, of revisions that have no part now (R2), and
-    that of a candidate which was stable before: its size follows the weight (R5)."""
+    """Returns deletions of autoscalers that no longer belong.
+
+    Those are autoscalers without a Deployment of revisions that are not in use (R2), and that of a
+    candidate that was stable before: its size follows its weight (R5).
+    """
     keep = {ctx.stable, ctx.previous, *(d.revision for d in ctx.observed.deployments)}
     if result.candidate != ctx.stable and ctx.stable is not None:
         keep -= {result.candidate}

@@ -1,9 +1,9 @@
-"""What the facts of one moment mean.
+"""Interprets the facts of one moment.
 
-Reading order: `context` (`RolloutContext`, and the layers that it is built of), `stable` (who is
-stable and why), `position` and `restored_progress` (how far the rollout is), `standby` (who answers
-while stable has no ready pod), `router` (the port to what splits traffic), `commands`.
+Reading order: `context` (`RolloutContext` and its layers), `stable` (which revision is stable, and
+why), `position` and `restored_progress` (how far the rollout is), `standby` (which revision serves
+while stable has no ready pods), `router` (the port to what splits traffic), `commands`.
 
-Invariants: a context never changes, and nothing here writes. Position and commands are the traffic
-record's, clocks are the status': where they differ, the record decides.
+Invariants: a context never changes, and nothing here writes. Position and commands are stored in
+the traffic record, clocks in the status; where they differ, the record decides.
 """

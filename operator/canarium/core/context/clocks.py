@@ -9,29 +9,29 @@ from canarium.api.status import Pause
 from canarium.core.context.colors import Colors
 from canarium.core.times import parse, stamp
 
-#: Seconds without a ready pod of stable after which a candidate is created, and gets all its pods.
+#: Seconds without a ready pod of stable after which a candidate is created and scaled up fully.
 STABLE_DOWN_GRACE = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clocks(Colors):
-    """Times that decisions go by. Pauses stop the clocks of steps and bake, and no others (R16)."""
+    """Times that decisions depend on. A pause stops only the clocks of steps and bake (R16)."""
 
     # --- stable -----------------------------------------------------------------------------
 
     @cached_property
     def stable_replicas(self) -> int:
-        """N: how many pods stable is meant to have now (R5)."""
+        """Number of pods that stable should have now (R5)."""
         if not self.settings.autoscaled:
             return self.settings.replicas or 0
         deployment = self.observed.deployment(self.stable)
-        # Its Deployment may have lost its labels and so not be seen: then its pods are counted.
+        # A Deployment that lost its labels is not observed: count its pods instead.
         live = deployment.replicas if deployment else len(self.observed.pods_of(self.stable))
         return max(self.settings.min_replicas, min(live, self.settings.max_replicas))
 
     @cached_property
     def stable_unavailable_since(self) -> float | None:
-        """Since when stable has had no ready pod; None while it has one, or needs none."""
+        """Since when stable has had no ready pods; None while it has one, or needs none."""
         if self.stable is None or self.stable_replicas == 0 or self.observed.ready(self.stable):
             return None
         if self.status.stable_unavailable_start_time:
@@ -40,22 +40,23 @@ class Clocks(Colors):
 
     @cached_property
     def stable_grace_is_over(self) -> bool:
-        """Whether stable has had no ready pod for so long that its fix needs room (R13)."""
+        """Whether stable has had no ready pods for `STABLE_DOWN_GRACE`, so that a candidate that
+        fixes it may be created (R13)."""
         since = self.stable_unavailable_since
         return since is not None and self.now - since >= STABLE_DOWN_GRACE
 
     @cached_property
     def stable_grace_left(self) -> float | None:
-        """Seconds until a candidate is created, or gets all its pods, for want of a ready pod of
-        stable (R13); None when nothing of that is to come."""
+        """Seconds until a candidate is created or scaled up fully because stable has no ready pods
+        (R13); None when that does not apply."""
         since = self.stable_unavailable_since
         if since is None or self.stable_grace_is_over or self.target == self.stable:
             return None
         return since + STABLE_DOWN_GRACE - self.now
 
     def waiting_since(self, reason: str) -> float:
-        """Returns since when `reason` is waited for (POSIX seconds): the present moment, unless
-        the status reports that wait already."""
+        """Returns when the wait for `reason` began (POSIX seconds): now, unless the status already
+        reports it."""
         hold = self.status.waiting_for
         return parse(hold.start_time) if hold and hold.reason == reason else self.now
 
@@ -63,7 +64,7 @@ class Clocks(Colors):
 
     @cached_property
     def paused_by(self) -> str | None:
-        """What stops the clocks of steps and bake (R16): spec.paused or a command."""
+        """What pauses the clocks of steps and bake (R16): spec.paused or a command; else None."""
         if self.settings.paused:
             return "spec.paused"
         command = self.active_command("pause")
@@ -81,7 +82,7 @@ class Clocks(Colors):
 
     @cached_property
     def pause(self) -> Pause | None:
-        """The pause as the status keeps it."""
+        """The pause for the status; None while not paused."""
         if self.paused_by is None:
             return None
         old = self.status.pause
@@ -90,14 +91,14 @@ class Clocks(Colors):
 
     @cached_property
     def paused_for(self) -> float:
-        """Seconds of a pause that is over now, by which the clocks of steps and bake move on."""
+        """Seconds of a pause that ends in this decision, added to the clocks of steps and bake."""
         if self.pause or not self.status.pause:
             return 0.0
         return max(0.0, self.now - parse(self.status.pause.start_time))
 
     @cached_property
     def bake_start(self) -> float:
-        """When the bake began, without the time of pauses."""
+        """When the bake started (POSIX seconds), shifted by the time of pauses."""
         if not self.status_is_stale and self.status.bake_start_time:
             return parse(self.status.bake_start_time) + self.paused_for
         promoted = self.traffic.record.promoted

@@ -1,4 +1,4 @@
-"""Which colour each revision's pods have, and which one is free for another (R14).
+"""Colours of revisions, and which one is free for another (R14).
 
 The callers' Service selects a colour, not a revision, so two revisions with pods never share one.
 """
@@ -11,7 +11,7 @@ from functools import cached_property
 from canarium.core.context.revisions import Revisions
 from canarium.core.facts.observed import COLORS, Deployment, Pod
 
-#: Seconds past its time after which a terminating pod counts for nothing.
+#: Seconds after the end of its grace period from which a terminating pod is ignored.
 STUCK_AFTER = 10.0
 
 
@@ -21,7 +21,7 @@ class Colors(Revisions):
 
     @cached_property
     def stable_color(self) -> str | None:
-        """Stable's colour; what the Service selects for it when its Deployment is gone."""
+        """Stable's colour; the colour that the Service selects if its Deployment was deleted."""
         deployment = self.observed.deployment(self.stable)
         if deployment:
             return deployment.color
@@ -31,28 +31,29 @@ class Colors(Revisions):
         return service.color if service.color in COLORS else None
 
     def free_color(self, revision: str | None) -> str | None:
-        """Colour for a new Deployment of `revision`, or None while other revisions have pods of it.
+        """Returns a colour for a new Deployment of `revision`; None while none is free.
 
-        It is the one that its pods still have, or that the Service selects for it as stable; else a
-        free one.
+        It is the colour of pods that it still has, or, for stable, the one that the Service
+        selects; else any that no other revision uses.
         """
         others = [x for x in self.observed.pods if x.revision != revision and not self.is_stuck(x)]
         live = [d for d in self.observed.deployments if d not in self._stuck_deployments]
         taken = {x.color for x in others} | {d.color for d in live if d.revision != revision}
-        own = {pod.color for pod in self.observed.pods_of(revision)}
+        present = {pod.color for pod in self.observed.pods_of(revision)}
         if revision == self.stable:
-            # A selector that was edited by hand may name the colour of somebody else.
-            if self.stable_color and self.stable_color not in taken and not own:
-                own.add(self.stable_color)
+            # A selector that was edited by hand may select the colour of another revision.
+            if self.stable_color and self.stable_color not in taken and not present:
+                present.add(self.stable_color)
         elif self.stable_color:
             taken.add(self.stable_color)
-        wanted = [color for color in COLORS if color in own] or COLORS
-        return next((color for color in wanted if color not in taken), None)
+        choices = [color for color in COLORS if color in present] or COLORS
+        return next((color for color in choices if color not in taken), None)
 
     def is_stuck(self, pod: Pod) -> bool:
-        """Whether a terminating pod is well past its time and serves nobody.
+        """Returns whether a pod is long past its grace period and receives no traffic.
 
-        Its node is lost, or a finalizer keeps it. It will not serve again, so nothing waits for it.
+        Its node is lost, or a finalizer blocks its deletion. It will not serve again, so nothing
+        waits for it.
         """
         late = (
             pod.terminating
@@ -64,7 +65,7 @@ class Colors(Revisions):
 
     @cached_property
     def _stuck_deployments(self) -> tuple[Deployment, ...]:
-        """Deleted Deployments that wait for nothing but stuck pods."""
+        """Terminating Deployments whose remaining pods are all stuck."""
         return tuple(
             d
             for d in self.observed.deployments

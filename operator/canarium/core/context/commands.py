@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from canarium.api.status import CommandEcho
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.position import stands
+from canarium.core.context.position import is_at_pause
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import StoreRevision
 from canarium.core.times import stamp
@@ -68,7 +68,7 @@ def _promote(ctx: RolloutContext) -> str | None:
     if why:
         return why
     p = ctx.progress
-    if stands(p) and p.weight == p.granted:
+    if is_at_pause(p) and p.weight == p.granted:
         return None
     return "the rollout is not paused at a step"
 

@@ -1,4 +1,4 @@
-"""What the facts of one moment mean: who is stable, what is wanted, and what may be touched.
+"""The context of a decision: which revision is stable, which one is wanted, how far the rollout is.
 
 `RolloutContext` is built in layers, each of which uses only those before it:
 
@@ -6,11 +6,12 @@
    theory);
 2. `colors`: which colour each revision has, and which one is free;
 3. `clocks`: outages of stable, pauses, the bake;
-4. `rollout`: the settings that the rollout began with, and what the candidate was granted;
-5. here: who answers for stable (`standby`), how far the candidate is (`progress`), and the router.
+4. `rollout`: the settings with which the rollout started, and what the candidate was granted;
+5. here: which revision serves in place of stable (`standby`), how far the candidate is
+   (`progress`), and the router.
 
-Everything is computed on first use and kept, since a context never changes: a decision that
-advances the candidate replaces it by another one (`advanced_progress`).
+Everything is computed on first use and cached, since a context never changes: a decision that
+advances the candidate replaces it with another one (`advanced_progress`).
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from canarium.core.context.router import Router
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutContext(Rollout):
-    """Facts, settings and the clock, with what follows from them."""
+    """Facts, settings and the time of a decision, with everything derived from them."""
 
-    #: Writes what the decisions want of traffic; chosen by `core.routing.choice`.
+    #: Moves traffic; chosen by `core.routing.choice`.
     router: Router[RolloutContext]
 
     @property
@@ -39,12 +40,12 @@ class RolloutContext(Rollout):
 
     @cached_property
     def standby(self) -> str | None:
-        """Revision that answers in place of stable; None while stable answers, or nobody may."""
+        """Revision that serves in place of stable; None while stable serves, or none can."""
         return standby.standby(self)
 
     @cached_property
     def progress(self) -> Progress:
-        """The candidate's progress, as this decision has advanced it so far (R18)."""
+        """The candidate's progress, as far as this decision has advanced it (R18)."""
         return self.advanced_progress or restored_progress(self, self._weight_applied)
 
     def _weight_applied(self, weight: int) -> bool:

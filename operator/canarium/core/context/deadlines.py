@@ -1,4 +1,4 @@
-"""The progress deadline: it counts waiting for pods, and nothing else (R7)."""
+"""The progress deadline: it counts only time spent waiting for pods (R7)."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from canarium.core.context.context import RolloutContext
 from canarium.core.facts.observed import Pod
 from canarium.core.times import parse
 
-#: Seconds in which a cluster makes endpoints of ready pods.
+#: Seconds within which ready pods should appear in EndpointSlices.
 ENDPOINTS_AFTER = 15.0
 
 
 def ready_by(ctx: RolloutContext) -> float | None:
-    """Returns when the candidate's pods have to be ready; None when none are missing.
+    """Returns when the candidate's pods have to be ready (POSIX seconds); None if none are missing.
 
-    Pods that became ready in time count, also where the operator saw them later (R18). That the
-    cluster has not made endpoints of them is not the version's fault (R7).
+    Pods that became ready in time count even if the operator observed them later (R18). If they are
+    not endpoints yet, that is a delay of the cluster and not a fault of the version (R7).
     """
-    due, last = waited_until(ctx), last_ready(ctx)
+    due, last = deadline(ctx), last_ready(ctx)
     since = last.ready_changed if last else None
     return due if due is None or since is None or since > due else None
 
 
 def endpoints_due(ctx: RolloutContext) -> float | None:
-    """Returns when the wanted revision's ready pods should have become endpoints of the Service
-    that selects them; None when one has, or none is to be yet."""
+    """Returns when the target's ready pods should be endpoints of the callers' Service (POSIX
+    seconds); None when one is, or when the Service does not select them yet."""
     if ctx.observed.has_endpoints(ctx.target):
         return None
     if ctx.target == ctx.stable:
@@ -38,8 +38,8 @@ def endpoints_due(ctx: RolloutContext) -> float | None:
     return min(ctx.now, max(began, min(ready))) + ENDPOINTS_AFTER
 
 
-def waited_until(ctx: RolloutContext) -> float | None:
-    """When the time is over that the candidate's pods have to get ready in; None when none are
+def deadline(ctx: RolloutContext) -> float | None:
+    """Returns the end of the candidate's progress deadline (POSIX seconds); None when no pods are
     waited for."""
     if ctx.progress.wait_start_time is None:
         return None
@@ -48,7 +48,7 @@ def waited_until(ctx: RolloutContext) -> float | None:
 
 
 def last_ready(ctx: RolloutContext) -> Pod | None:
-    """The pod that was the last to get ready, once the candidate has all that it asked for."""
+    """Returns the pod that was last to become ready; None until all replicas are ready."""
     deployment = ctx.observed.deployment(ctx.target)
     wanted = deployment.replicas if deployment else 0
     ready = [p for p in ctx.observed.pods_of(ctx.target) if p.serves]

@@ -1,7 +1,7 @@
-"""Who answers callers now, read from endpoints and weights alone.
+"""Which revisions serve callers now, from endpoints and weights alone.
 
-Nothing here asks who is stable or what a decision wants: messages, phases and conditions that say
-that a version serves are built on this, so that none of them can be wrong about it (R29).
+Nothing here depends on which revision is stable or what a decision intends: messages, phases and
+conditions about serving versions are based on this, so that they report what callers see (R29).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from canarium.core.facts.observed import Service
 
 
 def answering(ctx: RolloutContext) -> dict[str, int]:
-    """Percent of callers by revision, of those that have a ready endpoint; empty in an outage.
+    """Returns the percent of traffic by revision with ready endpoints; empty in an outage.
 
-    Behind a route its weights count, as far as there are endpoints behind them; else the callers'
-    Service, whose connections are spread evenly over its endpoints.
+    The weights of a route count if there are endpoints behind them; else the callers' Service,
+    which spreads connections evenly over its endpoints.
     """
     route = ctx.traffic.route
     if route:
@@ -30,13 +30,16 @@ def answering(ctx: RolloutContext) -> dict[str, int]:
 
 
 def is_answered(ctx: RolloutContext) -> bool:
-    """Whether any version answers callers."""
+    """Returns whether any version serves callers."""
     return bool(answering(ctx))
 
 
 def carries_traffic(ctx: RolloutContext, revision: str) -> bool:
-    """Whether callers may still be led to `revision`: it is selected, listed, weighted, or a
-    gateway has not yet confirmed that it is not."""
+    """Returns whether callers may still reach `revision`.
+
+    They may if the Service selects it or has its pods as endpoints, if it has weight on the route,
+    or until gateways have accepted a route without it.
+    """
     deployment, pods = ctx.observed.deployment(revision), ctx.observed.pods_of(revision)
     if deployment is None and not pods:
         return False
@@ -57,5 +60,5 @@ def _selects(ctx: RolloutContext, service: Service, revision: str) -> bool:
 
 
 def _confirmed(ctx: RolloutContext, route: Route) -> bool:
-    """Whether gateways have taken the route as it is; where nothing can be routed, nobody is."""
+    """Returns whether gateways have accepted the route, or no route can be in effect at all."""
     return route.accepted or ctx.router.is_frozen(ctx)

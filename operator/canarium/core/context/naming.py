@@ -1,4 +1,4 @@
-"""What revisions are called in messages: the user's own version beside the operator's revision."""
+"""Names of revisions in messages: the user's version beside the operator's revision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings that the spec has and that wait until the rollout under way is over (R12)."""
+"""Settings of the spec that take effect after the current rollout (R12)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from canarium.core.messages import sentences
 
 
 def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
-    """The condition that is there while something waits."""
+    """Returns the condition `SettingsPending` while a setting waits."""
     waits = pending(ctx)
     return (
         ((ConditionType.SETTINGS_PENDING, True, ConditionReason.ROLLOUT_IN_PROGRESS, waits),)
@@ -18,13 +18,13 @@ def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
 
 
 def named(ctx: RolloutContext, message: str) -> str:
-    """`message` with what waits."""
+    """Returns `message` with the settings that wait."""
     waits = pending(ctx)
     return sentences(message, waits or "")
 
 
 def pending(ctx: RolloutContext) -> str | None:
-    """What waits, and for what; None when all settings are in effect."""
+    """Returns which settings wait, and for what; None when all are in effect."""
     if ctx.stable is None:
         return None
     waits = []

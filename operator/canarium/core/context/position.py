@@ -1,7 +1,7 @@
-"""Where a rollout stands: the weight granted last, its pause, and what comes next.
+"""The position of a rollout: the weight granted last, its pause, and the next step.
 
-See `core.facts.grant` for the theory. Everything here looks a weight up in the list of steps as it
-is now, and never goes by a place in that list (R12).
+See `core.facts.grant` for the theory. Everything here finds a weight in the current list of steps
+and never depends on an index into that list (R12).
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from canarium.core.facts.grant import BY_ITSELF, PROMOTE, pause_of, pause_text
 
 
 def issued_by(order: CommandEcho) -> str:
-    """Returns a command as the history names it."""
+    """Returns a command in the form of the history."""
     return f"command {order.command}/{order.token}"
 
 
-def stands(progress: Progress) -> bool:
-    """Whether a weight was granted whose pause is not over."""
+def is_at_pause(progress: Progress) -> bool:
+    """Returns whether the pause of the granted weight is not over."""
     return progress.pause is not None and progress.released is None
 
 
-def standing(ctx: RolloutContext) -> Step | None:
-    """The granted weight with the pause that applies to it now; None when nothing is held.
+def current_step(ctx: RolloutContext) -> Step | None:
+    """Returns the granted weight with its current pause; None when no pause is in effect.
 
-    The pause is that of the list's step of the same weight; where the list has none any more, the
-    one under which the candidate stood.
+    The pause is that of the step with the same weight; if the list has no such step any more, the
+    one with which the weight was granted.
     """
-    return _held(ctx, ctx.progress)
+    return _current_step(ctx, ctx.progress)
 
 
-def _held(ctx: RolloutContext, p: Progress) -> Step | None:
+def _current_step(ctx: RolloutContext, p: Progress) -> Step | None:
     if p.pause is None or p.released:
         return None
     pauses = [step.pause for step in ctx.steps if step.weight == p.granted]
@@ -41,22 +41,22 @@ def _held(ctx: RolloutContext, p: Progress) -> Step | None:
 
 
 def following(ctx: RolloutContext) -> Step | None:
-    """The first step above the granted weight; None when promotion follows."""
+    """Returns the first step above the granted weight; None when promotion follows."""
     p = ctx.progress
     above = (x for x in ctx.steps if x.weight > p.granted or (p.pause is None and not p.granted))
     step = next(above, None)
     return None if step and step.weight >= 100 and step.pause == 0 else step
 
 
-def place(ctx: RolloutContext) -> int:
-    """The index of the present step in the list, for display."""
+def step_index(ctx: RolloutContext) -> int:
+    """Returns the index of the current step in the list, for display."""
     p = ctx.progress
     lower = sum(1 for step in ctx.steps if step.weight < p.granted)
     return min(lower + p.passed + (1 if p.released else 0), 64)
 
 
 def granted(ctx: RolloutContext, step: Step, progress: Progress) -> Progress:
-    """`progress` with the weight of `step` granted."""
+    """Returns `progress` with the weight of `step` granted."""
     return progress.model_copy(
         update={
             "granted": step.weight,
@@ -70,8 +70,8 @@ def granted(ctx: RolloutContext, step: Step, progress: Progress) -> Progress:
 
 
 def released(ctx: RolloutContext, progress: Progress, by: str) -> Progress:
-    """`progress` with the present pause over; the next pause of the same weight begins, if the list
-    has one."""
+    """Returns `progress` with the current pause over; another step of the same weight continues
+    with its own pause."""
     pauses = [step.pause for step in ctx.steps if step.weight == progress.granted]
     n = progress.passed + 1
     if n < len(pauses):
@@ -82,25 +82,27 @@ def released(ctx: RolloutContext, progress: Progress, by: str) -> Progress:
 
 
 def refreshed(ctx: RolloutContext) -> Progress:
-    """The progress with the pause that applies now, and with the strictest analysis so far: an edit
-    takes no verdict away that the step needs. One that makes the pause Manual holds also a
-    candidate that waits for the next weight's pods already."""
+    """Returns the progress with the current pause, and with the strictest analysis so far.
+
+    An edit of the spec cannot drop the verdict that a step needs. An edit that makes the pause
+    Manual also holds a candidate that already waits for the pods of the next weight.
+    """
     p = ctx.progress
     if p.pause is None:
         return p
     pauses = [step.pause for step in ctx.steps if step.weight == p.granted]
     if p.released in BY_ITSELF and pauses and pauses[min(p.passed, len(pauses) - 1)] is None:
         p = p.model_copy(update={"released": None})
-    step = _held(ctx, p)
+    step = _current_step(ctx, p)
     if step is None:
         return p
-    now = analysis_of(ctx, step.weight)
-    analysis = now if p.analysis in (None, PROMOTE) and now else p.analysis
+    current = analysis_of(ctx, step.weight)
+    analysis = current if p.analysis in (None, PROMOTE) and current else p.analysis
     return p.model_copy(update={"pause": pause_text(step.pause), "analysis": analysis})
 
 
 def analysis_of(ctx: RolloutContext, weight: int) -> str | None:
-    """What the spec wants without a verdict on a step of `weight`; None when it needs none."""
+    """Returns `onInsufficientData` for a step of `weight`; None when it needs no verdict."""
     judging, routing = ctx.settings.analysis, ctx.settings.route
     if judging is None:
         return None

@@ -1,7 +1,7 @@
-"""The candidate's progress as a decision reports it: the next step, and the clock of the waiting.
+"""The candidate's progress as a decision reports it: the next step, and the time spent waiting.
 
-The clock counts the seconds in which the candidate waited for pods, and nothing else: it runs from
-`wait_start_time` while pods are missing and is added to `waited_seconds` when they are ready (R7).
+Only the seconds in which the candidate waited for pods count: from `wait_start_time` while pods are
+missing, added to `waited_seconds` when they are ready (R7).
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from canarium.api.effective_spec import Step
 from canarium.api.status import Progress, StepStatus
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import last_ready
-from canarium.core.context.position import following, issued_by, place, standing
+from canarium.core.context.position import current_step, following, issued_by, step_index
 from canarium.core.facts.grant import pause_text
 from canarium.core.times import parse, stamp
 
 
 def next_step(ctx: RolloutContext) -> Step | None:
-    """Returns the step to reach or hold; None when only promotion is left (R11, R12)."""
+    """Returns the step to reach or hold; None when only the promotion remains (R11, R12)."""
     if ctx.strategy != "Canary" or ctx.progress.full or ctx.active_command("promote-full"):
         return None
     if ctx.target in ctx.promoted_revisions:
         return None
-    step = standing(ctx) or following(ctx)
+    step = current_step(ctx) or following(ctx)
     return None if step and step.weight >= 100 and step.pause == 0 else step
 
 
 def current_progress(ctx: RolloutContext) -> Progress:
-    """Returns the progress with what holds for the whole rollout: strategy, steps, promote-full."""
+    """Returns the progress with the settings of the rollout: strategy, steps, promote-full."""
     order = ctx.active_command("promote-full")
     by = issued_by(order) if order else ctx.progress.by
     full = ctx.progress.full or order is not None
@@ -37,9 +37,9 @@ def current_progress(ctx: RolloutContext) -> Progress:
 
 
 def progress_waiting(ctx: RolloutContext, count: int) -> Progress:
-    """Returns the progress with the clock running until `count` pods are ready.
+    """Returns the progress with the wait clock running until `count` pods are ready.
 
-    Where these are more than were asked for before, the clock stood still since those were ready.
+    If `count` is above the current replicas, the clock was stopped while those were ready.
     """
     progress = current_progress(ctx)
     if progress.wait_start_time and ctx.observed.replicas(ctx.target) < count and last_ready(ctx):
@@ -50,9 +50,9 @@ def progress_waiting(ctx: RolloutContext, count: int) -> Progress:
 
 
 def progress_at(ctx: RolloutContext, weight: int) -> Progress:
-    """Returns the progress at `weight` with the clock stopped.
+    """Returns the progress at `weight` with the wait clock stopped.
 
-    It stopped when the last pod became ready, also where the operator saw that later.
+    It stopped when the last pod became ready, even if the operator observed that later.
     """
     p, last = ctx.progress, last_ready(ctx)
     ended = min(ctx.now, (last.ready_changed if last else None) or ctx.now)
@@ -62,7 +62,7 @@ def progress_at(ctx: RolloutContext, weight: int) -> Progress:
     since = p.step_start_time if p.weight == weight else None
     return current_progress(ctx).model_copy(
         update={
-            "step": place(ctx),
+            "step": step_index(ctx),
             "weight": weight,
             "step_start_time": since,
             "wait_start_time": None,

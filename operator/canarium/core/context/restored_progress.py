@@ -1,13 +1,14 @@
-"""The candidate's progress as a decision finds it, from the status and the traffic record.
+"""The candidate's progress at the start of a decision, from the status and the traffic record.
 
-Theory. The position (granted weight, pause, commands) is the record's, since it is written with
-traffic; the clocks are the status', since only they change while nothing moves (R12, R18). So there
-are four cases:
+Theory. The position (granted weight, pause, commands) is stored in the record, because it is
+written together with traffic; the clocks are stored in the status, because they change while no
+traffic moves (R12, R18). So there are four cases:
 
-- both agree: the status, with what the record knows better;
-- the status is behind the record, or was edited: the record's position, and the clock starts anew;
+- both agree: the status, with the position of the record;
+- the status is behind the record, or was edited: the position of the record, and the clock
+  restarts;
 - the status is lost: rebuilt from the record, at the granted weight if that is in effect;
-- both are lost: a candidate that has traffic all the same keeps it, under a manual pause.
+- both are lost: a candidate that still has traffic keeps it, and a manual pause begins.
 """
 
 from __future__ import annotations
@@ -22,37 +23,39 @@ from canarium.core.times import parse, stamp
 
 
 def restored_progress(rollout: Rollout, weight_applied: Callable[[int], bool]) -> Progress:
-    """The candidate's progress. Its position is the record's, its clocks are the status' (R18)."""
-    told, candidate = rollout.status.progress, rollout.status.candidate
-    mine = candidate is not None and candidate.revision == rollout.target
+    """Returns the candidate's progress: position by the record, clocks by the status (R18)."""
+    stored, candidate = rollout.status.progress, rollout.status.candidate
+    current = candidate is not None and candidate.revision == rollout.target
     grant = rollout.grant
-    if not mine or told is None or rollout.progress_is_bogus:
-        return _rebuilt(rollout, grant, weight_applied) if grant else _unknown(rollout)
-    told = _thawed(rollout, _of_before(rollout, told))
-    return _reconciled(rollout, told, grant) if grant else told
+    if not current or stored is None or rollout.progress_is_bogus:
+        return _rebuilt(rollout, grant, weight_applied) if grant else _without_record(rollout)
+    stored = _shifted_by_pause(rollout, _with_grant(rollout, stored))
+    return _reconciled(rollout, stored, grant) if grant else stored
 
 
-def _reconciled(rollout: Rollout, told: Progress, grant: Grant) -> Progress:
-    """The record decides on position and orders. A status that is behind it was not written in
-    time; one that is ahead of it was edited by hand."""
+def _reconciled(rollout: Rollout, stored: Progress, grant: Grant) -> Progress:
+    """Returns the progress of the status, corrected by the record's position and commands.
+
+    A status behind the record was not written in time; one ahead of it was edited by hand.
+    """
     orders = {"full": grant.full is not None}
-    if (told.granted, told.passed, told.pause is None) != (
+    if (stored.granted, stored.passed, stored.pause is None) != (
         grant.weight,
         grant.passed,
         grant.pause is None,
     ):
-        weight = told.weight if grant.origin <= told.weight <= grant.weight else grant.origin
-        return told.model_copy(
+        weight = stored.weight if grant.origin <= stored.weight <= grant.weight else grant.origin
+        return stored.model_copy(
             update={**_position(grant), **orders, "weight": weight, "step_start_time": None}
         )
-    by_itself = told.released if told.released in BY_ITSELF else None
-    return told.model_copy(
+    by_itself = stored.released if stored.released in BY_ITSELF else None
+    return stored.model_copy(
         update={
             **orders,
             "pause": grant.pause,
-            "analysis": grant.analysis or told.analysis,
+            "analysis": grant.analysis or stored.analysis,
             "released": grant.released or (by_itself if grant.pause != MANUAL else None),
-            "weight": min(told.weight, grant.weight),
+            "weight": min(stored.weight, grant.weight),
         }
     )
 
@@ -68,8 +71,7 @@ def _position(grant: Grant) -> dict[str, object]:
 
 
 def _rebuilt(rollout: Rollout, grant: Grant, weight_applied: Callable[[int], bool]) -> Progress:
-    """A lost status: the candidate stands where the record says, and the pause's clock starts
-    anew."""
+    """Returns the recorded position after the status was lost; the clock of the pause restarts."""
     enough = rollout.observed.ready(rollout.target) >= rollout.traffic.pods_needed(
         grant.weight, rollout.stable_replicas
     )
@@ -83,9 +85,11 @@ def _rebuilt(rollout: Rollout, grant: Grant, weight_applied: Callable[[int], boo
     ).model_copy(update=_position(grant))
 
 
-def _unknown(rollout: Rollout) -> Progress:
-    """Neither status nor record tell of a rollout. A candidate that has traffic all the same stands
-    at what it has until somebody orders it to go on."""
+def _without_record(rollout: Rollout) -> Progress:
+    """Returns the progress when neither status nor record has a rollout.
+
+    A candidate that has traffic nevertheless keeps its weight until a command continues.
+    """
     weight = rollout.traffic.observed_weight(rollout.target, rollout.stable)
     if weight is None and rollout.candidate_has_traffic:
         deployment = rollout.observed.deployment(rollout.target)
@@ -96,18 +100,19 @@ def _unknown(rollout: Rollout) -> Progress:
     return Progress(weight=weight, granted=weight, pause=MANUAL)
 
 
-def _of_before(rollout: Rollout, told: Progress) -> Progress:
-    """A status of an operator that noted no grants: it stands at its weight."""
-    if told.pause is not None or not told.weight:
-        return told
-    pauses = [step.pause for step in rollout.steps if step.weight == told.weight]
+def _with_grant(rollout: Rollout, stored: Progress) -> Progress:
+    """Returns the progress of an operator that did not record grants: its weight is granted."""
+    if stored.pause is not None or not stored.weight:
+        return stored
+    pauses = [step.pause for step in rollout.steps if step.weight == stored.weight]
     pause = pauses[0] if pauses else None
-    return told.model_copy(update={"granted": told.weight, "pause": pause_text(pause)})
+    return stored.model_copy(update={"granted": stored.weight, "pause": pause_text(pause)})
 
 
-def _thawed(rollout: Rollout, told: Progress) -> Progress:
-    if not rollout.paused_for or not told.step_start_time:
-        return told
-    return told.model_copy(
-        update={"step_start_time": stamp(parse(told.step_start_time) + rollout.paused_for)}
+def _shifted_by_pause(rollout: Rollout, stored: Progress) -> Progress:
+    """Returns the progress with its step starting later by the seconds of a pause that ended."""
+    if not rollout.paused_for or not stored.step_start_time:
+        return stored
+    return stored.model_copy(
+        update={"step_start_time": stamp(parse(stored.step_start_time) + rollout.paused_for)}
     )

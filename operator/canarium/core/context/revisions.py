@@ -14,14 +14,14 @@ from canarium.api.uri import parse as parse_uri
 from canarium.core.context.stable import StableSources
 from canarium.core.facts.grant import Grant, token_of
 from canarium.core.facts.observed import Observed
-from canarium.core.facts.periods import read
+from canarium.core.facts.periods import parse_periods
 from canarium.core.facts.revision import QUARANTINED, NewRecord, Record, find, new_record
 from canarium.core.facts.traffic import TrafficView
 
 
 @dataclass(frozen=True, kw_only=True)
 class Revisions:
-    """The inputs of a decision, and the part that each revision has in it.
+    """The inputs of a decision, and the role of each revision in it.
 
     `spec` is the raw object, `now` in POSIX seconds.
     """
@@ -35,7 +35,7 @@ class Revisions:
     now: float
     #: Commands that this decision consumes.
     commands: tuple[CommandEcho, ...] = ()
-    #: Fields of the status that are ignored, each with the reason.
+    #: Fields of the status that are ignored, and why.
     ignored_fields: tuple[StatusWarning, ...] = ()
     #: The candidate's progress, where this decision has advanced it.
     advanced_progress: Progress | None = None
@@ -66,7 +66,7 @@ class Revisions:
 
     @cached_property
     def artifact_unresolved(self) -> bool:
-        """Whether it is not yet known which bytes the target fetches."""
+        """Whether the digest of the model that the target downloads is not yet known."""
         record = self.observed.record(self.target)
         if record is not None:
             return record.pins and record.artifact is None
@@ -83,7 +83,8 @@ class Revisions:
         return self.has_failed(self.target)
 
     def has_failed(self, revision: str) -> bool:
-        """Whether traffic record, ControllerRevision or status say that `revision` has failed."""
+        """Returns whether traffic record, ControllerRevision or status record that `revision` has
+        failed."""
         record = self.observed.record(revision)
         objects = (self.observed.service, self.observed.route)
         return (
@@ -95,27 +96,27 @@ class Revisions:
     # --- commands ---------------------------------------------------------------------------
 
     def active_command(self, command: str) -> CommandEcho | None:
-        """Command that acts in this decision.
+        """Returns the command that acts in this decision; None without one.
 
-        One that the traffic record lists has acted before, also where no status has its answer.
+        A command that the traffic record lists has acted already, even if no status lists it.
         """
         return next(
             (
-                a
-                for a in self.commands
-                if a.command == command and a.result == "Accepted" and not self.has_acted(a)
+                c
+                for c in self.commands
+                if c.command == command and c.result == "Accepted" and not self.has_acted(c)
             ),
             None,
         )
 
     def has_acted(self, echo: CommandEcho) -> bool:
-        """Whether the traffic record has the token of a command of this rollout."""
+        """Returns whether the traffic record has the token of a command of this rollout."""
         grant = self.traffic.record.grant
         return bool(grant and grant.revision == echo.revision and token_of(echo) in grant.orders)
 
     @cached_property
     def grant(self) -> Grant | None:
-        """What the traffic record says that the target was granted."""
+        """The target's grant, from the traffic record."""
         grant = self.traffic.record.grant
         return grant if grant and grant.revision == self.target else None
 
@@ -125,8 +126,8 @@ class Revisions:
     def stable(self) -> str | None:
         """Revision that owns production traffic, or None before the first promotion.
 
-        `core.context.stable` has the sources and their order; the answer is right after a crash
-        between any two writes.
+        `core.context.stable` describes the sources and their order. The result is correct after a
+        crash between any two writes.
         """
         return StableSources(self.observed, self.status, self.traffic).stable()
 
@@ -151,13 +152,15 @@ class Revisions:
 
     @cached_property
     def promoted_revisions(self) -> frozenset[str]:
-        """Revisions that were promoted once and have not failed since: stable, predecessors of
-        other records, and those that records and the history call promoted."""
-        noted = {r.after for r in self.observed.records}
-        told = {o.revision for o in self.status.history if o.outcome == "Promoted"}
-        told |= {x.revision for r in self.observed.records for x in read(r.served) if x.promoted}
+        """Revisions that were promoted and have not failed since: stable, predecessors of other
+        records, and those that are promoted by a record's periods or the history."""
+        periods = [x for r in self.observed.records for x in parse_periods(r.served)]
+        predecessors = {r.after for r in self.observed.records}
+        promoted = {o.revision for o in self.status.history if o.outcome == "Promoted"}
+        promoted |= {x.revision for x in periods if x.promoted}
         failed = {r.revision for r in self.observed.records if r.verdict == QUARANTINED}
-        return frozenset(x for x in (self.stable, *noted, *told) if x and x not in failed)
+        names = (self.stable, *predecessors, *promoted)
+        return frozenset(x for x in names if x and x not in failed)
 
     @cached_property
     def obsolete_revisions(self) -> tuple[str, ...]:

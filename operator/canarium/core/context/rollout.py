@@ -1,4 +1,4 @@
-"""The rollout under way: the settings that it began with, and what its candidate was granted."""
+"""The current rollout: the settings with which it started, and what its candidate was granted."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from canarium.core.facts.observed import Service
 
 @dataclass(frozen=True, kw_only=True)
 class Rollout(Clocks):
-    """What holds for the whole rollout of the target."""
+    """What applies to the whole rollout of the target."""
 
     @cached_property
     def strategy(self) -> str:
-        """Strategy in effect: once a rollout has begun, a change waits until it is over (R12).
+        """Strategy in effect: once a rollout has started, a change waits until it is over (R12).
 
         The rollout of another revision, which this spec ended (R10), does not count.
         """
-        began = self._began_with
-        return began[0] if began and self._has_begun else self.settings.strategy
+        initial = self._initial_settings
+        return initial[0] if initial and self._has_started else self.settings.strategy
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
-        """Steps in effect: those of the spec, unless it asks for another strategy by now."""
+        """Steps in effect: those of the spec, unless its strategy has changed since the start."""
         if self.strategy == self.settings.strategy:
             return self.settings.steps
-        return self._began_with[1] if self._began_with else ()
+        return self._initial_settings[1] if self._initial_settings else ()
 
     @cached_property
-    def _began_with(self) -> tuple[str, tuple[Step, ...]] | None:
-        """Strategy and steps of the rollout under way, by the status or else by the record."""
-        progress, of = self.status.progress, self.status.candidate or self.status.failure
-        if progress and progress.strategy and of and of.revision == self.target:
+    def _initial_settings(self) -> tuple[str, tuple[Step, ...]] | None:
+        """Strategy and steps with which the rollout started, by the status, else by the record."""
+        progress, subject = self.status.progress, self.status.candidate or self.status.failure
+        if progress and progress.strategy and subject and subject.revision == self.target:
             steps = (Step(x.weight, pause_of(x.pause)) for x in progress.steps)
             return progress.strategy, tuple(steps)
         if self.grant and self.grant.strategy:
@@ -43,11 +43,11 @@ class Rollout(Clocks):
         return None
 
     @property
-    def _has_begun(self) -> bool:
-        """Whether anything was done for the target: it was created, or room was made for it."""
+    def _has_started(self) -> bool:
+        """Whether the target was created, or stable was deleted or scaled to zero to replace it."""
         stable = self.observed.deployment(self.stable)
-        made = self.observed.deployment(self.target) or self.observed.pods_of(self.target)
-        return bool(made) or stable is None or stable.replicas == 0
+        created = self.observed.deployment(self.target) or self.observed.pods_of(self.target)
+        return bool(created) or stable is None or stable.replicas == 0
 
     @cached_property
     def candidate_has_traffic(self) -> bool:
@@ -58,26 +58,26 @@ class Rollout(Clocks):
     def entitled_weight(self) -> int:
         """Percent that the candidate was granted or has reached.
 
-        Above that it has traffic only because stable has no ready pod. It does not depend on what
-        the router does now, as `progress` may.
+        It has more traffic only while stable has no ready pods. Unlike `progress`, this does not
+        depend on the router.
         """
         stored, candidate = self.status.progress, self.status.candidate
-        mine = candidate and candidate.revision == self.target and not self.progress_is_bogus
-        return max(self.grant.weight if self.grant else 0, stored.weight if stored and mine else 0)
+        valid = candidate and candidate.revision == self.target and not self.progress_is_bogus
+        return max(self.grant.weight if self.grant else 0, stored.weight if stored and valid else 0)
 
     @cached_property
     def progress_is_bogus(self) -> bool:
-        """Whether the status claims traffic that the traffic record never gave the target."""
-        stored, found = self.status.progress, self.traffic.record_object
+        """Whether the status claims a weight that the target never had by the traffic record."""
+        stored, holder = self.status.progress, self.traffic.record_object
         candidate = self.status.candidate
-        if not stored or not stored.weight or found is None:
+        if not stored or not stored.weight or holder is None:
             return False
         if candidate is None or candidate.revision != self.target:
-            return False  # Of another revision: it means nothing for this one.
-        if self.traffic.kind and isinstance(found, Service):
-            return False  # Somebody deleted the route: the Service has no weights.
-        if self.target in (found.traffic.quarantined, found.traffic.stable):
-            return False  # Rolled back or promoted since: the status is about to say so.
-        both = isinstance(found, Service) and found.color == ""
-        named = found.traffic.candidate
+            return False  # The progress of another revision does not apply to this one.
+        if self.traffic.kind and isinstance(holder, Service):
+            return False  # The route was deleted, and a Service has no weights.
+        if self.target in (holder.traffic.quarantined, holder.traffic.stable):
+            return False  # Rolled back or promoted since; the status is about to report it.
+        both = isinstance(holder, Service) and holder.color == ""
+        named = holder.traffic.candidate
         return (named is None and not both) or named not in (None, self.target)

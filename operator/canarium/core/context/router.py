@@ -1,13 +1,10 @@
-"""The port to whatever splits traffic: decisions know weights, a router knows how to express them.
+"""The port to the router: decisions work with weights, a router expresses them.
 
-A router has two halves. Its queries answer without side effects; what they need to know of live
-traffic they take from `ctx.traffic`. Its writes return actions, and nothing when what is wanted is
-in effect already; nothing here performs a write. `core.routing` has the routers, and `choice` there
-decides which one is in effect.
+A router has two halves. Its queries have no side effects and read live traffic from `ctx.traffic`.
+Its writes return actions, none when the wanted state is in effect already; nothing here performs a
+write. `core.routing` contains the routers, and its module `choice` selects the one in effect.
 
-To add a router: a router whose object has weights by revision is a `kind` of the weighted router,
-with its manifest in `render` and its projection in `engine.cache`. Any other one implements
-`Router`, and a view of its traffic (`core.facts.traffic`).
+How to add a router: docs/contributing/adding-a-router.md.
 """
 
 from __future__ import annotations
@@ -19,7 +16,7 @@ from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action
 from canarium.core.facts.observed import Rejection
 
-#: The context. It has the router, so the port cannot name its class.
+#: The context. It contains the router, so the port cannot import its class.
 C = TypeVar("C", contravariant=True)
 
 
@@ -29,47 +26,47 @@ class Blocker:
 
     reason: str
     message: str
-    #: The refused write that it is about, if it is about one.
+    #: The rejected write that causes it, if any.
     refusal: Rejection | None = None
 
 
 class RouterQueries(Protocol[C]):
-    """What may be done with traffic now."""
+    """What is possible with traffic now."""
 
     def weight_applied(self, ctx: C, weight: int) -> bool:
-        """Whether the candidate's `weight` is in effect (R6)."""
+        """Returns whether the candidate's `weight` is in effect (R6)."""
         ...
 
     def stable_has_all(self, ctx: C) -> bool:
-        """Whether all traffic is on stable, so that pods of others may be deleted (R8)."""
+        """Returns whether all traffic is on stable, so that other pods may be deleted (R8)."""
         ...
 
     def can_fall_back(self, ctx: C) -> bool:
-        """Whether all traffic on stable would leave callers no worse (R0)."""
+        """Returns whether callers would be no worse with all traffic on stable (R0)."""
         ...
 
     def ready_to_promote(self, ctx: C) -> bool:
-        """Whether nothing but the promotion itself is left."""
+        """Returns whether the candidate can be promoted in this decision."""
         ...
 
     def blocker(self, ctx: C) -> Blocker | None:
-        """What keeps new weights from taking effect; traffic stays as it is meanwhile."""
+        """Returns what prevents new weights from taking effect; traffic is left unchanged."""
         ...
 
     def is_frozen(self, ctx: C) -> bool:
-        """Whether its objects stay as they are, since what the spec asks for is not possible."""
+        """Returns whether its objects are left unchanged, because the spec cannot be applied."""
         ...
 
     def weight_follows_pods(self, ctx: C) -> bool:
-        """Whether more pods of the candidate raise its share by themselves now."""
+        """Returns whether adding pods of the candidate raises its share without a write."""
         ...
 
     def candidate_color(self, ctx: C) -> str | None:
-        """Colour for the pods of a new candidate; None while there is none."""
+        """Returns the colour for the pods of a new candidate; None while none is free."""
         ...
 
     def requeue_after(self, ctx: C) -> float | None:
-        """Seconds until the next decision is due without any change of facts."""
+        """Returns the seconds until the next decision without a change of facts; None: never."""
         ...
 
 
@@ -77,20 +74,20 @@ class RouterWrites(Protocol[C]):
     """How traffic is moved."""
 
     def set_weight(self, ctx: C, weight: int) -> list[Action]:
-        """Gives the candidate `weight` percent."""
+        """Routes `weight` percent to the candidate."""
         ...
 
     def hold_weight(self, ctx: C, *, relief: bool) -> list[Action]:
-        """Keeps the weight that is reached while something is waited for.
+        """Maintains the current weight during a wait.
 
-        With `relief`, writes only what a stable without a ready pod needs (R13).
+        With `relief`, writes only what is needed while stable has no ready pods (R13).
         """
         ...
 
     def route_all_to_stable(self, ctx: C, candidate: str | None = None) -> list[Action]:
-        """Puts all traffic on stable, or on its standby.
+        """Routes all traffic to stable, or to its standby.
 
-        `candidate` stays on record in the same write, but alone it is no reason for one.
+        The write keeps `candidate` on record; a different candidate alone does not cause a write.
         """
         ...
 
@@ -102,7 +99,7 @@ class RouterWrites(Protocol[C]):
     def promote(
         self, ctx: C, revision: str, color: str, previous: str | None, since: str
     ) -> list[Action]:
-        """Makes `revision` stable: weights and selectors change, never pods (R14)."""
+        """Makes `revision` stable; changes weights and selectors, never pods (R14)."""
         ...
 
     def undo(self, ctx: C) -> list[Action]:
@@ -110,15 +107,15 @@ class RouterWrites(Protocol[C]):
         ...
 
     def repair(self, ctx: C, result: PhaseResult) -> list[Action]:
-        """Restores and removes its objects where no phase moves traffic."""
+        """Restores and deletes the router's objects where no phase moves traffic."""
         ...
 
     def fail_over(self, ctx: C, to: str) -> list[Action]:
-        """Routes to `to` beside stable, or in its place. Who is stable stays as it is."""
+        """Routes traffic to `to` beside stable, or in its place. Stable itself is unchanged."""
         ...
 
     def fail_back(self, ctx: C, result: PhaseResult) -> list[Action]:
-        """Takes from a standby the traffic that `result` does not give it."""
+        """Removes from a standby the traffic that `result` does not grant it."""
         ...
 
 

@@ -1,37 +1,38 @@
-"""Who answers while stable has no ready pod: one rule for every phase and both kinds of router.
+"""Which revision serves while stable has no ready pods: one rule for all phases and routers.
 
-Stable is the revision that callers are meant to reach; the traffic record says which one that is,
-and answering does not change it. While stable has no ready pod, another revision answers within
-one decision, if one may (R13, R15):
+The traffic record defines which revision is stable, and serving in its place does not change that.
+While stable has no ready pods, another revision, the standby, serves from the next decision on, the
+first of these that has ready pods (R13, R15):
 
-1. one that callers are led to already, whatever its state: taking that away would leave nobody;
-2. the warm version before, or any other that was promoted once;
-3. the candidate, once it has passed its gate (R4). Its weight, steps and analysis stay as they are.
+1. one that receives traffic already, even a failed one: without it no revision would serve;
+2. the warm previous version, or any other that was promoted before;
+3. the candidate, once it has passed its gate (R4). Its weight, steps and analysis are unchanged.
 
-A revision that has failed gets no traffic that it does not have already (R9). A model that is
-scaled to zero wants nobody to answer, so nobody stands in for it.
+A failed revision receives no traffic that it does not have already (R9). A model that is scaled to
+zero has no standby.
 
-The way back is slower than the way there, so that a readiness that flaps neither costs a write per
-flap nor a failed request: callers go back to stable alone once it has had a ready pod for
-`RETURN_AFTER` without a break and, beside a promoted revision, no less capacity than that one. With
-router Service both are selected in the meantime, so endpoints follow readiness without any write.
-A revision that is on its way out, such as a failed one, loses its traffic without that delay.
+Failing back is slower than failing over, so that flapping readiness causes neither a write per flap
+nor failed requests: stable serves alone again once it has had a ready pod for `RETURN_AFTER`
+without interruption and, beside a promoted standby, at least the same capacity. With router Service
+both are selected in the meantime, so endpoints follow readiness without any write. A revision that
+is about to be deleted, such as a failed one, loses its traffic without that delay.
 """
 
 from __future__ import annotations
 
 from canarium.core.context.rollout import Rollout
 
-#: Seconds that stable has to have a ready pod, without a break, before it answers alone again.
+#: Seconds for which stable needs a ready pod, without interruption, before it serves alone again.
 RETURN_AFTER = 10.0
 
 
 def standby(rollout: Rollout) -> str | None:
-    """The revision that answers in place of stable; None while stable answers, or nobody may."""
+    """Returns the revision that serves in place of stable; None while stable serves, or none
+    can."""
     if rollout.stable is None or rollout.stable_replicas == 0:
         return None
     if rollout.stable_unavailable_since is not None:
-        return next((other for other in _others(rollout) if _may_answer(rollout, other)), None)
+        return next((other for other in _others(rollout) if _may_serve(rollout, other)), None)
     parts = (rollout.previous, rollout.target)
     waits = (x for x in parts if x and x != rollout.stable and covers_for_stable(rollout, x))
     by = next((x for x in waits if rollout.observed.ready(x) and not rollout.has_failed(x)), None)
@@ -40,13 +41,14 @@ def standby(rollout: Rollout) -> str | None:
 
 
 def covers_for_stable(rollout: Rollout, revision: str) -> bool:
-    """Whether `revision` has traffic only because stable has no ready pod."""
+    """Returns whether `revision` has traffic only because stable has no ready pods."""
     entitled = rollout.entitled_weight if revision == rollout.target else 0
     return rollout.traffic.exceeds(revision, entitled, rollout.stable_color)
 
 
 def returns_at(rollout: Rollout, by: str | None) -> float | None:
-    """When stable, which has ready pods again, answers alone; None until it has enough of them."""
+    """Returns when stable, which has ready pods again, serves alone (POSIX seconds); None until it
+    has enough of them."""
     ready = [p for p in rollout.observed.pods_of(rollout.stable) if p.serves]
     unpromoted = by == rollout.target and by not in rollout.promoted_revisions
     enough = 1 if unpromoted else min(rollout.stable_replicas, rollout.observed.ready(by))
@@ -57,13 +59,13 @@ def returns_at(rollout: Rollout, by: str | None) -> float | None:
 
 
 def _others(rollout: Rollout) -> list[str]:
-    """Revisions beside stable, in the order in which they may answer for it."""
+    """Returns revisions besides stable, in the order in which they may serve for it."""
     found = [rollout.previous, rollout.target, *(d.revision for d in rollout.observed.deployments)]
     names = [x for x in dict.fromkeys(found) if x and x != rollout.stable]
     return sorted(names, key=lambda x: not rollout.traffic.routes_to(x))
 
 
-def _may_answer(rollout: Rollout, revision: str) -> bool:
+def _may_serve(rollout: Rollout, revision: str) -> bool:
     if not rollout.observed.ready(revision):
         return False
     if rollout.traffic.routes_to(revision):
@@ -76,7 +78,7 @@ def _may_answer(rollout: Rollout, revision: str) -> bool:
 
 
 def has_passed_gate(rollout: Rollout) -> bool:
-    """Whether the candidate may get its first traffic. One that has traffic has passed."""
+    """Returns whether the candidate may receive its first traffic, or has traffic already."""
     if not rollout.settings.gated or rollout.entitled_weight > 0 or rollout.candidate_has_traffic:
         return True
     report = rollout.observed.smoke

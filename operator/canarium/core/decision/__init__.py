@@ -1,6 +1,6 @@
-"""What a decision is made of: `plan` has the writes and the plan itself, `phase_result` what one
-phase decides before bookkeeping and status are added.
+"""The values of a decision: `plan` contains the writes and the plan itself, `phase_result` the
+result of one phase, before bookkeeping and status are added.
 
-Both are frozen values. A write is data (`SelectColor`, `Scale`, `DeleteDeployment` …), carried out
-in order by `engine.apply`.
+All are frozen. A write is data (`SelectColor`, `Scale`, `DeleteDeployment` …), and `engine.apply`
+performs the writes in order.
 """

@@ -1,8 +1,8 @@
-"""What a phase decided, before the status is assembled and the bookkeeping is added.
+"""The result of a phase, before the status is assembled and the bookkeeping is added.
 
 A phase starts from one `PhaseResult` that names stable and candidate, adds its writes with `also`,
-and ends with `wait`, `fail` or `say`. Every method returns a new value, so a result can be handed
-on and refined without anybody else seeing the change.
+and ends with `wait`, `fail` or `say`. Every method returns a new value, so that a result can be
+passed on and refined without side effects.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from canarium.core.facts.observed import Rejection
 from canarium.core.messages import sentences
 from canarium.core.times import stamp
 
-#: Where a fault shows: a pod and its container, or the reason itself where no pod shows it.
+#: Where a fault was observed: a pod and its container, or the reason where no pod is affected.
 Place = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a phase waits for. When the wait began is added with the status."""
+    """What a phase waits for. The status adds when the wait began."""
 
     reason: str
-    #: When the wait ends by itself, as a timestamp.
+    #: When the wait ends without any change; RFC 3339.
     until: str | None = None
     observed: str | None = None
     threshold: str | None = None
@@ -34,12 +34,12 @@ class Wait:
 
     @property
     def awaited(self) -> HoldReason | None:
-        """The reason, for decisions; None where it is one of a route or of the cluster."""
+        """The reason as a `HoldReason`; None where it is that of a route or of the cluster."""
         return hold_reason(self.reason)
 
     @classmethod
     def of(cls, hold: WaitingFor) -> Wait:
-        """Returns the wait that a status reports."""
+        """Returns the wait from a status."""
         return cls(
             hold.reason,
             hold.expected_end_time,
@@ -59,7 +59,7 @@ class PhaseResult:
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
     progress: Progress | None = None
-    #: Outages of stable in this bake.
+    #: Number of outages of stable in this bake.
     outages: int = 0
     waiting_for: Wait | None = None
     failure: Failure | None = None
@@ -69,13 +69,13 @@ class PhaseResult:
     bake_start_time: str | None = None
     outcome: Outcome | None = None
     reason: str = ""
-    #: The phase to report, where it is not that of the table's row.
+    #: Phase to report, where it is not that of the row in the table.
     phase: str | None = None
     #: Whether callers still reach the version that has failed.
     carrying: bool = False
-    #: The rejected write that the message is about.
+    #: Rejected write that the message describes.
     refusal: Rejection | None = None
-    #: Faults of pods that the message explains already: the revision and where they show.
+    #: Faults of pods that the message explains already: revision and place.
     explained: frozenset[tuple[str | None, Place]] = frozenset()
 
     def say(self, *text: str) -> PhaseResult:
@@ -83,7 +83,7 @@ class PhaseResult:
         return replace(self, message=sentences(*text))
 
     def also(self, *actions: Action) -> PhaseResult:
-        """Returns this result with `actions` after those that it has."""
+        """Returns this result with `actions` appended."""
         return replace(self, actions=(*self.actions, *actions))
 
     def at(self, progress: Progress | None) -> PhaseResult:
@@ -91,7 +91,7 @@ class PhaseResult:
         return replace(self, progress=progress)
 
     def recheck_in(self, seconds: float | None) -> PhaseResult:
-        """Returns this result, reconsidered after `seconds` at the latest."""
+        """Returns this result with the next decision after `seconds` at the latest."""
         waits = [x for x in (self.requeue_after, seconds) if x is not None]
         return replace(self, requeue_after=min(waits, default=None))
 
@@ -123,6 +123,6 @@ class PhaseResult:
         return replace(self, refusal=refusal)
 
     def fail(self, failure: Failure, *text: str) -> PhaseResult:
-        """Returns this result with the wanted revision failed."""
+        """Returns this result with the target failed, explained by the sentences `text`."""
         failed = replace(self, failure=failure, reason=failure.reason, requeue_after=None)
         return failed.say(*text) if text else failed

@@ -1,4 +1,4 @@
-"""What a decision says: the writes to make in order, the status to show, when to look again."""
+"""A decision as data: the writes to perform in order, the status, and when to decide again."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from canarium.core.facts.traffic_record import TrafficRecord
 
 @dataclass(frozen=True, slots=True)
 class StoreRevision:
-    """Store a new ControllerRevision; its pod template is rendered at this moment, once."""
+    """Store a new ControllerRevision; its pod template is rendered once, by this write."""
 
     record: NewRecord
-    #: When revisions before it had traffic (`core.facts.periods`).
+    #: Periods in which earlier revisions had traffic (JSON, see `core.facts.periods`).
     served: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreRevision:
-    """Store the record of a revision that runs again, from its Deployment's pod template.
+    """Restore the record of a running revision from the pod template of its Deployment.
 
-    `model` is what is known of its spec.model; None: it is the one of the spec.
+    `model` are the known fields of its spec.model; None if it is that of the current spec.
     """
 
     record: NewRecord
@@ -33,7 +33,7 @@ class RestoreRevision:
 
 @dataclass(frozen=True, slots=True)
 class AnnotateRevision:
-    """Note later facts on a revision's record (keys without the group)."""
+    """Add later facts to a revision's record as annotations (keys without the group)."""
 
     revision: str
     facts: tuple[tuple[str, str], ...]
@@ -41,7 +41,7 @@ class AnnotateRevision:
 
 @dataclass(frozen=True, slots=True)
 class PinArtifact:
-    """Tell later pods of a revision the digest that the first one fetched."""
+    """Pin the digest that the first pod of a revision downloaded for its later pods."""
 
     revision: str
     digest: str
@@ -49,6 +49,8 @@ class PinArtifact:
 
 @dataclass(frozen=True, slots=True)
 class CreateDeployment:
+    """Create the Deployment of a revision from its record."""
+
     revision: str
     color: str
     replicas: int
@@ -56,68 +58,79 @@ class CreateDeployment:
 
 @dataclass(frozen=True, slots=True)
 class RestoreLabels:
-    """Give the Deployment of a revision its labels back, without which it is not seen, if there
-    is one."""
+    """Restore the labels of a revision's Deployment, if it exists: the operator observes objects
+    by their labels."""
 
     revision: str
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
+    """Set the replicas of a revision's Deployment."""
+
     revision: str
     replicas: int
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteDeployment:
+    """Delete the Deployment of a revision, if it still has this UID."""
+
     revision: str
     uid: str
 
 
 @dataclass(frozen=True, slots=True)
 class SelectColor:
-    """Make the callers' Service select `color` ("" = both, None = nothing), and say for whom."""
+    """Make the callers' Service select `color` ("" = both, None = no pods), with its traffic
+    record, in one write."""
 
     color: str | None
     traffic: TrafficRecord
-    #: Whether a failed version loses its traffic by this write (R8).
+    #: Whether a failed version loses its traffic with this write (R8).
     rolls_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SetRouteWeights:
-    """Make the route of `kind` give each revision its weight, and say for whom, in one write."""
+    """Set the weights of the route of `kind` and its traffic record, in one write."""
 
     kind: str
-    #: Revision → percent; all are backends, those of weight 0 too.
+    #: Revision → percent; all are backends, including those with weight 0.
     weights: tuple[tuple[str, int], ...]
     traffic: TrafficRecord
-    #: Whether the candidate is reached by its header, or gets copies of requests.
+    #: Whether the candidate also receives requests by a header, or mirrored ones.
     direct: bool = False
     rolls_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteRoute:
+    """Delete the model's route of `kind`."""
+
     kind: str
     uid: str
 
 
 @dataclass(frozen=True, slots=True)
 class CreateBackend:
-    """Make the Service of one revision, for a route to lead to."""
+    """Create the Service of a single revision, the backend of a route."""
 
     revision: str
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteBackend:
+    """Delete the Service of a single revision."""
+
     revision: str
     uid: str
 
 
 @dataclass(frozen=True, slots=True)
 class SetAutoscaler:
+    """Create or update the HorizontalPodAutoscaler of a revision."""
+
     revision: str
     low: int
     high: int
@@ -125,18 +138,22 @@ class SetAutoscaler:
 
 @dataclass(frozen=True, slots=True)
 class DeleteAutoscaler:
+    """Delete the HorizontalPodAutoscaler of a revision."""
+
     revision: str
     uid: str
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteRevision:
+    """Delete the record of a revision."""
+
     revision: str
 
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Make this model the controller of an object that has none."""
+    """Make this model the controller of an object without one."""
 
     kind: str
     name: str
@@ -175,7 +192,7 @@ Action = (
 
 @dataclass(frozen=True, slots=True)
 class AnalysisRequest:
-    """Judge `revision` beside `stable` on what happened from `since` on (POSIX seconds)."""
+    """Analyse `revision` beside `stable` on measurements from `since` on (POSIX seconds)."""
 
     revision: str
     stable: str | None
@@ -184,12 +201,14 @@ class AnalysisRequest:
 
 @dataclass(frozen=True, slots=True)
 class SignalRequests:
-    """Facts that a decision waits for and that nobody has yet: level-triggered, so what is not
-    asked any more stops. `smoke` is the revision whose ready pods are to be tested."""
+    """Signals that a decision needs. Level-triggered: one that is no longer requested stops.
+
+    `smoke` is the revision whose ready pods are to be tested.
+    """
 
     smoke: str | None = None
     analysis: AnalysisRequest | None = None
-    #: Pods whose Events are to be read: they have a node, and no container of theirs starts.
+    #: Pods whose Events to read: they are bound to a node, but no container has started.
     pod_events: tuple[str, ...] = ()
 
 
@@ -202,11 +221,11 @@ class Plan:
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
-    #: False: only counts of pods differ from the status before, which can be told a little later.
+    #: False if only counts of pods differ from the last status: such a write may be delayed.
     status_is_urgent: bool = True
     requests: SignalRequests = SignalRequests()
-    #: The route is left as it is, even where it differs from the spec: that could not be had.
+    #: Whether the route is left unchanged although it differs from a spec that cannot be applied.
     freeze_route: bool = False
-    #: Callers depend on a write that was refused: it is tried again within two seconds of being
-    #: allowed, not with the patience of other refusals.
+    #: Whether callers depend on a rejected write: it succeeds at most two seconds after it would
+    #: be accepted, without the longer backoff of other rejections.
     retry_is_urgent: bool = False

@@ -1,9 +1,9 @@
-"""What is: frozen values of one moment, without any decision.
+"""Frozen values that describe one moment, without any decision.
 
 Reading order: `observed` (children of one ModelDeployment), `revision` (identity of a version),
 `traffic_record` and `grant` (what is recorded with traffic), `traffic` (who gets which share),
-`periods` and `images` (who had traffic when, and what its pods ran).
+`periods` and `images` (which revision had traffic when, and what its pods ran).
 
 Sources: live objects through the engine's cache; annotations, each read and written by one type
-(`TrafficRecord`, `Grant`). What somebody else wrote there is ignored, never an error.
+(`TrafficRecord`, `Grant`). A value that another client wrote there is ignored, never an error.
 """

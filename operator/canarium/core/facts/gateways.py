@@ -1,4 +1,4 @@
-"""Facts of routes through a gateway: what ours says, what was answered, what the gateway is."""
+"""Facts about routes: the model's route, what gateways report about it, and its Gateways."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from canarium.core.facts.traffic_record import NO_RECORD, TrafficRecord
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The Service of one revision; `endpoints` are the pods that its EndpointSlices list as
-    ready."""
+    """The Service of a single revision; `endpoints` are its ready pods by EndpointSlices."""
 
     name: str
     uid: str
@@ -21,31 +20,31 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The route of a model. `weights` are percent by revision, of the live object."""
+    """The route of a model. `weights` are percent by revision, from the live object."""
 
     kind: str
     uid: str
     generation: int
     weights: tuple[tuple[str, int], ...]
     traffic: TrafficRecord = NO_RECORD
-    #: Whether some requests are led or copied to the candidate whatever its weight.
+    #: Whether requests are routed or mirrored to the candidate independently of its weight.
     direct: bool = False
-    #: Every gateway that it names has taken this very generation.
+    #: Whether every gateway that it names has accepted its current generation.
     accepted: bool = False
-    #: What a gateway said against this very generation: reason and text.
+    #: Why a gateway rejected its current generation: reason and text.
     refusal: tuple[str, str] | None = None
-    #: The gateways that have not answered yet.
+    #: Gateways that have not reported on its current generation.
     silent: tuple[str, ...] = ()
 
     def weight(self, revision: str | None) -> int | None:
-        """The percent of `revision`; None when it is no backend."""
+        """Returns the percent of `revision`; None when it is not a backend."""
         return next((weight for name, weight in self.weights if name == revision), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A listener of a Gateway, and the namespaces that it takes routes from: Same, All,
-    Selector, or None. Without a hostname it takes requests for all."""
+    """A listener of a Gateway. `allowed` is from which namespaces it accepts routes: Same, All,
+    Selector or None. Without a hostname it accepts requests for any host."""
 
     name: str
     port: int
@@ -55,7 +54,7 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A Gateway that a route names; `section` and `port` narrow its listeners."""
+    """A Gateway that a route refers to; `section` and `port` select among its listeners."""
 
     namespace: str
     name: str
@@ -64,7 +63,7 @@ class Gateway:
     own: bool = True
     section: str | None = None
     port: int | None = None
-    #: What its class says that it can do; None when it says nothing.
+    #: Features that its GatewayClass supports; None when it does not list any.
     features: frozenset[str] | None = None
     listeners: tuple[Listener, ...] = ()
 
@@ -82,10 +81,10 @@ class Winner(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RouteConflict:
-    """A route that claims the same requests as the model's own; `lost`: it receives them.
+    """Another route that claims the same requests as the model's; `lost`: it receives them.
 
-    Both have the same kind, and ours is `own`, as namespace/name; `model` is the ModelDeployment
-    that controls the other one, if one does. `requests` describes what both claim on `gateway`.
+    Both have the same kind; the model's is `own`, as namespace/name. `model` is the ModelDeployment
+    that controls the other route, if any. `requests` describes what both claim on `gateway`.
     """
 
     kind: str

@@ -1,16 +1,16 @@
-"""What a rollout has granted its candidate, as the traffic record keeps it (R12, R18).
+"""What a rollout has granted its candidate, as stored in the traffic record (R12, R18).
 
-Theory. A rollout is a position and what ended the pauses before it. The position is a weight, never
-an index into a list that the user may edit: the weight that was granted last, the pause under which
-it stands, and, where several steps have the same weight, how many of their pauses are over. A
-weight is granted in the write that moves traffic to it, or in one before it where scaling alone
-moves traffic (router Service, while one selector covers both versions). So the record never says
-less than what is in effect, and a candidate whose status is lost stands where the record says.
+Theory. The state of a rollout is a position, and what ended the pauses before it. The position is a
+weight, never an index into a list that the user may edit: the weight that was granted last, its
+pause, and, where several steps have the same weight, how many of their pauses are over. A weight is
+granted in the write that moves traffic to it, or in an earlier one where scaling alone moves
+traffic (router Service, while the selector covers both versions). So the recorded weight is never
+below the one in effect, and a candidate whose status is lost continues at the recorded position.
 
-A pause is over on positive evidence only: a command whose token is on the record, a duration that
-has passed since the weight took effect, or a verdict. Durations and verdicts are evidence that the
-operator can gather again, so only the status keeps them: when it is lost, the clock of the pause
-starts anew. A command cannot be gathered again, so its token is on the record before it acts.
+A pause ends only on positive evidence: a command whose token is on the record, a duration that has
+passed since the weight took effect, or a verdict. The operator can measure durations and verdicts
+again, so they are kept in the status only: if it is lost, the clock of the pause restarts. A
+command cannot be observed again, so its token is recorded before it acts.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ from canarium.api.effective_spec import MANUAL, Step
 from canarium.api.status import CommandEcho, Progress
 from canarium.core.times import parse, stamp
 
-#: What ends a pause besides a command; those of `BY_ITSELF` can be seen again.
+#: What ends a pause besides a command; the operator can observe those of `BY_ITSELF` again.
 ELAPSED, PASSED, INSUFFICIENT, PROMOTION = "Elapsed", "Passed", "InsufficientData", "Promotion"
 BY_ITSELF = (ELAPSED, PASSED, INSUFFICIENT)
 PROMOTE = "Promote"
-#: Tokens of commands that a record keeps; older ones are on the ControllerRevision by then.
+#: Number of command tokens on a record; older ones are on the ControllerRevision by then.
 _ORDERS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The position of one rollout, its orders, and the settings that it began with."""
+    """Position of one rollout, its commands, and the settings with which it started."""
 
     revision: str
-    #: Percent that was granted, and what was in effect before that.
+    #: Granted weight in percent, and the weight in effect before it.
     weight: int = 0
     origin: int = 0
     #: When it was granted; RFC 3339.
     since: str | None = None
-    #: The pause under which it stands, as `pause_text` writes it; None before the first step.
+    #: Current pause, as `pause_text` writes it; None before the first step.
     pause: str | None = None
-    #: What happens without a verdict, where the step needs one: spec's onInsufficientData.
+    #: `onInsufficientData` of the spec, where the step needs a verdict.
     analysis: str | None = None
-    #: Pauses of this weight that were over before `pause`.
+    #: Number of earlier pauses at the same weight that are over.
     passed: int = 0
-    #: The command that ended `pause`, or `promotion` when no step is left.
+    #: Command that ended `pause`, or `Promotion` when no step is left.
     released: str | None = None
-    #: The command that skips all steps left.
+    #: Command that skips all remaining steps.
     full: str | None = None
     #: Commands that acted on this rollout, as `name/token`, oldest first.
     orders: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class Grant:
     steps: tuple[Step, ...] = ()
 
     def to_text(self) -> str:
-        """The grant as an annotation holds it; fields without a value are left out."""
+        """Returns the value of the annotation; fields without a value are left out."""
         facts = {
             "revision": self.revision,
             "weight": self.weight,
@@ -77,15 +77,15 @@ class Grant:
 
     @classmethod
     def from_text(cls, text: str | None) -> Grant | None:
-        """Reads an annotation; None where somebody else wrote something into it."""
+        """Parses the annotation; None where its value is not a grant."""
         try:
             found = json.loads(text or "null")
-            return cls._read(found) if isinstance(found, dict) else None
+            return cls._from_json(found) if isinstance(found, dict) else None
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
 
     @classmethod
-    def _read(cls, found: Mapping[str, Any]) -> Grant:
+    def _from_json(cls, found: Mapping[str, Any]) -> Grant:
         def text(key: str) -> str | None:
             value = found.get(key)
             return value[:300] if isinstance(value, str) and value else None
@@ -113,22 +113,23 @@ class Grant:
 
 
 def intended_weight(progress: Progress) -> int:
-    """The percent that the candidate is meant to have: in effect, or about to be."""
+    """Returns the percent that the candidate should have: in effect, or granted."""
     return max(progress.weight, progress.granted if progress.pause is not None else 0)
 
 
 def token_of(command: CommandEcho) -> str:
-    """Returns a command as the record keeps it."""
+    """Returns a command as the record stores it: `name/token`."""
     return f"{command.command}/{command.token}"
 
 
 def pause_text(pause: float | None) -> str:
-    """A pause as record and status keep it: `Manual`, or seconds such as `90s`."""
+    """Returns a pause as record and status store it: `Manual`, or seconds such as `90s`."""
     return MANUAL if pause is None else f"{pause:.3f}".rstrip("0").rstrip(".") + "s"
 
 
 def pause_of(text: str) -> float | None:
-    """Reads what `pause_text` wrote. ValueError when it is something else."""
+    """Returns the seconds of a pause in the form of `pause_text`; None if Manual. Raises
+    ValueError."""
     if text == MANUAL:
         return None
     seconds = float(text.removesuffix("s"))

@@ -20,38 +20,38 @@ from canarium.core.times import parse
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A time in which `revision` had traffic, `promoted` being when it got all of it. Times are as
-    we write them."""
+    """A time in which `revision` had traffic; `promoted` is when it received all. RFC 3339."""
 
     revision: str
     began: str
     promoted: str | None = None
     ended: str | None = None
-    #: What its pods ran.
+    #: Images that its pods ran.
     images: Images = field(default_factory=dict)
 
 
-#: What the status' history tells of: revision, outcome, and when.
-Told = tuple[str, str, str]
+#: An entry of the status' history: revision, outcome and time.
+HistoryEntry = tuple[str, str, str]
 
 
-def read(text: str | None) -> tuple[Period, ...]:
-    """What a record tells; what somebody else wrote there is passed over."""
+def parse_periods(text: str | None) -> tuple[Period, ...]:
+    """Returns the periods that a record stores (JSON); entries of another form are ignored."""
     try:
-        told = list(json.loads(text or "[]"))
+        entries = list(json.loads(text or "[]"))
     except (ValueError, TypeError):
         return ()
-    return tuple(found for one in told if (found := _period(one)))
+    return tuple(period for entry in entries if (period := _period(entry)))
 
 
-def _period(told: Any) -> Period | None:
-    if not isinstance(told, dict):
+def _period(entry: Any) -> Period | None:
+    if not isinstance(entry, dict):
         return None
-    began, promoted, ended = (told.get(key) for key in ("from", "promoted", "until"))
-    good = _is_time(began) and all(x is None or _is_time(x) for x in (promoted, ended))
-    if not good or not isinstance(told.get("revision"), str):
+    began, promoted, ended = (entry.get(key) for key in ("from", "promoted", "until"))
+    valid = _is_time(began) and all(x is None or _is_time(x) for x in (promoted, ended))
+    if not valid or not isinstance(entry.get("revision"), str):
         return None
-    return Period(told["revision"], str(began), promoted, ended, images.parsed(told.get("images")))
+    run = images.images_from_json(entry.get("images"))
+    return Period(entry["revision"], str(began), promoted, ended, run)
 
 
 def _is_time(text: Any) -> bool:
@@ -61,60 +61,66 @@ def _is_time(text: Any) -> bool:
         return False
 
 
-def newest(traffic_since: str | None) -> tuple[str, str]:
-    """Who was given traffic last, and since when; empty when that is told nowhere."""
+def last_to_receive(traffic_since: str | None) -> tuple[str, str]:
+    """Returns the revision that was last to receive traffic, and since when, from the field
+    `traffic_since` of a traffic record; two empty strings when that is missing or invalid."""
     name, _, at = (traffic_since or "").partition("/")
     return (name, at) if name and _is_time(at) else ("", "")
 
 
-def plain(period: Period) -> dict[str, Any]:
-    """A period as people read it."""
-    found = {
+def period_to_json(period: Period) -> dict[str, Any]:
+    """Returns a period as a JSON value, without its revision; empty fields are left out."""
+    fields = {
         "from": period.began,
         "promoted": period.promoted,
         "until": period.ended,
-        "images": images.plain(period.images),
+        "images": images.images_to_json(period.images),
     }
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in fields.items() if value}
 
 
-def now(traffic: TrafficRecord) -> tuple[Period, ...]:
-    """Returns the periods of those that have traffic now."""
+def current_periods(traffic: TrafficRecord) -> tuple[Period, ...]:
+    """Returns the periods of the revisions that have traffic now."""
     stable, candidate, since = traffic.stable, traffic.candidate, traffic.promoted_at
-    name, at = newest(traffic.traffic_since)
-    found = []
+    name, at = last_to_receive(traffic.traffic_since)
+    current = []
     if stable and since:
         began = min(at, since) if name == stable else since
-        found.append(Period(stable, began, since, images=images.of(stable, traffic.images)))
+        run = images.parse_images_of(stable, traffic.images)
+        current.append(Period(stable, began, since, images=run))
     if candidate and candidate == name:
-        found.append(Period(candidate, at, images=images.of(candidate, traffic.images)))
-    return tuple(found)
+        run = images.parse_images_of(candidate, traffic.images)
+        current.append(Period(candidate, at, images=run))
+    return tuple(current)
 
 
-def periods(noted: Iterable[Period], history: Iterable[Told]) -> tuple[Period, ...]:
-    """All that is known, the oldest first. Of what is `noted` twice, the end goes before what had
-    none yet; `history` (newest first) fills gaps, such as what was before there were notes."""
-    found: dict[tuple[str, str], Period] = {}
-    for one in noted:
-        old = found.get(key(one), one)
-        found[key(one)] = replace(
+def all_periods(recorded: Iterable[Period], history: Iterable[HistoryEntry]) -> tuple[Period, ...]:
+    """Returns all known periods, the oldest first.
+
+    Duplicates in `recorded` are merged, and a known end takes precedence over none. `history`
+    (newest first) fills gaps, such as the time before records had periods.
+    """
+    merged: dict[tuple[str, str], Period] = {}
+    for one in recorded:
+        old = merged.get(key(one), one)
+        merged[key(one)] = replace(
             one,
             began=min(one.began, old.began),
             ended=old.ended or one.ended,
             images=images.merged((old.images, one.images)),
         )
-    known = _followed(list(found.values()))
-    gaps = [x for x in _told(list(history)) if not any(_overlap(x, y) for y in known)]
-    return tuple(sorted(_followed([*known, *gaps]), key=lambda x: x.began))
+    known = _with_ends(list(merged.values()))
+    gaps = [x for x in _from_history(list(history)) if not any(_overlap(x, y) for y in known)]
+    return tuple(sorted(_with_ends([*known, *gaps]), key=lambda x: x.began))
 
 
 def key(period: Period) -> tuple[str, str]:
-    """What makes two notes of one period the same: of whom, and when it was promoted or began."""
+    """Returns what identifies a period: its revision, and when that was promoted or began."""
     return period.revision, period.promoted or period.began
 
 
-def _followed(known: list[Period]) -> list[Period]:
-    """Who was promoted and has no end yet had one when the next was promoted."""
+def _with_ends(known: list[Period]) -> list[Period]:
+    """Returns the periods; that of a promoted revision ends with the next promotion at latest."""
     turns = sorted((x.promoted, x.revision) for x in known if x.promoted)
 
     def end(one: Period) -> str | None:
@@ -126,7 +132,8 @@ def _followed(known: list[Period]) -> list[Period]:
     return [replace(one, ended=end(one)) for one in known]
 
 
-def _told(history: list[Told]) -> list[Period]:
+def _from_history(history: list[HistoryEntry]) -> list[Period]:
+    """Returns the periods of stable revisions by promotions and undos (newest entry first)."""
     found: list[Period] = []
     stable: list[str] = []
     for revision, outcome, at in reversed(history):

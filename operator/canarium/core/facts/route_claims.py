@@ -23,7 +23,7 @@ ANY_HOST = ""
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The conditions of a rule, in one spelling: equal matches hold for the same requests.
+    """The conditions of a rule, normalized: equal matches apply to the same requests.
 
     `kind` and `path` are a path, or for a GRPCRoute a service and method.
     """
@@ -37,7 +37,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A Gateway that a route names, and what of it: `section` and `port` narrow its listeners."""
+    """A Gateway that a route refers to; `section` and `port` select among its listeners."""
 
     namespace: str
     name: str
@@ -49,7 +49,8 @@ class Attachment:
         return self.namespace, self.name
 
     def listens_on(self, listener: Listener, namespace: str) -> bool:
-        """Whether a route of `namespace` that is attached so may get requests of `listener`."""
+        """Returns whether a route of `namespace` with this attachment may receive requests of
+        `listener`."""
         return (
             self.section in (None, listener.name)
             and self.port in (None, listener.port)
@@ -60,10 +61,10 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One route, ours or not: which requests of which Gateways it claims.
+    """Which requests of which Gateways a route claims, of this model or any other.
 
-    `attachments` are without those that the Gateway refuses. `model` is the ModelDeployment that
-    controls the route, if one does. `created` is as the API server writes it, in seconds.
+    `attachments` lack those that a Gateway rejects. `model` is the ModelDeployment that controls
+    the route, if any. `created` is the creationTimestamp.
     """
 
     kind: str
@@ -79,19 +80,19 @@ class Claim:
 
     @property
     def order(self) -> tuple[str, str]:
-        """Of equal matches the one with the lower order gets the requests."""
+        """Precedence among equal matches: the lowest order receives the requests."""
         return self.created, f"{self.namespace}/{self.name}"
 
 
 def covers(general: str, host: str) -> bool:
-    """Whether every request for `host`, which may be a wildcard, is also one for `general`."""
+    """Returns whether every request for `host`, which may be a wildcard, is one for `general`."""
     if general in (ANY_HOST, host):
         return True
     return general.startswith("*.") and host.removeprefix("*").endswith(general[1:])
 
 
 def hosts_on(claim: Claim, listener: Listener) -> Iterator[str]:
-    """The hostnames for which `claim` gets requests of `listener`."""
+    """Yields the hostnames for which `claim` receives requests of `listener`."""
     for host in claim.hostnames or (ANY_HOST,):
         if covers(listener.hostname, host):
             yield host

@@ -1,8 +1,7 @@
 """Which of two routes receives the requests that both claim, by the order of the Gateway API.
 
-`core.facts.route_claims` has that order. Only equal matches are decided here: a route that is more
-or less
-specific than ours takes its requests, or leaves them, on purpose.
+`core.facts.route_claims` describes that order. Only equal matches are compared here: a route that
+is more or less specific than ours is so on purpose.
 """
 
 from __future__ import annotations
@@ -19,51 +18,53 @@ _UNKNOWN = Listener("", 0, "All")
 
 
 def conflict(ours: Claim, others: Iterable[Claim], listeners: Listeners) -> RouteConflict | None:
-    """The contradiction of `ours` that matters most: one that it loses, else the first."""
+    """Returns the most important conflict of `ours`: one that it loses, else the first."""
     won = None
     for other in others:
         found = between(ours, other, listeners)
         if found and found.lost:
             return found
-        # The other model reports it: its weights are the ones without effect.
+        # Of two models, the one that receives no requests reports the conflict.
         if found and not other.model:
             won = won or found
     return won
 
 
 def between(ours: Claim, other: Claim, listeners: Listeners) -> RouteConflict | None:
-    """How `other` contradicts `ours`, by the order of the Gateway API; None when it does not.
+    """Returns how `other` conflicts with `ours` by the Gateway API's order; None if it does not.
 
-    A hostname of `other` beneath a wildcard of ours takes the requests for that host. A model that
-    names no hostname is not contradicted so: it asks for what nobody else names.
+    A hostname of `other` beneath a wildcard of ours receives the requests for that host. That is
+    not a conflict for a model without hostnames, which asks for the hosts that remain.
     """
     won = None
     for match in (match for match in ours.matches if match in other.matches):
-        for mine, theirs, place in _shared(ours, other, listeners):
-            found = _decided(ours, other, mine, theirs)
-            if found is None:
+        for our_host, their_host, place in _shared(ours, other, listeners):
+            decided = _winner(ours, other, our_host, their_host)
+            if decided is None:
                 continue
-            lost, why = found
-            told = RouteConflict(
+            lost, why = decided
+            found = RouteConflict(
                 kind=ours.kind,
                 own=f"{ours.namespace}/{ours.name}",
                 namespace=other.namespace,
                 name=other.name,
                 model=other.model,
                 gateway="/".join(place.gateway),
-                requests=_described(theirs, match),
+                requests=_described(their_host, match),
                 lost=lost,
                 why=why,
             )
             if lost:
-                return told
-            won = won or told
+                return found
+            won = won or found
     return won
 
 
-def _decided(ours: Claim, other: Claim, mine: str, theirs: str) -> tuple[bool, Winner] | None:
-    """Whether ours loses the requests for host `theirs`, and why; `mine` covers it."""
-    if mine == theirs:
+def _winner(
+    ours: Claim, other: Claim, our_host: str, their_host: str
+) -> tuple[bool, Winner] | None:
+    """Returns whether ours loses the requests for `their_host`, covered by `our_host`, and why."""
+    if our_host == their_host:
         why = Winner.OLDER if ours.created != other.created else Winner.FIRST_BY_NAME
         return other.order < ours.order, why
     return (True, Winner.MORE_SPECIFIC_HOSTNAME) if ours.hostnames else None
@@ -72,22 +73,25 @@ def _decided(ours: Claim, other: Claim, mine: str, theirs: str) -> tuple[bool, W
 def _shared(
     ours: Claim, other: Claim, listeners: Listeners
 ) -> Iterator[tuple[str, str, Attachment]]:
-    """On each listener that both are attached to: each hostname of `other` that ours covers, with
-    the most specific one of ours that does."""
+    """Yields, for each listener of both, each hostname of `other` that ours covers.
+
+    Each is a tuple of our most specific hostname that covers it, the hostname of `other`, and the
+    attachment.
+    """
     for a in ours.attachments:
         for b in other.attachments:
             if a.gateway != b.gateway:
                 continue
             for listener in _common(a, ours.namespace, b, other.namespace, listeners):
                 own = tuple(hosts_on(ours, listener))
-                for theirs in hosts_on(other, listener):
-                    mine = max(
-                        (host for host in own if covers(host, theirs)),
+                for their_host in hosts_on(other, listener):
+                    our_host = max(
+                        (host for host in own if covers(host, their_host)),
                         key=lambda host: (not host.startswith("*."), len(host)),
                         default=None,
                     )
-                    if mine is not None:
-                        yield mine, theirs, a
+                    if our_host is not None:
+                        yield our_host, their_host, a
 
 
 def _common(

@@ -37,7 +37,7 @@ class RouteTraffic(TrafficView):
         route = self.route
         if route is None or not route.accepted or not self.is_exposed(revision):
             return False
-        # It is above it where stable has no ready pod: then the candidate has everything.
+        # Above `weight` where stable has no ready pods: the candidate then has all traffic.
         return (route.weight(revision) or 0) >= weight
 
     def observed_weight(self, candidate: str, stable: str | None) -> int | None:

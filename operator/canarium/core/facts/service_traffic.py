@@ -37,8 +37,8 @@ class ServiceTraffic(TrafficView):
         deployment = self.observed.deployment(revision)
         if service and service.color == "":
             listed = [p for p in self.observed.pods if p.serves and p.name in service.endpoints]
-            own = sum(1 for p in listed if p.revision == revision)
-            return share(own, len(listed) - own)
+            count = sum(1 for p in listed if p.revision == revision)
+            return share(count, len(listed) - count)
         if deployment and service and service.color == deployment.color:
             return 100 if ready else 0
         return 0

@@ -1,9 +1,9 @@
-"""Traffic as the cluster has it now: which object records who is stable, and who gets which share.
+"""Live traffic: which object holds the traffic record, and which share each revision receives.
 
-A view answers from observed objects, and where a gateway has not answered yet from the status.
-There is one for each way to split traffic: `service_traffic` (by ready pods behind one selector)
-and `route_traffic` (by the weights of a route). What to write is decided by the routers in
-`core.routing`; a router whose route has weights needs no view of its own.
+A view reads observed objects, and the status where a gateway has not reported yet. There is one for
+each way to split traffic: `service_traffic` (by ready pods behind one selector) and `route_traffic`
+(by the weights of a route). The routers in `core.routing` decide what to write; a router whose
+route has weights uses `route_traffic`.
 """
 
 from __future__ import annotations
@@ -50,31 +50,31 @@ class TrafficView(ABC):
 
     @abstractmethod
     def is_exposed(self, revision: str) -> bool:
-        """Whether `revision` was exposed to callers as a candidate, by however little."""
+        """Returns whether `revision` was exposed to callers as a candidate, with any weight."""
 
     @abstractmethod
     def has_weight(self, revision: str, weight: int) -> bool:
-        """Whether the candidate `revision` has at least `weight` percent (R6)."""
+        """Returns whether the candidate `revision` has at least `weight` percent (R6)."""
 
     @abstractmethod
     def observed_weight(self, candidate: str, stable: str | None) -> int | None:
-        """Percent of `candidate` beside a stable with endpoints; None when no object has it."""
+        """Returns the percent of `candidate` on the route while stable has endpoints, else None."""
 
     @abstractmethod
     def effective_weight(self, revision: str) -> int:
-        """Percent of requests that reach `revision` (R6)."""
+        """Returns the percent of requests that reach `revision` (R6)."""
 
     @abstractmethod
     def routes_to(self, revision: str) -> bool:
-        """Whether requests reach ready pods of `revision`, by whatever share."""
+        """Returns whether any requests reach ready pods of `revision`."""
 
     @abstractmethod
     def exceeds(self, revision: str, entitled: int, stable_color: str | None) -> bool:
-        """Whether `revision` has more traffic than its rollout has `entitled` it to (percent)."""
+        """Returns whether `revision` has more traffic than the `entitled` percent."""
 
     @abstractmethod
     def pods_needed(self, weight: int, stable_replicas: int) -> int:
-        """Candidate pods for `weight` percent beside `stable_replicas` pods of stable (R5)."""
+        """Returns the number of candidate pods for `weight` percent beside stable's pods (R5)."""
 
     @property
     def accepted_since(self) -> float | None:
@@ -94,21 +94,21 @@ def kind_in_effect(observed: Observed, status: Status, settings: EffectiveSpec) 
     sent to it (R12).
     """
     stored, route, service = status.route, observed.route, observed.service
-    now = stored.kind if stored else route.kind if route else None
+    current = stored.kind if stored else route.kind if route else None
     wanted = settings.route.kind if settings.route else None
     moves = status.stable and (status.candidate or status.previous)
     alone = len(observed.deployments) <= 1 and not moves
     agreed = not (route and route.traffic.stable and service) or (
         route.traffic.stable == service.traffic.stable
     )
-    return wanted if (alone and agreed) or _is_lost(observed, status, wanted) else now
+    return wanted if (alone and agreed) or _is_lost(observed, status, wanted) else current
 
 
 def _is_lost(observed: Observed, status: Status, wanted: str | None) -> bool:
-    """Whether the route of a rollout was deleted while the spec asks for another router.
+    """Returns whether the route of a rollout was deleted while the spec asks for another router.
 
-    The settings to create it again are gone with it. What is left must suit any router: the
-    callers' Service selects one version, and each version that runs has a colour of its own.
+    The settings to create it again were deleted with it. What remains must suit any router: the
+    callers' Service selects one version, and running versions have different colours.
     """
     stored = status.route
     if stored is None or stored.kind == wanted or observed.route or observed.route_api_error:

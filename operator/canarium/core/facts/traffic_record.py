@@ -1,7 +1,7 @@
-"""The traffic record: annotations on the callers' Service, and on the route before it, that say for
-whom traffic is split as it is.
+"""The traffic record: annotations of the callers' Service, and of the route in front of it, that
+state which revisions the current split of traffic is for.
 
-It is changed in the same write as selector or weights, so it is true after a crash between any two
+It changes in the same write as selector or weights, so it is correct after a crash between any two
 writes (R18), and a lost status is rebuilt from it.
 """
 
@@ -29,33 +29,32 @@ ANNOTATIONS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TrafficRecord:
-    """Who has traffic, since when, and who has none any more; times are RFC 3339."""
+    """Which revisions have traffic, since when, and which one lost it; times are RFC 3339."""
 
     stable: str | None = None
     candidate: str | None = None
-    #: The revision that failed and lost its traffic by this write (R9).
+    #: Revision that failed and lost its traffic in this write (R9).
     quarantined: str | None = None
-    #: The revision that is kept warm after a promotion (R15).
+    #: Revision that is kept warm after a promotion (R15).
     previous: str | None = None
     #: When `stable` was promoted.
     promoted_at: str | None = None
-    #: Since when the newest of the two has had traffic: `revision/time`.
+    #: Revision that was last to receive traffic, and since when: `revision/time`.
     traffic_since: str | None = None
-    #: What their pods run, by revision (JSON).
+    #: Images that their pods run, by revision (JSON).
     images: str | None = None
     #: What the rollout has granted `candidate`.
     grant: Grant | None = None
 
     @classmethod
     def from_annotations(cls, annotations: Mapping[str, str]) -> TrafficRecord:
-        """Reads the record of an object. A time that somebody else wrote and that is none is
-        dropped."""
+        """Parses the record of an object. An invalid time is dropped."""
         found = {field: annotations.get(name) for field, name in ANNOTATIONS.items()}
         grant, promoted_at = Grant.from_text(found.pop("grant")), _time(found.pop("promoted_at"))
         return cls(**found, grant=grant, promoted_at=promoted_at)
 
     def to_annotations(self) -> dict[str, str]:
-        """The annotations to write; a field without a value has none."""
+        """Returns the annotations to write; a field without a value has none."""
         written = {ANNOTATIONS[f.name]: getattr(self, f.name) for f in fields(self)}
         if self.grant:
             written[ANNOTATIONS["grant"]] = self.grant.to_text()
@@ -67,7 +66,7 @@ class TrafficRecord:
         return parse(self.promoted_at) if self.promoted_at else None
 
 
-#: That of an object without annotations of ours.
+#: The record of an object without any of these annotations.
 NO_RECORD = TrafficRecord()
 
 

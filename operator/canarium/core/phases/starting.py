@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from canarium.api.reasons import ConditionReason, HoldReason
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.deadlines import endpoints_due, waited_until
+from canarium.core.context.deadlines import deadline, endpoints_due
 from canarium.core.context.naming import describe
 from canarium.core.context.progress import progress_at, progress_waiting
 from canarium.core.decision.phase_result import PhaseResult, Wait
@@ -132,7 +132,7 @@ def _waiting_for_pods(ctx: RolloutContext, base: PhaseResult, count: int) -> Pha
         why = f"{missing.message}{location(missing.pod, missing.container)}"
         return _withheld(ctx, base.explaining(ctx.target, missing.place), missing.reason, why)
     progress = progress_waiting(ctx, count)
-    until = waited_until(ctx)
+    until = deadline(ctx)
     if until is None:
         until = ctx.now - progress.waited_seconds + ctx.settings.progress_deadline
     what = "pod is" if count == 1 else "pods are"

@@ -14,7 +14,7 @@ from canarium.api.reasons import CheckReason, EventReason, FailureReason, HoldRe
 from canarium.api.status import Progress
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
-from canarium.core.context.position import following, granted, released, standing
+from canarium.core.context.position import current_step, following, granted, released
 from canarium.core.context.progress import current_progress, progress_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
@@ -45,7 +45,7 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
     """Brings the candidate to the weight of `step` and holds it there until its pause is over."""
     taken = ctx.router.weight_applied(ctx, step.weight)
     moves = [] if taken else ctx.router.set_weight(ctx, step.weight)
-    if (taken or moves) and standing(ctx) is None:
+    if (taken or moves) and current_step(ctx) is None:
         ctx = replace(ctx, advanced_progress=granted(ctx, step, current_progress(ctx)))
         base = base.at(current_progress(ctx))
     if not taken:
@@ -100,7 +100,7 @@ def _step_after(ctx: RolloutContext) -> Step | None:
     if ctx.progress.full:
         return None
     over = replace(ctx, advanced_progress=released(ctx, ctx.progress, PROMOTION))
-    return standing(over) or following(over)
+    return current_step(over) or following(over)
 
 
 def _await_evidence(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from canarium.api.effective_spec import Step
 from canarium.api.reasons import HoldReason, RouteReason
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.deadlines import endpoints_due, waited_until
+from canarium.core.context.deadlines import deadline, endpoints_due
 from canarium.core.context.naming import describe
 from canarium.core.context.progress import progress_at, progress_waiting
 from canarium.core.context.router import Blocker
@@ -40,7 +40,7 @@ def waiting_for_pods(
         return waiting_for_endpoints(base.at(progress), ctx, has)
     base = base.recheck_in(due - ctx.now if due is not None else None)
     progress = progress_waiting(ctx, need)
-    until = waited_until(ctx)
+    until = deadline(ctx)
     if until is None:
         until = ctx.now - progress.waited_seconds + ctx.settings.progress_deadline
     what = "pod is" if need == 1 else "pods are"

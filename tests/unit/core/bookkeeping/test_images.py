@@ -19,9 +19,9 @@ rule = pytest.mark.rule
 def noted(cluster: Cluster, version: str) -> Any:
     """All that is told of a version: by its record, by those of others, and by the witness."""
     revision = cluster.revision(version)
-    (own,) = (images.read(r.images) for r in cluster.records if r.revision == revision)
+    (own,) = (images.parse_images(r.images) for r in cluster.records if r.revision == revision)
     others = (x.images for x in served(cluster, version))
-    return images.plain(images.merged((own, *others)))
+    return images.images_to_json(images.merged((own, *others)))
 
 
 def moved(cluster: Cluster, digest: str) -> None:

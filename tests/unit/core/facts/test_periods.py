@@ -10,7 +10,7 @@ import pytest
 
 from canarium.api.status import Status
 from canarium.core.decision.plan import AnnotateRevision
-from canarium.core.facts.periods import Period, now, periods, read
+from canarium.core.facts.periods import Period, all_periods, current_periods, parse_periods
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.times import parse, stamp
 from core.cluster import Cluster, gateway_spec, spec
@@ -23,9 +23,9 @@ def served(cluster: Cluster, version: str) -> list[Period]:
     """What is known of a version without the status: by the records and the witness."""
     witness = cluster.route or cluster.service
     assert witness is not None
-    told = now(witness.traffic)
-    noted = [period for record in cluster.records for period in read(record.served)]
-    known = periods((*noted, *told), ())
+    told = current_periods(witness.traffic)
+    noted = [period for record in cluster.records for period in parse_periods(record.served)]
+    known = all_periods((*noted, *told), ())
     return [x for x in known if cluster.version(x.revision) == version]
 
 
@@ -171,20 +171,20 @@ def test_what_was_told_is_not_told_again() -> None:
 
 def test_what_somebody_else_wrote_is_passed_over() -> None:
     for text in ("", "no", "{}", "[1]", '[{"revision": "a"}]', '[{"revision": "a", "from": "x"}]'):
-        assert read(text) == ()
+        assert parse_periods(text) == ()
     good = f'{{"revision": "a", "from": "{stamp(1)}"}}'
-    assert read(f"[1, {good}]") == (Period("a", stamp(1)),)
+    assert parse_periods(f"[1, {good}]") == (Period("a", stamp(1)),)
     for given in (None, "", "a", "a/", "a/x", "/"):
         alone = TrafficRecord("a", promoted_at=stamp(2), traffic_since=given)
-        assert now(alone) == (Period("a", stamp(2), stamp(2)),)
+        assert current_periods(alone) == (Period("a", stamp(2), stamp(2)),)
         beside = TrafficRecord("b", "a", promoted_at=stamp(2), traffic_since=given)
-        assert now(beside) == (Period("b", stamp(2), stamp(2)),)
+        assert current_periods(beside) == (Period("b", stamp(2), stamp(2)),)
 
 
 def test_history_fills_the_time_before_there_were_notes() -> None:
     history = [("b", "Promoted", stamp(9)), ("a", "Undone", stamp(5)), ("a", "Promoted", stamp(3))]
     noted = (Period("b", stamp(8), stamp(9)),)
-    assert periods(noted, history) == (
+    assert all_periods(noted, history) == (
         Period("a", stamp(3), stamp(3), stamp(5)),
         Period("b", stamp(8), stamp(9)),
     )
