@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from canarium_cli.exits import CliError, Exit, not_found, unreachable
@@ -85,6 +85,14 @@ class Kubectl:
         if done.returncode:
             raise fault(done.stderr or done.stdout)
         return done.stdout
+
+    def within(self, namespace: str) -> Kubectl:
+        """The same in another namespace."""
+        return replace(self, namespace=namespace)
+
+    def shown(self, namespace: str) -> list[str]:
+        """How a person begins the same command line: `kubectl` with the options of this run."""
+        return ["kubectl", *self.options, f"--namespace={namespace}"]
 
     def command(self, *words: str) -> list[str]:
         """The whole command line: kubectl with the options of this run.

@@ -19,6 +19,12 @@ VERBS: dict[str, tuple[str, str]] = {
     "list": ("list", "List models, those that need attention first."),
     "status": ("status", "Wait for a rollout; the exit code says how it ended."),
     "why": ("why", "Explain the phase, the wait or the failure of a model."),
+    "promote": ("commands", "End the current pause of a rollout, or with --full all of them."),
+    "abort": ("commands", "End a rollout and roll it back."),
+    "undo": ("commands", "Reverse a promotion while the previous version is still warm."),
+    "retry": ("commands", "Try a failed version again."),
+    "pause": ("commands", "Pause a rollout; traffic stays where it is."),
+    "resume": ("commands", "Let a paused rollout continue."),
 }
 PROGRAM = "kubectl modeldeploy"
 

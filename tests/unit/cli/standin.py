@@ -1,0 +1,107 @@
+"""A stand-in for kubectl that answers as a scenario says, to inject faults that a real cluster does
+not have at will; what it was called with is in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from canarium_cli.main import cli
+
+_SCRIPT = """#!{python} -S
+import json, os, sys
+folder = {folder!r}
+words = [w for w in sys.argv[1:] if not w.startswith(("--namespace", "--context", "--kubeconfig"))]
+with open(folder + "/calls", "a") as calls:
+    calls.write(json.dumps(sys.argv[1:]) + chr(10))
+for number, answer in enumerate(json.load(open(folder + "/scenario"))):
+    used = folder + "/used-" + str(number)
+    if words[: len(answer["words"])] == answer["words"] and not os.path.exists(used):
+        if answer["once"]:
+            open(used, "w").close()
+        sys.stdout.write(answer["out"])
+        sys.stderr.write(answer["err"])
+        sys.exit(answer["code"])
+sys.exit("error: the scenario has no answer to " + " ".join(words))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run of the program ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Standin:
+    """A kubectl in `folder`. The first answer counts whose words are those that a call begins
+    with."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._answers: list[dict[str, Any]] = []
+        self.path = folder / "kubectl"
+        self.path.write_text(_SCRIPT.format(python=sys.executable, folder=str(folder)))
+        self.path.chmod(0o755)
+
+    def answers(
+        self, *words: str, out: Any = "", err: str = "", code: int = 0, once: bool = False
+    ) -> None:
+        """Adds an answer; `once`: it counts for one call only. Objects are printed as JSON."""
+        text = out if isinstance(out, str) else json.dumps(out)
+        answer = {"words": list(words), "out": text, "err": err, "code": code, "once": once}
+        self._answers.append(answer)
+        (self._folder / "scenario").write_text(json.dumps(self._answers))
+
+    def fails(self, err: str, *words: str, once: bool = False) -> None:
+        """Adds an answer with exit code 1."""
+        self.answers(*words, err=err, code=1, once=once)
+
+    @property
+    def calls(self) -> list[list[str]]:
+        """The words of each call, in order."""
+        path = self._folder / "calls"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of a program which is to use this kubectl."""
+        return {**os.environ, "KUBECTL": str(self.path), "NO_COLOR": "1"}
+
+    def run(self, *words: str, stdin: str = "") -> Ended:
+        """Runs the program to its end, in this process and without a terminal."""
+        done = CliRunner().invoke(cli, list(words), input=stdin, env=self.environment)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Ended(done.exit_code, done.stdout, done.stderr)
+
+
+#: What kubectl prints → the exit code that every verb ends with.
+FAULTS: Mapping[str, tuple[str, int]] = {
+    "unknown model": (
+        'Error from server (NotFound): modeldeployments.canarium.dev "fraud" not found',
+        4,
+    ),
+    "forbidden": (
+        'Error from server (Forbidden): modeldeployments.canarium.dev "fraud" is forbidden: User '
+        '"jane" cannot get resource "modeldeployments" in API group "canarium.dev"',
+        5,
+    ),
+    "expired": ("error: You must be logged in to the server (Unauthorized)", 5),
+    "refused": (
+        "The connection to the server 127.0.0.1:9 was refused - did you specify the right host or "
+        "port?",
+        5,
+    ),
+    "no CRD": ('error: the server doesn\'t have a resource type "modeldeployments"', 5),
+}
