@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from story.account import Account
 from story.model import World
 
 rule = pytest.mark.rule
+GATE = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "300s"}
 
 
 @rule("R7", "R25")
@@ -36,17 +40,58 @@ def test_drained_node_mid_rollout_quarantines_nothing(world: World) -> None:
     client = world.ask_all_the_time()
     world.apply("v2", rollout={"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "3s"})
     revision = world.until(lambda s: s.get("weight") == 50, "weight 50")["candidate"]["revision"]
-    node = world.sandbox.kubectl("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
-    chosen = f"canarium.dev/revision={revision}"
-    try:
-        # There is one node: the candidate's pods are drained from it, stable's stay.
-        world.kubectl("drain", node, "--pod-selector", chosen, "--ignore-daemonsets")
+    with drained(world, revision):
         world.until(lambda s: s["candidate"]["readyReplicas"] == 0, "no ready pod of the candidate")
         time.sleep(12)
         assert world.model()["status"]["phase"] == "Progressing"
-    finally:
-        world.sandbox.kubectl("uncordon", node)
     world.until(lambda s: s["candidate"]["readyReplicas"] == 3, "the candidate's pods back")
     world.order("promote", revision, "after-the-drain")
     world.phase("Ready", "v2")
     assert client.failed() == 0, client.faults()
+
+
+@contextlib.contextmanager
+def drained(world: World, revision: str) -> Iterator[None]:
+    """The node is drained of a revision's pods and takes no new ones meanwhile. There is one node:
+    the pods of other revisions stay."""
+    node = world.sandbox.kubectl("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
+    chosen = f"canarium.dev/revision={revision}"
+    try:
+        world.kubectl("drain", node, "--pod-selector", chosen, "--ignore-daemonsets")
+        yield
+    finally:
+        world.sandbox.kubectl("uncordon", node)
+
+
+@rule("R13", "R15", "R25")
+def test_other_version_answers_while_the_node_of_stable_is_drained(
+    world: World, figures: Callable[..., None]
+) -> None:
+    world.apply("v1", rollout=GATE)
+    world.phase("Ready", "v1")
+    account = Account(world.ask_all_the_time(), figures, "Service")
+    world.apply("v2", rollout=GATE)
+    status = world.until(lambda s: s.get("weight") == 50, "weight 50")
+    first, second = status["stable"]["revision"], status["candidate"]["revision"]
+
+    began = time.monotonic()
+    with drained(world, first):
+        status = world.until(lambda s: s.get("standby") == second, "standby")
+        assert status["version"] == "v1", "who answers is not promoted by it"
+    status = world.until(
+        lambda s: s.get("standby") is None and s["stable"]["readyReplicas"] == 3, "v1 back"
+    )
+    assert (status["version"], status["weight"]) == ("v1", 50)
+    account.of("gate: node of stable drained", began)
+
+    world.order("promote", second, "after-the-drain")
+    world.phase("Baking", "v2")
+    began = time.monotonic()
+    with drained(world, second):
+        world.until(lambda s: s.get("standby") == first, "standby")
+    status = world.until(
+        lambda s: s.get("standby") is None and s["stable"]["readyReplicas"] == 3, "v2 back"
+    )
+    assert (status["phase"], status["version"]) == ("Baking", "v2")
+    assert "failure" not in status
+    account.of("bake: node of the new version drained", began)

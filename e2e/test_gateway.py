@@ -40,10 +40,10 @@ LATENCY = {"interval": "1s", "minSamples": 20, "checks": [
 def stage(node: Sandbox, gateway: Callable[[], Gateway | EnvoyGateway]) -> Iterator[Stage]:
     """Version 1 of each model is live behind the Gateway."""
     models = Models(node, "routed")
-    names = ("exact", "slowly", "quick", "flips", "shadow", "moved", "deaf")
+    names = ("exact", "slowly", "quick", "flips", "shadow", "closed", "moved", "deaf")
     made: Stage | None = None
     try:
-        models.apply({n: routed(n, "v1", replicas=1 + (n == "exact")) for n in names})
+        models.apply({n: routed(n, "v1", replicas=1 + (n in ("exact", "closed"))) for n in names})
         # The operator runs before the cluster has any kind of Gateway API.
         made = Stage(models, gateway())
         for name in names:
@@ -184,7 +184,7 @@ def test_flips_take_effect_at_once_and_lose_no_request(stage: Stage, figures: An
 def test_copies_and_the_header_reach_a_candidate_without_weight(stage: Stage) -> None:
     models = stage.models
     steps = [{"weight": 0, "pause": "Manual"}, *MANUAL]
-    models.apply({"shadow": routed("shadow", "v2", rollout={"steps": steps})})
+    models.apply({"shadow": routed("shadow", "v2", mirror=True, rollout={"steps": steps})})
     held = models.until(
         "shadow", lambda s: s.get("waitingFor", {}).get("reason") == "Manual", "weight 0"
     )
@@ -205,6 +205,44 @@ def test_copies_and_the_header_reach_a_candidate_without_weight(stage: Stage) ->
     both = stage.burst("shadow", 200)
     assert set(both.versions) == {"v1", "v2"}
     assert both.faults == []
+
+
+@rule("R8", "R9")
+@pytest.mark.parametrize("command", ["abort", "crash"])
+def test_header_and_mirror_reach_no_candidate_that_has_failed(
+    stage: Stage, figures: Any, command: str
+) -> None:
+    models, name = stage.models, "closed"
+    # Its pods stay for long enough to show that nothing reaches them.
+    steps = {"steps": [{"weight": 0, "pause": "Manual"}], "scaleDownDelay": "30s"}
+    tag = "v2" if command == "abort" else "v4"
+    models.apply({name: routed(name, tag, replicas=2, mirror=True, rollout=steps)})
+    held = models.until(
+        name, lambda s: s.get("waitingFor", {}).get("reason") == "Manual", "weight 0"
+    )
+    revision = held.status["candidate"]["revision"]
+    header = {"x_canarium_revision": "candidate"}
+    models.eventually(lambda: set(stage.burst(name, 1, **header).versions), {tag})
+    stage.burst(name, 20, X_Story="before")
+    models.eventually(lambda: marked(models, revision).get("before"), 20)
+    if command == "abort":
+        models.order(name, "abort", revision, "closed")
+    else:
+        stage.crash(revision)
+    models.until(name, lambda s: s.get("failure"), "a failure")
+    models.eventually(lambda: set(stage.burst(name, 1, **header).versions), {"v1"})
+    # A server that crashed is started again, and counts from zero.
+    chosen = f"canarium.dev/revision={revision}"
+    models.kubectl("wait", "pods", "-l", chosen, "--for=condition=Ready", "--timeout=30s")
+    asked = stage.burst(name, 100, X_Story="asked", **header)
+    copied = stage.burst(name, 100, X_Story="copied")
+    for found in (asked, copied):
+        assert (found.versions, found.faults) == ({"v1": 100}, [])
+    assert not {"asked", "copied"} & marked(models, revision).keys()
+    figures(
+        "failed requests", what=f"after {command}", requests=asked.total + copied.total, failed=0
+    )
+    models.phase(name, "RolledBack", seconds=90)
 
 
 @rule("R12", "R21")

@@ -10,14 +10,12 @@ import pytest
 
 from sandbox import Sandbox
 from sandbox.gateway import EnvoyGateway, Gateway
-from story.client import Client
+from story.account import SECOND, Account
 from story.model import World
 from story.models import Models
 from story.routed import Stage, routed
 
 rule = pytest.mark.rule
-#: What endpoints take to follow: the requests of one second, at 40 a second.
-SECOND = 40
 BAKE = {"steps": [], "bakeTime": "300s"}
 GATE = {"steps": [{"weight": 25, "pause": "Manual"}], "bakeTime": "3s"}
 
@@ -29,19 +27,6 @@ def slowly(tag: str) -> dict[str, Any]:
         "readiness": {"path": "/ready", "periodSeconds": 1, "timeoutSeconds": 5},
         "env": [{"name": "STORY_LOADS", "value": "12"}],
     }
-
-
-class Account:
-    """The requests of each part of a test."""
-
-    def __init__(self, client: Client, figures: Callable[..., None], router: str) -> None:
-        self._client, self._figures, self._router = client, figures, router
-
-    def of(self, case: str, began: float) -> None:
-        found = self._client.since(began)
-        failed, sent = found.get(None, 0), sum(found.values())
-        self._figures("outages", case=case, router=self._router, sent=sent, failed=failed)
-        assert failed <= SECOND, f"{case}: {failed} of {sent}: {self._client.faults()[-2000:]}"
 
 
 def recovered(world: World, seconds: float = 60) -> dict[str, Any]:

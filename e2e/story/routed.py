@@ -13,10 +13,17 @@ from story.burst import Burst, Caller, burst
 from story.models import Models, answers, spec
 
 
-def routed(name: str, tag: str, *, parent: dict[str, str] | None = None, **more: Any) -> Any:
+def routed(
+    name: str,
+    tag: str,
+    *,
+    parent: dict[str, str] | None = None,
+    mirror: bool = False,
+    **more: Any,
+) -> Any:
     """Version `tag` behind the Gateway, at a host of its own."""
-    mirror: dict[str, Any] = {"mirror": {}} if name == "shadow" else {}
-    gateway = {"parentRefs": [parent or Gateway.parent()], "hostnames": [host(name)], **mirror}
+    copies: dict[str, Any] = {"mirror": {}} if mirror else {}
+    gateway = {"parentRefs": [parent or Gateway.parent()], "hostnames": [host(name)], **copies}
     rollout = {"bakeTime": "2s", "scaleDownDelay": "1s", **more.pop("rollout", {})}
     traffic = {"router": "Gateway", "gateway": gateway}
     return spec(tag, traffic=traffic, rollout=rollout, **more)
@@ -44,6 +51,15 @@ class Stage:
     def burst(self, name: str, count: int, **headers: str) -> Burst:
         sent = {"Host": host(name), **{k.replace("_", "-"): v for k, v in headers.items()}}
         return burst(self.url, count, headers=sent)
+
+    def crash(self, revision: str) -> None:
+        """One server of a revision ends now."""
+        chosen = ("-l", f"canarium.dev/revision={revision}")
+        where = self.models.kubectl(
+            "get", "pods", *chosen, "-o", "jsonpath={.items[0].status.podIP}"
+        )
+        url = self.models.forward(f"{where}:8080")
+        urllib.request.urlopen(f"{url}/crash", data=b"", timeout=5).close()
 
     def promote(self, name: str, token: str) -> None:
         candidate = self.models.now(name)["candidate"]["revision"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import re
 import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +81,117 @@ async def test_rule_for_connections_that_the_docs_show_is_taken_and_left_alone(
     cluster.apply("2", traffic=TRAFFIC, rollout=FAST)
     await cluster.phase("Ready", "2")
     assert json.loads(cluster.plane.kubectl(*ask)) == before
+
+
+class Written:
+    """Each generation of the VirtualService, with the time that it was seen."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[float, list[dict[str, Any]]]] = []
+        self._news = asyncio.Condition()
+
+    @contextlib.asynccontextmanager
+    async def kept(self, cluster: Cluster) -> AsyncIterator[Written]:
+        task = asyncio.create_task(self._follow(cluster))
+        try:
+            yield self
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _follow(self, cluster: Cluster) -> None:
+        where = (resources.VIRTUAL_SERVICES, cluster.namespace)
+        now = await cluster.client.list(*where)
+        since = now["metadata"]["resourceVersion"]
+        async for event in cluster.client.watch(*where, resourceVersion=since):
+            if event["type"] in ("ADDED", "MODIFIED"):
+                self.seen.append((time.monotonic(), event["object"]["spec"]["http"]))
+                async with self._news:
+                    self._news.notify_all()
+
+    async def seconds(self, began: float, holds: Callable[[list[dict[str, Any]]], bool]) -> float:
+        """From `began` to the first generation since then that `holds`."""
+        async with asyncio.timeout(30), self._news:
+            while True:
+                for at, routes in self.seen:
+                    if at >= began and holds(routes):
+                        return at - began
+                await self._news.wait()
+
+
+#: From a change of pods to the VirtualService that follows. On an idle machine less than half of a
+#: second; beside other tests the processors may be busy for longer.
+WRITTEN_WITHIN = 3.0
+
+
+def leads_to(name: str) -> Callable[[list[dict[str, Any]]], bool]:
+    """Whether all requests go to a Service, whatever their headers, and no copies anywhere."""
+
+    def holds(routes: list[dict[str, Any]]) -> bool:
+        (only, *more) = routes
+        to = {host for host, weight in _weights(only).items() if weight}
+        return not more and to == {name} and "mirror" not in only
+
+    return holds
+
+
+@rule("R13", "R15")
+async def test_virtual_service_leads_to_the_warm_version_while_stable_is_not_ready(
+    cluster: Cluster,
+) -> None:
+    install(cluster, "virtualservices")
+    bake = {"steps": [], "bakeTime": "300s"}
+    cluster.apply("1", traffic=TRAFFIC, rollout=bake)
+    warm = (await cluster.phase("Ready", "1"))["stable"]["revision"]
+    cluster.apply("2", traffic=TRAFFIC, rollout=bake)
+    stable = (await cluster.phase("Baking", "2"))["stable"]["revision"]
+    pods = [p for p in await cluster.children(resources.PODS) if _revision(p) == stable]
+    async with Written().kept(cluster) as written:
+        await asyncio.sleep(1)
+        began = time.monotonic()
+        for pod in pods:
+            await cluster.kubelet.unready(pod, seconds=0, lost=False)
+        away = await written.seconds(began, leads_to(f"fraud-{warm}"))
+        status = await cluster.until(lambda s: s.get("standby") == warm)
+        assert (status["phase"], status["version"]) == ("Baking", "2")
+        began = time.monotonic()
+        await cluster.kubelet.heal(cluster.namespace, stable)
+        back = await written.seconds(began, leads_to(f"fraud-{stable}"))
+        print(f"the VirtualService led to the warm version after {away:.2f} s, back {back:.2f} s")
+        assert max(away, back) < WRITTEN_WITHIN
+        await cluster.until(lambda s: s.get("standby") is None)
+
+
+@rule("R8", "R9")
+async def test_header_and_mirror_leave_the_virtual_service_when_the_candidate_fails(
+    cluster: Cluster,
+) -> None:
+    install(cluster, "virtualservices")
+    gate = {"steps": [{"weight": 0, "pause": "Manual"}], "scaleDownDelay": "2s"}
+    cluster.apply("1", traffic=TRAFFIC, rollout=gate)
+    stable = (await cluster.phase("Ready", "1"))["stable"]["revision"]
+    cluster.apply("2", traffic=TRAFFIC, rollout=gate)
+    status = await cluster.until(lambda s: (s.get("waitingFor") or {}).get("reason") == "Manual")
+    candidate = status["candidate"]["revision"]
+    live = await cluster.client.get(resources.VIRTUAL_SERVICES, cluster.namespace, "fraud")
+    by_header, rest = live["spec"]["http"]
+    assert _weights(by_header) == {f"fraud-{candidate}": 100}
+    assert rest["mirror"]["host"] == f"fraud-{candidate}"
+    async with Written().kept(cluster) as written:
+        await asyncio.sleep(1)
+        began = time.monotonic()
+        await cluster.kubelet.crash(cluster.namespace, candidate)
+        took = await written.seconds(began, leads_to(f"fraud-{stable}"))
+        print(f"header and mirror were closed after {took:.2f} s")
+        assert took < WRITTEN_WITHIN
+        await cluster.phase("RolledBack", "1")
+        assert all(leads_to(f"fraud-{stable}")(routes) for _, routes in written.seen)
+
+
+def _revision(pod: dict[str, Any]) -> str:
+    found: str = pod["metadata"]["labels"]["canarium.dev/revision"]
+    return found
 
 
 def _weights(route: dict[str, Any]) -> dict[str, int]:
