@@ -6,6 +6,7 @@ there is no code of ours that handles credentials (decision 0032).
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import shutil
@@ -17,6 +18,8 @@ from typing import Any
 from canarium_cli.exits import CliError, Exit, not_found, unreachable
 
 Raw = Mapping[str, Any]
+#: Bytes that are read from a watch at once.
+_CHUNK = 1 << 20
 
 #: What kubectl writes to stderr, in lower case → the exit code and what to do about it.
 _FAULTS: tuple[tuple[str, Exit, str], ...] = (
@@ -130,33 +133,42 @@ class Watch:
     """
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def __iter__(self) -> Iterator[tuple[str, Raw]]:
         assert self._process.stdout is not None
-        decoder, buffer = json.JSONDecoder(), ""
-        # kubectl prints each event as indented JSON, one after the other.
-        for line in self._process.stdout:
-            buffer += line
-            if line.rstrip() != "}" or line[0] != "}":
-                continue
-            event, _ = decoder.raw_decode(buffer)
-            buffer = ""
-            yield str(event.get("type")), event.get("object") or {}
+        decoder, buffer = codecs.getincrementaldecoder("utf-8")("replace"), ""
+        while chunk := os.read(self._process.stdout.fileno(), _CHUNK):
+            buffer += decoder.decode(chunk)
+            # Versions of kubectl print events indented, or in a line each.
+            while event := _first_value(buffer):
+                value, end = event
+                buffer = buffer[end:]
+                yield str(value.get("type")), value.get("object") or {}
 
     def fault(self) -> CliError | None:
         """Why kubectl ended; None when it ended without an error. Waits for its end."""
-        assert self._process.stderr is not None
-        stderr = self._process.stderr.read()
-        return fault(stderr) if self._process.wait() and stderr.strip() else None
+        _, stderr = self._process.communicate()
+        words = stderr.decode(errors="replace")
+        return fault(words) if self._process.returncode and words.strip() else None
 
     def stop(self) -> None:
-        """Ends kubectl."""
+        """Ends kubectl; the iteration and `fault` end with it."""
         if self._process.poll() is None:
             self._process.terminate()
-        self._process.wait()
+
+
+def _first_value(text: str) -> tuple[dict[str, Any], int] | None:
+    """The first JSON object of `text` and where it ends; None while it is not complete."""
+    start = len(text) - len(text.lstrip())
+    # An object ends with a brace: without it, decoding a part of it again would be in vain.
+    if "}" not in text:
+        return None
+    try:
+        value, end = json.JSONDecoder().raw_decode(text, start)
+    except ValueError:
+        return None
+    return (value, end) if isinstance(value, dict) else None
 
 
 def binary() -> str:

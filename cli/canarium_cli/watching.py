@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
@@ -34,6 +33,8 @@ class ModelWatch:
         self._changes: queue.Queue[tuple[str, Raw | None]] = queue.Queue()
         self._watches: dict[str, Watch] = {}
         self._stopped = threading.Event()
+        #: Held while a watch is started, so that none starts after the end.
+        self._starting = threading.Lock()
         self.outage = ""
         #: Whether the last objects are those before, and only time has passed.
         self.ticked = False
@@ -47,8 +48,9 @@ class ModelWatch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stopped.set()
-        for watch in list(self._watches.values()):
+        with self._starting:
+            self._stopped.set()
+        for watch in self._watches.values():
             watch.stop()
 
     def __iter__(self) -> Iterator[Objects]:
@@ -87,24 +89,25 @@ class ModelWatch:
         return changes
 
     def _follow(self, kind: str) -> None:
-        """Watches a kind until `stop`; each time anew, since a watch begins with a list."""
+        """Watches a kind until the end; each time anew, since a watch begins with a list."""
         words = (
             [f"--field-selector=metadata.name={self._name}"]
             if kind == MODELS
             else [f"--selector={MODEL_LABEL}={self._name}"]
         )
-        while not self._stopped.is_set():
-            watch = self._watches[kind] = self._kubectl.watch(kind, *words)
+        while True:
+            with self._starting:
+                if self._stopped.is_set():
+                    return
+                watch = self._watches[kind] = self._kubectl.watch(kind, *words)
             for change, raw in watch:
                 self.outage = ""
                 self._changes.put((change, raw))
             fault = watch.fault()
-            if self._stopped.is_set():
-                return
-            if fault:
+            if fault and not self._stopped.is_set():
                 self.outage = fault.message
                 self._changes.put(("OUTAGE", None))
-            time.sleep(_RETRY)
+            self._stopped.wait(_RETRY)
 
 
 def _key(raw: Raw) -> Key:

@@ -1,0 +1,87 @@
+"""What kubectl prints: its errors become exit codes, and its watches a stream of events."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from canarium_cli.exits import CliError, Exit
+from canarium_cli.kubectl import Kubectl, Watch, fault
+
+
+@pytest.mark.parametrize(
+    ("stderr", "code"),
+    [
+        (
+            'Error from server (NotFound): modeldeployments.canarium.dev "x" not found',
+            Exit.NOT_FOUND,
+        ),
+        (
+            'Error from server (Forbidden): pods is forbidden: User "a" cannot list pods',
+            Exit.UNREACHABLE,
+        ),
+        (
+            "error: You must be logged in to the server (Unauthorized)",
+            Exit.UNREACHABLE,
+        ),
+        (
+            'error: the server doesn\'t have a resource type "modeldeployments"',
+            Exit.UNREACHABLE,
+        ),
+        ('error: context "x" does not exist', Exit.UNREACHABLE),
+        (
+            "E1128 14:00:00.000000 1 memcache.go:265] couldn't get current server API group list\n"
+            "The connection to the server 127.0.0.1:9 was refused - is it right?",
+            Exit.UNREACHABLE,
+        ),
+        ("Unable to connect to the server: getting credentials: exec: exit 1", Exit.UNREACHABLE),
+        ("error: unknown flag: --output-watch-events", Exit.USAGE),
+        ("", Exit.UNREACHABLE),
+    ],
+)
+def test_errors_of_kubectl_become_exit_codes_in_one_line(stderr: str, code: Exit) -> None:
+    found = fault(stderr)
+    assert found.code is code
+    assert "\n" not in found.message
+    assert found.message.endswith(".")
+
+
+@pytest.mark.parametrize("indent", [None, 4])
+@pytest.mark.parametrize("separator", ["", "\n"])
+def test_watch_reads_events_however_they_are_printed(
+    tmp_path: Path, indent: int | None, separator: str
+) -> None:
+    events = [
+        {"type": "ADDED", "object": {"kind": "Pod", "metadata": {"name": 'a"}{é'}}},
+        {"type": "DELETED", "object": {"kind": "Pod", "metadata": {"name": "b"}}},
+    ]
+    text = separator.join(json.dumps(e, indent=indent, ensure_ascii=False) for e in events)
+    (tmp_path / "events").write_text(text)
+    watch = Watch(["cat", str(tmp_path / "events")])
+    found = list(watch)
+    assert [kind for kind, _ in found] == ["ADDED", "DELETED"]
+    assert [raw["metadata"]["name"] for _, raw in found] == ['a"}{é', "b"]
+    assert watch.fault() is None
+
+
+def test_missing_kubectl_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("KUBECTL", raising=False)
+    with pytest.raises(CliError, match="kubectl is missing") as caught:
+        Kubectl().get("pods")
+    assert caught.value.code is Exit.UNREACHABLE
+
+
+def test_answer_that_is_not_json_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "kubectl"
+    program.write_text("#!/bin/sh\necho hello\n")
+    os.chmod(program, program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("KUBECTL", str(program))
+    with pytest.raises(CliError, match="did not answer with JSON"):
+        Kubectl().get("pods")
