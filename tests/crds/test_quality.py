@@ -142,6 +142,19 @@ def test_names_by_which_people_ask(path: Path) -> None:
     assert "canarium" in names["categories"]
 
 
+#: Short names of kinds that many clusters have: kubectl takes the first of two groups.
+TAKEN = frozenset({
+    "md", "ms", "ma", "mp", "mhc",  # Cluster API: MachineDeployment and its siblings
+    "cm", "deploy", "hpa", "ns", "po", "rs", "svc",  # Kubernetes
+    "gtw", "gc", "isvc", "ksvc", "rt", "cfg", "ro", "vs", "dr",  # gateways, KServe, Knative, Istio
+})  # fmt: skip
+
+
+@every_crd
+def test_short_names_are_those_of_no_other_project(path: Path) -> None:  # G5
+    assert not TAKEN & set(load(path)["spec"]["names"]["shortNames"])
+
+
 @every_crd
 def test_printed_columns_point_at_fields_that_exist(path: Path) -> None:
     crd = load(path)

@@ -25,7 +25,7 @@ _LISTENING = Listening(_MACHINE, 6443, 2379, 2380, 10257, 10259)
 _PATIENCE = 150.0
 
 
-def test_canary_is_promoted_where_there_is_ipv6_only(tmp_path: Path) -> None:
+def test_canary_is_promoted_where_there_is_ipv6_only(tmp_path: Path) -> None:  # G1
     # The API server's requests to itself go to localhost.
     hosts = tmp_path / "hosts"
     hosts.write_text("::1 localhost\n")

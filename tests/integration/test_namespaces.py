@@ -57,6 +57,7 @@ async def untouched(cluster: Cluster) -> bool:
     )
 
 
+# G10
 async def test_namespaces_by_name_are_looked_after_and_no_others(
     start: Any, three: tuple[Cluster, ...]
 ) -> None:

@@ -22,7 +22,7 @@ def pattern(manager: dict[str, Any]) -> re.Pattern[str]:
     return re.compile(text.replace("(?<", "(?P<"))
 
 
-def test_the_image_of_every_built_in_runtime_is_found() -> None:
+def test_the_image_of_every_built_in_runtime_is_found() -> None:  # G9
     find = pattern(CONFIG["customManagers"][0])
     for path in RUNTIMES.glob("*.yaml"):
         image = yaml.safe_load(path.read_text())["spec"].get("image")
@@ -52,3 +52,11 @@ def test_rules_about_single_images_name_images_that_are_used() -> None:
                 assert tag
                 version = rule["versioning"].removeprefix("regex:").replace("(?<", "(?P<")
                 assert re.match(version, tag[1]), tag[1]
+
+
+def test_images_of_mlserver_are_those_of_one_runtime() -> None:  # G9
+    paths = list(RUNTIMES.glob("mlserver-*.yaml"))
+    assert paths
+    for path in paths:
+        image = yaml.safe_load(path.read_text())["spec"]["image"]
+        assert image.endswith(f"-{path.stem.removeprefix('mlserver-')}"), "3.7 GB with all of them"

@@ -17,6 +17,7 @@ SIZE = 40_000_000
 SPARE = SIZE // 200 + 100_000
 
 
+# I12
 def test_hub_sends_each_byte_once(fetcher: Fetcher, serve: Callable[[Any], str]) -> None:
     class Large(Hub):
         tree: ClassVar[dict[str, bytes]] = {"weights.safetensors": b"w" * SIZE}

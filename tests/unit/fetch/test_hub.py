@@ -199,7 +199,7 @@ def test_patterns_choose_the_files_of_a_repository(
     assert fetched == expected, "nothing else is asked for"
 
 
-def test_patterns_that_take_no_file_say_so(fetcher: Fetcher, hub: Start) -> None:
+def test_patterns_that_take_no_file_say_so(fetcher: Fetcher, hub: Start) -> None:  # I12
     url, _ = hub()
     done = fetcher.run("hf://example/fraud", "--endpoint", url, "--allow=*.gguf")
     assert (done.code, done.reason) == (10, "NotFound"), done.output

@@ -35,7 +35,7 @@ async def statuses() -> dict[str, Any]:
     return found
 
 
-def test_servers_answer_on_both_families() -> None:
+def test_servers_answer_on_both_families() -> None:  # G1
     found = netns.run("telemetry.test_http_server", "statuses", address="fd00::7/128")
     assert found == {
         f"{address} {path}": 200

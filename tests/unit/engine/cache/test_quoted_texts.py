@@ -28,6 +28,7 @@ def pod(**status: Any) -> Any:
     return pods.pod(raw).fact
 
 
+# H8
 def test_texts_of_a_pod_are_quoted() -> None:
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
                  "message": EVIL, "lastTransitionTime": WHEN}  # fmt: skip
