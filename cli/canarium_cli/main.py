@@ -25,6 +25,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "retry": ("commands", "Try a failed version again."),
     "pause": ("commands", "Pause a rollout; traffic stays where it is."),
     "resume": ("commands", "Let a paused rollout continue."),
+    "history": ("history", "List revisions: when each served, and how it ended."),
+    "diff": ("diff", "Show what differs between two revisions."),
+    "record": ("record", "Print which bytes served when, as in-toto statements."),
 }
 PROGRAM = "kubectl modeldeploy"
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from canarium.view.objects import MODEL_LABEL, Objects, Raw
-from canarium_cli.exits import not_found
+from canarium.view.objects import MODEL_LABEL, Objects, Raw, part, text
+from canarium_cli.exits import CliError, Exit, not_found
 from canarium_cli.kubectl import Kubectl
 
 #: With the API group, so that no other CRD's short name is taken for it.
 MODELS = "modeldeployments.canarium.dev"
 _WORKLOADS = "deployments.apps,pods,horizontalpodautoscalers.autoscaling,services"
 _RECORDS = "controllerrevisions.apps"
+#: Kinds of routes, with their groups.
+ROUTES = {
+    "HTTPRoute": "httproutes.gateway.networking.k8s.io",
+    "GRPCRoute": "grpcroutes.gateway.networking.k8s.io",
+    "VirtualService": "virtualservices.networking.istio.io",
+}
 
 
 def model(kubectl: Kubectl, name: str) -> Raw:
@@ -51,6 +57,24 @@ def objects(kubectl: Kubectl, name: str, *, events: bool = False) -> Objects:
         found = parent.result()
         others = [*children.result(), *records.result(), *(told.result() if told else ())]
     return Objects.of(found, others)
+
+
+def records(kubectl: Kubectl, name: str) -> list[Raw]:
+    """The ControllerRevisions of a model, in no order."""
+    return kubectl.get(_RECORDS, f"--selector={MODEL_LABEL}={name}")
+
+
+def witness(kubectl: Kubectl, parent: Raw) -> Raw | None:
+    """The object with the current traffic record: the route of the model, or else its Service;
+    None before the first version. Raises CliError when it cannot be read."""
+    kind = text(part(parent, "status", "route"), "kind")
+    name = text(part(parent, "metadata"), "name")
+    try:
+        return kubectl.get(ROUTES.get(kind, "services"), name)[0]
+    except CliError as error:
+        if error.code is Exit.NOT_FOUND:
+            return None
+        raise
 
 
 def _events(kubectl: Kubectl, name: str) -> list[Raw]:

@@ -1,5 +1,5 @@
-"""The command line: `canarium run` runs the operator, `canarium fetch` downloads a model into a
-pod, and `canarium record` prints audit statements.
+"""The program of the images: `canarium run` runs the operator, and `canarium fetch` downloads a
+model into a pod. People use `kubectl modeldeploy`.
 
 Operator and fetcher run in two images whose libraries exclude each other (decision 0007), so each
 command imports its libraries only when it runs.
@@ -12,7 +12,6 @@ import sys
 from dataclasses import fields
 
 from canarium import VERSION
-from canarium.audit import cli as record
 from canarium.config import Config
 from canarium.fetch import cli as fetch
 from canarium.signals.addresses import AddressPolicy
@@ -29,10 +28,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_run(commands.add_parser("run", help="run the operator"))
     fetch.arguments(commands.add_parser("fetch", help="download a model and verify its digest"))
-    record.arguments(commands.add_parser("record", help="print which revisions served, for audits"))
     arguments = parser.parse_args()
-    if arguments.command == "record":
-        return record.main(arguments)
     if arguments.command == "fetch":
         return fetch.main(arguments)
     try:

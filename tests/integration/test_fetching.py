@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from canarium.kube import resources
 from canarium.kube.errors import ApiError
+from integration.cli.program import Done, Program
 from integration.conftest import Cluster
 from integration.kubelet import resolved
 
@@ -56,7 +55,7 @@ async def test_a_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluste
     assert status["stable"]["readyReplicas"] == 3
 
     told = await record(cluster, "fraud")
-    said: list[dict[str, Any]] = [json.loads(line) for line in told.stdout.splitlines()]
+    said: list[dict[str, Any]] = [json.loads(line) for line in told.out.splitlines()]
     (statement,) = said
     predicate = statement["predicate"]
     assert predicate["artifact"] == "sha256:one"
@@ -99,19 +98,12 @@ async def _pin_like(cluster: Cluster, where: tuple[Any, str, str], data: Any) ->
     raise AssertionError("the pin was not put right")
 
 
-async def record(cluster: Cluster, *words: str) -> subprocess.CompletedProcess[str]:
-    """The command, in a thread: the simulated node goes on meanwhile."""
-    command = [sys.executable, "-m", "canarium", "record", *words, "-n", cluster.namespace]
-    return await asyncio.to_thread(
-        subprocess.run,
-        [*command, "--kubeconfig", str(cluster.plane.kubeconfig)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+async def record(cluster: Cluster, *words: str) -> Done:
+    """Runs `kubectl modeldeploy record`."""
+    return await Program(cluster.plane.kubeconfig, cluster.namespace).run("record", *words)
 
 
 async def test_a_record_that_is_not_there_says_so(cluster: Cluster) -> None:
     said = await record(cluster, "nothing")
-    assert said.returncode == 1
-    assert "nothing" in said.stderr
+    assert said.code == 4
+    assert "nothing" in said.err

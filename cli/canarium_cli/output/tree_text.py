@@ -33,7 +33,7 @@ _URGENCY_STYLES = {
     Urgency.NONE: Style.GOOD,
 }
 _VERDICTS = {"Pass": ("✔", Style.GOOD), "Fail": ("✖", Style.BAD)}
-_ROLES = {
+ROLE_STYLES = {
     Role.STABLE: Style.GOOD,
     Role.CANDIDATE: Style.ACTIVE,
     Role.FAILED: Style.BAD,
@@ -135,7 +135,7 @@ def _revision(revision: Revision, branch: str, below: str) -> Iterator[tuple[Spa
     yield (
         Span(f"{branch}{revision.revision}{version}"),
         "Revision",
-        Span(revision.role.value, _ROLES[revision.role]),
+        Span(revision.role.value, ROLE_STYLES[revision.role]),
         "",
         weight if live else "",
     )

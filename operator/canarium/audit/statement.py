@@ -9,15 +9,8 @@ from typing import Any
 
 from canarium import GROUP
 from canarium.core.facts.images import Images, images_to_json, merged, parse_images
-from canarium.core.facts.periods import (
-    Period,
-    all_periods,
-    current_periods,
-    parse_periods,
-    period_to_json,
-)
+from canarium.core.facts.periods import Period, period_to_json
 from canarium.core.facts.revision import BY_NAME
-from canarium.core.facts.traffic_record import TrafficRecord
 
 TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE = f"https://{GROUP}/attestation/revision/v1alpha1"
@@ -74,22 +67,6 @@ def statement(
         "predicateType": PREDICATE,
         "predicate": {key: value for key, value in facts.items() if value not in (None, {})},
     }
-
-
-def served(
-    records: Iterable[Mapping[str, Any]],
-    witness: Mapping[str, Any] | None,
-    history: Iterable[Mapping[str, Any]],
-) -> tuple[Period, ...]:
-    """Returns when each revision of a model had traffic, from its records, from the Service or
-    route with the current traffic record, and from the history in status."""
-    annotations = ((witness or {}).get("metadata") or {}).get("annotations") or {}
-    traffic = TrafficRecord.from_annotations(annotations)
-    recorded = [
-        period for record in records for period in parse_periods(_notes(record).get("served"))
-    ]
-    outcomes = ((o["revision"], o["outcome"], o["time"]) for o in history)
-    return all_periods((*recorded, *current_periods(traffic)), outcomes)
 
 
 def _notes(of: Mapping[str, Any]) -> dict[str, str]:

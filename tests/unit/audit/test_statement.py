@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from canarium.audit.statement import TYPE, served, statement
+from canarium.audit.statement import TYPE, statement
 from canarium.core.facts.periods import Period, period_to_json
 from canarium.core.times import stamp
+from canarium.view.serving import served
 
 BYTES = "a" * 64
 IMAGE = "b" * 64

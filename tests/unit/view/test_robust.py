@@ -9,8 +9,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from canarium.view.commands import COMMANDS
+from canarium.view.difference import differences, usual_pair
 from canarium.view.explanation import explanations
 from canarium.view.fleet import fleet
+from canarium.view.history import history
 from canarium.view.model import view
 from canarium.view.objects import Objects
 from canarium.view.tree import to_json
@@ -61,4 +64,10 @@ def test_no_value_breaks_the_view(place: tuple[str, tuple[Any, ...]], value: Any
     assert tree_lines(tree, now)
     assert to_json(tree)["phase"]
     explanations(tree)
+    entries = {x.revision: x for x in history(found, next(iter(found.services), None), now)}
+    for record in found.records:
+        assert not differences(record, record, entries, pod=True)
+    usual_pair(found.model, found)
+    for command in COMMANDS.values():
+        command.traffic(found.model)
     assert len(fleet([found.model], now)) == 1

@@ -1,0 +1,98 @@
+"""`history`: the revisions of a model, when each served and how it ended."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from canarium.view.history import Entry, Serving, history
+from canarium.view.tree import to_json
+from canarium_cli.connection import Connection, connected
+from canarium_cli.kubectl import Kubectl
+from canarium_cli.output.formats import write_json, write_yaml
+from canarium_cli.output.lines import Line, Span, Style, table
+from canarium_cli.output.terminal import write
+from canarium_cli.output.tree_text import ROLE_STYLES
+from canarium_cli.reads import objects, witness
+
+_OUTCOMES = {"Promoted": Style.GOOD, "Failed": Style.BAD, "RolledBack": Style.BAD}
+
+
+@click.command("history")
+@click.argument("name")
+@click.option(
+    "--limit", type=click.IntRange(1), default=None, metavar="N", help="Only the newest N."
+)
+@click.option("-o", "--output", type=click.Choice(["text", "wide", "json", "yaml"]), default="text")
+@connected
+def history_command(connection: Connection, name: str, limit: int | None, output: str) -> None:
+    """List the revisions of a model: what each is made of, when it served, how it ended, by whom.
+
+    Old revisions are deleted beyond spec.revisionHistoryLimit.
+    """
+    entries = read_history(connection.kubectl, name)[:limit]
+    if output == "json":
+        write_json([to_json(entry) for entry in entries])
+    elif output == "yaml":
+        write_yaml([to_json(entry) for entry in entries])
+    elif not entries:
+        click.echo("No revisions yet: the operator has not processed the model.", err=True)
+    else:
+        write(_lines(entries, output == "wide"), connection.color)
+
+
+def read_history(kubectl: Kubectl, name: str) -> tuple[Entry, ...]:
+    """The revisions of a model, the newest first. Raises CliError as `objects` does."""
+    found = objects(kubectl, name)
+    return history(found, witness(kubectl, found.model), time.time())
+
+
+def _lines(entries: tuple[Entry, ...], wide: bool) -> list[Line]:
+    head = ["NUMBER", "REVISION", "VERSION", "ROLE", "SERVED", "OUTCOME", "BY", "IMAGE", "ARTIFACT"]
+    if wide:
+        head += ["APPLIED BY", "CREATED", "MESSAGE"]
+    return table(head, [_cells(entry, wide) for entry in entries])
+
+
+def _cells(entry: Entry, wide: bool) -> list[Span | str]:
+    outcome = f"{entry.outcome} ({entry.reason})" if entry.reason else entry.outcome
+    image = entry.image
+    digests = [x.partition("=")[2] for x in entry.image_digests if x.startswith("server=")]
+    if digests:
+        image += f" ({', '.join(x if wide else _short(x) for x in digests)})"
+    cells: list[Span | str] = [
+        str(entry.number or "-"),
+        entry.revision,
+        entry.version or "-",
+        Span(entry.role.value, ROLE_STYLES[entry.role]),
+        _served(entry.served, wide),
+        Span(outcome or "-", _OUTCOMES.get(entry.outcome, Style.PLAIN)),
+        entry.by or "-",
+        image or "-",
+        (entry.artifact if wide else _short(entry.artifact)) or "-",
+    ]
+    if wide:
+        cells += [entry.applied_by or "-", entry.created or "-", entry.message or "-"]
+    return cells
+
+
+def _served(periods: tuple[Serving, ...], wide: bool) -> str:
+    """The last period, or all of them with `wide`."""
+    if not periods:
+        return "-"
+    every = [f"{_second(x.from_time)} – {_second(x.until_time) or 'now'}" for x in periods]
+    if wide or len(every) == 1:
+        return ", ".join(every)
+    return f"{every[-1]} (and {len(every) - 1} earlier)"
+
+
+def _second(time: str) -> str:
+    """A time without its milliseconds."""
+    return time.partition(".")[0] + "Z" if "." in time else time
+
+
+def _short(digest: str) -> str:
+    """A digest as image registries shorten it."""
+    name, at, value = digest.rpartition("sha256:")
+    return f"{at}{value[:12]}" if at else name + value

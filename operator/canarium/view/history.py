@@ -1,0 +1,126 @@
+"""The revisions of a model as a history: what each is made of, when it served, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from canarium import GROUP
+from canarium.core.facts.images import merged, parse_images
+from canarium.core.facts.periods import Period
+from canarium.view.objects import REVISION_LABEL, Objects, Raw, annotation, items, label, part, text
+from canarium.view.revisions import revisions
+from canarium.view.serving import served
+from canarium.view.tree import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A time with traffic: from the first request, promoted when it received all, until the last;
+    `until_time` is empty while it continues."""
+
+    from_time: str
+    promoted_time: str = ""
+    until_time: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One revision. `number` is 0 and most fields are empty where the record was pruned.
+
+    `outcome`, `reason`, `message`, `by` and `time` are those of its last entry in the status'
+    history; `by` is `operator`, `spec`, or a command with its token. `applied_by` is the field
+    manager that wrote the spec.
+    """
+
+    revision: str
+    number: int
+    version: str
+    role: Role
+    image: str = ""
+    image_digests: tuple[str, ...] = ()
+    uri: str = ""
+    artifact: str = ""
+    resolved: str = ""
+    served: tuple[Serving, ...] = ()
+    outcome: str = ""
+    reason: str = ""
+    message: str = ""
+    by: str = ""
+    time: str = ""
+    applied_by: str = ""
+    created: str = ""
+
+
+def history(objects: Objects, witness: Raw | None, now: float) -> tuple[Entry, ...]:
+    """Returns the revisions of a model, the newest first; then those whose records were pruned and
+    that only the status remembers.
+
+    `witness` is the route, or else the Service, with the current traffic record.
+    """
+    outcomes = items(part(objects.model, "status"), "history")
+    known = served(objects.records, witness, outcomes)
+    stored = {label(record, REVISION_LABEL): record for record in objects.records}
+    found = []
+    for revision in revisions(objects, now, old=len(stored)):
+        record = stored.get(revision.revision, {})
+        mine = [period for period in known if period.revision == revision.revision]
+        last = _last(outcomes, revision.revision)
+        found.append(
+            Entry(
+                revision=revision.revision,
+                number=revision.number,
+                version=revision.version,
+                role=revision.role,
+                image=revision.image,
+                image_digests=_digests(record, mine),
+                uri=text(part(record, "data", "model"), "uri") or text(last, "uri"),
+                artifact=revision.artifact or text(last, "artifact"),
+                resolved=annotation(record, f"{GROUP}/resolved"),
+                served=tuple(_serving(period) for period in mine),
+                applied_by=text(part(record, "data", "applied"), "manager"),
+                created=revision.created or text(last, "startTime"),
+                **_outcome(last),
+            )
+        )
+    live = {entry.revision for entry in found}
+    found.sort(key=lambda entry: -entry.number)
+    pruned = dict.fromkeys(text(x, "revision") for x in outcomes)
+    for name in pruned:
+        if name and name not in live:
+            mine = [period for period in known if period.revision == name]
+            last = _last(outcomes, name)
+            found.append(
+                Entry(
+                    revision=name,
+                    number=0,
+                    version=text(last, "version"),
+                    role=Role.OLD,
+                    image_digests=_digests({}, mine),
+                    uri=text(last, "uri"),
+                    artifact=text(last, "artifact"),
+                    served=tuple(_serving(period) for period in mine),
+                    created=text(last, "startTime"),
+                    **_outcome(last),
+                )
+            )
+    return tuple(found)
+
+
+def _last(outcomes: Iterable[Raw], revision: str) -> Raw:
+    return next((x for x in outcomes if text(x, "revision") == revision), {})
+
+
+def _outcome(last: Raw) -> dict[str, str]:
+    return {name: text(last, name) for name in ("outcome", "reason", "message", "by", "time")}
+
+
+def _serving(period: Period) -> Serving:
+    return Serving(period.began, period.promoted or "", period.ended or "")
+
+
+def _digests(record: Raw, mine: Iterable[Period]) -> tuple[str, ...]:
+    """Returns the images that the pods ran, each as `container=digest`."""
+    seen = parse_images(annotation(record, f"{GROUP}/images"))
+    every = merged((seen, *(period.images for period in mine)))
+    return tuple(f"{name}={image}" for name, images in sorted(every.items()) for image in images)
