@@ -8,8 +8,8 @@ from demo.images import model_images, train
 from demo.story import NAMESPACE, Story
 from demo.view import View
 from sandbox import Options, Sandbox
-from story.images import operator_image
-from story.install import install
+from support.images import operator_image
+from support.install import install
 
 
 def main() -> int:

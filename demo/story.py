@@ -12,9 +12,9 @@ import yaml
 
 from demo.view import Stage, View
 from sandbox import Forward, Sandbox
-from story.client import Client
-from story.images import ROOT
-from story.model import restarts
+from support.client import Client
+from support.images import ROOT
+from support.model import restarts
 
 NAMESPACE, NAME = "demo", "fraud"
 PATH = f"/apis/canarium.dev/v1alpha1/namespaces/{NAMESPACE}/modeldeployments/{NAME}"

@@ -13,11 +13,11 @@ import pytest
 
 from sandbox import Mode, Options, Sandbox
 from sandbox.gateway import GATEWAYS, EnvoyGateway, Gateway
-from story.client import Client
-from story.figures import FIGURES, tables
-from story.images import operator_image, server_images, speaking_images
-from story.install import install
-from story.model import World
+from support.client import Client
+from support.figures import FIGURES, tables
+from support.images import operator_image, server_images, speaking_images
+from support.install import install
+from support.model import World
 
 _serial = itertools.count()
 HERE = Path(__file__).parent

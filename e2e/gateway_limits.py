@@ -17,10 +17,10 @@ import pytest
 
 from sandbox import Sandbox
 from sandbox.gateway import EnvoyGateway, Gateway
-from story.burst import Caller, burst
-from story.models import Models, answers
-from story.routed import condition, host, marked, routed
-from story.spoken import HOST, Speaker, spoken
+from support.burst import Caller, burst
+from support.gateway_models import condition, host, marked, routed
+from support.grpc_client import HOST, Speaker, spoken
+from support.models import Models, answers
 
 COUNT = 400
 MANUAL = [{"weight": 50, "pause": "Manual"}]

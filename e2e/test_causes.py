@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from sandbox import Sandbox
-from story.client import Client
-from story.model import World
+from support.client import Client
+from support.model import World
 
 _SECRET = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "no-such", "key": "k"}}}
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from story.account import Account
-from story.model import World
+from support.account import Account
+from support.model import World
 
 rule = pytest.mark.rule
 GATE = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "300s"}

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from fetching.stores import IMAGE, LARGE, NAMESPACE, STORES, Stores, image, start
 from sandbox import Forward, Sandbox
-from servers.images import MLSERVER, MODELS, mlserver_image, train
-from story.client import Client
-from story.images import fetch_image
+from support.client import Client
+from support.images import fetch_image
+from support.model_servers.images import MLSERVER, MODELS, mlserver_image, train
+from support.stores.pod import IMAGE, LARGE, NAMESPACE, STORES, Stores, image, start
 
 WITHIN = 300.0
 REQUESTS = 50

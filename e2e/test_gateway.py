@@ -13,9 +13,9 @@ import pytest
 
 from sandbox import Sandbox
 from sandbox.gateway import EnvoyGateway, Gateway
-from story.burst import Caller
-from story.models import Models, answers
-from story.routed import Stage, condition, host, marked, routed, scratch
+from support.burst import Caller
+from support.gateway_models import Stage, condition, host, marked, routed, scratch
+from support.models import Models, answers
 
 rule = pytest.mark.rule
 #: Requests at each weight.

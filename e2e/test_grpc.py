@@ -10,10 +10,10 @@ import pytest
 
 from sandbox import Sandbox
 from sandbox.gateway import EnvoyGateway, Gateway
-from story.models import Models
-from story.routed import condition, marked
-from story.spoken import HOST, Speaker, spoken
-from story.wire import PORT
+from support.gateway_models import condition, marked
+from support.grpc_client import HOST, Speaker, spoken
+from support.grpc_wire import PORT
+from support.models import Models
 
 rule = pytest.mark.rule
 #: Calls at each weight.

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from sandbox import Forward, Sandbox
-from servers.images import (
+from support.model_servers.images import (
     APPLICATION_SERVERS,
     MLSERVER,
     MODELS,

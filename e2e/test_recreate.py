@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from story.client import Answer, Client
-from story.model import World
+from support.client import Answer, Client
+from support.model import World
 
 rule = pytest.mark.rule
 RECREATE: dict[str, Any] = {

@@ -19,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 #: Folders whose tests start other programs (helm, emulators of clouds, a registry) or simulate.
-SLOW = {"chart", "judged", "sandbox", "simulation", "supply", "unit/fetch", "unit/host"}
+SLOW = {"analysis", "chart", "sandbox", "simulation", "supply", "unit/fetch", "unit/host"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,8 +15,8 @@ from gitops.repository import EXAMPLES, Repository
 from gitops.watcher import Watcher
 from sandbox import Mode, Options, Sandbox
 from sandbox.argocd import ArgoCD
-from story.docs import commands
-from story.images import ROOT, operator_image, server_images
+from support.docs import commands
+from support.images import ROOT, operator_image, server_images
 
 
 def started(sandbox: Sandbox) -> ArgoCD:

@@ -11,7 +11,7 @@ from gitops.repository import MODEL, Repository
 from gitops.watcher import Sample, Watcher
 from sandbox import Sandbox
 from sandbox.argocd import ArgoCD
-from story.docs import documented
+from support.docs import documented
 
 MODELS, OPERATOR = "models", "canarium-operator"
 NAMESPACE = "risk"

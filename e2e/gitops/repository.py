@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from story.images import ROOT
+from support.images import ROOT
 
 EXAMPLES = ROOT / "examples" / "argocd"
 PLACEHOLDER = "https://git.example.com/platform/deployments.git"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitops.platform import MODELS, OPERATOR, Platform
-from story.images import ROOT
+from support.images import ROOT
 
 rule = pytest.mark.rule
 MANUAL = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "60s"}

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from sandbox import binaries
-from story.images import ROOT
+from support.images import ROOT
 
 CONFIG = ROOT / "argocd" / "argocd-cm.yaml"
 KIND = ROOT / "argocd" / "resource_customizations" / "canarium.dev" / "ModelDeployment"

@@ -7,7 +7,7 @@ import tarfile
 from io import BytesIO
 from pathlib import Path
 
-from story.images import ROOT
+from support.images import ROOT
 
 _PINNED = Path(__file__).with_name("baseline")
 #: What an operator is built and installed from.

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from sandbox import Sandbox
-from story.docs import documented
-from story.images import ROOT
+from support.docs import documented
+from support.images import ROOT
 
 NAME = NAMESPACE = "canarium"
 _LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from sandbox import Mode, Options, Sandbox
-from story.docs import commands, documented
-from story.images import ROOT, operator_image, server_images
+from support.docs import commands, documented
+from support.images import ROOT, operator_image, server_images
 from upgrade.baseline import NoBaseline, export
 from upgrade.fleet import PHASES, Fleet
 from upgrade.release import Release

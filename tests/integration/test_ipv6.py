@@ -31,7 +31,7 @@ def test_canary_is_promoted_where_there_is_ipv6_only(tmp_path: Path) -> None:  #
     hosts.write_text("::1 localhost\n")
     found = netns.run(
         "integration.test_ipv6",
-        "story",
+        "scenario",
         address=f"{_MACHINE}/64",
         ipv4=False,
         files={"/etc/hosts": hosts},
@@ -48,7 +48,7 @@ def test_canary_is_promoted_where_there_is_ipv6_only(tmp_path: Path) -> None:  #
     }
 
 
-async def story() -> dict[str, Any]:
+async def scenario() -> dict[str, Any]:
     """Brings two versions of a model into service, and returns what was seen meanwhile."""
     # Every address of this network is the machine's own: the pods are played, their server is not.
     route = ["ip", "-6", "route", "add", "local", f"{_PODS}/64", "dev", "lo"]

@@ -16,7 +16,7 @@ import yaml
 from canarium.kube import resources
 from integration.conftest import Cluster
 from integration.kstatus import CURRENT, FAILED, IN_PROGRESS, TERMINATING, judged, recorded
-from story.docs import documented
+from support.docs import documented
 
 EXITS = {"metadata": {"annotations": {"sandbox/behaviour": "exits"}}}
 HELD = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "60s"}

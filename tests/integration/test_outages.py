@@ -14,9 +14,9 @@ import pytest_asyncio
 
 from canarium.kube.http import Client
 from integration.conftest import SHORT_LEASE, control_plane
-from integration.faulty import Kept
+from integration.killable_operator import KillableOperator
 from integration.kubelet import Kubelet
-from integration.stories import BAD, Story, rollback, rollout, touched
+from integration.scenarios import BAD, Scenario, rollback, rollout, touched
 from sandbox.controlplane import ControlPlane
 
 rule = pytest.mark.rule
@@ -34,22 +34,22 @@ class Stages:
 
     def __init__(self, plane: ControlPlane, client: Client) -> None:
         self.plane = plane
-        self.stories = [Story(plane, client) for _ in range(6)]
-        self.operator: Kept
+        self.scenarios = [Scenario(plane, client) for _ in range(6)]
+        self.operator: KillableOperator
 
     async def begin(self, *flags: str) -> None:
-        await asyncio.gather(*(story.begin(own=False) for story in self.stories))
-        names = [w for s in self.stories for w in ("--namespace", s.namespace)]
-        lease = ("--lease-namespace", self.stories[0].namespace)
-        log = self.stories[0].log
-        self.operator = Kept(self.plane.kubeconfig, log, *names, *lease, *flags)
+        await asyncio.gather(*(scenario.begin(own=False) for scenario in self.scenarios))
+        names = [w for s in self.scenarios for w in ("--namespace", s.namespace)]
+        lease = ("--lease-namespace", self.scenarios[0].namespace)
+        log = self.scenarios[0].log
+        self.operator = KillableOperator(self.plane.kubeconfig, log, *names, *lease, *flags)
         # Whoever waits keeps it alive.
-        for story in self.stories:
-            story.operator = self.operator
+        for scenario in self.scenarios:
+            scenario.operator = self.operator
 
     async def told(self, outage: Callable[[], Awaitable[None]]) -> None:
         """Brings each to its stage, lets the outage happen, and compares the ends."""
-        gate, weight, bake, failing, done, failed = self.stories
+        gate, weight, bake, failing, done, failed = self.scenarios
         early = (gate, weight, bake, failing)
         await asyncio.gather(*(s.apply("1") for s in early))
         wanted, back, *_ = await asyncio.gather(
@@ -66,8 +66,8 @@ class Stages:
         await asyncio.gather(
             *(s.phase("Ready", "2") for s in (gate, weight, bake)), failing.phase("RolledBack", "1")
         )
-        for story in (gate, weight):
-            assert await story.left() == wanted
+        for scenario in (gate, weight):
+            assert await scenario.left() == wanted
         # One that had no steps was made with all its pods: nobody scaled it.
         (name, (generation, spec)), *more = (await bake.left())["deployments"].items()
         assert (generation, more, {name: spec}) == (
@@ -77,13 +77,13 @@ class Stages:
         )
         assert await failing.left() == back
         deeds = touched(self.plane)
-        for story, like in ((gate, done), (weight, done), (failing, failed)):
-            assert deeds[story.namespace] == deeds[like.namespace]
+        for scenario, like in ((gate, done), (weight, done), (failing, failed)):
+            assert deeds[scenario.namespace] == deeds[like.namespace]
 
     async def end(self) -> None:
-        for story in self.stories:
-            story.operator = None
-            await story.end()
+        for scenario in self.scenarios:
+            scenario.operator = None
+            await scenario.end()
         await asyncio.to_thread(self.operator.stop)
 
 

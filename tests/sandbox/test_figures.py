@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from story.figures import FIGURES, tables
+from support.figures import FIGURES, tables
 
 
 def report(when: str, table: str, **row: str) -> SimpleNamespace:

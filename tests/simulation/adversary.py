@@ -10,7 +10,7 @@ from hypothesis.stateful import initialize, precondition, rule
 from simulation import specs
 from simulation.frame import COMMANDS, SHORT, TIMES
 from simulation.kubelet import FAULTS, Temper
-from simulation.meddling import Meddling
+from simulation.manual_edits import ManualEdits
 
 #: What a policy may forbid, as verb and kind.
 REFUSABLE = (
@@ -29,7 +29,7 @@ REFUSABLE = (
 )
 
 
-class Adversary(Meddling):
+class Adversary(ManualEdits):
     """The rules that both forms of the operator share."""
 
     # --- the user ---------------------------------------------------------------------------
@@ -89,7 +89,7 @@ class Adversary(Meddling):
         value = "what/is/this" if whom == "garbage" else f"{revision}/{self.tokens}"
         self.world.command(command, value)
         if command == "retry" and whom != "garbage":
-            self.witness.latched.discard(revision)
+            self.invariants.latched.discard(revision)
         self.let(after)
 
     @rule(load=st.integers(1, 7), after=SHORT)

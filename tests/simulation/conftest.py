@@ -8,18 +8,18 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from simulation.story import Story
+from simulation.scenario import Scenario
 from simulation.summary import SEEDS
 
 
 @pytest.fixture
-def story() -> Iterator[Story]:
-    """A story in which no rule may have been broken by its end."""
-    story = Story()
-    yield story
-    story.operator.kill()
-    story.loop.close()
-    assert not story.witness.violations
+def scenario() -> Iterator[Scenario]:
+    """A scenario in which no rule may have been broken by its end."""
+    scenario = Scenario()
+    yield scenario
+    scenario.operator.kill()
+    scenario.loop.close()
+    assert not scenario.invariants.violations
 
 
 #: Runs by size of the simulation and by test class, and the most steps of a run.

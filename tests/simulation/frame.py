@@ -1,4 +1,4 @@
-"""The frame of a run: the world, the operator in it, the witness, and the calm end.
+"""The frame of a run: the world, the operator in it, the invariants, and the calm end.
 
 At its end each run becomes calm: what befell the cluster is over, and the model must arrive
 where its spec leads, and then rest.
@@ -14,13 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from canarium.core.facts.revision import digest_v1, identity_v1, short_name
 from canarium.kube import resources
 from canarium.render import labels
-from simulation import routing, specs
-from simulation.answered import Answered
+from simulation import route_invariants, specs
 from simulation.clock import VirtualLoop
 from simulation.gateways import TAKES
+from simulation.invariants import Invariants
 from simulation.operators import Operator
+from simulation.serving_invariant import ServingInvariant
 from simulation.summary import EXPLORED
-from simulation.witness import Witness
 from simulation.world import World
 
 SHORT = st.sampled_from((0.1, 0.5, 1.0, 2.0, 3.0, 5.0))
@@ -40,9 +40,9 @@ class Frame(RuleBasedStateMachine):
         super().__init__()
         self.loop = VirtualLoop()
         self.world = World(self.loop)
-        self.witness = Witness(self.world)
+        self.invariants = Invariants(self.world)
         self.operator = self.make()
-        self.answered = Answered(self.world, self.witness, self.operator, self.form)
+        self.answered = ServingInvariant(self.world, self.invariants, self.operator, self.form)
         self.wanted: dict[str, Any] = {}
         self.tokens = 0
 
@@ -59,7 +59,7 @@ class Frame(RuleBasedStateMachine):
     def no_rule_is_broken(self) -> None:
         if self.form == "decisions":
             self.answered.look()
-        assert not self.witness.violations, "; ".join(self.witness.violations[:3])
+        assert not self.invariants.violations, "; ".join(self.invariants.violations[:3])
 
     # --- the end ----------------------------------------------------------------------------
 
@@ -94,7 +94,7 @@ class Frame(RuleBasedStateMachine):
                 self.rests()
                 EXPLORED[f"{self.form} runs"] += 1
                 EXPLORED[f"{self.form} decisions"] += self.operator.decisions
-                EXPLORED[f"{self.form} writes"] += self.witness.writes
+                EXPLORED[f"{self.form} writes"] += self.invariants.writes
                 EXPLORED[f"{self.form} virtual seconds"] += int(self.loop.time())
         finally:
             self.close()
@@ -134,7 +134,7 @@ class Frame(RuleBasedStateMachine):
             d["metadata"]["labels"][labels.REVISION]
             for d in self.world.server.all(resources.DEPLOYMENTS, labels.MODEL)
         ]
-        if target in self.witness.evidence():
+        if target in self.invariants.evidence():
             assert status["phase"] in ("RolledBack", "Failed"), told
             assert target not in serving, told
             if stable is None:
@@ -144,7 +144,7 @@ class Frame(RuleBasedStateMachine):
             assert stable == target, told
         assert deployments == [stable], f"{told}; deployments {deployments}"
         assert set(serving) == {stable}, told
-        routing.arrived(self.world, stable, self.wanted.get("router"))
+        route_invariants.arrived(self.world, stable, self.wanted.get("router"))
         names = {p["metadata"]["name"] for p in self.world.pods(stable)}
         assert self.world.endpoint_names() == names, told
         scaling = specs.SCALINGS[self.wanted["scaling"]]
@@ -159,13 +159,13 @@ class Frame(RuleBasedStateMachine):
 
     def rests(self) -> None:
         """At the fixpoint nothing is written, however long and however often it starts anew."""
-        writes, decisions = self.witness.writes, self.operator.decisions
+        writes, decisions = self.invariants.writes, self.operator.decisions
         version = self.world.server.version
         self.let(RESTS_FOR)
-        assert self.witness.writes == writes, f"writes without need: {self.world.status()}"
+        assert self.invariants.writes == writes, f"writes without need: {self.world.status()}"
         assert self.operator.decisions - decisions <= RESTS_FOR / 10, "decides without need"
         self.operator.kill()
         self.operator.start()
         self.let(5.0)
-        assert self.witness.writes == writes, "writes at a restart with nothing to do"
+        assert self.invariants.writes == writes, "writes at a restart with nothing to do"
         assert self.world.server.version == version

@@ -12,9 +12,9 @@ from canarium.kube import resources
 from simulation.client import WRITE_FAULTS
 from simulation.clock import VirtualLoop
 from simulation.frame import SHORT
+from simulation.invariants import Invariants
 from simulation.operators import Operating, Operator
 from simulation.server import KINDS
-from simulation.witness import Witness
 from simulation.world import World
 
 WATCHED = st.sampled_from([kind for kind in KINDS if kind is not resources.EVENTS])
@@ -27,17 +27,17 @@ class Network:
     form = "engine"
     loop: VirtualLoop
     world: World
-    witness: Witness
+    invariants: Invariants
     operator: Operating
     let: Callable[[float], None]
 
     def make(self) -> Operator:
         # A request and the event of what it did: this much the operator is always behind.
-        self.witness.staleness = 1.0
+        self.invariants.staleness = 1.0
         return Operating(self.loop, self.world)
 
     def behind(self, seconds: float) -> None:
-        self.witness.staleness = max(self.witness.staleness, seconds)
+        self.invariants.staleness = max(self.invariants.staleness, seconds)
 
     @rule(faults=st.lists(st.sampled_from((None, *WRITE_FAULTS)), max_size=6), after=SHORT)
     def writes_fail(self, faults: list[str | None], after: float) -> None:

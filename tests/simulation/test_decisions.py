@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from simulation.adversary import Adversary
+from simulation.gateway_adversary import GatewayAdversary
 from simulation.operators import Deciding, Operator
-from simulation.routed import Routed
 
 
 class Decisions(Adversary):
@@ -21,7 +21,7 @@ TestDecisions = pytest.mark.rule("R0", "R4", "R5", "R8", "R9", "R10", "R14", "R1
 )
 
 
-class RoutedDecisions(Routed):
+class RoutedDecisions(GatewayAdversary):
     form = "decisions"
 
     def make(self) -> Operator:

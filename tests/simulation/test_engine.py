@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from simulation.adversary import Adversary
+from simulation.gateway_adversary import GatewayAdversary
 from simulation.network import Network
-from simulation.routed import Routed
 
 
 class WholeEngine(Network, Adversary):
     pass
 
 
-class RoutedEngine(Network, Routed):
+class RoutedEngine(Network, GatewayAdversary):
     pass
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from story.docs import commands, documented
+from support.docs import commands, documented
 
 ROOT = Path(__file__).parents[2]
 PAGES = (

@@ -59,7 +59,7 @@ def test_wheel_carries_the_operator_and_no_tool_of_its_making(
     ).stdout  # fmt: skip
     assert "canarium/__main__.py" in said
     assert "canarium/runtimes/mlserver-sklearn.yaml" in said
-    assert not re.search(r"^(sandbox|story|demo|tests|generators)/", said, re.MULTILINE)
+    assert not re.search(r"^(sandbox|support|demo|tests|generators)/", said, re.MULTILINE)
 
 
 @pytest.mark.parametrize("image", ["runtime", "fetch"])

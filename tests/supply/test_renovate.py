@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from demo.images import SERVER
-from servers.images import APPLICATION_SERVERS, PYTHON_SERVERS
+from support.model_servers.images import APPLICATION_SERVERS, PYTHON_SERVERS
 
 ROOT = Path(__file__).parents[2]
 CONFIG: dict[str, Any] = json.loads((ROOT / "renovate.json").read_text())
@@ -32,7 +32,7 @@ def test_the_image_of_every_built_in_runtime_is_found() -> None:  # G9
 
 def test_every_model_server_that_boots_in_the_tests_is_found() -> None:
     manager = CONFIG["customManagers"][1]
-    sources = [ROOT / folder / "images.py" for folder in ("demo", "e2e/servers")]
+    sources = [ROOT / folder / "images.py" for folder in ("demo", "e2e/support/model_servers")]
     (files,) = manager["managerFilePatterns"]
     for source in sources:
         assert re.match(files.strip("/"), source.relative_to(ROOT).as_posix())

@@ -14,7 +14,7 @@ from canarium.engine.liveness import stuck
 from canarium.engine.queue import Urgency
 from canarium.host.probes import serve_probes
 from canarium.kube.clock import Timing
-from standstill import Clock, Silent
+from idle import Clock, Silent
 
 
 @pytest.fixture

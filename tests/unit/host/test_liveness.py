@@ -24,7 +24,7 @@ from canarium.host.probes import serve_probes
 from canarium.kube.clock import Timing
 from canarium.kube.lease import Lease
 from canarium.kube.trust import Trust
-from standstill import Clock, Silent
+from idle import Clock, Silent
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.kube.clock import Timing
-from standstill import Clock
+from idle import Clock
 
 Key = tuple[str, str]
 rule = pytest.mark.rule

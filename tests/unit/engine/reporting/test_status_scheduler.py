@@ -15,7 +15,7 @@ from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.reporting.status_scheduler import StatusScheduler
 from canarium.engine.reporting.status_writer import StatusWriter
 from canarium.kube.clock import Timing
-from standstill import Clock
+from idle import Clock
 
 KEY: Key = ("risk", "fraud")
 OTHER: Key = ("risk", "churn")

@@ -1,0 +1,29 @@
+"""The commands that the docs tell users to run: tests run them as they stand there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from support.images import ROOT
+
+_TOOLS = ("kubectl ", "helm ", "argocd ")
+
+
+def commands(page: str) -> list[str]:
+    """Every command of a user's tools in the fenced blocks of a page, in their order."""
+    text = (ROOT / page).read_text()
+    blocks = re.findall(r"(?ms)^```(?:sh|console)?\n(.*?)^```", text)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line.startswith(_TOOLS)]
+
+
+def documented(page: str, beginning: str) -> list[str]:
+    """The words, after the tool's name, of the one command that begins so.
+
+    Raises LookupError when the page has none, or several.
+    """
+    found = [line for line in commands(page) if line.startswith(beginning)]
+    if len(found) != 1:
+        raise LookupError(f"{page} has {len(found)} commands that begin with {beginning!r}")
+    return shlex.split(found[0], comments=True)[1:]

@@ -1,0 +1,121 @@
+"""Callers who speak gRPC: all on one kept connection, so that a split by connection would show."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
+
+from grpclib.client import Channel, UnaryUnaryMethod
+from grpclib.exceptions import GRPCError, StreamTerminatedError
+
+from sandbox.gateway import Gateway
+from support.burst import Burst, Reply
+from support.grpc_wire import PORT, PREDICT, Plain
+from support.models import spec
+
+T = TypeVar("T")
+#: What a call on the loopback says whom it wants.
+HOST = "localhost"
+#: Calls under way at a time in a burst.
+_AT_ONCE = 16
+
+
+def spoken(tag: str, *, mirror: bool = False, **rollout: Any) -> dict[str, Any]:
+    """Version `tag` of the server that speaks gRPC, behind the Gateway."""
+    gateway = {"parentRefs": [Gateway.parent()], "hostnames": [HOST], "protocol": "GRPC"}
+    made = spec(
+        tag,
+        traffic={"router": "Gateway", "gateway": {**gateway, **({"mirror": {}} if mirror else {})}},
+        rollout={"bakeTime": "2s", "scaleDownDelay": "1s", **rollout},
+    )
+    made["runtime"]["image"] = f"canarium.dev/story-grpc:{tag}"
+    made["runtime"]["ports"] = [{"name": "grpc", "port": PORT}]
+    return made
+
+
+class Speaker:
+    """Calls `host:port` by gRPC over one connection until `stop`; the host is what routes go by."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._channel = self._run(_channel(host, port))
+        self._steady: list[asyncio.Task[None]] = []
+        self.replies: list[Reply] = []
+
+    def stop(self) -> None:
+        self._run(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def answers(self) -> bool:
+        """Whether a call is answered now."""
+        return self._run(self._call({})).version is not None
+
+    def keep_calling(self, rate: float) -> None:
+        """Calls `rate` times a second from now on; `replies` has what came."""
+
+        async def start() -> None:
+            self._steady.append(asyncio.create_task(self._steadily(1 / rate)))
+
+        self._run(start())
+
+    def failed(self) -> list[Reply]:
+        return [reply for reply in list(self.replies) if reply.version is None]
+
+    def burst(self, count: int, **metadata: str) -> Burst:
+        """Sends `count` calls as fast as they are answered."""
+        named = {name.replace("_", "-"): value for name, value in metadata.items()}
+        return self._run(self._burst(count, named))
+
+    async def _burst(self, count: int, metadata: Mapping[str, str]) -> Burst:
+        found, left = Burst(), iter(range(count))
+
+        async def some() -> None:
+            for _ in left:
+                reply = await self._call(metadata, found)
+                if reply.version is None:
+                    found.faults.append(reply.fault)
+                else:
+                    found.versions[reply.version] += 1
+
+        await asyncio.gather(*(some() for _ in range(_AT_ONCE)))
+        return found
+
+    async def _steadily(self, pause: float) -> None:
+        while True:
+            self.replies.append(await self._call({}))
+            await asyncio.sleep(pause)
+
+    async def _call(self, metadata: Mapping[str, str], told: Burst | None = None) -> Reply:
+        at = time.time()
+        predict = UnaryUnaryMethod[bytes, bytes](self._channel, PREDICT, bytes, bytes)
+        try:
+            async with predict.open(timeout=5, metadata=dict(metadata)) as stream:
+                await stream.send_message(b"", end=True)
+                answer = await stream.recv_message()
+                if told is not None:
+                    headers = dict(stream.initial_metadata or ())
+                    told.told[str(headers.get("x-canarium-version"))] += 1
+        except (GRPCError, StreamTerminatedError, OSError) as error:
+            return Reply(at, None, repr(error))
+        return Reply(at, (answer or b"").decode())
+
+    async def _end(self) -> None:
+        for task in self._steady:
+            task.cancel()
+        await asyncio.gather(*self._steady, return_exceptions=True)
+        self._channel.close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
+
+
+async def _channel(host: str, port: int) -> Channel:
+    # It belongs to the loop that runs when it is made.
+    return Channel(host, port, codec=Plain())

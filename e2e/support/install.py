@@ -1,0 +1,15 @@
+"""The operator into a cluster, by helm and the chart of this checkout, as its README has it."""
+
+from __future__ import annotations
+
+from sandbox import Sandbox
+from support.docs import documented
+from support.images import ROOT
+
+
+def install(sandbox: Sandbox) -> None:
+    """Installs or upgrades, and waits until the operator runs. CalledProcessError when not."""
+    words = documented("charts/canarium/README.md", "helm upgrade --install")
+    here = [str(ROOT / word) if word.startswith("charts/") else word for word in words]
+    # A sandbox's node is the machine: how full its disk may be is not the kubelet's to say there.
+    sandbox.helm(*here, "--set", "fetch.diskReserve=0", "--timeout", "120s")

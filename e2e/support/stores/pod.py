@@ -1,0 +1,211 @@
+"""The stores' pod, what is in them, and the claim; one image serves stores and models alike."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import tarfile
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import Sandbox, images
+from sandbox.binaries import find
+from sandbox.images import Image
+from support.images import locked
+
+HERE = Path(__file__).parent
+IMAGE = "canarium.dev/fetching:1"
+NAMESPACE, STORES = "fetching", "stores"
+SECRET = {"AWS_ACCESS_KEY_ID": "READER", "AWS_SECRET_ACCESS_KEY": "a-secret-of-the-reader"}
+WRONG = {"AWS_ACCESS_KEY_ID": "NOBODY", "AWS_SECRET_ACCESS_KEY": "a-secret-of-nobody"}
+LARGE = 1_000_000_000
+#: What moto needs for other services than S3.
+_OTHERS = ("cfn-lint", "sympy", "mpmath", "networkx", "pydantic", "pydantic-core", "graphql-core")
+#: More than a disk of 32 MiB has.
+WIDE = 48_000_000
+
+
+def image(models: Path) -> Image:
+    """Debian's Python with moto and a registry; /models/fraud is a model inside the image, and
+    S3 has scikit-learn's of the trained `models`.
+    """
+    fetch = locked("fetch")
+    more = [
+        line
+        for line in locked("fetch-dev")
+        if line not in fetch and line.split("==")[0] not in _OTHERS
+    ]
+    return Image(
+        IMAGE,
+        [
+            images.python_base(),
+            # The fetcher's own layer is on the node anyway.
+            images.pip(fetch),
+            images.pip(more, dependencies=False),
+            images.files(
+                {
+                    "/usr/local/bin/crane": find("crane"),
+                    "/app/s3_server.py": HERE / "s3_server.py",
+                    "/app/model.joblib": models / "sklearn" / "model.joblib",
+                    "/app/wide.tar.gz": packed({"version": b"one", "weights": bytes(WIDE)}),
+                    "/srv/fraud.tar.gz": packed({"version": b"one", "weights": b"w" * 1000}),
+                    "/models/fraud/version": "one",
+                }
+            ),
+        ],
+        user="1000",
+    )
+
+
+def packed(tree: dict[str, bytes], mode: str = "w:gz") -> bytes:
+    """An archive of `tree`."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, content in tree.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Where the stores are, seen from pods; `put` changes what S3 has."""
+
+    node: Sandbox
+    host: str
+
+    @property
+    def s3(self) -> str:
+        return f"http://{self.host}:9000"
+
+    @property
+    def web(self) -> str:
+        return f"http://{self.host}:8000"
+
+    @property
+    def registry(self) -> str:
+        return f"{self.host}:5000"
+
+    def put(self, path: str, content: bytes) -> None:
+        way = self.node.forward(f"{self.host}:9000")
+        request = urllib.request.Request(f"{way.url}/{path}", content, method="PUT")
+        request.add_header("Content-Type", "application/octet-stream")
+        scope = "Credential=WRITER/20260101/us-east-1/s3/aws4_request"
+        proof = f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"
+        request.add_header("Authorization", proof)
+        try:
+            urllib.request.urlopen(request, timeout=30).close()
+        finally:
+            way.close()
+
+
+def start(node: Sandbox, folder: Path) -> Stores:
+    """Starts the stores' pod and fills the registry and the claim; `folder` is the claim's disk."""
+    (folder / "fraud" / "7").mkdir(parents=True)
+    for version in (folder / "fraud" / "7" / "version", folder / "version"):
+        version.write_text("one")
+    (folder / "fraud.tar.gz").write_bytes(packed({"version": b"one"}))
+    # As a file system of its own would have it.
+    (folder / "lost+found").mkdir(mode=0o700)
+    folder.chmod(0o755)
+    kinds = [*_namespaces(), *_claim(folder), _pod()]
+    node.kubectl("apply", "-f", "-", stdin=json.dumps({"kind": "List", "apiVersion": "v1",
+                                                        "items": kinds}))  # fmt: skip
+    node.kubectl("-n", STORES, "wait", "pod/stores", "--for=condition=Ready", "--timeout=60s")
+    host = node.kubectl("-n", STORES, "get", "pod", "stores", "-o", "jsonpath={.status.podIP}")
+    stores = Stores(node, host)
+    _push(stores, folder.parent)
+    return stores
+
+
+def _push(stores: Stores, scratch: Path) -> None:
+    layer = scratch / "layer.tar"
+    layer.write_bytes(packed({"version": b"one", "weights": b"w" * 1000}, "w"))
+    way = stores.node.forward(stores.registry)
+    try:
+        where = f"{way.url.removeprefix('http://')}/models/fraud:1"
+        command = [str(find("crane")), "append", "-f", str(layer), "-t", where]
+        subprocess.run(command, check=True, capture_output=True, timeout=30)
+    finally:
+        way.close()
+
+
+def _namespaces() -> list[dict[str, Any]]:
+    strict = {"pod-security.kubernetes.io/enforce": "restricted"}
+    both = {STORES: {}, NAMESPACE: strict}
+    spaces = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+        for name, labels in both.items()
+    ]
+    secrets = [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "stringData": data,
+        }
+        for name, data in (("reader", SECRET), ("nobody", WRONG))
+    ]
+    return [*spaces, *secrets]
+
+
+def _claim(folder: Path) -> list[dict[str, Any]]:
+    common = {"accessModes": ["ReadOnlyMany"], "storageClassName": ""}
+    claim = {**common, "volumeName": "fetching", "resources": {"requests": {"storage": "1Gi"}}}
+    volume = {**common, "capacity": {"storage": "1Gi"}, "hostPath": {"path": str(folder)}}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": "fetching"},
+            "spec": volume,
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "models", "namespace": NAMESPACE},
+            "spec": claim,
+        },
+    ]
+
+
+def _pod() -> dict[str, Any]:
+    """Three servers; the volume `flag` outlives the S3 server, which is to die once."""
+    large = f"truncate -s {LARGE} /srv/large/weights && printf one > /srv/large/version"
+    web = f"{large} && exec python3 -m http.server 8000 --directory /srv"
+    wait = {"periodSeconds": 1, "failureThreshold": 60}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "stores", "namespace": STORES},
+        "spec": {
+            "containers": [
+                {
+                    "name": "s3",
+                    "image": IMAGE,
+                    "command": ["python3", "/app/s3_server.py"],
+                    "volumeMounts": [{"name": "flag", "mountPath": "/flag"}],
+                    "readinessProbe": {"tcpSocket": {"port": 9000}, **wait},
+                },
+                {
+                    "name": "web",
+                    "image": IMAGE,
+                    "command": ["sh", "-c", web],
+                    "volumeMounts": [{"name": "large", "mountPath": "/srv/large"}],
+                    "readinessProbe": {"tcpSocket": {"port": 8000}, **wait},
+                },
+                {
+                    "name": "registry",
+                    "image": IMAGE,
+                    "command": ["crane", "registry", "serve", "--address", ":5000"],
+                    "readinessProbe": {"tcpSocket": {"port": 5000}, **wait},
+                },
+            ],
+            "volumes": [{"name": n, "emptyDir": {}} for n in ("flag", "large")],
+            "terminationGracePeriodSeconds": 0,
+        },
+    }

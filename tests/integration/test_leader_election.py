@@ -1,0 +1,139 @@
+"""Who may write: two operators and one Lease."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from canarium.kube.resources import DEPLOYMENTS, LEASES
+from integration.conftest import SHORT_LEASE, Cluster, Operator
+from integration.scenarios import touched
+
+
+async def until(true: Any, seconds: float = 90) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+class Pair:
+    """Two operators of one namespace; the first leads, the second stands by."""
+
+    def __init__(self, cluster: Cluster, lease: tuple[str, ...]) -> None:
+        self.cluster = cluster
+        namespace = cluster.namespace
+        flags = ("--namespace", namespace, "--lease-namespace", namespace, *lease)
+        folder, kubeconfig = cluster.plane.folder.parent, cluster.plane.kubeconfig
+        self.first, self.second = (
+            Operator(kubeconfig, folder / f"{namespace}-{name}.log", *flags) for name in "ab"
+        )
+
+    async def up(self) -> None:
+        self.first.start()
+        await until(lambda: self.first.said("leading"))
+        self.second.start()
+        await until(lambda: self.second.said("standing by"))
+
+    async def holder(self) -> str:
+        lease = await self.cluster.client.get(LEASES, self.cluster.namespace, "canarium")
+        return str(lease["spec"]["holderIdentity"])
+
+    def writes(self, identity: str) -> list[str]:
+        """Times at which the operator's writes of models reached the API server."""
+        return [
+            e["requestReceivedTimestamp"]
+            for e in self.cluster.writes()
+            if f"({identity})" in e["userAgent"] and e["objectRef"]["resource"] != "leases"
+        ]
+
+    async def alone(self, but: str) -> None:
+        """Waits until one Deployment is left, and not the one of the name `but`."""
+        names = [but]
+        async with asyncio.timeout(30):
+            while len(names) != 1 or but in names:
+                await asyncio.sleep(0.1)
+                found = await self.cluster.children(DEPLOYMENTS)
+                names = [d["metadata"]["name"] for d in found]
+
+    async def serving(self) -> str:
+        """The name of the only Deployment that there is."""
+        (found,) = await self.cluster.children(DEPLOYMENTS)
+        return str(found["metadata"]["name"])
+
+    def deeds(self, deployment: str) -> set[tuple[str, str]]:
+        """What either operator did to a Deployment that was there: verb and subresource."""
+        done = touched(self.cluster.plane)[self.cluster.namespace]
+        return {(verb, part) for verb, name, part in done if name == deployment} - {("create", "")}
+
+
+#: So long that nobody can have waited for its end.
+LONG_LEASE = ("--lease-duration=300", "--lease-renew=200", "--lease-retry=0.3")
+
+
+@pytest_asyncio.fixture
+async def pair(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    # The operator of all namespaces would do the work of both.
+    cluster.operator.stop()
+    pair = Pair(cluster, getattr(request, "param", SHORT_LEASE))
+    await pair.up()
+    yield pair
+    for operator in (pair.first, pair.second):
+        operator.stop(signal.SIGKILL)
+    # Killed, they released nothing: the operator of all namespaces would wait for its end.
+    cluster.plane.kubectl("-n", cluster.namespace, "delete", "lease", "--all")
+    cluster.operator.start()
+
+
+@pytest.mark.parametrize("pair", [LONG_LEASE], indirect=True, ids=["long lease"])
+async def test_a_released_lease_is_taken_at_once(pair: Pair) -> None:
+    await asyncio.to_thread(pair.first.stop)
+    await until(lambda: pair.second.said("leading"))
+
+
+async def test_a_killed_leader_is_replaced_within_the_lease_and_its_work_goes_on(
+    pair: Pair,
+) -> None:
+    pair.cluster.apply("1")
+    await pair.cluster.phase("Ready", "1")
+    first = await pair.serving()
+    pair.cluster.apply("2")
+    await pair.cluster.until(lambda s: (s.get("weight") or 0) >= 25)
+    pair.first.stop(signal.SIGKILL)
+    # Three seconds of the lease since its last renewal was seen, and one attempt more; the rest
+    # is for a machine under load.
+    await until(lambda: pair.second.said("leading"), seconds=15)
+    await pair.cluster.phase("Ready", "2", seconds=60)
+    await pair.alone(but=first)
+    assert pair.deeds(first) == {("delete", "")}, "what served was not touched before its end"
+    assert pair.deeds(await pair.serving()) == {("patch", "scale")}
+
+
+async def test_a_leader_that_was_stopped_for_too_long_writes_nothing_more_and_exits(
+    pair: Pair,
+) -> None:
+    cluster = pair.cluster
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    old, first = await pair.holder(), await pair.serving()
+    # In the middle of a rollout, with writes due at every moment.
+    cluster.apply("2")
+    await cluster.until(lambda s: (s.get("weight") or 0) >= 25)
+    os.kill(pair.first.pid, signal.SIGSTOP)
+    await until(lambda: pair.second.said("leading"))
+    new = await pair.holder()
+    assert old != new
+    cluster.apply("3")
+    await until(lambda: pair.writes(new))
+    os.kill(pair.first.pid, signal.SIGCONT)
+    await until(lambda: pair.first.exit_code is not None)
+    await cluster.phase("Ready", "3", seconds=60)
+    assert max(pair.writes(old)) < min(pair.writes(new)), json.dumps(pair.writes(old)[-3:])
+    await pair.alone(but=first)
+    assert pair.deeds(first) == {("delete", "")}, "what served was not touched before its end"

@@ -1,0 +1,226 @@
+"""Whether a weight rose past a pause without an order or evidence (R12, R18).
+
+What was ordered, how long a pause was, and what the checks found is known here from what the
+simulated user did, the virtual clock, and the evidence that the simulation made; never from what
+the operator has noted. The operator's own word counts only for the weight that is in effect, and
+that is compared with the route's weights and with the pods that share a Service.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from canarium import GROUP
+from canarium.api.effective_spec import EffectiveSpec, effective_spec
+from canarium.api.model_deployment import Spec
+from canarium.core.facts.weights import pods_needed_by_service
+from canarium.kube import resources
+from canarium.render import labels
+from simulation.gateways import weights
+from simulation.server import OPERATOR, PERSON, Write
+from simulation.summary import EXPLORED
+from simulation.world import KEY, World, revision_of
+
+#: What promotion counts as: above every weight.
+WHOLE = 101
+WEIGHT_ANNOTATION = f"{GROUP}/rollout"
+_ELSEWHERE = ("rollout", "traffic", "scaling", "paused", "revisionHistoryLimit")
+
+
+class Account(Protocol):
+    """The part of the invariants that is needed here."""
+
+    world: World
+    staleness: float
+
+    def least(self, revisions: set[str]) -> int: ...
+    def broken(self, rule: str, text: str) -> None: ...
+
+
+@dataclass
+class Level:
+    """A weight in effect, since when, and whether the operator's clock was wrong meanwhile."""
+
+    revision: str
+    weight: int
+    since: float
+    skewed: bool = False
+
+
+@dataclass(frozen=True)
+class Order:
+    at: float
+    command: str
+    revision: str
+    token: str
+
+
+@dataclass
+class PauseInvariant:
+    account: Account
+    levels: dict[str, Level] = field(default_factory=dict)
+    specs: list[tuple[float, EffectiveSpec]] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    #: When the checks of a revision passed.
+    passes: list[tuple[float, str]] = field(default_factory=list)
+    promoted: set[str] = field(default_factory=set)
+    _used: set[str] = field(default_factory=set)
+    _identity: Any = None
+
+    @property
+    def _now(self) -> float:
+        return self.account.world.clock.now()
+
+    def see(self, write: Write) -> None:
+        if self.account.world.clock.skew:
+            for level in self.levels.values():
+                level.skewed = True
+        if write.resource is resources.MODELS and write.actor == PERSON and write.after:
+            self._user(write.before or {"metadata": {}}, write.after)
+        if write.actor != OPERATOR or write.after is None:
+            return
+        if write.resource is resources.DEPLOYMENTS and write.before:
+            self._scaled(write.before, write.after)
+        routed = self._routed()
+        if write.key == KEY and write.resource is (
+            resources.HTTP_ROUTES if routed else resources.SERVICES
+        ):
+            self._moved(write.before, write.after)
+
+    # --- what the user does -----------------------------------------------------------------
+
+    def _user(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        identity = {k: v for k, v in after["spec"].items() if k not in _ELSEWHERE}
+        if identity != self._identity:
+            self.levels.clear()  # What was granted belongs to a rollout that this spec ended.
+            self._identity = identity
+        if after["spec"] != before.get("spec"):
+            self.specs.append((self._now, effective_spec(Spec.model_validate(after["spec"]))))
+        was, now = (x["metadata"].get("annotations") or {} for x in (before, after))
+        for command in ("promote", "promote-full"):
+            text = now.get(f"{GROUP}/{command}")
+            if text and text != was.get(f"{GROUP}/{command}"):
+                revision, _, token = text.partition("/")
+                self.orders.append(Order(self._now, command, revision, token))
+
+    # --- what the operator does ---------------------------------------------------------------
+
+    def _moved(self, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> None:
+        notes = after["metadata"].get("annotations") or {}
+        was = ((before or {"metadata": {}})["metadata"].get("annotations") or {}).get(labels.STABLE)
+        stable, candidate = notes.get(labels.STABLE), notes.get(labels.CANDIDATE)
+        if stable and was and stable != was:
+            level = self.levels.pop(stable, None)
+            if level and not notes.get(labels.QUARANTINED):
+                self._rises(level, WHOLE, was)
+        if stable:
+            self.promoted.add(stable)
+        claimed = _claimed(notes)
+        if candidate is None or claimed is None:
+            return
+        level = self.levels.get(candidate)
+        if level and claimed > level.weight:
+            self._rises(level, claimed, stable)
+        if level is None or claimed != level.weight:
+            self.levels[candidate] = Level(candidate, claimed, self._now)
+        share = weights(after).get(candidate, 0) if after["kind"] == "HTTPRoute" else 0
+        if share > claimed and stable and self.account.least({stable}):
+            self.account.broken("gates", f"{candidate} has weight {share}, granted is {claimed}")
+
+    def _scaled(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """More pods beside stable are a higher weight, where one Service selects both."""
+        revision, pods = revision_of(dict(after)), after["spec"]["replicas"]
+        level, service = self.levels.get(revision), self.account.world.service()
+        if level is None or service is None or pods <= before["spec"]["replicas"]:
+            return
+        if self._routed() or labels.COLOR in service["spec"]["selector"]:
+            return
+        stable = (service["metadata"].get("annotations") or {}).get(labels.STABLE)
+        found = self.account.world.server.find(
+            resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{stable}")
+        )
+        live = found["spec"]["replicas"] if found else 0
+        settings = self.specs[-1][1]
+        count = max(live, settings.replicas or 0, settings.min_replicas)
+        if (
+            pods > pods_needed_by_service(level.weight, count)
+            and stable
+            and self.account.least({stable})
+        ):
+            self._rises(level, WHOLE, stable, consumes=False)
+
+    def _rises(self, level: Level, to: int, stable: str | None, *, consumes: bool = True) -> None:
+        EXPLORED["gates rises"] += 1
+        if level.revision in self.promoted:
+            return  # It returns, without steps (R11).
+        if stable and not self.account.least({stable}) and self._is_old(level.revision):
+            return  # It takes the place of a stable that does not come back (R13).
+        if any(o.command == "promote-full" and o.revision == level.revision for o in self.orders):
+            return
+        if self._is_over(level):
+            return
+        order = next((o for o in self._orders(level) if o.token not in self._used), None)
+        if order is None:
+            self.account.broken(
+                "gates",
+                f"{level.revision} rises from {level.weight} to {to} without order or evidence",
+            )
+        elif consumes:
+            self._used.add(order.token)
+
+    # --- orders and evidence ------------------------------------------------------------------
+
+    def _orders(self, level: Level) -> Iterator[Order]:
+        since = level.since - self.account.staleness
+        for order in self.orders:
+            if (order.command, order.revision) == ("promote", level.revision) and order.at >= since:
+                yield order
+
+    def _is_over(self, level: Level) -> bool:
+        """Whether the pause of a weight was over at any moment, by the specs that there were."""
+        pause, judged = self._first(level), False
+        for index, (_, settings) in enumerate(self.specs):
+            last = index + 1 == len(self.specs)
+            follows = self._now if last else self.specs[index + 1][0]
+            end = min(follows + self.account.staleness, self._now)
+            if follows <= level.since and not last:
+                continue
+            pauses = [x.pause for x in settings.steps if x.weight == level.weight]
+            if pauses:
+                pause = None if None in pauses else max(x for x in pauses if x is not None)
+            judging = settings.analysis
+            judged = judged or bool(judging and pauses and level.weight >= judging.start_weight)
+            seen = any(a >= level.since and r == level.revision for a, r in self.passes)
+            if judged and not seen:
+                continue
+            if pause is not None and (level.skewed or end - level.since >= pause - 0.01):
+                return True
+        return False
+
+    def _first(self, level: Level) -> float | None:
+        """The pause of a weight by the last spec before it that had one; the whole has none."""
+        for at, settings in reversed(self.specs):
+            pauses = [x.pause for x in settings.steps if x.weight == level.weight]
+            if at <= level.since and pauses:
+                return None if None in pauses else max(x for x in pauses if x is not None)
+        return 0.0 if level.weight >= 100 else None
+
+    def _is_old(self, revision: str) -> bool:
+        model = self.account.world.model()
+        return revision != (model.get("status", {}).get("candidate") or {}).get("revision")
+
+    def _routed(self) -> bool:
+        route = self.account.world.server.find(resources.HTTP_ROUTES, KEY)
+        notes = route["metadata"].get("annotations") or {} if route else {}
+        return labels.STABLE in notes
+
+
+def _claimed(notes: Mapping[str, str]) -> int | None:
+    """The weight that the operator says is granted; None before the first."""
+    found = json.loads(notes.get(WEIGHT_ANNOTATION) or "null")
+    if not found or "pause" not in found:
+        return None
+    return int(found["weight"])

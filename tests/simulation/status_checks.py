@@ -1,0 +1,73 @@
+"""Checks of a status: a message, evidence of waits and failures, and no false claim."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_REASON = re.compile(r"^[A-Z][A-Za-z0-9]{2,}$")
+#: Phases in which something is waited for.
+_WAITING = frozenset({"Starting", "Progressing", "RollingBack", "Baking"})
+_FAILED = frozenset({"Failed", "RollingBack", "RolledBack"})
+#: Failures that no pod is the cause of.
+_PODLESS = frozenset({"Aborted", "Undone", "PodCreationFailed", "Unknown"})
+_DEADLINES = frozenset({"Bake", "StepPause"})
+
+
+def missing_evidence(status: dict[str, Any]) -> Iterator[str]:
+    """What is missing in a status, in words; nothing when it tells all."""
+    message, phase = status.get("message", ""), status.get("phase")
+    if not message.strip() or "\n" in message or not message[0].isupper():
+        yield f"the message is no sentence: {message!r}"
+    hold, failure = status.get("waitingFor"), status.get("failure")
+    if phase in _WAITING and hold is None:
+        yield f"{phase} without a hold: {message!r}"
+    if hold:
+        yield from _hold(hold)
+    if phase in _FAILED and failure is None:
+        yield f"{phase} without a failure: {message!r}"
+    if failure:
+        yield from _failure(failure)
+        if phase in _FAILED and failure["reason"] not in message:
+            yield f"the message does not say {failure['reason']}: {message!r}"
+    for condition in status.get("conditions", ()):
+        if not _REASON.match(condition["reason"]):
+            yield f"no reason in the condition {condition}"
+
+
+def false_claims(status: dict[str, Any], serving: set[str], selected: set[str]) -> Iterator[str]:
+    """What a status says that is not so (R29); `serving` have a ready pod that callers are led to,
+    at any moment that the operator may have gone by, `selected` are led to by every one of them."""
+    told = {c["type"]: c for c in status.get("conditions", ())}
+    available = told.get("Available", {}).get("status")
+    if available == "True" and not serving:
+        yield "Available is True, and no pod that callers are led to is ready"
+    if not serving and ("is serving" in status["message"].replace("version is serving", "")):
+        yield f"nobody answers: {status['message']!r}"
+    failed = (status.get("failure") or {}).get("revision")
+    if told.get("RolledBack", {}).get("status") == "True" and failed in selected:
+        yield f"{failed} is called rolled back and callers are led to it"
+    ready = told.get("Ready", {})
+    if ready.get("status") == "False" and ready.get("reason") in ("Ready", "Baking", "Promoted"):
+        yield f"Ready is False with the reason {ready['reason']}"
+
+
+def _hold(hold: dict[str, Any]) -> Iterator[str]:
+    if not _REASON.match(hold["reason"]) or not hold.get("startTime"):
+        yield f"a hold without reason or time: {hold}"
+    if hold["reason"] in _DEADLINES and not (hold.get("expectedEndTime") and hold.get("threshold")):
+        yield f"a hold that does not say how long: {hold}"
+    if hold["reason"] == "WaitingForPods" and not (hold.get("observed") and hold.get("threshold")):
+        yield f"a hold that does not say what is waited for: {hold}"
+
+
+def _failure(failure: dict[str, Any]) -> Iterator[str]:
+    if not _REASON.match(failure["reason"]) or not failure["message"] or not failure.get("time"):
+        yield f"a failure without reason, message or time: {failure}"
+    if failure["reason"] in _PODLESS:
+        return
+    if not failure.get("observed") or failure.get("samples") is None:
+        yield f"a failure without what was observed, or in how many pods: {failure}"
+    if not failure.get("pod") and "did not become endpoints" not in failure["message"]:
+        yield f"a failure without its pod: {failure}"

@@ -1,0 +1,62 @@
+"""Outages of stable at chosen moments, told to the whole simulated cluster (R13, R15)."""
+
+from __future__ import annotations
+
+import pytest
+
+from canarium.kube import resources
+from simulation import specs
+from simulation.kubelet import Temper
+from simulation.scenario import Scenario
+from simulation.server import PERSON
+from simulation.serving_invariant import ServingInvariant
+
+#: Seconds after version 2 was applied: gathering, at a weight, about to be promoted, in the bake.
+MOMENTS = (1.0, 4.0, 12.0, 20.0, 27.0, 32.0, 40.0)
+EVENTS = ("pods deleted", "Deployment deleted", "drained", "unready")
+
+
+@pytest.mark.rule("R0", "R13", "R15", "R23", "R25")
+@pytest.mark.parametrize("router", specs.ROUTERS)
+@pytest.mark.parametrize("event", EVENTS)
+def test_somebody_answers_within_a_second_whenever_stable_has_no_ready_pod(
+    scenario: Scenario, event: str, router: str
+) -> None:
+    answered = ServingInvariant(scenario.world, scenario.invariants, scenario.operator, "decisions")
+    scenario.apply(12.0, router=router, bake="60s")
+    versions = iter(range(2, 2 + len(MOMENTS)))
+    for moment in MOMENTS:
+        version = f"v{next(versions)}"
+        scenario.world.kubelet.tempers.clear()
+        scenario.apply(moment, version=version, router=router, bake="60s")
+        stable = scenario.part("stable")
+        image = scenario.world.pods(stable)[0]["spec"]["containers"][0]["image"]
+        scenario.world.kubelet.tempers[image] = Temper(boot=25.0)
+        _befalls(scenario, event, stable)
+        for _ in range(200):
+            scenario.operator.advance(0.25)
+            answered.look()
+        scenario.world.kubelet.tempers.clear()
+        for pod in scenario.world.pods():
+            scenario.world.kubelet.strike(pod, None)
+        scenario.world.nudge()
+        scenario.operator.advance(120.0)
+        assert scenario.world.status()["phase"] in ("Ready", "RolledBack"), scenario.world.status()
+    assert scenario.invariants.violations == []
+
+
+def _befalls(scenario: Scenario, event: str, revision: str) -> None:
+    for pod in scenario.world.pods(revision):
+        meta = pod["metadata"]
+        if event == "unready":
+            scenario.world.kubelet.strike(pod, "never ready")
+        elif event == "drained":
+            scenario.world.kubelet.evict(pod)
+        elif event == "pods deleted":
+            scenario.world.server.delete(
+                resources.PODS, (meta["namespace"], meta["name"]), actor=PERSON
+            )
+    if event == "Deployment deleted":
+        key = ("ns", f"m-{revision}")
+        scenario.world.server.delete(resources.DEPLOYMENTS, key, actor=PERSON)
+    scenario.world.nudge()

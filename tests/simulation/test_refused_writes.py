@@ -1,0 +1,162 @@
+"""Writes that an admission policy or a missing right refuses: told, and tried again (R8, R21)."""
+
+from __future__ import annotations
+
+import pytest
+
+from canarium.kube import resources
+from canarium.render import labels
+from simulation.scenario import Scenario
+
+rule = pytest.mark.rule
+
+
+def announced(scenario: Scenario) -> list[str]:
+    """What Events told, but for commands."""
+    found = scenario.world.server.all(resources.EVENTS)
+    return [e["message"] for e in found if not e["reason"].startswith("Command")]
+
+
+@rule("R8", "R21")
+def test_refused_write_that_takes_traffic_off_is_tried_again_by_itself(scenario: Scenario) -> None:
+    scenario.apply(12.0)
+    scenario.apply(6.0, version="v2")
+    candidate = scenario.part("candidate")
+    scenario.operator.faults.forbidden.add("patch services")
+    scenario.world.command("abort", f"{candidate}/1")
+    scenario.operator.advance(90.0)
+    assert "Service/m: a policy forbids it" in scenario.world.status()["message"]
+    assert scenario.world.selected_ready()[candidate] > 0, "nothing could be written"
+    scenario.operator.faults.forbidden.clear()
+    scenario.operator.advance(32.0)
+    assert candidate not in scenario.world.selected_ready()
+    assert scenario.world.status()["phase"] == "RolledBack"
+
+
+@rule("R21", "R23")
+def test_refused_repair_is_tried_again_by_itself(scenario: Scenario) -> None:
+    scenario.apply(30.0)
+    assert scenario.world.status()["phase"] == "Ready"
+    scenario.operator.faults.forbidden.add("patch services")
+    patch = {"spec": {"selector": {labels.COLOR: "none"}}}
+    key = (scenario.world.model()["metadata"]["namespace"], "m")
+    scenario.world.server.merge(resources.SERVICES, key, patch, "kubectl")
+    scenario.operator.advance(5.0)
+    assert not scenario.world.selected_ready()
+    scenario.operator.faults.forbidden.clear()
+    scenario.operator.advance(31.0)
+    assert scenario.world.selected_ready()
+
+
+@rule("R7", "R21")
+def test_candidate_whose_pods_may_not_be_asked_for_is_not_blamed(scenario: Scenario) -> None:
+    scenario.apply(12.0)
+    scenario.operator.faults.forbidden.add("patch deployments/scale")
+    scenario.apply(900.0, version="v2")
+    status = scenario.world.status()
+    assert "the API server rejects scaling to 3 replicas: Deployment/m-" in status["message"]
+    assert status["waitingFor"]["reason"] == "WriteRefused"
+    assert status["phase"] == "Progressing", "the progress deadline counts waiting for pods only"
+    scenario.operator.faults.forbidden.clear()
+    scenario.operator.advance(120.0)
+    assert scenario.world.status()["version"] == "v2"
+
+
+@rule("R2", "R21")
+@pytest.mark.parametrize(
+    ("forbidden", "what"),
+    [
+        ("delete deployments", "Deployment/m-"),
+        ("patch controllerrevisions", "ControllerRevision/m-"),
+    ],
+)
+def test_refused_deletion_or_note_is_told(scenario: Scenario, forbidden: str, what: str) -> None:
+    scenario.apply(12.0)
+    scenario.apply(6.0, version="v2")
+    scenario.operator.faults.forbidden.add(forbidden)
+    scenario.world.command("abort", f"{scenario.part('candidate')}/1")
+    scenario.operator.advance(90.0)
+    assert f"The API server rejects a write: {what}" in scenario.world.status()["message"]
+    scenario.operator.faults.forbidden.clear()
+    scenario.operator.advance(60.0)
+    assert scenario.world.status()["phase"] == "RolledBack"
+    assert "rejects" not in scenario.world.status()["message"]
+
+
+@rule("R14", "R18", "R21")
+def test_refused_promotion_is_not_told_as_done(scenario: Scenario) -> None:
+    scenario.apply(12.0)
+    scenario.apply(12.0, version="v2")
+    candidate, before = scenario.part("candidate"), announced(scenario)
+    scenario.operator.faults.forbidden.add("patch services")
+    scenario.operator.advance(120.0)
+    status = scenario.world.status()
+    assert (status["phase"], status["version"]) == ("Progressing", "v1")
+    assert status["message"].endswith("Refused: Service/m: a policy forbids it")
+    assert status["waitingFor"]["reason"] == "WriteRefused"
+    assert [o["version"] for o in status["history"]] == ["v1"]
+    refused = [*before, "Service/m: Forbidden: a policy forbids it"]
+    assert announced(scenario) == refused, "one Event, however often it is tried"
+    scenario.operator.faults.forbidden.clear()
+    scenario.operator.advance(2.0)
+    assert "refusals" not in scenario.world.status()
+    scenario.operator.advance(30.0)
+    assert scenario.world.status()["version"] == "v2"
+    assert announced(scenario) == [*refused, f"Revision {candidate} was promoted"]
+
+
+@rule("R15", "R16", "R21")
+def test_refused_undo_is_not_told_as_done_and_not_forgotten(scenario: Scenario) -> None:
+    scenario.apply(12.0)
+    scenario.apply(35.0, version="v2", bake="1h")
+    assert scenario.world.status()["phase"] == "Baking"
+    revision, before = scenario.part("stable"), announced(scenario)
+    scenario.operator.faults.forbidden.add("patch services")
+    scenario.world.command("undo", f"{revision}/1")
+    scenario.operator.advance(120.0)
+    status = scenario.world.status()
+    assert (status["phase"], status["version"]) == ("Baking", "v2")
+    assert "Service/m: a policy forbids it" in status["message"]
+    assert status["waitingFor"]["reason"] == "UndoBlocked"
+    assert "failure" not in status
+    assert announced(scenario) == [*before, "Service/m: Forbidden: a policy forbids it"]
+    scenario.operator.faults.forbidden.clear()
+    scenario.operator.advance(2.0)
+    assert scenario.world.status()["version"] == "v1"
+    scenario.operator.advance(10.0)
+    assert scenario.world.status()["phase"] == "RolledBack"
+    assert len(announced(scenario)) == len(before) + 2
+
+
+@rule("R3", "R7", "R21")
+def test_first_version_that_may_get_no_traffic_is_not_late(scenario: Scenario) -> None:
+    scenario.operator.faults.forbidden.add("patch services")
+    scenario.apply(300.0)
+    status = scenario.world.status()
+    assert status["phase"] == "Starting"
+    assert status["waitingFor"]["reason"] == "WriteRefused"
+    assert "Refused: Service/m: a policy forbids it" in status["message"]
+    scenario.operator.faults.forbidden.clear()
+    scenario.operator.advance(3.0)
+    assert scenario.world.status()["phase"] == "Ready"
+
+
+@rule("R21", "R23")
+def test_two_refused_writes_are_not_tried_in_turn_without_end(scenario: Scenario) -> None:
+    """The route was deleted and may not be made again, and a command may not be noted."""
+    scenario.apply(30.0, router="Gateway")
+    stable = scenario.part("stable")
+    scenario.operator.faults.forbidden |= {"patch httproutes", "patch controllerrevisions"}
+    namespace = scenario.world.model()["metadata"]["namespace"]
+    scenario.world.server.delete(resources.HTTP_ROUTES, (namespace, "m"), actor="kubectl")
+    scenario.operator.advance(1.0)
+    scenario.world.command("promote", f"{stable}/1")
+    before = scenario.operator.decisions
+    scenario.operator.advance(120.0)
+    assert scenario.operator.decisions - before < 40
+    assert "rejects a write: HTTPRoute/m: a policy forbids it" in scenario.world.status()["message"]
+    scenario.operator.faults.forbidden.clear()
+    scenario.operator.advance(40.0)
+    assert scenario.world.server.all(resources.HTTP_ROUTES)
+    assert scenario.world.status()["phase"] == "Ready"
+    assert "rejects" not in scenario.world.status()["message"]

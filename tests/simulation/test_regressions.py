@@ -1,0 +1,290 @@
+"""Faults that the adversary found once, each as a short scenario."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canarium.kube import resources
+from canarium.render import labels
+from simulation import route_invariants, specs
+from simulation.kubelet import Temper
+from simulation.scenario import Scenario
+from simulation.server import OPERATOR, PERSON, Write
+from simulation.world import KEY
+
+rule = pytest.mark.rule
+
+
+@rule("R5", "R15")
+def test_old_version_keeps_its_floor_from_promotion_to_the_end_of_the_bake(
+    scenario: Scenario,
+) -> None:
+    scenario.world.autoscalers.load = 3
+    scenario.apply(12.0, scaling="auto", strategy="BlueGreen")
+    scenario.apply(5.0, scaling="auto", strategy="BlueGreen", version="v2")
+    assert scenario.world.status()["phase"] == "Baking"
+    scenario.world.autoscalers.load = 1  # Nothing reaches it any more.
+    scenario.operator.advance(5.0)
+    previous = scenario.part("previous")
+    assert scenario.floors()[previous] == 3
+    assert scenario.world.ready(previous) == 3
+
+
+@rule("R2", "R23")
+def test_autoscaler_goes_whose_deployment_somebody_deleted(scenario: Scenario) -> None:
+    scenario.apply(12.0, scaling="auto", strategy="BlueGreen")
+    scenario.apply(6.0, scaling="auto", strategy="BlueGreen", version="v2")
+    assert len(scenario.floors()) == 2
+    name = f"{KEY[1]}-{scenario.part('previous')}"
+    scenario.world.server.delete(resources.DEPLOYMENTS, (KEY[0], name), actor=PERSON)
+    scenario.operator.advance(60.0)
+    assert set(scenario.floors()) == {scenario.part("stable")}
+
+
+@rule("R12", "R18")
+def test_candidate_note_that_somebody_removed_is_put_back_and_the_steps_go_on(
+    scenario: Scenario,
+) -> None:
+    scenario.apply(12.0)
+    scenario.apply(8.0, version="v2")
+    assert scenario.world.status()["weight"] == 25
+    patch = {"metadata": {"annotations": {labels.CANDIDATE: None}}}
+    scenario.world.server.merge(resources.SERVICES, KEY, patch, PERSON)
+    scenario.operator.advance(0.1)
+    service = scenario.world.service()
+    assert service
+    assert service["metadata"]["annotations"][labels.CANDIDATE] == scenario.part("candidate")
+    scenario.operator.advance(30.0)
+    assert scenario.world.status()["version"] == "v2"
+
+
+@rule("R5", "R8")
+def test_stable_keeps_its_floor_while_the_traffic_of_a_failed_candidate_comes_back(
+    scenario: Scenario,
+) -> None:
+    scenario.world.autoscalers.load = 3
+    scenario.apply(12.0, scaling="auto")
+    scenario.apply(8.0, scaling="auto", version="v2")
+    scenario.world.endpoints.lag = 3.0
+    for pod in scenario.world.pods(scenario.part("candidate")):
+        scenario.world.kubelet.strike(pod, "crashes")
+    scenario.world.autoscalers.load = 1
+    scenario.operator.advance(1.0)
+    assert scenario.world.status()["phase"] == "RollingBack"
+    assert scenario.floors() == {scenario.part("stable"): 3}
+    scenario.operator.advance(60.0)
+    assert scenario.floors() == {scenario.part("stable"): 1}
+
+
+@rule("R22", "R23")
+def test_two_deployments_that_are_made_at_once_never_get_one_colour(scenario: Scenario) -> None:
+    scenario.apply(12.0, scaling="auto", steps="fast")
+    scenario.apply(5.0, scaling="auto", steps="fast", version="v2")
+    stable = scenario.part("stable")
+    scenario.apply(0.1, scaling="auto", steps="fast", version="v3")
+    scenario.world.server.delete(
+        resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{stable}"), actor=PERSON
+    )
+    scenario.operator.advance(60.0)
+    assert scenario.world.status()["version"] == "v3"
+
+
+@rule("R10", "R12", "R22")
+def test_new_version_goes_by_the_strategy_that_came_with_it(scenario: Scenario) -> None:
+    scenario.world.endpoints.lag = 3.0
+    scenario.apply(3.0, strategy="Recreate")
+    assert scenario.world.status()["phase"] == "Starting"
+    scenario.apply(0.1, strategy="Canary")
+    scenario.apply(30.0, strategy="Canary", version="v2")
+    assert scenario.world.status()["version"] == "v2"
+
+
+@rule("R10", "R23", "R24")
+@pytest.mark.parametrize("part", ["stable", "candidate", "previous"])
+def test_deployment_that_lost_its_labels_gets_them_back_and_loses_no_pod(
+    scenario: Scenario, part: str
+) -> None:
+    scenario.apply(12.0, bake="60s")
+    scenario.apply(45.0 if part == "previous" else 8.0, bake="60s", version="v2")
+    revision = scenario.part(part)
+    key = (KEY[0], f"{KEY[1]}-{revision}")
+    pods = {p["metadata"]["name"] for p in scenario.world.pods(revision)}
+    patch = {"metadata": {"labels": {labels.MODEL: None}}}
+    scenario.world.server.merge(resources.DEPLOYMENTS, key, patch, PERSON)
+    scenario.operator.advance(0.5)
+    if part == "previous":
+        # The bake cannot go on without it; it holds a colour, so the next version finds it.
+        scenario.apply(90.0, version="v3")
+        assert scenario.world.server.find(resources.DEPLOYMENTS, key) is None
+        assert scenario.world.status()["version"] == "v3"
+        return
+    live = scenario.world.server.get(resources.DEPLOYMENTS, key)
+    assert live["metadata"]["labels"][labels.MODEL] == KEY[1]
+    assert pods <= {p["metadata"]["name"] for p in scenario.world.pods(revision)}
+    scenario.operator.advance(120.0)
+    assert scenario.world.status()["version"] == "v2"
+
+
+@rule("R12", "R14")
+def test_route_goes_on_by_its_own_settings_when_the_spec_asks_for_another_router(
+    scenario: Scenario,
+) -> None:
+    scenario.apply(12.0, router="Gateway", steps="fast")
+    scenario.apply(5.0, router="Gateway", steps="fast", version="v2")
+    assert scenario.world.status()["weight"] == 10
+    scenario.apply(4.0, steps="fast", version="v2")
+    scenario.operator.advance(120.0)
+    assert scenario.world.status()["version"] == "v2"
+    route_invariants.arrived(scenario.world, scenario.part("stable"), "Service")
+
+
+@rule("R13", "R22")
+def test_route_is_made_for_the_candidate_when_stable_never_came_up_behind_it(
+    scenario: Scenario,
+) -> None:
+    settings = {"router": "Gateway", "strategy": "Recreate", "scaling": "one"}
+    scenario.apply(2.6, **settings)
+    for pod in scenario.world.pods():
+        scenario.world.kubelet.strike(pod, "crashes")
+    scenario.operator.advance(1.0)
+    scenario.apply(60.0, version="v2", **settings)
+    assert scenario.world.status()["version"] == "v2"
+    route_invariants.arrived(scenario.world, scenario.part("stable"), "Gateway")
+
+
+@rule("R23")
+def test_stable_and_candidate_never_get_one_colour_when_both_are_made_at_once(
+    scenario: Scenario,
+) -> None:
+    scenario.apply(12.0, router="Gateway")
+    scenario.operator.kill()
+    name = f"{KEY[1]}-{scenario.part('stable')}"
+    scenario.world.server.delete(resources.DEPLOYMENTS, (KEY[0], name), actor=PERSON)
+    patch = {"spec": {"selector": {labels.COLOR: "none"}}}
+    scenario.world.server.merge(resources.SERVICES, KEY, patch, PERSON)
+    scenario.apply(20.0, router="Gateway", version="v2")
+    colors = {
+        d["spec"]["template"]["metadata"]["labels"][labels.COLOR]: d["metadata"]["name"]
+        for d in scenario.world.server.all(resources.DEPLOYMENTS)
+    }
+    assert len(colors) == 2
+
+
+@rule("R12", "R23")
+@pytest.mark.parametrize("strategy", ["Canary", "BlueGreen"])
+def test_rollout_whose_route_was_deleted_goes_on_by_the_router_that_the_spec_asks_for(
+    scenario: Scenario, strategy: str
+) -> None:
+    scenario.apply(12.0, router="Gateway", steps="fast", strategy=strategy)
+    scenario.apply(2.0, router="Gateway", steps="fast", strategy=strategy, version="v2")
+    scenario.apply(0.1, steps="fast", strategy=strategy, version="v2")
+    scenario.world.server.delete(resources.HTTP_ROUTES, KEY, actor=PERSON)
+    scenario.operator.advance(120.0)
+    assert scenario.world.status()["version"] == "v2"
+    route_invariants.arrived(scenario.world, scenario.part("stable"), "Service")
+
+
+class Told:
+    """Statuses that the operator writes, with `step` like the bench's: one weight, no bake."""
+
+    def __init__(self, scenario: Scenario, replicas: str = "one") -> None:
+        self._scenario, self._replicas = scenario, replicas
+        self.writes: list[dict[str, Any]] = []
+        scenario.world.server.observers.append(self._see)
+
+    def _see(self, write: Write) -> None:
+        if write.actor == OPERATOR and write.resource is resources.MODELS and write.after:
+            self.writes.append(write.after["status"])
+
+    def apply(self, version: str, boot: float, seconds: float) -> int:
+        """How many while `version`, whose pods take `boot` seconds, is rolled out."""
+        scenario, before = self._scenario, len(self.writes)
+        scenario.world.kubelet.tempers[specs.image(version)] = Temper(boot=boot)
+        spec = specs.spec(version, scaling=self._replicas, bake="0s")
+        spec["rollout"] |= {"steps": [{"weight": 20, "pause": "5s"}], "progressDeadline": "10m"}
+        scenario.world.apply(spec)
+        scenario.operator.start()
+        scenario.operator.advance(seconds)
+        return len(self.writes) - before
+
+
+def test_slow_pods_and_late_endpoints_cost_no_statuses(scenario: Scenario) -> None:
+    # As on a machine that starts a thousand models at once.
+    told = Told(scenario)
+    scenario.world.endpoints.lag = 12.0
+    assert told.apply("v1", boot=90.0, seconds=150.0) == 2
+    assert told.apply("v2", boot=90.0, seconds=200.0) == 3
+    assert scenario.world.status()["phase"] == "Ready"
+    assert scenario.world.status()["version"] == "v2"
+
+
+def test_counts_of_pods_are_at_most_half_a_minute_old(scenario: Scenario) -> None:
+    told = Told(scenario, "three")
+    assert told.apply("v1", boot=40.0, seconds=0.1) == 1
+    # Two of three are ready from the 41st second on, and nothing names why the third is not.
+    scenario.world.kubelet.strike(scenario.world.pods()[0], "never ready")
+    scenario.operator.advance(55.0)
+    assert scenario.world.status()["readyReplicas"] == 0
+    scenario.operator.advance(4.0)
+    assert scenario.world.status()["phase"] == "Starting"
+    assert len(told.writes) == 1
+    scenario.operator.advance(16.0)
+    assert scenario.world.status()["readyReplicas"] == 2
+    assert len(told.writes) == 2
+
+
+@rule("R22", "R25")
+def test_pod_that_ended_and_stays_does_not_hold_up_a_version_that_takes_its_place(
+    scenario: Scenario,
+) -> None:
+    """A ReplicaSet does not delete a Failed pod, not even when it is scaled to nothing."""
+    scenario.apply(12.0, strategy="Recreate", scaling="one")
+    scenario.world.kubelet.fail(scenario.world.pods(scenario.part("stable"))[0])
+    scenario.operator.advance(5.0)
+    scenario.apply(60.0, strategy="Recreate", scaling="one", version="v2")
+    assert scenario.world.status()["phase"] == "Ready"
+    assert scenario.world.status()["version"] == "v2"
+
+
+@rule("R23")
+def test_pod_that_ended_and_stays_keeps_no_color(scenario: Scenario) -> None:
+    """Nobody owns it any more, so it outlives its Deployment."""
+    scenario.apply(12.0)
+    scenario.apply(5.0, version="v2")
+    ended = scenario.world.pods(scenario.part("candidate"))[0]
+    scenario.world.kubelet.fail(ended)
+    patch = {"metadata": {"ownerReferences": None}}
+    key = (KEY[0], ended["metadata"]["name"])
+    scenario.world.server.merge(resources.PODS, key, patch, PERSON)
+    scenario.apply(60.0)
+    scenario.apply(120.0, version="v3")
+    assert scenario.world.status()["version"] == "v3"
+
+
+@rule("R25")
+def test_nodes_that_reboot_are_no_fault_of_the_version_that_bakes_on_them(
+    scenario: Scenario,
+) -> None:
+    scenario.apply(12.0)
+    scenario.apply(35.0, version="v2")
+    assert scenario.world.status()["phase"] == "Baking"
+    for node in scenario.world.kubelet.nodes:
+        scenario.world.kubelet.reboot(node)
+    scenario.operator.advance(60.0)
+    assert scenario.world.status()["phase"] == "Ready"
+    assert scenario.world.status()["version"] == "v2"
+
+
+@rule("R22", "R23")
+def test_stable_that_lost_its_labels_goes_down_for_the_version_that_takes_its_place(
+    scenario: Scenario,
+) -> None:
+    scenario.apply(12.0, strategy="Recreate")
+    name = f"{KEY[1]}-{scenario.part('stable')}"
+    scenario.operator.kill()
+    patch = {"metadata": {"labels": {labels.MODEL: None}}}
+    scenario.world.server.merge(resources.DEPLOYMENTS, (KEY[0], name), patch, PERSON)
+    scenario.apply(60.0, strategy="Recreate", version="v2")
+    assert scenario.world.status()["version"] == "v2"
