@@ -161,7 +161,7 @@ def test_good_version_passes_smoke_tests_metrics_and_prometheus(models: Models) 
 
 
 @rule("R4", "R7")
-def test_version_that_answers_200_and_nonsense_gets_no_request(
+def test_version_with_wrong_answers_and_status_200_gets_no_request(
     models: Models, figures: Any
 ) -> None:
     _, failure = taken_back(models, "wrong", figures)
@@ -173,7 +173,7 @@ def test_version_that_answers_200_and_nonsense_gets_no_request(
 
 @rule("R8", "R17")
 @pytest.mark.parametrize(("name", "check"), [("slow", "latency"), ("flaky", "errors")])
-def test_version_that_serves_badly_is_taken_back_with_its_numbers(
+def test_bad_version_is_rolled_back_with_its_numbers(
     models: Models, figures: Any, name: str, check: str
 ) -> None:
     _, failure = taken_back(models, name, figures)
@@ -188,7 +188,7 @@ def test_version_that_serves_badly_is_taken_back_with_its_numbers(
 
 
 @rule("R17")
-def test_version_whose_answers_differ_from_stables_is_taken_back(
+def test_version_whose_answers_differ_from_stable_is_rolled_back(
     models: Models, figures: Any
 ) -> None:
     _, failure = taken_back(models, "differs", figures)
@@ -197,16 +197,14 @@ def test_version_whose_answers_differ_from_stables_is_taken_back(
 
 
 @rule("R17")
-def test_prometheus_whose_value_is_over_the_bound_takes_the_version_back(
-    models: Models, figures: Any
-) -> None:
+def test_prometheus_value_above_the_bound_rolls_back(models: Models, figures: Any) -> None:
     _, failure = taken_back(models, "drifts", figures)
     assert failure["reason"] == "AnalysisFailed"
     assert failure["message"] == "check drift: 1 is above 0.2"
 
 
 @rule("R17")
-def test_version_without_traffic_ends_as_the_policy_says(models: Models, figures: Any) -> None:
+def test_version_without_traffic_follows_the_policy(models: Models, figures: Any) -> None:
     _, failure = taken_back(models, "idle", figures)
     assert failure["reason"] == "InsufficientData"
     assert "check errors: no request in the window" in failure["message"]
@@ -214,7 +212,7 @@ def test_version_without_traffic_ends_as_the_policy_says(models: Models, figures
 
 
 @rule("R17", "R21")
-def test_prometheus_that_lies_and_metrics_that_are_not_there_never_pass(models: Models) -> None:
+def test_false_prometheus_and_missing_metrics_never_pass(models: Models) -> None:
     held = models.until(
         "blind", lambda s: s.get("waitingFor", {}).get("reason") == "InsufficientData", "a hold"
     )
@@ -233,7 +231,7 @@ def test_prometheus_that_lies_and_metrics_that_are_not_there_never_pass(models: 
 
 
 @rule("R4", "R21")
-def test_smoke_tests_that_cannot_be_carried_out_hold_until_they_are_put_right(
+def test_smoke_tests_that_cannot_run_hold_until_corrected(
     models: Models,
 ) -> None:
     def faulty(status: dict[str, Any]) -> bool:
@@ -250,7 +248,7 @@ def test_smoke_tests_that_cannot_be_carried_out_hold_until_they_are_put_right(
 
 
 @rule("R17")
-def test_prometheus_that_wants_tls_and_a_login_is_asked_by_the_secret(models: Models) -> None:
+def test_prometheus_with_tls_and_login_is_queried_with_the_secret(models: Models) -> None:
     models.phase("known", "Ready", "v2")
     passed = [text for reason, text in models.events("known") if reason == "AnalysisPassed"]
     assert any("check drift: 0.01 ≤ 0.2" in text for text in passed), passed
@@ -258,7 +256,7 @@ def test_prometheus_that_wants_tls_and_a_login_is_asked_by_the_secret(models: Mo
 
 @rule("R17", "R21")
 @pytest.mark.parametrize("name", KEPT_OUT)
-def test_login_or_authority_that_is_wrong_is_named_and_passes_nothing_until_put_right(
+def test_wrong_login_or_authority_is_named_and_passes_nothing_until_corrected(
     models: Models, login: dict[str, str], name: str
 ) -> None:
     _, reason, said = KEPT_OUT[name]
@@ -299,6 +297,6 @@ def test_prometheus_that_is_down_holds_and_passes_once_it_is_back(
 
 
 @rule("R17")
-def test_what_could_not_be_judged_still_waits_at_the_end(models: Models) -> None:
+def test_versions_without_verdict_still_wait_at_the_end(models: Models) -> None:
     now = models.now("blind")
     assert (now["phase"], now["version"], now["weight"]) == ("Progressing", "v1", 50)

@@ -78,7 +78,7 @@ def begun(node: Sandbox) -> Iterator[dict[str, tuple[World, Client]]]:
 
 @pytest.mark.rule("R7", "R21")
 @pytest.mark.parametrize("name", BAD)
-def test_cause_is_named_and_serving_goes_on(
+def test_cause_is_named_and_serving_continues(
     begun: dict[str, tuple[World, Client]], name: str, figures: Callable[..., None]
 ) -> None:
     world, client = begun[name]
@@ -103,7 +103,7 @@ time.sleep(1e6)
 
 # I5
 @pytest.mark.rule("R7", "R15")
-def test_sidecar_that_exits_once_is_not_the_server(node: Sandbox) -> None:
+def test_sidecar_that_exits_once_fails_nothing(node: Sandbox) -> None:
     world = World(node, "cause-sidecar")
     try:
         world.apply("v1", scaling={"replicas": 1})
@@ -126,7 +126,7 @@ def test_sidecar_that_exits_once_is_not_the_server(node: Sandbox) -> None:
 
 # C4, I8
 @pytest.mark.rule("R7", "R29")
-def test_full_quota_is_named_within_seconds_and_goes_on_when_it_grows(
+def test_full_quota_is_named_within_seconds_and_the_rollout_continues_when_it_grows(
     node: Sandbox, figures: Callable[..., None]
 ) -> None:
     world = World(node, "cause-quota")

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.rule("R4", "R7", "R8", "R9", "R14")
-def test_demo_holds_every_expectation_and_leaves_nothing_behind() -> None:
+def test_demo_meets_every_expectation_and_leaves_nothing_behind() -> None:
     if os.geteuid() != 0:
         pytest.skip("a real node needs root")
     name = f"demo-{os.getpid()}"

@@ -16,7 +16,7 @@ GATE = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "300s"}
 
 
 @rule("R7", "R25")
-def test_readiness_that_flaps_is_borne_and_one_that_stays_bad_is_not(world: World) -> None:
+def test_flapping_readiness_is_tolerated_and_failed_readiness_is_not(world: World) -> None:
     world.apply("v1")
     world.phase("Ready", "v1")
     client = world.ask_all_the_time()
@@ -34,7 +34,7 @@ def test_readiness_that_flaps_is_borne_and_one_that_stays_bad_is_not(world: Worl
 
 
 @rule("R16", "R25")
-def test_drained_node_mid_rollout_quarantines_nothing(world: World) -> None:
+def test_drained_node_during_a_rollout_quarantines_nothing(world: World) -> None:
     world.apply("v1")
     world.phase("Ready", "v1")
     client = world.ask_all_the_time()

@@ -38,7 +38,7 @@ def recovered(world: World, seconds: float = 60) -> dict[str, Any]:
 
 
 @rule("R13", "R15", "R29")
-def test_warm_version_answers_through_every_outage_of_the_bake(  # B1, B2, I2
+def test_warm_version_serves_through_every_outage_of_the_bake(  # B1, B2, I2
     world: World, figures: Any
 ) -> None:
     world.apply("v1", rollout=BAKE)
@@ -73,7 +73,7 @@ def test_warm_version_answers_through_every_outage_of_the_bake(  # B1, B2, I2
 
 
 @rule("R8", "R11", "R13", "R15")
-def test_callers_are_answered_when_stable_fails_beside_a_candidate(  # B3
+def test_candidate_serves_when_stable_fails(  # B3
     world: World, figures: Any
 ) -> None:
     world.apply("v1", rollout=GATE, runtime=slowly("v1"))
@@ -111,7 +111,7 @@ def test_callers_are_answered_when_stable_fails_beside_a_candidate(  # B3
 
 
 @rule("R5", "R6")
-def test_model_that_sleeps_at_a_gate_wakes_at_the_gate(world: World) -> None:  # I4
+def test_model_scaled_to_zero_at_a_pause_continues_at_the_pause(world: World) -> None:  # I4
     world.apply("v1", rollout=GATE, runtime=slowly("v1"))
     world.phase("Ready", "v1")
     world.apply("v2", rollout=GATE)
@@ -141,7 +141,7 @@ def stage(node: Sandbox, gateway: Callable[[], Gateway | EnvoyGateway]) -> Itera
 
 
 @rule("R13", "R15")
-def test_warm_version_answers_behind_a_gateway_while_the_deployment_of_stable_is_gone(  # B1
+def test_warm_version_serves_behind_a_gateway_while_the_deployment_of_stable_is_missing(  # B1
     stage: Stage, figures: Any
 ) -> None:
     models = stage.models

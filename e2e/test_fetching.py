@@ -241,7 +241,7 @@ GOOD = ["s3", "web", "claim", "whole-claim", "on-a-claim", "registry", "inside"]
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_model_comes_from_each_kind_of_store(
+def test_model_is_fetched_from_each_kind_of_store(
     fetched: Fetching, figures: Callable[..., None], name: str
 ) -> None:
     with urllib.request.urlopen(fetched.url(name), timeout=10) as answer:
@@ -257,7 +257,7 @@ def test_a_model_comes_from_each_kind_of_store(
 
 
 @pytest.mark.rule("R4")
-def test_a_real_server_predicts_by_the_model_that_was_fetched(
+def test_real_server_predicts_with_the_fetched_model(
     fetched: Fetching, figures: Callable[..., None]
 ) -> None:
     expected = json.loads((MODELS / "sklearn.json").read_text())
@@ -281,7 +281,7 @@ def test_a_real_server_predicts_by_the_model_that_was_fetched(
     assert fetched.status("predicting")["stable"]["artifact"] == f"sha256:{line}"
 
 
-def test_a_store_that_dies_in_the_middle_and_comes_back_is_gone_on_with(
+def test_fetch_continues_after_the_store_restarts(
     fetched: Fetching, figures: Callable[..., None]
 ) -> None:
     [s3] = json.loads(fetched.node.kubectl("-n", STORES, "get", "pods", "-o", "json"))["items"]
@@ -294,7 +294,7 @@ def test_a_store_that_dies_in_the_middle_and_comes_back_is_gone_on_with(
     figures("models from stores", uri="s3://, killed and back", seconds_to_Ready=taken)
 
 
-def test_a_gigabyte_comes_in_bounded_memory_and_says_how_far_it_is(
+def test_gigabyte_is_fetched_in_bounded_memory_with_progress(
     fetched: Fetching, figures: Callable[..., None]
 ) -> None:
     log = fetched.log("gigabyte")
@@ -309,7 +309,7 @@ def test_a_gigabyte_comes_in_bounded_memory_and_says_how_far_it_is(
 
 @pytest.mark.rule("R7")
 @pytest.mark.parametrize("name", ["too-large", "too-wide"])
-def test_a_full_disk_is_said(fetched: Fetching, name: str) -> None:
+def test_full_disk_is_reported(fetched: Fetching, name: str) -> None:
     failure = fetched.status(name)["failure"]
     assert "are free" in failure["message"]
     assert "give the pod more room" in failure["message"]
@@ -317,7 +317,7 @@ def test_a_full_disk_is_said(fetched: Fetching, name: str) -> None:
 
 @pytest.mark.rule("R4", "R7", "R9")
 @pytest.mark.parametrize(("name", "reason"), REASONS.items())
-def test_a_version_that_cannot_be_fetched_harms_nobody(
+def test_version_that_cannot_be_fetched_gets_no_traffic(
     fetched: Fetching, spoiled: dict[str, Client], name: str, reason: str
 ) -> None:
     status = fetched.status(name)
@@ -327,7 +327,7 @@ def test_a_version_that_cannot_be_fetched_harms_nobody(
 
 
 @pytest.mark.rule("R0", "R7")
-def test_bytes_swapped_while_it_scales_up_start_nothing_and_end_nothing(
+def test_changed_bytes_during_a_scale_up_start_and_end_nothing(
     fetched: Fetching, spoiled: dict[str, Client]
 ) -> None:
     status = fetched.status("swapped")

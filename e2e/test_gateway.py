@@ -56,7 +56,7 @@ def stage(node: Sandbox, gateway: Callable[[], Gateway | EnvoyGateway]) -> Itera
 
 
 @rule("R5", "R6", "R14")
-def test_split_is_exact_and_no_request_fails_on_the_way_to_the_promotion(
+def test_split_is_exact_and_no_request_fails_until_the_promotion(
     stage: Stage, figures: Any
 ) -> None:
     models = stage.models
@@ -94,7 +94,7 @@ def test_split_is_exact_and_no_request_fails_on_the_way_to_the_promotion(
 
 
 @rule("R8", "R17")
-def test_slow_version_is_taken_back_and_no_request_fails(stage: Stage, figures: Any) -> None:
+def test_slow_version_is_rolled_back_and_no_request_fails(stage: Stage, figures: Any) -> None:
     models = stage.models
     stage.call("slowly", rate=60)
     steps = {"steps": [{"weight": 50, "pause": "60s"}], "analysis": LATENCY}
@@ -246,7 +246,7 @@ def test_header_and_mirror_reach_no_candidate_that_has_failed(
 
 
 @rule("R12", "R21")
-def test_gateway_that_is_not_there_or_takes_no_route_is_named_and_traffic_stays(
+def test_missing_or_refusing_gateway_is_named_and_traffic_stays(
     stage: Stage,
 ) -> None:
     models = stage.models
@@ -311,7 +311,7 @@ def test_gateway_that_is_down_passes_nothing_until_it_is_back(stage: Stage) -> N
 
 
 @rule("R0")
-def test_what_the_gateway_itself_lost_is_nothing_or_very_little(stage: Stage, figures: Any) -> None:
+def test_gateway_itself_loses_almost_nothing(stage: Stage, figures: Any) -> None:
     lost = [reply for caller in stage.callers.values() for reply in caller.lost()]
     sent = sum(len(caller.replies) for caller in stage.callers.values())
     figures("failed requests", what="of all callers'", requests=sent, failed=len(lost))

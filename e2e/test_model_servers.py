@@ -155,7 +155,7 @@ def _until_ready(node: Sandbox, began: dict[str, float]) -> dict[str, float]:
 
 @pytest.mark.rule("R4")
 @pytest.mark.parametrize("served", SERVED, ids=lambda served: served.example)
-def test_server_answers_what_its_model_says(
+def test_server_answers_with_the_prediction_of_its_model(
     node: Sandbox,
     servers: dict[str, float],
     served: Served,

@@ -14,7 +14,7 @@ OFF_WITHIN = 3.0
 
 
 @rule("R3", "R5", "R6", "R14")
-def test_good_version_takes_over_step_by_step(world: World) -> None:
+def test_good_version_is_promoted_step_by_step(world: World) -> None:
     world.apply("v1")
     world.phase("Ready", "v1")
     client = world.ask_all_the_time()
@@ -54,7 +54,7 @@ def test_version_that_cannot_load_never_gets_a_request(world: World) -> None:
 
 
 @rule("R7", "R8")
-def test_version_that_crashes_under_traffic_is_taken_back(world: World) -> None:
+def test_version_that_crashes_under_traffic_is_rolled_back(world: World) -> None:
     world.apply("v1")
     world.phase("Ready", "v1")
     client = world.ask_all_the_time()
@@ -72,7 +72,7 @@ def test_version_that_crashes_under_traffic_is_taken_back(world: World) -> None:
 
 
 @rule("R19")
-def test_serving_goes_on_while_the_operator_is_down(world: World) -> None:
+def test_serving_continues_while_the_operator_is_down(world: World) -> None:
     world.apply("v1")
     world.phase("Ready", "v1")
     client = world.ask_all_the_time()

@@ -112,7 +112,7 @@ def test_chart_upgrade_by_a_commit_restarts_no_model(platform: Platform) -> None
     assert platform.watcher.healths(MODELS, began) == ["Healthy"]
 
 
-def test_rights_of_the_docs_are_told_apart_by_action(platform: Platform, tmp_path: Path) -> None:
+def test_documented_permissions_distinguish_actions(platform: Platform, tmp_path: Path) -> None:
     text = (ROOT / "docs" / "guides" / "argocd.md").read_text()
     policy = tmp_path / "policy.csv"
     policy.write_text("\n".join(line for line in text.splitlines() if line.startswith("p, ")))

@@ -106,7 +106,7 @@ def test_upgrade_and_rollback_touch_no_model(scene: Scene) -> None:
     assert scene.release.history() == ["superseded"] * 3 + ["deployed"]
 
 
-def test_rollouts_in_flight_go_on_with_the_new_operator(scene: Scene) -> None:
+def test_rollouts_in_progress_continue_with_the_new_operator(scene: Scene) -> None:
     fleet = scene.fleet
     short = {"steps": [{"weight": 50, "pause": "1s"}], "bakeTime": "2s"}
     uids = {uid for uid, _ in fleet.pods().values()}
@@ -123,7 +123,7 @@ def test_rollouts_in_flight_go_on_with_the_new_operator(scene: Scene) -> None:
     fleet.until("quarantined", lambda s: s["phase"] in ("Ready", "Baking"), "v5")
 
 
-def test_uninstall_leaves_models_and_a_new_release_takes_them_up(scene: Scene) -> None:
+def test_uninstall_keeps_models_and_a_new_release_manages_them(scene: Scene) -> None:
     for name in ("midstep", "paused", "baking"):
         scene.fleet.until(name, lambda s: s["phase"] == "Ready", "Ready")
     scene.fleet.until("quarantined", lambda s: s["phase"] in ("Ready", "Baking"), "v5")
@@ -136,7 +136,7 @@ def test_uninstall_leaves_models_and_a_new_release_takes_them_up(scene: Scene) -
     scene.unmoved("the new release", most=1)
 
 
-def test_models_go_with_the_crds_when_all_is_to_be_removed(scene: Scene) -> None:
+def test_models_are_deleted_with_the_crds(scene: Scene) -> None:
     scene.release.uninstall()
     for line in commands("docs/guides/upgrading.md"):
         if line.startswith("kubectl delete"):

@@ -57,7 +57,7 @@ async def events(client: Client, namespace: str) -> list[str]:
 
 
 @rule("R4", "R17")
-async def test_good_version_passes_gate_and_checks(stage: Stage) -> None:
+async def test_good_version_passes_smoke_tests_and_checks(stage: Stage) -> None:
     async with calling(stage):
         stage.apply("v2", **with_checks())
         await stage.phase("Ready", "v2")
@@ -66,7 +66,7 @@ async def test_good_version_passes_gate_and_checks(stage: Stage) -> None:
 
 
 @rule("R4")
-async def test_version_that_answers_nonsense_gets_no_request(stage: Stage) -> None:
+async def test_version_with_wrong_answers_gets_no_request(stage: Stage) -> None:
     async with calling(stage):
         stage.apply("wrong", **with_checks())
         failure = (await stage.phase("RolledBack"))["failure"]
@@ -78,7 +78,7 @@ async def test_version_that_answers_nonsense_gets_no_request(stage: Stage) -> No
 
 @rule("R8", "R17")
 @pytest.mark.parametrize(("tag", "check"), [("slow", "latency"), ("flaky", "errors")])
-async def test_bad_version_is_taken_back_within_the_step_with_its_numbers(
+async def test_bad_version_is_rolled_back_within_the_step_with_its_numbers(
     stage: Stage, tag: str, check: str
 ) -> None:
     async with calling(stage):
@@ -111,7 +111,7 @@ async def test_version_without_traffic_never_passes(
 
 
 @rule("R17", "R21")
-async def test_source_that_is_down_or_wrong_is_named_and_holds(stage: Stage) -> None:
+async def test_unavailable_or_wrong_source_is_named_and_holds(stage: Stage) -> None:
     checks = [
         {"name": "down", "prometheus": {"url": "http://127.0.0.1:1", "query": "up"}, "max": "1"},
         {"name": "path", "web": {"url": "http://127.0.0.1:1", "path": "$.["}, "max": "1"},

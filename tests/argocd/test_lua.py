@@ -29,7 +29,7 @@ def read(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
-def test_what_is_committed_is_what_the_decisions_give() -> None:
+def test_committed_testdata_is_what_decisions_produce() -> None:
     assert stale() == []
 
 
@@ -90,7 +90,7 @@ def patch_keys(patch: dict[str, Any]) -> list[str]:
 
 
 @engines
-def test_the_same_action_again_has_another_token(engine: str) -> None:
+def test_same_action_again_has_another_token(engine: str) -> None:
     made = read(KIND / "testdata" / "progressing_step_pause.yaml")
     once = run(action("promote"), made, engine)
     # The API server gives the written object a resourceVersion that no earlier one had.
@@ -115,18 +115,18 @@ def test_the_same_action_again_has_another_token(engine: str) -> None:
     ],
     ids=str,
 )
-def test_an_object_that_lacks_fields_is_progressing(damage: dict[str, Any], engine: str) -> None:
+def test_object_that_lacks_fields_is_progressing(damage: dict[str, Any], engine: str) -> None:
     assert run(HEALTH, damage, engine)["status"] == "Progressing"
 
 
 @engines
-def test_the_strict_engine_lacks_what_argo_cd_lacks(engine: str) -> None:
+def test_strict_engine_lacks_what_argo_cd_lacks(engine: str) -> None:
     script = "return {math = math ~= nil, sub = pcall(function() return ('x'):sub(1) end)}"
     opened = engine == OPEN
     assert run(script, {}, engine) == {"math": opened, "sub": opened}
 
 
-def test_the_config_map_carries_the_same_scripts() -> None:
+def test_config_map_carries_the_same_scripts() -> None:
     data = read(ARGOCD / "argocd-cm.yaml")["data"]
     actions = yaml.safe_load(data["resource.customizations.actions.canarium.dev_ModelDeployment"])
     assert data["resource.customizations.health.canarium.dev_ModelDeployment"] == HEALTH

@@ -24,7 +24,7 @@ from bench.stats import spread
 _ROOT = Path(__file__).parents[2]
 
 
-def test_spread_gives_values_that_were_seen() -> None:
+def test_spread_consists_of_measured_values() -> None:
     found = spread([5.0, 1.0, 2.0, 4.0, 3.0])
     assert (found.count, found.p50, found.p99, found.most) == (5, 3.0, 5.0, 5.0)
     assert spread(float(i) for i in range(1, 1001)).p99 == 990.0
@@ -68,7 +68,7 @@ def test_calls_are_counted_by_agent_from_the_mark_on_without_the_lease(tmp_path:
     assert calls[0].answered - calls[0].received == pytest.approx(0.5)
 
 
-def test_a_log_that_was_rotated_is_an_error_and_not_no_calls(tmp_path: Path) -> None:
+def test_log_that_was_rotated_is_an_error_and_not_no_calls(tmp_path: Path) -> None:
     path = tmp_path / "audit.log"
     path.write_text(event("create", "services") + "\n")
     log = AuditLog(path)
@@ -92,24 +92,24 @@ def test_models_without_a_decision_in_the_log_are_an_error_and_not_a_dash() -> N
         times(calls[1:], {("n", "m"): "m"})
 
 
-def test_a_phase_that_there_is_not_is_named() -> None:
+def test_unknown_phase_is_named() -> None:
     assert phases("create,idle") == ("create", "idle")
     with pytest.raises(argparse.ArgumentTypeError, match="'ilde' is none of floor, create"):
         phases("ilde")
 
 
-def test_a_dry_run_is_counted_but_is_no_write() -> None:
+def test_dry_run_is_counted_but_is_no_write() -> None:
     call = parse(json.loads(event("create", "pods", query="?dryRun=All")))
     assert call is not None
     assert (call.verb, call.writes) == ("dry-run create", False)
 
 
-def test_a_request_about_no_object_is_no_call() -> None:
+def test_request_without_an_object_is_not_counted() -> None:
     assert parse({"stage": "ResponseComplete", "verb": "get"}) is None
     assert parse({"stage": "ResponseStarted", "objectRef": {"resource": "pods"}}) is None
 
 
-def test_events_are_told_from_other_writes() -> None:
+def test_events_are_counted_separately_from_other_writes() -> None:
     measured = Measured("canarium", "update", 1)
     measured.calls.update({("create", "events"): 2, ("patch", "services"): 3, ("list", "pods"): 1})
     assert (measured.writes, measured.events, measured.reads) == (3, 2, 1)
@@ -119,12 +119,12 @@ def test_events_are_told_from_other_writes() -> None:
     ("stolen", "busy", "own", "disturbed"),
     [(0, 50, 48, False), (5, 50, 50, True), (0, 80, 50, True)],
 )
-def test_a_run_beside_others_says_so(stolen: int, busy: int, own: int, disturbed: bool) -> None:
+def test_run_beside_others_is_marked(stolen: int, busy: int, own: int, disturbed: bool) -> None:
     before, after = Ticks(0, 0, 0), Ticks(busy, stolen, 100)
     assert disturbance(before, after, own).disturbed is disturbed
 
 
-def test_a_cluster_that_no_sandbox_made_is_refused(tmp_path: Path) -> None:
+def test_cluster_that_no_sandbox_made_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text("{}")
     with pytest.raises(NoSandbox, match="was not written by a sandbox of yours"):
@@ -177,7 +177,7 @@ def test_budgets_are_judged_against_the_floor_of_the_same_run() -> None:
     assert budget_of(bad, "writes per object at creation") is False
 
 
-def test_the_rival_is_a_budget_of_a_thousand_objects_and_a_figure_of_fewer() -> None:
+def test_rival_is_a_budget_of_a_thousand_objects_and_a_figure_of_fewer() -> None:
     from bench.budgets import budgets
 
     for n, passed in ((200, None), (1000, False)):
@@ -188,7 +188,7 @@ def test_the_rival_is_a_budget_of_a_thousand_objects_and_a_figure_of_fewer() -> 
         assert (told.figure, told.passed) == ("0.7 ×", passed)
 
 
-def test_the_restart_is_a_budget_of_up_to_a_thousand_objects_and_a_figure_of_more() -> None:
+def test_restart_is_a_budget_of_up_to_a_thousand_objects_and_a_figure_of_more() -> None:
     from bench.budgets import budgets
 
     for n, passed in ((200, False), (1000, False), (10_000, None)):
@@ -197,5 +197,5 @@ def test_the_restart_is_a_budget_of_up_to_a_thousand_objects_and_a_figure_of_mor
         assert (told.figure, told.passed) == ("6 s", passed)
 
 
-def test_a_budget_that_was_not_measured_is_neither_met_nor_missed() -> None:
+def test_budget_that_was_not_measured_is_neither_met_nor_missed() -> None:
     assert budget_of(Results(), "all promoted") is None

@@ -47,18 +47,18 @@ async def seen(client: Ending, patience: float = 5.0) -> dict[Any, float]:
 
 
 @pytest.mark.parametrize("events", [(), ({"type": "ERROR", "object": {"code": 410}},)])
-async def test_a_watch_that_ends_is_followed_by_a_list(events: Any) -> None:
+async def test_watch_that_ends_is_followed_by_a_list(events: Any) -> None:
     client = Ending(*events)
     assert (await seen(client)).keys() == {KEY}
     assert client.lists == 2
 
 
-async def test_what_breaks_the_watch_is_told_at_once() -> None:
+async def test_error_of_the_watch_is_raised_at_once() -> None:
     with pytest.raises(ConnectionError, match="refused"):
         await seen(Ending(broken=True))
 
 
-async def test_what_never_comes_is_named() -> None:
+async def test_wait_timeout_names_the_missing_object() -> None:
     client = Ending({"type": "MODIFIED", "object": model(2, "Starting")})
     client.lists = -5
     with pytest.raises(Stalled, match="1 not seen in 0 s"):

@@ -71,7 +71,7 @@ def rendered(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", SETS)
-def test_object_is_what_the_prometheus_operator_takes(kind: str) -> None:
+def test_object_is_valid_for_the_prometheus_operator(kind: str) -> None:
     body = rendered(kind)
     check = jsonschema.Draft202012Validator(definition(kind))
     assert [f"{e.json_path}: {e.message}" for e in check.iter_errors(body)] == []
@@ -103,13 +103,13 @@ def ran(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
-def test_rules_are_what_promtool_takes(promtool: str, rules: Path) -> None:
+def test_rules_are_valid_for_promtool(promtool: str, rules: Path) -> None:
     done = ran(promtool, "check", "rules", "--lint=all", "--lint-fatal", str(rules))
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(ALERTS)} rules found" in done.stdout
 
 
-def test_every_alert_fires_for_what_it_is_about(promtool: str, rules: Path, tmp_path: Path) -> None:
+def test_every_alert_fires_for_its_cause(promtool: str, rules: Path, tmp_path: Path) -> None:
     cases = yaml.safe_load((HERE / "alerts_test.yaml").read_text())
     cases["rule_files"] = [str(rules)]
     texts = {
@@ -149,7 +149,7 @@ USERS_REFUSALS = [
 
 # G8
 @pytest.mark.rule("R31")
-def test_refusals_of_what_users_wrote_fire_no_alert_about_the_api_server(
+def test_rejected_user_input_fires_no_alert_about_the_api_server(
     promtool: str, rules: Path, tmp_path: Path
 ) -> None:
     metrics = OperatorMetrics()
@@ -192,7 +192,7 @@ def filled(texts: dict[str, str], alert: dict[str, Any]) -> dict[str, str]:
     return {name: fill(text) for name, text in texts.items()}
 
 
-def test_every_alert_has_a_runbook_that_is_there() -> None:
+def test_every_alert_has_an_existing_runbook() -> None:
     page = (ROOT / "docs" / "reference" / "alerts.md").read_text()
     assert re.findall(r"(?m)^## (\w+)$", page) == ALERTS
     for group in rendered("PrometheusRule")["spec"]["groups"]:

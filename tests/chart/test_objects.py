@@ -74,13 +74,13 @@ def test_object_is_valid_without_an_unknown_field(version: str, sets: tuple[str,
         assert faults == [], (body["kind"], body["metadata"]["name"])
 
 
-def test_an_unknown_field_would_be_found() -> None:
+def test_unknown_field_is_found() -> None:
     body = render()[0]
     check = validator("1.31", body["apiVersion"], body["kind"])
     assert list(check.iter_errors({**body, "speck": {}}))
 
 
-def test_older_cluster_is_refused_in_words() -> None:
+def test_older_cluster_is_refused_with_a_message() -> None:
     with pytest.raises(AssertionError, match="incompatible with Kubernetes"):
         render(kubernetes="1.30.0")
 
@@ -89,7 +89,7 @@ def kinds(*sets: str) -> set[str]:
     return {body["kind"] for body in render(*sets)}
 
 
-def test_single_namespaces_need_no_clusterrole_but_the_crds_own() -> None:
+def test_single_namespaces_need_only_the_clusterrole_for_crds() -> None:
     bodies = render('scope.namespaces=["risk"]', "rbac.aggregate=false")
     wide = [b for b in bodies if b["kind"] == "ClusterRole"]
     assert [b["metadata"]["name"] for b in wide] == ["canarium-crds"]
@@ -111,7 +111,7 @@ def test_operator_can_never_write_a_spec_read_a_secret_or_grant_a_right() -> Non
             assert "modeldeployments" not in rule["resources"]
 
 
-def test_every_object_says_its_release_and_none_of_that_is_in_a_selector() -> None:
+def test_every_object_is_labelled_with_its_release_outside_selectors() -> None:
     for body in render("metrics.dashboard.enabled=true"):
         if body["kind"] != "CustomResourceDefinition":
             assert body["metadata"]["labels"]["app.kubernetes.io/instance"] == "canarium", body

@@ -100,7 +100,7 @@ def test_value_without_a_description_is_an_error(tmp_path: Any) -> None:
         values.read(path)
 
 
-def test_nothing_in_the_chart_runs_beside_the_release_or_looks_at_the_cluster() -> None:
+def test_chart_has_no_hooks_and_no_lookups() -> None:
     """Hooks run at every sync of Argo CD; `lookup` renders differently there."""
     for path in (CHART / "templates").rglob("*"):
         if path.is_file():

@@ -28,7 +28,7 @@ def load(path: Path) -> dict[str, Any]:
     return body
 
 
-def test_nothing_that_an_older_object_has_is_gone_or_narrower(before: Path) -> None:
+def test_no_field_is_removed_or_narrowed(before: Path) -> None:
     older = sorted((before / "crds").glob("*.yaml"))
     assert older
     found = [
@@ -65,7 +65,7 @@ def test_nothing_that_an_older_object_has_is_gone_or_narrower(before: Path) -> N
     ],
     ids=["field", "type", "enum", "required", "bound", "open"],
 )
-def test_break_would_be_found(edit: Any, said: str) -> None:
+def test_incompatible_change_is_found(edit: Any, said: str) -> None:
     old = load(ROOT / "crds" / "modeldeployments.yaml")
     new = copy.deepcopy(old)
     spec = new["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]

@@ -43,7 +43,7 @@ def nodes(crd: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from walk("", version["schema"]["openAPIV3Schema"])
 
 
-def test_what_is_committed_is_what_the_models_give() -> None:
+def test_committed_crds_are_generated_from_the_models() -> None:
     stale = [str(p) for p, text in crds.files(ROOT).items() if p.read_text() != text]
     assert stale == []
 
@@ -126,7 +126,7 @@ def test_numbers_in_a_spec_are_whole(path: Path) -> None:
 
 
 @every_crd
-def test_rule_says_in_words_what_is_right(path: Path) -> None:
+def test_rule_has_a_message(path: Path) -> None:
     for where, node in nodes(load(path)):
         for rule in node.get("x-kubernetes-validations", ()):
             said = rule.get("message") or rule.get("messageExpression")
@@ -136,7 +136,7 @@ def test_rule_says_in_words_what_is_right(path: Path) -> None:
 
 
 @every_crd
-def test_names_by_which_people_ask(path: Path) -> None:
+def test_crds_have_short_names_and_categories(path: Path) -> None:
     names = load(path)["spec"]["names"]
     assert names["shortNames"]
     assert "canarium" in names["categories"]

@@ -61,24 +61,24 @@ async def looked(*answers: dict[str, Any] | ApiError) -> None:
     await fit(Server(*answers), Timing(sleep=sleep))  # type: ignore[arg-type]
 
 
-def test_the_same_crd_differs_in_nothing() -> None:
+def test_equal_crds_have_no_skew() -> None:
     assert skew(ours(), ours(), "v1alpha1") == Skew()
 
 
-def test_older_crd_loses_what_the_operator_writes() -> None:
+def test_older_crd_drops_fields_that_the_operator_writes() -> None:
     found = skew(older(), ours(), "v1alpha1")
     assert found.lost == (".status.waitingFor", ".status.history[].outcome: Undone")
     assert found.unsayable == (".spec.restartToken",)
     assert found.unknown == ()
 
 
-def test_newer_crd_lets_users_say_what_the_operator_does_not_know() -> None:
+def test_newer_crd_accepts_fields_that_the_operator_does_not_know() -> None:
     found = skew(newer(), ours(), "v1alpha1")
     assert found.unknown == (".spec.rollout.strategy: Shadow", ".spec.shadow")
     assert (found.lost, found.unsayable) == ((), ())
 
 
-async def test_operator_refuses_to_start_over_an_older_crd_in_words() -> None:
+async def test_operator_refuses_to_start_over_an_older_crd_and_says_why() -> None:
     with pytest.raises(CrdMismatch) as refused:
         await looked(older())
     said = str(refused.value)
@@ -87,7 +87,7 @@ async def test_operator_refuses_to_start_over_an_older_crd_in_words() -> None:
     assert "kubectl apply --server-side -f crds/" in said
 
 
-async def test_operator_refuses_to_start_without_the_crd_in_words() -> None:
+async def test_operator_refuses_to_start_without_the_crd_and_says_why() -> None:
     with pytest.raises(
         CrdMismatch, match=r"modeldeployments.canarium.dev is not installed; install"
     ):
@@ -101,7 +101,7 @@ async def test_operator_refuses_to_start_where_its_version_is_not_served() -> No
         await looked(crd)
 
 
-async def test_operator_starts_over_a_newer_crd_and_says_what_it_does_not_know(
+async def test_operator_starts_over_a_newer_crd_and_logs_unknown_fields(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -109,7 +109,7 @@ async def test_operator_starts_over_a_newer_crd_and_says_what_it_does_not_know(
     assert "models that use spec.rollout.strategy: Shadow, spec.shadow are left" in caplog.text
 
 
-async def test_server_that_does_not_answer_is_asked_again_and_one_that_refuses_is_not(
+async def test_silent_server_is_retried_and_refusing_server_is_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await looked(ApiError(503, "", "down"), ApiError(0, "", "no answer"), ours())

@@ -241,7 +241,7 @@ def of(outcomes: dict[str, Outcome | BaseException], name: str) -> Outcome:
 
 @rule("R8", "R9", "R18")
 @pytest.mark.parametrize("name", FAULTS)
-def test_end_is_the_same_and_what_serves_is_not_touched(
+def test_rollout_has_the_same_result_under_api_faults_and_serving_pods_are_kept(
     outcomes: dict[str, Outcome | BaseException], name: str
 ) -> None:
     told = FAULTS[name][0].__name__

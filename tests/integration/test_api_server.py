@@ -39,7 +39,7 @@ async def test_apply_that_drops_replicas_resets_them_to_one(cluster: Cluster) ->
 
 
 @rule("R2")
-async def test_apply_without_replicas_leaves_what_a_creation_by_post_and_scale_set(
+async def test_apply_without_replicas_keeps_the_count_of_creation_and_scale(
     cluster: Cluster,
 ) -> None:
     where = (DEPLOYMENTS, cluster.namespace, "pin")

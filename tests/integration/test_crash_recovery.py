@@ -85,14 +85,14 @@ async def sweeps(plane: ControlPlane) -> dict[str, Sweep]:
 
 
 @rule("R18")
-def test_rollout_ends_the_same_whichever_write_the_operator_was_killed_at(
+def test_rollout_has_the_same_result_when_the_operator_is_killed_at_any_write(
     sweeps: dict[str, Sweep],
 ) -> None:
     sweeps["rollout"].proves(15)
 
 
 @rule("R9", "R18")
-def test_rollback_ends_the_same_whichever_write_the_operator_was_killed_at(
+def test_rollback_has_the_same_result_when_the_operator_is_killed_at_any_write(
     sweeps: dict[str, Sweep],
 ) -> None:
     sweeps["rollback"].proves(7)

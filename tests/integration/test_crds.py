@@ -111,7 +111,7 @@ def test_kubectl_sets_a_count_that_was_absent(plane: ControlPlane, space: str) -
     assert plane.kubectl(*asked) == "4"
 
 
-def test_an_autoscaler_is_told_that_the_count_is_absent(plane: ControlPlane, space: str) -> None:
+def test_autoscaler_sees_that_replicas_is_absent(plane: ControlPlane, space: str) -> None:
     """It reads the subresource first; what the field's description says."""
     put(plane, "unset", SPEC)
     path = f"/apis/canarium.dev/v1alpha1/namespaces/{space}/modeldeployments/unset/scale"
@@ -123,7 +123,7 @@ def test_an_autoscaler_is_told_that_the_count_is_absent(plane: ControlPlane, spa
     assert json.loads(plane.kubectl("get", "--raw", path))["spec"] == {"replicas": 2}
 
 
-def test_an_autoscaler_of_the_users_moves_a_fixed_count(plane: ControlPlane, space: str) -> None:
+def test_user_autoscaler_scales_a_fixed_count(plane: ControlPlane, space: str) -> None:
     """Kubernetes' own controller, by the scale subresource; too few need no metrics."""
     put(plane, "moved", {**SPEC, "scaling": {"replicas": 1}})
     target = {"apiVersion": "canarium.dev/v1alpha1", "kind": "ModelDeployment", "name": "moved"}
@@ -156,7 +156,7 @@ def test_an_autoscaler_of_the_users_moves_a_fixed_count(plane: ControlPlane, spa
         time.sleep(0.2)
 
 
-def test_kubectl_cannot_scale_what_an_autoscaler_moves(plane: ControlPlane, space: str) -> None:
+def test_kubectl_cannot_scale_an_autoscaled_model(plane: ControlPlane, space: str) -> None:
     put(plane, "bounds", {**SPEC, "scaling": {"minReplicas": 1, "maxReplicas": 3}})
     with pytest.raises(subprocess.CalledProcessError) as refused:
         plane.kubectl("-n", space, "scale", "modeldeployment/bounds", "--replicas=4")
@@ -191,7 +191,7 @@ def test_field_managers_share_an_object_and_keep_what_is_theirs(
 
 @pytest.mark.rule("R21")
 @pytest.mark.parametrize("time", ["2024-99-99T99:99:99Z", "2023-02-29T00:00:00Z", "soon"])
-def test_a_status_is_not_edited_to_a_time_that_no_calendar_has(
+def test_status_with_an_impossible_time_is_refused(
     plane: ControlPlane, space: str, time: str
 ) -> None:
     put(plane, "timed", SPEC)

@@ -31,7 +31,7 @@ async def shared(cluster: Cluster) -> str:
 
 
 @rule("R25")
-async def test_lost_node_is_not_the_fault_of_the_version_on_it(cluster: Cluster) -> None:
+async def test_lost_node_does_not_fail_the_version_on_it(cluster: Cluster) -> None:
     revision = await shared(cluster)
     cluster.kubelet.lost.add("node")
     cluster.kubelet.home = "node-2"
@@ -49,7 +49,7 @@ async def test_lost_node_is_not_the_fault_of_the_version_on_it(cluster: Cluster)
 
 
 @rule("R7", "R25")
-async def test_probe_that_fails_is_the_fault_of_the_version(cluster: Cluster) -> None:
+async def test_failing_probe_fails_the_version(cluster: Cluster) -> None:
     """The same signal but for where it comes from: the kubelet itself reports it. One pod is
     enough, and the others are deleted by the rollback that it causes."""
     revision = await shared(cluster)
@@ -60,7 +60,7 @@ async def test_probe_that_fails_is_the_fault_of_the_version(cluster: Cluster) ->
 
 
 @rule("R25")
-async def test_drained_pods_are_replaced_and_the_rollout_goes_on(cluster: Cluster) -> None:
+async def test_drained_pods_are_replaced_and_the_rollout_continues(cluster: Cluster) -> None:
     revision = await shared(cluster)
     for pod in await pods_of(cluster, revision):
         await cluster.kubelet.evict(pod)

@@ -197,7 +197,7 @@ def drift(live: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
 
 # I14
 @rule("R18", "R23")
-async def test_no_value_that_the_api_server_normalises_is_drift(cluster: Cluster) -> None:
+async def test_value_normalised_by_the_api_server_is_not_drift(cluster: Cluster) -> None:
     loop = asyncio.get_running_loop()
     names = (f"any-{number}" for number in range(10_000))
     taken = 0
@@ -284,9 +284,7 @@ EDITED = {
     ],
     ids=str,
 )
-async def test_edit_by_somebody_else_is_drift(
-    cluster: Cluster, patch: dict[str, Any], path: str
-) -> None:
+async def test_foreign_edit_is_drift(cluster: Cluster, patch: dict[str, Any], path: str) -> None:
     wanted = deployment("edited", {"spec": EDITED})
     where = (resources.DEPLOYMENTS, cluster.namespace)
     await cluster.client.create(*where, copy.deepcopy(wanted))
@@ -378,7 +376,7 @@ async def restarted_without_a_write(cluster: Cluster) -> None:
 # I13
 @rule("R14", "R18", "R23")
 @pytest.mark.parametrize("operations", [("CREATE",), ("CREATE", "UPDATE")], ids="-".join)
-async def test_image_that_a_policy_rewrites_stays_and_starts_no_pod_twice(
+async def test_image_rewritten_by_a_policy_is_kept_and_restarts_no_pod(
     cluster: Cluster, operations: tuple[str, ...]
 ) -> None:
     await mirrored(cluster, *operations)
@@ -412,7 +410,7 @@ async def test_image_that_a_policy_rewrites_stays_and_starts_no_pod_twice(
 
 # I14
 @rule("R18", "R23")
-async def test_restart_writes_nothing_whatever_form_the_values_have(cluster: Cluster) -> None:
+async def test_restart_writes_nothing_for_any_form_of_the_values(cluster: Cluster) -> None:
     server = {
         "name": "server",
         "resources": {"limits": {"cpu": "1000m", "memory": "0.5Gi"}, "requests": {"cpu": 0.5}},

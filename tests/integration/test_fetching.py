@@ -32,7 +32,7 @@ async def annotations(cluster: Cluster, revision: str) -> dict[str, str]:
 
 
 @rule("R1", "R7", "R9")
-async def test_a_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluster) -> None:
+async def test_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluster) -> None:
     cluster.apply("1", model=MODEL)
     status = await cluster.phase("Ready", "1")
     revision = status["stable"]["revision"]
@@ -75,7 +75,7 @@ async def test_a_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluste
 
 
 @rule("R23")
-async def test_a_pin_that_is_deleted_or_edited_is_put_right(cluster: Cluster) -> None:
+async def test_pin_that_is_deleted_or_edited_is_restored(cluster: Cluster) -> None:
     cluster.apply("1", model=MODEL)
     status = await cluster.phase("Ready", "1")
     where = (resources.CONFIG_MAPS, cluster.namespace, f"fraud-{status['stable']['revision']}")
@@ -103,7 +103,7 @@ async def record(cluster: Cluster, *words: str) -> Done:
     return await Program(cluster.plane.kubeconfig, cluster.namespace).run("record", *words)
 
 
-async def test_a_record_that_is_not_there_says_so(cluster: Cluster) -> None:
+async def test_audit_of_a_missing_record_is_an_error(cluster: Cluster) -> None:
     said = await record(cluster, "nothing")
     assert said.code == 4
     assert "nothing" in said.err

@@ -77,7 +77,7 @@ async def controller(cluster: Cluster) -> AsyncIterator[Controller]:
 
 
 @rule("R21")
-async def test_without_the_gateway_api_it_says_so_and_begins_when_it_is_installed(
+async def test_missing_gateway_api_is_reported_and_used_once_installed(
     cluster: Cluster,
 ) -> None:
     if gateways.names(cluster.plane):
@@ -103,7 +103,7 @@ async def test_without_the_gateway_api_it_says_so_and_begins_when_it_is_installe
 
 
 @rule("R5", "R6", "R8", "R14", "R18")
-async def test_version_goes_through_by_exact_weights(
+async def test_version_is_rolled_out_with_exact_weights(
     cluster: Cluster, controller: Controller
 ) -> None:
     cluster.apply("1", traffic=behind(), rollout=FAST)
@@ -130,7 +130,7 @@ async def test_version_goes_through_by_exact_weights(
 
 
 @rule("R7", "R8", "R9")
-async def test_failed_version_keeps_its_pods_until_the_gateway_has_let_go(
+async def test_failed_version_keeps_its_pods_until_the_gateway_confirms(
     cluster: Cluster, controller: Controller
 ) -> None:
     """Also when the route that the spec wants by then is none that the API server takes."""
@@ -189,7 +189,7 @@ async def test_restart_with_nothing_to_do_writes_nothing(
 
 
 @rule("R23")
-async def test_route_that_somebody_edits_or_deletes_is_put_right(
+async def test_edited_or_deleted_route_is_restored(
     cluster: Cluster, controller: Controller
 ) -> None:
     cluster.apply("1", traffic=behind(hostnames=["a.example.org"]))
@@ -220,7 +220,7 @@ async def test_route_that_somebody_edits_or_deletes_is_put_right(
 
 
 @rule("R21")
-async def test_what_a_gateway_answers_is_a_condition_by_its_name(
+async def test_response_of_a_gateway_becomes_a_condition(
     cluster: Cluster, controller: Controller
 ) -> None:
     cluster.apply("1", traffic=behind())
@@ -245,7 +245,7 @@ async def test_what_a_gateway_answers_is_a_condition_by_its_name(
 
 
 @rule("R21", "R24")
-async def test_what_can_be_seen_before_is_not_written(
+async def test_route_that_is_known_to_be_invalid_is_not_written(
     cluster: Cluster, controller: Controller
 ) -> None:
     cluster.apply("1", traffic=behind())
@@ -282,9 +282,7 @@ async def test_what_can_be_seen_before_is_not_written(
 
 
 @rule("R24")
-async def test_route_of_somebody_else_is_not_touched(
-    cluster: Cluster, controller: Controller
-) -> None:
+async def test_foreign_route_is_not_changed(cluster: Cluster, controller: Controller) -> None:
     theirs = {
         "apiVersion": f"{gateways.GROUP}/v1",
         "kind": "HTTPRoute",
@@ -302,7 +300,7 @@ async def test_route_of_somebody_else_is_not_touched(
     assert "ownerReferences" not in (await route(cluster))["metadata"]
 
 
-async def test_every_field_is_taken_by_the_real_schema(
+async def test_every_field_is_accepted_by_the_real_schema(
     cluster: Cluster, controller: Controller
 ) -> None:
     whole = behind(
@@ -328,7 +326,7 @@ async def test_every_field_is_taken_by_the_real_schema(
     await cluster.phase("Ready", "2")
 
 
-async def test_grpc_has_a_route_of_its_kind_and_a_port_that_says_so(
+async def test_grpc_has_a_grpcroute_and_a_port_with_app_protocol(
     cluster: Cluster, controller: Controller
 ) -> None:
     cluster.apply("1", traffic=behind(protocol="GRPC"))
@@ -357,7 +355,7 @@ async def test_grpc_has_a_route_of_its_kind_and_a_port_that_says_so(
 
 # I: a route that another route contradicts (gateway-api#4303)
 @rule("R18", "R29")
-async def test_route_that_takes_the_models_requests_is_named_until_it_is_deleted(
+async def test_route_that_takes_requests_of_the_model_is_named_until_it_is_deleted(
     cluster: Cluster, controller: Controller
 ) -> None:
     shop = f"{cluster.namespace}-shop"

@@ -53,7 +53,7 @@ def install(cluster: Cluster, *plurals: str) -> None:
 
 
 @rule("R5", "R14")
-async def test_version_goes_through_by_a_virtual_service_that_istios_schema_takes(
+async def test_version_is_rolled_out_by_a_valid_virtual_service(
     cluster: Cluster,
 ) -> None:
     install(cluster, "virtualservices")
@@ -70,7 +70,7 @@ async def test_version_goes_through_by_a_virtual_service_that_istios_schema_take
     assert live["spec"]["http"][-1]["timeout"] == "90.5s"
 
 
-async def test_rule_for_connections_that_the_docs_show_is_taken_and_left_alone(
+async def test_documented_destination_rule_is_valid_and_left_unchanged(
     cluster: Cluster,
 ) -> None:
     install(cluster, "virtualservices", "destinationrules")

@@ -119,7 +119,7 @@ async def test_rolled_back_version_fails_and_a_wait_for_it_never_succeeds(
     assert (await cluster.model())["status"]["version"] == "3"
 
 
-async def test_failed_first_version_and_an_invalid_spec_fail_and_deletion_is_told(
+async def test_failed_first_version_and_invalid_spec_fail_and_deletion_is_reported(
     cluster: Cluster,
 ) -> None:
     async with recorded(cluster.client, cluster.namespace) as seen:
@@ -181,7 +181,7 @@ async def test_diff_is_clean_at_every_moment_of_a_rollout_and_after_it(cluster: 
     assert (done.returncode, done.stdout) == (0, ""), done
 
 
-async def test_server_side_apply_under_a_name_of_ones_own_never_conflicts_with_the_operator(
+async def test_server_side_apply_by_users_never_conflicts_with_the_operator(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     """By the commands of the docs; then as kustomize-controller looks for drift, by a dry run."""

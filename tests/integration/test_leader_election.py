@@ -92,12 +92,12 @@ async def pair(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterato
 
 
 @pytest.mark.parametrize("pair", [LONG_LEASE], indirect=True, ids=["long lease"])
-async def test_a_released_lease_is_taken_at_once(pair: Pair) -> None:
+async def test_released_lease_is_taken_at_once(pair: Pair) -> None:
     await asyncio.to_thread(pair.first.stop)
     await until(lambda: pair.second.said("leading"))
 
 
-async def test_a_killed_leader_is_replaced_within_the_lease_and_its_work_goes_on(
+async def test_killed_leader_is_replaced_within_the_lease_and_its_work_continues(
     pair: Pair,
 ) -> None:
     pair.cluster.apply("1")
@@ -115,7 +115,7 @@ async def test_a_killed_leader_is_replaced_within_the_lease_and_its_work_goes_on
     assert pair.deeds(await pair.serving()) == {("patch", "scale")}
 
 
-async def test_a_leader_that_was_stopped_for_too_long_writes_nothing_more_and_exits(
+async def test_leader_that_was_stopped_for_too_long_writes_nothing_more_and_exits(
     pair: Pair,
 ) -> None:
     cluster = pair.cluster

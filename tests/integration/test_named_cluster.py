@@ -10,7 +10,7 @@ from pathlib import Path
 from sandbox.controlplane import ControlPlane
 
 
-def test_named_cluster_is_taken_before_all_else_and_outlives_the_sandbox(
+def test_named_cluster_takes_precedence_and_outlives_the_sandbox(
     plane: ControlPlane, tmp_path: Path
 ) -> None:
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "CANARIUM_SANDBOX": "yours"}

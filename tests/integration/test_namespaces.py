@@ -58,9 +58,7 @@ async def untouched(cluster: Cluster) -> bool:
 
 
 # G10
-async def test_namespaces_by_name_are_looked_after_and_no_others(
-    start: Any, three: tuple[Cluster, ...]
-) -> None:
+async def test_only_namespaces_by_name_are_managed(start: Any, three: tuple[Cluster, ...]) -> None:
     a, b, c = three
     start("--namespace", a.namespace, "--namespace", b.namespace)
     await asyncio.gather(a.phase("Ready", "1", seconds=90), b.phase("Ready", "1", seconds=90))
@@ -92,7 +90,7 @@ async def test_namespaces_by_label_are_followed_as_they_gain_and_lose_it(
     assert await untouched(c)
 
 
-def test_both_ways_at_once_are_refused(plane: Any) -> None:
+def test_namespaces_by_name_and_label_together_are_refused(plane: Any) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "canarium", "run", "--namespace", "a", "--namespace-selector", "b"],
         capture_output=True,

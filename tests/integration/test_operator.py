@@ -54,7 +54,7 @@ async def test_new_version_goes_live_step_by_step_and_keeps_its_pods(cluster: Cl
 
 
 @rule("R4", "R7", "R8", "R9")
-async def test_failed_version_is_rolled_back_and_stays_so_until_the_spec_changes(
+async def test_failed_version_stays_rolled_back_until_the_spec_changes(
     cluster: Cluster,
 ) -> None:
     cluster.apply("1")
@@ -75,7 +75,7 @@ async def test_failed_version_is_rolled_back_and_stays_so_until_the_spec_changes
 
 
 @rule("R7", "R8")
-async def test_version_that_crashes_under_traffic_loses_it(cluster: Cluster) -> None:
+async def test_version_that_crashes_loses_its_traffic(cluster: Cluster) -> None:
     cluster.apply("1")
     stable = (await cluster.phase("Ready", "1"))["stable"]["revision"]
     slow = {"steps": [{"weight": 50, "pause": "60s"}]}
@@ -101,7 +101,7 @@ async def test_restart_with_nothing_to_do_writes_nothing(cluster: Cluster) -> No
 
 
 @rule("R18", "R19")
-async def test_operator_killed_mid_rollout_goes_on_from_what_it_observes(
+async def test_operator_killed_during_a_rollout_continues_from_what_it_observes(
     cluster: Cluster,
 ) -> None:
     cluster.apply("1")
@@ -115,7 +115,7 @@ async def test_operator_killed_mid_rollout_goes_on_from_what_it_observes(
 
 
 @rule("R21")
-async def test_unknown_runtime_is_a_condition_and_serving_goes_on(cluster: Cluster) -> None:
+async def test_unknown_runtime_is_a_condition_and_serving_continues(cluster: Cluster) -> None:
     cluster.apply("1")
     stable = (await cluster.phase("Ready", "1"))["stable"]["revision"]
     cluster.apply("2", runtime={"name": "no-such"})
@@ -135,7 +135,7 @@ async def test_overlay_that_the_api_server_refuses_is_a_condition(cluster: Clust
 
 
 @rule("R24")
-async def test_object_of_somebody_else_is_not_touched(cluster: Cluster) -> None:
+async def test_foreign_object_is_not_changed(cluster: Cluster) -> None:
     foreign = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -152,7 +152,7 @@ async def test_object_of_somebody_else_is_not_touched(cluster: Cluster) -> None:
 
 
 @rule("R23")
-async def test_child_that_somebody_edits_or_deletes_is_put_right(cluster: Cluster) -> None:
+async def test_edited_or_deleted_child_is_restored(cluster: Cluster) -> None:
     cluster.apply("1")
     await cluster.phase("Ready", "1")
     (deployment,) = await cluster.children(resources.DEPLOYMENTS)
@@ -243,7 +243,7 @@ async def test_record_is_immutable_by_the_api_server(cluster: Cluster) -> None:
 
 
 @rule("R2", "R5")
-async def test_autoscaler_is_made_when_asked_and_goes_when_not(cluster: Cluster) -> None:
+async def test_autoscaler_is_created_and_deleted_with_the_spec(cluster: Cluster) -> None:
     cluster.apply("1", scaling={"minReplicas": 2, "maxReplicas": 4})
     await cluster.phase("Ready", "1")
     for _ in range(50):
@@ -279,7 +279,7 @@ async def test_deletion_collects_the_children_without_a_finalizer(cluster: Clust
 
 
 @rule("R1", "R23")
-async def test_record_that_was_made_anew_with_another_template_is_told_and_ignored(
+async def test_recreated_record_with_another_template_is_reported_and_ignored(
     cluster: Cluster,
 ) -> None:
     cluster.apply("1")

@@ -110,9 +110,7 @@ def indirect(lease: tuple[str, ...]) -> Any:
 
 @rule("R8", "R18", "R19")
 @indirect(LONG_LEASE)
-async def test_api_server_that_is_killed_in_the_middle_changes_no_end(
-    plane: ControlPlane, stages: Stages
-) -> None:
+async def test_killed_api_server_changes_no_result(plane: ControlPlane, stages: Stages) -> None:
     async def killed() -> None:
         plane.part("apiserver").kill()
         await asyncio.sleep(3)
@@ -127,7 +125,7 @@ async def test_api_server_that_is_killed_in_the_middle_changes_no_end(
 
 @rule("R8", "R18", "R19")
 @indirect(SHORT_LEASE)
-async def test_etcd_that_stands_still_for_longer_than_the_lease_changes_no_end(
+async def test_etcd_stopped_for_longer_than_the_lease_changes_no_result(
     plane: ControlPlane, stages: Stages
 ) -> None:
     async def paused() -> None:

@@ -106,7 +106,7 @@ async def test_kubectl_changes_metadata_of_a_record(cluster: Cluster) -> None:
 
 # D1
 @rule("R20")
-async def test_orphaning_deletion_returns_and_leaves_what_serves(cluster: Cluster) -> None:
+async def test_orphaning_deletion_returns_and_keeps_serving(cluster: Cluster) -> None:
     cluster.apply("1")
     await cluster.phase("Ready", "1")
     cluster.apply("2")
@@ -128,7 +128,7 @@ async def orphan(cluster: Cluster) -> None:
 
 # C8, D1
 @rule("R14", "R18", "R20", "R24")
-async def test_model_that_is_created_again_adopts_what_was_left(cluster: Cluster) -> None:
+async def test_recreated_model_adopts_the_remaining_children(cluster: Cluster) -> None:
     cluster.apply("1", scaling={"minReplicas": 2, "maxReplicas": 3})
     await cluster.phase("Ready", "1")
     cluster.apply("2", scaling={"minReplicas": 2, "maxReplicas": 3})
@@ -160,7 +160,7 @@ async def test_model_that_is_created_again_adopts_what_was_left(cluster: Cluster
 
 # C8
 @rule("R10", "R20")
-async def test_another_spec_rolls_out_from_what_was_adopted(cluster: Cluster) -> None:
+async def test_another_spec_is_rolled_out_from_the_adopted_version(cluster: Cluster) -> None:
     cluster.apply("1")
     before = (await cluster.phase("Ready", "1"))["stable"]["revision"]
     await orphan(cluster)
@@ -172,7 +172,7 @@ async def test_another_spec_rolls_out_from_what_was_adopted(cluster: Cluster) ->
 
 # C8
 @rule("R24")
-async def test_object_of_somebody_else_is_adopted_by_order_only(cluster: Cluster) -> None:
+async def test_foreign_object_is_adopted_only_by_annotation(cluster: Cluster) -> None:
     foreign = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -202,7 +202,7 @@ def owners(obj: dict[str, Any]) -> list[str]:
 
 # D2
 @rule("R20", "R29")
-async def test_model_that_lingers_is_reported_and_what_serves_is_left_as_it_is(
+async def test_lingering_model_is_reported_and_keeps_serving(
     cluster: Cluster,
 ) -> None:
     cluster.apply("1")
@@ -245,7 +245,7 @@ async def test_foreground_deletion_that_a_child_holds_up_names_the_child(cluster
 
 # D1: a record as releases before canonical data stored it.
 @rule("R20")
-async def test_orphaning_deletion_returns_though_a_record_is_stored_unsorted(
+async def test_orphaning_deletion_returns_although_a_record_is_stored_unsorted(
     cluster: Cluster,
 ) -> None:
     cluster.apply("1")
@@ -311,7 +311,7 @@ async def test_record_of_stable_deleted_mid_rollout_is_restored_and_a_restart_wr
 # Siblings of C6: what somebody takes off a child by hand.
 @rule("R23")
 @pytest.mark.parametrize("kind", ["deployment", "service", "controllerrevision"])
-async def test_labels_and_owners_that_somebody_removes_come_back_and_no_pod_restarts(
+async def test_removed_labels_and_owners_are_restored_and_no_pod_restarts(
     cluster: Cluster, kind: str
 ) -> None:
     cluster.apply("1")

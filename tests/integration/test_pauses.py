@@ -83,7 +83,7 @@ async def test_wiped_status_releases_no_manual_pause_and_uses_no_token_twice(
 
 
 @rule("R16", "R18")
-async def test_promote_full_acts_though_the_status_is_wiped_right_after_it(
+async def test_promote_full_acts_when_the_status_is_wiped_right_after_it(
     cluster: Cluster,
 ) -> None:
     # A6

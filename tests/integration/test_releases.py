@@ -140,7 +140,7 @@ def space(site: Site) -> str:
     return name
 
 
-def test_value_that_the_chart_does_not_know_installs_nothing(site: Site) -> None:
+def test_value_unknown_to_the_chart_installs_nothing(site: Site) -> None:
     done = site.install("canarium", "one", "replica=3")
     assert done.returncode != 0
     assert "additional properties 'replica' not allowed" in done.stderr
@@ -178,7 +178,7 @@ def test_second_release_is_refused_by_helm_and_changes_nothing(
     assert site.installed() == {"one/a"}
 
 
-def test_operator_of_all_namespaces_beside_one_of_some_stands_by_and_says_so(
+def test_operator_of_all_namespaces_waits_for_an_operator_of_some_and_reports_it(
     site: Site, space: str
 ) -> None:
     """helm cannot see it: neither makes an object that the other has."""
@@ -255,7 +255,7 @@ def crd(site: Site) -> Iterator[Callable[[Callable[[dict[str, Any]], None]], Non
     site.plane.kubectl("apply", *flags, "-f", str(CRDS / "modeldeployments.yaml"))
 
 
-def test_newer_operator_over_older_crds_refuses_to_start_in_words(
+def test_newer_operator_over_older_crds_refuses_to_start_and_says_why(
     site: Site, space: str, crd: Any
 ) -> None:
     def older(properties: dict[str, Any]) -> None:
@@ -274,7 +274,7 @@ def test_newer_operator_over_older_crds_refuses_to_start_in_words(
 
 
 @rule("R21")
-def test_older_operator_over_newer_crds_leaves_alone_what_it_does_not_understand(
+def test_older_operator_over_newer_crds_leaves_unsupported_models_unmanaged(
     site: Site, space: str, crd: Any
 ) -> None:
     def newer(properties: dict[str, Any]) -> None:

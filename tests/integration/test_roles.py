@@ -98,7 +98,7 @@ async def restricted(
     cluster.operator.start()
 
 
-async def test_roles_for_all_namespaces_are_enough_and_none_is_for_nothing(
+async def test_roles_for_all_namespaces_are_sufficient_and_all_used(
     cluster: Cluster,
 ) -> None:
     await tour(cluster)
@@ -111,7 +111,7 @@ async def test_roles_for_all_namespaces_are_enough_and_none_is_for_nothing(
     assert {right for right in idle if not right[1].startswith(routes)} == {odd}
 
 
-async def test_roles_for_single_namespaces_are_enough(restricted: Cluster) -> None:
+async def test_roles_for_single_namespaces_are_sufficient(restricted: Cluster) -> None:
     await tour(restricted)
     audit = rights.Audit(restricted.plane, restricted.namespace)
     assert ("create", "apps/deployments") in audit.used()

@@ -127,7 +127,7 @@ def test_model_without_a_route_needs_no_right_to_one(policy: ControlPlane) -> No
     assert Author(policy, EDITOR).apply(model("plain")) == ""
 
 
-def test_other_fields_of_a_routed_model_may_be_edited_without_the_right(
+def test_other_fields_of_a_routed_model_can_be_edited_without_the_right(
     policy: ControlPlane,
 ) -> None:
     body = model("shared", router="Gateway", gateway=GATEWAY)

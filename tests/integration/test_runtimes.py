@@ -65,7 +65,7 @@ def test_shipped_runtime_is_a_valid_object(plane: ControlPlane, path: Path) -> N
 
 
 @pytest.mark.parametrize("name", sorted(built_in()))
-def test_pods_of_a_shipped_runtime_are_taken_at_the_strictest_level(
+def test_pods_of_a_shipped_runtime_are_admitted_at_the_restricted_level(
     plane: ControlPlane, strict: str, name: str
 ) -> None:
     template = copy.deepcopy(golden.rendered(name))
@@ -122,7 +122,7 @@ async def test_edited_runtime_changes_no_pod_until_the_model_asks_for_it(cluster
 
 
 @rule("R21")
-async def test_runtime_that_cannot_be_used_is_told_and_its_correction_is_seen(
+async def test_unusable_runtime_is_reported_until_it_is_corrected(
     cluster: Cluster,
 ) -> None:
     def write(spec: dict[str, Any]) -> None:
@@ -157,7 +157,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @rule("R0", "R21")
-async def test_bad_input_has_its_own_reason_and_never_touches_what_serves(
+async def test_invalid_input_has_its_own_reason_and_keeps_serving(
     cluster: Cluster,
 ) -> None:
     runtimes = {
@@ -190,7 +190,7 @@ async def test_bad_input_has_its_own_reason_and_never_touches_what_serves(
 
 
 @rule("R21")
-async def test_format_that_none_or_two_serve_is_refused(cluster: Cluster) -> None:
+async def test_format_without_a_unique_runtime_is_refused(cluster: Cluster) -> None:
     kubectl = cluster.plane.kubectl
     cluster.apply("1", model={"version": "1", "format": "vellum"}, runtime=None)
     said = await invalid(cluster, "UnknownFormat")
@@ -227,7 +227,7 @@ async def test_format_that_none_or_two_serve_is_refused(cluster: Cluster) -> Non
     ],
     ids=["unknown", "required", "quantity", "limit", "account", "priority"],
 )
-async def test_overlay_that_makes_no_pod_is_refused_before_anything_is_stored(
+async def test_invalid_overlay_is_refused_before_anything_is_stored(
     cluster: Cluster, extra: dict[str, Any], said: str
 ) -> None:
     cluster.apply("1")
@@ -253,7 +253,7 @@ async def test_pod_that_a_namespace_forbids_is_refused(cluster: Cluster) -> None
     assert 'violates PodSecurity "restricted:latest": runAsNonRoot != true' in said
 
 
-async def test_full_quota_is_no_fault_of_the_spec(cluster: Cluster) -> None:
+async def test_full_quota_does_not_make_a_spec_invalid(cluster: Cluster) -> None:
     quota = {
         "apiVersion": "v1",
         "kind": "ResourceQuota",

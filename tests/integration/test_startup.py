@@ -29,7 +29,7 @@ def late_definitions(proxy: Proxy) -> None:
 
 @rule("R18")
 @pytest.mark.parametrize("where", ["all-namespaces", "one-namespace"])
-async def test_model_that_is_told_of_before_the_engine_begins_is_decided_on(
+async def test_model_reported_before_the_engine_starts_is_reconciled(
     plane: ControlPlane, tmp_path: Path, where: str
 ) -> None:
     namespace = f"beginning-{where}"

@@ -113,7 +113,7 @@ def leads_to_one(service: dict[str, Any]) -> bool:
 
 # C5, E3
 @rule("R8", "R29")
-async def test_abort_whose_write_is_refused_is_blocked_and_done_when_it_is_allowed(
+async def test_abort_with_a_rejected_write_is_blocked_until_it_is_allowed(
     cluster: Cluster,
 ) -> None:
     stable, candidate = await shared(cluster)
@@ -176,7 +176,7 @@ def service(namespace: str, name: str, **meta: Any) -> dict[str, Any]:
 
 # C7, C8
 @rule("R24", "R29")
-async def test_taken_name_of_the_service_is_reported_before_any_pod_is_made(
+async def test_taken_name_of_the_service_is_reported_before_any_pod_is_created(
     cluster: Cluster,
 ) -> None:
     theirs = service(cluster.namespace, "fraud")
@@ -196,7 +196,7 @@ async def test_taken_name_of_the_service_is_reported_before_any_pod_is_made(
 
 # C8
 @rule("R24", "R29")
-async def test_labelled_object_of_somebody_else_is_reported_with_its_owner(
+async def test_foreign_object_with_our_label_is_reported_with_its_owner(
     cluster: Cluster,
 ) -> None:
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop"}}

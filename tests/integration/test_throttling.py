@@ -176,7 +176,7 @@ def admitted(found: list[Request]) -> int:
 
 # E1
 @rule("R31")
-async def test_each_write_succeeds_once_while_the_server_refuses_what_is_too_much(
+async def test_each_write_succeeds_once_while_the_server_throttles(
     throttled: ControlPlane, client: Client
 ) -> None:
     for key in KEYS:
@@ -196,7 +196,7 @@ async def test_each_write_succeeds_once_while_the_server_refuses_what_is_too_muc
 
 # E1
 @rule("R8", "R31")
-async def test_rollback_goes_before_the_changes_of_others_while_the_server_refuses(
+async def test_rollback_precedes_other_changes_while_the_server_throttles(
     throttled: ControlPlane, client: Client, kubelet: Kubelet
 ) -> None:
     key = ("victim", "fraud")

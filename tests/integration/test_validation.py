@@ -108,9 +108,7 @@ def test_invalid_field_is_refused_with_its_path(
 
 
 @rule("R21")
-def test_a_model_that_nothing_serves_is_refused(
-    plane: ControlPlane, sample: dict[str, Any]
-) -> None:
+def test_model_without_a_server_is_refused(plane: ControlPlane, sample: dict[str, Any]) -> None:
     body = copy.deepcopy(sample)
     del body["spec"]["model"]["format"]
     assert "no server is selected" in refusal(plane, body)
@@ -118,7 +116,7 @@ def test_a_model_that_nothing_serves_is_refused(
 
 @rule("R24")
 @pytest.mark.parametrize("name", ["a" * 46, "1st", "a.b"])
-def test_name_that_children_could_not_carry_is_refused(
+def test_name_that_is_too_long_for_children_is_refused(
     plane: ControlPlane, sample: dict[str, Any], name: str
 ) -> None:
     assert "metadata.name" in refusal(plane, {**sample, "metadata": {"name": name}})

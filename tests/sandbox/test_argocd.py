@@ -7,7 +7,9 @@ import pytest
 from sandbox.cli import main
 
 
-def test_without_a_word_it_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_without_arguments_prints_the_usage(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["argocd"]) == 0
     said = capsys.readouterr().out
     assert "sandbox argocd up" in said
@@ -15,7 +17,7 @@ def test_without_a_word_it_says_what_there_is(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("words", [["up"], ["down"], ["app", "list"]])
-def test_without_a_sandbox_it_says_how_to_start_one(
+def test_command_line_without_a_sandbox_explains_how_to_start_one(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--name", "none", "argocd", *words]) == 1

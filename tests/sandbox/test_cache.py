@@ -16,13 +16,13 @@ MODULES = Path(binaries.__file__).parent / "go"
 
 
 @pytest.mark.parametrize("name", binaries.TOOLS)
-def test_every_tools_version_is_the_one_that_its_module_requires(name: str) -> None:
+def test_version_of_every_tool_is_the_one_of_its_module(name: str) -> None:
     version = binaries.version(binaries.TOOLS[name])
     assert re.fullmatch(r"v\d+\.\d+\.\d+", version)
     assert version in binaries.place(name).parent.name
 
 
-def test_a_change_of_the_module_is_another_place(
+def test_change_of_the_module_is_another_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = binaries.place("etcd")
@@ -46,7 +46,7 @@ def test_binaries_that_the_user_has_take_precedence(
     assert binaries.find("etcd") == tmp_path / "etcd"
 
 
-def test_what_is_built_is_never_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_built_tool_is_never_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
     built = []
 
     def build(name: str, path: Path, progress: object) -> None:
@@ -64,7 +64,7 @@ def test_what_is_built_is_never_built_again(monkeypatch: pytest.MonkeyPatch) -> 
     assert built == ["etcd"]
 
 
-def test_a_lock_is_held_by_one_at_a_time_and_leaves_no_file(tmp_path: Path) -> None:
+def test_lock_is_held_by_one_at_a_time_and_leaves_no_file(tmp_path: Path) -> None:
     lock = tmp_path / "deep" / "lock"
     inside: list[int] = []
     most = []
@@ -88,12 +88,12 @@ def test_a_lock_is_held_by_one_at_a_time_and_leaves_no_file(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["", "A", "a/b", "..", "-a", "a-", "a" * 31, "a\n"])
-def test_a_name_that_is_no_safe_folder_is_refused(name: str) -> None:
+def test_unsafe_folder_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="name"):
         paths.folder(name)
 
 
-def test_state_and_cache_are_where_the_user_says(tmp_path: Path) -> None:
+def test_state_and_cache_follow_the_environment(tmp_path: Path) -> None:
     assert paths.folder("one") == tmp_path / "state" / "canarium" / "one"
     assert paths.cache() == tmp_path / "cache" / "canarium"
 

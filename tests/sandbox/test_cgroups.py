@@ -34,7 +34,7 @@ def test_removal_takes_what_is_below_and_leaves_the_others(tmp_path: Path) -> No
     assert cgroups.remove("mine", tmp_path) == []
 
 
-def test_removal_says_what_it_could_not_remove(tmp_path: Path) -> None:
+def test_removal_names_what_it_could_not_remove(tmp_path: Path) -> None:
     busy = tmp_path / "memory" / "mine"
     busy.mkdir(parents=True)
     (busy / "held").write_text("")

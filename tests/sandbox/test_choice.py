@@ -45,13 +45,13 @@ def test_installs_what_is_missing_when_allowed() -> None:
     assert (choice.mode, choice.install) == (Mode.NATIVE, ("conntrack", "runc"))
 
 
-def test_a_machine_without_linux_and_docker_is_told_what_helps() -> None:
+def test_machine_without_linux_and_docker_is_refused_with_advice() -> None:
     with pytest.raises(NoMode, match="not Linux; name a cluster"):
         choose(but(USER, linux=False))
 
 
 @pytest.mark.parametrize("mode", [Mode.SIMULATED, Mode.CONTROL_PLANE, Mode.NATIVE])
-def test_a_forced_mode_is_taken(mode: Mode) -> None:
+def test_forced_mode_is_used(mode: Mode) -> None:
     assert choose(but(ROOT, docker=True, kind=True), mode).mode is mode
 
 
@@ -64,6 +64,6 @@ def test_a_forced_mode_is_taken(mode: Mode) -> None:
         (but(USER, linux=False), Mode.SIMULATED, "needs Linux"),
     ],
 )
-def test_a_forced_mode_that_cannot_be_is_refused(facts: Facts, mode: Mode, said: str) -> None:
+def test_forced_mode_that_is_unavailable_is_refused(facts: Facts, mode: Mode, said: str) -> None:
     with pytest.raises(NoMode, match=said):
         choose(facts, mode)

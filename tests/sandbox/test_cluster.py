@@ -25,7 +25,7 @@ def recorded(options: Options, mode: Mode) -> Path:
     return folder
 
 
-def test_what_was_never_started_is_not_up() -> None:
+def test_sandbox_that_was_never_started_is_not_running() -> None:
     with pytest.raises(NotUp, match="python -m sandbox up"):
         Sandbox.attach("nothing")
 
@@ -52,7 +52,7 @@ def test_another_mode_under_a_name_in_use_is_refused() -> None:
     assert cluster._mode(Options(name="one"), QUIET) == (Mode.SIMULATED, "a test")
 
 
-def test_a_first_start_that_fails_leaves_nothing_to_go_on_from(
+def test_failed_first_start_leaves_no_record(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(clients, "find", lambda name: Path("/bin/false"))
@@ -62,7 +62,7 @@ def test_a_first_start_that_fails_leaves_nothing_to_go_on_from(
     assert not paths.folder("one").exists()
 
 
-def test_a_sandbox_whose_owner_is_gone_is_taken_down() -> None:
+def test_sandbox_whose_owner_is_gone_is_taken_down() -> None:
     owner = subprocess.Popen(["sleep", "60"])
     folder = recorded(Options(name="one", owner=owner.pid), Mode.CONTROL_PLANE)
     free = recorded(Options(name="two"), Mode.CONTROL_PLANE)
@@ -75,7 +75,7 @@ def test_a_sandbox_whose_owner_is_gone_is_taken_down() -> None:
     assert free.exists()
 
 
-def test_a_simulated_sandbox_offers_no_traffic_and_no_images() -> None:
+def test_simulated_sandbox_offers_no_traffic_and_no_images() -> None:
     recorded(Options(name="one"), Mode.SIMULATED)
     found = Sandbox.attach("one")
     with pytest.raises(NotOffered, match="no traffic"):
@@ -84,13 +84,13 @@ def test_a_simulated_sandbox_offers_no_traffic_and_no_images() -> None:
         found.load([Image("example.org/m:1", [files({"/x": "1"})])])
 
 
-def test_the_command_line_says_what_fails(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_reports_what_failed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--name", "nothing", "status"]) == 1
     assert "no sandbox 'nothing'" in capsys.readouterr().err
     assert main(["--name", "nothing", "down"]) == 0
 
 
-def test_the_command_line_lists_and_names_the_kubeconfig(
+def test_command_line_lists_and_names_the_kubeconfig(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = recorded(Options(name="one"), Mode.SIMULATED)

@@ -45,7 +45,7 @@ def test_certificates_are_of_the_sandboxs_own_authority(
     )  # fmt: skip
 
 
-def test_a_servers_certificate_names_its_addresses(authority: Authority) -> None:
+def test_servers_certificate_names_its_addresses(authority: Authority) -> None:
     text = subprocess.check_output(
         [
             "openssl",
@@ -119,7 +119,7 @@ def test_containerd_is_configured_for_this_sandbox_alone(tmp_path: Path) -> None
     assert runtime["containerd"]["snapshotter"] == "native"
 
 
-def test_the_kubelet_keeps_below_its_sandboxs_control_group(tmp_path: Path) -> None:
+def test_kubelet_keeps_below_its_sandboxs_control_group(tmp_path: Path) -> None:
     config = nodefiles.kubelet(tmp_path, "canarium-one", None)
     assert config["cgroupRoot"] == "/canarium-one"
     assert config["clusterDNS"] == [flags.DNS_SERVICE]
@@ -128,7 +128,7 @@ def test_the_kubelet_keeps_below_its_sandboxs_control_group(tmp_path: Path) -> N
     assert quick["crashLoopBackOff"] == {"maxContainerRestartPeriod": "10s"}
 
 
-def test_dns_is_where_pods_are_told_to_look(tmp_path: Path) -> None:
+def test_dns_listens_where_pods_are_configured_to_query(tmp_path: Path) -> None:
     service, endpoints = (body for _, body in nodefiles.dns_objects())
     assert service["spec"]["clusterIP"] == flags.DNS_SERVICE
     assert endpoints["endpoints"][0]["addresses"] == [nodefiles.NODE_ADDRESS]
@@ -144,7 +144,7 @@ def test_dns_is_where_pods_are_told_to_look(tmp_path: Path) -> None:
         (("MemoryPressure", "True", "2026-01-01T00:00:11Z"), False),
     ],
 )
-def test_a_node_is_ready_once_this_kubelet_says_so(
+def test_node_is_ready_once_this_kubelet_reports_it(
     condition: tuple[str, str, str], ready: bool
 ) -> None:
     said = dict(zip(("type", "status", "lastHeartbeatTime"), condition, strict=True))

@@ -48,7 +48,7 @@ async def test_carries_many_at_once_past_a_half_close(echo: int) -> None:
     server.close()
 
 
-async def test_a_control_client_gets_a_port_for_as_long_as_it_stays(echo: int) -> None:
+async def test_control_client_gets_a_port_for_as_long_as_it_stays(echo: int) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     for end in (ours, theirs):
         end.setblocking(False)

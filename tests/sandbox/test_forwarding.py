@@ -85,7 +85,7 @@ def started(tmp_path: Path) -> Iterator[tuple[Path, int]]:
 
 
 @root
-def test_a_way_leads_to_its_target_until_it_is_closed(started: tuple[Path, int]) -> None:
+def test_forward_leads_to_its_target_until_it_is_closed(started: tuple[Path, int]) -> None:
     control, _ = started
     with server(lambda got: b"you said " + got) as inner:
         with forwarding.into_namespace(control, f"127.0.0.1:{inner}") as way:
@@ -102,19 +102,19 @@ def test_a_way_leads_to_its_target_until_it_is_closed(started: tuple[Path, int])
 
 
 @root
-def test_a_target_that_refuses_resets_the_connection(started: tuple[Path, int]) -> None:
+def test_target_that_refuses_resets_the_connection(started: tuple[Path, int]) -> None:
     _, port = started
     with pytest.raises(ConnectionError):
         ask(port, b"hello")
 
 
-def test_no_forwarder_is_said(tmp_path: Path) -> None:
+def test_missing_forwarder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(forwarding.NoWay, match=r"10\.96\.0\.5:80"):
         forwarding.into_namespace(tmp_path / "forward.sock", "10.96.0.5:80")
 
 
 @pytest.mark.parametrize(("found", "known"), [(1, True), (0, False)])
-def test_a_name_is_known_when_dns_has_an_answer(found: int, known: bool) -> None:
+def test_name_is_known_when_dns_has_an_answer(found: int, known: bool) -> None:
     asked: list[bytes] = []
 
     def reply(question: bytes) -> bytes:

@@ -26,7 +26,7 @@ def members(path: Path) -> dict[str, bytes]:
     return found
 
 
-def test_an_archive_has_manifest_configs_and_layers(tmp_path: Path) -> None:
+def test_archive_has_manifest_configs_and_layers(tmp_path: Path) -> None:
     layer = images.files({"/app/main.py": "print(1)\n"})
     image = images.Image(
         "example.org/one:1",
@@ -61,9 +61,7 @@ def test_images_that_share_layers_carry_them_once(tmp_path: Path) -> None:
     assert identities(path) == {image.tag: image.identity for image in tags}
 
 
-def test_the_same_images_give_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_same_images_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "source"
     source.mkdir()
     written = []
@@ -80,7 +78,7 @@ def test_the_same_images_give_the_same_bytes(
     assert written[0] == written[1]
 
 
-def test_a_layer_keeps_links_folders_and_execute_bits(tmp_path: Path) -> None:
+def test_layer_keeps_links_folders_and_execute_bits(tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "bin").mkdir(parents=True)
     (source / "bin" / "run").write_text("#!/bin/sh\n")
@@ -98,7 +96,7 @@ def test_a_layer_keeps_links_folders_and_execute_bits(tmp_path: Path) -> None:
     assert {member.mtime for member in found.values()} == {0}
 
 
-def test_a_layer_is_made_once_and_a_failed_one_again() -> None:
+def test_layer_is_made_once_and_a_failed_one_again() -> None:
     calls = 0
 
     def make(path: Path) -> None:

@@ -70,7 +70,7 @@ def run(bare: Path, *, user: int | None = None) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
-def test_without_root_it_prints_the_command_and_fails(bare: Path) -> None:
+def test_install_without_root_prints_the_command_and_fails(bare: Path) -> None:
     done = run(bare, user=65534)
     assert done.returncode == 1
     assert "Run: sudo apt-get update && sudo apt-get install -y" in done.stderr
@@ -79,7 +79,7 @@ def test_without_root_it_prints_the_command_and_fails(bare: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="is about root")
-def test_as_root_it_says_what_it_installs(bare: Path) -> None:
+def test_install_as_root_prints_what_it_installs(bare: Path) -> None:
     done = run(bare)
     assert done.returncode == 0, done.stderr
     assert "Installing Debian packages that the tests need: " in done.stdout
@@ -89,7 +89,7 @@ def test_as_root_it_says_what_it_installs(bare: Path) -> None:
     assert "mmdebstrap" in install
 
 
-def test_without_apt_it_names_what_is_missing(bare: Path) -> None:
+def test_install_without_apt_names_what_is_missing(bare: Path) -> None:
     (bare / "apt-get").unlink()
     done = run(bare)
     assert done.returncode == 1

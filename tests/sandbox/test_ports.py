@@ -15,7 +15,7 @@ def test_ports_differ_and_are_none_that_a_clients_connection_may_take() -> None:
     assert max(found) < low
 
 
-def test_port_that_is_listened_on_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_in_use_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     free = ports.free_ports(2)
     monkeypatch.setattr(ports, "_RANGE", range(min(free), min(free) + 1))
     assert ports.free_ports(1) == [min(free)]

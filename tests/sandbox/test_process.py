@@ -40,7 +40,7 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_part_is_started_once_and_known_to_whoever_looks_later(folder: Path) -> None:
+def test_part_is_started_once_and_found_later(folder: Path) -> None:
     part = Part(folder, "etcd")
     part.start(SLEEP)
     first = part.process
@@ -53,7 +53,7 @@ def test_a_part_is_started_once_and_known_to_whoever_looks_later(folder: Path) -
     assert not Path(f"/proc/{first.pid}").exists()
 
 
-def test_a_stranger_with_the_same_pid_is_left_alone(folder: Path) -> None:
+def test_stranger_with_the_same_pid_is_left_alone(folder: Path) -> None:
     part = Part(folder, "etcd")
     part.start(SLEEP)
     real = part.process
@@ -70,7 +70,7 @@ def test_a_stranger_with_the_same_pid_is_left_alone(folder: Path) -> None:
     record.write_text(kept)
 
 
-def test_a_part_that_ignores_the_signal_is_ended_by_force(folder: Path) -> None:
+def test_part_that_ignores_the_signal_is_ended_by_force(folder: Path) -> None:
     part = Part(folder, "stubborn")
     part.start(STUBBORN)
     eventually(lambda: part.log.read_text() == "1\n")
@@ -78,7 +78,7 @@ def test_a_part_that_ignores_the_signal_is_ended_by_force(folder: Path) -> None:
     assert not part.alive
 
 
-def test_a_frozen_part_can_be_stopped(folder: Path) -> None:
+def test_frozen_part_can_be_stopped(folder: Path) -> None:
     part = Part(folder, "etcd")
     part.start(SLEEP)
     part.pause()
@@ -100,7 +100,7 @@ def test_restart_runs_the_same_command_again(folder: Path) -> None:
         Part(folder, "other").restart()
 
 
-def test_the_child_of_a_wrapper_is_the_process_that_counts(folder: Path) -> None:
+def test_child_of_a_wrapper_is_the_process_that_counts(folder: Path) -> None:
     part = Part(folder, "wrapped")
     part.start(SLEEP, entering=["sh", "-c", '"$@" & wait', "sh"])
     found = part.process
@@ -109,12 +109,12 @@ def test_the_child_of_a_wrapper_is_the_process_that_counts(folder: Path) -> None
     eventually(lambda: Path(f"/proc/{found.pid}/comm").read_text() == "sleep\n")
 
 
-def test_a_wrapper_that_ends_at_once_says_why(folder: Path) -> None:
+def test_wrapper_that_exits_at_once_is_an_error_with_its_cause(folder: Path) -> None:
     with pytest.raises(NotStarted, match="no way"):
         process.start(["sh", "-c", "echo no way"], folder / "log", forks=True)
 
 
-def test_a_failure_ends_with_the_log(folder: Path) -> None:
+def test_failure_ends_with_the_log(folder: Path) -> None:
     part = Part(folder, "etcd")
     part.start(["sh", "-c", "echo the reason"])
     eventually(lambda: not part.alive)
@@ -128,13 +128,13 @@ def test_parts_are_listed_in_the_order_of_their_start(folder: Path) -> None:
     assert of(folder / "none") == []
 
 
-def test_a_torn_record_is_no_record(folder: Path) -> None:
+def test_truncated_record_is_ignored(folder: Path) -> None:
     (folder / "etcd.pid").write_text('{"pid": 1')
     assert Part(folder, "etcd").process is None
     assert not Part(folder, "etcd").alive
 
 
-def test_nothing_is_ever_sent_to_a_process_that_is_gone() -> None:
+def test_no_signal_is_sent_to_a_process_that_ended() -> None:
     gone = Process(os.getpid(), "1")
     gone.signal(signal.SIGKILL)
     gone.stop()

@@ -19,7 +19,7 @@ def scenario() -> Iterator[Scenario]:
     yield scenario
     scenario.operator.kill()
     scenario.loop.close()
-    assert not scenario.invariants.violations
+    assert not scenario.checks.violations
 
 
 #: Runs by size of the simulation and by test class, and the most steps of a run.

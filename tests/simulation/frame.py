@@ -40,9 +40,9 @@ class Frame(RuleBasedStateMachine):
         super().__init__()
         self.loop = VirtualLoop()
         self.world = World(self.loop)
-        self.invariants = Invariants(self.world)
+        self.checks = Invariants(self.world)
         self.operator = self.make()
-        self.answered = ServingInvariant(self.world, self.invariants, self.operator, self.form)
+        self.answered = ServingInvariant(self.world, self.checks, self.operator, self.form)
         self.wanted: dict[str, Any] = {}
         self.tokens = 0
 
@@ -59,7 +59,7 @@ class Frame(RuleBasedStateMachine):
     def no_rule_is_broken(self) -> None:
         if self.form == "decisions":
             self.answered.look()
-        assert not self.invariants.violations, "; ".join(self.invariants.violations[:3])
+        assert not self.checks.violations, "; ".join(self.checks.violations[:3])
 
     # --- the end ----------------------------------------------------------------------------
 
@@ -94,7 +94,7 @@ class Frame(RuleBasedStateMachine):
                 self.rests()
                 EXPLORED[f"{self.form} runs"] += 1
                 EXPLORED[f"{self.form} decisions"] += self.operator.decisions
-                EXPLORED[f"{self.form} writes"] += self.invariants.writes
+                EXPLORED[f"{self.form} writes"] += self.checks.writes
                 EXPLORED[f"{self.form} virtual seconds"] += int(self.loop.time())
         finally:
             self.close()
@@ -134,7 +134,7 @@ class Frame(RuleBasedStateMachine):
             d["metadata"]["labels"][labels.REVISION]
             for d in self.world.server.all(resources.DEPLOYMENTS, labels.MODEL)
         ]
-        if target in self.invariants.evidence():
+        if target in self.checks.evidence():
             assert status["phase"] in ("RolledBack", "Failed"), told
             assert target not in serving, told
             if stable is None:
@@ -159,13 +159,13 @@ class Frame(RuleBasedStateMachine):
 
     def rests(self) -> None:
         """At the fixpoint nothing is written, however long and however often it starts anew."""
-        writes, decisions = self.invariants.writes, self.operator.decisions
+        writes, decisions = self.checks.writes, self.operator.decisions
         version = self.world.server.version
         self.let(RESTS_FOR)
-        assert self.invariants.writes == writes, f"writes without need: {self.world.status()}"
+        assert self.checks.writes == writes, f"writes without need: {self.world.status()}"
         assert self.operator.decisions - decisions <= RESTS_FOR / 10, "decides without need"
         self.operator.kill()
         self.operator.start()
         self.let(5.0)
-        assert self.invariants.writes == writes, "writes at a restart with nothing to do"
+        assert self.checks.writes == writes, "writes at a restart with nothing to do"
         assert self.world.server.version == version

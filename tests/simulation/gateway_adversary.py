@@ -67,7 +67,7 @@ class GatewayAdversary(Adversary):
     def route_is_deleted(self, after: float) -> None:
         if self.world.server.find(resources.HTTP_ROUTES, KEY):
             self.world.server.delete(resources.HTTP_ROUTES, KEY, actor=PERSON)
-            self.invariants.forgive()
+            self.checks.forgive()
         self.let(after)
 
     @rule(
@@ -84,5 +84,5 @@ class GatewayAdversary(Adversary):
                     ref["weight"] = 100 - ref["weight"]
                 patch = {"spec": {"rules": rules}}
             self.world.server.merge(resources.HTTP_ROUTES, KEY, patch, PERSON)
-            self.invariants.forgive()
+            self.checks.forgive()
         self.let(after)

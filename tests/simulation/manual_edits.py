@@ -41,7 +41,7 @@ class ManualEdits(Frame):
         if found:
             meta = found[which % len(found)]["metadata"]
             self.world.server.delete(kind, (meta["namespace"], meta["name"]), actor=PERSON)
-            self.invariants.forgive()
+            self.checks.forgive()
         self.let(after)
 
     @rule(
@@ -90,7 +90,7 @@ class ManualEdits(Frame):
         if self.world.service():
             patch = {"metadata": {"annotations": {note: None}}}
             self.world.server.merge(resources.SERVICES, KEY, patch, PERSON)
-            self.invariants.forgive()
+            self.checks.forgive()
         self.let(after)
 
     @rule(which=st.integers(0, 9), note=st.sampled_from(("verdict", "served")), after=SHORT)
@@ -101,7 +101,7 @@ class ManualEdits(Frame):
             patch = {"metadata": {"annotations": {f"{GROUP}/{note}": None}}}
             key = (meta["namespace"], meta["name"])
             self.world.server.merge(resources.RECORDS, key, patch, PERSON)
-            self.invariants.forgive()
+            self.checks.forgive()
         self.let(after)
 
     @rule(
@@ -136,5 +136,5 @@ class ManualEdits(Frame):
         body = {**model, "status": status and {k: v for k, v in status.items() if v is not None}}
         with suppress(ApiError):  # What the schema refuses is no matter to anybody.
             self.world.server.put_status(resources.MODELS, KEY, body, PERSON)
-        self.invariants.forgive()
+        self.checks.forgive()
         self.let(after)

@@ -27,17 +27,17 @@ class Network:
     form = "engine"
     loop: VirtualLoop
     world: World
-    invariants: Invariants
+    checks: Invariants
     operator: Operating
     let: Callable[[float], None]
 
     def make(self) -> Operator:
         # A request and the event of what it did: this much the operator is always behind.
-        self.invariants.staleness = 1.0
+        self.checks.staleness = 1.0
         return Operating(self.loop, self.world)
 
     def behind(self, seconds: float) -> None:
-        self.invariants.staleness = max(self.invariants.staleness, seconds)
+        self.checks.staleness = max(self.checks.staleness, seconds)
 
     @rule(faults=st.lists(st.sampled_from((None, *WRITE_FAULTS)), max_size=6), after=SHORT)
     def writes_fail(self, faults: list[str | None], after: float) -> None:

@@ -155,7 +155,7 @@ class PauseAdversary(Frame):
             return
         self.fed.evidence[KEY] = self.evidence(watch.revision, watch.since, verdict)
         if verdict is Verdict.PASS:
-            self.invariants.gates.passes.append((self.world.clock.now(), watch.revision))
+            self.checks.gates.passes.append((self.world.clock.now(), watch.revision))
         self.operator.look()
 
     def evidence(self, revision: str, since: float, verdict: Verdict) -> Evidence:
@@ -171,7 +171,7 @@ class PauseAdversary(Frame):
         with suppress(ApiError):
             model = {**self.world.model(), "status": status}
             self.world.server.put_status(resources.MODELS, KEY, model, PERSON)
-        self.invariants.forgive()
+        self.checks.forgive()
 
     @rule(note=st.sampled_from((labels.CANDIDATE, labels.STABLE, WEIGHT_ANNOTATION)))
     def record_is_edited(self, note: str) -> None:
@@ -179,7 +179,7 @@ class PauseAdversary(Frame):
             if self.world.server.find(kind, KEY):
                 patch = {"metadata": {"annotations": {note: None}}}
                 self.world.server.merge(kind, KEY, patch, PERSON)
-        self.invariants.forgive()
+        self.checks.forgive()
 
     @precondition(lambda self: self.operator.running)
     @rule(after=SHORT)

@@ -19,7 +19,7 @@ class Scenario:
     def __init__(self) -> None:
         self.loop = VirtualLoop()
         self.world = World(self.loop)
-        self.invariants = Invariants(self.world)
+        self.checks = Invariants(self.world)
         self.operator = Deciding(self.loop, self.world)
 
     def apply(self, seconds: float, **settings: Any) -> None:

@@ -25,7 +25,7 @@ WITHIN = 1.0
 @dataclass
 class ServingInvariant:
     world: World
-    invariants: Invariants
+    checks: Invariants
     operator: Operator
     form: str
     _stables: set[str] = field(default_factory=set)
@@ -40,7 +40,7 @@ class ServingInvariant:
         self.look()
 
     def look(self) -> None:
-        stable = self.invariants.stable()
+        stable = self.checks.stable()
         if stable:
             self._stables.add(stable)
         able = self._able(stable) if stable else set()
@@ -53,7 +53,7 @@ class ServingInvariant:
         now = self.world.clock.now()
         self._since = self._since if self._since is not None else now
         if now - self._since > WITHIN:
-            self.invariants.broken("R13", f"{sorted(able)} could answer for {stable} and does not")
+            self.checks.broken("R13", f"{sorted(able)} could answer for {stable} and does not")
             self._since = None
 
     def _able(self, stable: str) -> set[str]:
@@ -64,7 +64,7 @@ class ServingInvariant:
         excused = (
             not self.operator.running
             or self.operator.faults.forbidden
-            or self.invariants.edited_by_hand
+            or self.checks.edited_by_hand
             or self.world.endpoints.lag
             or self.world.gateways.answer != TAKES
             or self.world.gateways.lag > WITHIN / 2
@@ -75,7 +75,7 @@ class ServingInvariant:
         candidate = (status.get("candidate") or {}).get("revision")
         return {
             revision
-            for revision in {*self._stables, candidate} - {stable, None} - self.invariants.latched
+            for revision in {*self._stables, candidate} - {stable, None} - self.checks.latched
             if self._stays(revision) and self.world.ready(revision)
         }
 

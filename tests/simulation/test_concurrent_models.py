@@ -18,7 +18,7 @@ MODELS = ("a", "b", "c")
 
 
 @pytest.mark.rule("R8", "R9")
-def test_all_failed_candidates_lose_their_traffic_before_the_first_is_told_of() -> None:
+def test_all_failed_candidates_lose_their_traffic_before_the_first_status_write() -> None:
     loop = VirtualLoop()
     world = World(loop)
     operator = Deciding(loop, world)
@@ -64,7 +64,7 @@ def test_all_failed_candidates_lose_their_traffic_before_the_first_is_told_of() 
     loop.close()
 
 
-def test_all_models_have_their_deployments_before_the_first_is_told_of() -> None:
+def test_all_models_have_their_deployments_before_the_first_status_write() -> None:
     loop = VirtualLoop()
     world = World(loop)
     operator = Deciding(loop, world)
@@ -92,7 +92,7 @@ def test_all_models_have_their_deployments_before_the_first_is_told_of() -> None
 
 
 @pytest.mark.rule("R16")
-def test_command_is_in_the_status_before_its_record_says_that_it_was_used() -> None:
+def test_command_is_in_the_status_before_the_record_marks_it_as_used() -> None:
     loop = VirtualLoop()
     world = World(loop)
     operator = Deciding(loop, world)

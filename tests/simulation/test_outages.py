@@ -19,10 +19,10 @@ EVENTS = ("pods deleted", "Deployment deleted", "drained", "unready")
 @pytest.mark.rule("R0", "R13", "R15", "R23", "R25")
 @pytest.mark.parametrize("router", specs.ROUTERS)
 @pytest.mark.parametrize("event", EVENTS)
-def test_somebody_answers_within_a_second_whenever_stable_has_no_ready_pod(
+def test_standby_serves_within_a_second_whenever_stable_has_no_ready_pod(
     scenario: Scenario, event: str, router: str
 ) -> None:
-    answered = ServingInvariant(scenario.world, scenario.invariants, scenario.operator, "decisions")
+    answered = ServingInvariant(scenario.world, scenario.checks, scenario.operator, "decisions")
     scenario.apply(12.0, router=router, bake="60s")
     versions = iter(range(2, 2 + len(MOMENTS)))
     for moment in MOMENTS:
@@ -42,7 +42,7 @@ def test_somebody_answers_within_a_second_whenever_stable_has_no_ready_pod(
         scenario.world.nudge()
         scenario.operator.advance(120.0)
         assert scenario.world.status()["phase"] in ("Ready", "RolledBack"), scenario.world.status()
-    assert scenario.invariants.violations == []
+    assert scenario.checks.violations == []
 
 
 def _befalls(scenario: Scenario, event: str, revision: str) -> None:

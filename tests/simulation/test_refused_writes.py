@@ -18,7 +18,7 @@ def announced(scenario: Scenario) -> list[str]:
 
 
 @rule("R8", "R21")
-def test_refused_write_that_takes_traffic_off_is_tried_again_by_itself(scenario: Scenario) -> None:
+def test_rejected_write_that_removes_traffic_is_retried(scenario: Scenario) -> None:
     scenario.apply(12.0)
     scenario.apply(6.0, version="v2")
     candidate = scenario.part("candidate")
@@ -34,7 +34,7 @@ def test_refused_write_that_takes_traffic_off_is_tried_again_by_itself(scenario:
 
 
 @rule("R21", "R23")
-def test_refused_repair_is_tried_again_by_itself(scenario: Scenario) -> None:
+def test_rejected_repair_is_retried(scenario: Scenario) -> None:
     scenario.apply(30.0)
     assert scenario.world.status()["phase"] == "Ready"
     scenario.operator.faults.forbidden.add("patch services")
@@ -49,7 +49,7 @@ def test_refused_repair_is_tried_again_by_itself(scenario: Scenario) -> None:
 
 
 @rule("R7", "R21")
-def test_candidate_whose_pods_may_not_be_asked_for_is_not_blamed(scenario: Scenario) -> None:
+def test_candidate_does_not_fail_while_its_pods_are_rejected(scenario: Scenario) -> None:
     scenario.apply(12.0)
     scenario.operator.faults.forbidden.add("patch deployments/scale")
     scenario.apply(900.0, version="v2")
@@ -70,7 +70,9 @@ def test_candidate_whose_pods_may_not_be_asked_for_is_not_blamed(scenario: Scena
         ("patch controllerrevisions", "ControllerRevision/m-"),
     ],
 )
-def test_refused_deletion_or_note_is_told(scenario: Scenario, forbidden: str, what: str) -> None:
+def test_rejected_deletion_or_annotation_is_reported(
+    scenario: Scenario, forbidden: str, what: str
+) -> None:
     scenario.apply(12.0)
     scenario.apply(6.0, version="v2")
     scenario.operator.faults.forbidden.add(forbidden)
@@ -84,7 +86,7 @@ def test_refused_deletion_or_note_is_told(scenario: Scenario, forbidden: str, wh
 
 
 @rule("R14", "R18", "R21")
-def test_refused_promotion_is_not_told_as_done(scenario: Scenario) -> None:
+def test_rejected_promotion_is_not_reported_as_done(scenario: Scenario) -> None:
     scenario.apply(12.0)
     scenario.apply(12.0, version="v2")
     candidate, before = scenario.part("candidate"), announced(scenario)
@@ -106,7 +108,7 @@ def test_refused_promotion_is_not_told_as_done(scenario: Scenario) -> None:
 
 
 @rule("R15", "R16", "R21")
-def test_refused_undo_is_not_told_as_done_and_not_forgotten(scenario: Scenario) -> None:
+def test_rejected_undo_is_not_reported_as_done_and_not_forgotten(scenario: Scenario) -> None:
     scenario.apply(12.0)
     scenario.apply(35.0, version="v2", bake="1h")
     assert scenario.world.status()["phase"] == "Baking"
@@ -129,7 +131,7 @@ def test_refused_undo_is_not_told_as_done_and_not_forgotten(scenario: Scenario) 
 
 
 @rule("R3", "R7", "R21")
-def test_first_version_that_may_get_no_traffic_is_not_late(scenario: Scenario) -> None:
+def test_first_version_whose_traffic_is_rejected_is_not_late(scenario: Scenario) -> None:
     scenario.operator.faults.forbidden.add("patch services")
     scenario.apply(300.0)
     status = scenario.world.status()
@@ -142,7 +144,7 @@ def test_first_version_that_may_get_no_traffic_is_not_late(scenario: Scenario) -
 
 
 @rule("R21", "R23")
-def test_two_refused_writes_are_not_tried_in_turn_without_end(scenario: Scenario) -> None:
+def test_two_rejected_writes_do_not_alternate_endlessly(scenario: Scenario) -> None:
     """The route was deleted and may not be made again, and a command may not be noted."""
     scenario.apply(30.0, router="Gateway")
     stable = scenario.part("stable")

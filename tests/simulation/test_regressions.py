@@ -33,7 +33,7 @@ def test_old_version_keeps_its_floor_from_promotion_to_the_end_of_the_bake(
 
 
 @rule("R2", "R23")
-def test_autoscaler_goes_whose_deployment_somebody_deleted(scenario: Scenario) -> None:
+def test_autoscaler_of_a_deleted_deployment_is_deleted(scenario: Scenario) -> None:
     scenario.apply(12.0, scaling="auto", strategy="BlueGreen")
     scenario.apply(6.0, scaling="auto", strategy="BlueGreen", version="v2")
     assert len(scenario.floors()) == 2
@@ -44,7 +44,7 @@ def test_autoscaler_goes_whose_deployment_somebody_deleted(scenario: Scenario) -
 
 
 @rule("R12", "R18")
-def test_candidate_note_that_somebody_removed_is_put_back_and_the_steps_go_on(
+def test_removed_candidate_annotation_is_restored_and_the_steps_continue(
     scenario: Scenario,
 ) -> None:
     scenario.apply(12.0)
@@ -79,7 +79,7 @@ def test_stable_keeps_its_floor_while_the_traffic_of_a_failed_candidate_comes_ba
 
 
 @rule("R22", "R23")
-def test_two_deployments_that_are_made_at_once_never_get_one_colour(scenario: Scenario) -> None:
+def test_two_deployments_created_at_once_never_get_the_same_color(scenario: Scenario) -> None:
     scenario.apply(12.0, scaling="auto", steps="fast")
     scenario.apply(5.0, scaling="auto", steps="fast", version="v2")
     stable = scenario.part("stable")
@@ -92,7 +92,7 @@ def test_two_deployments_that_are_made_at_once_never_get_one_colour(scenario: Sc
 
 
 @rule("R10", "R12", "R22")
-def test_new_version_goes_by_the_strategy_that_came_with_it(scenario: Scenario) -> None:
+def test_new_version_follows_the_strategy_of_its_spec(scenario: Scenario) -> None:
     scenario.world.endpoints.lag = 3.0
     scenario.apply(3.0, strategy="Recreate")
     assert scenario.world.status()["phase"] == "Starting"
@@ -103,7 +103,7 @@ def test_new_version_goes_by_the_strategy_that_came_with_it(scenario: Scenario) 
 
 @rule("R10", "R23", "R24")
 @pytest.mark.parametrize("part", ["stable", "candidate", "previous"])
-def test_deployment_that_lost_its_labels_gets_them_back_and_loses_no_pod(
+def test_deployment_without_its_labels_gets_them_back_and_loses_no_pod(
     scenario: Scenario, part: str
 ) -> None:
     scenario.apply(12.0, bake="60s")
@@ -128,7 +128,7 @@ def test_deployment_that_lost_its_labels_gets_them_back_and_loses_no_pod(
 
 
 @rule("R12", "R14")
-def test_route_goes_on_by_its_own_settings_when_the_spec_asks_for_another_router(
+def test_route_keeps_its_settings_while_a_change_of_router_is_pending(
     scenario: Scenario,
 ) -> None:
     scenario.apply(12.0, router="Gateway", steps="fast")
@@ -141,7 +141,7 @@ def test_route_goes_on_by_its_own_settings_when_the_spec_asks_for_another_router
 
 
 @rule("R13", "R22")
-def test_route_is_made_for_the_candidate_when_stable_never_came_up_behind_it(
+def test_route_is_created_for_the_candidate_when_stable_never_became_ready(
     scenario: Scenario,
 ) -> None:
     settings = {"router": "Gateway", "strategy": "Recreate", "scaling": "one"}
@@ -155,7 +155,7 @@ def test_route_is_made_for_the_candidate_when_stable_never_came_up_behind_it(
 
 
 @rule("R23")
-def test_stable_and_candidate_never_get_one_colour_when_both_are_made_at_once(
+def test_stable_and_candidate_created_at_once_never_get_the_same_color(
     scenario: Scenario,
 ) -> None:
     scenario.apply(12.0, router="Gateway")
@@ -174,7 +174,7 @@ def test_stable_and_candidate_never_get_one_colour_when_both_are_made_at_once(
 
 @rule("R12", "R23")
 @pytest.mark.parametrize("strategy", ["Canary", "BlueGreen"])
-def test_rollout_whose_route_was_deleted_goes_on_by_the_router_that_the_spec_asks_for(
+def test_rollout_whose_route_was_deleted_continues_with_the_router_of_the_spec(
     scenario: Scenario, strategy: str
 ) -> None:
     scenario.apply(12.0, router="Gateway", steps="fast", strategy=strategy)
@@ -210,7 +210,7 @@ class Told:
         return len(self.writes) - before
 
 
-def test_slow_pods_and_late_endpoints_cost_no_statuses(scenario: Scenario) -> None:
+def test_slow_pods_and_late_endpoints_cause_no_extra_status_writes(scenario: Scenario) -> None:
     # As on a machine that starts a thousand models at once.
     told = Told(scenario)
     scenario.world.endpoints.lag = 12.0
@@ -236,7 +236,7 @@ def test_counts_of_pods_are_at_most_half_a_minute_old(scenario: Scenario) -> Non
 
 
 @rule("R22", "R25")
-def test_pod_that_ended_and_stays_does_not_hold_up_a_version_that_takes_its_place(
+def test_finished_pod_does_not_delay_the_version_that_replaces_it(
     scenario: Scenario,
 ) -> None:
     """A ReplicaSet does not delete a Failed pod, not even when it is scaled to nothing."""
@@ -249,7 +249,7 @@ def test_pod_that_ended_and_stays_does_not_hold_up_a_version_that_takes_its_plac
 
 
 @rule("R23")
-def test_pod_that_ended_and_stays_keeps_no_color(scenario: Scenario) -> None:
+def test_finished_pod_keeps_no_color(scenario: Scenario) -> None:
     """Nobody owns it any more, so it outlives its Deployment."""
     scenario.apply(12.0)
     scenario.apply(5.0, version="v2")
@@ -264,7 +264,7 @@ def test_pod_that_ended_and_stays_keeps_no_color(scenario: Scenario) -> None:
 
 
 @rule("R25")
-def test_nodes_that_reboot_are_no_fault_of_the_version_that_bakes_on_them(
+def test_rebooting_nodes_do_not_fail_the_baking_version(
     scenario: Scenario,
 ) -> None:
     scenario.apply(12.0)
@@ -278,7 +278,7 @@ def test_nodes_that_reboot_are_no_fault_of_the_version_that_bakes_on_them(
 
 
 @rule("R22", "R23")
-def test_stable_that_lost_its_labels_goes_down_for_the_version_that_takes_its_place(
+def test_stable_without_its_labels_is_scaled_down_for_its_replacement(
     scenario: Scenario,
 ) -> None:
     scenario.apply(12.0, strategy="Recreate")

@@ -41,7 +41,7 @@ def test_every_command_of_the_page_is_run(page: str) -> None:
     assert [line for line in lines if not line.startswith(beginnings)] == []
 
 
-def test_command_that_no_page_has_is_an_error() -> None:
+def test_undocumented_command_is_an_error() -> None:
     with pytest.raises(LookupError, match="has 0 commands"):
         documented("docs/guides/upgrading.md", "helm destroy")
 
@@ -62,7 +62,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("name", pages())
-def test_links_of_every_page_lead_somewhere(name: str) -> None:
+def test_links_of_every_page_are_valid(name: str) -> None:
     page = ROOT / name
     text = re.sub(r"(?ms)^```.*?^```|`[^`\n]*`", "", page.read_text())
     broken = []

@@ -49,9 +49,7 @@ def test_wheel_is_the_same_whenever_and_wherever_it_is_built(tmp_path: Path, sou
     assert hashlib.sha256(one.read_bytes()).digest() == hashlib.sha256(two.read_bytes()).digest()
 
 
-def test_wheel_carries_the_operator_and_no_tool_of_its_making(
-    tmp_path: Path, sources: Path
-) -> None:
+def test_wheel_contains_only_the_operator(tmp_path: Path, sources: Path) -> None:
     built = wheel(sources, tmp_path / "one", "1700000000")
     said = subprocess.run(
         [sys.executable, "-m", "zipfile", "-l", str(built)],
@@ -97,12 +95,12 @@ def test_release_states_its_version_everywhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tag", ["1.2.3", "v1.2", "v1.2.3.4", "vnext", "v1.2.3-final"])
-def test_odd_tag_is_refused_in_words(tag: str) -> None:
+def test_invalid_tag_is_refused_with_a_message(tag: str) -> None:
     with pytest.raises(Unusable, match="a tag is v1"):
         of_tag(tag)
 
 
-def test_check_names_the_places_that_say_another_version() -> None:
+def test_check_names_the_places_with_another_version() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "release", "--check", "v99.0.0"],
         capture_output=True, text=True, check=False,

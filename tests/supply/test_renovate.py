@@ -22,7 +22,7 @@ def pattern(manager: dict[str, Any]) -> re.Pattern[str]:
     return re.compile(text.replace("(?<", "(?P<"))
 
 
-def test_the_image_of_every_built_in_runtime_is_found() -> None:  # G9
+def test_image_of_every_built_in_runtime_is_found() -> None:  # G9
     find = pattern(CONFIG["customManagers"][0])
     for path in RUNTIMES.glob("*.yaml"):
         image = yaml.safe_load(path.read_text())["spec"].get("image")

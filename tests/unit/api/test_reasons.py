@@ -91,7 +91,7 @@ def test_no_decision_reads_a_message() -> None:
         "while 'quota' in error.message: pass",
     ],
 )
-def test_check_of_messages_finds_what_it_is_for(code: str) -> None:
+def test_reading_of_a_message_is_found(code: str) -> None:
     assert any(reads_text(test) for test in conditions(ast.parse(code)))
 
 

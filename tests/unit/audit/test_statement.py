@@ -84,13 +84,13 @@ def test_every_digest_of_an_image_is_a_subject() -> None:
     assert [s["digest"]["sha256"] for s in found["subject"]] == [IMAGE, BYTES]
 
 
-def test_a_record_of_unknown_bytes_is_its_own_subject_with_its_verdict() -> None:
+def test_record_of_unknown_bytes_is_its_own_subject_with_its_verdict() -> None:
     found = statement(record(verdict="Quarantined", failure='{"reason": "NotFound"}'), [], "fraud")
     assert found["subject"][0]["digest"] == {"sha256": "c" * 64}
     assert found["predicate"]["failure"] == {"reason": "NotFound"}
 
 
-def test_without_a_status_records_and_the_service_tell_who_served() -> None:
+def test_periods_are_restored_from_records_and_service_without_a_status() -> None:
     """The record of the version after has those before it; the Service has who serves."""
     first, third, fourth = stamp(1), stamp(3), stamp(4)
     noted = record(served=json.dumps([{"revision": "one", "from": first, "promoted": first}]))
@@ -101,7 +101,7 @@ def test_without_a_status_records_and_the_service_tell_who_served() -> None:
     assert when("two", found) == [{"from": third, "promoted": fourth}]
 
 
-def test_a_canary_that_was_taken_back_has_served() -> None:
+def test_rolled_back_canary_has_a_period() -> None:
     canary = {"revision": "one", "from": stamp(1), "until": stamp(2)}
     noted = record(served=json.dumps([canary]), verdict="Quarantined")
     predicate = statement(noted, [], "fraud", served([noted], None, []))["predicate"]

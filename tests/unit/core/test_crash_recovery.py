@@ -40,7 +40,7 @@ class Dying(Cluster):
 
 @rule("R18")
 @pytest.mark.parametrize("write", range(promotion().writes))
-def test_promotion_ends_the_same_whichever_write_was_not_made(write: int) -> None:
+def test_promotion_has_the_same_result_when_any_write_is_lost(write: int) -> None:
     cluster = promotion(write)
     assert cluster.die_at is None, "the story is long enough to die at this write"
     assert cluster.serving() == {"2": 3}
@@ -57,7 +57,7 @@ def _rollback_writes() -> range:
 
 @rule("R9", "R18")
 @pytest.mark.parametrize("write", _rollback_writes())
-def test_rollback_ends_the_same_whichever_write_was_not_made(write: int) -> None:
+def test_rollback_has_the_same_result_when_any_write_is_lost(write: int) -> None:
     cluster = rollback(write)
     assert cluster.die_at is None
     assert cluster.serving() == {"1": 3}
@@ -67,7 +67,7 @@ def test_rollback_ends_the_same_whichever_write_was_not_made(write: int) -> None
 @rule("R9", "R18", "R29")
 @pytest.mark.parametrize("apart", [1, 2, 3])
 @pytest.mark.parametrize("write", _rollback_writes())
-def test_cause_of_a_rollback_is_not_lost_when_two_writes_fail(write: int, apart: int) -> None:
+def test_cause_of_a_rollback_is_kept_when_two_writes_fail(write: int, apart: int) -> None:
     cluster = Dying(spec("1")).run(10)
     cluster.spec = spec("2")
     cluster.run(8)
@@ -82,7 +82,7 @@ def test_cause_of_a_rollback_is_not_lost_when_two_writes_fail(write: int, apart:
 
 @rule("R9", "R18")
 @pytest.mark.parametrize("by", ["test", "check"])
-def test_cause_that_pods_do_not_show_is_not_lost_when_the_record_is_not_written(by: str) -> None:
+def test_cause_that_no_pod_shows_is_kept_when_the_record_is_not_written(by: str) -> None:
     rollout = {**spec("2")["rollout"]}
     if by == "test":
         rollout["smokeTests"] = [{"path": "/"}]
@@ -109,7 +109,7 @@ def test_cause_that_pods_do_not_show_is_not_lost_when_the_record_is_not_written(
 
 
 @rule("R9", "R18")
-def test_verdict_outlives_a_death_right_after_the_traffic_was_taken_off() -> None:
+def test_verdict_survives_a_crash_right_after_the_traffic_was_removed() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.spec = spec("2")
     cluster.run(8)
@@ -123,7 +123,7 @@ def test_verdict_outlives_a_death_right_after_the_traffic_was_taken_off() -> Non
 
 
 @rule("R18")
-def test_service_is_believed_before_a_status_of_before_the_promotion() -> None:
+def test_service_takes_precedence_over_a_status_from_before_the_promotion() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.spec = spec("2")
     cluster.run(29)

@@ -65,7 +65,7 @@ def harm(observed: Observed, decision: p.Plan) -> list[str]:
 
 @rule("R0", "R9", "R18")
 @pytest.mark.parametrize("part", range(_PARTS))
-def test_any_facts_beside_any_status_give_a_plan_that_hurts_nobody(part: int) -> None:
+def test_any_facts_and_any_status_give_a_harmless_plan(part: int) -> None:
     for seed in range(part * _ALL // _PARTS, (part + 1) * _ALL // _PARTS):
         facts = Anything(seed)
         spec, status, observed = facts.spec(), facts.status(), facts.observed()
@@ -82,7 +82,7 @@ def test_any_facts_beside_any_status_give_a_plan_that_hurts_nobody(part: int) ->
         assert harm(observed, decision) == [], seed
 
 
-def test_any_facts_reach_every_phase_and_many_kinds_of_writes() -> None:
+def test_random_facts_reach_every_phase_and_many_kinds_of_writes() -> None:
     phases, writes = set(), set()
     wanted = {"SelectColor", "SetRouteWeights", "Scale", "CreateDeployment", "DeleteDeployment"}
     # A bake is rare among facts that have nothing to do with each other: one in 1,500.

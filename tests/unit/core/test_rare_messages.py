@@ -353,7 +353,7 @@ CASES: dict[str, tuple[Callable[[], Plan], str]] = {
 
 @pytest.mark.rule("R29")
 @pytest.mark.parametrize("case", CASES)
-def test_message_says_what_happens(case: str) -> None:
+def test_message_describes_what_happens(case: str) -> None:
     decide, words = CASES[case]
     assert words in texts(decide())
 

@@ -57,7 +57,7 @@ def test_update_of_one_weight_takes_eight_writes_and_one_event(
     assert written(cluster, changed(cluster, **extra)) == (8 + more, 1)
 
 
-def test_bake_costs_one_status_more() -> None:
+def test_bake_adds_one_status_write() -> None:
     extra = {
         "scaling": {"replicas": 1},
         "rollout": {"steps": [{"weight": 20, "pause": "5s"}], "bakeTime": "20s"},

@@ -41,7 +41,7 @@ class Going:
 
 
 @rule("R20")
-async def test_model_that_is_deleted_in_the_midst_of_a_decision_ends_it() -> None:
+async def test_deletion_of_a_model_ends_its_reconcile() -> None:
     api, timing = Going(), Timing()
     queue: WorkQueue[Key] = WorkQueue(timing)
     api.store = store = Store(queue.add)

@@ -29,12 +29,12 @@ async def engine(clock: Clock) -> AsyncIterator[Engine]:
     await engine.informers.stop_all()
 
 
-async def test_nothing_is_stuck_at_rest(engine: Engine, clock: Clock) -> None:
+async def test_idle_engine_is_healthy(engine: Engine, clock: Clock) -> None:
     clock.now += 10_000
     assert list(stuck(engine)) == []
 
 
-async def test_a_watch_that_hangs_is_named(engine: Engine, clock: Clock) -> None:
+async def test_watch_that_hangs_is_named(engine: Engine, clock: Clock) -> None:
     engine.follow("risk")
     await asyncio.sleep(0.01)
     clock.now += 179
@@ -43,7 +43,7 @@ async def test_a_watch_that_hangs_is_named(engine: Engine, clock: Clock) -> None
     assert any("pods in risk has been silent for 181 s" in x for x in stuck(engine))
 
 
-async def test_a_watch_that_ended_is_named(engine: Engine) -> None:
+async def test_watch_that_ended_is_named(engine: Engine) -> None:
     engine.follow("risk")
     task = next(t for t in asyncio.all_tasks() if "pods in risk" in t.get_name())
     task.cancel()
@@ -51,7 +51,7 @@ async def test_a_watch_that_ended_is_named(engine: Engine) -> None:
     assert [x for x in stuck(engine) if "has ended" in x] == ["the watch of pods in risk has ended"]
 
 
-async def test_a_key_that_hangs_in_a_worker_and_a_queue_that_nobody_works_off_are_named(
+async def test_stuck_key_and_unserved_queue_are_named(
     engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def hang(key: Any) -> None:
@@ -71,13 +71,13 @@ async def test_a_key_that_hangs_in_a_worker_and_a_queue_that_nobody_works_off_ar
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_standby_leaves_its_queue_alone_and_is_well(engine: Engine, clock: Clock) -> None:
+async def test_standby_operator_with_a_queue_is_healthy(engine: Engine, clock: Clock) -> None:
     engine.queue.add(("risk", "a"))
     clock.now += 10_000
     assert list(stuck(engine)) == []
 
 
-async def test_complaints_fail_the_probe_and_are_its_answer() -> None:
+async def test_problems_fail_the_probe_and_are_its_response() -> None:
     complaints: list[str] = []
     async with (
         serve_probes("127.0.0.1", 0, alive=lambda: complaints, ready=lambda: ["listing"]) as port,

@@ -15,7 +15,7 @@ from simulation.clock import VirtualLoop
 
 
 @pytest.mark.rule("R31")
-async def test_decision_that_waits_for_nothing_and_comes_again_blocks_nobody() -> None:
+async def test_reconcile_that_requeues_itself_blocks_no_other_key() -> None:
     queue: WorkQueue[Key] = WorkQueue()
     rounds = 0
 

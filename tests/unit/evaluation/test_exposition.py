@@ -78,7 +78,7 @@ def test_escapes_timestamps_and_exemplars_are_read() -> None:
         'requests{le="NaN"} 1',
     ],
 )
-def test_what_is_not_metrics_text_is_an_error(text: str) -> None:
+def test_text_that_is_not_metrics_is_an_error(text: str) -> None:
     with pytest.raises(EvaluationError, match="text format") as caught:
         parse(text, ("requests", ()))
     assert caught.value.reason is Fault.UNREADABLE

@@ -30,13 +30,13 @@ def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_tree_comes_from_google(fetcher: Fetcher, google: str, slash: str) -> None:
+def test_tree_is_fetched_from_google(fetcher: Fetcher, google: str, slash: str) -> None:
     done = fetcher.run(f"gs://models/fraud/7{slash}", "--endpoint", google)
     assert done.code == 0, done.output
     assert fetcher.files() == TREE
 
 
-def test_a_file_comes_from_google_and_what_is_missing_is_said(
+def test_file_is_fetched_from_google_and_a_missing_object_is_named(
     fetcher: Fetcher, google: str
 ) -> None:
     done = fetcher.run("gs://models/fraud/7/MLmodel", "--endpoint", google)
@@ -47,7 +47,7 @@ def test_a_file_comes_from_google_and_what_is_missing_is_said(
 
 
 @pytest.mark.parametrize("expired", [False, True])
-def test_a_service_accounts_key_is_changed_for_a_token(
+def test_service_accounts_key_is_changed_for_a_token(
     fetcher: Fetcher, google: str, serve: Callable[[Any], str], expired: bool
 ) -> None:
     class Tokens(BaseHTTPRequestHandler):
@@ -84,9 +84,7 @@ def test_a_service_accounts_key_is_changed_for_a_token(
     assert "PRIVATE KEY" not in done.output
 
 
-def test_google_without_the_right_to_read_says_so(
-    fetcher: Fetcher, serve: Callable[[Any], str]
-) -> None:
+def test_google_permission_error_is_reported(fetcher: Fetcher, serve: Callable[[Any], str]) -> None:
     class Forbidding(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_error(403, "reader lacks storage.objects.get")
@@ -99,7 +97,7 @@ def test_google_without_the_right_to_read_says_so(
 
 
 @pytest.mark.parametrize("scheme", ["gs", "az", "hf"])
-def test_a_cloud_that_stays_away_is_asked_again_and_given_up(fetcher: Fetcher, scheme: str) -> None:
+def test_unavailable_cloud_is_retried_and_then_fails(fetcher: Fetcher, scheme: str) -> None:
     secret = {"AZURE_STORAGE_ACCOUNT_NAME": "a", "AZURE_STORAGE_ACCOUNT_KEY": "a2V5"}
     nobody = ("--endpoint", f"http://127.0.0.1:{free_ports(1)[0]}")
     done = fetcher.run(f"{scheme}://models/m", *nobody, secret=secret if scheme == "az" else {})
@@ -144,7 +142,7 @@ def _sas(url: str, ends: datetime) -> str:
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_tree_comes_from_azure(fetcher: Fetcher, microsoft: str, slash: str) -> None:
+def test_tree_is_fetched_from_azure(fetcher: Fetcher, microsoft: str, slash: str) -> None:
     secret = {"AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT, "AZURE_STORAGE_ACCOUNT_KEY": KEY}
     done = fetcher.run(f"az://models/fraud/7{slash}", "--endpoint", microsoft, secret=secret)
     assert done.code == 0, done.output
@@ -157,7 +155,7 @@ def test_a_tree_comes_from_azure(fetcher: Fetcher, microsoft: str, slash: str) -
 NOBODY = {"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}
 
 
-def test_a_public_container_is_read_without_any_identity(fetcher: Fetcher, microsoft: str) -> None:
+def test_public_container_is_read_without_any_identity(fetcher: Fetcher, microsoft: str) -> None:
     account = {"AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT}
     options = ("--endpoint", microsoft)
     done = fetcher.run("az://public/fraud", *options, secret=account, around=NOBODY)
@@ -168,16 +166,14 @@ def test_a_public_container_is_read_without_any_identity(fetcher: Fetcher, micro
     assert closed.reason in ("AccessDenied", "NotFound"), closed.output
 
 
-def test_an_identity_that_is_refused_does_not_become_nobody(
-    fetcher: Fetcher, microsoft: str
-) -> None:
+def test_refused_identity_does_not_become_anonymous(fetcher: Fetcher, microsoft: str) -> None:
     secret = {"AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT}
     around = {**NOBODY, "AZURE_FEDERATED_TOKEN_FILE": "/nowhere/token"}
     done = fetcher.run("az://public/fraud", secret=secret, around=around)
     assert (done.code, done.reason) == (10, "AccessDenied"), done.output
 
 
-def test_a_connection_string_says_all(fetcher: Fetcher, microsoft: str) -> None:
+def test_connection_string_is_sufficient(fetcher: Fetcher, microsoft: str) -> None:
     text = f"BlobEndpoint={microsoft};AccountName={ACCOUNT};AccountKey={KEY}"
     secret = {"AZURE_STORAGE_CONNECTION_STRING": text}
     done = fetcher.run("az://models/fraud/7/MLmodel", secret=secret)
@@ -185,7 +181,7 @@ def test_a_connection_string_says_all(fetcher: Fetcher, microsoft: str) -> None:
     assert KEY not in done.output
 
 
-def test_a_shared_access_signature_serves_until_it_has_expired(
+def test_shared_access_signature_serves_until_it_has_expired(
     fetcher: Fetcher, microsoft: str
 ) -> None:
     now = datetime.now(UTC)
@@ -200,7 +196,7 @@ def test_a_shared_access_signature_serves_until_it_has_expired(
     assert "sig=" not in done.output + late.output
 
 
-def test_an_account_without_a_name_says_which_key_is_missing(fetcher: Fetcher) -> None:
+def test_account_without_a_name_says_which_key_is_missing(fetcher: Fetcher) -> None:
     done = fetcher.run("az://models/fraud/7")
     assert done.reason == "InvalidCredentials"
     assert "AZURE_STORAGE_ACCOUNT_NAME" in done.report["message"]

@@ -43,7 +43,7 @@ def test_times_modes_and_empty_folders_do_not_count(tree: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("change", ["content", "name", "more", "less"])
-def test_whatever_else_changes_counts(tree: Path, change: str) -> None:
+def test_any_other_change_changes_the_digest(tree: Path, change: str) -> None:
     before = of_tree(tree).digest
     if change == "content":
         (tree / "Z").write_bytes(b"Z")
@@ -57,7 +57,7 @@ def test_whatever_else_changes_counts(tree: Path, change: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["/etc/hostname", "../../other", "nothing"])
-def test_a_link_that_leaves_or_dangles_is_refused(tree: Path, target: str) -> None:
+def test_link_that_leaves_or_dangles_is_refused(tree: Path, target: str) -> None:
     (tree.parent.parent / "other").write_bytes(b"")
     (tree / "sub" / "bad").symlink_to(target)
     with pytest.raises(Fault) as refused:
@@ -65,7 +65,7 @@ def test_a_link_that_leaves_or_dangles_is_refused(tree: Path, target: str) -> No
     assert refused.value.reason in ("UnsafePath", "CorruptArtifact")
 
 
-def test_a_device_is_refused(tree: Path) -> None:
+def test_device_is_refused(tree: Path) -> None:
     os.mkfifo(tree / "pipe")
     with pytest.raises(Fault) as refused:
         of_tree(tree)

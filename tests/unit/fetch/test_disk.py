@@ -42,7 +42,7 @@ def placed(folder: Path, monkeypatch: pytest.MonkeyPatch, disk: Disk, reserve: i
     return found
 
 
-def test_a_share_of_the_nodes_disk_stays_free(
+def test_share_of_the_nodes_disk_stays_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_the_node = placed(tmp_path, monkeypatch, Disk(free=12_000))
@@ -53,16 +53,14 @@ def test_a_share_of_the_nodes_disk_stays_free(
     placed(tmp_path, monkeypatch, Disk(free=12_000), reserve=5).require(2_100 * MB)
 
 
-def test_a_volume_of_its_own_is_the_models_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dedicated_volume_has_no_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "statvfs", Disk(free=12_000).statvfs)
     own = Place(tmp_path / "models", reserve=10, of_node=Path("/proc/self/status"))
     own.prepare()
     own.require(11_000 * MB)
 
 
-def test_a_fetch_ends_when_others_fill_the_disk_meanwhile(
+def test_fetch_ends_when_others_fill_the_disk_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch = placed(tmp_path, monkeypatch, Disk(free=10_100, falls=20)).watch()
@@ -102,7 +100,7 @@ def test_room_is_asked_for_before_anything_is_unpacked(
     assert not [p for p in (tmp_path / "other").rglob("*") if p.is_file()]
 
 
-def test_a_zip_that_says_that_it_is_a_bomb_is_taken_at_its_word(tmp_path: Path) -> None:
+def test_zip_that_declares_too_many_bytes_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("small", b"s")
         archive.writestr("large", bytes(80 * MB))
@@ -111,7 +109,7 @@ def test_a_zip_that_says_that_it_is_a_bomb_is_taken_at_its_word(tmp_path: Path) 
     assert not list((tmp_path / "tree").iterdir())
 
 
-def test_the_reserve_is_an_option(fetcher: Fetcher, tmp_path: Path) -> None:
+def test_reserve_is_an_option(fetcher: Fetcher, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "weights").write_bytes(b"w")
     uri = f"file://{tmp_path / 'source'}"

@@ -133,9 +133,7 @@ Start = Callable[..., tuple[str, Any]]
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_branch_is_fetched_at_the_commit_that_it_meant(
-    fetcher: Fetcher, hub: Start, slash: str
-) -> None:
+def test_branch_is_fetched_at_its_commit(fetcher: Fetcher, hub: Start, slash: str) -> None:
     url, served = hub()
     done = fetcher.run(f"hf://example/fraud@main{slash}", "--endpoint", url)
     assert done.code == 0, done.output
@@ -146,7 +144,7 @@ def test_a_branch_is_fetched_at_the_commit_that_it_meant(
     assert all(f"/resolve/{COMMIT}/" in path for path in files), files
 
 
-def test_a_file_of_a_model_at_one_commit(fetcher: Fetcher, hub: Start) -> None:
+def test_file_of_a_model_at_one_commit(fetcher: Fetcher, hub: Start) -> None:
     url, _ = hub()
     done = fetcher.run(f"hf://example/fraud@{OTHER}/config.json", "--endpoint", url)
     assert done.code == 0, done.output
@@ -154,13 +152,13 @@ def test_a_file_of_a_model_at_one_commit(fetcher: Fetcher, hub: Start) -> None:
 
 
 @pytest.mark.parametrize("model", ["example/none", "example/fraud@nowhere", "example/fraud/none"])
-def test_what_is_not_there_says_so(fetcher: Fetcher, hub: Start, model: str) -> None:
+def test_missing_model_is_reported(fetcher: Fetcher, hub: Start, model: str) -> None:
     url, _ = hub()
     done = fetcher.run(f"hf://{model}", "--endpoint", url)
     assert (done.code, done.reason) == (10, "NotFound"), done.output
 
 
-def test_a_gated_model_needs_the_right_token(fetcher: Fetcher, hub: Start) -> None:
+def test_gated_model_needs_the_right_token(fetcher: Fetcher, hub: Start) -> None:
     url, _ = hub(token="hf_right")
     uri, options = "hf://example/fraud", ("--endpoint", url)
     for secret in ({}, {"HF_TOKEN": "hf_expired"}):
@@ -171,7 +169,7 @@ def test_a_gated_model_needs_the_right_token(fetcher: Fetcher, hub: Start) -> No
     assert right.code == 0, right.output
 
 
-def test_bytes_that_are_not_those_of_the_hubs_own_digest_are_refused(
+def test_bytes_that_differ_from_the_digest_of_the_hub_are_refused(
     fetcher: Fetcher, hub: Start
 ) -> None:
     url, _ = hub(lies=True)
@@ -199,7 +197,7 @@ def test_patterns_choose_the_files_of_a_repository(
     assert fetched == expected, "nothing else is asked for"
 
 
-def test_patterns_that_take_no_file_say_so(fetcher: Fetcher, hub: Start) -> None:  # I12
+def test_patterns_that_match_no_file_are_an_error(fetcher: Fetcher, hub: Start) -> None:  # I12
     url, _ = hub()
     done = fetcher.run("hf://example/fraud", "--endpoint", url, "--allow=*.gguf")
     assert (done.code, done.reason) == (10, "NotFound"), done.output

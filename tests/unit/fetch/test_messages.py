@@ -48,13 +48,13 @@ def test_secrets_are_hidden_and_names_are_not(scheme: str) -> None:
         assert word in hide(f"the store says {word!r} is wrong")
 
 
-def test_a_part_of_a_connection_string_is_a_secret_too() -> None:
+def test_part_of_a_connection_string_is_a_secret_too() -> None:
     text = "BlobEndpoint=https://a.example;AccountName=fraud;AccountKey=c2VjcmV0PT0="
     hide = Redactor(Credentials("az", {"AZURE_STORAGE_CONNECTION_STRING": text}))
     assert hide("fraud has no key c2VjcmV0PT0=") == "fraud has no key [hidden]"
 
 
-def test_of_a_service_accounts_key_the_account_may_be_said() -> None:
+def test_account_name_of_a_service_account_key_is_not_hidden() -> None:
     key = {
         "type": "service_account",
         "project_id": "risk-models",
@@ -70,7 +70,7 @@ def test_of_a_service_accounts_key_the_account_may_be_said() -> None:
         assert key[name] not in said
 
 
-def test_of_a_registrys_login_the_user_may_be_said() -> None:
+def test_user_name_of_a_registry_login_is_not_hidden() -> None:
     auth = base64.b64encode(b"robot:hunter22").decode()
     config = {"auths": {"registry.example": {"auth": auth, "email": "robot@example"}}}
     hide = Redactor(Credentials("oci", {".dockerconfigjson": json.dumps(config)}))
@@ -80,7 +80,9 @@ def test_of_a_registrys_login_the_user_may_be_said() -> None:
 
 
 @pytest.mark.parametrize("letter", ["a", "ü", "𐍈", '"', "\\", "\n", "\x00"])
-def test_a_long_message_is_whole_json_in_what_a_kubelet_keeps(tmp_path: Path, letter: str) -> None:
+def test_long_message_is_valid_json_within_the_limit_of_the_kubelet(
+    tmp_path: Path, letter: str
+) -> None:
     path = tmp_path / "report"
     termination_message.write(path, Fault("AccessDenied", f"it says {letter * 5000}"))
     content = path.read_bytes()

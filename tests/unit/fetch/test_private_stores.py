@@ -47,7 +47,7 @@ def pull_secret(host: str, user: str, password: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["basic", "bearer"])
-def test_a_private_registry_is_opened_by_the_right_password_alone(
+def test_private_registry_requires_the_right_password(
     fetcher: Fetcher, private: Start, kind: str
 ) -> None:
     url, door = private(kind=kind)
@@ -64,9 +64,7 @@ def test_a_private_registry_is_opened_by_the_right_password_alone(
     assert bool(door.tokens) == (kind == "bearer")
 
 
-def test_a_token_that_expires_while_a_model_is_pulled_is_asked_for_anew(
-    fetcher: Fetcher, private: Start
-) -> None:
+def test_token_that_expires_during_a_pull_is_renewed(fetcher: Fetcher, private: Start) -> None:
     url, door = private(kind="bearer", until=4)
     secret = {"username": "me", "password": "hunter22"}
     uri = f"oci://{url.removeprefix('http://')}/m:1"
@@ -125,7 +123,7 @@ URIS = {
 
 
 @pytest.mark.parametrize("scheme", URIS)
-def test_an_authority_of_ones_own_is_trusted_when_the_secret_has_it(
+def test_private_authority_is_trusted_from_the_secret(
     fetcher: Fetcher, authority: tuple[str, str], scheme: str
 ) -> None:
     url, certificate = authority
@@ -145,7 +143,7 @@ def test_an_authority_of_ones_own_is_trusted_when_the_secret_has_it(
         assert "certificate" not in done.output.lower()
 
 
-def test_an_authority_that_is_no_certificate_says_so(fetcher: Fetcher) -> None:
+def test_invalid_authority_is_reported(fetcher: Fetcher) -> None:
     done = fetcher.run("https://127.0.0.1:1/m", secret={"ca.crt": "not one"})
     assert (done.code, done.reason) == (10, "InvalidCredentials"), done.output
 
@@ -218,7 +216,7 @@ class Google(BaseHTTPRequestHandler):
         pass
 
 
-def test_googles_metadata_server_says_who_a_pod_is(
+def test_google_metadata_server_is_the_identity_of_a_pod(
     fetcher: Fetcher, serve: Callable[[Any], str], tmp_path: Path
 ) -> None:
     host = serve(Google).removeprefix("http://")
@@ -275,7 +273,7 @@ class Microsoft(BaseHTTPRequestHandler):
         pass
 
 
-def test_azures_webhook_says_who_a_pod_is(fetcher: Fetcher, tmp_path: Path) -> None:
+def test_azure_webhook_is_the_identity_of_a_pod(fetcher: Fetcher, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("a-projected-token")
     with secured(tmp_path, Microsoft) as (url, certificate):
         around = {

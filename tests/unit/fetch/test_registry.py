@@ -11,7 +11,7 @@ from fetch.conftest import PYTHON, Fetcher
 from fetch.registries import TITLE, Registry, packed
 
 
-def test_an_artifact_of_files_by_tag_and_by_digest(fetcher: Fetcher, registry: Registry) -> None:
+def test_artifact_of_files_by_tag_and_by_digest(fetcher: Fetcher, registry: Registry) -> None:
     manifest = registry.push(
         "models/fraud",
         "7",
@@ -26,7 +26,7 @@ def test_an_artifact_of_files_by_tag_and_by_digest(fetcher: Fetcher, registry: R
         assert fetcher.files() == {"MLmodel": b"one", "data/weights": b"two" * 9_000_000}
 
 
-def test_a_packed_folder_and_the_layers_of_an_image(fetcher: Fetcher, registry: Registry) -> None:
+def test_packed_folder_and_the_layers_of_an_image(fetcher: Fetcher, registry: Registry) -> None:
     layer = "application/vnd.oci.image.layer.v1.tar+gzip"
     folder = {"content": packed({"m/a": b"a"}), "mediaType": layer}
     folder["annotations"] = {TITLE: "m", "io.deis.oras.content.unpack": "true"}
@@ -42,7 +42,7 @@ def test_a_packed_folder_and_the_layers_of_an_image(fetcher: Fetcher, registry: 
     assert fetcher.files() == {"m/b": b"b", "m/c": b"c"}
 
 
-def test_layers_and_archives_that_zstd_has_packed(fetcher: Fetcher, registry: Registry) -> None:
+def test_zstd_layers_and_archives_are_unpacked(fetcher: Fetcher, registry: Registry) -> None:
     code = "import sys; from backports import zstd; b = sys.stdin.buffer.read(); "
     code += "sys.stdout.buffer.write(zstd.compress(b))"
     plain = packed({"m/a": b"a" * 100_000}, "")
@@ -67,13 +67,13 @@ def test_hostile_titles_are_refused(fetcher: Fetcher, registry: Registry, tmp_pa
     assert not (tmp_path.parent / "evil").exists()
 
 
-def test_a_missing_tag_says_so(fetcher: Fetcher, registry: Registry) -> None:
+def test_missing_tag_is_reported(fetcher: Fetcher, registry: Registry) -> None:
     uri = f"oci://{registry.host}/models/none:1"
     done = fetcher.run(uri, "--endpoint", f"http://{registry.host}")
     assert (done.code, done.reason) == (10, "NotFound"), done.output
 
 
-def test_a_docker_config_without_this_registry_says_so(
+def test_docker_config_without_the_registry_is_reported(
     fetcher: Fetcher, registry: Registry
 ) -> None:
     auth = base64.b64encode(b"me:hunter22").decode()

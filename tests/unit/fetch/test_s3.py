@@ -38,7 +38,7 @@ def filled(s3: S3, bucket: str, tree: dict[str, bytes] = TREE) -> None:
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_tree_comes_whole_and_a_trailing_slash_changes_nothing(
+def test_tree_is_fetched_with_or_without_a_trailing_slash(
     fetcher: Fetcher, s3: S3, bucket: str, slash: str
 ) -> None:
     filled(s3, bucket)
@@ -50,7 +50,7 @@ def test_a_tree_comes_whole_and_a_trailing_slash_changes_nothing(
     assert done.report["files"] == 3
 
 
-def test_one_file_comes_alone(fetcher: Fetcher, s3: S3, bucket: str) -> None:
+def test_single_file_is_fetched_alone(fetcher: Fetcher, s3: S3, bucket: str) -> None:
     s3.put(f"{bucket}/model.joblib", b"weights")
     done = fetcher.run(f"s3://{bucket}/model.joblib", "--endpoint", s3.url, secret=KEYS)
     assert done.code == 0, done.output
@@ -72,7 +72,7 @@ def packed(kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def test_an_archive_has_the_digest_of_the_tree_in_it(
+def test_archive_has_the_digest_of_the_tree_in_it(
     fetcher: Fetcher, s3: S3, bucket: str, tmp_path: Path
 ) -> None:
     filled(s3, bucket)
@@ -119,7 +119,7 @@ def test_bytes_swapped_under_the_same_uri_are_noticed_by_the_pin(
     assert fetcher.run(uri, *options, "--pin", str(pin), secret=KEYS).code == 0
 
 
-def test_missing_object_says_so(fetcher: Fetcher, s3: S3, bucket: str) -> None:
+def test_missing_object_is_reported(fetcher: Fetcher, s3: S3, bucket: str) -> None:
     done = fetcher.run(f"s3://{bucket}/nothing/here", "--endpoint", s3.url, secret=KEYS)
     assert (done.code, done.reason) == (10, "NotFound"), done.output
     assert "spec.model.uri" in done.report["message"]
@@ -140,7 +140,7 @@ def test_wrong_credentials_are_refused_and_never_printed(fetcher: Fetcher, tmp_p
         assert secret not in done.output + str(done.report)
 
 
-def test_expired_credentials_say_so(fetcher: Fetcher, serve: Callable[[Any], str]) -> None:
+def test_expired_credentials_are_reported(fetcher: Fetcher, serve: Callable[[Any], str]) -> None:
     """As S3 answers: 400 and not 403, and on HEAD without a word."""
 
     class Late(BaseHTTPRequestHandler):
@@ -176,7 +176,7 @@ def test_half_a_secret_names_the_other_half(fetcher: Fetcher, s3: S3) -> None:
     assert "AWS_SECRET_ACCESS_KEY" in done.report["message"]
 
 
-def test_a_secret_for_something_else_names_what_is_read(fetcher: Fetcher, s3: S3) -> None:
+def test_secret_for_something_else_names_what_is_read(fetcher: Fetcher, s3: S3) -> None:
     done = fetcher.run("s3://b/m", "--endpoint", s3.url, secret={"password": "hunter22"})
     assert done.reason == "InvalidCredentials"
     assert "AWS_ACCESS_KEY_ID" in done.report["message"]
@@ -216,9 +216,7 @@ def passing_to(s3: S3) -> Any:
     return Passing
 
 
-def test_server_killed_mid_download_and_back_is_gone_on_with(
-    fetcher: Fetcher, tmp_path: Path
-) -> None:
+def test_download_continues_after_the_server_restarts(fetcher: Fetcher, tmp_path: Path) -> None:
     content = os.urandom(1 << 20) * 96
     server = S3(tmp_path / "log")
     server.start()
@@ -251,7 +249,7 @@ def test_server_killed_mid_download_and_back_is_gone_on_with(
     assert fetcher.files()["model.bin"] == content
 
 
-def test_fetcher_killed_mid_download_asks_for_nothing_that_it_has(
+def test_restarted_fetcher_downloads_only_what_is_missing(
     fetcher: Fetcher, s3: S3, bucket: str, serve: Callable[[Any], str]
 ) -> None:
     content = os.urandom(1 << 20) * 96
@@ -274,14 +272,14 @@ def test_fetcher_killed_mid_download_asks_for_nothing_that_it_has(
     assert sum(end - start for start, end in ranges) == len(content) - had
 
 
-def test_source_that_stays_away_is_given_up(fetcher: Fetcher, tmp_path: Path) -> None:
+def test_unavailable_source_fails(fetcher: Fetcher, tmp_path: Path) -> None:
     server = S3(tmp_path / "log")
     done = fetcher.run("s3://b/m", "--endpoint", server.url, secret=KEYS)
     assert (done.code, done.reason) == (11, "SourceUnavailable"), done.output
     assert "tried for 2 s" in done.report["message"]
 
 
-def test_a_part_from_before_the_node_started_again_is_not_trusted(
+def test_partial_file_from_before_a_node_restart_is_discarded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file's length is on the disk before its bytes are: after a crash it may hold anything."""

@@ -44,7 +44,7 @@ def test_uri_is_taken_apart(uri: str, address: Address) -> None:
         ("file://models/a", False),
     ],
 )
-def test_what_is_no_uri_of_a_model_says_what_is(uri: str, unknown: bool) -> None:
+def test_invalid_uri_is_refused_with_the_valid_forms(uri: str, unknown: bool) -> None:
     with pytest.raises(UriInvalid, match=r"known|form|must not") as refused:
         parse(uri)
     assert refused.value.unknown is unknown

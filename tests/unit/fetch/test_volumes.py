@@ -17,7 +17,7 @@ from fetch.conftest import Fetcher
 URI = "pvc://models/fraud"
 
 
-def test_a_claim_is_checked_where_it_is(fetcher: Fetcher) -> None:
+def test_claim_is_checked_where_it_is(fetcher: Fetcher) -> None:
     (fetcher.target / "sub").mkdir(parents=True)
     (fetcher.target / "sub" / "weights").write_bytes(b"w" * 1000)
     before = sorted(path.name for path in fetcher.folder.iterdir())
@@ -32,7 +32,7 @@ def test_a_claim_is_checked_where_it_is(fetcher: Fetcher) -> None:
     assert (other.code, other.reason) == (10, "DigestMismatch"), other.output
 
 
-def test_what_a_claim_has_not_is_said(fetcher: Fetcher) -> None:
+def test_missing_file_of_a_claim_is_named(fetcher: Fetcher) -> None:
     done = fetcher.run(URI, "--in-place")
     assert (done.code, done.reason) == (10, "NotFound"), done.output
     fetcher.target.mkdir()
@@ -62,9 +62,7 @@ def test_one_file_of_a_claim_is_copied(fetcher: Fetcher, claim: Path) -> None:
     assert other.digest == done.digest
 
 
-def test_an_archive_of_a_claim_is_unpacked_unless_it_must_not(
-    fetcher: Fetcher, claim: Path
-) -> None:
+def test_archive_of_a_claim_is_unpacked_unless_disabled(fetcher: Fetcher, claim: Path) -> None:
     path = claim / "fraud" / "model.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         archive.add(__file__, "sub/weights")
@@ -79,7 +77,7 @@ def test_an_archive_of_a_claim_is_unpacked_unless_it_must_not(
     assert other.files() == {"model.tar.gz": path.read_bytes()}
 
 
-def test_a_folder_that_is_named_like_a_file_is_copied_too(fetcher: Fetcher, claim: Path) -> None:
+def test_folder_that_is_named_like_a_file_is_copied_too(fetcher: Fetcher, claim: Path) -> None:
     (claim / "fraud" / "parts.gguf").mkdir()
     (claim / "fraud" / "parts.gguf" / "1").write_bytes(b"one")
     done = fetcher.run(f"{URI}/parts.gguf", "--claim", str(claim))
@@ -87,7 +85,7 @@ def test_a_folder_that_is_named_like_a_file_is_copied_too(fetcher: Fetcher, clai
     assert fetcher.files() == {"1": b"one"}
 
 
-def test_a_file_that_is_not_there_or_leads_out_of_its_claim_is_refused(
+def test_file_that_is_not_there_or_leads_out_of_its_claim_is_refused(
     fetcher: Fetcher, claim: Path
 ) -> None:
     done = fetcher.run(f"{URI}/model.pkl", "--claim", str(claim))
@@ -103,7 +101,7 @@ def test_a_file_that_is_not_there_or_leads_out_of_its_claim_is_refused(
     assert fetcher.files() == {"model.pkl": b"new"}
 
 
-def test_a_file_of_a_claim_that_may_not_be_read_names_whose_rights_are_missing(
+def test_unreadable_file_of_a_claim_names_the_missing_permission(
     fetcher: Fetcher, claim: Path
 ) -> None:
     (claim / "fraud" / "model.pkl").write_bytes(b"w")
@@ -122,7 +120,7 @@ def without_rights() -> list[str]:
     )
 
 
-def test_what_a_file_system_puts_at_a_claims_root_is_passed_over(fetcher: Fetcher) -> None:
+def test_lost_and_found_of_a_claim_is_ignored(fetcher: Fetcher) -> None:
     fetcher.target.mkdir()
     (fetcher.target / "weights").write_bytes(b"w")
     alone = fetcher.run("pvc://models", "--in-place")
@@ -137,7 +135,7 @@ def test_what_a_file_system_puts_at_a_claims_root_is_passed_over(fetcher: Fetche
 
 
 @pytest.mark.parametrize("name", ["weights", "sub", "sub/lost+found"])
-def test_what_may_not_be_read_on_a_claim_names_whose_rights_are_missing(
+def test_unreadable_folder_of_a_claim_names_the_missing_permission(
     fetcher: Fetcher, name: str
 ) -> None:
     (fetcher.target / "sub" / "lost+found").mkdir(parents=True)
@@ -151,7 +149,7 @@ def test_what_may_not_be_read_on_a_claim_names_whose_rights_are_missing(
     assert "Secret" not in done.report["message"]
 
 
-def test_a_volume_that_does_not_answer_is_no_fault_of_the_fetcher(
+def test_unresponsive_volume_is_not_a_fault_of_the_fetcher(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stale(_: object) -> None:

@@ -73,7 +73,7 @@ def ranged(**facts: Any) -> Any:
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_tree_is_read_from_index_pages(
+def test_tree_is_read_from_index_pages(
     fetcher: Fetcher, serve: Serve, tmp_path: Path, slash: str
 ) -> None:
     root = tmp_path / "root"
@@ -87,7 +87,7 @@ def test_a_tree_is_read_from_index_pages(
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_file_comes_from_a_server_that_knows_no_ranges(
+def test_file_is_fetched_from_a_server_without_ranges(
     fetcher: Fetcher, serve: Serve, tmp_path: Path, slash: str
 ) -> None:
     root = tmp_path / "root"
@@ -98,7 +98,7 @@ def test_a_file_comes_from_a_server_that_knows_no_ranges(
     assert fetcher.files() == {"model.bin": CONTENT}
 
 
-def test_a_folder_whose_index_html_hides_its_files_is_refused(
+def test_folder_whose_index_html_hides_its_files_is_refused(
     fetcher: Fetcher, serve: Serve, tmp_path: Path
 ) -> None:
     root = tmp_path / "root"
@@ -117,9 +117,7 @@ def test_a_folder_whose_index_html_hides_its_files_is_refused(
     assert len(fetcher.files()) == 4
 
 
-def test_answers_that_break_off_are_asked_for_again_and_nothing_else_is(
-    fetcher: Fetcher, serve: Serve
-) -> None:
+def test_only_interrupted_responses_are_retried(fetcher: Fetcher, serve: Serve) -> None:
     server = ranged(breaks=3)
     done = fetcher.run(f"{serve(server)}/model.bin", "--patience", "20")
     assert done.code == 0, done.output
@@ -128,7 +126,7 @@ def test_answers_that_break_off_are_asked_for_again_and_nothing_else_is(
     assert len(parts) == len(set(parts)) == 3, parts
 
 
-def test_a_password_is_used_and_never_printed(fetcher: Fetcher, serve: Serve) -> None:
+def test_password_is_used_and_never_printed(fetcher: Fetcher, serve: Serve) -> None:
     url = f"{serve(ranged(password='open sesame'))}/model.bin?signature=abc123"
     wrong = fetcher.run(url, secret={"username": "me", "password": "wrong-word"})
     assert (wrong.code, wrong.reason) == (10, "AccessDenied"), wrong.output
@@ -138,7 +136,7 @@ def test_a_password_is_used_and_never_printed(fetcher: Fetcher, serve: Serve) ->
     assert right.code == 0, right.output
 
 
-def test_a_web_page_is_no_model(fetcher: Fetcher, serve: Serve) -> None:
+def test_web_page_is_not_a_model(fetcher: Fetcher, serve: Serve) -> None:
     class Login(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             page = b"<html><a href='/elsewhere'>log in</a></html>"
@@ -181,7 +179,7 @@ def test_status_codes_have_their_reasons(
     assert ("again in" in done.output) == (status == 503), "what cannot succeed is not tried again"
 
 
-def test_more_than_the_disk_has_is_refused_before_it_is_begun(
+def test_download_larger_than_the_disk_is_refused_before_it_begins(
     fetcher: Fetcher, serve: Serve
 ) -> None:
     class Vast(BaseHTTPRequestHandler):

@@ -70,7 +70,7 @@ async def test_events_pass_as_they_are(server: Answering) -> None:
 
 
 @pytest.mark.parametrize("code", [410, 500, 504])
-async def test_error_in_a_watch_is_told_as_410(server: Answering, code: int) -> None:
+async def test_error_in_a_watch_becomes_410(server: Answering, code: int) -> None:
     server.events(ADDED, error(code))
     status, events = await told(server)
     assert status == 200
@@ -79,7 +79,7 @@ async def test_error_in_a_watch_is_told_as_410(server: Answering, code: int) -> 
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
-async def test_refused_watch_is_told_as_410_inside_a_watch(server: Answering, status: int) -> None:
+async def test_refused_watch_becomes_410_inside_a_watch(server: Answering, status: int) -> None:
     server.status = status
     server.events({"kind": "Status", "code": status})
     seen, events = await told(server)
@@ -87,17 +87,17 @@ async def test_refused_watch_is_told_as_410_inside_a_watch(server: Answering, st
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
-async def test_what_kopf_tries_again_is_left_to_it(server: Answering, status: int) -> None:
+async def test_errors_that_kopf_retries_are_left_to_kopf(server: Answering, status: int) -> None:
     server.status = status
     assert (await told(server))[0] == status
 
 
-async def test_lists_are_left_alone(server: Answering) -> None:
+async def test_lists_are_not_changed(server: Answering) -> None:
     server.status = 410
     assert (await told(server, "?limit=500"))[0] == 410
 
 
-def test_patience_has_no_end_and_never_waits_long() -> None:
+def test_retries_never_end_and_never_wait_long() -> None:
     waits = list(islice(EndlessBackoff(), 10_000))
     assert len(waits) == 10_000
     assert max(waits) <= 4.0

@@ -77,7 +77,7 @@ async def ended(task: asyncio.Task[Any]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_watcher_of_kopf_that_asks_is_well(hosted: Hosted, clock: Clock) -> None:
+async def test_polling_watcher_of_kopf_is_healthy(hosted: Hosted, clock: Clock) -> None:
     task = watcher()
     for _ in range(5):
         clock.now += 290

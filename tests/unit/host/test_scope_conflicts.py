@@ -49,7 +49,7 @@ class Leases:
         ("risk", "search", None),
     ],
 )
-def test_scopes_share_what_both_look_after(one: str, other: str, shared: str | None) -> None:
+def test_scopes_overlap_in_the_namespaces_of_both(one: str, other: str, shared: str | None) -> None:
     assert common(one, other) == shared
 
 
@@ -66,7 +66,7 @@ async def test_living_operator_of_the_same_namespace_is_named() -> None:
     assert leases.asked == {"fieldSelector": "metadata.name=canarium"}
 
 
-async def test_those_that_share_nothing_released_or_tell_no_scope_are_no_rivals() -> None:
+async def test_lease_without_overlap_holder_or_scope_is_no_conflict() -> None:
     leases = Leases()
     leases.put("team", "*")
     leases.put("others", "search")
@@ -75,9 +75,7 @@ async def test_those_that_share_nothing_released_or_tell_no_scope_are_no_rivals(
     assert await leases.seen_by("team", "risk").found() == []
 
 
-async def test_operator_that_died_is_a_rival_until_its_lease_has_not_moved_for_its_duration() -> (
-    None
-):
+async def test_dead_operator_conflicts_until_its_lease_expires() -> None:
     leases = Leases()
     leases.put("platform", "*")
     look = leases.seen_by("team", "risk")
@@ -91,7 +89,7 @@ async def test_operator_that_died_is_a_rival_until_its_lease_has_not_moved_for_i
     assert not await look.found()
 
 
-async def test_right_to_look_that_is_missing_does_not_hold_it_up_but_a_silent_server_does() -> None:
+async def test_missing_permission_does_not_block_the_start_but_a_silent_server_does() -> None:
     leases = Leases()
     leases.fault = ApiError(403, "Forbidden", "no")
     assert await leases.seen_by("team", "risk").found() == []

@@ -29,7 +29,7 @@ def cache() -> Watched:
     return Watched()
 
 
-def test_a_write_is_read_at_once_and_older_events_dropped(cache: Watched) -> None:
+def test_write_is_visible_at_once_and_older_events_are_dropped(cache: Watched) -> None:
     cache.observe(raw("a", "u", 130, "written"))
     cache.observe(raw("a", "u", 99, "before"))
     assert cache.items["ns", "a"].phase == "written"
@@ -41,14 +41,14 @@ def test_versions_are_compared_as_numbers(cache: Watched) -> None:
     assert cache.items["ns", "a"].phase == "new"
 
 
-def test_a_change_of_nothing_but_the_version_wakes_nobody(cache: Watched) -> None:
+def test_change_of_only_the_version_notifies_nobody(cache: Watched) -> None:
     cache.observe(raw("a", "u", 1, "same"))
     cache.observe(raw("a", "u", 2, "same"))
     assert cache.changes == [(None, "same")]
     assert cache.items["ns", "a"].version == 2
 
 
-def test_a_forgotten_object_is_not_revived_by_late_events(cache: Watched) -> None:
+def test_forgotten_object_is_not_revived_by_late_events(cache: Watched) -> None:
     cache.observe(raw("a", "u", 10))
     cache.forget("ns", "a", "u")
     cache.observe(raw("a", "u", 11, "terminating"))
@@ -63,7 +63,7 @@ def test_forgetting_a_predecessor_spares_its_successor(cache: Watched) -> None:
     assert cache.names == {"a"}
 
 
-def test_a_recreated_object_is_not_reverted_by_its_predecessor(cache: Watched) -> None:
+def test_recreated_object_is_not_reverted_by_its_predecessor(cache: Watched) -> None:
     cache.observe(raw("a", "old", 10))
     cache.forget("ns", "a", "old")
     cache.observe(raw("a", "new", 20))
@@ -71,7 +71,7 @@ def test_a_recreated_object_is_not_reverted_by_its_predecessor(cache: Watched) -
     assert cache.items["ns", "a"].uid == "new"
 
 
-def test_an_object_that_lost_its_label_may_come_back(cache: Watched) -> None:
+def test_object_that_lost_its_label_can_return(cache: Watched) -> None:
     cache.observe(raw("a", "u", 10))
     cache.forget("ns", "a", "u", 11)
     cache.observe(raw("a", "u", 10))
@@ -80,7 +80,7 @@ def test_an_object_that_lost_its_label_may_come_back(cache: Watched) -> None:
     assert cache.names == {"a"}
 
 
-def test_a_late_deletion_does_not_take_what_was_written_after_it(cache: Watched) -> None:
+def test_late_deletion_does_not_remove_a_later_write(cache: Watched) -> None:
     cache.observe(raw("a", "u", 12))
     cache.forget("ns", "a", "u", 11)
     assert cache.names == {"a"}
@@ -88,7 +88,7 @@ def test_a_late_deletion_does_not_take_what_was_written_after_it(cache: Watched)
     assert cache.names == set()
 
 
-def test_what_was_deleted_by_us_stays_so_when_the_event_of_it_comes(cache: Watched) -> None:
+def test_own_deletion_is_not_reverted_by_its_event(cache: Watched) -> None:
     cache.observe(raw("a", "u", 10))
     cache.forget("ns", "a", "u")
     cache.forget("ns", "a", "u", 11)
@@ -101,7 +101,7 @@ def scaled(known: Pod, before: int) -> Pod:
     return replace(known, version=before, phase="scaled")
 
 
-def test_a_write_whose_answer_is_not_the_object_is_read_at_once(cache: Watched) -> None:
+def test_write_that_returns_another_object_is_read_back(cache: Watched) -> None:
     cache.observe(raw("a", "u", 10, "as it was"))
     cache.amend("ns", "a", 15, scaled)
     assert cache.items["ns", "a"].phase == "scaled"
@@ -111,18 +111,18 @@ def test_a_write_whose_answer_is_not_the_object_is_read_at_once(cache: Watched) 
     assert cache.items["ns", "a"].phase == "with all that came between"
 
 
-def test_the_answer_of_a_write_does_not_undo_an_event_that_was_faster(cache: Watched) -> None:
+def test_answer_of_a_write_does_not_undo_an_event_that_was_faster(cache: Watched) -> None:
     cache.observe(raw("a", "u", 15, "event of the write"))
     cache.amend("ns", "a", 15, scaled)
     assert cache.items["ns", "a"].phase == "event of the write"
 
 
-def test_amending_what_is_gone_does_not_bring_it_back(cache: Watched) -> None:
+def test_amending_a_deleted_object_does_not_restore_it(cache: Watched) -> None:
     cache.amend("ns", "a", 15, scaled)
     assert cache.names == set()
 
 
-def test_a_list_of_one_namespace_says_nothing_about_others(cache: Watched) -> None:
+def test_list_of_a_namespace_does_not_affect_others(cache: Watched) -> None:
     cache.observe(raw("a", "u", 1))
     cache.observe(raw("b", "v", 1, namespace="other"))
     cache.retain(set(), 5, "ns")
@@ -131,13 +131,13 @@ def test_a_list_of_one_namespace_says_nothing_about_others(cache: Watched) -> No
     assert cache.names == set()
 
 
-def test_a_write_newer_than_the_list_survives_the_diff(cache: Watched) -> None:
+def test_write_newer_than_the_list_survives_the_diff(cache: Watched) -> None:
     cache.observe(raw("mine", "u", 10))
     cache.retain(set(), 9, None)
     assert cache.names == {"mine"}
 
 
-def test_a_namespace_that_is_left_can_be_followed_again(cache: Watched) -> None:
+def test_namespace_that_is_left_can_be_followed_again(cache: Watched) -> None:
     cache.observe(raw("a", "u", 1))
     cache.drop("ns")
     assert cache.names == set()

@@ -62,7 +62,7 @@ def test_canonical_data_stays_as_it_is_when_it_is_read_and_written_again(value: 
     assert is_canonical(orjson.loads(text))
 
 
-def test_data_of_earlier_releases_is_told_by_the_order_of_its_keys() -> None:
+def test_data_of_earlier_releases_is_recognised_by_its_key_order() -> None:
     assert not is_canonical({"algorithm": "v1", "template": {"spec": {}, "metadata": {}}})
     assert not is_canonical([{"b": 1, "a": 2}])
     assert is_canonical({"algorithm": "v1", "template": {"metadata": {}, "spec": {}}})

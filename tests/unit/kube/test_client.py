@@ -36,7 +36,7 @@ async def test_merge_goes_to_the_subresource(api: Any, client: Client) -> None:
     assert api.requests[-1].headers["Content-Type"] == "application/merge-patch+json"
 
 
-async def test_deleting_what_is_gone_is_no_error(client: Client) -> None:
+async def test_delete_of_a_missing_object_is_not_an_error(client: Client) -> None:
     assert await client.delete(DEPLOYMENTS, "ns", "web") is None
 
 
@@ -48,14 +48,14 @@ async def test_delete_spares_an_object_of_another_uid(api: Any, client: Client) 
     assert PATH in api.objects
 
 
-async def test_creating_twice_is_told_from_a_conflict(client: Client) -> None:
+async def test_already_exists_differs_from_a_conflict(client: Client) -> None:
     await client.create(SERVICES, "ns", {"metadata": {"name": "s"}})
     with pytest.raises(ApiError) as caught:
         await client.create(SERVICES, "ns", {"metadata": {"name": "s"}})
     assert caught.value.already_exists
 
 
-async def test_a_stale_replace_is_a_conflict(api: Any, client: Client) -> None:
+async def test_stale_replace_is_a_conflict(api: Any, client: Client) -> None:
     api.put(PATH)
     stale = {"metadata": {"name": "web", "resourceVersion": "1"}}
     with pytest.raises(ApiError) as caught:
@@ -65,7 +65,7 @@ async def test_a_stale_replace_is_a_conflict(api: Any, client: Client) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 403, 422])
-async def test_a_rejected_write_says_so(api: Any, client: Client, status: int) -> None:
+async def test_rejected_write_raises_with_its_reason(api: Any, client: Client, status: int) -> None:
     api.faults = [api.status(status, "Invalid")]
     with pytest.raises(ApiError) as caught:
         await client.create(PODS, "ns", {"metadata": {"name": "p"}})
@@ -73,7 +73,7 @@ async def test_a_rejected_write_says_so(api: Any, client: Client, status: int) -
     assert caught.value.reason == "Invalid"
 
 
-async def test_a_proxys_page_is_an_api_error(api: Any, client: Client) -> None:
+async def test_proxys_page_is_an_api_error(api: Any, client: Client) -> None:
     api.faults = [aiohttp.web.Response(status=502, text="<html>Bad Gateway</html>")]
     with pytest.raises(ApiError) as caught:
         await client.get(PODS, "ns", "p")
@@ -87,7 +87,7 @@ async def test_no_connection_is_an_api_error_without_status(client: Client) -> N
     assert caught.value.status == 0
 
 
-async def test_a_process_without_the_lease_may_read_and_not_write(api: Any, client: Client) -> None:
+async def test_process_without_the_lease_may_read_and_not_write(api: Any, client: Client) -> None:
     client._fence = lambda: 0.0
     await client.list(PODS, "ns")
     with pytest.raises(ApiError) as caught:
@@ -96,7 +96,7 @@ async def test_a_process_without_the_lease_may_read_and_not_write(api: Any, clie
     assert [r.method for r in api.requests] == ["GET"]
 
 
-async def test_a_watch_survives_long_lines(api: Any, client: Client) -> None:
+async def test_watch_survives_long_lines(api: Any, client: Client) -> None:
     meta = {"name": "p", "annotations": {"a": "x" * 1_000_000}}
     api.watches = [[{"type": "ADDED", "object": {"metadata": meta}}]]
     events = client.watch(PODS, None, resourceVersion="1")
@@ -106,7 +106,7 @@ async def test_a_watch_survives_long_lines(api: Any, client: Client) -> None:
     await events.aclose()  # type: ignore[attr-defined]
 
 
-async def test_an_expired_watch_raises_gone(api: Any, client: Client) -> None:
+async def test_expired_watch_raises_gone(api: Any, client: Client) -> None:
     status = {"code": 410, "reason": "Expired", "message": "too old resource version"}
     api.watches = [[{"type": "ERROR", "object": status}]]
     with pytest.raises(ApiError) as caught:
@@ -114,7 +114,7 @@ async def test_an_expired_watch_raises_gone(api: Any, client: Client) -> None:
     assert caught.value.gone
 
 
-async def test_a_projected_token_is_read_again(api: Any, tmp_path: Path) -> None:
+async def test_projected_token_is_read_again(api: Any, tmp_path: Path) -> None:
     from kubernetes.aio.client import Configuration
     from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
@@ -136,7 +136,7 @@ async def test_a_projected_token_is_read_again(api: Any, tmp_path: Path) -> None
     assert tokens == ["bearer first", "bearer second"]
 
 
-async def test_being_throttled_says_for_how_long(api: Any, client: Client) -> None:
+async def test_throttling_error_has_its_retry_after(api: Any, client: Client) -> None:
     api.faults = [api.status(429, "TooManyRequests", **{"Retry-After": "7"})]
     with pytest.raises(ApiError) as caught:
         await client.list(PODS)

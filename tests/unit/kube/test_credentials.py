@@ -41,7 +41,7 @@ def client_of(server: Server, session: aiohttp.ClientSession) -> Client:
     return Client(old, session, credentials=Credentials(old, server.load))
 
 
-async def test_a_refused_token_is_renewed_and_the_request_sent_once_more(api: Any) -> None:
+async def test_refused_token_is_renewed_and_the_request_sent_once_more(api: Any) -> None:
     server = Server(api, "Bearer good")
     async with aiohttp.ClientSession() as session:
         client = client_of(server, session)
@@ -51,7 +51,7 @@ async def test_a_refused_token_is_renewed_and_the_request_sent_once_more(api: An
     assert sent == ["Bearer old", "Bearer good", "Bearer good"]
 
 
-async def test_a_crowd_of_refused_requests_renews_once(api: Any) -> None:
+async def test_concurrent_refused_requests_renew_the_token_once(api: Any) -> None:
     server = Server(api, "Bearer good")
     async with aiohttp.ClientSession() as session:
         client = client_of(server, session)
@@ -59,7 +59,7 @@ async def test_a_crowd_of_refused_requests_renews_once(api: Any) -> None:
     assert server.loads == 1
 
 
-async def test_a_token_that_stays_refused_is_an_error_after_two_tries(api: Any) -> None:
+async def test_token_that_stays_refused_is_an_error_after_two_tries(api: Any) -> None:
     server = Server(api, "Bearer bad")
     async with aiohttp.ClientSession() as session:
         with pytest.raises(ApiError) as caught:
@@ -68,7 +68,7 @@ async def test_a_token_that_stays_refused_is_an_error_after_two_tries(api: Any) 
     assert len(api.requests) == 2
 
 
-async def test_a_watch_is_signed_afresh_too(api: Any) -> None:
+async def test_watch_is_signed_afresh_too(api: Any) -> None:
     server = Server(api, "Bearer good")
     api.watches = [[{"type": "BOOKMARK", "object": {}}]]
     async with aiohttp.ClientSession() as session:
@@ -88,7 +88,7 @@ async def test_nothing_is_written_when_the_lease_has_run_out(api: Any, client: C
     assert [r.method for r in api.requests] == ["POST", "GET"]
 
 
-async def test_a_write_under_way_ends_with_the_lease(api: Any, client: Client) -> None:
+async def test_write_under_way_ends_with_the_lease(api: Any, client: Client) -> None:
     api.slow = asyncio.Event()
     guarded = client.guarded(Throttle(100, 10), lambda: 0.05)
     began = asyncio.get_running_loop().time()

@@ -36,7 +36,7 @@ def holder(api: Any) -> str:
 QUICK = {"duration": 0.2, "renew": 0.08, "retry": 0.01}
 
 
-async def test_the_first_candidate_creates_the_lease(api: Any, client: Any) -> None:
+async def test_first_candidate_creates_the_lease(api: Any, client: Any) -> None:
     lease = candidate(client)
     await lease.acquire()
     assert holder(api) == "a"
@@ -56,7 +56,7 @@ async def test_release_lets_a_successor_in_at_once(api: Any, client: Any) -> Non
     await second.release()
 
 
-async def test_a_dead_holder_is_waited_for_by_our_own_clock(api: Any, client: Any) -> None:
+async def test_dead_holder_is_waited_for_by_our_own_clock(api: Any, client: Any) -> None:
     # Its renewTime lies in the far future: by comparing clocks it would never expire.
     spec = {"holderIdentity": "dead", "leaseDurationSeconds": 15, "renewTime": "2999-01-01"}
     api.put(PATH, spec=spec)
@@ -69,7 +69,7 @@ async def test_a_dead_holder_is_waited_for_by_our_own_clock(api: Any, client: An
     await lease.release()
 
 
-async def test_a_holder_that_renews_is_never_displaced(api: Any, client: Any) -> None:
+async def test_holder_that_renews_is_never_displaced(api: Any, client: Any) -> None:
     api.put(PATH, spec={"holderIdentity": "other", "renewTime": "0"})
     time = Time()
 
@@ -86,7 +86,7 @@ async def test_a_holder_that_renews_is_never_displaced(api: Any, client: Any) ->
     assert holder(api) == "other"
 
 
-async def test_an_unreachable_server_loses_the_lease_by_the_deadline(api: Any, client: Any) -> None:
+async def test_unreachable_server_loses_the_lease_by_the_deadline(api: Any, client: Any) -> None:
     lease = candidate(client, **QUICK)
     await lease.acquire()
     api.down = True
@@ -96,7 +96,7 @@ async def test_an_unreachable_server_loses_the_lease_by_the_deadline(api: Any, c
     assert holder(api) == "a", "a lost lease is not ours to empty"
 
 
-async def test_a_short_outage_does_not_lose_the_lease(api: Any, client: Any) -> None:
+async def test_short_outage_does_not_lose_the_lease(api: Any, client: Any) -> None:
     lease = candidate(client, **{**QUICK, "duration": 20.0, "renew": 10.0})
     await lease.acquire()
     api.faults = [api.status(500, "InternalError"), api.status(409, "Conflict")]
@@ -108,7 +108,7 @@ async def test_a_short_outage_does_not_lose_the_lease(api: Any, client: Any) -> 
     await lease.release()
 
 
-async def test_a_lease_taken_by_another_is_lost_at_once(api: Any, client: Any) -> None:
+async def test_lease_taken_by_another_is_lost_at_once(api: Any, client: Any) -> None:
     lease = candidate(client, **{**QUICK, "duration": 60.0, "renew": 30.0})
     await lease.acquire()
     api.put(PATH, spec={"holderIdentity": "other", "renewTime": "x"})
@@ -144,7 +144,7 @@ async def test_release_tries_again_when_a_late_renewal_comes_between(api: Any, c
     assert (holder(api), calls) == ("", 2)
 
 
-async def test_an_answer_that_makes_no_sense_loses_the_lease(api: Any, client: Any) -> None:
+async def test_malformed_response_loses_the_lease(api: Any, client: Any) -> None:
     lease = candidate(client, **QUICK)
     await lease.acquire()
 
@@ -179,7 +179,7 @@ async def test_writes_are_allowed_until_the_deadline_of_the_last_renewal(
     assert lease.left() <= 0
 
 
-async def test_age_tells_of_a_renewer_that_hangs(api: Any, client: Any) -> None:
+async def test_age_reveals_a_stuck_renewer(api: Any, client: Any) -> None:
     time = Time()
     lease = candidate(client, timing=Timing(clock=time, sleep=time.sleep))
     await lease.acquire()

@@ -113,7 +113,7 @@ def test_requests_refused_together_shrink_the_limit_once(loop: VirtualLoop) -> N
 
 # E1
 @rule("R8", "R31")
-def test_rollback_waits_neither_for_a_seat_nor_as_long_as_the_server_asks(
+def test_rollback_bypasses_the_limit_and_retry_after(
     loop: VirtualLoop,
 ) -> None:
     server = Server(loop, 2)
@@ -198,7 +198,7 @@ def test_request_that_is_cancelled_leaves_its_seat_to_others(loop: VirtualLoop) 
     ],
     ids=str,
 )
-def test_what_may_have_had_its_effect_is_not_repeated_blindly(error: ApiError) -> None:
+def test_request_that_may_have_taken_effect_is_not_repeated(error: ApiError) -> None:
     assert Retries(Timing(), 1).wait(error) is None
 
 

@@ -114,7 +114,7 @@ async def test_it_follows_events_from_the_list_on(api: Any, seen: Watched, run: 
     assert seen.changes == [(None, "a:"), (None, "b:"), ("a:", None)]
 
 
-async def test_a_refused_watch_is_followed_by_a_relist(api: Any, seen: Watched, run: Any) -> None:
+async def test_refused_watch_is_followed_by_a_relist(api: Any, seen: Watched, run: Any) -> None:
     api.faults = [api.status(503, "ServiceUnavailable")]
     api.put(BASE + "a")
     await run()
@@ -133,9 +133,7 @@ async def test_duplicated_and_stale_events_change_nothing(
     assert seen.changes == [(None, "a:new"), (None, "z:")]
 
 
-async def test_a_dropped_watch_is_taken_up_where_it_was_without_a_list(
-    api: Any, seen: Watched, run: Any
-) -> None:
+async def test_dropped_watch_is_resumed_without_a_list(api: Any, seen: Watched, run: Any) -> None:
     api.put(BASE + "a")
     api.watches = [
         [event("ADDED", "b", "u", 110), ConnectionError()],
@@ -159,9 +157,7 @@ async def test_waits_are_jittered_and_grow_while_watches_fail(
         assert base / 2 <= wait <= base
 
 
-async def test_a_watch_that_lived_makes_the_next_wait_short(
-    api: Any, seen: Watched, run: Any
-) -> None:
+async def test_long_lived_watch_resets_the_backoff(api: Any, seen: Watched, run: Any) -> None:
     api.watches = [[ConnectionError()]] * 5
     await run()
     await until(lambda: len(api.watched) == 6)
@@ -172,7 +168,7 @@ async def test_a_watch_that_lived_makes_the_next_wait_short(
     assert seen.slept[5] <= 0.5
 
 
-async def test_gone_in_the_watch_is_followed_by_a_list_that_tells_deletions(
+async def test_gone_in_the_watch_is_followed_by_a_list_that_finds_deletions(
     api: Any, seen: Watched, run: Any
 ) -> None:
     api.put(BASE + "a")
@@ -196,7 +192,7 @@ async def test_gone_as_the_answer_is_followed_by_a_list(api: Any, seen: Watched,
     await until(lambda: api.lists == 2)
 
 
-async def test_a_list_that_is_refused_waits_as_long_as_asked(
+async def test_list_that_is_refused_waits_as_long_as_asked(
     api: Any, seen: Watched, run: Any
 ) -> None:
     api.faults = [api.status(429, "TooManyRequests", **{"Retry-After": "7"})]
@@ -217,7 +213,7 @@ async def test_watch_is_tried_again_within_four_seconds_after_an_outage(
     assert max(seen.slept) <= 4
 
 
-async def test_an_object_that_cannot_be_read_does_not_hide_the_others(
+async def test_object_that_cannot_be_read_does_not_hide_the_others(
     api: Any, seen: Watched, run: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     nameless = {"metadata": {"name": "odd", "resourceVersion": "101"}}
@@ -228,9 +224,7 @@ async def test_an_object_that_cannot_be_read_does_not_hide_the_others(
     assert "odd: reading it (it is ignored) failed" in caplog.text
 
 
-async def test_an_event_that_makes_no_sense_is_followed_by_a_list(
-    api: Any, seen: Watched, run: Any
-) -> None:
+async def test_malformed_event_is_followed_by_a_list(api: Any, seen: Watched, run: Any) -> None:
     api.watches = [[{"type": "ADDED", "object": {}}]]
     await run()
     await until(lambda: api.lists == 2)
@@ -249,7 +243,7 @@ async def test_age_grows_when_nothing_happens_and_any_event_ends_it(
     await until(lambda: seen.reflector.age() == 0)
 
 
-async def test_a_server_that_is_down_does_not_make_the_watch_look_stuck(
+async def test_server_that_is_down_does_not_make_the_watch_look_stuck(
     api: Any, seen: Watched, run: Any
 ) -> None:
     api.watches = [[ConnectionError()]] * 80
@@ -259,7 +253,7 @@ async def test_a_server_that_is_down_does_not_make_the_watch_look_stuck(
     assert seen.reflector.age() == 0
 
 
-async def test_a_server_that_ends_watches_at_once_is_not_hammered(
+async def test_backoff_grows_when_a_server_ends_watches_at_once(
     api: Any, seen: Watched, run: Any
 ) -> None:
     api.watches = [[StopIteration]] * 10

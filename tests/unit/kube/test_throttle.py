@@ -31,7 +31,7 @@ def throttle(time: Time, qps: float = 10, burst: int = 3) -> Throttle:
     return Throttle(qps, burst, Timing(clock=time, sleep=time.sleep))
 
 
-async def test_a_burst_goes_at_once_and_the_rest_at_the_rate(time: Time) -> None:
+async def test_burst_goes_at_once_and_the_rest_at_the_rate(time: Time) -> None:
     gate = throttle(time)
     at = []
     for _ in range(6):
@@ -48,7 +48,7 @@ async def test_tokens_of_a_quiet_time_are_not_more_than_the_burst(time: Time) ->
     assert time.now == pytest.approx(1000.1)
 
 
-async def test_an_urgent_write_goes_before_those_that_wait(time: Time) -> None:
+async def test_urgent_write_goes_before_those_that_wait(time: Time) -> None:
     gate = throttle(time, burst=1)
     await gate.admit()
     order: list[str] = []
@@ -62,7 +62,7 @@ async def test_an_urgent_write_goes_before_those_that_wait(time: Time) -> None:
     assert order == ["rollback", "change", "resync"]
 
 
-async def test_a_write_that_is_given_up_takes_no_turn(time: Time) -> None:
+async def test_cancelled_write_uses_no_token(time: Time) -> None:
     gate = throttle(time, burst=1)
     await gate.admit()
     given_up, other = (asyncio.create_task(gate.admit()) for _ in range(2))
@@ -84,6 +84,6 @@ async def test_write_that_goes_first_does_not_wait_for_the_rate(time: Time) -> N
 
 
 @pytest.mark.parametrize(("qps", "burst"), [(0, 1), (-1, 1), (1, 0)])
-def test_a_limit_that_lets_nothing_through_is_refused(qps: float, burst: int) -> None:
+def test_limit_of_zero_is_refused(qps: float, burst: int) -> None:
     with pytest.raises(ValueError, match="qps must be above 0"):
         Throttle(qps, burst)

@@ -30,11 +30,11 @@ def mount(container: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("uri", [None, "file:///models/fraud"])
-def test_a_model_in_the_image_is_not_fetched(uri: str | None) -> None:
+def test_model_in_the_image_is_not_fetched(uri: str | None) -> None:
     assert "initContainers" not in pod(uri=uri)
 
 
-def test_an_object_is_fetched_before_the_server_and_mounted_read_only() -> None:
+def test_object_is_fetched_before_the_server_and_mounted_read_only() -> None:
     found = pod(uri="s3://models/fraud/", endpoint="http://s3:9000")
     (fetch,) = found["initContainers"]
     assert fetch["image"] == "fetch:1"
@@ -55,19 +55,19 @@ def test_an_object_is_fetched_before_the_server_and_mounted_read_only() -> None:
     assert "limits" in fetch["resources"]
 
 
-def test_the_platform_says_how_much_of_a_nodes_disk_stays_free() -> None:
+def test_reserve_of_the_node_disk_is_configurable() -> None:
     words = pod(FetcherConfig("fetch:1", reserve=15), uri="s3://m/f")["initContainers"][0]["args"]
     assert words[words.index("--reserve") + 1] == "15"
     assert "--reserve" not in pod(uri="s3://m/f")["initContainers"][0]["args"]
 
 
-def test_patterns_of_files_are_the_fetchers_to_apply() -> None:
+def test_file_patterns_are_passed_to_the_fetcher() -> None:
     found = pod(uri="hf://m/f", allowPatterns=["*.safetensors", "-x"], ignorePatterns=["a b/"])
     words = found["initContainers"][0]["args"]
     assert words[-3:] == ["--allow=*.safetensors", "--allow=-x", "--ignore=a b/"]
 
 
-def test_a_digest_in_the_spec_is_verified_instead_of_a_pin() -> None:
+def test_digest_in_the_spec_is_verified_instead_of_a_pin() -> None:
     words = pod(uri="gs://m/f", digest=DIGEST, unpack=False)["initContainers"][0]["args"]
     assert words[words.index("--digest") + 1] == DIGEST
     assert "--pin" not in words
@@ -90,7 +90,7 @@ def test_without_a_secret_the_pods_service_account_is_what_the_fetcher_has() -> 
     assert not found["initContainers"][0].keys() & {"env", "envFrom"}
 
 
-def test_a_claim_is_mounted_and_checked_not_copied() -> None:
+def test_claim_is_mounted_and_checked_not_copied() -> None:
     found = pod(uri="pvc://models/fraud/7")
     (fetch,) = found["initContainers"]
     assert "--in-place" in fetch["args"]
@@ -121,11 +121,11 @@ def test_one_file_or_an_archive_on_a_claim_is_copied_from_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "fraud/7.1", "v2.0-rc.1", "model", "a.json/b"])
-def test_whatever_else_is_on_a_claim_is_taken_for_a_folder(name: str) -> None:
+def test_other_paths_of_a_claim_are_folders(name: str) -> None:
     assert "--in-place" in pod(uri=f"pvc://models/{name}")["initContainers"][0]["args"]
 
 
-def test_an_artifact_is_pulled_or_mounted_as_the_platform_says() -> None:
+def test_artifact_is_pulled_or_mounted_by_configuration() -> None:
     uri = "oci://registry:5000/models/fraud:7"
     pulled = pod(uri=uri)
     assert "--in-place" not in pulled["initContainers"][0]["args"]
@@ -135,7 +135,7 @@ def test_an_artifact_is_pulled_or_mounted_as_the_platform_says() -> None:
     assert volume["image"]["reference"] == "registry:5000/models/fraud:7"
 
 
-def test_a_mounted_artifact_is_pulled_by_the_kubelet_with_the_models_secret() -> None:
+def test_mounted_artifact_is_pulled_by_the_kubelet_with_the_models_secret() -> None:
     spec = {
         "model": {"uri": "oci://registry/m:7", "credentials": {"secretName": "registry"}},
         "pod": {"imagePullSecrets": [{"name": "servers"}]},
@@ -158,7 +158,7 @@ def test_another_address_of_a_registry_that_the_kubelet_cannot_be_told_is_refuse
     assert refused.value.reason == "UnusedEndpoint"
 
 
-def test_the_overlay_reaches_the_fetcher_by_its_name() -> None:
+def test_overlay_reaches_the_fetcher_by_its_name() -> None:
     more = {"initContainers": [{"name": "fetch", "resources": {"limits": {"memory": "2Gi"}}}]}
     (fetch,) = pod(over={"spec": more}, uri="hf://o/m")["initContainers"]
     assert fetch["resources"]["limits"]["memory"] == "2Gi"
@@ -173,7 +173,9 @@ def test_the_overlay_reaches_the_fetcher_by_its_name() -> None:
         (KIT, "s3://", "InvalidUri"),
     ],
 )
-def test_what_cannot_be_fetched_says_why(kit: FetcherConfig | None, uri: str, reason: str) -> None:
+def test_unfetchable_model_is_refused_with_a_reason(
+    kit: FetcherConfig | None, uri: str, reason: str
+) -> None:
     with pytest.raises(RuntimeInvalid, match=r"spec\.model\.uri") as refused:
         pod(kit, uri=uri)
     assert refused.value.reason == reason

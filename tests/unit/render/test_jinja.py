@@ -88,7 +88,7 @@ def test_error_names_leaf_line_and_what_is_wrong(source: str, reason: str, said:
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_what_could_loop_or_grow_is_refused_before_it_runs(source: str, said: str) -> None:
+def test_template_that_could_loop_or_grow_is_refused_before_it_runs(source: str, said: str) -> None:
     began = time.monotonic()
     error = refused(source)
     assert time.monotonic() - began < 1

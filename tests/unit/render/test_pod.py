@@ -33,7 +33,7 @@ def container(spec: dict[str, Any] | None = None, **own: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_built_in_runtime_renders_as_it_always_did(name: str) -> None:
+def test_built_in_runtime_renders_its_golden_file(name: str) -> None:
     assert golden.text(name) == (golden.FOLDER / f"{name}.yaml").read_text()
 
 
@@ -42,7 +42,7 @@ def test_no_golden_file_without_its_runtime() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name != "custom"])
-def test_built_in_runtime_says_all_that_others_need(name: str) -> None:
+def test_built_in_runtime_is_complete(name: str) -> None:
     spec = built_in()[name].spec
     assert spec["readiness"]
     assert "tcp" not in spec["readiness"]
@@ -53,7 +53,7 @@ def test_built_in_runtime_says_all_that_others_need(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["mlserver-sklearn", "kserve-sklearn", "triton"])
-def test_ready_is_the_models_own_path(name: str) -> None:
+def test_readiness_probe_requests_the_path_of_the_model(name: str) -> None:
     probe = golden.rendered(name)["spec"]["containers"][0]["readinessProbe"]
     assert probe["httpGet"]["path"] == "/v2/models/fraud/ready"
 
@@ -73,7 +73,7 @@ def test_servers_on_torch_run_as_a_number_that_no_user_has(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_built_in_image_is_of_a_version_and_not_of_whatever_is_newest(name: str) -> None:
+def test_built_in_image_has_a_fixed_version(name: str) -> None:
     image = built_in()[name].spec.get("image")
     assert image is None or re.search(r":[^/:]*\d[^/:]*$", image)
 
@@ -99,7 +99,7 @@ def test_tensorflow_serving_counts_every_status_but_ok_as_an_error(
     assert bool(re.fullmatch(errors["labels"]["status"], status)) is counted
 
 
-def test_pods_are_not_root_and_give_nothing_away() -> None:
+def test_pods_are_restricted_and_mount_no_token() -> None:
     found = pod()
     assert found["securityContext"]["runAsNonRoot"] is True
     assert found["containers"][0]["securityContext"] == {
@@ -182,7 +182,7 @@ def test_curated_fields_of_a_pod() -> None:
     assert spread["labelSelector"]["matchLabels"]["canarium.dev/revision"] == "rev"
 
 
-def test_models_overlay_has_the_last_word() -> None:
+def test_overlay_of_the_model_takes_precedence() -> None:
     runtime = {"spec": {"securityContext": {"runAsUser": 1000}, "nodeSelector": {"a": "runtime"}}}
     spec = {
         "pod": {"runAsUser": 2000},

@@ -11,7 +11,7 @@ rule = pytest.mark.rule
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_route_is_as_its_golden_file(case: str) -> None:
+def test_route_renders_its_golden_file(case: str) -> None:
     assert text(case) == (FOLDER / f"{case}.yaml").read_text()
 
 
@@ -37,7 +37,7 @@ def test_callers_service_is_never_a_backend_and_weights_make_a_hundred(case: str
 
 @rule("R6")
 @pytest.mark.parametrize("case", CASES)
-def test_rule_for_everybody_has_the_first_place_with_and_without_a_candidate(case: str) -> None:
+def test_default_rule_is_first_with_and_without_a_candidate(case: str) -> None:
     route, _ = rendered(case)
     if route["kind"] == "VirtualService":
         return  # Istio takes the first that matches.
@@ -56,5 +56,5 @@ def test_rule_for_everybody_has_the_first_place_with_and_without_a_candidate(cas
         ("1.5h", "1h30m"),
     ],
 )
-def test_duration_is_written_as_the_gateway_api_takes_it(ours: str, theirs: str) -> None:
+def test_duration_has_the_format_of_the_gateway_api(ours: str, theirs: str) -> None:
     assert duration(ours) == theirs

@@ -82,7 +82,7 @@ def test_versions_narrow_the_choice_up_to_a_dot() -> None:
     assert refused(catalog, by_format("f")).reason == "AmbiguousFormat"
 
 
-def test_runtime_that_does_not_want_to_be_chosen_is_not() -> None:
+def test_runtime_without_auto_select_is_not_chosen() -> None:
     shy = runtime("shy", {"name": "f", "autoSelect": False})
     error = refused(Catalog(cluster={"shy": shy}), by_format("f"))
     assert error.reason == "UnknownFormat"
@@ -121,7 +121,7 @@ def test_server_that_lacks_something_is_refused(
     assert said in str(error.value)
 
 
-def test_users_own_fields_are_laid_over_and_are_no_templates() -> None:
+def test_user_fields_override_the_runtime_and_are_not_templates() -> None:
     template = runtime(
         "r",
         env=[{"name": "A", "value": "{{ model.name }}"}, {"name": "B", "value": "b"}],

@@ -95,7 +95,7 @@ def test_refusals_of_an_administrator_do_not_apply_to_pods() -> None:
 
 
 @pytest.mark.parametrize("entry", ["10.0.0.0/33", "http://a", "a b", ""])
-def test_entry_that_is_no_network_and_no_host_is_an_error(entry: str) -> None:
+def test_entry_that_is_neither_network_nor_host_is_an_error(entry: str) -> None:
     with pytest.raises(ValueError, match="not a CIDR"):
         AddressPolicy.of((entry,))
 
@@ -183,7 +183,7 @@ SECRETS = [
 
 
 @pytest.mark.parametrize("url", SECRETS)
-async def test_no_refusal_quotes_more_than_scheme_and_host(url: str) -> None:  # H9
+async def test_refusal_quotes_only_scheme_and_host(url: str) -> None:  # H9
     web = HttpClient()
     try:
         with pytest.raises(NoAnswer) as caught:

@@ -116,7 +116,7 @@ ENDLESS = [
 
 @pytest.mark.rule("R31")
 @pytest.mark.parametrize("speak", ENDLESS, ids=lambda f: f.__name__)
-async def test_memory_stays_flat_whatever_a_server_sends(speak: Speak) -> None:  # H6
+async def test_memory_stays_bounded_for_any_response(speak: Speak) -> None:  # H6
     async with server(speak) as port:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         tracemalloc.start()
@@ -160,7 +160,7 @@ async def test_message_of_a_grpc_error_is_quoted() -> None:  # H8
 
 
 @pytest.mark.parametrize("closes", [True, False])
-async def test_server_of_http_1_is_the_versions_failure(closes: bool) -> None:
+async def test_http_1_server_fails_the_version(closes: bool) -> None:
     ended = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

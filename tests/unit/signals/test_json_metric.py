@@ -31,7 +31,7 @@ async def test_number_and_its_observations_are_read(web: Access, served: Served)
         ('{"a": 1}', 200, "$[?match(@.a, '(x+x+)+y')]", "InvalidQuery"),
     ],
 )
-async def test_what_is_no_single_number_is_missing(
+async def test_response_without_a_single_number_is_missing(
     web: Access, served: Served, text: str, status: int, path: str, reason: str
 ) -> None:
     served.says(text, status)

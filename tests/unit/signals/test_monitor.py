@@ -90,7 +90,7 @@ async def signals(fake: Fake) -> AsyncIterator[SignalMonitor]:
 
 
 @rule("R4", "R21")
-async def test_test_without_its_body_is_told_once_and_done_when_the_body_comes(
+async def test_smoke_test_without_its_body_is_reported_once_and_runs_when_it_exists(
     fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:
     test = SmokeTest.model_validate({"path": "/predict", "bodyFrom": BODY})
@@ -107,7 +107,7 @@ async def test_test_without_its_body_is_told_once_and_done_when_the_body_comes(
 
 
 @rule("R4", "R25")
-async def test_pod_that_is_drained_during_its_test_is_not_held_against_its_version(
+async def test_pod_drained_during_its_test_does_not_fail_its_version(
     fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:
     async def drained(request: server.Request) -> server.Response:
@@ -123,7 +123,7 @@ async def test_pod_that_is_drained_during_its_test_is_not_held_against_its_versi
 
 
 @rule("R4", "R7")
-async def test_pod_that_stands_and_fails_its_test_is_the_version_s_fault(
+async def test_running_pod_that_fails_its_test_fails_its_version(
     fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:
     served.says("ill", status=503)
@@ -136,9 +136,7 @@ async def test_pod_that_stands_and_fails_its_test_is_the_version_s_fault(
 
 
 @rule("R17")
-async def test_watch_that_had_nothing_to_look_at_is_taken_up_again(
-    fake: Fake, signals: SignalMonitor
-) -> None:
+async def test_analysis_without_pods_is_resumed(fake: Fake, signals: SignalMonitor) -> None:
     rollout, fake.rollout = fake.rollout, None
     asked = SignalRequests(analysis=AnalysisRequest("r", "s", 0.0))
     signals.want(KEY, asked, ())
@@ -190,7 +188,7 @@ async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else
 
 
 @rule("R4", "R7")
-async def test_pod_that_cannot_be_reached_is_asked_until_it_answers(
+async def test_unreachable_pod_is_retried_until_it_answers(
     fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:  # G2
     fake._port = 1
@@ -205,7 +203,7 @@ async def test_pod_that_cannot_be_reached_is_asked_until_it_answers(
 
 
 @rule("R17")
-async def test_scrape_that_finds_no_connection_is_not_an_error_of_the_version(
+async def test_unreachable_scrape_does_not_fail_the_version(
     fake: Fake, signals: SignalMonitor
 ) -> None:  # G2
     fake._port = 1

@@ -103,7 +103,7 @@ async def told(server: Server, *sources: tuple[Any, str]) -> Trouble | None:
         ([], False),
     ],
 )
-async def test_missing_source_of_a_volume_is_found_by_asking_for_it_not_by_the_words(
+async def test_missing_source_of_a_volume_is_found_by_lookup_not_by_text(
     sources: list[tuple[Any, str]], missing: bool
 ) -> None:
     server = Server(event("FailedMount", "01", MOUNT), there=("there",))
@@ -144,7 +144,7 @@ async def test_stuck_pods_of_one_namespace_do_not_delay_the_answer_for_another()
         await reader.close()
 
 
-async def test_pods_that_are_not_asked_for_any_more_are_not_read() -> None:
+async def test_pods_no_longer_requested_are_not_read() -> None:
     server = Server(event("FailedMount", "01", MOUNT))
     woken = asyncio.Event()
     reader = PodEvents(server, lambda key, pod: (), lambda key, urgent: woken.set())  # type: ignore[arg-type]

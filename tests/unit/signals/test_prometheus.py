@@ -54,7 +54,7 @@ async def test_value_of_one_series_is_read(web: Access, served: Served) -> None:
     ],
     ids=lambda x: str(x)[:30],
 )  # fmt: skip
-async def test_lie_or_fault_is_no_value(
+async def test_false_or_failed_response_is_not_a_value(
     web: Access, served: Served, body: Any, reason: str, said: str, error: bool
 ) -> None:
     found = await asked(web, served, body)
@@ -69,7 +69,7 @@ async def test_lie_or_fault_is_no_value(
     ("headers", "said"),
     [({"Authorization": "Bearer s"}, "the login is refused"), ({}, "authentication.secretName")],
 )
-async def test_server_that_lets_nobody_in_is_named(
+async def test_server_that_refuses_the_login_is_named(
     web: Access, served: Served, status: int, headers: dict[str, str], said: str
 ) -> None:
     served.says("Unauthorized\n", status)
@@ -87,7 +87,7 @@ async def test_server_that_is_down_is_an_error(web: Access) -> None:
     assert (found.reason, found.error) == ("Unreachable", True)
 
 
-def test_names_are_filled_in_and_nothing_else_is_possible() -> None:
+def test_query_template_substitutes_only_names() -> None:
     names = {"revision": "abc", "namespace": "risk"}
     assert filled('x{r="{{ revision }}"}', names) == 'x{r="abc"}'
     for text in (

@@ -27,7 +27,7 @@ from signals.conftest import Served
         ("http://[::1", HIDDEN),
     ],
 )
-def test_address_is_told_without_login_and_query(url: str, said: str) -> None:
+def test_address_is_shown_without_login_and_query(url: str, said: str) -> None:
     assert shown(url) == said
 
 
@@ -50,7 +50,7 @@ async def test_server_that_is_down_is_named_without_its_login(web: Access) -> No
         assert "127.0.0.1:1" in found.message
 
 
-async def test_header_that_a_pod_repeats_is_not_told(web: Access, served: Served) -> None:
+async def test_header_repeated_by_a_pod_is_redacted(web: Access, served: Served) -> None:
     async def handler(request: server.Request) -> server.Response:
         return server.Response(text=json.dumps({"said": request.headers["Authorization"]}))
 

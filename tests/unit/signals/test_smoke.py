@@ -168,7 +168,7 @@ async def test_fault_of_a_test_itself_is_named_with_its_path(web: Access) -> Non
     assert second.startswith("spec.rollout.smokeTests[0].expect.schema: $.type")
 
 
-async def test_answers_that_differ_are_counted_and_stables_own_errors_are_not(
+async def test_differing_answers_are_counted_and_errors_of_stable_are_not(
     web: Access, served: Served
 ) -> None:
     async def handler(request: server.Request) -> server.Response:

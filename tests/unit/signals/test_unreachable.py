@@ -81,7 +81,7 @@ async def filtered() -> dict[str, Any]:
 
 
 @pytest.mark.rule("R7")
-def test_policy_that_keeps_the_operator_out_is_not_the_versions_failure() -> None:  # G2
+def test_network_policy_against_the_operator_does_not_fail_the_version() -> None:  # G2
     assert netns.run("signals.test_unreachable", "filtered") == {
         "none": ["passed"],
         "drop": ["Unreached", "ConnectionTimedOut"],
@@ -147,7 +147,7 @@ async def test_mesh_that_ends_every_connection_is_unreachable(web: Access, reset
 
 
 @pytest.mark.rule("R7")
-async def test_answer_that_breaks_off_is_the_versions_failure(web: Access) -> None:
+async def test_interrupted_response_fails_the_version(web: Access) -> None:
     begun = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
     found = await through(Mesh(100, reset=False, speak=begun), web)
     assert isinstance(found, Failed)
@@ -155,7 +155,7 @@ async def test_answer_that_breaks_off_is_the_versions_failure(web: Access) -> No
 
 
 @pytest.mark.rule("R7")
-async def test_pod_that_accepts_and_never_answers_is_the_versions_failure(web: Access) -> None:
+async def test_pod_that_accepts_and_never_answers_fails_the_version(web: Access) -> None:
     silent = asyncio.Event()
 
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

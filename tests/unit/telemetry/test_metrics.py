@@ -66,7 +66,7 @@ async def test_work_and_state_are_served() -> None:
     assert found["process_resident_memory_bytes",] > 1e6
 
 
-async def test_a_reconciler_that_has_ended_is_an_infinitely_old_watch() -> None:
+async def test_ended_reconciler_is_an_infinitely_old_watch() -> None:
     def ended() -> float:
         raise RuntimeError("ended")
 
@@ -102,7 +102,7 @@ async def test_no_metric_changes_by_being_read() -> None:
     }
 
 
-def test_largest_lag_is_forgotten_after_the_window() -> None:
+def test_largest_lag_expires_after_the_window() -> None:
     lags = RollingMax(120)
     assert lags.at(0) == 0
     for now, lag in ((0, 0.2), (10, 3.0), (20, 0.5), (100, 1.0)):
@@ -165,7 +165,7 @@ async def test_requests_of_a_session_are_counted_by_verb_and_resource() -> None:
     }
 
 
-def test_queue_tells_how_long_its_oldest_key_has_been_due() -> None:
+def test_queue_reports_the_wait_of_its_oldest_due_key() -> None:
     now = [100.0]
     queue: WorkQueue[str] = WorkQueue(Timing(clock=lambda: now[0]))
     assert queue.oldest() == 0
@@ -179,7 +179,7 @@ def test_queue_tells_how_long_its_oldest_key_has_been_due() -> None:
     assert queue.oldest() == 0
 
 
-def test_what_nobody_waits_for_makes_no_queue_look_slow() -> None:
+def test_background_keys_do_not_count_as_queue_lag() -> None:
     now = [100.0]
     queue: WorkQueue[str] = WorkQueue(Timing(clock=lambda: now[0]))
     queue.add("a", Urgency.IDLE)

@@ -40,7 +40,7 @@ def test_quotation_is_one_printable_line_within_its_limit(text: str, limit: int)
     assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in found)
 
 
-def test_only_the_part_that_is_kept_is_read() -> None:
+def test_only_the_kept_part_is_read() -> None:
     assert quoted("\n" * 50_000_000, 100) == r"\n" * 49 + "…"
     assert len(quoted(b"\xf0\x9f\x98\x80" * 1000)) == LONGEST
 

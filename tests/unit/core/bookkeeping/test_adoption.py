@@ -24,7 +24,7 @@ def test_orphans_are_adopted_records_first() -> None:
 
 # C8: seen as a race on a real API server, where a manual step was skipped.
 @rule("R3", "R20")
-def test_nothing_is_decided_while_a_deleted_model_still_owns_some_of_it() -> None:
+def test_nothing_is_decided_while_a_deleted_model_still_owns_a_child() -> None:
     plan = adoption(Status(), Observed(orphans=LEFT, owned_by_deleted=("Deployment m-r",)))
     assert plan
     assert plan.actions == ()
@@ -32,7 +32,7 @@ def test_nothing_is_decided_while_a_deleted_model_still_owns_some_of_it() -> Non
 
 
 @rule("R24")
-def test_refused_adoption_is_reported_by_the_other_rows() -> None:
+def test_refused_adoption_is_left_to_the_other_phases_to_report() -> None:
     refused = tuple(Rejection(one.what, "denied") for one in LEFT)
     assert adoption(Status(), Observed(orphans=LEFT, rejections=refused)) is None
     assert adoption(Status(), Observed()) is None

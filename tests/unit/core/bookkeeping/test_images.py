@@ -30,14 +30,14 @@ def moved(cluster: Cluster, digest: str) -> None:
     cluster.pods = cluster.pods[1:]
 
 
-def test_the_digest_of_an_image_is_noted_before_it_has_traffic() -> None:
+def test_image_digest_is_recorded_before_the_version_has_traffic() -> None:
     cluster = Cluster(spec("1"), image=ONE).settle()
     while not cluster.serving():
         cluster.run(0.5)
     assert noted(cluster, "1") == {"server": f"registry/m@{ONE}"}
 
 
-def test_a_later_pod_of_another_digest_is_noted_too() -> None:
+def test_digest_of_a_later_pod_is_recorded() -> None:
     cluster = Cluster(spec("1"), image=ONE).run(20)
     moved(cluster, TWO)
     cluster.run(20)
@@ -47,7 +47,7 @@ def test_a_later_pod_of_another_digest_is_noted_too() -> None:
     assert cluster.writes == before
 
 
-def test_a_later_pod_of_stable_is_noted_while_another_version_is_wanted() -> None:
+def test_digest_of_a_later_pod_of_stable_is_recorded_during_a_rollout() -> None:
     cluster = Cluster(spec("1"), image=ONE).run(20)
     cluster.spec = spec("2")
     cluster.run(8)
@@ -58,7 +58,7 @@ def test_a_later_pod_of_stable_is_noted_while_another_version_is_wanted() -> Non
     assert noted(cluster, "1") == {"server": [f"registry/m@{ONE}", f"registry/m@{TWO}"]}
 
 
-def test_one_digest_under_two_names_is_one_image() -> None:
+def test_digest_under_two_names_is_one_image() -> None:
     cluster = Cluster(spec("1"), image=ONE).run(20)
     before = cluster.writes
     cluster.pods = [
@@ -71,7 +71,7 @@ def test_one_digest_under_two_names_is_one_image() -> None:
 
 @pytest.mark.parametrize("make", [spec, gateway_spec], ids=["Service", "Gateway"])
 @rule("R1", "R18")
-def test_the_digests_of_a_version_stay_known_after_it(make: Specs) -> None:
+def test_digests_of_a_version_are_kept_after_it_is_replaced(make: Specs) -> None:
     cluster = Cluster(make("1"), image=ONE).run(20)
     cluster.image = TWO
     update(cluster, "2", make=make)
@@ -84,7 +84,7 @@ def test_the_digests_of_a_version_stay_known_after_it(make: Specs) -> None:
 
 
 @rule("R9")
-def test_a_version_that_failed_without_any_traffic_has_its_digest_noted() -> None:
+def test_digest_of_a_version_that_failed_without_traffic_is_recorded() -> None:
     cluster = Cluster(spec("1"), image=ONE).run(20)
     cluster.image = TWO
     cluster.broken.add("2")
@@ -94,7 +94,7 @@ def test_a_version_that_failed_without_any_traffic_has_its_digest_noted() -> Non
 
 
 @rule("R18")
-def test_a_newer_operator_rewrites_no_record_of_what_serves() -> None:
+def test_newer_operator_rewrites_no_record_of_a_serving_version() -> None:
     cluster = Cluster(spec("1")).run(20)
     before = cluster.writes
     cluster.pods = [replace(p, images=(("server", f"registry/m@{ONE}"),)) for p in cluster.pods]

@@ -20,7 +20,7 @@ def started(cluster: Cluster, version: str) -> int:
     return sum(1 for pod in cluster.pods if pod.revision == revision)
 
 
-def test_one_pod_fetches_and_pins_before_the_others_start() -> None:
+def test_first_pod_fetches_and_pins_before_the_others_start() -> None:
     cluster = Cluster(spec("1", model=URI)).settle()
     assert started(cluster, "1") == 1
     revision = cluster.revision("1")
@@ -34,7 +34,7 @@ def test_one_pod_fetches_and_pins_before_the_others_start() -> None:
 
 
 @pytest.mark.rule("R1")
-def test_what_a_tag_stood_for_is_noted_with_the_bytes_and_in_the_same_write() -> None:
+def test_resolved_tag_is_recorded_in_the_same_write_as_the_digest() -> None:
     noted: list[AnnotateRevision] = []
 
     class Watched(Cluster):
@@ -48,7 +48,7 @@ def test_what_a_tag_stood_for_is_noted_with_the_bytes_and_in_the_same_write() ->
     assert bytes_noted == [{"artifact": "sha256:one", "resolved": "sha256:manifest"}]
 
 
-def test_a_candidate_is_pinned_before_its_second_pod() -> None:
+def test_candidate_is_pinned_before_its_second_pod() -> None:
     cluster = Cluster(spec("1", model=URI)).run(30)
     cluster.bytes = "sha256:two"
     new = {"version": "2", "uri": "s3://models/fraud/8"}
@@ -61,7 +61,7 @@ def test_a_candidate_is_pinned_before_its_second_pod() -> None:
 
 
 @pytest.mark.rule("R7", "R21")
-def test_first_version_does_not_wait_for_pods_that_may_not_be_asked_for() -> None:
+def test_first_version_does_not_wait_for_pods_that_the_api_server_refuses() -> None:
     cluster = Cluster(spec("1", model=URI)).run(1.0)
     revision = cluster.revision("1")
     assert cluster.status.phase == "Starting"
@@ -75,7 +75,7 @@ def test_first_version_does_not_wait_for_pods_that_may_not_be_asked_for() -> Non
     assert f"Deployment/m-{revision}: a policy forbids it" in told.message
 
 
-def test_a_digest_in_the_spec_needs_no_first_pod() -> None:
+def test_digest_in_the_spec_needs_no_first_pod() -> None:
     model = {**URI, "digest": f"sha256:{'0' * 64}"}
     cluster = Cluster(spec("1", model=model)).settle()
     assert started(cluster, "1") == 3
@@ -84,7 +84,7 @@ def test_a_digest_in_the_spec_needs_no_first_pod() -> None:
 
 @pytest.mark.rule("R23")
 @pytest.mark.parametrize("digest", [None, "sha256:forged"])
-def test_a_pin_that_somebody_takes_away_or_changes_is_put_right_before_more_pods_start(
+def test_pin_that_is_removed_or_edited_is_restored_before_more_pods_start(
     digest: str | None,
 ) -> None:
     cluster = Cluster(spec("1", model=URI)).run(30)
@@ -102,7 +102,7 @@ def test_a_pin_that_somebody_takes_away_or_changes_is_put_right_before_more_pods
 
 @pytest.mark.rule("R7", "R9")
 @pytest.mark.parametrize("bake", ["0s", "600s"])
-def test_bytes_swapped_while_it_scales_up_stop_the_new_pods_and_nothing_else(bake: str) -> None:
+def test_changed_bytes_during_a_scale_up_stop_only_the_new_pods(bake: str) -> None:
     cluster = Cluster(spec("1", model=URI)).run(30)
     rollout = {"strategy": "BlueGreen", "bakeTime": bake}
     new = {"version": "2", "uri": "s3://models/fraud/8"}
@@ -125,7 +125,7 @@ def test_bytes_swapped_while_it_scales_up_stop_the_new_pods_and_nothing_else(bak
 
 
 @pytest.mark.rule("R7", "R9")
-def test_a_candidate_whose_bytes_change_under_it_is_rolled_back() -> None:
+def test_candidate_whose_bytes_change_is_rolled_back() -> None:
     cluster = Cluster(spec("1", model=URI)).run(30)
     cluster.spec = spec("2", model={"version": "2", "uri": "s3://models/fraud/8"})
     while not any(cluster.version(r) == "2" for r in cluster.pinned):
@@ -140,7 +140,7 @@ def test_a_candidate_whose_bytes_change_under_it_is_rolled_back() -> None:
 
 @pytest.mark.rule("R7")
 @pytest.mark.parametrize("runs", ["fetch", "server"])
-def test_a_fetch_that_takes_longer_than_the_deadline_is_named_as_that(runs: str) -> None:
+def test_fetch_that_exceeds_the_deadline_is_named_as_the_cause(runs: str) -> None:
     cluster = Cluster(spec("1", model=URI), boot=10_000.0).settle()
     container = Container(runs, init=runs == "fetch", started=cluster.now)
     cluster.pods = [replace(pod, containers=(container,)) for pod in cluster.pods]
@@ -153,7 +153,7 @@ def test_a_fetch_that_takes_longer_than_the_deadline_is_named_as_that(runs: str)
 
 
 @pytest.mark.rule("R7", "R9")
-def test_a_candidates_pod_that_fetched_other_bytes_unseen_fails_it() -> None:
+def test_candidate_fails_when_a_pod_fetched_other_bytes_while_no_operator_ran() -> None:
     """The ConfigMap was not there when it started, so its fetcher could compare with nothing."""
     cluster = Cluster(spec("1", model=URI)).run(30)
     cluster.spec = spec("2", model={"version": "2", "uri": "s3://models/fraud/8"})
@@ -171,7 +171,7 @@ def test_a_candidates_pod_that_fetched_other_bytes_unseen_fails_it() -> None:
 
 @pytest.mark.rule("R7", "R9")
 @pytest.mark.parametrize("bake", ["0s", "600s"])
-def test_a_later_pod_that_serves_other_bytes_is_told_and_ends_nothing(bake: str) -> None:
+def test_later_pod_that_serves_other_bytes_is_reported_and_ends_nothing(bake: str) -> None:
     cluster = Cluster(spec("1", model=URI)).run(30)
     rollout = {"strategy": "BlueGreen", "bakeTime": bake}
     new = {"version": "2", "uri": "s3://models/fraud/8"}
@@ -195,7 +195,7 @@ def test_a_later_pod_that_serves_other_bytes_is_told_and_ends_nothing(bake: str)
 
 
 @pytest.mark.rule("R18")
-def test_an_operator_that_dies_before_any_write_pins_all_the_same() -> None:
+def test_version_is_pinned_when_the_operator_dies_before_any_write() -> None:
     for at in range(12):
         cluster = Cluster(spec("1", model=URI), die_at=at).run(40)
         assert cluster.serving() == {"1": 3}
@@ -211,7 +211,7 @@ def test_an_operator_that_dies_before_any_write_pins_all_the_same() -> None:
         ("", "FetchFailed", "code 10"),
     ],
 )
-def test_the_fetchers_own_words_are_the_reason(message: object, reason: str, told: str) -> None:
+def test_failure_quotes_the_message_of_the_fetcher(message: object, reason: str, told: str) -> None:
     said = message if isinstance(message, str) else json.dumps(message) + "\n"
     fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=said)
     pod = Pod("p", "rev", "blue", created=0.0, containers=(fetch,))

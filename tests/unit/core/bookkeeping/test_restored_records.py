@@ -23,7 +23,7 @@ def restored(cluster: Cluster) -> list[str]:
 
 # C6
 @rule("R1", "R18")
-def test_record_of_stable_deleted_mid_rollout_is_stored_again_and_nothing_restarts() -> None:
+def test_record_of_stable_deleted_during_a_rollout_is_stored_again_and_nothing_restarts() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.spec = spec("2", rollout={"steps": [{"weight": 25, "pause": "Manual"}]})
     cluster.run(15)

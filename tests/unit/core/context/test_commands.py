@@ -42,7 +42,7 @@ def test_manual_pause_waits_for_promote_and_each_token_ends_one_pause() -> None:
 
 
 @rule("R16")
-def test_promote_full_skips_what_is_left_but_not_the_capacity() -> None:
+def test_promote_full_skips_the_remaining_steps_but_not_the_capacity() -> None:
     cluster = rolling()
     assert order(cluster, "promote-full").result == "Accepted"
     assert cluster.serving() == {"1": 3, "2": 1}, "three pods have to be ready first"
@@ -52,7 +52,7 @@ def test_promote_full_skips_what_is_left_but_not_the_capacity() -> None:
 
 
 @rule("R9", "R16")
-def test_abort_takes_the_traffic_at_once_and_latches() -> None:
+def test_abort_removes_the_traffic_at_once_and_quarantines() -> None:
     cluster = rolling()
     assert order(cluster, "abort", token="why-not").result == "Accepted"
     assert cluster.serving() == {"1": 3}
@@ -65,7 +65,7 @@ def test_abort_takes_the_traffic_at_once_and_latches() -> None:
 
 
 @rule("R9", "R16")
-def test_retry_renders_a_new_record_and_goes_by_the_steps_again() -> None:
+def test_retry_renders_a_new_record_and_repeats_the_steps() -> None:
     cluster = rolling()
     order(cluster, "abort")
     cluster.run(10)
@@ -82,7 +82,7 @@ def test_retry_renders_a_new_record_and_goes_by_the_steps_again() -> None:
 
 @rule("R16", "R21")
 @pytest.mark.parametrize("refused", [False, True])
-def test_retry_that_cannot_be_carried_out_says_why_and_is_not_consumed(refused: bool) -> None:
+def test_retry_that_cannot_be_carried_out_reports_why_and_is_not_consumed(refused: bool) -> None:
     cluster = rolling()
     order(cluster, "abort")
     cluster.run(10)
@@ -107,7 +107,7 @@ def test_retry_that_cannot_be_carried_out_says_why_and_is_not_consumed(refused: 
 
 
 @rule("R15", "R16")
-def test_undo_in_the_bake_gives_the_traffic_back() -> None:
+def test_undo_during_the_bake_returns_the_traffic() -> None:
     cluster = rolling(steps=[])
     assert cluster.status.phase == "Baking"
     assert order(cluster, "undo").result == "Accepted"
@@ -122,7 +122,7 @@ def test_undo_in_the_bake_gives_the_traffic_back() -> None:
 
 
 @rule("R16")
-def test_undo_after_the_bake_says_that_nothing_is_warm() -> None:
+def test_undo_after_the_bake_reports_that_no_version_is_warm() -> None:
     cluster = rolling(steps=[]).run(40)
     answer = order(cluster, "undo")
     assert (answer.result, cluster.serving()) == ("Ignored", {"2": 3})
@@ -172,7 +172,7 @@ def test_pause_freezes_the_bake() -> None:
 
 
 @rule("R16")
-def test_spec_paused_before_a_new_version_starts_keeps_it_from_starting() -> None:
+def test_paused_spec_keeps_a_new_version_from_starting() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.spec = spec("2", paused=True)
     cluster.run(60)
@@ -184,7 +184,7 @@ def test_spec_paused_before_a_new_version_starts_keeps_it_from_starting() -> Non
 
 
 @rule("R16")
-def test_abort_beats_all_others() -> None:
+def test_abort_takes_precedence_over_all_commands() -> None:
     cluster = rolling()
     revision = cluster.revision("2")
     cluster.annotations = dict.fromkeys(("promote-full", "pause", "abort"), f"{revision}/x")
@@ -211,7 +211,7 @@ def test_abort_beats_all_others() -> None:
         ("resume", "{new}/1", "the rollout is not paused"),
     ],
 )
-def test_command_that_cannot_act_is_ignored_once_and_says_why(
+def test_command_that_cannot_act_is_ignored_once_and_reports_why(
     command: str, value: str, why: str
 ) -> None:
     cluster = rolling()
@@ -227,7 +227,7 @@ def test_command_that_cannot_act_is_ignored_once_and_says_why(
 
 
 @rule("R16")
-def test_promote_before_any_pause_is_ignored_and_not_kept_for_later() -> None:
+def test_promote_before_any_pause_is_ignored_for_good() -> None:
     cluster = rolling(1)
     assert order(cluster, "promote").message == "the rollout is not paused at a step"
     cluster.run(60)
@@ -249,7 +249,7 @@ def test_consumed_token_does_not_act_again_when_the_status_is_lost() -> None:
 @rule("R16", "R18")
 @pytest.mark.parametrize("command", ["abort", "retry", "undo", "promote", "promote-full"])
 @pytest.mark.parametrize("write", range(6))
-def test_command_ends_the_same_whichever_write_was_not_made(command: str, write: int) -> None:
+def test_command_has_the_same_result_when_any_write_is_lost(command: str, write: int) -> None:
     def story(die: bool) -> Cluster:
         cluster = rolling(steps=[]) if command == "undo" else rolling()
         if command == "retry":

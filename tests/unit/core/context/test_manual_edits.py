@@ -19,7 +19,7 @@ def live() -> Cluster:
 
 
 @rule("R1", "R18")
-def test_deleted_record_of_stable_is_stored_again_and_no_pod_goes() -> None:
+def test_deleted_record_of_stable_is_stored_again_and_no_pod_is_deleted() -> None:
     cluster = live()
     pods = {p.name for p in cluster.pods}
     cluster.records.clear()
@@ -30,7 +30,7 @@ def test_deleted_record_of_stable_is_stored_again_and_no_pod_goes() -> None:
 
 
 @rule("R1", "R18")
-def test_record_of_stable_that_may_not_be_stored_again_is_told_and_the_rollout_goes_on() -> None:
+def test_rollout_continues_while_the_record_of_stable_cannot_be_stored_again() -> None:
     cluster = live()
     stable = cluster.revision("1")
     cluster.spec = spec("2")
@@ -50,7 +50,7 @@ def test_record_of_stable_that_may_not_be_stored_again_is_told_and_the_rollout_g
 
 
 @rule("R1")
-def test_record_that_was_altered_is_not_believed() -> None:
+def test_altered_record_is_ignored() -> None:
     cluster = live()
     cluster.records = [replace(r, intact=False) for r in cluster.records]
     cluster.run(60)
@@ -59,7 +59,7 @@ def test_record_that_was_altered_is_not_believed() -> None:
 
 
 @rule("R1", "R13")
-def test_no_deployment_is_made_from_a_record_that_was_altered() -> None:
+def test_no_deployment_is_created_from_an_altered_record() -> None:
     cluster = live()
     stable = cluster.revision("1")
     cluster.records = [replace(r, intact=False) for r in cluster.records]
@@ -77,7 +77,7 @@ def test_no_deployment_is_made_from_a_record_that_was_altered() -> None:
 
 @rule("R12", "R18")
 @pytest.mark.parametrize("weight", [50, 100])
-def test_progress_that_the_service_was_never_told_of_is_not_believed(weight: int) -> None:
+def test_progress_that_the_service_does_not_record_is_ignored(weight: int) -> None:
     cluster = live()
     cluster.boot = 30
     cluster.spec = spec("2")
@@ -91,7 +91,7 @@ def test_progress_that_the_service_was_never_told_of_is_not_believed(weight: int
 
 
 @rule("R8", "R18")
-def test_status_that_is_late_to_tell_of_a_rollback_is_no_damage() -> None:
+def test_outdated_status_after_a_rollback_is_not_a_manual_edit() -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(8)
@@ -120,7 +120,7 @@ def test_status_that_is_late_to_tell_of_a_rollback_is_no_damage() -> None:
     ],
     ids=lambda f: next(iter(f)),
 )
-def test_status_edited_by_hand_moves_no_traffic(forged: dict[str, object]) -> None:
+def test_manual_edit_of_the_status_moves_no_traffic(forged: dict[str, object]) -> None:
     cluster = live()
     cluster.status = cluster.status.model_copy(update=forged)
     events = len(cluster.events)
@@ -155,7 +155,7 @@ NEVER, LAST, LATER = "2024-99-99T99:99:99Z", "9999-12-31T23:59:59Z", "2999-01-01
         (30, "route.acceptedTime"),
     ],
 )
-def test_time_that_cannot_be_is_told_and_holds_nothing_for_ever(
+def test_implausible_time_is_reported_and_stalls_nothing(
     seconds: float, field: str, time: str
 ) -> None:
     cluster = live()
@@ -190,7 +190,7 @@ PARTS: dict[str, dict[str, object]] = {
 
 
 @rule("R18")
-def test_clock_that_differs_by_seconds_from_the_last_operators_is_no_damage() -> None:
+def test_clock_skew_of_seconds_is_not_a_manual_edit() -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(8).now -= 5
@@ -200,7 +200,7 @@ def test_clock_that_differs_by_seconds_from_the_last_operators_is_no_damage() ->
 
 
 @rule("R15", "R18")
-def test_promotion_time_on_the_service_that_is_yet_to_come_counts_from_now() -> None:
+def test_promotion_time_in_the_future_counts_from_now() -> None:
     cluster = live()
     cluster.spec = spec("2", rollout={"bakeTime": "40s"})
     cluster.run(10)
@@ -214,7 +214,7 @@ def test_promotion_time_on_the_service_that_is_yet_to_come_counts_from_now() -> 
 
 
 @rule("R18")
-def test_pause_that_would_end_after_the_last_day_is_a_long_pause() -> None:
+def test_pause_that_ends_after_the_last_date_is_a_long_pause() -> None:
     steps = {"steps": [{"weight": 25, "pause": "99999999h"}], "bakeTime": "99999999h"}
     cluster = Cluster(spec("1", rollout=steps)).run(10)
     cluster.spec = spec("2", rollout=steps)
@@ -227,7 +227,7 @@ def test_pause_that_would_end_after_the_last_day_is_a_long_pause() -> None:
 
 
 @rule("R18")
-def test_stable_that_the_service_was_not_told_of_is_not_believed_and_told() -> None:
+def test_stable_that_the_service_does_not_record_is_ignored_and_reported() -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(60)
@@ -245,7 +245,9 @@ def test_stable_that_the_service_was_not_told_of_is_not_believed_and_told() -> N
 
 @rule("R15", "R18")
 @pytest.mark.parametrize("undone", [False, True])
-def test_traffic_that_moved_before_its_status_was_written_is_no_damage(undone: bool) -> None:
+def test_traffic_that_moved_before_its_status_was_written_is_not_a_manual_edit(
+    undone: bool,
+) -> None:
     """The promotion's or the undo's write took effect, and the operator died before its status."""
     cluster = live()
     cluster.spec = spec("2", rollout={"bakeTime": "40s"})
@@ -267,7 +269,7 @@ def test_traffic_that_moved_before_its_status_was_written_is_no_damage(undone: b
 
 
 @rule("R0", "R18")
-def test_service_that_lost_its_notes_and_a_lost_status_keep_the_traffic_where_it_is() -> None:
+def test_traffic_stays_when_status_and_annotations_of_the_service_are_lost() -> None:
     cluster = live()
     assert cluster.service is not None
     cluster.service = recorded(cluster.service, stable=None, candidate=None, promoted_at=None)
@@ -279,7 +281,7 @@ def test_service_that_lost_its_notes_and_a_lost_status_keep_the_traffic_where_it
 
 
 @rule("R15", "R18")
-def test_bake_goes_on_after_a_lost_status() -> None:
+def test_bake_continues_after_a_lost_status() -> None:
     cluster = live()
     cluster.spec = spec("2", rollout={"bakeTime": "40s"})
     cluster.run(10)
@@ -294,7 +296,7 @@ def test_bake_goes_on_after_a_lost_status() -> None:
 
 @rule("R22", "R23")
 @pytest.mark.parametrize("scaling", [{"replicas": 3}, {"minReplicas": 1, "maxReplicas": 3}])
-def test_stable_deleted_by_hand_under_recreate_does_not_block_the_version_wanted(
+def test_stable_deleted_by_hand_under_recreate_does_not_block_the_target(
     scaling: dict[str, int],
 ) -> None:
     extra = {"rollout": {"strategy": "Recreate"}, "scaling": scaling}
@@ -309,7 +311,7 @@ def test_stable_deleted_by_hand_under_recreate_does_not_block_the_version_wanted
 
 
 @rule("R21", "R23")
-def test_version_that_serves_is_not_invalid_while_its_deployment_may_not_be_made_again() -> None:
+def test_serving_version_is_not_invalid_while_its_deployment_cannot_be_recreated() -> None:
     cluster = live()
     cluster.deployments.clear()
     cluster.rejection = Rejection(f"Deployment m-{cluster.revision('1')}", "a policy forbids it")
@@ -320,7 +322,7 @@ def test_version_that_serves_is_not_invalid_while_its_deployment_may_not_be_made
 
 @rule("R22", "R23")
 @pytest.mark.parametrize("make", [spec, gateway_spec])
-def test_recreate_goes_on_when_all_of_stable_was_deleted_by_hand(make: Any) -> None:
+def test_recreate_continues_when_everything_of_stable_is_deleted(make: Any) -> None:
     extra = {"rollout": {"strategy": "Recreate"}}
     cluster = Cluster(make("1", **extra)).run(30)
     cluster.deployments.clear()
@@ -334,7 +336,7 @@ def test_recreate_goes_on_when_all_of_stable_was_deleted_by_hand(make: Any) -> N
 
 
 @rule("R23")
-def test_stable_comes_back_though_the_selector_was_edited_to_the_other_colour() -> None:
+def test_stable_is_recreated_although_the_selector_was_edited_to_the_other_color() -> None:
     """Its Deployment was deleted while a candidate had pods, and the spec went back to it."""
     cluster = live()
     cluster.spec = spec("2", rollout={"steps": [{"weight": 50, "pause": "Manual"}]})
@@ -351,7 +353,7 @@ def test_stable_comes_back_though_the_selector_was_edited_to_the_other_colour() 
 
 
 @rule("R18", "R23")
-def test_only_version_whose_traces_are_all_lost_but_its_pods_is_taken_up_again() -> None:
+def test_only_version_of_which_just_its_pods_are_left_is_adopted_again() -> None:
     """No status, no note on the Service, and a Deployment that is not seen."""
     cluster = live()
     assert cluster.service is not None
@@ -364,7 +366,7 @@ def test_only_version_whose_traces_are_all_lost_but_its_pods_is_taken_up_again()
 
 
 @rule("R9", "R18")
-def test_latch_that_only_the_service_tells_outlives_a_new_spec() -> None:
+def test_quarantine_that_only_the_service_records_survives_a_new_spec() -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(8)

@@ -96,7 +96,7 @@ def promoted(cluster: Cluster) -> bool:
         None,
     ],
 )
-def test_manual_pause_stands_when_other_steps_are_edited(make: Make, then: Steps | None) -> None:
+def test_manual_pause_remains_when_other_steps_are_edited(make: Make, then: Steps | None) -> None:
     cluster = rolling(make, steps((25, "1s"), (50, "Manual")))
     stands(cluster, 50)
     edited(cluster, make, rollout(then))
@@ -148,7 +148,7 @@ def test_pause_of_a_step_of_the_same_weight_applies_when_it_is_edited(make: Make
 
 @rule("R12")
 @MAKES
-def test_pause_that_an_edit_made_manual_outlives_a_lost_status_and_the_step_itself(
+def test_pause_edited_to_manual_survives_a_lost_status_and_the_removal_of_its_step(
     make: Make,
 ) -> None:
     cluster = rolling(make, steps((25, "1h"), (50, "1s")))
@@ -161,7 +161,7 @@ def test_pause_that_an_edit_made_manual_outlives_a_lost_status_and_the_step_itse
 
 @rule("R12")
 @MAKES
-def test_second_pause_of_a_weight_is_a_pause_of_its_own(make: Make) -> None:
+def test_second_pause_at_the_same_weight_is_separate(make: Make) -> None:
     cluster = rolling(make, steps((25, "2s"), (25, "Manual"), (25, "Manual")))
     stands(cluster, 25)
     lose(cluster)
@@ -188,7 +188,7 @@ def test_second_pause_of_a_weight_is_a_pause_of_its_own(make: Make) -> None:
         steps((10, "1s"), (20, "Manual"), (60, "2s")),
     ],
 )
-def test_manual_pause_stands_when_the_status_is_lost(
+def test_manual_pause_remains_when_the_status_is_lost(
     make: Make, replicas: int, list_of: Steps
 ) -> None:
     weight = next(step["weight"] for step in list_of if step["pause"] == "Manual")
@@ -219,7 +219,7 @@ def test_edit_and_lost_status_together_release_nothing(make: Make) -> None:
 
 @rule("R12", "R18")
 @MAKES
-def test_candidate_of_which_status_and_record_are_lost_stands_where_it_is(make: Make) -> None:
+def test_candidate_keeps_its_weight_when_status_and_record_are_lost(make: Make) -> None:
     # A4
     cluster = rolling(make, steps((50, "Manual")))
     stands(cluster, 50)
@@ -237,7 +237,7 @@ def test_candidate_of_which_status_and_record_are_lost_stands_where_it_is(make: 
 
 @rule("R18")
 @MAKES
-def test_lost_status_starts_the_clock_of_a_pause_anew(make: Make) -> None:
+def test_lost_status_restarts_the_clock_of_a_pause(make: Make) -> None:
     cluster = rolling(make, steps((25, "30s")), 20)
     lose(cluster).run(25)
     assert not promoted(cluster)
@@ -271,7 +271,7 @@ def test_promote_full_before_any_traffic_acts_when_the_status_is_lost(make: Make
 
 @rule("R16", "R18")
 @MAKES
-def test_promote_releases_its_pause_once_however_often_the_status_is_lost(make: Make) -> None:
+def test_promote_releases_its_pause_once_although_the_status_is_lost_twice(make: Make) -> None:
     cluster = rolling(make, steps((10, "Manual"), (50, "Manual")))
     order(cluster, "promote")
     for _ in range(3):
@@ -286,7 +286,7 @@ def test_promote_releases_its_pause_once_however_often_the_status_is_lost(make: 
 
 @rule("R16", "R18")
 @MAKES
-def test_promote_is_on_record_before_anything_follows_from_it(make: Make) -> None:
+def test_promote_is_recorded_before_it_takes_effect(make: Make) -> None:
     """The operator dies between any two writes; then the status is lost."""
     for dies in range(1, 8):
         cluster = rolling(make, steps((10, "Manual"), (50, "Manual")))
@@ -300,7 +300,7 @@ def test_promote_is_on_record_before_anything_follows_from_it(make: Make) -> Non
 
 @rule("R13", "R18")
 @MAKES
-def test_candidate_that_answers_for_a_stable_that_is_down_still_waits_for_its_order(
+def test_standby_candidate_still_waits_at_its_manual_pause(
     make: Make,
 ) -> None:
     # A7
@@ -320,7 +320,7 @@ def test_candidate_that_answers_for_a_stable_that_is_down_still_waits_for_its_or
 
 @rule("R18")
 @MAKES
-def test_candidate_of_which_neither_status_nor_record_tells_stands(make: Make) -> None:
+def test_candidate_without_status_or_record_keeps_its_weight(make: Make) -> None:
     cluster = rolling(make, steps((25, "1s"), (50, "Manual")))
     weight = 50
     lose(cluster)
@@ -337,7 +337,7 @@ def test_candidate_of_which_neither_status_nor_record_tells_stands(make: Make) -
 
 @rule("R18")
 @MAKES
-def test_status_that_claims_a_release_without_its_record_is_not_believed(make: Make) -> None:
+def test_release_in_the_status_without_a_record_is_ignored(make: Make) -> None:
     cluster = rolling(make, MANUAL_25)
     assert cluster.status.progress is not None
     for forged in (
@@ -357,7 +357,7 @@ def test_status_that_claims_a_release_without_its_record_is_not_believed(make: M
 
 @rule("R12", "R18")
 @MAKES
-def test_rollout_that_an_older_operator_began_stands_at_its_weight(make: Make) -> None:
+def test_rollout_started_by_an_older_operator_keeps_its_weight(make: Make) -> None:
     cluster = rolling(make, steps((25, "1s"), (50, "Manual")))
     assert cluster.status.progress is not None
     old = {"granted": 0, "pause": None, "step": 1, "steps": ()}
@@ -385,7 +385,7 @@ def test_rollout_that_an_older_operator_began_stands_at_its_weight(make: Make) -
 @pytest.mark.parametrize(
     "field", ["stable", "candidate", "promoted_at", "traffic_since", "previous", "grant"]
 )
-def test_annotation_of_the_record_that_somebody_removed_is_put_back_at_once(
+def test_removed_annotation_of_the_record_is_restored_at_once(
     make: Make, at: str, status: str, field: str
 ) -> None:
     # C9
@@ -417,7 +417,7 @@ def test_annotation_of_the_record_that_somebody_removed_is_put_back_at_once(
 
 @rule("R18", "R23")
 @MAKES
-def test_stable_annotation_that_names_the_candidate_promotes_nothing(make: Make) -> None:
+def test_stable_annotation_edited_to_the_candidate_promotes_nothing(make: Make) -> None:
     # C9
     cluster = rolling(make, MANUAL_25)
     forged = replace(record(cluster), stable=cluster.revision("2"))
@@ -451,7 +451,7 @@ def test_grant_is_written_with_the_traffic_and_before_the_pods_that_raise_it(mak
     assert sorted(set(told)) == ([25, 50] if make is spec else [25, 50, 100])
 
 
-def test_status_part_that_names_no_candidate_is_another_rollouts() -> None:
+def test_progress_without_a_candidate_belongs_to_another_rollout() -> None:
     cluster = rolling(spec, MANUAL_25)
     other = RevisionStatus(revision=cluster.revision("1"))
     cluster.status = cluster.status.model_copy(update={"candidate": other})
@@ -470,7 +470,7 @@ def condition(cluster: Cluster, kind: str) -> tuple[str, str] | None:
 @rule("R12", "R22")
 @MAKES
 @pytest.mark.parametrize("strategy", ["BlueGreen", "Recreate"])
-def test_change_of_strategy_waits_until_the_rollout_is_over_and_says_so(
+def test_change_of_strategy_waits_for_the_end_of_the_rollout_and_is_reported(
     make: Make, strategy: str
 ) -> None:
     # A8
@@ -493,7 +493,7 @@ def test_change_of_strategy_waits_until_the_rollout_is_over_and_says_so(
 
 @rule("R12")
 @pytest.mark.parametrize(("make", "other"), [(spec, gateway_spec), (gateway_spec, spec)])
-def test_change_of_router_waits_and_says_so(make: Make, other: Make) -> None:
+def test_change_of_router_waits_and_is_reported(make: Make, other: Make) -> None:
     # A9
     cluster = rolling(make, MANUAL_25)
     edited(cluster, other, rollout(MANUAL_25))
@@ -512,7 +512,7 @@ def test_change_of_router_waits_and_says_so(make: Make, other: Make) -> None:
 
 
 @rule("R12")
-def test_step_of_weight_zero_gives_nothing_while_its_router_is_not_in_effect_yet() -> None:
+def test_step_of_weight_zero_has_no_traffic_while_its_router_is_pending() -> None:
     # A9: only routers that mirror or match headers have steps of 0; this one still waits.
     cluster = rolling(spec, MANUAL_25, seconds=1)
     edited(cluster, gateway_spec, rollout(steps((0, "Manual"), (50, "Manual"))))
@@ -549,7 +549,7 @@ def holds(cluster: Cluster, *reasons: str) -> None:
 @rule("R17", "R18")
 @MAKES
 @pytest.mark.parametrize("restarts", [False, True])
-def test_hold_of_the_analysis_stands_when_the_status_is_lost(make: Make, restarts: bool) -> None:
+def test_analysis_hold_remains_when_the_status_is_lost(make: Make, restarts: bool) -> None:
     # A5
     cluster = held_by_analysis(make)
     lose(cluster)
@@ -577,7 +577,7 @@ def test_hold_of_the_analysis_stands_when_the_status_is_lost(make: Make, restart
     ],
 )
 @pytest.mark.parametrize("lost", [False, True])
-def test_no_edit_of_the_rollout_ends_a_hold_of_the_analysis(
+def test_no_edit_of_the_rollout_ends_an_analysis_hold(
     make: Make, changed: dict[str, Any], lost: bool
 ) -> None:
     cluster = held_by_analysis(make)
@@ -593,7 +593,7 @@ def test_no_edit_of_the_rollout_ends_a_hold_of_the_analysis(
 
 
 @rule("R12", "R18")
-def test_route_that_somebody_deletes_releases_no_pause() -> None:
+def test_deleted_route_releases_no_pause() -> None:
     """Found by the simulation: the status was not believed without the route."""
     cluster = rolling(gateway_spec, MANUAL_25)
     cluster.route = None
@@ -605,7 +605,7 @@ def test_route_that_somebody_deletes_releases_no_pause() -> None:
 @rule("R12", "R18")
 @pytest.mark.parametrize("status_lost", [False, True], ids=["status", "no-status"])
 @pytest.mark.parametrize("at_once", [False, True], ids=["one-by-one", "at-once"])
-def test_manual_pause_stands_when_everything_of_stable_is_deleted(
+def test_manual_pause_remains_when_everything_of_stable_is_deleted(
     make: Make, at_once: bool, status_lost: bool
 ) -> None:
     """A7: the candidate answers for a stable that is gone, and waits for its order."""
@@ -629,9 +629,7 @@ def test_manual_pause_stands_when_everything_of_stable_is_deleted(
 @BOTH_PHASES
 @rule("R18", "R19")
 @MAKES
-def test_record_of_an_older_operator_is_left_until_something_has_to_be_recorded(
-    make: Make, at: str
-) -> None:
+def test_record_of_an_older_operator_is_kept_until_the_next_write(make: Make, at: str) -> None:
     """An upgrade writes to no model's objects; a grant is on record before it takes effect."""
     cluster = rolling(make, MANUAL_25)
     if at == "steady":

@@ -38,7 +38,7 @@ def test_three_of_five_is_weaker_evidence_than_three_hundred_of_five_hundred() -
 
 
 @rule("R17")
-def test_equal_rates_are_no_evidence_whatever_the_traffic_split() -> None:
+def test_equal_rates_are_not_evidence_at_any_traffic_split() -> None:
     assert over_other(1, 100, 99, 9900, 1.0) > 0.5
     assert over_other(30, 100, 99, 9900, 1.0) < 1e-20
 

@@ -80,7 +80,7 @@ def test_verdict_and_reason(
 
 @rule("R17")
 @pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf")])
-def test_number_that_is_not_finite_is_no_evidence(odd: float) -> None:
+def test_number_that_is_not_finite_is_not_evidence(odd: float) -> None:
     for reading in (Reading(odd), Reading(0.1, samples=odd), Reading(odd, samples=odd)):
         found = look(Bounds(maximum=0.5), reading)
         assert (found.verdict, found.reason) == (Verdict.INSUFFICIENT, "NoData")
@@ -97,7 +97,7 @@ def test_one_bound_that_fails_outweighs_one_that_passes() -> None:
 
 
 @rule("R17")
-def test_finding_tells_value_threshold_stable_and_samples() -> None:
+def test_finding_contains_value_threshold_stable_and_samples() -> None:
     found = look(Bounds(max_ratio=1.5), errors(60, 1000), errors(20, 2000))
     assert (found.value, found.stable, found.samples) == (0.06, 0.01, 1000)
     assert found.threshold == pytest.approx(0.015)
@@ -137,7 +137,7 @@ def after(limits: Limits, *findings: Finding) -> Evidence:
         (Limits(), [PASSED], "Pass", False),
     ],
 )
-def test_failures_errors_and_insufficient_looks_have_limits_of_their_own(
+def test_failures_errors_and_insufficient_results_have_separate_limits(
     limits: Limits, findings: list[Finding], verdict: str, exhausted: bool
 ) -> None:
     found = after(limits, *findings)
@@ -145,5 +145,5 @@ def test_failures_errors_and_insufficient_looks_have_limits_of_their_own(
 
 
 @rule("R17")
-def test_no_check_looked_at_is_no_pass() -> None:
+def test_verdict_without_any_result_is_not_pass() -> None:
     assert weigh("r", 0, 0, []).verdict is Verdict.INSUFFICIENT

@@ -53,16 +53,16 @@ def test_first_sample_of_a_pod_is_the_baseline() -> None:
     assert increase(window(scrape(0, 1000), scrape(5, 1010)), REQUESTS.key) == 10
 
 
-def test_counter_that_falls_was_reset() -> None:
+def test_counter_that_decreases_was_reset() -> None:
     assert increase(window(scrape(0, 100), scrape(5, 7), scrape(10, 9)), REQUESTS.key) == 9
 
 
-def test_restarted_container_begins_anew_even_when_its_counter_is_higher() -> None:
+def test_restarted_container_starts_a_new_baseline_even_when_its_counter_is_higher() -> None:
     rows = window(scrape(0, 100), scrape(5, 140, born="2"), scrape(10, 150, born="2"))
     assert increase(rows, REQUESTS.key) == 150
 
 
-def test_pods_are_summed_each_from_its_own_baseline() -> None:
+def test_each_pod_is_summed_from_its_own_baseline() -> None:
     rows = window(scrape(0, 100), scrape(1, 5, pod="b"), scrape(5, 110), scrape(6, 8, pod="b"))
     assert increase(rows, REQUESTS.key) == 13
 
@@ -111,7 +111,7 @@ def test_error_rate_is_failed_requests_of_all_requests() -> None:
 
 
 @rule("R17")
-def test_no_request_is_missing_and_not_zero_errors() -> None:
+def test_absence_of_requests_is_missing_data_and_not_zero_errors() -> None:
     found = read(Share((ERRORS,), (REQUESTS,)), window(scrape(0, 10), scrape(5, 10)))
     assert found == Missing("no request in the window")
 
@@ -171,7 +171,7 @@ def test_gauge_is_averaged_over_time_and_joined_over_pods() -> None:
 
 
 @rule("R17", "R31")
-def test_window_that_is_thinned_keeps_what_counters_grew_by() -> None:
+def test_thinned_window_keeps_the_increase_of_counters() -> None:
     scrapes = [
         Scrape(pod, float(at), {"c": {(("n", str(n)),): float(at * 10) for n in range(10)}})
         for at in range(100)

@@ -44,7 +44,7 @@ def fail(cluster: Cluster, version: str) -> None:
 
 @pytest.mark.parametrize("make", [spec, gateway_spec], ids=["Service", "Gateway"])
 @rule("R1", "R18")
-def test_ten_failed_versions_and_a_lost_status_leave_it_known_who_served(make: Specs) -> None:
+def test_periods_survive_ten_failed_versions_and_a_lost_status(make: Specs) -> None:
     cluster = Cluster(make("1")).run(20)
     update(cluster, "2", make=make)
     (first,), (second,) = served(cluster, "1"), served(cluster, "2")
@@ -66,7 +66,7 @@ def test_ten_failed_versions_and_a_lost_status_leave_it_known_who_served(make: S
 
 @pytest.mark.parametrize("make", [spec, gateway_spec], ids=["Service", "Gateway"])
 @rule("R1")
-def test_a_version_that_is_promoted_served_from_its_first_traffic_on(make: Specs) -> None:
+def test_period_of_a_promoted_version_begins_with_its_first_traffic(make: Specs) -> None:
     cluster = Cluster(make("1")).run(20)
     update(cluster, "2", make=make)
     log = cluster.led if cluster.route else cluster.shares
@@ -78,7 +78,7 @@ def test_a_version_that_is_promoted_served_from_its_first_traffic_on(make: Specs
 
 
 @rule("R1", "R9")
-def test_a_version_that_was_taken_back_served_until_then() -> None:
+def test_period_of_a_rolled_back_version_ends_with_the_rollback() -> None:
     cluster = Cluster(spec("1")).run(20)
     fail(cluster, "2")
     (period,) = served(cluster, "2")
@@ -89,7 +89,7 @@ def test_a_version_that_was_taken_back_served_until_then() -> None:
 
 
 @rule("R1", "R15")
-def test_an_undone_promotion_ends_and_the_version_before_serves_anew() -> None:
+def test_undo_ends_a_period_and_begins_one_of_the_previous_version() -> None:
     cluster = Cluster(spec("1")).run(20)
     update(cluster, "2", 40)
     assert cluster.status.phase == "Baking"
@@ -102,7 +102,7 @@ def test_an_undone_promotion_ends_and_the_version_before_serves_anew() -> None:
 
 
 @rule("R1", "R10")
-def test_a_version_that_a_newer_one_replaced_on_its_way_served_until_then() -> None:
+def test_period_of_a_superseded_candidate_ends_when_it_is_replaced() -> None:
     cluster = Cluster(spec("1")).run(20)
     update(cluster, "2", 10)
     before = stamp(cluster.now)
@@ -112,7 +112,7 @@ def test_a_version_that_a_newer_one_replaced_on_its_way_served_until_then() -> N
 
 
 @rule("R1", "R11")
-def test_a_version_that_was_withdrawn_served_until_then() -> None:
+def test_period_of_a_withdrawn_candidate_ends_with_the_withdrawal() -> None:
     cluster = Cluster(spec("1")).run(20)
     update(cluster, "2", 10)
     before = stamp(cluster.now)
@@ -122,7 +122,7 @@ def test_a_version_that_was_withdrawn_served_until_then() -> None:
 
 
 @rule("R1", "R21")
-def test_a_version_that_was_withdrawn_for_one_that_cannot_be_is_told_of_too() -> None:
+def test_period_of_a_candidate_withdrawn_for_an_invalid_spec_is_recorded() -> None:
     cluster = Cluster(spec("1")).run(20)
     update(cluster, "2", 10)
     cluster.spec = spec("3")
@@ -134,7 +134,7 @@ def test_a_version_that_was_withdrawn_for_one_that_cannot_be_is_told_of_too() ->
 
 
 @rule("R1", "R11")
-def test_versions_that_change_places_have_all_their_periods() -> None:
+def test_versions_that_alternate_have_all_their_periods() -> None:
     cluster = Cluster(spec("1")).run(20)
     for version in ("2", "1", "2", "1"):
         update(cluster, version)
@@ -147,7 +147,7 @@ def test_versions_that_change_places_have_all_their_periods() -> None:
 
 
 @rule("R11", "R18")
-def test_with_a_lost_status_it_is_known_who_was_promoted_before() -> None:
+def test_promoted_versions_are_known_after_a_lost_status() -> None:
     cluster = Cluster(spec("1")).run(20)
     update(cluster, "2")
     update(cluster, "1")
@@ -158,7 +158,7 @@ def test_with_a_lost_status_it_is_known_who_was_promoted_before() -> None:
 
 
 @rule("R18")
-def test_what_was_told_is_not_told_again() -> None:
+def test_recorded_periods_are_not_recorded_again() -> None:
     cluster = Cluster(spec("1")).run(20)
     fail(cluster, "2")
     update(cluster, "3", 10)
@@ -169,7 +169,7 @@ def test_what_was_told_is_not_told_again() -> None:
     assert cluster.writes == before
 
 
-def test_what_somebody_else_wrote_is_passed_over() -> None:
+def test_foreign_annotation_of_periods_is_ignored() -> None:
     for text in ("", "no", "{}", "[1]", '[{"revision": "a"}]', '[{"revision": "a", "from": "x"}]'):
         assert parse_periods(text) == ()
     good = f'{{"revision": "a", "from": "{stamp(1)}"}}'
@@ -181,7 +181,7 @@ def test_what_somebody_else_wrote_is_passed_over() -> None:
         assert current_periods(beside) == (Period("b", stamp(2), stamp(2)),)
 
 
-def test_history_fills_the_time_before_there_were_notes() -> None:
+def test_history_fills_the_time_before_periods_were_recorded() -> None:
     history = [("b", "Promoted", stamp(9)), ("a", "Undone", stamp(5)), ("a", "Promoted", stamp(3))]
     noted = (Period("b", stamp(8), stamp(9)),)
     assert all_periods(noted, history) == (
@@ -203,7 +203,7 @@ def taken_back(die_at: int | None = None) -> Cluster:
 
 @rule("R1", "R18")
 @pytest.mark.parametrize("write", range(taken_back().writes))
-def test_it_is_known_who_served_whichever_write_was_not_made(write: int) -> None:
+def test_periods_are_complete_when_any_write_is_lost(write: int) -> None:
     cluster = taken_back(write)
     cluster.die_at = None
     shapes = {

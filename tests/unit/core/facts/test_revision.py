@@ -51,19 +51,19 @@ def test_identity_is_only_what_decides_what_serves(change: dict[str, Any], same:
 
 
 @rule("R1")
-def test_record_of_an_unknown_algorithm_is_no_match() -> None:
+def test_record_of_an_unknown_algorithm_does_not_match() -> None:
     assert find(spec("1"), [replace(stored(spec("1")), algorithm="v9")]) is None
 
 
 @rule("R1")
-def test_newest_record_of_a_newer_operator_may_be_what_the_spec_asks_for() -> None:
+def test_newest_record_of_a_newer_operator_may_match_the_spec() -> None:
     newer = replace(stored(spec("2"), 2), algorithm="v9")
     assert newer_algorithm(spec("2"), [stored(spec("1")), newer]) == newer
     assert newer_algorithm(spec("3"), [stored(spec("1")), newer]) == newer
 
 
 @rule("R1")
-def test_what_can_be_told_for_sure_is_decided_beside_a_newer_operators_records() -> None:
+def test_certain_matches_are_decided_beside_records_of_a_newer_operator() -> None:
     newer = replace(stored(spec("2"), 2), algorithm="v9")
     assert newer_algorithm(spec("1"), [stored(spec("1")), newer]) is None
     assert newer_algorithm(spec("3"), [newer, stored(spec("1"), 3)]) is None
@@ -71,7 +71,7 @@ def test_what_can_be_told_for_sure_is_decided_beside_a_newer_operators_records()
 
 
 @rule("R1")
-def test_hash_is_the_same_for_ever() -> None:
+def test_hash_never_changes() -> None:
     """Changing this value would start a rollout of every model at an upgrade."""
     assert (
         new_record(spec("1"), []).revision
@@ -84,7 +84,7 @@ def test_hash_is_the_same_for_ever() -> None:
 
 
 @rule("R1")
-def test_second_record_of_one_identity_has_a_name_of_its_own() -> None:
+def test_second_record_of_an_identity_has_its_own_name() -> None:
     first = stored(spec("1"))
     assert new_record(spec("1"), [first]).revision == f"{first.revision}-2"
 

@@ -43,7 +43,7 @@ def pods(color: str, *ready: bool) -> tuple[Pod, ...]:
         ((True,), (), None, False),
     ],
 )
-def test_traffic_never_leaves_ready_pods_for_none(
+def test_traffic_never_moves_from_ready_pods_to_none(
     blue: tuple[bool, ...], green: tuple[bool, ...], target: str | None, safe: bool
 ) -> None:
     observed = Observed(
@@ -73,7 +73,7 @@ def test_one_ready_candidate_takes_over_from_a_stable_that_is_down() -> None:
 
 
 @rule("R0", "R23")
-def test_service_that_is_not_seen_may_lead_to_any_pod() -> None:
+def test_unseen_service_may_select_any_pod() -> None:
     """It lost its labels: nobody knows what it selects."""
     observed = Observed(pods=(*pods("blue", True), *pods("green", False)))
     assert not safe_to_select("green", observed)

@@ -57,7 +57,7 @@ def test_terminal_cause_fails_at_once(seen: dict[str, Any], expected: str | None
         {"waiting": "ImagePullBackOff"},
     ],
 )
-def test_container_that_is_not_the_server_fails_no_revision(
+def test_container_other_than_the_server_fails_no_revision(
     seen: dict[str, Any], init: bool
 ) -> None:
     pod = replace(POD, containers=(Container("server"), Container("proxy", init=init, **seen)))
@@ -77,7 +77,7 @@ def test_fetcher_that_cannot_bring_the_model_still_fails_its_revision() -> None:
 # I5
 @rule("R7")
 @pytest.mark.parametrize(("server_ready", "expected"), [(True, None), (False, "ProbeFailed")])
-def test_pod_that_a_sidecar_makes_unready_is_no_failed_probe_of_the_server(
+def test_pod_made_unready_by_a_sidecar_is_not_a_failed_probe(
     server_ready: bool, expected: str | None
 ) -> None:
     containers = (Container("server", ready=server_ready), Container("proxy"))
@@ -122,7 +122,7 @@ def test_image_that_another_pod_of_the_revision_runs_fails_nothing() -> None:
     ],
     ids=["store is out", "refused", "never fetched"],
 )
-def test_store_that_is_out_fails_nothing_once_the_model_was_fetched(
+def test_unavailable_store_fails_nothing_once_the_model_is_fetched(
     artifact: str | None, code: Exit, expected: str | None
 ) -> None:
     said = '{"reason": "SourceUnavailable", "message": "no answer"}'
@@ -150,7 +150,9 @@ def test_image_pull_has_a_minute_of_grace(now: float, expected: str | None) -> N
 
 @rule("R7")
 @pytest.mark.parametrize(("now", "expected"), [(259.0, None), (260.0, "ImagePullFailed")])
-def test_that_minute_begins_once_its_images_can_be_pulled(now: float, expected: str | None) -> None:
+def test_image_pull_grace_begins_once_images_can_be_pulled(
+    now: float, expected: str | None
+) -> None:
     pod = replace(
         POD, containers_since=200.0, containers=(Container("server", waiting="ErrImagePull"),)
     )
@@ -161,7 +163,7 @@ def test_that_minute_begins_once_its_images_can_be_pulled(now: float, expected: 
 @pytest.mark.parametrize("lost", ["Unknown", "ContainerStatusUnknown"])
 @pytest.mark.parametrize("name", ["server", "fetch", "warm-up"])
 @pytest.mark.parametrize("over", [True, False])
-def test_container_whose_end_nobody_saw_has_not_exited(lost: str, name: str, over: bool) -> None:
+def test_container_with_an_unknown_exit_has_not_failed(lost: str, name: str, over: bool) -> None:
     """So the kubelet tells of it after its node rebooted, as it restarts it in the same pod."""
     ended = {"terminated": lost, "exit_code": 255}
     if over:
@@ -171,14 +173,14 @@ def test_container_whose_end_nobody_saw_has_not_exited(lost: str, name: str, ove
 
 
 @rule("R7")
-def test_container_that_keeps_ending_unseen_fails() -> None:
+def test_container_that_keeps_exiting_with_an_unknown_exit_fails() -> None:
     looping = Container("server", waiting="CrashLoopBackOff", last_terminated="Unknown")
     assert reason(99.0, pod=replace(POD, containers=(looping,))) == "CrashLoopBackOff"
 
 
 @rule("R7")
 @pytest.mark.parametrize(("now", "expected"), [(309.0, None), (310.0, "Unschedulable")])
-def test_unschedulable_pod_has_a_deadline_of_its_own(now: float, expected: str | None) -> None:
+def test_unschedulable_pod_has_its_own_deadline(now: float, expected: str | None) -> None:
     assert reason(now, pod=replace(POD, unschedulable_since=10.0)) == expected
 
 
@@ -187,7 +189,7 @@ def test_unschedulable_pod_has_a_deadline_of_its_own(now: float, expected: str |
     ("was_good", "now", "expected"),
     [(True, 35.0, None), (True, 40.0, "ProbeFailed"), (False, 99.0, None)],
 )
-def test_probe_that_goes_bad_after_it_was_good(
+def test_readiness_probe_that_fails_after_it_passed_fails_the_revision(
     was_good: bool, now: float, expected: str | None
 ) -> None:
     pod = replace(POD, ready_changed=30.0, containers=(Container("server"),))
@@ -200,7 +202,7 @@ def test_probe_that_goes_bad_after_it_was_good(
     [(60.0, 61.0, None), (60.0, 60.0, None), (70.0, 61.0, "ProbeFailed")],
     ids=["loading on a late node", "within its first second", "was ready once"],
 )
-def test_pod_that_a_node_took_late_and_that_still_loads_was_never_ready(
+def test_pod_scheduled_late_that_still_loads_was_never_ready(
     changed: float, started: float, expected: str | None
 ) -> None:
     server = Container("server", started=started)

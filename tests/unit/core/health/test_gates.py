@@ -66,7 +66,7 @@ def test_first_version_gets_no_traffic_before_its_smoke_tests_pass() -> None:
 
 
 @rule("R3", "R4")
-def test_first_version_that_fails_its_smoke_tests_has_failed() -> None:
+def test_first_version_fails_with_its_smoke_tests() -> None:
     cluster = Cluster(rollout("1", **SMOKE)).run(10)
     report(cluster, "1", "smoke test /predict: $.y is 2, expected 1").run(5)
     assert cluster.status.phase == "Failed"
@@ -127,7 +127,7 @@ def test_promoted_revision_that_returns_is_tested_again() -> None:
 
 
 @rule("R4", "R18")
-def test_report_of_another_revision_opens_no_gate() -> None:
+def test_smoke_report_of_another_revision_is_ignored() -> None:
     cluster = live()
     cluster.spec = rollout("2", **SMOKE)
     cluster.smoke = SmokeReport("other", True)
@@ -141,7 +141,7 @@ def ready_tests(cluster: Cluster) -> tuple[str, str, str]:
 
 
 @rule("R4", "R21")
-def test_tests_that_cannot_be_carried_out_hold_and_condemn_nothing() -> None:
+def test_smoke_tests_that_cannot_run_hold_and_fail_nothing() -> None:
     cluster = live()
     cluster.spec = rollout("2", progressDeadline="30s", **SMOKE)
     cluster.run(5)
@@ -177,7 +177,7 @@ def test_reason_of_an_evaluation_without_a_result_reaches_the_condition(
 
 
 @rule("R3", "R21")
-def test_first_version_with_unusable_tests_says_so_and_stays() -> None:
+def test_first_version_with_unusable_smoke_tests_reports_them_and_waits() -> None:
     cluster = Cluster(rollout("1", **SMOKE)).run(10)
     text = "spec.rollout.smokeTests[0].expect.json[0].path: '$.[' is no JSON path"
     cluster.smoke = SmokeReport(cluster.revision("1"), False, text, unusable=True)
@@ -197,7 +197,7 @@ def canary(**more: Any) -> Cluster:
 
 
 @rule("R17")
-def test_step_is_watched_from_the_moment_its_weight_took_effect() -> None:
+def test_analysis_of_a_step_begins_when_its_weight_takes_effect() -> None:
     cluster = canary()
     assert cluster.status.progress is not None
     assert cluster.status.progress.step_start_time is not None
@@ -221,7 +221,7 @@ def test_step_ends_on_a_pass_and_not_before_its_time() -> None:
 
 
 @rule("R17")
-def test_without_any_look_the_step_holds() -> None:
+def test_step_holds_without_any_analysis_result() -> None:
     cluster = canary().run(300)
     assert cluster.serving() == {"1": 3, "2": 1}
     assert cluster.status.waiting_for is not None
@@ -230,7 +230,7 @@ def test_without_any_look_the_step_holds() -> None:
 
 @rule("R8", "R9", "R17")
 @pytest.mark.parametrize("elapsed", [0, 20], ids=["within the step", "after its time"])
-def test_failure_takes_the_version_back_at_once_with_its_numbers(elapsed: int) -> None:
+def test_failed_analysis_rolls_back_at_once_with_its_numbers(elapsed: int) -> None:
     cluster = canary().run(elapsed)
     seen(cluster, Verdict.FAIL)
     assert cluster.serving() == {"1": 3}
@@ -254,7 +254,7 @@ def test_failure_takes_the_version_back_at_once_with_its_numbers(elapsed: int) -
         ("RollBack", {"1": 3}, None),
     ],
 )
-def test_insufficient_data_does_what_the_policy_says_after_the_steps_time(
+def test_insufficient_data_follows_the_policy_after_the_time_of_the_step(
     policy: str, serving: dict[str, int], hold: str | None
 ) -> None:
     cluster = canary(onInsufficientData=policy)
@@ -275,7 +275,7 @@ def test_insufficient_data_does_what_the_policy_says_after_the_steps_time(
 
 
 @rule("R17")
-def test_looks_that_change_no_verdict_write_nothing() -> None:
+def test_analysis_that_changes_no_verdict_writes_nothing() -> None:
     cluster = canary()
     seen(cluster, Verdict.INSUFFICIENT)
     cluster.run(15)
@@ -296,7 +296,7 @@ def test_promote_command_ends_a_step_that_lacks_evidence() -> None:
 
 
 @rule("R17")
-def test_steps_below_start_weight_are_not_judged() -> None:
+def test_steps_below_start_weight_are_not_analysed() -> None:
     cluster = canary(startWeight=50)
     assert cluster.requests.analysis is None
     cluster.run(15)
@@ -306,7 +306,7 @@ def test_steps_below_start_weight_are_not_judged() -> None:
 
 @rule("R15", "R17")
 @pytest.mark.parametrize("during", [None, False])
-def test_failure_in_the_bake_undoes_the_promotion_unless_told_not_to_look(
+def test_failed_analysis_during_the_bake_undoes_the_promotion_unless_disabled(
     during: bool | None,
 ) -> None:
     cluster = live()

@@ -98,7 +98,7 @@ def test_candidate_that_had_its_capacity_holds_while_a_pod_cannot_start(why: str
 
 
 @rule("R7")
-def test_candidate_that_cannot_rise_for_want_of_nodes_fails_at_its_deadline() -> None:
+def test_candidate_that_cannot_scale_up_without_nodes_fails_at_its_deadline() -> None:
     steps = [{"weight": 25, "pause": "30s"}, {"weight": 50, "pause": "60m"}]
     cluster = Cluster(spec("1", rollout={"steps": steps})).run(10)
     cluster.spec = spec("2", rollout={"steps": steps})
@@ -113,7 +113,7 @@ def test_candidate_that_cannot_rise_for_want_of_nodes_fails_at_its_deadline() ->
     assert cluster.status.failure.reason == "Unschedulable"
 
 
-def test_version_that_is_scaled_to_no_pods_is_as_the_spec_wants_it_and_serves_nobody() -> None:
+def test_version_scaled_to_zero_is_ready_and_serves_nobody() -> None:
     cluster = Cluster(spec("1")).run(20)
     cluster.spec = spec("1", scaling={"replicas": 0})
     cluster.run(100)
@@ -128,7 +128,7 @@ def test_version_that_is_scaled_to_no_pods_is_as_the_spec_wants_it_and_serves_no
 
 @rule("R7", "R25")
 @causes
-def test_version_that_serves_with_fewer_pods_says_which_one_cannot_start(why: str) -> None:
+def test_version_that_serves_with_fewer_pods_names_the_one_that_cannot_start(why: str) -> None:
     cluster = Cluster(spec("1")).run(10)
     starve(cluster, "1", why, spared=2).run(60)
     assert cluster.status.phase == "Ready"

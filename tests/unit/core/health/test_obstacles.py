@@ -31,7 +31,7 @@ def hold(cluster: Cluster) -> str | None:
 
 # C4, I8
 @rule("R7", "R29")
-def test_full_quota_is_named_within_seconds_and_the_rollout_goes_on_when_it_grows() -> None:
+def test_full_quota_is_named_within_seconds_and_the_rollout_continues_when_it_grows() -> None:
     cluster = live()
     cluster.quota = 3
     cluster.spec = spec("2")
@@ -65,7 +65,7 @@ def test_first_version_waits_for_a_full_quota_and_is_not_failed() -> None:
 
 # I8
 @rule("R7", "R29")
-def test_quota_that_is_full_at_a_later_step_holds_the_weight_that_is_reached() -> None:
+def test_full_quota_at_a_later_step_holds_the_current_weight() -> None:
     cluster = live()
     cluster.quota = 4
     cluster.spec = spec("2")
@@ -80,7 +80,7 @@ def test_quota_that_is_full_at_a_later_step_holds_the_weight_that_is_reached() -
 
 # I8
 @rule("R7")
-def test_time_under_a_full_quota_is_not_counted_and_the_time_before_and_after_is() -> None:
+def test_progress_deadline_excludes_the_time_under_a_full_quota() -> None:
     cluster = live()
     cluster.boot = 1e9
     cluster.spec = spec("2")
@@ -115,7 +115,7 @@ def test_quota_that_filled_up_while_no_operator_ran_fails_nothing() -> None:
 
 # I8
 @rule("R29")
-def test_stable_that_does_not_get_a_lost_pod_back_says_why() -> None:
+def test_stable_that_cannot_replace_a_lost_pod_reports_why() -> None:
     cluster = live()
     cluster.quota = 2
     cluster.pods = cluster.pods[:2]
@@ -149,9 +149,7 @@ def troubled(cluster: Cluster, trouble: Trouble | None) -> None:
         (TroubleReason.FAILED_CREATE_POD_SANDBOX, "PodSandboxFailed"),
     ],
 )
-def test_volume_or_network_that_is_not_there_yet_is_named_and_held(
-    reason: TroubleReason, expected: str
-) -> None:
+def test_missing_volume_or_network_is_named_and_held(reason: TroubleReason, expected: str) -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(1)
@@ -197,7 +195,7 @@ def test_events_are_read_of_pods_that_have_a_node_and_no_container_after_three_s
 
 
 @rule("R29")
-def test_scheduler_is_quoted_while_its_own_deadline_counts() -> None:
+def test_scheduler_is_quoted_while_its_deadline_runs() -> None:
     cluster = live()
     cluster.boot = 1e9
     cluster.spec = spec("2")
@@ -219,7 +217,7 @@ def test_scheduler_is_quoted_while_its_own_deadline_counts() -> None:
 # I5
 @rule("R7", "R29")
 @pytest.mark.parametrize("init", [False, True])
-def test_container_beside_the_server_is_named_as_what_it_is_while_the_deadline_counts(
+def test_other_container_is_named_while_the_deadline_runs(
     init: bool,
 ) -> None:
     cluster = live()
@@ -255,7 +253,7 @@ def test_sidecar_that_exits_once_in_the_bake_undoes_nothing() -> None:
 
 
 @rule("R7", "R29")
-def test_ready_pods_that_become_no_endpoints_are_not_the_versions_fault() -> None:
+def test_ready_pods_without_endpoints_do_not_fail_the_version() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.slices_stand_still = True
     cluster.spec = spec("2")
@@ -271,7 +269,7 @@ def test_ready_pods_that_become_no_endpoints_are_not_the_versions_fault() -> Non
 
 
 @rule("R3", "R7", "R29")
-def test_first_version_whose_ready_pods_become_no_endpoints_says_so() -> None:
+def test_first_version_with_ready_pods_without_endpoints_reports_it() -> None:
     cluster = Cluster(spec("1"), slices_stand_still=True).run(2_000)
     assert cluster.status.phase == "Starting"
     assert cluster.status.waiting_for is not None

@@ -45,9 +45,7 @@ def lost(cluster: Cluster, how: str) -> Cluster:
         ("NameNotResolved", "NetworkPolicy"),
     ],
 )
-def test_pods_that_cannot_be_reached_hold_the_version_with_the_likely_cause(
-    how: str, cause: str
-) -> None:
+def test_unreachable_pods_hold_the_version_with_the_likely_cause(how: str, cause: str) -> None:
     cluster = Cluster(spec("1")).run(30)
     cluster.spec = gated("2")
     lost(cluster.run(5), how)
@@ -69,7 +67,7 @@ def test_pods_that_cannot_be_reached_hold_the_version_with_the_likely_cause(
 
 # I11, G2
 @rule("R3", "R7")
-def test_first_version_that_cannot_be_reached_waits_and_is_not_failed() -> None:
+def test_unreachable_first_version_waits_and_does_not_fail() -> None:
     cluster = lost(Cluster(gated("1")).run(5), "ConnectionTimedOut").run(3_600, tick=30)
     assert cluster.status.phase == "Starting"
     assert cluster.status.waiting_for
@@ -80,7 +78,7 @@ def test_first_version_that_cannot_be_reached_waits_and_is_not_failed() -> None:
 
 # G2
 @rule("R7", "R17")
-def test_scrapes_that_do_not_reach_the_pods_never_roll_back_even_for_want_of_data() -> None:
+def test_unreachable_scrapes_never_roll_back() -> None:
     checks = [{"name": "errors", "metric": "ErrorRate", "max": "1%"}]
     analysis = {"checks": checks, "onInsufficientData": "RollBack"}
     cluster = Cluster(spec("1")).run(30)

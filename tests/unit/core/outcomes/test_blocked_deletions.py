@@ -55,7 +55,7 @@ def test_rollout_that_waits_for_a_deployment_names_its_finalizers() -> None:
 
 @rule("R29")
 @pytest.mark.parametrize("kind", ["Service", "HorizontalPodAutoscaler", "ControllerRevision"])
-def test_object_that_lingers_while_a_version_serves_is_reported_without_anything_else(
+def test_lingering_object_is_reported_while_a_version_serves(
     kind: str,
 ) -> None:
     cluster = Cluster(spec("1")).run(10)
@@ -68,7 +68,7 @@ def test_object_that_lingers_while_a_version_serves_is_reported_without_anything
 
 # I6
 @rule("R10", "R29")
-def test_pod_that_a_finalizer_keeps_is_named_with_it_once() -> None:
+def test_pod_kept_by_a_finalizer_is_named_once() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.spec = spec("2")
     cluster.run(8)
@@ -86,7 +86,7 @@ def test_pod_that_a_finalizer_keeps_is_named_with_it_once() -> None:
 
 
 @rule("R20", "R24")
-def test_name_that_a_deleted_object_keeps_is_not_offered_for_adoption() -> None:
+def test_name_kept_by_a_terminating_object_is_not_offered_for_adoption() -> None:
     kept = HeldDeletion("Service", "m", ("a.io/x",), 0.0)
     text = conflicts(Observed(name_conflicts=("Service m",), held=(kept,)), "m")
     assert "blocked by the finalizer a.io/x" in text
@@ -95,7 +95,7 @@ def test_name_that_a_deleted_object_keeps_is_not_offered_for_adoption() -> None:
 
 
 @rule("R20")
-def test_wait_for_what_a_deleted_model_still_owns_names_the_finalizers() -> None:
+def test_wait_for_children_of_a_deleted_model_names_the_finalizers() -> None:
     kept = HeldDeletion("Deployment", "m-r", ("a.io/x",), 0.0)
     plan = adoption(Status(), Observed(owned_by_deleted=("Deployment m-r",), held=(kept,)))
     assert plan

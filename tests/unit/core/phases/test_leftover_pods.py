@@ -24,7 +24,7 @@ def stuck(cluster: Cluster, version: str) -> None:
 
 
 @rule("R10", "R13")
-def test_pod_that_hangs_keeps_a_color_until_it_is_overdue_and_is_named_then() -> None:  # I6
+def test_stuck_pod_keeps_its_color_until_it_is_overdue_and_is_named() -> None:  # I6
     cluster = Cluster(spec("1")).run(10)
     cluster.spec = spec("2")
     cluster.run(8)
@@ -42,7 +42,7 @@ def test_pod_that_hangs_keeps_a_color_until_it_is_overdue_and_is_named_then() ->
 
 
 @rule("R10", "R24")
-def test_candidate_that_waits_for_a_pod_of_nobody_names_it() -> None:
+def test_candidate_that_waits_for_an_orphaned_pod_names_it() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.spec = spec("2")
     cluster.pods.append(Pod("stray", "gone", "green", cluster.now, ready=True))
@@ -55,7 +55,7 @@ def test_candidate_that_waits_for_a_pod_of_nobody_names_it() -> None:
 
 
 @rule("R22")
-def test_recreate_waits_no_longer_for_a_pod_of_stable_that_hangs() -> None:  # I6
+def test_recreate_stops_waiting_for_a_stuck_pod_of_stable() -> None:  # I6
     cluster = Cluster(spec("1", **RECREATE)).run(10)
     cluster.grace = 1e9
     cluster.spec = spec("2", **RECREATE)
@@ -67,7 +67,7 @@ def test_recreate_waits_no_longer_for_a_pod_of_stable_that_hangs() -> None:  # I
 
 
 @rule("R22")
-def test_recreate_brings_stable_back_though_a_failed_pod_hangs() -> None:  # I6
+def test_recreate_restores_stable_although_a_failed_pod_is_stuck() -> None:  # I6
     cluster = Cluster(spec("1", **RECREATE)).run(10)
     cluster.broken.add("2")
     cluster.spec = spec("2", **RECREATE)
@@ -80,7 +80,7 @@ def test_recreate_brings_stable_back_though_a_failed_pod_hangs() -> None:  # I6
 
 
 @rule("R3", "R10")
-def test_first_version_starts_beside_pods_that_hang() -> None:  # I6
+def test_first_version_starts_beside_stuck_pods() -> None:  # I6
     cluster = Cluster(spec("1"))
     cluster.pods = [
         Pod(f"old-{color}", f"gone-{color}", color, 0.0, terminating=True, terminates_by=990.0)

@@ -33,7 +33,7 @@ def test_first_version_gets_no_traffic_before_all_its_pods_are_ready() -> None:
 
 
 @rule("R3", "R7")
-def test_first_version_that_exits_is_failed_and_its_pods_stay() -> None:
+def test_first_version_that_exits_fails_and_its_pods_are_kept() -> None:
     cluster = Cluster(spec("1"), broken={"1"}).run(10)
     assert cluster.status.phase == "Failed"
     assert cluster.status.failure is not None
@@ -46,7 +46,7 @@ def test_first_version_that_exits_is_failed_and_its_pods_stay() -> None:
 
 
 @rule("R5", "R6", "R14")
-def test_canary_goes_by_its_steps_and_is_promoted_in_place() -> None:
+def test_canary_follows_its_steps_and_is_promoted_in_place() -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(8)
@@ -83,7 +83,7 @@ def test_candidate_that_never_loads_gets_no_request_and_is_quarantined() -> None
 
 @rule("R8", "R9")
 @pytest.mark.parametrize("moment", [8, 18], ids=["at 25", "at 50"])
-def test_candidate_that_crashes_under_traffic_is_taken_back_at_once(moment: int) -> None:
+def test_candidate_that_crashes_under_traffic_is_rolled_back_at_once(moment: int) -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(moment)
@@ -98,7 +98,7 @@ def test_candidate_that_crashes_under_traffic_is_taken_back_at_once(moment: int)
 
 
 @rule("R10")
-def test_newer_spec_mid_rollout_replaces_the_candidate() -> None:
+def test_newer_spec_during_a_rollout_replaces_the_candidate() -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(8)
@@ -110,7 +110,7 @@ def test_newer_spec_mid_rollout_replaces_the_candidate() -> None:
 
 
 @rule("R11")
-def test_back_to_stable_mid_rollout_returns_traffic_at_once() -> None:
+def test_spec_of_stable_during_a_rollout_returns_traffic_at_once() -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(8)
@@ -155,7 +155,7 @@ def test_broken_stable_does_not_block_its_fix() -> None:
 
 
 @rule("R13")
-def test_ready_candidate_answers_as_soon_as_stable_has_no_ready_pod() -> None:
+def test_ready_candidate_serves_as_soon_as_stable_has_no_ready_pod() -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(1)
@@ -185,7 +185,7 @@ def test_bluegreen_switches_once() -> None:
 
 
 @rule("R22")
-def test_recreate_takes_stable_down_first_and_a_failure_brings_it_back() -> None:
+def test_recreate_scales_stable_down_first_and_restores_it_after_a_failure() -> None:
     extra = {"rollout": {"strategy": "Recreate"}}
     cluster = live("1", **extra)
     cluster.spec = spec("2", **extra)
@@ -226,7 +226,7 @@ def test_autoscaled_stable_keeps_its_floor_while_a_candidate_exists() -> None:
 
 
 @rule("R12")
-def test_step_that_is_done_is_not_repeated_when_steps_are_edited() -> None:
+def test_finished_step_is_not_repeated_when_steps_are_edited() -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(18)
@@ -264,7 +264,7 @@ def test_candidate_whose_pods_never_get_ready_fails_at_the_progress_deadline() -
 
 @rule("R7", "R18", "R19")
 @pytest.mark.parametrize("make", [spec, gateway_spec])
-def test_pods_that_got_ready_in_time_while_no_operator_ran_are_not_late(make: Any) -> None:
+def test_pods_ready_in_time_while_no_operator_ran_are_not_late(make: Any) -> None:
     cluster = Cluster(make("1")).run(60)
     cluster.boot = 30
     cluster.spec = make("2")
@@ -276,7 +276,7 @@ def test_pods_that_got_ready_in_time_while_no_operator_ran_are_not_late(make: An
 
 @rule("R7", "R18", "R19")
 @pytest.mark.parametrize("make", [spec, gateway_spec])
-def test_more_pods_that_got_ready_in_time_while_no_operator_ran_are_not_late(make: Any) -> None:
+def test_additional_pods_ready_in_time_while_no_operator_ran_are_not_late(make: Any) -> None:
     cluster = Cluster(make("1")).run(60)
     cluster.spec = make("2")
     while cluster.status.progress is None or not cluster.status.progress.weight:
@@ -292,7 +292,7 @@ def test_more_pods_that_got_ready_in_time_while_no_operator_ran_are_not_late(mak
 
 
 @rule("R7", "R18", "R19")
-def test_pod_that_got_ready_too_late_while_no_operator_ran_is_named() -> None:
+def test_pod_ready_too_late_while_no_operator_ran_is_named() -> None:
     cluster = live()
     cluster.boot = 650
     cluster.spec = spec("2")
@@ -305,7 +305,7 @@ def test_pod_that_got_ready_too_late_while_no_operator_ran_is_named() -> None:
 
 
 @rule("R7")
-def test_pods_that_a_node_keeps_turning_away_are_told_of_at_the_progress_deadline() -> None:
+def test_pods_that_nodes_keep_rejecting_are_reported_at_the_progress_deadline() -> None:
     cluster = live()
     cluster.boot = 1e9
     cluster.spec = spec("2")
@@ -331,7 +331,7 @@ def test_pauses_do_not_count_against_the_progress_deadline() -> None:
 
 
 @rule("R10", "R21")
-def test_invalid_spec_mid_rollout_leaves_stable_alone_with_the_traffic() -> None:
+def test_invalid_spec_during_a_rollout_leaves_all_traffic_to_stable() -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(8)
@@ -347,7 +347,7 @@ def test_invalid_spec_mid_rollout_leaves_stable_alone_with_the_traffic() -> None
 
 
 @rule("R8", "R21")
-def test_refused_write_mid_rollout_does_not_stop_the_judging() -> None:
+def test_rejected_write_during_a_rollout_does_not_stop_the_health_checks() -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(8)
@@ -359,7 +359,7 @@ def test_refused_write_mid_rollout_does_not_stop_the_judging() -> None:
 
 
 @rule("R10", "R13")
-def test_version_that_waits_behind_a_stable_without_pods_does_not_say_that_it_serves() -> None:
+def test_version_that_waits_behind_a_stable_without_pods_is_not_called_serving() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.spec = spec("2")
     cluster.run(8)
@@ -372,7 +372,7 @@ def test_version_that_waits_behind_a_stable_without_pods_does_not_say_that_it_se
 
 @rule("R5", "R11", "R15")
 @pytest.mark.parametrize("make", [spec, gateway_spec])
-def test_version_that_comes_back_as_a_candidate_has_no_autoscaler(make: Any) -> None:
+def test_version_that_returns_as_a_candidate_has_no_autoscaler(make: Any) -> None:
     """Its size follows the weight: an autoscaler would take away what a weight needs."""
     extra = {"scaling": {"minReplicas": 1, "maxReplicas": 5}}
     cluster = Cluster(make("1", **extra)).run(20)
@@ -393,7 +393,7 @@ def test_version_that_comes_back_as_a_candidate_has_no_autoscaler(make: Any) -> 
 
 
 @rule("R12", "R22")
-def test_strategy_that_changes_before_a_rollout_has_begun_counts() -> None:
+def test_change_of_strategy_before_a_rollout_applies() -> None:
     recreate = {"rollout": {"strategy": "Recreate"}}
     cluster = Cluster(spec("1", **recreate)).run(10)
     cluster.spec = {**spec("2", **recreate), "paused": True}

@@ -41,7 +41,7 @@ def down(cluster: Cluster, version: str, spared: int = 0) -> Cluster:
 
 
 @rule("R0", "R8", "R10")
-def test_newer_spec_gives_no_traffic_to_a_stable_without_ready_pods() -> None:
+def test_newer_spec_moves_no_traffic_to_a_stable_without_ready_pods() -> None:
     cluster = down(rolling(), "1")
     cluster.spec = spec("3")
     cluster.run(5)
@@ -67,7 +67,7 @@ def test_abort_waits_for_a_ready_pod_of_stable_and_is_not_forgotten() -> None:
 
 
 @rule("R0", "R8")
-def test_rollback_waits_for_a_ready_pod_of_stable_and_says_so() -> None:
+def test_rollback_waits_for_a_ready_pod_of_stable_and_is_reported() -> None:
     cluster = rolling(steps=[{"weight": 50, "pause": "60s"}])
     down(down(cluster, "1"), "2", spared=1).run(3)
     assert cluster.serving() == {"2": 1}
@@ -80,7 +80,7 @@ def test_rollback_waits_for_a_ready_pod_of_stable_and_says_so() -> None:
 
 @rule("R0", "R7", "R9", "R18")
 @pytest.mark.parametrize("lost", [False, True])
-def test_rollback_that_waits_is_not_forgotten_when_its_cause_is_gone(lost: bool) -> None:
+def test_waiting_rollback_is_not_forgotten_when_its_cause_is_gone(lost: bool) -> None:
     """The pod that crashed was replaced by one that is well; or the status was lost besides."""
     cluster = rolling(steps=[{"weight": 50, "pause": "10s"}])
     down(down(cluster, "1"), "2", spared=1).run(1)
@@ -107,7 +107,7 @@ def test_promotion_is_not_undone_to_a_version_without_ready_pods() -> None:
 
 @rule("R0", "R15")
 @pytest.mark.parametrize("healed", ["1", "2"])
-def test_bake_does_not_end_while_an_undo_waits_for_the_version_before(healed: str) -> None:
+def test_bake_does_not_end_while_an_undo_waits_for_the_previous_version(healed: str) -> None:
     cluster = rolling(**QUICK)
     down(down(cluster, "1"), "2", spared=2).run(90)
     assert cluster.serving() == {"2": 2}
@@ -123,7 +123,7 @@ def test_bake_does_not_end_while_an_undo_waits_for_the_version_before(healed: st
 
 
 @rule("R15", "R17")
-def test_promoted_version_whose_undo_waits_is_not_ready_though_its_pods_are() -> None:
+def test_promoted_version_is_not_ready_while_its_undo_waits() -> None:
     judging = {"analysis": {"checks": [{"name": "errors", "metric": "ErrorRate", "max": "1%"}]}}
     cluster = down(rolling(**QUICK, **judging), "1")
     revision = cluster.revision("2")
@@ -137,7 +137,7 @@ def test_promoted_version_whose_undo_waits_is_not_ready_though_its_pods_are() ->
 
 
 @rule("R0")
-def test_pod_on_its_way_out_is_no_reason_to_move_traffic_to_its_color() -> None:
+def test_terminating_pod_attracts_no_traffic_to_its_color() -> None:
     pods = (
         Pod("b", "one", "blue", 0.0, ready=True),
         Pod("g", "two", "green", 0.0, ready=True, terminating=True),
@@ -146,7 +146,7 @@ def test_pod_on_its_way_out_is_no_reason_to_move_traffic_to_its_color() -> None:
 
 
 @rule("R0", "R3")
-def test_service_of_unknown_pods_that_answer_is_not_emptied_for_a_first_version() -> None:
+def test_service_with_unknown_ready_pods_is_not_emptied_for_a_first_version() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.records.clear()
     cluster.deployments.clear()
@@ -159,7 +159,7 @@ def test_service_of_unknown_pods_that_answer_is_not_emptied_for_a_first_version(
 
 @rule("R8", "R21")
 @pytest.mark.parametrize("then", ["2", "1", "3"])
-def test_pods_stay_in_the_decision_that_takes_their_traffic(then: str) -> None:
+def test_pods_are_kept_in_the_decision_that_removes_their_traffic(then: str) -> None:
     """A spec that cannot be carried out, one that goes back, and a newer one."""
     cluster = rolling()
     if then == "2":
@@ -176,7 +176,7 @@ def test_pods_stay_in_the_decision_that_takes_their_traffic(then: str) -> None:
 
 @rule("R8")
 @pytest.mark.parametrize("late", [True, False])
-def test_pods_of_a_failed_version_stay_while_an_endpoint_names_one(late: bool) -> None:
+def test_pods_of_a_failed_version_are_kept_while_an_endpoint_refers_to_one(late: bool) -> None:
     cluster = rolling()
     cluster.crash("2").reconcile()
     revision = cluster.revision("2")
@@ -191,7 +191,7 @@ def test_pods_of_a_failed_version_stay_while_an_endpoint_names_one(late: bool) -
 
 
 @rule("R9", "R18")
-def test_verdict_and_its_evidence_are_on_the_record() -> None:
+def test_verdict_and_its_evidence_are_stored_in_the_record() -> None:
     cluster = rolling().crash("2").run(10)
     record = next(r for r in cluster.records if r.version == "2")
     assert record.verdict == "Quarantined"
@@ -211,7 +211,7 @@ def test_verdict_and_its_evidence_are_on_the_record() -> None:
 
 @rule("R9")
 @pytest.mark.parametrize("keeper", ["status", "service", "record"])
-def test_any_one_place_that_tells_of_the_failure_holds_the_latch(keeper: str) -> None:
+def test_quarantine_holds_while_any_one_place_records_the_failure(keeper: str) -> None:
     cluster = rolling().crash("2").run(10)
     assert cluster.service is not None
     told = cluster.revision("2") if keeper == "service" else None
@@ -226,7 +226,7 @@ def test_any_one_place_that_tells_of_the_failure_holds_the_latch(keeper: str) ->
 
 
 @rule("R9", "R15", "R18")
-def test_undo_outlives_a_death_right_after_the_traffic_came_back() -> None:
+def test_undo_survives_a_crash_right_after_the_traffic_returned() -> None:
     cluster = rolling(**QUICK)
     cluster.die_at = cluster.writes + 1
     cluster.crash("2").reconcile()
@@ -251,7 +251,7 @@ def test_quarantined_revision_of_the_spec_is_not_pruned() -> None:
 
 
 @rule("R9", "R23")
-def test_service_put_right_during_a_rollback_still_tells_of_the_failure() -> None:
+def test_service_restored_during_a_rollback_still_records_the_failure() -> None:
     cluster = rolling().crash("2")
     cluster.reconcile()
     assert cluster.service is not None
@@ -262,7 +262,7 @@ def test_service_put_right_during_a_rollback_still_tells_of_the_failure() -> Non
 
 
 @rule("R15", "R18")
-def test_version_before_stays_warm_when_the_operator_dies_right_after_the_promotion() -> None:
+def test_previous_version_stays_warm_when_the_operator_dies_right_after_the_promotion() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.spec = spec("2", rollout=QUICK)
     for _ in range(20):
@@ -280,7 +280,7 @@ def test_version_before_stays_warm_when_the_operator_dies_right_after_the_promot
 
 
 @rule("R0", "R15")
-def test_undo_waits_while_pods_of_the_version_before_have_lost_their_color() -> None:
+def test_undo_waits_while_pods_of_the_previous_version_have_lost_their_color() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.spec = spec("2")
     cluster.run(36)

@@ -46,7 +46,7 @@ def share(cluster: Cluster) -> float:
         (HALF, 4, 3, (3, 3)),
     ],
 )
-def test_candidates_share_never_rises_when_stable_is_scaled_down(  # I3
+def test_share_of_the_candidate_never_rises_when_stable_is_scaled_down(  # I3
     rollout: dict[str, Any], before: int, after: int, pods: tuple[int, int]
 ) -> None:
     cluster = at_the_gate(spec, before, rollout)
@@ -64,7 +64,7 @@ def test_candidates_share_never_rises_when_stable_is_scaled_down(  # I3
 
 
 @rule("R5", "R6")
-def test_candidates_share_never_rises_when_stable_is_scaled_up() -> None:
+def test_share_of_the_candidate_never_rises_when_stable_is_scaled_up() -> None:
     cluster = at_the_gate(spec, 2, GATE)
     most = share(cluster)
     cluster.spec = asked(spec, "2", 20, GATE)
@@ -75,7 +75,7 @@ def test_candidates_share_never_rises_when_stable_is_scaled_up() -> None:
 
 
 @rule("R5")
-def test_candidate_behind_a_gateway_gets_smaller_with_stable() -> None:
+def test_candidate_behind_a_gateway_is_scaled_down_with_stable() -> None:
     cluster = at_the_gate(gateway_spec, 10, HALF)
     cluster.spec = asked(gateway_spec, "2", 2, HALF)
     cluster.run(10)
@@ -87,7 +87,7 @@ def test_candidate_behind_a_gateway_gets_smaller_with_stable() -> None:
 @BOTH
 @rule("R5", "R6")
 @pytest.mark.parametrize("lost", [False, True])
-def test_model_scaled_to_zero_at_a_gate_gives_the_candidate_nothing_and_keeps_the_gate(  # I4 a
+def test_scale_to_zero_at_a_pause_gives_the_candidate_no_traffic_and_keeps_the_pause(  # I4 a
     make: Any, lost: bool
 ) -> None:
     cluster = at_the_gate(make, 2)
@@ -123,7 +123,7 @@ def test_model_scaled_to_zero_at_a_gate_gives_the_candidate_nothing_and_keeps_th
 
 @BOTH
 @rule("R5")
-def test_version_that_is_applied_while_the_model_sleeps_starts_no_pod(make: Any) -> None:  # I4 b
+def test_version_applied_to_a_model_at_zero_starts_no_pod(make: Any) -> None:  # I4 b
     cluster = Cluster(asked(make, "1", 2, GATE)).run(12)
     cluster.spec = asked(make, "1", 0, GATE)
     cluster.run(10)
@@ -145,7 +145,7 @@ def test_version_that_is_applied_while_the_model_sleeps_starts_no_pod(make: Any)
 
 @BOTH
 @rule("R13")
-def test_stable_that_fails_while_it_wakes_does_not_block_its_fix(make: Any) -> None:
+def test_stable_that_fails_while_scaling_up_from_zero_does_not_block_its_fix(make: Any) -> None:
     cluster = Cluster(asked(make, "1", 2, GATE)).run(12)
     cluster.spec = asked(make, "1", 0, GATE)
     cluster.run(10)
@@ -159,7 +159,7 @@ def test_stable_that_fails_while_it_wakes_does_not_block_its_fix(make: Any) -> N
 
 @BOTH
 @rule("R5", "R15")
-def test_warm_version_sleeps_and_wakes_with_stable(make: Any) -> None:
+def test_warm_version_scales_to_zero_and_back_with_stable(make: Any) -> None:
     long = {"steps": [], "bakeTime": "500s", "scaleDownDelay": "1s"}
     cluster = Cluster(asked(make, "1", 2, long)).run(12)
     cluster.spec = asked(make, "2", 2, long)
@@ -179,7 +179,7 @@ def test_warm_version_sleeps_and_wakes_with_stable(make: Any) -> None:
 # C3
 @rule("R5", "R29")
 @BOTH
-def test_message_names_who_serves_while_a_model_is_scaled_to_zero(make: Any) -> None:
+def test_message_names_the_live_version_while_a_model_is_scaled_to_zero(make: Any) -> None:
     cluster = at_the_gate(make, 6)
     cluster.spec = asked(make, "2", 0, GATE)
     seen = set()
@@ -215,7 +215,7 @@ def test_first_version_of_a_model_that_is_scaled_to_zero_has_no_pods(begun: floa
 
 
 @rule("R5", "R29")
-def test_first_version_that_is_scaled_to_zero_as_it_is_promoted_is_live() -> None:
+def test_first_version_scaled_to_zero_at_its_promotion_is_live() -> None:
     cluster = Cluster(spec("1"), boot=2.0)
     while cluster.service is None or cluster.service.color is None:
         cluster.run(0.5)

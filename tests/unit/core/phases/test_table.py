@@ -115,7 +115,7 @@ def watched(cluster: Cluster, seconds: float, before: str | None = None) -> None
         first_retried_in_vain,
     ],
 )
-def test_every_moment_explains_itself_and_phases_follow_the_table(
+def test_status_is_complete_at_every_moment_and_phases_follow_the_table(
     story: Callable[[Cluster], None],
 ) -> None:
     cluster = Cluster(spec("1"))
@@ -148,7 +148,7 @@ def test_rollback_carries_its_evidence_in_status_and_history() -> None:
 
 
 @rule("R7")
-def test_deadline_tells_what_was_seen_and_how_long_was_allowed() -> None:
+def test_deadline_reports_what_was_observed_and_the_time_allowed() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.boot = 1e9
     cluster.spec = spec("2")

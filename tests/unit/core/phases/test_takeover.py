@@ -51,7 +51,7 @@ def stable(cluster: Cluster) -> str | None:
 
 @BOTH
 @rule("R10", "R13")
-def test_stable_that_comes_back_in_time_stays_stable(make: Any) -> None:
+def test_stable_that_recovers_in_time_stays_stable(make: Any) -> None:
     cluster = held_up(make)
     assert answering(cluster) == {"2"}
     assert cluster.status.waiting_for is not None
@@ -73,7 +73,7 @@ def test_stable_that_comes_back_in_time_stays_stable(make: Any) -> None:
 @BOTH
 @rule("R0", "R13", "R14")
 @pytest.mark.parametrize("failed", [False, True])
-def test_who_answers_for_a_stable_that_stays_away_becomes_stable_and_the_rollout_goes_on(
+def test_serving_candidate_becomes_stable_when_stable_stays_unavailable(
     make: Any, failed: bool
 ) -> None:
     cluster = held_up(make, failed=failed)
@@ -98,7 +98,7 @@ def test_who_answers_for_a_stable_that_stays_away_becomes_stable_and_the_rollout
 @BOTH
 @rule("R8", "R9", "R13")
 @pytest.mark.parametrize("failed", [False, True])
-def test_fix_that_fails_too_is_rolled_back_to_who_took_the_place(make: Any, failed: bool) -> None:
+def test_fix_that_fails_is_rolled_back_to_the_new_stable(make: Any, failed: bool) -> None:
     cluster = held_up(make, failed=failed)
     cluster.broken = {"1", "3"}
     cluster.run(150)
@@ -109,7 +109,7 @@ def test_fix_that_fails_too_is_rolled_back_to_who_took_the_place(make: Any, fail
 
 @BOTH
 @rule("R9", "R13")
-def test_failed_version_that_became_stable_is_told_as_failed_until_a_retry(make: Any) -> None:
+def test_failed_version_that_became_stable_is_reported_as_failed_until_a_retry(make: Any) -> None:
     cluster = held_up(make, failed=True)
     while stable(cluster) == "1" and cluster.now < 1_300:
         cluster.run(1)
@@ -129,7 +129,7 @@ def test_failed_version_that_became_stable_is_told_as_failed_until_a_retry(make:
 
 
 @rule("R10", "R13", "R22")
-def test_newer_version_in_the_midst_of_a_recreate_follows_who_answers() -> None:
+def test_newer_version_during_a_recreate_follows_the_serving_version() -> None:
     asked = {**SOON, "strategy": "Recreate"}
     cluster = Cluster(gateway_spec("1", rollout=asked)).run(20)
     cluster.spec = gateway_spec("2", rollout=asked)
@@ -144,7 +144,7 @@ def test_newer_version_in_the_midst_of_a_recreate_follows_who_answers() -> None:
 
 @BOTH
 @rule("R13", "R16")
-def test_nobody_becomes_stable_while_paused(make: Any) -> None:
+def test_no_version_becomes_stable_while_paused(make: Any) -> None:
     cluster = held_up(make)
     cluster.spec = {**make("3", rollout=SOON), "paused": True}
     cluster.run(200)
@@ -159,9 +159,7 @@ def test_nobody_becomes_stable_while_paused(make: Any) -> None:
 @rule("R13", "R18")
 @pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize("at", range(1, 8))
-def test_operator_that_dies_while_the_place_is_taken_goes_on(
-    make: Any, at: int, lost: bool
-) -> None:
+def test_takeover_continues_after_a_crash_at_any_write(make: Any, at: int, lost: bool) -> None:
     cluster = held_up(make)
     cluster.run(40).die_at = cluster.writes + at
     cluster.run(30)

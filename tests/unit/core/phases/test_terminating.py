@@ -35,7 +35,7 @@ def reported(raw: Any, *foreign: str, held: Any = ()) -> tuple[dict[str, Any], d
 
 # D2
 @rule("R20", "R29")
-def test_status_names_the_finalizers_and_drops_what_nobody_observes() -> None:
+def test_status_of_a_terminating_model_names_the_finalizers_and_drops_old_facts() -> None:
     raw = model("example.com/audit")
     status, conditions = reported(raw, "example.com/audit")
     assert status["phase"] == "Terminating"
@@ -53,7 +53,7 @@ def test_status_names_the_finalizers_and_drops_what_nobody_observes() -> None:
 
 # D2
 @rule("R29")
-def test_second_report_changes_nothing_and_posts_no_event() -> None:
+def test_repeated_report_changes_nothing_and_posts_no_event() -> None:
     once, _ = reported(model("a"), "a")
     again = model("a", status=once)
     twice, _ = reported(again, "a")
@@ -67,9 +67,7 @@ def test_second_report_changes_nothing_and_posts_no_event() -> None:
     ("finalizer", "reason"),
     [("foregroundDeletion", "ForegroundDeletion"), ("orphan", "OrphaningDeletion")],
 )
-def test_deletion_by_the_garbage_collector_has_a_reason_of_its_own(
-    finalizer: str, reason: str
-) -> None:
+def test_deletion_by_the_garbage_collector_has_its_own_reason(finalizer: str, reason: str) -> None:
     held = [HeldDeletion("Pod", "m-r-1", ("a.io/x",), 0.0)]
     status, conditions = reported(model(finalizer), held=held)
     assert conditions["Terminating"]["reason"] == reason
@@ -79,7 +77,7 @@ def test_deletion_by_the_garbage_collector_has_a_reason_of_its_own(
 
 # D2
 @rule("R20", "R29")
-def test_status_has_no_counts_of_pods_that_nobody_observes() -> None:
+def test_status_of_a_terminating_model_has_no_pod_counts() -> None:
     """Its pods may be gone: the last counts would say that they serve."""
     counts = {"replicas": 3, "readyReplicas": 3, "effectiveWeight": 75, "weight": 75}
     stable = {"revision": "r", "version": "1", **counts}

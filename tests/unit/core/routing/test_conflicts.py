@@ -75,7 +75,7 @@ def test_equal_claims_are_decided_by_age_and_then_by_name(
         pytest.param(Match("PathPrefix", "/fraud", None, (), (("Exact", "x", "y"),)), id="query"),
     ],
 )
-def test_match_that_is_more_or_less_specific_is_no_contradiction(match: Match) -> None:
+def test_match_that_is_more_or_less_specific_is_not_a_conflict(match: Match) -> None:
     other = claim("web", EARLY, matches=(match,))
     assert outcome(claim(), other) is None
     assert outcome(claim(matches=(ALL, FRAUD)), claim("web", EARLY, matches=(match, FRAUD))) == LOST
@@ -116,7 +116,7 @@ def test_hostnames_decide_before_age(
 
 
 @rule("R29")
-def test_hostname_of_the_listener_counts_for_a_route_that_names_none() -> None:
+def test_hostname_of_the_listener_applies_to_a_route_without_hostnames() -> None:
     narrow = Listener("web", 80, "All", HOST)
     unnamed = claim("web", EARLY, hostnames=())
     assert outcome(claim(), unnamed, narrow) == LOST
@@ -137,7 +137,7 @@ def test_hostname_of_the_listener_counts_for_a_route_that_names_none() -> None:
         pytest.param({"section": "none"}, {}, False, id="no such listener"),
     ],
 )
-def test_routes_contradict_each_other_on_a_common_listener_only(
+def test_routes_conflict_only_on_a_common_listener(
     ours: dict[str, Any], theirs: dict[str, Any], together: bool
 ) -> None:
     both = (WEB, Listener("tls", 443, "All"))
@@ -149,7 +149,7 @@ def test_routes_contradict_each_other_on_a_common_listener_only(
 
 
 @rule("R29")
-def test_listener_that_takes_no_routes_of_a_namespace_has_no_contradiction_from_there() -> None:
+def test_listener_that_accepts_no_routes_of_a_namespace_has_no_conflict_with_it() -> None:
     own = Listener("web", 80, "Same")
     at = (Attachment("risk", "public"),)
     ours = claim(attachments=at)
@@ -160,14 +160,14 @@ def test_listener_that_takes_no_routes_of_a_namespace_has_no_contradiction_from_
 
 
 @rule("R29")
-def test_gateways_that_may_not_be_read_are_compared_by_their_names() -> None:
+def test_gateways_that_cannot_be_read_are_compared_by_name() -> None:
     assert between(claim(), claim("web", EARLY), None)
     section = claim("web", EARLY, attachments=(Attachment(*GATEWAY, "tls"),))
     assert between(claim(attachments=(Attachment(*GATEWAY, "web"),)), section, None) is None
 
 
 @rule("R29")
-def test_of_two_models_the_one_that_loses_reports_it() -> None:
+def test_model_that_loses_requests_to_another_model_reports_it() -> None:
     listeners = {GATEWAY: (WEB,)}
     first, second = claim(created=EARLY), replace(claim(namespace="shop"), model="fraud")
     assert conflict(first, [second], listeners) is None
@@ -180,7 +180,7 @@ def test_of_two_models_the_one_that_loses_reports_it() -> None:
     assert (found.name, found.lost) == ("web", False)
 
 
-def test_wildcards_cover_what_is_beneath_them() -> None:
+def test_wildcards_cover_their_subdomains() -> None:
     assert covers("*.example.org", "a.b.example.org")
     assert covers("*.example.org", "*.b.example.org")
     assert not covers("*.example.org", "example.org")
@@ -209,7 +209,7 @@ def shown(cluster: Cluster) -> tuple[str, str] | None:
 
 
 @rule("R29")
-def test_lost_requests_are_in_condition_message_and_one_event() -> None:
+def test_lost_requests_are_reported_in_condition_message_and_one_event() -> None:
     cluster = Cluster(gateway_spec("1")).run(10)
     assert shown(cluster) is None
     cluster.conflict = CONFLICT
@@ -237,7 +237,7 @@ def test_lost_requests_are_in_condition_message_and_one_event() -> None:
 
 
 @rule("R29")
-def test_requests_that_are_kept_are_in_the_condition_alone() -> None:
+def test_conflict_that_the_model_wins_is_reported_in_the_condition_only() -> None:
     cluster = Cluster(gateway_spec("1")).run(10)
     cluster.conflict = replace(CONFLICT, lost=False)
     cluster.run(2)

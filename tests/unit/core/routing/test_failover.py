@@ -79,7 +79,7 @@ def moves(cluster: Cluster) -> list[str]:
 
 @BOTH
 @rule("R13", "R15", "R29")
-def test_warm_version_answers_while_all_pods_of_the_new_stable_load(make: Any) -> None:  # B2
+def test_warm_version_serves_while_all_pods_of_the_new_stable_load(make: Any) -> None:  # B2
     cluster = baking(make)
     cluster.boot = 40.0
     delete_pods(cluster, "2").run(0.5)
@@ -104,7 +104,7 @@ def test_warm_version_answers_while_all_pods_of_the_new_stable_load(make: Any) -
 
 @BOTH
 @rule("R13", "R15", "R23")
-def test_warm_version_answers_while_the_deployment_of_the_new_stable_is_gone(  # B1
+def test_warm_version_serves_while_the_deployment_of_the_new_stable_is_missing(  # B1
     make: Any,
 ) -> None:
     cluster = baking(make)
@@ -119,7 +119,7 @@ def test_warm_version_answers_while_the_deployment_of_the_new_stable_is_gone(  #
 
 @BOTH
 @rule("R15")
-def test_one_short_outage_in_the_bake_undoes_nothing(make: Any) -> None:  # I2 c
+def test_short_outage_during_the_bake_undoes_nothing(make: Any) -> None:  # I2 c
     cluster = baking(make)
     unready(cluster, "2").run(0.5)
     for _ in range(7):
@@ -136,7 +136,7 @@ def test_one_short_outage_in_the_bake_undoes_nothing(make: Any) -> None:  # I2 c
 
 @BOTH
 @rule("R15")
-def test_readiness_that_flaps_in_the_bake_leaves_nobody_unanswered_and_undoes_the_promotion(  # I2 b
+def test_flapping_readiness_during_the_bake_loses_no_request_and_undoes_the_promotion(  # I2 b
     make: Any,
 ) -> None:
     cluster = baking(make)
@@ -163,7 +163,7 @@ def test_readiness_that_flaps_in_the_bake_leaves_nobody_unanswered_and_undoes_th
 
 @BOTH
 @rule("R15", "R25")
-def test_outage_that_lasts_as_long_as_a_candidate_may_load_undoes_the_promotion(make: Any) -> None:
+def test_outage_as_long_as_the_progress_deadline_undoes_the_promotion(make: Any) -> None:
     cluster = baking(make)
     cluster.boot = 1e9
     delete_pods(cluster, "2").run(59)
@@ -178,7 +178,7 @@ def test_outage_that_lasts_as_long_as_a_candidate_may_load_undoes_the_promotion(
 
 @BOTH
 @rule("R15", "R25")
-def test_pods_that_are_deleted_over_and_over_are_no_fault_of_the_version(make: Any) -> None:
+def test_repeatedly_deleted_pods_do_not_fail_the_version(make: Any) -> None:
     cluster = baking(make)
     for _ in range(5):
         delete_pods(cluster, "2").run(0.5)
@@ -191,7 +191,7 @@ def test_pods_that_are_deleted_over_and_over_are_no_fault_of_the_version(make: A
 
 @BOTH
 @rule("R15", "R16")
-def test_bake_does_not_end_while_the_warm_version_answers_for_stable(make: Any) -> None:
+def test_bake_does_not_end_while_the_warm_version_serves_for_stable(make: Any) -> None:
     short = {**LONG, "bakeTime": "20s", "progressDeadline": "600s"}
     for paused in (False, True):
         cluster = baking(make)
@@ -208,7 +208,7 @@ def test_bake_does_not_end_while_the_warm_version_answers_for_stable(make: Any) 
 
 @BOTH
 @rule("R15", "R18")
-def test_status_that_is_lost_while_the_warm_version_answers_changes_nothing(make: Any) -> None:
+def test_lost_status_while_the_warm_version_serves_changes_nothing(make: Any) -> None:
     cluster = baking(make)
     cluster.boot = 30.0
     delete_pods(cluster, "2").run(3)
@@ -223,7 +223,9 @@ def test_status_that_is_lost_while_the_warm_version_answers_changes_nothing(make
 
 @BOTH
 @rule("R10", "R13", "R15")
-def test_newer_spec_in_the_bake_takes_no_warm_version_from_a_stable_that_is_down(make: Any) -> None:
+def test_newer_spec_during_the_bake_keeps_the_warm_version_of_a_stable_that_is_down(
+    make: Any,
+) -> None:
     cluster = baking(make)
     cluster.boot = 1e9
     delete_pods(cluster, "2").run(2)
@@ -241,7 +243,7 @@ def test_newer_spec_in_the_bake_takes_no_warm_version_from_a_stable_that_is_down
 
 @BOTH
 @rule("R13", "R29")
-def test_candidate_past_its_gate_answers_at_once_and_gives_the_traffic_back(make: Any) -> None:
+def test_candidate_past_its_gate_serves_at_once_and_returns_the_traffic(make: Any) -> None:
     """Its weight is none yet: it waits for more pods than it has."""
     asked = {**MANUAL, "steps": [{"weight": 50, "pause": "Manual"}]}
     cluster = Cluster(rollout(make, "1", asked)).run(12)
@@ -267,7 +269,7 @@ def test_candidate_past_its_gate_answers_at_once_and_gives_the_traffic_back(make
 
 
 @rule("R13", "R16")
-def test_pause_does_not_turn_the_standby_into_a_step() -> None:  # I7
+def test_pause_does_not_turn_a_standby_into_a_step() -> None:  # I7
     cluster = Cluster({**rollout(spec, "1", MANUAL), "paused": True}).run(12)
     cluster.crash("1").run(2)
     cluster.spec = {**rollout(spec, "2", {**MANUAL, "steps": []}), "paused": True}
@@ -285,7 +287,7 @@ def test_pause_does_not_turn_the_standby_into_a_step() -> None:  # I7
 
 @BOTH
 @rule("R13", "R16")
-def test_pause_blocks_no_fix_of_a_stable_without_pods(make: Any) -> None:  # I7
+def test_pause_does_not_block_the_fix_of_a_stable_without_pods(make: Any) -> None:  # I7
     cluster = Cluster({**rollout(make, "1", MANUAL), "paused": True}).run(12)
     cluster.crash("1").run(12)
     cluster.spec = {**rollout(make, "2", MANUAL), "paused": True}
@@ -295,7 +297,7 @@ def test_pause_blocks_no_fix_of_a_stable_without_pods(make: Any) -> None:  # I7
 
 
 @rule("R10", "R13")
-def test_pod_that_hangs_does_not_block_the_fix_of_an_outage() -> None:  # I6
+def test_stuck_pod_does_not_block_the_fix_of_an_outage() -> None:  # I6
     cluster = Cluster(rollout(spec, "1", {"bakeTime": "2s"})).run(12)
     cluster.spec = rollout(spec, "2", {"bakeTime": "2s"})
     cluster.run(4)
@@ -309,7 +311,7 @@ def test_pod_that_hangs_does_not_block_the_fix_of_an_outage() -> None:  # I6
 
 
 @rule("R22")
-def test_recreate_makes_no_pod_of_stable_before_the_failed_ones_are_gone() -> None:  # E4
+def test_recreate_starts_no_pod_of_stable_before_the_failed_ones_are_deleted() -> None:  # E4
     recreate = {"strategy": "Recreate"}
     cluster = Cluster(rollout(spec, "1", recreate)).run(10)
     cluster.grace = 5.0
@@ -325,7 +327,7 @@ def test_recreate_makes_no_pod_of_stable_before_the_failed_ones_are_gone() -> No
 
 @BOTH
 @rule("R8", "R22")
-def test_recreate_that_is_aborted_while_it_answers_brings_stable_back(make: Any) -> None:
+def test_aborted_recreate_restores_stable(make: Any) -> None:
     recreate = {"strategy": "Recreate", "scaleDownDelay": "1s"}
     cluster = Cluster(rollout(make, "1", recreate)).run(10)
     cluster.spec = rollout(make, "2", recreate)
@@ -346,7 +348,7 @@ def test_recreate_that_is_aborted_while_it_answers_brings_stable_back(make: Any)
 
 
 @rule("R13", "R29")
-def test_candidate_that_lost_all_its_pods_says_so() -> None:  # B3
+def test_candidate_that_lost_all_its_pods_is_reported() -> None:  # B3
     cluster = Cluster(rollout(spec, "1", MANUAL)).run(12)
     cluster.spec = rollout(spec, "2", MANUAL)
     cluster.run(8)
@@ -360,7 +362,7 @@ def test_candidate_that_lost_all_its_pods_says_so() -> None:  # B3
 # C2
 @rule("R6", "R13", "R29")
 @BOTH
-def test_weight_is_not_all_that_is_said_of_a_candidate_that_answers_everybody(make: Any) -> None:
+def test_candidate_that_serves_all_traffic_is_reported_as_that(make: Any) -> None:
     cluster = Cluster(rollout(make, "1", MANUAL)).run(12)
     cluster.spec = rollout(make, "2", MANUAL)
     cluster.run(20)
@@ -394,7 +396,7 @@ class Refusing(Cluster):
 
 
 @rule("R0", "R9", "R13")
-def test_failed_candidate_answers_all_callers_while_stable_is_down() -> None:
+def test_failed_candidate_serves_all_traffic_while_stable_is_down() -> None:
     asked = {**MANUAL, "steps": [{"weight": 25, "pause": "Manual"}]}
     cluster = Refusing(rollout(gateway_spec, "1", asked)).run(12)
     cluster.spec = rollout(gateway_spec, "2", asked)

@@ -35,7 +35,7 @@ def until(cluster: Cluster, weight: int) -> Cluster:
 
 
 @rule("R2", "R3")
-def test_first_version_is_led_to_once_it_serves() -> None:
+def test_route_leads_to_the_first_version_once_it_is_ready() -> None:
     cluster = Cluster(gateway_spec("1"), deaf=True).run(1)
     assert cluster.route is None
     cluster.run(9)
@@ -55,14 +55,14 @@ def test_first_version_is_led_to_once_it_serves() -> None:
     ("weight", "stable", "pods"),
     [(0, 4, 1), (1, 4, 1), (25, 4, 1), (26, 4, 2), (50, 3, 2), (99, 3, 3), (100, 3, 3), (10, 0, 1)],
 )
-def test_capacity_for_a_weight_is_its_share_of_stables_pods(
+def test_capacity_for_a_weight_is_its_share_of_the_pods_of_stable(
     weight: int, stable: int, pods: int
 ) -> None:
     assert pods_needed_by_route(weight, stable) == pods
 
 
 @rule("R5", "R6", "R14")
-def test_canary_goes_by_exact_weights_and_is_promoted_in_place() -> None:
+def test_canary_follows_exact_weights_and_is_promoted_in_place() -> None:
     cluster = live()
     cluster.spec = gateway_spec("2")
     until(cluster, 25)
@@ -82,7 +82,7 @@ def test_canary_goes_by_exact_weights_and_is_promoted_in_place() -> None:
 
 
 @rule("R0", "R14")
-def test_backends_change_places_only_while_both_answer() -> None:
+def test_backends_are_swapped_only_while_both_are_ready() -> None:
     cluster = live()
     cluster.spec = gateway_spec("2")
     places: list[tuple[list[str], set[str]]] = []
@@ -97,7 +97,7 @@ def test_backends_change_places_only_while_both_answer() -> None:
 
 
 @rule("R6")
-def test_weight_counts_once_the_gateway_has_taken_it() -> None:
+def test_weight_takes_effect_once_the_gateway_accepts_it() -> None:
     cluster = live()
     cluster.spec = gateway_spec("2")
     until(cluster, 25)
@@ -120,7 +120,7 @@ def test_weight_counts_once_the_gateway_has_taken_it() -> None:
 
 
 @rule("R8")
-def test_pods_of_a_failed_candidate_go_after_the_gateway_and_the_delay() -> None:
+def test_pods_of_a_failed_candidate_are_deleted_after_the_gateway_confirms_and_the_delay() -> None:
     cluster = live(rollout={"steps": STEPS, "scaleDownDelay": "15s"})
     cluster.spec = gateway_spec("2", rollout={"steps": STEPS, "scaleDownDelay": "15s"})
     until(cluster, 25)
@@ -141,7 +141,7 @@ def test_pods_of_a_failed_candidate_go_after_the_gateway_and_the_delay() -> None
 
 
 @rule("R8", "R15")
-def test_failure_in_the_bake_gives_weights_and_inside_callers_back() -> None:
+def test_failure_during_the_bake_returns_weights_and_service_traffic() -> None:
     cluster = live()
     cluster.spec = gateway_spec("2")
     until(cluster, 50)
@@ -169,7 +169,7 @@ def test_change_of_router_waits_until_rollout_and_bake_are_over() -> None:
 
 
 @rule("R2", "R12")
-def test_way_back_to_the_service_leaves_nothing_of_the_route() -> None:
+def test_return_to_the_service_router_deletes_the_route() -> None:
     cluster = live()
     cluster.spec = gateway_spec("2")
     until(cluster, 25)
@@ -186,7 +186,7 @@ def test_way_back_to_the_service_leaves_nothing_of_the_route() -> None:
 
 
 @rule("R14", "R18")
-def test_killed_at_any_write_it_goes_on_to_the_same_end() -> None:
+def test_rollout_has_the_same_result_when_the_operator_dies_at_any_write() -> None:
     whole = live()
     before = whole.writes
     whole.spec = gateway_spec("2")
@@ -216,7 +216,7 @@ def test_lost_status_is_rebuilt_from_the_route(weight: int) -> None:
 
 
 @rule("R9", "R18")
-def test_latch_is_in_the_write_that_takes_the_traffic_off() -> None:
+def test_quarantine_is_recorded_in_the_write_that_removes_the_traffic() -> None:
     cluster = live()
     cluster.spec = gateway_spec("2")
     until(cluster, 25)
@@ -233,7 +233,7 @@ def test_latch_is_in_the_write_that_takes_the_traffic_off() -> None:
 
 
 @rule("R23")
-def test_weights_that_somebody_edits_are_put_right() -> None:
+def test_edited_weights_are_restored() -> None:
     cluster = live()
     cluster.spec = gateway_spec("2")
     until(cluster, 25)
@@ -245,7 +245,7 @@ def test_weights_that_somebody_edits_are_put_right() -> None:
 
 
 @rule("R18", "R23")
-def test_route_that_somebody_deletes_mid_rollout_comes_back_with_the_weight_it_had() -> None:
+def test_route_deleted_during_a_rollout_is_recreated_with_its_weight() -> None:
     cluster = live()
     cluster.spec = gateway_spec("2")
     until(cluster, 50)
@@ -257,7 +257,7 @@ def test_route_that_somebody_deletes_mid_rollout_comes_back_with_the_weight_it_h
 
 
 @rule("R0", "R23")
-def test_without_their_route_callers_are_not_sent_to_a_stable_that_has_no_pod() -> None:
+def test_recreated_route_does_not_lead_to_a_stable_without_pods() -> None:
     cluster = live()
     cluster.spec = gateway_spec("2")
     until(cluster, 25)
@@ -271,7 +271,7 @@ def test_without_their_route_callers_are_not_sent_to_a_stable_that_has_no_pod() 
 
 
 @rule("R10")
-def test_new_spec_mid_rollout_takes_the_old_candidate_off_first() -> None:
+def test_new_spec_during_a_rollout_first_removes_the_old_candidate_from_traffic() -> None:
     cluster = live()
     cluster.spec = gateway_spec("2")
     until(cluster, 25)
@@ -284,7 +284,7 @@ def test_new_spec_mid_rollout_takes_the_old_candidate_off_first() -> None:
 
 
 @rule("R13")
-def test_candidate_has_everything_while_stable_has_no_pod() -> None:
+def test_candidate_gets_all_traffic_while_stable_has_no_pod() -> None:
     cluster = live()
     cluster.spec = gateway_spec("2")
     until(cluster, 25)
@@ -300,7 +300,7 @@ def test_candidate_has_everything_while_stable_has_no_pod() -> None:
 
 
 @rule("R0", "R8", "R16", "R23")
-def test_abort_that_waits_for_stable_keeps_the_candidate_answering_until_then() -> None:
+def test_abort_keeps_the_candidate_serving_until_stable_is_ready() -> None:
     cluster = live()
     cluster.spec = gateway_spec("2")
     until(cluster, 25)
@@ -340,7 +340,7 @@ def test_candidate_without_endpoints_has_no_share_until_they_are_back() -> None:
 
 @rule("R22")
 @pytest.mark.parametrize("strategy", ["BlueGreen", "Recreate"])
-def test_other_strategies_move_everything_at_once(strategy: str) -> None:
+def test_other_strategies_move_all_traffic_at_once(strategy: str) -> None:
     rollout = {"strategy": strategy, "bakeTime": "5s"}
     cluster = live(rollout=rollout)
     cluster.spec = gateway_spec("2", rollout=rollout)
@@ -351,7 +351,7 @@ def test_other_strategies_move_everything_at_once(strategy: str) -> None:
     assert shares <= {(100,), (0, 100)}
 
 
-def test_candidate_is_made_while_pods_of_an_older_version_still_end() -> None:
+def test_candidate_is_created_while_pods_of_an_older_version_terminate() -> None:
     cluster = live()
     cluster.grace = 120.0
     cluster.spec = gateway_spec("2")
@@ -394,7 +394,7 @@ def test_candidate_is_made_while_pods_of_an_older_version_still_end() -> None:
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )
-def test_gateway_that_takes_nothing_is_a_condition_by_name_and_traffic_stays(
+def test_gateway_that_accepts_nothing_is_named_in_a_condition_and_traffic_stays(
     what: dict[str, Any], reason: str
 ) -> None:
     asked = {"mirror": {}}
@@ -418,7 +418,7 @@ def test_gateway_that_takes_nothing_is_a_condition_by_name_and_traffic_stays(
 
 
 @rule("R21")
-def test_first_version_serves_inside_while_there_is_no_gateway() -> None:
+def test_first_version_serves_in_the_cluster_without_a_gateway() -> None:
     cluster = Cluster(gateway_spec("1"), route_api_error=("GatewayAPIMissing", "no CRDs")).run(10)
     assert cluster.serving() == {"1": 3}
     assert cluster.route is None
@@ -432,7 +432,7 @@ def test_first_version_serves_inside_while_there_is_no_gateway() -> None:
     assert condition(cluster, "Ready").status == "True"
 
 
-def test_shadow_step_gives_no_share_but_lets_the_candidate_be_asked() -> None:
+def test_shadow_step_has_no_weight_but_the_candidate_is_reachable() -> None:
     steps = [{"weight": 0, "pause": "10s"}, {"weight": 50, "pause": "10s"}]
     asked = {"mirror": {}}
     cluster = live(rollout={"steps": steps}, gateway=asked)

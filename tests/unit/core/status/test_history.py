@@ -57,7 +57,7 @@ def test_candidate_that_an_invalid_spec_ends_is_superseded() -> None:
 
 
 @rule("R10")
-def test_command_for_the_newer_version_is_not_what_ended_the_older_one() -> None:
+def test_command_for_the_newer_version_does_not_end_the_older_one() -> None:
     cluster = rolling()
     cluster.run(0).spec = spec("3")
     cluster.die_at = cluster.writes + 1
@@ -72,7 +72,7 @@ def test_command_for_the_newer_version_is_not_what_ended_the_older_one() -> None
 
 @rule("R3", "R9", "R10")
 @pytest.mark.parametrize("first", [False, True])
-def test_version_that_had_failed_before_the_newer_spec_came_is_not_superseded(first: bool) -> None:
+def test_version_that_failed_before_the_newer_spec_is_not_superseded(first: bool) -> None:
     cluster = Cluster(spec("2"), broken={"2"}).run(10) if first else rolling().crash("2").run(10)
     cluster.spec = spec("3")
     cluster.run(60)
@@ -82,7 +82,7 @@ def test_version_that_had_failed_before_the_newer_spec_came_is_not_superseded(fi
 
 @rule("R9", "R10")
 @pytest.mark.parametrize("first", [False, True])
-def test_return_to_a_version_that_failed_before_ends_nothing_anew(first: bool) -> None:
+def test_return_to_a_failed_version_adds_no_history(first: bool) -> None:
     cluster = Cluster(spec("2"), broken={"2"}).run(10) if first else rolling().crash("2").run(10)
     cluster.broken = set()
     cluster.spec = spec("3")
@@ -96,7 +96,7 @@ def test_return_to_a_version_that_failed_before_ends_nothing_anew(first: bool) -
 
 
 @rule("R9", "R10", "R18")
-def test_failure_that_the_status_could_not_tell_before_a_newer_spec_came_is_told() -> None:
+def test_failure_that_preceded_a_newer_spec_is_in_the_history() -> None:
     cluster = rolling()
     cluster.die_at = cluster.writes + 1
     cluster.crash("2").reconcile()
@@ -106,7 +106,7 @@ def test_failure_that_the_status_could_not_tell_before_a_newer_spec_came_is_told
 
 
 @rule("R10", "R15", "R18")
-def test_promotion_that_the_status_could_not_tell_before_a_newer_spec_came_is_told() -> None:
+def test_promotion_that_preceded_a_newer_spec_is_in_the_history() -> None:
     cluster = rolling(steps=[{"weight": 25, "pause": "60s"}])
     cluster.now += 60
     while cluster.service and cluster.service.traffic.stable != cluster.revision("2"):
@@ -121,7 +121,7 @@ def test_promotion_that_the_status_could_not_tell_before_a_newer_spec_came_is_to
 
 
 @rule("R18")
-def test_candidate_that_somebody_wrote_into_the_status_has_no_end_in_the_history() -> None:
+def test_candidate_written_into_the_status_by_hand_is_not_in_the_history() -> None:
     cluster = Cluster(spec("1")).run(10)
     forged = RevisionStatus(revision="nonsense")
     cluster.status = cluster.status.model_copy(update={"candidate": forged})
@@ -139,7 +139,7 @@ def test_candidate_that_somebody_wrote_into_the_status_has_no_end_in_the_history
         (TIMED, ("promote",), "operator"),
     ],
 )
-def test_promotion_tells_the_command_that_brought_it_about(
+def test_promotion_names_the_command_that_caused_it(
     rollout: dict[str, object], orders: tuple[str, ...], by: str
 ) -> None:
     cluster = rolling(**rollout)

@@ -300,7 +300,7 @@ def test_outage_of_a_promoted_version_names_pod_exit_code_and_last_log_line() ->
 
 # C5, E2
 @rule("R8", "R29")
-def test_failed_version_that_keeps_its_traffic_is_not_called_rolled_back() -> None:
+def test_failed_version_with_traffic_is_not_called_rolled_back() -> None:
     cluster = Cluster(spec("1"))
     progressing(cluster)
     cluster.annotations["abort"] = f"{cluster.revision('2')}/now"
@@ -328,7 +328,7 @@ def test_failed_version_that_keeps_its_traffic_is_not_called_rolled_back() -> No
 
 # E2
 @rule("R8", "R29")
-def test_failed_version_without_ready_pods_is_not_said_to_keep_its_traffic() -> None:
+def test_failed_version_without_ready_pods_is_not_called_serving() -> None:
     cluster = Cluster(spec("1"))
     progressing(cluster)
     failed = cluster.revision("2")
@@ -356,7 +356,7 @@ def test_version_of_stable_stays_when_its_record_is_deleted() -> None:
 
 # R13: waking from zero is no outage
 @rule("R29")
-def test_scaling_up_from_zero_is_no_outage() -> None:
+def test_scaling_up_from_zero_is_not_an_outage() -> None:
     cluster = Cluster(spec("1"))
     asleep(cluster)
     events = len(cluster.events)
@@ -373,7 +373,7 @@ def test_scaling_up_from_zero_is_no_outage() -> None:
 
 @rule("R29")
 @pytest.mark.parametrize("make", [spec, gateway_spec], ids=["Service", "Gateway"])
-def test_promoted_version_is_degraded_while_an_older_one_answers_for_it(
+def test_promoted_version_is_degraded_while_an_older_one_serves_for_it(
     make: Callable[..., dict[str, object]],
 ) -> None:
     # C1: without a bake, whose warm version would be expected to answer.
@@ -394,7 +394,7 @@ def test_promoted_version_is_degraded_while_an_older_one_answers_for_it(
 
 @rule("R18", "R29")
 @pytest.mark.parametrize("make", [spec, gateway_spec], ids=["Service", "Gateway"])
-def test_sleeping_rollout_whose_status_is_lost_says_at_which_weight_it_continues(
+def test_rollout_at_zero_whose_status_is_lost_names_the_weight_at_which_it_continues(
     make: Callable[..., dict[str, object]],
 ) -> None:
     # A4, C3
@@ -412,7 +412,7 @@ def test_sleeping_rollout_whose_status_is_lost_says_at_which_weight_it_continues
 
 @rule("R15", "R29")
 @pytest.mark.parametrize("make", [spec, gateway_spec], ids=["Service", "Gateway"])
-def test_warm_version_is_not_said_to_answer_while_the_write_to_it_is_refused(
+def test_warm_version_is_not_called_serving_while_its_write_is_rejected(
     make: Callable[..., dict[str, object]],
 ) -> None:
     # B1, C5: the policy was there before the outage.
@@ -452,7 +452,7 @@ def test_undone_version_keeps_its_effective_weight_until_the_gateway_confirms() 
 # F
 @rule("R29")
 @pytest.mark.parametrize(("replicas", "words"), [(1, "once 1 pod is ready"), (3, "3 pods are")])
-def test_pods_that_are_waited_for_are_counted_in_grammar(replicas: int, words: str) -> None:
+def test_awaited_pods_are_counted_in_singular_and_plural(replicas: int, words: str) -> None:
     cluster = Cluster({**spec("1"), "scaling": {"replicas": replicas}})
     starting(cluster)
     assert words in cluster.status.message

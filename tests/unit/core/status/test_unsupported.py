@@ -49,19 +49,19 @@ def decode(raw: dict[str, Any]) -> None:
     ],
     ids=["field", "field in a list", "word", "word in the status"],
 )
-def test_what_is_not_understood_is_named_with_its_path(raw: dict[str, Any], said: str) -> None:
+def test_unsupported_field_is_named_with_its_path(raw: dict[str, Any], said: str) -> None:
     with pytest.raises(UnsupportedResource) as caught:
         decode(raw)
     assert str(caught.value).startswith(said)
     assert "the model is left unmanaged" in str(caught.value)
 
 
-def test_field_of_a_status_that_a_newer_operator_added_is_no_obstacle() -> None:
+def test_unknown_field_of_a_status_is_accepted() -> None:
     decode_status({"phase": "Ready", "shadow": {"weight": 5}})
 
 
 @rule("R21")
-def test_status_keeps_all_that_a_newer_operator_wrote_and_is_not_ready() -> None:
+def test_status_of_an_unsupported_model_keeps_unknown_fields_and_is_not_ready() -> None:
     before = {
         "phase": "Ready", "shadow": {"weight": 5}, "stable": {"revision": "a", "new": 1},
         "conditions": [CONDITION, {**CONDITION, "type": "Shadowed"}],
@@ -76,6 +76,6 @@ def test_status_keeps_all_that_a_newer_operator_wrote_and_is_not_ready() -> None
     assert (found["Stalled"]["status"], found["Stalled"]["message"]) == ("True", "why")
 
 
-def test_told_again_it_is_the_same() -> None:
+def test_repeated_status_of_an_unsupported_model_is_equal() -> None:
     once = told(model(), "why", 0.0)
     assert told(model(status=once), "why", 60.0) == once

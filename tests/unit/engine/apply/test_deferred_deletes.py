@@ -36,7 +36,7 @@ class World:
 
 
 @pytest.mark.parametrize("crowded", [Urgency.FAULT, Urgency.CHANGE, Urgency.RESYNC])
-def test_in_a_crowd_a_deletion_is_left_to_a_decision_that_comes_by_itself(
+def test_deletion_is_deferred_while_the_queue_is_busy(
     crowded: Urgency,
 ) -> None:
     world = World(crowded)
@@ -45,7 +45,7 @@ def test_in_a_crowd_a_deletion_is_left_to_a_decision_that_comes_by_itself(
     assert [world.queue.take(), world.queue.take()] == [OTHER, KEY]
 
 
-def test_it_waits_for_half_a_minute_at_most() -> None:
+def test_deferred_deletion_waits_for_30_seconds_at_most() -> None:
     world = World()
     assert world.put_off()
     world.now = 30.0
@@ -66,5 +66,5 @@ def test_it_waits_for_half_a_minute_at_most() -> None:
         (Urgency.CHANGE, {"phase": "RollingBack"}),
     ],
 )
-def test_all_else_is_done_at_once(crowded: Urgency | None, asked: dict[str, Any]) -> None:
+def test_other_actions_are_never_deferred(crowded: Urgency | None, asked: dict[str, Any]) -> None:
     assert not World(crowded).put_off(**asked)

@@ -45,7 +45,7 @@ def test_value_that_another_client_changed_is_drift() -> None:
 
 
 @rule("R23")
-def test_values_decide_where_nobody_says_who_owns_what() -> None:
+def test_values_decide_drift_without_managed_fields() -> None:
     assert owned_by_us(None) is None
     assert compare(live("model:1"), WANTED).drift == []
     assert compare(live("model:other"), WANTED).drift == ["spec.containers[server].image"]
@@ -89,7 +89,7 @@ def test_quantities_are_compared_by_value_and_texts_are_not(
         ("hostNetwork", True, True),
     ],
 )
-def test_absent_value_is_drift_only_where_absence_says_something_else(
+def test_absent_value_is_drift_only_if_absence_differs_from_its_default(
     field: str, value: Any, differs: bool
 ) -> None:
     assert bool(compare({}, {field: value}).drift) == differs

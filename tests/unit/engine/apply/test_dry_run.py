@@ -52,14 +52,14 @@ LIMITED = {"containers": [{"name": "server", "resources": {"limits": {}}}]}
         ("metadata.annotations", OVERLAID, "the pod's metadata.annotations"),
     ],
 )
-def test_a_fault_is_told_by_the_field_that_the_user_wrote(
+def test_rejection_names_the_field_that_the_user_wrote(
     path: str, spec: dict[str, Any], shown: str
 ) -> None:
     assert told(f'{NAME}{path}: Invalid value: "2"', spec) == f'{shown}: Invalid value: "2"'
 
 
 @pytest.mark.rule("R21")
-def test_a_field_that_no_pod_has_is_told_by_its_place_in_the_template() -> None:
+def test_unknown_field_is_named_by_its_place_in_the_template() -> None:
     message = (
         'Pod in version "v1" cannot be handled as a Pod: strict decoding error: '
         'unknown field "spec.nodeSelectors"'

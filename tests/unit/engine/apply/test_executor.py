@@ -30,7 +30,7 @@ PARENT = {
 
 
 @rule("R1")
-async def test_no_deployment_is_made_from_a_record_that_was_altered() -> None:
+async def test_no_deployment_is_created_from_an_altered_record() -> None:
     store = Store(lambda key, urgency: None)
     own = {"uid": "ours", "controller": True}
     meta = {"name": "m-r", "namespace": "ns", "uid": "r", "resourceVersion": "1"}
@@ -83,7 +83,7 @@ async def routed(api: Taken) -> None:
 @pytest.mark.parametrize(
     "found", [service("theirs"), ApiError(403, "Forbidden", "cannot get services")]
 )
-async def test_name_of_somebody_else_is_a_conflict_also_where_it_may_not_be_read(
+async def test_foreign_name_is_a_conflict_even_if_it_cannot_be_read(
     found: Any,
 ) -> None:
     with pytest.raises(WriteRejected) as refused:
@@ -92,7 +92,7 @@ async def test_name_of_somebody_else_is_a_conflict_also_where_it_may_not_be_read
 
 
 @rule("R23", "R24")
-async def test_one_of_ours_without_its_labels_gets_them_back_and_nothing_else() -> None:
+async def test_child_without_its_labels_gets_only_its_labels_back() -> None:
     api = Taken(service("ours"))
     await routed(api)
     (patch,) = api.patches
@@ -143,7 +143,7 @@ async def test_dry_run_that_passed_is_not_repeated_when_the_write_after_it_fails
 
 # C7
 @rule("R24")
-async def test_taken_name_of_the_service_is_found_before_anything_is_made() -> None:
+async def test_taken_name_of_the_service_is_found_before_anything_is_created() -> None:
     store = Store(lambda key, urgency: None)
     store.parents.observe(
         {

@@ -21,7 +21,7 @@ class Clock:
 
 
 @pytest.mark.rule("R8", "R29")
-def test_write_that_callers_come_to_depend_on_is_tried_at_once() -> None:
+def test_rejected_write_that_moves_traffic_is_retried_at_once() -> None:
     # E2: a spec's route was refused for long when the candidate failed.
     clock = Clock()
     refusals = Rejections(clock)

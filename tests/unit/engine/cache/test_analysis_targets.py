@@ -71,7 +71,7 @@ def test_each_revision_is_measured_by_the_names_that_it_was_made_with() -> None:
     ]
 
 
-def test_record_without_its_server_is_measured_by_the_runtime_of_today() -> None:
+def test_record_without_its_server_is_measured_by_the_current_runtime() -> None:
     today = counting("today_total", readiness={"path": "/ready"})
     found = analysis_target(store_of(today, record("a", None)), KEY)
     assert found is not None
@@ -83,7 +83,7 @@ def test_record_without_its_server_is_measured_by_the_runtime_of_today() -> None
 
 
 @rule("R25")
-def test_pod_that_was_asked_to_end_is_neither_asked_nor_standing() -> None:
+def test_terminating_pod_is_neither_tested_nor_counted() -> None:
     store = store_of(counting("x"))
     for name, more in (("stays", {}), ("goes", {"deletionTimestamp": "2026-01-01T00:00:00Z"})):
         store.caches[resources.PODS].observe(pod(name, more))

@@ -17,7 +17,7 @@ def model(name: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("content", [{}, [], None, "ä", model("b"), {"x": list(range(20_000))}])
-def test_what_is_packed_is_opened_whatever_came_first(content: Any) -> None:
+def test_compressed_object_is_restored_in_any_order(content: Any) -> None:
     packing = Compressor()
     for first in (model("a"), content, model("c")):
         assert packing.decompress(packing.compress(first)) == first
@@ -30,7 +30,7 @@ def test_equal_content_gives_equal_bytes_and_other_content_others() -> None:
     assert packing.compress(model("b")) != first
 
 
-def test_object_that_is_like_the_first_takes_a_fraction_of_what_it_takes_alone() -> None:
+def test_similar_object_takes_a_fraction_of_its_own_size() -> None:
     packing = Compressor()
     packing.compress(model("a", message="version 1 serves"))
     alike = model("b", message="version 2 serves")

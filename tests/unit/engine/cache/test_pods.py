@@ -26,7 +26,7 @@ def pod(message: str, exit_code: int = 0) -> Pod:
     return pods.pod(raw).fact
 
 
-def test_the_bytes_and_what_the_uri_stood_for_are_read() -> None:
+def test_digest_and_resolved_uri_are_read_from_the_fetcher() -> None:
     found = pod(json.dumps({**SAID, "resolved": "4f1c2d9"}) + "\n")
     assert (found.artifact, found.resolved) == ("sha256:one", "4f1c2d9")
     found = pod(json.dumps(SAID))
@@ -34,10 +34,10 @@ def test_the_bytes_and_what_the_uri_stood_for_are_read() -> None:
 
 
 @pytest.mark.parametrize("message", ["", "no JSON", "[]", "{}", '{"digest": 1}', '"digest"'])
-def test_a_message_that_says_nothing_is_nothing(message: str) -> None:
+def test_empty_fetcher_message_is_ignored(message: str) -> None:
     found = pod(message)
     assert (found.artifact, found.resolved) == (None, None)
 
 
-def test_a_fetch_that_failed_has_brought_nothing() -> None:
+def test_failed_fetch_has_no_digest() -> None:
     assert pod(json.dumps(SAID), exit_code=10).artifact is None

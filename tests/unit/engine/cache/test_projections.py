@@ -42,9 +42,7 @@ def initialized(finished: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("reason", "since"), [("Unschedulable", 9), ("SchedulingGated", None), ("SchedulerError", None)]
 )
-def test_pod_that_a_gate_keeps_from_the_scheduler_is_not_unschedulable(
-    reason: str, since: int | None
-) -> None:
+def test_pod_with_a_scheduling_gate_is_not_unschedulable(reason: str, since: int | None) -> None:
     """As one of a queue, such as Kueue's: no node was looked for yet."""
     told = {"type": "PodScheduled", "status": "False", "reason": reason, "message": "why"}
     seen = pod(conditions=[{**told, "lastTransitionTime": at(9)}])
@@ -53,7 +51,7 @@ def test_pod_that_a_gate_keeps_from_the_scheduler_is_not_unschedulable(
     assert seen.gated == (reason == "SchedulingGated")
 
 
-def test_pod_that_is_terminating_is_to_end_by_the_time_of_its_deletion() -> None:
+def test_terminating_pod_has_the_deadline_of_its_deletion() -> None:
     seen = pod(meta={"deletionTimestamp": at(90), "deletionGracePeriodSeconds": 30})
     assert (seen.terminating, seen.terminates_by) == (True, 90)
     assert (pod().terminating, pod().terminates_by) == (False, None)
@@ -72,7 +70,7 @@ def test_pod_that_is_terminating_is_to_end_by_the_time_of_its_deletion() -> None
         ({"phase": "Succeeded"}, "Succeeded"),
     ],
 )
-def test_pod_of_which_nothing_runs_any_more_has_ended(told: dict[str, str], why: str) -> None:
+def test_pod_without_running_containers_has_ended(told: dict[str, str], why: str) -> None:
     assert pod(**told).ended == why
 
 
@@ -95,7 +93,7 @@ def test_pod_of_which_nothing_runs_any_more_has_ended(told: dict[str, str], why:
     ],
     ids=["made", "without a node", "scheduled", "initialized", "between init containers"],
 )
-def test_images_are_pulled_from_when_nothing_else_is_waited_for(seen: Pod, begun: int) -> None:
+def test_image_pull_begins_when_nothing_else_is_pending(seen: Pod, begun: int) -> None:
     assert seen.containers_since == begun
 
 
@@ -111,7 +109,7 @@ def test_images_are_pulled_from_when_nothing_else_is_waited_for(seen: Pod, begun
         ([("PodScheduled", "False", 1)], [], False),
     ],
 )
-def test_pod_that_has_a_node_and_no_container_is_being_created(
+def test_scheduled_pod_without_containers_is_being_created(
     conditions: list[tuple[str, str, int]], containers: list[dict[str, Any]], creating: bool
 ) -> None:
     states = [{"name": "server", "state": state} for state in containers]
@@ -119,7 +117,7 @@ def test_pod_that_has_a_node_and_no_container_is_being_created(
 
 
 # I5
-def test_server_is_the_container_of_that_name_and_says_whether_it_is_ready() -> None:
+def test_server_container_is_found_by_name_with_its_readiness() -> None:
     states = [{"name": "server", "ready": True}, {"name": "proxy", "ready": False}]
     inits = [{"name": "server-init"}]
     seen = pod(containerStatuses=states, initContainerStatuses=inits)
@@ -155,7 +153,7 @@ def scaler(*conditions: tuple[str, str, str]) -> Any:
         ),
     ],
 )
-def test_autoscaler_that_cannot_work_says_so_by_its_conditions(
+def test_autoscaler_faults_are_read_from_its_conditions(
     conditions: tuple[tuple[str, str, str], ...], reason: str | None
 ) -> None:
     found = scaler(*conditions)
@@ -168,9 +166,7 @@ def test_autoscaler_that_cannot_work_says_so_by_its_conditions(
 @pytest.mark.parametrize(
     ("reason", "expected"), [("FailedCreate", "exceeded quota: q"), ("FailedDelete", None)]
 )
-def test_deployment_whose_pods_are_refused_quotes_who_refuses_them(
-    reason: str, expected: str | None
-) -> None:
+def test_deployment_quotes_the_rejection_of_its_pods(reason: str, expected: str | None) -> None:
     meta = {"name": "m-r", "namespace": "ns", "uid": "u", "resourceVersion": "1", "labels": {}}
     told = {"type": "ReplicaFailure", "status": "True", "reason": reason}
     spec = {"template": {"metadata": {}, "spec": {"containers": []}}}

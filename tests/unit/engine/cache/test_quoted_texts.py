@@ -57,7 +57,7 @@ def test_report_of_a_fetcher_is_quoted_after_it_was_parsed() -> None:
     assert found[1].isprintable()
 
 
-def test_digest_of_a_fetcher_is_a_digest_or_nothing() -> None:
+def test_fetcher_digest_is_ignored_unless_valid() -> None:
     def artifact(digest: object, resolved: object = None) -> Any:
         report = json.dumps({"digest": digest, "resolved": resolved})
         ended = {"terminated": {"exitCode": 0, "message": report}}

@@ -78,7 +78,7 @@ def found(store: Store, key: Key = KEY) -> RouteConflict | None:
 
 
 @rule("R29")
-def test_model_is_woken_by_a_route_that_contradicts_it_until_that_is_gone() -> None:
+def test_model_is_enqueued_for_a_conflicting_route_until_it_is_deleted() -> None:
     store, claims, woken = cluster("fraud")
     assert found(store) is None
     claims.observe(made("shop", "web", 5))
@@ -93,7 +93,7 @@ def test_model_is_woken_by_a_route_that_contradicts_it_until_that_is_gone() -> N
 
 
 @rule("R29")
-def test_route_of_another_host_path_or_gateway_wakes_nobody() -> None:
+def test_route_of_another_host_path_or_gateway_enqueues_no_model() -> None:
     store, claims, woken = cluster("fraud")
     claims.observe(ours(version=2, hostnames=["a.example.org"]))
     found(store)
@@ -126,7 +126,7 @@ def test_names_the_route_that_gets_the_requests_out_of_several() -> None:
 
 
 @rule("R29", "R31")
-def test_many_models_that_claim_the_same_wake_the_first_of_them_only() -> None:
+def test_conflicting_models_enqueue_only_the_first_of_them() -> None:
     names = [f"m{n:03}" for n in range(50)]
     store, claims, woken = cluster(*names)
     for name in names:
@@ -137,7 +137,7 @@ def test_many_models_that_claim_the_same_wake_the_first_of_them_only() -> None:
 
 
 @rule("R29")
-def test_other_route_that_the_gateway_refuses_contradicts_nothing() -> None:
+def test_route_rejected_by_the_gateway_conflicts_with_nothing() -> None:
     store, claims, woken = cluster("fraud")
     other = made("shop", "web", 5)
     answer = {"type": "Accepted", "status": "False", "reason": "No", "observedGeneration": 1}
@@ -152,7 +152,7 @@ def test_other_route_that_the_gateway_refuses_contradicts_nothing() -> None:
 
 
 @rule("R23", "R29")
-def test_route_that_loses_our_label_is_no_child_and_still_a_claim() -> None:
+def test_route_without_our_label_is_not_a_child_but_still_a_claim() -> None:
     store, claims, _ = cluster("fraud")
     assert store.observed(KEY).route
     bare = ours(version=5)
@@ -170,7 +170,7 @@ def test_route_that_loses_our_label_is_no_child_and_still_a_claim() -> None:
 
 
 @rule("R31")
-def test_what_is_kept_of_routes_is_bounded_for_a_namespace_and_for_all() -> None:
+def test_cached_claims_are_bounded_per_namespace_and_in_total() -> None:
     children: Cache[Any] = Cache(route, lambda old, new: None)
     claims = Claims(children, lambda _: None, lambda _: None, most=(3, 5))
     hosts = ["a.org", "b.org"]
@@ -186,7 +186,7 @@ def test_what_is_kept_of_routes_is_bounded_for_a_namespace_and_for_all() -> None
     assert list(claims.items) == [("two", "r2"), ("three", "r3")]
 
 
-def test_claim_has_one_spelling_for_what_means_the_same() -> None:
+def test_equivalent_claims_are_equal() -> None:
     plain = claim(made("shop", "web", 1))
     assert plain.matches == (Match("PathPrefix", "/"),)
     assert plain.attachments == (Attachment("infra", "public"),)

@@ -18,7 +18,7 @@ REST = {"matches": [PATH], "backendRefs": BOTH}
 
 @rule("R6", "R18")
 @pytest.mark.parametrize("rules", [[REST, ASKED], [ASKED, REST]], ids=["now", "versions before"])
-def test_weights_are_those_of_the_rule_for_everybody_wherever_it_stands(rules: list[Any]) -> None:
+def test_weights_are_read_from_the_default_rule_at_any_position(rules: list[Any]) -> None:
     labels = {"canarium.dev/model": "fraud"}
     meta = {"name": "fraud", "namespace": "risk", "uid": "u", "labels": labels, "generation": 1}
     meta |= {"resourceVersion": "1"}

@@ -29,7 +29,7 @@ def store_with(*volumes: dict[str, Any]) -> Store:
 
 
 # I8
-def test_sources_are_the_secrets_and_config_maps_that_a_pod_cannot_do_without() -> None:
+def test_sources_are_the_required_secrets_and_config_maps() -> None:
     store = store_with(
         {"name": "a", "secret": {"secretName": "login"}},
         {"name": "b", "configMap": {"name": "rules"}},
@@ -53,6 +53,6 @@ def test_sources_are_the_secrets_and_config_maps_that_a_pod_cannot_do_without() 
     ]
 
 
-def test_pod_that_is_not_known_has_no_sources() -> None:
+def test_unknown_pod_has_no_sources() -> None:
     store = store_with({"name": "a", "secret": {"secretName": "login"}})
     assert list(sources(store, KEY, "other")) == []

@@ -35,14 +35,14 @@ def drain(queue: WorkQueue[str]) -> list[str]:
     return list(itertools.takewhile(bool, iter(lambda: queue.take() or "", None)))
 
 
-async def test_a_key_added_twice_is_handed_out_once(queue: WorkQueue[str]) -> None:
+async def test_key_added_twice_is_handed_out_once(queue: WorkQueue[str]) -> None:
     queue.add("a")
     queue.add("a")
     assert queue.depth == 1
     assert drain(queue) == ["a"]
 
 
-async def test_faults_go_before_changes_before_resyncs_before_the_rest(
+async def test_rollbacks_precede_changes_resyncs_and_the_rest(
     queue: WorkQueue[str],
 ) -> None:
     for key, urgency in zip("ircf", reversed(Urgency), strict=True):
@@ -51,7 +51,7 @@ async def test_faults_go_before_changes_before_resyncs_before_the_rest(
 
 
 @pytest.mark.parametrize("urgency", [Urgency.RESYNC, Urgency.IDLE])
-async def test_what_is_not_urgent_waits_for_half_a_minute_at_most(
+async def test_key_that_is_not_urgent_waits_for_30_seconds_at_most(
     queue: WorkQueue[str], clock: Clock, urgency: Urgency
 ) -> None:
     queue.add("r", urgency)
@@ -65,7 +65,7 @@ async def test_what_is_not_urgent_waits_for_half_a_minute_at_most(
     assert queue.depth == 0
 
 
-async def test_it_tells_whether_a_key_so_urgent_waits(queue: WorkQueue[str]) -> None:
+async def test_queue_reports_whether_a_key_of_an_urgency_waits(queue: WorkQueue[str]) -> None:
     queue.add("a", Urgency.RESYNC)
     assert not queue.waits(Urgency.CHANGE)
     queue.add("a", Urgency.FAULT)
@@ -81,7 +81,7 @@ async def test_equals_are_served_in_order_of_arrival(queue: WorkQueue[str]) -> N
     assert drain(queue) == list("dacb")
 
 
-async def test_a_waiting_key_can_become_more_urgent_but_not_less(queue: WorkQueue[str]) -> None:
+async def test_waiting_key_can_become_more_urgent_but_not_less(queue: WorkQueue[str]) -> None:
     queue.add("a", Urgency.RESYNC)
     queue.add("b", Urgency.CHANGE)
     queue.add("a", Urgency.FAULT)
@@ -89,14 +89,14 @@ async def test_a_waiting_key_can_become_more_urgent_but_not_less(queue: WorkQueu
     assert drain(queue) == ["a", "b"]
 
 
-async def test_a_key_being_worked_is_not_handed_out_twice(queue: WorkQueue[str]) -> None:
+async def test_key_being_worked_is_not_handed_out_twice(queue: WorkQueue[str]) -> None:
     queue.add("a")
     assert queue.take() == "a"
     queue.add("a")
     assert queue.take() is None
 
 
-async def test_a_key_added_while_worked_comes_once_more_after(queue: WorkQueue[str]) -> None:
+async def test_key_added_while_worked_comes_once_more_after(queue: WorkQueue[str]) -> None:
     queue.add("a")
     queue.take()
     queue.add("a", Urgency.RESYNC)
@@ -108,7 +108,7 @@ async def test_a_key_added_while_worked_comes_once_more_after(queue: WorkQueue[s
     assert queue.take() is None
 
 
-async def test_the_earliest_of_several_delays_counts(queue: WorkQueue[str], clock: Clock) -> None:
+async def test_earliest_of_several_delays_counts(queue: WorkQueue[str], clock: Clock) -> None:
     for delay in (30, 10, 20):
         queue.add_after("a", delay)
     clock.now += 9.9
@@ -120,7 +120,7 @@ async def test_the_earliest_of_several_delays_counts(queue: WorkQueue[str], cloc
     assert queue.take() is None
 
 
-async def test_a_delay_that_ends_during_work_waits_for_it(
+async def test_delay_that_ends_during_work_waits_for_it(
     queue: WorkQueue[str], clock: Clock
 ) -> None:
     queue.add("a")
@@ -163,7 +163,7 @@ async def test_several_workers_share_the_keys() -> None:
     assert sorted(await asyncio.wait_for(asyncio.gather(*workers), 1)) == ["a", "b", "c"]
 
 
-async def test_a_cancelled_worker_loses_no_key(queue: WorkQueue[str]) -> None:
+async def test_cancelled_worker_loses_no_key(queue: WorkQueue[str]) -> None:
     waiting = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
     waiting.cancel()
@@ -196,7 +196,7 @@ async def test_many_failing_keys_of_one_share_lengthen_the_backoff_of_these_alon
     assert all(shared.backoff(("crowd", "0")) <= 5 for _ in range(20))
 
 
-async def test_a_failing_rollback_keeps_its_urgency(queue: WorkQueue[str], clock: Clock) -> None:
+async def test_failing_rollback_keeps_its_urgency(queue: WorkQueue[str], clock: Clock) -> None:
     queue.add("rollback", Urgency.FAULT)
     queue.take()
     queue.backoff("rollback")
@@ -206,7 +206,7 @@ async def test_a_failing_rollback_keeps_its_urgency(queue: WorkQueue[str], clock
     assert queue.take() == "rollback"
 
 
-async def test_a_worker_for_rollbacks_leaves_all_else() -> None:
+async def test_worker_for_rollbacks_leaves_all_else() -> None:
     queue: WorkQueue[str] = WorkQueue()
     express = asyncio.create_task(queue.get(Urgency.FAULT))
     await asyncio.sleep(0)
@@ -218,7 +218,7 @@ async def test_a_worker_for_rollbacks_leaves_all_else() -> None:
     assert queue.take() == "change"
 
 
-async def test_a_waiting_key_that_becomes_a_rollback_wakes_the_worker_for_these() -> None:
+async def test_waiting_key_that_becomes_a_rollback_wakes_the_worker_for_these() -> None:
     queue: WorkQueue[str] = WorkQueue()
     express = asyncio.create_task(queue.get(Urgency.FAULT))
     await asyncio.sleep(0)
@@ -227,7 +227,7 @@ async def test_a_waiting_key_that_becomes_a_rollback_wakes_the_worker_for_these(
     assert await asyncio.wait_for(express, 1) == "a"
 
 
-async def test_a_call_to_a_cancelled_worker_goes_to_another() -> None:
+async def test_call_to_a_cancelled_worker_goes_to_another() -> None:
     queue: WorkQueue[str] = WorkQueue()
     first, second = (asyncio.create_task(queue.get()) for _ in range(2))
     await asyncio.sleep(0)
@@ -237,7 +237,7 @@ async def test_a_call_to_a_cancelled_worker_goes_to_another() -> None:
     assert first.cancelled()
 
 
-async def test_a_nearer_delay_is_noticed_by_who_waits_for_a_farther_one() -> None:
+async def test_waiter_for_a_later_delay_notices_an_earlier_one() -> None:
     queue: WorkQueue[str] = WorkQueue()
     queue.add_after("far", 60)
     waiting = asyncio.create_task(queue.get())
@@ -254,9 +254,7 @@ async def test_backoff_waits_as_long_as_the_server_asks_and_a_jitter(
     assert queue.backoff("a", at_least=1e9) <= 72
 
 
-async def test_untaken_grows_while_nobody_takes_what_is_due(
-    queue: WorkQueue[str], clock: Clock
-) -> None:
+async def test_untaken_time_grows_while_due_keys_wait(queue: WorkQueue[str], clock: Clock) -> None:
     clock.now += 100
     assert queue.untaken() == 0
     queue.add("a")
@@ -328,7 +326,7 @@ async def test_slow_changes_of_a_namespace_leave_workers_to_its_own_rollbacks(
 
 
 @rule("R31")
-async def test_keys_that_wait_for_workers_of_their_own_namespace_hold_up_no_status_of_others(
+async def test_keys_blocked_by_their_namespace_do_not_delay_status_of_others(
     shared: WorkQueue[Key],
 ) -> None:
     for n in range(100):
@@ -341,7 +339,7 @@ async def test_keys_that_wait_for_workers_of_their_own_namespace_hold_up_no_stat
 
 
 @rule("R31")
-async def test_worker_that_finishes_calls_one_who_waits_for_the_same_namespace() -> None:
+async def test_finished_worker_wakes_a_waiter_of_the_same_namespace() -> None:
     queue: WorkQueue[Key] = WorkQueue(share=lambda key: key[0], workers=2)
     for n in range(3):
         queue.add(("a", str(n)))

@@ -88,13 +88,13 @@ class World:
         (Urgency.FAULT, Urgency.CHANGE, ["status"]),
     ],
 )
-async def test_in_a_crowd_the_status_goes_before_events_and_what_is_in_effect_before_both(
+async def test_busy_queue_defers_events_after_status_and_status_after_traffic(
     urgency: Urgency, waiting: Urgency | None, told: list[str]
 ) -> None:
     assert await World(urgency, waiting).tell(DECIDED) == told
 
 
-async def test_no_status_is_put_off_for_ever() -> None:
+async def test_status_is_never_deferred_indefinitely() -> None:
     world = World(Urgency.CHANGE, Urgency.CHANGE)
     assert await world.tell(DECIDED) == []
     world.clock.now += 45.0
@@ -103,7 +103,7 @@ async def test_no_status_is_put_off_for_ever() -> None:
     assert await world.tell(AFTER) == ["status"]
 
 
-async def test_an_event_that_was_put_off_is_told_once_and_by_itself() -> None:
+async def test_deferred_event_is_posted_once() -> None:
     world = World(Urgency.RESYNC, Urgency.RESYNC)
     assert await world.tell(DECIDED) == ["status"]
     world.queue.done(KEY)
@@ -112,7 +112,7 @@ async def test_an_event_that_was_put_off_is_told_once_and_by_itself() -> None:
     assert await world.tell(AFTER) == []
 
 
-async def test_no_event_is_put_off_for_longer_than_half_a_minute() -> None:
+async def test_event_is_deferred_for_30_seconds_at_most() -> None:
     world = World(Urgency.RESYNC, Urgency.RESYNC)
     assert await world.tell(DECIDED) == ["status"]
     world.clock.now += 30.0
@@ -121,7 +121,7 @@ async def test_no_event_is_put_off_for_longer_than_half_a_minute() -> None:
     assert await world.tell(AFTER) == ["Promoted"]
 
 
-async def test_what_was_put_off_of_a_model_that_is_gone_is_not_told_of_its_successor() -> None:
+async def test_deferred_event_of_a_deleted_model_is_not_posted_for_its_successor() -> None:
     world = World(Urgency.RESYNC, Urgency.RESYNC)
     assert await world.tell(DECIDED) == ["status"]
     world.queue.take()
@@ -129,7 +129,7 @@ async def test_what_was_put_off_of_a_model_that_is_gone_is_not_told_of_its_succe
     assert await world.tell(AFTER) == []
 
 
-async def test_status_of_a_new_decision_waits_its_own_time_whatever_events_wait() -> None:
+async def test_status_of_a_new_decision_has_its_own_deferral() -> None:
     world = World(Urgency.CHANGE, Urgency.RESYNC)
     assert await world.tell(DECIDED) == ["status"]
     world.clock.now += 50.0
@@ -138,7 +138,7 @@ async def test_status_of_a_new_decision_waits_its_own_time_whatever_events_wait(
 
 
 @pytest.mark.rule("R6", "R29")
-async def test_effective_weight_is_written_within_seconds_and_pod_counts_later() -> None:
+async def test_effective_weight_is_written_sooner_than_pod_counts() -> None:
     def shared(candidate: int, ready: int) -> Plan:
         part = RevisionStatus(
             revision="b", ready_replicas=ready, weight=50, effective_weight=candidate
