@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from canarium.api.status import Condition
-from canarium.core.facts.gateways import Gateway, Listener
 from canarium.core.facts.weights import pods_needed_by_route
 from core.cluster import Cluster, gateway_spec, spec
+from core.routing.route_scenarios import STEPS, condition, live, until
 
 rule = pytest.mark.rule
-STEPS = [{"weight": 25, "pause": "10s"}, {"weight": 50, "pause": "10s"}]
-
-
-def live(version: str = "1", **extra: Any) -> Cluster:
-    """A model behind a Gateway where `version` has been promoted."""
-    return Cluster(gateway_spec(version, **extra)).run(10)
-
-
-def condition(cluster: Cluster, kind: str = "RouteAccepted") -> Condition:
-    return next(c for c in cluster.status.conditions if c.type == kind)
-
-
-def until(cluster: Cluster, weight: int) -> Cluster:
-    """Runs until the candidate has `weight`."""
-    for _ in range(200):
-        if cluster.status.weight == weight:
-            return cluster
-        cluster.run(0.5)
-    raise AssertionError(cluster.status.message)
 
 
 @rule("R2", "R3")
@@ -185,91 +164,6 @@ def test_return_to_the_service_router_deletes_the_route() -> None:
     assert cluster.serving() == {"2": 3, "3": 1}
 
 
-@rule("R14", "R18")
-def test_rollout_has_the_same_result_when_the_operator_dies_at_any_write() -> None:
-    whole = live()
-    before = whole.writes
-    whole.spec = gateway_spec("2")
-    whole.run(120)
-    for death in range(before, whole.writes):
-        cluster = live()
-        cluster.spec = gateway_spec("2")
-        cluster.die_at = death
-        cluster.run(130)
-        assert cluster.weights() == {"2": 100}, death
-        assert cluster.serving() == {"2": 3}, death
-        assert cluster.status.phase == "Ready", death
-
-
-@rule("R18")
-@pytest.mark.parametrize("weight", [25, 50])
-def test_lost_status_is_rebuilt_from_the_route(weight: int) -> None:
-    cluster = live()
-    cluster.spec = gateway_spec("2")
-    until(cluster, weight)
-    cluster.status = cluster.status.model_validate({})
-    cluster.settle()
-    assert cluster.weights() == {"1": 100 - weight, "2": weight}
-    assert cluster.status.weight == weight
-    assert cluster.status.stable is not None
-    assert cluster.version(cluster.status.stable.revision) == "1"
-
-
-@rule("R9", "R18")
-def test_quarantine_is_recorded_in_the_write_that_removes_the_traffic() -> None:
-    cluster = live()
-    cluster.spec = gateway_spec("2")
-    until(cluster, 25)
-    cluster.crash("2")
-    cluster.die_at = cluster.writes + 1
-    cluster.reconcile()
-    assert cluster.route is not None
-    assert cluster.route.traffic.quarantined == cluster.revision("2")
-    cluster.heal("2")
-    cluster.status = cluster.status.model_validate({})
-    cluster.run(60)
-    assert cluster.weights() == {"1": 100}
-    assert cluster.status.phase == "RolledBack"
-
-
-@rule("R23")
-def test_edited_weights_are_restored() -> None:
-    cluster = live()
-    cluster.spec = gateway_spec("2")
-    until(cluster, 25)
-    assert cluster.route is not None
-    edited = tuple((name, 100 - weight) for name, weight in cluster.route.weights)
-    cluster.route = replace(cluster.route, weights=edited, generation=cluster.route.generation + 1)
-    cluster.settle()
-    assert cluster.weights() == {"1": 75, "2": 25}
-
-
-@rule("R18", "R23")
-def test_route_deleted_during_a_rollout_is_recreated_with_its_weight() -> None:
-    cluster = live()
-    cluster.spec = gateway_spec("2")
-    until(cluster, 50)
-    cluster.route = None
-    cluster.run(2)
-    assert cluster.weights() == {"1": 50, "2": 50}, "where it stood"
-    cluster.run(60)
-    assert cluster.weights()["2"] == 100
-
-
-@rule("R0", "R23")
-def test_recreated_route_does_not_lead_to_a_stable_without_pods() -> None:
-    cluster = live()
-    cluster.spec = gateway_spec("2")
-    until(cluster, 25)
-    assert cluster.service is not None
-    cluster.service = replace(cluster.service, color="")
-    cluster.route = None
-    cluster.crash("1")
-    cluster.annotations["abort"] = f"{cluster.revision('2')}/one"
-    cluster.run(1)
-    assert cluster.serving() == {"2": 1}
-
-
 @rule("R10")
 def test_new_spec_during_a_rollout_first_removes_the_old_candidate_from_traffic() -> None:
     cluster = live()
@@ -361,75 +255,6 @@ def test_candidate_is_created_while_pods_of_an_older_version_terminate() -> None
     ending = [p for p in cluster.pods if p.terminating]
     assert {cluster.version(p.revision) for p in ending} == {"2"}
     assert cluster.weights()["3"] > 0
-
-
-@rule("R21")
-@pytest.mark.parametrize(
-    ("what", "reason"),
-    [
-        ({"route_api_error": ("GatewayAPIMissing", "no CRDs")}, "GatewayAPIMissing"),
-        ({"gateways": (Gateway("ns", "public", found=False),)}, "GatewayNotFound"),
-        (
-            {"gateways": (Gateway("infra", "public", own=False, listeners=(Listener("a", 80),)),)},
-            "NotAllowedByListeners",
-        ),
-        (
-            {"gateways": (Gateway("ns", "public", section="b", listeners=(Listener("a", 80),)),)},
-            "NoMatchingParent",
-        ),
-        (
-            {
-                "gateways": (
-                    Gateway(
-                        "ns",
-                        "public",
-                        listeners=(Listener("a", 80),),
-                        features=frozenset({"HTTPRoute", "HTTPRouteResponseHeaderModification"}),
-                    ),
-                )
-            },
-            "UnsupportedByGateway",
-        ),
-        ({"refusal": ("NoMatchingListenerHostname", "no such host")}, "NoMatchingListenerHostname"),
-    ],
-    ids=lambda x: x if isinstance(x, str) else "",
-)
-def test_gateway_that_accepts_nothing_is_named_in_a_condition_and_traffic_stays(
-    what: dict[str, Any], reason: str
-) -> None:
-    asked = {"mirror": {}}
-    cluster = live(gateway=asked)
-    led = cluster.led[-1]
-    for name, value in what.items():
-        setattr(cluster, name, value)
-    cluster.spec = gateway_spec("2", gateway=asked)
-    if "refusal" in what:
-        assert cluster.route is not None
-        cluster.route = replace(cluster.route, accepted=False, refusal=what["refusal"])
-    cluster.run(20)
-    assert cluster.led[-1] == led
-    assert condition(cluster).status == "False"
-    assert condition(cluster).reason == reason
-    assert cluster.status.waiting_for is not None
-    assert cluster.status.waiting_for.reason == reason
-    assert reason in cluster.status.message
-    assert [e for e in cluster.events if e.reason == reason], "and an Event"
-    assert cluster.serving() == {"1": 3}
-
-
-@rule("R21")
-def test_first_version_serves_in_the_cluster_without_a_gateway() -> None:
-    cluster = Cluster(gateway_spec("1"), route_api_error=("GatewayAPIMissing", "no CRDs")).run(10)
-    assert cluster.serving() == {"1": 3}
-    assert cluster.route is None
-    assert condition(cluster, "Available").status == "True"
-    assert condition(cluster, "Ready").status == "False"
-    assert condition(cluster, "Ready").reason == "GatewayAPIMissing"
-    assert condition(cluster, "Stalled").status == "True"
-    cluster.route_api_error = None
-    cluster.run(2)
-    assert cluster.weights() == {"1": 100}
-    assert condition(cluster, "Ready").status == "True"
 
 
 def test_shadow_step_has_no_weight_but_the_candidate_is_reachable() -> None:

@@ -1,0 +1,80 @@
+"""Changes of strategy and router wait for the end of the rollout (R12)."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.cluster import Cluster, gateway_spec, spec
+from core.context.pause_scenarios import (
+    MAKES,
+    MANUAL_25,
+    Make,
+    edited,
+    lose,
+    order,
+    promoted,
+    rolling,
+    rollout,
+    stands,
+    steps,
+)
+
+rule = pytest.mark.rule
+
+
+def condition(cluster: Cluster, kind: str) -> tuple[str, str] | None:
+    found = (c for c in cluster.status.conditions if c.type == kind)
+    return next(((c.status, c.message) for c in found), None)
+
+
+@rule("R12", "R22")
+@MAKES
+@pytest.mark.parametrize("strategy", ["BlueGreen", "Recreate"])
+def test_change_of_strategy_waits_for_the_end_of_the_rollout_and_is_reported(
+    make: Make, strategy: str
+) -> None:
+    # A8
+    cluster = rolling(make, steps((25, "Manual"), (50, "Manual")))
+    edited(cluster, make, rollout(None, strategy=strategy))
+    stands(cluster, 25)
+    told = condition(cluster, "SettingsPending")
+    assert told is not None
+    assert told[0] == "True"
+    assert f"Strategy {strategy} takes effect after this rollout" in told[1]
+    assert told[1] in cluster.status.message
+    order(cluster, "promote").run(60)
+    stands(cluster, 50)
+    lose(cluster).run(60)
+    stands(cluster, 50)
+    order(cluster, "promote", "two").run(30)
+    assert promoted(cluster)
+    assert condition(cluster, "SettingsPending") is None
+
+
+@rule("R12")
+@pytest.mark.parametrize(("make", "other"), [(spec, gateway_spec), (gateway_spec, spec)])
+def test_change_of_router_waits_and_is_reported(make: Make, other: Make) -> None:
+    # A9
+    cluster = rolling(make, MANUAL_25)
+    edited(cluster, other, rollout(MANUAL_25))
+    stands(cluster, 25)
+    told = condition(cluster, "SettingsPending")
+    assert told is not None
+    assert "takes effect once no rollout or bake is in progress" in told[1]
+    assert told[1] in cluster.status.message
+    order(cluster, "promote").run(30)
+    assert promoted(cluster)
+    assert cluster.status.phase == "Baking"
+    assert condition(cluster, "SettingsPending") is not None
+    cluster.run(400)
+    assert condition(cluster, "SettingsPending") is None
+    assert bool(cluster.route) == (other is gateway_spec)
+
+
+@rule("R12")
+def test_step_of_weight_zero_has_no_traffic_while_its_router_is_pending() -> None:
+    # A9: only routers that mirror or match headers have steps of 0; this one still waits.
+    cluster = rolling(spec, MANUAL_25, seconds=1)
+    edited(cluster, gateway_spec, rollout(steps((0, "Manual"), (50, "Manual"))))
+    stands(cluster, 0)
+    assert cluster.serving() == {"1": 3}

@@ -1,0 +1,109 @@
+"""Message, phase, conditions and weights agree with the traffic, in every phase (R29).
+
+Each phase is reached by either router, and then something happens in it: pods crash, writes are
+rejected, records and status are lost.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from core.cluster import Cluster, gateway_spec, spec
+from core.status.phase_scenarios import (
+    PHASES,
+    Deed,
+    Maker,
+    _refused,
+    agree,
+    all_crash,
+    asleep,
+    baking,
+    degraded,
+    failed,
+    invalid,
+    progressing,
+    quota_on_pods,
+    ready,
+    record_of_stable_deleted,
+    rolled_back,
+    rolling_back,
+    stable_crashes,
+    starting,
+    status_lost,
+)
+
+rule = pytest.mark.rule
+
+
+#: Each phase of the table, and how it is reached; the phase is in the status once it is decided.
+REACHED: dict[str, Deed] = {
+    "Starting": starting,
+    "Ready": ready,
+    "Progressing": progressing,
+    "Baking": baking,
+    "RollingBack": rolling_back,
+    "RolledBack": rolled_back,
+    "Failed": failed,
+    "Invalid": invalid,
+    "Degraded": degraded,
+}
+#: No phase of its own: nobody answers, as was asked.
+ASLEEP: dict[str, Deed] = {"asleep": asleep}
+
+
+DEEDS: tuple[Deed, ...] = (
+    stable_crashes,
+    all_crash,
+    quota_on_pods,
+    record_of_stable_deleted,
+    status_lost,
+    _refused("Service", "AdmissionDenied"),
+    _refused("HTTPRoute", "Forbidden"),
+    _refused("Deployment", "QuotaExceeded"),
+    _refused("ControllerRevision", "WebhookFailed"),
+)
+
+
+def recreate_spec(version: str, **extra: object) -> dict[str, object]:
+    """Stable is deleted before the candidate is created, and there is no warm version."""
+    return {**spec(version), "rollout": {"strategy": "Recreate"}, **extra}
+
+
+MAKERS: tuple[Maker, ...] = (spec, gateway_spec, recreate_spec)
+#: Every phase by both kinds of router and by strategy Recreate, which keeps no version warm.
+WALK = [
+    pytest.param(phase, make, id=f"{phase}-{make.__name__.removesuffix('_spec')}")
+    for phase in (*REACHED, *ASLEEP)
+    for make in MAKERS
+    if (phase, make) != ("Baking", recreate_spec)
+]
+
+
+def test_every_phase_of_the_table_is_walked() -> None:
+    assert set(REACHED) == PHASES
+
+
+@rule("R29")
+@pytest.mark.parametrize(("phase", "make"), WALK)
+def test_phase_of_the_walk_is_reached(phase: str, make: Maker) -> None:
+    cluster = Cluster(make("1"))
+    (REACHED | ASLEEP)[phase](cluster)
+    agree(cluster)
+    status = cluster.reconcile().status
+    assert status.phase == (phase if phase in REACHED else "Ready")
+
+
+@rule("R29")
+@pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.__name__)
+@pytest.mark.parametrize(("phase", "make"), WALK)
+def test_status_agrees_with_the_traffic(phase: str, deed: Deed, make: Maker) -> None:
+    cluster = Cluster(make("1"))
+    (REACHED | ASLEEP)[phase](cluster)
+    deed(cluster)
+    cluster._endpoints()
+    for _ in range(6):
+        agree(cluster)
+        if cluster.rejection is None:
+            cluster.run(0.5)
+        cluster.now += 0.5
+        cluster._live()
