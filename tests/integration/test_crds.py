@@ -81,34 +81,18 @@ def test_columns_are_printed_and_the_category_lists_all_kinds(
     assert "listed" in plane.kubectl("-n", space, "get", "canarium")
 
 
-def test_kubectl_scales_a_fixed_count(plane: ControlPlane, space: str) -> None:
-    put(plane, "scaled", {**SPEC, "scaling": {"replicas": 1}})
-    plane.kubectl("-n", space, "scale", "modeldeployment/scaled", "--replicas=4")
-    asked = (
-        "-n",
-        space,
-        "get",
-        "modeldeployment",
-        "scaled",
-        "-o",
-        "jsonpath={.spec.scaling.replicas}",
-    )
-    assert plane.kubectl(*asked) == "4"
-
-
-def test_kubectl_sets_a_count_that_was_absent(plane: ControlPlane, space: str) -> None:
-    put(plane, "absent", SPEC)
-    plane.kubectl("-n", space, "scale", "modeldeployment/absent", "--replicas=4")
-    asked = (
-        "-n",
-        space,
-        "get",
-        "modeldeployment",
-        "absent",
-        "-o",
-        "jsonpath={.spec.scaling.replicas}",
-    )
-    assert plane.kubectl(*asked) == "4"
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("scaled", {"scaling": {"replicas": 1}}), ("absent", {})],
+    ids=["fixed count", "absent count"],
+)
+def test_kubectl_scale_sets_the_count(
+    plane: ControlPlane, space: str, name: str, more: dict[str, Any]
+) -> None:
+    put(plane, name, {**SPEC, **more})
+    plane.kubectl("-n", space, "scale", f"modeldeployment/{name}", "--replicas=4")
+    count = "jsonpath={.spec.scaling.replicas}"
+    assert plane.kubectl("-n", space, "get", "modeldeployment", name, "-o", count) == "4"
 
 
 def test_autoscaler_sees_that_replicas_is_absent(plane: ControlPlane, space: str) -> None:

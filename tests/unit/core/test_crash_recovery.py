@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import pytest
 
@@ -108,10 +109,17 @@ def test_cause_that_no_pod_shows_is_kept_when_the_record_is_not_written(by: str)
     )
 
 
-@rule("R9", "R18")
-def test_verdict_survives_a_crash_right_after_the_traffic_was_removed() -> None:
-    cluster = Cluster(spec("1")).run(10)
-    cluster.spec = spec("2")
+@rule("R9", "R15", "R18")
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"rollout": {"steps": [], "bakeTime": "60s"}}],
+    ids=["rollout", "bake"],
+)
+def test_verdict_survives_a_crash_right_after_the_traffic_returned(
+    settings: dict[str, Any],
+) -> None:
+    cluster = Cluster(spec("1", **settings)).run(10)
+    cluster.spec = spec("2", **settings)
     cluster.run(8)
     cluster.die_at = cluster.writes + 1
     cluster.crash("2").reconcile()

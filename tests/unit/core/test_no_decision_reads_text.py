@@ -59,3 +59,50 @@ def test_modules_that_may_read_text_exist() -> None:
 )
 def test_reading_a_message_is_found(source: str) -> None:
     assert list(reads(ast.parse(source))) == [1]
+
+
+def conditions(tree: ast.AST) -> Iterator[ast.expr]:
+    """Every expression that decides something."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
+                yield test
+            case ast.Assert(test=test):
+                yield test
+            case ast.Compare():
+                yield node
+            case ast.comprehension(ifs=tests):
+                yield from tests
+            case ast.Match(subject=subject):
+                yield subject
+
+
+def reads_text(found: ast.expr) -> bool:
+    return any(
+        isinstance(node, ast.Attribute) and node.attr in ("message", "unschedulable_message")
+        for node in ast.walk(found)
+    )
+
+
+def test_no_condition_contains_a_message() -> None:
+    found = [
+        f"{name}:{test.lineno}: {ast.unparse(test)}"
+        for name in MODULES
+        for test in conditions(ast.parse((PACKAGE / name).read_text()))
+        if reads_text(test)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if s.status.message: pass",
+        "x = 1 if found.message in known else 2",
+        "y = [e for e in events if e.message == old.message]",
+        "z = text not in after.message",
+        "while 'quota' in error.message: pass",
+    ],
+)
+def test_condition_with_a_message_is_found(code: str) -> None:
+    assert any(reads_text(test) for test in conditions(ast.parse(code)))

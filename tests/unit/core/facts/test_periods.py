@@ -101,22 +101,13 @@ def test_undo_ends_a_period_and_begins_one_of_the_previous_version() -> None:
     assert (again.promoted, again.ended) == (undone.ended, None)
 
 
-@rule("R1", "R10")
-def test_period_of_a_superseded_candidate_ends_when_it_is_replaced() -> None:
+@rule("R1", "R10", "R11")
+@pytest.mark.parametrize("following", ["3", "1"], ids=["superseded", "withdrawn"])
+def test_period_of_a_candidate_ends_when_the_spec_replaces_it(following: str) -> None:
     cluster = Cluster(spec("1")).run(20)
     update(cluster, "2", 10)
     before = stamp(cluster.now)
-    update(cluster, "3")
-    (period,) = served(cluster, "2")
-    assert (period.promoted, period.ended) == (None, before)
-
-
-@rule("R1", "R11")
-def test_period_of_a_withdrawn_candidate_ends_with_the_withdrawal() -> None:
-    cluster = Cluster(spec("1")).run(20)
-    update(cluster, "2", 10)
-    before = stamp(cluster.now)
-    update(cluster, "1")
+    update(cluster, following)
     (period,) = served(cluster, "2")
     assert (period.promoted, period.ended) == (None, before)
 

@@ -225,18 +225,6 @@ def test_quarantine_holds_while_any_one_place_records_the_failure(keeper: str) -
     assert cluster.status.phase == "RolledBack"
 
 
-@rule("R9", "R15", "R18")
-def test_undo_survives_a_crash_right_after_the_traffic_returned() -> None:
-    cluster = rolling(**QUICK)
-    cluster.die_at = cluster.writes + 1
-    cluster.crash("2").reconcile()
-    assert cluster.serving() == {"1": 3}
-    assert cluster.status.failure is None, "it died before it could say so"
-    cluster.heal("2").run(60)
-    assert cluster.serving() == {"1": 3}
-    assert cluster.status.phase == "RolledBack"
-
-
 @rule("R9")
 def test_quarantined_revision_of_the_spec_is_not_pruned() -> None:
     extra = {"revisionHistoryLimit": 1}
