@@ -12,6 +12,7 @@ import os
 import shlex
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from bench.attack.attack import Attack, quantile
@@ -31,8 +32,9 @@ async def _run(folder: Path, namespaces: int, models: int, rounds: int, crowd: i
         plane.up()
         plane.kubectl("apply", "--server-side", "-f", str(_ROOT / "crds"))
         plane.api.await_definitions()
-        async with Client.connect(str(plane.kubeconfig)) as client:
-            attack = Attack(client, plane.kubeconfig, folder)
+        connect = partial(Client.connect, str(plane.kubeconfig))
+        async with connect() as client, connect() as busy:
+            attack = Attack(client, busy, plane.kubeconfig, folder)
             async with attack.running():
                 print("alone:       ", await attack.measured(models, 1), flush=True)
                 await attack.begin(namespaces, crowd)

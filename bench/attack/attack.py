@@ -56,8 +56,10 @@ def quantile(found: list[float], q: float) -> float:
 class Attack:
     """A hostile server, the namespaces, and the operator that all of them share."""
 
-    def __init__(self, client: Client, kubeconfig: Path, folder: Path) -> None:
-        self._client, self._kubeconfig, self._folder = client, kubeconfig, folder
+    def __init__(self, client: Client, busy: Client, kubeconfig: Path, folder: Path) -> None:
+        """`busy` changes pods: `client` measures, and must not wait behind hundreds of changes."""
+        self._client, self._busy = client, busy
+        self._kubeconfig, self._folder = kubeconfig, folder
         self._port, self._grpc, self._metrics = free_ports(3)
         self._operator = 0
         self._version = 0
@@ -74,7 +76,7 @@ class Attack:
             flags = ["run", "--kubeconfig", str(self._kubeconfig)]
             flags += ["--metrics-port", str(self._metrics)]
             self._operator = await stack.enter_async_context(self._process("canarium", *flags))
-            await stack.enter_async_context(pods.kubelet(self._client))
+            await stack.enter_async_context(pods.kubelet(self._busy))
             yield
 
     @contextlib.asynccontextmanager
@@ -115,7 +117,7 @@ class Attack:
             for number in range(crowd):
                 await self._apply(names[0], tenants.crowd(number, version, self._port))
             for number in range(crowd):
-                await self._until(names[0], f"crowd-{number}", _THERE[version])
+                await self._until(names[0], f"crowd-{number}", _THERE[version], patience=900)
         for name in names:
             await self._until(name, "judged", lambda s: s.get("phase") == "Ready")
             await self._apply(name, tenants.judged(self._port, "2"))
@@ -128,7 +130,7 @@ class Attack:
     async def _stampede(self) -> None:
         """All of the crowd fail within a moment."""
         crowd, self._crowd = self._crowd, []
-        await asyncio.gather(*(pods.crash(self._client, pod) for pod in crowd))
+        await asyncio.gather(*(pods.crash(self._busy, pod) for pod in crowd))
 
     async def measured(self, models: int, rounds: int) -> Figures:
         """Rolls candidates of the good namespace back, one after the other."""
