@@ -45,6 +45,8 @@ _FAULTS: tuple[tuple[str, Exit, str], ...] = (
     ("getting credentials", Exit.UNREACHABLE, "The credential plugin failed: log in again"),
     ("no such host", Exit.UNREACHABLE, "Check the network and the --context"),
     ("x509", Exit.UNREACHABLE, "Check the certificates of the kubeconfig"),
+    ("is invalid:", Exit.USAGE, "Nothing was changed"),
+    ("denied the request", Exit.USAGE, "Nothing was changed"),
     ("unknown flag", Exit.USAGE, "Update kubectl"),
 )
 

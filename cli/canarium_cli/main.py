@@ -27,6 +27,13 @@ VERBS: dict[str, tuple[str, str]] = {
     "resume": ("commands", "Let a paused rollout continue."),
     "history": ("history", "List revisions: when each served, and how it ended."),
     "diff": ("diff", "Show what differs between two revisions."),
+    "logs": ("logs", "Print the logs of a model's pods, by role."),
+    "events": ("events", "Show what happened to a model and its children, in order."),
+    "checks": ("checks", "Show the checks of the analysis beside their bounds."),
+    "infer": ("infer", "Send requests to a model and see which revision answers."),
+    "ship": ("ship", "Print the manifest of a new version, or apply it."),
+    "rollback": ("ship", "Print the manifest of an earlier revision, or apply it."),
+    "restart": ("ship", "Print the manifest with a new restart token, or apply it."),
     "record": ("record", "Print which bytes served when, as in-toto statements."),
 }
 PROGRAM = "kubectl modeldeploy"

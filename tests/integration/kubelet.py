@@ -34,6 +34,7 @@ class Kubelet:
     def __init__(self, client: Client, network: str = "10.244.0.") -> None:
         self._client, self._network = client, network
         self._address = itertools.count(10)
+        self._everywhere = ""
         self.crashed: set[str] = set()
         self._registered: set[str] = set()
         #: The node that takes new pods, and nodes that are lost: they say and do nothing.
@@ -41,6 +42,10 @@ class Kubelet:
         self.lost: set[str] = set()
         #: The digest of what fetchers find.
         self.bytes = "sha256:one"
+
+    def bind_to(self, address: str) -> None:
+        """Gives pods that are bound later this address, where a test listens in their place."""
+        self._everywhere = address
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Kubelet]:
@@ -213,7 +218,8 @@ class Kubelet:
     async def _status(self, pod: dict[str, Any], *, ready: bool, exited: int | None) -> None:
         meta = pod["metadata"]
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        address = pod["status"].get("podIP") or f"{self._network}{next(self._address) % 240 + 10}"
+        own = f"{self._network}{next(self._address) % 240 + 10}"
+        address = pod["status"].get("podIP") or self._everywhere or own
         state: dict[str, Any] = {"running": {"startedAt": now}}
         if exited is not None:
             ended = {"exitCode": exited, "reason": "Completed" if exited == 0 else "Error"}

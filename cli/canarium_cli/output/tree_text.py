@@ -188,10 +188,7 @@ def _checks(checks: tuple[Check, ...]) -> list[Line]:
     rows = [
         (
             check.name,
-            Span(
-                f"{_VERDICTS.get(check.verdict, ('?', Style.WARNING))[0]} {check.verdict}",
-                _VERDICTS.get(check.verdict, ("?", Style.WARNING))[1],
-            ),
+            verdict_span(check.verdict),
             value(check.value),
             value(check.threshold),
             value(check.stable),
@@ -202,6 +199,12 @@ def _checks(checks: tuple[Check, ...]) -> list[Line]:
     ]
     head = ("CHECK", "VERDICT", "VALUE", "BOUND", "STABLE", "SAMPLES", "REASON")
     return [line(), *table(head, rows)]
+
+
+def verdict_span(verdict: str) -> Span:
+    """A verdict with its mark, in its color."""
+    mark, style = _VERDICTS.get(verdict, ("?", Style.WARNING))
+    return Span(f"{mark} {verdict}", style)
 
 
 def value(number: float | None) -> str:

@@ -31,6 +31,19 @@ def target_of(model: Raw) -> str:
     return next((text(part(status, name), "revision") for name in parts if part(status, name)), "")
 
 
+def role_of(model: Raw, revision: str) -> Role:
+    """Returns what a revision is to the model now."""
+    status = part(model, "status")
+    if revision and revision == text(part(status, "failure"), "revision"):
+        return Role.FAILED
+    live = (
+        role
+        for name, role in _LIVE.items()
+        if revision and text(part(status, name), "revision") == revision
+    )
+    return next(live, Role.OLD)
+
+
 def revisions(objects: Objects, now: float, *, old: int = 0) -> tuple[Revision, ...]:
     """Returns the revisions that have a part in the status, or pods; then up to `old` of the
     remembered ones, the newest first."""

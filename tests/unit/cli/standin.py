@@ -21,6 +21,8 @@ folder = {folder!r}
 words = [w for w in sys.argv[1:] if not w.startswith(("--namespace", "--context", "--kubeconfig"))]
 with open(folder + "/calls", "a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + chr(10))
+if words and os.path.exists(folder + "/serve-" + words[0]):
+    os.execv(folder + "/serve-" + words[0], ["serve", *words])
 for number, answer in enumerate(json.load(open(folder + "/scenario"))):
     used = folder + "/used-" + str(number)
     if words[: len(answer["words"])] == answer["words"] and not os.path.exists(used):
@@ -62,9 +64,20 @@ class Standin:
         self._answers.append(answer)
         (self._folder / "scenario").write_text(json.dumps(self._answers))
 
+    def serves(self, word: str, script: str) -> None:
+        """Runs `script` in place of a call whose first word is `word`, such as `proxy`."""
+        path = self._folder / f"serve-{word}"
+        path.write_text(script.replace("{python}", sys.executable))
+        path.chmod(0o755)
+
     def fails(self, err: str, *words: str, once: bool = False) -> None:
         """Adds an answer with exit code 1."""
         self.answers(*words, err=err, code=1, once=once)
+
+    def is_broken(self, err: str) -> None:
+        """Lets every call fail with `err`, quickly: a shell starts sooner than Python."""
+        text = err.replace("'", "'\\''")
+        self.path.write_text(f"#!/bin/sh\nprintf '%s\\n' '{text}' >&2\nexit 1\n")
 
     @property
     def calls(self) -> list[list[str]]:

@@ -153,7 +153,7 @@ def test_names_and_selector_exclude_each_other(kubectl: Standin, words: list[str
 @pytest.mark.parametrize("verb", VERBS)
 def test_fault_is_one_sentence_and_an_exit_code(kubectl: Standin, verb: str, fault: str) -> None:
     text, code = FAULTS[fault]
-    kubectl.fails(text)
+    kubectl.is_broken(text)
     done = kubectl.run(verb, "fraud")
     assert done.code == code
     assert done.out == ""

@@ -1,0 +1,231 @@
+"""Ways to send a request to a model, each request over a connection of its own.
+
+- `ServiceProxy`: to the Service through the API server, which picks a random ready endpoint for
+  each request (`ResourceLocation` in kubernetes/pkg/registry/core/service). `kubectl port-forward`
+  to a Service would pick one pod, once.
+- `PodForward`: to one pod, through `kubectl port-forward`.
+- `Address`: to a URL, such as that of a gateway, directly from this machine.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+from urllib.parse import urlsplit
+
+from canarium.view.inference import Request
+from canarium_cli.exits import CliError, Exit, unreachable, usage
+from canarium_cli.kubectl import Kubectl, fault
+
+#: Largest answer that is read, in bytes.
+_LARGEST = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+    milliseconds: float
+
+
+class Sender(Protocol):
+    """A way to the model, open within `with`."""
+
+    #: How requests travel, for people.
+    route: str
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *error: object) -> None: ...
+    def send(self, request: Request, headers: Mapping[str, str], timeout: float) -> Reply:
+        """Raises CliError without an answer of the model within `timeout` seconds."""
+        ...
+
+
+class ServiceProxy:
+    """The Service through the API server's proxy.
+
+    `kubectl proxy` listens on a socket in a folder that only this user may enter, and forwards only
+    requests to this Service.
+    """
+
+    def __init__(self, kubectl: Kubectl, namespace: str, service: str, port: str) -> None:
+        self._kubectl, self._service = kubectl, service
+        self._prefix = f"/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy"
+        self.route = f"service/{service} through the API server, which picks a ready endpoint"
+        self._stack = ExitStack()
+        self._socket = ""
+
+    def __enter__(self) -> Self:
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="modeldeploy-"))
+        self._socket = str(Path(folder) / "proxy")
+        process = _start(
+            self._kubectl.command(
+                "proxy",
+                f"--unix-socket={self._socket}",
+                f"--accept-paths=^{re.escape(self._prefix)}/",
+            )
+        )
+        self._stack.callback(_end, process)
+        _first_line(process, "Starting to serve")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def send(self, request: Request, headers: Mapping[str, str], timeout: float) -> Reply:
+        """Raises CliError without an answer of the model."""
+        connection = _UnixConnection(self._socket, timeout)
+        reply = _exchange(connection, self._prefix + request.path, request.body, headers)
+        _raise_for_api_server(reply, self._service)
+        return reply
+
+
+class PodForward:
+    """One pod, through `kubectl port-forward`."""
+
+    def __init__(self, kubectl: Kubectl, pod: str, port: int) -> None:
+        self._command = kubectl.command("port-forward", f"pod/{pod}", f":{port}")
+        self.route = f"pod/{pod} through kubectl port-forward"
+        self._stack = ExitStack()
+        self._port = 0
+
+    def __enter__(self) -> Self:
+        process = _start(self._command)
+        self._stack.callback(_end, process)
+        line = _first_line(process, "Forwarding from")
+        found = re.search(r":(\d+) ->", line)
+        if not found:
+            self._stack.close()
+            raise unreachable(f"kubectl port-forward did not name its port: {line}")
+        self._port = int(found[1])
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def send(self, request: Request, headers: Mapping[str, str], timeout: float) -> Reply:
+        """Raises CliError without an answer of the model."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout)
+        return _exchange(connection, request.path, request.body, headers)
+
+
+class Address:
+    """A URL, reached from this machine. `host` is the Host header; empty for that of the URL."""
+
+    def __init__(self, url: str, host: str = "") -> None:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise usage(f"{url!r} is not an address such as http://gateway.example.com:8080.")
+        try:
+            port = parts.port
+        except ValueError:
+            raise usage(f"{url!r} has no valid port.") from None
+        self._secure, self._server, self._port = parts.scheme == "https", parts.hostname, port
+        self._prefix, self._host = parts.path.rstrip("/"), host
+        self.route = f"{parts.scheme}://{parts.netloc}" + (f" as host {host}" if host else "")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def send(self, request: Request, headers: Mapping[str, str], timeout: float) -> Reply:
+        """Raises CliError without an answer of the model."""
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        connection = kind(self._server, self._port, timeout=timeout)
+        all_headers = {**headers, "Host": self._host} if self._host else headers
+        return _exchange(connection, self._prefix + request.path, request.body, all_headers)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _exchange(
+    connection: http.client.HTTPConnection, path: str, body: str | None, headers: Mapping[str, str]
+) -> Reply:
+    method = "GET" if body is None else "POST"
+    start = time.monotonic()
+    try:
+        data = None if body is None else body.encode()
+        connection.request(method, path, body=data, headers=dict(headers))
+        answer = connection.getresponse()
+        content = answer.read(_LARGEST).decode(errors="replace")
+    except TimeoutError:
+        raise CliError(
+            f"{method} {path}: no answer within {connection.timeout:g} s. Raise --timeout.",
+            Exit.TIMEOUT,
+        ) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise unreachable(f"{method} {path}: {error or type(error).__name__}.") from None
+    finally:
+        connection.close()
+    named = {name.lower(): value for name, value in answer.getheaders()}
+    return Reply(answer.status, named, content, (time.monotonic() - start) * 1000)
+
+
+def _raise_for_api_server(reply: Reply, service: str) -> None:
+    """Raises CliError when the API server answered in place of the model."""
+    if reply.status < 400:
+        return
+    try:
+        status = json.loads(reply.body)
+    except ValueError:
+        return
+    if not isinstance(status, dict) or status.get("kind") != "Status":
+        return
+    message = str(status.get("message", "")).rstrip(".")
+    if status.get("reason") == "ServiceUnavailable" and "no endpoints" in message:
+        raise unreachable(
+            f"service/{service} has no ready endpoint, so callers get no answer. "
+            "`kubectl modeldeploy why` explains it."
+        )
+    if reply.status in (401, 403):
+        raise fault(f"Error from server (Forbidden): {message}")
+    raise unreachable(f"service/{service}: {message}.")
+
+
+def _start(command: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _first_line(process: subprocess.Popen[str], begin: str) -> str:
+    """Waits for the line with which kubectl reports that it listens. Raises CliError if it ends."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    for line in process.stdout:
+        if line.startswith(begin):
+            return line
+    process.wait()
+    raise fault(process.stderr.read())
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    process.wait()
+    for stream in (process.stdout, process.stderr):
+        if stream:
+            stream.close()

@@ -1,0 +1,310 @@
+"""`infer`: requests to a model, and which revision answered them."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from canarium.view.inference import Origin, Request, origin, role, usual_request
+from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, number, part, text
+from canarium.view.revisions import role_of
+from canarium.view.tree import Role
+from canarium_cli.connection import Connection, connected
+from canarium_cli.durations import SECONDS
+from canarium_cli.exits import CliError, Exit, not_found, unreachable, usage
+from canarium_cli.output.formats import write_json
+from canarium_cli.output.lines import table
+from canarium_cli.output.terminal import write
+from canarium_cli.reads import objects
+from canarium_cli.requests import Address, PodForward, Reply, Sender, ServiceProxy
+
+_MOST = 10_000
+_SERVER = "server"
+
+
+@click.command("infer")
+@click.argument("name")
+@click.option("-f", "--file", "path_of_body", metavar="FILE", help="Body; - reads from stdin.")
+@click.option("--path", metavar="PATH", help="Default: the runtime's path for predictions.")
+@click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header.")
+@click.option("--candidate", is_flag=True, help="Send to a ready pod of the candidate.")
+@click.option("--stable", is_flag=True, help="Send to a ready pod of stable.")
+@click.option("--pod", metavar="NAME", help="Send to this pod.")
+@click.option("--address", metavar="URL", help="Send to this address, such as the gateway's.")
+@click.option(
+    "--repeat",
+    type=click.IntRange(1, _MOST),
+    default=1,
+    metavar="N",
+    help="Send N requests and print the split that was measured.",
+)
+@click.option(
+    "--timeout",
+    type=SECONDS,
+    default=30.0,
+    metavar="DURATION",
+    help="Longest wait for an answer; default: 30s.",
+)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@connected
+def infer_command(
+    connection: Connection,
+    name: str,
+    path_of_body: str | None,
+    path: str | None,
+    headers: tuple[str, ...],
+    candidate: bool,
+    stable: bool,
+    pod: str | None,
+    address: str | None,
+    repeat: int,
+    timeout: float,
+    output: str,
+) -> None:
+    """Send a request to a model; print the answer, how long it took and which revision gave it.
+
+    Without -f, the request is the model's first smoke test, or a minimal one of the protocol of
+    its runtime. Requests to the Service go through the API server, which picks a random ready
+    endpoint for each. Exit code 1: the model answered with an error.
+    """
+    if sum(map(bool, (candidate, stable, pod, address))) > 1:
+        raise usage("Use one of --candidate, --stable, --pod and --address.")
+    body = _read(path_of_body) if path_of_body else None
+    sent_headers = dict(_header(x) for x in headers)
+    found = objects(connection.kubectl, name)
+    target = _pod(found, name, candidate, stable, pod)
+    request = _request(found, target, body, path)
+    if request.body is not None:
+        sent_headers.setdefault("Content-Type", "application/json")
+    sender = _sender(connection, found, name, target, address)
+    replies: list[tuple[Reply, Origin]] = []
+    faults: list[CliError] = []
+    with sender:
+        for _ in range(repeat):
+            try:
+                reply = sender.send(request, sent_headers, timeout)
+            except CliError as error:
+                if not replies:
+                    raise
+                faults.append(error)
+                continue
+            replies.append((reply, _origin(found, reply, target)))
+    if repeat == 1:
+        _print_one(found, *replies[0], request, sender, output)
+    else:
+        _print_split(connection, found, replies, faults, sender, output)
+    if request.guessed and any(reply.status >= 400 for reply, _ in replies):
+        click.echo("The body was a guess: pass one that the model takes with -f.", err=True)
+    if faults or any(reply.status >= 400 for reply, _ in replies):
+        raise SystemExit(int(Exit.FAILED))
+
+
+def _read(path: str) -> str:
+    """The body; JSON. Raises CliError where it is not."""
+    try:
+        body = sys.stdin.read() if path == "-" else Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise usage(f"{path} cannot be read: {error}.") from None
+    try:
+        json.loads(body)
+    except ValueError as error:
+        raise usage(f"{path} is not valid JSON: {error}.") from None
+    return body
+
+
+def _header(words: str) -> tuple[str, str]:
+    name, colon, value = words.partition(":")
+    if not (colon and name.strip() and words.isprintable() and words.isascii()):
+        raise usage(f"{words!r} is not a header such as 'x-canarium-revision: candidate'.")
+    return name.strip(), value.strip()
+
+
+def _pod(
+    found: Objects, name: str, candidate: bool, stable: bool, wanted: str | None
+) -> Raw | None:
+    """The pod to send to; None for the Service. Raises CliError where there is no such pod."""
+    if wanted:
+        pod = next((x for x in found.pods if text(part(x, "metadata"), "name") == wanted), None)
+        if pod is None:
+            raise not_found(
+                f"{name} has no pod {wanted}. `kubectl modeldeploy get` lists its pods."
+            )
+        return pod
+    if not (candidate or stable):
+        return None
+    which = Role.CANDIDATE if candidate else Role.STABLE
+    for pod in found.pods:
+        if role_of(found.model, label(pod, REVISION_LABEL)) is which and _is_ready(pod):
+            return pod
+    raise not_found(f"{name} has no ready pod of role {which.value.lower()}.")
+
+
+def _is_ready(pod: Raw) -> bool:
+    conditions = items(part(pod, "status"), "conditions")
+    ready = any(text(x, "type") == "Ready" and text(x, "status") == "True" for x in conditions)
+    return ready and not text(part(pod, "metadata"), "deletionTimestamp")
+
+
+def _request(found: Objects, pod: Raw | None, body: str | None, path: str | None) -> Request:
+    stable = text(part(found.model, "status", "stable"), "revision")
+    revision = label(pod, REVISION_LABEL) if pod else stable
+    usual = usual_request(found, revision)
+    if path is not None and not path.startswith("/"):
+        raise usage(f"--path has to begin with /, as in /v1/models/m:predict, not {path!r}.")
+    if body is not None and (path or usual):
+        return Request(path or (usual.path if usual else ""), body, "-f")
+    if usual and body is None:
+        return Request(path or usual.path, usual.body, usual.source, usual.guessed)
+    if path:
+        return Request(path, body, "--path")
+    raise usage("The protocol of the model's runtime is not known: pass --path, and -f for a body.")
+
+
+def _sender(
+    connection: Connection, found: Objects, name: str, pod: Raw | None, address: str | None
+) -> Sender:
+    if address:
+        hosts = part(found.model, "spec", "traffic", "gateway").get("hostnames")
+        host = hosts[0] if isinstance(hosts, list) and hosts else ""
+        return Address(address, host if isinstance(host, str) and "*" not in host else "")
+    if pod is not None:
+        return PodForward(connection.kubectl, text(part(pod, "metadata"), "name"), _port(pod))
+    service = next((x for x in found.services if text(part(x, "metadata"), "name") == name), None)
+    if service is None:
+        raise unreachable(f"{name} has no Service yet: no version serves. See `why {name}`.")
+    ports = items(part(service, "spec"), "ports")
+    first = next(iter(ports), {})
+    port = text(first, "name") or str(number(first, "port"))
+    return ServiceProxy(
+        connection.kubectl, text(part(found.model, "metadata"), "namespace"), name, port
+    )
+
+
+def _port(pod: Raw) -> int:
+    """The port of the model server."""
+    containers = items(part(pod, "spec"), "containers")
+    server = next((x for x in containers if text(x, "name") == _SERVER), next(iter(containers), {}))
+    ports = items(server, "ports")
+    http = next((x for x in ports if text(x, "name") == "http"), next(iter(ports), {}))
+    return number(http, "containerPort") or 8080
+
+
+def _origin(found: Objects, reply: Reply, pod: Raw | None) -> Origin:
+    if pod is not None:
+        return Origin(label(pod, REVISION_LABEL), f"pod/{text(part(pod, 'metadata'), 'name')}")
+    return origin(found, reply.headers, reply.body)
+
+
+def _print_one(
+    found: Objects, reply: Reply, known: Origin, request: Request, sender: Sender, output: str
+) -> None:
+    if output == "json":
+        write_json(
+            {
+                "status": reply.status,
+                "milliseconds": round(reply.milliseconds, 1),
+                "revision": known.revision or None,
+                "knownBy": known.how,
+                "sentTo": sender.route,
+                "request": {"path": request.path, "body": request.body, "source": request.source},
+                "answer": _parsed(reply.body),
+            }
+        )
+        return
+    method = "GET" if request.body is None else "POST"
+    click.echo(f"{method} {request.path} ({request.source}) to {sender.route}", err=True)
+    who = f"{_named(found, known.revision)} ({known.how})"
+    click.echo(f"{reply.status} in {reply.milliseconds:.0f} ms from {who}", err=True)
+    click.echo(reply.body)
+
+
+def _named(found: Objects, revision: str) -> str:
+    if not revision:
+        return "an unknown revision"
+    record = next((x for x in found.records if label(x, REVISION_LABEL) == revision), None)
+    version = text(part(record, "data", "model"), "version")
+    words = f"version {version}, " if version else ""
+    return f"revision {revision}, {words}{role(found, revision).value.lower()}"
+
+
+def _print_split(
+    connection: Connection,
+    found: Objects,
+    replies: list[tuple[Reply, Origin]],
+    faults: list[CliError],
+    sender: Sender,
+    output: str,
+) -> None:
+    """Prints who answered how many requests, and how that was measured."""
+    groups: dict[str, list[Reply]] = defaultdict(list)
+    for reply, known in replies:
+        groups[known.revision].append(reply)
+    hows = sorted({known.how for _, known in replies})
+    if output == "json":
+        write_json(
+            {
+                "requests": len(replies) + len(faults),
+                "withoutAnswer": len(faults),
+                "sentTo": sender.route,
+                "knownBy": hows,
+                "split": [
+                    {
+                        "revision": revision or None,
+                        "requests": len(group),
+                        "errors": sum(x.status >= 400 for x in group),
+                        "percent": round(100 * len(group) / len(replies), 1),
+                        "medianMilliseconds": round(_median(group), 1),
+                    }
+                    for revision, group in sorted(groups.items(), key=lambda x: -len(x[1]))
+                ],
+            }
+        )
+        return
+    head = ("REVISION", "VERSION", "ROLE", "REQUESTS", "SHARE", "EFFECTIVE", "ERRORS", "MEDIAN")
+    write(table(head, list(_rows(found, groups, len(replies)))), connection.color)
+    click.echo(
+        f"\n{len(replies) + len(faults)} requests to {sender.route}, each on its own connection."
+    )
+    click.echo(f"The revision is known by: {', '.join(hows) or 'nothing, there was no answer'}.")
+    if isinstance(sender, ServiceProxy):
+        click.echo("Callers inside the cluster are split by kube-proxy, per connection.")
+    for message in sorted({x.message for x in faults}):
+        click.echo(f"No answer: {message}", err=True)
+
+
+def _rows(found: Objects, groups: dict[str, list[Reply]], total: int) -> Iterator[tuple[str, ...]]:
+    status = part(found.model, "status")
+    weights = {
+        text(part(status, x), "revision"): number(part(status, x), "effectiveWeight")
+        for x in ("stable", "candidate", "previous")
+    }
+    for revision, group in sorted(groups.items(), key=lambda x: -len(x[1])):
+        record = next((x for x in found.records if label(x, REVISION_LABEL) == revision), None)
+        yield (
+            revision or "unknown",
+            text(part(record, "data", "model"), "version") or "-",
+            role(found, revision).value if revision else "-",
+            str(len(group)),
+            f"{100 * len(group) / total:.1f} %",
+            f"{weights[revision]} %" if revision in weights else "-",
+            str(sum(x.status >= 400 for x in group)),
+            f"{_median(group):.0f} ms",
+        )
+
+
+def _median(group: list[Reply]) -> float:
+    return statistics.median(x.milliseconds for x in group)
+
+
+def _parsed(body: str) -> object:
+    """The answer as JSON, or as text where it is not."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body

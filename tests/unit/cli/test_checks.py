@@ -1,0 +1,69 @@
+"""`checks` and the pictures in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from canarium_cli.output.sparkline import gauge, sparkline
+from cli.standin import Standin
+
+MODELS = "modeldeployments.canarium.dev"
+
+
+def model(checks: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "kind": "ModelDeployment",
+        "metadata": {"name": "fraud", "namespace": "risk", "generation": 1},
+        "spec": {},
+        "status": {
+            "phase": "Progressing",
+            "weight": 10,
+            "candidate": {"revision": "bbbb2222"},
+            "analysis": {"revision": "bbbb2222", "checks": checks},
+        },
+    }
+
+
+LATENCY = {
+    "name": "latency",
+    "verdict": "Fail",
+    "reason": "AboveMaximum",
+    "message": "0.3 > 0.2",
+    "value": 0.3,
+    "threshold": 0.2,
+    "stable": 0.1,
+    "samples": 120,
+    "time": "2026-11-28T14:00:00Z",
+}
+
+
+def test_each_check_is_beside_its_bound(kubectl: Standin) -> None:
+    kubectl.answers("get", MODELS, out=model([LATENCY]))
+    done = kubectl.run("checks", "fraud")
+    assert (done.code, done.err) == (0, "")
+    cells = done.out.splitlines()[2].split()
+    assert cells[:5] == ["latency", "✖", "Fail", "0.3", "0.2"]
+    assert "████████|████" in done.out
+    assert "AboveMaximum: 0.3 > 0.2" in done.out
+    assert len(kubectl.calls) == 1, "a status is all that is needed"
+
+
+def test_model_without_verdicts_is_told_why(kubectl: Standin) -> None:
+    kubectl.answers("get", MODELS, out=model([]))
+    done = kubectl.run("checks", "fraud")
+    assert (done.code, done.out) == (0, "")
+    assert "its first window is not over" in done.err
+
+
+def test_gauge_marks_the_bound_and_grows_with_the_value() -> None:
+    assert gauge(0.0, 3.0, 9) == "░░░░░░|░░░"
+    assert gauge(3.0, 3.0, 9) == "██████|░░░"
+    assert gauge(30.0, 3.0, 10) == "█|█████████"
+    assert gauge(None, 3.0) == gauge(1.0, None) == gauge(1.0, 0.0) == ""
+
+
+def test_sparkline_keeps_the_newest_values_and_leaves_gaps() -> None:
+    assert sparkline([0.0, 1.0, None, 2.0], 4.0) == "▁▃ ▅"
+    assert sparkline([1.0, 2.0, 3.0], None, width=2) == "▆█"
+    assert sparkline([], 1.0) == ""
+    assert sparkline([0.0, 0.0], 0.0) == "▁▁"

@@ -1,0 +1,224 @@
+"""`ship`, `rollback` and `restart`: what is printed, what is written, and who is warned."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from canarium.core.facts.revision import digest_v1, identity_v1
+from canarium_cli.changes import gitops_tool, patch, returned, shipped
+from cli.standin import FAULTS, Standin
+
+MODELS = "modeldeployments.canarium.dev"
+
+
+def model(**meta: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "canarium.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {
+            "name": "fraud",
+            "namespace": "risk",
+            "uid": "1",
+            "resourceVersion": "7",
+            "managedFields": [{"manager": "kubectl-client-side-apply"}],
+            "labels": {"team": "risk"},
+            "annotations": {
+                "canarium.dev/promote": "bbbb2222/1",
+                "kubectl.kubernetes.io/last-applied-configuration": "{}",
+                "contact": "risk@example.com",
+            },
+            **meta,
+        },
+        "spec": {
+            "model": {"uri": "s3://m/7", "version": "7", "digest": "sha256:7"},
+            "runtime": {"image": "m:7"},
+            "scaling": {"replicas": 3},
+        },
+        "status": {"phase": "Ready"},
+    }
+
+
+def test_manifest_is_what_a_user_commits(kubectl: Standin) -> None:
+    kubectl.answers("get", MODELS, out=model())
+    done = kubectl.run("ship", "fraud", "--uri", "s3://m/8", "--version", "8")
+    assert done.code == 0
+    assert yaml.safe_load(done.out) == {
+        "apiVersion": "canarium.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {
+            "name": "fraud",
+            "namespace": "risk",
+            "labels": {"team": "risk"},
+            "annotations": {"contact": "risk@example.com"},
+        },
+        "spec": {
+            "model": {"uri": "s3://m/8", "version": "8"},
+            "runtime": {"image": "m:7"},
+            "scaling": {"replicas": 3},
+        },
+    }
+    assert "spec.model.digest is removed" in done.err
+    assert len(kubectl.calls) == 1, "nothing is written"
+
+
+def test_digest_of_the_same_uri_is_kept() -> None:
+    assert shipped(model(), version="7b")["model"]["digest"] == "sha256:7"
+    assert shipped(model(), uri="s3://m/8", digest="sha256:8")["model"]["digest"] == "sha256:8"
+
+
+def test_apply_patches_only_what_differs_and_only_if_nobody_else_did(kubectl: Standin) -> None:
+    kubectl.answers("get", MODELS, out=model())
+    kubectl.answers("patch")
+    done = kubectl.run("ship", "fraud", "--version", "8", "--apply")
+    assert (done.code, done.err) == (0, "")
+    words = kubectl.calls[-1]
+    assert words[:4] == ["patch", MODELS, "fraud", "--type=json"]
+    assert "--field-manager=kubectl-modeldeploy" in words
+    before, after = json.loads(words[4].removeprefix("--patch="))
+    assert (before["op"], after["op"]) == ("test", "add")
+    assert before["path"] == after["path"] == "/spec/model"
+    assert before["value"]["version"] == "7"
+    assert after["value"] == {"uri": "s3://m/7", "version": "8", "digest": "sha256:7"}
+
+
+def test_change_by_somebody_else_meanwhile_is_not_overwritten(kubectl: Standin) -> None:
+    kubectl.answers("get", MODELS, out=model())
+    kubectl.fails(
+        "The request is invalid: the server rejected our request due to an error in our request: "
+        "testing path /spec/model value failed",
+        "patch",
+    )
+    done = kubectl.run("ship", "fraud", "--version", "8", "--apply")
+    assert done.code == 7
+    assert "changed by another client in the meantime" in done.err
+
+
+def test_invalid_value_is_a_usage_error_with_the_servers_words(kubectl: Standin) -> None:
+    kubectl.answers("get", MODELS, out=model())
+    kubectl.fails(
+        'The ModelDeployment "fraud" is invalid: spec.model.uri: Invalid value: "x": no scheme',
+        "patch",
+    )
+    done = kubectl.run("ship", "fraud", "--uri", "x", "--apply")
+    assert done.code == 2
+    assert "spec.model.uri: Invalid value" in done.err
+
+
+@pytest.mark.parametrize(
+    ("meta", "tool"),
+    [
+        ({"annotations": {"argocd.argoproj.io/tracking-id": "a:b"}}, "Argo CD"),
+        ({"labels": {"argocd.argoproj.io/instance": "models"}}, "Argo CD"),
+        ({"managedFields": [{"manager": "argocd-controller"}]}, "Argo CD"),
+        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "models"}}, "Flux"),
+        ({"labels": {"helm.toolkit.fluxcd.io/name": "models"}}, "Flux"),
+        ({}, ""),
+    ],
+)
+def test_tool_that_manages_the_model_is_named(
+    kubectl: Standin, meta: dict[str, Any], tool: str
+) -> None:
+    assert gitops_tool(model(**meta)) == tool
+    kubectl.answers("get", MODELS, out=model(**meta))
+    kubectl.answers("patch")
+    done = kubectl.run("restart", "fraud", "--apply")
+    assert done.code == 0
+    assert done.err.startswith(f"Warning: {tool} applies this model") if tool else not done.err
+
+
+def test_restart_changes_the_token_and_nothing_else(kubectl: Standin) -> None:
+    kubectl.answers("get", MODELS, out=model())
+    spec = yaml.safe_load(kubectl.run("restart", "fraud").out)["spec"]
+    assert spec.pop("restartToken")
+    assert spec == model()["spec"]
+
+
+def record(spec: dict[str, Any], **data: Any) -> dict[str, Any]:
+    identity = identity_v1(spec)
+    return {
+        "kind": "ControllerRevision",
+        "metadata": {"name": "fraud-aaaa1111", "labels": {"canarium.dev/revision": "aaaa1111"}},
+        "revision": 1,
+        "data": {
+            "algorithm": "v1",
+            "digest": digest_v1(identity),
+            "identity": identity,
+            "model": spec["model"],
+            **data,
+        },
+    }
+
+
+OLD = {
+    "model": {"uri": "s3://m/6", "version": "6", "lineage": {"runId": "6"}},
+    "resources": {"limits": {"cpu": "1"}},
+    "restartToken": "r1",
+}
+
+
+def test_rollback_restores_what_decides_the_revision_and_keeps_the_rest(kubectl: Standin) -> None:
+    kubectl.answers("get", MODELS, out=model())
+    kubectl.answers("get", "controllerrevisions.apps", out={"kind": "List", "items": [record(OLD)]})
+    done = kubectl.run("rollback", "fraud", "--to", "1")
+    assert (done.code, done.err) == (0, "")
+    assert yaml.safe_load(done.out)["spec"] == {**OLD, "scaling": {"replicas": 3}}
+
+
+def test_patch_of_a_rollback_removes_what_the_revision_did_not_have() -> None:
+    spec = returned(model(), record(OLD))
+    assert spec
+    steps = json.loads(patch(model(), spec))
+    assert {"op": "remove", "path": "/spec/runtime"} in steps
+    assert not any(x["path"] == "/spec/scaling" for x in steps)
+
+
+@pytest.mark.parametrize("data", [{"algorithm": "v1-name"}, {"identity": {}}, {"digest": "0"}])
+def test_record_without_its_spec_is_refused(kubectl: Standin, data: dict[str, Any]) -> None:
+    kubectl.answers("get", MODELS, out=model())
+    items = [record(OLD, **data)]
+    kubectl.answers("get", "controllerrevisions.apps", out={"kind": "List", "items": items})
+    done = kubectl.run("rollback", "fraud", "--to", "aaaa1111", "--apply")
+    assert done.code == 1
+    assert "no longer has the spec" in done.err
+
+
+def test_failed_revision_is_warned_of(kubectl: Standin) -> None:
+    failed = record(OLD)
+    failed["metadata"]["annotations"] = {"canarium.dev/verdict": "Quarantined"}
+    kubectl.answers("get", MODELS, out=model())
+    kubectl.answers("get", "controllerrevisions.apps", out={"kind": "List", "items": [failed]})
+    done = kubectl.run("rollback", "fraud", "--to", "aaaa1111")
+    assert "It is not tried again until you run `kubectl modeldeploy retry fraud`" in done.err
+
+
+def test_same_spec_is_nothing_to_do(kubectl: Standin) -> None:
+    kubectl.answers("get", MODELS, out=model())
+    done = kubectl.run("ship", "fraud", "--version", "7", "--apply")
+    assert done.code == 0
+    assert "nothing to change" in done.err
+    assert len(kubectl.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--version", "8", "--yes"], ["--version", "8", "--dry-run"]]
+)
+def test_usage(kubectl: Standin, words: list[str]) -> None:
+    kubectl.answers("get", MODELS, out=model())
+    assert kubectl.run("ship", "fraud", *words).code == 2
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("words", [["restart"], ["ship", "--version=8"], ["rollback", "--to=1"]])
+def test_fault_is_one_sentence_and_an_exit_code(
+    kubectl: Standin, words: list[str], fault: str
+) -> None:
+    text, code = FAULTS[fault]
+    kubectl.is_broken(text)
+    done = kubectl.run(*words, "fraud")
+    assert done.code == code
+    assert done.err.startswith("Error: ")
+    assert len(done.err.splitlines()) == 1
