@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from canarium import GROUP
 from canarium.core.facts.periods import Period, all_periods, current_periods, parse_periods
-from canarium.core.facts.traffic_record import TrafficRecord
-from canarium.view.objects import Raw, annotation, part, text
+from canarium.view.moments import moment_of
+from canarium.view.objects import Raw, annotation, text
+
+
+@dataclass(frozen=True, slots=True)
+class _Traffic:
+    """The fields of `core.facts.traffic_record` that periods are read from. That module imports
+    pydantic, which is too slow for the command line."""
+
+    stable: str | None
+    candidate: str | None
+    promoted_at: str | None
+    traffic_since: str | None
+    images: str | None
 
 
 def served(
@@ -24,6 +37,18 @@ def served(
         for period in parse_periods(annotation(record, f"{GROUP}/served"))
     ]
     outcomes = [(text(x, "revision"), text(x, "outcome"), text(x, "time")) for x in history]
-    notes = part(witness, "metadata", "annotations")
-    traffic = TrafficRecord.from_annotations({k: v for k, v in notes.items() if isinstance(v, str)})
-    return all_periods((*recorded, *current_periods(traffic)), outcomes)
+    return all_periods((*recorded, *current_periods(_traffic(witness or {}))), outcomes)
+
+
+def _traffic(witness: Raw) -> _Traffic:
+    def field(name: str) -> str | None:
+        return annotation(witness, f"{GROUP}/{name}") or None
+
+    promoted_at = field("promoted-at")
+    return _Traffic(
+        field("stable"),
+        field("candidate"),
+        promoted_at if moment_of(promoted_at or "") is not None else None,
+        field("traffic-since"),
+        field("images"),
+    )

@@ -19,7 +19,10 @@ print("imported:", *(name for name in heavy if name in sys.modules))
 """
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["get", "--help"], ["why", "--help"]])
+_VERBS = ("get", "why", "promote", "history", "diff", "record", "logs", "infer", "ship")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], *([x, "--help"] for x in _VERBS)])
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     command = [sys.executable, "-c", _PROGRAM.format(words=words)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

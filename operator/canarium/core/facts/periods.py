@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from canarium.core.facts import images
 from canarium.core.facts.images import Images
-from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.times import parse
 
 
@@ -28,6 +27,21 @@ class Period:
     ended: str | None = None
     #: Images that its pods ran.
     images: Images = field(default_factory=dict)
+
+
+class Traffic(Protocol):
+    """The fields of a traffic record that periods are read from; see `traffic_record`."""
+
+    @property
+    def stable(self) -> str | None: ...
+    @property
+    def candidate(self) -> str | None: ...
+    @property
+    def promoted_at(self) -> str | None: ...
+    @property
+    def traffic_since(self) -> str | None: ...
+    @property
+    def images(self) -> str | None: ...
 
 
 #: An entry of the status' history: revision, outcome and time.
@@ -79,7 +93,7 @@ def period_to_json(period: Period) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value}
 
 
-def current_periods(traffic: TrafficRecord) -> tuple[Period, ...]:
+def current_periods(traffic: Traffic) -> tuple[Period, ...]:
     """Returns the periods of the revisions that have traffic now."""
     stable, candidate, since = traffic.stable, traffic.candidate, traffic.promoted_at
     name, at = last_to_receive(traffic.traffic_since)
