@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "resume": ("commands", "Let a paused rollout continue."),
     "history": ("history", "List revisions: when each served, and how it ended."),
     "diff": ("diff", "Show what differs between two revisions."),
+    "lint": ("lint", "Check files: schema, rules, templates, queries, samples."),
     "logs": ("logs", "Print the logs of a model's pods, by role."),
     "events": ("events", "Show what happened to a model and its children, in order."),
     "checks": ("checks", "Show the checks of the analysis beside their bounds."),

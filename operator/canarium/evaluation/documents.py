@@ -9,8 +9,6 @@ import math
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from canarium.evaluation.errors import EvaluationError, Fault
 
 if TYPE_CHECKING:
@@ -23,6 +21,8 @@ LONGEST = 4 << 20
 
 def parsed(body: bytes) -> Any:
     """Returns the document in `body`. Raises EvaluationError."""
+    import orjson
+
     if len(body) > LONGEST:
         size = len(body) / (1 << 20)
         raise EvaluationError(
@@ -174,5 +174,7 @@ def _resolved(schema: Any, reference: str) -> Any:
 
 
 def _short(value: Any) -> str:
+    import orjson
+
     text = orjson.dumps(value).decode()
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,30 @@
+"""Evaluates the CEL rules of the CRDs, as the API server does at apply."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import celpy
+from celpy import celtypes
+from celpy.adapter import json_to_cel
+
+
+def holds(rule: str, value: Any) -> bool:
+    """Whether `rule` holds for `value`, its `self`.
+
+    Raises celpy.CELEvalError for a value that the rule cannot be applied to.
+    """
+    return bool(_program(rule).evaluate({"self": json_to_cel(value)}))
+
+
+@cache
+def _program(rule: str) -> celpy.Runner:
+    environment = celpy.Environment()
+    return environment.program(environment.compile(rule), functions={"isSorted": _is_sorted})
+
+
+def _is_sorted(found: celtypes.ListType) -> celtypes.BoolType:
+    """The list function of Kubernetes: in ascending order, equal neighbours allowed."""
+    return celtypes.BoolType(all(a <= b for a, b in pairwise(found)))
