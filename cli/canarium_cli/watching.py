@@ -11,7 +11,7 @@ from typing import Self
 from canarium.view.objects import MODEL_LABEL, Objects, Raw
 from canarium_cli.exits import not_found
 from canarium_cli.kubectl import Kubectl, Watch
-from canarium_cli.reads import MODELS, objects
+from canarium_cli.reads import MODELS, model, objects
 
 #: Seconds between two attempts to watch a kind again.
 _RETRY = 2.0
@@ -55,11 +55,15 @@ class ModelWatch:
 
     def __iter__(self) -> Iterator[Objects]:
         """Raises CliError when the model cannot be read at first, or was deleted."""
-        found = objects(self._kubectl, self._name)
+        found = (
+            objects(self._kubectl, self._name)
+            if self._children
+            else Objects.of(model(self._kubectl, self._name), ())
+        )
         for kind in (MODELS, *(_KINDS if self._children else ())):
             threading.Thread(target=self._follow, args=(kind,), daemon=True).start()
         yield found
-        model = found.model
+        current = found.model
         children = {_key(x): x for x in (*found.deployments, *found.pods)}
         rest = (*found.autoscalers, *found.records, *found.services)
         while True:
@@ -71,12 +75,12 @@ class ModelWatch:
                 if raw.get("kind") == "ModelDeployment":
                     if change == "DELETED":
                         raise not_found(f"The ModelDeployment {self._name} was deleted.")
-                    model = raw
+                    current = raw
                 elif change == "DELETED":
                     children.pop(_key(raw), None)
                 else:
                     children[_key(raw)] = raw
-            yield Objects.of(model, (*children.values(), *rest))
+            yield Objects.of(current, (*children.values(), *rest))
 
     def _next(self) -> list[tuple[str, Raw | None]]:
         """Every change since the last call; waits up to a tick for the first."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import click
 
 from canarium.view.model import view
-from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, part, text
+from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, number, part, text
 from canarium.view.revisions import role_of
 from canarium.view.tree import Role
 from canarium_cli.connection import Connection, connected
@@ -33,11 +33,17 @@ _SERVER, _FETCHER = "server", "fetch"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One container of a pod."""
+    """One run of a container of a pod: after a restart, its log is another one."""
 
     pod: str
     role: Role
     container: str
+    restarts: int = 0
+
+    @property
+    def run(self) -> tuple[str, str, int]:
+        """What identifies the log; the role of a pod changes."""
+        return self.pod, self.container, self.restarts
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +151,10 @@ def _sources(found: Objects, wanted: Wanted) -> Iterator[Source]:
         if wanted.roles and role not in wanted.roles:
             continue
         container = _container(pod, wanted)
-        if container and _has_log(pod, container, wanted.previous):
-            yield Source(text(part(pod, "metadata"), "name"), role, container)
+        status = _status(pod, container)
+        if container and _has_log(status, wanted.previous):
+            name, restarts = text(part(pod, "metadata"), "name"), number(status, "restartCount")
+            yield Source(name, role, container, restarts)
 
 
 def _container(pod: Raw, wanted: Wanted) -> str:
@@ -161,15 +169,17 @@ def _container(pod: Raw, wanted: Wanted) -> str:
     return _SERVER if _SERVER in others else next(iter(others), "")
 
 
-def _has_log(pod: Raw, container: str, previous: bool) -> bool:
-    """Whether the container has run; with `previous`, whether it has run before."""
+def _status(pod: Raw, container: str) -> Raw:
     status = part(pod, "status")
     every = (*items(status, "initContainerStatuses"), *items(status, "containerStatuses"))
-    mine = next((x for x in every if text(x, "name") == container), {})
-    if previous:
-        return bool(part(mine, "lastState", "terminated"))
-    states = (part(mine, "state", "running"), part(mine, "state", "terminated"))
-    return any(states) or bool(part(mine, "lastState", "terminated"))
+    return next((x for x in every if text(x, "name") == container), {})
+
+
+def _has_log(status: Raw, previous: bool) -> bool:
+    """Whether a container has run; with `previous`, whether it has run before."""
+    before = bool(part(status, "lastState", "terminated"))
+    now = part(status, "state", "running") or part(status, "state", "terminated")
+    return before if previous else before or bool(now)
 
 
 def _nothing(found: Objects, name: str, wanted: Wanted) -> str:
@@ -202,17 +212,16 @@ def _read(kubectl: Kubectl, source: Source, wanted: Wanted) -> str | CliError:
 
 def _follow(kubectl: Kubectl, name: str, wanted: Wanted, printer: Printer) -> None:
     """Follows the logs of the pods that are there and of those to come, until Ctrl-C."""
-    followed: dict[Source, subprocess.Popen[str]] = {}
+    followed: dict[tuple[str, str, int], subprocess.Popen[str]] = {}
     try:
         with ModelWatch(kubectl, name) as changes:
             for found in changes:
                 for source in _sources(found, wanted):
-                    known = {(x.pod, x.container) for x in followed}
-                    if (source.pod, source.container) in known:
+                    if source.run in followed:
                         continue
                     if sum(process.poll() is None for process in followed.values()) >= _MOST:
                         raise usage(f"More than {_MOST} pods: select a role, or omit --follow.")
-                    followed[source] = _start(kubectl, source, wanted, printer)
+                    followed[source.run] = _start(kubectl, source, wanted, printer)
                 if not followed and not changes.ticked:
                     printer.note(_nothing(found, name, wanted) + " Waiting for one.")
     except KeyboardInterrupt:

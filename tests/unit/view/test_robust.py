@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from canarium.view.commands import COMMANDS
 from canarium.view.difference import differences, usual_pair
+from canarium.view.events import revisions_of
 from canarium.view.explanation import explanations
 from canarium.view.fleet import fleet
 from canarium.view.history import history
+from canarium.view.inference import origin, usual_request
 from canarium.view.model import view
 from canarium.view.objects import Objects
+from canarium.view.revisions import role_of
 from canarium.view.tree import to_json
 from canarium_cli.output.tree_text import tree_lines
 from view.samples import SAMPLES, sample
@@ -68,6 +71,11 @@ def test_no_value_breaks_the_view(place: tuple[str, tuple[Any, ...]], value: Any
     for record in found.records:
         assert not differences(record, record, entries, pod=True)
     usual_pair(found.model, found)
+    for revision in entries:
+        usual_request(found, revision)
+        role_of(found.model, revision)
+    origin(found, {}, '{"model_version": "v1"}')
+    revisions_of(found)
     for command in COMMANDS.values():
         command.traffic(found.model)
     assert len(fleet([found.model], now)) == 1
