@@ -1,0 +1,74 @@
+"""`logs` and `infer` on real pods: they need a kubelet, and servers that answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from sandbox import clients
+from support.model import World
+
+#: The server itself prints nothing.
+_TALK = "import time; print('hello', flush=True); time.sleep(3600)"
+_HALF = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "0s"}
+
+
+def _talking(tag: str) -> dict[str, Any]:
+    image = f"canarium.dev/story:{tag}"
+    talks = {"name": "talks", "image": image, "command": ["python3", "-c", _TALK]}
+    return {"spec": {"containers": [talks]}}
+
+
+def program(world: World, *words: str) -> subprocess.Popen[str]:
+    """Starts the command line in the namespace of the model."""
+    where = ["--kubeconfig", str(world.sandbox.kubeconfig), "--namespace", world.namespace]
+    return subprocess.Popen(
+        [sys.executable, "-m", "canarium_cli.main", words[0], "story", *where, *words[1:]],
+        env={**os.environ, "KUBECTL": str(clients.find("kubectl")), "NO_COLOR": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(world: World, *words: str) -> tuple[int, str, str]:
+    """Runs it to its end: exit code, stdout, stderr."""
+    process = program(world, *words)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_infer_reaches_the_revision_that_was_chosen_and_logs_follow_new_pods(world: World) -> None:
+    world.apply("v1", podTemplate=_talking("v1"))
+    stable = world.phase("Ready", "v1")["stable"]["revision"]
+    follow = program(world, "logs", "--follow", "--candidate", "-c", "talks")
+    try:
+        world.apply("v2", rollout=_HALF, podTemplate=_talking("v2"))
+        status = world.until(lambda s: s.get("weight") == 50, "weight 50")
+        candidate = status["candidate"]["revision"]
+        for role, version, revision in (("stable", "v1", stable), ("candidate", "v2", candidate)):
+            code, out, err = run(world, "infer", f"--{role}", "--path", "/")
+            assert (code, out) == (0, f"{version}\n"), err
+            assert f"from revision {revision}, version {version}, {role} (pod/story-" in err
+        code, out, err = run(world, "infer", "--path", "/", "--repeat", "40", "-o", "json")
+        assert code == 0, err
+        # The server names neither revision nor version in the form of a protocol.
+        assert [(x["revision"], x["requests"]) for x in json.loads(out)["split"]] == [(None, 40)]
+        assert follow.stdout
+        line = follow.stdout.readline()
+        assert line.startswith(f"[Candidate story-{candidate}-")
+        assert line.endswith("] hello\n")
+    finally:
+        follow.terminate()
+        follow.communicate()
+    code, out, err = run(world, "logs", "--stable", "--container=talks")
+    assert code == 0, err
+    lines = out.splitlines()
+    assert len(lines) == 3
+    assert all(x.startswith(f"[Stable story-{stable}-") for x in lines)
+    for verb in ("infer", "logs"):
+        code, _, err = run(world, verb, "--failed" if verb == "logs" else "--pod=absent")
+        assert code == 4, err
