@@ -83,6 +83,12 @@ def infer_command(
     if request.body is not None:
         sent_headers.setdefault("Content-Type", "application/json")
     sender = _sender(connection, found, name, target, address)
+    if isinstance(sender, ServiceProxy) and part(found.model, "status", "route"):
+        click.echo(
+            "Note: the Service reaches stable only. Pass --address to measure the split of the "
+            "route, or --candidate.",
+            err=True,
+        )
     replies: list[tuple[Reply, Origin]] = []
     faults: list[CliError] = []
     with sender:
@@ -272,6 +278,11 @@ def _print_split(
         f"\n{len(replies) + len(faults)} requests to {sender.route}, each on its own connection."
     )
     click.echo(f"The revision is known by: {', '.join(hows) or 'nothing, there was no answer'}.")
+    if "" in groups:
+        click.echo(
+            "Answers of an unknown revision name no version: use a server of the Open Inference "
+            "Protocol, or a route with response headers, to measure the split."
+        )
     if isinstance(sender, ServiceProxy):
         click.echo("Callers inside the cluster are split by kube-proxy, per connection.")
     for message in sorted({x.message for x in faults}):

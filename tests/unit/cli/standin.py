@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,6 +99,42 @@ class Standin:
         if done.exception and not isinstance(done.exception, SystemExit):
             raise done.exception
         return Ended(done.exit_code, done.stdout, done.stderr)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Starts the program as a process of its own, without a terminal."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "canarium_cli.main", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+
+    def run_at_terminal(self, typed: str, *words: str) -> tuple[int, str]:
+        """Runs the program at a terminal at which `typed` is entered: exit code, and what it
+        showed."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "canarium_cli.main", *words],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=self.environment,
+        )
+        os.close(theirs)
+        os.write(ours, typed.encode())
+        shown = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:
+                # Linux answers a read with an error once the other end is closed.
+                break
+            if not part:
+                break
+            shown += part
+        os.close(ours)
+        return process.wait(60), shown.decode()
 
 
 #: What kubectl prints → the exit code that every verb ends with.

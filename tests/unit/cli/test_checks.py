@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 from canarium_cli.output.sparkline import gauge, sparkline
@@ -46,6 +48,27 @@ def test_each_check_is_beside_its_bound(kubectl: Standin) -> None:
     assert "████████|████" in done.out
     assert "AboveMaximum: 0.3 > 0.2" in done.out
     assert len(kubectl.calls) == 1, "a status is all that is needed"
+
+
+def test_watch_shows_how_a_value_moved(kubectl: Standin) -> None:
+    kubectl.answers("get", MODELS, "fraud", out=model([{**LATENCY, "value": 0.1}]))
+    changes = [
+        {"type": "MODIFIED", "object": model([{**LATENCY, "value": value, "time": time}])}
+        for value, time in ((0.2, "2026-11-28T14:00:15Z"), (0.4, "2026-11-28T14:00:30Z"))
+    ]
+    kubectl.answers("get", MODELS, out="\n".join(json.dumps(x, indent=4) for x in changes) + "\n")
+    process = kubectl.start("checks", "fraud", "--watch")
+    assert process.stdout
+    try:
+        # Several changes may arrive between two looks.
+        history = ""
+        while not history.endswith("█"):
+            cells = re.split(r" {3,}", process.stdout.readline())
+            history = cells[5] if cells[0] == "latency" else ""
+    finally:
+        process.terminate()
+        process.communicate()
+    assert history in ("▃▅█", "▃█")
 
 
 def test_model_without_verdicts_is_told_why(kubectl: Standin) -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -143,6 +139,13 @@ def test_one_refused_write_does_not_hold_up_the_others(kubectl: Standin) -> None
     assert done.out.startswith("b: pause bbbb2222: sent")
 
 
+def test_selector_that_matches_nothing_is_not_found(kubectl: Standin) -> None:
+    kubectl.answers(*GET, out={"kind": "List", "items": []})
+    done = kubectl.run("pause", "-l", "team=none")
+    assert done.code == 4
+    assert "No ModelDeployment has the labels team=none" in done.err
+
+
 @pytest.mark.parametrize("words", [[], ["fraud", "-l", "a=b"]])
 def test_names_and_selector_exclude_each_other(kubectl: Standin, words: list[str]) -> None:
     assert kubectl.run("promote", *words).code == 2
@@ -161,40 +164,14 @@ def test_fault_is_one_sentence_and_an_exit_code(kubectl: Standin, verb: str, fau
     assert len(done.err.splitlines()) == 1
 
 
-def at_terminal(kubectl: Standin, answer: str, *words: str) -> tuple[int, str]:
-    """Runs the program at a terminal; the exit code, and what it showed."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "canarium_cli.main", *words],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=kubectl.environment,
-    )
-    os.close(theirs)
-    os.write(ours, answer.encode())
-    shown = b""
-    # Linux answers a read with an error once the other end is closed.
-    while True:
-        try:
-            part = os.read(ours, 65536)
-        except OSError:
-            break
-        if not part:
-            break
-        shown += part
-    os.close(ours)
-    return process.wait(60), shown.decode()
-
-
 def test_terminal_is_asked_before_traffic_moves(kubectl: Standin) -> None:
     kubectl.answers(*GET, out=model())
     kubectl.answers(*ANNOTATE)
-    code, shown = at_terminal(kubectl, "n\n", "promote", "fraud", "--no-wait")
+    code, shown = kubectl.run_at_terminal("n\n", "promote", "fraud", "--no-wait")
     assert "moves traffic from 25 % to 50 % for version 2 (bbbb2222)" in shown
     assert code == 7
     assert [x[0] for x in kubectl.calls] == ["get"]
-    code, _ = at_terminal(kubectl, "y\n", "promote", "fraud", "--no-wait")
+    code, _ = kubectl.run_at_terminal("y\n", "promote", "fraud", "--no-wait")
     assert code == 0
     assert kubectl.calls[-1][1] == "annotate"
 
@@ -213,6 +190,6 @@ def test_terminal_is_not_asked_where_no_traffic_moves_or_with_yes(
 ) -> None:
     kubectl.answers(*GET, out=model(**status))
     kubectl.answers(*ANNOTATE)
-    code, shown = at_terminal(kubectl, "n\n", *words, "fraud", "--no-wait")
+    code, shown = kubectl.run_at_terminal("n\n", *words, "fraud", "--no-wait")
     assert code == 0
     assert "Continue?" not in shown

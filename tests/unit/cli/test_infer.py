@@ -39,9 +39,10 @@ with socketserver.UnixStreamServer(words["unix-socket"], Handler) as server:
 """
 
 
-def prepared(kubectl: Standin, name: str) -> Objects:
+def prepared(kubectl: Standin, name: str, **status: Any) -> Objects:
     items, _ = sample(name)
     model = next(x for x in items if x["kind"] == "ModelDeployment")
+    model["status"].update(status)
     stored = [x for x in items if x["kind"] == "ControllerRevision"]
     rest = [x for x in items if x["kind"] not in ("ModelDeployment", "ControllerRevision")]
     kubectl.answers("get", MODELS, out=model)
@@ -98,6 +99,17 @@ def test_answer_that_names_nobody_is_of_an_unknown_revision(
     found = json.loads(kubectl.run("infer", "fraud", "-o", "json").out)
     assert found["revision"] is None
     assert found["knownBy"] == "neither a header nor the answer names it"
+    many = kubectl.run("infer", "fraud", "--repeat", "3")
+    assert "unknown" in many.out
+    assert "Answers of an unknown revision name no version" in many.out
+
+
+def test_service_beside_a_route_is_said_to_reach_stable_only(
+    kubectl: Standin, tmp_path: Path
+) -> None:
+    prepared(kubectl, "step-pause", route={"kind": "HTTPRoute"})
+    proxy(kubectl, tmp_path, (200, v2("v1")))
+    assert "Note: the Service reaches stable only" in kubectl.run("infer", "fraud").err
 
 
 def test_error_of_the_model_is_printed_with_exit_code_1(kubectl: Standin, tmp_path: Path) -> None:

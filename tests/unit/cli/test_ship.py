@@ -137,6 +137,17 @@ def test_restart_changes_the_token_and_nothing_else(kubectl: Standin) -> None:
     assert spec == model()["spec"]
 
 
+def test_terminal_is_asked_before_a_change(kubectl: Standin) -> None:
+    kubectl.answers("get", MODELS, out=model())
+    kubectl.answers("patch")
+    code, shown = kubectl.run_at_terminal("n\n", "restart", "fraud", "--apply")
+    assert code == 7
+    assert "fraud: changes spec.restartToken, which starts a rollout" in shown
+    assert [x[0] for x in kubectl.calls] == ["get"]
+    assert kubectl.run_at_terminal("n\n", "restart", "fraud", "--apply", "--yes")[0] == 0
+    assert kubectl.calls[-1][0] == "patch"
+
+
 def record(spec: dict[str, Any], **data: Any) -> dict[str, Any]:
     identity = identity_v1(spec)
     return {
