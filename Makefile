@@ -108,6 +108,7 @@ sbom: .venv-sbom/.ready       ## write dist/*.cdx.json, the bill of materials of
 lock:                         ## lock the requirements again, with hashes (needs uv)
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra operator pyproject.toml -o requirements/runtime.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra operator --extra test --extra check --group build pyproject.toml -o requirements/dev.txt
+	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --constraint requirements/dev.txt --group dashboard -o requirements/dashboard.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fetch -o requirements/fetch.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fetch --group fetch-test -c requirements/fetch.txt -o requirements/fetch-dev.txt
 	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group sbom -o requirements/sbom.txt

@@ -36,6 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "rollback": ("ship", "Print the manifest of an earlier revision, or apply it."),
     "restart": ("ship", "Print the manifest with a new restart token, or apply it."),
     "record": ("record", "Print which bytes served when, as in-toto statements."),
+    "dashboard": ("dashboard", "Show all models on web pages."),
 }
 PROGRAM = "kubectl modeldeploy"
 

@@ -66,5 +66,9 @@ def row(model: Raw, now: float) -> Row:
 
 def fleet(models: Iterable[Raw], now: float) -> tuple[Row, ...]:
     """Returns a line per model: the most urgent first, then by namespace and name."""
-    rows = (row(model, now) for model in models)
-    return tuple(sorted(rows, key=lambda r: (_ORDER[r.urgency], r.namespace, r.name)))
+    return tuple(sorted((row(model, now) for model in models), key=order))
+
+
+def order(row: Row) -> tuple[int, str, str]:
+    """Returns the place of a line among others: the most urgent first, then by name."""
+    return _ORDER[row.urgency], row.namespace, row.name

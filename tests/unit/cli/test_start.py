@@ -19,7 +19,18 @@ print("imported:", *(name for name in heavy if name in sys.modules))
 """
 
 
-_VERBS = ("get", "why", "promote", "history", "diff", "record", "logs", "infer", "ship")
+_VERBS = (
+    "get",
+    "why",
+    "promote",
+    "history",
+    "diff",
+    "record",
+    "logs",
+    "infer",
+    "ship",
+    "dashboard",
+)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], *([x, "--help"] for x in _VERBS)])

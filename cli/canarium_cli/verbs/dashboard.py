@@ -1,0 +1,62 @@
+"""`dashboard`: the web pages, on this machine and with the rights of the kubeconfig."""
+
+from __future__ import annotations
+
+import click
+
+from canarium_cli.connection import Connection, connected
+from canarium_cli.exits import CliError, Exit, usage
+from canarium_cli.kubectl import fault
+
+
+@click.command("dashboard")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="PORT",
+    help="Port on 127.0.0.1; default: a free one.",
+)
+@click.option("--open", "browse", is_flag=True, help="Open the page in the browser.")
+@click.option("--actions", is_flag=True, help="Show buttons for promote, abort and the like.")
+@connected
+def dashboard_command(connection: Connection, port: int, browse: bool, actions: bool) -> None:
+    """Serve web pages about all models, until Ctrl-C.
+
+    Everything is read and done through `kubectl proxy`, with the rights of the kubeconfig. The
+    printed address contains a key: whoever has it can see what you can see.
+    """
+    try:
+        from canarium_dashboard import local
+    except ImportError as error:
+        raise usage(
+            f"The dashboard is not installed ({error.name} is missing). Run: "
+            "pip install 'canarium-cli[dashboard]'"
+        ) from None
+    kubectl = connection.kubectl
+    # An expired login or a wrong context is reported here, and not on every page.
+    kubectl.run("version", "--output=json")
+    try:
+        local.run(
+            kubectl.command,
+            port=port,
+            browse=browse,
+            actions=actions,
+            namespaces=(kubectl.namespace,) if kubectl.namespace else (_own_namespace(connection),),
+            kubectl_words=kubectl.options,
+            show=lambda address: click.echo(f"Dashboard: {address}\nStop it with Ctrl-C."),
+        )
+    except local.ProxyFailed as error:
+        raise fault(str(error)) from None
+    except OSError as error:
+        raise CliError(
+            f"Port {port} cannot be used: {error.strerror}. Choose another --port.", Exit.USAGE
+        ) from None
+    except KeyboardInterrupt:
+        raise SystemExit(0) from None
+
+
+def _own_namespace(connection: Connection) -> str:
+    """The namespace of the context, for people who may not list the whole cluster."""
+    words = ("config", "view", "--minify", "--output=jsonpath={..namespace}")
+    return connection.kubectl.run(*words).strip() or "default"

@@ -1,0 +1,164 @@
+"""Requests to the API server, each with the headers of the person who asked."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from multidict import CIMultiDict
+
+from canarium_dashboard.access.identity import Identity
+
+#: A list of 10,000 models has about 60 MB; more than this is refused.
+MAX_BYTES = 256 * 2**20
+_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
+_WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=90)
+
+
+class ApiFault(Exception):
+    """The API server answered with an error, or not at all (`status` 0)."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+class Api:
+    """A connection to one API server: by address, or through the Unix socket of `kubectl proxy`."""
+
+    def __init__(self, url: str, *, ca: Path | None = None, socket: Path | None = None) -> None:
+        self._url = url.rstrip("/")
+        self._ca, self._socket = ca, socket
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Api:
+        connector: aiohttp.BaseConnector
+        if self._socket:
+            connector = aiohttp.UnixConnector(str(self._socket), limit=100)
+        else:
+            trust = ssl.create_default_context(cafile=str(self._ca) if self._ca else None)
+            connector = aiohttp.TCPConnector(ssl=trust, limit=200)
+        # The API server compresses large answers, which costs more time than it saves nearby.
+        # No cookies: nothing that was answered to one person is sent for another.
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": "identity", "User-Agent": "canarium-dashboard"},
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def get(self, identity: Identity, path: str, **params: str) -> dict[str, Any]:
+        """Returns the object or list at `path`. Raises ApiFault."""
+        return _object(await self._call("GET", identity, path, params))
+
+    async def text(self, identity: Identity, path: str, **params: str) -> str:
+        """Returns the text at `path`, such as a log. Raises ApiFault."""
+        return (await self._call("GET", identity, path, params)).decode(errors="replace")
+
+    async def post(self, identity: Identity, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Creates an object, such as a review, and returns it. Raises ApiFault."""
+        return _object(await self._call("POST", identity, path, {}, body, "application/json"))
+
+    async def patch(
+        self, identity: Identity, path: str, body: Mapping[str, Any], manager: str
+    ) -> dict[str, Any]:
+        """Merges `body` into an object and returns it. Raises ApiFault."""
+        kind, params = "application/merge-patch+json", {"fieldManager": manager}
+        return _object(await self._call("PATCH", identity, path, params, body, kind))
+
+    async def watch(
+        self, identity: Identity, path: str, **params: str
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yields the events of a watch until the API server ends it. Raises ApiFault."""
+        assert self._session
+        query = {"watch": "true", "allowWatchBookmarks": "true", **params}
+        try:
+            async with self._session.get(
+                self._url + path,
+                params=query,
+                headers=_headers(identity),
+                timeout=_WATCH_TIMEOUT,
+                allow_redirects=False,
+            ) as answer:
+                if answer.status != 200:
+                    raise _fault(answer.status, await answer.content.read(65_536))
+                buffer = b""
+                async for chunk in answer.content.iter_any():
+                    *lines, buffer = (buffer + chunk).split(b"\n")
+                    for line in lines:
+                        if line.strip():
+                            yield _object(line)
+                    if len(buffer) > MAX_BYTES:
+                        raise ApiFault(0, "The API server sent an event that is too large.")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiFault(0, _unreachable(error)) from error
+
+    async def _call(
+        self,
+        method: str,
+        identity: Identity,
+        path: str,
+        params: Mapping[str, str],
+        body: Mapping[str, Any] | None = None,
+        kind: str = "",
+    ) -> bytes:
+        assert self._session
+        headers = _headers(identity)
+        if kind:
+            headers["Content-Type"] = kind
+        try:
+            async with self._session.request(
+                method,
+                self._url + path,
+                params=params,
+                data=json.dumps(body) if body is not None else None,
+                headers=headers,
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+            ) as answer:
+                if answer.status >= 300:
+                    raise _fault(answer.status, await answer.content.read(65_536))
+                parts, size = [], 0
+                async for chunk in answer.content.iter_any():
+                    parts.append(chunk)
+                    size += len(chunk)
+                    if size > MAX_BYTES:
+                        raise ApiFault(0, "The answer of the API server is too large.")
+                return b"".join(parts)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiFault(0, _unreachable(error)) from error
+
+
+def _headers(identity: Identity) -> CIMultiDict[str]:
+    lines = ((k, v) for k, text in identity.headers.items() for v in text.split("\n"))
+    return CIMultiDict(lines)
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(raw)
+    except ValueError as error:
+        raise ApiFault(0, "The API server did not answer with JSON.") from error
+    if not isinstance(found, dict):
+        raise ApiFault(0, "The API server did not answer with an object.")
+    return found
+
+
+def _fault(status: int, raw: bytes) -> ApiFault:
+    try:
+        message = str(json.loads(raw).get("message") or "")
+    except (ValueError, AttributeError):
+        message = ""
+    return ApiFault(status, message[:2_000] or f"The API server answered with status {status}.")
+
+
+def _unreachable(error: BaseException) -> str:
+    return f"The API server cannot be reached ({type(error).__name__}). Trying again."

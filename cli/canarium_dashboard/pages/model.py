@@ -1,0 +1,125 @@
+"""A model: its rollout, who served when, its checks, what it waits for, and what runs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from canarium.view.commands import answer_of
+from canarium.view.explanation import explanations
+from canarium.view.model import view
+from canarium.view.moments import moment_of, short
+from canarium.view.objects import REVISION_LABEL, Objects, Raw, label, number, part, text
+from canarium.view.tree import Role, Tree
+from canarium_dashboard.access.identity import Identity
+from canarium_dashboard.dashboard import Dashboard
+from canarium_dashboard.differences import Difference, differences
+from canarium_dashboard.drawing.checks import plot
+from canarium_dashboard.drawing.timeline import timeline
+from canarium_dashboard.drawing.weights import weights
+from canarium_dashboard.pages.answers import page
+from canarium_dashboard.pages.commands import offers
+from canarium_dashboard.serving import marks, periods
+
+#: Old revisions, Events and marks that a page shows.
+_OLD, _EVENTS, _MARKS = 10, 50, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An Event of the model, once for all its repetitions."""
+
+    type: str
+    reason: str
+    message: str
+    age: str
+    count: int
+
+
+async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Response:
+    """Shows one model."""
+    namespace, name = request.path_params["namespace"], request.path_params["name"]
+    found = await dashboard.reads.objects(identity, namespace, name)
+    objects, now = found.objects, time.time()
+    dashboard.history.open(objects.model, now)
+    tree = view(objects, now, old=_OLD)
+    points = dashboard.history.points(objects.model)
+    happened, served = marks(objects.model), periods(objects)
+    return page(
+        request,
+        "model.html",
+        identity,
+        tree=tree,
+        explanations=explanations(tree),
+        offers=await offers(dashboard, identity, objects.model),
+        actions=dashboard.settings.actions,
+        sent=_sent(request, objects.model),
+        timeline=timeline(served, happened, now),
+        periods=[(p, short(now - p.began), _length(p.began, p.ended, now)) for p in served],
+        marks=[(m, short(now - m.time)) for m in reversed(happened[-_MARKS:])],
+        weights=weights(points, now) if any(p.weight for p in points) else Markup(""),
+        remembered=short(now - points[0].time) if points else "",
+        checks=[(c, plot(points, c.name, now)) for c in tree.checks],
+        compared=compared(tree, objects),
+        events=_events(objects, now),
+        refused=found.refused,
+        age=lambda moment: _age(moment, now),
+    )
+
+
+def _length(began: float, ended: float | None, now: float) -> str:
+    return short((now if ended is None else ended) - began)
+
+
+def _age(time: str, now: float) -> str:
+    moment = moment_of(time)
+    return "–" if moment is None else short(max(0.0, now - moment))
+
+
+def _sent(request: Request, model: Raw) -> dict[str, str] | None:
+    """Returns the command that was just sent, with the operator's answer once there is one."""
+    words = request.query_params.get("sent", "").split(":")
+    if len(words) != 3:
+        return None
+    command, revision, token = words
+    try:
+        answer = answer_of(model, command, revision, token)
+    except KeyError:
+        return None
+    result = "Sent" if answer is None else "Accepted" if answer.accepted else "Ignored"
+    message = "waiting for the operator's answer" if answer is None else answer.message
+    return {"command": command, "revision": revision, "result": result, "message": message}
+
+
+def compared(tree: Tree, objects: Objects) -> tuple[str, str, tuple[Difference, ...]] | None:
+    """Returns stable (or the version before it), the target, and the fields that differ; None
+    without two stored revisions."""
+    stored = {label(record, REVISION_LABEL): record for record in objects.records}
+    roles = {revision.role: revision.revision for revision in reversed(tree.revisions)}
+    stable = roles.get(Role.STABLE, "")
+    after = tree.target if tree.target != stable else stable
+    before = stable if after != stable else roles.get(Role.PREVIOUS, "")
+    if not before and after in stored:
+        before = text(part(stored[after], "data"), "after")
+    if before not in stored or after not in stored or before == after:
+        return None
+    return before, after, differences(stored[before], stored[after])
+
+
+def _events(objects: Objects, now: float) -> list[Event]:
+    found = []
+    for raw in objects.events:
+        when = text(part(raw, "series"), "lastObservedTime") or text(raw, "lastTimestamp")
+        when = when or text(raw, "eventTime") or text(part(raw, "metadata"), "creationTimestamp")
+        moment = moment_of(when) or 0.0
+        count = number(part(raw, "series"), "count") or number(raw, "count") or 1
+        words = text(raw, "message") or text(raw, "note")
+        age = short(max(0.0, now - moment)) if moment else "–"
+        event = Event(text(raw, "type"), text(raw, "reason"), words, age, count)
+        found.append((moment, event))
+    found.sort(key=lambda pair: -pair[0])
+    return [event for _, event in found[:_EVENTS]]

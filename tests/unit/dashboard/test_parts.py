@@ -1,0 +1,135 @@
+"""Rings of values, label selectors, differences, and pictures of odd values."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from canarium_dashboard.differences import differences
+from canarium_dashboard.drawing.checks import plot
+from canarium_dashboard.drawing.timeline import timeline
+from canarium_dashboard.drawing.weights import weights
+from canarium_dashboard.history import CHECKS, History, point
+from canarium_dashboard.pages.runtimes import uses
+from canarium_dashboard.selector import matcher
+from canarium_dashboard.serving import marks, periods
+from view.samples import SAMPLES, objects
+
+
+def model(weight: int, uid: str = "u", value: float = 0.5) -> dict[str, Any]:
+    check = {"name": "errors", "verdict": "Pass", "value": value, "threshold": 1, "samples": 9}
+    candidate = {"revision": "r", "weight": weight, "effectiveWeight": weight}
+    status = {"phase": "Progressing", "candidate": candidate, "analysis": {"checks": [check]}}
+    return {"metadata": {"uid": uid}, "status": {**status, "weight": weight}}
+
+
+def test_ring_keeps_changes_only_and_is_bounded() -> None:
+    history = History(points=3, models=2)
+    history.observe(model(1), 0)
+    assert history.points(model(1)) == ()
+    history.open(model(1), 1)
+    history.observe(model(1), 2)
+    assert [p.time for p in history.points(model(1))] == [1]
+    for weight in range(10, 60, 10):
+        history.observe(model(weight), float(weight))
+    assert [p.weight for p in history.points(model(1))] == [30, 40, 50]
+    history.open(model(1, "v"), 70)
+    history.open(model(1, "w"), 70)
+    assert history.points(model(1)) == ()
+
+
+def test_memory_of_a_point_is_what_is_documented() -> None:
+    full = model(1)
+    one = full["status"]["analysis"]["checks"][0]
+    full["status"]["analysis"]["checks"] = [
+        {**one, "name": f"check-{i}", "value": 0.1 * i, "time": f"2026-11-28T14:28:5{i}Z"}
+        for i in range(20)
+    ]
+    found = point(full, 1.0)
+    assert len(found.checks) == CHECKS
+    size = sys.getsizeof(found) + sys.getsizeof(found.checks)
+    for check in found.checks:
+        fields = [getattr(check, name) for name in check.__slots__]
+        size += sys.getsizeof(check) + sum(sys.getsizeof(x) for x in fields if x.__class__ is float)
+        size += sys.getsizeof(check.time)
+    assert size < 2_600
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "expected"),
+    [
+        ("", {}, True),
+        ("a", {"a": "1"}, True),
+        ("!a", {"a": "1"}, False),
+        ("a=1", {"a": "1"}, True),
+        ("a==1,b!=2", {"a": "1", "b": "3"}, True),
+        ("a!=1", {}, True),
+        ("a in (1, 2)", {"a": "2"}, True),
+        ("a notin (1,2)", {"a": "2"}, False),
+        ("a notin (1,2)", {}, True),
+        ("team.example/x=y", {"team.example/x": "y"}, True),
+    ],
+)
+def test_selectors_match_as_in_kubectl(text: str, labels: dict[str, str], expected: bool) -> None:
+    assert matcher(text)(labels) is expected
+
+
+@pytest.mark.parametrize("text", ["a b", "a=b=c", "=", "a in 1", "a in (b c)", "a=<x>"])
+def test_wrong_selectors_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a label selector"):
+        matcher(text)
+
+
+def test_periods_have_the_versions_that_served() -> None:
+    found, now = objects("rolled-back")
+    assert [p.version for p in periods(found)][:2] == ["v1", "v2"]
+    assert [m.kind for m in marks(found.model)].count("failed") == 2
+    assert "v2" in timeline(periods(found), marks(found.model), now)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_damaged_records_do_not_break_the_timeline(name: str) -> None:
+    found, now = objects(name)
+    for record in found.records:
+        record["metadata"]["annotations"] = {"canarium.dev/served": '[{"from": 7}, null, "x"]'}  # type: ignore[index]
+    found.model["status"]["history"] = [{"revision": 3}, {}]  # type: ignore[index]
+    timeline(periods(found), marks(found.model), now)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e300, float("inf"), float("nan")])
+def test_pictures_take_any_number(value: float) -> None:
+    history = History()
+    history.open(model(1, value=value), 5.0)
+    history.observe(model(50, value=1.0), 5.0)
+    points = history.points(model(1))
+    assert "<svg" in weights(points, 5.0)
+    plot(points, "errors", 5.0)
+    assert plot(points, "other", 5.0) == ""
+
+
+def test_differences_name_the_fields() -> None:
+    found, _ = objects("rolled-back")
+    by_name = {r["metadata"]["name"]: r for r in found.records}
+    changes = differences(by_name["fraud-jgpcfw9h"], by_name["fraud-4nb6hnp6"])
+    assert ("model.version", "v1", "v2") in [(c.field, c.before, c.after) for c in changes]
+    assert not [c for c in changes if "canarium.dev/revision" in c.field]
+    assert differences(found.records[0], found.records[0]) == ()
+
+
+def test_outdated_runtime_is_found_by_the_digest_of_the_record() -> None:
+    found, _ = objects("ready")
+    used = next(
+        u for u in uses([found.model], found.records, [], []) if u.name == "mlserver-sklearn"
+    )
+    assert used.current + used.outdated == [("demo", "fraud")]
+    record = next(
+        r
+        for r in found.records
+        if r["metadata"]["labels"]["canarium.dev/revision"]
+        == found.model["status"]["stable"]["revision"]
+    )
+    record["data"]["runtime"]["digest"] = "older"
+    first = uses([found.model], found.records, [], [])[0]
+    assert (first.name, first.outdated) == ("mlserver-sklearn", [("demo", "fraud")])
