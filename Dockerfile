@@ -1,6 +1,8 @@
 # The operator's image: what is built stays behind, what runs is Python and the locked packages.
 # The fetcher's is the same with its own lock (decision 0007):
 #   docker build --build-arg LOCK=fetch -t canarium-fetch .
+# And the dashboard's (decision 0033), which the chart starts as `python -m canarium_dashboard`:
+#   docker build --build-arg LOCK=dashboard -t canarium-dashboard .
 # PYTHON is pinned by version here; a release pins it by digest:
 #   docker build --build-arg PYTHON=docker.io/library/python:3.11.14-slim-bookworm@sha256:… .
 ARG PYTHON=docker.io/library/python:3.11.14-slim-bookworm
@@ -13,6 +15,9 @@ COPY requirements/${LOCK}.txt requirements/
 RUN pip install --no-cache-dir --no-compile --require-hashes --only-binary=:all: \
     --target /opt/site -r requirements/${LOCK}.txt
 COPY operator/canarium /opt/site/canarium
+COPY cli/canarium_dashboard /opt/site/canarium_dashboard
+# Only the dashboard's image has what these pages import.
+RUN [ "$LOCK" = dashboard ] || rm -r /opt/site/canarium_dashboard
 RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/site
 
 FROM ${PYTHON}

@@ -33,6 +33,9 @@ SETS = {
         "networkPolicy.apiServerPorts=[443]",
         "routeAuthorization.enabled=true",
         "metrics.dashboard.enabled=true",
+        'dashboard={"enabled":true,"access":"impersonation","impersonation":{"groups":["ml"],'
+        '"secretName":"proxy"},"actions":true,"tlsSecretName":"tls",'
+        '"networkPolicy":{"enabled":true}}',
         'extraObjects=[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}]',
     ),
 }

@@ -50,6 +50,37 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{/* Not those of the operator: its Service, budget and policy must not select the dashboard. */}}
+{{- define "canarium.dashboardSelector" -}}
+app.kubernetes.io/name: canarium-dashboard
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "canarium.dashboardName" -}}
+{{ include "canarium.fullname" . }}-dashboard
+{{- end -}}
+
+{{- define "canarium.dashboardLabels" -}}
+{{ include "canarium.dashboardSelector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/component: dashboard
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "canarium.dashboardImage" -}}
+{{- with .Values.dashboard.image -}}
+{{- if .digest -}}
+{{ printf "%s@%s" .repository .digest }}
+{{- else -}}
+{{ printf "%s:%s" .repository (.tag | default $.Chart.AppVersion) }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What the operator does with children in each namespace that it looks after. */}}
 {{- define "canarium.rules" -}}
 - apiGroups: [canarium.dev]
