@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from canarium.audit.statement import served
 from canarium.view.moments import moment_of
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, part, text
+from canarium.view.serving import served
 
 #: The timeline shows this many revisions, those that had traffic last.
 LANES = 8
@@ -39,13 +39,7 @@ def periods(objects: Objects) -> tuple[Period, ...]:
     """Returns the periods of the last revisions, the oldest first. Records that are damaged are
     left out."""
     history = items(part(objects.model, "status"), "history")
-    good = [o for o in history if all(text(o, name) for name in ("revision", "outcome", "time"))]
-    name = text(part(objects.model, "metadata"), "name")
-    witness = next((s for s in objects.services if text(part(s, "metadata"), "name") == name), None)
-    try:
-        found = served(objects.records, witness, good)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return ()
+    found = served(objects.records, witness(objects), history)
     versions = versions_of(objects)
     made = []
     for period in found:
@@ -60,6 +54,13 @@ def periods(objects: Objects) -> tuple[Period, ...]:
         if len(recent) < LANES or one.revision in recent:
             recent[one.revision] = None
     return tuple(p for p in made if p.revision in recent)
+
+
+def witness(objects: Objects) -> Raw | None:
+    """Returns the Service of the model, which has the current traffic record unless a route has
+    it; then the periods end with what the records contain."""
+    name = text(part(objects.model, "metadata"), "name")
+    return next((s for s in objects.services if text(part(s, "metadata"), "name") == name), None)
 
 
 def versions_of(objects: Objects) -> dict[str, str]:

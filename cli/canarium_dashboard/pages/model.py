@@ -10,20 +10,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from canarium.view.commands import answer_of
+from canarium.view.difference import Difference, differences, find, usual_pair
 from canarium.view.explanation import explanations
+from canarium.view.history import history
 from canarium.view.model import view
 from canarium.view.moments import moment_of, short
-from canarium.view.objects import REVISION_LABEL, Objects, Raw, label, number, part, text
-from canarium.view.tree import Role, Tree
+from canarium.view.objects import Objects, Raw, number, part, text
 from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.dashboard import Dashboard
-from canarium_dashboard.differences import Difference, differences
 from canarium_dashboard.drawing.checks import plot
 from canarium_dashboard.drawing.timeline import timeline
 from canarium_dashboard.drawing.weights import weights
 from canarium_dashboard.pages.answers import page
 from canarium_dashboard.pages.commands import offers
-from canarium_dashboard.serving import marks, periods
+from canarium_dashboard.serving import marks, periods, witness
 
 #: Old revisions, Events and marks that a page shows.
 _OLD, _EVENTS, _MARKS = 10, 50, 20
@@ -64,7 +64,7 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         weights=weights(points, now) if any(p.weight for p in points) else Markup(""),
         remembered=short(now - points[0].time) if points else "",
         checks=[(c, plot(points, c.name, now)) for c in tree.checks],
-        compared=compared(tree, objects),
+        compared=compared(objects, now),
         events=_events(objects, now),
         refused=found.refused,
         age=lambda moment: _age(moment, now),
@@ -95,19 +95,22 @@ def _sent(request: Request, model: Raw) -> dict[str, str] | None:
     return {"command": command, "revision": revision, "result": result, "message": message}
 
 
-def compared(tree: Tree, objects: Objects) -> tuple[str, str, tuple[Difference, ...]] | None:
-    """Returns stable (or the version before it), the target, and the fields that differ; None
+def compared(objects: Objects, now: float) -> tuple[str, str, tuple[Difference, ...]] | None:
+    """Returns the two revisions that people want to compare, and the fields that differ; None
     without two stored revisions."""
-    stored = {label(record, REVISION_LABEL): record for record in objects.records}
-    roles = {revision.role: revision.revision for revision in reversed(tree.revisions)}
-    stable = roles.get(Role.STABLE, "")
-    after = tree.target if tree.target != stable else stable
-    before = stable if after != stable else roles.get(Role.PREVIOUS, "")
-    if not before and after in stored:
-        before = text(part(stored[after], "data"), "after")
-    if before not in stored or after not in stored or before == after:
+    pair = usual_pair(objects.model, objects)
+    if pair is None:
         return None
-    return before, after, differences(stored[before], stored[after])
+    before, after = (find(objects, revision) for revision in pair)
+    if before is None or after is None:
+        return None
+    return *pair, between(objects, before, after, now)
+
+
+def between(objects: Objects, before: Raw, after: Raw, now: float) -> tuple[Difference, ...]:
+    """Returns the fields that differ between two stored revisions, with their pod templates."""
+    entries = {entry.revision: entry for entry in history(objects, witness(objects), now)}
+    return differences(before, after, entries, pod=True)
 
 
 def _events(objects: Objects, now: float) -> list[Event]:

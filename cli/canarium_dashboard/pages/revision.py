@@ -10,14 +10,15 @@ import yaml
 from starlette.requests import Request
 from starlette.responses import Response
 
-from canarium.audit.statement import served, statement
+from canarium.audit.statement import statement
 from canarium.view.model import view
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, part, text
+from canarium.view.serving import served
 from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.api import ApiFault
 from canarium_dashboard.dashboard import Dashboard
-from canarium_dashboard.differences import differences
 from canarium_dashboard.pages.answers import page
+from canarium_dashboard.pages.model import between
 
 
 async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Response:
@@ -32,7 +33,8 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
     if wanted not in stored:
         raise ApiFault(404, f"The model {name} has no stored revision {wanted}.")
     record = stored[wanted]
-    tree = view(objects, time.time(), old=100)
+    now = time.time()
+    tree = view(objects, now, old=100)
     revision = next((r for r in tree.revisions if r.revision == wanted), None)
     against = request.query_params.get("against", "") or text(part(record, "data"), "after")
     others = sorted(
@@ -59,7 +61,7 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         record=record_of(objects, record, name),
         against=against if against in stored else "",
         others=[label(r, REVISION_LABEL) for r in others],
-        changes=differences(stored[against], record) if against in stored else (),
+        changes=between(objects, stored[against], record, now) if against in stored else (),
     )
 
 
@@ -69,7 +71,7 @@ def record_of(objects: Objects, record: Raw, name: str) -> str:
     history: list[Any] = list(items(part(objects.model, "status"), "history"))
     witness = next((s for s in objects.services if text(part(s, "metadata"), "name") == name), None)
     try:
-        known = served(objects.records, witness, history)
+        known = served(objects.records, witness(objects), history)
         made = statement(record, history, name, known)
     except (KeyError, TypeError, ValueError, AttributeError):
         return ""

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from canarium_dashboard.differences import differences
 from canarium_dashboard.drawing.checks import plot
 from canarium_dashboard.drawing.timeline import timeline
 from canarium_dashboard.drawing.weights import weights
 from canarium_dashboard.history import CHECKS, History, point
+from canarium_dashboard.pages.model import between, compared
 from canarium_dashboard.pages.runtimes import uses
 from canarium_dashboard.selector import matcher
 from canarium_dashboard.serving import marks, periods
@@ -109,13 +109,13 @@ def test_pictures_take_any_number(value: float) -> None:
     assert plot(points, "other", 5.0) == ""
 
 
-def test_differences_name_the_fields() -> None:
-    found, _ = objects("rolled-back")
+def test_differences_name_the_fields_of_the_spec_and_of_the_pod() -> None:
+    found, now = objects("rolled-back")
     by_name = {r["metadata"]["name"]: r for r in found.records}
-    changes = differences(by_name["fraud-jgpcfw9h"], by_name["fraud-4nb6hnp6"])
+    changes = between(found, by_name["fraud-jgpcfw9h"], by_name["fraud-4nb6hnp6"], now)
     assert ("model.version", "v1", "v2") in [(c.field, c.before, c.after) for c in changes]
-    assert not [c for c in changes if "canarium.dev/revision" in c.field]
-    assert differences(found.records[0], found.records[0]) == ()
+    assert any(c.field.startswith("pod template") for c in changes)
+    assert compared(found, now) is not None
 
 
 def test_outdated_runtime_is_found_by_the_digest_of_the_record() -> None:
