@@ -19,6 +19,7 @@ from canarium_dashboard.api import ApiFault
 from canarium_dashboard.dashboard import Dashboard
 from canarium_dashboard.pages.answers import page
 from canarium_dashboard.pages.model import between
+from canarium_dashboard.serving import witness
 
 
 async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Response:
@@ -69,7 +70,6 @@ def record_of(objects: Objects, record: Raw, name: str) -> str:
     """Returns the statement for audits as JSON, as `canarium record` prints it; empty if the
     record is damaged."""
     history: list[Any] = list(items(part(objects.model, "status"), "history"))
-    witness = next((s for s in objects.services if text(part(s, "metadata"), "name") == name), None)
     try:
         known = served(objects.records, witness(objects), history)
         made = statement(record, history, name, known)

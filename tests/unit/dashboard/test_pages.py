@@ -278,3 +278,12 @@ async def test_page_shows_who_is_logged_in() -> None:
         text = (await browser.get("/")).text
     assert "system:serviceaccount:demo:ann" in text
     assert TOKEN not in text
+
+
+async def test_revision_page_has_the_record_for_audits() -> None:
+    async with browsing() as browser:
+        text = (await browser.get(f"{_MODEL}/revisions/4nb6hnp6?against=jgpcfw9h")).text
+    words = Tags(text).words
+    assert '"predicateType": "https://canarium.dev/attestation/revision/v1alpha1"' in words
+    assert "From jgpcfw9h to 4nb6hnp6" in words
+    assert "model.version" in words
