@@ -1,0 +1,243 @@
+"""A small cluster in virtual time that carries plans out as the operator and Kubernetes would.
+
+The decisions are those of `core.planner`. Assertions state what must never be written.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from canarium.api.effective_spec import effective_spec
+from canarium.api.model_deployment import Spec
+from canarium.core.decision import plan as p
+from canarium.core.facts.gateways import Backend, Route
+from canarium.core.facts.observed import Autoscaler, Deployment, Service
+from canarium.core.facts.revision import Record, find
+from canarium.core.planner import plan
+from canarium.simulation.kubernetes import Kubernetes
+
+
+@dataclass
+class Cluster(Kubernetes):
+    """Kubernetes, and an operator that decides when facts change or a decision asked for it."""
+
+    def run(self, seconds: float, tick: float = 0.5) -> Self:
+        """Time passes. It is decided when facts have changed, and when a decision asked for it:
+        what is due by itself and was not asked for never comes (`requeue_after`)."""
+        end = self.now + seconds
+        while self.now < end:
+            self._wake()
+            self.now += tick
+        return self._wake()
+
+    def unattended(self, seconds: float, tick: float = 0.5) -> Self:
+        """Time passes, and no operator runs."""
+        end = self.now + seconds
+        while self.now < end:
+            self._live()
+            self.now += tick
+        return self
+
+    def _wake(self) -> Self:
+        self._live()
+        asked = self.due is not None and self.now >= self.due
+        return self.settle() if asked or self._facts() != self.seen else self
+
+    def _facts(self) -> Any:
+        """All that an event tells of."""
+        return self.observed(), json.dumps(self.spec), self.status
+
+    def settle(self) -> Self:
+        """Decides until a decision writes nothing; more than 40 rounds is a loop."""
+        for _ in range(40):
+            self._live()
+            before = self.writes
+            self.reconcile()
+            if self.writes == before:
+                return self
+        raise AssertionError(f"no fixpoint at {self.now}: {self.status.message}")
+
+    def reconcile(self) -> p.Plan:
+        self.seen = self._facts()
+        decision = plan(
+            self.spec,
+            effective_spec(Spec.model_validate(self.spec), self.runtime.startup_budget),
+            self.status,
+            self.observed(),
+            now=self.now,
+            generation=1,
+            name="m",
+        )
+        for action in decision.actions:
+            if self._dies():
+                return decision
+            self._carry_out(action)
+            self.writes += 1
+        self.requests = decision.requests
+        wait = decision.requeue_after
+        self.due = None if wait is None else self.now + wait
+        late = decision.status_is_urgent or self.now >= self.told + 5.0
+        if decision.status != self.status and late:
+            self.told = self.now
+            if self._dies():
+                return decision
+            self.status = decision.status
+            self.writes += 1
+        elif decision.status != self.status:
+            self.due = min(self.told + 5.0, self.due or math.inf)
+        self.events += decision.events
+        return decision
+
+    def _dies(self) -> bool:
+        if self.writes != self.die_at:
+            return False
+        self.die_at = self.seen = None
+        self.writes += 1  # A death is no fixpoint.
+        return True
+
+    def _carry_out(self, action: p.Action) -> None:
+        match action:
+            case p.StoreRevision(minted, served):
+                self.records.append(
+                    Record(
+                        minted.revision,
+                        minted.number,
+                        minted.algorithm,
+                        minted.digest,
+                        minted.identity,
+                        self.spec["model"].get("version"),
+                        served,
+                        None,
+                        after=minted.after,
+                        retry=minted.retry,
+                        pins="uri" in self.spec["model"] and "digest" not in self.spec["model"],
+                        uri=self.spec["model"].get("uri"),
+                    )
+                )
+                assert find(self.spec, self.records)
+            case p.RestoreRevision(minted, model, artifact):
+                known = self.spec["model"] if model is None else dict(model)
+                self.records.append(
+                    Record(
+                        minted.revision,
+                        minted.number,
+                        minted.algorithm,
+                        minted.digest,
+                        minted.identity,
+                        known.get("version"),
+                        None,
+                        None,
+                        artifact=artifact,
+                        uri=known.get("uri"),
+                    )
+                )
+            case p.AnnotateRevision(revision, facts):
+                self.records = [
+                    replace(
+                        r,
+                        served=dict(facts).get("served", r.served),
+                        verdict=dict(facts).get("verdict", r.verdict),
+                        artifact=dict(facts).get("artifact", r.artifact),
+                        images=dict(facts).get("images", r.images),
+                        failure=dict(facts).get("failure", r.failure),
+                        commands=tuple(dict(facts).get("commands", "").split(","))
+                        if "commands" in dict(facts)
+                        else r.commands,
+                    )
+                    if r.revision == revision
+                    else r
+                    for r in self.records
+                ]
+            case p.PinArtifact(revision, digest):
+                self.pinned[revision] = digest
+            case p.CreateDeployment(revision, color, replicas):
+                stable = self.route.traffic.stable if self.route else None
+                others = (
+                    x
+                    for x in self.pods
+                    if x.revision != revision
+                    and stable in (None, x.revision)
+                    and not (x.terminating and self.now >= (x.terminates_by or self.now) + 10.0)
+                )
+                assert color not in {x.color for x in others}, "a colour is shared"
+                assert revision not in self.deployments, "made twice"
+                self.deployments[revision] = Deployment(
+                    f"m-{revision}", f"uid-{revision}", revision, color, replicas
+                )
+            case p.Scale(revision, replicas):
+                old = self.deployments[revision]
+                self.deployments[revision] = replace(old, replicas=replicas)
+            case p.DeleteDeployment(revision):
+                self._may_go(revision)
+                self.deleted.append((self.now, revision))
+                del self.deployments[revision]
+            case p.SetRouteWeights():
+                self._weigh(action)
+            case p.DeleteRoute():
+                self.route = None
+            case p.CreateBackend(revision):
+                self.backends[revision] = Backend(f"m-{revision}", f"s-{revision}", revision)
+                self._endpoints()
+            case p.DeleteBackend(revision):
+                assert not self.route or self.route.weight(revision) is None, "a backend is gone"
+                del self.backends[revision]
+            case p.SelectColor(color, traffic):
+                before = self.serving()
+                known = self.service.endpoints if self.service else frozenset()
+                self.service = Service("svc", color, traffic, known)
+                self._endpoints()
+                assert self.serving() or not before, "R0: traffic moved to no ready pod"
+            case p.SetAutoscaler(revision, low, high):
+                self.autoscalers[revision] = Autoscaler(
+                    f"m-{revision}", f"hpa-{revision}", revision, low, high
+                )
+            case p.DeleteAutoscaler(revision):
+                del self.autoscalers[revision]
+            case p.DeleteRevision(revision):
+                self.records = [r for r in self.records if r.revision != revision]
+
+    def _weigh(self, action: p.SetRouteWeights) -> None:
+        """As the API server does it: a generation is of the spec, annotations are not in it."""
+        assert self.route_api_error is None, "no such kind"
+        self._assert_weights(action)
+        old = self.route
+        spec = (action.weights, action.direct)
+        changed = old is None or spec != (old.weights, old.direct)
+        generation = (old.generation if old else 0) + changed
+        told = old if old and not changed else None
+        self.route = Route(
+            action.kind,
+            "route",
+            generation,
+            action.weights,
+            action.traffic,
+            action.direct,
+            accepted=told.accepted if told else False,
+            silent=told.silent if told else ("Gateway ns/public",),
+        )
+        if changed:
+            self.told_route = self.now
+
+    def _assert_weights(self, action: p.SetRouteWeights) -> None:
+        assert sum(weight for _, weight in action.weights) == 100, "never 0/0"
+        for revision, weight in action.weights:
+            assert revision in self.backends, "a backend without a Service"
+            others = any(self.backends[r].endpoints for r, w in action.weights if r != revision)
+            if weight and others:
+                assert self.backends[revision].endpoints, "a share without endpoints"
+        if self.led:
+            now, then = self.led[-1][1], [r for r, weight in action.weights if weight]
+            ready = {r for r, _ in self._ready()}
+            had = any(weight and name in ready for name, weight in now.items())
+            assert not had or any(r in ready for r in then), "R0: traffic moved to no ready pod"
+
+    def _may_go(self, revision: str) -> None:
+        """R8: a gateway has let go of it, and requests under way have had their time."""
+        if self.route is None or self.route.weight(revision) is None or not self.led:
+            return
+        if (self.spec.get("rollout") or {}).get("strategy") == "Recreate":
+            return  # Its pods are what stable waits for (R22).
+        assert not self.led[-1][1].get(revision), "R8: pods go that a gateway leads to"

@@ -1,0 +1,275 @@
+"""Kubernetes' part of the simulated cluster: pods, endpoints and gateways, in virtual time.
+
+Pods take `boot` seconds to become ready; a version in `broken` has pods that exit instead.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from canarium.api.status import Status
+from canarium.core.decision import plan as p
+from canarium.core.evidence.verdict import Evidence
+from canarium.core.facts.gateways import Backend, Gateway, Listener, Route, RouteConflict
+from canarium.core.facts.observed import (
+    Autoscaler,
+    Container,
+    Deployment,
+    HeldDeletion,
+    Observed,
+    Pod,
+    Rejection,
+    ResolvedRuntime,
+    Service,
+    SmokeReport,
+)
+from canarium.core.facts.revision import Record
+
+
+@dataclass
+class Kubernetes:
+    spec: dict[str, Any]
+    now: float = 1_000.0
+    boot: float = 2.0
+    grace: float = 1.0
+    broken: set[str] = field(default_factory=set)
+    status: Status = field(default_factory=Status)
+    records: list[Record] = field(default_factory=list)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    pods: list[Pod] = field(default_factory=list)
+    dying: dict[str, float] = field(default_factory=dict)
+    finished_pods: list[Pod] = field(default_factory=list)
+    service: Service | None = None
+    autoscalers: dict[str, Autoscaler] = field(default_factory=dict)
+    events: list[p.Event] = field(default_factory=list)
+    writes: int = 0
+    #: The operator dies before its write of this number; what it had in mind is lost.
+    die_at: int | None = None
+    rejection: Rejection | None = None
+    #: What finalizers of other controllers keep from being deleted.
+    held: list[HeldDeletion] = field(default_factory=list)
+    #: So many pods may exist at once, as of a ResourceQuota.
+    quota: int | None = None
+    runtime: ResolvedRuntime = field(default_factory=ResolvedRuntime)
+    serial: int = 0
+    #: The digest of what is at the model's URI, and what revisions are pinned to.
+    bytes: str = "sha256:one"
+    pinned: dict[str, str] = field(default_factory=dict)
+    #: What a branch or a tag in the URI stands for.
+    resolved: str | None = None
+    #: Pods start without the ConfigMap that tells them what they are pinned to.
+    heedless: bool = False
+    #: The digest that images' tags stand for now; kubelets that tell none have None.
+    image: str | None = None
+    #: Commands: annotations of the parent without our group.
+    annotations: dict[str, str] = field(default_factory=dict)
+    told: float = 0.0
+    #: The cluster makes no endpoints of pods that get ready now.
+    slices_stand_still: bool = False
+    #: When the last decision wants to be made again, and the facts that it was made on.
+    due: float | None = None
+    seen: Any = None
+    #: Facts from outside: smoke tests and evidence, and what the last decision asked for.
+    smoke: SmokeReport | None = None
+    evidence: Evidence | None = None
+    requests: p.SignalRequests = field(default_factory=p.SignalRequests)
+    shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
+    #: The route, the Services of revisions, and Gateways that take a route `lag` seconds later.
+    route: Route | None = None
+    backends: dict[str, Backend] = field(default_factory=dict)
+    gateways: tuple[Gateway, ...] = (Gateway("ns", "public", listeners=(Listener("web", 80),)),)
+    route_api_error: tuple[str, str] | None = None
+    lag: float = 0.25
+    #: What Gateways answer instead of taking it; `deaf`: they answer nothing.
+    refusal: tuple[str, str] | None = None
+    deaf: bool = False
+    told_route: float = 0.0
+    #: Another route that claims the same requests.
+    conflict: RouteConflict | None = None
+    #: What Gateways lead to, and when: weights by version.
+    led: list[tuple[float, dict[str, int]]] = field(default_factory=list)
+    deleted: list[tuple[float, str]] = field(default_factory=list)
+
+    def version(self, revision: str | None) -> str | None:
+        return next((r.version for r in self.records if r.revision == revision), None)
+
+    def revision(self, version: str) -> str:
+        return next(r.revision for r in reversed(self.records) if r.version == version)
+
+    def crash(self, version: str) -> Self:
+        """All pods of a version exit now."""
+        revision = self.revision(version)
+        self.broken.add(version)
+        exited = Container("server", terminated="Error", exit_code=1)
+        self.pods = [
+            replace(x, ready=False, ready_changed=self.now, containers=(exited,))
+            if x.revision == revision
+            else x
+            for x in self.pods
+        ]
+        return self
+
+    def heal(self, version: str) -> Self:
+        """The pods of a version that still run are well again."""
+        self.broken.discard(version)
+        self.pods = [
+            replace(x, ready=True, ready_changed=self.now, containers=())
+            if self.version(x.revision) == version and not x.terminating
+            else x
+            for x in self.pods
+        ]
+        return self
+
+    def serving(self) -> dict[str, int]:
+        """Ready endpoints by version."""
+        result: dict[str, int] = {}
+        for pod in self.pods:
+            if self.service and pod.name in self.service.endpoints:
+                word = self.version(pod.revision) or "?"
+                result[word] = result.get(word, 0) + 1
+        return result
+
+    def weights(self) -> dict[str, int]:
+        """The route's percent by version."""
+        found = self.route.weights if self.route else ()
+        return {self.version(name) or name: weight for name, weight in found}
+
+    def observed(self) -> Observed:
+        return Observed(
+            route=self.route,
+            conflict=self.conflict,
+            backends=tuple(self.backends.values()),
+            gateways=self.gateways if "gateway" in (self.spec.get("traffic") or {}) else (),
+            route_api_error=self.route_api_error,
+            records=tuple(self.records),
+            deployments=tuple(self.deployments.values()),
+            pods=tuple(self.pods),
+            finished_pods=tuple(self.finished_pods),
+            service=self.service,
+            autoscalers=tuple(self.autoscalers.values()),
+            pinned_artifacts=tuple(self.pinned.items()),
+            rejections=(self.rejection,) if self.rejection else (),
+            held=tuple(self.held),
+            runtime=self.runtime,
+            annotations=tuple(sorted(self.annotations.items())),
+            smoke=self.smoke,
+            evidence=self.evidence,
+        )
+
+    def _ready(self) -> list[tuple[str, str]]:
+        return [(x.revision, x.name) for x in self.pods if x.serves]
+
+    def _gateway(self) -> None:
+        """The data plane, and what it says."""
+        route = self.route
+        if route is None:
+            return
+        if self.deaf or self.now < self.told_route + self.lag:
+            return
+        if self.refusal:
+            self.route = replace(route, accepted=False, refusal=self.refusal, silent=())
+            return
+        self.route = replace(route, accepted=True, refusal=None, silent=())
+        shares = dict(route.weights)
+        if not self.led or self.led[-1][1] != shares:
+            self.led.append((self.now, shares))
+
+    def _refuse(self, deployment: Deployment) -> None:
+        """Tells in the Deployment whether a quota keeps its ReplicaSet from making pods."""
+        live = [x for x in self.pods if x.revision == deployment.revision and not x.terminating]
+        full = self.quota is not None and len(self.pods) >= self.quota
+        why = f"exceeded quota: q, limited: pods={self.quota}"
+        failure = why if full and len(live) < deployment.replicas else None
+        self.deployments[deployment.revision] = replace(deployment, failure=failure)
+
+    def _live(self) -> None:
+        kept = []
+        for pod in self.pods:
+            deployment = self.deployments.get(pod.revision)
+            same = [x for x in self.pods if x.revision == pod.revision and not x.terminating]
+            surplus = (
+                deployment is None or same.index(pod) >= deployment.replicas
+                if pod in same
+                else False
+            )
+            if pod.terminating:
+                if self.now < self.dying[pod.name]:
+                    kept.append(pod)
+                continue
+            if surplus:
+                self.dying[pod.name] = self.now + self.grace
+                kept.append(
+                    replace(pod, terminating=True, ready=False, terminates_by=self.now + 1.0)
+                )
+            elif (
+                self._fetches(pod)
+                and pod.artifact is None
+                and not pod.containers
+                and self.now >= pod.created + self.boot / 2
+            ):
+                kept.append(self._fetched(pod))
+            elif (
+                not pod.ready
+                and not pod.containers
+                and self.version(pod.revision) not in self.broken
+                and self.now >= pod.created + self.boot
+            ):
+                kept.append(replace(pod, ready=True, ready_changed=self.now))
+            elif (
+                self.version(pod.revision) in self.broken
+                and not pod.containers
+                and self.now >= pod.created + self.boot
+            ):
+                exited = Container("server", terminated="Completed", exit_code=0)
+                kept.append(replace(pod, containers=(exited,)))
+            else:
+                kept.append(pod)
+        self.pods = kept
+        for deployment in list(self.deployments.values()):
+            self._refuse(deployment)
+            live = [x for x in self.pods if x.revision == deployment.revision and not x.terminating]
+            room = math.inf if self.quota is None else self.quota - len(self.pods)
+            for _ in range(int(min(deployment.replicas - len(live), max(room, 0)))):
+                self.serial += 1
+                self.pods.append(
+                    Pod(
+                        f"p{self.serial}",
+                        deployment.revision,
+                        deployment.color,
+                        self.now,
+                        images=(("server", f"registry/m@{self.image}"),) if self.image else (),
+                    )
+                )
+        self._endpoints()
+        self._gateway()
+        self.shares.append((self.now, self.serving()))
+
+    def _fetches(self, pod: Pod) -> bool:
+        return any(r.uri for r in self.records if r.revision == pod.revision)
+
+    def _fetched(self, pod: Pod) -> Pod:
+        """As the fetcher ends: with the digest of what is there, or because that was changed."""
+        pin = None if self.heedless else self.pinned.get(pod.revision)
+        if pin in (None, self.bytes):
+            return replace(pod, artifact=self.bytes, resolved=self.resolved)
+        said = json.dumps({"reason": "ArtifactChanged", "message": "other bytes are there now"})
+        fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=said)
+        return replace(pod, containers=(fetch,))
+
+    def _endpoints(self) -> None:
+        if self.slices_stand_still:
+            return
+        if self.service:
+            color = self.service.color
+            names = frozenset(
+                x.name
+                for x in self.pods
+                if x.serves and color is not None and color in ("", x.color)
+            )
+            self.service = replace(self.service, endpoints=names)
+        for revision, backend in self.backends.items():
+            own = frozenset(x.name for x in self.pods if x.serves and x.revision == revision)
+            self.backends[revision] = replace(backend, endpoints=own)
