@@ -48,6 +48,12 @@ def read(names: Sequence[str]) -> tuple[list[Document], list[Finding]]:
     return documents, findings
 
 
+def parsed(file: str, text: str) -> tuple[list[Document], list[Finding]]:
+    """Returns the objects in `text`, and what is not valid YAML; `file` names it in findings."""
+    findings: list[Finding] = []
+    return list(_documents(file, text, findings)), findings
+
+
 def _files(name: str, findings: list[Finding]) -> Iterator[tuple[str, Path | None]]:
     if name == STDIN:
         yield "<stdin>", None

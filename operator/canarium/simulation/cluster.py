@@ -26,7 +26,7 @@ class Cluster(Kubernetes):
 
     def run(self, seconds: float, tick: float = 0.5) -> Self:
         """Time passes. It is decided when facts have changed, and when a decision asked for it:
-        what is due by itself and was not asked for never comes (`requeue_after`)."""
+        what is due by itself and was not asked for never happens (`requeue_after`)."""
         end = self.now + seconds
         while self.now < end:
             self._wake()
@@ -47,7 +47,7 @@ class Cluster(Kubernetes):
         return self.settle() if asked or self._facts() != self.seen else self
 
     def _facts(self) -> Any:
-        """All that an event tells of."""
+        """All facts that an event reports."""
         return self.observed(), json.dumps(self.spec), self.status
 
     def settle(self) -> Self:
@@ -182,7 +182,9 @@ class Cluster(Kubernetes):
                 self.backends[revision] = Backend(f"m-{revision}", f"s-{revision}", revision)
                 self._endpoints()
             case p.DeleteBackend(revision):
-                assert not self.route or self.route.weight(revision) is None, "a backend is gone"
+                assert not self.route or self.route.weight(revision) is None, (
+                    "a backend of the route is deleted"
+                )
                 del self.backends[revision]
             case p.SelectColor(color, traffic):
                 before = self.serving()
@@ -235,7 +237,7 @@ class Cluster(Kubernetes):
             assert not had or any(r in ready for r in then), "R0: traffic moved to no ready pod"
 
     def _may_go(self, revision: str) -> None:
-        """R8: a gateway has let go of it, and requests under way have had their time."""
+        """R8: gateways have released it, and requests under way have had their time."""
         if self.route is None or self.route.weight(revision) is None or not self.led:
             return
         if (self.spec.get("rollout") or {}).get("strategy") == "Recreate":

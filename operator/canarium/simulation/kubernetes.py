@@ -163,7 +163,7 @@ class Kubernetes:
         return [(x.revision, x.name) for x in self.pods if x.serves]
 
     def _gateway(self) -> None:
-        """The data plane, and what it says."""
+        """The data plane, and what it reports."""
         route = self.route
         if route is None:
             return
@@ -178,7 +178,7 @@ class Kubernetes:
             self.led.append((self.now, shares))
 
     def _refuse(self, deployment: Deployment) -> None:
-        """Tells in the Deployment whether a quota keeps its ReplicaSet from making pods."""
+        """Reports in the Deployment whether a quota keeps its ReplicaSet from making pods."""
         live = [x for x in self.pods if x.revision == deployment.revision and not x.terminating]
         full = self.quota is not None and len(self.pods) >= self.quota
         why = f"exceeded quota: q, limited: pods={self.quota}"

@@ -1,0 +1,227 @@
+"""`runtimes`: which server runs a model and why, and the pod that it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from canarium_cli.connection import Connection, connected
+from canarium_cli.exits import CliError, not_found, usage
+from canarium_cli.output.formats import write_json, write_yaml
+from canarium_cli.output.lines import Line, Span, Style, line, table
+from canarium_cli.output.terminal import write
+
+if TYPE_CHECKING:
+    from canarium.render.runtime_catalog import Catalog, RuntimeTemplate
+
+_ACTIONS = click.Choice(["list", "show", "render"])
+_KINDS = ("modelruntimes.canarium.dev", "clustermodelruntimes.canarium.dev")
+
+
+@click.command("runtimes")
+@click.argument("action", type=_ACTIONS, default="list")
+@click.argument("name", required=False)
+@click.option("-f", "--file", metavar="FILE", help="File with a model, or - for standard input.")
+@click.option("--offline", is_flag=True, help="Built-in runtimes only; ask no cluster.")
+@click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text")
+@connected
+def runtimes_command(
+    connection: Connection,
+    action: str,
+    name: str | None,
+    file: str | None,
+    offline: bool,
+    output: str,
+) -> None:
+    """List runtimes, show one, or render the pod of a model in a file.
+
+    \b
+    runtimes list            built-in ones and, if the cluster answers, its own
+    runtimes list -f FILE    which one takes this model, and why
+    runtimes show NAME       a runtime's specification
+    runtimes render -f FILE  the pod template of this model
+    """
+    from canarium.render.runtime_catalog import Catalog
+
+    catalog, note = Catalog(), ""
+    if not offline:
+        try:
+            catalog = _catalog(connection)
+        except CliError as error:
+            note = f"Only built-in runtimes: {error.message}"
+    if note and not connection.quiet:
+        click.echo(note, err=True)
+    if action == "show":
+        _show(catalog, name, output)
+    elif action == "render":
+        _render(catalog, file, name, output)
+    elif file:
+        _explain(catalog, file, name, output, connection.color)
+    else:
+        models = _models(connection) if not (offline or note) else None
+        _list(catalog, models, output, connection.color)
+
+
+def _catalog(connection: Connection) -> Catalog:
+    from canarium.api.runtime import CLUSTER, NAMESPACED
+    from canarium.render.runtime_catalog import Catalog, RuntimeTemplate
+
+    found: dict[str, dict[str, RuntimeTemplate]] = {NAMESPACED: {}, CLUSTER: {}}
+    for kind, resource in zip((NAMESPACED, CLUSTER), _KINDS, strict=True):
+        for raw in connection.kubectl.get(resource):
+            name = str(raw["metadata"]["name"])
+            found[kind][name] = RuntimeTemplate(kind, name, raw.get("spec") or {})
+    return Catalog(found[NAMESPACED], found[CLUSTER])
+
+
+def _models(connection: Connection) -> list[Mapping[str, Any]]:
+    """The stored records of the namespace, which have the digest of their runtime."""
+    try:
+        return list(
+            connection.kubectl.get("controllerrevisions.apps", "--selector=canarium.dev/model")
+        )
+    except CliError:
+        return []
+
+
+def _list(
+    catalog: Catalog, records: list[Mapping[str, Any]] | None, output: str, color: str
+) -> None:
+    entries = [
+        _entry(runtime, records)
+        for scope in catalog.scopes()
+        for _, runtime in sorted(scope.items())
+    ]
+    if output == "json":
+        write_json(entries)
+    elif output == "yaml":
+        write_yaml(entries)
+    else:
+        head = ("NAME", "KIND", "PROTOCOL", "FORMATS", "USED BY", "OUTDATED")
+        rows = [
+            (
+                entry["name"],
+                entry["kind"],
+                entry["protocol"] or "-",
+                ",".join(entry["formats"]) or "-",
+                "-" if entry["usedBy"] is None else str(len(entry["usedBy"])),
+                Span(", ".join(entry["outdated"]) or "-", Style.WARNING),
+            )
+            for entry in entries
+        ]
+        write(table(head, rows), color)
+
+
+def _entry(runtime: RuntimeTemplate, records: list[Mapping[str, Any]] | None) -> dict[str, Any]:
+    """`usedBy` are models with a record of this runtime, `outdated` those whose newest record has
+    another version of it: they adopt it with a new `spec.restartToken`."""
+    newest: dict[str, Mapping[str, Any]] = {}
+    for record in records or ():
+        model = str(record["metadata"].get("labels", {}).get("canarium.dev/model"))
+        if int(record.get("revision") or 0) >= int(newest.get(model, {}).get("revision") or 0):
+            newest[model] = record
+    stored = {
+        model: (record.get("data") or {}).get("runtime") or {} for model, record in newest.items()
+    }
+    mine = {m: r for m, r in stored.items() if (r.get("kind"), r.get("name")) == (
+        runtime.kind, runtime.name
+    )}  # fmt: skip
+    return {
+        "name": runtime.name,
+        "kind": runtime.kind,
+        "protocol": runtime.spec.get("protocol"),
+        "formats": [item["name"] for item in runtime.spec.get("formats") or ()],
+        "usedBy": None if records is None else sorted(mine),
+        "outdated": sorted(m for m, r in mine.items() if r.get("digest") != runtime.digest),
+    }
+
+
+def _show(catalog: Catalog, name: str | None, output: str) -> None:
+    if not name:
+        raise usage("Name a runtime: `runtimes list` lists them.")
+    for scope in catalog.scopes():
+        if name in scope:
+            runtime = scope[name]
+            body = {
+                "kind": runtime.kind,
+                "metadata": {"name": runtime.name},
+                "spec": dict(runtime.spec),
+            }
+            (write_json if output == "json" else write_yaml)(body)
+            return
+    raise not_found(f"There is no runtime {name}. `runtimes list` lists them.")
+
+
+def _with_files(catalog: Catalog, documents: Any, namespace: str) -> Catalog:
+    """The catalog with the runtimes of a file, which would be applied together."""
+    from canarium.render.runtime_catalog import Catalog
+    from canarium_cli.lint import runtimes
+
+    own = runtimes.catalog(documents, namespace)
+    return Catalog({**catalog.namespaced, **own.namespaced}, {**catalog.cluster, **own.cluster})
+
+
+def _render(catalog: Catalog, file: str | None, name: str | None, output: str) -> None:
+    from canarium.core.facts.revision import digest_v1, identity_v1, short_name
+    from canarium.render import pod, runtime
+    from canarium.render.errors import RuntimeInvalid
+    from canarium_cli.lint.runtimes import FETCHER, namespace_of
+    from canarium_cli.manifests.chosen import chosen
+
+    if not file:
+        raise usage("Name a file with -f.")
+    found = chosen(file, name)
+    model, namespace = found.model, namespace_of(found.model)
+    catalog = _with_files(catalog, found.documents, namespace)
+    revision = short_name(digest_v1(identity_v1(model.spec)))
+    try:
+        server = runtime.server(model.name, namespace, model.spec, catalog.choose(model.spec))
+        template = pod.pod_template(model.name, revision, model.spec, server, FETCHER)
+    except RuntimeInvalid as error:
+        raise usage(f"{file}: {error}.") from None
+    (write_json if output == "json" else write_yaml)(template)
+
+
+def _explain(catalog: Catalog, file: str, name: str | None, output: str, color: str) -> None:
+    from canarium.render.errors import RuntimeInvalid
+    from canarium_cli.lint.runtimes import namespace_of
+    from canarium_cli.manifests.chosen import chosen
+
+    found = chosen(file, name)
+    catalog = _with_files(catalog, found.documents, namespace_of(found.model))
+    try:
+        selected = catalog.choose(found.model.spec)
+    except RuntimeInvalid as error:
+        raise usage(f"{file}: {error}.") from None
+    why = _reason(found.model.spec, selected)
+    if output == "text":
+        write(list(_explanation(found.model.name, selected, why)), color)
+        return
+    body = {
+        "model": found.model.name,
+        "runtime": selected.name if selected else None,
+        "kind": selected.kind if selected else None,
+        "reason": why,
+    }
+    (write_json if output == "json" else write_yaml)(body)
+
+
+def _reason(spec: Mapping[str, Any], selected: RuntimeTemplate | None) -> str:
+    own, model = spec.get("runtime") or {}, spec.get("model") or {}
+    if selected is None:
+        return f"spec.runtime.image is {own.get('image')}, so no runtime is used."
+    if own.get("name"):
+        return f"spec.runtime.name names it; it is a {selected.kind} runtime."
+    version = f" {model['formatVersion']}" if model.get("formatVersion") else ""
+    return (
+        f"It serves format {model.get('format')}{version} with the highest priority of the "
+        f"narrowest scope that does ({selected.kind})."
+    )
+
+
+def _explanation(model: str, selected: RuntimeTemplate | None, why: str) -> Iterator[Line]:
+    name = str(selected) if selected else "its own image"
+    yield line(Span(f"{model}: {name}", Style.TITLE))
+    yield line(why)

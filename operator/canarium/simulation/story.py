@@ -1,0 +1,248 @@
+"""A rollout as a timeline: what the operator decides in virtual time, and what a failure leads to.
+
+The previous version serves when the story begins. Pods, gateways and measurements behave as the
+scenario describes; all decisions are those of the operator. Where it waits for a person, the story
+promotes, so that it shows the whole rollout.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from canarium.api.effective_spec import EffectiveSpec, effective_spec
+from canarium.api.model_deployment import Spec
+from canarium.api.reasons import CheckReason
+from canarium.core.evidence.verdict import Evidence, Finding, Verdict
+from canarium.core.facts.gateways import Gateway, Listener
+from canarium.core.facts.observed import ResolvedRuntime, SmokeReport
+from canarium.core.times import parse
+from canarium.simulation.cluster import Cluster
+
+_START = 1_000.0
+_TICK = 0.5
+#: The longest story, in seconds.
+_HORIZON = 14 * 86_400.0
+_ENDED = ("Ready", "RolledBack", "Failed")
+_STUCK = 900.0
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
+#: Label of the version that serves before the rollout.
+PREVIOUS = "previous"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What happens meanwhile. Times are in seconds."""
+
+    #: How long a pod takes to become ready.
+    startup: float = 20.0
+    #: The weight at which the candidate's pods exit: 0 is before any traffic, 100 the bake.
+    fail_at: int | None = None
+    #: Whether versions receive requests, so that checks have samples.
+    traffic: bool = True
+    #: Whether it is the first version of the model.
+    first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The state of the model `t` seconds after the spec was applied."""
+
+    t: float
+    phase: str
+    weight: int
+    effective_weight: int
+    message: str
+
+
+def story(
+    spec: Mapping[str, Any], scenario: Scenario, runtime: ResolvedRuntime | None = None
+) -> list[Moment]:
+    """Returns the moments at which phase, weight or message change, in order.
+
+    `spec` is a valid raw spec, and `runtime` the runtime that it selects.
+    """
+    return list(_Telling(spec, scenario, runtime or ResolvedRuntime()).moments())
+
+
+class _Telling:
+    def __init__(
+        self, spec: Mapping[str, Any], scenario: Scenario, runtime: ResolvedRuntime
+    ) -> None:
+        self._scenario = scenario
+        self._new = copy.deepcopy(dict(spec))
+        self._version = str(self._new["model"].setdefault("version", "new"))
+        self._settings: EffectiveSpec = effective_spec(
+            Spec.model_validate(self._new), runtime.startup_budget
+        )
+        self._cluster = Cluster(
+            self._new if scenario.first else self._earlier(), now=_START, runtime=runtime
+        )
+        self._cluster.gateways = tuple(self._gateways())
+        self._promotions = 0
+        self._failed = False
+        self._measured = 0.0
+
+    def _earlier(self) -> dict[str, Any]:
+        """The spec of the previous version."""
+        earlier = copy.deepcopy(self._new)
+        earlier["model"]["version"] = PREVIOUS
+        earlier.pop("paused", None)
+        return earlier
+
+    def _gateways(self) -> Iterator[Gateway]:
+        asked = (self._new.get("traffic") or {}).get("gateway") or {}
+        for parent in asked.get("parentRefs") or ():
+            yield Gateway(
+                parent.get("namespace") or "default",
+                parent["name"],
+                own=not parent.get("namespace"),
+                section=parent.get("sectionName"),
+                port=parent.get("port"),
+                listeners=(
+                    Listener(parent.get("sectionName") or "http", parent.get("port") or 80, "All"),
+                ),
+            )
+
+    def moments(self) -> Iterator[Moment]:
+        cluster = self._cluster
+        if not self._scenario.first:
+            self._prepare()
+            cluster.spec = self._new
+        cluster.boot = self._scenario.startup
+        if self._scenario.fail_at == 0:
+            cluster.broken.add(self._version)
+        began, last, changed = cluster.now, None, cluster.now
+        while cluster.now < began + _HORIZON:
+            self._signals()
+            cluster.run(0)
+            self._fail()
+            moment = self._moment(began)
+            if last is None or replace(moment, t=last.t) != last:
+                yield moment
+                last, changed = moment, cluster.now
+            if self._has_ended() or cluster.now - changed > self._longest():
+                return
+            if not self._promoted():
+                cluster.now = max(cluster.now + _TICK, self._next(changed))
+
+    def _prepare(self) -> None:
+        """Brings the earlier version into service."""
+        for _ in range(240):
+            self._signals()
+            self._cluster.run(_TICK)
+            if self._cluster.status.phase == "Ready":
+                return
+
+    def _signals(self) -> None:
+        """Answers what the last decision asks for: smoke tests pass, and checks as the scenario
+        has it."""
+        cluster, wanted = self._cluster, self._cluster.requests
+        if wanted.smoke:
+            cluster.smoke = SmokeReport(wanted.smoke, True, asked=1)
+        analysis = self._settings.analysis
+        if wanted.analysis is None or analysis is None:
+            return
+        if cluster.now - self._measured < analysis.interval:
+            return
+        self._measured = cluster.now
+        enough = self._scenario.traffic
+        verdict = Verdict.PASS if enough else Verdict.INSUFFICIENT
+        reason = CheckReason.WITHIN_BOUNDS if enough else CheckReason.NOT_ENOUGH_SAMPLES
+        findings = tuple(
+            Finding(
+                check.name, verdict, reason, "simulated", samples=float(check.min_samples * enough)
+            )
+            for check in analysis.checks
+        )
+        cluster.evidence = Evidence(
+            wanted.analysis.revision,
+            wanted.analysis.since,
+            cluster.now,
+            findings,
+            exhausted=not enough,
+        )
+
+    def _fail(self) -> None:
+        """Makes the server of the new version exit once it has the weight of the scenario."""
+        status, at = self._cluster.status, self._scenario.fail_at
+        if not at or self._failed:
+            return
+        candidate = status.candidate
+        reached = candidate is not None and (candidate.effective_weight or 0) >= at
+        if reached or (at == 100 and status.phase == "Baking"):
+            self._failed = True
+            self._cluster.crash(self._version)
+
+    def _moment(self, began: float) -> Moment:
+        status = self._cluster.status
+        candidate = status.candidate
+        weight = (candidate.weight or 0) if candidate else 0
+        effective = (candidate.effective_weight or 0) if candidate else 0
+        if status.stable and self._cluster.version(status.stable.revision) == self._version:
+            weight = effective = 100
+        t = round(self._cluster.now - began, 1)
+        return Moment(t, status.phase, weight, effective, _relative(status.message, began))
+
+    def _has_ended(self) -> bool:
+        status = self._cluster.status
+        pending = any(pod.terminating or not pod.ready for pod in self._cluster.pods)
+        if status.phase == "Failed":
+            return True
+        settled = status.phase in _ENDED and len(self._cluster.deployments) == 1 and not pending
+        # The first decision on the new spec has been taken.
+        return settled and self._cluster.seen is not None and self._knows_spec()
+
+    def _knows_spec(self) -> bool:
+        return any(record.version == self._version for record in self._cluster.records)
+
+    def _promoted(self) -> bool:
+        """Promotes where the rollout waits for a person and for nothing else."""
+        status, cluster = self._cluster.status, self._cluster
+        manual = self._pause_is_manual()
+        waits = status.phase == "Progressing" and cluster.due is None and manual
+        if not waits or self._promotions >= len(self._settings.steps):
+            return False
+        if cluster.annotations.get("promote", "").endswith(f"/simulated-{self._weight()}"):
+            return False
+        self._promotions += 1
+        revision = cluster.revision(self._version)
+        cluster.annotations["promote"] = f"{revision}/simulated-{self._weight()}"
+        return True
+
+    def _weight(self) -> int:
+        candidate = self._cluster.status.candidate
+        return (candidate.effective_weight or 0) if candidate else 0
+
+    def _pause_is_manual(self) -> bool:
+        return any(s.pause is None and s.weight == self._weight() for s in self._settings.steps)
+
+    def _longest(self) -> float:
+        """How long nothing may change before the story ends: longer than every deadline."""
+        s = self._settings
+        pauses = (step.pause or 0.0 for step in s.steps)
+        return _STUCK + max(
+            s.progress_deadline, s.bake_time, s.scale_down_delay, self._scenario.startup, *pauses, 0
+        )
+
+    def _next(self, changed: float) -> float:
+        """When something can happen next: soon after a change, else when a decision is due."""
+        cluster = self._cluster
+        moving = any(pod.terminating for pod in cluster.pods) or cluster.now - changed < 5.0
+        if moving:
+            return cluster.now + _TICK
+        times = [pod.created + cluster.boot for pod in cluster.pods if not pod.ready]
+        if cluster.due is not None:
+            times.append(cluster.due)
+        if cluster.requests.analysis and self._settings.analysis:
+            times.append(self._measured + self._settings.analysis.interval)
+        later = [t for t in times if t > cluster.now]
+        return min(later, default=cluster.now + 60.0)
+
+
+def _relative(message: str, began: float) -> str:
+    """Returns a message with its points in time as seconds since the spec was applied."""
+    return _MOMENT.sub(lambda found: f"+{parse(found[0]) - began:g}s", message)

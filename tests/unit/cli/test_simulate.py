@@ -1,0 +1,143 @@
+"""`simulate`: the timeline of examples, and what failures lead to.
+
+To write the golden files again: `CANARIUM_GOLDEN=write pytest tests/unit/cli/test_simulate.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from canarium_cli.main import cli
+
+ROOT = Path(__file__).parents[3]
+GOLDEN = ROOT / "tests" / "golden" / "cli"
+CANARY = str(ROOT / "examples" / "canary.yaml")
+JUDGED = str(ROOT / "examples" / "judged.yaml")
+
+
+def run(*words: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(cli, ["simulate", *words], input=stdin)
+
+
+def moments(*words: str, stdin: str | None = None) -> list[dict[str, Any]]:
+    done = run(*words, "-o", "json", stdin=stdin)
+    assert done.exit_code == 0, done.output
+    return list(json.loads(done.stdout))
+
+
+def phases(found: list[dict[str, Any]]) -> list[str]:
+    """The phases in order, each once."""
+    listed = [x["phase"] for x in found]
+    return [p for index, p in enumerate(listed) if index == 0 or listed[index - 1] != p]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("simulate-canary.txt", (CANARY,)),
+        ("simulate-fail.txt", (CANARY, "--fail-at", "50")),
+        ("simulate-no-traffic.txt", (JUDGED, "--no-traffic")),
+    ],
+)
+def test_timeline_is_as_recorded(name: str, words: tuple[str, ...]) -> None:
+    text = run("-f", *words).output
+    if os.environ.get("CANARIUM_GOLDEN") == "write":
+        (GOLDEN / name).write_text(text)
+    assert text == (GOLDEN / name).read_text()
+
+
+def test_weights_follow_the_steps_and_times_the_pauses() -> None:
+    found = moments("-f", CANARY)
+    assert phases(found) == ["Progressing", "Baking", "Ready"]
+    weights = [x["effective_weight"] for x in found]
+    assert weights == sorted(weights)
+    assert set(weights) == {0, 25, 50, 100}
+    first = {w: next(x["t"] for x in found if x["effective_weight"] == w) for w in set(weights)}
+    # Pods take 20 s; each pause is 30 s, and the pods of the next step start after it.
+    assert first == {0: 0.0, 25: 20.0, 50: 70.0, 100: 100.0}
+    assert found[-1]["t"] == 400.0
+
+
+@pytest.mark.parametrize(
+    ("at", "highest", "expected"),
+    [
+        ("gate", 0, ["Progressing", "RolledBack"]),
+        ("25", 25, ["Progressing", "RolledBack"]),
+        ("step2", 50, ["Progressing", "RolledBack"]),
+        ("50%", 50, ["Progressing", "RolledBack"]),
+        ("bake", 100, ["Progressing", "Baking", "RolledBack"]),
+    ],
+)
+def test_failure_is_rolled_back_from_its_weight(at: str, highest: int, expected: list[str]) -> None:
+    found = moments("-f", CANARY, "--fail-at", at)
+    assert [p for p in phases(found) if p != "RollingBack"] == expected
+    assert max(x["effective_weight"] for x in found) == highest
+    assert found[-1]["effective_weight"] == 0
+    assert "ServerExited" in found[-1]["message"]
+
+
+def test_slow_start_exceeds_the_progress_deadline() -> None:
+    found = moments("-f", CANARY, "--slow-start", "1h")
+    assert phases(found) == ["Progressing", "RolledBack"]
+    assert "ProgressDeadlineExceeded" in found[-1]["message"]
+    assert max(x["weight"] for x in found) == 0
+
+
+def test_no_traffic_holds_a_rollout_whose_checks_need_samples() -> None:
+    found = moments("-f", JUDGED, "--no-traffic")
+    assert phases(found) == ["Progressing"]
+    assert "NotEnoughSamples" in found[-1]["message"]
+    assert phases(moments("-f", JUDGED))[-1] == "Ready"
+
+
+def test_first_version_has_no_steps() -> None:
+    found = moments("-f", CANARY, "--first")
+    assert {x["effective_weight"] for x in found} <= {0, 100}
+    assert found[-1]["phase"] == "Ready"
+
+
+def test_manual_pause_is_promoted_and_other_strategies_end() -> None:
+    text = Path(CANARY).read_text()
+    assert phases(moments("-f", "-", stdin=text.replace("pause: 30s", "pause: Manual")))[-1] == (
+        "Ready"
+    )
+    steps = "    steps:\n      - {weight: 25, pause: 30s}\n      - {weight: 50, pause: 30s}\n"
+    for strategy in ("BlueGreen", "Recreate"):
+        other = text.replace(steps, "").replace("strategy: Canary", f"strategy: {strategy}")
+        assert phases(moments("-f", "-", stdin=other))[-1] == "Ready"
+
+
+def test_every_example_has_a_timeline_that_ends() -> None:
+    for example in sorted((ROOT / "examples").glob("*.yaml")):
+        found = moments("-f", str(example))
+        assert found[-1]["phase"] == "Ready", example
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-f", "absent.yaml"), "Cannot be read"),
+        (("-f", CANARY, "--fail-at", "33"), "the rollout never has this weight"),
+        (("-f", CANARY, "--fail-at", "step9"), "the rollout has 2 steps"),
+        (("-f", CANARY, "--fail-at", "soon"), "write a weight from 0 to 100"),
+        (("-f", CANARY, "--name", "other"), "no ModelDeployment other. It has fraud."),
+    ],
+)
+def test_wrong_argument_is_one_sentence(words: tuple[str, ...], message: str) -> None:
+    done = run(*words)
+    assert done.exit_code == 2
+    assert message in done.output
+    assert "Traceback" not in done.output
+
+
+def test_file_with_one_wrong_document_is_refused() -> None:
+    wrong = Path(CANARY).read_text() + "---\n" + Path(CANARY).read_text().replace("3", "three")
+    done = run("-f", "-", stdin=wrong)
+    assert done.exit_code == 2
+    assert "<stdin>:" in done.output
