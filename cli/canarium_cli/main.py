@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from canarium import VERSION
+from canarium_cli.completing import VARIABLE, completed
 
 #: Verb → its module in `verbs/` and a line of help; the module is imported when the verb is used,
 #: since importing all of them would make every command slow.
@@ -39,7 +40,12 @@ VERBS: dict[str, tuple[str, str]] = {
     "rollback": ("ship", "Print the manifest of an earlier revision, or apply it."),
     "restart": ("ship", "Print the manifest with a new restart token, or apply it."),
     "record": ("record", "Print which bytes served when, as in-toto statements."),
+    "doctor": ("doctor", "Check that the cluster is ready for models."),
+    "report": ("report", "Write a redacted archive about a model for a bug report."),
     "dashboard": ("dashboard", "Show all models on web pages."),
+    "top": ("top", "Show the fleet live in the terminal."),
+    "version": ("version", "Show the versions of client, operator and CRDs."),
+    "completion": ("completion", "Print the completion script of a shell."),
 }
 PROGRAM = "kubectl modeldeploy"
 
@@ -57,7 +63,7 @@ class Verbs(click.Group):
         attribute = cmd_name.replace("-", "_")
         command = getattr(module, f"{attribute}_command")
         assert isinstance(command, click.Command)
-        return command
+        return completed(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -81,7 +87,8 @@ def main(words: list[str] | None = None) -> Any:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     name = os.path.basename(sys.argv[0])
     program = PROGRAM if name.startswith("kubectl-") else name
-    return cli.main(args=words, prog_name=program if words is None else PROGRAM)
+    shown = program if words is None else PROGRAM
+    return cli.main(args=words, prog_name=shown, complete_var=VARIABLE)
 
 
 if __name__ == "__main__":

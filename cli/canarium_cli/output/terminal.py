@@ -45,10 +45,11 @@ def _ansi(text: str, style: Style) -> str:
 
 class Screen:
     """Shows the newest lines of a view: redrawn in place on a terminal, else appended where they
-    differ from the ones before, so that a log of a pipeline reads as a story."""
+    differ from the ones before, so that a log of a pipeline reads as a story. `full`: on a screen
+    of its own, which is gone at the end; lines are cut instead of wrapped."""
 
-    def __init__(self, color: str) -> None:
-        self._color = color
+    def __init__(self, color: str, *, full: bool = False) -> None:
+        self._color, self._full = color, full
         self._live: Live | None = None
         self._last: list[str] = []
 
@@ -58,7 +59,12 @@ class Screen:
             from rich.live import Live
 
             console = Console(no_color=not colored(self._color), highlight=False)
-            self._live = Live(console=console, auto_refresh=False, vertical_overflow="visible")
+            self._live = Live(
+                console=console,
+                auto_refresh=False,
+                vertical_overflow="crop" if self._full else "visible",
+                screen=self._full,
+            )
             self._live.start()
         return self
 
@@ -79,7 +85,7 @@ class Screen:
     def show(self, lines: list[Line]) -> None:
         """Replaces what is shown; without a terminal, prints it where it changed."""
         if self._live:
-            self._live.update(_rich(lines), refresh=True)
+            self._live.update(_rich(lines, cut=self._full), refresh=True)
             return
         texts = [plain(spans) for spans in lines]
         if texts != self._last:
@@ -88,10 +94,10 @@ class Screen:
             self._last = texts
 
 
-def _rich(lines: list[Line]) -> Text:
+def _rich(lines: list[Line], *, cut: bool) -> Text:
     from rich.text import Text
 
-    text = Text()
+    text = Text(no_wrap=cut, overflow="crop" if cut else None)
     for number, spans in enumerate(lines):
         if number:
             text.append("\n")

@@ -60,7 +60,7 @@ def list_command(
         with Screen(connection.color) as screen:
             try:
                 while True:
-                    screen.show(_lines(rows(), all_namespaces, output == "wide"))
+                    screen.show(fleet_lines(rows(), all_namespaces, output == "wide"))
                     time.sleep(_INTERVAL)
             except KeyboardInterrupt:
                 raise SystemExit(0) from None
@@ -75,10 +75,11 @@ def list_command(
     elif not found:
         click.echo("No ModelDeployments found.", err=True)
     else:
-        write(_lines(found, all_namespaces, output == "wide"), connection.color)
+        write(fleet_lines(found, all_namespaces, output == "wide"), connection.color)
 
 
-def _lines(rows: tuple[Row, ...], namespaces: bool, wide: bool) -> list[Line]:
+def fleet_lines(rows: tuple[Row, ...], namespaces: bool, wide: bool) -> list[Line]:
+    """Returns the table of a fleet, with its head."""
     head = ["NAME", "PHASE", "VERSION", "CANDIDATE", "STEP", "WEIGHT", "PODS", "WAITING FOR", "AGE"]
     if namespaces:
         head.insert(0, "NAMESPACE")

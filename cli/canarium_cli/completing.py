@@ -1,0 +1,140 @@
+"""Completion: what may follow the words typed so far.
+
+kubectl asks the program `kubectl_complete-modeldeploy` when it completes `kubectl modeldeploy …`
+(https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/#flags-and-arguments-completion):
+the words typed so far are its arguments, the last of them the incomplete one. It prints a candidate
+per line, with a description after a TAB, and a last line with a directive of cobra.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+#: The variable in which click's own scripts ask for candidates.
+VARIABLE = "_KUBECTL_MODELDEPLOY_COMPLETE"
+#: Seconds that a press of TAB may wait for the cluster.
+_PATIENCE = 2
+#: Directives of cobra: nothing more, and complete file names instead.
+_NO_FILES, _FILES = 4, 0
+
+
+class ModelName(click.ParamType[str]):
+    """The name of a ModelDeployment; completed from the cluster."""
+
+    name = "name"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        found = _ask(ctx, "get", "modeldeployments.canarium.dev", "--output=name")
+        taken = ctx.params.get(param.name or "") or ()
+        names = (line.partition("/")[2] for line in found)
+        return _items((name for name in names if name not in taken), incomplete)
+
+
+class Namespace(click.ParamType[str]):
+    """A namespace; completed from the cluster."""
+
+    name = "text"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        names = (line.partition("/")[2] for line in _ask(ctx, "get", "namespaces", "--output=name"))
+        return _items(names, incomplete)
+
+
+class Context(click.ParamType[str]):
+    """A context of the kubeconfig."""
+
+    name = "text"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        names = _ask(ctx, "config", "get-contexts", "--output=name")
+        return _items(names, incomplete)
+
+
+def completed(command: click.Command) -> click.Command:
+    """Returns the command with completion for the parameters that all verbs share."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument) and parameter.name in ("name", "names"):
+            parameter.type = ModelName()
+        elif parameter.name == "namespace":
+            parameter.type = Namespace()
+        elif parameter.name == "context":
+            parameter.type = Context()
+    return command
+
+
+def _items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    # Imported here, since every start of the program imports this module.
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _ask(ctx: click.Context, *words: str) -> list[str]:
+    """The lines that kubectl prints; none when the cluster is slow, away, or forbids it."""
+    from canarium_cli.exits import CliError
+    from canarium_cli.kubectl import binary
+
+    options = [
+        f"--{name.replace('_', '-')}={ctx.params[name]}"
+        for name in ("namespace", "context", "kubeconfig")
+        if ctx.params.get(name)
+    ]
+    if ctx.params.get("as_user"):
+        options.append(f"--as={ctx.params['as_user']}")
+    if words[0] != "config":
+        options.append(f"--request-timeout={_PATIENCE}s")
+    try:
+        command = [binary(), *options, *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE + 1)
+    except (CliError, OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.split() if done.returncode == 0 else []
+
+
+def candidates(words: Sequence[str], incomplete: str) -> list[CompletionItem]:
+    """Returns what may follow `words`, for a last word that begins with `incomplete`."""
+    from click.shell_completion import ShellComplete
+
+    from canarium_cli.main import PROGRAM, cli
+
+    return ShellComplete(cli, {}, PROGRAM, VARIABLE).get_completions(list(words), incomplete)
+
+
+def main() -> None:
+    """The program `kubectl_complete-modeldeploy`."""
+    # A shell may stop reading.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    *words, incomplete = sys.argv[1:] or [""]
+    option, equals, value = incomplete.partition("=")
+    # As `--output=js`: click completes the value as a word of its own.
+    if equals and option.startswith("--"):
+        found, begin = candidates([*words, option], value), f"{option}="
+    else:
+        found, begin = candidates(words, incomplete), ""
+    for item in found:
+        if item.type == "plain":
+            print(f"{begin}{item.value}\t{item.help}" if item.help else f"{begin}{item.value}")
+    files = any(item.type in ("file", "dir") for item in found)
+    print(f":{_FILES if files else _NO_FILES}", flush=True)
+    os._exit(0)

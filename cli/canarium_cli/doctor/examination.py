@@ -1,0 +1,35 @@
+"""All checks in their order."""
+
+from __future__ import annotations
+
+import time
+
+from canarium_cli.doctor import (
+    definitions,
+    gateways,
+    images,
+    network,
+    operators,
+    rights,
+    scope,
+)
+from canarium_cli.doctor.facts import Facts, read
+from canarium_cli.doctor.finding import Finding, Level
+from canarium_cli.kubectl import Kubectl
+
+_CHECKS = (definitions, operators, scope, network, gateways, images, rights)
+
+
+def findings(facts: Facts) -> list[Finding]:
+    """What all checks find in `facts`."""
+    return [found for check in _CHECKS for found in check.examine(facts)]
+
+
+def examined(kubectl: Kubectl) -> list[Finding]:
+    """Reads the cluster and checks it. Raises CliError if it does not answer."""
+    return findings(read(kubectl, time.time(), tuple(rights.NEEDED)))
+
+
+def is_ready(found: list[Finding]) -> bool:
+    """Whether nothing is a problem."""
+    return all(one.level is not Level.PROBLEM for one in found)

@@ -1,0 +1,125 @@
+"""Label selectors and NetworkPolicies, as Kubernetes evaluates them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from canarium.view.objects import Raw, items, part, text
+
+Labels = Mapping[str, object]
+
+
+def matches(selector: Raw, labels: Labels) -> bool:
+    """Whether a LabelSelector selects `labels`; an empty one selects everything."""
+    wanted = part(selector, "matchLabels")
+    if any(labels.get(key) != value for key, value in wanted.items()):
+        return False
+    return all(_holds(one, labels) for one in items(selector, "matchExpressions"))
+
+
+def _holds(expression: Raw, labels: Labels) -> bool:
+    key, values = text(expression, "key"), expression.get("values") or []
+    assert isinstance(values, list)
+    match text(expression, "operator"):
+        case "In":
+            return labels.get(key) in values
+        case "NotIn":
+            return labels.get(key) not in values
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A pod, or an address outside the cluster, at one end of a connection."""
+
+    namespace: str = ""
+    namespace_labels: Labels | None = None
+    labels: Labels | None = None
+    addresses: tuple[str, ...] = ()
+
+
+def selecting(policies: Iterable[Raw], pod: Labels, direction: str) -> list[Raw]:
+    """The NetworkPolicies that select a pod for `Ingress` or `Egress`."""
+    found = []
+    for policy in policies:
+        spec = part(policy, "spec")
+        types = spec.get("policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
+        if (
+            isinstance(types, list)
+            and direction in types
+            and matches(part(spec, "podSelector"), pod)
+        ):
+            found.append(policy)
+    return found
+
+
+def admits(policy: Raw, direction: str, peer: Peer, ports: tuple[int | str, ...]) -> bool:
+    """Whether a rule of the policy admits a connection with `peer` to one of `ports`.
+
+    Without `ports`, any port will do.
+    """
+    key, side = ("ingress", "from") if direction == "Ingress" else ("egress", "to")
+    home = text(part(policy, "metadata"), "namespace")
+    return any(
+        _port(rule, ports) and _side(items(rule, side), peer, home)
+        for rule in items(part(policy, "spec"), key)
+    )
+
+
+def _port(rule: Raw, ports: tuple[int | str, ...]) -> bool:
+    listed = [one for one in items(rule, "ports") if text(one, "protocol") in ("", "TCP")]
+    if not items(rule, "ports"):
+        return True
+    if not ports:
+        return bool(listed)
+    for one in listed:
+        port, end = one.get("port"), one.get("endPort")
+        if port is None or port in ports:
+            return True
+        numbers = [x for x in ports if isinstance(x, int)]
+        if (
+            isinstance(port, int)
+            and isinstance(end, int)
+            and any(port <= x <= end for x in numbers)
+        ):
+            return True
+    return False
+
+
+def _side(peers: tuple[Raw, ...], peer: Peer, home: str) -> bool:
+    return not peers or any(_is(one, peer, home) for one in peers)
+
+
+def _is(rule: Raw, peer: Peer, home: str) -> bool:
+    if "ipBlock" in rule:
+        block = part(rule, "ipBlock")
+        outside = block.get("except") or []
+        assert isinstance(outside, list)
+        return any(
+            _within(address, text(block, "cidr"))
+            and not any(_within(address, str(one)) for one in outside)
+            for address in peer.addresses
+        )
+    if peer.labels is None:
+        return False
+    if "namespaceSelector" in rule:
+        # Namespaces whose labels may not be read could match.
+        known = peer.namespace_labels
+        if known is not None and not matches(part(rule, "namespaceSelector"), known):
+            return False
+    elif peer.namespace != home:
+        return False
+    return matches(part(rule, "podSelector"), peer.labels)
+
+
+def _within(address: str, network: str) -> bool:
+    try:
+        return ip_address(address) in ip_network(network, strict=False)
+    except ValueError:
+        return False

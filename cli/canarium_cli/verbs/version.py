@@ -1,0 +1,114 @@
+"""`version`: of client, operator, CRDs and cluster, and whether they fit together."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import click
+
+from canarium import VERSION
+from canarium_cli.connection import Connection, connected
+from canarium_cli.exits import CliError
+from canarium_cli.kubectl import Kubectl
+from canarium_cli.output.formats import write_json
+from canarium_cli.output.lines import table
+from canarium_cli.output.terminal import write
+
+
+@click.command("version")
+@click.option("--client", "client_only", is_flag=True, help="Ask no cluster.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@connected
+def version_command(connection: Connection, client_only: bool, output: str) -> None:
+    """Show the versions of client, operator and CRDs, and whether they fit together."""
+    found: dict[str, Any] = {"client": VERSION}
+    if not client_only:
+        found |= _cluster(connection.kubectl)
+    if output == "json":
+        write_json(found)
+        return
+    rows = [("client", VERSION)]
+    if not client_only:
+        rows += [
+            ("operator", ", ".join(found["operators"]) or "not found"),
+            ("CRDs", found["crds"]),
+            ("kubectl", found["kubectl"] or "unknown"),
+            ("Kubernetes", found["kubernetes"] or "unknown"),
+        ]
+    write(table(["PART", "VERSION"], rows), connection.color)
+    if not client_only:
+        click.echo(f"\n{found['verdict']}")
+
+
+def _cluster(kubectl: Kubectl) -> dict[str, Any]:
+    """Versions of the cluster. Raises CliError if it does not answer."""
+    from canarium_cli.doctor.facts import DEFINITIONS, OPERATOR
+    from canarium_cli.doctor.operators import version_of
+
+    raw = json.loads(kubectl.run("version", "--output=json"))
+    words = ("--all-namespaces", f"--selector={OPERATOR}", "--ignore-not-found")
+    try:
+        listed = kubectl.run("get", "deployments", *words, "--output=json")
+        deployments = json.loads(listed)["items"] if listed.strip() else []
+        operators = sorted({version_of(one) or "unknown" for one in deployments})
+    except CliError:
+        operators = ["not readable"]
+    crds, fit = _definitions(kubectl, DEFINITIONS)
+    return {
+        "operators": operators,
+        "crds": crds,
+        "kubectl": (raw.get("clientVersion") or {}).get("gitVersion"),
+        "kubernetes": (raw.get("serverVersion") or {}).get("gitVersion"),
+        "skew": _skew(operators, fit),
+        "verdict": verdict(operators, fit),
+    }
+
+
+def _definitions(kubectl: Kubectl, names: tuple[str, ...]) -> tuple[str, str]:
+    """The CRDs in words, and `same`, `older`, `newer`, `missing` or `unknown`."""
+    from canarium_cli.doctor.definitions import differences
+
+    try:
+        listed = kubectl.run("get", "crd", *names, "--ignore-not-found", "--output=json")
+    except CliError:
+        return "not readable", "unknown"
+    found = json.loads(listed) if listed.strip() else {"items": []}
+    present = found.get("items", [found])
+    if len(present) < len(names):
+        return f"{len(present)} of {len(names)} installed", "missing"
+    older, newer = differences(present)
+    if older:
+        return "older than this client", "older"
+    return ("newer than this client", "newer") if newer else (f"those of {VERSION}", "same")
+
+
+def _skew(operators: list[str], fit: str) -> str:
+    """One word for tools: `none`, `client-newer`, `client-older`, `missing` or `unknown`."""
+    if fit == "missing":
+        return "missing"
+    others = [_numbers(one) for one in operators if _numbers(one)]
+    if fit == "older" or any(one < _numbers(VERSION) for one in others):
+        return "client-newer"
+    if fit == "newer" or any(one > _numbers(VERSION) for one in others):
+        return "client-older"
+    return "none" if fit == "same" and others else "unknown"
+
+
+def verdict(operators: list[str], fit: str) -> str:
+    """Returns whether client, operators and CRDs fit, and what to do."""
+    return {
+        "none": "Client, operator and CRDs fit together.",
+        "missing": "The CRDs are not installed: install the operator with its Helm chart.",
+        "client-newer": "The client is newer: fields that the operator or its CRDs do not know are "
+        "rejected. Upgrade the operator, or use the client of its version.",
+        "client-older": "The client is older: it does not show what newer fields say. Upgrade it.",
+        "unknown": "Cannot compare: the operator or the CRDs are not visible to you, or the "
+        "operator was not installed by its chart.",
+    }[_skew(operators, fit)]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
+    return tuple(int(one) for one in found.groups()) if found else ()
