@@ -8,7 +8,7 @@ PROSE := operator cli charts docs .github $(wildcard *.md)
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
-.PHONY: help bench bench-attack bench-full bench-micro dist sbom demo demo-down packages test test-gateways test-unit mutations rules check generate lock clean
+.PHONY: help bench bench-attack bench-full bench-micro dist dist-cli sbom demo demo-down packages test test-gateways test-unit mutations rules check generate lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
@@ -97,8 +97,18 @@ generate: .venv/.ready        ## write the CRDs, references, the chart's schema 
 	$(PY) -m generators
 	$(PY) tests/argocd/generate.py
 
-dist: .venv/.ready            ## build the wheel, reproducibly
+dist: .venv/.ready            ## build the wheels of operator and command line, reproducibly
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) -m hatchling build -t wheel
+	cd cli && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) ../$(PY) -m hatchling build -t wheel -d ../dist
+
+.venv-pex/.ready:
+	python3 -m venv .venv-pex
+	.venv-pex/bin/pip install -q 'pex>=2.105,<3'
+	touch $@
+
+# One file for this platform; SCIE=1 puts an interpreter into it, which pex downloads from GitHub.
+dist-cli: dist .venv-pex/.ready  ## build the command line as one file, and its archive for krew
+	PYTHONPATH=dev .venv-pex/bin/python -m release.singlefile $(if $(SCIE),--scie)
 
 sbom: .venv-sbom/.ready       ## write dist/*.cdx.json, the bill of materials of each image
 	@mkdir -p dist

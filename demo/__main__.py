@@ -11,6 +11,20 @@ from sandbox import Options, Sandbox
 from support.images import operator_image
 from support.install import install
 
+#: What to try next, in a shell with `. .venv/bin/activate` and the sandbox's kubeconfig.
+COMMANDS = (
+    ("python -m sandbox kubectl config view --raw > demo.kubeconfig", "then, with it:"),
+    ("export KUBECONFIG=$PWD/demo.kubeconfig", ""),
+    (f"python -m canarium_cli.main get fraud -n {NAMESPACE}", "the model as a tree; -w follows it"),
+    (
+        f"python -m canarium_cli.main why fraud -n {NAMESPACE}",
+        "why it is as it is, and what you can do",
+    ),
+    ("python -m canarium_cli.main list -A", "all models, those that need attention first"),
+    ("python -m canarium_cli.main doctor", "whether the cluster is ready"),
+    ("python -m canarium_cli.main dashboard", "the same on web pages; prints their address"),
+)
+
 
 def main() -> int:
     """The exit code."""
@@ -30,6 +44,8 @@ def main() -> int:
         view.stop()
     held = view.close(story.stages)
     print("look around: python -m sandbox kubectl get modeldeployments -A")
+    for command, purpose in COMMANDS:
+        print(f"  {command:<56} {purpose}")
     print("delete it all: make demo-down")
     return 0 if held else 1
 

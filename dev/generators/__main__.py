@@ -12,6 +12,7 @@ import yaml
 
 from generators import (
     chartreadme,
+    commandline,
     crds,
     phases,
     reasons,
@@ -39,6 +40,7 @@ def files() -> dict[Path, str]:
         CHART / "values.schema.json": valuesschema.schema(known),
         readme: chartreadme.filled(readme.read_text(), known),
         ROOT / "docs" / "reference" / "api.md": reference.page(definitions),
+        ROOT / "docs" / "reference" / "cli.md": commandline.page(),
         ROOT / "docs" / "reference" / "phases.md": phases.page(),
         ROOT / "docs" / "reference" / "reasons.md": reasons.page(),
         page: runtimes.filled(page.read_text()),

@@ -8,6 +8,8 @@ from pathlib import Path
 #: File → what stands around the version there.
 _PLACES = {
     "pyproject.toml": r'(?m)^(version = ")([^"]+)(")$',
+    # Its own, and that of the wheel `canarium`, which it needs in the same version.
+    "cli/pyproject.toml": r'(?m)^(version = "|    "canarium==)([^"]+)(",?)$',
     "operator/canarium/__init__.py": r'(?m)^(VERSION = ")([^"]+)(")$',
     "charts/canarium/Chart.yaml": r"(?m)^((?:appV|v)ersion: )(\S+)()$",
 }

@@ -35,7 +35,17 @@ def main() -> int:
         config = _config(arguments)
     except ValueError as error:
         parser.error(str(error))
-    from canarium.host.process import run_operator
+    try:
+        from canarium.host.process import run_operator
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("canarium"):
+            raise
+        print(
+            f"canarium run: the package {error.name} is not installed. Install what the operator "
+            "needs: pip install 'canarium[operator]'",
+            file=sys.stderr,
+        )
+        return 2
 
     return run_operator(config, arguments.log_level)
 

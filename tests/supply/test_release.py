@@ -78,7 +78,7 @@ def test_bill_of_materials_names_exactly_the_locked_packages(tmp_path: Path, ima
 
 def test_every_place_states_one_version() -> None:
     versions = stated(ROOT)
-    assert len(versions) == 3
+    assert len(versions) == 4
     assert len(set().union(*versions.values())) == 1
 
 

@@ -1,0 +1,161 @@
+"""The command line as it is shipped: wheels without the operator's libraries, one file, krew."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from release import krew, singlefile
+from sandbox import clients
+
+ROOT = Path(__file__).parents[2]
+_IGNORED = shutil.ignore_patterns("__pycache__")
+
+
+def wheel(source: Path, target: Path, epoch: str = "1700000000") -> Path:
+    """Builds the wheel of a copy of the project in `source`."""
+    target.mkdir(parents=True, exist_ok=True)
+    copy = target / "src"
+    if source == ROOT:
+        shutil.copytree(ROOT / "operator", copy / "operator", ignore=_IGNORED)
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, copy / name)
+    else:
+        shutil.copytree(source, copy, ignore=_IGNORED)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": epoch}
+    subprocess.run(command, cwd=copy, env=environment, check=True, capture_output=True)
+    return next(target.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The wheels of the operator and of the command line."""
+    folder = tmp_path_factory.mktemp("wheels")
+    return [wheel(ROOT, folder / "operator"), wheel(ROOT / "cli", folder / "cli")]
+
+
+@pytest.fixture(scope="module")
+def installed(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The `bin` of a fresh environment with the two wheels and the locked libraries."""
+    folder = tmp_path_factory.mktemp("fresh")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    pip = [str(folder / "bin" / "pip"), "install", "-q", "--no-compile"]
+    lock = str(ROOT / "requirements" / "cli.txt")
+    subprocess.run([*pip, "--require-hashes", "-r", lock], check=True)
+    subprocess.run([*pip, "--no-deps", *map(str, wheels)], check=True)
+    return folder / "bin"
+
+
+def test_wheel_of_the_command_line_has_the_same_bytes_each_time(tmp_path: Path) -> None:
+    one = wheel(ROOT / "cli", tmp_path / "one")
+    two = wheel(ROOT / "cli", tmp_path / "elsewhere" / "two")
+    assert hashlib.sha256(one.read_bytes()).digest() == hashlib.sha256(two.read_bytes()).digest()
+
+
+@pytest.mark.slow
+def test_installed_command_line_needs_no_library_of_the_operator(installed: Path) -> None:
+    check = [str(installed / "pip"), "check"]
+    subprocess.run(check, check=True)
+    for name in ("kopf", "kubernetes", "uvloop", "aiohttp"):
+        done = subprocess.run(
+            [str(installed / "python"), "-c", f"import {name}"], capture_output=True
+        )
+        assert done.returncode == 1, name
+    verbs = "import canarium_cli.main as m; [m.cli.get_command(None, v) for v in m.VERBS]"
+    subprocess.run([str(installed / "python"), "-c", verbs], check=True)
+
+
+@pytest.mark.slow
+def test_kubectl_finds_the_plugin_on_the_path(installed: Path) -> None:
+    done = subprocess.run(
+        [str(clients.find("kubectl")), "modeldeploy", "--help"],
+        env={"PATH": f"{installed}:/usr/bin:/bin", "HOME": str(installed)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "Usage: kubectl modeldeploy" in done.stdout
+    assert (installed / "kubectl_complete-modeldeploy").exists()
+
+
+@pytest.mark.slow
+def test_operator_without_its_extra_says_what_to_install(installed: Path) -> None:
+    done = subprocess.run([str(installed / "canarium"), "run"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "pip install 'canarium[operator]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def archives(folder: Path, *platforms: str) -> list[Path]:
+    """An archive for each platform, made from a small program."""
+    made = []
+    for platform in platforms:
+        program = folder / f"{singlefile.PROGRAM}-{platform}"
+        program.write_text("#!/bin/sh\n")
+        made.append(singlefile.archive(program, folder))
+    return made
+
+
+def test_archive_has_the_same_bytes_each_time_and_the_licence(tmp_path: Path) -> None:
+    (one,) = archives(tmp_path, "linux-amd64")
+    before = singlefile.checksum(one)
+    assert singlefile.checksum(archives(tmp_path, "linux-amd64")[0]) == before
+    listed = subprocess.run(["tar", "tzf", str(one)], capture_output=True, text=True, check=True)
+    assert listed.stdout.split() == ["kubectl-modeldeploy", "LICENSE"]
+
+
+def test_krew_manifest_has_a_platform_for_each_archive_and_no_fault(tmp_path: Path) -> None:
+    made = archives(tmp_path, "darwin-arm64", "linux-amd64")
+    assert krew.main(["v1.2.3", str(tmp_path)]) == 0
+    found = yaml.safe_load((tmp_path / "modeldeploy.yaml").read_text())
+    assert krew.lint(found) == []
+    assert found["spec"]["version"] == "v1.2.3"
+    for path, one in zip(made, found["spec"]["platforms"], strict=True):
+        assert one["sha256"] == singlefile.checksum(path)
+        assert one["uri"].endswith(f"/v1.2.3/{path.name}")
+        labels = one["selector"]["matchLabels"]
+        assert f"{labels['os']}-{labels['arch']}" in path.name
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("apiVersion",), "v1"),
+        (("metadata", "name"), "kubectl-modeldeploy"),
+        (("spec", "version"), "1.2.3"),
+        (("spec", "shortDescription"), "x" * 51),
+        (("spec", "shortDescription"), "Ends with a period."),
+        (("spec", "description"), "x" * 81),
+        (("spec", "homepage"), "http://example.com"),
+        (("spec", "platforms"), []),
+        (("spec", "platforms", 0, "sha256"), "abc"),
+        (("spec", "platforms", 0, "uri"), "http://example.com/x.tar.gz"),
+        (("spec", "platforms", 0, "bin"), "../bash"),
+        (("spec", "platforms", 0, "files"), [{"from": "kubectl-modeldeploy", "to": "."}]),
+        (("spec", "platforms", 0, "selector"), {"matchLabels": {"os": "plan9", "arch": "amd64"}}),
+    ],
+)
+def test_manifest_that_krew_would_refuse_is_a_fault(
+    path: tuple[Any, ...], value: Any, tmp_path: Path
+) -> None:
+    found: Any = krew.manifest("1.2.3", archives(tmp_path, "linux-amd64"))
+    *way, last = path
+    target = found
+    for step in way:
+        target = target[step]
+    target[last] = value
+    assert krew.lint(found)
+
+
+def test_release_without_archives_writes_no_manifest(tmp_path: Path) -> None:
+    assert krew.main(["v1.2.3", str(tmp_path)]) == 1
+    assert krew.main(["1.2.3", str(tmp_path)]) == 2
+    assert not list(tmp_path.iterdir())
