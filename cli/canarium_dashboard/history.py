@@ -39,6 +39,8 @@ class History:
     def __init__(self, points: int = POINTS, models: int = MODELS) -> None:
         self._points, self._models = points, models
         self._rings: OrderedDict[str, deque[Point]] = OrderedDict()
+        #: The newest version of each model that was seen.
+        self._versions: dict[str, int] = {}
 
     def open(self, model: Raw, now: float) -> None:
         """Begins to remember a model, because somebody has opened its page."""
@@ -47,16 +49,23 @@ class History:
             return
         if uid not in self._rings:
             while len(self._rings) >= self._models:
-                self._rings.popitem(last=False)
+                self._versions.pop(self._rings.popitem(last=False)[0], None)
             self._rings[uid] = deque(maxlen=self._points)
         self._rings.move_to_end(uid)
         self.observe(model, now)
 
     def observe(self, model: Raw, now: float) -> None:
         """Remembers the values of an opened model if they have changed."""
-        ring = self._rings.get(text(part(model, "metadata"), "uid"))
+        meta = part(model, "metadata")
+        uid, written = text(meta, "uid"), text(meta, "resourceVersion")
+        ring = self._rings.get(uid)
         if ring is None:
             return
+        # Reads and watches overtake each other; Kubernetes orders versions as numbers.
+        version = int(written) if written.isascii() and written.isdigit() else 0
+        if version < self._versions.get(uid, 0):
+            return
+        self._versions[uid] = version
         found = point(model, now)
         if not ring or replace(found, time=ring[-1].time) != ring[-1]:
             ring.append(found)

@@ -40,6 +40,15 @@ def test_ring_keeps_changes_only_and_is_bounded() -> None:
     assert history.points(model(1)) == ()
 
 
+def test_older_version_that_arrives_late_is_not_remembered() -> None:
+    history, older, newer = History(), model(10), model(50)
+    older["metadata"]["resourceVersion"] = "99"
+    newer["metadata"]["resourceVersion"] = "100"
+    history.open(newer, 1)
+    history.observe(older, 2)
+    assert [p.weight for p in history.points(newer)] == [50]
+
+
 def test_memory_of_a_point_is_what_is_documented() -> None:
     full = model(1)
     one = full["status"]["analysis"]["checks"][0]
