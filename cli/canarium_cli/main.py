@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "resume": ("commands", "Let a paused rollout continue."),
     "history": ("history", "List revisions: when each served, and how it ended."),
     "diff": ("diff", "Show what differs between two revisions."),
+    "plan": ("plan", "Show what applying a file would do."),
     "simulate": ("simulate", "Draw the timeline of a rollout in virtual time."),
     "lint": ("lint", "Check files: schema, rules, templates, queries, samples."),
     "init": ("init", "Print a manifest to start from."),

@@ -48,7 +48,7 @@ def runtimes_command(
     catalog, note = Catalog(), ""
     if not offline:
         try:
-            catalog = _catalog(connection)
+            catalog = catalog_of(connection)
         except CliError as error:
             note = f"Only built-in runtimes: {error.message}"
     if note and not connection.quiet:
@@ -64,7 +64,7 @@ def runtimes_command(
         _list(catalog, models, output, connection.color)
 
 
-def _catalog(connection: Connection) -> Catalog:
+def catalog_of(connection: Connection) -> Catalog:
     from canarium.api.runtime import CLUSTER, NAMESPACED
     from canarium.render.runtime_catalog import Catalog, RuntimeTemplate
 
@@ -154,7 +154,7 @@ def _show(catalog: Catalog, name: str | None, output: str) -> None:
     raise not_found(f"There is no runtime {name}. `runtimes list` lists them.")
 
 
-def _with_files(catalog: Catalog, documents: Any, namespace: str) -> Catalog:
+def with_files(catalog: Catalog, documents: Any, namespace: str) -> Catalog:
     """The catalog with the runtimes of a file, which would be applied together."""
     from canarium.render.runtime_catalog import Catalog
     from canarium_cli.lint import runtimes
@@ -174,7 +174,7 @@ def _render(catalog: Catalog, file: str | None, name: str | None, output: str) -
         raise usage("Name a file with -f.")
     found = chosen(file, name)
     model, namespace = found.model, namespace_of(found.model)
-    catalog = _with_files(catalog, found.documents, namespace)
+    catalog = with_files(catalog, found.documents, namespace)
     revision = short_name(digest_v1(identity_v1(model.spec)))
     try:
         server = runtime.server(model.name, namespace, model.spec, catalog.choose(model.spec))
@@ -190,7 +190,7 @@ def _explain(catalog: Catalog, file: str, name: str | None, output: str, color: 
     from canarium_cli.manifests.chosen import chosen
 
     found = chosen(file, name)
-    catalog = _with_files(catalog, found.documents, namespace_of(found.model))
+    catalog = with_files(catalog, found.documents, namespace_of(found.model))
     try:
         selected = catalog.choose(found.model.spec)
     except RuntimeInvalid as error:

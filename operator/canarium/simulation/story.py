@@ -10,12 +10,13 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.api.reasons import CheckReason
+from canarium.core.decision import plan as p
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
 from canarium.core.facts.gateways import Gateway, Listener
 from canarium.core.facts.observed import ResolvedRuntime, SmokeReport
@@ -58,6 +59,35 @@ class Moment:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Pods that the versions are to have when the new one reaches a weight."""
+
+    weight: int
+    candidate: int
+    earlier: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A timeline with the writes that led to it, in order, and the pods of each weight; `peak`
+    is the largest number of pods together."""
+
+    moments: list[Moment]
+    actions: list[p.Action]
+    usage: list[Usage]
+    peak: int
+
+
+def outcome(
+    spec: Mapping[str, Any], scenario: Scenario, runtime: ResolvedRuntime | None = None
+) -> Outcome:
+    """Returns the whole story of `spec`, as `story` has it."""
+    telling = _Telling(spec, scenario, runtime or ResolvedRuntime())
+    moments = list(telling.moments())
+    return Outcome(moments, telling.actions, list(telling.usage.values()), telling.peak)
+
+
 def story(
     spec: Mapping[str, Any], scenario: Scenario, runtime: ResolvedRuntime | None = None
 ) -> list[Moment]:
@@ -66,6 +96,17 @@ def story(
     `spec` is a valid raw spec, and `runtime` the runtime that it selects.
     """
     return list(_Telling(spec, scenario, runtime or ResolvedRuntime()).moments())
+
+
+@dataclass
+class _Recorded(Cluster):
+    """A cluster that keeps the writes of its operator."""
+
+    actions: list[p.Action] = field(default_factory=list)
+
+    def _carry_out(self, action: p.Action) -> None:
+        self.actions.append(action)
+        super()._carry_out(action)
 
 
 class _Telling:
@@ -78,10 +119,13 @@ class _Telling:
         self._settings: EffectiveSpec = effective_spec(
             Spec.model_validate(self._new), runtime.startup_budget
         )
-        self._cluster = Cluster(
+        self._cluster = _Recorded(
             self._new if scenario.first else self._earlier(), now=_START, runtime=runtime
         )
         self._cluster.gateways = tuple(self._gateways())
+        #: By weight: the pods when it is reached first.
+        self.usage: dict[int, Usage] = {}
+        self.peak = 0
         self._promotions = 0
         self._failed = False
         self._measured = 0.0
@@ -107,10 +151,17 @@ class _Telling:
                 ),
             )
 
+    @property
+    def actions(self) -> list[p.Action]:
+        """The writes since the spec was applied."""
+        return self._cluster.actions
+
     def moments(self) -> Iterator[Moment]:
+        """Yields what changes, in virtual time."""
         cluster = self._cluster
         if not self._scenario.first:
             self._prepare()
+            cluster.actions.clear()
             cluster.spec = self._new
         cluster.boot = self._scenario.startup
         if self._scenario.fail_at == 0:
@@ -121,6 +172,7 @@ class _Telling:
             cluster.run(0)
             self._fail()
             moment = self._moment(began)
+            self._count(moment.weight)
             if last is None or replace(moment, t=last.t) != last:
                 yield moment
                 last, changed = moment, cluster.now
@@ -186,6 +238,17 @@ class _Telling:
             weight = effective = 100
         t = round(self._cluster.now - began, 1)
         return Moment(t, status.phase, weight, effective, _relative(status.message, began))
+
+    def _count(self, weight: int) -> None:
+        """Counts the pods that the versions are to have."""
+        mine = others = 0
+        for deployment in self._cluster.deployments.values():
+            if self._cluster.version(deployment.revision) == self._version:
+                mine += deployment.replicas
+            else:
+                others += deployment.replicas
+        self.usage.setdefault(weight, Usage(weight, mine, others))
+        self.peak = max(self.peak, mine + others)
 
     def _has_ended(self) -> bool:
         status = self._cluster.status

@@ -1,0 +1,6 @@
+"""What applying a file would do: revision, objects, pods, and what the cluster would refuse.
+
+Reading order: `changes` (the revision and the fields that decide it), `writes` (objects, by the
+operator's own decisions on a simulated cluster), `capacity` (quotas and nodes), `server` (what
+the cluster is asked).
+"""

@@ -1,0 +1,83 @@
+"""The revision that a spec leads to, and the fields that decide it (R1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from canarium.core.facts.revision import (
+    Record,
+    digest_matches,
+    find,
+    identity_v1,
+    new_record,
+    seal_is_valid,
+)
+
+Raw = Mapping[str, Any]
+_VERDICT = "canarium.dev/verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field with another value; None where it is absent. `decides`: part of the identity."""
+
+    path: str
+    before: Any
+    after: Any
+    decides: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionPlan:
+    """`existing` is a stored revision of the same identity; `quarantined`: it failed before."""
+
+    revision: str
+    existing: bool
+    quarantined: bool
+
+
+def revision_of(spec: Raw, records: Sequence[Raw]) -> RevisionPlan:
+    """Returns the revision for a raw spec, given the ControllerRevisions of the model."""
+    known = [_record(raw) for raw in records]
+    found = find(spec, known)
+    if found is not None:
+        return RevisionPlan(found.revision, True, found.verdict is not None)
+    return RevisionPlan(new_record(spec, known).revision, False, False)
+
+
+def _record(raw: Raw) -> Record:
+    metadata, data = raw["metadata"], raw.get("data") or {}
+    algorithm, digest = str(data.get("algorithm", "")), str(data.get("digest", ""))
+    return Record(
+        revision=str(metadata.get("labels", {}).get("canarium.dev/revision", "")),
+        number=int(raw.get("revision") or 0),
+        algorithm=algorithm,
+        digest=digest,
+        identity={},
+        version=(data.get("model") or {}).get("version"),
+        served=None,
+        verdict=metadata.get("annotations", {}).get(_VERDICT),
+        intact=digest_matches(algorithm, digest, data.get("identity")) and seal_is_valid(data),
+    )
+
+
+def changes(before: Raw, after: Raw) -> list[Change]:
+    """Returns the fields of two raw specs that differ."""
+    one, other = identity_v1(before), identity_v1(after)
+    found = [Change(f"spec.{p}", a, b, True) for p, a, b in _differences(one, other, "")]
+    decided = {change.path for change in found}
+    for path, old, new in _differences(before, after, ""):
+        if f"spec.{path}" not in decided:
+            found.append(Change(f"spec.{path}", old, new, False))
+    return found
+
+
+def _differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in sorted({*before, *after}):
+            below = f"{path}.{key}" if path else str(key)
+            yield from _differences(before.get(key), after.get(key), below)
+    elif before != after:
+        yield path, before, after

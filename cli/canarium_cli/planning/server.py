@@ -1,0 +1,104 @@
+"""What the cluster is asked about a plan: does it accept the model, and have room for its pods?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from canarium_cli.exits import CliError, Exit
+from canarium_cli.kubectl import Kubectl
+from canarium_cli.planning.capacity import exceeded, fitting
+from canarium_cli.reads import MODELS, model, records
+
+Raw = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The model in the cluster and its stored revisions; None before it exists."""
+
+    model: Raw | None
+    records: list[Raw]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An answer of the cluster. `refused`: applying the file would fail."""
+
+    check: str
+    refused: bool
+    ok: bool
+    message: str
+
+
+def live(kubectl: Kubectl, name: str) -> Live:
+    """Reads the model. Raises CliError if the cluster cannot be asked."""
+    try:
+        found = model(kubectl, name)
+    except CliError as error:
+        if error.code is not Exit.NOT_FOUND:
+            raise
+        return Live(None, [])
+    return Live(found, records(kubectl, name))
+
+
+def verdicts(
+    kubectl: Kubectl, body: Raw, exists: bool, pod: Raw | None, more: int
+) -> Iterator[Verdict]:
+    """Yields what the cluster answers: rights, admission, quotas, nodes.
+
+    `pod` is the pod spec of the new revision and `more` how many pods the rollout adds at most.
+    """
+    verb = "patch" if exists else "create"
+    if not kubectl.allowed(verb, MODELS):
+        message = f"You may not {verb} modeldeployments.canarium.dev: ask for the right."
+        yield Verdict("rights", True, False, message)
+    else:
+        yield Verdict("rights", False, True, f"You may {verb} modeldeployments.canarium.dev.")
+        yield _admission(kubectl, body)
+    if pod is None or more <= 0:
+        yield Verdict("capacity", False, True, "No additional pods are needed.")
+        return
+    yield from _quotas(kubectl, pod, more)
+    yield from _nodes(kubectl, pod, more)
+
+
+def _admission(kubectl: Kubectl, body: Raw) -> Verdict:
+    try:
+        kubectl.run("apply", "--dry-run=server", "--filename=-", stdin=json.dumps(body))
+    except CliError as error:
+        return Verdict("admission", True, False, error.message)
+    return Verdict("admission", False, True, "The API server accepts the model (dry run).")
+
+
+def _quotas(kubectl: Kubectl, pod: Raw, more: int) -> Iterator[Verdict]:
+    try:
+        quotas = kubectl.get("resourcequotas")
+    except CliError as error:
+        yield Verdict("quota", False, False, f"Quotas are unknown: {error.message}")
+        return
+    found = list(exceeded(quotas, pod, more))
+    for message in found:
+        yield Verdict("quota", False, False, message)
+    if not found:
+        yield Verdict("quota", False, True, f"Quotas have room for {more} more pods.")
+
+
+def _nodes(kubectl: Kubectl, pod: Raw, more: int) -> Iterator[Verdict]:
+    try:
+        nodes = kubectl.get("nodes")
+        pods = kubectl.get("pods", "--all-namespaces")
+    except CliError as error:
+        yield Verdict("nodes", False, False, f"Room on nodes is unknown: {error.message}")
+        return
+    placed = fitting(nodes, pods, pod, more)
+    if placed < more:
+        message = (
+            f"Nodes have room for {placed} of {more} more pods, by requests, selectors and taints: "
+            "add nodes or lower the requests."
+        )
+        yield Verdict("nodes", False, False, message)
+    else:
+        yield Verdict("nodes", False, True, f"Nodes have room for {more} more pods.")

@@ -1,0 +1,204 @@
+"""`plan`: what applying a file would do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from canarium_cli.connection import Connection, connected
+from canarium_cli.exits import Exit
+from canarium_cli.output.formats import write_json
+from canarium_cli.output.lines import Line, Span, Style, line, table
+from canarium_cli.output.terminal import write
+
+if TYPE_CHECKING:
+    from canarium_cli.planning.changes import Change
+    from canarium_cli.planning.server import Live
+
+_MARKS = {"create": ("+", Style.GOOD), "change": ("~", Style.WARNING), "delete": ("-", Style.BAD)}
+Plan = dict[str, Any]
+
+
+@click.command("plan")
+@click.option("-f", "--file", required=True, metavar="FILE", help="File, or - for standard input.")
+@click.option("--name", metavar="NAME", help="The model, where the file has several.")
+@click.option(
+    "--server",
+    is_flag=True,
+    help="Compare with the cluster: admission, your rights, quotas, room on nodes.",
+)
+@click.option(
+    "--against", metavar="FILE", help="Compare with another file, such as the applied one."
+)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@connected
+def plan_command(
+    connection: Connection,
+    file: str,
+    name: str | None,
+    server: bool,
+    against: str | None,
+    output: str,
+) -> None:
+    """Show what applying a file would do: revision, objects, pods at each step.
+
+    Without --server and --against it is taken for the update of a model about which nothing is
+    known. Exits with 7 if the cluster would refuse it.
+    """
+    from canarium_cli.manifests.chosen import chosen
+
+    if server and against:
+        raise click.UsageError("--server and --against exclude each other.")
+    found = chosen(file, name)
+    before, live = None, None
+    if against:
+        before = chosen(against, found.model.name).model.spec
+    if server:
+        from canarium_cli.planning.server import live as read_live
+
+        namespace = found.model.metadata.get("namespace")
+        if namespace and not connection.kubectl.namespace:
+            from dataclasses import replace
+
+            connection = replace(
+                connection, kubectl=replace(connection.kubectl, namespace=str(namespace))
+            )
+        live = read_live(connection.kubectl, found.model.name)
+        before = live.model["spec"] if live.model else None
+    plan = _plan(found.model.body, found.documents, before, live, connection)
+    if output == "json":
+        write_json(plan)
+    else:
+        write(list(_lines(plan)), connection.color)
+    if any(verdict["refused"] for verdict in plan["cluster"]):
+        raise SystemExit(int(Exit.NOT_ACCEPTED))
+
+
+def _plan(
+    body: Mapping[str, Any],
+    documents: list[Any],
+    before: Mapping[str, Any] | None,
+    live: Live | None,
+    connection: Connection,
+) -> Plan:
+    from canarium.simulation.story import Scenario, outcome
+    from canarium_cli.planning.changes import changes, revision_of
+    from canarium_cli.planning.writes import writes
+
+    spec, name = body["spec"], body["metadata"].get("name", "model")
+    revision = revision_of(spec, live.records if live else [])
+    found = changes(before, spec) if before is not None else []
+    first = live is not None and live.model is None
+    decides = [change for change in found if change.decides]
+    rolls_out = not revision.existing and (before is None or bool(decides))
+    told = outcome(spec, Scenario(first=first)) if rolls_out else None
+    peak = told.peak if told else 0
+    running = 0 if first or told is None else told.usage[0].earlier
+    verdicts = []
+    if live is not None:
+        from canarium_cli.planning.server import verdicts as ask
+
+        pod = _pod(body, documents, connection)
+        answers = ask(connection.kubectl, body, live.model is not None, pod, peak - running)
+        verdicts = [asdict(verdict) for verdict in answers]
+    return {
+        "model": name,
+        "revision": {
+            "name": revision.revision,
+            "new": rolls_out,
+            "known": live is not None or before is not None,
+            "quarantined": revision.quarantined,
+        },
+        "changes": [asdict(change) for change in found],
+        "objects": [asdict(w) for w in (writes(name, revision.revision, told.actions, first=first))]
+        if told
+        else _settings(name, found),
+        "pods": [asdict(usage) for usage in told.usage] if told else [],
+        "cluster": verdicts,
+    }
+
+
+def _settings(name: str, found: list[Change]) -> list[dict[str, str]]:
+    """Objects that a change of settings concerns: none of them is a rollout."""
+    touched = {change.path.split(".")[1] for change in found}
+    objects = []
+    if "scaling" in touched:
+        objects.append({"action": "change", "object": f"Deployment or autoscaler of {name}"})
+    if "traffic" in touched:
+        objects.append({"action": "change", "object": f"Service/{name} or its route"})
+    return objects
+
+
+def _pod(
+    body: Mapping[str, Any], documents: list[Any], connection: Connection
+) -> Mapping[str, Any] | None:
+    """The pod spec of the new revision, by the runtimes of the file and of the cluster."""
+    from canarium.render import pod, runtime
+    from canarium.render.errors import RuntimeInvalid
+    from canarium_cli.exits import CliError
+    from canarium_cli.lint.runtimes import FETCHER
+    from canarium_cli.verbs.runtimes import catalog_of, with_files
+
+    namespace = connection.kubectl.namespace or "default"
+    try:
+        catalog = with_files(catalog_of(connection), documents, namespace)
+        name, spec = str(body["metadata"].get("name")), body["spec"]
+        server = runtime.server(name, namespace, spec, catalog.choose(spec))
+        found: Mapping[str, Any] = pod.pod_template(name, "revision", spec, server, FETCHER)["spec"]
+    except (CliError, RuntimeInvalid):
+        return None
+    return found
+
+
+def _lines(plan: Plan) -> Iterator[Line]:
+    revision = plan["revision"]
+    yield line(Span(f"{plan['model']}: {_revision_text(plan)}", Style.TITLE))
+    if revision["quarantined"]:
+        text = "It failed before and is quarantined: nothing happens until `retry`."
+        yield line(Span(text, Style.BAD))
+    for title, decides in (
+        ("Fields that decide the revision", True),
+        ("Other fields, which start no rollout", False),
+    ):
+        listed = [change for change in plan["changes"] if change["decides"] is decides]
+        if listed:
+            yield line()
+            yield line(Span(title, Style.MUTED))
+            for change in listed:
+                yield line(f"  {change['path']}: {_value(change['before'])} → ", Span(
+                    _value(change["after"]), Style.ACTIVE
+                ))  # fmt: skip
+    if plan["objects"]:
+        yield line()
+        yield line(Span("Objects, in order", Style.MUTED))
+        for item in plan["objects"]:
+            mark, style = _MARKS[item["action"]]
+            yield line("  ", Span(f"{mark} {item['action']}", style), f" {item['object']}")
+    if plan["pods"]:
+        yield line()
+        rows = [(f"{u['weight']}%", str(u["candidate"]), str(u["earlier"])) for u in plan["pods"]]
+        yield from table(("WEIGHT", "NEW PODS", "OLD PODS"), rows)
+    if plan["cluster"]:
+        yield line()
+        for verdict in plan["cluster"]:
+            style = Style.GOOD if verdict["ok"] else Style.BAD
+            mark = "✔" if verdict["ok"] else "✖"
+            yield line(Span(f"{mark} {verdict['check']}: ", style), verdict["message"])
+
+
+def _revision_text(plan: Plan) -> str:
+    revision = plan["revision"]
+    name = revision["name"]
+    if not revision["known"]:
+        return f"revision {name}; whether it is new depends on the cluster (--server)"
+    if revision["new"]:
+        return f"new revision {name}"
+    return f"no new revision, {name} stays" if not plan["changes"] else f"no rollout, {name}"
+
+
+def _value(value: Any) -> str:
+    return "absent" if value is None else json.dumps(value, ensure_ascii=False)

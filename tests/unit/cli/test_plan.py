@@ -1,0 +1,161 @@
+"""`plan` without a cluster, and its arithmetic of quotas and nodes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from canarium.core.facts.revision import digest_v1, identity_v1, short_name
+from canarium_cli.main import cli
+from canarium_cli.planning.capacity import exceeded, fitting, quantity, requests
+from canarium_cli.planning.changes import revision_of
+
+ROOT = Path(__file__).parents[3]
+CANARY = ROOT / "examples" / "canary.yaml"
+
+
+def run(*words: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(cli, ["plan", *words], input=stdin)
+
+
+def plan(text: str, *words: str) -> dict[str, Any]:
+    done = run("-f", "-", *words, "-o", "json", stdin=text)
+    assert done.exit_code == 0, done.output
+    return dict(json.loads(done.stdout))
+
+
+def test_new_version_is_a_new_revision_with_its_objects_and_pods() -> None:
+    text = CANARY.read_text().replace('version: "1"', 'version: "2"')
+    found = plan(text, "--against", str(CANARY))
+    assert found["revision"]["new"] is True
+    assert [(c["path"], c["decides"]) for c in found["changes"]] == [("spec.model.version", True)]
+    name = found["revision"]["name"]
+    assert [(w["action"], w["object"]) for w in found["objects"]] == [
+        ("create", f"ControllerRevision/fraud-{name}"),
+        ("create", f"Deployment/fraud-{name}"),
+        ("change", "Service/fraud"),
+        ("delete", "Deployment of the previous version"),
+    ]
+    # R5: one pod for 25 % beside three, three for 50 %.
+    assert [(u["weight"], u["candidate"], u["earlier"]) for u in found["pods"]] == [
+        (0, 1, 3),
+        (25, 1, 3),
+        (50, 3, 3),
+        (100, 3, 3),
+    ]
+
+
+def test_settings_alone_are_no_rollout() -> None:
+    text = CANARY.read_text().replace("replicas: 3", "replicas: 5")
+    found = plan(text, "--against", str(CANARY))
+    assert found["revision"]["new"] is False
+    assert [(c["path"], c["before"], c["after"]) for c in found["changes"]] == [
+        ("spec.scaling.replicas", 3, 5)
+    ]
+    assert found["pods"] == []
+    assert [w["action"] for w in found["objects"]] == ["change"]
+
+
+def test_lineage_decides_nothing() -> None:
+    text = CANARY.read_text().replace("4f1c2d9", "abcdef0")
+    found = plan(text, "--against", str(CANARY))
+    assert (found["revision"]["new"], [c["decides"] for c in found["changes"]]) == (False, [False])
+
+
+def test_text_says_when_nothing_is_known_of_the_model() -> None:
+    done = run("-f", str(CANARY))
+    assert done.exit_code == 0
+    assert "whether it is new depends on the cluster (--server)" in done.output
+    gateway = run("-f", str(ROOT / "examples" / "gateway.yaml"))
+    assert "change HTTPRoute/fraud-gateway" in gateway.output
+
+
+def test_stored_revision_of_the_same_identity_is_found() -> None:
+    spec = {"model": {"format": "sklearn", "version": "1"}}
+    identity = identity_v1(spec)
+    digest = digest_v1(identity)
+    record = {
+        "metadata": {
+            "labels": {"canarium.dev/revision": short_name(digest)},
+            "annotations": {"canarium.dev/verdict": "Quarantined"},
+        },
+        "revision": 1,
+        "data": {"algorithm": "v1", "digest": digest, "identity": identity},
+    }
+    known = revision_of(spec, [record])
+    assert (known.revision, known.existing, known.quarantined) == (short_name(digest), True, True)
+    assert revision_of({"model": {"format": "onnx"}}, [record]).existing is False
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-f", "absent.yaml"), "Cannot be read"),
+        (("-f", str(CANARY), "--server", "--against", str(CANARY)), "exclude each other"),
+        (("-f", str(CANARY), "--against", "absent.yaml"), "Cannot be read"),
+    ],
+)
+def test_wrong_argument_is_one_sentence(words: tuple[str, ...], message: str) -> None:
+    done = run(*words)
+    assert done.exit_code == 2
+    assert message in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("500m", 0.5), ("2", 2.0), ("1Gi", 2.0**30), ("1k", 1000.0), ("x", 0.0), (3, 3.0)],
+)
+def test_quantities(text: Any, number: float) -> None:
+    assert quantity(text) == number
+
+
+POD = {
+    "containers": [
+        {"resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "1Gi"}}},
+        {"resources": {"requests": {"cpu": "250m"}}},
+    ],
+    "initContainers": [{"resources": {"requests": {"cpu": "2"}}}],
+}
+
+
+def test_requests_take_limits_and_the_largest_init_container() -> None:
+    assert requests(POD) == {"cpu": 2.0, "memory": 2.0**30}
+
+
+def test_quota_without_room_is_named() -> None:
+    quota = {
+        "metadata": {"name": "team"},
+        "status": {"hard": {"requests.cpu": "5", "pods": "10"}, "used": {"requests.cpu": "2"}},
+    }
+    (message,) = exceeded([quota], POD, 2)
+    assert message.startswith("ResourceQuota/team has 3 of requests.cpu left, and 2 more pods need")
+    assert list(exceeded([quota], POD, 1)) == []
+    scoped = {**quota, "spec": {"scopes": ["BestEffort"]}}
+    assert list(exceeded([scoped], POD, 9)) == []
+
+
+def node(name: str, **spec: Any) -> dict[str, Any]:
+    status = {
+        "allocatable": {"cpu": "4", "memory": "8Gi", "pods": "110"},
+        "conditions": [{"type": "Ready", "status": "True"}],
+    }
+    return {"metadata": {"name": name, "labels": {"disk": "ssd"}}, "spec": spec, "status": status}
+
+
+def test_pods_fit_on_nodes_that_take_them() -> None:
+    assert fitting([node("a"), node("b")], [], POD, 9) == 4
+    running = {"spec": {**POD, "nodeName": "a"}, "status": {"phase": "Running"}}
+    assert fitting([node("a")], [running], POD, 9) == 1
+    ended = {**running, "status": {"phase": "Succeeded"}}
+    assert fitting([node("a")], [ended], POD, 9) == 2
+    assert fitting([node("a", unschedulable=True)], [], POD, 9) == 0
+    assert fitting([node("a")], [], {**POD, "nodeSelector": {"disk": "hdd"}}, 9) == 0
+    taint = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
+    tainted = node("a", taints=[taint])
+    assert fitting([tainted], [], POD, 9) == 0
+    tolerating = {**POD, "tolerations": [{"key": "gpu", "operator": "Exists"}]}
+    assert fitting([tainted], [], tolerating, 9) == 2
