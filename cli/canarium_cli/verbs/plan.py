@@ -197,6 +197,9 @@ def _revision_text(plan: Plan) -> str:
         return f"revision {name}; whether it is new depends on the cluster (--server)"
     if revision["new"]:
         return f"new revision {name}"
+    if any(change["decides"] for change in plan["changes"]):
+        # R11: a revision that was promoted before skips the steps.
+        return f"returns to the stored revision {name}, without steps if it was promoted before"
     return f"no new revision, {name} stays" if not plan["changes"] else f"no rollout, {name}"
 
 

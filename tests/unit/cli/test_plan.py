@@ -13,6 +13,7 @@ from canarium.core.facts.revision import digest_v1, identity_v1, short_name
 from canarium_cli.main import cli
 from canarium_cli.planning.capacity import exceeded, fitting, quantity, requests
 from canarium_cli.planning.changes import revision_of
+from canarium_cli.verbs.plan import _revision_text
 
 ROOT = Path(__file__).parents[3]
 CANARY = ROOT / "examples" / "canary.yaml"
@@ -89,6 +90,21 @@ def test_stored_revision_of_the_same_identity_is_found() -> None:
     known = revision_of(spec, [record])
     assert (known.revision, known.existing, known.quarantined) == (short_name(digest), True, True)
     assert revision_of({"model": {"format": "onnx"}}, [record]).existing is False
+
+
+@pytest.mark.parametrize(
+    ("new", "decides", "text"),
+    [
+        (True, True, "new revision abcd2345"),
+        (False, True, "returns to the stored revision abcd2345"),
+        (False, False, "no rollout, abcd2345"),
+    ],
+)
+def test_title_tells_a_new_revision_from_a_stored_one(new: bool, decides: bool, text: str) -> None:
+    revision = {"name": "abcd2345", "new": new, "known": True, "quarantined": False}
+    assert _revision_text({"revision": revision, "changes": [{"decides": decides}]}).startswith(
+        text
+    )
 
 
 @pytest.mark.parametrize(
