@@ -12,6 +12,8 @@ from bench.run import Results
 _CREATION = 5.0
 _UPDATE = 9.0
 _THROTTLED = 0.7
+#: Milliseconds until a person sees the help, and seconds until the tree of a model.
+_HELP, _GET = 150.0, 0.5
 #: The comparison with a rival and the restart are budgets of a thousand objects.
 _MANY = 1000
 _RIVAL = "rollouts (raised QPS)"
@@ -59,6 +61,7 @@ def _at(results: Results, n: int) -> list[Line]:
         return Line(n, what, f"{value:.3g}{unit}", bound, passed)
 
     made, changed, still = phase("create"), phase("update"), phase("idle")
+    typed = phase("cli")
     again, broken = phase("restart"), phase("break one by one")
     rival = results.find(_RIVAL, "update", n)
     memory = 120.0 if n <= 1000 else 300.0
@@ -118,6 +121,22 @@ def _at(results: Results, n: int) -> list[Line]:
             broken,
             lambda m: m.latencies["decision"].p99,
             1,
+            " s",
+            strict=True,
+        ),
+        line(
+            "command line: --help, median",
+            typed,
+            lambda m: 1000 * m.latencies["help"].p50,
+            _HELP,
+            " ms",
+            strict=True,
+        ),
+        line(
+            "command line: get, median",
+            typed,
+            lambda m: m.latencies["get"].p50,
+            _GET,
             " s",
             strict=True,
         ),

@@ -18,6 +18,7 @@ from bench.contenders.rollouts import Rollouts
 from bench.driver import keys_of
 from bench.measure import Measured
 from bench.phases import breaking
+from bench.phases.commandline import commandline
 from bench.phases.create import create
 from bench.phases.idle import idle
 from bench.phases.restart import failover, restart
@@ -32,7 +33,10 @@ PEERS: dict[str, Callable[[], Contender]] = {
     "flagger": Flagger,
 }
 #: What may be chosen; a phase that needs another one's end (all need `create`) brings it.
-PHASES = ("floor", "create", "update", "idle", "restart", "failover", "storm", "break", "throttled")
+PHASES = (
+    *("floor", "create", "cli", "update", "idle", "restart", "failover", "storm", "break"),
+    "throttled",
+)
 #: Rivals at their own pace would take hours of more.
 _PEERS_TO = 1000
 #: How the operator adapts shows with few; with many it takes minutes more and shows the same.
@@ -127,6 +131,8 @@ async def _canarium(wanted: Wanted, results: Results, n: int, nodes: int) -> Non
             async with Watching.of(found.client, operator.collection) as watching:
                 took, asked = patience(n), wanted.phases
                 note(results, await create(found, operator, keys, watching, took))
+                if "cli" in asked:
+                    note(results, await commandline(found, operator, keys))
                 if "update" in asked:
                     note(results, await update(found, operator, keys, watching, took))
                 if "idle" in asked:

@@ -28,7 +28,7 @@ kubectl, the one on the PATH or the one that `KUBECTL` names. `NO_COLOR` switche
 | 6 | The rollout waits for a person. |
 | 7 | The operator did not accept the command. |
 
-The sections of the verbs say when they use a code in another sense.
+The section of a verb states where it uses a code in another sense.
 """
 
 

@@ -20,7 +20,7 @@ _LOADED_BY = {
 def completion_command(shell: str) -> None:
     """Print the completion script of a shell, for the program `kubectl-modeldeploy`.
 
-    `kubectl modeldeploy` needs no script of its own: kubectl's completion (`kubectl completion
+    `kubectl modeldeploy` needs no such script: kubectl's completion (`kubectl completion
     --help`) asks the program `kubectl_complete-modeldeploy`, which is installed beside this one.
     """
     from canarium_cli.main import cli

@@ -24,7 +24,7 @@ def dashboard_command(connection: Connection, port: int, browse: bool, actions: 
     """Serve web pages about all models, until Ctrl-C.
 
     Everything is read and done through `kubectl proxy`, with the rights of the kubeconfig. The
-    printed address contains a key: whoever has it can see what you can see.
+    printed address contains a key: everyone who has it can see what you can see.
     """
     try:
         from canarium_dashboard import local

@@ -1,0 +1,55 @@
+"""The command line beside many models: how long a person waits for an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+from bench.cluster.fresh import Cluster
+from bench.cluster.watching import Key
+from bench.contenders.contender import Contender
+from bench.measure import Measured, measuring
+from bench.stats import spread
+from sandbox import clients
+
+#: So often each command is run; the first run reads the files of the program from disk.
+_RUNS = 11
+
+
+async def commandline(
+    cluster: Cluster, contender: Contender, keys: list[Key], runs: int = _RUNS
+) -> Measured:
+    """`--help`, which asks no cluster, and `get` of models across the namespaces."""
+    async with measuring(cluster, contender, "cli", len(keys), sampled=False) as meter:
+        asked = [keys[place * len(keys) // runs] for place in range(runs)]
+        helped = [await timed(cluster.kubeconfig, "--help") for _ in range(runs)]
+        shown = [
+            await timed(cluster.kubeconfig, "get", name, "--namespace", namespace)
+            for namespace, name in asked
+        ]
+        meter.took()
+    meter.result.latencies |= {"help": spread(helped[1:]), "get": spread(shown[1:])}
+    return meter.result
+
+
+async def timed(kubeconfig: Path, *words: str) -> float:
+    """Runs the program once and returns its seconds. Raises RuntimeError if it fails."""
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "canarium_cli.main", *words),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        env={
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            "KUBECTL": str(clients.find("kubectl")),
+        },
+    )
+    _, said = await process.communicate()
+    took = time.perf_counter() - began
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(words)}: {said.decode()}")
+    return took
