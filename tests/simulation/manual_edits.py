@@ -122,7 +122,7 @@ class ManualEdits(Frame):
                 {"stableUnavailableStartTime": _LAST},
                 {"progress": {"step": 0, "weight": 50, "stepStartTime": _LAST}},
                 {"progress": {"step": 0, "weight": 0, "waitStartTime": _NEVER}},
-                {"pause": {"startTime": _LAST, "by": "command pause", "revision": "gone"}},
+                {"pause": {"startTime": _LAST, "source": "Command", "revision": "gone"}},
                 {"failure": None},
                 {"history": []},
                 {"phase": "Baking", "weight": 7},

@@ -5,12 +5,14 @@ No field churns: times change only with the transition that they name.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from canarium.api.reasons import HoldReason, hold_reason
+from canarium.api.states import PauseSource
 
 #: RFC 3339 in UTC. Other formats, as in a status edited by hand, are ignored.
 Time = Annotated[
@@ -121,7 +123,10 @@ class Pause(StatusPart):
     """A pause of steps and bake."""
 
     start_time: Time = Field(description="Start time.")
-    by: str = Field(description="What paused it: spec.paused, or the command with its token.")
+    source: PauseSource = Field(
+        description="What paused it: Spec (spec.paused) or Command (the command pause)."
+    )
+    token: str | None = Field(None, description="Token of the command pause, if that paused it.")
     revision: str = Field(description="Revision of the spec at that time.")
 
 
@@ -183,8 +188,9 @@ class Progress(StatusPart):
         0, ge=0, description="Seconds spent waiting for pods before waitStartTime."
     )
     full: bool = Field(False, description="Whether promote-full skipped the remaining steps.")
-    by: str | None = Field(
-        None, description="Command with its token that ended the previous step, or all steps."
+    command: str | None = Field(
+        None,
+        description="Command that ended the previous step, or all steps, as command/token.",
     )
     strategy: str | None = Field(None, description="Strategy that the rollout started with.")
     steps: tuple[StepStatus, ...] = Field(
@@ -324,16 +330,20 @@ class Status(StatusPart):
 
     @property
     def is_new(self) -> bool:
-        """Whether no decision has written it yet, or it was lost: every decision has a message."""
-        return not self.message
+        """Whether it was never written for a generation of the spec, or was lost."""
+        return self.observed_generation == 0
 
     def essence(self) -> Status:
-        """Returns the status without the counts that change with every pod: two that differ only in
-        these are the same state, and the newer counts may be published later."""
+        """Returns the status without messages, and without the counts that change with every pod:
+        two that differ only in these are the same state, and the newer one may be published later.
+        """
 
         def part(revision: RevisionStatus | None) -> RevisionStatus | None:
             none = {"replicas": 0, "ready_replicas": 0, "effective_weight": 0}
             return revision and revision.model_copy(update=none)
+
+        def silent(parts: Iterable[StatusPart]) -> tuple[StatusPart, ...]:
+            return tuple(one.model_copy(update={"message": ""}) for one in parts)
 
         progress = self.progress
         if progress and progress.granted != progress.weight:
@@ -345,8 +355,16 @@ class Status(StatusPart):
         )
         return self.model_copy(
             update={
+                "message": "",
                 "replicas": 0,
                 "ready_replicas": 0,
+                "conditions": silent(self.conditions),
+                "refusals": silent(self.refusals) if self.refusals else None,
+                "warnings": silent(self.warnings),
+                "history": silent(self.history),
+                "failure": self.failure and self.failure.model_copy(update={"message": ""}),
+                "analysis": self.analysis
+                and self.analysis.model_copy(update={"checks": silent(self.analysis.checks)}),
                 "waiting_for": waiting_for,
                 "progress": progress,
                 "stable": part(self.stable),

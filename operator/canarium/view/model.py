@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canarium.api.states import PauseSource
 from canarium.view.attention import urgency
 from canarium.view.moments import seconds_until
 from canarium.view.objects import Objects, Raw, items, number, optional_number, part, text
@@ -41,11 +42,19 @@ def view(objects: Objects, now: float, *, old: int = 0) -> Tree:
         checks=checks(model),
         wait=_wait(part(status, "waitingFor"), now),
         failure=_failure(part(status, "failure")),
-        paused_by=text(part(status, "pause"), "by"),
+        paused_by=_paused_by(part(status, "pause")),
         command=_command(commands[0]) if commands else None,
         problems=_problems(status),
         conditions=tuple(_condition(c) for c in items(status, "conditions")),
     )
+
+
+def _paused_by(pause: Raw) -> str:
+    """Returns what pauses the rollout, for people; empty while nothing does."""
+    if text(pause, "source") == PauseSource.SPEC:
+        return "spec.paused"
+    token = text(pause, "token")
+    return (f"command pause, token {token}" if token else "command pause") if pause else ""
 
 
 def checks(model: Raw) -> tuple[Check, ...]:

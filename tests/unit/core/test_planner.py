@@ -76,7 +76,8 @@ def test_any_facts_and_any_status_give_a_harmless_plan(part: int) -> None:
             raise
         assert decision.phase in PHASES, seed
         assert decision.requeue_after is None or decision.requeue_after >= 0, seed
-        assert decision.status.message, seed
+        # Adoption and restored records keep a status that was written before, as it is.
+        assert decision.status.message or decision.status == status, seed
         written = decision.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         assert Status.model_validate(written) == decision.status, seed
         assert harm(observed, decision) == [], seed

@@ -14,7 +14,7 @@ from canarium.api.status import Status
 from canarium.core import planner
 from canarium.core.decision.plan import Plan
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
-from canarium.core.facts.gateways import RouteConflict, Winner
+from canarium.core.facts.gateways import Precedence, RouteConflict
 from canarium.core.facts.observed import (
     Container,
     HeldDeletion,
@@ -122,7 +122,7 @@ def returning() -> Plan:
 def conflict(**facts: Any) -> Plan:
     cluster = Cluster(gateway_spec("1")).run(15)
     found = RouteConflict(
-        "HTTPRoute", "ns/m", "shop", "web", None, "ns/public", "any host", True, Winner.OLDER
+        "HTTPRoute", "ns/m", "shop", "web", None, "ns/public", "any host", True, Precedence.OLDER
     )
     return decided(cluster, conflict=replace(found, **facts))
 
@@ -331,11 +331,11 @@ CASES: dict[str, tuple[Callable[[], Plan], str]] = {
     ),
     "stable returns": (returning, "keeps serving until version 2"),
     "route by name": (
-        lambda: conflict(why=Winner.FIRST_BY_NAME),
+        lambda: conflict(why=Precedence.FIRST_BY_NAME),
         "because it is as old and comes first by namespace and name",
     ),
     "route by hostname": (
-        lambda: conflict(why=Winner.MORE_SPECIFIC_HOSTNAME, model="other"),
+        lambda: conflict(why=Precedence.MORE_SPECIFIC_HOSTNAME, model="other"),
         "HTTPRoute shop/web of ModelDeployment shop/other receives the requests",
     ),
     "no grpc port": (without_grpc_port, "has no port named grpc. Add it to spec.runtime.ports"),

@@ -44,7 +44,7 @@ def adoption(status: Status, observed: Observed) -> Plan | None:
     text = f"Adopted {_listed([one.what for one in found])}, left by a deleted model of this name"
     return Plan(
         phase="Starting",
-        status=_new(status, text) if status.is_new else status,
+        status=_begun(status, text) if status.is_new else status,
         actions=tuple(Adopt(one.kind, one.name, one.uid) for one in found),
         events=(Event("Normal", EventReason.ADOPTED, text),),
         status_is_urgent=False,
@@ -69,7 +69,7 @@ def how_to_adopt(model: str) -> str:
     )
 
 
-def _new(status: Status, text: str) -> Status:
+def _begun(status: Status, text: str) -> Status:
     return status.model_copy(update={"phase": "Starting", "message": text})
 
 

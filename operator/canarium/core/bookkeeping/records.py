@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from canarium.api.states import PauseSource
 from canarium.core.bookkeeping import images as recorded_images
 from canarium.core.bookkeeping import periods as serving
 from canarium.core.context.context import RolloutContext
@@ -61,7 +62,7 @@ def notes(ctx: RolloutContext, result: PhaseResult, moves: Iterable[Action]) -> 
     )
     if resolved:
         facts.append(("images", resolved))
-    paused = ("paused",) if ctx.pause and ctx.pause.by != "spec.paused" else ()
+    paused = ("paused",) if ctx.pause and ctx.pause.source is PauseSource.COMMAND else ()
     consumed = [
         f"{c.command}/{c.token}"
         for c in ctx.status.commands

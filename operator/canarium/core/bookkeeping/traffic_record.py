@@ -24,6 +24,8 @@ from canarium.core.times import stamp
 
 #: Commands whose effect survives a lost status only in the traffic record.
 RECORDED_COMMANDS = ("promote", "promote-full")
+#: Stands for the command where the status says only that the remaining steps are skipped.
+_UNKNOWN_COMMAND = "promote-full/unknown"
 
 
 def recordable(ctx: RolloutContext) -> bool:
@@ -129,14 +131,15 @@ def _grant(ctx: RolloutContext, result: PhaseResult) -> Grant | None:
     if p is None or result.candidate != ctx.target or result.stable != ctx.stable or result.failure:
         return None
     orders = old.orders if old else ()
-    acting = (c for c in ctx.commands if c.command in RECORDED_COMMANDS and c.result == "Accepted")
+    acting = [c for c in ctx.commands if c.command in RECORDED_COMMANDS and c.result == "Accepted"]
     new = tuple(token for c in acting if (token := token_of(c)) not in orders)
     if p.pause is None and not p.full:
         return None
     unchanged = old is not None and (old.weight, old.passed) == (p.granted, p.passed)
     full = old.full if old else None
     if p.full and full is None:
-        full = next((x for x in new if x.startswith("promote-full/")), None) or _order_of(p.by)
+        skips = (token_of(c) for c in acting if c.command == "promote-full")
+        full = next((x for x in skips if x in new), p.command or _UNKNOWN_COMMAND)
     return Grant(
         revision=ctx.target,
         weight=p.granted,
@@ -151,11 +154,6 @@ def _grant(ctx: RolloutContext, result: PhaseResult) -> Grant | None:
         strategy=p.strategy,
         steps=tuple(Step(x.weight, pause_of(x.pause)) for x in p.steps),
     )
-
-
-def _order_of(by: str | None) -> str:
-    """Returns the promote-full command that `status.progress.by` names."""
-    return (by or "").removeprefix("command ") or "promote-full/unknown"
 
 
 def unrecordable_commands(ctx: RolloutContext) -> Iterable[str]:

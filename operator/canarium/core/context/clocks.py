@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from canarium.api.states import PauseSource
 from canarium.api.status import Pause
 from canarium.core.context.colors import Colors
 from canarium.core.times import parse, stamp
@@ -63,31 +64,37 @@ class Clocks(Colors):
     # --- pauses and bake --------------------------------------------------------------------
 
     @cached_property
-    def paused_by(self) -> str | None:
-        """What pauses the clocks of steps and bake (R16): spec.paused or a command; else None."""
-        if self.settings.paused:
-            return "spec.paused"
-        command = self.active_command("pause")
-        if command:
-            return f"command pause, token {command.token}"
-        if self.active_command("resume"):
-            return None
-        pause = self.status.pause
-        if pause and pause.by != "spec.paused" and pause.revision == self.target:
-            return pause.by
-        record = self.observed.record(self.target)
-        if self.status_is_stale and record and "paused" in record.commands:
-            return "command pause"
-        return None
-
-    @cached_property
     def pause(self) -> Pause | None:
-        """The pause for the status; None while not paused."""
-        if self.paused_by is None:
-            return None
+        """The pause of the clocks of steps and bake (R16), by spec.paused or a command."""
         old = self.status.pause
         since = old.start_time if old else stamp(self.now)
-        return Pause(start_time=since, by=self.paused_by, revision=self.target)
+        if self.settings.paused:
+            return Pause(start_time=since, source=PauseSource.SPEC, revision=self.target)
+        command = self.active_command("pause")
+        if command:
+            return self._pause_by_command(since, command.token)
+        if self.active_command("resume"):
+            return None
+        if old and old.source is PauseSource.COMMAND and old.revision == self.target:
+            return old
+        record = self.observed.record(self.target)
+        if self.status_is_stale and record and "paused" in record.commands:
+            return self._pause_by_command(since)
+        return None
+
+    def _pause_by_command(self, since: str, token: str | None = None) -> Pause:
+        return Pause(
+            start_time=since, source=PauseSource.COMMAND, token=token, revision=self.target
+        )
+
+    @cached_property
+    def pause_text(self) -> str:
+        """What pauses steps and bake, for messages; empty while nothing does."""
+        if self.pause is None:
+            return ""
+        if self.pause.source is PauseSource.SPEC:
+            return "spec.paused"
+        return f"command pause, token {self.pause.token}" if self.pause.token else "command pause"
 
     @cached_property
     def paused_for(self) -> float:

@@ -80,12 +80,12 @@ def _promote_full(ctx: RolloutContext) -> str | None:
         return "the first version has no steps"
     if ctx.quarantined:
         return "the revision has failed. Use retry first"
-    return f"the rollout is paused by {ctx.paused_by}. Use resume first" if ctx.paused_by else None
+    return f"the rollout is paused by {ctx.pause_text}. Use resume first" if ctx.pause else None
 
 
 def _pause(ctx: RolloutContext) -> str | None:
-    if ctx.paused_by:
-        return f"the rollout is already paused by {ctx.paused_by}"
+    if ctx.pause:
+        return f"the rollout is already paused by {ctx.pause_text}"
     if ctx.stable is None or (ctx.target == ctx.stable and ctx.previous is None) or ctx.quarantined:
         return "no rollout or bake is in progress"
     return None
@@ -94,7 +94,7 @@ def _pause(ctx: RolloutContext) -> str | None:
 def _resume(ctx: RolloutContext) -> str | None:
     if ctx.settings.paused:
         return "spec.paused is true. Set it to false instead"
-    return None if ctx.paused_by else "the rollout is not paused"
+    return None if ctx.pause else "the rollout is not paused"
 
 
 #: By precedence: of several commands at the same time only the first acts.

@@ -7,14 +7,9 @@ and never depends on an index into that list (R12).
 from __future__ import annotations
 
 from canarium.api.effective_spec import Step
-from canarium.api.status import CommandEcho, Progress
+from canarium.api.status import Progress
 from canarium.core.context.context import RolloutContext
 from canarium.core.facts.grant import BY_ITSELF, PROMOTE, pause_of, pause_text
-
-
-def issued_by(order: CommandEcho) -> str:
-    """Returns a command in the form of the history."""
-    return f"command {order.command}/{order.token}"
 
 
 def is_at_pause(progress: Progress) -> bool:

@@ -10,8 +10,8 @@ from canarium.api.effective_spec import Step
 from canarium.api.status import Progress, StepStatus
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import last_ready
-from canarium.core.context.position import current_step, following, issued_by, step_index
-from canarium.core.facts.grant import pause_text
+from canarium.core.context.position import current_step, following, step_index
+from canarium.core.facts.grant import pause_text, token_of
 from canarium.core.times import parse, stamp
 
 
@@ -28,11 +28,11 @@ def next_step(ctx: RolloutContext) -> Step | None:
 def current_progress(ctx: RolloutContext) -> Progress:
     """Returns the progress with the settings of the rollout: strategy, steps, promote-full."""
     order = ctx.active_command("promote-full")
-    by = issued_by(order) if order else ctx.progress.by
+    command = token_of(order) if order else ctx.progress.command
     full = ctx.progress.full or order is not None
     steps = tuple(StepStatus(weight=x.weight, pause=pause_text(x.pause)) for x in ctx.steps)
     return ctx.progress.model_copy(
-        update={"full": full, "by": by, "strategy": ctx.strategy, "steps": steps}
+        update={"full": full, "command": command, "strategy": ctx.strategy, "steps": steps}
     )
 
 

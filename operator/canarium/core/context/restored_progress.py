@@ -18,7 +18,7 @@ from collections.abc import Callable
 from canarium.api.effective_spec import MANUAL
 from canarium.api.status import Progress
 from canarium.core.context.rollout import Rollout
-from canarium.core.facts.grant import BY_ITSELF, Grant, pause_text
+from canarium.core.facts.grant import BY_ITSELF, PROMOTION, Grant, pause_text
 from canarium.core.times import parse, stamp
 
 
@@ -76,11 +76,11 @@ def _rebuilt(rollout: Rollout, grant: Grant, weight_applied: Callable[[int], boo
         grant.weight, rollout.stable_replicas
     )
     weight = grant.weight if enough and weight_applied(grant.weight) else grant.origin
-    by = grant.full or grant.released
+    ended_alone = grant.released in (*BY_ITSELF, PROMOTION)
     return Progress(
         weight=weight,
         full=grant.full is not None,
-        by=f"command {by}" if by and "/" in by else None,
+        command=grant.full or (None if ended_alone else grant.released),
         strategy=grant.strategy,
     ).model_copy(update=_position(grant))
 

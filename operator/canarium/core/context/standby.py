@@ -35,9 +35,11 @@ def standby(rollout: Rollout) -> str | None:
         return next((other for other in _others(rollout) if _may_serve(rollout, other)), None)
     parts = (rollout.previous, rollout.target)
     waits = (x for x in parts if x and x != rollout.stable and covers_for_stable(rollout, x))
-    by = next((x for x in waits if rollout.observed.ready(x) and not rollout.has_failed(x)), None)
-    at = returns_at(rollout, by)
-    return by if by and (at is None or at > rollout.now) else None
+    found = next(
+        (x for x in waits if rollout.observed.ready(x) and not rollout.has_failed(x)), None
+    )
+    at = returns_at(rollout, found)
+    return found if found and (at is None or at > rollout.now) else None
 
 
 def covers_for_stable(rollout: Rollout, revision: str) -> bool:
@@ -46,12 +48,12 @@ def covers_for_stable(rollout: Rollout, revision: str) -> bool:
     return rollout.traffic.exceeds(revision, entitled, rollout.stable_color)
 
 
-def returns_at(rollout: Rollout, by: str | None) -> float | None:
+def returns_at(rollout: Rollout, revision: str | None) -> float | None:
     """Returns when stable, which has ready pods again, serves alone (POSIX seconds); None until it
     has enough of them."""
     ready = [p for p in rollout.observed.pods_of(rollout.stable) if p.serves]
-    unpromoted = by == rollout.target and by not in rollout.promoted_revisions
-    enough = 1 if unpromoted else min(rollout.stable_replicas, rollout.observed.ready(by))
+    unpromoted = revision == rollout.target and revision not in rollout.promoted_revisions
+    enough = 1 if unpromoted else min(rollout.stable_replicas, rollout.observed.ready(revision))
     if not ready or len(ready) < enough:
         return None
     up = min(p.ready_changed if p.ready_changed is not None else rollout.now for p in ready)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, auto
 
 from canarium.core.facts.traffic_record import NO_RECORD, TrafficRecord
 
@@ -71,12 +71,12 @@ class Gateway:
         return f"{self.namespace}/{self.name}"
 
 
-class Winner(StrEnum):
-    """Why one of two routes that claim the same requests receives them."""
+class Precedence(Enum):
+    """Why one of two routes that claim the same requests receives them. It is never published."""
 
-    MORE_SPECIFIC_HOSTNAME = "MoreSpecificHostname"
-    OLDER = "Older"
-    FIRST_BY_NAME = "FirstByName"
+    MORE_SPECIFIC_HOSTNAME = auto()
+    OLDER = auto()
+    FIRST_BY_NAME = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +95,4 @@ class RouteConflict:
     gateway: str
     requests: str
     lost: bool
-    why: Winner
+    why: Precedence

@@ -22,6 +22,10 @@ COLORS = (BLUE, GREEN)
 CREATING_REASONS = ("ContainerCreating", "PodInitializing")
 
 
+#: Where the scheduler gives no text.
+UNSCHEDULABLE_TEXT = "no node fits the pod"
+
+
 class TroubleReason(StrEnum):
     """Reasons of a pod's Events that explain why its containers are not created."""
 
@@ -86,7 +90,7 @@ class Pod:
     #: Why all its containers have ended although the pod object exists, such as `Evicted`.
     ended: str | None = None
     unschedulable_since: float | None = None
-    unschedulable_message: str = ""
+    unschedulable_message: str = UNSCHEDULABLE_TEXT
     #: Whether a scheduling gate, such as that of a queueing system, delays its scheduling.
     gated: bool = False
     disrupted: bool = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from canarium.core.facts.gateways import Listener, RouteConflict, Winner
+from canarium.core.facts.gateways import Listener, Precedence, RouteConflict
 from canarium.core.facts.route_claims import ANY_HOST, Attachment, Claim, Match, covers, hosts_on
 
 #: The listeners of each Gateway; None where Gateways cannot be read.
@@ -62,12 +62,12 @@ def between(ours: Claim, other: Claim, listeners: Listeners) -> RouteConflict | 
 
 def _winner(
     ours: Claim, other: Claim, our_host: str, their_host: str
-) -> tuple[bool, Winner] | None:
+) -> tuple[bool, Precedence] | None:
     """Returns whether ours loses the requests for `their_host`, covered by `our_host`, and why."""
     if our_host == their_host:
-        why = Winner.OLDER if ours.created != other.created else Winner.FIRST_BY_NAME
+        why = Precedence.OLDER if ours.created != other.created else Precedence.FIRST_BY_NAME
         return other.order < ours.order, why
-    return (True, Winner.MORE_SPECIFIC_HOSTNAME) if ours.hostnames else None
+    return (True, Precedence.MORE_SPECIFIC_HOSTNAME) if ours.hostnames else None
 
 
 def _shared(

@@ -22,6 +22,8 @@ FETCH_UNAVAILABLE = 11
 
 #: Words of the kubelet.
 CRASH_LOOP, OOM_KILLED = "CrashLoopBackOff", "OOMKilled"
+#: States of a container whose turn has not come yet; nothing is wrong with it.
+STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 _CONFIG = frozenset(
     {
         "CreateContainerConfigError",
@@ -75,7 +77,7 @@ def fetch_failure(c: Container) -> Finding | None:
         report = json.loads(lines[-1]) if lines else None
     except ValueError:
         report = None
-    if isinstance(report, dict) and report.get("reason") and report.get("message"):
+    if isinstance(report, dict) and {"reason", "message"} <= report.keys():
         # Reported in JSON, which may hold what the quoting of the line did not see.
         text = f"the model was not fetched: {quoted(report['message'])}"
         return quoted(report["reason"], 100), text
@@ -97,22 +99,27 @@ def misconfigured(c: Container) -> Finding | None:
     """Returns which configuration the kubelet misses. A missing Secret of the fetcher is the
     spec's fault as much as one of the server."""
     if c.waiting in _CONFIG and (c.is_server or (c.init and c.name == FETCHER)):
-        return FailureReason.CONFIG_ERROR, f"{c.waiting}: {c.waiting_message}"
+        return FailureReason.CONFIG_ERROR, waiting_text(c)
     return None
 
 
 def not_created(c: Container) -> Finding | None:
     """Returns why the container runtime cannot create the server."""
     if c.waiting in _CREATION and c.is_server:
-        return FailureReason.CONFIG_ERROR, f"{c.waiting}: {c.waiting_message}"
+        return FailureReason.CONFIG_ERROR, waiting_text(c)
     return None
 
 
 def not_pulled(c: Container) -> Finding | None:
     """Returns why the server's image cannot be pulled."""
     if c.waiting in PULL_FAULTS and c.is_server:
-        return FailureReason.IMAGE_PULL_FAILED, f"{c.waiting}: {c.waiting_message}"
+        return FailureReason.IMAGE_PULL_FAILED, waiting_text(c)
     return None
+
+
+def waiting_text(c: Container) -> str:
+    """Returns why the kubelet does not start a container: its word, and its message if any."""
+    return ": ".join(part for part in (c.waiting, c.waiting_message) if part)
 
 
 def tail(c: Container) -> str:

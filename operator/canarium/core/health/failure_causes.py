@@ -137,10 +137,9 @@ def pod_is_unschedulable(r: JudgedRevision) -> Iterator[Seen]:
     for pod in r.pods:
         if pod.unschedulable_since is None:
             continue
-        text = pod.unschedulable_message or "no node fits the pod"
         cause = Cause(
             FailureReason.UNSCHEDULABLE,
-            f"unschedulable for {r.unschedulable_deadline:g}s: {text}",
+            f"unschedulable for {r.unschedulable_deadline:g}s: {pod.unschedulable_message}",
             pod.name,
             observed=f"unschedulable for {r.now - pod.unschedulable_since:.0f}s",
             threshold=f"{r.unschedulable_deadline:g}s",

@@ -25,9 +25,11 @@ from canarium.core.health.containers import (
     CRASH_LOOP,
     FETCHER,
     PULL_FAULTS,
+    STARTING,
     fetch_failure,
     fetch_unavailable,
     tail,
+    waiting_text,
 )
 from canarium.core.messages import sentences
 
@@ -90,7 +92,7 @@ def withheld(ctx: RolloutContext, revision: str | None) -> Obstacle | None:
 
 def _obstacles(deployment: Deployment | None, pods: Iterable[Pod]) -> Iterable[Obstacle]:
     present = [pod for pod in pods if not pod.terminating]
-    if deployment and deployment.failure and len(present) < deployment.replicas:
+    if deployment and deployment.failure is not None and len(present) < deployment.replicas:
         yield Obstacle(ObstacleReason.POD_CREATION_FAILED, deployment.failure[:_QUOTED])
     runs = any(c.is_server and c.started for pod in present for c in pod.containers)
     fetched = any(pod.artifact for pod in present)
@@ -100,8 +102,8 @@ def _obstacles(deployment: Deployment | None, pods: Iterable[Pod]) -> Iterable[O
         if pod.trouble:
             yield _troubled(pod)
         if pod.unschedulable_since is not None:
-            text = pod.unschedulable_message or "no node fits the pod"
-            yield Obstacle(ObstacleReason.UNSCHEDULABLE, text[:_QUOTED], pod.name)
+            text = pod.unschedulable_message[:_QUOTED]
+            yield Obstacle(ObstacleReason.UNSCHEDULABLE, text, pod.name)
         if pod.gated:
             text = "the pod has a scheduling gate"
             yield Obstacle(ObstacleReason.SCHEDULING_GATED, text, pod.name)
@@ -133,14 +135,14 @@ def _container(c: Container, runs: bool, fetched: bool) -> tuple[ObstacleReason,
         return (ObstacleReason.MODEL_UNAVAILABLE, found[1][:_QUOTED]) if found else None
     if c.is_server:
         if runs and c.waiting in PULL_FAULTS:
-            return ObstacleReason.IMAGE_UNAVAILABLE, f"{c.waiting}: {c.waiting_message[:_QUOTED]}"
+            return ObstacleReason.IMAGE_UNAVAILABLE, waiting_text(c)[:_QUOTED]
         return None
     if c.init and c.name == FETCHER and c.waiting not in PULL_FAULTS:
         return None
     reason = ObstacleReason.INIT_CONTAINER_FAILED if c.init else ObstacleReason.SIDECAR_FAILED
     what = f"{'init container' if c.init else 'sidecar'} {c.name}"
-    if c.waiting and c.waiting_message and c.waiting != CRASH_LOOP:
-        return reason, f"{what}: {c.waiting}: {c.waiting_message[:_QUOTED]}"
+    if c.waiting and c.waiting not in (CRASH_LOOP, *STARTING):
+        return reason, f"{what}: {waiting_text(c)[:_QUOTED]}"
     code = c.exit_code if c.terminated else c.last_exit_code
     ended = c.terminated or c.last_terminated
     if ended and (code or not c.init) and not c.ready:

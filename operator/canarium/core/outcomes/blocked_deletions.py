@@ -56,19 +56,11 @@ def named(ctx: RolloutContext, message: str) -> str:
 
 def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     """The condition that is there while anything is kept."""
-    text = described(_overdue(ctx))
-    return (
-        (
-            (
-                ConditionType.DELETION_BLOCKED,
-                True,
-                ConditionReason.FINALIZERS_PENDING,
-                text,
-            ),
-        )
-        if text
-        else ()
-    )
+    overdue = _overdue(ctx)
+    if not overdue:
+        return ()
+    text = described(overdue)
+    return ((ConditionType.DELETION_BLOCKED, True, ConditionReason.FINALIZERS_PENDING, text),)
 
 
 def listed(ctx: RolloutContext) -> tuple[status.HeldDeletion, ...] | None:

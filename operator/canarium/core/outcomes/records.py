@@ -8,7 +8,7 @@ from canarium.api.reasons import FailureReason
 from canarium.api.status import Failure, Outcome
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import version_of
-from canarium.core.context.position import issued_by
+from canarium.core.facts.grant import token_of
 from canarium.core.health.cause import Cause
 from canarium.core.times import stamp
 
@@ -43,23 +43,28 @@ def history_entry(
     outcome: Any,
     reason: str,
     cause: Cause | None = None,
-    by: str | None = None,
+    command: str | None = None,
 ) -> Outcome:
-    """Returns the entry for the history: how `revision` ended or was promoted, and by what."""
+    """Returns the entry for the history: how `revision` ended or was promoted, and by what.
+
+    `command` is the command that ended its steps, as `command/token`.
+    """
     record = ctx.observed.record(revision)
     orders = [ctx.active_command(c) for c in ("abort", "undo")] if revision == ctx.target else []
     order = next((o for o in orders if o), None)
     if order:
-        by = issued_by(order)
-    elif outcome in ("Superseded", "Withdrawn"):
-        by = "spec"
+        command = token_of(order)
+    if command:
+        by = f"command {command}"
+    else:
+        by = "spec" if outcome in ("Superseded", "Withdrawn") else "operator"
     return Outcome(
         revision=revision,
         version=version_of(ctx, revision),
         outcome=outcome,
         reason=reason,
         message=cause.message if cause else "",
-        by=by or "operator",
+        by=by,
         start_time=record.created_at if record else None,
         time=stamp(ctx.now),
         lineage=dict(record.lineage) if record and record.lineage else None,

@@ -46,8 +46,8 @@ def baking(ctx: RolloutContext) -> PhaseResult:
     base = base.explaining(ctx.stable, missing.place if missing else None)
     has = f"{describe(ctx, ctx.stable)} {does}"
     warm = f"{describe(ctx, ctx.previous)} stays warm"
-    if ctx.paused_by:
-        text = f"{warm} while the bake is paused by {ctx.paused_by}"
+    if ctx.pause:
+        text = f"{warm} while the bake is paused by {ctx.pause_text}"
         return base.wait(HoldReason.PAUSED, has, text, resume_advice(ctx))
     if judging and judging.during_bake and (why := gates.bake_frozen(ctx)) is not None:
         return base.wait(

@@ -50,8 +50,8 @@ def create_candidate(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
         return asleep(ctx, base)
     if is_waking(ctx):
         return waking(ctx, base)
-    if ctx.paused_by and not ctx.stable_grace_is_over:
-        text = f"is not created while the rollout is paused by {ctx.paused_by}"
+    if ctx.pause and not ctx.stable_grace_is_over:
+        text = f"is not created while the rollout is paused by {ctx.pause_text}"
         return base.wait(
             HoldReason.PAUSED,
             f"{describe(ctx, ctx.target)} {text}",

@@ -20,7 +20,7 @@ from canarium.api.reasons import EventReason, HoldReason, OutcomeReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import is_answered
 from canarium.core.context.naming import describe
-from canarium.core.context.position import granted, issued_by, refreshed, released
+from canarium.core.context.position import granted, refreshed, released
 from canarium.core.context.progress import current_progress, next_step
 from canarium.core.context.standby import covers_for_stable
 from canarium.core.decision.phase_result import PhaseResult, Wait
@@ -62,8 +62,10 @@ def progressing(ctx: RolloutContext) -> PhaseResult:
 def _past(ctx: RolloutContext, over: StepOver) -> RolloutContext:
     """Returns the context with the pause released and the command that released it consumed."""
     order = ctx.active_command("promote")
-    by = issued_by(order) if order else over.progress.by if over.progress.full else None
-    moved = released(ctx, over.progress, over.by).model_copy(update={"by": by})
+    kept = over.progress.command if over.progress.full else None
+    moved = released(ctx, over.progress, over.by).model_copy(
+        update={"command": token_of(order) if order else kept}
+    )
     return replace(
         ctx,
         advanced_progress=moved,
@@ -114,7 +116,7 @@ def _raise_weight(
     need = capacity.needed(ctx, step)
     if ctx.stable_grace_is_over:
         need = max(need, ctx.traffic.pods_needed(100, ctx.stable_replicas))
-    frozen = bool(ctx.paused_by) and _rises(ctx, step, deployment, need)
+    frozen = ctx.pause is not None and _rises(ctx, step, deployment, need)
     size = ctx.traffic.pods_needed(ctx.progress.weight, ctx.stable_replicas) if frozen else need
     base = base.also(*capacity.shrunk(ctx, size))
     if frozen and not ctx.stable_grace_is_over:
@@ -183,7 +185,11 @@ def _promote(
         bake_start_time=stamp(ctx.now) if bakes else None,
         waiting_for=wait if bakes else None,
         outcome=history_entry(
-            ctx, ctx.target, "Promoted", OutcomeReason.STEPS_COMPLETED, by=current_progress(ctx).by
+            ctx,
+            ctx.target,
+            "Promoted",
+            OutcomeReason.STEPS_COMPLETED,
+            command=current_progress(ctx).command,
         ),
         events=(Event("Normal", EventReason.PROMOTED, f"revision {ctx.target} was promoted"),),
         requeue_after=ctx.settings.bake_time if bakes else 0.0,

@@ -13,9 +13,9 @@ from canarium.api.status import Failure, Outcome
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import carries_traffic
 from canarium.core.context.naming import describe
-from canarium.core.context.position import issued_by
 from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import Action, Event
+from canarium.core.facts.grant import token_of
 from canarium.core.health.availability import serving_now
 from canarium.core.health.cause import Cause
 from canarium.core.messages import event_text, explain, retry_advice
@@ -101,6 +101,6 @@ def _history(ctx: RolloutContext, failure: Failure) -> Outcome | None:
     command = _COMMANDS.get(failure.reason)
     orders = (a for a in ctx.status.commands if a.revision == ctx.target and a.result == "Accepted")
     order = next((a for a in orders if a.command == command), None)
-    by = issued_by(order) if order else None
+    by = token_of(order) if order else None
     outcome = "Undone" if undone else "RolledBack"
-    return history_entry(ctx, ctx.target, outcome, failure.reason, cause, by=by)
+    return history_entry(ctx, ctx.target, outcome, failure.reason, cause, command=by)

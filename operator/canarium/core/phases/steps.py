@@ -60,8 +60,8 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
         progress = progress.model_copy(update={"step_start_time": stamp(ctx.now)})
     base = base.at(progress)
     has, onward = _has(ctx, step), outlook(_step_after(ctx))
-    if ctx.paused_by:
-        text = f"{has}, and the rollout is paused by {ctx.paused_by}"
+    if ctx.pause:
+        text = f"{has}, and the rollout is paused by {ctx.pause_text}"
         return base.wait(
             HoldReason.PAUSED, text, resume_advice(ctx), f"After this step, it {onward}"
         )

@@ -47,7 +47,7 @@ def takes_over_at(ctx: RolloutContext) -> float | None:
     """
     if (
         ctx.stable_unavailable_since is None
-        or ctx.paused_by
+        or ctx.pause
         or successor(ctx) is None
         or ctx.router.blocker(ctx)
     ):

@@ -160,7 +160,7 @@ def paused(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     return base.at(progress_at(ctx, ctx.progress.weight)).wait(
         HoldReason.PAUSED,
         f"{describe(ctx, ctx.target)} {_traffic(ctx)}, and the rollout is paused by "
-        f"{ctx.paused_by}",
+        f"{ctx.pause_text}",
         resume_advice(ctx),
     )
 

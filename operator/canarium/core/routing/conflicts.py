@@ -12,7 +12,7 @@ from canarium.api.reasons import ConditionType, ConflictReason
 from canarium.api.status import Status
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Event
-from canarium.core.facts.gateways import RouteConflict, Winner
+from canarium.core.facts.gateways import Precedence, RouteConflict
 from canarium.core.messages import sentences
 
 CONDITION = ConditionType.ROUTE_CONFLICTED
@@ -50,9 +50,9 @@ def _found(ctx: RolloutContext) -> RouteConflict | None:
 
 
 _WHY = {
-    Winner.OLDER: "is older",
-    Winner.FIRST_BY_NAME: "is as old and comes first by namespace and name",
-    Winner.MORE_SPECIFIC_HOSTNAME: "has the more specific hostname",
+    Precedence.OLDER: "is older",
+    Precedence.FIRST_BY_NAME: "is as old and comes first by namespace and name",
+    Precedence.MORE_SPECIFIC_HOSTNAME: "has the more specific hostname",
 }
 
 

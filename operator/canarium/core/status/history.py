@@ -25,8 +25,9 @@ def ended(ctx: RolloutContext, result: PhaseResult) -> Outcome | None:
     if revision == ctx.stable:
         first = ctx.status.stable is None
         why = OutcomeReason.FIRST_VERSION if first else OutcomeReason.STEPS_COMPLETED
-        by = progress.by if progress else None
-        return history_entry(ctx, revision, "Promoted", why, by=by) if ctx.status_is_stale else None
+        command = progress.command if progress else None
+        entry = history_entry(ctx, revision, "Promoted", why, command=command)
+        return entry if ctx.status_is_stale else None
     if revision == ctx.target:
         return None
     if ctx.has_failed(revision):

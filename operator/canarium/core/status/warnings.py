@@ -16,7 +16,7 @@ _MISSING = "was deleted: its Deployment keeps running but cannot be recreated"
 
 
 def warnings(ctx: RolloutContext) -> tuple[StatusWarning, ...]:
-    """Returns a warning for everything that is ignored, sorted by message."""
+    """Returns a warning for everything that is ignored, in the order of reason and object."""
     found = list(ctx.ignored_fields)
     found += [
         _record(ctx, record.revision, WarningReason.RECORD_ALTERED, _ALTERED)
@@ -31,7 +31,7 @@ def warnings(ctx: RolloutContext) -> tuple[StatusWarning, ...]:
     found += [_stuck(ctx, pod) for pod in ctx.observed.pods if ctx.is_stuck(pod)]
     if ctx.progress_is_bogus:
         found.append(ignored("status.progress", "traffic never had that weight"))
-    return tuple(sorted([*found, *_disbelieved(ctx)], key=lambda one: one.message))
+    return tuple(sorted([*found, *_disbelieved(ctx)], key=lambda one: (one.reason, one.object)))
 
 
 def _record(ctx: RolloutContext, revision: str, reason: WarningReason, what: str) -> StatusWarning:

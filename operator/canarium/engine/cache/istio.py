@@ -45,9 +45,9 @@ def _refusal(raw: Raw, generation: int) -> tuple[str, str] | None:
     status = raw.get("status") or {}
     if int(status.get("observedGeneration") or 0) < generation:
         return None
-    for message in status.get("validationMessages") or ():
-        if message.get("level") == "ERROR":
-            kind = message.get("type") or {}
-            text = f"Istio: {kind.get('code', '')} {message.get('documentationUrl', '')}"
+    for entry in status.get("validationMessages") or ():
+        if entry.get("level") == "ERROR":
+            kind = entry.get("type") or {}
+            text = f"Istio: {kind.get('code', '')} {entry.get('documentationUrl', '')}"
             return quoted(kind.get("name") or RouteReason.WRITE_REFUSED, 100), quoted(text.strip())
     return None

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from canarium.core.facts.observed import Container, Pod
+from canarium.core.facts.observed import UNSCHEDULABLE_TEXT, Container, Pod
 from canarium.core.health.containers import FETCHER
 from canarium.engine.cache.children import Child, Raw, child, parse_optional_time, parse_time
 from canarium.render import labels
@@ -42,7 +42,9 @@ def pod(raw: Raw) -> Child[Pod]:
         terminates_by=parse_optional_time(meta.get("deletionTimestamp")),
         ended=_ended(status),
         unschedulable_since=parse_time(scheduled["lastTransitionTime"]) if unschedulable else None,
-        unschedulable_message=quoted(scheduled.get("message", "")) if unschedulable else "",
+        unschedulable_message=quoted(scheduled.get("message", UNSCHEDULABLE_TEXT))
+        if unschedulable
+        else "",
         gated=unplaced == "SchedulingGated",
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
         containers_since=_containers_since(meta, conditions, init),
@@ -84,7 +86,7 @@ def _fetched(containers: Iterable[Raw]) -> dict[str, Any]:
     if ended.get("exitCode") != 0:
         return {}
     try:
-        said = orjson.loads(ended.get("message") or "null")
+        said = orjson.loads(ended.get("message", "null"))
     except ValueError:
         return {}
     # Anyone who may change the fetcher's container controls its message.
@@ -110,7 +112,7 @@ def _container(raw: Raw, *, init: bool) -> Container:
         exit_code=ended.get("exitCode"),
         last_terminated=(before.get("reason") or "Terminated") if before else None,
         last_exit_code=before.get("exitCode"),
-        message=lines(ended.get("message") or before.get("message") or ""),
+        message=lines(ended.get("message", before.get("message", ""))),
         restarts=raw.get("restartCount", 0),
         started=parse_optional_time(state.get("running", {}).get("startedAt")),
         ready=bool(raw.get("ready")),

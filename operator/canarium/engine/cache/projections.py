@@ -71,7 +71,7 @@ def deployment(raw: Raw) -> Child[Deployment]:
     meta, spec = raw["metadata"], raw["spec"]
     failure = next(
         (
-            quoted(c.get("message") or "")
+            quoted(c.get("message", ""))
             for c in raw.get("status", {}).get("conditions", ())
             if c["type"] == "ReplicaFailure" and c["status"] == "True"
             if c.get("reason") in (None, "FailedCreate")

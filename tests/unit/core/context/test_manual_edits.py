@@ -183,7 +183,7 @@ def test_implausible_time_is_reported_and_stalls_nothing(
 
 #: What a forged time is in where the status has no such part.
 PARTS: dict[str, dict[str, object]] = {
-    "pause": {"by": "command pause", "revision": "old"},
+    "pause": {"source": "Command", "revision": "old"},
     "analysis": {"revision": "old"},
     "route": {"kind": "HTTPRoute"},
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.facts.gateways import Listener, RouteConflict, Winner
+from canarium.core.facts.gateways import Listener, Precedence, RouteConflict
 from canarium.core.facts.route_claims import Attachment, Claim, Match, covers
 from canarium.core.facts.route_precedence import between, conflict
 from core.cluster import Cluster, gateway_spec
@@ -36,12 +36,12 @@ def claim(name: str = "fraud", created: str = LATE, **more: Any) -> Claim:
     return Claim(kind="HTTPRoute", name=name, uid=name, version=1, created=created, **facts)
 
 
-def outcome(ours: Claim, other: Claim, *listeners: Listener) -> tuple[bool, Winner] | None:
+def outcome(ours: Claim, other: Claim, *listeners: Listener) -> tuple[bool, Precedence] | None:
     found = between(ours, other, {GATEWAY: listeners or (WEB,)})
     return (found.lost, found.why) if found else None
 
 
-LOST, WON = (True, Winner.OLDER), (False, Winner.OLDER)
+LOST, WON = (True, Precedence.OLDER), (False, Precedence.OLDER)
 
 
 @rule("R29")
@@ -50,14 +50,16 @@ LOST, WON = (True, Winner.OLDER), (False, Winner.OLDER)
     [
         pytest.param({"created": EARLY}, LOST, id="older"),
         pytest.param({"created": "2026-01-03T00:00:00Z"}, WON, id="younger"),
-        pytest.param({}, (False, Winner.FIRST_BY_NAME), id="as old, later name"),
-        pytest.param({"name": "also"}, (True, Winner.FIRST_BY_NAME), id="as old, earlier name"),
-        pytest.param({"namespace": "apps"}, (True, Winner.FIRST_BY_NAME), id="earlier namespace"),
+        pytest.param({}, (False, Precedence.FIRST_BY_NAME), id="as old, later name"),
+        pytest.param({"name": "also"}, (True, Precedence.FIRST_BY_NAME), id="as old, earlier name"),
+        pytest.param(
+            {"namespace": "apps"}, (True, Precedence.FIRST_BY_NAME), id="earlier namespace"
+        ),
         pytest.param({"created": EARLY, "namespace": "shop"}, LOST, id="older, later namespace"),
     ],
 )
 def test_equal_claims_are_decided_by_age_and_then_by_name(
-    other: dict[str, Any], expected: tuple[bool, Winner]
+    other: dict[str, Any], expected: tuple[bool, Precedence]
 ) -> None:
     assert outcome(claim(), claim(**{"name": "web", **other})) == expected
 
@@ -94,13 +96,13 @@ def test_match_that_is_more_or_less_specific_is_not_a_conflict(match: Match) -> 
         pytest.param(
             ("*.example.org",),
             (HOST,),
-            (True, Winner.MORE_SPECIFIC_HOSTNAME),
+            (True, Precedence.MORE_SPECIFIC_HOSTNAME),
             id="host beneath ours",
         ),
         pytest.param(
             ("*.org",),
             ("*.example.org",),
-            (True, Winner.MORE_SPECIFIC_HOSTNAME),
+            (True, Precedence.MORE_SPECIFIC_HOSTNAME),
             id="wildcard beneath ours",
         ),
         pytest.param(("*.example.org", HOST), (HOST,), LOST, id="named beside a wildcard"),
@@ -109,7 +111,7 @@ def test_match_that_is_more_or_less_specific_is_not_a_conflict(match: Match) -> 
     ],
 )
 def test_hostnames_decide_before_age(
-    ours: tuple[str, ...], theirs: tuple[str, ...], expected: tuple[bool, Winner] | None
+    ours: tuple[str, ...], theirs: tuple[str, ...], expected: tuple[bool, Precedence] | None
 ) -> None:
     other = claim("web", EARLY, hostnames=theirs)
     assert outcome(claim(hostnames=ours), other) == expected
@@ -197,7 +199,7 @@ CONFLICT = RouteConflict(
     gateway="ns/public",
     requests="any host, path prefix /",
     lost=True,
-    why=Winner.OLDER,
+    why=Precedence.OLDER,
 )
 
 

@@ -1,0 +1,12 @@
+"""Words of the status that are enumerated and are no reasons."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class PauseSource(StrEnum):
+    """What pauses steps and bake: `spec.paused`, or the command `pause`."""
+
+    SPEC = "Spec"
+    COMMAND = "Command"
