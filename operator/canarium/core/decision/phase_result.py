@@ -2,7 +2,8 @@
 
 A phase starts from one `PhaseResult` that names stable and candidate, adds its writes with `also`,
 and ends with `wait`, `fail` or `say`. Every method returns a new value, so that a result can be
-passed on and refined without side effects.
+passed on and refined without side effects. Results are refined by these methods alone: no other
+module uses `replace` on them.
 """
 
 from __future__ import annotations
@@ -82,9 +83,58 @@ class PhaseResult:
         """Returns this result explained by the sentences `text`."""
         return replace(self, message=sentences(*text))
 
+    def add(self, *text: str) -> PhaseResult:
+        """Returns this result with the sentences `text` after those that it has."""
+        return self.say(self.message, *text)
+
     def also(self, *actions: Action) -> PhaseResult:
         """Returns this result with `actions` appended."""
         return replace(self, actions=(*self.actions, *actions))
+
+    def with_actions(self, actions: tuple[Action, ...]) -> PhaseResult:
+        """Returns this result with `actions` instead of those that it has."""
+        return replace(self, actions=actions)
+
+    def with_events(self, *events: Event) -> PhaseResult:
+        """Returns this result with `events` after those that it has."""
+        return replace(self, events=(*self.events, *events))
+
+    def after_events(self, *events: Event) -> PhaseResult:
+        """Returns this result with `events` before those that it has."""
+        return replace(self, events=(*events, *self.events))
+
+    def with_outcome(self, outcome: Outcome | None) -> PhaseResult:
+        """Returns this result with an entry for the history."""
+        return replace(self, outcome=outcome)
+
+    def in_phase(self, phase: str) -> PhaseResult:
+        """Returns this result, reported as `phase` instead of that of the table's row."""
+        return replace(self, phase=phase)
+
+    def because(self, reason: str) -> PhaseResult:
+        """Returns this result with the reason of conditions that do not hold; "" is none."""
+        return replace(self, reason=reason)
+
+    def still_carrying(self) -> PhaseResult:
+        """Returns this result, in which callers still reach the version that has failed."""
+        return replace(self, carrying=True)
+
+    def with_revisions(
+        self,
+        stable: str | None,
+        *,
+        candidate: str | None = None,
+        previous: str | None = None,
+        bake_start_time: str | None = None,
+    ) -> PhaseResult:
+        """Returns this result with all revisions in the parts that they have after it."""
+        return replace(
+            self,
+            stable=stable,
+            candidate=candidate,
+            previous=previous,
+            bake_start_time=bake_start_time,
+        )
 
     def at(self, progress: Progress | None) -> PhaseResult:
         """Returns this result with the candidate at `progress`."""
@@ -94,6 +144,15 @@ class PhaseResult:
         """Returns this result with the next decision after `seconds` at the latest."""
         waits = [x for x in (self.requeue_after, seconds) if x is not None]
         return replace(self, requeue_after=min(waits, default=None))
+
+    def recheck_only_in(self, seconds: float | None) -> PhaseResult:
+        """Returns this result, reconsidered after `seconds` whatever was due before; None: only
+        a change of facts matters."""
+        return replace(self, requeue_after=seconds)
+
+    def holding(self, wait: Wait | None) -> PhaseResult:
+        """Returns this result with what is waited for, and its message as it is."""
+        return replace(self, waiting_for=wait)
 
     def wait(
         self,
@@ -111,7 +170,7 @@ class PhaseResult:
         """
         end = stamp(until) if until is not None else None
         wait = Wait(reason, end, observed, threshold, pod, container)
-        return replace(self.say(*text), waiting_for=wait)
+        return self.say(*text).holding(wait)
 
     def explaining(self, revision: str | None, place: Place | None) -> PhaseResult:
         """Returns this result, whose message explains the fault of `revision` at `place`."""

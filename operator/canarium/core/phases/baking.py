@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canarium.api.reasons import HoldReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
@@ -42,7 +40,7 @@ def baking(ctx: RolloutContext) -> PhaseResult:
     if ctx.stable_unavailable_since is not None or ctx.standby:
         return _interrupted(ctx, base)
     missing, does = serving_state(ctx)
-    base = replace(base, reason=missing.reason if missing else "")
+    base = base.because(missing.reason if missing else "")
     base = base.explaining(ctx.stable, missing.place if missing else None)
     has = f"{describe(ctx, ctx.stable)} {does}"
     warm = f"{describe(ctx, ctx.previous)} stays warm"
@@ -70,7 +68,7 @@ def baking(ctx: RolloutContext) -> PhaseResult:
     moves += ctx.router.route_all_to_stable(ctx)
     if ctx.router.stable_has_all(ctx):
         moves += delete_revisions(ctx, (ctx.previous or "",))
-    over = replace(base, previous=None, bake_start_time=None, phase="Ready", requeue_after=None)
+    over = base.with_revisions(ctx.stable).in_phase("Ready").recheck_only_in(None)
     return over.also(*moves).say(has)
 
 
@@ -93,4 +91,4 @@ def _interrupted(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
         observed=f"{ctx.observed.ready(ctx.stable)} ready",
         threshold=f"{ctx.stable_replicas} ready",
     )
-    return replace(waiting, reason=missing.reason if missing else HoldReason.STABLE_UNAVAILABLE)
+    return waiting.because(missing.reason if missing else HoldReason.STABLE_UNAVAILABLE)

@@ -7,12 +7,9 @@ any row of the table.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.health import availability
-from canarium.core.messages import sentences
 from canarium.core.phases.starting import is_first_unserved
 
 #: Phases in which the version in spec is promoted.
@@ -29,7 +26,7 @@ def report_outage(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple
     if availability.is_down(ctx, result.stable):
         text = availability.outage_text(ctx, result.stable)
         cause = availability.explained_outage(ctx, result.stable)
-        result = replace(result, message=sentences(result.message, text))
+        result = result.add(text)
         result = result.explaining(result.stable, cause.place if cause else None)
         if phase in SETTLED:
             phase = "Starting" if availability.is_scaling_up(ctx, result.stable) else "Degraded"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
@@ -23,11 +21,11 @@ def failed(ctx: RolloutContext) -> PhaseResult:
 
 def fail_first_version(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
     """The first version has failed just now."""
-    return replace(
-        base.fail(failure_record(ctx, cause), *_text(ctx, cause)),
-        phase="Failed",
-        outcome=history_entry(ctx, ctx.target, "Failed", cause.reason, cause),
-        events=(Event("Warning", cause.reason, event_text(ctx.target, cause)),),
+    return (
+        base.fail(failure_record(ctx, cause), *_text(ctx, cause))
+        .in_phase("Failed")
+        .with_outcome(history_entry(ctx, ctx.target, "Failed", cause.reason, cause))
+        .with_events(Event("Warning", cause.reason, event_text(ctx.target, cause)))
     )
 
 

@@ -53,9 +53,9 @@ def progressing(ctx: RolloutContext) -> PhaseResult:
     while True:
         ctx = replace(ctx, advanced_progress=refreshed(ctx))
         decided = _decide(ctx)
-        events += decided.events
         if isinstance(decided, PhaseResult):
-            return replace(decided, events=events)
+            return decided.after_events(*events)
+        events += decided.events
         ctx = _past(ctx, decided)
 
 
@@ -175,22 +175,19 @@ def _promote(
     base = base.also(
         *ctx.router.promote(ctx, ctx.target, deployment.color, previous, stamp(ctx.now))
     )
-    return replace(
-        base.say(f"{describe(ctx, ctx.target)} {does}", warm),
-        phase="Baking" if bakes else "Ready",
-        stable=ctx.target,
-        candidate=None,
-        progress=None,
-        previous=previous,
-        bake_start_time=stamp(ctx.now) if bakes else None,
-        waiting_for=wait if bakes else None,
-        outcome=history_entry(
-            ctx,
-            ctx.target,
-            "Promoted",
-            OutcomeReason.STEPS_COMPLETED,
-            command=current_progress(ctx).command,
-        ),
-        events=(Event("Normal", EventReason.PROMOTED, f"revision {ctx.target} was promoted"),),
-        requeue_after=ctx.settings.bake_time if bakes else 0.0,
+    command = current_progress(ctx).command
+    outcome = history_entry(
+        ctx, ctx.target, "Promoted", OutcomeReason.STEPS_COMPLETED, command=command
+    )
+    return (
+        base.say(f"{describe(ctx, ctx.target)} {does}", warm)
+        .in_phase("Baking" if bakes else "Ready")
+        .at(None)
+        .with_revisions(
+            ctx.target, previous=previous, bake_start_time=stamp(ctx.now) if bakes else None
+        )
+        .holding(wait if bakes else None)
+        .with_outcome(outcome)
+        .with_events(Event("Normal", EventReason.PROMOTED, f"revision {ctx.target} was promoted"))
+        .recheck_only_in(ctx.settings.bake_time if bakes else 0.0)
     )

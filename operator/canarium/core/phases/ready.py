@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canarium.api.reasons import HoldReason
 from canarium.api.status import Failure
 from canarium.core.context.context import RolloutContext
@@ -37,13 +35,13 @@ def ready(ctx: RolloutContext) -> PhaseResult:
             observed=f"{ready_pods} ready",
             threshold=f"{ctx.stable_replicas} ready",
         )
-        base = replace(base, waiting_for=wait)
+        base = base.holding(wait)
     missing, does = serving_state(ctx)
     base = base.explaining(ctx.stable, missing.place if missing else None)
     failure = known_failure(ctx) if ctx.quarantined else None
     if failure:
         return _failed_stable(ctx, base, failure, does)
-    base = replace(base, reason=missing.reason if missing else "")
+    base = base.because(missing.reason if missing else "")
     # An outage is described for every phase alike (`core.health.availability`).
     return base if is_down(ctx, ctx.stable) else base.say(f"{describe(ctx, ctx.stable)} {does}")
 
@@ -53,11 +51,10 @@ def _failed_stable(
 ) -> PhaseResult:
     """A version that failed took the place of a stable that did not recover (R13); the latch
     holds (R9)."""
-    failed = base.fail(
+    return base.in_phase("Failed").fail(
         failure,
         f"{describe(ctx, ctx.stable)} {does}",
         f"It failed at {failure.time}: {explain(failure)}",
         "There is no other version to roll back to",
         retry_advice(ctx.target),
     )
-    return replace(failed, phase="Failed")

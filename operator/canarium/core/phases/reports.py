@@ -7,8 +7,6 @@ another route for the same requests, a deletion that a finalizer blocks, an auto
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canarium.api.reasons import ConditionType
 from canarium.core.context import pending_settings
 from canarium.core.context.context import RolloutContext
@@ -16,7 +14,7 @@ from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
 from canarium.core.health import autoscaling, obstacles
 from canarium.core.health.pods import changed
-from canarium.core.messages import event_text, sentences
+from canarium.core.messages import event_text
 from canarium.core.outcomes import blocked_deletions, refusals
 from canarium.core.phases.degraded import SETTLED, report_outage
 from canarium.core.routing import conflicts
@@ -28,10 +26,10 @@ def with_reports(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple[
     phase, result = report_outage(ctx, phase, result)
     refused = ctx.observed.rejection
     if refused and refused != result.refusal and phase != "Invalid":
-        result = _with(result, f"The API server rejects a write: {refusals.quoted(refused)}")
+        result = result.add(f"The API server rejects a write: {refusals.quoted(refused)}")
     routed = route_not_in_effect(ctx)
     if routed and phase in SETTLED:
-        result = _with(result, f"{routed.reason}: {routed.message}")
+        result = result.add(f"{routed.reason}: {routed.message}")
     if phase in SETTLED:
         result = _report_changed_bytes(ctx, result)
     message = result.message
@@ -42,11 +40,7 @@ def with_reports(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple[
         message = blocked_deletions.named(ctx, message)
     if phase in ("Ready", "Baking"):
         message = autoscaling.named(ctx, message)
-    return phase, replace(result, message=sentences(message))
-
-
-def _with(result: PhaseResult, text: str) -> PhaseResult:
-    return replace(result, message=sentences(result.message, text))
+    return phase, result.say(message)
 
 
 def _report_changed_bytes(ctx: RolloutContext, result: PhaseResult) -> PhaseResult:
@@ -60,8 +54,7 @@ def _report_changed_bytes(ctx: RolloutContext, result: PhaseResult) -> PhaseResu
         return result
     text = event_text(ctx.stable or "", found)
     known = next((c for c in ctx.status.conditions if c.type == ConditionType.READY), None)
-    result = replace(_with(result, text), reason=found.reason)
+    result = result.add(text).because(found.reason)
     if known is not None and known.reason == found.reason:
         return result
-    event = Event("Warning", found.reason, text)
-    return replace(result, events=(*result.events, event))
+    return result.with_events(Event("Warning", found.reason, text))

@@ -6,8 +6,6 @@ holds until a new spec or a retry: applying the same spec again changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canarium.api.reasons import ConditionType, EventReason, FailureReason, HoldReason
 from canarium.api.status import Failure, Outcome
 from canarium.core.context.context import RolloutContext
@@ -69,15 +67,14 @@ def rolled_back(ctx: RolloutContext) -> PhaseResult:
         if recreating
         else ""
     )
-    return replace(
+    wait = Wait(HoldReason.TERMINATING_FAILED_REVISION, pod=late.pod)
+    return (
         base.at(ctx.status.progress if recreating else None)
         .recheck_in(late.recheck)
-        .say(text, serving_now(ctx), restart, retry_advice(ctx.target)),
-        waiting_for=Wait(HoldReason.TERMINATING_FAILED_REVISION, pod=late.pod)
-        if busy or recreating
-        else None,
-        outcome=None if carrying else _history(ctx, failure),
-        events=() if carrying else _events(ctx, failure),
+        .say(text, serving_now(ctx), restart, retry_advice(ctx.target))
+        .holding(wait if busy or recreating else None)
+        .with_outcome(None if carrying else _history(ctx, failure))
+        .with_events(*(() if carrying else _events(ctx, failure)))
     )
 
 

@@ -7,8 +7,6 @@ routes or endpoints have taken that write.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canarium.api.reasons import HoldReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
@@ -21,15 +19,11 @@ from canarium.core.outcomes.refusals import blocked, quoted, until_refused
 
 def roll_back(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
     """Rolls back a failed candidate: one write moves the traffic and quarantines it (R8, R9)."""
-    failed = replace(
-        base.fail(failure_record(ctx, cause)),
-        phase="RollingBack",
-        carrying=True,
-    )
+    failed = base.fail(failure_record(ctx, cause)).in_phase("RollingBack").still_carrying()
     if not ctx.router.can_fall_back(ctx):
         return rollback_blocked(ctx, failed, explain(cause))
     moves = until_refused(ctx, (*base.actions, *ctx.router.roll_back(ctx)))
-    return removing_traffic(ctx, replace(failed, actions=moves), explain(cause))
+    return removing_traffic(ctx, failed.with_actions(moves), explain(cause))
 
 
 def removing_traffic(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseResult:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canarium.api.reasons import ConditionReason, HoldReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import deadline, endpoints_due
@@ -73,11 +71,9 @@ def unserved_first(ctx: RolloutContext, actions: tuple[Action, ...]) -> PhaseRes
         return waiting_for_endpoints(base.at(progress_at(ctx, 0)), ctx, has)
     base = base.recheck_in(due - ctx.now if due is not None else None)
     hold = ctx.status.waiting_for
-    return replace(
-        # The progress is the status' own; a lost status lacks it.
-        _waiting_for_pods(ctx, base, max(1, ctx.settings.base)).at(ctx.status.progress),
-        waiting_for=Wait.of(hold) if hold else None,
-    )
+    waiting = _waiting_for_pods(ctx, base, max(1, ctx.settings.base))
+    # The progress is the status' own; a lost status lacks it.
+    return waiting.at(ctx.status.progress).holding(Wait.of(hold) if hold else None)
 
 
 def _scaled_to_zero(
@@ -92,7 +88,7 @@ def _scaled_to_zero(
         "zero",
         "It starts once the model is scaled up",
     )
-    return replace(result, reason=ConditionReason.SCALED_TO_ZERO)
+    return result.because(ConditionReason.SCALED_TO_ZERO)
 
 
 def _create(ctx: RolloutContext, base: PhaseResult, count: int) -> PhaseResult:

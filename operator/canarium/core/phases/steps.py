@@ -169,7 +169,7 @@ def _wait_for_check(
         f"revision {ctx.target} keeps weight {step.weight} because {what} has insufficient data: "
     )
     text += check.message
-    return replace(result, events=(Event("Warning", reason, text),))
+    return result.with_events(Event("Warning", reason, text))
 
 
 def _frozen(ctx: RolloutContext, base: PhaseResult, step: Step, check: Finding) -> PhaseResult:

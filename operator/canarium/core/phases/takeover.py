@@ -9,15 +9,12 @@ a candidate may take to become ready, the revision that serves becomes stable.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canarium.api.reasons import EventReason, HoldReason, OutcomeReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
 from canarium.core.health.cause import Cause
-from canarium.core.messages import sentences
 from canarium.core.outcomes.records import history_entry
 from canarium.core.times import length, spoken, stamp
 
@@ -92,15 +89,16 @@ def take_over(ctx: RolloutContext, base: PhaseResult, other: str) -> PhaseResult
     base = base.also(*ctx.router.promote(ctx, other, deployment.color, None, stamp(ctx.now)))
     cause = Cause(OutcomeReason.STABLE_UNAVAILABLE, _why(ctx))
     text = f"{describe(ctx, other)} is now stable: {cause.message}"
-    return replace(
+    return (
         base.wait(
             HoldReason.TERMINATING_OLD_REVISIONS,
-            sentences(text, f"The rollout of {describe(ctx, ctx.target)} starts next"),
-        ),
-        stable=other,
-        outcome=history_entry(ctx, other, "Promoted", cause.reason, cause),
-        events=(Event("Warning", EventReason.STABLE_UNAVAILABLE, text),),
-        requeue_after=0.0,
+            text,
+            f"The rollout of {describe(ctx, ctx.target)} starts next",
+        )
+        .with_revisions(other, candidate=base.candidate)
+        .with_outcome(history_entry(ctx, other, "Promoted", cause.reason, cause))
+        .with_events(Event("Warning", EventReason.STABLE_UNAVAILABLE, text))
+        .recheck_only_in(0.0)
     )
 
 

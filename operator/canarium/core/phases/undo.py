@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canarium.api.reasons import HoldReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
@@ -23,18 +21,15 @@ def undo(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
     if blocked(ctx):
         return _rejected(ctx, base, cause)
     undone = base.also(*ctx.router.undo(ctx)).fail(failure_record(ctx, cause))
-    return replace(
+    return (
         undone.wait(
             HoldReason.TERMINATING_FAILED_REVISION,
             f"Undoing the promotion of {describe(ctx, ctx.target)}: {explain(cause)}",
             f"Traffic moves back to {describe(ctx, ctx.previous)}",
-        ),
-        phase="RollingBack",
-        carrying=True,
-        stable=ctx.previous,
-        candidate=ctx.target,
-        previous=None,
-        bake_start_time=None,
+        )
+        .in_phase("RollingBack")
+        .still_carrying()
+        .with_revisions(ctx.previous, candidate=ctx.target)
     )
 
 
@@ -55,7 +50,7 @@ def _rejected(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResu
         f"{quoted(refused)}",
         f"The undo to {describe(ctx, ctx.previous)} will run as soon as the write is accepted",
     )
-    return replace(base.about(refused), reason=cause.reason)
+    return base.about(refused).because(cause.reason)
 
 
 def _without_ready_pods(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
@@ -70,4 +65,4 @@ def _without_ready_pods(ctx: RolloutContext, base: PhaseResult, cause: Cause) ->
         observed="0 ready",
         threshold="1 ready",
     )
-    return replace(base, reason=cause.reason)
+    return base.because(cause.reason)

@@ -7,8 +7,6 @@ It comes after the rows of the table, so that none of them has to think of it.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canarium.api.reasons import EventReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import answering
@@ -16,7 +14,6 @@ from canarium.core.context.naming import describe
 from canarium.core.context.standby import returns_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Event, SelectColor, SetRouteWeights
-from canarium.core.messages import sentences
 from canarium.core.outcomes.refusals import blocked
 from canarium.core.times import spoken
 
@@ -33,15 +30,10 @@ def guarded(ctx: RolloutContext, result: PhaseResult) -> PhaseResult:
             if ctx.standby
             else ctx.router.fail_back(ctx, result)
         )
-    result = replace(result, actions=(*result.actions, *actions))
+    result = result.also(*actions)
     if ctx.standby is None:
         return result
-    waits = [result.requeue_after, _left(ctx)]
-    return replace(
-        result,
-        message=sentences(result.message, _text(ctx)),
-        requeue_after=min((x for x in waits if x is not None), default=None),
-    )
+    return result.add(_text(ctx)).recheck_in(_left(ctx))
 
 
 def stands_in(ctx: RolloutContext) -> str | None:
