@@ -331,7 +331,8 @@ class Status(StatusPart):
     @property
     def is_new(self) -> bool:
         """Whether it was never written for a generation of the spec, or was lost."""
-        return self.observed_generation == 0
+        # The CRD gives a status that nobody wrote the generation -1 (kstatus).
+        return self.observed_generation < 1
 
     def essence(self) -> Status:
         """Returns the status without messages, and without the counts that change with every pod:

@@ -34,4 +34,5 @@ def test_status_is_another_state_when_a_reason_differs() -> None:
 @pytest.mark.rule("R30")
 def test_status_is_new_until_it_is_written_for_a_generation() -> None:
     assert Status(message="Adopted Service/m").is_new
+    assert Status(observed_generation=-1).is_new
     assert not Status(observed_generation=1).is_new
