@@ -1,4 +1,8 @@
-"""Canarium ships model versions safely on Kubernetes."""
+"""Canarium ships model versions safely on Kubernetes.
+
+Reading order: `api` (the resources), `core` (all decisions), `engine` (the cache, the queue and the
+writes), `host` (the process); docs/contributing/architecture.md has the picture.
+"""
 
 VERSION = "0.1.0"
 GROUP = "canarium.dev"

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from canarium.api.reasons import HoldReason, hold_reason
+from canarium.api.reasons import ConditionType, HoldReason, RefusalReason, hold_reason
 from canarium.api.states import PauseSource
 
 #: RFC 3339 in UTC. Other formats, as in a status edited by hand, are ignored.
@@ -39,10 +39,7 @@ class StatusPart(BaseModel):
 class Condition(StatusPart):
     """A condition, by the API conventions of Kubernetes."""
 
-    type: str = Field(
-        description="Available, Ready, Progressing, RolledBack, Reconciling, Stalled; where there "
-        "is an analysis, AnalysisReady; where there is a route, RouteAccepted."
-    )
+    type: str = Field(description=f"One of {', '.join(ConditionType)}.")
     status: Literal["True", "False", "Unknown"] = Field(
         description="Status of the condition: True, False or Unknown."
     )
@@ -215,10 +212,7 @@ class RefusedWrite(StatusPart):
     """A write that the API server, a quota or an admission policy rejects. It is retried."""
 
     object: str = Field(description="Kind and name of the object that could not be written.")
-    reason: str = Field(
-        description="What rejected it: AdmissionDenied, Forbidden, QuotaExceeded, WebhookFailed, "
-        "NameConflict or InvalidSpec."
-    )
+    reason: str = Field(description=f"What rejected it, one of {', '.join(RefusalReason)}.")
     message: str = Field("", description="Message of the system that rejected it.")
     start_time: Time = Field(description="When it was first rejected.")
 
@@ -250,7 +244,7 @@ class CheckStatus(StatusPart):
     threshold: float | None = Field(None, description="Bound that decided.")
     stable: float | None = Field(None, description="Value of stable in the same window.")
     samples: int | None = Field(None, description="Number of observations of the candidate.")
-    time: Time = Field(description="When it was detected.")
+    time: Time = Field(description="When the verdict last changed.")
 
 
 class AnalysisStatus(StatusPart):

@@ -2,4 +2,11 @@
 
 It runs as an init container. What it has found out, or why it could not, is one line of JSON in
 the termination message; the operator takes the digest, or the reason of the failure, from there.
+
+Reading order: `cli` (options and exit codes), `download` (the whole of one fetch), `workspace` (a
+folder that appears only when it is complete), the sources (`stores`, `http_source`, `registry`,
+`volumes`), `archives` (unpacking), `digest`, and `termination_message`.
+
+Invariants: the server never sees a partial model. Nothing that a source says leads out of the
+model's folder. This package runs in its own image and imports only `api.uri` and `untrusted`.
 """

@@ -1,5 +1,8 @@
 """Every word that the API uses as a type or a reason, each with its explanation.
 
+Reading order: `base` (what each word carries), then one module per place where words are used:
+`conditions`, `waits`, `failures`, `checks`, `routes`, `cluster` and `events`.
+
 Reasons of conditions, holds, failures, checks and Events are enumerated here, and decisions
 compare these members, never messages. `docs/reference/reasons.md` is generated from the texts. The
 fetcher (`canarium.fetch.errors`) and the evaluation workers (`canarium.evaluation.errors`) run
