@@ -1,4 +1,4 @@
-"""Words of the status that are enumerated and are no reasons."""
+"""Words of the status that are enumerated but are not reasons."""
 
 from __future__ import annotations
 

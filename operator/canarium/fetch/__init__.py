@@ -7,6 +7,6 @@ Reading order: `cli` (options and exit codes), `download` (the whole of one fetc
 folder that appears only when it is complete), the sources (`stores`, `http_source`, `registry`,
 `volumes`), `archives` (unpacking), `digest`, and `termination_message`.
 
-Invariants: the server never sees a partial model. Nothing that a source says leads out of the
+Invariants: the server never sees a partial model. No path from a source leads out of the
 model's folder. This package runs in its own image and imports only `api.uri` and `untrusted`.
 """

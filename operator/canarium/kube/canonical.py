@@ -48,7 +48,7 @@ def is_canonical(value: Any) -> bool:
     """Returns whether the object keys of `value`, in the order in which they were read, are sorted.
 
     The other rules are not visible in a response of the API server, which applies them to
-    everything it stores. Only the order is: earlier releases of this operator did not sort.
+    everything it stores. Only the order is, and a tool that restores objects may not sort.
     """
     if isinstance(value, dict):
         keys = list(value)

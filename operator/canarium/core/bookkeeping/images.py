@@ -41,7 +41,7 @@ def new_images(ctx: RolloutContext, record: Record) -> str | None:
     """Returns the images to store on a record (JSON); None if its pods run no unrecorded image."""
     known = _recorded(ctx, record.revision)
     current = running(ctx, record.revision)
-    # Skip containers that the record does not list: an older operator wrote it.
+    # Skip containers that the record does not list, such as injected ones.
     union = merged((known, {name: all_ for name, all_ in current.items() if name in known}))
     return json.dumps(images_to_json(union)) if union != known else None
 

@@ -63,7 +63,7 @@ def due(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[str, str] | Non
     if any(isinstance(a, StoreRevision) for a in whole):
         return None
     ended = _ended(ctx, whole)
-    # Once, when it starts: a rollout that an older operator started is left unchanged.
+    # Once, when it starts.
     starts = any(isinstance(a, CreateDeployment) and a.revision == ctx.target for a in whole)
     returning = starts and ctx.target != ctx.stable and not ctx.quarantined
     if ended is None and not returning:

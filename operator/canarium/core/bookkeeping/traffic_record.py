@@ -81,28 +81,8 @@ def _separate_write(
         previous=ctx.previous if result.previous else live.previous,
         quarantined=live.quarantined or (ctx.target if failed else None),
     )
-    if live.stable == ctx.stable and _is_of_older_operator(live) and not _acts(ctx, result, grant):
-        return ()
     action = _unmoved(ctx.traffic.record_object, wanted)
     return (action,) if wanted != live or _incomplete(ctx, live, action) else ()
-
-
-def _is_of_older_operator(live: TrafficRecord) -> bool:
-    """Returns whether an older operator wrote the record, without any of these fields.
-
-    An upgrade alone writes nothing: the next write that moves traffic adds them.
-    """
-    return not (live.promoted_at or live.traffic_since or live.images or live.grant)
-
-
-def _acts(ctx: RolloutContext, result: PhaseResult, grant: Grant | None) -> bool:
-    """Returns whether this decision grants a weight or acts on a command that must be recorded."""
-    raises = (
-        grant is not None and result.progress is not None and grant.weight > result.progress.weight
-    )
-    return raises or any(
-        c.command in RECORDED_COMMANDS and c.result == "Accepted" for c in ctx.commands
-    )
 
 
 def _unmoved(holder: Service | Route, traffic: TrafficRecord) -> SelectColor | SetRouteWeights:

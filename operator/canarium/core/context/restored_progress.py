@@ -18,7 +18,7 @@ from collections.abc import Callable
 from canarium.api.effective_spec import MANUAL
 from canarium.api.status import Progress
 from canarium.core.context.rollout import Rollout
-from canarium.core.facts.grant import BY_ITSELF, PROMOTION, Grant, pause_text
+from canarium.core.facts.grant import BY_ITSELF, PROMOTION, Grant
 from canarium.core.times import parse, stamp
 
 
@@ -29,7 +29,9 @@ def restored_progress(rollout: Rollout, weight_applied: Callable[[int], bool]) -
     grant = rollout.grant
     if not current or stored is None or rollout.progress_is_bogus:
         return _rebuilt(rollout, grant, weight_applied) if grant else _without_record(rollout)
-    stored = _shifted_by_pause(rollout, _with_grant(rollout, stored))
+    if grant is None and stored.weight and stored.pause is None:
+        return _without_record(rollout)  # A weight without its pause: the status was edited.
+    stored = _shifted_by_pause(rollout, stored)
     return _reconciled(rollout, stored, grant) if grant else stored
 
 
@@ -98,15 +100,6 @@ def _without_record(rollout: Rollout) -> Progress:
     if not weight:
         return Progress()
     return Progress(weight=weight, granted=weight, pause=MANUAL)
-
-
-def _with_grant(rollout: Rollout, stored: Progress) -> Progress:
-    """Returns the progress of an operator that did not record grants: its weight is granted."""
-    if stored.pause is not None or not stored.weight:
-        return stored
-    pauses = [step.pause for step in rollout.steps if step.weight == stored.weight]
-    pause = pauses[0] if pauses else None
-    return stored.model_copy(update={"granted": stored.weight, "pause": pause_text(pause)})
 
 
 def _shifted_by_pause(rollout: Rollout, stored: Progress) -> Progress:

@@ -110,8 +110,8 @@ def seal(data: Mapping[str, Any]) -> str:
 
 
 def seal_is_valid(data: Mapping[str, Any]) -> bool:
-    """Returns whether a record's `data` matches its seal; data without a seal is accepted."""
-    return "seal" not in data or data["seal"] == seal(data)
+    """Returns whether a record's `data` matches its seal; data without one does not."""
+    return data.get("seal") == seal(data)
 
 
 def short_name(digest: str) -> str:

@@ -43,7 +43,7 @@ class Adoption:
 
     async def release(self, parent: Mapping[str, Any]) -> None:
         """Removes this model from the owners of records that the garbage collector cannot orphan:
-        data that earlier releases stored unsorted does not survive its strategic merge patch,
+        data that a tool has restored unsorted does not survive its strategic merge patch,
         but it does survive a merge patch (`kube.canonical`)."""
         meta = parent["metadata"]
         key = (meta["namespace"], meta["name"])

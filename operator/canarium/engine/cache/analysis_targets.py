@@ -53,14 +53,14 @@ def _servers(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, Model
     for child in store.children(resources.RECORDS, key):
         spoken = unpacked(child)["server"]
         if spoken is None:
-            # Older records do not hold the server: only the current runtime is known.
-            spoken = _today(store, key, spec)
+            # A restored record does not hold the server: only the current runtime is known.
+            spoken = _current_server(store, key, spec)
         metrics = Metrics.model_validate(spoken.get("metrics") or {})
         found[child.fact.revision] = ModelServer(metrics, spoken.get("predictPath"))
     return found
 
 
-def _today(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, Any]:
+def _current_server(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, Any]:
     try:
         chosen = store.runtimes.catalog(key[0]).choose(spec)
         return runtime.server(key[1], key[0], spec, chosen)

@@ -52,7 +52,7 @@ def record(raw: Raw) -> Child[Record]:
         uri=model.get("uri"),
         canonical=is_canonical(data),
     )
-    # How the server as rendered is measured; None in records of older releases.
+    # How the server as rendered is measured; None in restored records.
     server = runtime.get("server")
     spoken = (
         {key: server[key] for key in ("metrics", "predictPath") if key in server}

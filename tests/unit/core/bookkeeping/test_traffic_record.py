@@ -115,21 +115,23 @@ def test_progress_without_a_candidate_belongs_to_another_rollout() -> None:
 @BOTH_PHASES
 @rule("R18", "R19")
 @MAKES
-def test_record_of_an_older_operator_is_kept_until_the_next_write(make: Make, at: str) -> None:
-    """An upgrade writes to no model's objects; a grant is on record before it takes effect."""
+def test_record_without_times_and_grant_is_completed(make: Make, at: str) -> None:
     cluster = rolling(make, MANUAL_25)
     if at == "steady":
         order(cluster, "promote").run(500)
     before = record(cluster)
-    old = TrafficRecord(before.stable, before.candidate)
+    bare = TrafficRecord(before.stable, before.candidate)
     if cluster.route:
-        cluster.route = replace(cluster.route, traffic=old)
+        cluster.route = replace(cluster.route, traffic=bare)
     else:
         assert cluster.service is not None
-        cluster.service = replace(cluster.service, traffic=old)
+        cluster.service = replace(cluster.service, traffic=bare)
     cluster.run(60)
-    assert record(cluster) == old
+    after = record(cluster)
+    assert (after.stable, after.promoted_at) == (before.stable, before.promoted_at)
     if at == "rolling":
+        assert after.grant is not None
+        assert (after.grant.weight, after.grant.pause) == (25, "Manual")
         stands(cluster, 25)
         order(cluster, "promote").run(30)
         assert promoted(cluster)

@@ -207,11 +207,11 @@ def test_release_in_the_status_without_a_record_is_ignored(make: Make) -> None:
 
 @rule("R12", "R18")
 @MAKES
-def test_rollout_started_by_an_older_operator_keeps_its_weight(make: Make) -> None:
-    cluster = rolling(make, steps((25, "1s"), (50, "Manual")))
+def test_weight_without_pause_and_record_stands_under_the_pause_of_the_list(make: Make) -> None:
+    cluster = rolling(make, steps((25, "1h"), (50, "1s")))
     assert cluster.status.progress is not None
-    old = {"granted": 0, "pause": None, "step": 1, "steps": ()}
-    progress = cluster.status.progress.model_copy(update=old)
+    lost = {"granted": 0, "pause": None, "step": 1, "steps": ()}
+    progress = cluster.status.progress.model_copy(update=lost)
     cluster.status = cluster.status.model_copy(update={"progress": progress})
     if cluster.route:
         cluster.route = replace(cluster.route, traffic=replace(record(cluster), grant=None))
@@ -219,10 +219,10 @@ def test_rollout_started_by_an_older_operator_keeps_its_weight(make: Make) -> No
         assert cluster.service is not None
         cluster.service = recorded(cluster.service, grant=None)
     cluster.run(60)
-    stands(cluster, 50)
+    assert cluster.status.progress.weight == 25
     grant = record(cluster).grant
     assert grant is not None
-    assert (grant.weight, grant.pause) == (50, "Manual")
+    assert (grant.weight, grant.pause) == (25, "3600s")
 
 
 @rule("R12", "R18")
