@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from canarium.api.states import PauseSource
 from canarium.view.commands import COMMANDS, annotation_of
 from canarium.view.objects import Raw, part, text
 from canarium.view.revisions import target_of
@@ -55,8 +56,8 @@ def applicable(model: Raw) -> list[str]:
     elif part(status, "previous"):
         found.append("undo")
     if part(status, "candidate") or part(status, "previous"):
-        by = text(part(status, "pause"), "by")
-        found.append("resume" if by and by != "spec.paused" else "pause")
+        by_command = text(part(status, "pause"), "source") == PauseSource.COMMAND
+        found.append("resume" if by_command else "pause")
     if part(status, "failure"):
         found.append("retry")
     return found
