@@ -49,7 +49,7 @@ def seconds(duration: str) -> float:
 
 
 def ruled(*rules: tuple[str, str, str]) -> dict[str, Any]:
-    """CEL rules of a part: (rule, message, path of the field to change, below the part)."""
+    """Returns the schema extension for CEL rules: (rule, message, path of the field to change)."""
     found = [{"rule": rule, "message": text, "fieldPath": path} for rule, text, path in rules]
     return {"x-kubernetes-validations": found}
 

@@ -12,7 +12,7 @@ from canarium.api.status import Status
 
 
 def kinds() -> list[dict[str, Any]]:
-    """The CustomResourceDefinitions, in the order in which they are shown."""
+    """Returns the CustomResourceDefinitions, in the order in which they are documented."""
     return [_deployment(), *(_runtime(kind) for kind in (NAMESPACED, CLUSTER))]
 
 
@@ -125,7 +125,7 @@ def _definition(
 
 
 def _head(name: dict[str, Any]) -> dict[str, Any]:
-    """What every object has; `name` is the schema of its name."""
+    """Returns the schema of the fields of every object; `name` is the schema of its name."""
     return {
         "apiVersion": {"type": "string", "description": "The API group and version."},
         "kind": {"type": "string", "description": "The kind."},

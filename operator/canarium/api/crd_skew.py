@@ -16,9 +16,9 @@ class Skew:
 
     #: What the operator writes into a status and the API server would drop or refuse.
     lost: tuple[str, ...] = ()
-    #: What users of the older definition cannot say.
+    #: Fields that users of the older definition cannot set.
     unsayable: tuple[str, ...] = ()
-    #: What users of the newer definition can say, and the operator does not understand.
+    #: Fields that users of the newer definition can set and the operator does not support.
     unknown: tuple[str, ...] = ()
 
 

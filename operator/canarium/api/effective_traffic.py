@@ -81,7 +81,7 @@ def _needs(gateway: Raw) -> Iterator[tuple[str, str]]:
     at = "spec.traffic.gateway"
     if gateway.get("protocol") == "GRPC":
         yield "GRPCRoute", f"{at}.protocol"
-        return  # The features of GRPCRoute have no names of their own.
+        return  # The Gateway API defines no feature names for GRPCRoute.
     if gateway.get("responseHeaders") is not False:
         yield "HTTPRouteResponseHeaderModification", f"{at}.responseHeaders"
     if gateway.get("rewritePrefix") is not None:

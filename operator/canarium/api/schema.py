@@ -18,7 +18,7 @@ _DROPPED = ("title", "default", "additionalProperties")
 
 
 def structural(model: type[BaseModel]) -> Schema:
-    """The structural schema of `model`, by alias.
+    """Returns the structural schema of `model`, by alias.
 
     Raises ValueError for a model that refers to itself or for a union that is not optional.
     """
@@ -62,7 +62,8 @@ def _walk(node: Schema, defs: dict[str, Schema], seen: tuple[str, ...]) -> Schem
 
 
 def with_rules(root: Schema) -> Schema:
-    """`root` with the cross-field rules at their places; KeyError when a path is unknown."""
+    """Returns `root` with the cross-field rules at their paths. Raises KeyError for an unknown
+    path."""
     for path, rules in CROSS_FIELD.items():
         node = root
         for name in path:

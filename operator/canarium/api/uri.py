@@ -13,7 +13,7 @@ from typing import Any
 #: Where the server finds what was fetched.
 MOUNT = "/mnt/models"
 
-#: Scheme → (the form in words, a regular expression of what follows `scheme://`, RE2-safe).
+#: Scheme → (the form as text, a regular expression of what follows `scheme://`, RE2-safe).
 FORMS: dict[str, tuple[str, str]] = {
     "s3": ("s3://bucket/path", r"[^/?#@\s]+(/[^?#\s]*)?"),
     "gs": ("gs://bucket/path", r"[^/?#@\s]+(/[^?#\s]*)?"),
@@ -89,13 +89,14 @@ class Address:
         return self.scheme == "pvc" and one
 
     def __str__(self) -> str:
-        """The URI without what may be secret: no query."""
+        """Returns the URI without its query, which may contain secrets."""
         path = self.path.split("?")[0]
         return f"{self.scheme}://{self.place}{'/' if path else ''}{path}"
 
 
 def uri_rules() -> list[Any]:
-    """The same as CEL rules of the CRD: one for the scheme, one for each scheme's form."""
+    """Returns the same rules as CEL of the CRD: one for the scheme, one for the form of each
+    scheme."""
     known = ", ".join(form for form, _ in FORMS.values())
     rules = [
         {
@@ -119,7 +120,7 @@ def uri_rules() -> list[Any]:
 
 
 def parse(uri: str) -> Address:
-    """The parts of `uri`. Raises UriInvalid."""
+    """Returns the parts of `uri`. Raises UriInvalid."""
     scheme, colon, rest = uri.partition("://")
     if not colon or scheme not in FORMS:
         forms = ", ".join(form for form, _ in FORMS.values())

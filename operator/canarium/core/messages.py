@@ -1,6 +1,6 @@
-"""How messages are put together: sentences, the place of a failure, and what to do about one.
+"""Parts of messages: sentences, the location of a failure, and advice.
 
-Every package of `core` words messages, so this lies below all of them and knows no context.
+Every package of `core` writes messages, so this module is below all of them and has no context.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ class Explanation(Protocol):
 
 
 def sentences(*parts: str) -> str:
-    """Joins parts to a message: each begins with a capital letter, unless it begins with
-    the path of a field, and where there are several, each ends with a period."""
-    whole = [_begun(part).rstrip() for part in parts if part.strip()]
+    """Joins parts to a message.
+
+    Each starts with a capital letter, except for the path of a field, and ends with a period if
+    there are several.
+    """
+    whole = [_capitalised(part).rstrip() for part in parts if part.strip()]
     if len(whole) < 2:
         return "".join(whole)
     return " ".join(part if part.endswith(".") else f"{part}." for part in whole)
 
 
-def _begun(part: str) -> str:
+def _capitalised(part: str) -> str:
     is_path = "." in part.split(maxsplit=1)[0].rstrip(".:")
     return part if is_path else part[0].upper() + part[1:]
 
@@ -56,15 +59,15 @@ def event_text(revision: str, why: Explanation) -> str:
 
 
 def object_name(what: str) -> str:
-    """Returns an object that facts name `Kind name` as messages name it: `Kind/name`."""
+    """Returns an object in the form of messages, `Kind/name`, from that of facts, `Kind name`."""
     return what.replace(" ", "/", 1)
 
 
 def retry_advice(revision: str) -> str:
-    """Returns what a user can do about a version that failed."""
+    """Returns what a user can do about a failed version."""
     return f"Update the spec, or annotate canarium.dev/retry={revision}/<token>"
 
 
 def command_advice(command: str, revision: str, effect: str) -> str:
-    """Returns how to issue a command; `effect` is what for, such as "To continue"."""
+    """Returns how to issue a command; `effect` is its purpose, such as "To continue"."""
     return f"{effect}, annotate canarium.dev/{command}={revision}/<token>"

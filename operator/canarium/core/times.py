@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-#: What a calendar has: text of a moment outside is that of the last or the first.
+#: The range of `datetime`: times outside are formatted as its first or last moment.
 _FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
 
 
 def parse(text: str) -> float:
-    """POSIX seconds of an RFC 3339 time in UTC, as we write them. ValueError when it is none."""
+    """Returns the POSIX seconds of an RFC 3339 time in UTC. Raises ValueError."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def stamp(moment: float) -> str:
-    """RFC 3339 in UTC with milliseconds: short steps need more than whole seconds."""
+    """Returns RFC 3339 in UTC with milliseconds: short steps need more than whole seconds."""
     return _text(moment, "milliseconds")
 
 
 def spoken(moment: float) -> str:
-    """A moment in a message: RFC 3339 in UTC, to the second."""
+    """Returns a moment for a message: RFC 3339 in UTC, to the second."""
     return _text(moment, "seconds")
 
 
 def _text(moment: float, precision: str) -> str:
-    told = datetime.fromtimestamp(min(max(moment, _FIRST), _LAST), UTC)
-    return told.isoformat(timespec=precision).replace("+00:00", "Z")
+    time = datetime.fromtimestamp(min(max(moment, _FIRST), _LAST), UTC)
+    return time.isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def length(seconds: float) -> str:
-    """A duration in a message, such as `1h30m` or `12s`."""
+    """Returns a duration for a message, such as `1h30m` or `12s`."""
     whole = round(seconds)
     if whole < 60:
         return f"{seconds:g}s" if seconds < 10 else f"{whole}s"

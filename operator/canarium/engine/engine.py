@@ -102,7 +102,7 @@ class Engine:
         self.queue.add(key, Urgency.FAULT if urgent else Urgency.CHANGE)
 
     def follows(self, namespace: str) -> bool:
-        """Whether models in `namespace` are observed.
+        """Returns whether models in `namespace` are observed.
 
         Those of the configured namespaces are, from the start: kopf may report models before the
         watches of their children start, and it reports each only once.

@@ -119,7 +119,7 @@ class Reconciler:
             self._queue.add_after(key, max(soonest, _SOONEST), Urgency.CHANGE)
 
     def _rescues(self, key: Key, action: Action) -> bool:
-        """Whether callers reach a failed version, or none, until this is written."""
+        """Returns whether callers reach a failed version, or none, until this is written."""
         urgent = self._queue.urgency(key) is Urgency.FAULT
         return is_rollback(action) or (urgent and isinstance(action, SelectColor | SetRouteWeights))
 

@@ -42,7 +42,7 @@ class Workers:
         self._error_log = ErrorLog(log)
 
     async def run(self) -> None:
-        """Works until cancelled."""
+        """Runs the workers until cancelled."""
         self.running = True
         try:
             async with asyncio.TaskGroup() as group:

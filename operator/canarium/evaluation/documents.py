@@ -37,7 +37,8 @@ def parsed(body: bytes) -> Any:
 
 @cache
 def _environment() -> JSONPathEnvironment:
-    """Without `match` and `search`: RFC 9535 gives them a syntax that Python's does not have."""
+    """Returns a JSONPath environment without `match` and `search`, whose RFC 9535 syntax differs
+    from Python's."""
     from jsonpath_rfc9535 import JSONPathEnvironment
 
     environment = JSONPathEnvironment()
@@ -89,7 +90,7 @@ def check_value(expected: dict[str, Any], document: Any) -> None:
 
 
 def alike(one: Any, other: Any, tolerance: float) -> bool:
-    """Whether two JSON values are equal, numbers within `tolerance`; NaN is like nothing."""
+    """Returns whether two JSON values are equal, numbers within `tolerance`; NaN equals nothing."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, int | float) and isinstance(other, int | float):

@@ -10,7 +10,7 @@ class Fault(StrEnum):
     UNEXPECTED = "Unexpected"
     #: The answer cannot be parsed.
     UNREADABLE = "InvalidAnswer"
-    #: The expression itself is wrong, whatever the answer.
+    #: The expression itself is wrong, for any answer.
     INVALID = "InvalidTest"
     #: The evaluation used more CPU time or memory than it may.
     LIMIT = "EvaluationLimit"

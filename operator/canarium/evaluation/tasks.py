@@ -79,7 +79,7 @@ def requests(header: Header, text: bytes) -> Result:
 
 
 def comparison(header: Header, wanted: bytes, *found: bytes) -> Result:
-    """Whether the candidate's answer (absent: it failed) is like stable's.
+    """Returns whether the candidate's response (absent if it failed) matches stable's.
 
     None when stable's has nothing to compare.
     """
@@ -117,7 +117,7 @@ TASKS: dict[str, Callable[..., Result]] = {
 
 
 def libraries(header: Header) -> frozenset[str]:
-    """The libraries that a task needs; they are imported before its clock starts."""
+    """Returns the libraries that a task needs; they are imported before its clock starts."""
     found = set()
     if header["task"] in ("expectation", "expressions", "numbers", "comparison"):
         found.add("jsonpath_rfc9535")

@@ -112,7 +112,7 @@ class Worker:
         if process is None:
             return
         if process.returncode is None:
-            # They are a session of their own.
+            # They have their own session.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         if process.stdin is not None:

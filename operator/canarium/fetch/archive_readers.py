@@ -14,7 +14,7 @@ from typing import Any
 from canarium.fetch.errors import Fault
 
 _BLOCK = 1 << 20
-#: All headers of one entry of a tar: its names, and attributes that nobody here reads.
+#: All headers of one entry of a tar: its names, and attributes that are not used here.
 _HEADERS = 1 << 20
 #: A zip's list of entries: 100,000 with names of 200 bytes.
 _LIST = 32 << 20
@@ -33,14 +33,15 @@ class TarStream:
         self._in_headers = True
 
     def headers(self, yes: bool) -> None:
-        """Whether an entry's headers are read from here on; else its content, block by block."""
+        """Returns whether an entry's headers are read from here on; else its content, block by
+        block."""
         self._in_headers, self._headers = yes, 0
 
     def tell(self) -> int:
         return self._at
 
     def seek(self, at: int) -> int:
-        """Forward only; a negative entry size would loop forever."""
+        """Moves forward only; a negative entry size would loop forever."""
         if at < self._at:
             raise tarfile.StreamError("an entry lies before the one that it follows")
         while self._at < at and self._next(min(_BLOCK, at - self._at)):
@@ -71,7 +72,7 @@ class TarStream:
 def tar_entries(
     path: Path, passed: Callable[[int], None]
 ) -> Iterator[tuple[tarfile.TarFile, Iterator[tarfile.TarInfo]]]:
-    """A tar and its entries, each to be read before the next is asked for."""
+    """Yields a tar and its entries, each to be read before the next one."""
     with _decompressed(path) as raw:
         stream = TarStream(raw, passed)
         with tarfile.TarFile(fileobj=stream) as archive:  # type: ignore[arg-type]

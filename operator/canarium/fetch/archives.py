@@ -174,7 +174,7 @@ def unpack(
 
 
 def _broken(error: Exception) -> bool:
-    """Whether `error` is a reader's word for a damaged, encrypted or unknown archive."""
+    """Returns whether `error` is a reader's word for a damaged, encrypted or unknown archive."""
     named = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
     if isinstance(error, (*named, NotImplementedError, RuntimeError)):
         return True

@@ -151,13 +151,13 @@ def _run(wanted: Wanted, address: Address, known: Credentials, hide: Redactor) -
 
 
 def _peak() -> int:
-    """The most memory that this process has held, in bytes."""
+    """Returns the most memory that this process has used, in bytes."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 
 
 def _in_place(wanted: Wanted, address: Address, say: Callable[[str], None]) -> Fetched:
-    # A large claim takes minutes to read, and nothing else would tell of it.
+    # A large claim takes minutes to read, and nothing else would report progress.
     summary = mounted(wanted.target, address, Progress("checked", None, say).add)
     _whole(summary, address)
     _verified(wanted, summary.digest, None)
@@ -214,13 +214,16 @@ def _brought(
 
 
 def _opened(wanted: Wanted, address: Address, known: Credentials) -> Source:
-    """The source of what is wanted of an address."""
+    """Returns the source for the requested part of an address."""
     source = _source(wanted, address, known)
     return Selected(source, wanted.patterns) if wanted.patterns else source
 
 
 def _source(wanted: Wanted, address: Address, known: Credentials) -> Source:
-    """The source of an address. Libraries are imported here: each scheme needs only its own."""
+    """Returns the source of an address.
+
+    Libraries are imported here: each scheme needs only its own.
+    """
     unpack = wanted.unpack
     if address.scheme in ("http", "https"):
         from canarium.fetch.http_source import web

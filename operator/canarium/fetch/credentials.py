@@ -46,9 +46,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "https": ("username", "password", "token"),
     "oci": (".dockerconfigjson", "username", "password"),
 }
-#: A certificate authority of one's own, for every scheme.
+#: A private certificate authority, for every scheme.
 CA = "ca.crt"
-#: What is no secret, of a Secret's keys and of a key in JSON: it helps to see it in a message.
+#: Keys of a Secret, and of a key in JSON, that are not secret: their values may be in messages.
 _PLAIN = frozenset(
     {
         CA,
@@ -89,7 +89,7 @@ class Credentials:
         return self.values.get(key) or None
 
     def both(self, first: str, second: str) -> tuple[str, str] | None:
-        """Two keys that only make sense together. Raises Fault when one of them is missing."""
+        """Returns two keys that are only valid together. Raises Fault if one of them is missing."""
         a, b = self.get(first), self.get(second)
         if bool(a) != bool(b):
             missing = second if a else first
@@ -97,7 +97,7 @@ class Credentials:
         return (a, b) if a and b else None
 
     def json(self, *keys: str) -> dict[str, Any] | None:
-        """The first of `keys` as a JSON object. Raises Fault when it is none."""
+        """Returns the first of `keys` as a JSON object. Raises Fault if it is not one."""
         for key in keys:
             text = self.get(key)
             if text is None:
@@ -113,9 +113,9 @@ class Credentials:
 
 
 def read(scheme: str, environment: Mapping[str, str], endpoint: str | None) -> Credentials:
-    """The credentials for `scheme` out of the process environment.
+    """Returns the credentials for `scheme` from the environment of the process.
 
-    Raises Fault when a Secret is there and has no key that the scheme understands.
+    Raises Fault when a Secret is there and has no key that the scheme supports.
     """
     given = {
         name.removeprefix(PREFIX): value.strip()
@@ -167,7 +167,7 @@ class Redactor:
 
 
 def _parts(text: str) -> list[str]:
-    """The secrets inside a JSON value (a service account's key, a registry's passwords) or a
+    """Returns the secrets in a JSON value (a service account's key, a registry's passwords) or in a
     connection string."""
     result = re.findall(r"(?:AccountKey|SharedAccessSignature)=([^;]+)", text)
     try:
@@ -187,7 +187,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _password(text: str) -> list[str]:
-    """The password of a registry's `auth` entry."""
+    """Returns the password of a registry's `auth` entry."""
     try:
         return base64.b64decode(text, validate=True).decode().split(":", 1)[1:]
     except (binascii.Error, UnicodeDecodeError):

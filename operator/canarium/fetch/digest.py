@@ -34,22 +34,23 @@ class Summary:
     size: int
 
 
-def of_file(path: Path, told: Callable[[int], None] = lambda _: None) -> str:
-    """SHA-256 of a file in hex, read in blocks; `told` hears of each block's size."""
+def of_file(path: Path, progress: Callable[[int], None] = lambda _: None) -> str:
+    """Returns the SHA-256 of a file in hex; calls `progress` with the size of each block."""
     found = hashlib.sha256()
     with path.open("rb") as source:
         while block := source.read(_BLOCK):
             found.update(block)
-            told(len(block))
+            progress(len(block))
     return found.hexdigest()
 
 
-def of_tree(root: Path, told: Callable[[int], None] = lambda _: None) -> Summary:
-    """The summary of everything below `root`; independent of times, owners, modes and order.
+def of_tree(root: Path, progress: Callable[[int], None] = lambda _: None) -> Summary:
+    """Returns the summary of everything below `root`, independent of times, owners, modes and
+    order.
 
-    A link to a file counts as that file. A link to a folder counts by its text, since its files
-    are counted where they are. Raises Fault for links that leave `root`, dangle, or for what is
-    neither file, folder nor link.
+    A link to a file counts as that file. A link to a folder counts by its text, since its files are
+    counted where they are. Raises Fault for links that leave `root`, dangle, or for anything that
+    is neither file, folder nor link.
     """
     whole = hashlib.sha256()
     count = size = 0
@@ -58,7 +59,7 @@ def of_tree(root: Path, told: Callable[[int], None] = lambda _: None) -> Summary
             text = f"link:{os.readlink(path)}"
             line = hashlib.sha256(os.fsencode(text)).hexdigest()
         else:
-            line = of_file(path, told)
+            line = of_file(path, progress)
             size += path.stat().st_size
         whole.update(_line(line, name).encode("utf-8", "surrogateescape"))
         count += 1

@@ -38,7 +38,7 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
 
     def call(self, ask: Callable[[], T], what: str) -> T:
-        """What `ask` gives, tried again while its failures may pass. Raises Fault."""
+        """Returns the result of `ask`, repeated while its failures are temporary. Raises Fault."""
         began, wait = self.clock(), _FIRST_WAIT
         while True:
             try:
@@ -107,7 +107,8 @@ def download(
 def _by_ranges(
     source: Source, entries: list[Entry], folder: Path, patience: Patience, progress: Progress
 ) -> None:
-    """All ranges of all files through one window, so that many small files are as fast."""
+    """Downloads all ranges of all files through one window, so that many small files are as
+    fast."""
 
     def ask(entry: Entry, start: int, end: int) -> bytes:
         content = patience.call(lambda: source.read(entry, start, end), entry.path)

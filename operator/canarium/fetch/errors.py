@@ -74,7 +74,7 @@ class Fault(Exception):
 _DENIED = frozenset({401, 403})
 _GONE = frozenset({404, 410})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-#: Names of exceptions that say more than their class does; by name, since each store has its own.
+#: Exceptions that are more specific than their class; by name, since each store has its own.
 _NO_CREDENTIALS = frozenset(
     {
         "NoCredentialsError",
@@ -87,7 +87,7 @@ _NO_CREDENTIALS = frozenset(
     }
 )
 _MISSING = frozenset({"ResourceNotFoundError", "RepositoryNotFoundError", "RevisionNotFoundError"})
-#: An answer that broke off; aiohttp gives these the code 400, though no server said so.
+#: Truncated responses; aiohttp assigns them the code 400, which no server sent.
 _BROKEN_OFF = frozenset(
     {
         "ContentLengthError",
@@ -169,7 +169,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _status(error: BaseException) -> int | None:
-    """The HTTP status that an exception carries, wherever its library keeps it."""
+    """Returns the HTTP status of an exception, from any attribute in which libraries store it."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")

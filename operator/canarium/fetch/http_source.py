@@ -29,8 +29,8 @@ class Web:
         try:
             info = self._system.info(self._url)
         except FileNotFoundError as error:
-            # Some servers know a folder only with its slash. fsspec says "not found" for
-            # everything, so the cause decides whether that is worth a try.
+            # Some servers know a folder only with its slash. fsspec reports "not found" for
+            # everything, so the cause decides whether to try with the slash.
             if classified(error, self._url).reason != "NotFound" or "?" in self._url:
                 raise
             info = self._system.info(f"{self._url}/")
@@ -41,7 +41,7 @@ class Web:
         return [self._entry(name, info, archive_of(name) if self._unpack else None)]
 
     def _tree(self, url: str) -> list[Entry]:
-        """Every file that index pages list, below `url` only."""
+        """Yields every file that index pages list below `url`."""
         root = url.split("?")[0].rstrip("/") + "/"
         pending: list[str] = [root]
         files: list[str] = []
@@ -72,14 +72,14 @@ class Web:
         ]
 
     def _hidden(self, page: str) -> bool:
-        """Whether a folder's page is a file of the folder, and so no list of the others."""
+        """Returns whether a folder's page is a file of the folder, and so no list of the others."""
         file = f"{page}index.html"
         if not self._system.exists(file):
             return False
         return bool(self._system.cat_file(file) == self._system.cat_file(page))
 
     def _takes_ranges(self, url: str) -> bool:
-        """Whether the server answers a part with that part alone."""
+        """Returns whether the server answers a part with that part alone."""
         from fsspec.asyn import sync
 
         async def asked() -> bool:

@@ -11,10 +11,10 @@ _LONGEST = 1024
 
 
 def safe(name: str, *, reason: str = "UnsafePath") -> str:
-    """`name` as a relative POSIX path without `.` and empty parts.
+    """Returns `name` as a relative POSIX path without `.` and empty parts.
 
-    Raises Fault for one that is absolute, climbs by `..`, is empty, has control characters, or
-    is too long for a file system.
+    Raises Fault for one that is absolute, contains `..`, is empty, has control characters, or is
+    too long for a file system.
     """
     if name.startswith("/"):
         raise Fault(reason, f"{_shown(name)} is an absolute path")

@@ -22,7 +22,8 @@ class Patterns:
         return bool(self.allow or self.ignore)
 
     def takes(self, path: str) -> bool:
-        """Whether a file is part of the model: allowed, where anything is, and not ignored."""
+        """Returns whether a file is part of the model: allowed, where anything is, and not
+        ignored."""
         allowed = not self.allow or any(_matches(path, pattern) for pattern in self.allow)
         return allowed and not any(_matches(path, pattern) for pattern in self.ignore)
 

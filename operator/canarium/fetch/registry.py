@@ -124,7 +124,7 @@ class Registry:
 
 
 def registry(address: Address, credentials: Credentials, *, unpack: bool) -> Registry:
-    """The repository of `address`; an endpoint of http:// means no TLS."""
+    """Returns the repository of `address`; an endpoint with http:// disables TLS."""
     import oras.provider
     from requests.adapters import HTTPAdapter
 
@@ -142,7 +142,7 @@ def registry(address: Address, credentials: Credentials, *, unpack: bool) -> Reg
             shown = getattr(self.auth, "token", None)
             answer = ask(self, url, headers=dict(headers), **options)
             if answer.status_code == 401 and shown:
-                # Another thread may have been given a new one by now.
+                # Another thread may have received a new one by now.
                 if self.auth.token == shown:
                     self.auth.token = None
                 answer = ask(self, url, headers=dict(headers), **options)
@@ -170,14 +170,14 @@ def registry(address: Address, credentials: Credentials, *, unpack: bool) -> Reg
 
 
 def _reference(path: str) -> tuple[str, str]:
-    """Repository and digest or tag; the digest counts more than the tag beside it."""
+    """Returns repository and digest or tag; a digest takes precedence over a tag."""
     named, _, digest = path.partition("@")
     repository, colon, tag = named.partition(":")
     return repository, digest or (tag if colon else "latest")
 
 
 def _chosen(manifests: list[dict[str, Any]]) -> str:
-    """Of an index, the manifest for this machine, else the first."""
+    """Returns the manifest of an index for this machine, else the first."""
     machine = _MACHINES.get(platform.machine(), platform.machine())
     fitting = [m for m in manifests if (m.get("platform") or {}).get("architecture") == machine]
     if not manifests:

@@ -40,15 +40,15 @@ class Source(Protocol):
         ...
 
     def read(self, entry: Entry, start: int, end: int) -> bytes:
-        """The bytes from `start` up to, not including, `end`; called by several threads."""
+        """Returns the bytes from `start` to `end` (exclusive); called by several threads."""
         ...
 
     def stream(self, entry: Entry) -> Iterator[bytes]:
-        """The whole file in blocks."""
+        """Yields the whole file in blocks."""
         ...
 
     def resolved(self) -> str | None:
-        """What a moving name (a branch, a tag) stands for now, if the source has such."""
+        """Returns the commit or version of a branch or tag; None if the source has none."""
         ...
 
 

@@ -104,7 +104,7 @@ class Hub(Store):
         return [e for e in super().entries() if e.path != ".gitattributes"]
 
     def read(self, entry: Entry, start: int, end: int) -> bytes:
-        # fsspec's own `cat_file` opens with a read-ahead of 5 MiB, for each range anew.
+        # fsspec's own `cat_file` opens with a read-ahead of 5 MiB, for each range again.
         with self._system.open(entry.where, "rb", cache_type="none") as source:
             source.seek(start)
             content: bytes = source.read(end - start)
@@ -138,7 +138,7 @@ def s3(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
         config_kwargs={
             "connect_timeout": _CONNECT,
             "read_timeout": _READ,
-            # The fetcher tries again itself, and says so.
+            # The fetcher retries itself, and logs it.
             "retries": {"max_attempts": 1, "mode": "standard"},
         },
         anon=not keys and not _around(),
@@ -149,7 +149,7 @@ def s3(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
 
 
 def gs(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
-    # Else each bucket's kind is asked for by gRPC, which no endpoint of one's own answers.
+    # Otherwise the kind of each bucket is queried by gRPC, which custom endpoints do not support.
     os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
     from gcsfs import GCSFileSystem
 
@@ -169,7 +169,7 @@ def gs(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
         skip_instance_cache=True,
     )
     if key:
-        # A key that is refused says so here, and not within an answer about a file.
+        # A rejected key fails here, and not in a response about a file.
         system.credentials.maybe_refresh()
     return Store(system, _joined(address), unpack=unpack)
 

@@ -13,7 +13,7 @@ from canarium.fetch.errors import Fault
 
 
 def mounted(target: Path, address: Address, told: Callable[[int], None]) -> Summary:
-    """The summary of the folder that is mounted at `target`. Raises Fault."""
+    """Returns the summary of the folder that is mounted at `target`. Raises Fault."""
     with readable(target, address):
         if not target.exists():
             raise Fault("NotFound", f"{address} is not there")
@@ -26,7 +26,7 @@ def mounted(target: Path, address: Address, told: Callable[[int], None]) -> Summ
 
 @contextmanager
 def readable(root: Path, address: Address) -> Iterator[None]:
-    """What a volume answers to a reader, as Faults. Raises Fault."""
+    """Raises a Fault for each OSError that a volume raises while it is read."""
     try:
         yield
     except OSError as error:

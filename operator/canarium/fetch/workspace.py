@@ -17,7 +17,7 @@ from canarium.fetch.source import Entry
 #: Percent of the node's disk that stays free: below that, the kubelet evicts its pods.
 RESERVE = 10
 _SPARE = 16 << 20
-#: Bytes after which the disk is looked at again.
+#: Bytes after which the free space is checked again.
 _LOOK = 64 << 20
 
 

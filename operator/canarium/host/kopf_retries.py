@@ -39,7 +39,10 @@ class EndlessBackoff:
 async def middleware(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """aiohttp middleware for the session of kopf."""
+    """Replaces errors of kopf's watches by status 410, after which kopf lists again.
+
+    It is aiohttp middleware for the session of kopf.
+    """
     response = await handler(request)
     if not (request.url.path.endswith(f"/{PLURAL}") and "watch" in request.url.query):
         return response

@@ -103,7 +103,7 @@ class KopfWatch:
         self._listed.discard(namespace)
 
     def synced(self) -> bool:
-        """Whether kopf has listed every watched namespace."""
+        """Returns whether kopf has listed every watched namespace."""
         return self._listed >= self._engine.informers.namespaces
 
     def stuck(self) -> list[str]:

@@ -76,7 +76,7 @@ class ScopeConflicts:
         return f"another Canarium operator ({holder}, namespace {where}) already manages {shared}"
 
     def _lives(self, where: str, spec: Mapping[str, Any]) -> bool:
-        """Whether a Lease is held. Only time since *we* observed a change counts, as in
+        """Returns whether a Lease is held. Only time since *we* observed a change counts, as in
         `kube.lease`."""
         now = self._timing.clock()
         if where not in self._seen or self._seen[where][0] != spec:

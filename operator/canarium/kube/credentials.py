@@ -36,7 +36,7 @@ class Credentials:
         return token or ""
 
     async def renew(self, refused: str) -> bool:
-        """Whether there are other credentials to try after `refused` got status 401."""
+        """Returns whether there are other credentials to try after `refused` got status 401."""
         async with self._loading:
             if await self.header() != refused:
                 return True  # Another request reloaded already.
@@ -60,8 +60,10 @@ class Credentials:
     async def middleware(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """aiohttp middleware: authenticates each request, and repeats it with fresh credentials
-        after a 401."""
+        """Authenticates each request, and repeats it with fresh credentials after status 401.
+
+        It is aiohttp middleware.
+        """
         sent = await self.header()
         response = await self._trusted(request, handler, sent)
         if response.status == 401 and await self.renew(sent):
@@ -88,7 +90,7 @@ class Credentials:
         return response
 
     async def _renewed_trust(self) -> bool:
-        """Whether the configuration was reloaded; at most one of many failing requests does
+        """Returns whether the configuration was reloaded; at most one of many failing requests does
         that."""
         trust = self._trust
         assert trust is not None

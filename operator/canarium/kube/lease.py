@@ -165,7 +165,8 @@ class Lease:
         return True
 
     def _free(self, spec: dict[str, Any]) -> bool:
-        """Whether the Lease has expired. Only the time since *we* observed a change counts."""
+        """Returns whether the Lease has expired. Only the time since *we* observed a change
+        counts."""
         if self._seen is None or self._seen[0] != spec:
             self._seen = (spec, self._clock())
         holder = spec.get("holderIdentity")

@@ -12,7 +12,7 @@ from canarium.kube.errors import ApiError
 from canarium.kube.throttle import FIRST
 
 _SHORTEST, _LONGEST = 0.1, 1.5
-#: Total seconds of waits before a request is given up: its decision is outdated by then.
+#: Total seconds of waits before a request is abandoned: its decision is outdated by then.
 _TOTAL = 6.0
 #: Longest wait of a rollback. It does not wait for as long as the server asks: Kubernetes' own
 #: servers ask for a second by default, regardless of their load.

@@ -74,7 +74,7 @@ class Trust:
         return 0.0 if self._refused_since is None else self._clock() - self._refused_since
 
     def may_reload(self) -> bool:
-        """Whether the configuration may be reloaded now; not for each of many failures."""
+        """Returns whether the configuration may be reloaded now; not for each of many failures."""
         now = self._clock()
         if now < self._reload_after:
             return False

@@ -139,7 +139,7 @@ def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def bounded(context: Context, value: Any, *more: Any, **named: Any) -> Any:
         if isinstance(value, StrictUndefined) and function is not _default:
-            str(value)  # Raises what it has to say.
+            str(value)  # Raises UndefinedError.
         return _within(function(value, *more, **named))
 
     return bounded
@@ -202,7 +202,10 @@ def render(source: str, context: Mapping[str, Any], where: str) -> str:
 
 
 def leaves(node: Any, context: Mapping[str, Any], where: str) -> Any:
-    """`node` with every string in it rendered; keys are not templates. Raises RuntimeInvalid."""
+    """Returns `node` with every string in it rendered; keys are not templates.
+
+    Raises RuntimeInvalid.
+    """
     return _leaves(node, context, where, _Lengths())
 
 

@@ -26,36 +26,37 @@ def child_name(model: str, revision: str) -> str:
 
 def record(
     parent: Mapping[str, Any],
-    minted: Mapping[str, Any],
+    new: Mapping[str, Any],
     template: Manifest,
     runtime: Manifest | None = None,
     applied: Mapping[str, str] | None = None,
     served: str | None = None,
     model: Manifest | None = None,
 ) -> Manifest:
-    """The ControllerRevision; `minted` has revision, number, algorithm, digest, identity,
-    after, retry; `runtime` is the server as rendered, and from what;
-    `applied` is who wrote the spec, `served` which revisions had traffic before it; `model` is
-    what is known of spec.model, where it is not the one of the parent.
+    """Returns the ControllerRevision.
+
+    `new` has revision, number, algorithm, digest, identity, after and retry; `runtime` is the
+    rendered server and its source; `applied` is who wrote the spec, `served` which revisions had
+    traffic before it; `model` are the known fields of spec.model, if it is not that of the parent.
     """
     spec = parent["spec"]
-    after = {key: minted[key] for key in ("after", "retry") if minted.get(key)}
+    after = {key: new[key] for key in ("after", "retry") if new.get(key)}
     data = {
-        "algorithm": minted["algorithm"],
-        "digest": minted["digest"],
-        "identity": minted["identity"],
+        "algorithm": new["algorithm"],
+        "digest": new["digest"],
+        "identity": new["identity"],
         **after,
         "model": spec.get("model") if model is None else model,
         **({"runtime": runtime} if runtime else {}),
         **({"applied": dict(applied)} if applied else {}),
         "template": template,
     }
-    head = head_of(parent, "apps/v1", "ControllerRevision", minted["revision"])
+    head = head_of(parent, "apps/v1", "ControllerRevision", new["revision"])
     if served:
         head["metadata"]["annotations"] = {labels.SERVED: served}
     return {
         **head,
-        "revision": minted["number"],
+        "revision": new["number"],
         "data": {**data, "seal": seal(data)},
     }
 
@@ -123,7 +124,7 @@ def service(
     color: str | None,
     traffic: TrafficRecord,
 ) -> Manifest:
-    """The callers' Service; its annotations record what it selects, in the same write (R18)."""
+    """Returns the callers' Service; its annotations record what it selects, in one write (R18)."""
     model = parent["metadata"]["name"]
     head = head_of(parent, "v1", "Service", None)
     head["metadata"]["annotations"] = traffic.to_annotations()

@@ -89,7 +89,8 @@ def forms(address: Address) -> Iterator[Address]:
 
 
 def _rfc6052(number: int, length: int) -> IPv4Address:
-    """The IPv4 address behind a prefix of `length` bits; bits 64 to 71 are never part of it."""
+    """Returns the IPv4 address behind a prefix of `length` bits; bits 64 to 71 are never part of
+    it."""
     if length == 96:
         return IPv4Address(number & 0xFFFFFFFF)
     octets = number.to_bytes(16, "big")
@@ -132,7 +133,7 @@ class AddressPolicy:
         return AddressPolicy(self.allowed)
 
     def allows_host(self, host: str) -> bool:
-        """Whether an administrator allowed `host` by name, wherever it leads."""
+        """Returns whether an administrator allowed `host` by name, with any address."""
         return _canonical(host) in self.allowed_hosts
 
     def refusal(self, address: Address) -> str | None:

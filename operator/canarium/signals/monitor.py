@@ -39,7 +39,7 @@ _USUAL = 15.0
 #: What the status calls the reasons of evaluations.
 _REASONS = {fault: reason for fault in Fault for reason in CheckReason if reason == fault.value}
 Key = tuple[str, str]
-#: Returns the target of a model as it is now; None when it is gone.
+#: Returns the current target of a model; None after its deletion.
 Look = Callable[[Key], AnalysisTarget | None]
 Wake = Callable[[Key, bool], None]
 
@@ -106,7 +106,7 @@ class SignalMonitor:
             known.watching = known.evidence = None
             if asked.analysis:
                 known.memory = _kept(known.memory, before.analysis, asked.analysis)
-                self._analyzer.forget(*key)  # Noted anew with the next scrape.
+                self._analyzer.forget(*key)  # Added again by the next scrape.
                 known.watching = asyncio.create_task(self._watch(key, known, asked.analysis))
 
     def forget(self, key: Key) -> None:
@@ -159,7 +159,7 @@ class SignalMonitor:
             await self._timing.sleep(_AGAIN)
 
     def _left(self, key: Key, pod: str) -> bool:
-        """Whether the pod was deleted or is terminating."""
+        """Returns whether the pod was deleted or is terminating."""
         target = self._target(key)
         return target is None or pod not in target.standing
 

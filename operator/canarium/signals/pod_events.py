@@ -137,12 +137,12 @@ class PodEvents:
         if not missing:
             return Trouble(reason, message)
         names = ", ".join(f'{kind.kind.lower()} "{name}" not found' for kind, name in missing)
-        # The newest Event may be about another volume, or say only that there is no time left.
+        # The newest Event may be about another volume, or report only that the time is over.
         named = all(f'"{name}"' in message for _, name in missing)
         return Trouble(reason, message if named else f"{names}: {message}", missing=True)
 
     async def _absent(self, key: Key, source: Source) -> bool:
-        """Whether an object is missing; one that may not be read counts as present."""
+        """Returns whether an object is missing; one that may not be read counts as present."""
         try:
             await self._api.get(source[0], key[0], source[1])
         except ApiError as error:

@@ -51,6 +51,6 @@ def urgency(model: Raw) -> tuple[Urgency, str]:
 
 
 def _is_down(conditions: dict[str, Raw], status: Raw) -> bool:
-    """Whether a model that was promoted has no callers that get answers."""
+    """Returns whether a model that was promoted has no callers that get answers."""
     down = text(conditions.get("Available"), "status") == "False"
     return down and bool(part(status, "stable")) and text(status, "phase") != "Terminating"

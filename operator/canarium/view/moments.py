@@ -6,19 +6,20 @@ from canarium.core.times import parse
 
 
 def seconds_since(time: str, now: float) -> float | None:
-    """Seconds from `time` (RFC 3339) until `now`; None if it is not a time."""
+    """Returns the seconds from `time` (RFC 3339) until `now`; None if it is not a time."""
     moment = moment_of(time)
     return None if moment is None else max(0.0, now - moment)
 
 
 def seconds_until(time: str, now: float) -> float | None:
-    """Seconds from `now` until `time` (RFC 3339), at least 0; None if it is not a time."""
+    """Returns the seconds from `now` until `time` (RFC 3339), at least 0; None if it is not a
+    time."""
     moment = moment_of(time)
     return None if moment is None else max(0.0, moment - now)
 
 
 def moment_of(time: str) -> float | None:
-    """POSIX seconds of an RFC 3339 time; None if it is not a time."""
+    """Returns the POSIX seconds of an RFC 3339 time; None if it is not a time."""
     try:
         return parse(time) if time else None
     except (ValueError, OverflowError):
@@ -26,7 +27,8 @@ def moment_of(time: str) -> float | None:
 
 
 def short(seconds: float | None) -> str:
-    """A duration as kubectl writes ages: `45s`, `12m`, `3h20m`, `5d`; `-` where it is unknown."""
+    """Returns a duration as kubectl writes ages: `45s`, `12m`, `3h20m`, `5d`; `-` if it is
+    unknown."""
     if seconds is None:
         return "-"
     whole = int(seconds)

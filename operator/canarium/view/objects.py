@@ -44,7 +44,7 @@ class Objects:
 
     @classmethod
     def from_items(cls, items: Iterable[Raw]) -> Objects:
-        """The objects of a list that also contains the model.
+        """Returns the objects of a list that also contains the model.
 
         Raises LookupError when it contains no ModelDeployment.
         """
@@ -60,7 +60,7 @@ def _by_name(items: Iterable[Raw]) -> tuple[Raw, ...]:
 
 
 def part(of: Raw | None, *path: str) -> Raw:
-    """The object below `path`; an empty one where there is none."""
+    """Returns the object below `path`; an empty one if there is none."""
     found: Any = of
     for name in path:
         found = found.get(name) if isinstance(found, Mapping) else None
@@ -68,34 +68,35 @@ def part(of: Raw | None, *path: str) -> Raw:
 
 
 def items(of: Raw | None, name: str) -> tuple[Raw, ...]:
-    """The objects of the list in field `name`; entries that are not objects are left out."""
+    """Returns the objects of the list in field `name`; entries that are not objects are left
+    out."""
     found = of.get(name) if of else None
     return tuple(x for x in found if isinstance(x, Mapping)) if isinstance(found, list) else ()
 
 
 def text(of: Raw | None, name: str) -> str:
-    """The string in field `name`; empty where there is none."""
+    """Returns the string in field `name`; empty if there is none."""
     found = of.get(name) if of else None
     return found if isinstance(found, str) else ""
 
 
 def number(of: Raw | None, name: str) -> int:
-    """The integer in field `name`; 0 where there is none."""
+    """Returns the integer in field `name`; 0 if there is none."""
     found = of.get(name) if of else None
     return found if isinstance(found, int) and not isinstance(found, bool) else 0
 
 
 def optional_number(of: Raw | None, name: str) -> float | None:
-    """The number in field `name`; None where there is none."""
+    """Returns the number in field `name`; None if there is none."""
     found = of.get(name) if of else None
     return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
 def label(of: Raw, name: str) -> str:
-    """The value of a label; empty where there is none."""
+    """Returns the value of a label; empty if there is none."""
     return text(part(of, "metadata", "labels"), name)
 
 
 def annotation(of: Raw, name: str) -> str:
-    """The value of an annotation; empty where there is none."""
+    """Returns the value of an annotation; empty if there is none."""
     return text(part(of, "metadata", "annotations"), name)

@@ -46,7 +46,7 @@ def _problem(status: Raw) -> tuple[str, str]:
         ended = part(container, "state", "terminated")
         last = part(container, "lastState", "terminated")
         if waiting and text(waiting, "reason") not in _USUAL:
-            # The exit before says more than the back-off.
+            # The previous exit is more informative than the back-off.
             why = _exit(last) if last else text(waiting, "message")
             return text(waiting, "reason"), why
         if ended and text(ended, "reason") != "Completed":

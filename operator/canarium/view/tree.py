@@ -228,8 +228,10 @@ class Tree:
 
 
 def to_json(value: Any) -> Any:
-    """A tree, or a part of one, as JSON values with names in camelCase; absent values are left
-    out, so that `null` and a missing field never mean different things."""
+    """Returns a tree, or a part of one, as JSON values with names in camelCase.
+
+    Absent values are left out, so that `null` and a missing field never differ in meaning.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         found = {_camel(f.name): to_json(getattr(value, f.name)) for f in fields(value)}
         return {name: x for name, x in found.items() if x is not None and x != "" and x != []}

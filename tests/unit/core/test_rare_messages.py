@@ -332,7 +332,7 @@ CASES: dict[str, tuple[Callable[[], Plan], str]] = {
     "stable returns": (returning, "keeps serving until version 2"),
     "route by name": (
         lambda: conflict(why=Precedence.FIRST_BY_NAME),
-        "because it is as old and comes first by namespace and name",
+        "because it has the same age and precedes it by namespace and name",
     ),
     "route by hostname": (
         lambda: conflict(why=Precedence.MORE_SPECIFIC_HOSTNAME, model="other"),

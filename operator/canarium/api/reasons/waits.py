@@ -154,6 +154,5 @@ _BY_WORD = {reason.value: reason for reason in HoldReason}
 
 
 def hold_reason(word: str) -> HoldReason | None:
-    """The member of a word; None for a reason of a route or of the cluster, which no decision
-    depends on."""
+    """Returns the member for `reason`; None for a reason of a route or of the cluster."""
     return _BY_WORD.get(word)

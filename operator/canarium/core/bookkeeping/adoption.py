@@ -1,8 +1,8 @@
-"""What a model of the same name left behind when it was deleted without its children (R20).
+"""Adopts the objects of a model of the same name that was deleted without its children (R20).
 
-Adoption comes before any other decision: until all of it is ours, records and traffic cannot be
-told. It changes who owns an object and nothing else, so no pod restarts and no traffic moves; what
-is then observed is a model that has lost its status (R18).
+Adoption precedes any other decision: until the model owns all of them, its records and traffic are
+unknown. It changes only the owner of an object, so no pod restarts and no traffic moves; afterwards
+the model is like one that has lost its status (R18).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from canarium.core.facts.observed import Observed
 from canarium.core.messages import object_name, sentences
 from canarium.core.outcomes.blocked_deletions import described
 
-#: Records first: without them, the rest says less.
+#: Records first: the other objects are interpreted by them.
 _ORDER = ("ControllerRevision", "Deployment", "HorizontalPodAutoscaler")
 _LISTED = 3
 #: Seconds; the change itself wakes the model.
@@ -52,7 +52,7 @@ def adoption(status: Status, observed: Observed) -> Plan | None:
 
 
 def conflicts(observed: Observed, model: str) -> str:
-    """Says that names are taken, and what can be done about it."""
+    """Returns the message that names are taken, and what a user can do about it."""
     one = len(observed.name_conflicts) == 1
     what = _listed(observed.name_conflicts)
     text = f"{what} {'exists and is' if one else 'exist and are'} not controlled by this model"
@@ -62,7 +62,7 @@ def conflicts(observed: Observed, model: str) -> str:
 
 
 def how_to_adopt(model: str) -> str:
-    """Says how a person hands an object over, and what the other way costs."""
+    """Returns how a user lets the model adopt an object, and what deleting it costs."""
     return (
         f"To let this model adopt what has no other controller, annotate it "
         f"canarium.dev/adopt={model}. Deleting it instead stops what it runs or routes"

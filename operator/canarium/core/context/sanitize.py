@@ -11,7 +11,7 @@ from canarium.api.reasons import WarningReason
 from canarium.api.status import Status, StatusWarning
 from canarium.core.times import parse, stamp
 
-#: Seconds by which clocks of two machines may differ: such a time is still plausible.
+#: Plausible difference in seconds between the clocks of two machines.
 SKEW = 60.0
 #: Times that decisions use: a part of the status ("" is the status itself), and its field.
 CLOCKS = (

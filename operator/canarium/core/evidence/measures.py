@@ -1,8 +1,8 @@
-"""What can be measured in a window: shares, percentiles, means, rates and levels.
+"""Measurements of a window: shares, percentiles, means, rates and levels.
 
-A measure names selectors; which series they match is decided where pods are scraped. Several
-selectors are alternatives of different servers, summed: those that a server lacks add nothing, but
-when it has none of them the measure is missing, which is never the same as zero.
+A measure names selectors, which are matched against series where pods are scraped. Several
+selectors are alternatives for different servers and are summed: those that a server lacks add
+nothing, but if it has none of them the measure is missing, which is never the same as zero.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Selector:
 
     @property
     def key(self) -> str:
-        """How it is written in PromQL; the key under which a scrape has its values."""
+        """Its PromQL form, which is the key of its values in a scrape."""
         inner = ",".join(f'{label}=~"{pattern}"' for label, pattern in self.labels)
         return f"{self.name}{{{inner}}}" if inner else self.name
 
@@ -39,7 +39,7 @@ Selectors = tuple[Selector, ...]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`bad` as a part of `total`, both counters; such as errors of requests."""
+    """Ratio of `bad` to `total`, both counters, such as errors to requests."""
 
     bad: Selectors
     total: Selectors
@@ -56,7 +56,7 @@ class Quantile:
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A sum by a count, both counters, times `scale`."""
+    """Ratio of a sum to a count, both counters, times `scale`."""
 
     sum: Selectors
     count: Selectors
@@ -65,14 +65,14 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class PerSecond:
-    """How fast counters grow, over all pods together."""
+    """Growth of counters per second, over all pods together."""
 
     counter: Selectors
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Gauges, as the mean over the window per pod; `over` joins the pods."""
+    """Gauges, as the mean over the window of each pod; `over` aggregates the pods."""
 
     gauge: Selectors
     over: str = "Average"
@@ -83,9 +83,9 @@ Measure = Share | Quantile | Mean | PerSecond | Level
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A value with the number of observations behind it, as far as that is known.
+    """A value with its number of observations, as far as known.
 
-    `bad` is there for shares; `q` and `histogram` (already scaled) for percentiles.
+    `bad` is set for shares; `q` and `histogram` (already scaled) for percentiles.
     """
 
     value: float
@@ -97,7 +97,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """No value, and why; `error` when asking itself failed. `reason` is for conditions."""
+    """Why there is no value; `error` if the query itself failed. `reason` is for conditions."""
 
     message: str
     error: bool = False
@@ -108,7 +108,7 @@ Result = Reading | Missing
 
 
 def selectors(measure: Measure) -> Selectors:
-    """All that must be scraped for `measure`."""
+    """Returns all selectors that must be scraped for `measure`."""
     match measure:
         case Share(bad, total):
             return (*bad, *total)
@@ -119,7 +119,7 @@ def selectors(measure: Measure) -> Selectors:
 
 
 def read(measure: Measure, window: Window) -> Result:
-    """What `window` says about `measure`."""
+    """Returns the value of `measure` in `window`, or why it is missing."""
     if not window.scrapes:
         last = window.failures[-1] if window.failures else None
         if last:
@@ -151,7 +151,7 @@ def read(measure: Measure, window: Window) -> Result:
         case Level(gauge, over):
             if lacking := _lacking(window, gauge):
                 return lacking
-            pods = [value for ctx in gauge for value in levels(window, ctx.key)]
+            pods = [value for selector in gauge for value in levels(window, selector.key)]
             joined = {"Sum": sum(pods), "Max": max(pods), "Average": sum(pods) / len(pods)}
             return Reading(joined[over])
 
@@ -162,7 +162,7 @@ def _share(window: Window, bad: Selectors, total: Selectors) -> Result:
     number = _grown(window, total)
     if number <= 0:
         return Missing("no request in the window")
-    # A counter of errors often appears only with the first error: absent, it is zero.
+    # A counter of errors often appears only with the first error, so a missing one is zero.
     failed = min(_grown(window, bad), number)
     return Reading(failed / number, samples=number, bad=failed)
 
@@ -170,7 +170,7 @@ def _share(window: Window, bad: Selectors, total: Selectors) -> Result:
 def _quantile(window: Window, measure: Quantile) -> Result:
     if lacking := _lacking(window, measure.histogram):
         return lacking
-    found = [buckets(window, ctx.key) for ctx in measure.histogram if window.knows(ctx.key)]
+    found = [buckets(window, x.key) for x in measure.histogram if window.knows(x.key)]
     rows = tuple((bound * measure.scale, count) for bound, count in found[0]) if found else ()
     value = quantile(measure.q, rows)
     if value is None:
@@ -179,16 +179,16 @@ def _quantile(window: Window, measure: Quantile) -> Result:
 
 
 def exceeding(reading: Reading, limit: float) -> float:
-    """How many observations behind a percentile were over `limit`."""
+    """Returns how many observations of a percentile's histogram exceed `limit`."""
     return above(limit, reading.histogram)
 
 
 def _grown(window: Window, found: Selectors) -> float:
-    return sum(increase(window, ctx.key) for ctx in found)
+    return sum(increase(window, selector.key) for selector in found)
 
 
 def _lacking(window: Window, wanted: Selectors) -> Missing | None:
-    if any(window.knows(ctx.key) for ctx in wanted):
+    if any(window.knows(selector.key) for selector in wanted):
         return None
-    names = " or ".join(ctx.key for ctx in wanted)
+    names = " or ".join(selector.key for selector in wanted)
     return Missing(f"the pods' metrics have no {names}", reason=CheckReason.NO_SUCH_METRIC)

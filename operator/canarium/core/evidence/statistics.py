@@ -7,7 +7,7 @@ for five requests as well as for five million:
   or fiducial limits illustrated in the case of the binomial", Biometrika 26, 1934);
 - against another revision in the same window: the conditional test of two rates (J. Przyborowski,
   H. Wilenski, "Homogeneity of results in testing samples from Poisson series", Biometrika 31,
-  1940). Given all bad events of both, how many fell to the candidate is binomial. For proportions
+  1940). Conditional on all bad events of both, those of the candidate are binomial. For proportions
   it is conservative: it fails a candidate later than Fisher's test, never sooner.
 """
 
@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import math
 
-#: Variance from which the normal distribution takes the place of the binomial one; it is then off
-#: by less than 0.001.
+#: Variance above which the normal distribution approximates the binomial one; the error is then
+#: below 0.001.
 _LARGE = 1e6
-#: Counts of which no float tells a single one apart.
+#: Counts too large for a float to represent a difference of one.
 _INCREDIBLE = 1e15
 
 
 def tail(bad: int, total: int, share: float) -> float:
-    """P(X ≥ bad) for X binomial over `total` trials of probability `share`."""
+    """Returns P(X ≥ bad) for X binomial over `total` trials of probability `share`."""
     if bad <= 0:
         return 1.0
     if bad > total or share <= 0:
@@ -32,7 +32,7 @@ def tail(bad: int, total: int, share: float) -> float:
         return 1.0
     variance = total * share * (1 - share)
     if variance > _LARGE or total > _INCREDIBLE:
-        # Pods report the counts, and the sum below takes as long as the deviation is wide.
+        # Pods report the counts, and the sum below takes time proportional to the deviation.
         deviation = math.sqrt(max(variance, 1e-9))
         return 0.5 * math.erfc((bad - 0.5 - total * share) / (deviation * math.sqrt(2)))
     # Summed from the term at `bad` away from the mean; the other side when that is shorter.
@@ -63,14 +63,14 @@ def _sum(start: int, total: int, share: float, *, step: int) -> float:
 
 
 def over_bound(bad: float, total: float, bound: float) -> float:
-    """The p-value of `bad` in `total` when the true share is at most `bound`."""
+    """Returns the p-value of `bad` in `total` if the true share is at most `bound`."""
     return tail(round(bad), round(total), bound)
 
 
 def over_other(
     bad: float, total: float, other_bad: float, other_total: float, ratio: float
 ) -> float:
-    """The p-value of `bad` in `total` when its rate is at most `ratio` times the other's."""
+    """Returns the p-value of `bad` in `total` if its rate is at most `ratio` times the other's."""
     weighted = ratio * total
     if weighted + other_total <= 0:
         return 1.0

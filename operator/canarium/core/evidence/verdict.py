@@ -2,7 +2,7 @@
 
 A pass needs enough observations on the candidate, a failure needs more than chance, and everything
 else (no data, a query that failed, too few requests, a difference that may be luck) is
-Insufficient. What to do about it is policy, and not decided here.
+Insufficient. The policy for each verdict is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from canarium.api.reasons import CheckReason
 from canarium.core.evidence.measures import Missing, Reading, Result, exceeding
 from canarium.core.evidence.statistics import over_bound, over_other
 
-#: A share above stable's that chance alone gives this often is no worse than stable's.
+#: p-value above which a worse-looking share counts as equal to stable's.
 PLAUSIBLE = 0.2
 
 
@@ -27,17 +27,17 @@ class Verdict(StrEnum):
 
 
 class OnFailure(StrEnum):
-    """What the failure of a check leads to."""
+    """What the failure of a check causes."""
 
     ROLL_BACK = "RollBack"
     HOLD = "Hold"
-    #: It is reported, and nothing waits for it.
+    #: The failure is reported, and nothing waits for the check.
     WARN = "Warn"
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a value may be: absolute, and as a ratio to stable's value in the same window."""
+    """Bounds of a value: absolute, and as a ratio to stable's value in the same window."""
 
     maximum: float | None = None
     minimum: float | None = None
@@ -52,7 +52,8 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many looks in a row may fail, end in an error, or be insufficient; None: any number."""
+    """How many evaluations in a row may fail, end in an error, or be insufficient; None: any
+    number."""
 
     failures: int = 0
     errors: int | None = None
@@ -71,11 +72,11 @@ class Finding:
     threshold: float | None = None
     stable: float | None = None
     samples: float | None = None
-    #: Probability of a difference so large by chance alone, where a test was made.
+    #: p-value of the difference, where a test was made.
     chance: float | None = None
-    #: Asking itself failed: counted apart from what was merely too little.
+    #: Whether the query itself failed, which is counted apart from insufficient data.
     error: bool = False
-    #: What a failure leads to.
+    #: What a failure causes.
     on_failure: OnFailure = OnFailure.ROLL_BACK
 
 
@@ -88,7 +89,11 @@ def judge(
     min_samples: float,
     confidence: float,
 ) -> Finding:
-    """The verdict on one check; `confidence` (such as 0.99) is what a failure needs."""
+    """Returns the verdict on one check.
+
+    `confidence` (such as 0.99) is required for a failure, `min_samples` for anything but
+    Insufficient.
+    """
     if isinstance(candidate, Missing):
         return Finding(
             check,
@@ -99,15 +104,15 @@ def judge(
         )
     for what, number in (("value", candidate.value), ("number of observations", candidate.samples)):
         if number is not None and not math.isfinite(number):
-            # Neither counts as evidence, nor can JSON carry it.
+            # Not evidence, and JSON cannot represent it.
             text = f"the {what} is {number}, not a number"
             return Finding(check, Verdict.INSUFFICIENT, CheckReason.NO_DATA, text)
-    told = Finding(
+    insufficient = Finding(
         check, Verdict.INSUFFICIENT, "", "", value=candidate.value, samples=candidate.samples
     )
     if candidate.samples is not None and candidate.samples < min_samples:
         text = f"{candidate.samples:.6g} of {min_samples:g} observations on the candidate"
-        return replace(told, reason=CheckReason.NOT_ENOUGH_SAMPLES, message=text)
+        return replace(insufficient, reason=CheckReason.NOT_ENOUGH_SAMPLES, message=text)
     found = [
         _over(check, candidate, bounds.maximum, confidence),
         _under(check, candidate, bounds.minimum),
@@ -257,14 +262,14 @@ def _lower(check: str, reading: Reading, limit: float, stable: float | None) -> 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many looks in a row at one check had the same end."""
+    """How many evaluations in a row of one check had the same result."""
 
     failures: int = 0
     errors: int = 0
     insufficient: int = 0
 
     def after(self, finding: Finding) -> Tally:
-        """The tally when `finding` is the newest look."""
+        """Returns the tally with `finding` as the latest evaluation."""
         if finding.verdict is Verdict.PASS:
             return Tally()
         if finding.verdict is Verdict.FAIL:
@@ -274,11 +279,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The last look at a candidate, whose window began at `since`; times in POSIX seconds.
+    """The latest evaluation of a candidate, with a window from `since` on; times in POSIX seconds.
 
-    `failed` is the finding that ends the candidate: it failed, or its query did, more often in a
-    row than its limit allows. `frozen` is such a finding of a check that holds instead.
-    `exhausted`: one check was insufficient more often than allowed.
+    `failed` is the finding that fails the candidate: the check, or its query, failed more often in
+    a row than its limit allows. `frozen` is such a finding of a check that holds the rollout
+    instead. `exhausted`: a check was insufficient more often than allowed.
     """
 
     revision: str
@@ -291,7 +296,7 @@ class Evidence:
 
     @property
     def verdict(self) -> Verdict:
-        """Pass only when every check passes, but for those that only warn."""
+        """Pass only if every check passes, except for those that only warn."""
         if self.failed:
             return Verdict.FAIL
         if self.findings and self.open is None:
@@ -300,7 +305,7 @@ class Evidence:
 
     @property
     def open(self) -> Finding | None:
-        """The first check that does not pass, though it must; one that failed goes first."""
+        """The first required check that does not pass; a failed one has priority."""
         found = [
             f
             for f in self.findings
@@ -313,10 +318,10 @@ def weigh(
     revision: str,
     since: float,
     at: float,
-    looks: Iterable[tuple[Finding, Tally, Limits]],
+    evaluations: Iterable[tuple[Finding, Tally, Limits]],
 ) -> Evidence:
-    """Joins the findings of one look; each tally includes that look already."""
-    found = list(looks)
+    """Returns the evidence from the findings of one evaluation; tallies include that evaluation."""
+    found = list(evaluations)
     over = [
         finding
         for finding, tally, limits in found

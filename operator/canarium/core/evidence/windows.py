@@ -1,7 +1,7 @@
-"""Windows of scraped samples, per revision: what counters, gauges and histograms did meanwhile.
+"""Windows of scraped samples of one revision: the course of counters, gauges and histograms.
 
-Resets, restarts and missing series are read as a Prometheus server reads them, with two
-differences that are on purpose: nothing is extrapolated to the window's edges, so a count stays a
+Resets, restarts and missing series are interpreted as by a Prometheus server, with two intended
+differences: nothing is extrapolated to the window's edges, so a count stays a
 count that a test can use; and a counter that was absent in an earlier *successful* scrape of the
 same pod counts from zero when it appears, so that the very first error is not lost.
 """
@@ -23,9 +23,9 @@ Values = Mapping[Labels, float]
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """What one pod said at one moment. `values` has an entry, perhaps empty, per selector asked.
+    """The values of one pod at one moment: an entry per requested selector, which may be empty.
 
-    `incarnation` tells two containers of one pod apart; another one begins all counters anew.
+    `incarnation` distinguishes containers of one pod: a new container resets all counters.
     """
 
     pod: str
@@ -67,40 +67,41 @@ class Window:
 
     @property
     def newest(self) -> float | None:
-        return max((ctx.at for ctx in self.scrapes), default=None)
+        return max((scrape.at for scrape in self.scrapes), default=None)
 
     @property
     def seconds(self) -> float:
-        """The time between the first and the last scrape; 0 when there is no such span."""
+        """Seconds between the first and the last scrape; 0 with fewer than two."""
         if len(self.scrapes) < 2:
             return 0.0
-        return max(ctx.at for ctx in self.scrapes) - min(ctx.at for ctx in self.scrapes)
+        return max(scrape.at for scrape in self.scrapes) - min(scrape.at for scrape in self.scrapes)
 
     def knows(self, selector: str) -> bool:
-        """Whether any scrape has a series of `selector`."""
+        """Returns whether any scrape has a series of `selector`."""
         return any(scrape.values.get(selector) for scrape in self.scrapes)
 
     def since(self, moment: float) -> Window:
-        """The window from `moment` on, with each pod's last scrape before it as the baseline."""
+        """Returns the window from `moment` on, with each pod's last earlier scrape as its
+        baseline."""
         kept = []
         for scrapes in self.pods:
-            before = [ctx for ctx in scrapes if ctx.at <= moment][-1:]
-            kept += [*before, *(ctx for ctx in scrapes if ctx.at > moment)]
+            before = [x for x in scrapes if x.at <= moment][-1:]
+            kept += [*before, *(x for x in scrapes if x.at > moment)]
         failures = tuple(f for f in self.failures if f.at > moment)
-        return Window(tuple(sorted(kept, key=lambda ctx: ctx.at)), failures)
+        return Window(tuple(sorted(kept, key=lambda scrape: scrape.at)), failures)
 
 
 def size(scrapes: Iterable[Scrape]) -> int:
-    """How many values the scrapes have."""
+    """Returns the number of values in the scrapes."""
     return sum(len(series) for scrape in scrapes for series in scrape.values.values())
 
 
 def thinned(scrapes: Iterable[Scrape], most: int) -> tuple[Scrape, ...]:
-    """The scrapes with at most `most` values: every other one of each pod is left out, if need be
-    again and again, but never a pod's oldest and newest.
+    """Returns the scrapes reduced to at most `most` values.
 
-    Of what counters did in between, only a reset that was made up for is missed. Empty when even
-    the oldest and newest have more values.
+    Every other scrape of each pod is dropped, repeatedly if necessary, but never the oldest and
+    newest of a pod. Of a counter's course in between, only a reset that it has made up for is lost.
+    Returns none if even the oldest and newest have more values.
     """
     kept = tuple(scrapes)
     while size(kept) > most:
@@ -109,13 +110,13 @@ def thinned(scrapes: Iterable[Scrape], most: int) -> tuple[Scrape, ...]:
             pods.setdefault(scrape.pod, []).append(scrape)
         if all(len(found) <= 2 for found in pods.values()):
             return ()
-        fewer = (ctx for found in pods.values() for ctx in (*found[:-1:2], found[-1]))
-        kept = tuple(sorted(fewer, key=lambda ctx: ctx.at))
+        fewer = (x for found in pods.values() for x in (*found[:-1:2], found[-1]))
+        kept = tuple(sorted(fewer, key=lambda scrape: scrape.at))
     return kept
 
 
 def increases(window: Window, selector: str) -> dict[Labels, float]:
-    """By how much each counter of `selector` grew, over all pods."""
+    """Returns by how much each counter of `selector` grew, over all pods."""
     total: dict[Labels, float] = {}
     for scrapes in window.pods:
         for before, after in pairwise(scrapes):
@@ -123,31 +124,31 @@ def increases(window: Window, selector: str) -> dict[Labels, float]:
             restarted = before.incarnation != after.incarnation
             for series, value in new.items():
                 base = 0.0 if restarted else old.get(series, 0.0)
-                # A counter that fell was reset: all that it shows now is new.
+                # A counter that decreased was reset: its whole value is new.
                 grown = value - base if value >= base else value
                 total[series] = total.get(series, 0.0) + grown
     return total
 
 
 def increase(window: Window, selector: str) -> float:
-    """By how much the counters of `selector` grew together."""
+    """Returns by how much the counters of `selector` grew together."""
     return sum(increases(window, selector).values())
 
 
 def levels(window: Window, selector: str) -> list[float]:
-    """Each pod's gauge (its series summed), as the mean over the window."""
+    """Returns the gauge of each pod (the sum of its series) as the mean over the window."""
     found = []
     for scrapes in window.pods:
-        values = [sum(ctx.values[selector].values()) for ctx in scrapes if ctx.values.get(selector)]
+        values = [sum(x.values[selector].values()) for x in scrapes if x.values.get(selector)]
         if values:
             found.append(sum(values) / len(values))
     return found
 
 
 def buckets(window: Window, selector: str) -> list[tuple[float, float]]:
-    """A histogram's growth: (upper bound, observations at or under it), by bound.
+    """Returns the growth of a histogram: (upper bound, observations at or below it), by bound.
 
-    Counts are made monotonic, since scrapes are not atomic. Empty without a `+Inf` bucket.
+    Counts are made monotonic, because scrapes are not atomic. Empty without a `+Inf` bucket.
     """
     grown: dict[float, float] = {}
     for series, value in increases(window, selector).items():
@@ -168,9 +169,10 @@ def _bound(text: str) -> float:
 
 
 def quantile(q: float, histogram: Iterable[tuple[float, float]]) -> float | None:
-    """The q-quantile by linear interpolation inside its bucket, as `histogram_quantile` has it.
+    """Returns the q-quantile by linear interpolation inside its bucket, like PromQL's
+    `histogram_quantile`.
 
-    In the last, open bucket it is that bucket's lower bound. None without observations.
+    In the last, open bucket it is the lower bound of that bucket. None without observations.
     """
     rows = list(histogram)
     total = rows[-1][1] if rows else 0.0
@@ -190,14 +192,14 @@ def quantile(q: float, histogram: Iterable[tuple[float, float]]) -> float | None
 
 
 def above(limit: float, histogram: Iterable[tuple[float, float]]) -> float:
-    """How many observations were over `limit`, by the same interpolation."""
+    """Returns how many observations exceed `limit`, by the same interpolation."""
     rows = list(histogram)
     total = rows[-1][1] if rows else 0.0
     low, below = 0.0, 0.0
     for bound, count in rows:
         if limit <= bound:
             if bound == float("inf"):
-                # All that is known is that they are over the highest finite bound.
+                # The highest finite bound is all that is known about them.
                 return total - below
             share = (limit - low) / (bound - low) if bound > low else 1.0
             return total - (below + (count - below) * max(0.0, min(1.0, share)))

@@ -1,4 +1,4 @@
-"""An autoscaler that cannot work, in its own words (R29).
+"""Reports an autoscaler that cannot scale, with its own message (R29).
 
 `Ready` is about the version and does not change; the condition `AutoscalerReady`, the message and
 an Event report that the number of pods does not follow the load.
@@ -11,12 +11,12 @@ from canarium.core.context.context import RolloutContext
 from canarium.core.facts.observed import Autoscaler
 from canarium.core.messages import sentences
 
-#: Seconds that a fault must last: metrics of pods that have just started are not there at once.
+#: Seconds for which a fault must last: pods that have just started have no metrics yet.
 GRACE = 15.0
 
 
 def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
-    """The condition, where a HorizontalPodAutoscaler is asked for and exists."""
+    """Returns the condition `AutoscalerReady` while the model has an autoscaler."""
     found = _autoscaler(ctx)
     if found is None:
         return ()
@@ -27,7 +27,7 @@ def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
 
 
 def named(ctx: RolloutContext, message: str) -> str:
-    """`message` with the autoscaler's fault, if it has one."""
+    """Returns `message` with the autoscaler's fault, if it has one."""
     for _, ready, reason, text in reported(ctx):
         if not ready:
             return sentences(message, f"{reason}: {text}")
@@ -35,7 +35,7 @@ def named(ctx: RolloutContext, message: str) -> str:
 
 
 def recheck(ctx: RolloutContext) -> float | None:
-    """Seconds until a fault that is new counts."""
+    """Returns the seconds until a new fault is reported; None without one."""
     found = _autoscaler(ctx)
     if found is None or found.fault is None:
         return None

@@ -1,7 +1,7 @@
-"""Outages: a version is promoted, the model is not scaled to zero, and no endpoint answers (R29).
+"""Outages: a version is promoted, the model is not scaled to zero, and no endpoint is ready (R29).
 
-They are shown in every phase: in the message, in the condition `Available` and by an Event, with
-the pod, the container, the exit code and the last line of the log as far as a pod shows them.
+They are reported in every phase: in the message, in the condition `Available` and by an Event, with
+pod, container, exit code and last line of the log if a pod shows them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from canarium.core.health.obstacles import obstacle
 from canarium.core.health.pods import unfetched, unstarted
 from canarium.core.messages import location
 
-#: Reasons for which nobody answers and that the spec asks for.
+#: Reasons for which no version serves as the spec intends.
 EXPECTED = frozenset(
     {
         ConditionReason.SCALED_TO_ZERO,
@@ -32,19 +32,19 @@ _AT_ZERO = (ConditionReason.SCALED_TO_ZERO, ConditionReason.SCALING_UP)
 
 
 def is_down(ctx: RolloutContext, stable: str | None) -> bool:
-    """Whether no version answers the callers of `stable`, a promoted version."""
+    """Returns whether no version serves although `stable` is promoted and not scaled to zero."""
     return stable is not None and ctx.stable_replicas > 0 and not is_answered(ctx)
 
 
 def is_scaling_up(ctx: RolloutContext, stable: str | None) -> bool:
-    """Whether that is because the model was scaled to zero before and its pods still start."""
+    """Returns whether the outage is only that the model starts its pods after scale to zero."""
     available = next((c for c in ctx.status.conditions if c.type == ConditionType.AVAILABLE), None)
     before = available is not None and available.reason in _AT_ZERO
     return before and is_down(ctx, stable) and outage_cause(ctx, stable) is None
 
 
 def outage_cause(ctx: RolloutContext, revision: str | None) -> Cause | None:
-    """Why `revision` has no ready pods, or too few, as far as pods and Deployment show it."""
+    """Returns why `revision` has too few ready pods, as far as pods and Deployment show it."""
     pods, deployment = ctx.observed.pods_of(revision), ctx.observed.deployment(revision)
     limit = ctx.settings.unschedulable_deadline
     seen = judge(pods, now=ctx.now, unschedulable_deadline=limit, was_good=True).cause
@@ -60,7 +60,7 @@ def outage_cause(ctx: RolloutContext, revision: str | None) -> Cause | None:
 
 
 def is_recreating(ctx: RolloutContext, stable: str | None) -> bool:
-    """Whether strategy Recreate has scaled `stable` down to make room for the next version."""
+    """Returns whether strategy Recreate has scaled `stable` down for the next version."""
     moving = ctx.strategy == "Recreate" and ctx.target != stable and not ctx.quarantined
     return moving and ctx.observed.replicas(stable) == 0
 
@@ -90,7 +90,7 @@ def outage_text(ctx: RolloutContext, stable: str | None) -> str:
 
 
 def explained_outage(ctx: RolloutContext, stable: str | None) -> Cause | None:
-    """The cause that `outage_text` gives, if it gives one."""
+    """Returns the cause that `outage_text` states; None if it states none."""
     expected = ctx.observed.ready(stable) or is_recreating(ctx, stable)
     return None if expected else outage_cause(ctx, stable)
 
@@ -105,8 +105,8 @@ def serving_now(ctx: RolloutContext) -> str:
 
 
 def serving_state(ctx: RolloutContext) -> tuple[Cause | None, str]:
-    """Returns why stable has fewer ready pods than wanted, as far as a pod shows it, and how
-    messages describe stable."""
+    """Returns why stable has fewer ready pods than desired, if a pod shows it, and what messages
+    report about stable."""
     if not ctx.stable_replicas:
         return None, "is live but scaled to zero"
     ready = ctx.observed.ready(ctx.stable)
@@ -119,7 +119,7 @@ def serving_state(ctx: RolloutContext) -> tuple[Cause | None, str]:
 
 
 def outage_events(before: Status, after: Status) -> tuple[Event, ...]:
-    """An Event when an outage begins, when its cause is found, and when it is over."""
+    """Returns an Event when an outage starts, when its cause is found, and when it ends."""
     old, new = (
         next((c for c in status.conditions if c.type == ConditionType.AVAILABLE), None)
         for status in (before, after)

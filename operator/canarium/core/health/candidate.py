@@ -21,9 +21,9 @@ from canarium.core.times import length
 
 
 def judge_candidate(ctx: RolloutContext, *, was_good: bool) -> tuple[Cause | None, float | None]:
-    """Returns why the wanted revision fails or, if it does not, the seconds until a grace ends.
+    """Returns why the target fails or, if it does not, the seconds until a grace period ends.
 
-    `was_good`: it had all its pods ready before.
+    `was_good`: all its pods were ready before.
     """
     pods = ctx.observed.pods_of(ctx.target)
     if ctx.target == ctx.stable:
@@ -43,14 +43,17 @@ def judge_candidate(ctx: RolloutContext, *, was_good: bool) -> tuple[Cause | Non
 
 
 def _deadline(ctx: RolloutContext) -> Deadline | None:
-    """Returns the progress deadline, where one counts: not for stable, and not while the cluster
-    withholds something, however long that lasts: the version did not cause it."""
+    """Returns the progress deadline if one applies.
+
+    It does not apply to stable, nor while the cluster withholds something, which is not the
+    version's fault.
+    """
     at = None if ctx.target == ctx.stable or withheld(ctx, ctx.target) else ready_by(ctx)
     return Deadline(at, lambda: _deadline_exceeded(ctx)) if at is not None else None
 
 
 def at_full_capacity(ctx: RolloutContext) -> bool:
-    """Whether the wanted revision has already reached the capacity that its weight needs.
+    """Returns whether the target has reached the capacity that its weight needs.
 
     As stable it has while any of its pods serves; as a candidate, while its weight does not rise.
     """
@@ -61,8 +64,8 @@ def at_full_capacity(ctx: RolloutContext) -> bool:
 
 
 def blocked_pod(ctx: RolloutContext) -> Cause | None:
-    """Returns why missing pods of the wanted revision do not start, where it is not at fault:
-    it had all that it needs (R25), or the cluster can still give what it withholds (R7)."""
+    """Returns why missing pods of the target do not start, where the version is not at fault: its
+    pods started before (R25), or the cluster may still provide what it withholds (R7)."""
     found = withheld(ctx, ctx.target)
     if found:
         return Cause(found.reason, found.message, found.pod, found.container)

@@ -1,7 +1,7 @@
 """Reads the state of one container: how it ended, or why it does not start.
 
-Each reading returns a reason and a sentence, or None. Whether that fails a revision is for
-`core.health.failure_causes` to decide.
+Each function returns a reason and a sentence, or None. `core.health.failure_causes` decides
+whether that fails a revision.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from canarium.untrusted.quoting import quoted
 #: A reason and a sentence about it.
 Finding = tuple[str, str]
 
-#: The init container that brings the model.
+#: The init container that downloads the model.
 FETCHER = "fetch"
-#: Its exit code when the same fetch may succeed later, such as from a store that is out.
+#: Its exit code if a later attempt may succeed, such as when a store is unavailable.
 FETCH_UNAVAILABLE = 11
 
-#: Words of the kubelet.
+#: Reasons that the kubelet reports.
 CRASH_LOOP, OOM_KILLED = "CrashLoopBackOff", "OOMKilled"
 #: States of a container whose turn has not come yet; nothing is wrong with it.
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
@@ -36,8 +36,8 @@ _CREATION = frozenset({"CreateContainerError", "RunContainerError"})
 PULL_FAULTS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"}
 )
-#: The reason of a container whose end nobody saw: its node rebooted under it, or the kubelet lost
-#: it. It is started again in the same pod, whose status keeps this reason (R25).
+#: Reasons of a container whose end was not observed: its node rebooted, or the kubelet lost it. It
+#: restarts in the same pod, whose status keeps this reason (R25).
 _UNSEEN = frozenset({"Unknown", "ContainerStatusUnknown"})
 
 
@@ -49,7 +49,7 @@ def _ended(c: Container) -> tuple[str | None, int | None]:
 
 
 def exited(c: Container) -> Finding | None:
-    """Returns how the server ended, or why the fetcher did not bring the model."""
+    """Returns how the server ended, or why the fetcher could not download the model."""
     if c.init and c.name == FETCHER:
         return fetch_failure(c)
     if not c.is_server:
@@ -68,7 +68,7 @@ def exited(c: Container) -> Finding | None:
 
 
 def fetch_failure(c: Container) -> Finding | None:
-    """Returns why the fetcher could not bring the model, in its own words if it left any."""
+    """Returns why the fetcher could not download the model, from its report if it wrote one."""
     ended, code = _ended(c)
     if not ended or not code:
         return None
@@ -90,7 +90,7 @@ def fetch_failure(c: Container) -> Finding | None:
 
 
 def fetch_unavailable(c: Container) -> bool:
-    """Whether the fetcher ended because what it needs is not available at the moment."""
+    """Returns whether the fetcher ended because its source is temporarily unavailable."""
     ended, code = _ended(c)
     return c.init and c.name == FETCHER and bool(ended) and code == FETCH_UNAVAILABLE
 

@@ -1,11 +1,11 @@
-"""What fails a revision (R7), as a table: `FAILURE_CAUSES`, and `judge` that asks it.
+"""What fails a revision (R7), as a table: `FAILURE_CAUSES`, and `judge`, which evaluates it.
 
 One pod is enough for each cause: a candidate with one crashing pod is not a good candidate. Pods
 that are being disrupted (R25) or terminating are never held against their revision.
 
 The checks run in the order of the table, and the first whose grace period is over is the cause. A
-check yields what it sees together with the moment from which that counts. While a grace period
-runs, `judge` returns when to judge again.
+check yields each cause together with the time from which it counts. While a grace period runs,
+`judge` returns when to judge again.
 
 Only the server's own container fails a revision, and the fetcher when it cannot bring the model.
 Sidecars and other init containers, often injected by other software, are restarted by the kubelet
@@ -31,7 +31,7 @@ UNREADY_GRACE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When the revision's pods have to be ready, and what it means that they were not."""
+    """When the revision's pods have to be ready, and the cause if they are not."""
 
     at: float
     missed: Callable[[], Cause]
@@ -49,7 +49,7 @@ class JudgedRevision:
     now: float
     unschedulable_deadline: float
     was_good: bool
-    #: The digest of what its record says that it serves.
+    #: Digest of the model that it serves, from its record.
     artifact: str | None = None
     deadline: Deadline | None = None
 
@@ -72,7 +72,7 @@ class JudgedRevision:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A cause that a check sees. It counts from `at` on (POSIX seconds); None: at once."""
+    """A cause that a check found. It counts from `at` on (POSIX seconds); None: immediately."""
 
     cause: Cause
     at: float | None = None
@@ -125,7 +125,7 @@ def server_cannot_be_created(r: JudgedRevision) -> Iterator[Seen]:
 
 def image_cannot_be_pulled(r: JudgedRevision) -> Iterator[Seen]:
     if any(c.is_server and c.started for pod in r.pods for c in pod.containers):
-        return  # Another pod of the revision runs the image: it exists, and the registry is out.
+        return  # Another pod of the revision runs the image, so the registry is unavailable.
     for pod, container in _containers(r):
         found = containers.not_pulled(container)
         if found:
@@ -182,21 +182,21 @@ def progress_deadline_is_exceeded(r: JudgedRevision) -> Iterator[Seen]:
 FAILURE_CAUSES: tuple[Callable[[JudgedRevision], Iterator[Seen]], ...] = (
     # The Secret or ConfigMap of a volume: the same fault as one of an environment variable.
     volume_source_is_missing,
-    # A server that ends has failed, whatever its exit code: one that could not load may exit 0.
+    # A server that exits has failed with any code: one that could not load its model may exit 0.
     server_exited_or_fetch_failed,
     # The kubelet cannot start the container from this spec, and no retry changes that.
     container_configuration_is_invalid,
     # The container runtime's own errors: a wrong command, or a node in trouble that may recover.
     server_cannot_be_created,
-    # A registry may be out for a moment, so there is a grace.
+    # A registry may be unavailable briefly, so there is a grace period.
     image_cannot_be_pulled,
-    # A cluster autoscaler may add a node, so this has a deadline of its own.
+    # A cluster autoscaler may add a node, so this has a separate deadline.
     pod_is_unschedulable,
-    # A server that answered and does not any more, for longer than a restart of it takes to show.
+    # A server that has stopped responding, for longer than its restart takes to be reported.
     readiness_probe_fails_after_it_passed,
-    # It would serve something else than the version says, however well.
+    # It would serve another model than that of the version.
     pod_fetched_other_bytes,
-    # Whatever the reason: pods that are not ready after the time that the spec gives them.
+    # For any reason: pods that are not ready within the deadline of the spec.
     progress_deadline_is_exceeded,
 )
 
@@ -210,7 +210,7 @@ def judge(
     artifact: str | None = None,
     deadline: Deadline | None = None,
 ) -> Verdict:
-    """Returns the verdict that the pods of one revision give (see `JudgedRevision`)."""
+    """Returns the verdict on the pods of one revision (see `JudgedRevision`)."""
     counted = tuple(pod for pod in pods if not pod.terminating and not pod.disrupted)
     r = JudgedRevision(counted, now, unschedulable_deadline, was_good, artifact, deadline)
     waits: list[float] = []
@@ -226,8 +226,8 @@ def judge(
 def _containers(r: JudgedRevision) -> Iterator[tuple[Pod, Container]]:
     """Yields the containers that may fail the revision.
 
-    A model that another pod has fetched is there: a fetcher that cannot reach it has a store or a
-    node in trouble.
+    A model that another pod has downloaded exists: a fetcher that cannot reach it has a problem
+    with its store or node.
     """
     fetched = any(pod.artifact for pod in r.pods)
     for pod in r.pods:
@@ -237,14 +237,18 @@ def _containers(r: JudgedRevision) -> Iterator[tuple[Pod, Container]]:
 
 
 def _started(pod: Pod) -> float:
-    """Returns when its servers began: a pod that was never ready has been unready since before
-    that, however late a node took it."""
+    """Returns when its servers started (POSIX seconds); the creation time if none has.
+
+    A pod that was never ready has been unready since before that, even if it was scheduled late.
+    """
     return max((c.started or 0.0 for c in pod.containers if not c.init), default=0.0) or pod.created
 
 
 def _server_runs(pod: Pod) -> bool:
-    """Whether every container runs, and the server's own probe may be what fails: where the server
-    is ready, a sidecar or a readiness gate is not."""
+    """Returns whether all containers run and the server's own probe may be the one that fails.
+
+    If the server is ready, a sidecar or a readiness gate is not.
+    """
     own = [c for c in pod.containers if not c.init]
     served = any(c.is_server and c.ready for c in own)
     return not served and all(not c.waiting and not c.terminated for c in own)

@@ -20,16 +20,16 @@ from canarium.core.times import stamp
 
 _POLICY = "a NetworkPolicy that does not admit the operator"
 _MESH = "a service mesh that requires mutual TLS, or a NetworkPolicy"
-#: Why a connection to a Ready pod is lost, by how (`SmokeReport.unreachable`).
+#: Likely causes of a lost connection to a Ready pod, by kind (`SmokeReport.unreachable`).
 _LIKELY: dict[str, str] = {
     ConnectionLoss.REFUSED: "a port that only the pod itself can reach, or a NetworkPolicy",
     ConnectionLoss.RESET: _MESH,
     ConnectionLoss.TIMED_OUT: _POLICY,
     ConnectionLoss.NO_ROUTE: _POLICY,
 }
-#: Holds that ask for the smoke tests.
+#: Holds that request the smoke tests.
 SMOKE_WAITS = (HoldReason.SMOKE_TESTS, HoldReason.PODS_UNREACHABLE)
-#: Reasons for which the spec, not the version, has to be put right.
+#: Reasons for which the spec, not the version, has to be corrected.
 SPEC_AT_FAULT: frozenset[str] = frozenset(
     {
         CheckReason.ACCESS_DENIED,
@@ -41,7 +41,7 @@ SPEC_AT_FAULT: frozenset[str] = frozenset(
         CheckReason.INVALID_QUERY,
         CheckReason.NO_MATCH,
         CheckReason.NO_SUCH_METRIC,
-        # Not the spec either, but what the operator may reach.
+        # Neither version nor spec: the network does not admit the operator.
         CheckReason.PODS_UNREACHABLE,
         CheckReason.TOO_MANY_SERIES,
         CheckReason.UNTRUSTED_CERTIFICATE,
@@ -50,9 +50,10 @@ SPEC_AT_FAULT: frozenset[str] = frozenset(
 
 
 def smoke(ctx: RolloutContext) -> Cause | bool:
-    """Whether the wanted revision may get traffic: True, False (not known yet), or why not.
+    """Returns whether the target may receive traffic: True, False (unknown yet), or why not.
 
-    One that has traffic has passed: it receives none before. Later pods are gated by readiness.
+    A candidate that has traffic has passed, since it receives none before. Readiness gates its
+    later pods.
     """
     if not ctx.settings.gated or ctx.progress.weight > 0 or ctx.candidate_has_traffic:
         return True
@@ -86,14 +87,14 @@ def inconclusive_tests(ctx: RolloutContext) -> tuple[str, str] | None:
 
 
 def smoke_wait(ctx: RolloutContext) -> HoldReason:
-    """The reason of the wait for smoke tests; either one asks for them."""
+    """Returns the reason of the wait for smoke tests; both reasons request the tests."""
     found = inconclusive_tests(ctx)
     unreached = found is not None and found[0] == HoldReason.PODS_UNREACHABLE
     return HoldReason.PODS_UNREACHABLE if unreached else HoldReason.SMOKE_TESTS
 
 
 def condemned(ctx: RolloutContext) -> Cause | None:
-    """Why the revision that is judged fails, if it does."""
+    """Returns why the target fails its analysis; None if it does not."""
     evidence = _evidence(ctx)
     if ctx.settings.analysis is None or evidence is None or evidence.failed is None:
         return None
@@ -104,26 +105,28 @@ def condemned(ctx: RolloutContext) -> Cause | None:
 
 
 def frozen(ctx: RolloutContext) -> Finding | None:
-    """The check that failed and whose policy is to hold, on the revision that is judged."""
+    """Returns the failed check of the target whose policy is to hold; None without one."""
     evidence = _evidence(ctx)
     return evidence.frozen if ctx.settings.analysis is not None and evidence else None
 
 
 def bake_frozen(ctx: RolloutContext) -> str | None:
-    """Why the bake does not end: a check of it failed, and holds. After a restart of the operator
-    it holds on until there is new evidence (R18)."""
+    """Returns why the bake is held: a check failed whose policy is Hold.
+
+    After a restart of the operator the bake stays on hold until there is new evidence (R18).
+    """
     found = frozen(ctx)
     if found:
         return f"check {found.check} failed: {found.message}"
-    told = (
+    held = (
         ctx.status.waiting_for is not None
         and ctx.status.waiting_for.awaited is HoldReason.ANALYSIS_FAILED
     )
-    return "waiting for new analysis results" if told and _evidence(ctx) is None else None
+    return "waiting for new analysis results" if held and _evidence(ctx) is None else None
 
 
 def cause_of(reason: str, found: Finding) -> Cause:
-    """A finding as the reason for a rollback, with its numbers."""
+    """Returns a finding as the cause of a rollback, with its numbers."""
     return Cause(
         reason,
         f"check {found.check}: {found.message}",
@@ -134,7 +137,8 @@ def cause_of(reason: str, found: Finding) -> Cause:
 
 
 def judges(ctx: RolloutContext, weight: int) -> bool:
-    """Whether a step of `weight` is judged; one of weight 0 by the requests that are mirrored."""
+    """Returns whether a step of `weight` needs a verdict; weight 0 is analysed by mirrored
+    requests."""
     return analysis_of(ctx, weight) is not None
 
 
@@ -187,7 +191,7 @@ def _check(found: Finding, at: float) -> CheckStatus:
 
 
 def verdict_events(before: AnalysisStatus | None, after: AnalysisStatus | None) -> list[Event]:
-    """An Event for each check whose verdict became Pass or Fail, or that lost its Pass."""
+    """Returns an Event for each check whose verdict became Pass or Fail, or is no longer Pass."""
     if after is None:
         return []
     same = before and (before.revision, before.start_time) == (after.revision, after.start_time)
@@ -213,7 +217,8 @@ _EVENTS = {
 
 
 def spec_fault(found: AnalysisStatus | None) -> tuple[str, str] | None:
-    """Reason and text of the first check that cannot be carried out as the spec has it."""
+    """Returns reason and text of the first check that the spec makes impossible; None without
+    one."""
     for check in found.checks if found else ():
         if check.reason in SPEC_AT_FAULT:
             return check.reason, f"spec.rollout.analysis.checks[{check.name}]: {check.message}"

@@ -1,4 +1,4 @@
-"""What keeps the pods of a revision from starting, in the other system's own words (R7, R29).
+"""Obstacles that keep the pods of a revision from starting, with the cluster's text (R7, R29).
 
 There are two kinds. What the cluster *withholds* may still become available: room in a quota, a
 volume, a network, an image that another pod of the revision already runs. The version is not at
@@ -36,11 +36,11 @@ from canarium.core.messages import sentences
 CONDITION = ConditionType.PODS_BLOCKED
 #: Seconds on its node after which the Events of a pod without a container are read.
 UNEXPLAINED_AFTER = 3.0
-#: So many pods of a model have their Events read; one is enough for a reason.
+#: Number of pods of a model whose Events are read; one is enough for a reason.
 _EXAMINED = 3
 _QUOTED = 512
 
-#: What the cluster can still give, so that no deadline counts.
+#: Obstacles that the cluster can still resolve, so that no deadline applies.
 _WITHHELD = frozenset(
     {
         ObstacleReason.POD_CREATION_FAILED,
@@ -70,6 +70,7 @@ class Obstacle:
 
     @property
     def withheld(self) -> bool:
+        """Whether the cluster may still provide what is missing."""
         return self.reason in _WITHHELD
 
     @property
@@ -127,9 +128,11 @@ def _troubled(pod: Pod) -> Obstacle:
 
 
 def _container(c: Container, runs: bool, fetched: bool) -> tuple[ObstacleReason, str] | None:
-    """What is wrong with one container that does not fail its revision by itself. `runs`: another
-    pod of the revision runs the server, so its image exists; `fetched`: another one has fetched
-    the model, so it can be had."""
+    """Returns the obstacle in one container that does not fail its revision by itself.
+
+    `runs`: another pod of the revision runs the server, so its image exists; `fetched`: another pod
+    has downloaded the model, so its source is valid.
+    """
     if fetched and fetch_unavailable(c):
         found = fetch_failure(c)
         return (ObstacleReason.MODEL_UNAVAILABLE, found[1][:_QUOTED]) if found else None
@@ -170,13 +173,13 @@ def _due(pod: Pod) -> float:
 
 
 def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
-    """The condition about obstacles, while there is one: type, value, reason and message."""
+    """Returns the condition `PodsBlocked` while there is an obstacle."""
     found = _first(ctx)
     return ((CONDITION, True, found[1].reason, _text(*found)),) if found else ()
 
 
 def named(ctx: RolloutContext, result: PhaseResult) -> str:
-    """The result's message with the obstacle that it does not explain yet."""
+    """Returns the message of the result with the obstacle that it does not explain yet."""
     failed = result.failure.revision if result.failure and not ctx.quarantined else None
     found = _first(ctx)
     if found is None or found[0] == failed or (found[0], found[1].place) in result.explained:
@@ -185,7 +188,7 @@ def named(ctx: RolloutContext, result: PhaseResult) -> str:
 
 
 def _first(ctx: RolloutContext) -> tuple[str, Obstacle] | None:
-    """The obstacle of the wanted revision, unless it has failed, else that of stable."""
+    """Returns the obstacle of the target, or of stable if the target has none or has failed."""
     for revision in (ctx.stable if ctx.quarantined else ctx.target, ctx.stable):
         found = obstacle(ctx, revision) if revision else None
         if revision and found:
@@ -199,7 +202,7 @@ def _text(revision: str, found: Obstacle) -> str:
 
 
 def events(before: Status, after: Status) -> tuple[Event, ...]:
-    """An Event for an obstacle that is new, or of another kind than before."""
+    """Returns an Event for an obstacle that is new or whose reason has changed."""
 
     def blocked(status: Status) -> Condition | None:
         return next((c for c in status.conditions if c.type == CONDITION), None)

@@ -14,12 +14,13 @@ from canarium.core.context.naming import describe
 from canarium.core.health.cause import Cause
 from canarium.core.times import length
 
-#: The outage of one bake that undoes the promotion.
+#: Number of outages in one bake that undo the promotion.
 REPEATED = 3
 
 
 def count(ctx: RolloutContext) -> int:
-    """How often the version lost all its ready pods since its promotion, this time included."""
+    """Returns how often the version has lost all its ready pods since its promotion, now
+    included."""
     before = 0 if ctx.status_is_stale else ctx.status.outages or 0
     began = ctx.stable_unavailable_since is not None and (
         ctx.status_is_stale or ctx.status.stable_unavailable_start_time is None
@@ -40,12 +41,12 @@ def _lost_readiness(ctx: RolloutContext) -> bool:
     )
 
 
-#: Kubernetes writes whole seconds, and nobody may have looked for a moment.
+#: Seconds by which an outage may be observed late; Kubernetes writes whole seconds.
 _SEEN_LATE = 5.0
 
 
 def ends_at(ctx: RolloutContext) -> float | None:
-    """When an outage has lasted for too long; None without one."""
+    """Returns when the outage exceeds its deadline (POSIX seconds); None without an outage."""
     return (
         ctx.stable_unavailable_since + ctx.settings.progress_deadline
         if ctx.stable_unavailable_since is not None

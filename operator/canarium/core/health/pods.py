@@ -34,17 +34,17 @@ def unfetched(pods: Iterable[Pod]) -> Cause | None:
 
 
 def fetching(pods: Iterable[Pod]) -> str | None:
-    """Returns the pod that is waited for, when what it waits for is its model."""
+    """Returns the first unready pod, if it is downloading its model."""
     late = next((pod for pod in pods if not pod.ready and not pod.terminating), None)
     runs = late and any(c.init and c.name == FETCHER and c.started for c in late.containers)
     return late.name if late and runs else None
 
 
 def changed(pods: Iterable[Pod], artifact: str | None) -> Cause | None:
-    """Returns the first pod that fetched other bytes than the `artifact` of its revision's record.
+    """Returns the first pod whose digest differs from the `artifact` of its revision's record.
 
-    Pods are pinned to the digest of the first one, but a pod that started before that was written
-    may find that the URI leads somewhere else by now.
+    Pods are pinned to the digest of the first one, but a pod that started before the pin was
+    written may find other content at the URI.
     """
     for pod in pods:
         if artifact and pod.artifact and pod.artifact != artifact and not pod.terminating:
@@ -59,8 +59,10 @@ def changed(pods: Iterable[Pod], artifact: str | None) -> Cause | None:
 
 
 def unstarted(pods: Iterable[Pod]) -> Cause | None:
-    """Returns the first pod of which something never could start, and why: no node takes it, or
-    there is no image or no configuration for it. The words stay the same while that is so."""
+    """Returns the first pod that could never start, and why: no node, image or configuration.
+
+    The text does not change while the cause is the same.
+    """
     for pod in pods:
         if pod.terminating or pod.disrupted or any(exited(c) for c in pod.containers):
             continue

@@ -1,4 +1,4 @@
-"""What is recorded about failures, and what the API server prevents.
+"""Recorded failures and history, rejected writes and blocked deletions.
 
 Reading order: `records` (failures and history entries for the status), `failures` (a failure that
 is known from an earlier decision), `refusals` (rejected writes), `blocked_deletions` (objects that

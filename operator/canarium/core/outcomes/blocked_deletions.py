@@ -1,4 +1,4 @@
-"""Objects that are being deleted and stay, since finalizers of other controllers keep them.
+"""Deletions that are blocked by finalizers of other controllers.
 
 Only the controller that owns a finalizer knows when to remove it, so the operator waits. Until it
 does, the object keeps its name, a Deployment keeps its ReplicaSet and pods (the garbage collector
@@ -19,16 +19,16 @@ from canarium.core.facts.observed import HeldDeletion
 from canarium.core.messages import object_name, sentences
 from canarium.core.times import spoken, stamp
 
-#: Seconds that the controllers of finalizers have before they are reported.
+#: Seconds after which a blocked deletion is reported.
 PATIENCE = 10.0
-#: So many objects, and finalizers of each, are named.
+#: Number of objects, and of finalizers of each, that a message names.
 _OBJECTS, _FINALIZERS = 3, 3
-#: So many objects, and finalizers of each, are listed in the status.
+#: Number of objects, and of finalizers of each, that the status lists.
 _LISTED = 10
 
 
 def described(held: Iterable[HeldDeletion]) -> str:
-    """Names the objects and what keeps them; empty when there is none."""
+    """Returns sentences about the objects and their finalizers; empty without any."""
     found = sorted(held, key=lambda one: (one.kind, one.name))
     parts = [
         f"{object_name(one.what)} has been terminating since {spoken(one.due)} and is blocked by "
@@ -47,7 +47,8 @@ def finalizers(names: tuple[str, ...]) -> str:
 
 
 def named(ctx: RolloutContext, message: str) -> str:
-    """`message` with what is kept; a pod that the message names already is not named twice."""
+    """Returns `message` with blocked deletions, except that of a pod that the message names
+    already."""
     hold = ctx.status.waiting_for
     waited_for = hold.pod if hold else None
     rest = (one for one in _overdue(ctx) if (one.kind, one.name) != ("Pod", waited_for))
@@ -55,7 +56,7 @@ def named(ctx: RolloutContext, message: str) -> str:
 
 
 def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
-    """The condition that is there while anything is kept."""
+    """Returns the condition `DeletionBlocked` while any deletion is blocked."""
     overdue = _overdue(ctx)
     if not overdue:
         return ()
@@ -64,7 +65,7 @@ def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
 
 
 def listed(ctx: RolloutContext) -> tuple[status.HeldDeletion, ...] | None:
-    """The objects that are kept, as the status lists them."""
+    """Returns the blocked deletions for the status; None without any."""
     found = sorted(_overdue(ctx), key=lambda one: (one.kind, one.name))[:_LISTED]
     listed = (
         status.HeldDeletion(
@@ -76,7 +77,7 @@ def listed(ctx: RolloutContext) -> tuple[status.HeldDeletion, ...] | None:
 
 
 def events(before: Status, after: Status) -> tuple[Event, ...]:
-    """One Event each time that other objects are kept, or by other finalizers."""
+    """Returns an Event when other objects, or other finalizers, are involved than before."""
     known = {(one.object, one.finalizers) for one in before.held_deletions or ()}
     new = [x for x in after.held_deletions or () if (x.object, x.finalizers) not in known]
     kind = ConditionType.DELETION_BLOCKED
@@ -85,7 +86,7 @@ def events(before: Status, after: Status) -> tuple[Event, ...]:
 
 
 def recheck(ctx: RolloutContext) -> float | None:
-    """Seconds until another object is to be reported."""
+    """Returns the seconds until another object has to be reported."""
     waits = [one.due + PATIENCE - ctx.now for one in ctx.observed.held]
     return min((wait for wait in waits if wait > 0), default=None)
 

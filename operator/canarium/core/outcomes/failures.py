@@ -1,4 +1,4 @@
-"""What is known of a revision that has failed, wherever it was noted (R9, R18)."""
+"""The failure of a revision, from any source that recorded it (R9, R18)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from canarium.core.times import stamp
 
 
 def known_failure(ctx: RolloutContext) -> Failure:
-    """Why the wanted revision is quarantined: by the status, its record, the command that is
-    being carried out, what its pods still show, or its tests and checks; in this order."""
-    told = ctx.status.failure
-    if told and told.revision == ctx.target:
-        return told
-    noted_before = noted_on(ctx.observed.record(ctx.target))
-    if noted_before:
-        return noted_before
+    """Returns why the target is quarantined.
+
+    Sources in this order: the status, its record, the command in progress, its pods, its tests and
+    checks.
+    """
+    reported = ctx.status.failure
+    if reported and reported.revision == ctx.target:
+        return reported
+    recorded = noted_on(ctx.observed.record(ctx.target))
+    if recorded:
+        return recorded
     cause = (
         command_cause(ctx, "abort")
         or command_cause(ctx, "undo")
@@ -49,7 +52,7 @@ def _failed_test(ctx: RolloutContext) -> Cause | None:
 
 
 def noted_on(record: Record | None) -> Failure | None:
-    """The failure that a record keeps, if it is there and can be read."""
+    """Returns the failure that a record stores; None without a valid one."""
     if record is None or not record.failure:
         return None
     try:
@@ -59,7 +62,7 @@ def noted_on(record: Record | None) -> Failure | None:
 
 
 def noted(failure: Failure) -> str:
-    """A failure as a record keeps it."""
+    """Returns a failure in the form in which a record stores it (JSON)."""
     return json.dumps(
         failure.model_dump(by_alias=True, exclude_none=True), sort_keys=True, ensure_ascii=False
     )

@@ -1,4 +1,4 @@
-"""Failures and history entries as the status keeps them."""
+"""Failures and history entries in the form of the status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from canarium.core.times import stamp
 
 
 def failure_record(ctx: RolloutContext, cause: Cause) -> Failure:
-    """Returns the failure of the wanted revision as the status keeps it."""
+    """Returns the failure of the target for the status."""
     return Failure(
         revision=ctx.target,
         reason=cause.reason,

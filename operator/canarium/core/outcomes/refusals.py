@@ -1,6 +1,6 @@
-"""Writes that the API server refuses: by quota, policy, webhook, missing rights or validation.
+"""Writes that the API server rejects: by quota, policy, webhook, missing RBAC or validation.
 
-A refusal is a fact like any other: it is shown in `status.refusals`, in the condition
+A rejection is a fact like any other: it is reported in `status.refusals`, in the condition
 `WritesRefused` and by an Event, in every phase, with the text of the API server or webhook, until
 the next successful write of that object. Decisions depend on object and reason, never on that text
 (R30).
@@ -19,15 +19,15 @@ from canarium.core.facts.observed import Rejection
 from canarium.core.messages import object_name
 from canarium.core.times import stamp
 
-#: The pod of a new revision, which is asked for in a dry run before anything is stored.
+#: The pod of a new revision, which is created in a dry run before anything is stored.
 TRIAL_POD = "Pod"
-#: So many refused objects are listed; one full quota may refuse more.
+#: Number of rejected objects that are listed; a full quota may reject more.
 _LISTED = 10
 _QUOTED = 1024
 
 
 def blocked(ctx: RolloutContext) -> Rejection | None:
-    """The refusal of the write that moves traffic, if it was refused."""
+    """Returns the rejection of the write that moves traffic; None if it was not rejected."""
     return ctx.observed.refused(f"Service {ctx.name}", f"{ctx.route_kind} {ctx.name}")
 
 
@@ -44,8 +44,11 @@ def quoted(rejection: Rejection) -> str:
 
 
 def until_refused(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[Action, ...]:
-    """`actions` up to the first one whose object is refused now: what follows it would move the
-    traffic of some callers without that of the others. It is tried again when it is due."""
+    """Returns `actions` up to the first one whose object is rejected now.
+
+    The actions after it would move the traffic of some callers without that of the others. The
+    rejected one is repeated when it is due.
+    """
     return tuple(takewhile(lambda action: not _is_refused(ctx, action), actions))
 
 
@@ -56,7 +59,7 @@ def _is_refused(ctx: RolloutContext, action: Action) -> bool:
 
 
 def refused_writes(ctx: RolloutContext) -> tuple[RefusedWrite, ...] | None:
-    """The refusals as the status lists them; `since` stays while object and reason do."""
+    """Returns the rejections for the status; a start time is kept while object and reason are."""
     since = {(old.object, old.reason): old.start_time for old in ctx.status.refusals or ()}
     found = tuple(
         RefusedWrite(
@@ -71,7 +74,7 @@ def refused_writes(ctx: RolloutContext) -> tuple[RefusedWrite, ...] | None:
 
 
 def refusal_events(before: Status, after: Status) -> tuple[Event, ...]:
-    """An Event for each object whose write is newly refused, or for another reason."""
+    """Returns an Event for each object whose write is newly rejected, or for another reason."""
     known = {(old.object, old.reason) for old in before.refusals or ()}
     return tuple(
         Event(

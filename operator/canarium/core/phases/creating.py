@@ -1,4 +1,4 @@
-"""Before the candidate's Deployment exists: makes room for it, then creates it.
+"""Makes room for the candidate, then creates its Deployment.
 
 The candidate needs a free colour: the Service selects one colour, and no pod of the other one is
 left, terminating ones included. So older candidates and a warm version are deleted first (R10).
@@ -21,7 +21,7 @@ from canarium.core.phases.waiting import resume_advice, waiting_for_pods
 
 
 def create_candidate(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
-    """Deletes what stands in the way, then creates the candidate's Deployment."""
+    """Deletes older revisions that block the candidate, then creates its Deployment."""
     at, other = takes_over_at(ctx), successor(ctx)
     if at is not None and at <= ctx.now and other:
         return take_over(ctx, base, other)
@@ -83,7 +83,7 @@ def _wait(
 
 
 def _scale_down_stable(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
-    """Strategy Recreate: stable ends before the candidate starts (R22)."""
+    """Scales stable down for strategy Recreate before the candidate starts (R22)."""
     if ctx.observed.replicas(ctx.stable):
         base = base.also(Scale(ctx.stable or "", 0))
     left = [p for p in ctx.observed.pods_of(ctx.stable) if not ctx.is_stuck(p)]

@@ -1,7 +1,7 @@
-"""Phase Degraded: the version in spec is promoted, and no endpoint of it answers (R29).
+"""Phase Degraded: the version in spec is promoted, and has no ready endpoint (R29).
 
-The operator does the same as in phase Ready: it repairs what differs and waits for pods. Only the
-report differs, and since an outage may occur in any phase, `report_outage` adds it to the result of
+The operator does the same as in phase Ready: it corrects drift and waits for pods. Only the report
+differs, and since an outage may occur in any phase, `report_outage` adds it to the result of
 any row of the table.
 """
 
@@ -17,12 +17,12 @@ SETTLED = frozenset({"Ready", "Baking", "Degraded"})
 
 
 def is_degraded(ctx: RolloutContext) -> bool:
-    """Whether stable has no ready endpoint, and had one before."""
+    """Returns whether stable has no ready endpoints and had some before."""
     return availability.is_down(ctx, ctx.stable) and not is_first_unserved(ctx)
 
 
 def report_outage(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple[str, PhaseResult]:
-    """Returns phase and result with an outage of stable, if callers are not answered."""
+    """Returns phase and result with an outage of stable added, if there is one."""
     if availability.is_down(ctx, result.stable):
         text = availability.outage_text(ctx, result.stable)
         cause = availability.explained_outage(ctx, result.stable)
@@ -35,5 +35,5 @@ def report_outage(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple
         and ctx.stable_unavailable_since is not None
         and result.stable == ctx.stable
     ):
-        phase = "Degraded"  # Another version answers in its place.
+        phase = "Degraded"  # Another version serves in its place.
     return phase, result

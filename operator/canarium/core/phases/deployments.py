@@ -15,7 +15,7 @@ def store_revision(ctx: RolloutContext) -> tuple[Action, ...]:
 
 
 def delete_revisions(ctx: RolloutContext, revisions: Iterable[str]) -> tuple[Action, ...]:
-    """Returns the deletions of Deployments, each after the autoscaler that would recreate pods."""
+    """Returns deletions of Deployments, each after its autoscaler, which would recreate pods."""
     actions: list[Action] = []
     for revision in revisions:
         autoscaler, deployment = (
@@ -30,15 +30,14 @@ def delete_revisions(ctx: RolloutContext, revisions: Iterable[str]) -> tuple[Act
 
 
 def startable_replicas(ctx: RolloutContext, count: int) -> int:
-    """Returns how many pods of the wanted revision may start: one until it is known what it
-    fetches."""
+    """Returns how many pods of the target may start: one until its digest is known."""
     return min(1, count) if ctx.artifact_unresolved else count
 
 
 def scale_up_rejected(ctx: RolloutContext, count: int) -> Rejection | None:
-    """Returns the rejection of the write that asks for missing pods of the wanted revision.
+    """Returns the rejection of the write that requests missing pods of the target.
 
-    None of them are waited for then, and the progress deadline stands still (R7).
+    Its pods are not waited for then, and the progress deadline stops (R7).
     """
     deployment = ctx.observed.deployment(ctx.target)
     if deployment is None or deployment.replicas >= startable_replicas(ctx, count):

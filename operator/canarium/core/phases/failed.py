@@ -20,7 +20,7 @@ def failed(ctx: RolloutContext) -> PhaseResult:
 
 
 def fail_first_version(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
-    """The first version has failed just now."""
+    """Reports that the first version has just failed."""
     return (
         base.fail(failure_record(ctx, cause), *_text(ctx, cause))
         .in_phase("Failed")

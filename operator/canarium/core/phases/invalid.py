@@ -1,4 +1,4 @@
-"""Phase Invalid: nothing of the wanted revision runs, and it cannot be made (R21, R24)."""
+"""Phase Invalid: nothing of the target runs, and it cannot be created (R21, R24)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from canarium.core.times import stamp
 
 
 def is_invalid(ctx: RolloutContext) -> bool:
-    """Whether nothing of the wanted revision runs yet and it cannot be made.
+    """Returns whether nothing of the target exists yet and it cannot be created.
 
-    Once it runs, a rejected write must not stop judging it: then the other rows decide, and the
-    rejection is only reported. The same holds once it has failed, as nothing of it is created then.
-    The callers' Service is created last, so a conflict over its name is seen only when the first
-    version runs. Where the promoted version is the target, damage that cannot be repaired, such as
-    a deleted Deployment, is reported in the phase in which it serves.
+    Once it exists, a rejected write must not end its analysis: the other rows decide, and the
+    rejection is only reported. The same applies once it has failed, since nothing of it is created
+    then. The callers' Service is created last, so a conflict over its name appears only when the
+    first version runs. If the target is stable, damage that cannot be repaired, such as a deleted
+    Deployment, is reported in the phase in which it serves.
     """
     rejection = ctx.observed.rejection
     late = ctx.stable is None and any(r.conflict for r in ctx.observed.rejections)

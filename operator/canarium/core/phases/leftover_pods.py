@@ -18,7 +18,7 @@ from canarium.core.facts.observed import Pod
 from canarium.core.outcomes.blocked_deletions import finalizers
 from canarium.core.times import parse, spoken
 
-#: Seconds after which pods whose Deployment is gone have long been told to end.
+#: Seconds within which the pods of a deleted Deployment are deleted.
 OVERDUE_AFTER = 10.0
 #: Waits for pods that something has to delete, which a Deployment without labels never does.
 POD_DELETION_WAITS = (HoldReason.TERMINATING_OLD_REVISIONS, HoldReason.SCALING_DOWN_STABLE)
@@ -61,7 +61,7 @@ def leftover_of_others(ctx: RolloutContext) -> Leftover:
 
 
 def restore_labels(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
-    """Returns the writes that give Deployments their labels back, found by the pods they keep."""
+    """Returns the writes that restore labels of Deployments, which are found by their pods."""
     wait = result.waiting_for
     if wait is None or wait.awaited not in POD_DELETION_WAITS:
         return []

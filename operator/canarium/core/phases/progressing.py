@@ -48,7 +48,7 @@ from canarium.core.times import length, spoken, stamp
 
 
 def progressing(ctx: RolloutContext) -> PhaseResult:
-    """Decides the candidate's next move, after every step that is over."""
+    """Returns the candidate's next move, past every step that is over."""
     events: tuple[Event, ...] = ()
     while True:
         ctx = replace(ctx, advanced_progress=refreshed(ctx))
@@ -111,7 +111,7 @@ def _decide(ctx: RolloutContext) -> PhaseResult | StepOver:
 def _raise_weight(
     ctx: RolloutContext, base: PhaseResult, deployment: Deployment
 ) -> PhaseResult | StepOver:
-    """Capacity before weight: pods, then smoke tests, then traffic (R4, R5)."""
+    """Provides capacity before weight: pods, then smoke tests, then traffic (R4, R5)."""
     step = next_step(ctx)
     need = capacity.needed(ctx, step)
     if ctx.stable_grace_is_over:
@@ -122,7 +122,7 @@ def _raise_weight(
     if frozen and not ctx.stable_grace_is_over:
         return paused(ctx, base)
     if step and step.weight > ctx.progress.granted and ctx.router.weight_follows_pods(ctx):
-        # More pods raise the share: the record shows the weight before they are there.
+        # More pods raise the share, so the weight is recorded before they exist.
         ctx = replace(ctx, advanced_progress=granted(ctx, step, current_progress(ctx)))
         base = base.at(current_progress(ctx))
     startable = startable_replicas(ctx, need)
@@ -135,7 +135,7 @@ def _raise_weight(
     if ready and not passed and (ready >= need or down):
         return waiting_for_smoke_tests(ctx, base, step)
     if frozen:
-        # The pause holds steps, not the fix: the candidate answers, and that is all (R13, R16).
+        # A pause holds steps but not a fix: the candidate serves and moves no further (R13, R16).
         return paused(ctx, base)
     if ready < need:
         return waiting_for_pods(ctx, base, step, need)
@@ -145,7 +145,8 @@ def _raise_weight(
 
 
 def _rises(ctx: RolloutContext, step: Step | None, deployment: Deployment, need: int) -> bool:
-    """Whether the next move would raise the candidate's share, which a pause forbids (R16)."""
+    """Returns whether the next move would raise the candidate's share, which a pause forbids
+    (R16)."""
     if step is None:
         return True
     has_pods = deployment.replicas >= need and not covers_for_stable(ctx, ctx.target)
@@ -156,7 +157,7 @@ def _rises(ctx: RolloutContext, step: Step | None, deployment: Deployment, need:
 def _promote(
     ctx: RolloutContext, base: PhaseResult, deployment: Deployment, need: int
 ) -> PhaseResult:
-    """Every step is done and all pods are ready: one write makes the candidate stable (R14)."""
+    """Makes the candidate stable in one write: every step is done and all pods are ready (R14)."""
     if not ctx.router.ready_to_promote(ctx):
         if not ctx.route_kind:
             return waiting_for_pods(ctx, base, None, need)
@@ -170,7 +171,7 @@ def _promote(
     until = ctx.now + ctx.settings.bake_time
     wait = Wait(HoldReason.BAKE, until=stamp(until), threshold=length(ctx.settings.bake_time))
     warm = f"{describe(ctx, ctx.stable)} stays warm until {spoken(until)}" if bakes else ""
-    # The promotion may end an outage: then nobody is answered before the endpoints follow (R29).
+    # If the promotion ends an outage, no version serves until the endpoints follow (R29).
     does = "is serving" if is_answered(ctx) else "is promoted"
     base = base.also(
         *ctx.router.promote(ctx, ctx.target, deployment.color, previous, stamp(ctx.now))

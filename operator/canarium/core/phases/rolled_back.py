@@ -1,7 +1,7 @@
-"""Phase RolledBack: the wanted revision has failed, and stable serves (R8, R9).
+"""Phase RolledBack: the target has failed, and stable serves (R8, R9).
 
-The row RollingBack uses the same decision while anything of the revision still runs. The latch
-holds until a new spec or a retry: applying the same spec again changes nothing.
+The row RollingBack uses the same decision while anything of the revision still runs. The quarantine
+lasts until a new spec or a retry: applying the same spec again changes nothing.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from canarium.core.phases.deployments import delete_revisions
 from canarium.core.phases.leftover_pods import Leftover, find_leftover
 from canarium.core.phases.rolling_back import removing_traffic, rollback_blocked
 
-#: The command that a failure was ordered by.
+#: Command that caused the failure, by its reason.
 _COMMANDS: dict[str, str] = {FailureReason.ABORTED: "abort", FailureReason.UNDONE: "undo"}
 
 
 def rolled_back(ctx: RolloutContext) -> PhaseResult:
-    """The wanted revision is quarantined: moves traffic to stable, then deletes its pods.
+    """Moves traffic from the quarantined target to stable, then deletes its pods.
 
-    It is called rolled back only when callers do not reach it any more (R29).
+    It is reported as rolled back only once callers no longer reach it (R29).
     """
     moves: list[Action] = []
     moves += ctx.router.route_all_to_stable(ctx)

@@ -1,8 +1,8 @@
-"""Phase RollingBack: a version has failed, and callers or pods have yet to leave it (R8, R9).
+"""Phase RollingBack: a version has failed and still has traffic or pods (R8, R9).
 
-Traffic first: one write gives stable all traffic and marks the revision as quarantined, so that a
-crash right after it neither forgets the failure nor repeats it. Its pods are deleted only after
-routes or endpoints have taken that write.
+Traffic first: one write routes all traffic to stable and marks the revision as quarantined, so that
+a crash right after it neither loses the failure nor repeats it. Its pods are deleted only after
+routes or endpoints reflect that write.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def roll_back(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResu
 
 
 def removing_traffic(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseResult:
-    """Waits until callers have left it: the write is under way, or rejected (R8)."""
+    """Waits until callers no longer reach it: the write is in progress, or rejected (R8)."""
     refused = blocked(ctx)
     if refused:
         return base.wait(
@@ -58,8 +58,10 @@ def rollback_blocked(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseR
 
 
 def traffic_kept(ctx: RolloutContext, revision: str | None) -> str:
-    """Returns what a failed version that is still selected does: without a ready pod it serves no
-    traffic, and the message must not claim that it does (R29)."""
+    """Returns what a failed version that is still selected does.
+
+    Without ready pods it serves no traffic, and the message must not claim that it does (R29).
+    """
     return (
         "keeps its traffic"
         if ctx.observed.ready(revision)

@@ -1,4 +1,4 @@
-"""A model that is scaled to zero during a rollout, or before one (R5).
+"""Rollouts of a model that is scaled to zero (R5).
 
 Traffic moves back to stable, then the candidate's pods terminate, then those of stable. Weight and
 step are kept, and the time of the step starts again when the model is scaled up: stable gets all
@@ -23,11 +23,11 @@ _SLEEPING = (HoldReason.SCALED_TO_ZERO, HoldReason.SCALING_UP_STABLE)
 
 
 def asleep(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
-    """Waits while the model wants no pods: nothing of the candidate is made, and its pods end."""
+    """Holds the rollout while the model is scaled to zero, and scales the candidate down."""
     moves: list[Action] = []
     moves += ctx.router.route_all_to_stable(ctx, candidate=ctx.target)
     withdrawn = ctx.router.stable_has_all(ctx)
-    # Without a ready pod of stable nobody can take the traffic back; it is to end.
+    # Without ready pods, stable cannot receive the traffic, which ends with the candidate's pods.
     if ctx.observed.replicas(ctx.target) and (withdrawn or not ctx.observed.ready(ctx.stable)):
         moves.append(Scale(ctx.target, 0))
     weight = intended_weight(ctx.progress)
@@ -46,7 +46,7 @@ def asleep(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
 
 
 def is_waking(ctx: RolloutContext) -> bool:
-    """Whether stable has yet to get its pods after it was scaled up from zero.
+    """Returns whether stable is still starting its pods after scale to zero.
 
     This does not count as an outage until a pod fails or it takes longer than a candidate may.
     """

@@ -26,7 +26,7 @@ from canarium.core.times import spoken, stamp
 
 
 def starting(ctx: RolloutContext) -> PhaseResult:
-    """Makes the first version, tests it, and gives it all traffic in one write."""
+    """Creates and tests the first version, then routes all traffic to it in one write."""
     base = without_stable(ctx)
     deployment = ctx.observed.deployment(ctx.target)
     if ctx.settings.base == 0:
@@ -45,7 +45,7 @@ def starting(ctx: RolloutContext) -> PhaseResult:
             return fail_first_version(ctx, base, passed)
         if not passed:
             return _waiting_for_smoke_tests(ctx, base, count)
-        # This write makes it stable; the status says so once callers are answered (see `ready`).
+        # This write makes it stable; the status reports that once it serves (see `ready`).
         promotion = TrafficRecord(ctx.target, promoted_at=stamp(ctx.now))
         base = base.also(SelectColor(deployment.color, promotion))
         refused = blocked(ctx)
@@ -57,13 +57,13 @@ def starting(ctx: RolloutContext) -> PhaseResult:
 
 
 def is_first_unserved(ctx: RolloutContext) -> bool:
-    """Whether the first version was promoted and no endpoint of the new Service answers yet."""
+    """Returns whether the first version is promoted but the new Service has no endpoints yet."""
     reported = ctx.status.stable is None and ctx.status.candidate is not None
     return reported and ctx.stable_replicas > 0 and not ctx.observed.has_endpoints(ctx.stable)
 
 
 def unserved_first(ctx: RolloutContext, actions: tuple[Action, ...]) -> PhaseResult:
-    """Keeps the wait of the first version, which was just promoted, until callers are answered."""
+    """Keeps the wait of the first version, which was just promoted, until it serves."""
     base = PhaseResult(actions=actions, candidate=ctx.stable, phase="Starting")
     due = endpoints_due(ctx)
     if due is not None and due <= ctx.now:
@@ -79,7 +79,7 @@ def unserved_first(ctx: RolloutContext, actions: tuple[Action, ...]) -> PhaseRes
 def _scaled_to_zero(
     ctx: RolloutContext, base: PhaseResult, deployment: Deployment | None
 ) -> PhaseResult:
-    """Wants no pod: nothing can pass the gate (R4), and the progress deadline does not count."""
+    """Runs no pods: nothing can pass the gate (R4), and the progress deadline does not apply."""
     if deployment and deployment.replicas:
         base = base.also(Scale(ctx.target, 0))
     result = base.at(progress_at(ctx, 0)).wait(
@@ -144,7 +144,7 @@ def _waiting_for_pods(ctx: RolloutContext, base: PhaseResult, count: int) -> Pha
 
 
 def _withheld(ctx: RolloutContext, base: PhaseResult, reason: str, why: str) -> PhaseResult:
-    """Waits for what is rejected or withheld, which is not the version's fault."""
+    """Waits for something that is rejected or withheld, which is not the version's fault."""
     return base.at(progress_at(ctx, 0)).wait(
         reason,
         f"the first version, {describe(ctx, ctx.target)}, receives no traffic yet: {reason}: {why}",

@@ -1,4 +1,4 @@
-"""Holding a step: the weight is in effect, and its pause, its analysis or a command ends it (R17).
+"""Holds a step whose weight is in effect until its pause, its analysis or a command ends it (R17).
 
 `hold_step` returns either a result that waits, or `StepOver`: the pause has ended, and the next
 step is decided in the same moment (see `core.phases.progressing`).
@@ -34,7 +34,8 @@ from canarium.core.times import length, parse, spoken, stamp
 
 @dataclass(frozen=True, slots=True)
 class StepOver:
-    """The present pause is over, by what `by` names; `progress` is what it had reached."""
+    """The current pause has ended because of `by`; `progress` is the position that it had
+    reached."""
 
     progress: Progress
     by: str
@@ -42,7 +43,7 @@ class StepOver:
 
 
 def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult | StepOver:
-    """Brings the candidate to the weight of `step` and holds it there until its pause is over."""
+    """Moves the candidate to the weight of `step` and holds it there until its pause is over."""
     taken = ctx.router.weight_applied(ctx, step.weight)
     moves = [] if taken else ctx.router.set_weight(ctx, step.weight)
     if (taken or moves) and current_step(ctx) is None:
@@ -87,7 +88,7 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
 
 
 def _has(ctx: RolloutContext, step: Step) -> str:
-    # While it answers in place of stable it has more than its weight (`core.routing.failover`).
+    # While it serves in place of stable it has more than its weight (`core.routing.failover`).
     stands = "is at" if ctx.standby == ctx.target else "has"
     has = f"{describe(ctx, ctx.target)} {stands} weight {step.weight}"
     if all(x.weight != step.weight for x in ctx.steps):
@@ -106,7 +107,7 @@ def _step_after(ctx: RolloutContext) -> Step | None:
 def _await_evidence(
     ctx: RolloutContext, base: PhaseResult, progress: Progress, step: Step, until: float
 ) -> PhaseResult | StepOver:
-    """The step's time is over: evidence ends it or, without any, the policy of the spec (R17)."""
+    """Ends the step by its evidence or, without any, by the policy of the spec (R17)."""
     judging, onward = ctx.settings.analysis, outlook(_step_after(ctx))
     if judging is None or not gates.judges(ctx, step.weight):
         return base.wait(
@@ -140,8 +141,10 @@ def _await_evidence(
 
 
 def _rolls_back(judging: EffectiveAnalysis, open_check: Finding) -> bool:
-    """Whether missing data fails the candidate. Unreachable pods do not: a blocked connection
-    is not evidence about the version."""
+    """Returns whether missing data fails the candidate.
+
+    Unreachable pods do not: a blocked connection is not evidence about the version (R7).
+    """
     return (
         judging.on_insufficient == "RollBack" and open_check.reason != CheckReason.PODS_UNREACHABLE
     )
@@ -162,8 +165,8 @@ def _wait_for_check(
         threshold="every check passes",
     )
     old = ctx.status.waiting_for
-    told = old is not None and old.awaited is reason
-    if reason is not HoldReason.INSUFFICIENT_DATA or check is None or told:
+    reported = old is not None and old.awaited is reason
+    if reason is not HoldReason.INSUFFICIENT_DATA or check is None or reported:
         return result
     text = (
         f"revision {ctx.target} keeps weight {step.weight} because {what} has insufficient data: "
@@ -173,7 +176,7 @@ def _wait_for_check(
 
 
 def _frozen(ctx: RolloutContext, base: PhaseResult, step: Step, check: Finding) -> PhaseResult:
-    """A check has failed, and the spec asks to hold instead of rolling back."""
+    """Holds the step after a failed check whose policy is to hold instead of rolling back."""
     return base.wait(
         HoldReason.ANALYSIS_FAILED,
         f"{describe(ctx, ctx.target)} keeps weight {step.weight}: check {check.check} failed: "

@@ -8,11 +8,11 @@ the API server holds, the last status) and asks the rows below from top to botto
 whose `when` holds names the phase, and its `then` decides what to write. A restart, a lost status
 and a new spec are therefore the same case: some row always holds, because the last one does.
 
-Two words carry the whole table:
+Two terms define the table:
 
-* **stable** is the revision that callers are meant to reach. The object that splits traffic (the
-  callers' Service, or the route before it) names it in an annotation, changed in the same write as
-  its selector or weights, so it is true after a crash between any two writes (R18).
+* **stable** is the revision that owns production traffic. The object that splits traffic (the
+  callers' Service, or the route in front of it) names it in an annotation, which changes in the
+  same write as selector or weights, so it is correct after a crash between any two writes (R18).
 * **target** is the revision that the spec asks for. It is *quarantined* once it has failed (R9).
 
 From these follow the rows:
@@ -40,11 +40,11 @@ What is added to the result of a row
 ------------------------------------
 
 Some facts may occur in any phase: an outage, a rejected write, pods that cannot start, a finalizer
-that blocks a deletion. No row thinks of them: `core.phases.reports` adds them to its result, and
-`then` may give another phase than the row's own where a decision ends one (`PhaseResult.phase`).
+that blocks a deletion. No row considers them: `core.phases.reports` adds them to its result. `then`
+may return another phase than that of its row where a decision ends it (`PhaseResult.phase`).
 
-`then_to` lists the phases that may follow while the spec stays as it is; tests hold every simulated
-rollout against it, and docs/reference/phases.md is generated from this table.
+`then_to` lists the phases that may follow while the spec is unchanged; tests compare every
+simulated rollout with it, and docs/reference/phases.md is generated from this table.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ from canarium.core.phases.starting import starting
 
 @dataclass(frozen=True)
 class Row:
-    """A phase: the facts that put a model into it, what is then done (as code and in words), and
-    the phases that may follow while the spec stays as it is."""
+    """A phase: the facts that define it, what is done in it (as code and as text), and the phases
+    that may follow while the spec is unchanged."""
 
     phase: str
     facts: str

@@ -1,9 +1,9 @@
 """Replaces a stable version that does not recover, so that the next fix can be rolled out
 (R13, decision 0011).
 
-The case: stable has no ready pods, an older candidate answers in its place, and the spec asks for
-a third revision. The older candidate cannot be deleted, since it alone answers (R0), and both
-colours are taken, so the wanted revision cannot be made. When stable has been down for as long as
+The case: stable has no ready pods, an older candidate serves in its place, and the spec asks for a
+third revision. The older candidate cannot be deleted, since it alone serves (R0), and both colours
+are taken, so the target cannot be created. When stable has been down for as long as
 a candidate may take to become ready, the revision that serves becomes stable.
 """
 
@@ -24,11 +24,11 @@ def successor(ctx: RolloutContext) -> str | None:
     if ctx.stable_unavailable_since is None:
         return None
     previous = (ctx.previous,) if ctx.previous and ctx.previous != ctx.target else ()
-    return next((x for x in (*ctx.obsolete_revisions, *previous) if _answers_alone(ctx, x)), None)
+    return next((x for x in (*ctx.obsolete_revisions, *previous) if _serves_alone(ctx, x)), None)
 
 
-def _answers_alone(ctx: RolloutContext, revision: str) -> bool:
-    """Whether all callers are answered by `revision`, and would be by its colour (R4)."""
+def _serves_alone(ctx: RolloutContext, revision: str) -> bool:
+    """Returns whether `revision` serves all callers, and would by its colour (R4)."""
     deployment = ctx.observed.deployment(revision)
     same = [p for p in ctx.observed.pods if p.serves and deployment and p.color == deployment.color]
     alone = bool(same) and all(p.revision == revision for p in same)
@@ -36,8 +36,8 @@ def _answers_alone(ctx: RolloutContext, revision: str) -> bool:
 
 
 def takes_over_at(ctx: RolloutContext) -> float | None:
-    """Returns when the successor becomes stable; None without one, while paused, and while no
-    change of traffic would be taken.
+    """Returns when the successor becomes stable; None without one, while paused, and while
+    no change of traffic is possible.
 
     Stable has as long to recover as a candidate has to become ready, unless it was scaled down to
     make room for the successor (R22).
@@ -61,8 +61,10 @@ def _was_scaled_down(ctx: RolloutContext) -> bool:
 def wait_for_stable(
     ctx: RolloutContext, base: PhaseResult, other: str, takes_over: float | None
 ) -> PhaseResult:
-    """Waits while `other` answers for stable: neither can be deleted, so nothing of the wanted
-    revision is made yet (R0, R10)."""
+    """Waits while `other` serves for stable.
+
+    Neither can be deleted, so nothing of the target is created yet (R0, R10).
+    """
     then = (
         f"If {describe(ctx, ctx.stable)} is not ready by {spoken(takes_over)}, "
         f"{describe(ctx, other)} "
@@ -82,8 +84,10 @@ def wait_for_stable(
 
 
 def take_over(ctx: RolloutContext, base: PhaseResult, other: str) -> PhaseResult:
-    """Makes `other` stable: no traffic moves, and no pod (R14). The wanted revision is rolled out
-    beside it from the next decision on."""
+    """Makes `other` stable; no traffic moves, and no pods change (R14).
+
+    The target is rolled out beside it from the next decision on.
+    """
     deployment = ctx.observed.deployment(other)
     assert deployment is not None
     base = base.also(*ctx.router.promote(ctx, other, deployment.color, None, stamp(ctx.now)))

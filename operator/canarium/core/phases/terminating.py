@@ -18,9 +18,9 @@ from canarium.core.status.unmanaged import status_with
 from canarium.core.times import spoken
 
 PHASE = ConditionReason.TERMINATING.value
-#: Seconds that a deletion may take before it is reported.
+#: Seconds after which a deletion is reported.
 PATIENCE = 5.0
-#: What the status says about a rollout and that nobody keeps up any more.
+#: Fields of the status that are no longer updated during a deletion.
 _STALE = ("waitingFor", "weight", "refusals", "replicas", "readyReplicas")
 #: The same of each revision.
 _REVISIONS = ("stable", "candidate", "previous")
@@ -35,9 +35,9 @@ def status_of(
     since: float,
     now: float,
 ) -> dict[str, Any]:
-    """The status of the parent `raw`, as it was found but for what the deletion changes.
+    """Returns the status of the model `raw`, unchanged except for what the deletion affects.
 
-    `foreign` are finalizers of the model but for the garbage collector's.
+    `foreign` are the finalizers of the model without those of the garbage collector.
     """
     reason, text = _why(raw, foreign, held, since)
     old = raw.get("status") or {}
@@ -55,7 +55,7 @@ def status_of(
 
 
 def events(raw: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Event, ...]:
-    """One Event when the deletion is first reported."""
+    """Returns one Event when the deletion is first reported."""
     if (raw.get("status") or {}).get("phase") == PHASE:
         return ()
     return (Event("Warning", PHASE, status["message"]),)

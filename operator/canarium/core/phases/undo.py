@@ -34,7 +34,7 @@ def undo(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
 
 
 def _can_take_over(ctx: RolloutContext) -> bool:
-    """Whether the previous version has a ready pod that the Service would select (R0)."""
+    """Returns whether the previous version has a ready pod that the Service would select (R0)."""
     previous = ctx.observed.deployment(ctx.previous)
     ready = previous and ctx.observed.ready(ctx.previous)
     return bool(ready and previous and safe_to_select(previous.color, ctx.observed))

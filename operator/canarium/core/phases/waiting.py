@@ -1,4 +1,4 @@
-"""What a candidate waits for. Each wait keeps the weight that is reached, and is still judged."""
+"""Waits of a candidate. Each keeps the current weight, and the candidate is still analysed."""
 
 from __future__ import annotations
 
@@ -63,8 +63,10 @@ def waiting_for_pods(
 
 
 def waiting_for_endpoints(base: PhaseResult, ctx: RolloutContext, has: str) -> PhaseResult:
-    """Waits for the cluster to make endpoints of ready pods, for which no deadline counts (R7).
-    `has` is what the version gets meanwhile."""
+    """Waits until ready pods are endpoints, without a deadline (R7).
+
+    `has` describes the version's traffic meanwhile.
+    """
     ready = ctx.observed.ready(ctx.target)
     pods = "its ready pod is" if ready == 1 else f"its {ready} ready pods are"
     return base.wait(
@@ -83,21 +85,23 @@ def _lost_pods(ctx: RolloutContext) -> str:
         return ""
     pods = ctx.observed.pods_of(ctx.target)
     since = parse(ctx.progress.step_start_time) if ctx.progress.step_start_time else ctx.now
-    gone = [p for p in pods if p.terminating]
-    anew = [p for p in pods if not p.terminating and p.created >= since]
-    why = "its pods were deleted" if gone or anew or not pods else "its pods are not ready"
+    deleted = [p for p in pods if p.terminating]
+    replaced = [p for p in pods if not p.terminating and p.created >= since]
+    why = "its pods were deleted" if deleted or replaced or not pods else "its pods are not ready"
     return f" but has no ready pods because {why}"
 
 
 def _waiting_for_cluster(
     ctx: RolloutContext, base: PhaseResult, need: int, missing: Cause
 ) -> PhaseResult:
-    """Waits for what the cluster does not give to a pod. That is not the version's fault, so no
-    deadline counts (R25)."""
+    """Waits for something that the cluster does not provide to a pod.
+
+    That is not the version's fault, so no deadline applies (R25).
+    """
     where = location(missing.pod, missing.container)
     result = blocked(ctx, base, Blocker(missing.reason, f"{missing.message}{where}"))
     if withheld(ctx, ctx.target):
-        # Otherwise the sentence is ours, and the cluster's own words are still to be added.
+        # The message contains the cluster's own text; otherwise that is still to be added.
         result = result.explaining(ctx.target, missing.place)
     return result.wait(
         missing.reason,
@@ -116,7 +120,7 @@ def _held_weight(ctx: RolloutContext, base: PhaseResult, *, relief: bool) -> lis
 
 
 def waiting_for_gateway(ctx: RolloutContext, base: PhaseResult, weight: int) -> PhaseResult:
-    """Waits until every gateway has taken the weight that was written to the route (R6)."""
+    """Waits until every gateway has accepted the weight of the route (R6)."""
     silent = ctx.observed.route.silent if ctx.observed.route else ()
     who = ", ".join(silent) or "the gateway"
     return base.at(progress_at(ctx, ctx.progress.weight)).wait(

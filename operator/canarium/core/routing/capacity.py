@@ -1,9 +1,9 @@
-"""How many pods stable and candidate have while both have traffic (R5, R6).
+"""Numbers of pods of stable and candidate while both have traffic (R5, R6).
 
-With router Service the split is by ready pods, so the candidate's share rises when stable gets
-smaller. No scale event may do that. The candidate shrinks first; stable follows as far as the pods
-that the candidate still has allow at its weight, and keeps the rest until the rollout is over. With
-a router that has weights of its own only the candidate's capacity follows.
+With router Service the split is by ready pods, so the candidate's share would rise when stable is
+scaled down. No scale event may do that. The candidate is scaled down first; stable follows as far
+as the remaining pods of the candidate allow at its weight, and keeps the rest until the rollout is
+over. With weights of a route only the candidate's capacity follows.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from canarium.core.facts.grant import intended_weight
 
 
 def needed(ctx: RolloutContext, step: Step | None) -> int:
-    """How many pods the candidate needs for `step`. While it stands at a weight, no more than the
-    ready pods of stable allow: stable grows first."""
+    """Returns the number of candidate pods for `step`.
+
+    At a weight that it has, no more than the ready pods of stable allow: stable grows first.
+    """
     weight = step.weight if step else 100
     stands = step is not None and 0 < weight <= ctx.progress.weight
     if not stands or ctx.route_kind or ctx.stable_unavailable_since is not None:
@@ -26,7 +28,8 @@ def needed(ctx: RolloutContext, step: Step | None) -> int:
 
 
 def shrunk(ctx: RolloutContext, need: int) -> list[Action]:
-    """Takes from the candidate the pods that it has no need of, once stable has all of its own."""
+    """Returns the scale-down of a candidate that has more pods than it needs, once stable is
+    complete."""
     deployment = ctx.observed.deployment(ctx.target)
     whole = ctx.observed.ready(ctx.stable) >= ctx.stable_replicas and ctx.standby is None
     if deployment is None or not whole or deployment.replicas <= need:
@@ -35,7 +38,7 @@ def shrunk(ctx: RolloutContext, need: int) -> list[Action]:
 
 
 def floor(ctx: RolloutContext, result: PhaseResult) -> int:
-    """The fewest pods that stable may be scaled down to now."""
+    """Returns the smallest size to which stable may be scaled down now."""
     stable, candidate = ctx.observed.deployment(ctx.stable), ctx.observed.deployment(ctx.target)
     if (
         stable is None
@@ -45,11 +48,11 @@ def floor(ctx: RolloutContext, result: PhaseResult) -> int:
     ):
         return 0
     pods = max(candidate.replicas, ctx.observed.ready(ctx.target))
-    led = ctx.traffic.routes_to(ctx.target) or ctx.observed.has_endpoints(ctx.target)
-    if not led or not pods:
+    has_traffic = ctx.traffic.routes_to(ctx.target) or ctx.observed.has_endpoints(ctx.target)
+    if not has_traffic or not pods:
         return 0
     if ctx.stable_replicas == 0:
-        return stable.replicas  # The candidate's traffic and pods go first.
+        return stable.replicas  # The candidate's traffic and pods are removed first.
     weight = intended_weight(result.progress) if result.progress else 0
     if ctx.route_kind or not weight:
         return 0

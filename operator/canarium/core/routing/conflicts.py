@@ -1,9 +1,9 @@
 """Another route that claims the same requests as a model's route (gateway-api#4303).
 
 Both routes may be `Accepted`, and the gateway silently sends all requests to one of them. When it
-is the other, the weights of a rollout have no effect: the condition `RouteConflicted`, the message
-and an Event say so (R29). `RouteAccepted` stays what the gateway answers, and `Ready` is about the
-version. Of two models, the one whose route gets no requests reports it.
+is the other, the weights of a rollout have no effect, which the condition `RouteConflicted`, the
+message and an Event report (R29). `RouteAccepted` still reports what the gateway answers, and
+`Ready` is about the version. Of two models, the one whose route receives no requests reports it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CONDITION = ConditionType.ROUTE_CONFLICTED
 
 
 def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
-    """The condition, while another route claims the same requests."""
+    """Returns the condition `RouteConflicted` while another route claims the same requests."""
     found = _found(ctx)
     if found is None:
         return ()
@@ -28,7 +28,7 @@ def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
 
 
 def named(ctx: RolloutContext, message: str) -> str:
-    """`message` with the route that takes the requests of this model, if one does."""
+    """Returns `message` with the route that receives the requests of this model, if one does."""
     found = _found(ctx)
     if found is None or not found.lost:
         return message
@@ -36,7 +36,7 @@ def named(ctx: RolloutContext, message: str) -> str:
 
 
 def events(before: Status, after: Status) -> tuple[Event, ...]:
-    """An Event when a contradiction is new, or has another winner."""
+    """Returns an Event when a conflict is new or its winner has changed."""
     known = {c.reason for c in before.conditions if c.type == CONDITION}
     return tuple(
         Event("Warning", CONDITION, f"{c.reason}: {c.message}")
@@ -51,7 +51,7 @@ def _found(ctx: RolloutContext) -> RouteConflict | None:
 
 _WHY = {
     Precedence.OLDER: "is older",
-    Precedence.FIRST_BY_NAME: "is as old and comes first by namespace and name",
+    Precedence.FIRST_BY_NAME: "has the same age and precedes it by namespace and name",
     Precedence.MORE_SPECIFIC_HOSTNAME: "has the more specific hostname",
 }
 

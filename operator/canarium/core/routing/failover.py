@@ -1,8 +1,7 @@
-"""Leads callers to the standby while stable has no ready pod, and back.
+"""Moves traffic to the standby while stable has no ready pods, and back.
 
-See `core.context.standby`.
-
-It comes after the rows of the table, so that none of them has to think of it.
+`core.context.standby` has the rule. It is applied after the rows of the table, so that none of them
+has to consider it.
 """
 
 from __future__ import annotations
@@ -19,8 +18,10 @@ from canarium.core.times import spoken
 
 
 def guarded(ctx: RolloutContext, result: PhaseResult) -> PhaseResult:
-    """`result` with callers led to who can answer, unless it moves traffic itself, and with that
-    said."""
+    """Returns `result` with traffic moved to and from the standby, and a sentence about it.
+
+    A result that moves traffic already is not changed.
+    """
     if ctx.stable is None or result.stable != ctx.stable:
         return result
     actions: list[Action] = []
@@ -37,7 +38,7 @@ def guarded(ctx: RolloutContext, result: PhaseResult) -> PhaseResult:
 
 
 def stands_in(ctx: RolloutContext) -> str | None:
-    """The standby, unless callers are not led to it and the write that would do so is refused."""
+    """Returns the standby; None if it gets no traffic because that write is rejected."""
     return ctx.standby if blocked(ctx) is None or ctx.standby in answering(ctx) else None
 
 
@@ -63,13 +64,13 @@ def _text(ctx: RolloutContext) -> str:
 
 
 def events(ctx: RolloutContext) -> tuple[Event, ...]:
-    """One Event when a standby begins to answer, and one when stable answers alone again."""
+    """Returns an Event when a standby starts to serve, and when stable serves alone again."""
     before, now = ctx.status.standby, stands_in(ctx)
     if now and now != before:
         text = f"revision {now} serves in place of revision {ctx.stable}, which has no ready pods"
         return (Event("Warning", EventReason.STANDBY_SERVING, text),)
-    told = ctx.status.stable.revision if ctx.status.stable else None
-    if before and not ctx.standby and ctx.stable == told and ctx.observed.ready(ctx.stable):
+    reported = ctx.status.stable.revision if ctx.status.stable else None
+    if before and not ctx.standby and ctx.stable == reported and ctx.observed.ready(ctx.stable):
         return (
             Event(
                 "Normal",

@@ -1,4 +1,4 @@
-"""Why a route is not taken, by exact name: what is missing around it, and what gateways answer."""
+"""Why a route cannot take effect: missing prerequisites, and what gateways report."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from canarium.core.messages import object_name
 
 
 def wanting(ctx: RolloutContext, kind: str) -> Blocker | None:
-    """What would keep any route of ours from being taken, seen before one is written: then the
-    one that is there stays as it is."""
+    """Returns what would prevent a gateway from accepting any route of this model; None if nothing.
+
+    It is determined before a route is written, so that the existing one is left unchanged.
+    """
     refused = _refused(ctx, kind)
     if refused:
         return refused
@@ -28,7 +30,7 @@ def wanting(ctx: RolloutContext, kind: str) -> Blocker | None:
 
 
 def writable(ctx: RolloutContext, kind: str) -> bool:
-    """Whether the API server would take a route, whatever a gateway makes of it."""
+    """Returns whether the API server would accept a route, even if no gateway does."""
     return _refused(ctx, kind) is None
 
 
@@ -44,7 +46,7 @@ def _refused(ctx: RolloutContext, kind: str) -> Blocker | None:
 
 
 def answered(route: Route | None) -> Blocker | None:
-    """What a gateway said against the route as it is now."""
+    """Returns why a gateway rejects the route; None if none does."""
     return Blocker(*route.refusal) if route and route.refusal else None
 
 
@@ -60,7 +62,7 @@ def _closed(gateway: Gateway) -> Blocker | None:
         where = gateway.section or gateway.port
         return Blocker(RouteReason.NO_MATCHING_PARENT, f"Gateway {gateway} has no listener {where}")
     if not gateway.own and all(listener.allowed == "Same" for listener in chosen):
-        text = f"Gateway {gateway} accepts only routes of its own namespace"
+        text = f"Gateway {gateway} accepts only routes from its namespace"
         return Blocker(
             RouteReason.NOT_ALLOWED_BY_LISTENERS,
             f"{text}. Set allowedRoutes.namespaces on a listener",
@@ -69,7 +71,8 @@ def _closed(gateway: Gateway) -> Blocker | None:
 
 
 def _unable(ctx: RolloutContext, gateway: Gateway) -> Blocker | None:
-    """A feature that the Gateway's class does not name among those that it has."""
+    """Returns a feature that the route needs and the GatewayClass does not list; None without
+    one."""
     wanted = ctx.settings.route
     if gateway.features is None or wanted is None:
         return None

@@ -1,7 +1,7 @@
 """What a route needs besides its weights: itself, one Service per backend, and callers inside.
 
-The callers' Service is no backend. It selects the revision that answers, for callers inside the
-cluster, and moves with the promotion.
+The callers' Service is not a backend. For callers inside the cluster it selects the revision that
+serves, and it follows the promotion.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from canarium.core.times import stamp
 
 
 def repair(ctx: RolloutContext, kind: str, result: PhaseResult) -> list[Action]:
-    """Returns the writes that restore what is missing and delete what no gateway needs any more."""
+    """Returns the writes that restore missing objects and delete those that no gateway needs."""
     found, route = ctx.observed.route, ctx.traffic.route
     if found and route is None:
         return [DeleteRoute(found.kind, found.uid)]
@@ -49,9 +49,9 @@ def repair(ctx: RolloutContext, kind: str, result: PhaseResult) -> list[Action]:
 
 
 def select_answering(ctx: RolloutContext, previous: str | None) -> list[Action]:
-    """Makes the callers' Service select the revision that answers, as the route does (R18).
+    """Makes the callers' Service select the revision that serves, as the route does (R18).
 
-    A standby is selected only where nobody else answers in its colour.
+    A standby is selected only if no other revision has ready pods of its colour.
     """
     service, color = ctx.observed.service, ctx.stable_color
     if ctx.standby:
@@ -71,7 +71,8 @@ def select_answering(ctx: RolloutContext, previous: str | None) -> list[Action]:
 
 
 def _restored_route(ctx: RolloutContext, kind: str, result: PhaseResult) -> list[Action]:
-    """The route where it is missing, or differs from what it must be while no version moves."""
+    """Returns the route if it is missing, or differs from its desired state while no version
+    moves."""
     if ctx.standby and ctx.has_failed(ctx.standby):
         return []
     wanted = all_on(ctx, kind, ctx.standby or ctx.stable)
@@ -85,7 +86,7 @@ def _restored_route(ctx: RolloutContext, kind: str, result: PhaseResult) -> list
 
 
 def _unused_backends(ctx: RolloutContext, used: Iterable[str | None]) -> list[Action]:
-    """Services of revisions that no gateway routes to any more."""
+    """Returns deletions of Services to which no gateway routes any more."""
     route = ctx.traffic.route
     if route and not route.accepted:
         return []

@@ -1,4 +1,4 @@
-"""Weights of a route as a decision wants them, compared with those that it has."""
+"""Desired weights of a route, and their comparison with the live ones."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from canarium.core.times import stamp
 def all_on(
     ctx: RolloutContext, kind: str, revision: str | None, candidate: str | None = None
 ) -> SetRouteWeights | None:
-    """Returns a write that gives `revision` all traffic; None without a revision.
+    """Returns a write that routes all traffic to `revision`; None without a revision.
 
-    Other revisions that run stay backends, so that their counters continue. `candidate` stays on
-    record if it is there, since what it was granted is; alone it is no reason for a write.
+    Other running revisions stay backends, so that their counters continue. `candidate` stays on
+    record if it is there, since its grant is; a different one alone does not cause a write.
     """
     if revision is None:
         return None
@@ -39,7 +39,7 @@ def all_on(
 
 
 def is_safe(ctx: RolloutContext, wanted: SetRouteWeights) -> bool:
-    """Whether a write moves no traffic from revisions with ready pods to others without (R0)."""
+    """Returns whether a write moves no traffic from revisions with ready pods to others (R0)."""
     route = ctx.traffic.route
     now = [name for name, weight in (route.weights if route else ()) if weight]
     then = [name for name, weight in wanted.weights if weight]
@@ -48,9 +48,10 @@ def is_safe(ctx: RolloutContext, wanted: SetRouteWeights) -> bool:
 
 
 def is_applied(route: Route | None, wanted: SetRouteWeights) -> bool:
-    """Whether the route has the weights of a write, for the same stable and candidate.
+    """Returns whether the route has the weights of a write, for the same stable and candidate.
 
-    Who is warm or failed is recorded with the next change: alone it is no reason for a write.
+    The previous or failed revision is recorded with the next change: alone it does not cause a
+    write.
     """
 
     def split(of: Route | SetRouteWeights) -> tuple[object, ...]:
@@ -60,6 +61,7 @@ def is_applied(route: Route | None, wanted: SetRouteWeights) -> bool:
 
 
 def reaches_directly(ctx: RolloutContext, weight: int) -> bool:
-    """Whether the candidate gets requests whatever its weight: by a header, or as copies."""
+    """Returns whether the candidate receives requests besides its weight: by a header, or
+    mirrored."""
     route = ctx.settings.route
     return bool(route and (route.header or (route.mirror and weight == 0)))

@@ -69,8 +69,10 @@ class ServiceRouter:
         return self.set_weight(ctx, ctx.progress.weight)
 
     def fail_over(self, ctx: RolloutContext, to: str) -> list[Action]:
-        """Selects both, so that endpoints follow readiness without any other write; only the
-        standby where the pods of a third revision would be selected too (R4)."""
+        """Selects both colours, so that endpoints follow readiness without another write.
+
+        Selects only the standby if pods of a third revision would be selected too (R4).
+        """
         service, standby = ctx.observed.service, ctx.observed.deployment(to)
         if standby is None or (service is not None and service.color in ("", standby.color)):
             return []
@@ -118,7 +120,8 @@ class ServiceRouter:
         return [SelectColor(ctx.stable_color, record, rolls_back=True)]
 
     def ready_to_promote(self, ctx: RolloutContext) -> bool:
-        """Pods whose colour somebody changed would not be selected (R0)."""
+        """Returns whether the Service would select ready pods of the target: pods may have been
+        relabelled (R0)."""
         deployment = ctx.observed.deployment(ctx.target)
         return deployment is not None and safe_to_select(deployment.color, ctx.observed)
 
@@ -134,7 +137,7 @@ class ServiceRouter:
         return [SelectColor(previous.color, record, rolls_back=True)]
 
     def repair(self, ctx: RolloutContext, result: PhaseResult) -> list[Action]:
-        """Nothing that a route needed is left once there is none (R2, R12)."""
+        """Deletes the route and its Services after a change to this router (R2, R12)."""
         route = ctx.observed.route
         if route:
             return [DeleteRoute(route.kind, route.uid)]

@@ -1,4 +1,4 @@
-"""A route with weights before per-revision Services: router `Gateway`, and others of its form.
+"""A route with weights in front of per-revision Services: routers `Gateway` and `Istio`.
 
 The route holds the traffic record. Its backends are the Services of single revisions, so a
 promotion changes weights and no selector. `route_weights` builds and compares weights,
@@ -22,7 +22,7 @@ from canarium.core.routing import route_repair
 from canarium.core.routing.preflight import answered, wanting, writable
 from canarium.core.routing.route_weights import all_on, is_applied, is_safe, reaches_directly
 
-#: With these reasons no gateway uses a route of ours: what it says has no effect.
+#: With these reasons no gateway uses the route, so its content has no effect.
 _UNROUTED = frozenset(
     {RouteReason.GATEWAY_API_MISSING, RouteReason.GATEWAY_NOT_FOUND, RouteReason.ISTIO_MISSING}
 )
@@ -59,13 +59,14 @@ class WeightedRouter:
         return not busy and not route.direct and route.accepted and _delay_left(ctx) <= 0
 
     def can_fall_back(self, ctx: RolloutContext) -> bool:
-        if ctx.traffic.route is None:  # Then callers inside are all there are.
+        if ctx.traffic.route is None:  # Then all callers are inside the cluster.
             return safe_to_select(ctx.stable_color, ctx.observed)
         wanted = all_on(ctx, self.kind, ctx.stable)
         return wanted is None or is_safe(ctx, wanted)
 
     def ready_to_promote(self, ctx: RolloutContext) -> bool:
-        """The last 100 is a weight like any other; and nobody else answers in its colour."""
+        """Returns whether weight 100 is in effect and no other revision serves in the target's
+        colour."""
         deployment = ctx.observed.deployment(ctx.target)
         alone = all(
             pod.revision == ctx.target
@@ -84,10 +85,10 @@ class WeightedRouter:
         return False
 
     def candidate_color(self, ctx: RolloutContext) -> str | None:
-        """Any colour but stable's, which callers inside are sent to: pods of an older version may
-        still be terminating in it."""
+        """Returns any colour except stable's, which callers inside the cluster reach: pods of an
+        older version may still be terminating in it."""
         if ctx.stable_color is None:
-            return None  # Stable has to be recreated first, in a colour of its own.
+            return None  # Stable has to be recreated first, in its own colour.
         free = ctx.free_color(ctx.target)
         return free or next(color for color in COLORS if color != ctx.stable_color)
 
@@ -115,7 +116,7 @@ class WeightedRouter:
         elif ctx.standby == target or (weight and not stable_ready):
             weight = 100
         elif weight and route and not listed:
-            # Listed first: a proxy that hears of weights before the backend fails requests.
+            # Listed first: a proxy that receives weights before the backend fails requests.
             return [SetRouteWeights(self.kind, ((stable, 100), (target, 0)), record)]
         elif weight and route and not route.weight(target) and not route.accepted:
             return []
@@ -155,8 +156,8 @@ class WeightedRouter:
     def promote(
         self, ctx: RolloutContext, revision: str, color: str, previous: str | None, since: str
     ) -> list[Action]:
-        # The new stable takes the first place while both still answer: it will have it alone, and
-        # gateways may go by places.
+        # The new stable moves to the first position while both still serve: it will be the only
+        # one there, and gateways may name backends by position.
         weights = ((revision, 100), *(((ctx.stable, 0),) if ctx.stable else ()))
         record = TrafficRecord(revision, previous=previous, promoted_at=since)
         return [SetRouteWeights(self.kind, weights, record), SelectColor(color, record)]
@@ -176,10 +177,10 @@ class WeightedRouter:
 
     def fail_over(self, ctx: RolloutContext, to: str) -> list[Action]:
         route, moves = ctx.traffic.route, list[Action]()
-        # A candidate that has failed gets no weight of its own again, but the record of its failure
-        # stays: without its answers, callers of stable would get errors.
+        # A failed candidate is not granted its weight again, and the record of its failure is kept:
+        # if it did not serve, callers of stable would receive errors.
         if to == ctx.target and not ctx.has_failed(to):
-            # Where there is no route yet, callers inside are all there are.
+            # Without a route, all callers are inside the cluster.
             if route or not ctx.observed.backend_is_ready(ctx.stable):
                 moves = self.set_weight(ctx, ctx.progress.weight)
         elif not wanting(ctx, self.kind) and ctx.observed.backend_is_ready(to):
@@ -188,7 +189,7 @@ class WeightedRouter:
         return [*moves, *route_repair.select_answering(ctx, ctx.previous)]
 
     def fail_back(self, ctx: RolloutContext, result: PhaseResult) -> list[Action]:
-        """Lowers the weight of the candidate; `hold_weight` and `repair` do the rest."""
+        """Lowers the weight of the candidate; `hold_weight` and `repair` do everything else."""
         route = ctx.traffic.route
         if result.candidate is None or result.progress is None or route is None:
             return []
@@ -198,7 +199,7 @@ class WeightedRouter:
 
 
 def _delay_left(ctx: RolloutContext) -> float:
-    """Seconds that pods without traffic still live, for requests under way (R8)."""
+    """Returns the seconds for which pods without traffic are kept for requests in flight (R8)."""
     if all(d.revision == ctx.stable for d in ctx.observed.deployments):
         return 0.0
     since = ctx.traffic.accepted_since

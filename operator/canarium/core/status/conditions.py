@@ -1,7 +1,7 @@
-"""The conditions of a model, each by facts and by the phase.
+"""The conditions of a model, derived from facts and the phase.
 
-`Available`: users are served by some version. `Ready`: the version in spec is the one promoted
-and healthy. `Reconciling` and `Stalled` are kstatus' words for the same facts.
+`Available`: some version serves. `Ready`: the version in spec is promoted and healthy.
+`Reconciling` and `Stalled` are the terms of kstatus for the same facts.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from canarium.core.routing import conflicts
 from canarium.core.routing.acceptance import route_not_in_effect
 from canarium.core.times import stamp
 
-#: So many objects and paths that a policy changed are named.
+#: Number of objects and paths changed by a policy that are named.
 _OBJECTS, _PATHS = 3, 5
-#: Holds in which a failed version keeps its traffic since a write is refused.
+#: Holds in which a failed version keeps its traffic because a write is rejected.
 BLOCKED = frozenset({HoldReason.ROLLBACK_BLOCKED, HoldReason.UNDO_BLOCKED})
 VALID = (ConditionReason.VALID, "")
 MOVING = frozenset({"Starting", "Progressing", "RollingBack"})
@@ -41,26 +41,26 @@ STUCK = frozenset({"Invalid", "Failed", "RolledBack"})
 
 
 def find(status: Status, kind: str) -> Condition | None:
-    """The condition of this type, if the status has it."""
+    """Returns the condition of this type; None if the status has none."""
     return next((c for c in status.conditions if c.type == kind), None)
 
 
 def _outdated(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
-    """That the runtime of the wanted revision has changed since, which changes no pod (R1)."""
-    record, now = ctx.observed.record(ctx.target), ctx.observed.runtime
-    if record is None or record.runtime_digest in (None, now.digest) or now.digest is None:
+    """Returns the condition that the target's runtime has changed, which changes no pods (R1)."""
+    record, current = ctx.observed.record(ctx.target), ctx.observed.runtime
+    if record is None or record.runtime_digest in (None, current.digest) or current.digest is None:
         return ()
     text = sentences(
-        f"revision {ctx.target} was created from an older version of {now.kind}/{now.name} "
-        "and keeps "
-        "it",
+        f"revision {ctx.target} was created from an older version of "
+        f"{current.kind}/{current.name} and keeps it",
         "To adopt the newer one, change spec.restartToken",
     )
     return ((ConditionType.RUNTIME_OUTDATED, True, ConditionReason.RUNTIME_CHANGED, text),)
 
 
 def _modified(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
-    """That an admission policy made something else of what we wrote, which stays so."""
+    """Returns the condition that an admission policy changed applied objects, and that this is
+    kept."""
     if not ctx.observed.modified:
         return ()
     what = ", ".join(
@@ -88,7 +88,8 @@ def _availability(ctx: RolloutContext, result: PhaseResult, served: bool) -> str
 def _why_not_ready(
     ctx: RolloutContext, phase: str, result: PhaseResult, routed: Blocker | None
 ) -> str:
-    """The reason of a condition that does not hold; never the name of a phase in which it would."""
+    """Returns the reason of a condition that is False; never the name of a phase in which it would
+    hold."""
     if result.reason:
         return result.reason
     if phase not in ("Ready", "Baking", "Degraded"):
@@ -105,7 +106,7 @@ def _why_not_ready(
 def _rolled_back(
     ctx: RolloutContext, result: PhaseResult, phase: str, rolled: bool
 ) -> tuple[str, str]:
-    """Reason and message: nothing is called rolled back while callers are led to it."""
+    """Returns reason and message: a version is not rolled back while callers still reach it."""
     if rolled:
         return result.reason or ConditionReason.UNKNOWN, result.message
     if phase != "RollingBack" or result.waiting_for is None:
@@ -120,6 +121,7 @@ def conditions_of(
     generation: int,
     analysis: AnalysisStatus | None,
 ) -> tuple[Condition, ...]:
+    """Returns the conditions of the status after `result`, with their transition times."""
     # Endpoints, not pods: a Service that was just changed does not serve yet.
     served = is_answered(ctx)
     current = result.stable is not None and result.stable == ctx.target
@@ -127,7 +129,7 @@ def conditions_of(
     settled = phase in ("Ready", "Baking", "Degraded")
     routed = route_not_in_effect(ctx)
     failing = settled and bool(result.reason)
-    idle = ctx.stable_replicas == 0 and result.stable is not None  # As the spec wants it.
+    idle = ctx.stable_replicas == 0 and result.stable is not None  # As the spec requests.
     answers = (served or idle) and routed is None
     ready = current and healthy and answers and phase in ("Ready", "Baking") and not failing
     refused = settled and routed is not None and routed.reason != RouteReason.PENDING
@@ -190,14 +192,14 @@ def conditions_of(
         wrong = gates.inconclusive_tests(ctx)
         facts = (*facts, (ConditionType.SMOKE_TESTS_READY, wrong is None, *(wrong or VALID)))
     if ctx.route_kind:
-        told = (routed.reason, routed.message) if routed else (RouteReason.ACCEPTED, "")
+        answer = (routed.reason, routed.message) if routed else (RouteReason.ACCEPTED, "")
         facts = (
             *facts,
-            (ConditionType.ROUTE_ACCEPTED, routed is None, *told),
+            (ConditionType.ROUTE_ACCEPTED, routed is None, *answer),
             *conflicts.reported(ctx),
         )
     if ctx.settings.analysis:
-        # Not the version's fault: what is asked of it cannot be asked so (R21).
+        # Not the version's fault: the spec's query cannot be evaluated (R21).
         fault = gates.spec_fault(analysis)
         facts = (*facts, (ConditionType.ANALYSIS_READY, fault is None, *(fault or VALID)))
     old = {condition.type: condition for condition in ctx.status.conditions}

@@ -17,7 +17,7 @@ from canarium.core.routing import conflicts, failover
 from canarium.core.status.conditions import find
 from canarium.core.status.history import ended
 
-#: Conditions about what a version needs beside itself.
+#: Conditions about prerequisites outside of the version.
 _PREREQUISITES = (
     ConditionType.ROUTE_ACCEPTED,
     ConditionType.SMOKE_TESTS_READY,
@@ -78,7 +78,7 @@ def _prerequisites(before: Status, after: Status) -> tuple[Event, ...]:
 
 
 def _promoted(ctx: RolloutContext, result: PhaseResult) -> tuple[Event, ...]:
-    """A promotion whose own decision could not report it, as the operator died right after it."""
+    """Returns the Event of a promotion whose own decision could not report it, as after a crash."""
     end = ended(ctx, result)
     live = end is not None and end.outcome == "Promoted"
     return (
@@ -89,7 +89,7 @@ def _promoted(ctx: RolloutContext, result: PhaseResult) -> tuple[Event, ...]:
 
 
 def _is_known_invalid(before: Status, after: Status) -> bool:
-    """Whether the status has called this very spec invalid before, for the same reason."""
+    """Returns whether the last status reported this generation as invalid, for the same reason."""
 
     def why(status: Status) -> tuple[int, str] | None:
         stalled = find(status, ConditionType.STALLED) if status.phase == "Invalid" else None

@@ -1,4 +1,4 @@
-"""How the candidate in the status ended, where this decision itself did not end it.
+"""The history entry of the status' candidate, where this decision did not end its rollout.
 
 A newer spec supersedes it (R10), and a spec that returns to stable withdraws it (R11). If the
 operator died between a write and the status that reports it, the entry is added later (R18).
@@ -17,11 +17,15 @@ from canarium.core.outcomes.records import history_entry
 
 
 def ended(ctx: RolloutContext, result: PhaseResult) -> Outcome | None:
-    """Returns the entry for the history; None during the rollout, or when it was recorded."""
-    told, progress = ctx.status.candidate, ctx.status.progress
-    if told is None or not ctx.observed.exists(told.revision) or result.candidate == told.revision:
+    """Returns the entry for the history; None during the rollout, or if it was recorded already."""
+    reported, progress = ctx.status.candidate, ctx.status.progress
+    if (
+        reported is None
+        or not ctx.observed.exists(reported.revision)
+        or result.candidate == reported.revision
+    ):
         return None
-    revision, failure = told.revision, ctx.status.failure
+    revision, failure = reported.revision, ctx.status.failure
     if revision == ctx.stable:
         first = ctx.status.stable is None
         why = OutcomeReason.FIRST_VERSION if first else OutcomeReason.STEPS_COMPLETED
@@ -35,7 +39,7 @@ def ended(ctx: RolloutContext, result: PhaseResult) -> Outcome | None:
         known = kept or noted_on(ctx.observed.record(revision))
         cause = Cause(known.reason, known.message) if known else None
         reason = known.reason if known else FailureReason.UNKNOWN
-        # One that keeps its traffic, as stable has no ready pod to take it, was not rolled back.
+        # A version that keeps its traffic because stable has no ready pods was not rolled back.
         end = "Failed" if carries_traffic(ctx, revision) else "RolledBack"
         return history_entry(ctx, revision, end, reason, cause)
     if ctx.target == ctx.stable:

@@ -1,4 +1,4 @@
-"""The status of a model for which nothing is decided: what it had, with a few facts replaced."""
+"""The status of a model that is not managed: its old status with a few fields replaced."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Facts = Mapping[str, tuple[str, str, str]]
 def status_with(
     raw: Mapping[str, Any], phase: str, text: str, facts: Facts, now: float
 ) -> dict[str, Any]:
-    """Returns the raw status of the model `raw` with another phase, message and some conditions.
+    """Returns the status of the model `raw` with another phase, message and some conditions.
 
-    `now` is in POSIX seconds; a condition keeps its transition time while its status stays.
+    `now` is in POSIX seconds; a condition keeps its transition time while its status is unchanged.
     """
     status: dict[str, Any] = dict(raw.get("status") or {})
     generation = raw["metadata"]["generation"]

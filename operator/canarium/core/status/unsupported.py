@@ -16,7 +16,7 @@ REASON = ConditionReason.UNSUPPORTED_SPEC.value
 
 
 def told(raw: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:
-    """The status of the parent `raw` after it was found unreadable; `now` in POSIX seconds."""
+    """Returns the status of the model `raw` with an unsupported spec; `now` in POSIX seconds."""
     facts = {
         ConditionType.READY.value: ("False", REASON, text),
         ConditionType.PROGRESSING.value: ("False", REASON, ""),

@@ -1,4 +1,4 @@
-"""Warnings about data that is damaged and therefore ignored. Each is also emitted as an Event."""
+"""Warnings about damaged data that is ignored. Each is also emitted as an Event."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def warnings(ctx: RolloutContext) -> tuple[StatusWarning, ...]:
     found += [_stuck(ctx, pod) for pod in ctx.observed.pods if ctx.is_stuck(pod)]
     if ctx.progress_is_bogus:
         found.append(ignored("status.progress", "traffic never had that weight"))
-    return tuple(sorted([*found, *_disbelieved(ctx)], key=lambda one: (one.reason, one.object)))
+    return tuple(sorted([*found, *_implausible_revisions(ctx)], key=lambda one: (one.reason, one.object)))
 
 
 def _record(ctx: RolloutContext, revision: str, reason: WarningReason, what: str) -> StatusWarning:
@@ -51,8 +51,8 @@ def _stuck(ctx: RolloutContext, pod: Pod) -> StatusWarning:
     )
 
 
-def _disbelieved(ctx: RolloutContext) -> list[StatusWarning]:
-    """Returns warnings about revisions in the status that cannot be, as after an edit by hand."""
+def _implausible_revisions(ctx: RolloutContext) -> list[StatusWarning]:
+    """Returns warnings about revisions in the status that do not exist."""
     parts = {
         name: part.revision
         for name in ("stable", "candidate", "previous")
@@ -64,9 +64,9 @@ def _disbelieved(ctx: RolloutContext) -> list[StatusWarning]:
         if revision != ctx.target and not ctx.observed.exists(revision)
     ]
     # After a promotion or an undo that is not in the status yet, it is one of the others.
-    said = ctx.traffic.record.stable
-    told = parts.get("stable")
+    live = ctx.traffic.record.stable
+    stable = parts.get("stable")
     exists = ctx.observed.exists
-    if told and exists(told) and said and exists(said) and said not in parts.values():
-        found.append(ignored("status.stable", f"live traffic is routed to revision {said}"))
+    if stable and exists(stable) and live and exists(live) and live not in parts.values():
+        found.append(ignored("status.stable", f"live traffic is routed to revision {live}"))
     return found

@@ -38,7 +38,7 @@ class Adoption:
             except ApiError as error:
                 if not error.not_found:
                     raise
-                return  # The object or the model is gone; the watch is about to report it.
+                return  # The object or the model was deleted; the watch is about to report it.
         self._store.caches[resource].observe(raw)
 
     async def release(self, parent: Mapping[str, Any]) -> None:
@@ -69,7 +69,8 @@ class Adoption:
             self._store.caches[resources.RECORDS].observe(raw)
 
     async def _is_kept(self, parent: Mapping[str, Any], key: Key) -> bool:
-        """Whether the live model is this one and not being deleted. A child that lost its owner to
-        an orphaning deletion of this model would be garbage collected if it got it back."""
+        """Returns whether the live model is this one and not being deleted. A child that lost
+        its owner to an orphaning deletion of this model would be garbage collected if it got it
+        back."""
         live = (await self._api.get(resources.MODELS, *key))["metadata"]
         return live["uid"] == parent["metadata"]["uid"] and "deletionTimestamp" not in live

@@ -111,7 +111,8 @@ class ChildWriter:
         if left is None:
             self._store.caches[resource].forget(namespace, name, uid)
         else:
-            # A finalizer of another controller holds it: it counts as terminating until it is gone.
+            # Blocked by another controller's finalizer: it counts as terminating until it is
+            # deleted.
             self._store.caches[resource].observe(left)
 
     async def take_over(

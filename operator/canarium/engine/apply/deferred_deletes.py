@@ -22,7 +22,7 @@ class DeferredDeletes:
         self._deferral = Deferral(queue, timing.clock, _LIMIT)
 
     def defer(self, key: Key, decision: Plan, action: Action) -> bool:
-        """Whether `action` is left to a later decision; the key is queued for it."""
+        """Returns whether `action` is left to a later decision; the key is queued for it."""
         if not isinstance(action, DeleteDeployment) or decision.phase != "Ready":
             return False
         if self._deferral.defer(key, behind=Urgency.RESYNC):

@@ -162,13 +162,14 @@ class _Walk:
         if named is None and (self._whole or any("name" not in item for item in wanted)):
             return ()
         keys = tuple(orjson.loads(named[2:])) if named else ("name",)
-        # Duplicate names, as of environment variables, cannot be told apart.
+        # Duplicate names, as of environment variables, cannot be distinguished.
         different = {tuple(str(item.get(key)) for key in keys) for item in wanted}
         return keys if len(different) == len(wanted) else ()
 
 
 def same(path: tuple[str, ...], live: Any, wanted: Any) -> bool:
-    """Whether two values are equal to Kubernetes; mappings of `live` may have further keys."""
+    """Returns whether two values are equal to Kubernetes; mappings of `live` may have further
+    keys."""
     if isinstance(wanted, dict):
         return isinstance(live, dict) and all(
             value is None
@@ -188,7 +189,8 @@ def same(path: tuple[str, ...], live: Any, wanted: Any) -> bool:
 
 
 def _is_quantity(path: tuple[str, ...]) -> bool:
-    """Whether the API server normalizes the value at `path` as a quantity: 1000m becomes 1."""
+    """Returns whether the API server normalizes the value at `path` as a quantity: 1000m becomes
+    1."""
     last = path[-1] if path else ""
     return (
         "limits" in path
@@ -222,7 +224,7 @@ def _quantity(value: Any) -> Decimal | None:
 
 
 def _is(live: Mapping[str, Any], wanted: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
-    """Whether both are the same item; the API server fills in keys that are absent."""
+    """Returns whether both are the same item; the API server fills in keys that are absent."""
     return all(not wanted.get(key) or wanted[key] == live.get(key) for key in keys)
 
 

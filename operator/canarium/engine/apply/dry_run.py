@@ -67,7 +67,7 @@ def _written(path: str, spec: Mapping[str, Any]) -> str:
 
 
 def _overlaid(path: str, template: Mapping[str, Any]) -> bool:
-    """Whether the model's own `podTemplate` sets `path`."""
+    """Returns whether the model's own `podTemplate` sets `path`."""
     parts = re.findall(r"\w+", path)
     here = template.get(parts[0]) or {}
     if parts[1:3] == ["containers", "0"]:

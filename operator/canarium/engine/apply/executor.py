@@ -46,10 +46,10 @@ class Executor:
         namespace, model = parent["metadata"]["namespace"], parent["metadata"]["name"]
         key, writer = (namespace, model), self._writer
         match action:
-            case p.StoreRevision(minted, served):
-                await self._records.store(parent, key, minted, served)
-            case p.RestoreRevision(minted, model_known, artifact):
-                await self._records.restore(parent, key, minted, model_known, artifact)
+            case p.StoreRevision(new, served):
+                await self._records.store(parent, key, new, served)
+            case p.RestoreRevision(new, model_known, artifact):
+                await self._records.restore(parent, key, new, model_known, artifact)
             case p.AnnotateRevision(revision, facts):
                 notes = {f"{GROUP}/{name}": value for name, value in facts}
                 name = workload.child_name(model, revision)

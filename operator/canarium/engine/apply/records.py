@@ -42,20 +42,20 @@ class RevisionRecords:
         self._accepted: dict[Key, bytes] = {}
 
     async def store(
-        self, parent: Mapping[str, Any], key: Key, minted: Any, served: str | None
+        self, parent: Mapping[str, Any], key: Key, new: Any, served: str | None
     ) -> None:
         """Stores a new revision. Raises WriteRejected when its pod would not be accepted."""
         await self._check_service_name(parent, key)
-        template, runtime = self._desired.running_template(key, minted.revision), None
+        template, runtime = self._desired.running_template(key, new.revision), None
         if template is None:
-            template, runtime = self._desired.new_revision(parent, minted.revision)
-            await self._dry_run(parent, minted.revision, template)
+            template, runtime = self._desired.new_revision(parent, new.revision)
+            await self._dry_run(parent, new.revision, template)
         known = self._store.parents.items.get(key)
         if known is None:
-            return  # The model was deleted meanwhile: the record would belong to nobody.
+            return  # The model was deleted meanwhile: the record would have no owner.
         applied = known.applied
         template, runtime = normalized(template), normalized(runtime)
-        body = workload.record(parent, asdict(minted), template, runtime, applied, served)
+        body = workload.record(parent, asdict(new), template, runtime, applied, served)
         await self._create(key, body)
         self._accepted.pop(key, None)
         for what in (TRIAL_POD, ""):
@@ -65,17 +65,17 @@ class RevisionRecords:
         self,
         parent: Mapping[str, Any],
         key: Key,
-        minted: Any,
+        new: Any,
         model: Any,
         artifact: str | None,
     ) -> None:
         """Stores a deleted record again, from the Deployment that runs."""
-        template = self._desired.running_template(key, minted.revision)
+        template = self._desired.running_template(key, new.revision)
         if template is None or key not in self._store.parents.items:
             return  # Its Deployment or the model has been deleted as well.
         body = workload.record(
             parent,
-            asdict(minted),
+            asdict(new),
             normalized(template),
             model=None if model is None else dict(model),
         )

@@ -84,7 +84,7 @@ class Rejections:
             self._outdated.add(key)
 
     def outdated(self, key: Key) -> bool:
-        """Whether a rejection that the last decision used is over; resets the answer."""
+        """Returns whether a rejection that the last decision used is over; resets the answer."""
         found = key in self._outdated
         self._outdated.discard(key)
         return found

@@ -16,7 +16,7 @@ _GROUP = resources.GATEWAYS.group
 
 @lru_cache(maxsize=4096)
 def _match(*parts: Any) -> Match:
-    """One object for equal matches: most routes have the same few."""
+    """Returns one object for equal matches: most routes have the same few."""
     return Match(*parts)
 
 

@@ -14,7 +14,7 @@ from canarium.kube import resources
 from canarium.kube.cache import Cache
 from canarium.kube.resources import Resource
 
-#: Statuses of a list that say that a kind is unavailable.
+#: HTTP statuses of a list request that indicate that a kind is unavailable.
 _MISSING, _FORBIDDEN = 404, 403
 
 

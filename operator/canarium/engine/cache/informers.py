@@ -163,11 +163,12 @@ class Informers:
         return frozenset(self._reflectors) - {CLUSTER}
 
     def follows(self, namespace: str) -> bool:
-        """Whether `namespace` is watched, by itself or with all others."""
+        """Returns whether `namespace` is watched, by itself or with all others."""
         return None in self._reflectors or namespace in self._reflectors
 
     def covers(self, namespace: str) -> bool:
-        """Whether all kinds in `namespace` have been listed; it is not reconciled before."""
+        """Returns whether all kinds in `namespace` have been listed; it is not reconciled
+        before."""
         reflectors = self._reflectors.get(None) or self._reflectors.get(namespace)
         whole = [*(reflectors or ()), *self._reflectors.get(CLUSTER, ())]
         return bool(reflectors) and all(r.synced.is_set() for r in whole)

@@ -59,7 +59,11 @@ class Parent:
 
 @lru_cache(maxsize=16)
 def _raw(content: bytes) -> Raw:
-    """Sized for the models that are reconciled at a time, each of which reads it several times."""
+    """Returns the decompressed object.
+
+    The cache is sized for the models that are reconciled at a time, each of which reads it several
+    times.
+    """
     found: Raw = _MODELS.decompress(content)
     return found
 

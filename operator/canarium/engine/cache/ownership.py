@@ -47,15 +47,15 @@ def controller_name(raw: Raw) -> str | None:
 
 
 def is_inherited(raw: Raw, model: str) -> bool:
-    """Whether a deleted model of this name may still control the object: the garbage collector is
-    about to delete it, or to remove the owner."""
+    """Returns whether a deleted model of this name may still control the object: the garbage
+    collector is about to delete it, or to remove the owner."""
     owners = raw["metadata"].get("ownerReferences") or ()
     owner: Raw = next((one for one in owners if one.get("controller")), {})
     return owner.get("kind") == KIND and owner.get("name") == model
 
 
 def is_adoptable(raw: Raw, model: str) -> bool:
-    """Whether the model of this name may adopt the object."""
+    """Returns whether the model of this name may adopt the object."""
     meta = raw["metadata"]
     if controller(raw) is not None or "deletionTimestamp" in meta:
         return False

@@ -118,8 +118,9 @@ class Claims(Cache[Claim]):
                 self._wake(key)
 
     def _matters(self, changed: Claim, key: Key) -> bool:
-        """Whether the contradiction that the model `key` reports may be another one now: not when
-        it loses to a route that precedes `changed`, so that many that claim the same are cheap."""
+        """Returns whether the contradiction that the model `key` reports may be another one now:
+        not when it loses to a route that precedes `changed`, so that many that claim the same are
+        cheap."""
         known = self._reported.get(key)
         if known is None or not known.lost:
             return True
@@ -143,8 +144,8 @@ class Claims(Cache[Claim]):
             del self._weights[namespace]
 
     def _rivals(self, of: Claim) -> Iterator[Claim]:
-        """Other routes that may claim requests of `of`: the same match, and a hostname in common,
-        those of each hostname in the order in which they get the requests."""
+        """Yields other routes that may claim requests of `of`: with an equal match, and a common
+        hostname."""
         hosts = dict.fromkeys(of.hostnames or (ANY_HOST,))
         for some in (self._listeners(of.attachments) or {}).values():
             for listener in some:
@@ -161,7 +162,7 @@ class Claims(Cache[Claim]):
 
 
 def _above(host: str) -> Iterator[str]:
-    """`host`, and every hostname that covers it."""
+    """Returns `host` and every hostname that covers it."""
     yield host
     parts = host.removeprefix("*.").split(".")
     for at in range(1, len(parts)):
@@ -178,7 +179,7 @@ def _places(of: Claim) -> Iterator[tuple[tuple[Key, Match], str]]:
 
 
 def _weight(of: Claim) -> int:
-    """How much is kept for `of`: entries of the index, and long texts."""
+    """Returns how much memory `of` needs: entries of the index, and long texts."""
     texts = sum(
         len(match.path) + sum(len("".join(one)) for one in (*match.headers, *match.query))
         for match in of.matches

@@ -61,7 +61,7 @@ def route(raw: Raw) -> Child[Route]:
 
 
 def _asks(rule: Raw) -> bool:
-    """Whether a rule matches by header. Older releases wrote that rule first."""
+    """Returns whether a rule matches by header. Older releases wrote that rule first."""
     return any(match.get("headers") for match in rule.get("matches") or ())
 
 
@@ -226,7 +226,7 @@ def in_effect(
 
 
 def names_gateway(spec: Raw, namespace: str, door: CachedGateway) -> bool:
-    """Whether a spec in `namespace` names this Gateway; for a class, whether it names any
+    """Returns whether a spec in `namespace` names this Gateway; for a class, whether it names any
     Gateway."""
     refs = _refs(spec)
     if not door.namespace:

@@ -73,7 +73,7 @@ class Store:
         }
 
     def parent(self, key: Key) -> dict[str, Any] | None:
-        """A ModelDeployment as last seen, whole but for managedFields."""
+        """Returns a ModelDeployment as last observed, without its managedFields."""
         known = self.parents.items.get(key)
         return known.raw if known else None
 

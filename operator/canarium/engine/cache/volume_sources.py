@@ -12,7 +12,7 @@ from canarium.kube.resources import Resource
 
 
 def sources(store: Store, key: Key, pod: str) -> Iterator[tuple[Resource, str]]:
-    """What the volumes of `pod` are filled from and cannot do without."""
+    """Yields the Secrets and ConfigMaps that the volumes of `pod` require."""
     facts = (child.fact for child in store.children(resources.PODS, key))
     revision = next((fact.revision for fact in facts if fact.name == pod), None)
     for child in store.children(resources.RECORDS, key):

@@ -24,8 +24,8 @@ class Deferral(Generic[K]):
         self._since: dict[K, float] = {}
 
     def defer(self, key: K, *, behind: Urgency, urgency: Urgency = Urgency.IDLE) -> bool:
-        """Whether the work has to wait: while keys at least as urgent as `behind` wait for a
-        worker, and within the limit. The key is then added again with `urgency`."""
+        """Returns whether the work has to wait: while keys at least as urgent as `behind` wait for
+        a worker, and within the limit. The key is then added again with `urgency`."""
         now = self._clock()
         since = self._since.get(key, now)
         if now - since > self._limit or not self._queue.waits(behind):

@@ -37,7 +37,7 @@ class Lane(Generic[K]):
         return next(iter(self._joined.values()), None)
 
     def has_any(self, may_be_served: Callable[[Share], bool]) -> bool:
-        """Whether a key waits whose share may be served."""
+        """Returns whether a key waits whose share may be served."""
         return any(may_be_served(share) for share in self._rotation)
 
     def add(self, key: K, now: float) -> None:

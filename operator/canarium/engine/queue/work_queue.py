@@ -58,7 +58,7 @@ class WorkQueue(Generic[K]):
         return len(self._waiting)
 
     def waits(self, urgency: Urgency) -> bool:
-        """Whether a key at least so urgent waits for the worker that asks.
+        """Returns whether a key at least so urgent waits for the worker that asks.
 
         Keys whose share already holds its part of the workers wait for these, not for the one that
         asks: work deferred for them would be taken again at once, over and over.
@@ -196,7 +196,8 @@ class WorkQueue(Generic[K]):
         return late[longest] if longest > 0 else None
 
     def _may_hold(self, urgency: Urgency, share: Share, spare: int = 0) -> bool:
-        """Whether `share` may have one more key worked on, with `spare` more workers free."""
+        """Returns whether `share` may have one more key worked on, with `spare` more workers
+        free."""
         if self._workers is None:
             return True
         held = self._held[share, urgency is Urgency.FAULT]

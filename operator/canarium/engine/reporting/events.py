@@ -11,8 +11,8 @@ from canarium.engine.queue import Deferral, Urgency, WorkQueue
 from canarium.engine.reporting.status_writer import StatusWriter
 from canarium.kube.clock import Timing
 
-#: Maximum seconds that an Event may lag behind the status, which says the same, while the queue is
-#: busy.
+#: Maximum seconds that an Event may lag behind the status, which has the same content, while the
+#: queue is busy.
 _LIMIT = 30.0
 
 

@@ -120,7 +120,7 @@ class StatusScheduler:
         return raw.get("status") or {}
 
     def _defer(self, key: Key, decision: Plan) -> bool:
-        """Whether the status of a decision that is in effect is deferred.
+        """Returns whether the status of a decision that is in effect is deferred.
 
         When many models start at once, each has its children before any of them has its status;
         when many fail at once, traffic is taken off each of them before that (R8).
@@ -133,11 +133,11 @@ class StatusScheduler:
 
 
 def _shares(status: dict[str, Any]) -> list[int | None]:
-    """The effective weight of each revision that a raw status has."""
+    """Returns the effective weight of each revision in a raw status."""
     parts = (status.get(name) or {} for name in ("stable", "candidate", "previous"))
     return [part.get("effectiveWeight") for part in parts]
 
 
 def is_rollback(action: Action) -> bool:
-    """Whether an action takes traffic off a failed version."""
+    """Returns whether an action takes traffic off a failed version."""
     return isinstance(action, SelectColor | SetRouteWeights) and action.rolls_back

@@ -21,9 +21,9 @@ rule = pytest.mark.rule
 
 
 def stored(raw: dict[str, Any], number: int = 1) -> Record:
-    minted = new_record(raw, [])
+    stored = new_record(raw, [])
     return Record(
-        minted.revision, number, minted.algorithm, minted.digest, minted.identity, None, None, None
+        stored.revision, number, stored.algorithm, stored.digest, stored.identity, None, None, None
     )
 
 

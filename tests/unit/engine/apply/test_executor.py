@@ -131,13 +131,13 @@ async def test_dry_run_that_passed_is_not_repeated_when_the_write_after_it_fails
     store, api = Store(lambda key, urgency: None), Faltering(2)
     store.parents.observe({**PARENT, "metadata": {**PARENT["metadata"], "resourceVersion": "1"}})
     executor = Executor(api, store, Rejections(float))  # type: ignore[arg-type]
-    minted = new_record(PARENT["spec"], ())
+    stored = new_record(PARENT["spec"], ())
     for _ in range(2):
         with pytest.raises(ApiError):
-            await executor.carry_out(PARENT, p.StoreRevision(minted))
-    await executor.carry_out(PARENT, p.StoreRevision(minted))
+            await executor.carry_out(PARENT, p.StoreRevision(stored))
+    await executor.carry_out(PARENT, p.StoreRevision(stored))
     assert (api.asked, api.made) == (1, 1)
-    await executor.carry_out(PARENT, p.StoreRevision(minted))
+    await executor.carry_out(PARENT, p.StoreRevision(stored))
     assert api.asked == 2, "for another record it is asked again"
 
 
@@ -153,8 +153,8 @@ async def test_taken_name_of_the_service_is_found_before_anything_is_created() -
         }
     )
     executor = Executor(Taken(service("theirs")), store, Rejections(float))  # type: ignore[arg-type]
-    minted = new_record({"model": {"version": "1"}}, [])
+    stored = new_record({"model": {"version": "1"}}, [])
     with pytest.raises(WriteRejected, match="adopt") as refused:
-        await executor.carry_out(PARENT, p.StoreRevision(minted))
+        await executor.carry_out(PARENT, p.StoreRevision(stored))
     assert refused.value.rejection.conflict
     assert refused.value.rejection.what == "Service m"
