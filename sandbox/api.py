@@ -36,7 +36,7 @@ class Api:
 
     def create(self, path: str, body: Mapping[str, Any]) -> None:
         """Creates an object in the collection `path` unless it exists. Raises OSError."""
-        # Asked first: for a Service whose address is taken, by itself, the refusal is no conflict.
+        # Read first: creating a Service whose own address is taken does not return a conflict.
         if self.get(f"{path}/{body['metadata']['name']}") is None:
             self._request("POST", path, json.dumps(body).encode())
 
@@ -59,7 +59,7 @@ class Api:
             time.sleep(0.05)
 
     def _served(self, definition: dict[str, Any]) -> bool:
-        """Whether objects of a kind can be asked for."""
+        """Returns whether objects of a kind can be asked for."""
         spec = definition["spec"]
         versions = [version["name"] for version in spec["versions"] if version["served"]]
         plural = spec["names"]["plural"]
@@ -74,7 +74,7 @@ class Api:
             return False
 
     def ready(self) -> bool:
-        """Whether the server answers and is ready."""
+        """Returns whether the server answers and is ready."""
         try:
             return self._request("GET", "/readyz") == b"ok"
         except OSError:
@@ -116,7 +116,7 @@ def until(
 ) -> None:
     """Waits until `holds()`; an OSError in it counts as not yet.
 
-    Raises PartFailed, as said by `part`'s log, when that part ends or `patience` seconds pass.
+    Raises PartFailed with the log of `part` when that part ends or `patience` seconds pass.
     """
     end = time.monotonic() + patience
     while True:

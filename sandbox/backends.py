@@ -107,7 +107,7 @@ class _Processes:
 
 @dataclass(frozen=True)
 class _Foreign:
-    """A cluster whose network the host is no part of."""
+    """A cluster whose network the host does not belong to."""
 
     folder: Path
 
@@ -165,7 +165,7 @@ class _External(_Foreign):
         raise NotOffered("push images to a registry that your cluster pulls from")
 
     def entering(self, *, node: bool) -> list[str]:
-        raise NotOffered("the nodes of your own cluster are not entered")
+        raise NotOffered("the nodes of an existing cluster are not entered")
 
 
 def _checked(command: Sequence[str]) -> str:

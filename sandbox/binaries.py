@@ -187,7 +187,7 @@ def _build(name: str, path: Path, progress: Progress) -> None:
 def _link_flags(tool: Tool) -> str:
     if tool.folder != "kubernetes":
         return "-s -w"
-    # Without these a binary says v0.0.0-master, and kubectl and charts judge by that.
+    # Without these a binary reports v0.0.0-master, and kubectl and charts depend on the version.
     full = version(tool)
     major, minor, _ = full.removeprefix("v").split(".", 2)
     stamps = (("gitVersion", full), ("gitMajor", major), ("gitMinor", minor))

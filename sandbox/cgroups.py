@@ -1,4 +1,4 @@
-"""The control groups of a native sandbox: a root of its own, removed with it."""
+"""The control groups of a native sandbox: a separate root, removed with it."""
 
 from __future__ import annotations
 

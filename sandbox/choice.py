@@ -8,7 +8,7 @@ from sandbox.options import Mode
 
 
 class NoMode(RuntimeError):
-    """The machine cannot have the sandbox that is asked for; the text says what it lacks."""
+    """The machine cannot run the requested sandbox; the text states what it lacks."""
 
 
 @dataclass(frozen=True, slots=True)

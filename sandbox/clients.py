@@ -47,7 +47,7 @@ def find(name: str) -> Path:
 
 
 def new_enough(name: str, said: str) -> bool:
-    """Whether the version in what a client printed suffices."""
+    """Returns whether the version in what a client printed suffices."""
     found = re.search(r"Client Version: v(\d+)\.(\d+)", said)
     return found is not None and (int(found[1]), int(found[2])) >= _MINIMUM[name]
 

@@ -44,7 +44,8 @@ class Sandbox:
     def up(cls, options: Options | None = None) -> Sandbox:
         """Starts a sandbox, or what is not running of it; fast when all is.
 
-        Raises NoMode, BuildFailed, PartFailed, NoClient and LayerFailed, which say what to do.
+        Raises NoMode, BuildFailed, PartFailed, NoClient and LayerFailed, whose texts state what to
+        do.
         """
         wanted = options or Options()
         progress = Progress(quiet=wanted.quiet)
@@ -200,11 +201,11 @@ def sandboxes() -> list[Sandbox]:
 
 
 def sweep(progress: Progress) -> None:
-    """Takes down the sandboxes whose owner is gone, such as a test run that was killed."""
+    """Deletes the sandboxes whose owner has ended, such as a test run that was killed."""
     for path in paths.states().glob("*/sandbox.json"):
         owner = (_read(path.parent) or {}).get("owner")
         if owner and not Process(**owner).alive:
-            progress.say(f"taking down {path.parent.name}, whose owner is gone")
+            progress.say(f"taking down {path.parent.name}, whose owner has ended")
             with suppress(NotUp):
                 Sandbox.attach(path.parent.name).down()
 

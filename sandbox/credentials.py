@@ -1,4 +1,4 @@
-"""Who may talk to a sandbox's API server, and the kubeconfig files that say so."""
+"""Users of a sandbox's API server, and their kubeconfig files."""
 
 from __future__ import annotations
 

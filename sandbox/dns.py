@@ -9,7 +9,7 @@ _RECURSE, _A, _IN = 0x0100, 1, 1
 
 
 def answers(port: int, name: str) -> bool:
-    """Whether the server at 127.0.0.1:`port` knows an address of `name`. Raises OSError."""
+    """Returns whether the server at 127.0.0.1:`port` knows an address of `name`. Raises OSError."""
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     question = labels + b"\0" + struct.pack("!HH", _A, _IN)
     message = struct.pack("!6H", 1, _RECURSE, 1, 0, 0, 0) + question

@@ -41,7 +41,7 @@ class Listening:
 
     @property
     def local(self) -> str:
-        """The loopback address as URLs have it."""
+        """The loopback address in the form of URLs."""
         return f"[{self.loopback}]" if self.ipv6 else self.loopback
 
     @property

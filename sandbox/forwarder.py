@@ -33,7 +33,7 @@ async def _serve(listening: socket.socket, host: str, port: int) -> asyncio.Serv
         try:
             inner_reader, inner_writer = await asyncio.open_connection(host, port)
         except OSError:
-            # A reset says "refused" best to a client whose connection was already accepted.
+            # A reset is closest to "refused" for a client whose connection was already accepted.
             _reset(writer)
             return
         await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
@@ -46,7 +46,7 @@ async def _serve(listening: socket.socket, host: str, port: int) -> asyncio.Serv
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copies until the end, and passes the end on while the other direction goes on."""
+    """Copies until the end and closes that direction; the other direction continues."""
     try:
         while chunk := await reader.read(_CHUNK):
             writer.write(chunk)
@@ -65,7 +65,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def _obey(client: socket.socket) -> None:
-    """Serves the socket that one control client sends, until the client goes."""
+    """Serves the socket that one control client sends, until the client disconnects."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(client, readable.set)

@@ -14,7 +14,7 @@ from types import TracebackType
 
 
 class NoWay(RuntimeError):
-    """An address inside a sandbox cannot be reached from the host; the text says why."""
+    """An address inside a sandbox cannot be reached from the host; the text states why."""
 
 
 @dataclass

@@ -43,6 +43,6 @@ def required(text: str) -> Version:
 
 
 def new_enough(version: str, wanted: Version) -> bool:
-    """Whether what `go version` printed is at least `wanted`."""
+    """Returns whether what `go version` printed is at least `wanted`."""
     found = re.search(r"\bgo(\d+)\.(\d+)", version)
     return found is not None and (int(found[1]), int(found[2])) >= wanted

@@ -16,7 +16,7 @@ from pathlib import Path
 
 # Fixed paths that containerd, CNI and the kubelet write to; each sandbox gets its own.
 _COVERED = ("/run", "/var/lib", "/var/log")
-# What the kubelet would otherwise set for the whole machine, and nobody would set back.
+# What the kubelet would otherwise set for the whole machine and never restore.
 _TUNABLES = {
     "vm/overcommit_memory": "1",
     "vm/panic_on_oom": "0",
@@ -28,7 +28,7 @@ _TUNABLES = {
 
 
 def main(folder: Path, address: str, nameserver: str, kept: list[str]) -> None:
-    """Sets the namespaces up, says so by the file `ready`, and reaps orphans for ever."""
+    """Sets up the namespaces, creates the file `ready`, and reaps orphans indefinitely."""
     _mounts(kept)
     _resolver(nameserver)
     _network(address)

@@ -10,7 +10,7 @@ from sandbox.progress import Progress
 
 
 class KindFailed(RuntimeError):
-    """A kind command failed; the text ends with what it said."""
+    """A kind command failed; the text ends with its output."""
 
 
 @dataclass

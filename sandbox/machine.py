@@ -65,7 +65,7 @@ def missing() -> tuple[str, ...]:
 def ensure(packages: Mapping[str, str], options: Options, progress: Progress) -> None:
     """Debian packages, each with the command that it brings, for what is started on demand.
 
-    Installed where `options` allow it; else NoMode is raised, which says what to run.
+    Installs them if `options` allow it; else raises NoMode, which states what to run.
     """
     path = f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM_PATH}"
     lacking = [name for name, command in packages.items() if not shutil.which(command, path=path)]
@@ -80,7 +80,7 @@ def install(packages: Sequence[str], progress: Progress) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     add = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
     with ExitStack() as after:
-        # Sandboxes that come up side by side lack the same: the second finds it installed.
+        # Sandboxes that start at the same time lack the same: the second finds it installed.
         after.enter_context(paths.locked(paths.states() / ".install.lock"))
         after.enter_context(progress.step(f"installing {' '.join(packages)}", long=True))
         policy = Path("/usr/sbin/policy-rc.d")

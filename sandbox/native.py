@@ -223,9 +223,9 @@ class Native:
 
 
 def ready_since(condition: Mapping[str, str], start: float) -> bool:
-    """Whether a node's condition is Ready, and was said by the kubelet started at `start`.
+    """Returns whether a node is Ready by a report of the kubelet that started at `start`.
 
-    After a crash the API still holds what the one before had said.
+    After a crash the API still has the report of the previous kubelet.
     """
     said = datetime.fromisoformat(condition["lastHeartbeatTime"]).timestamp()
     is_ready = condition["type"] == "Ready" and condition["status"] == "True"

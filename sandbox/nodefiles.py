@@ -39,7 +39,7 @@ conf_dir = "{folder}/cni"
 
 
 def pod_network() -> dict[str, Any]:
-    """CNI's configuration: every pod on a link of its own.
+    """Returns the CNI configuration: every pod has a separate link.
 
     With a shared bridge, answers between two of its pods would bypass the Service's address
     translation wherever the kernel does not send bridged packets through it.

@@ -25,12 +25,12 @@ class Mode(StrEnum):
 
 
 def default_name() -> str:
-    """The name of a sandbox that nobody named."""
+    """Returns the default name of a sandbox."""
     return os.environ.get("CANARIUM_SANDBOX") or paths.DEFAULT_NAME
 
 
 def default_install() -> bool:
-    """Whether the environment allows Debian packages to be installed."""
+    """Returns whether the environment allows Debian packages to be installed."""
     return os.environ.get("CANARIUM_SANDBOX_INSTALL", "") not in ("", "0")
 
 
@@ -43,7 +43,7 @@ class Options:
     audit log (None: no log). `controllers` and `scheduler` are for the mode control-plane alone.
     `nodes` counts simulated nodes. `crash_backoff` is the longest wait between two restarts of a
     container, such as "10s". `extra` has more command line words per part. `owner` is a pid: once
-    that process is gone, the next `up` of any sandbox takes this one down.
+    that process has ended, the next `up` of any sandbox deletes this one.
     """
 
     name: str = field(default_factory=default_name)

@@ -1,4 +1,4 @@
-"""Ports of the loopback for parts that must be told theirs before they start."""
+"""Ports of the loopback for parts that need theirs before they start."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import socket
 from contextlib import ExitStack, suppress
 
 #: Below the range that the kernel gives to connections of clients (from 32768 on): a port from
-#: there is soon taken by somebody's request. Above what services of a machine usually have.
+#: there is soon taken by an outgoing request. Above what services of a machine usually have.
 _RANGE = range(20_000, 30_000)
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on now; no two are the same.
+    """Returns different ports of 127.0.0.1 without a listener.
 
     They are chosen by chance, so that two who ask at the same time hardly get the same.
     """

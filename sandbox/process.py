@@ -1,4 +1,4 @@
-"""Processes that a sandbox started, told from strangers that got the same pid later."""
+"""Processes that a sandbox started, distinguished from later ones with the same pid."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Process:
         if not self.alive:
             return
         self.signal(signal.SIGTERM)
-        # A paused process would keep the signal pending for ever.
+        # A stopped process would keep the signal pending indefinitely.
         self.signal(signal.SIGCONT)
         if not self.ended(patience):
             self.kill()
@@ -48,7 +48,7 @@ class Process:
         self.ended(5.0)
 
     def ended(self, patience: float) -> bool:
-        """Waits at most `patience` seconds for the end; whether it came."""
+        """Waits at most `patience` seconds for the end; returns whether it has ended."""
         until = time.monotonic() + patience
         while self.alive:
             _reap(self.pid)
@@ -59,13 +59,13 @@ class Process:
         return True
 
     def signal(self, number: int) -> None:
-        """Sends a signal, unless the process is gone or a stranger has its pid."""
+        """Sends a signal, unless the process has ended or another one has its pid."""
         if self.alive:
             os.kill(self.pid, number)
 
     @property
     def memory(self) -> int:
-        """Resident memory in bytes; 0 when the process is gone."""
+        """Returns the resident memory in bytes; 0 after the process has ended."""
         try:
             pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         except (OSError, IndexError):
@@ -74,7 +74,7 @@ class Process:
 
 
 def start(command: Sequence[str | Path], log: Path, *, forks: bool = False) -> Process:
-    """Starts `command` in a session of its own, its output appended to `log`.
+    """Starts `command` in a separate session, its output appended to `log`.
 
     With `forks` the command is a wrapper (nsenter, unshare) whose only child is the process that
     is wanted. Raises NotStarted.

@@ -1,4 +1,4 @@
-"""What a sandbox says while it works: a live line on a terminal, plain lines elsewhere."""
+"""Progress output of a sandbox: a live line on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TextIO
 
 
 class Progress:
-    """Says steps on `stream`; a step that ends well is followed by its seconds."""
+    """Prints steps on `stream`; a successful step is followed by its seconds."""
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
         self._stream = stream or sys.stderr
@@ -22,7 +22,7 @@ class Progress:
 
     @contextmanager
     def step(self, text: str, *, long: bool = False) -> Iterator[None]:
-        """Says that `text` is under way and, at the end, how long it took.
+        """Prints that `text` is in progress and, at the end, how long it took.
 
         A `long` step is also announced on a plain stream, where silence would look like a hang.
         """

@@ -44,7 +44,7 @@ def _up(name: str, words: list[str]) -> int:
         help="a patch of argocd-cm, such as argocd/argocd-cm.yaml; may be repeated",
     )
     parser.add_argument(
-        "--resync", type=int, default=180, help="seconds between comparisons nobody asked for"
+        "--resync", type=int, default=180, help="seconds between periodic comparisons"
     )
     asked = parser.parse_args(words)
     data: dict[str, str] = {}

@@ -40,7 +40,7 @@ class Commands:
         ]  # fmt: skip
 
     def repo_server(self) -> Words:
-        """Renders manifests; looks at a branch again after three seconds, not three minutes."""
+        """Renders manifests; reads a branch again after three seconds, not three minutes."""
         return [
             *self._named("argocd-repo-server"), "--address", "127.0.0.1", "--disable-tls",
             "--client-ca-path", "", "--port", str(self.ports.repo), "--metrics-address",
@@ -49,7 +49,7 @@ class Commands:
         ]  # fmt: skip
 
     def controller(self, resync: int) -> Words:
-        """Compares and syncs; `resync` is how often, in seconds, it looks without being told."""
+        """Compares and syncs; `resync` is the period of comparisons in seconds."""
         return [
             *self._named("argocd-application-controller"), *self._client(), *self._redis(),
             "--repo-server", f"127.0.0.1:{self.ports.repo}", "--repo-server-plaintext",
@@ -58,7 +58,7 @@ class Commands:
         ]  # fmt: skip
 
     def server(self) -> Words:
-        """Serves the CLI, to everybody on this machine's loopback."""
+        """Serves the CLI on this machine's loopback."""
         return [
             *self._named("argocd-server"), *self._client(), *self._redis(),
             "--repo-server", f"127.0.0.1:{self.ports.repo}", "--repo-server-plaintext",

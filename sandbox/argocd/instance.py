@@ -46,11 +46,11 @@ class ArgoCD:
     ) -> ArgoCD:
         """Starts what does not run; `config` is the data of argocd-cm.
 
-        `resync` is how often, in seconds, applications are compared without being told to. Raises
+        `resync` is the period in seconds of comparisons of applications. Raises
         BuildFailed, PartFailed, NoMode, NotOffered.
         """
         if sandbox.mode in (Mode.EXTERNAL, Mode.KIND):
-            raise NotOffered(f"{sandbox.mode}: install Argo CD there as its own manual says")
+            raise NotOffered(f"{sandbox.mode}: install Argo CD there by its own manual")
         progress = progress or Progress(quiet=sandbox.options.quiet)
         binary = binaries.find("argocd", progress)
         machine.ensure({"redis-server": "redis-server", "git": "git"}, sandbox.options, progress)
@@ -73,7 +73,7 @@ class ArgoCD:
 
     @property
     def url(self) -> str:
-        """Where its pages and its API are, on this machine; nobody has to sign in."""
+        """URL of its pages and API on this machine, without a login."""
         return f"http://127.0.0.1:{self.commands.ports.server}"
 
     def cli(self, *words: str) -> str:
@@ -160,7 +160,7 @@ def _commands(sandbox: Sandbox, binary: Path) -> Commands:
 
 
 def _scripts(folder: Path) -> Path:
-    """A folder with the one script that the repo-server runs for every commit it looks at."""
+    """Creates a folder with the script that the repo-server runs for every commit."""
     folder.mkdir(exist_ok=True)
     script = folder / "git-verify-wrapper.sh"
     shutil.copyfile(binaries.source("argocd") / "hack" / script.name, script)
@@ -169,7 +169,7 @@ def _scripts(folder: Path) -> Path:
 
 
 def _kubeconfig(sandbox: Sandbox) -> Path:
-    """A kubeconfig for a user of Argo CD's own, so that the audit log tells its requests apart."""
+    """Returns a kubeconfig for a separate user, so that the audit log shows Argo CD's requests."""
     admin = json.loads(sandbox.kubeconfig.read_text())
     path = sandbox.folder / "argocd" / "kubeconfig"
     server = admin["clusters"][0]["cluster"]["server"]

@@ -1,4 +1,4 @@
-"""A Gateway API data plane, Contour or Envoy Gateway: both tell a real Envoy what to do."""
+"""A Gateway API data plane, Contour or Envoy Gateway: both configure a real Envoy."""
 
 from sandbox.gateway.envoygateway import EnvoyGateway
 from sandbox.gateway.instance import Gateway

@@ -38,8 +38,8 @@ class EnvoyGateway:
     sandbox: Sandbox
 
     parent = staticmethod(objects.parent)
-    #: What a few requests get while a weight goes to 0: it takes the backend's cluster away before
-    #: its Envoy knows that no route leads there.
+    #: Response to a few requests while a weight changes to 0: it deletes the backend's cluster
+    #: before its Envoy knows that no route leads there.
     loses: ClassVar[str | None] = "500"
 
     @classmethod
@@ -60,7 +60,7 @@ class EnvoyGateway:
 
     @property
     def controller(self) -> Controller:
-        """What reads routes and tells Envoy; stop it, and changes have no effect."""
+        """The controller that configures Envoy; while it is stopped, changes have no effect."""
         return Controller(self.sandbox)
 
     @property

@@ -57,7 +57,7 @@ class Gateway:
 
     @property
     def contour(self) -> Part:
-        """What reads routes and tells Envoy; stop it, and changes have no effect."""
+        """The controller that configures Envoy; while it is stopped, changes have no effect."""
         return self.sandbox.part("contour")
 
     @property
@@ -71,7 +71,7 @@ class Gateway:
         return f"{NODE_ADDRESS}:{objects.data_port('http')}"
 
     parent = staticmethod(objects.parent)
-    #: What a few requests get while a weight goes to 0; None: none fails.
+    #: Response to a few requests while a weight changes to 0; None: none fails.
     loses: ClassVar[str | None] = None
 
     def await_ready(self) -> None:
@@ -109,7 +109,7 @@ class Gateway:
 
 
 def programmed(gateway: Any) -> bool:
-    """Whether a Gateway says that its data plane serves it."""
+    """Returns whether a Gateway reports that its data plane serves it."""
     conditions = gateway["status"].get("conditions", []) if gateway and "status" in gateway else []
     return any(c["type"] == "Programmed" and c["status"] == "True" for c in conditions)
 

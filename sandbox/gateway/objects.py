@@ -93,12 +93,12 @@ def manifests() -> list[dict[str, Any]]:
 
 
 def contour_config() -> dict[str, Any]:
-    """contour.yaml: the one Gateway that it looks after."""
+    """Returns contour.yaml with the one Gateway that it manages."""
     return {"gateway": {"gatewayRef": {"namespace": NAMESPACE, "name": NAME}}}
 
 
 def contour(binary: Path, kubeconfig: Path, config: Path) -> Words:
-    """Contour alone: no certificates and no election, since nobody else is in the namespace."""
+    """Returns the flags of a single Contour, without certificates and leader election."""
     return [
         binary, "serve", "--kubeconfig", kubeconfig, "-c", config,
         "--xds-address", "127.0.0.1", "--xds-port", str(XDS_PORT), "--insecure",

@@ -15,7 +15,7 @@ from sandbox.images.layers import Layer, LayerFailed, cached, tree, write_entrie
 from sandbox.images.rootfs import PYTHON
 from sandbox.progress import Progress
 
-# Debian's Python looks here without being told.
+# Debian's Python imports from here by default.
 _TARGET = f"/usr/local/lib/python{PYTHON}/dist-packages"
 
 

@@ -47,7 +47,8 @@ class Guarded:
 
     @property
     def authority(self) -> str:
-        """The certificate of the authority that signed its own, in PEM: nobody else trusts it."""
+        """The certificate of the authority that signed its own, in PEM; no other client trusts
+        it."""
         return self._authority.certificate.read_text()
 
     @property

@@ -1,4 +1,4 @@
-"""Tells a Prometheus which pods to scrape. Run as a script; standard library only.
+"""Writes which pods a Prometheus scrapes. Run as a script; standard library only.
 
 Debian builds Prometheus without service discovery by Kubernetes. This watches the pods that have a
 label, and writes those with an address into a file that Prometheus watches, with their labels.
@@ -87,7 +87,7 @@ def _ports(pod: dict[str, Any]) -> list[int]:
 
 
 def _name(label: str) -> str:
-    """A label's name as Prometheus has it: `canarium.dev/revision` is `revision`."""
+    """Returns a label's name in the form of Prometheus: `canarium.dev/revision` is `revision`."""
     return re.sub(r"\W", "_", label.rpartition("/")[2])
 
 
@@ -96,7 +96,7 @@ def _key(pod: dict[str, Any]) -> tuple[str, str]:
 
 
 def main(kubeconfig: Path, label: str, target: Path) -> None:
-    """Follows the pods for ever."""
+    """Follows the pods indefinitely."""
     pods = Pods(kubeconfig, label)
     while True:
         try:
