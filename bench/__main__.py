@@ -41,7 +41,7 @@ def main() -> int:
         "--check-kubeconfig",
         type=Path,
         metavar="FILE",
-        help="only say whether the bench would use that cluster; it refuses all but simulated ones",
+        help="only check whether the bench would use that cluster; it accepts simulated ones",
     )
     given = parser.parse_args()
     # What is measured collects its garbage as it does in the wild; a sandbox's parts do it less.

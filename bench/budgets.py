@@ -1,4 +1,4 @@
-"""The budgets, each with what was measured. A budget that nothing was measured for says so."""
+"""The budgets and their measured values; a budget without a measurement is reported as such."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ def _at(results: Results, n: int) -> list[Line]:
         strict=True,
     )
     if n < _MANY:
-        # Of few, most of the time is the five seconds of the step, which nobody can shorten.
+        # Of few, most of the time is the five seconds of the step, which are fixed.
         compared = replace(compared, limit=f"{compared.limit} at {_MANY:,}", passed=None)
     restarted = line(
-        "restart until all were looked at", again, lambda m: m.wall, 5, " s", strict=True
+        "restart until all were reconciled", again, lambda m: m.wall, 5, " s", strict=True
     )
     if n > _MANY:
-        # Each object is looked at, so it grows with them.
+        # Each object is reconciled, so it grows with their number.
         restarted = replace(restarted, limit=f"{restarted.limit} at {_MANY:,}", passed=None)
     most = max(
         (m.memory.get(m.contender, 0) for m in results.phases if abs(m.n - n) <= 20), default=0

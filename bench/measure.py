@@ -62,7 +62,7 @@ class Measured:
 
 
 class Untold(RuntimeError):
-    """The audit log does not tell what was to be measured."""
+    """The audit log does not contain the measured calls."""
 
 
 class Meter:

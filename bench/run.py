@@ -1,4 +1,4 @@
-"""Which phases run for whom, in which order; every contender on a fresh cluster of its own."""
+"""Which phases run for which contender, in which order; each has a fresh cluster."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def run(wanted: Wanted) -> AsyncIterator[Results]:
 
 
 def patience(n: int) -> float:
-    """Seconds after which something is stuck, whatever the machine."""
+    """Returns the seconds after which something is stuck on any machine."""
     return 300 + n
 
 
@@ -183,7 +183,7 @@ async def _peer(wanted: Wanted, results: Results, peer: Contender, n: int, nodes
                 if "idle" in wanted.phases:
                     note(results, await idle(found, peer, n, wanted.idle))
         except Exception as failed:
-            # A peer that cannot do it is a result, not the end of everybody's measurement.
+            # A peer that cannot do it is a result, and the other measurements continue.
             results.skipped.append(f"{peer.name} at {n}: {type(failed).__name__}: {failed}")
             say(results.skipped[-1])
         finally:
@@ -191,7 +191,7 @@ async def _peer(wanted: Wanted, results: Results, peer: Contender, n: int, nodes
 
 
 def note(results: Results, measured: Measured) -> None:
-    """Keeps a phase, and says what it gave."""
+    """Stores a phase and prints its result."""
     results.phases.append(measured)
     spreads = ", ".join(
         f"{name} p50 {s.p50:.2f} p99 {s.p99:.2f} max {s.most:.2f}"

@@ -1,7 +1,7 @@
 """Ten hostile namespaces beside a good one: how late are the good one's rollbacks?
 
 `python -m bench.attack` runs it on a real API server with simulated pods. The pods' answers come
-from a hostile server on loopback, the operator is a process of its own.
+from a hostile server on loopback, the operator is a separate process.
 
 Reading order: `server` (what hostile pods and services answer), `tenants` (what is applied), `pods`
 (a kubelet that only reports), `attack` (the run and its figures).

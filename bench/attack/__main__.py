@@ -1,6 +1,6 @@
 """The command line: `python -m bench.attack`.
 
-All of it runs in a network namespace of its own, whose loopback has an address that the API server
+All of it runs in a separate network namespace, whose loopback has an address that the API server
 takes for a pod's.
 """
 

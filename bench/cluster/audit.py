@@ -71,9 +71,9 @@ class AuditLog:
 
 
 def parse(event: dict[str, Any]) -> Call | None:
-    """The call that an event tells of; None for one that is not about an object or not ended.
+    """Returns the call of an event; None for one that is not about an object or has not ended.
 
-    A dry run stores nothing and wakes nobody: it is a verb of its own, and no write.
+    A dry run stores nothing and triggers no watch: it has a separate verb and is not a write.
     """
     about = event.get("objectRef")
     if event.get("stage") != "ResponseComplete" or not about:
@@ -92,7 +92,7 @@ def parse(event: dict[str, Any]) -> Call | None:
 
 
 def tally(calls: list[Call], agents: frozenset[str]) -> Counter[tuple[str, str]]:
-    """Calls of `agents` by verb and resource; their Lease is nobody's object and left out."""
+    """Returns the calls of `agents` by verb and resource, without those for their Lease."""
     return Counter(
         (call.verb, call.resource)
         for call in calls

@@ -32,7 +32,7 @@ class Refused(RuntimeError):
 
 
 class Client:
-    """Requests under a user agent of their own. Every method raises Refused."""
+    """Requests with a separate user agent. Every method raises Refused."""
 
     def __init__(self, session: aiohttp.ClientSession, server: str) -> None:
         self.session, self.server = session, server

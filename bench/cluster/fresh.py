@@ -31,7 +31,7 @@ EXTRA = {
         "--audit-log-maxsize=100000",
     ),
 }
-#: What nodes and leaders write for ever.
+#: Resources that nodes and leaders write continuously.
 _HEARTBEATS = frozenset({"leases", "nodes", "nodes/status"})
 NAMESPACES = tuple(f"team-{number}" for number in range(10))
 

@@ -13,7 +13,7 @@ _MARK = ("type", "kwok")
 
 
 class NoSandbox(RuntimeError):
-    """The cluster is not one that a bench may use; the text says how that is known."""
+    """The cluster is not one that a bench may use; the text states why."""
 
 
 def simulated(kubeconfig: Path) -> Sandbox:
@@ -25,7 +25,7 @@ def simulated(kubeconfig: Path) -> Sandbox:
     found = next((s for s in sandboxes() if _same(s.kubeconfig, kubeconfig)), None)
     if found is None:
         raise NoSandbox(
-            f"{kubeconfig} was not written by a sandbox of yours: the bench makes one of its own, "
+            f"{kubeconfig} was not written by a sandbox of yours: the bench creates one, "
             "or takes one that `python -m sandbox up --mode simulated` has started"
         )
     if found.mode is not Mode.SIMULATED:

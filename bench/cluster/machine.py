@@ -13,7 +13,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """CPU seconds since the start of a process, and its resident bytes now; 0 when it is gone."""
+    """Returns the CPU seconds and resident bytes of a process; 0 after it has ended."""
 
     cpu: float
     memory: int
@@ -68,7 +68,7 @@ def disturbance(before: Ticks, after: Ticks, own: float) -> Disturbance:
 
 
 def describe() -> dict[str, str]:
-    """The machine in words, for a report."""
+    """Returns a description of the machine for a report."""
     info = Path("/proc/cpuinfo").read_text()
     model = next(
         (line.split(":", 1)[1].strip() for line in info.splitlines() if "model name" in line),

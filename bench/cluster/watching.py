@@ -1,4 +1,4 @@
-"""One watch with timestamps: when did each object first look as it is waited for?"""
+"""One watch with timestamps: when did each object first reach the expected state?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Key = tuple[str, str]
 
 
 class Stalled(RuntimeError):
-    """What was waited for did not come; the text has an example."""
+    """The expected state was not reached; the text has an example."""
 
 
 class Watching:
@@ -68,7 +68,7 @@ class Watching:
         return dict(self._seen)
 
     async def _follow(self, client: Client, path: str, version: str) -> None:
-        """An API server ends the watch of a reader who is late: then the list tells, later."""
+        """Watches until done; lists again when the API server ends the watch of a slow reader."""
         while True:
             async for event in client.watch(path, version):
                 if event["type"] == "ERROR":

@@ -163,13 +163,13 @@ def _python() -> str:
 
 
 def reconciles(samples: Samples) -> float:
-    """Reconciles so far, whatever came of them."""
+    """Returns the number of reconciles so far, with any result."""
     name = "canarium_reconcile_duration_seconds_count"
     return sum(value for key, value in samples.items() if key[0] == name)
 
 
 def condition(body: Body, kind: str) -> bool:
-    """Whether the condition `kind` of an object is True."""
+    """Returns whether the condition `kind` of an object is True."""
     found = body.get("status", {}).get("conditions") or ()
     return any(c["type"] == kind and c["status"] == "True" for c in found)
 

@@ -48,10 +48,10 @@ class Contender(Protocol):
         """A merge patch that asks for another version, and its path."""
 
     def live(self, body: Body, version: int) -> bool:
-        """Whether that version is the one that all callers reach, and it is done."""
+        """Returns whether that version is the one that all callers reach, and it is done."""
 
     async def gauges(self) -> Mapping[str, float]:
-        """What it says of itself now; nothing when it does not."""
+        """Returns its own metrics; empty if it has none."""
 
 
 class Spawned:

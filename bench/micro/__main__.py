@@ -1,7 +1,7 @@
 """Compares the micro-benchmarks of this tree with those of the commit before, by ratio.
 
 Both trees run in turn, several times, so that a machine whose speed drifts slows both. The
-benchmarks are this tree's; a benchmark that the older code cannot run is said to be new.
+benchmarks are this tree's; a benchmark that the older code cannot run is reported as new.
 """
 
 from __future__ import annotations

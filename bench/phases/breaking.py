@@ -73,7 +73,7 @@ async def all_at_once(
         await many(pods, act)
         meter.result.figures["driver s"] = time.time() - meter.began
         meter.took(max((await watching.all_seen(patience)).values()))
-        # What is told afterwards belongs to its cost.
+        # Later status writes and Events belong to its cost.
         await cluster.quiet(operator.agents, patience=patience)
     return _judged(meter, pods)
 

@@ -34,7 +34,7 @@ async def create(
         meter.result.figures["driver s"] = time.time() - meter.began
         seen = await watching.all_seen(patience)
         meter.took(max(seen.values()))
-        # What is told afterwards belongs to its cost.
+        # Later status writes and Events belong to its cost.
         await cluster.quiet(contender.agents, patience=patience)
     result = meter.result
     result.latencies["ready"] = spread(seen[key] - sent[key] for key in keys)

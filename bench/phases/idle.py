@@ -10,8 +10,8 @@ from bench.measure import Measured, measuring
 
 
 async def idle(cluster: Cluster, contender: Contender, n: int, seconds: float) -> Measured:
-    """`seconds` of a steady state, once the cluster too has nothing left to do; nobody reads the
-    operator's metrics meanwhile."""
+    """Measures `seconds` of a steady state, once the cluster is idle too; the operator's metrics
+    are not scraped meanwhile."""
     await cluster.quiet(patience=60 + n / 50)
     await contender.gauges()  # The largest lag counts from here.
     async with measuring(cluster, contender, "idle", n, sampled=False) as meter:

@@ -1,4 +1,4 @@
-"""An operator that ends and comes back, and one that stands by while the leader ends."""
+"""An operator that restarts, and one on standby while the leader ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PATIENCE = 120.0
 
 
 async def restart(cluster: Cluster, operator: Canarium, n: int) -> Measured:
-    """From the start of the new process until it has looked at every object."""
+    """Measures from the start of the new process until it has reconciled every object."""
     async with measuring(cluster, operator, "restart", n, sampled=False) as meter:
         operator.stop()
         meter.began = time.time()

@@ -122,7 +122,7 @@ async def _beside(found: Cluster, n: int, patience: float) -> float:
 
 @contextmanager
 def _controllers_stopped(found: Cluster) -> Iterator[None]:
-    """Nobody but who is measured writes: controllers, the scheduler and kubelets are suspended."""
+    """Suspends controllers, the scheduler and kubelets, so that only the contender writes."""
     pids = [pid for name, pid in found.pids().items() if name not in ("etcd", "apiserver")]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)

@@ -15,7 +15,7 @@ from bench.stats import spread
 async def update(
     cluster: Cluster, contender: Contender, keys: list[Key], watching: Watching, patience: float
 ) -> Measured:
-    """Until every object says that version 2 is promoted."""
+    """Measures until every object reports that version 2 is promoted."""
     sent: dict[Key, float] = {}
 
     async def patch(key: Key) -> None:

@@ -31,7 +31,7 @@ def report(
         "# Scale, latency and cost",
         "Made by `python -m bench`; figures are of one run, and differences under 15 % are noise. "
         "Every contender had a fresh cluster of the same kind: etcd without fsync, audit log on, "
-        "kwok's nodes, controllers whose own pace is no limit. All of it shares the processors.",
+        "kwok's nodes, controllers that are not rate-limited. All of it shares the processors.",
         _setting(results, sizes),
         "## Budgets",
         table(lines),
@@ -40,7 +40,7 @@ def report(
         "## Phases",
         _phases(results.phases),
         "## Requests per object",
-        "Writes are what the API server stores; a dry run stores nothing and is told as such.",
+        "Writes are what the API server stores; a dry run stores nothing and is listed separately.",
         _requests(results.phases),
         "## Cost",
         _costs(results.phases),
