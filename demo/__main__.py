@@ -1,4 +1,4 @@
-"""`python -m demo`: sets all up, tells the story, exits 0 only if every expectation held."""
+"""`python -m demo`: creates the cluster and runs the story; exits 0 if every expectation held."""
 
 from __future__ import annotations
 

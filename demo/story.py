@@ -1,4 +1,4 @@
-"""The stages: each applies a version, waits for what must come, and notes what was measured."""
+"""The stages: each applies a version, waits for the expected state, and records measurements."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Story:
         ):
             chapter()
             if self.stages[-1].broken:
-                # What comes next builds on what has just not held.
+                # The next stages depend on the expectation that has just failed.
                 return
 
     def end(self) -> None:
@@ -56,7 +56,7 @@ class Story:
             self._way.close()
 
     def _first(self) -> None:
-        with self._stage("v1 goes live") as stage:
+        with self._stage("v1 is promoted") as stage:
             self._apply("v1")
             self._until(lambda s: s["phase"] == "Ready", "v1 Ready", 120)
             address = self._kubectl("get", "service", NAME, "-o", "jsonpath={.spec.clusterIP}")
@@ -130,7 +130,7 @@ class Story:
             self._only(stage, "v2", since=began)
 
     def _last(self) -> None:
-        with self._stage("v5 goes through") as stage:
+        with self._stage("v5 is promoted") as stage:
             self._apply("v5")
             self._until(lambda s: s["phase"] == "Ready" and s["version"] == "v5", "v5 Ready", 150)
             time.sleep(2)

@@ -1,7 +1,7 @@
 """Trains the demo's models: `python train.py FOLDER`, run where scikit-learn is installed.
 
-Good versions are classifiers of generated data, each a bit larger. Version 3 is a file that is no
-model. Version 4 predicts well until its 25th request, then its process dies.
+Good versions are classifiers of generated data, each a bit larger. Version 3 is a file that is not
+a model. Version 4 predicts well until its 25th request, then its process dies.
 """
 
 import os

@@ -14,7 +14,7 @@ from rich.text import Text
 
 @dataclass
 class Stage:
-    """A stage of the story with what was expected and what came."""
+    """A stage of the story: what was expected and what was observed."""
 
     title: str
     sent: int = 0
@@ -26,7 +26,7 @@ class Stage:
 
 
 class View:
-    """Prints the story as it goes."""
+    """Prints the story while it runs."""
 
     def __init__(self) -> None:
         self.console = Console()
@@ -37,8 +37,8 @@ class View:
             self._live.start()
 
     def say(self, text: str, style: str = "") -> None:
-        """One line: what is said may hold brackets, which are no markup, and is not wrapped where
-        nobody watches."""
+        """Prints one line; brackets in it are not markup, and it is not wrapped without a
+        terminal."""
         at = f"{time.monotonic() - self._began:6.1f}s"
         line = Text.assemble((at, "dim"), "  ", (text, style))
         self.console.print(line, soft_wrap=not self.console.is_terminal)

@@ -35,7 +35,7 @@ def test_demo_meets_every_expectation_and_leaves_nothing_behind() -> None:
     try:
         told = run("demo")
         assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-2000:]
-        assert "v5 goes through" in told.stdout
+        assert "v5 is promoted" in told.stdout
         columns = run("sandbox", "kubectl", "get", "modeldeployment", "-A").stdout
         assert columns.split()[:6] == ["NAMESPACE", "NAME", "PHASE", "READY", "VERSION", "WEIGHT"]
     finally:
