@@ -74,8 +74,8 @@ _SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
     (
         "Events",
         reasons.EventReason,
-        "Events of the model, besides those with the reason of a condition, a failure or an "
-        "obstacle.",
+        "Events of the model. An Event may also have the reason of a failure, an obstacle, an "
+        "invalid spec or a route, or the type of a condition (such as `DeletionBlocked`).",
     ),
     (
         "Warnings",

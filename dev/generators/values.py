@@ -1,7 +1,7 @@
 """`values.yaml` with its comments, read once: what the schema and the README's table are made of.
 
 A key's text is the comment right above it; a line `@schema {…}` there is JSON Schema that is laid
-over what the default value tells.
+over what the default value shows.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _comment(lines: list[str], at: int, path: tuple[str, ...]) -> tuple[str, dic
             try:
                 extra = json.loads(said.removeprefix(_MARK))
             except ValueError as error:
-                raise ValueError(f"{'.'.join(path)}: @schema is no JSON: {error}") from error
+                raise ValueError(f"{'.'.join(path)}: @schema is not valid JSON: {error}") from error
         else:
             words.insert(0, said)
     return " ".join(words), extra

@@ -40,5 +40,5 @@ def _one(value: Value) -> dict[str, Any]:
         return _group(value.children)
     said = {"type": _TYPES[type(value.default)], "description": value.text, **value.extra}
     if said["type"] == "object" and not {"additionalProperties", "properties"} & said.keys():
-        raise ValueError(f"{'.'.join(value.path)}: say by @schema what may be in it")
+        raise ValueError(f"{'.'.join(value.path)}: describe its content by @schema")
     return said

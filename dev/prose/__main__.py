@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from prose import phrases, texts
+from prose import docstrings, phrases, texts
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What is checked. CRD descriptions are in docs/reference/api.md, which is generated from them.
@@ -29,9 +29,20 @@ SCOPE = (
     "charts/canarium/files/*.yaml",
     "examples/**/*.yaml",
     "operator/**/*.py",
-    "dev/prose/texts.py",
+    "cli/**/*.py",
+    "sandbox/**/*.py",
+    "bench/**/*.py",
+    "demo/**/*.py",
+    "dev/**/*.py",
+    "e2e/**/*.py",
+    "tests/**/*.py",
+    "conftest.py",
 )
-#: Patterns of modules whose wording has not been revised yet: remove a line once they are clean.
+#: Where the docstring of a function begins with a verb.
+DOCUMENTED = "operator/*.py"
+#: These contain the banned wordings as data.
+EXCLUDED = ("dev/prose/phrases.py", "tests/supply/test_prose.py")
+#: Files whose wording has not been revised yet: remove a line once its file is clean.
 PENDING = Path(__file__).with_name("pending.txt")
 
 
@@ -46,6 +57,8 @@ def files(*, revised: bool) -> Iterator[Path]:
     for pattern in SCOPE:
         for path in sorted(ROOT.glob(pattern)):
             name = path.relative_to(ROOT).as_posix()
+            if name in EXCLUDED:
+                continue
             if any(fnmatch(name, skipped) for skipped in patterns) is not revised:
                 yield path
 
@@ -56,6 +69,9 @@ def problems(path: Path) -> Iterator[str]:
     for start, text in texts.texts(path):
         for match in phrases.matches(text):
             yield f'{name}:{start + match.line}: "{match.words}": {match.advice}'
+    if fnmatch(name, DOCUMENTED):
+        for line, word in docstrings.without_verb(path.read_text()):
+            yield f'{name}:{line}: "{word}": {docstrings.ADVICE}'
 
 
 def pending() -> Iterator[str]:

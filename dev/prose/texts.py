@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +23,7 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _CODE = re.compile(r"``.+?``|`[^`]*`")
 _LINK = re.compile(r"\]\([^)]*\)")
 _ADDRESS = re.compile(r"https?://\S+")
-#: A quotation belongs to whoever is quoted.
+#: Quotations keep their wording.
 _QUOTED = re.compile(r'"[^"\n]*"|“[^”\n]*”')
 
 
@@ -58,11 +60,18 @@ def yaml_texts(content: str) -> Iterator[Text]:
 
 
 def python(content: str) -> Iterator[Text]:
-    """Yields the docstrings and messages of a module: its literals of three words or more."""
+    """Yields the comments of a module, and its literals of three words or more.
+
+    Literals are docstrings and messages. The name of a test is a sentence too.
+    """
+    yield from comments(content)
     tree = ast.parse(content)
     nested: set[ast.AST] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if node.name.startswith("test_"):
+                yield Text(node.lineno, node.name.removeprefix("test_").replace("_", " "))
+        elif isinstance(node, ast.JoinedStr):
             nested.update(node.values)
             parts = [part.value if isinstance(part, ast.Constant) else "…" for part in node.values]
             yield from _literal(node, "".join(map(str, parts)))
@@ -70,6 +79,24 @@ def python(content: str) -> Iterator[Text]:
             continue
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from _literal(node, node.value)
+
+
+def comments(content: str) -> Iterator[Text]:
+    """Yields the comments of a module; consecutive lines are one text."""
+    block, last = "", 0
+    for token in tokenize.generate_tokens(io.StringIO(content).readline):
+        if token.type != tokenize.COMMENT:
+            continue
+        line, text = token.start[0], token.string.lstrip("#:! ")
+        if block and line == last + 1:
+            block += f"\n{text}"
+        else:
+            if block:
+                yield Text(last - block.count("\n"), _plain(block))
+            block = text
+        last = line
+    if block:
+        yield Text(last - block.count("\n"), _plain(block))
 
 
 def _literal(node: ast.expr, text: str) -> Iterator[Text]:

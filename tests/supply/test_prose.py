@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prose import phrases, texts
+from prose import docstrings, phrases, texts
 from prose.__main__ import main
 
 
@@ -56,6 +56,26 @@ def test_comments_and_descriptions_of_yaml_are_prose() -> None:
 def test_docstrings_and_messages_of_a_module_are_prose() -> None:
     module = '"""Says what it is."""\nTOLD = "told"\nprint(f"it is told {TOLD} now")\n'
     assert [number for number, text in texts.python(module) if words(text)] == [1, 3]
+
+
+def test_comments_and_names_of_tests_are_prose() -> None:
+    module = "x = 1  # said\n\n# It is\n# told\ndef test_it_goes_on_for_ever() -> None: ...\n"
+    assert [number for number, text in texts.python(module) if words(text)] == [1, 3, 5]
+
+
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        ("def f():", True),
+        ("async def f():", True),
+        ("@property\n    def f(self):", False),
+        ("@pytest.fixture\n    def f():", False),
+    ],
+)
+def test_docstring_of_a_function_without_a_verb_is_found(head: str, found: bool) -> None:
+    module = f'class A:\n    {head}\n        """The name of it."""\n'
+    assert bool(list(docstrings.without_verb(module))) is found
+    assert not list(docstrings.without_verb(module.replace("The", "Returns the")))
 
 
 def test_problem_names_file_line_words_and_advice(
