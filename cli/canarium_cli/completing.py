@@ -127,7 +127,7 @@ def main() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     *words, incomplete = sys.argv[1:] or [""]
     option, equals, value = incomplete.partition("=")
-    # As `--output=js`: click completes the value as a word of its own.
+    # As `--output=js`: click completes the value as a separate word.
     if equals and option.startswith("--"):
         found, begin = candidates([*words, option], value), f"{option}="
     else:

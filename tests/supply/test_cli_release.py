@@ -87,7 +87,7 @@ def test_kubectl_finds_the_plugin_on_the_path(installed: Path) -> None:
 
 
 @pytest.mark.slow
-def test_operator_without_its_extra_says_what_to_install(installed: Path) -> None:
+def test_operator_without_its_extra_names_what_to_install(installed: Path) -> None:
     done = subprocess.run([str(installed / "canarium"), "run"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "pip install 'canarium[operator]'" in done.stderr

@@ -38,7 +38,7 @@ class Facts:
     rights: Rights = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> list[Raw]:
-        """What was read; nothing where it could not be, which `fault` tells."""
+        """What was read; nothing where it could not be, in which case `fault` is set."""
         found = self.reads.get(name, [])
         return [] if isinstance(found, CliError) else found
 

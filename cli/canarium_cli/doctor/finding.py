@@ -16,7 +16,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence about one subject; `advice` says what to do, unless all is well."""
+    """One sentence about one subject; `advice` is what to do, empty if all is well."""
 
     subject: str
     level: Level

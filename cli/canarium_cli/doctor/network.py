@@ -1,7 +1,7 @@
 """Whether the operator reaches the API server and the pods of models: policies and meshes.
 
 A NetworkPolicy is compared as network plugins do it, but for ports that it names by a word. What a
-plugin adds of its own (CiliumNetworkPolicy, host firewalls) is not seen, so that a pod which the
+plugin adds (CiliumNetworkPolicy, host firewalls) is not seen, so that a pod which the
 operator reports as unreachable is a problem in any case.
 """
 
@@ -56,7 +56,7 @@ def _ingress(facts: Facts) -> Iterator[Finding]:
             PODS,
             f"{names} denies the operator (namespace {operator.namespace}) access to {pod}",
             "Add the namespace to networkPolicy.modelNamespaces of the chart, or admit the "
-            f"operator by a policy of your own: {_GUIDE}",
+            f"operator by another policy: {_GUIDE}",
         )
     if not denied:
         yield ok(PODS, "No NetworkPolicy of the namespace denies the operator access")

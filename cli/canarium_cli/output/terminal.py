@@ -45,8 +45,10 @@ def _ansi(text: str, style: Style) -> str:
 
 class Screen:
     """Shows the newest lines of a view: redrawn in place on a terminal, else appended where they
-    differ from the ones before, so that a log of a pipeline reads as a story. `full`: on a screen
-    of its own, which is gone at the end; lines are cut instead of wrapped."""
+    differ from the ones before, so that a log of a pipeline reads as a story.
+
+    `full`: on a separate screen, which disappears at the end; lines are cut instead of wrapped.
+    """
 
     def __init__(self, color: str, *, full: bool = False) -> None:
         self._color, self._full = color, full

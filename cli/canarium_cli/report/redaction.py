@@ -1,6 +1,6 @@
 """Removes what may be secret: values of environment variables, tokens, passwords, credentials.
 
-Two passes: objects by their structure (every `env`, annotations and fields with a telling name),
+Two passes: objects by their structure (every `env`, annotations and fields with a secret name),
 and every text by patterns. Names stay, so that a reader sees what was set.
 """
 

@@ -133,7 +133,7 @@ class _Models:
             error = watch.fault()
             time.sleep(_AGAIN)
             try:
-                # Deletions that happened meanwhile are no events of the next watch.
+                # Deletions that happened meanwhile are not reported by the next watch.
                 self._replace(self._kubectl.get(*self._words))
                 self.fault = ""
             except CliError as again:

@@ -67,7 +67,7 @@ def _cluster(kubectl: Kubectl) -> dict[str, Any]:
 
 
 def _definitions(kubectl: Kubectl, names: tuple[str, ...]) -> tuple[str, str]:
-    """The CRDs in words, and `same`, `older`, `newer`, `missing` or `unknown`."""
+    """A description of the CRDs, and `same`, `older`, `newer`, `missing` or `unknown`."""
     from canarium_cli.doctor.definitions import differences
 
     try:
@@ -103,7 +103,7 @@ def verdict(operators: list[str], fit: str) -> str:
         "missing": "The CRDs are not installed: install the operator with its Helm chart.",
         "client-newer": "The client is newer: fields that the operator or its CRDs do not know are "
         "rejected. Upgrade the operator, or use the client of its version.",
-        "client-older": "The client is older: it does not show what newer fields say. Upgrade it.",
+        "client-older": "The client is older: it does not show newer fields. Upgrade it.",
         "unknown": "Cannot compare: the operator or the CRDs are not visible to you, or the "
         "operator was not installed by its chart.",
     }[_skew(operators, fit)]

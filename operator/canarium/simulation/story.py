@@ -131,7 +131,7 @@ class _Telling:
         self._measured = 0.0
 
     def _earlier(self) -> dict[str, Any]:
-        """The spec of the previous version."""
+        """Returns the spec of the previous version."""
         earlier = copy.deepcopy(self._new)
         earlier["model"]["version"] = PREVIOUS
         earlier.pop("paused", None)
@@ -284,7 +284,7 @@ class _Telling:
         return any(s.pause is None and s.weight == self._weight() for s in self._settings.steps)
 
     def _longest(self) -> float:
-        """How long nothing may change before the story ends: longer than every deadline."""
+        """Returns how many seconds without a change end the story: longer than every deadline."""
         s = self._settings
         pauses = (step.pause or 0.0 for step in s.steps)
         return _STUCK + max(
@@ -292,7 +292,7 @@ class _Telling:
         )
 
     def _next(self, changed: float) -> float:
-        """When something can happen next: soon after a change, else when a decision is due."""
+        """Returns when something can happen next: soon after a change, else at the next decision."""
         cluster = self._cluster
         moving = any(pod.terminating for pod in cluster.pods) or cluster.now - changed < 5.0
         if moving:

@@ -22,7 +22,7 @@ def address(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest_asyncio.fixture
 async def browser() -> AsyncIterator[Browser]:
-    """Chromium, without a sandbox of its own: the tests run as root."""
+    """Chromium, without its own sandbox: the tests run as root."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.fail("Chromium is missing. Run: dev/install-packages", pytrace=False)

@@ -56,7 +56,7 @@ async def test_api_server_decides_what_each_person_sees(cluster: Cluster, addres
         status, text = await client.get(model)
         assert (status, "Serving version" in text) == (200, True)
         assert (await client.get("/models/default/fraud"))[0] == 403
-        # Logs are a right of their own, which this person does not have.
+        # Logs need a separate right, which this person does not have.
         pod = (await cluster.client.list(resources.PODS, cluster.namespace))["items"][0]
         _, text = await client.get(f"{model}/pods/{pod['metadata']['name']}/log")
         assert "pods/log" in text

@@ -14,7 +14,7 @@ import pytest
 
 
 class Terminal:
-    """One window of a tmux server of its own, whose socket is in `folder`."""
+    """One window of a separate tmux server, whose socket is in `folder`."""
 
     def __init__(
         self, folder: Path, command: list[str], environment: Mapping[str, str], lines: int = 30

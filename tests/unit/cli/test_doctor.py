@@ -96,7 +96,7 @@ def test_sound_cluster_has_neither_problem_nor_warning() -> None:
     assert {one.subject for one in findings(sound)} >= {"CRDs", "operator", "leader", "scope"}
 
 
-def test_every_finding_that_is_not_ok_says_what_to_do() -> None:
+def test_every_finding_that_is_not_ok_has_advice() -> None:
     forbidden = CliError("forbidden: User jane cannot list it.", Exit.UNREACHABLE)
     broken = facts(
         definitions=[], leases=[lease(900)], deployments=[deployment(ready=0)], policies=forbidden
@@ -112,7 +112,7 @@ def test_missing_definitions_are_a_problem() -> None:
     )
 
 
-def test_older_and_newer_definitions_are_told_apart() -> None:
+def test_older_and_newer_definitions_are_distinguished() -> None:
     older, newer = crd.kinds(), crd.kinds()
     status = older[0]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
     del status["properties"]["message"]

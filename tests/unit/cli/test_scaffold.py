@@ -58,7 +58,7 @@ def test_show_prints_a_specification() -> None:
     assert run("runtimes", "show", "--offline").exit_code == 2
 
 
-def test_reason_for_a_runtime_is_given() -> None:
+def test_choice_of_a_runtime_has_a_reason() -> None:
     done = run("runtimes", "list", "-f", CANARY, "--offline")
     assert "fraud: built-in runtime mlserver-sklearn" in done.output
     assert "serves format sklearn" in done.output

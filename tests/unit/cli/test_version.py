@@ -1,4 +1,4 @@
-"""`version`: what fits together, in words and as JSON."""
+"""`version`: what fits together, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_client_alone_asks_no_cluster(kubectl: Standin) -> None:
     assert kubectl.calls == []
 
 
-def test_rights_that_are_missing_are_no_error(kubectl: Standin) -> None:
+def test_missing_rights_are_not_an_error(kubectl: Standin) -> None:
     kubectl.answers("version", out={})
     kubectl.fails("Error from server (Forbidden): no", "get")
     done = kubectl.run("version")
