@@ -292,7 +292,7 @@ class _Telling:
         )
 
     def _next(self, changed: float) -> float:
-        """Returns when something can happen next: soon after a change, else at the next decision."""
+        """Returns when something can happen next: soon after a change, or at the next decision."""
         cluster = self._cluster
         moving = any(pod.terminating for pod in cluster.pods) or cluster.now - changed < 5.0
         if moving:

@@ -21,7 +21,7 @@ from sandbox import clients
 _SECRET = "a secret that the proxy sends"
 
 
-async def test_verb_serves_on_loopback_with_a_key_and_ends_its_proxy(cluster: Cluster) -> None:
+async def test_verb_listens_on_loopback_with_a_key_and_ends_its_proxy(cluster: Cluster) -> None:
     cluster.apply("1")
     await cluster.phase("Ready", "1")
     process = await asyncio.create_subprocess_exec(
