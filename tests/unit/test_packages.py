@@ -18,7 +18,7 @@ def test_packages_are_found() -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_package_says_what_it_is_for_and_where_to_begin(package: Path) -> None:
+def test_package_docstring_has_purpose_and_reading_order(package: Path) -> None:
     text = ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or ""
     title, _, rest = text.partition("\n")
     assert title.endswith(".")

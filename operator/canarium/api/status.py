@@ -325,7 +325,7 @@ class Status(StatusPart):
     @property
     def is_new(self) -> bool:
         """Whether it was never written for a generation of the spec, or was lost."""
-        # The CRD gives a status that nobody wrote the generation -1 (kstatus).
+        # The CRD gives a new status the generation -1 (kstatus).
         return self.observed_generation < 1
 
     def essence(self) -> Status:

@@ -85,7 +85,7 @@ def _conditions(node: ast.AST) -> Iterator[ast.expr]:
 
 
 def _deciding(node: ast.AST) -> Iterator[ast.expr]:
-    """Yields the other expressions by which `node` decides."""
+    """Yields the other expressions that decide in `node`."""
     match node:
         case ast.BoolOp(values=values):
             yield from values
@@ -150,7 +150,7 @@ def test_modules_that_may_read_text_exist() -> None:
         'hold.message.startswith("a")',
         '(by or "").removeprefix("command ")',
         "PATTERN.match(c.waiting_message)",
-        "match pod.message:\n  case 'gone': pass",
+        "match pod.message:\n  case 'deleted': pass",
         # Asked whether it is empty.
         "not status.message",
         "if status.message: pass",

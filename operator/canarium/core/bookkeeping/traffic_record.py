@@ -24,7 +24,7 @@ from canarium.core.times import stamp
 
 #: Commands whose effect survives a lost status only in the traffic record.
 RECORDED_COMMANDS = ("promote", "promote-full")
-#: Stands for the command where the status says only that the remaining steps are skipped.
+#: Stands for the command where the status records only that the remaining steps are skipped.
 _UNKNOWN_COMMAND = "promote-full/unknown"
 
 

@@ -146,7 +146,7 @@ class PhaseResult:
         return replace(self, requeue_after=min(waits, default=None))
 
     def recheck_only_in(self, seconds: float | None) -> PhaseResult:
-        """Returns this result, reconsidered after `seconds` whatever was due before; None: only
+        """Returns this result, reconsidered after `seconds` instead of any earlier time; None: only
         a change of facts matters."""
         return replace(self, requeue_after=seconds)
 

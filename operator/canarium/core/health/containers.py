@@ -22,7 +22,7 @@ FETCH_UNAVAILABLE = 11
 
 #: Reasons that the kubelet reports.
 CRASH_LOOP, OOM_KILLED = "CrashLoopBackOff", "OOMKilled"
-#: States of a container whose turn has not come yet; nothing is wrong with it.
+#: States of a container that starts later; nothing is wrong with it.
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 _CONFIG = frozenset(
     {

@@ -31,7 +31,9 @@ def warnings(ctx: RolloutContext) -> tuple[StatusWarning, ...]:
     found += [_stuck(ctx, pod) for pod in ctx.observed.pods if ctx.is_stuck(pod)]
     if ctx.progress_is_bogus:
         found.append(ignored("status.progress", "traffic never had that weight"))
-    return tuple(sorted([*found, *_implausible_revisions(ctx)], key=lambda one: (one.reason, one.object)))
+    return tuple(
+        sorted([*found, *_implausible_revisions(ctx)], key=lambda one: (one.reason, one.object))
+    )
 
 
 def _record(ctx: RolloutContext, revision: str, reason: WarningReason, what: str) -> StatusWarning:

@@ -96,4 +96,4 @@ def test_seal_breaks_when_what_a_deployment_is_made_from_changes(part: str) -> N
     kept = {**data, "seal": seal(data)}
     assert seal_is_valid(kept)
     assert not seal_is_valid({**kept, part: {"other": 1}})
-    assert not seal_is_valid(data), "somebody removed the seal"
+    assert not seal_is_valid(data), "the seal is missing"
