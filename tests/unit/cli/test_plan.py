@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from canarium.core.facts.revision import digest_v1, identity_v1, short_name
+from canarium.core.facts.revision import digest_v1, identity_v1, seal, short_name
 from canarium_cli.main import cli
 from canarium_cli.planning.capacity import exceeded, fitting, quantity, requests
 from canarium_cli.planning.changes import revision_of
@@ -79,13 +79,14 @@ def test_stored_revision_of_the_same_identity_is_found() -> None:
     spec = {"model": {"format": "sklearn", "version": "1"}}
     identity = identity_v1(spec)
     digest = digest_v1(identity)
+    data = {"algorithm": "v1", "digest": digest, "identity": identity}
     record = {
         "metadata": {
             "labels": {"canarium.dev/revision": short_name(digest)},
             "annotations": {"canarium.dev/verdict": "Quarantined"},
         },
         "revision": 1,
-        "data": {"algorithm": "v1", "digest": digest, "identity": identity},
+        "data": {**data, "seal": seal(data)},
     }
     known = revision_of(spec, [record])
     assert (known.revision, known.existing, known.quarantined) == (short_name(digest), True, True)
