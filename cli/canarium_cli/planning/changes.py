@@ -39,7 +39,7 @@ class RevisionPlan:
 
 
 def revision_of(spec: Raw, records: Sequence[Raw]) -> RevisionPlan:
-    """Returns the revision for a raw spec, given the ControllerRevisions of the model."""
+    """Returns the revision of a raw spec among the ControllerRevisions of the model."""
     known = [_record(raw) for raw in records]
     found = find(spec, known)
     if found is not None:

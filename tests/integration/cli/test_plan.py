@@ -42,7 +42,7 @@ def verdicts(done: Result) -> dict[str, dict[str, Any]]:
     return {v["check"]: v for v in json.loads(done.stdout)["cluster"]}
 
 
-def test_plan_of_a_new_model_says_what_the_cluster_lacks(
+def test_plan_of_a_new_model_names_what_the_cluster_lacks(
     run: Any, plane: ControlPlane, namespace: str
 ) -> None:
     plane.kubectl("create", "quota", "small", "--hard=pods=1", "-n", namespace)

@@ -50,7 +50,7 @@ def test_new_version_is_a_new_revision_with_its_objects_and_pods() -> None:
     ]
 
 
-def test_settings_alone_are_no_rollout() -> None:
+def test_settings_alone_start_no_rollout() -> None:
     text = CANARY.read_text().replace("replicas: 3", "replicas: 5")
     found = plan(text, "--against", str(CANARY))
     assert found["revision"]["new"] is False
@@ -67,7 +67,7 @@ def test_lineage_decides_nothing() -> None:
     assert (found["revision"]["new"], [c["decides"] for c in found["changes"]]) == (False, [False])
 
 
-def test_text_says_when_nothing_is_known_of_the_model() -> None:
+def test_text_without_a_known_model() -> None:
     done = run("-f", str(CANARY))
     assert done.exit_code == 0
     assert "whether it is new depends on the cluster (--server)" in done.output
@@ -101,7 +101,7 @@ def test_stored_revision_of_the_same_identity_is_found() -> None:
         (False, False, "no rollout, abcd2345"),
     ],
 )
-def test_title_tells_a_new_revision_from_a_stored_one(new: bool, decides: bool, text: str) -> None:
+def test_title_names_a_new_or_a_stored_revision(new: bool, decides: bool, text: str) -> None:
     revision = {"name": "abcd2345", "new": new, "known": True, "quarantined": False}
     assert _revision_text({"revision": revision, "changes": [{"decides": decides}]}).startswith(
         text
