@@ -8,7 +8,7 @@ PROSE := operator cli charts docs .github $(wildcard *.md)
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
-.PHONY: help bench bench-attack bench-full bench-micro dist dist-cli sbom demo demo-down packages test test-gateways test-unit mutations rules check generate lock clean
+.PHONY: help bench bench-attack bench-full bench-micro dist dist-cli sbom demo demo-down packages test test-gateways test-unit mutations rules check generate messages lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
@@ -96,6 +96,10 @@ check: .venv/.ready           ## check format, lint, types, layers, generated fi
 generate: .venv/.ready        ## write the CRDs, references, the chart's schema and README
 	$(PY) -m generators
 	$(PY) tests/argocd/generate.py
+
+messages: .venv/.ready        ## write tests/golden/messages*.md, every message that people read (minutes)
+	PYTHONPATH=tests/unit $(PY) -m core.messages
+	PYTHONPATH=tests/unit $(PY) -m core.other_messages
 
 dist: .venv/.ready            ## build the wheels of operator and command line, reproducibly
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) -m hatchling build -t wheel

@@ -20,7 +20,7 @@ from canarium.core import planner
 from canarium.core.decision.plan import Plan
 from canarium.core.phases import terminating
 from canarium.core.status import unsupported
-from core import cluster
+from canarium.simulation import cluster
 
 _VOLATILE = (
     (re.compile(r"\(([a-z0-9]{8}(-\d+)?)\)"), "(<revision>)"),
@@ -30,6 +30,7 @@ _VOLATILE = (
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "<time>"),
     (re.compile(r"sha256:[0-9a-z]+"), "<digest>"),
     (re.compile(r"\b(?=[a-z0-9]*\d)(?=[a-z0-9]*[a-z])[a-z0-9]{8}(-\d+)?\b"), "<revision>"),
+    (re.compile(r"(?<=<revision>/)[\w.-]+(?=: )"), "<token>"),
     (re.compile(r"\bpod/p\d+"), "pod/<pod>"),
     (re.compile(r"\bPod/p\d+"), "Pod/<pod>"),
     (re.compile(r"(?<![\w<.-])\d+(\.\d+)?(?=[%smh]?\b)"), "<n>"),

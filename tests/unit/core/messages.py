@@ -1,8 +1,9 @@
 """Every message that a decision can produce, as `tests/golden/messages.md`.
 
-`PYTHONPATH=tests/unit python -m core.messages` writes it anew: it runs the unit tests of the core
-with `core.message_log` and keeps as many of them as it takes to see every sentence once. These
-tests are listed at the end of the file, so that `test_messages.py` can compare within seconds.
+`make messages` writes it: the unit tests of the core run with `core.message_log`, and each sentence
+is shown once, in the shortest text that contains it. The result depends only on the texts, not on
+the order of tests. The tests that provoke the texts are listed at the end of the file, so that
+`test_messages.py` can compare within seconds.
 """
 
 from __future__ import annotations
@@ -13,105 +14,126 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "messages.md"
-#: Facts at random: what they say, other tests say too.
+#: Generated facts: their texts differ from run to run.
 _RANDOM = HERE / "test_planner.py"
 _SECTIONS = (
     ("Status message", "by phase and what is waited for (`status.waitingFor.reason`)"),
     ("Wait", "what was observed and what is required, by reason"),
     ("Failure", "`status.failure.message`, by reason"),
-    ("Evidence", "what a failure was seen by, by reason"),
+    ("Evidence", "the numbers of a failure, by reason"),
     ("Condition", "where it differs from the status message, by type and reason"),
     ("Event", "by type and reason"),
-    ("Command", "answers to commands, by command and result"),
+    ("Command", "results of commands, by command and result"),
     ("Warning", "`status.warnings`, by reason"),
     ("Check", "verdicts of an analysis, by verdict and reason"),
 )
 _TESTS = "## Tests that provoke them\n"
 
-#: A test, where the text stands (section and key), and the text.
-Entry = tuple[str, str, str, str]
+#: Section, key and text.
+Line = tuple[str, str, str]
 Item = tuple[str, str]
 
 
-def logged(tests: Iterable[str]) -> list[Entry]:
-    """Runs `tests` and returns what their decisions told people, in the order of the tests."""
+def logged(tests: Iterable[str]) -> dict[Line, set[str]]:
+    """Runs `tests` and returns the texts of their decisions, each with the tests that provoke it.
+
+    Raises CalledProcessError when a test fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "log.jsonl"
         command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
         subprocess.run(
             (*command, "-p", "core.message_log", "--message-log", str(file), *tests),
             cwd=ROOT,
-            env={"PYTHONPATH": str(HERE.parent), "PATH": "/usr/bin:/bin"},
+            env={"PYTHONPATH": str(HERE.parent), "PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0"},
             check=True,
             stdout=subprocess.DEVNULL,
         )
         lines = file.read_text().splitlines()
-    return [
-        (test, section, key, text) for test, (section, key), text in (json.loads(x) for x in lines)
-    ]
+    found: dict[Line, set[str]] = defaultdict(set)
+    for test, (section, key), text in (json.loads(line) for line in lines):
+        found[section, key, text].add(test)
+    return found
 
 
-def items(entry: Entry) -> Iterator[Item]:
-    """Yields what a text covers: its place, and each of its sentences."""
-    _, section, key, text = entry
-    yield section, key
+def items(line: Line) -> set[Item]:
+    """Returns what a text shows: its section and key, and each of its sentences."""
+    section, key, text = line
+    shown = {(section, key)}
     for sentence in re.split(r"(?<=\.)\s+(?=[A-Z])", text):
-        # What failed is in its section; here it is one of many that may stand there.
+        # An explanation has its own section; here it is one of many possible ones.
         for part in re.split(r": (?=[A-Z]\w+: )", sentence):
-            yield "", part.rstrip(".").lower()
+            shown.add(("", part.rstrip(".").lower()))
+    return shown
 
 
-def chosen(entries: list[Entry]) -> list[str]:
-    """Returns tests that together show every item; those that show most of them first."""
-    of: dict[str, set[Item]] = defaultdict(set)
-    for entry in entries:
-        of[entry[0]] |= set(items(entry))
-    left, tests = set().union(*of.values()), []
-    while left:
-        best = max(sorted(of), key=lambda test: len(of[test] & left))
-        tests.append(best)
-        left -= of[best]
+def selected(texts: Iterable[Line]) -> list[Line]:
+    """Returns the shortest texts of each section and key that together show every item."""
+    order = {section: n for n, (section, _) in enumerate(_SECTIONS)}
+    seen: set[Item] = set()
+    lines = []
+    for line in sorted(texts, key=lambda x: (order[x[0]], x[1], len(x[2]), x[2])):
+        if not items(line) <= seen:
+            seen |= items(line)
+            lines.append(line)
+    return lines
+
+
+def provoking(texts: dict[Line, set[str]], lines: list[Line]) -> list[str]:
+    """Returns tests that provoke all `lines`: the first by name where there is a choice."""
+    tests: set[str] = set()
+    for line in sorted(lines, key=lambda x: (len(texts[x]), x)):
+        if not texts[line] & tests:
+            tests.add(min(texts[line]))
     return sorted(tests)
 
 
-def page(entries: list[Entry], tests: list[str]) -> str:
-    """Returns the golden file: of each section the texts that show something new."""
-    lines = [
-        "<!-- Generated by `PYTHONPATH=tests/unit python -m core.messages`: do not edit. -->",
-        "# Messages of the operator",
+def page(lines: list[Line], tests: list[str]) -> str:
+    """Returns the golden file."""
+    parts = [
+        "<!-- Generated by `make messages`: do not edit. -->",
+        "# Messages of decisions",
         "",
-        "Each text stands here once, as one test provokes it. Revisions, times, pods and numbers",
-        "are replaced.",
+        "Each sentence is shown once, in the shortest text that contains it. Revisions, times,",
+        "pods and numbers are replaced.",
     ]
-    seen: set[Item] = set()
     for section, title in _SECTIONS:
-        shown: dict[str, list[str]] = defaultdict(list)
-        for entry in entries:
-            if entry[1] == section and not set(items(entry)) <= seen:
-                seen |= set(items(entry))
-                shown[entry[2]].append(entry[3])
-        lines += ["", f"## {section}: {title}" if section != title else f"## {section}"]
-        for key in sorted(shown):
-            lines += ["", f"### {key}", "", *(f"- {text}" for text in sorted(shown[key]))]
-    return "\n".join([*lines, "", _TESTS, *(f"- {test}" for test in tests), ""])
+        parts += ["", f"## {section}: {title}" if section != title else f"## {section}"]
+        keys: dict[str, list[str]] = defaultdict(list)
+        for where, key, text in lines:
+            if where == section:
+                keys[key].append(text)
+        for key in sorted(keys):
+            parts += ["", f"### {key}", "", *(f"- {text}" for text in sorted(keys[key]))]
+    return "\n".join([*parts, "", _TESTS, *(f"- {test}" for test in tests), ""])
 
 
-def listed() -> list[str]:
-    """Returns the tests that the golden file names."""
-    return re.findall(r"^- (\S+::.+)$", GOLDEN.read_text().split(_TESTS)[1], re.M)
+def golden() -> tuple[set[Line], list[str]]:
+    """Returns the texts and the tests of the golden file."""
+    content, tests = GOLDEN.read_text().split(_TESTS)
+    lines: set[Line] = set()
+    section = key = ""
+    for line in content.splitlines():
+        if line.startswith("## "):
+            section = line[3:].partition(":")[0]
+        elif line.startswith("### "):
+            key = line[4:]
+        elif line.startswith("- "):
+            lines.add((section, key, line[2:]))
+    return lines, re.findall(r"^- (\S+::.+)$", tests, re.M)
 
 
 def main() -> None:
     """Writes the golden file."""
-    everything = logged([str(HERE), f"--ignore={_RANDOM}", f"--ignore={HERE / 'test_messages.py'}"])
-    tests = chosen(everything)
-    GOLDEN.write_text(page(logged(tests), tests))
+    texts = logged([str(HERE), f"--ignore={_RANDOM}", f"--ignore={HERE / 'test_messages.py'}"])
+    lines = selected(texts)
+    GOLDEN.write_text(page(lines, provoking(texts, lines)))
 
 
 if __name__ == "__main__":

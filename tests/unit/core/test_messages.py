@@ -17,7 +17,7 @@ from canarium.api.reasons import (
     ObstacleReason,
     WarningReason,
 )
-from core import messages
+from core import messages, other_messages
 from core.message_log import normalised
 
 CORE = Path(canarium.core.__file__).parent
@@ -47,8 +47,18 @@ def plain(text: str) -> str:
 
 
 def test_messages_are_those_of_the_golden_file() -> None:
-    tests = messages.listed()
-    assert messages.page(messages.logged(tests), tests) == messages.GOLDEN.read_text()
+    lines, tests = messages.golden()
+    provoked = messages.logged(tests)
+    shown = {item for line in lines for item in messages.items(line)}
+    outdated = sorted(lines - provoked.keys())
+    new = sorted(line for line in provoked if not messages.items(line) <= shown)
+    assert (outdated, new) == ([], []), "run `make messages`"
+
+
+def test_golden_file_is_the_same_for_the_same_texts() -> None:
+    lines, tests = messages.golden()
+    assert messages.selected(lines) == messages.selected(sorted(lines, reverse=True))
+    assert messages.page(messages.selected(lines), tests) == messages.GOLDEN.read_text()
 
 
 @pytest.mark.parametrize(
@@ -87,3 +97,7 @@ def headings() -> dict[str, set[str]]:
 )
 def test_golden_file_shows_the_reason(section: str, reason: str) -> None:
     assert reason in headings()[section]
+
+
+def test_messages_outside_of_decisions_are_those_of_their_golden_file() -> None:
+    assert other_messages.page() == other_messages.GOLDEN.read_text(), "run `make messages`"
