@@ -43,6 +43,22 @@ def test_autoscaler_of_a_deleted_deployment_is_deleted(scenario: Scenario) -> No
     assert set(scenario.floors()) == {scenario.part("stable")}
 
 
+@rule("R2", "R23")
+def test_autoscaler_without_label_is_deleted_if_its_deployment_was_deleted(
+    scenario: Scenario,
+) -> None:
+    scenario.apply(12.0, scaling="auto", strategy="BlueGreen")
+    scenario.apply(6.0, scaling="auto", strategy="BlueGreen", version="v2")
+    key = (KEY[0], f"{KEY[1]}-{scenario.part('previous')}")
+    scenario.operator.kill()
+    scenario.world.server.delete(resources.DEPLOYMENTS, key, actor=PERSON)
+    patch = {"metadata": {"labels": {labels.MODEL: None}}}
+    scenario.world.server.merge(resources.AUTOSCALERS, key, patch, PERSON)
+    scenario.operator.start()
+    scenario.operator.advance(60.0)
+    assert set(scenario.floors()) == {scenario.part("stable")}
+
+
 @rule("R12", "R18")
 def test_removed_candidate_annotation_is_restored_and_the_steps_continue(
     scenario: Scenario,

@@ -82,8 +82,22 @@ def _rescaled(ctx: RolloutContext, result: PhaseResult, low: int, high: int) -> 
     """
     previous = ctx.observed.deployment(result.previous)
     if previous is None or previous.terminating or ctx.observed.autoscaler(previous.revision):
-        return []
+        return _labeled_again(ctx, result, low, high)
     return [SetAutoscaler(previous.revision, low, high)]
+
+
+def _labeled_again(ctx: RolloutContext, result: PhaseResult, low: int, high: int) -> list[Action]:
+    """Returns the write that makes the autoscaler of a warm version visible again whose Deployment
+    another client deleted. The next decision deletes the autoscaler as an orphan (R2): without its
+    label, it would stay as long as the model.
+    """
+    before = ctx.status.previous and ctx.status.previous.revision
+    known = before and ctx.observed.record(before)
+    if not before or not known or before in (ctx.stable, result.candidate, result.previous):
+        return []
+    if ctx.observed.deployment(before) or ctx.observed.autoscaler(before):
+        return []
+    return [SetAutoscaler(before, low, high)]
 
 
 def _recreated(ctx: RolloutContext, result: PhaseResult, count: int) -> list[Action]:
