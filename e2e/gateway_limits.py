@@ -124,7 +124,7 @@ def test_part_of_the_requests_is_copied(trial: Trial, told: Any) -> None:
 
     def settled() -> bool:
         nonlocal copies
-        before, copies = copies, marked(trial.models, trial.candidate).get("part", 0)
+        before, copies = copies, marked(trial.models, "limits", trial.candidate).get("part", 0)
         return copies > 0 and before == copies
 
     trial.models.eventually(settled, True)
@@ -247,4 +247,4 @@ def test_calls_by_grpc_are_copied(trial: Trial, told: Any) -> None:
     assert (found.versions, found.faults) == ({"v1": 100}, [])
     # A copy is on its way for milliseconds; of those that never come there is no end to wait for.
     time.sleep(1)
-    told("mirror of a GRPCRoute", f"{marked(models, candidate).get('copied', 0)} of 100 copied")
+    told("mirror of a GRPCRoute", f"{marked(models, "spoken", candidate).get('copied', 0)} of 100 copied")

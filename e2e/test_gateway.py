@@ -197,7 +197,7 @@ def test_copies_and_the_header_reach_a_candidate_without_weight(stage: Stage) ->
     copied = stage.burst("shadow", 300, X_Story="copied")
     assert (copied.versions, copied.faults) == ({"v1": 300}, [])
     models.eventually(
-        lambda: marked(models, held.status["candidate"]["revision"]),
+        lambda: marked(models, "shadow", held.status["candidate"]["revision"]),
         {"asked": 200, "copied": 300},
     )
     stage.promote("shadow", "on")
@@ -224,21 +224,21 @@ def test_header_and_mirror_reach_no_candidate_that_has_failed(
     header = {"x_canarium_revision": "candidate"}
     models.eventually(lambda: set(stage.burst(name, 1, **header).versions), {tag})
     stage.burst(name, 20, X_Story="before")
-    models.eventually(lambda: marked(models, revision).get("before"), 20)
+    models.eventually(lambda: marked(models, name, revision).get("before"), 20)
     if command == "abort":
         models.order(name, "abort", revision, "closed")
     else:
-        stage.crash(revision)
+        stage.crash(name, revision)
     models.until(name, lambda s: s.get("failure"), "a failure")
     models.eventually(lambda: set(stage.burst(name, 1, **header).versions), {"v1"})
     # A server that crashed is started again, and counts from zero.
-    chosen = f"canarium.dev/revision={revision}"
+    chosen = f"canarium.dev/model={name},canarium.dev/revision={revision}"
     models.kubectl("wait", "pods", "-l", chosen, "--for=condition=Ready", "--timeout=30s")
     asked = stage.burst(name, 100, X_Story="asked", **header)
     copied = stage.burst(name, 100, X_Story="copied")
     for found in (asked, copied):
         assert (found.versions, found.faults) == ({"v1": 100}, [])
-    assert not {"asked", "copied"} & marked(models, revision).keys()
+    assert not {"asked", "copied"} & marked(models, name, revision).keys()
     figures(
         "failed requests", what=f"after {command}", requests=asked.total + copied.total, failed=0
     )

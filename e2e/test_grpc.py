@@ -71,7 +71,7 @@ def test_calls_of_one_connection_are_split_one_by_one_and_none_fails(
     assert (asked.versions, asked.faults) == ({"v2": 100}, [])
     others = speaker.burst(100, x_story="others")
     assert (others.versions, others.faults) == ({"v1": 100}, [])
-    assert marked(models, candidate) == {"asked": 100}
+    assert marked(models, "spoken", candidate) == {"asked": 100}
 
     models.order("spoken", "promote", candidate, "on")
     for weight in (10, 50):

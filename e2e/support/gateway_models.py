@@ -52,9 +52,9 @@ class Stage:
         sent = {"Host": host(name), **{k.replace("_", "-"): v for k, v in headers.items()}}
         return burst(self.url, count, headers=sent)
 
-    def crash(self, revision: str) -> None:
-        """One server of a revision ends now."""
-        chosen = ("-l", f"canarium.dev/revision={revision}")
+    def crash(self, name: str, revision: str) -> None:
+        """One server of a revision of a model ends now."""
+        chosen = ("-l", f"canarium.dev/model={name},canarium.dev/revision={revision}")
         where = self.models.kubectl(
             "get", "pods", *chosen, "-o", "jsonpath={.items[0].status.podIP}"
         )
@@ -88,10 +88,13 @@ def condition(status: dict[str, Any], kind: str = "RouteAccepted") -> tuple[str,
     return found["status"], found["reason"], found["message"]
 
 
-def marked(models: Models, revision: str) -> dict[str, int]:
-    """Requests that the pods of a revision got, by their mark."""
+def marked(models: Models, name: str, revision: str) -> dict[str, int]:
+    """Requests that the pods of a revision of a model got, by their mark.
+
+    Two models of one spec have revisions of one name.
+    """
     found: dict[str, int] = {}
-    chosen = f"canarium.dev/revision={revision}"
+    chosen = f"canarium.dev/model={name},canarium.dev/revision={revision}"
     line = r'jsonpath={range .items[*]}{.status.podIP}{"\n"}{end}'
     for address in models.kubectl("get", "pods", "-l", chosen, "-o", line).split():
         url = models.forward(f"{address}:8080")
