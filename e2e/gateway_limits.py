@@ -247,4 +247,5 @@ def test_calls_by_grpc_are_copied(trial: Trial, told: Any) -> None:
     assert (found.versions, found.faults) == ({"v1": 100}, [])
     # A copy is on its way for milliseconds; of those that never come there is no end to wait for.
     time.sleep(1)
-    told("mirror of a GRPCRoute", f"{marked(models, "spoken", candidate).get('copied', 0)} of 100 copied")
+    copies = marked(models, "spoken", candidate).get("copied", 0)
+    told("mirror of a GRPCRoute", f"{copies} of 100 copied")
