@@ -210,6 +210,8 @@ class PauseInvariant:
             pauses = [x.pause for x in settings.steps if x.weight == level.weight]
             if at <= level.since and pauses:
                 return None if None in pauses else max(x for x in pauses if x is not None)
+            if at <= level.since and level.weight >= 100:
+                return 0.0  # Without a step of that weight, it is the promotion.
         return 0.0 if level.weight >= 100 else None
 
     def _is_old(self, revision: str) -> bool:
