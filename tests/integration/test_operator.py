@@ -213,6 +213,45 @@ async def test_commands_by_annotation_act_once_and_are_answered(cluster: Cluster
     assert told == [f"Retry nonsense: {why}"]
 
 
+async def test_columns_and_events_show_the_progress_of_a_rollout(cluster: Cluster) -> None:
+    manual = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "0s"}
+    cluster.apply("1", rollout=manual)
+    await cluster.phase("Ready", "1")
+    cluster.apply("2", rollout=manual)
+    status = await cluster.until(lambda s: (s.get("waitingFor") or {}).get("reason") == "Manual")
+    revision = status["candidate"]["revision"]
+    shown = cluster.plane.kubectl("-n", cluster.namespace, "get", "modeldeployments", "fraud")
+    head, line = (row.split() for row in shown.splitlines())
+    assert dict(zip(head, line, strict=True)) | {"AGE": ""} == {
+        "NAME": "fraud",
+        "PHASE": "Progressing",
+        "READY": "False",
+        "VERSION": "1",
+        "REVISION": revision,
+        "STEP": "1/2",
+        "WEIGHT": "50",
+        "WAITING": "Manual",
+        "REPLICAS": str(status["readyReplicas"]),
+        "AGE": "",
+    }
+    assert all(condition["message"] for condition in status["conditions"])
+    note = f"canarium.dev/promote={revision}/one"
+    cluster.plane.kubectl("-n", cluster.namespace, "annotate", "modeldeployment", "fraud", note)
+    await cluster.phase("Ready", "2")
+    expected = ["Promoted", "RolloutStarted", "WeightInEffect", "WaitingForApproval"]
+    expected += ["CommandAccepted", "Promoted"]
+    told: list[str] = []
+    # Events are written after the status that they belong to.
+    for _ in range(50):
+        events = (await cluster.client.list(resources.EVENTS, cluster.namespace))["items"]
+        events.sort(key=lambda e: int(e["metadata"]["resourceVersion"]))
+        told = [e["reason"] for e in events if e["involvedObject"]["name"] == "fraud"]
+        if len(told) >= len(expected):
+            break
+        await asyncio.sleep(0.1)
+    assert told == expected
+
+
 @rule("R23")
 async def test_port_of_the_service_follows_the_spec_without_a_rollout(cluster: Cluster) -> None:
     cluster.apply("1")

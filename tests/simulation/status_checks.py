@@ -34,6 +34,8 @@ def missing_evidence(status: dict[str, Any]) -> Iterator[str]:
     for condition in status.get("conditions", ()):
         if not _REASON.match(condition["reason"]):
             yield f"no reason in the condition {condition}"
+        if not condition["message"]:
+            yield f"no message in the condition {condition}"
 
 
 def false_claims(status: dict[str, Any], serving: set[str], selected: set[str]) -> Iterator[str]:

@@ -266,6 +266,14 @@ class Status(StatusPart):
     )
     message: str = Field("", description="What is happening, why, and what happens next.")
     version: str | None = Field(None, description="Version that serves.")
+    revision: str | None = Field(
+        None, description="Revision of the current spec, which commands have to name."
+    )
+    step: str | None = Field(
+        None,
+        description="Current step of the rollout and number of steps, such as 2/4. The promotion "
+        "is the last step.",
+    )
     weight: int | None = Field(None, description="Percentage of the traffic for the candidate.")
     replicas: int = Field(0, description="Number of desired pods of all revisions.")
     ready_replicas: int = Field(0, description="Number of ready pods of all revisions.")

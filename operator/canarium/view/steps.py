@@ -31,8 +31,10 @@ def _current(status: Raw, listed: tuple[Raw, ...]) -> int | None:
     """Returns the index of the current step; None while no rollout is in progress."""
     if not part(status, "candidate"):
         return None
-    progress = part(status, "progress")
-    return min(number(progress, "step"), len(listed))
+    shown = text(status, "step").partition("/")[0]
+    if shown.isdecimal() and len(shown) < 4:
+        return min(max(int(shown) - 1, 0), len(listed))
+    return min(number(part(status, "progress"), "step"), len(listed))
 
 
 def _state(index: int, current: int | None) -> StepState:

@@ -44,7 +44,7 @@ def test_creation_writes_record_deployment_service_and_two_statuses(
 
 @DIGESTS
 @pytest.mark.parametrize("replicas", [1, 50])
-def test_update_of_one_weight_takes_eight_writes_and_one_event(
+def test_update_of_one_weight_takes_eight_writes_and_three_events(
     replicas: int, image: str | None
 ) -> None:
     extra = {
@@ -54,7 +54,7 @@ def test_update_of_one_weight_takes_eight_writes_and_one_event(
     cluster = Cluster(spec("1", **extra), image=image).run(20)
     # With more than one pod, the second weight also needs a scale and a status that says so.
     more = 2 if replicas > 1 else 0
-    assert written(cluster, changed(cluster, **extra)) == (8 + more, 1)
+    assert written(cluster, changed(cluster, **extra)) == (8 + more, 3)
 
 
 def test_bake_adds_one_status_write() -> None:
@@ -63,9 +63,9 @@ def test_bake_adds_one_status_write() -> None:
         "rollout": {"steps": [{"weight": 20, "pause": "5s"}], "bakeTime": "20s"},
     }
     cluster = Cluster(spec("1", **extra)).run(20)
-    assert written(cluster, changed(cluster, **extra)) == (9, 1)
+    assert written(cluster, changed(cluster, **extra)) == (9, 3)
 
 
 def test_each_weight_costs_at_most_a_grant_a_scale_and_two_statuses() -> None:
     cluster = Cluster(spec("1")).run(20)
-    assert written(cluster, changed(cluster, scaling={"replicas": 3})) == (13, 1)
+    assert written(cluster, changed(cluster, scaling={"replicas": 3})) == (13, 4)

@@ -1,6 +1,7 @@
 """Reasons of Events, and of `status.warnings`.
 
-An Event about a failure, a condition or an obstacle has the reason of what it is about.
+An Event about a failure, a condition, an obstacle or a blocked rollback has the reason of what it
+is about.
 """
 
 from __future__ import annotations
@@ -11,6 +12,30 @@ from canarium.api.reasons.base import NOTHING, Reason
 class EventReason(Reason):
     """Reasons that only Events have."""
 
+    ROLLOUT_STARTED = (
+        "RolloutStarted",
+        "The rollout of a new version started beside the stable one.",
+        "Starts its pods; it receives traffic once they are ready and its smoke tests have passed.",
+        NOTHING,
+    )
+    WEIGHT_IN_EFFECT = (
+        "WeightInEffect",
+        "The candidate has the weight of a step, and the Service or the route applies it.",
+        "Keeps the weight until the pause and the analysis of the step are over.",
+        NOTHING,
+    )
+    ROLLOUT_PAUSED = (
+        "RolloutPaused",
+        "`spec.paused` or the command `pause` stops a rollout or a bake.",
+        "Keeps the weight; still rolls back a failing version.",
+        "To continue, annotate `canarium.dev/resume` or set `spec.paused` to false.",
+    )
+    WAITING_FOR_APPROVAL = (
+        "WaitingForApproval",
+        "The candidate has the weight of a step that only a person ends.",
+        "Keeps the weight until the command arrives.",
+        "To continue, annotate `canarium.dev/promote`; to roll back, `canarium.dev/abort`.",
+    )
     PROMOTED = (
         "Promoted",
         "A version is live.",

@@ -6,6 +6,8 @@ and never depends on an index into that list (R12).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from canarium.api.effective_spec import Step
 from canarium.api.status import Progress
 from canarium.core.context.context import RolloutContext
@@ -45,9 +47,14 @@ def following(ctx: RolloutContext) -> Step | None:
 
 def step_index(ctx: RolloutContext) -> int:
     """Returns the index of the current step in the list, for display."""
-    p = ctx.progress
-    lower = sum(1 for step in ctx.steps if step.weight < p.granted)
-    return min(lower + p.passed + (1 if p.released else 0), 64)
+    return index_among((step.weight for step in ctx.steps), ctx.progress)
+
+
+def index_among(weights: Iterable[int], progress: Progress) -> int:
+    """Returns the index of the step that `progress` is at, or on its way to, among steps of
+    `weights`."""
+    lower = sum(1 for weight in weights if weight < progress.granted)
+    return min(lower + progress.passed + (1 if progress.released else 0), 64)
 
 
 def granted(ctx: RolloutContext, step: Step, progress: Progress) -> Progress:

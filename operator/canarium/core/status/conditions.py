@@ -29,6 +29,7 @@ from canarium.core.messages import object_name, sentences
 from canarium.core.outcomes import blocked_deletions, refusals
 from canarium.core.routing import conflicts
 from canarium.core.routing.acceptance import route_not_in_effect
+from canarium.core.status.condition_texts import meaning
 from canarium.core.times import stamp
 
 #: Number of objects and paths changed by a policy that are named.
@@ -213,7 +214,7 @@ def conditions_of(
                 type=kind,
                 status=state,
                 reason=why,
-                message=sentences(text),
+                message=sentences(text) or meaning(kind, value),
                 last_transition_time=since,
                 observed_generation=generation,
             )

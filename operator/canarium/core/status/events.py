@@ -16,6 +16,7 @@ from canarium.core.outcomes import blocked_deletions, refusals
 from canarium.core.routing import conflicts, failover
 from canarium.core.status.conditions import find
 from canarium.core.status.history import ended
+from canarium.core.status.progress_events import progress_events
 
 #: Conditions about prerequisites outside of the version.
 _PREREQUISITES = (
@@ -41,6 +42,7 @@ def events_of(
         *failover.events(ctx),
         *gates.verdict_events(before.analysis, after.analysis),
         *availability.outage_events(before, after),
+        *progress_events(ctx, before, after),
         *_promoted(ctx, result),
         *(() if _is_known_invalid(before, after) else result.events),
     )

@@ -13,6 +13,7 @@ from canarium.api.status import (
 from canarium.core.context.commands import LISTED, consumed, echo_text
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import version_of
+from canarium.core.context.position import index_among
 from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import CreateDeployment
 from canarium.core.health import gates
@@ -39,6 +40,8 @@ def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: 
         phase=phase,
         message=result.message,
         version=version_of(ctx, result.stable),
+        revision=ctx.target,
+        step=_step(ctx, phase, result),
         weight=_weight(result, candidate) if result.stable else None,
         replicas=sum(part.replicas for part in parts),
         ready_replicas=sum(part.ready_replicas for part in parts),
@@ -63,6 +66,18 @@ def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: 
         conditions=conditions_of(ctx, phase, result, generation, analysis),
         history=_history(ctx, ended(ctx, result), result.outcome),
     )
+
+
+def _step(ctx: RolloutContext, phase: str, result: PhaseResult) -> str | None:
+    """Returns the current step among all steps, of which the last is the promotion; None outside
+    a rollout with steps."""
+    progress = result.progress
+    if phase != "Progressing" or result.stable is None or not progress or not progress.steps:
+        return None
+    last = len(progress.steps) + 1
+    skipped = progress.full or ctx.target in ctx.promoted_revisions
+    index = index_among((step.weight for step in progress.steps), progress)
+    return f"{last if skipped else min(index + 1, last)}/{last}"
 
 
 def _hold(ctx: RolloutContext, wait: Wait | None) -> WaitingFor | None:

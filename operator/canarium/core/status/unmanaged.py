@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from canarium.core.messages import sentences
+from canarium.core.status.condition_texts import meaning
 from canarium.core.times import stamp
 
 #: Condition type → status, reason, message.
@@ -29,7 +31,7 @@ def status_with(
             "type": kind,
             "status": value,
             "reason": reason,
-            "message": message,
+            "message": sentences(message) or meaning(kind, value == "True"),
             "lastTransitionTime": since or stamp(now),
             "observedGeneration": generation,
         }

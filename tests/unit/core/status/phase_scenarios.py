@@ -39,6 +39,7 @@ def agree(cluster: Cluster) -> None:
     assert status.message
     assert status.message[0].isupper()
     for condition in status.conditions:
+        assert condition.message, condition
         assert condition.reason not in PHASES - {status.phase, "RolledBack"}, condition
         if condition.type in HOLDING and condition.status == "False":
             assert condition.reason not in HOLDING[condition.type] | {"Ready", "Baking"}, condition

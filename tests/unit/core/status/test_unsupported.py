@@ -73,7 +73,7 @@ def test_status_of_an_unsupported_model_keeps_unknown_fields_and_is_not_ready() 
     found = {c["type"]: c for c in after["conditions"]}
     assert found["Shadowed"] == {**CONDITION, "type": "Shadowed"}
     assert (found["Ready"]["status"], found["Ready"]["reason"]) == ("False", "UnsupportedSpec")
-    assert (found["Stalled"]["status"], found["Stalled"]["message"]) == ("True", "why")
+    assert (found["Stalled"]["status"], found["Stalled"]["message"]) == ("True", "Why")
 
 
 def test_repeated_status_of_an_unsupported_model_is_equal() -> None:
