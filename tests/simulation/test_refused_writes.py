@@ -104,7 +104,9 @@ def test_rejected_promotion_is_not_reported_as_done(scenario: Scenario) -> None:
     assert "refusals" not in scenario.world.status()
     scenario.operator.advance(30.0)
     assert scenario.world.status()["version"] == "v2"
-    assert announced(scenario) == [*refused, f"Revision {candidate} was promoted"]
+    weight, promoted = announced(scenario)[len(refused) :]
+    assert "has weight 50 (step 2/3)" in weight
+    assert promoted == f"Revision {candidate} was promoted"
 
 
 @rule("R15", "R16", "R21")
@@ -121,13 +123,15 @@ def test_rejected_undo_is_not_reported_as_done_and_not_forgotten(scenario: Scena
     assert "Service/m: a policy forbids it" in status["message"]
     assert status["waitingFor"]["reason"] == "UndoBlocked"
     assert "failure" not in status
-    assert announced(scenario) == [*before, "Service/m: Forbidden: a policy forbids it"]
+    refused, blocked = announced(scenario)[len(before) :]
+    assert refused == "Service/m: Forbidden: a policy forbids it"
+    assert "keeps its traffic because the API server rejects the undo" in blocked
     scenario.operator.faults.forbidden.clear()
     scenario.operator.advance(2.0)
     assert scenario.world.status()["version"] == "v1"
     scenario.operator.advance(10.0)
     assert scenario.world.status()["phase"] == "RolledBack"
-    assert len(announced(scenario)) == len(before) + 2
+    assert len(announced(scenario)) == len(before) + 3
 
 
 @rule("R3", "R7", "R21")
