@@ -37,7 +37,9 @@ def test_demo_meets_every_expectation_and_leaves_nothing_behind() -> None:
         assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-2000:]
         assert "v5 is promoted" in told.stdout
         columns = run("sandbox", "kubectl", "get", "modeldeployment", "-A").stdout
-        assert columns.split()[:6] == ["NAMESPACE", "NAME", "PHASE", "READY", "VERSION", "WEIGHT"]
+        names = columns.splitlines()[0].split()
+        assert names[:5] == ["NAMESPACE", "NAME", "PHASE", "READY", "VERSION"]
+        assert names[5:9] == ["REVISION", "STEP", "WEIGHT", "WAITING"]
     finally:
         assert run("sandbox", "down").returncode == 0
     assert not paths.folder(name).exists()

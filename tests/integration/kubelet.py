@@ -177,10 +177,11 @@ class Kubelet:
 
     async def _fetched(self, pod: dict[str, Any]) -> list[dict[str, Any]]:
         """The fetcher's status: it found `bytes`, which must be those of its ConfigMap if any."""
-        init = pod["spec"].get("initContainers") or []
-        if not init:
+        volumes = pod["spec"].get("volumes") or []
+        volume = next((v for v in volumes if v["name"] == "canarium-pin"), None)
+        if volume is None:
             return []
-        volume = next(v for v in pod["spec"]["volumes"] if v["name"] == "canarium-pin")
+        init = pod["spec"]["initContainers"]
         name, namespace = volume["configMap"]["name"], pod["metadata"]["namespace"]
         pinned = None
         with contextlib.suppress(ApiError):
