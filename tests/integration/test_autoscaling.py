@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from canarium.kube import resources
+from canarium.render import workload
 from integration.conftest import Cluster
 from integration.metrics_api import MetricsApi
 
@@ -185,3 +186,23 @@ async def settled(shares: Shares, pods: tuple[int, int], seconds: float = 30) ->
     while shares.pods != pods:
         assert asyncio.get_running_loop().time() < end, (shares.pods, shares.seen)
         await asyncio.sleep(0.1)
+
+
+@rule("R5", "R23")
+async def test_autoscaler_of_ours_without_labels_is_found_by_its_scaling_and_deleted(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    async with MetricsApi(cluster.client, BUSY).serving(tmp_path):
+        cluster.apply("1", scaling={"replicas": 2}, rollout=ROLLOUT)
+        await replicas(cluster, 2)
+        model = await cluster.model()
+        revision = model["status"]["stable"]["revision"]
+        body = workload.autoscaler({**model, "spec": {"scaling": ELASTIC}}, revision, 3, 8)
+        del body["metadata"]["labels"]
+        where = (resources.AUTOSCALERS, cluster.namespace)
+        await cluster.client.create(*where, body)
+        end = asyncio.get_running_loop().time() + 60
+        while (await cluster.client.list(*where))["items"]:
+            assert asyncio.get_running_loop().time() < end, "it still scales the version"
+            await asyncio.sleep(0.2)
+        await replicas(cluster, 2)

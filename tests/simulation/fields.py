@@ -6,6 +6,7 @@ what is simulated (containers and ports are applied whole by one manager only).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -87,6 +88,16 @@ def updated(before: Object | None, after: Object, owners: Owners, manager: str) 
     result = {m: paths & new.keys() - changed for m, paths in owners.items()}
     result[manager] = result.get(manager, frozenset()) | changed
     return result
+
+
+def tree(paths: Iterable[Path]) -> Object:
+    """`paths` as `managedFields` write them (fieldsV1)."""
+    found: Object = {}
+    for path in paths:
+        below = found
+        for key in path:
+            below = below.setdefault(f"f:{key}", {})
+    return found
 
 
 _NONE = object()

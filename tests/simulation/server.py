@@ -155,6 +155,10 @@ class Server:
         live = self.get(resources.DEPLOYMENTS, key)
         new = clone(live)
         new["spec"]["replicas"] = replicas
+        if actor != OPERATOR:
+            new["metadata"]["managedFields"] = self._managed(key, actor)
+        else:
+            new["metadata"].pop("managedFields", None)
         after = self._update(resources.DEPLOYMENTS, key, live, new, actor, "scale")
         kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
         return {
@@ -163,6 +167,20 @@ class Server:
             "metadata": {k: after["metadata"][k] for k in kept},
             "spec": {"replicas": after["spec"]["replicas"]},
         }
+
+    def _managed(self, key: Key, scaler: str) -> list[Object]:
+        """What the API server notes of a Deployment that `scaler` scaled last."""
+        size = ("spec", "replicas")
+        owners = {
+            manager: paths - {size}
+            for manager, paths in self.shelves[resources.DEPLOYMENTS].owners[key].items()
+        }
+        noted = [
+            {"manager": name.partition("/")[0], "fieldsV1": fields.tree(paths)}
+            for name, paths in owners.items()
+        ]
+        scale = {"manager": scaler, "subresource": "scale", "fieldsV1": fields.tree({size})}
+        return [*noted, scale]
 
     def put_status(
         self, resource: Resource, key: Key, body: Object, actor: str = KUBERNETES

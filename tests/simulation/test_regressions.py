@@ -59,6 +59,23 @@ def test_autoscaler_without_label_is_deleted_if_its_deployment_was_deleted(
     assert set(scenario.floors()) == {scenario.part("stable")}
 
 
+@rule("R5", "R23")
+def test_autoscaler_without_label_does_not_resize_a_model_of_fixed_size(
+    scenario: Scenario,
+) -> None:
+    scenario.apply(12.0, scaling="auto", strategy="BlueGreen")
+    stable = scenario.part("stable")
+    scenario.operator.kill()
+    patch = {"metadata": {"labels": {labels.MODEL: None}}}
+    key = (KEY[0], f"{KEY[1]}-{stable}")
+    scenario.world.server.merge(resources.AUTOSCALERS, key, patch, PERSON)
+    scenario.world.apply(specs.spec(scaling="three", strategy="BlueGreen"))
+    scenario.operator.start()
+    scenario.operator.advance(200.0)
+    assert not list(scenario.world.server.all(resources.AUTOSCALERS))
+    assert scenario.world.server.get(resources.DEPLOYMENTS, key)["spec"]["replicas"] == 3
+
+
 @rule("R12", "R18")
 def test_removed_candidate_annotation_is_restored_and_the_steps_continue(
     scenario: Scenario,

@@ -16,7 +16,7 @@ from canarium.api.status import Status
 from canarium.core.bookkeeping.adoption import adoption
 from canarium.core.bookkeeping.records import notes, pinning, pruning
 from canarium.core.bookkeeping.restored_records import restoration
-from canarium.core.bookkeeping.scaling import orphans, scaling
+from canarium.core.bookkeeping.scaling import orphans, scaling, unlabeled_autoscalers
 from canarium.core.bookkeeping.traffic_record import recorded, unrecordable_commands
 from canarium.core.context.commands import evaluated
 from canarium.core.context.context import RolloutContext
@@ -123,13 +123,15 @@ def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
     moves = recorded(ctx, result, (*result.actions, *ctx.router.repair(ctx, result)))
     deletes = (n for n, x in enumerate(moves) if isinstance(x, DeleteDeployment | DeleteAutoscaler))
     first = next(deletes, len(moves))
+    sizes = scaling(ctx, result)
     return (
         # Pins first: later writes may start a pod that reads them.
         *pinning(ctx),
         *moves[:first],
         *notes(ctx, result, moves),
         *moves[first:],
-        *scaling(ctx, result),
+        *unlabeled_autoscalers(ctx, (*moves, *sizes)),
+        *sizes,
         *orphans(ctx, result),
         *restore_labels(ctx, result),
         *pruning(ctx),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import (
     Action,
     CreateDeployment,
     DeleteAutoscaler,
+    RestoreLabels,
     Scale,
     SetAutoscaler,
 )
@@ -109,6 +112,22 @@ def _recreated(ctx: RolloutContext, result: PhaseResult, count: int) -> list[Act
     # A colour that this decision uses for another Deployment is not free any more.
     taken = {a.color for a in result.actions if isinstance(a, CreateDeployment)}
     return [CreateDeployment(ctx.stable, color, count)] if color and color not in taken else []
+
+
+def unlabeled_autoscalers(ctx: RolloutContext, moves: Sequence[Action]) -> list[Action]:
+    """Returns the writes that make autoscalers observable again that lost their labels (R23).
+
+    Such an autoscaler would resize the Deployment after each `Scale` of the operator, without end.
+    Its trace is a Deployment that another client scaled and that this decision scales back.
+    """
+    scaled = {action.revision for action in moves if isinstance(action, Scale)}
+    return [
+        RestoreLabels(deployment.revision, "HorizontalPodAutoscaler")
+        for deployment in ctx.observed.deployments
+        if deployment.revision in scaled
+        and deployment.scaled_by_other
+        and not ctx.observed.autoscaler(deployment.revision)
+    ]
 
 
 def orphans(ctx: RolloutContext, result: PhaseResult) -> list[Action]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from canarium.api.status import Status
 from canarium.core.facts.revision import NewRecord
@@ -58,10 +58,11 @@ class CreateDeployment:
 
 @dataclass(frozen=True, slots=True)
 class RestoreLabels:
-    """Restore the labels of a revision's Deployment, if it exists: the operator observes objects
-    by their labels."""
+    """Restore the labels of a revision's object of `kind`, if it exists: the operator observes
+    objects by their labels."""
 
     revision: str
+    kind: Literal["Deployment", "HorizontalPodAutoscaler"] = "Deployment"
 
 
 @dataclass(frozen=True, slots=True)

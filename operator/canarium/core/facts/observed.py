@@ -137,6 +137,8 @@ class Deployment:
     failure: str | None = None
     #: Names of the ports of its containers.
     ports: frozenset[str] = frozenset()
+    #: Another client set `replicas` last through the scale subresource, as an autoscaler does.
+    scaled_by_other: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,16 +88,16 @@ class ChildWriter:
             key[0], name, version, partial(_scaled, replicas)
         )
 
-    async def restore_labels(self, key: Key, body: Mapping[str, Any]) -> None:
-        """Gives a Deployment of ours its labels back; a deleted one needs none."""
+    async def restore_labels(self, resource: Resource, key: Key, body: Mapping[str, Any]) -> None:
+        """Restores the labels of an object of ours; a deleted one needs none."""
         try:
-            with self._rejections.watching(key, resources.DEPLOYMENTS, body["metadata"]["name"]):
-                raw = await self._existing(resources.DEPLOYMENTS, key[0], body)
+            with self._rejections.watching(key, resource, body["metadata"]["name"]):
+                raw = await self._existing(resource, key[0], body)
         except ApiError as error:
             if not error.not_found:
                 raise
         else:
-            self._store.caches[resources.DEPLOYMENTS].observe(raw)
+            self._store.caches[resource].observe(raw)
 
     async def delete(self, resource: Resource, key: Key, name: str, uid: str | None = None) -> None:
         """Deletes the object of this UID, by default the one that the cache knows."""
@@ -163,4 +163,5 @@ class ChildWriter:
 
 
 def _scaled(replicas: int, known: Child[Deployment], before: int) -> Child[Deployment]:
-    return replace(known, version=before, fact=replace(known.fact, replicas=replicas))
+    fact = replace(known.fact, replicas=replicas, scaled_by_other=False)
+    return replace(known, version=before, fact=fact)

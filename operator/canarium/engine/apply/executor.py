@@ -62,8 +62,12 @@ class Executor:
                 body = self._desired.deployment(parent, key, revision, color)
                 body["spec"]["replicas"] = replicas
                 await writer.create(resources.DEPLOYMENTS, key, body)
+            case p.RestoreLabels(revision, "HorizontalPodAutoscaler"):
+                body = workload.autoscaler(parent, revision, 1, 1)
+                await writer.restore_labels(resources.AUTOSCALERS, key, body)
             case p.RestoreLabels(revision):
-                await writer.restore_labels(key, workload.deployment(parent, revision, "", {}))
+                body = workload.deployment(parent, revision, "", {})
+                await writer.restore_labels(resources.DEPLOYMENTS, key, body)
             case p.Scale(revision, replicas):
                 await writer.scale(key, workload.child_name(model, revision), replicas)
             case p.DeleteDeployment(revision, uid):

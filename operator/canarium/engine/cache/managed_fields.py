@@ -25,6 +25,17 @@ def owned_by_us(managed: Iterable[Mapping[str, Any]] | None) -> dict[str, Any] |
     return found
 
 
+def scaled_by_other(managed: Iterable[Mapping[str, Any]] | None) -> bool:
+    """Returns whether a manager other than ours set `spec.replicas` through the scale subresource,
+    and nobody has set it to another value since."""
+    return any(
+        entry.get("subresource") == "scale"
+        and entry.get("manager") != FIELD_MANAGER
+        and "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or ())
+        for entry in managed or ()
+    )
+
+
 def _union(a: Fields, b: Fields) -> dict[str, Any]:
     merged = dict(a)
     for key, inner in b.items():

@@ -11,6 +11,7 @@ from canarium.core.facts.revision import Record, digest_matches, seal_is_valid
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.health.containers import FETCHER
 from canarium.engine.cache.children import Child, Raw, child, compared, parse_optional_time
+from canarium.engine.cache.managed_fields import scaled_by_other
 from canarium.kube.canonical import is_canonical
 from canarium.render import labels
 from canarium.render.fetch_container import PIN_KEY
@@ -92,6 +93,7 @@ def deployment(raw: Raw) -> Child[Deployment]:
             for port in container.get("ports") or ()
             if port.get("name")
         ),
+        scaled_by_other=scaled_by_other(meta.get("managedFields")),
     )
     return child(raw, fact, compared(raw, spec))
 
