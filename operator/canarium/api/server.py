@@ -6,26 +6,20 @@ for one, alone or as overrides of a runtime.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from canarium.api.base import NAMED, Duration, OpenObject, Part, Port
+from canarium.api.base import NAMED, Duration, OpenObject, Part, Port, ruled
 
 #: The container of the model server in every pod template. All others are sidecars.
 SERVER_CONTAINER = "server"
+#: The init container that downloads the model.
+FETCH_CONTAINER = "fetch"
 #: The port that answers requests, by default.
 SERVER_PORT = 8080
 Text = Annotated[str, Field(max_length=4096)]
 Protocol = Literal["V1", "V2", "OpenAI", "Other"]
-
-
-def _rule(rule: str, message: str, field: str) -> dict[str, Any]:
-    return {"rule": rule, "message": message, "fieldPath": field}
-
-
-def _ruled(*rules: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"x-kubernetes-validations": list(rules)})
 
 
 class EnvVar(Part):
@@ -54,15 +48,17 @@ class ExtraPort(Part):
 class Probe(Part):
     """A probe of the model. Exactly one of path, exec, grpc and tcp."""
 
-    model_config = _ruled(
-        _rule(
-            "(has(self.path) ? 1 : 0) + (has(self.exec) ? 1 : 0) + (has(self.grpc) ? 1 : 0) "
-            "+ (has(self.tcp) ? 1 : 0) == 1",
-            "set exactly one of path, exec, grpc and tcp: path is an HTTP path that returns"
-            " 200 when the model, not only the server, is ready",
-            ".path",
-        ),
-        _rule("!has(self.tcp) || self.tcp", "tcp must be true or absent", ".tcp"),
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            (
+                "(has(self.path) ? 1 : 0) + (has(self.exec) ? 1 : 0) + (has(self.grpc) ? 1 : 0) "
+                "+ (has(self.tcp) ? 1 : 0) == 1",
+                "set exactly one of path, exec, grpc and tcp: path is an HTTP path that returns"
+                " 200 when the model, not only the server, is ready",
+                ".path",
+            ),
+            ("!has(self.tcp) || self.tcp", "tcp must be true or absent", ".tcp"),
+        )
     )
 
     path: str | None = Field(
@@ -102,11 +98,13 @@ class Probe(Part):
 class Series(Part):
     """Counters of the server, summed over all series that match."""
 
-    model_config = _ruled(
-        _rule(
-            "has(self.names) != (has(self.unavailable) && self.unavailable)",
-            "name the metrics, or set unavailable: true",
-            ".names",
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            (
+                "has(self.names) != (has(self.unavailable) && self.unavailable)",
+                "name the metrics, or set unavailable: true",
+                ".names",
+            )
         )
     )
 
@@ -125,11 +123,13 @@ class Series(Part):
 class Latency(Part):
     """The metric for the duration of requests."""
 
-    model_config = _ruled(
-        _rule(
-            "has(self.name) != (has(self.unavailable) && self.unavailable)",
-            "name the metric, or set unavailable: true",
-            ".name",
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            (
+                "has(self.name) != (has(self.unavailable) && self.unavailable)",
+                "name the metric, or set unavailable: true",
+                ".name",
+            )
         )
     )
 

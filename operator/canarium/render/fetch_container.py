@@ -12,13 +12,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from canarium.api.reasons import SpecReason
-from canarium.api.server import SERVER_CONTAINER
+from canarium.api.server import FETCH_CONTAINER, SERVER_CONTAINER
 from canarium.api.uri import MOUNT, Address, UriInvalid, parse
 from canarium.render.errors import RuntimeInvalid
 
 Manifest = dict[str, Any]
 
-CONTAINER = "fetch"
 PIN_KEY = "digest"
 _PREFIX = "CANARIUM_CREDENTIAL_"
 _MODEL, _PIN, _CLAIM = "canarium-model", "canarium-pin", "canarium-claim"
@@ -97,7 +96,7 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
     if kit.reserve is not None:
         words += ["--reserve", str(kit.reserve)]
     container: Manifest = {
-        "name": CONTAINER,
+        "name": FETCH_CONTAINER,
         "image": kit.image,
         "imagePullPolicy": kit.pull_policy,
         "args": words,

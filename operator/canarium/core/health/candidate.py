@@ -8,12 +8,12 @@ its fault.
 from __future__ import annotations
 
 from canarium.api.reasons import FailureReason
+from canarium.api.server import FETCH_CONTAINER
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import last_ready, ready_by
 from canarium.core.context.progress import next_step
 from canarium.core.facts.observed import newest_pod
 from canarium.core.health.cause import Cause
-from canarium.core.health.containers import FETCHER
 from canarium.core.health.failure_causes import Deadline, judge
 from canarium.core.health.obstacles import obstacle, withheld
 from canarium.core.health.pods import fetching, unfetched, unstarted
@@ -96,7 +96,7 @@ def _deadline_exceeded(ctx: RolloutContext) -> Cause:
             f"the model was still being fetched after {limit} ({seen}), see the fetcher's log or "
             "raise spec.rollout.progressDeadline",
             pod=slow,
-            container=FETCHER,
+            container=FETCH_CONTAINER,
             observed=seen,
             threshold=limit,
             samples=len(pods),

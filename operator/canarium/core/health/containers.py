@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 
 from canarium.api.reasons import FailureReason
+from canarium.api.server import FETCH_CONTAINER
 from canarium.core.facts.observed import Container
 from canarium.untrusted.quoting import quoted
 
 #: A reason and a sentence about it.
 Finding = tuple[str, str]
 
-#: The init container that downloads the model.
-FETCHER = "fetch"
-#: Its exit code if a later attempt may succeed, such as when a store is unavailable.
+#: Exit code of the fetch container if a later attempt may succeed (a store is unavailable).
 FETCH_UNAVAILABLE = 11
 
 #: Reasons that the kubelet reports.
@@ -50,7 +49,7 @@ def _ended(c: Container) -> tuple[str | None, int | None]:
 
 def exited(c: Container) -> Finding | None:
     """Returns how the server ended, or why the fetcher could not download the model."""
-    if c.init and c.name == FETCHER:
+    if c.init and c.name == FETCH_CONTAINER:
         return fetch_failure(c)
     if not c.is_server:
         return None
@@ -92,13 +91,13 @@ def fetch_failure(c: Container) -> Finding | None:
 def fetch_unavailable(c: Container) -> bool:
     """Returns whether the fetcher ended because its source is temporarily unavailable."""
     ended, code = _ended(c)
-    return c.init and c.name == FETCHER and bool(ended) and code == FETCH_UNAVAILABLE
+    return c.init and c.name == FETCH_CONTAINER and bool(ended) and code == FETCH_UNAVAILABLE
 
 
 def misconfigured(c: Container) -> Finding | None:
     """Returns which configuration the kubelet misses. A missing Secret of the fetcher is the
     spec's fault as much as one of the server."""
-    if c.waiting in _CONFIG and (c.is_server or (c.init and c.name == FETCHER)):
+    if c.waiting in _CONFIG and (c.is_server or (c.init and c.name == FETCH_CONTAINER)):
         return FailureReason.CONFIG_ERROR, waiting_text(c)
     return None
 

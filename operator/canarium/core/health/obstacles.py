@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from canarium.api.reasons import ConditionType, ObstacleReason
+from canarium.api.server import FETCH_CONTAINER
 from canarium.api.status import Condition, Status
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
@@ -23,7 +24,6 @@ from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import Container, Deployment, Pod, TroubleReason
 from canarium.core.health.containers import (
     CRASH_LOOP,
-    FETCHER,
     PULL_FAULTS,
     STARTING,
     fetch_failure,
@@ -140,7 +140,7 @@ def _container(c: Container, runs: bool, fetched: bool) -> tuple[ObstacleReason,
         if runs and c.waiting in PULL_FAULTS:
             return ObstacleReason.IMAGE_UNAVAILABLE, waiting_text(c)[:_QUOTED]
         return None
-    if c.init and c.name == FETCHER and c.waiting not in PULL_FAULTS:
+    if c.init and c.name == FETCH_CONTAINER and c.waiting not in PULL_FAULTS:
         return None
     reason = ObstacleReason.INIT_CONTAINER_FAILED if c.init else ObstacleReason.SIDECAR_FAILED
     what = f"{'init container' if c.init else 'sidecar'} {c.name}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from canarium.api.reasons import FailureReason, ObstacleReason
+from canarium.api.server import FETCH_CONTAINER
 from canarium.core.facts.observed import Pod
 from canarium.core.health.cause import Cause
 from canarium.core.health.containers import (
-    FETCHER,
     exited,
     fetch_failure,
     misconfigured,
@@ -27,7 +27,7 @@ def unfetched(pods: Iterable[Pod]) -> Cause | None:
     """Returns the first pod whose model could not be fetched, and why."""
     for pod in pods:
         for container in pod.containers:
-            found = fetch_failure(container) if container.name == FETCHER else None
+            found = fetch_failure(container) if container.name == FETCH_CONTAINER else None
             if found and container.init and not pod.terminating:
                 return Cause(*found, pod.name, container.name)
     return None
@@ -36,7 +36,7 @@ def unfetched(pods: Iterable[Pod]) -> Cause | None:
 def fetching(pods: Iterable[Pod]) -> str | None:
     """Returns the first unready pod, if it is downloading its model."""
     late = next((pod for pod in pods if not pod.ready and not pod.terminating), None)
-    runs = late and any(c.init and c.name == FETCHER and c.started for c in late.containers)
+    runs = late and any(c.init and c.name == FETCH_CONTAINER and c.started for c in late.containers)
     return late.name if late and runs else None
 
 
@@ -53,7 +53,7 @@ def changed(pods: Iterable[Pod], artifact: str | None) -> Cause | None:
                 FailureReason.ARTIFACT_CHANGED,
                 f"{text}content at its URI changed",
                 pod.name,
-                FETCHER,
+                FETCH_CONTAINER,
             )
     return None
 

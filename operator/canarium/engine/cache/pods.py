@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
+from canarium.api.server import FETCH_CONTAINER
 from canarium.core.facts.observed import UNSCHEDULABLE_TEXT, Container, Pod
-from canarium.core.health.containers import FETCHER
 from canarium.engine.cache.children import Child, Raw, child, parse_optional_time, parse_time
 from canarium.render import labels
 from canarium.untrusted.quoting import lines, quoted
@@ -81,7 +81,12 @@ def _fetched(containers: Iterable[Raw]) -> dict[str, Any]:
     """Reads the fetcher's termination message, once it has succeeded: the digest of the model, and
     what a branch or tag in its URI resolved to."""
     ended = next(
-        (c.get("state", {}).get("terminated") or {} for c in containers if c["name"] == FETCHER), {}
+        (
+            c.get("state", {}).get("terminated") or {}
+            for c in containers
+            if c["name"] == FETCH_CONTAINER
+        ),
+        {},
     )
     if ended.get("exitCode") != 0:
         return {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from canarium import GROUP
+from canarium.api.server import FETCH_CONTAINER
 from canarium.core.facts.gateways import Backend
 from canarium.core.facts.observed import Autoscaler, AutoscalerFault, Deployment, Service
 from canarium.core.facts.revision import Record, digest_matches, seal_is_valid
 from canarium.core.facts.traffic_record import TrafficRecord
-from canarium.core.health.containers import FETCHER
 from canarium.engine.cache.children import Child, Raw, child, compared, parse_optional_time
 from canarium.engine.cache.managed_fields import scaled_by_other
 from canarium.kube.canonical import is_canonical
@@ -65,7 +65,7 @@ def record(raw: Raw) -> Child[Record]:
 
 def _fetches(template: Raw) -> bool:
     containers = template.get("spec", {}).get("initContainers") or ()
-    return any(c.get("name") == FETCHER for c in containers)
+    return any(c.get("name") == FETCH_CONTAINER for c in containers)
 
 
 def deployment(raw: Raw) -> Child[Deployment]:
