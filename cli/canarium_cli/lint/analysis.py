@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from canarium.api.analysis import Check, amount
+from canarium.api.effective_metrics import effective_metrics
 from canarium.api.model_deployment import Spec
-from canarium.api.server import Metrics
 from canarium.core.evidence.measures import Missing
 from canarium.signals.presets import measure_of
 from canarium_cli.lint import expressions
@@ -60,7 +60,7 @@ def check_measures(
         if server is None:
             continue
         if check.metric:
-            metrics = Metrics.model_validate(server.get("metrics") or {})
+            metrics = effective_metrics(server.get("metrics"))
             measure = measure_of(check.metric, metrics)
             if isinstance(measure, Missing):
                 text = measure.message.partition(": ")[2]

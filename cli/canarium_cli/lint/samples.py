@@ -55,7 +55,7 @@ def _step(
 ) -> Iterator[Finding]:
     candidate = rps * weight / 100
     for one in judged:
-        compares = one.source.max_ratio_to_stable or one.source.min_ratio_to_stable
+        compares = one.max_ratio is not None or one.min_ratio is not None
         # Both versions need the samples where they are compared.
         rate = min(candidate, rps - candidate) if compares else candidate
         most = rate * analysis.window
@@ -89,7 +89,7 @@ def _ending(analysis: EffectiveAnalysis) -> str:
 
 def _counts_requests(check: EffectiveCheck) -> bool:
     """Whether the samples of a check are the requests that a version receives."""
-    metric = check.source.metric
+    metric = check.metric
     return bool(metric) and (
         metric == "ErrorRate" or str(metric).startswith(("Latency", "TimeToFirstToken"))
     )

@@ -65,7 +65,7 @@ def manifest(
 
 def _checks(spec: dict[str, Any]) -> list[dict[str, str]]:
     """Checks of what the model's server measures; none where the runtime is not a built-in one."""
-    from canarium.api.server import Metrics
+    from canarium.api.effective_metrics import effective_metrics
     from canarium.core.evidence.measures import Missing
     from canarium.render.errors import RuntimeInvalid
     from canarium.render.runtime_catalog import Catalog
@@ -75,7 +75,7 @@ def _checks(spec: dict[str, Any]) -> list[dict[str, str]]:
         chosen = Catalog().choose(spec)
     except RuntimeInvalid:
         return []
-    metrics = Metrics.model_validate((chosen.spec.get("metrics") if chosen else None) or {})
+    metrics = effective_metrics(chosen.spec.get("metrics") if chosen else None)
     found = []
     if not isinstance(measure_of("ErrorRate", metrics), Missing):
         found.append({"name": "errors", "metric": "ErrorRate", "max": "1%"})

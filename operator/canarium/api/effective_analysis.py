@@ -3,21 +3,66 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from canarium.api.analysis import Analysis, Check
+from canarium.api.analysis import (
+    Analysis,
+    Check,
+    Preset,
+    PrometheusQuery,
+    Replay,
+    SeriesMeasure,
+    WebQuery,
+    amount,
+)
 from canarium.api.base import seconds
+from canarium.api.effective_metrics import Labels, sorted_labels
+from canarium.api.smoke_tests import ConfigMapKey
 
 HOLD = "Hold"
+#: Seconds between two measurements.
+INTERVAL = 15.0
 #: Seconds that a request of a check or a smoke test may take.
 _TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class EffectiveCheck:
-    """One check: `source` is the measured value with its bounds, the rest when it counts."""
+class EffectiveSeries:
+    """A metric of the pods that a user names."""
 
     name: str
-    source: Check
+    kind: Literal["Counter", "Gauge", "Histogram"]
+    labels: Labels
+    aggregation: Literal["Average", "Sum", "Max"]
+    quantile: float
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveReplay:
+    """Recorded requests, and what of their responses is compared, how exactly."""
+
+    requests: ConfigMapKey
+    #: None: the path for predictions of each revision's runtime.
+    path: str | None
+    json_path: str
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveCheck:
+    """One check: exactly one source of a value, its bounds, and when it counts."""
+
+    name: str
+    metric: Preset | None
+    series: EffectiveSeries | None
+    prometheus: PrometheusQuery | None
+    web: WebQuery | None
+    replay: EffectiveReplay | None
+    maximum: float | None
+    minimum: float | None
+    #: Bounds of the ratio to stable's value.
+    max_ratio: float | None
+    min_ratio: float | None
     min_samples: int
     confidence: float
     on_failure: str
@@ -44,7 +89,7 @@ class EffectiveAnalysis:
 def effective_analysis(analysis: Analysis) -> EffectiveAnalysis:
     """Returns `analysis` with its defaults."""
     return EffectiveAnalysis(
-        interval=max(1.0, seconds(analysis.interval or "15s")),
+        interval=max(1.0, seconds(analysis.interval) if analysis.interval else INTERVAL),
         window=seconds(analysis.window or "5m"),
         on_insufficient=analysis.on_insufficient_data or HOLD,
         start_weight=analysis.start_weight or 1,
@@ -62,7 +107,15 @@ def _check(analysis: Analysis, check: Check) -> EffectiveCheck:
     query = check.prometheus or check.web or check.replay
     return EffectiveCheck(
         name=check.name,
-        source=check,
+        metric=check.metric,
+        series=_series(check.series) if check.series else None,
+        prometheus=check.prometheus,
+        web=check.web,
+        replay=_replay(check.replay) if check.replay else None,
+        maximum=amount(check.max) if check.max else None,
+        minimum=amount(check.min) if check.min else None,
+        max_ratio=float(check.max_ratio_to_stable) if check.max_ratio_to_stable else None,
+        min_ratio=float(check.min_ratio_to_stable) if check.min_ratio_to_stable else None,
         min_samples=check.min_samples or analysis.min_samples or 100,
         confidence=float(analysis.confidence or "0.99"),
         on_failure=check.on_failure or analysis.on_failure or "RollBack",
@@ -70,6 +123,25 @@ def _check(analysis: Analysis, check: Check) -> EffectiveCheck:
         error_limit=_either(check.error_limit, analysis.error_limit),
         insufficient_limit=_either(check.insufficient_limit, analysis.insufficient_limit) or 0,
         timeout=request_timeout(query.timeout if query else None),
+    )
+
+
+def _series(series: SeriesMeasure) -> EffectiveSeries:
+    return EffectiveSeries(
+        name=series.name,
+        kind=series.kind,
+        labels=sorted_labels(series.labels),
+        aggregation=series.aggregation or "Average",
+        quantile=float(series.quantile or "0.99"),
+    )
+
+
+def _replay(replay: Replay) -> EffectiveReplay:
+    return EffectiveReplay(
+        requests=replay.requests,
+        path=replay.path,
+        json_path=replay.json_path,
+        tolerance=float(replay.tolerance or 0),
     )
 
 

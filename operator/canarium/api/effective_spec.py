@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from canarium.api.base import seconds
 from canarium.api.effective_analysis import EffectiveAnalysis, effective_analysis
+from canarium.api.effective_smoke_tests import EffectiveSmokeTest, effective_smoke_tests
 from canarium.api.effective_traffic import EffectiveRoute, EffectiveTraffic, effective_traffic
 from canarium.api.model_deployment import Rollout, Scaling, Spec
 
@@ -42,8 +43,7 @@ class EffectiveSpec:
     max_replicas: int
     paused: bool
     history_limit: int
-    #: Whether a version has to pass smoke tests before its first traffic.
-    gated: bool = False
+    smoke_tests: tuple[EffectiveSmokeTest, ...] = ()
     analysis: EffectiveAnalysis | None = None
     traffic: EffectiveTraffic = field(default_factory=EffectiveTraffic)
     scale_down_delay: float = 30.0
@@ -52,6 +52,11 @@ class EffectiveSpec:
     def route(self) -> EffectiveRoute | None:
         """The route that splits traffic; None: the model's Service alone does."""
         return self.traffic.route
+
+    @property
+    def gated(self) -> bool:
+        """Whether a version has to pass smoke tests before its first traffic."""
+        return bool(self.smoke_tests)
 
     @property
     def autoscaled(self) -> bool:
@@ -82,7 +87,7 @@ def effective_spec(spec: Spec, startup_budget: float | None = None) -> Effective
         max_replicas=high,
         paused=bool(spec.paused),
         history_limit=spec.revision_history_limit or 10,
-        gated=bool(rollout.smoke_tests),
+        smoke_tests=effective_smoke_tests(rollout.smoke_tests),
         analysis=effective_analysis(rollout.analysis) if rollout.analysis else None,
         traffic=effective_traffic(traffic),
         scale_down_delay=_duration(rollout.scale_down_delay, 30.0),

@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from canarium.api.decode import UnsupportedResource, decode_status
+from canarium.api.effective_spec import EffectiveSpec
 from canarium.core.decision.plan import Action, Plan, SelectColor, SetRouteWeights
 from canarium.core.facts.revision import newer_algorithm
 from canarium.core.planner import plan
@@ -107,8 +108,7 @@ class Reconciler:
         if self._rejections.outdated(key):
             self._queue.add(key, Urgency.CHANGE)
         if self._signals:
-            rollout = parent.spec.rollout
-            tests = tuple(rollout.smoke_tests or ()) if rollout and decision.requests.smoke else ()
+            tests = self._settings(key, parent).smoke_tests if decision.requests.smoke else ()
             self._signals.want(key, decision.requests, tests)
         if self._pod_events:
             self._pod_events.want(key, decision.requests.pod_events)
@@ -138,6 +138,11 @@ class Reconciler:
         if self._pod_events:
             self._pod_events.forget(key)
 
+    def _settings(self, key: Key, parent: Parent) -> EffectiveSpec:
+        """Returns the spec with its defaults, which are resolved once per version of an object and
+        its runtime. Raises UnsupportedResource."""
+        return parent.effective_spec(self._store.meant(key).startup_budget)
+
     def _decide(self, key: Key, parent: Parent, raw: dict[str, Any]) -> Plan:
         """Returns the plan for the model `raw`, whose spec is that of `parent`.
 
@@ -161,7 +166,7 @@ class Reconciler:
             facts = facts.with_troubles(self._pod_events.troubles(key))
         return plan(
             raw["spec"],
-            parent.effective_spec(facts.runtime.startup_budget),
+            self._settings(key, parent),
             status,
             facts,
             now=self._timing.now(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from canarium.api.base import seconds
-from canarium.api.smoke_tests import Expectation
+from canarium.api.effective_smoke_tests import EffectiveExpectation
 from canarium.evaluation.errors import EvaluationError, Fault
 from canarium.signals.access import Access
 from canarium.signals.http_client import Answer
@@ -28,11 +28,10 @@ class Unusable(Unexpected):
         self.reason = reason
 
 
-async def met(access: Access, expected: Expectation, answer: Answer) -> None:
+async def met(access: Access, expected: EffectiveExpectation, answer: Answer) -> None:
     """Checks `answer`. Raises Unexpected if it does not match."""
-    status = expected.status or 200
-    if answer.status != status:
-        raise Unexpected(f"status {answer.status}, expected {status}")
+    if answer.status != expected.status:
+        raise Unexpected(f"status {answer.status}, expected {expected.status}")
     if expected.max_latency and answer.seconds > seconds(expected.max_latency):
         took = answer.seconds * 1000
         raise Unexpected(f"took {took:.0f}ms, expected at most {expected.max_latency}")
@@ -40,7 +39,7 @@ async def met(access: Access, expected: Expectation, answer: Answer) -> None:
         return
     values = [
         value.model_dump(exclude_unset=True, include={"path", "value", "tolerance"})
-        for value in expected.json_values or ()
+        for value in expected.json_values
     ]
     try:
         await access.evaluate("expectation", answer.body, json=values, schema=expected.json_schema)
@@ -50,14 +49,14 @@ async def met(access: Access, expected: Expectation, answer: Answer) -> None:
         raise Unusable(f"{_field(expected)}: {error}", error.reason) from error
 
 
-def _field(expected: Expectation) -> str:
+def _field(expected: EffectiveExpectation) -> str:
     """Returns the field of an expectation that needs an evaluation."""
     if expected.json_schema is None:
         return "expect.json"
     return "expect" if expected.json_values else "expect.schema"
 
 
-async def faults(access: Access, expectations: dict[str, Expectation]) -> list[str]:
+async def faults(access: Access, expectations: dict[str, EffectiveExpectation]) -> list[str]:
     """Returns what is invalid in expectations (by their paths), each with the field's path.
 
     Raises Unusable when that could not be found out.
@@ -65,7 +64,7 @@ async def faults(access: Access, expectations: dict[str, Expectation]) -> list[s
     fields: list[str] = []
     checked: list[dict[str, Any]] = []
     for path, expected in expectations.items():
-        for index, value in enumerate(expected.json_values or ()):
+        for index, value in enumerate(expected.json_values):
             fields.append(f"{path}.json[{index}].path")
             checked.append({"path": value.path})
         if expected.json_schema is not None:

@@ -59,7 +59,7 @@ async def endpoint(
         headers["Authorization"] = f"Basic {pair}"
     elif tls is None:
         raise Unavailable(f"Secret {name}: needs token, username and password, or ca.crt")
-    return Endpoint(url, headers, tls, patience, secrets)
+    return Endpoint(url, patience, headers, tls, secrets)
 
 
 async def text(api: Api, namespace: str, source: ConfigMapKey) -> str:

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from canarium.api.effective_analysis import INTERVAL
+from canarium.api.effective_smoke_tests import EffectiveSmokeTest
 from canarium.api.reasons import CheckReason
-from canarium.api.smoke_tests import SmokeTest
 from canarium.core.decision.plan import AnalysisRequest, SignalRequests
 from canarium.core.evidence.verdict import Evidence
 from canarium.core.facts.observed import SmokeReport
@@ -34,8 +35,6 @@ from canarium.untrusted.error_log import ErrorLog
 log = logging.getLogger(__name__)
 #: Seconds until tests that could not run are retried: a ConfigMap may be created meanwhile.
 _AGAIN = 5.0
-#: Seconds between two measurements while the interval of the model is unknown.
-_USUAL = 15.0
 #: What the status calls the reasons of evaluations.
 _REASONS = {fault: reason for fault in Fault for reason in CheckReason if reason == fault.value}
 Key = tuple[str, str]
@@ -49,7 +48,7 @@ class _Watched:
     """The background work for one model."""
 
     asked: SignalRequests = field(default_factory=SignalRequests)
-    tests: tuple[SmokeTest, ...] = ()
+    tests: tuple[EffectiveSmokeTest, ...] = ()
     report: SmokeReport | None = None
     memory: AnalysisState = field(default_factory=AnalysisState.empty)
     evidence: Evidence | None = None
@@ -75,7 +74,7 @@ class SignalMonitor:
         known = self._models.get(key)
         return (known.report, known.evidence) if known else (None, None)
 
-    def want(self, key: Key, asked: SignalRequests, tests: tuple[SmokeTest, ...]) -> None:
+    def want(self, key: Key, asked: SignalRequests, tests: tuple[EffectiveSmokeTest, ...]) -> None:
         """Starts what `asked` requests, and stops everything else."""
         known = self._models.get(key)
         if asked == SignalRequests():
@@ -164,14 +163,13 @@ class SignalMonitor:
         return target is None or pod not in target.standing
 
     async def _tested(
-        self, key: Key, target: AnalysisTarget, tests: tuple[SmokeTest, ...], revision: str
+        self, key: Key, target: AnalysisTarget, tests: tuple[EffectiveSmokeTest, ...], revision: str
     ) -> SmokeReport:
         targets = target.targets(revision)
         web = self._shared.of(key[0])
         expectations = {
             f"spec.rollout.smokeTests[{index}].expect": test.expect
             for index, test in enumerate(tests)
-            if test.expect
         }
         try:
             wrong = await faults(web, expectations)
@@ -180,9 +178,11 @@ class SignalMonitor:
             return SmokeReport(revision, False, text, unusable=True, reason=_REASONS[error.reason])
         bodies = {}
         for index, test in enumerate(tests):
-            if test.body_from and (source := test.body_from.config_map):
+            if test.body_from:
                 try:
-                    bodies[index] = (await credentials.text(self._api, key[0], source)).encode()
+                    bodies[index] = (
+                        await credentials.text(self._api, key[0], test.body_from)
+                    ).encode()
                 except Unavailable as error:
                     wrong.append(f"spec.rollout.smokeTests[{index}].bodyFrom: {error}")
         if wrong:
@@ -193,7 +193,7 @@ class SignalMonitor:
 
     async def _watch(self, key: Key, known: _Watched, watch: AnalysisRequest) -> None:
         memory, clock = known.memory, self._timing.clock
-        began, first, interval = clock(), not memory.windows, _USUAL
+        began, first, interval = clock(), not memory.windows, INTERVAL
         while True:
             try:
                 target = self._target(key)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from canarium.api.analysis import Preset, SeriesMeasure
+from canarium.api.analysis import Preset
+from canarium.api.effective_analysis import EffectiveSeries
+from canarium.api.effective_metrics import EffectiveCounters, EffectiveLatency, EffectiveMetrics
 from canarium.api.reasons import CheckReason
-from canarium.api.server import Latency, Metrics, Series
 from canarium.core.evidence.measures import (
     Level,
     Mean,
@@ -17,7 +18,6 @@ from canarium.core.evidence.measures import (
     Share,
 )
 
-_SCALE = {"Seconds": 1.0, "Milliseconds": 0.001, "Microseconds": 0.000001}
 _QUANTILES = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
 
 #: Names of servers for large language models: vLLM, Text Generation Inference, llama.cpp.
@@ -39,7 +39,7 @@ _CACHE = (
 )
 
 
-def measure_of(preset: Preset, metrics: Metrics) -> Measure | Missing:
+def measure_of(preset: Preset, metrics: EffectiveMetrics) -> Measure | Missing:
     """Returns the measure of `preset` on a server with `metrics`."""
     if preset == "ErrorRate":
         bad, total = _series(metrics.errors), _series(metrics.requests)
@@ -60,11 +60,10 @@ def measure_of(preset: Preset, metrics: Metrics) -> Measure | Missing:
     return _latency(preset, metrics.latency)
 
 
-def _latency(preset: Preset, latency: Latency | None) -> Measure | Missing:
-    if latency is None or latency.name is None:
+def _latency(preset: Preset, latency: EffectiveLatency | None) -> Measure | Missing:
+    if latency is None:
         return _unavailable(preset, "latency")
-    kind, scale = latency.kind or "Histogram", _SCALE[latency.unit or "Seconds"]
-    labels = _labels(latency.labels)
+    kind, scale, labels = latency.kind, latency.scale, latency.labels
     if preset == "LatencyMean" and kind != "Total":
         parts = [(Selector(f"{latency.name}_{end}", labels),) for end in ("sum", "count")]
         return Mean(parts[0], parts[1], scale)
@@ -75,24 +74,18 @@ def _latency(preset: Preset, latency: Latency | None) -> Measure | Missing:
     return Quantile(_QUANTILES[preset.removeprefix("Latency")], buckets, scale)
 
 
-def own_series(series: SeriesMeasure) -> Measure:
+def own_series(series: EffectiveSeries) -> Measure:
     """Returns the measure of a metric that a user names."""
-    labels = _labels(series.labels)
+    labels = series.labels
     if series.kind == "Counter":
         return PerSecond((Selector(series.name, labels),))
     if series.kind == "Gauge":
-        return Level((Selector(series.name, labels),), series.aggregation or "Average")
-    q = float(series.quantile or "0.99")
-    return Quantile(q, (Selector(f"{series.name}_bucket", labels),))
+        return Level((Selector(series.name, labels),), series.aggregation)
+    return Quantile(series.quantile, (Selector(f"{series.name}_bucket", labels),))
 
 
-def _series(series: Series | None) -> Selectors:
-    labels = _labels(series.labels if series else None)
-    return tuple(Selector(name, labels) for name in (series.names if series else None) or ())
-
-
-def _labels(labels: dict[str, str] | None) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((labels or {}).items()))
+def _series(counters: EffectiveCounters) -> Selectors:
+    return tuple(Selector(name, counters.labels) for name in counters.names)
 
 
 def _unavailable(preset: str, what: str) -> Missing:

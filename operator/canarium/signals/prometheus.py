@@ -31,9 +31,9 @@ class Endpoint:
     """The address of a server, with credentials; `headers` may contain some of `secrets`."""
 
     url: str
+    patience: float
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
-    patience: float = 10.0
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:

@@ -36,8 +36,8 @@ class Comparison:
     path: str
     stable_path: str
     json_path: str
-    tolerance: float = 0.0
-    patience: float = 10.0
+    tolerance: float
+    patience: float
 
 
 async def compare(

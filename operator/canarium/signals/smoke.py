@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from canarium.api.effective_analysis import request_timeout
+from canarium.api.effective_smoke_tests import EffectiveSmokeTest
 from canarium.api.reasons import ConnectionLoss
-from canarium.api.smoke_tests import Expectation, SmokeTest
 from canarium.evaluation.errors import Fault
 from canarium.signals.access import Access
 from canarium.signals.addresses import authority
@@ -53,18 +52,9 @@ class Unreached:
     loss: ConnectionLoss
 
 
-def called(test: SmokeTest, index: int) -> str:
-    """Returns the display name of a test."""
-    if test.title:
-        return test.title
-    if test.grpc:
-        return f"grpc {test.grpc.service or 'health'}"
-    return test.path or f"smokeTests[{index}]"
-
-
 async def run(
     web: Access,
-    tests: Iterable[SmokeTest],
+    tests: Iterable[EffectiveSmokeTest],
     targets: Iterable[Target],
     *,
     bodies: Mapping[int, bytes],
@@ -82,11 +72,11 @@ async def run(
             try:
                 await _passes(web, test, target, bodies.get(index), predict_path)
             except Unreachable as error:
-                return Unreached(called(test, index), target.pod, str(error), error.loss)
+                return Unreached(test.name, target.pod, str(error), error.loss)
             except (NoAnswer, Unexpected) as error:
-                text = redacted(str(error), (test.headers or {}).values())
+                text = redacted(str(error), test.headers.values())
                 fault = error.reason if isinstance(error, Unusable) else None
-                return Failed(called(test, index), target.pod, text, fault)
+                return Failed(test.name, target.pod, text, fault)
         return None
 
     found = await asyncio.gather(*(one(target) for target in targets))
@@ -95,21 +85,28 @@ async def run(
 
 
 async def _passes(
-    web: Access, test: SmokeTest, target: Target, body: bytes | None, predict_path: str | None
+    web: Access,
+    test: EffectiveSmokeTest,
+    target: Target,
+    body: bytes | None,
+    predict_path: str | None,
 ) -> None:
-    for _ in range(test.warmup or 0):
+    for _ in range(test.warmup):
         # Warm-up requests load, compile and cache; their results do not count.
         try:
             await _ask(web, test, target, body, predict_path)
         except (NoAnswer, Unexpected):
             continue
     answer = await _insisted(web, test, target, body, predict_path)
-    expected = test.expect or Expectation()
-    await met(web, expected, answer)
+    await met(web, test.expect, answer)
 
 
 async def _insisted(
-    web: Access, test: SmokeTest, target: Target, body: bytes | None, predict_path: str | None
+    web: Access,
+    test: EffectiveSmokeTest,
+    target: Target,
+    body: bytes | None,
+    predict_path: str | None,
 ) -> Answer:
     """Returns the response; retries when the connection is lost before it began."""
     for _ in range(_ATTEMPTS - 1):
@@ -121,16 +118,19 @@ async def _insisted(
 
 
 async def _ask(
-    web: Access, test: SmokeTest, target: Target, body: bytes | None, predict_path: str | None
+    web: Access,
+    test: EffectiveSmokeTest,
+    target: Target,
+    body: bytes | None,
+    predict_path: str | None,
 ) -> Answer:
-    patience = request_timeout(test.timeout)
     if test.grpc:
         # Imported on use: HTTP/2 takes memory, and few models speak gRPC.
         from canarium.signals import grpc_health
 
         began = asyncio.get_running_loop().time()
-        service = test.grpc.service or ""
-        state = await grpc_health.check(target.address, test.grpc.port, service, patience)
+        grpc = test.grpc
+        state = await grpc_health.check(target.address, grpc.port, grpc.service, test.timeout)
         if state != "SERVING":
             raise Unexpected(f"gRPC health reports {state}, expected SERVING")
         return Answer(200, b"", asyncio.get_running_loop().time() - began)
@@ -139,12 +139,11 @@ async def _ask(
     path = test.path or predict_path
     if path is None:
         raise Unusable("no path: set the test's path, or predictPath of the runtime")
-    headers = {"Content-Type": "application/json"} if body is not None else {}
     return await web.request(
-        test.method or ("GET" if body is None else "POST"),
+        test.method,
         f"http://{authority(target.address, test.port or target.port)}{path}",
         body=body,
-        headers={**headers, **(test.headers or {})},
-        patience=patience,
+        headers={**test.default_headers, **test.headers},
+        patience=test.timeout,
         pod=True,
     )

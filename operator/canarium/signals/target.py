@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from canarium.api.effective_analysis import EffectiveAnalysis
-from canarium.api.server import Metrics
+from canarium.api.effective_metrics import EffectiveMetrics, effective_metrics
 from canarium.signals.smoke import Target
 
 
@@ -21,7 +21,7 @@ class ServingPod:
 class ModelServer:
     """How the servers of one revision are measured, and the path of their predictions."""
 
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: EffectiveMetrics = field(default_factory=lambda: effective_metrics(None))
     predict_path: str | None = None
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
 
 import pytest_asyncio
 from aiohttp import web as server
 
+from canarium.api.effective_smoke_tests import EffectiveSmokeTest, effective_smoke_tests
+from canarium.api.smoke_tests import SmokeTest
 from canarium.signals.access import Access, Shared
 from canarium.signals.addresses import AddressPolicy
 from canarium.signals.http_client import HttpClient
 
 LOOPBACK = AddressPolicy.of(("127.0.0.0/8", "::1"))
 Handler = Callable[[server.Request], Awaitable[server.Response]]
+
+
+def smoke_test(fields: Mapping[str, Any]) -> EffectiveSmokeTest:
+    """A smoke test of a spec, with its defaults."""
+    return effective_smoke_tests([SmokeTest.model_validate(fields)])[0]
 
 
 class Served:

@@ -13,7 +13,7 @@ from signals.conftest import Served
 
 async def test_number_and_its_observations_are_read(web: Access, served: Served) -> None:
     served.says('{"drift": {"psi": 0.07}, "n": 1200}')
-    found = await ask(web, Endpoint(served.url), "$.drift.psi", "$.n")
+    found = await ask(web, Endpoint(served.url, 10.0), "$.drift.psi", "$.n")
     assert found == Reading(0.07, samples=1200)
 
 
@@ -35,6 +35,6 @@ async def test_response_without_a_single_number_is_missing(
     web: Access, served: Served, text: str, status: int, path: str, reason: str
 ) -> None:
     served.says(text, status)
-    found = await ask(web, Endpoint(served.url), path)
+    found = await ask(web, Endpoint(served.url, 10.0), path)
     assert isinstance(found, Missing)
     assert found.reason == reason

@@ -13,18 +13,17 @@ from aiohttp import web as server
 
 from canarium.api.effective_analysis import effective_analysis
 from canarium.api.model_deployment import Rollout
-from canarium.api.smoke_tests import SmokeTest
 from canarium.core.decision.plan import AnalysisRequest, SignalRequests
 from canarium.core.facts.observed import SmokeReport
 from canarium.evaluation.documents import LONGEST
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
-from canarium.signals import analyzer, smoke
+from canarium.signals import json_metric, smoke
 from canarium.signals.http_client import HttpClient
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.smoke import Target
 from canarium.signals.target import AnalysisTarget, ServingPod
-from signals.conftest import LOOPBACK, Served
+from signals.conftest import LOOPBACK, Served, smoke_test
 
 rule = pytest.mark.rule
 KEY = ("risk", "fraud")
@@ -93,7 +92,7 @@ async def signals(fake: Fake) -> AsyncIterator[SignalMonitor]:
 async def test_smoke_test_without_its_body_is_reported_once_and_runs_when_it_exists(
     fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:
-    test = SmokeTest.model_validate({"path": "/predict", "bodyFrom": BODY})
+    test = smoke_test({"path": "/predict", "bodyFrom": BODY})
     signals.want(KEY, SignalRequests(smoke="r"), (test,))
     await fake.until(lambda: fake.naps >= 3)
     report, _ = signals.facts(KEY)
@@ -116,7 +115,7 @@ async def test_pod_drained_during_its_test_does_not_fail_its_version(
         return server.Response(status=503)
 
     served.handler = drained
-    signals.want(KEY, SignalRequests(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
+    signals.want(KEY, SignalRequests(smoke="r"), (smoke_test({"path": "/ready"}),))
     await fake.until(lambda: signals.facts(KEY)[0] is not None)
     assert signals.facts(KEY)[0] == SmokeReport("r", True, asked=1)
     assert len(served.requests) == 2, "the pod that came in its place was asked"
@@ -127,7 +126,7 @@ async def test_running_pod_that_fails_its_test_fails_its_version(
     fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:
     served.says("ill", status=503)
-    signals.want(KEY, SignalRequests(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
+    signals.want(KEY, SignalRequests(smoke="r"), (smoke_test({"path": "/ready"}),))
     await fake.until(lambda: signals.facts(KEY)[0] is not None)
     report, _ = signals.facts(KEY)
     assert report is not None
@@ -160,13 +159,13 @@ async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else
         {"name": n, "web": {"url": served.url, "path": "$.n"}, "max": "5"} for n in ("a", "b")
     ]
     fake.rollout = Rollout.model_validate({"analysis": {"interval": "1s", "checks": checks}})
-    real = analyzer.json_metric.ask
+    real = json_metric.ask
     asked = iter([True, False] * 100)
 
     async def sometimes(*arguments: Any) -> Any:
         return boom() if next(asked) else await real(*arguments)
 
-    monkeypatch.setattr(analyzer.json_metric, "ask", sometimes)
+    monkeypatch.setattr(json_metric, "ask", sometimes)
     signals.want(KEY, SignalRequests(analysis=AnalysisRequest("r", None, 0.0)), ())
     await fake.until(lambda: fake.naps >= 6 and signals.facts(KEY)[1] is not None)
     evidence = signals.facts(KEY)[1]
@@ -176,7 +175,7 @@ async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else
     assert good.value == 1
     monkeypatch.setattr(smoke, "run", boom)
     other = ("risk", "other")
-    signals.want(other, SignalRequests(smoke="r"), (SmokeTest.model_validate({"path": "/"}),))
+    signals.want(other, SignalRequests(smoke="r"), (smoke_test({"path": "/"}),))
     await fake.until(lambda: signals.facts(other)[0] is not None)
     report, _ = signals.facts(other)
     assert report is not None
@@ -192,7 +191,7 @@ async def test_unreachable_pod_is_retried_until_it_answers(
     fake: Fake, signals: SignalMonitor, served: Served
 ) -> None:  # G2
     fake._port = 1
-    signals.want(KEY, SignalRequests(smoke="r"), (SmokeTest.model_validate({"path": "/ready"}),))
+    signals.want(KEY, SignalRequests(smoke="r"), (smoke_test({"path": "/ready"}),))
     await fake.until(lambda: signals.facts(KEY)[0] is not None)
     report, _ = signals.facts(KEY)
     assert report is not None
@@ -238,7 +237,7 @@ async def test_report_has_the_reason_why_a_test_could_not_be_evaluated(
     fake: Fake, signals: SignalMonitor, served: Served, expect: Any, answer: str, reason: str
 ) -> None:
     served.says(answer)
-    test = SmokeTest.model_validate({"path": "/predict", "expect": expect})
+    test = smoke_test({"path": "/predict", "expect": expect})
     signals.want(KEY, SignalRequests(smoke="r"), (test,))
     await fake.until(lambda: signals.facts(KEY)[0] is not None)
     report, _ = signals.facts(KEY)

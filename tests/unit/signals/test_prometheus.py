@@ -25,7 +25,7 @@ def vector(*values: tuple[float, str]) -> dict[str, Any]:
 
 async def asked(web: Access, served: Served, body: Any, status: int = 200) -> Any:
     served.says(body if isinstance(body, str) else json.dumps(body), status)
-    return await query(web, Endpoint(served.url, {"Authorization": "Bearer s"}), "up", NOW)
+    return await query(web, Endpoint(served.url, 10.0, {"Authorization": "Bearer s"}), "up", NOW)
 
 
 async def test_value_of_one_series_is_read(web: Access, served: Served) -> None:
@@ -73,7 +73,7 @@ async def test_server_that_refuses_the_login_is_named(
     web: Access, served: Served, status: int, headers: dict[str, str], said: str
 ) -> None:
     served.says("Unauthorized\n", status)
-    found = await query(web, Endpoint(served.url, headers), "up", NOW)
+    found = await query(web, Endpoint(served.url, 10.0, headers), "up", NOW)
     assert isinstance(found, Missing)
     assert (found.reason, found.error) == ("AccessDenied", True)
     assert f"status {status}: " in found.message
@@ -82,7 +82,7 @@ async def test_server_that_refuses_the_login_is_named(
 
 @rule("R17")
 async def test_server_that_is_down_is_an_error(web: Access) -> None:
-    found = await query(web, Endpoint("http://127.0.0.1:1"), "up", NOW)
+    found = await query(web, Endpoint("http://127.0.0.1:1", 10.0), "up", NOW)
     assert isinstance(found, Missing)
     assert (found.reason, found.error) == ("Unreachable", True)
 

@@ -7,14 +7,13 @@ import json
 import pytest
 from aiohttp import web as server
 
-from canarium.api.smoke_tests import SmokeTest
 from canarium.core.evidence.measures import Missing
 from canarium.signals import json_metric, smoke
 from canarium.signals.access import Access
 from canarium.signals.prometheus import Endpoint, query
 from canarium.signals.redaction import HIDDEN, redacted, shown
 from canarium.signals.smoke import Target
-from signals.conftest import Served
+from signals.conftest import Served, smoke_test
 
 
 @pytest.mark.parametrize(
@@ -40,9 +39,9 @@ def test_secret_is_hidden_whole_with_and_without_its_scheme() -> None:
 async def test_server_that_is_down_is_named_without_its_login(web: Access) -> None:
     url = "http://me:pa55word@127.0.0.1:1/?key=k3y-of-mine"
     for found in (
-        await query(web, Endpoint(url), "up", 1.0),
-        await json_metric.ask(web, Endpoint(url), "$.x"),
-        await json_metric.ask(web, Endpoint(f"{url}\x00"), "$.x"),
+        await query(web, Endpoint(url, 10.0), "up", 1.0),
+        await json_metric.ask(web, Endpoint(url, 10.0), "$.x"),
+        await json_metric.ask(web, Endpoint(f"{url}\x00", 10.0), "$.x"),
     ):
         assert isinstance(found, Missing)
         assert "pa55word" not in found.message
@@ -55,7 +54,7 @@ async def test_header_repeated_by_a_pod_is_redacted(web: Access, served: Served)
         return server.Response(text=json.dumps({"said": request.headers["Authorization"]}))
 
     served.handler = handler
-    test = SmokeTest.model_validate(
+    test = smoke_test(
         {
             "path": "/predict",
             "headers": {"Authorization": "Bearer s3cret-token"},

@@ -12,27 +12,27 @@ from grpclib.const import Cardinality, Handler
 from grpclib.encoding.base import CodecBase
 from grpclib.server import Server, Stream
 
-from canarium.api.smoke_tests import SmokeTest
+from canarium.api.effective_smoke_tests import EffectiveSmokeTest
 from canarium.evaluation.errors import Fault
 from canarium.signals import smoke
 from canarium.signals.access import Access
 from canarium.signals.assertions import faults
 from canarium.signals.replay import Comparison, compare, recorded
 from canarium.signals.smoke import Failed, Target
-from signals.conftest import Served
+from signals.conftest import Served, smoke_test
 
 rule = pytest.mark.rule
 ANSWER = {"model": "fraud", "outputs": [{"name": "p", "data": [0.91, 0.09]}]}
 
 
-def test_of(**fields: Any) -> SmokeTest:
-    return SmokeTest.model_validate({"path": "/v2/models/fraud/infer", **fields})
+def test_of(**fields: Any) -> EffectiveSmokeTest:
+    return smoke_test({"path": "/v2/models/fraud/infer", **fields})
 
 
 test_of.__test__ = False  # type: ignore[attr-defined]
 
 
-async def run(web: Access, served: Served, test: SmokeTest, **more: Any) -> Failed | None:
+async def run(web: Access, served: Served, test: EffectiveSmokeTest, **more: Any) -> Failed | None:
     target = Target("pod-a", "127.0.0.1", served.port)
     arguments = {"bodies": {}, "predict_path": None, **more}
     return await smoke.run(web, [test], [target], **arguments)
@@ -93,7 +93,8 @@ async def test_slow_answer_fails_but_warmup_does_not_count(web: Access, served: 
 @rule("R4")
 async def test_body_path_method_and_headers_are_sent(web: Access, served: Served) -> None:
     assert await run(web, served, test_of(body={"a": 1}, headers={"X-A": "b"})) is None
-    assert await run(web, served, SmokeTest(), bodies={0: b"raw"}, predict_path="/predict") is None
+    stored = smoke_test({"bodyFrom": {"configMap": {"name": "bodies", "key": "one"}}})
+    assert await run(web, served, stored, bodies={0: b"raw"}, predict_path="/predict") is None
     assert await run(web, served, test_of(path="/healthz")) is None
     assert served.requests == [
         ("POST", "/v2/models/fraud/infer", b'{"a":1}'),
@@ -149,7 +150,7 @@ async def test_grpc_health(
     port = grpc._server.sockets[0].getsockname()[1]
     try:
         question = {"port": port, **({"service": service} if service else {})}
-        failed = await run(web, served, SmokeTest.model_validate({"grpc": question}))
+        failed = await run(web, served, smoke_test({"grpc": question}))
     finally:
         grpc.close()
         await grpc.wait_closed()
@@ -185,6 +186,6 @@ async def test_differing_answers_are_counted_and_errors_of_stable_are_not(
     requests = await recorded(web, "\n".join(json.dumps({"n": n}) for n in range(10)))
     pods = [Target(name, "127.0.0.1", served.port) for name in ("c", "s")]
 
-    how = Comparison("/candidate", "/stable", json_path="$.score", tolerance=0.01)
+    how = Comparison("/candidate", "/stable", json_path="$.score", tolerance=0.01, patience=10.0)
     found = await compare(web, how, requests, pods[0], pods[1])
     assert (found.bad, found.samples) == (2, 9)  # type: ignore[union-attr]

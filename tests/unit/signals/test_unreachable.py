@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from aiohttp import web as server
 
-from canarium.api.smoke_tests import SmokeTest
+from canarium.api.effective_smoke_tests import EffectiveSmokeTest
 from canarium.core.evidence.measures import Missing
 from canarium.signals import smoke
 from canarium.signals.access import Access, Shared
@@ -23,14 +23,14 @@ from canarium.signals.http_client import HttpClient
 from canarium.signals.replay import Comparison, compare
 from canarium.signals.smoke import Failed, Target, Unreached
 from signals import netns
-from signals.conftest import Served
+from signals.conftest import Served, smoke_test
 
 POD = "10.99.0.1"
-HTTP = SmokeTest.model_validate({"path": "/predict", "body": {"a": 1}, "timeout": "500ms"})
-GRPC = SmokeTest.model_validate({"grpc": {"port": 8001}, "timeout": "500ms"})
+HTTP = smoke_test({"path": "/predict", "body": {"a": 1}, "timeout": "500ms"})
+GRPC = smoke_test({"grpc": {"port": 8001}, "timeout": "500ms"})
 
 
-async def outcome(test: SmokeTest, port: int = 8000, address: str = POD) -> list[str]:
+async def outcome(test: EffectiveSmokeTest, port: int = 8000, address: str = POD) -> list[str]:
     """What one test of one pod gives: the class, and how the connection was lost."""
     shared = Shared(HttpClient())
     try:
@@ -164,7 +164,7 @@ async def test_pod_that_accepts_and_never_answers_fails_the_version(web: Access)
 
     made = await asyncio.start_server(wait, "127.0.0.1", 0)
     target = Target("pod-a", "127.0.0.1", made.sockets[0].getsockname()[1])
-    test = SmokeTest.model_validate({"path": "/predict", "timeout": "200ms"})
+    test = smoke_test({"path": "/predict", "timeout": "200ms"})
     found = await smoke.run(web, [test], [target], bodies={}, predict_path=None)
     silent.set()
     made.close()
@@ -192,7 +192,7 @@ async def test_recorded_request_whose_connection_is_lost_is_not_a_difference(
     web: Access, served: Served
 ) -> None:  # I11
     served.says('{"score": 1}')
-    how = Comparison("/predict", "/predict", json_path="$.score")
+    how = Comparison("/predict", "/predict", json_path="$.score", tolerance=0.0, patience=10.0)
     good = Target("s", "127.0.0.1", served.port)
     for candidate, stable in ((Target("c", "127.0.0.1", 1), good), (good, Target("s", "::1", 1))):
         found = await compare(web, how, [b"{}", b"{}"], candidate, stable)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.api.decode import UnsupportedResource
-from canarium.api.server import SERVER_PORT, Metrics
+from canarium.api.effective_metrics import effective_metrics
+from canarium.api.server import SERVER_PORT
 from canarium.core.facts.observed import Pod
 from canarium.engine.cache.children import unpacked
 from canarium.engine.cache.store import Key, Store
@@ -55,7 +56,7 @@ def _servers(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, Model
         if spoken is None:
             # A restored record does not hold the server: only the current runtime is known.
             spoken = _current_server(store, key, spec)
-        metrics = Metrics.model_validate(spoken.get("metrics") or {})
+        metrics = effective_metrics(spoken.get("metrics"))
         found[child.fact.revision] = ModelServer(metrics, spoken.get("predictPath"))
     return found
 

@@ -1,0 +1,142 @@
+"""Measures the value of one check on one revision, from the source that its spec names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canarium.api.analysis import PrometheusQuery, WebQuery
+from canarium.api.effective_analysis import EffectiveCheck, EffectiveReplay
+from canarium.api.reasons import CheckReason
+from canarium.core.decision.plan import AnalysisRequest
+from canarium.core.evidence.measures import Measure, Missing, Reading, Result, read
+from canarium.core.evidence.windows import Window
+from canarium.evaluation.errors import EvaluationError
+from canarium.kube.client import Api
+from canarium.signals import credentials, json_metric, prometheus, replay
+from canarium.signals.access import Shared
+from canarium.signals.credentials import Unavailable
+from canarium.signals.presets import measure_of, own_series
+from canarium.signals.prometheus import Endpoint
+from canarium.signals.query_template import BadTemplate, filled
+from canarium.signals.redaction import redacted
+from canarium.signals.target import AnalysisTarget, ModelServer
+
+
+class CheckSources:
+    """Reads metrics of pods from their windows, and asks all other sources."""
+
+    def __init__(self, api: Api, shared: Shared) -> None:
+        self._api, self._shared = api, shared
+
+    async def measure(
+        self,
+        target: AnalysisTarget,
+        request: AnalysisRequest,
+        check: EffectiveCheck,
+        revision: str,
+        window: Window,
+        start: float,
+        now: float,
+    ) -> Result:
+        """Returns the value of `check` on `revision` from `start` to `now` (POSIX seconds), or why
+        there is none. `window` has the samples of its pods."""
+        variables = {
+            "revision": revision,
+            "namespace": target.namespace,
+            "model": target.model,
+            "service": target.model,
+            "window": f"{max(1, round(now - start))}s",
+        }
+        try:
+            if check.web:
+                return await self._web(target, check.web, variables, check.timeout)
+            if check.prometheus:
+                return await self._prometheus(
+                    target, check.prometheus, variables, check.timeout, now
+                )
+            if check.replay:
+                return await self._replay(target, request, check.replay, check.timeout)
+        except Unavailable as error:
+            return Missing(str(error), error=True, reason=error.reason)
+        except BadTemplate as error:
+            return Missing(str(error), error=True, reason=CheckReason.INVALID_QUERY)
+        measure = measure_for(check, target.server(revision))
+        if isinstance(measure, Missing):
+            return measure
+        return read(measure, window.since(start))
+
+    async def _web(
+        self, target: AnalysisTarget, query: WebQuery, variables: dict[str, str], patience: float
+    ) -> Result:
+        url = filled(query.url, variables)
+        endpoint = await credentials.endpoint(
+            self._api, target.namespace, url, query.authentication, patience
+        )
+        access = self._shared.of(target.namespace)
+        result = await json_metric.ask(access, endpoint, query.path, query.samples_path)
+        return _redacted(result, endpoint)
+
+    async def _prometheus(
+        self,
+        target: AnalysisTarget,
+        query: PrometheusQuery,
+        variables: dict[str, str],
+        patience: float,
+        now: float,
+    ) -> Result:
+        access = self._shared.of(target.namespace)
+        endpoint = await credentials.endpoint(
+            self._api, target.namespace, query.url, query.authentication, patience
+        )
+        value = await prometheus.query(access, endpoint, filled(query.query, variables), now)
+        if not query.samples_query or isinstance(value, Missing):
+            return _redacted(value, endpoint)
+        promql = filled(query.samples_query, variables)
+        samples = await prometheus.query(access, endpoint, promql, now)
+        if isinstance(samples, Missing):
+            text = f"samplesQuery: {samples.message}"
+            return _redacted(replace(samples, message=text), endpoint)
+        return Reading(value.value, samples=samples.value)
+
+    async def _replay(
+        self,
+        target: AnalysisTarget,
+        request: AnalysisRequest,
+        settings: EffectiveReplay,
+        patience: float,
+    ) -> Result:
+        path = settings.path or target.server(request.revision).predict_path
+        stable_path = settings.path or target.server(request.stable or "").predict_path
+        if path is None or stable_path is None:
+            text = "replay.path: the runtime has no predictPath, so set it"
+            return Missing(text, error=True, reason=CheckReason.INVALID_QUERY)
+        pods = [target.targets(revision) for revision in (request.revision, request.stable)]
+        if not all(pods):
+            return Missing("both versions need a ready pod to be compared")
+        access = self._shared.of(target.namespace)
+        source = settings.requests
+        try:
+            content = await credentials.text(self._api, target.namespace, source)
+            bodies = await replay.recorded(access, content)
+        except EvaluationError as error:
+            text = f"ConfigMap {source.name}, {source.key}: {error}"
+            return Missing(text, error=True, reason=prometheus.reason_of(error))
+        comparison = replay.Comparison(
+            path, stable_path, settings.json_path, settings.tolerance, patience
+        )
+        return await replay.compare(access, comparison, bodies, pods[0][0], pods[1][0])
+
+
+def measure_for(check: EffectiveCheck, server: ModelServer) -> Measure | Missing:
+    """Returns what to measure on the pods for `check`, or why it cannot be measured."""
+    if check.series:
+        return own_series(check.series)
+    assert check.metric is not None
+    return measure_of(check.metric, server.metrics)
+
+
+def _redacted(result: Result, endpoint: Endpoint) -> Result:
+    """Redacts the secrets of `endpoint`: servers may repeat what they received."""
+    if not isinstance(result, Missing):
+        return result
+    return replace(result, message=redacted(result.message, endpoint.secrets))
