@@ -101,7 +101,7 @@ def manifest(model: Raw, spec: Spec) -> dict[str, Any]:
 
 def patch(model: Raw, spec: Spec) -> str:
     """Returns the JSON patch (RFC 6902) that changes the live spec to `spec`: only fields of its
-    first level that differ, and only if nobody else has changed them meanwhile."""
+    first level that differ, and only if no other client has changed them meanwhile."""
     now: Mapping[str, Any] = part(model, "spec")
     steps: list[dict[str, Any]] = []
     for name in sorted({*now, *spec}):

@@ -1,4 +1,4 @@
-"""When a wait for a rollout is over, and which exit code says how it ended."""
+"""Decides when a wait for a rollout is over, and which exit code reports its result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def exit_of(model: Raw, goal: Goal, revision: str = "") -> Exit | None:
     """Returns the exit code once the wait is over; None while it is not.
 
     `revision` is what the model has to serve; empty: the one that the spec asks for. A status
-    about an earlier spec says nothing.
+    about an earlier spec does not count.
     """
     status = part(model, "status")
     if number(status, "observedGeneration") < number(part(model, "metadata"), "generation"):

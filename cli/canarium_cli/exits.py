@@ -21,7 +21,7 @@ class Exit(IntEnum):
 
 
 class CliError(click.ClickException):
-    """An error in one sentence that says what to do; click prints it to stderr."""
+    """An error in one sentence that states what to do; click prints it to stderr."""
 
     def __init__(self, message: str, code: Exit) -> None:
         super().__init__(message)

@@ -131,7 +131,7 @@ class Watch:
     """The events of one `kubectl get --watch`, and its process.
 
     Each event is the type (ADDED, MODIFIED, DELETED) with the object. The iteration ends when
-    kubectl ends, which happens when the API server closes the connection; then `fault` says why.
+    kubectl ends, which happens when the API server closes the connection; then `fault` is why.
     """
 
     def __init__(self, command: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from canarium_cli.completing import VARIABLE, completed
 VERBS: dict[str, tuple[str, str]] = {
     "get": ("get", "Show a model: steps, weights, revisions, pods, checks."),
     "list": ("list", "List models, those that need attention first."),
-    "status": ("status", "Wait for a rollout; the exit code says how it ended."),
+    "status": ("status", "Wait for a rollout; the exit code reports its result."),
     "why": ("why", "Explain the phase, the wait or the failure of a model."),
     "promote": ("commands", "End the current pause of a rollout, or with --full all of them."),
     "abort": ("commands", "End a rollout and roll it back."),
@@ -83,7 +83,7 @@ def cli() -> None:
 
 def main(words: list[str] | None = None) -> Any:
     """Runs the program; exits with one of the documented codes."""
-    # As other programs that write into pipes do: `… | head` is no error.
+    # As other programs that write into pipes do: `… | head` is not an error.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     name = os.path.basename(sys.argv[0])

@@ -53,7 +53,7 @@ def objects(kubectl: Kubectl, name: str, *, events: bool = False) -> Objects:
         children = pool.submit(kubectl.get, _WORKLOADS, label)
         records = pool.submit(kubectl.get, _RECORDS, label)
         told = pool.submit(_events, kubectl, name) if events else None
-        # The model first: its error says most.
+        # The model first: its error is the most useful one.
         found = parent.result()
         others = [*children.result(), *records.result(), *(told.result() if told else ())]
     return Objects.of(found, others)

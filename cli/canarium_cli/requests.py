@@ -1,4 +1,4 @@
-"""Ways to send a request to a model, each request over a connection of its own.
+"""Ways to send a request to a model, each request over a separate connection.
 
 - `ServiceProxy`: to the Service through the API server, which picks a random ready endpoint for
   each request (`ResourceLocation` in kubernetes/pkg/registry/core/service). `kubectl port-forward`

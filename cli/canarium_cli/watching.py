@@ -24,7 +24,7 @@ class ModelWatch:
     """The objects of one model, read once and then kept current.
 
     Iterating yields them after every change, and at least every `tick` seconds, for countdowns.
-    A watch that ends is taken up again after a read; `outage` says why it ended meanwhile.
+    A watch that ends starts again after a read; meanwhile `outage` is why it ended.
     """
 
     def __init__(self, kubectl: Kubectl, name: str, *, children: bool = True, tick: float = 1.0):
@@ -93,7 +93,7 @@ class ModelWatch:
         return changes
 
     def _follow(self, kind: str) -> None:
-        """Watches a kind until the end; each time anew, since a watch begins with a list."""
+        """Watches a kind until the end, each time from the start: a watch begins with a list."""
         words = (
             [f"--field-selector=metadata.name={self._name}"]
             if kind == MODELS

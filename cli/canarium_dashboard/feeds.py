@@ -21,7 +21,7 @@ from canarium_dashboard.api import Api, ApiFault
 
 WATCH_SECONDS, IDLE_SECONDS, LIMIT = 55, 90.0, 200
 _PAGE = "500"
-#: Statuses that trying again does not change: the page says what is wrong.
+#: Statuses that a retry does not change: the page shows the error.
 _FINAL = (401, 403, 404)
 
 Observer = Callable[[Raw], None]

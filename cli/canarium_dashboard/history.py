@@ -43,7 +43,7 @@ class History:
         self._versions: dict[str, int] = {}
 
     def open(self, model: Raw, now: float) -> None:
-        """Begins to remember a model, because somebody has opened its page."""
+        """Begins to record a model, because a user has opened its page."""
         uid = text(part(model, "metadata"), "uid")
         if not uid:
             return

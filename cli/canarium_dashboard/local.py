@@ -1,4 +1,4 @@
-"""The dashboard on one's own machine: loopback only, with the rights of the kubeconfig.
+"""The dashboard on the user's machine: loopback only, with the rights of the kubeconfig.
 
 `kubectl proxy` makes every request to the cluster, so contexts, exec plugins and `--as` work as
 they do for kubectl. It listens on a Unix socket in a folder that only this user can enter, so that
@@ -22,7 +22,7 @@ from canarium_dashboard.app import create_app
 from canarium_dashboard.serve import server
 from canarium_dashboard.settings import Settings
 
-#: Names by which a browser on this machine may call the dashboard.
+#: Host names under which a browser on this machine may call the dashboard.
 HOSTS = frozenset(("localhost", "127.0.0.1"))
 _START = 20.0
 

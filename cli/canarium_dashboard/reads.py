@@ -110,7 +110,7 @@ class Reads:
         return allowed
 
     async def user(self, identity: Identity) -> str:
-        """Returns the user name by which the API server knows this person. Raises ApiFault."""
+        """Returns the user name of this person on the API server. Raises ApiFault."""
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         answer = await self.api.post(identity, paths.SELF, body)
         return text(part(answer, "status", "userInfo"), "username")

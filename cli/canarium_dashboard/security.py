@@ -79,7 +79,7 @@ def _hostname(host: str) -> str:
 
 
 class Forgery(Exception):
-    """A write that did not come from a page of the dashboard. `str()` says what is wrong."""
+    """A write that did not come from a page of the dashboard. `str()` is the reason."""
 
 
 def is_same_origin(request: Request) -> bool:

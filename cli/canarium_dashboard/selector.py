@@ -17,7 +17,7 @@ Labels = Mapping[str, Any]
 
 
 def matcher(text: str) -> Callable[[Labels], bool]:
-    """Returns a function that says whether labels match the selector; an empty one matches all.
+    """Returns a function that checks whether labels match the selector; an empty one matches all.
 
     Raises ValueError with the part that is not a selector.
     """

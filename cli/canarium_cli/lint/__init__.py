@@ -6,5 +6,5 @@ Reading order: `linter` (which checks apply to which object), `schema` (types an
 (queries, JSON paths, metrics), `samples` (whether a verdict can be reached), `sarif`.
 
 Invariants: the models, rules and templates are those of the operator itself; nothing is restated
-here. A finding always has a position and says what is right.
+here. A finding always has a position and states what is valid.
 """

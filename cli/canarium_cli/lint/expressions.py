@@ -75,7 +75,7 @@ def promql(document: Document, path: Path, text: Any) -> Iterator[Finding]:
     except ValueError as error:
         fault = str(error).strip().rstrip(".")
         if fault.startswith("unknown function"):
-            # Servers that speak PromQL, such as VictoriaMetrics, have functions of their own.
+            # Other servers that speak PromQL, such as VictoriaMetrics, have additional functions.
             hint = f"{_sentence(fault)} Prometheus does not have it."
             yield document.finding(path, hint, PROMQL, Level.WARNING)
         else:

@@ -41,7 +41,7 @@ def lint(documents: Sequence[Document], rps: float | None = None) -> list[Findin
     """
     found = [f for d in documents if is_ours(d) for f in _findings(d, documents, rps)]
     found += _repeated(documents)
-    # A template of a runtime may fail on its own and for each model: the first says it.
+    # A template of a runtime may fail on its own and for each model: only the first is reported.
     once = {
         (f.file, f.line, f.column, f.rule, "" if f.rule == runtimes.RULE else f.message): f
         for f in reversed(found)

@@ -2,7 +2,7 @@
 
 An evaluation covers the time since the weight became effective, at most `window`. A step ends when
 its pause is over and every check has a verdict, so too few samples hold the rollout, let it pass
-unjudged, or roll it back, as `onInsufficientData` says.
+unjudged, or roll it back, depending on `onInsufficientData`.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def check(
     for index, name in enumerate(names):
         if name and name in names[:index]:
             first = names.index(name)
-            text = f"Test {first} has the same title: a failure would not say which one it is."
+            text = f"Test {first} has the same title: a failure would not identify the test."
             yield document.finding((*root, index, "title"), text, RULE)
 
 
@@ -59,7 +59,7 @@ def config_map(
 
 
 def objects(value: Any, *path: str) -> list[tuple[int, Mapping[str, Any]]]:
-    """The objects in the list at `path`, with their indexes; nothing where it is no list."""
+    """Returns the objects in the list at `path` with their indexes; none if it is not a list."""
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
     items = value if isinstance(value, list) else []

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Style(StrEnum):
-    """What a piece of text says; a word or a symbol beside it says the same without colors."""
+    """Meaning of a piece of text, which a word or a symbol beside it repeats without colors."""
 
     PLAIN = "default"
     TITLE = "bold"

@@ -1,8 +1,8 @@
 """`promote`, `abort`, `undo`, `retry`, `pause` and `resume`: a command, and the operator's answer.
 
-A command is an annotation with the revision that it is for, read at that moment, and a token of its
-own. What the operator makes of it stands in `status.commands`; without an answer nothing is known,
-so that is no success.
+A command is an annotation with the revision that it is for, read at that moment, and a unique
+token. The operator reports its result in `status.commands`; without a result the command has not
+succeeded.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a command is given."""
+    """Options of the verbs that issue a command."""
 
     names: tuple[str, ...]
     selector: str | None
@@ -131,7 +131,7 @@ def _orders(kubectl: Kubectl, command: str, options: Options) -> list[Order]:
 
 
 def _confirm(orders: Iterable[Order]) -> None:
-    """Asks once for all models whose traffic moves, where somebody can answer.
+    """Asks once for all models whose traffic moves, where a person can answer.
 
     Raises CliError when the answer is no.
     """

@@ -64,7 +64,7 @@ def events_command(
 def _new(
     kubectl: Kubectl, name: str, known: set[str], seen: set[tuple[str, str]]
 ) -> Iterator[Event]:
-    """Yields Events that are not `seen`, for ever. Raises CliError if none can be read any more."""
+    """Yields Events that are not `seen`, without end. Raises CliError once none can be read."""
     while True:
         watch = kubectl.watch("events")
         try:

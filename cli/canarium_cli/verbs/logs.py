@@ -205,13 +205,13 @@ def _command(kubectl: Kubectl, source: Source, words: Iterable[str]) -> list[str
 def _read(kubectl: Kubectl, source: Source, wanted: Wanted) -> str | CliError:
     """The log, or why there is none."""
     words = _command(kubectl, source, wanted.words)
-    # A line that is no UTF-8 is the server's business; the rest of the log is worth reading.
+    # A line that is not valid UTF-8 must not hide the rest of the log.
     done = subprocess.run(words, capture_output=True, text=True, errors="replace")
     return fault(done.stderr) if done.returncode else done.stdout
 
 
 def _follow(kubectl: Kubectl, name: str, wanted: Wanted, printer: Printer) -> None:
-    """Follows the logs of the pods that are there and of those to come, until Ctrl-C."""
+    """Follows the logs of present and future pods until Ctrl-C."""
     followed: dict[tuple[str, str, int], subprocess.Popen[str]] = {}
     try:
         with ModelWatch(kubectl, name) as changes:

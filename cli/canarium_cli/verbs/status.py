@@ -1,4 +1,4 @@
-"""`status`: waits for rollouts and says by its exit code how they ended."""
+"""`status`: waits for rollouts and reports their result by the exit code."""
 
 from __future__ import annotations
 

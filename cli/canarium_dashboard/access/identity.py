@@ -24,7 +24,7 @@ class Identity:
 
 
 class Access(Protocol):
-    """A mode of access. `has_login` says whether people can log in and out."""
+    """A mode of access. `has_login` is whether people can log in and out."""
 
     has_login: bool
 

@@ -1,9 +1,9 @@
 """Access as named groups, for people that a proxy has authenticated and has no token of.
 
-The process has a token of its own that may impersonate one user, `USER`, and the configured groups,
+The process has its own token, which may impersonate one user, `USER`, and the configured groups,
 and nothing else. Rights are those of the groups. The person's name is in the audit log of the API
-server, as the extra field `EXTRA`. The proxy proves itself by a shared secret, so that nobody who
-reaches the pod directly is believed.
+server, as the extra field `EXTRA`. The proxy proves itself by a shared secret, so that
+clients that reach the pod directly are rejected.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class LocalAccess:
         self.key = key or secrets.token_urlsafe(32)
         #: What the cookie contains instead of the key, which may be in the browser's history.
         self.session = secrets.token_urlsafe(32)
-        #: Cookies do not tell ports apart: each process has a name of its own.
+        #: Browsers send a cookie to every port of a host, so each process uses another name.
         self.cookie = f"canarium-{digest(self.session)[:12]}"
         self._identity = Identity(digest(self.session), name)
 

@@ -1,4 +1,4 @@
-"""Responses: pages from templates, faults of the API server in words, and the login."""
+"""Responses: pages from templates, explained faults of the API server, and the login."""
 
 from __future__ import annotations
 

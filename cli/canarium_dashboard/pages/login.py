@@ -45,7 +45,7 @@ async def enter(request: Request) -> Response:
         try:
             await dashboard.reads.user(of_token(token))
         except ApiFault as fault:
-            # A token that may not ask who it is belongs to somebody all the same.
+            # A token without the right to a SelfSubjectReview is valid all the same.
             if fault.status == 401:
                 problem = "The API server does not accept this token. It may have expired."
             elif fault.status != 403:

@@ -16,7 +16,7 @@ from canarium_dashboard.feeds import Feed
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The feeds that a page shows. `limited` says that the whole cluster may not be listed."""
+    """The feeds that a page shows. `limited` is set if the whole cluster may not be listed."""
 
     feeds: tuple[Feed, ...]
     limited: bool = False

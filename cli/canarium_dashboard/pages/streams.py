@@ -1,4 +1,4 @@
-"""Server-sent events: the browser is told that something changed, and reads the page again.
+"""Server-sent events: they notify the browser of a change, and it reads the page again.
 
 Only a number is sent, so that there is one place that makes pages, and one that escapes.
 """
@@ -22,7 +22,7 @@ from canarium_dashboard.pages.scope import scope_of
 
 #: Streams of one identity, and of all.
 LIMIT_EACH, LIMIT_ALL = 32, 1_000
-#: Seconds between two looks at the number, and at most until pods of a model are shown again.
+#: Seconds between two checks of the number, and at most until pods of a model are shown again.
 _INTERVAL, _PODS = 0.5, 5.0
 #: Seconds after which the browser has to connect again, with a login that still holds.
 _LONGEST = 600.0
