@@ -1,7 +1,7 @@
 """What a gateway accepts and then does otherwise, tried on the real one: the table of
 docs/guides/traffic.md. Not collected by itself: `make test-gateways` runs it for each gateway.
 
-Each test makes a route of its own before the Services of one model's two versions.
+Each test creates a separate route to the Services of one model's two versions.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def test_headers_of_answers_by_backend(trial: Trial, told: Any) -> None:
 
 
 @pytest.mark.parametrize("headers", [True, False], ids=["with headers", "without"])
-def test_weight_that_goes_to_nothing(trial: Trial, told: Any, headers: bool) -> None:
+def test_weight_that_drops_to_zero(trial: Trial, told: Any, headers: bool) -> None:
     """Whether requests fail at the moment at which a backend's share ends."""
 
     def backends(share: int) -> list[Rule]:
@@ -245,7 +245,7 @@ def test_calls_by_grpc_are_copied(trial: Trial, told: Any) -> None:
     finally:
         speaker.stop()
     assert (found.versions, found.faults) == ({"v1": 100}, [])
-    # A copy is on its way for milliseconds; of those that never come there is no end to wait for.
+    # A mirrored request takes milliseconds. That none arrives can only be waited for this long.
     time.sleep(1)
     copies = marked(models, "spoken", candidate).get("copied", 0)
     told("mirror of a GRPCRoute", f"{copies} of 100 copied")

@@ -27,7 +27,7 @@ RECORDED = "\n".join(json.dumps({"n": n}) for n in range(40))
 SOURCES = ("ConfigMap bodies", "'$.[' is not a valid JSON path")
 
 
-#: Model → what its Secret has wrong, and how that is told.
+#: Model → the fault of its Secret, and how it is reported.
 KEPT_OUT = {
     "stranger": (
         {"password": "a guess"}, "AccessDenied", "status 401: the login is refused"
@@ -51,7 +51,7 @@ def guarded(secret: str) -> dict[str, Any]:
 
 
 def rollout(*checks: dict[str, Any], pause: str = "60s", **more: Any) -> dict[str, Any]:
-    """Half of the traffic for `pause`, a look every second."""
+    """Half of the traffic for `pause`, evaluated every second."""
     policy = {key: more.pop(key) for key in ("onInsufficientData", "minSamples") if key in more}
     looks = {"interval": "1s", "minSamples": 30, "insufficientLimit": 2, **policy}
     analysis = {"analysis": {**looks, "checks": list(checks)}} if checks else {}
@@ -135,7 +135,7 @@ def condition(status: dict[str, Any], kind: str) -> tuple[str, str, str]:
 
 def taken_back(models: Models, name: str, figures: Any) -> tuple[Seen, dict[str, Any]]:
     """The status of a version that was rolled back, and its failure; how long it had traffic is
-    told at the end of the run."""
+    reported at the end of the run."""
     ended = models.phase(name, "RolledBack")
     failure = ended.status["failure"]
     history = models.history(name)

@@ -46,7 +46,7 @@ BAD = {
         {"podTemplate": {"spec": {"containers": [{"name": "server", "env": [_SECRET]}]}}},
         "no-such",
     ),
-    # I8: only the pod's Events tell of it.
+    # I8: only the pod's Events show it.
     "volume": Bad(
         "ConfigError",
         "v2",

@@ -1,4 +1,4 @@
-"""`make demo` and `make demo-down`, as the README says them."""
+"""`make demo` and `make demo-down`, as in the README."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Models fetched by real pods from real stores, and all that goes wrong there.
+"""Models fetched by real pods from real stores, and how fetches fail.
 
-Everything is applied at once and waited for side by side; the tests then look at what has come.
+Everything is applied at once and waited for in parallel; the tests then check the results.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Fetching:
         self.began.update(dict.fromkeys(models, now))
 
     def until(self, wanted: dict[str, Callable[[dict[str, Any]], bool]]) -> None:
-        """Waits for all at once; each is given the status of its model, of the present spec."""
+        """Waits for all at once; each condition receives the status for the present spec."""
         missing, end = dict(wanted), time.monotonic() + WITHIN
         found: dict[str, Any] = {}
         while missing and time.monotonic() < end:
@@ -78,7 +78,7 @@ class Fetching:
         return dict(found["data"])
 
     def images(self, name: str) -> dict[str, str]:
-        """Images by container, as the Service tells them of what serves."""
+        """Images by container of the serving version, from its Deployment."""
         revision = self.status(name)["stable"]["revision"]
         service = json.loads(self.kubectl("get", "service", name, "-o", "json"))
         told = json.loads(service["metadata"]["annotations"]["canarium.dev/images"])
@@ -166,7 +166,7 @@ def good(stores: Stores) -> dict[str, dict[str, Any]]:
 
 
 def hopeless(stores: Stores) -> dict[str, dict[str, Any]]:
-    """First versions that do not fit their disk: one says its size, the other unpacks."""
+    """First versions that do not fit their disk: one has a known size, one is unpacked."""
     volume = {"name": "canarium-model", "emptyDir": SMALL}
     small = {"podTemplate": {"spec": {"volumes": [volume]}}}
     reads = {"endpoint": stores.s3, "credentials": {"secretName": "reader"}}
@@ -275,7 +275,7 @@ def test_real_server_predicts_with_the_fetched_model(
     what = f"s3://, {MLSERVER[0].replace('==', ' ')}: {right} of {REQUESTS} predictions"
     figures("models from stores", uri=what, seconds_to_Ready=taken)
     assert right == REQUESTS
-    # The bytes that it serves are those that were trained, as everyday tools say it.
+    # The bytes that it serves are those that were trained, by the digest of standard tools.
     weights = hashlib.sha256((MODELS / "sklearn" / "model.joblib").read_bytes()).hexdigest()
     line = hashlib.sha256(f"{weights}  model.joblib\n".encode()).hexdigest()
     assert fetched.status("predicting")["stable"]["artifact"] == f"sha256:{line}"

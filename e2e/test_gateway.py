@@ -27,9 +27,9 @@ WITHIN = 4.0
 #: are some hundredths; beside other tests the processors may be busy for longer.
 IN_EFFECT = 5.0
 FLIPS = 10
-#: Contour gathers changes that come sooner after each other for 100 ms.
+#: Contour batches changes that follow each other within 100 ms.
 APART = 0.6
-#: Of a caller's answers, those that came long after the traffic had moved.
+#: Number of a caller's last answers, long after the traffic has moved.
 LAST = 5
 MANUAL = [{"weight": 50, "pause": "Manual"}]
 LATENCY = {"interval": "1s", "minSamples": 20, "checks": [
@@ -78,7 +78,7 @@ def test_split_is_exact_and_no_request_fails_until_the_promotion(
         )
         assert found.faults == []
         assert error <= WITHIN * math.sqrt(COUNT * share * (1 - share)), found.versions
-        # The header says what the server itself says.
+        # The header names the same version as the server itself.
         assert found.told == found.versions
         assert set(inside.since(0)) == {"v1"}, "callers inside stay with stable"
         stage.promote("exact", f"at-{weight}")
@@ -189,7 +189,7 @@ def test_copies_and_the_header_reach_a_candidate_without_weight(stage: Stage) ->
         "shadow", lambda s: s.get("waitingFor", {}).get("reason") == "Manual", "weight 0"
     )
     assert held.status["candidate"]["effectiveWeight"] == 0
-    # Envoy Gateway says that it has taken a route some milliseconds before its Envoy has.
+    # Envoy Gateway reports a route as accepted some milliseconds before Envoy applies it.
     header = {"x_canarium_revision": "candidate"}
     models.eventually(lambda: set(stage.burst("shadow", 1, **header).versions), {"v2"})
     asked = stage.burst("shadow", 200, X_Story="asked", **header)
@@ -283,8 +283,8 @@ def waits_for(weight: str) -> Callable[[dict[str, Any]], bool]:
 @rule("R6", "R18")
 def test_gateway_that_is_down_passes_nothing_until_it_is_back(stage: Stage) -> None:
     models, controller = stage.models, stage.gateway.controller
-    # Envoy asks for its controller less and less often, every 30 s at last: the pods of the version
-    # before outlast that.
+    # Envoy asks for its controller less and less often, at last every 30 s: the pods of the
+    # previous version outlast that.
     late = {"steps": MANUAL, "bakeTime": "40s", "scaleDownDelay": "40s"}
     stage.call("deaf", rate=20)
     models.apply({"deaf": routed("deaf", "v2", rollout=late)})
@@ -298,7 +298,7 @@ def test_gateway_that_is_down_passes_nothing_until_it_is_back(stage: Stage) -> N
         time.sleep(2)
         now = models.now("deaf")
         assert (now["version"], now["candidate"]["effectiveWeight"]) == ("v1", 50)
-        # Envoy goes on with what it was told last.
+        # Envoy keeps its last configuration.
         found = stage.burst("deaf", 100)
         assert set(found.versions) == {"v1", "v2"}
         assert found.faults == []

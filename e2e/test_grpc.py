@@ -64,7 +64,7 @@ def test_calls_of_one_connection_are_split_one_by_one_and_none_fails(
         "spoken", lambda s: s.get("waitingFor", {}).get("reason") == "Manual", "weight 0"
     )
     candidate = held.status["candidate"]["revision"]
-    # Envoy Gateway says that it has taken a route some milliseconds before its Envoy has.
+    # Envoy Gateway reports a route as accepted some milliseconds before Envoy applies it.
     header = {"x_canarium_revision": "candidate"}
     models.eventually(lambda: set(speaker.burst(1, **header).versions), {"v2"})
     asked = speaker.burst(100, x_story="asked", **header)
@@ -88,7 +88,7 @@ def test_calls_of_one_connection_are_split_one_by_one_and_none_fails(
         )
         assert found.faults == []
         assert abs(found.versions["v2"] - COUNT * share) <= WITHIN * chance, found.versions
-        # The header says what the server itself says.
+        # The header names the same version as the server itself.
         assert found.told == found.versions
         models.order("spoken", "promote", candidate, f"at-{weight}")
 

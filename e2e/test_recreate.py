@@ -21,8 +21,8 @@ RECREATE: dict[str, Any] = {
     "scaling": {"replicas": 1},
     "rollout": {"strategy": "Recreate"},
 }
-#: Seconds from a pod's readiness (told in whole seconds) until callers reach it: endpoints, and
-#: kube-proxy, which gathers changes for a second.
+#: Seconds from a pod's readiness (reported in whole seconds) until callers reach it: endpoints, and
+#: kube-proxy, which batches changes for a second.
 REACHED_WITHIN = 4.0
 
 
@@ -47,7 +47,7 @@ def lag(client: Client, began: float, version: str, pod: dict[str, Any]) -> floa
 
 
 @rule("R22", "R29")
-def test_recreate_has_one_outage_per_version_and_the_status_says_so(
+def test_recreate_has_one_outage_per_version_and_the_status_reports_it(
     world: World, figures: Callable[..., None]
 ) -> None:
     world.apply("v1", **RECREATE)
@@ -82,7 +82,7 @@ def test_recreate_has_one_outage_per_version_and_the_status_says_so(
     began = time.monotonic()
     world.apply("v3", **RECREATE)
     failed = world.until(lambda s: s.get("failure"), "a failure")["failure"]
-    # E4: one GPU. The pods of stable are made once those of the failed version are gone.
+    # E4: one GPU. The pods of stable start once those of the failed version are deleted.
     end = time.monotonic() + 60
     while not world.pods(second):
         assert time.monotonic() < end
@@ -97,7 +97,7 @@ def test_recreate_has_one_outage_per_version_and_the_status_says_so(
     sent, lost = sum(client.since(began).values()), client.since(began)[None]
     figures(
         "outages by strategy Recreate",
-        case="v3 cannot be loaded, v2 comes back",
+        case="v3 cannot be loaded, v2 returns",
         sent=sent,
         failed=lost,
         seconds=f"{lost / 40:.1f}",

@@ -67,7 +67,7 @@ def test_version_that_crashes_under_traffic_is_rolled_back(world: World) -> None
     # kube-proxy gathers changes for a second; the candidate answers until every rule is new.
     time.sleep(max(0.0, crashed + OFF_WITHIN + 1 - time.monotonic()))
     assert set(client.since(crashed + OFF_WITHIN)) == {"v1"}
-    # Until every rule is new, a connection may be led to the pod that is gone; stable loses none.
+    # Until every rule is new, a connection may be routed to the deleted pod; stable loses none.
     assert all(a.at - crashed < OFF_WITHIN for a in client.answers if a.version is None)
 
 

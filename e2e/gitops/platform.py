@@ -19,7 +19,7 @@ NAMESPACE = "risk"
 
 @dataclass(frozen=True)
 class Platform:
-    """What a test says and asks."""
+    """Actions and queries of a test."""
 
     sandbox: Sandbox
     argo: ArgoCD
@@ -27,7 +27,7 @@ class Platform:
     watcher: Watcher
 
     def ship(self, version: str, **rollout: Any) -> float:
-        """Commits a version, tells Argo CD as a web hook does, and waits until it is synced."""
+        """Commits a version, notifies Argo CD as a web hook does, and waits until it is synced."""
         began = time.monotonic()
         commit = self.repository.model(version, **rollout)
         self.argo.refresh(MODELS)

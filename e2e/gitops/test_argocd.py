@@ -14,7 +14,7 @@ rule = pytest.mark.rule
 MANUAL = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "60s"}
 
 
-def test_operator_comes_before_the_models(platform: Platform) -> None:
+def test_operator_is_synced_before_the_models(platform: Platform) -> None:
     samples = platform.watcher.of(OPERATOR)
     healthy = next(s.at for s in samples if s.health == "Healthy")
     assert platform.watcher.of(MODELS)[0].at > healthy - 1

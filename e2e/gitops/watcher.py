@@ -1,4 +1,4 @@
-"""Looks at Applications the whole time, as a user with the page open does."""
+"""Watches Applications all the time, as a user with the page open does."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Watcher:
     def drifted(self) -> list[Sample]:
         """Samples in which an object differed from a commit that had been synced already.
 
-        The first comparison that ends after a sync may have begun before it, so it says nothing.
+        The first comparison that ends after a sync may have begun before it, so it does not count.
         """
         first: dict[tuple[str, str], str] = {}
         found = []

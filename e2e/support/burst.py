@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Burst:
-    """What came back: answers by version, by what the header says of the version, and faults."""
+    """Results of requests: answers by version, by the version in the header, and faults."""
 
     versions: Counter[str] = field(default_factory=Counter)
     told: Counter[str] = field(default_factory=Counter)
@@ -115,7 +115,7 @@ class Caller:
 
     def first(self, version: str, since: float, seconds: float = 10) -> float:
         """Seconds from `since` (by `time.time`) to the first request after it that `version`
-        answered. Waits for it; AssertionError when it does not come in `seconds`."""
+        answered. Waits for it; raises AssertionError when there is none within `seconds`."""
         end = time.monotonic() + seconds
         while True:
             for reply in list(self.replies):

@@ -1,4 +1,4 @@
-"""A client that asks all the time, each request on a connection of its own."""
+"""A client that sends requests all the time, each on a new connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One request: when it was sent (monotonic seconds) and which version answered, if any;
-    else what went wrong, and after how many seconds."""
+    otherwise the error, and after how many seconds."""
 
     at: float
     version: str | None

@@ -1,4 +1,4 @@
-"""The commands that the docs tell users to run: tests run them as they stand there."""
+"""Commands that the docs recommend: tests run them exactly as they are written there."""
 
 from __future__ import annotations
 

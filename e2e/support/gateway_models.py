@@ -1,4 +1,4 @@
-"""Models behind the sandbox's Gateway: their specs, callers who come that way, and when the route
+"""Models behind the sandbox's Gateway: their specs, callers that use it, and when the route
 was changed."""
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def routed(
     mirror: bool = False,
     **more: Any,
 ) -> Any:
-    """Version `tag` behind the Gateway, at a host of its own."""
+    """Version `tag` behind the Gateway, at a separate host."""
     copies: dict[str, Any] = {"mirror": {}} if mirror else {}
     gateway = {"parentRefs": [parent or Gateway.parent()], "hostnames": [host(name)], **copies}
     rollout = {"bakeTime": "2s", "scaleDownDelay": "1s", **more.pop("rollout", {})}

@@ -17,7 +17,7 @@ from support.grpc_wire import PORT, PREDICT, Plain
 from support.models import spec
 
 T = TypeVar("T")
-#: What a call on the loopback says whom it wants.
+#: Authority of a call on the loopback.
 HOST = "localhost"
 #: Calls under way at a time in a burst.
 _AT_ONCE = 16
@@ -37,7 +37,7 @@ def spoken(tag: str, *, mirror: bool = False, **rollout: Any) -> dict[str, Any]:
 
 
 class Speaker:
-    """Calls `host:port` by gRPC over one connection until `stop`; the host is what routes go by."""
+    """Calls `host:port` by gRPC over one connection until `stop`; routes match the host."""
 
     def __init__(self, host: str, port: int) -> None:
         self._loop = asyncio.new_event_loop()
@@ -58,7 +58,7 @@ class Speaker:
         return self._run(self._call({})).version is not None
 
     def keep_calling(self, rate: float) -> None:
-        """Calls `rate` times a second from now on; `replies` has what came."""
+        """Calls `rate` times a second from now on; the replies are in `replies`."""
 
         async def start() -> None:
             self._steady.append(asyncio.create_task(self._steadily(1 / rate)))

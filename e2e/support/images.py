@@ -1,4 +1,4 @@
-"""Images of the operator, and of a small server that behaves as its tag says."""
+"""Images of the operator, and of a small server whose tag selects its behaviour."""
 
 from __future__ import annotations
 

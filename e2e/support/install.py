@@ -11,5 +11,5 @@ def install(sandbox: Sandbox) -> None:
     """Installs or upgrades, and waits until the operator runs. CalledProcessError when not."""
     words = documented("charts/canarium/README.md", "helm upgrade --install")
     here = [str(ROOT / word) if word.startswith("charts/") else word for word in words]
-    # A sandbox's node is the machine: how full its disk may be is not the kubelet's to say there.
+    # A sandbox's node is this machine, whose disk may be fuller than a kubelet would accept.
     sandbox.helm(*here, "--set", "fetch.diskReserve=0", "--timeout", "120s")

@@ -1,4 +1,4 @@
-"""One model in a namespace of its own: apply a version, ask its status, watch its pods."""
+"""One model in a separate namespace: applies versions, reads the status, watches the pods."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEPS = [{"weight": 25, "pause": "4s"}, {"weight": 50, "pause": "4s"}]
 
 
 class World:
-    """What a story says and asks."""
+    """Actions and queries of a test."""
 
     def __init__(self, sandbox: Sandbox, namespace: str) -> None:
         self.sandbox, self.namespace = sandbox, namespace
@@ -124,7 +124,7 @@ class World:
         return self._tell(self.pods(revision)[:1], "crash")
 
     def unready(self, revision: str, seconds: float) -> float:
-        """Every server of a revision says for so long that it is not ready, and still answers."""
+        """Makes every server of a revision report itself unready for a time; all still answer."""
         return self._tell(self.pods(revision), f"unready/{seconds:g}")
 
     def _tell(self, pods: list[dict[str, Any]], word: str) -> float:

@@ -1,4 +1,4 @@
-"""Several models in one namespace, side by side: every status that each had, as it came."""
+"""Several models in one namespace, side by side: every status that each had, in order."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Models:
         return self.sandbox.kubectl("-n", self.namespace, *words, stdin=stdin)
 
     def apply(self, specs: dict[str, dict[str, Any]]) -> None:
-        """Applies a spec for each name; `until` then looks at what came since."""
+        """Applies a spec for each name; `until` then reads every status since."""
         kind = {"apiVersion": "canarium.dev/v1alpha1", "kind": "ModelDeployment"}
         items = [{**kind, "metadata": {"name": n}, "spec": body} for n, body in specs.items()]
         with self._news:

@@ -3,8 +3,8 @@
 Good: ready after a second, or after STORY_LOADS seconds. Exits: ends with code 0 while loading, as
 MLServer does with a model that it cannot load. Hungry: takes more memory than its limit. Wrong:
 predicts nonsense, with status 200. Slow: needs 100 ms. Flaky: fails every twentieth request.
-POST /crash ends any of them, POST /unready/SECONDS makes one unready for so long, while it goes on
-to answer.
+POST /crash ends any of them, POST /unready/SECONDS makes one unready for that time, while it
+keeps answering.
 
 POST /predict gives a score, GET /metrics what was asked so far, anything else the version.
 """
@@ -28,12 +28,12 @@ LOCK = threading.Lock()
 SERIAL = itertools.count(1)
 CODES: Counter[int] = Counter({200: 0, 500: 0})
 TOOK: Counter[float] = Counter(dict.fromkeys(BOUNDS, 0))
-#: Requests by their header X-Story: what a test sent, told from everything else.
+#: Requests by their header X-Story, which distinguishes those of a test from all others.
 MARKS: Counter[str] = Counter()
 
 
 class Handler(BaseHTTPRequestHandler):
-    # Envoy keeps its connections; a client that wants to close says so.
+    # Envoy keeps its connections; a client that wants to close one sends a header.
     protocol_version = "HTTP/1.1"
     # Head and body would else be two packets, of which the second waits for the first's receipt.
     wbufsize = -1

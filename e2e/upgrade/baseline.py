@@ -15,7 +15,7 @@ _SOURCES = ("operator", "charts", "crds", "requirements")
 
 
 class NoBaseline(RuntimeError):
-    """The sources of the release before cannot be had; the text says what to do."""
+    """The sources of the previous release are missing; the text states what to do."""
 
 
 def commit() -> str:

@@ -12,7 +12,7 @@ from sandbox import Sandbox
 NAMESPACE = "fleet"
 _MODELS = f"/apis/canarium.dev/v1alpha1/namespaces/{NAMESPACE}/modeldeployments"
 _CHILDREN = "deployments,services,controllerrevisions,horizontalpodautoscalers"
-#: Model → the versions that it is given, one after the other has settled, and its phase then.
+#: Model → its versions, each applied after the last has settled, and its phase after all of them.
 PHASES = {
     "stable": "Ready",
     "midstep": "Progressing",
@@ -20,7 +20,7 @@ PHASES = {
     "baking": "Baking",
     "quarantined": "RolledBack",
 }
-#: A leader that has written nothing for so many seconds has looked at every model.
+#: A leader that has written nothing for so many seconds has reconciled every model.
 _QUIET = 4.0
 _LONG = [{"weight": 50, "pause": "30m"}]
 _NONE = {"bakeTime": "1s"}
@@ -119,8 +119,8 @@ class Fleet:
         ]
 
     def quiet(self, seconds: float = 60) -> None:
-        """Waits until the operator writes no more: nothing else tells from outside that a new
-        leader has looked at every model."""
+        """Waits until the operator writes no more: nothing else shows from outside that a new
+        leader has reconciled every model."""
         end = time.monotonic() + seconds
         place, since = self.moment(), time.monotonic()
         while time.monotonic() - since < _QUIET:

@@ -38,7 +38,7 @@ class Release:
         self._await_leader(before)
 
     def rollback(self) -> None:
-        """As the docs have it: back to the revision before, of helm's own history."""
+        """Rolls back as documented: to the previous revision in helm's history."""
         before = self.leader()
         self._follow(documented("docs/guides/upgrading.md", "helm rollback"))
         self._await_leader(before)
@@ -64,7 +64,7 @@ class Release:
         return [entry["status"] for entry in json.loads(said)]
 
     def leader(self) -> str:
-        """Who holds the Lease; empty when nobody does."""
+        """Holder of the Lease; empty when it has none."""
         lease = self._sandbox.get(f"{_LEASES}/{NAME}")
         return str(lease["spec"].get("holderIdentity") or "") if lease else ""
 

@@ -1,4 +1,4 @@
-"""Upgrade, rollback, uninstall, install again: nobody who serves or is being rolled out notices."""
+"""Upgrade, rollback, uninstall, install again: neither serving models nor rollouts are affected."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Scene:
 
     def unmoved(self, change: str, most: int = 0) -> None:
         """Nothing of any model differs from what it was before `change` of the operator; a status
-        was written `most` times, since another release tells more or less in it."""
+        was written `most` times, since another release reports more or less in it."""
         self.fleet.quiet()
         assert self.fleet.pods() == self.pods, change
         assert self.fleet.children() == self.children, change
@@ -86,7 +86,7 @@ def scene(
 
 
 def aged(chart: Path) -> Path:
-    """The chart, for the image of its own time: helm keeps values that a user has set."""
+    """The chart for the image of its release: helm keeps values that a user has set."""
     path = chart / "Chart.yaml"
     path.write_text(re.sub(r"(?m)^appVersion: .*$", f"appVersion: {OLD}", path.read_text()))
     return chart
@@ -97,7 +97,7 @@ def test_upgrade_and_rollback_touch_no_model(scene: Scene) -> None:
     scene.release.upgrade()
     scene.unmoved("the upgrade", most=1)
     scene.release.rollback()
-    # The CRDs go back first: what the newer operator writes until it ends is not all kept.
+    # The CRDs are downgraded first: some of what the newer operator writes until it ends is lost.
     scene.unmoved("the rollback", most=2)
     scene.release.upgrade()
     scene.unmoved("the second upgrade", most=1)
@@ -116,7 +116,7 @@ def test_rollouts_in_progress_continue_with_the_new_operator(scene: Scene) -> No
     for name in ("midstep", "paused", "baking"):
         told = fleet.until(name, lambda s: s["phase"] == "Ready" and s["version"] == "v2", "v2")
         assert told["stable"]["revision"] == (scene.told[name][4] or scene.told[name][3])
-    # Promotion and the end of baking load no model anew.
+    # Neither the promotion nor the end of baking loads a model again.
     assert {uid for uid, _ in fleet.pods().values()} <= uids
     assert fleet.told()["quarantined"] == scene.told["quarantined"]
     fleet.apply("quarantined", "v5")
@@ -129,7 +129,7 @@ def test_uninstall_keeps_models_and_a_new_release_manages_them(scene: Scene) -> 
     scene.fleet.until("quarantined", lambda s: s["phase"] in ("Ready", "Baking"), "v5")
     scene.remember()
     scene.release.uninstall()
-    # Counts of pods that have just changed may be told a little later.
+    # Counts of pods that have just changed may be reported a little later.
     scene.unmoved("the uninstall", most=1)
     scene.sandbox.kubectl(*from_here(documented("docs/guides/upgrading.md", "kubectl apply")))
     scene.release.begin(CHART, "crds.install=false")

@@ -1,4 +1,4 @@
-"""A Bento with ONNX Runtime behind it; what to load is said by its environment."""
+"""A Bento with ONNX Runtime behind it; its environment selects the model."""
 
 import os
 from pathlib import Path

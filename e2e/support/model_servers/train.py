@@ -1,6 +1,6 @@
 """Makes the models: `python train.py FOLDER`, run where the libraries are that they need.
 
-With each model comes `expected.json`: rows, and what the model says to them.
+Beside each model is `expected.json`: rows, and the model's predictions for them.
 """
 
 import json

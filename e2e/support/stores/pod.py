@@ -109,7 +109,7 @@ def start(node: Sandbox, folder: Path) -> Stores:
     for version in (folder / "fraud" / "7" / "version", folder / "version"):
         version.write_text("one")
     (folder / "fraud.tar.gz").write_bytes(packed({"version": b"one"}))
-    # As a file system of its own would have it.
+    # As in the root of a separate file system.
     (folder / "lost+found").mkdir(mode=0o700)
     folder.chmod(0o755)
     kinds = [*_namespaces(), *_claim(folder), _pod()]

@@ -1,7 +1,7 @@
 """An S3 server in a pod: moto, which begins with the models below and forgets all else.
 
-`READER` may read, `WRITER` may all. Whoever fetches `large.bin` sees the server die once, in the
-middle of it; FLAG, on the pod's own volume, then says that it has died.
+`READER` may read, `WRITER` may do everything. The first fetch of `large.bin` ends halfway, because
+the server dies; FLAG, on the pod's own volume, records that it has.
 """
 
 import os
@@ -46,7 +46,7 @@ def main() -> None:
     put(moto, "models/large/large.bin", LARGE)
     put(moto, "models/large/version", b"one")
     put(moto, "models/sklearn/model.joblib", Path("/app/model.joblib").read_bytes())
-    # Unpacks to 48 MB, which is no bomb and yet too much for a small disk.
+    # Unpacks to 48 MB: not a decompression bomb, but too large for a small disk.
     put(moto, "models/wide.tar.gz", Path("/app/wide.tar.gz").read_bytes())
     asked = 0
 
