@@ -1,4 +1,4 @@
-"""What all tests share: the path of their own builders, and the options."""
+"""What all tests share: the path of the builders, and the options."""
 
 import sys
 from pathlib import Path

@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Servers:
-    """A model server per pod address; the version in its image says how it behaves.
+    """A model server per pod address; the version in its image selects its behaviour.
 
     `wrong` answers 200 and nonsense, `slow` takes 100 ms, `flaky` fails every twentieth request.
     """
@@ -82,7 +82,7 @@ class Servers:
 
 
 class ByAddress(HttpClient):
-    """Sends what goes to a pod's address to its server here."""
+    """Sends requests for a pod's address to its server here."""
 
     def __init__(self, servers: Servers) -> None:
         super().__init__(AddressPolicy.of(("127.0.0.0/8",)))
@@ -98,7 +98,7 @@ class ByAddress(HttpClient):
 
 
 class Stage:
-    """What tests say and ask."""
+    """Actions and queries of the tests."""
 
     def __init__(self, plane: ControlPlane, client: Client, servers: Servers, ns: str) -> None:
         self.plane, self.client, self.servers, self.namespace = plane, client, servers, ns
@@ -157,7 +157,7 @@ class Stage:
         ]
 
     async def call(self, rate: float = 100.0, most: int = 20_000) -> None:
-        """A caller: each request goes to one of the Service's endpoints, at random."""
+        """A caller that sends each request to a random endpoint of the Service."""
         chance = random.Random(7)
         async with aiohttp.ClientSession() as session:
             for _ in range(most):
@@ -191,7 +191,7 @@ async def _tell_parents(client: Client, engine: Engine) -> None:
 
 @pytest.fixture(scope="session")
 def own_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A control plane that no other operator looks after."""
+    """A control plane without another operator."""
     plane = ControlPlane(tmp_path_factory.mktemp("analysis"))
     try:
         plane.up()

@@ -34,7 +34,7 @@ def with_checks(*checks: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def calling(stage: Stage) -> AsyncIterator[None]:
-    """Version 1 is live, and somebody calls all the time."""
+    """Version 1 is live, and a caller sends requests all the time."""
     stage.apply("v1", smokeTests=SMOKE)
     await stage.phase("Ready", "v1")
     task = asyncio.create_task(stage.call())

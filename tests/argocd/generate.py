@@ -123,7 +123,7 @@ def _offers(name: str, made: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def displayed(status: dict[str, Any], action: str) -> str:
-    """What the button says: with the version that it is about, where there is one."""
+    """Label of the button, with the version that it is about if there is one."""
     words, about = {
         "promote": ("Promote past this pause", "candidate"),
         "promote-full": ("Promote in full", "candidate"),

@@ -1,4 +1,4 @@
-"""Lua as Argo CD runs it: what its sandbox opens, and how objects go in and come out.
+"""Lua as Argo CD runs it: the libraries of its sandbox, and how objects are converted.
 
 `STRICT` is the bar for scripts in argocd-cm: Lua 5.1 with the base and table libraries alone, and
 `require("os")` that knows `time` and `date`. `OPEN` has all libraries, as built-in scripts do.
@@ -67,7 +67,7 @@ def _out(module: Any, value: Any) -> Any:
 
 
 def _cleaned(new: Any, old: Any) -> Any:
-    """An empty table comes out as a list; where the object had a map, Argo CD puts one back."""
+    """An empty table becomes a list; where the object had a map, Argo CD restores the map."""
     if isinstance(old, dict) and new == []:
         return {}
     if isinstance(old, dict) and isinstance(new, dict):

@@ -1,7 +1,7 @@
 """A ModelDeployment in every state that Argo CD can meet, made by the real decisions.
 
 Each scenario is a story in virtual time; its end is a file of testdata. What Argo CD must show and
-offer is said here by hand.
+offer is written here by hand.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from core.cluster import Cluster, spec
 
 ACTIONS = ("promote", "promote-full", "abort", "retry", "pause", "resume", "undo")
 NEW_YEAR = 1_767_225_600.0
-#: The token of a command that was given before.
+#: The token of an earlier command.
 SEEN = "3999"
 ICONS = {
     "promote": "fa fa-fw fa-step-forward",
@@ -110,7 +110,7 @@ def _rollout(
 
 
 def _rolling_back() -> Cluster:
-    """The decision in which the candidate is given up, and none after it."""
+    """The decision that starts the rollback of the candidate, and none after it."""
     cluster = _rollout(1, broken=True)()
     while cluster.status.phase != "RollingBack":
         cluster.now += 0.1
@@ -264,7 +264,7 @@ SHOWN = {
     "undo": "baking",
 }
 
-#: For each action a state in which it can name no revision, and what it then says.
+#: For each action a state in which it can name no revision, and its message then.
 REFUSED = {
     "promote": ("ready", "there is no candidate to promote"),
     "promote-full": ("ready", "there is no candidate to promote"),

@@ -1,4 +1,4 @@
-"""What the bench reads, counts and judges; its timings are no tests."""
+"""What the bench reads, counts and judges; its timings are not tested."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_unknown_phase_is_named() -> None:
         phases("ilde")
 
 
-def test_dry_run_is_counted_but_is_no_write() -> None:
+def test_dry_run_is_counted_but_not_as_a_write() -> None:
     call = parse(json.loads(event("create", "pods", query="?dryRun=All")))
     assert call is not None
     assert (call.verb, call.writes) == ("dry-run create", False)

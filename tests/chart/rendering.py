@@ -46,7 +46,7 @@ def render(*sets: str, kubernetes: str = "1.36.0", release: str = "canarium") ->
 
 
 def refusal(*sets: str) -> str:
-    """What helm says against `sets`; the test fails when it renders."""
+    """Error of helm for `sets`; the test fails when it renders."""
     words = [word for one in sets for word in ("--set-json", one)]
     done = helm("template", "canarium", str(CHART), *words)
     assert done.returncode != 0, done.stdout[:500]

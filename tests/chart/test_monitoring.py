@@ -122,7 +122,7 @@ def test_every_alert_fires_for_its_cause(promtool: str, rules: Path, tmp_path: P
         for question in case["alert_rule_test"]:
             for alert in question["exp_alerts"]:
                 tested.add(question["alertname"])
-                # Texts with a template are looked at by promtool when they are evaluated.
+                # promtool checks texts with a template when it evaluates them.
                 alert["exp_annotations"] = filled(texts[question["alertname"]], alert)
     assert tested == set(ALERTS)
     path = tmp_path / "tests.yaml"

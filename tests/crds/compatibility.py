@@ -21,21 +21,21 @@ def breaks(old: Schema, new: Schema) -> list[str]:
             found.append(f"names.{name} changed")
     for short in set(old["spec"]["names"].get("shortNames", ())):
         if short not in new["spec"]["names"].get("shortNames", ()):
-            found.append(f"short name {short} is gone")
+            found.append(f"short name {short} was removed")
     for version in old["spec"]["versions"]:
         after = versions.get(version["name"])
         if after is None or not after["served"]:
-            found.append(f"version {version['name']} is gone")
+            found.append(f"version {version['name']} was removed")
             continue
         for sub in version.get("subresources", {}):
             if sub not in after.get("subresources", {}):
-                found.append(f"subresource {sub} is gone")
+                found.append(f"subresource {sub} was removed")
         found += _node("", version["schema"]["openAPIV3Schema"], after["schema"]["openAPIV3Schema"])
     return found
 
 
 def _node(path: str, old: Schema, new: Schema) -> Iterator[str]:
-    # Only the operator writes a status: there, bounds say what it has always written.
+    # Only the operator writes a status: there, bounds describe what it has always written.
     bounded = not path.startswith(".status")
     if old.get("type") != new.get("type"):
         yield f"{path}: type {old.get('type')} became {new.get('type')}"
@@ -60,7 +60,7 @@ def _node(path: str, old: Schema, new: Schema) -> Iterator[str]:
     for name, child in old.get("properties", {}).items():
         after = new.get("properties", {}).get(name)
         if after is None and not new.get("x-kubernetes-preserve-unknown-fields"):
-            yield f"{path}.{name}: is gone"
+            yield f"{path}.{name}: was removed"
         elif after is not None:
             yield from _node(f"{path}.{name}", child, after)
     for key, sign in (("items", "[]"), ("additionalProperties", "{}")):

@@ -38,7 +38,7 @@ def test_no_field_is_removed_or_narrowed(before: Path) -> None:
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (lambda spec: spec["properties"].pop("paused"), ".spec.paused: is gone"),
+        (lambda spec: spec["properties"].pop("paused"), ".spec.paused: was removed"),
         (lambda spec: spec["properties"]["paused"].update(type="string"), "became string"),
         (
             lambda spec: spec["properties"]["rollout"]["properties"]["strategy"]["enum"].remove(

@@ -1,4 +1,4 @@
-"""What the CRDs owe their readers and the API server, whatever kinds there are."""
+"""What the CRDs of every kind owe their readers and the API server."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def test_every_list_and_string_of_the_spec_is_bounded(path: Path) -> None:
 
 @every_crd
 def test_list_of_named_objects_is_a_map_by_name(path: Path) -> None:
-    """Then two field managers can each own an entry. References to objects are no such list: two
-    may name the same Gateway, with different listeners."""
+    """Then two field managers can each own an entry. This does not apply to lists of references:
+    two may name the same Gateway, with different listeners."""
     atomic = [
         where
         for where, node in nodes(load(path))
@@ -111,8 +111,8 @@ def test_list_of_named_objects_is_a_map_by_name(path: Path) -> None:
 
 @every_crd
 def test_no_default_inside_a_list_item_and_none_in_a_spec_at_all(path: Path) -> None:
-    """GitOps tools see a default that the server fills in as drift. What nobody has looked at yet
-    says so by the one of the status."""
+    """GitOps tools see a default that the server fills in as drift. The only one marks, in the
+    status, objects that were not reconciled yet."""
     found = {where: node["default"] for where, node in nodes(load(path)) if "default" in node}
     assert found in ({}, {".status": {"observedGeneration": -1}})
 

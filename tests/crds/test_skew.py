@@ -78,7 +78,7 @@ def test_newer_crd_accepts_fields_that_the_operator_does_not_know() -> None:
     assert (found.lost, found.unsayable) == ((), ())
 
 
-async def test_operator_refuses_to_start_over_an_older_crd_and_says_why() -> None:
+async def test_operator_refuses_to_start_over_an_older_crd_and_states_why() -> None:
     with pytest.raises(CrdMismatch) as refused:
         await looked(older())
     said = str(refused.value)
@@ -87,7 +87,7 @@ async def test_operator_refuses_to_start_over_an_older_crd_and_says_why() -> Non
     assert "kubectl apply --server-side -f crds/" in said
 
 
-async def test_operator_refuses_to_start_without_the_crd_and_says_why() -> None:
+async def test_operator_refuses_to_start_without_the_crd_and_states_why() -> None:
     with pytest.raises(
         CrdMismatch, match=r"modeldeployments.canarium.dev is not installed; install"
     ):

@@ -1,4 +1,4 @@
-"""Every mutation fits the sources, so that `make mutations` undoes what it says."""
+"""Every mutation matches the sources, so that `make mutations` undoes what it describes."""
 
 from __future__ import annotations
 
