@@ -1,4 +1,4 @@
-"""A real API server, a simulated node, and the operator as a process of its own."""
+"""A real API server, a simulated node, and the operator as a separate process."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Operator:
         return words in self.log.read_text()[self.log_from :]
 
     def end(self) -> str:
-        """The last of what it said since it was started last."""
+        """The end of its log since it was last started."""
         told = self.log.read_text(errors="replace")[self.log_from :] if self.log.exists() else ""
         return told[-3000:]
 
@@ -99,7 +99,7 @@ class Operator:
 
 
 class Cluster:
-    """What tests say and ask."""
+    """Actions and queries of the tests."""
 
     def __init__(
         self, plane: ControlPlane, client: Client, kubelet: Kubelet, operator: Operator, ns: str
@@ -136,7 +136,7 @@ class Cluster:
         """Waits for a phase (and the version that serves); the status.
 
         The phase is for display: `Ready` also waits for the condition of that name, which asks
-        for endpoints and so comes a moment later.
+        for endpoints and so follows a moment later.
         """
 
         def there(status: dict[str, Any]) -> bool:
@@ -178,8 +178,8 @@ class Cluster:
         )
 
     async def _pods(self) -> dict[str, str]:
-        """What the API server says of the pods: else a fault of the operator's looks like one of
-        theirs."""
+        """The pods as the API server has them: a fault of theirs must not be taken for one of the
+        operator."""
         found = await self.client.list(resources.PODS, self.namespace)
         return {
             pod["metadata"]["name"]: ", ".join(
@@ -194,7 +194,7 @@ class Cluster:
         return items
 
     async def leading(self, seconds: float = 30) -> None:
-        """Waits until the operator that was started last leads and has looked at every key."""
+        """Waits until the operator that was started last leads and has reconciled every key."""
         log = self.operator.log
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -227,8 +227,8 @@ def control_plane(folder: Path, *apiserver: str) -> Iterator[ControlPlane]:
     manager = (
         # An autoscaler looks every second, not every fifteen.
         "--horizontal-pod-autoscaler-sync-period=1s",
-        # Nobody sends heartbeats for a played node: after a minute this one would mark each pod
-        # unready that it hears of late. Lost nodes are played, too.
+        # Nothing sends heartbeats for a simulated node: after a minute this controller would mark
+        # its new pods unready. Lost nodes are simulated, too.
         "--controllers=-node-lifecycle-controller",
     )
     plane = ControlPlane(folder, extra={"controller-manager": manager, "apiserver": apiserver})

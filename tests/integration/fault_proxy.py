@@ -31,7 +31,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Lost:
-    """The request takes effect; its answer never comes: the connection breaks, or stays silent."""
+    """The request takes effect, but its answer is lost: the connection breaks, or stays silent."""
 
     silent: bool = False
 
@@ -62,7 +62,7 @@ def is_write(request: web.Request) -> bool:
 
 
 class Proxy:
-    """`rule` says what befalls a request; by default nothing."""
+    """`rule` selects the fault of a request; by default none."""
 
     def __init__(self) -> None:
         self.rule: Callable[[web.Request], Fault] = lambda request: None
@@ -132,7 +132,7 @@ class Proxy:
                     return await self._pass_on(request, upstream)
                 content = await upstream.read()
         except (aiohttp.ClientError, ConnectionError):
-            # Either side has gone: so has the request.
+            # Either side has closed the connection, so the request ends.
             _cut(request)
             return web.Response(status=502)
         if isinstance(fault, Lost):

@@ -1,4 +1,4 @@
-"""A gateway's controller, played: it takes routes, or says by name why not."""
+"""A simulated gateway controller: it accepts routes, or rejects them with a reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def install(plane: ControlPlane) -> None:
     """The Gateway API's own definitions."""
     folder = binaries.module("contour", "sigs.k8s.io/gateway-api") / "config/crd/standard"
     files = sorted(folder.glob(f"{GROUP}_*.yaml"))
-    # In the standard channel of v1.3, a class cannot say yet what it can do.
+    # In the standard channel of v1.3, a class cannot list its features yet.
     files.append(folder.parent / "experimental" / f"{GROUP}_gatewayclasses.yaml")
     flags = [word for path in files for word in ("-f", str(path))]
     plane.kubectl("apply", "--server-side", *flags)
@@ -51,7 +51,7 @@ def gateway(namespace: str, name: str = "public", allowed: str = "Same") -> dict
 
 
 def foreign(namespace: str, name: str, of: str, host: str, path: str) -> dict[str, Any]:
-    """Somebody else's route through the Gateway `public` of the namespace `of`."""
+    """A foreign route through the Gateway `public` of the namespace `of`."""
     match = {"path": {"type": "PathPrefix", "value": path}}
     return {
         "apiVersion": f"{GROUP}/v1",
@@ -66,7 +66,7 @@ def foreign(namespace: str, name: str, of: str, host: str, path: str) -> dict[st
 
 
 def features(*found: str) -> dict[str, Any]:
-    """The class that says what it can do."""
+    """The status of a class that lists its features."""
     condition = {
         "type": "Accepted",
         "status": "True",

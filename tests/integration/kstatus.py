@@ -32,13 +32,13 @@ def judged(model: dict[str, Any]) -> str:
         return FAILED
     if "Ready" in conditions:
         return CURRENT if conditions["Ready"] == "True" else IN_PROGRESS
-    # An object that says nothing is taken for done.
+    # An object without conditions counts as done.
     return CURRENT
 
 
 @contextlib.asynccontextmanager
 async def recorded(client: Client, namespace: str) -> AsyncIterator[list[dict[str, Any]]]:
-    """Every version of the models of a namespace from now on, as a watch tells them."""
+    """Every version of the models of a namespace from now on, as a watch reports them."""
     seen: list[dict[str, Any]] = []
     listed = await client.list(resources.MODELS, namespace)
     version = listed["metadata"]["resourceVersion"]

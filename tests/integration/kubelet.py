@@ -1,6 +1,6 @@
 """A node that is simulated: pods get bound, ready and removed, without any container.
 
-What a pod does is said by its annotation `sandbox/behaviour`: absent (gets ready) or `exits`
+The annotation `sandbox/behaviour` of a pod selects what it does: absent (gets ready) or `exits`
 (its server ends with code 0, as a model server does whose model cannot be loaded).
 """
 
@@ -26,7 +26,7 @@ _PERIOD = 0.1
 
 
 def resolved(image: str) -> str:
-    """What a runtime says that it pulled: each image has bytes of its own."""
+    """The digest that a runtime reports for an image: each image has different bytes."""
     return f"{image.rpartition(':')[0]}@sha256:{hashlib.sha256(image.encode()).hexdigest()}"
 
 
@@ -37,7 +37,7 @@ class Kubelet:
         self._everywhere = ""
         self.crashed: set[str] = set()
         self._registered: set[str] = set()
-        #: The node that takes new pods, and nodes that are lost: they say and do nothing.
+        #: The node that takes new pods, and nodes that are lost: they report and do nothing.
         self.home = "node"
         self.lost: set[str] = set()
         #: The digest of what fetchers find.
@@ -107,7 +107,7 @@ class Kubelet:
         return [pod for pod in pods if pod["metadata"]["labels"].get(mark) == revision]
 
     async def unready(self, pod: dict[str, Any], *, seconds: float, lost: bool) -> None:
-        """A pod turned unready so long ago: its node is lost, as the node controller tells it, or
+        """A pod turned unready so long ago: its node is lost, as the node controller reports it, or
         its probe fails, as the kubelet does."""
         began = datetime.now(UTC) - timedelta(seconds=2 * seconds)
         since = datetime.now(UTC) - timedelta(seconds=seconds)

@@ -1,7 +1,7 @@
 """The API `metrics.k8s.io`, as Metrics Server serves it, for pods that run nothing.
 
 Kubernetes' own autoscaler asks for it by way of the API server. The CPU time that a model needs in
-total is given; its pods share it.
+total is fixed; its pods share it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Admission policies of somebody else that refuse single writes for a while."""
+"""Admission policies of a third party that reject single writes for a while."""
 
 from __future__ import annotations
 

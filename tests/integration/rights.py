@@ -30,10 +30,10 @@ def rendered(*sets: str, release: str = "canarium", namespace: str = "default") 
 
 def granted(plane: ControlPlane, *sets: str, namespace: str = "default", into: Path) -> Path:
     """Applies the chart's account and roles; a kubeconfig at `into` of one who has only these."""
-    # A name of its own for what every release has in the cluster as a whole.
+    # A unique name for the cluster-scoped objects of the release.
     own = (f'fullnameOverride="{namespace}"', 'serviceAccount.name="canarium"')
     bodies = [b for b in rendered(*sets, *own, namespace=namespace) if b["kind"] in _RIGHTS]
-    # Everybody's views and edits are not the operator's.
+    # The aggregated roles of users are not the operator's.
     bodies = [b for b in bodies if not b["metadata"]["name"].endswith(("-view", "-edit", "-admin"))]
     plane.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(bodies))
     token = plane.kubectl("-n", namespace, "create", "token", "canarium", "--duration=2h")

@@ -1,6 +1,6 @@
-"""Stories that end the same whatever befalls their operator: a rollout, and a rollback.
+"""Scenarios with the same end for every fault of their operator: a rollout, and a rollback.
 
-Each has a namespace and an operator of its own, so that many can be told side by side.
+Each has its own namespace and operator, so that many can run in parallel.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Deed = Callable[[], Awaitable[None]]
 
 
 class Scenario:
-    """One namespace with a model in it, and the operator that looks after it."""
+    """One namespace with a model in it, and the operator that manages it."""
 
     def __init__(self, plane: ControlPlane, client: Client) -> None:
         self.plane = plane
@@ -44,7 +44,7 @@ class Scenario:
     async def begin(
         self, *flags: str, kubeconfig: Path | None = None, die_at: int = 0, own: bool = True
     ) -> None:
-        """Makes the namespace and, unless somebody else looks after it, starts an operator."""
+        """Creates the namespace and, unless another operator manages it, starts one."""
         await asyncio.to_thread(self.plane.kubectl, "create", "namespace", self.namespace)
         if own:
             flags = ("--namespace", self.namespace, *flags)
@@ -84,7 +84,7 @@ class Scenario:
         """What is left in the cluster, less what no two scenarios have in common."""
         await asyncio.sleep(0.3)
         deployments = await self.cluster.children(resources.DEPLOYMENTS)
-        # The version before goes once no endpoint names its pods, which may be a moment later.
+        # The previous version is deleted once no endpoint refers to its pods, maybe a moment later.
         for _ in range(200):
             if len(deployments) == 1:
                 break
@@ -98,7 +98,7 @@ class Scenario:
         return {
             "status": (status["phase"], status["version"], told(status["message"])),
             "refusals": status.get("refusals"),
-            # A generation counts every write of the spec: nobody touched what serves.
+            # A generation counts every write of the spec: no client has changed what serves.
             "deployments": {
                 d["metadata"]["name"]: (d["metadata"]["generation"], d["spec"]) for d in deployments
             },

@@ -1,6 +1,6 @@
 """What API servers do to operators, done by a proxy between the two; the end is as without.
 
-Each fault befalls a rollout or a rollback with an operator of its own, all side by side.
+Each fault occurs in a rollout or a rollback with its own operator, all in parallel.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def silent_after_effect(proxy: Proxy) -> Deed:
     return deed
 
 
-def watches_gone(proxy: Proxy) -> Deed:
-    """Every watch is told 410 Gone, and so is the next attempt to watch each kind."""
+def watches_expire(proxy: Proxy) -> Deed:
+    """Every watch receives `410 Gone`, and so does the next attempt to watch each kind."""
 
     async def deed() -> None:
         told: set[str] = set()
@@ -75,7 +75,7 @@ def watches_gone(proxy: Proxy) -> Deed:
 
 
 def watches_fail(proxy: Proxy) -> Deed:
-    """Every watch is told of an error inside the server, which kopf calls fatal."""
+    """Every watch receives an internal error of the server, which kopf calls fatal."""
 
     async def deed() -> None:
         assert proxy.break_watches(500, "InternalError") > 6
@@ -155,14 +155,14 @@ FAULTS: dict[str, tuple[Told, Arranged, tuple[str, ...]]] = {
         silent_after_effect,
         ("--lease-namespace", "{namespace}", *_SIX_SECONDS),
     ),
-    "410 Gone on every watch at a rollout": (rollout, watches_gone, ()),
-    "410 Gone on every watch at a rollback": (rollback, watches_gone, ()),
+    "status 410 on every watch at a rollout": (rollout, watches_expire, ()),
+    "status 410 on every watch at a rollback": (rollback, watches_expire, ()),
     "an error in every watch": (rollout, watches_fail, ()),
     "every watch cut": (rollout, watches_cut, ()),
     "503 for a while": (rollout, server_errors(_BURST), ()),
     "503 for longer than the lease": (rollout, server_errors(5.0), LEASED),
 }
-#: The operator ends by design: nobody may write who cannot renew the lease.
+#: The operator ends by design: without a renewed lease it must not write.
 ENDS = {"503 for longer than the lease"}
 
 

@@ -1,4 +1,4 @@
-"""What the design says about the API server, pinned on a real one."""
+"""Behaviour of the API server on which the design depends, checked on a real one."""
 
 from __future__ import annotations
 

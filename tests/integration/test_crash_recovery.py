@@ -1,7 +1,7 @@
 """The operator is killed (-9) at each of its writes in turn; the end is as without.
 
-Each scenario has a namespace and an operator of its own, without a Lease: the successor starts at
-once. Both sweeps are told side by side.
+Each scenario has its own namespace and operator, without a Lease: the successor starts at
+once. Both sweeps run in parallel.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _AT_ONCE = 12
 @dataclass(frozen=True)
 class Sweep:
     """A scenario's end without a death, and the ends of those whose operator was to be killed, by
-    the number of the write; `killed` are those that came so far."""
+    the number of the write; `killed` are those that were killed so far."""
 
     wanted: End
     ends: dict[int, End]
@@ -35,8 +35,8 @@ class Sweep:
     def proves(self, least: int) -> None:
         for write, end in self.ends.items():
             assert end == self.wanted, f"killed at write {write}"
-        # How often counts of pods are told depends on how fast they come, so a scenario may have
-        # fewer writes than the one that was counted: its last ones then have nobody to kill.
+        # How often counts of pods are written depends on how fast they change, so a scenario may
+        # have fewer writes than the one that was counted: its last kills then do not happen.
         assert len(self.killed) >= least
         assert self.killed == frozenset(sorted(self.ends)[: len(self.killed)])
 

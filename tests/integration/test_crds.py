@@ -96,7 +96,7 @@ def test_kubectl_scale_sets_the_count(
 
 
 def test_autoscaler_sees_that_replicas_is_absent(plane: ControlPlane, space: str) -> None:
-    """It reads the subresource first; what the field's description says."""
+    """It reads the subresource first, as the field's description states."""
     put(plane, "unset", SPEC)
     path = f"/apis/canarium.dev/v1alpha1/namespaces/{space}/modeldeployments/unset/scale"
     with pytest.raises(subprocess.CalledProcessError) as refused:

@@ -1,4 +1,4 @@
-"""What befalls pods and children from outside is no fault of a version (R23 to R25)."""
+"""Disruptions of pods and children from outside are not the version's fault (R23 to R25)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_lost_node_does_not_fail_the_version_on_it(cluster: Cluster) -> No
         await cluster.kubelet.unready(pod, seconds=30, lost=True)
     await asyncio.sleep(0.5)
     assert "failure" not in (await cluster.model())["status"]
-    # After its patience the taint controller deletes them; nobody can say that they ended.
+    # After its patience the taint controller deletes them; no kubelet reports that they ended.
     for pod in await pods_of(cluster, revision):
         await cluster.kubelet.disrupt(pod)
     status = await cluster.phase("Ready", "2")

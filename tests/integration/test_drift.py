@@ -1,4 +1,4 @@
-"""What the API server or a policy makes of our writes is no drift; what somebody edits is."""
+"""Changes by the API server or a policy during a write are not drift; later edits are."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_value_normalised_by_the_api_server_is_not_drift(cluster: Cluster)
             return False
         taken += 1
         assert drift(made, wanted) == []
-        # What is put right is a server-side apply of it all; then the same holds.
+        # A correction applies the whole object; then the same holds.
         try:
             applied = await cluster.client.apply(*where, name, copy.deepcopy(wanted), force=True)
         except ApiError as error:
@@ -236,7 +236,7 @@ async def test_image_rewritten_by_a_policy_is_kept_and_restarts_no_pod(
     told = next(c for c in status["conditions"] if c["type"] == "ModifiedByAdmission")
     assert "spec.template.spec.containers[server].image" in told["message"]
     await restarted_without_a_write(cluster)
-    # What somebody edits is put right all the same, and nothing else.
+    # An edit by another client is corrected all the same, and nothing else.
     name = live["metadata"]["name"]
     patch = {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 20}}}}
     args = ("patch", "deployment", name, "-n", cluster.namespace, "-p", json.dumps(patch))
@@ -247,7 +247,7 @@ async def test_image_rewritten_by_a_policy_is_kept_and_restarts_no_pod(
             break
         await asyncio.sleep(0.1)
     else:
-        raise AssertionError("the edit was not put right")
+        raise AssertionError("the edit was not reverted")
     assert image_of(live) == "mirror.local/model:2"
     await cluster.phase("Ready", "2")
     await restarted_without_a_write(cluster)

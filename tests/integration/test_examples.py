@@ -1,4 +1,4 @@
-"""Every example is taken by the API server as it stands, and becomes what it says."""
+"""The API server accepts every example unchanged, and each has the described result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_there_is_an_example_for_every_scheme_and_every_runtime() -> None:
 
 
 def documents(example: Path) -> list[dict[str, Any]]:
-    """What is in an example, under a name of its own, since many are called the same."""
+    """Objects of an example under a unique name, since several examples use the same one."""
     found = list(yaml.safe_load_all(example.read_text()))
     for body in found:
         if body["kind"] == "ModelDeployment":
@@ -48,7 +48,7 @@ async def test_every_example_is_carried_out(cluster: Cluster) -> None:
     items = [body for example in EXAMPLES for body in documents(example)]
     whole = {"apiVersion": "v1", "kind": "List", "items": items}
     words = ("-n", cluster.namespace, "apply", "-f", "-")
-    # In a thread: the simulated node goes on meanwhile.
+    # In a thread, so that the simulated node keeps running.
     await asyncio.to_thread(cluster.plane.kubectl, *words, stdin=json.dumps(whole))
     there = {i["metadata"]["name"] for i in items if i["kind"] == "ModelDeployment"}
     assert len(there) >= len(EXAMPLES) - 1

@@ -1,4 +1,4 @@
-"""Objects of Canarium's own kinds come in a release of their own, as the chart's README says."""
+"""Objects of Canarium's kinds are in a separate release, as the chart's README requires."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 
 def install(plane: ControlPlane, release: str, chart: Path, *words: str) -> str:
-    """What helm says against it; empty when it installs."""
+    """Error of helm; empty when it installs."""
     done = subprocess.run(
         [
             str(clients.find("helm")), "--kubeconfig", str(plane.kubeconfig), "install", release,
@@ -67,6 +67,6 @@ def test_own_kinds_install_with_a_second_release_and_not_with_the_first(
     assert "ours" in fresh.kubectl("get", "clustermodelruntimes", "-o", "name")
 
 
-def test_readme_and_values_say_so() -> None:
+def test_readme_and_values_document_it() -> None:
     for text in ((CHART / "README.md").read_text(), (CHART / "values.yaml").read_text()):
         assert "second release" in text

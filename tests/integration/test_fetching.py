@@ -88,14 +88,14 @@ async def test_pin_that_is_deleted_or_edited_is_restored(cluster: Cluster) -> No
 
 
 async def _pin_like(cluster: Cluster, where: tuple[Any, str, str], data: Any) -> dict[str, Any]:
-    """The ConfigMap, once it says `data`; five seconds are enough."""
+    """The ConfigMap, once it contains `data`; five seconds are enough."""
     for _ in range(100):
         with contextlib.suppress(ApiError):
             found: dict[str, Any] = await cluster.client.get(*where)
             if found["data"] == data:
                 return found
         await asyncio.sleep(0.05)
-    raise AssertionError("the pin was not put right")
+    raise AssertionError("the pin was not restored")
 
 
 async def record(cluster: Cluster, *words: str) -> Done:

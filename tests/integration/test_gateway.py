@@ -236,7 +236,7 @@ async def test_response_of_a_gateway_becomes_a_condition(
     )
     assert await weights(cluster) == {stable: 100}, "traffic as it was"
     assert len(await cluster.children(resources.DEPLOYMENTS)) == 1, "progress waits"
-    controller.against = {"ResolvedRefs": ("BackendNotFound", "it says so")}
+    controller.against = {"ResolvedRefs": ("BackendNotFound", "no such backend")}
     cluster.apply("2", traffic=behind(hostnames=["y.example.org"]))
     await cluster.until(lambda s: told(s)[1] == "BackendNotFound")
     controller.against = {}
@@ -379,7 +379,7 @@ async def test_route_that_takes_requests_of_the_model_is_named_until_it_is_delet
     cluster.operator.start()
     await cluster.leading()
     assert cluster.writes()[before:] == []
-    # A second model with the same claim loses too; the first one has nothing new to say.
+    # A second model with the same claim loses too; the first one has nothing new to report.
     cluster.apply("1", name="late", traffic=behind(**hosts))
     await cluster.until(lambda s: told(s, "RouteConflicted")[1] == "OtherRouteWins", name="late")
     cluster.plane.kubectl("-n", shop, "delete", "httproute", "web")

@@ -129,7 +129,7 @@ WRITTEN_WITHIN = 3.0
 
 
 def leads_to(name: str) -> Callable[[list[dict[str, Any]]], bool]:
-    """Whether all requests go to a Service, whatever their headers, and no copies anywhere."""
+    """Whether all requests are routed to a Service, with any headers, and none is mirrored."""
 
     def holds(routes: list[dict[str, Any]]) -> bool:
         (only, *more) = routes
@@ -156,7 +156,7 @@ async def test_virtual_service_leads_to_the_warm_version_while_stable_is_not_rea
         for pod in pods:
             await cluster.kubelet.unready(pod, seconds=0, lost=False)
         away = await written.seconds(began, leads_to(f"fraud-{warm}"))
-        # Until the write is seen again, nobody answers (R29).
+        # Until the write is observed, no version answers (R29).
         status = await cluster.until(lambda s: s.get("standby") == warm and s["phase"] == "Baking")
         assert status["version"] == "2"
         began = time.monotonic()

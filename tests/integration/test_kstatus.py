@@ -33,7 +33,7 @@ def phases(seen: list[dict[str, Any]]) -> dict[str, set[str]]:
 
 
 def mistaken(seen: list[dict[str, Any]]) -> list[str]:
-    """Versions of the object that look done, though what serves is not what the spec asks for."""
+    """Versions of the object that seem done although another version than the spec's serves."""
     return [
         f"{m['metadata']['generation']}: {m['status'].get('version')} {m['status']['phase']}"
         for m in seen
@@ -65,7 +65,7 @@ async def test_every_phase_of_a_good_rollout_is_in_progress_until_the_new_versio
         assert done.returncode == 0, done.stderr
         assert (await cluster.model())["status"]["version"] == "1"
         cluster.apply("2")
-        # The condition is True of the version before; the wait is for the one just applied.
+        # The condition is True of the previous version; the wait is for the one just applied.
         done = await waited(cluster, "--for=condition=Ready", "--timeout=60s")
         assert done.returncode == 0, done.stderr
         assert (await cluster.model())["status"]["version"] == "2"
@@ -83,7 +83,7 @@ async def test_every_phase_of_a_good_rollout_is_in_progress_until_the_new_versio
         done = await waited(cluster, "--for=condition=Ready", "--timeout=20s")
         assert done.returncode == 0, done.stderr
     assert mistaken(seen) == []
-    assert seen[0]["status"] == {"observedGeneration": -1}, "not looked at yet, and says so"
+    assert seen[0]["status"] == {"observedGeneration": -1}, "not reconciled yet, and reported so"
     found = phases(seen)
     assert found["Starting"] == found["Progressing"] == {IN_PROGRESS}
     assert CURRENT in found["Ready"]

@@ -73,7 +73,7 @@ class Pair:
         return {(verb, part) for verb, name, part in done if name == deployment} - {("create", "")}
 
 
-#: So long that nobody can have waited for its end.
+#: Longer than any wait of these tests.
 LONG_LEASE = ("--lease-duration=300", "--lease-renew=200", "--lease-retry=0.3")
 
 

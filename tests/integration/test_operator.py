@@ -34,7 +34,7 @@ def ready(status: dict[str, Any]) -> str:
 
 
 @rule("R3", "R5", "R14")
-async def test_new_version_goes_live_step_by_step_and_keeps_its_pods(cluster: Cluster) -> None:
+async def test_new_version_becomes_live_step_by_step_and_keeps_its_pods(cluster: Cluster) -> None:
     cluster.apply("1")
     first = await cluster.phase("Ready", "1")
     assert ready(first) == "True"
@@ -203,7 +203,7 @@ async def test_commands_by_annotation_act_once_and_are_answered(cluster: Cluster
     answers = {a["command"]: a["result"] for a in status["commands"]}
     assert answers == {"promote": "Accepted", "undo": "Accepted", "retry": "Ignored"}
     why = "the value must be <revision>/<token>, as in canarium.dev/promote=abc23456/1"
-    # Events are written after the status that they tell of.
+    # Events are written after the status that they report.
     for _ in range(50):
         events = (await cluster.client.list(resources.EVENTS, cluster.namespace))["items"]
         told = [e["message"] for e in events if e["reason"] == "CommandIgnored"]
@@ -330,7 +330,7 @@ async def test_recreated_record_with_another_template_is_reported_and_ignored(
     for field in ("uid", "resourceVersion", "creationTimestamp"):
         del forged["metadata"][field]
     forged["data"]["template"]["spec"]["containers"][0]["image"] = "forged:1"
-    cluster.operator.stop()  # Else it is faster: a record that is gone is stored again.
+    cluster.operator.stop()  # Else it is faster: a deleted record is stored again.
     cluster.plane.kubectl(
         "-n", cluster.namespace, "replace", "--force", "-f", "-", stdin=json.dumps(forged)
     )

@@ -1,6 +1,6 @@
 """The API server or etcd itself fails in the middle of rollouts; the end is as without.
 
-One operator looks after all models: four at different stages when it happens, two done before.
+One operator manages all models: four at different stages when it happens, two done before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from integration.scenarios import BAD, Scenario, rollback, rollout, touched
 from sandbox.controlplane import ControlPlane
 
 rule = pytest.mark.rule
-#: Long enough for a slow machine's API server to come back.
+#: Long enough for a slow machine's API server to start again.
 LONG_LEASE = ("--lease-duration=60", "--lease-renew=45", "--lease-retry=0.5")
 _SLOWLY = {
     "steps": [{"weight": 25, "pause": "2s"}, {"weight": 50, "pause": "500ms"}],
@@ -43,7 +43,7 @@ class Stages:
         lease = ("--lease-namespace", self.scenarios[0].namespace)
         log = self.scenarios[0].log
         self.operator = KillableOperator(self.plane.kubeconfig, log, *names, *lease, *flags)
-        # Whoever waits keeps it alive.
+        # Every wait keeps it alive.
         for scenario in self.scenarios:
             scenario.operator = self.operator
 
@@ -68,7 +68,7 @@ class Stages:
         )
         for scenario in (gate, weight):
             assert await scenario.left() == wanted
-        # One that had no steps was made with all its pods: nobody scaled it.
+        # One without steps was created with all its pods and never scaled.
         (name, (generation, spec)), *more = (await bake.left())["deployments"].items()
         assert (generation, more, {name: spec}) == (
             1,
@@ -89,8 +89,8 @@ class Stages:
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """One of its own: after an outage an API server may leave watches silent, for longer than the
-    tests that come later wait."""
+    """A separate one: after an outage an API server may leave watches silent for longer than
+    later tests wait."""
     with control_plane(tmp_path_factory.mktemp("outages")) as plane:
         yield plane
 
@@ -115,7 +115,7 @@ async def test_killed_api_server_changes_no_result(plane: ControlPlane, stages: 
         plane.part("apiserver").kill()
         await asyncio.sleep(3)
         await asyncio.to_thread(plane.start_apiserver)
-        # A watch that begins while the server's storage does may stay silent: ours is given up
+        # A watch that begins while the server's storage does may stay silent: ours is replaced
         # after 90 s, but Kubernetes' own controllers would wait for minutes.
         await asyncio.to_thread(plane.part("controller-manager").restart)
 
@@ -136,4 +136,4 @@ async def test_etcd_stopped_for_longer_than_the_lease_changes_no_result(
             plane.part("etcd").resume()
 
     await stages.told(paused)
-    assert stages.operator.exits, "nobody may write who cannot renew the lease"
+    assert stages.operator.exits, "without a renewed lease it must not write"

@@ -77,7 +77,7 @@ async def test_any_data_survives_the_patches_of_other_clients(cluster: Cluster) 
 async def test_data_with_unsorted_keys_does_not_survive_a_strategic_merge_patch(
     cluster: Cluster,
 ) -> None:
-    """The quirk of the API server that this is about; when it is gone, so can all of this be."""
+    """The quirk of the API server that causes all this; once it is fixed, these can be removed."""
     await cluster.client.create(
         resources.RECORDS, cluster.namespace, record("unsorted", b'{"b":1,"a":2}')
     )
@@ -121,7 +121,7 @@ async def test_orphaning_deletion_returns_and_keeps_serving(cluster: Cluster) ->
 
 
 async def orphan(cluster: Cluster) -> None:
-    """`kubectl delete --cascade=orphan`, which waits until the model is gone."""
+    """`kubectl delete --cascade=orphan`, which waits until the model is deleted."""
     args = ("delete", "modeldeployment", "fraud", "-n", cluster.namespace, "--cascade=orphan")
     await asyncio.to_thread(cluster.plane.kubectl, *args, "--timeout=30s")
 
@@ -212,7 +212,7 @@ async def test_lingering_model_is_reported_and_keeps_serving(
         await cluster.children(kind) for kind in (resources.DEPLOYMENTS, resources.SERVICES)
     ]
     await cluster.client.delete(resources.MODELS, cluster.namespace, "fraud")
-    cluster.apply("2")  # Nobody acts on it any more.
+    cluster.apply("2")  # The operator no longer acts on it.
     status = await cluster.phase("Terminating", seconds=15)
     assert "blocked by the finalizer example.com/audit" in status["message"]
     conditions = {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
@@ -273,7 +273,7 @@ async def test_orphaning_deletion_returns_although_a_record_is_stored_unsorted(
 async def finalized(
     cluster: Cluster, kind: resources.Resource, name: str, finalizers: list[str] | None
 ) -> None:
-    """Somebody else sets the finalizers of an object."""
+    """Another client sets the finalizers of an object."""
     patch = {"metadata": {"finalizers": finalizers}}
     await cluster.client.merge(kind, cluster.namespace, name, patch)
 
@@ -308,7 +308,7 @@ async def test_record_of_stable_deleted_mid_rollout_is_restored_and_a_restart_wr
     assert {p["metadata"]["uid"] for p in await cluster.children(resources.PODS)} == pods
 
 
-# Siblings of C6: what somebody takes off a child by hand.
+# Siblings of C6: parts of a child that a user removes.
 @rule("R23")
 @pytest.mark.parametrize("kind", ["deployment", "service", "controllerrevision"])
 async def test_removed_labels_and_owners_are_restored_and_no_pod_restarts(

@@ -1,5 +1,5 @@
-"""What must not be installed together, by real helm and operators: refused or told in words, and no
-model is touched."""
+"""What must not be installed together, by real helm and operators: rejected or reported, and no
+model is changed."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_operator_of_all_namespaces_waits_for_an_operator_of_some_and_reports_it
     assert words in unready.value.read().decode()
     assert site.children(space) == before
     assert not single.said(LEADS)
-    # Once the first is gone, the other takes over by itself; and the other way round.
+    # Once the first has stopped, the other takes over by itself; and the other way round.
     wide.stop()
     until(lambda: single.said(LEADS), "successor")
     wide.start()
@@ -255,7 +255,7 @@ def crd(site: Site) -> Iterator[Callable[[Callable[[dict[str, Any]], None]], Non
     site.plane.kubectl("apply", *flags, "-f", str(CRDS / "modeldeployments.yaml"))
 
 
-def test_newer_operator_over_older_crds_refuses_to_start_and_says_why(
+def test_newer_operator_over_older_crds_refuses_to_start_and_states_why(
     site: Site, space: str, crd: Any
 ) -> None:
     def older(properties: dict[str, Any]) -> None:
@@ -312,6 +312,6 @@ def test_older_operator_over_newer_crds_leaves_unsupported_models_unmanaged(
     assert conditions["Ready"]["reason"] == conditions["Stalled"]["reason"] == "UnsupportedSpec"
     assert status["shadow"] == {"weight": 5}
     assert site.children(space) == before
-    # Without the field it goes on.
+    # Without the field it continues.
     site.model(space, name="other")
     until(lambda: len(site.children(space)) > len(before), "children of another model")

@@ -33,7 +33,7 @@ def model(name: str, **traffic: Any) -> dict[str, Any]:
 
 
 class Author:
-    """Somebody who applies models under a name of their own."""
+    """A user who applies models under a separate name."""
 
     def __init__(self, plane: ControlPlane, name: str) -> None:
         self._plane, self._name = plane, name

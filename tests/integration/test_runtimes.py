@@ -145,7 +145,7 @@ async def test_unusable_runtime_is_reported_until_it_is_corrected(
     await cluster.phase("Ready", "1")
 
 
-#: Reason → the spec that has it, and what its sentence says to do.
+#: Reason → the spec that has it, and the advice of its message.
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "UnknownFormat": ({"model": {"format": "vellum"}}, "known: bentoml"),
     "UnknownRuntime": ({"runtime": {"name": "nobody"}}, "known: bentoml"),

@@ -1,4 +1,4 @@
-"""What a status says agrees with what happens, against the real API server (R29)."""
+"""The status agrees with what happens, against the real API server (R29)."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def rolled_back(
     cluster: Cluster, recorder: StatusRecorder, policy: Refusing, stable: str, candidate: str
 ) -> None:
     """Nothing was called rolled back before the Service led to stable alone, which is soon after
-    the policy is gone; then the refusal is not shown any more."""
+    the policy is deleted; then the refusal is no longer shown."""
     status = await cluster.phase("RolledBack", "1")
     at, _ = await recorder.first(recorder.services, leads_to_one)
     print(
@@ -101,7 +101,7 @@ async def rolled_back(
         assert before["weight"] > 0
     assert all(when >= at for when, event in recorder.events if event["reason"] == "RolledBack")
     assert status["stable"]["revision"] == stable
-    # E3: a refusal that is over is gone.
+    # E3: a refusal that is over is no longer listed.
     assert WORDS not in json.dumps({**status, "commands": [], "history": []})
     assert not condition(status, "WritesRefused")
     assert not condition(status, "RollbackBlocked")
@@ -139,7 +139,7 @@ async def test_failed_version_is_not_called_rolled_back_while_its_write_is_refus
     async with StatusRecorder().kept(cluster) as recorder:
         async with refusing(cluster, SERVICES) as policy:
             began = asyncio.get_running_loop().time()
-            # The others of its pods go on answering.
+            # Its other pods keep answering.
             await cluster.kubelet.crash(cluster.namespace, candidate, count=1)
             await blocked(cluster, recorder, began)
             await asyncio.sleep(6)

@@ -55,7 +55,7 @@ class Request:
 
 
 def requests(plane: ControlPlane) -> list[Request]:
-    """All of the operator's, its Lease aside; creations by the name that they were given."""
+    """All of the operator's, its Lease aside; creations by the name of the object."""
     found = []
     for line in (plane.folder / "audit.log").read_text().splitlines():
         entry = json.loads(line)
@@ -214,6 +214,6 @@ async def test_rollback_precedes_other_changes_while_the_server_throttles(
     found = [r for r in requests(throttled) if r.at > crashed and r.writes and r.code != 429]
     back = next(r for r in found if (r.resource, r.key) == ("services", key))
     before = [r for r in found if r.at < back.at]
-    # What was in flight, and what came while the pod's status was on its way.
+    # Requests in flight, and those made before the pod's status arrived.
     assert len(before) <= 30, len(before)
     assert len(found) > 5 * MANY

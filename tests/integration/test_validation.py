@@ -16,7 +16,7 @@ PUBLIC = {"parentRefs": [{"name": "public"}]}
 
 
 def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
-    """What the API server says against `body`; the test fails when it takes it."""
+    """Error of the API server for `body`; the test fails when it accepts it."""
     with pytest.raises(subprocess.CalledProcessError) as refused:
         plane.kubectl("apply", "-f", "-", stdin=json.dumps(body))
     said: str = refused.value.stderr

@@ -1,4 +1,4 @@
-"""Runs `kubectl modeldeploy` as a user does: a process of its own, with a kubeconfig."""
+"""Runs `kubectl modeldeploy` as a user does: as a separate process, with a kubeconfig."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Program:
     namespace: str
 
     async def run(self, *words: str, stdin: str | None = None, seconds: float = 60) -> Done:
-        """Runs it to its end, and at most for so long, while the test's kubelet goes on."""
+        """Runs it to its end, at most for `seconds`, while the test's kubelet keeps running."""
         process = await self.start(*words)
         body = None if stdin is None else stdin.encode()
         out, err = await asyncio.wait_for(process.communicate(body), seconds)

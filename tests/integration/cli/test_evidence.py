@@ -48,7 +48,9 @@ async def test_events_of_the_model_and_its_pods_are_in_order(
     assert [x[:19] for x in times] == sorted(x[:19] for x in times)
 
 
-async def test_logs_and_checks_say_why_there_are_none(cluster: Cluster, program: Program) -> None:
+async def test_logs_and_checks_report_why_there_are_none(
+    cluster: Cluster, program: Program
+) -> None:
     cluster.apply("1")
     await cluster.phase("Ready", "1")
     checks = await program.run("checks", "fraud")

@@ -67,7 +67,7 @@ async def test_status_ends_with_the_rollout_and_its_exit_code(
     assert "absent: error: " in both.out
 
 
-async def test_status_tells_a_pipeline_that_a_person_has_to_decide(
+async def test_status_reports_to_a_pipeline_that_a_person_has_to_decide(
     cluster: Cluster, program: Program
 ) -> None:
     cluster.apply("1")

@@ -31,7 +31,7 @@ def test_api_server_refuses_what_lint_calls_invalid(plane: ControlPlane, tmp_pat
         errors = [f for f in (*unreadable, *lint(documents)) if f.level is Level.ERROR]
         expected[name] = not any(f.rule in OF_THE_CRD for f in errors)
     assert [expected["case-0"], expected["case-1"]] == [True, True]
-    # All at once: kubectl goes on after an object that is refused.
+    # All at once: kubectl continues after an object that is rejected.
     command = [str(clients.find("kubectl")), "--kubeconfig", str(plane.kubeconfig)]
     command += ["apply", "--dry-run=server", "-f", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
