@@ -1,4 +1,4 @@
-"""Every test has caches and sandboxes of its own."""
+"""Every test has separate caches and sandboxes."""
 
 from __future__ import annotations
 

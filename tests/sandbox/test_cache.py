@@ -1,4 +1,4 @@
-"""What is built once: where it is kept, when it is built anew, and by one process at a time."""
+"""What is built once: where it is stored, when it is built again, and by one process at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Control groups, of both versions, on folders that look like them."""
+"""Control groups, of both versions, on folders with the same files."""
 
 from __future__ import annotations
 

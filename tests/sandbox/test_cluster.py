@@ -62,7 +62,7 @@ def test_failed_first_start_leaves_no_record(
     assert not paths.folder("one").exists()
 
 
-def test_sandbox_whose_owner_is_gone_is_taken_down() -> None:
+def test_sandbox_is_stopped_after_its_owner_has_ended() -> None:
     owner = subprocess.Popen(["sleep", "60"])
     folder = recorded(Options(name="one", owner=owner.pid), Mode.CONTROL_PLANE)
     free = recorded(Options(name="two"), Mode.CONTROL_PLANE)

@@ -70,7 +70,7 @@ def test_keys_are_made_once_and_for_the_owner_alone(authority: Authority) -> Non
     assert stat.S_IMODE(authority.key.stat().st_mode) == 0o600
 
 
-def test_every_part_has_a_token_of_its_own(tmp_path: Path, authority: Authority) -> None:
+def test_every_part_has_a_separate_token(tmp_path: Path, authority: Authority) -> None:
     credentials = Credentials(tmp_path)
     credentials.make("some-node")
     lines = credentials.tokens.read_text().splitlines()

@@ -60,7 +60,7 @@ def listens(port: int) -> bool:
     except ConnectionRefusedError:
         return False
     except ConnectionResetError:
-        # It was closed while this connection was in its queue; the next one tells.
+        # It was closed while this connection was in its queue; the next one decides.
         return True
     return True
 

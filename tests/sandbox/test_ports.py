@@ -1,4 +1,4 @@
-"""Ports for parts that are told theirs before they start."""
+"""Ports for parts that receive theirs before they start."""
 
 import socket
 from pathlib import Path

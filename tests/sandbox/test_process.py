@@ -1,4 +1,4 @@
-"""Processes are told from strangers that got the same pid, and ended by their pid only."""
+"""Processes are distinguished from others with the same pid, and ended by their pid only."""
 
 from __future__ import annotations
 
