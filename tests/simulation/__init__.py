@@ -1,7 +1,7 @@
 """The operator against a simulated cluster, in virtual time, with an adversary.
 
 What is real: `core`, `render` and `engine` of the operator, with its caches, reflectors, queue,
-workers and executor. What is simulated, each in a file of its own:
+workers and executor. What is simulated, each in a separate file:
 
 - `server`: the API server. Versions, preconditions by uid and version, creation by POST,
   server-side apply with owners of fields (`fields`), merge patches, /scale, /status, deletion,
@@ -14,8 +14,8 @@ workers and executor. What is simulated, each in a file of its own:
 - `gateways`: a gateway that takes routes a little later, refuses them or stays silent; what its
   data plane leads to, now and lately.
 - `client`: the operator's connection, with faults: writes refused, or lost before or after their
-  effect; requests that take time; watches that are late, doubled, cut, or told 410 Gone; and the
-  death of the process before or after any write.
+  effect; requests that take time; watches that are late, doubled, cut, or answered with 410; and
+  the death of the process before or after any write.
 - `clock`: the event loop in virtual time. It jumps from timer to timer; the operator's own clock
   can be set wrong.
 
@@ -27,8 +27,8 @@ go to the endpoints. tests/integration proves on a real API server what is relie
 that are always fresh (very many states), and the whole engine. `adversary` holds all that may
 happen, as rules of a hypothesis state machine, `routed` what may happen behind a Gateway besides,
 and `network` what befalls the whole engine's requests and watches; `witness` sees every write of
-the operator and says which rule of the design it breaks (`routing`: of writes to routes). A run
-ends in calm: the model must arrive where its spec leads, and then write nothing any more.
+the operator and reports the rule of the design that it breaks (`routing`: of writes to routes). A
+run ends in calm: the model must arrive where its spec leads, and then write nothing any more.
 
     pytest tests/simulation                        what `make test` runs: the same every time
     pytest tests/simulation --simulation=nightly   many more runs, at random; the seed is printed

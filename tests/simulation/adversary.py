@@ -157,7 +157,7 @@ class Adversary(ManualEdits):
 
     @rule(refused=st.sets(st.sampled_from(REFUSABLE), max_size=3), lasts=TIMES)
     def policy_refuses_writes(self, refused: set[str], lasts: float) -> None:
-        """Of the operator's; Kubernetes' own go on."""
+        """Those of the operator; Kubernetes' own writes succeed."""
         self.operator.faults.forbidden = refused
         self.let(lasts)
 

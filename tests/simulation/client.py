@@ -1,7 +1,7 @@
 """The operator's connection: the port that the engine asks of an API server, with faults.
 
 The adversary plans faults; the connection serves them in order. A request takes virtual time, so
-the world goes on while it is under way.
+the world continues while it is in flight.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BOOKMARK = 60.0
 
 
 class Death(BaseException):
-    """The process is gone: no code of it may catch this and write on."""
+    """The process has died: no code of it may catch this and continue to write."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Faults:
     latency: float = 0.0
     #: Seconds that the events of a kind are late, by its plural.
     lag: dict[str, float] = field(default_factory=dict)
-    #: Kinds whose events come twice.
+    #: Kinds whose events arrive twice.
     double: set[str] = field(default_factory=set)
 
     def clear(self) -> None:
@@ -283,7 +283,7 @@ class _Stream:
 
 
 def _event(change: Change, label: str) -> Body | None:
-    """What a watch with a selector is told: of an object that lost its label, that it is gone."""
+    """The event of a watch with a selector: for an object that lost its label, its deletion."""
     if not label or _has(change.object, label):
         return {"type": change.type, "object": change.object}
     if change.before is None or not _has(change.before, label):

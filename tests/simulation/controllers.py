@@ -140,7 +140,7 @@ class Autoscalers:
 
 @dataclass
 class Garbage:
-    """What has lost its owner goes."""
+    """Deletes objects whose owner was deleted."""
 
     server: Server
 
@@ -160,7 +160,7 @@ class Garbage:
 
 @dataclass
 class NodeLifecycle:
-    """Pods of a node that stays silent are deleted; they end when it comes back."""
+    """Pods of a node that stays silent are deleted; they end when it returns."""
 
     server: Server
     clock: Clock

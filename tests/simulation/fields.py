@@ -13,7 +13,7 @@ import orjson
 
 Object = dict[str, Any]
 Path = tuple[str, ...]
-#: manager → the leaves that it owns. Kubernetes tells appliers and updaters of one name apart.
+#: manager → the leaves that it owns. Kubernetes distinguishes appliers and updaters of one name.
 Owners = dict[str, frozenset[Path]]
 
 #: Selectors have one owner as a whole (`x-kubernetes-map-type: atomic`).
@@ -61,7 +61,7 @@ def merged(live: Any, patch: Any) -> Any:
 def applied(
     live: Object, wanted: Object, owners: Owners, manager: str, *, force: bool
 ) -> tuple[Object, Owners]:
-    """`wanted` applied to `live`; what `manager` applied before and now leaves out goes."""
+    """`wanted` applied to `live`; what `manager` applied before and now omits is removed."""
     new, want, have = clone(live), leaves(wanted), leaves(live)
     disputed = {
         path

@@ -113,7 +113,7 @@ class Frame(RuleBasedStateMachine):
 
     def target(self) -> str:
         """The newest revision with the identity of the spec; without a record, its first name: a
-        quarantined one whose record somebody deleted is not stored again."""
+        quarantined one whose record a user deleted is not stored again."""
         digest = digest_v1(identity_v1(self.world.model()["spec"]))
         # A restored record may have lost its identity: its digest is its name then.
         same = (digest, short_name(digest))
@@ -158,7 +158,7 @@ class Frame(RuleBasedStateMachine):
         assert low <= serving[stable] <= high, told
 
     def rests(self) -> None:
-        """At the fixpoint nothing is written, however long and however often it starts anew."""
+        """At the fixpoint nothing is written, however long and however often it restarts."""
         writes, decisions = self.checks.writes, self.operator.decisions
         version = self.world.server.version
         self.let(RESTS_FOR)

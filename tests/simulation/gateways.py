@@ -62,7 +62,7 @@ class Gateways:
         return due
 
     def lately(self, staleness: float) -> list[dict[str, int]]:
-        """What it led to at every moment that an operator may have gone by."""
+        """Its weights at every moment that a stale operator may still see."""
         since = self.clock.now() - staleness
         earlier = [led for at, led in self._past if at < since]
         return [*earlier[-1:], *(led for at, led in self._past if at >= since), self.led]

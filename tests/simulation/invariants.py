@@ -49,7 +49,7 @@ class Invariants:
     staleness: float = 0.0
     #: Revisions that must not get traffic: failed, and not retried (R9).
     latched: set[str] = field(default_factory=set)
-    #: Whether somebody else has edited what is the operator's.
+    #: Whether another client has edited the operator's objects.
     edited_by_hand: bool = False
     violations: list[str] = field(default_factory=list)
     writes: int = 0
@@ -77,7 +77,7 @@ class Invariants:
             self._moments.popleft()
 
     def _lately(self) -> list[Mapping[str, int]]:
-        """Readiness at every moment that the operator may have gone by."""
+        """Readiness at every moment that a stale operator may still see."""
         since = self.world.clock.now() - self.staleness
         found = [m.ready for m in self._moments if m.at >= since]
         before = [m.ready for m in self._moments if m.at < since]
@@ -150,11 +150,11 @@ class Invariants:
             route_invariants.check_claim(self, write.after["status"], before)
 
     def _follows(self, status: Object, before: Object) -> None:
-        """The table says which phase may come after which while the spec stays as it is."""
+        """Checks the order of phases in the table while the spec is unchanged."""
         same = status.get("observedGeneration") == before.get("observedGeneration")
         old, new = before.get("phase"), status["phase"]
         if same and not self.edited_by_hand and old in _AFTER and new not in (old, *_AFTER[old]):
-            self.broken("table", f"{new} comes after {old}")
+            self.broken("table", f"{new} follows {old}")
 
     def _weight(self, status: Object, before: Object) -> None:
         """R5: a weight that is claimed had its pods."""
@@ -236,12 +236,12 @@ class Invariants:
         if before["spec"]["template"] != after["spec"]["template"]:
             made = self._made.get(after["metadata"]["uid"])
             if made is not None and made != after["spec"]["template"]:
-                self.broken("R1", f"pods of {revision} are made anew from another template")
+                self.broken("R1", f"pods of {revision} are created again from another template")
         if after["spec"]["replicas"] < before["spec"]["replicas"]:
             self._scaled_down(revision, after["spec"]["replicas"])
 
     def _scaled_down(self, revision: str, replicas: int) -> None:
-        """R5: nobody gets fewer pods than asked for, or than its weight needs; and a candidate's
+        """R5: no revision gets fewer pods than asked for or than its weight needs. A candidate's
         share never rises since stable gets smaller."""
         settings = self._settings()
         if replicas == 0 and (settings.replicas == 0 or settings.strategy == "Recreate"):
@@ -376,7 +376,7 @@ class Invariants:
         return found
 
     def forgive(self) -> None:
-        """After a tampering: what the cluster has no trace of any more, nobody can know."""
+        """After tampering: the operator cannot know what has left no trace in the cluster."""
         self.latched &= self.evidence()
         self.edited_by_hand = True
 
@@ -388,7 +388,7 @@ class Invariants:
         return self._count_of(stable) if stable else 0
 
     def stable(self) -> str | None:
-        """Who is stable, as the route or the callers' Service says."""
+        """The stable revision according to the route or the callers' Service."""
         holder = self.world.server.find(resources.HTTP_ROUTES, KEY) or self.world.service()
         notes = holder["metadata"].get("annotations", {}) if holder else {}
         found: str | None = notes.get(labels.STABLE)

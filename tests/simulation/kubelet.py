@@ -72,7 +72,7 @@ class Kubelet:
             lost = life.node is not None and not self.nodes[life.node]
             if "deletionTimestamp" in meta:
                 if lost:
-                    continue  # Nobody can say that it has ended.
+                    continue  # No kubelet reports that it has ended.
                 if life.stage != "terminating":
                     life.stage, life.since = "terminating", now
                 if life.since + self.grace <= now:
@@ -156,7 +156,7 @@ class Kubelet:
         ]
         status: dict[str, Any] = {"conditions": conditions}
         if scheduled:
-            # A lost node says nothing any more: its containers stay as they were last told.
+            # A lost node reports nothing: the status of its containers stays as last reported.
             old = pod.get("status", {}).get("containerStatuses", [])
             status["containerStatuses"] = old if lost else [_container(life, temper, ready=ready)]
         if status != pod.get("status"):
@@ -180,7 +180,7 @@ class Kubelet:
 
     def fail(self, pod: Object, reason: str = "Evicted") -> None:
         """The kubelet itself ends a pod, as one short of disk or of a device does: it stays, as
-        Failed, until somebody deletes it, and no ReplicaSet counts it."""
+        Failed, until another client deletes it, and no ReplicaSet counts it."""
         meta = pod["metadata"]
         life = self.lives.get(meta["uid"])
         if life and not life.failed and "deletionTimestamp" not in meta:
@@ -208,7 +208,7 @@ class Kubelet:
         self.nodes[node] = False
 
     def reboot(self, node: str) -> None:
-        """All that runs on a node is started again in the same pods; nobody saw it end."""
+        """All that runs on a node is started again in the same pods; its end was not observed."""
         for life in self.lives.values():
             if life.node == node and self.nodes[node] and life.stage == "running":
                 life.ended = {"reason": "Unknown", "exitCode": 255}

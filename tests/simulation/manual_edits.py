@@ -1,4 +1,4 @@
-"""Manual edits: somebody deletes or edits children, annotations and the status."""
+"""Manual edits: a user deletes or edits children, annotations and the status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simulation.frame import SHORT, Frame
 from simulation.server import PERSON
 from simulation.world import KEY
 
-#: A time that no calendar has, and one that is yet to come.
+#: A time that no calendar has, and one in the future.
 _NEVER, _LAST = "2024-99-99T99:99:99Z", "9999-12-31T23:59:59Z"
 
 
@@ -134,7 +134,7 @@ class ManualEdits(Frame):
         model = self.world.model()
         status = None if edit is None else {**self.world.status(), **edit}
         body = {**model, "status": status and {k: v for k, v in status.items() if v is not None}}
-        with suppress(ApiError):  # What the schema refuses is no matter to anybody.
+        with suppress(ApiError):  # Edits that the schema rejects are not a case.
             self.world.server.put_status(resources.MODELS, KEY, body, PERSON)
         self.checks.forgive()
         self.let(after)

@@ -141,7 +141,7 @@ class Deciding:
         )
         if write.after and seen:
             cache.observe(write.after)
-        elif write.after:  # A watch with a selector is told that it is gone.
+        elif write.after:  # A watch with a selector reports a deletion.
             meta = write.after["metadata"]
             cache.forget(*write.key, meta["uid"], int(meta["resourceVersion"]))
         elif write.before:
@@ -222,7 +222,7 @@ async def _ended(tasks: list[asyncio.Task[None]]) -> None:
 async def _follow_parents(store: Store, connection: Connection) -> None:
     """What kopf does: lists and watches the parents, and calls `on.event` for each event.
 
-    Its relist makes events of what is there, and none of what has gone in the meantime.
+    Its relist creates events for existing objects, and none for those deleted in the meantime.
     """
     while True:
         try:

@@ -161,7 +161,7 @@ class PauseInvariant:
         if level.revision in self.promoted:
             return  # It returns, without steps (R11).
         if stable and not self.account.least({stable}) and self._is_old(level.revision):
-            return  # It takes the place of a stable that does not come back (R13).
+            return  # It replaces a stable that does not recover (R13).
         if any(o.command == "promote-full" and o.revision == level.revision for o in self.orders):
             return
         if self._is_over(level):
@@ -225,7 +225,7 @@ class PauseInvariant:
 
 
 def _claimed(notes: Mapping[str, str]) -> int | None:
-    """The weight that the operator says is granted; None before the first."""
+    """The weight that the operator reports as granted; None before the first."""
     found = json.loads(notes.get(WEIGHT_ANNOTATION) or "null")
     if not found or "pause" not in found:
         return None

@@ -37,7 +37,7 @@ def check(account: Account, write: Write) -> None:
         account.latched.add(notes[labels.QUARANTINED])
     before, after = weights(write.before), weights(write.after)
     if sum(after.values()) != 100:
-        account.broken("route", f"weights {after} are no hundred")
+        account.broken("route", f"weights {after} do not add up to 100")
     staying = [revision for revision in before if _runs(account, revision)]
     if len(after) < min(2, len(staying)):
         account.broken("route", f"{set(staying) - set(after)} runs and is a backend no more")

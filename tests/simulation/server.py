@@ -1,7 +1,7 @@
 """The API server in memory: objects with versions, preconditions, admission, and a history.
 
-What each verb does to an object is as the real one does it (tests/integration proves
-against that one what is relied on here). Every write is told to the observers, with who made it.
+Each verb changes an object as the real one does (tests/integration proves the
+behaviour that is relied on here). Every write is passed to the observers, with its author.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An entry of a kind's history, as watches tell it."""
+    """An entry of a kind's history, as watches report it."""
 
     version: int
     at: float
@@ -76,7 +76,7 @@ class Shelf:
     objects: dict[Key, Object] = field(default_factory=dict)
     owners: dict[Key, Owners] = field(default_factory=dict)
     history: list[Change] = field(default_factory=list)
-    #: Watches from before this version are told 410 Gone.
+    #: Watches from before this version are answered with 410.
     compacted: int = 0
 
 
@@ -92,7 +92,7 @@ class Server:
     # --- reading ----------------------------------------------------------------------------
 
     def all(self, resource: Resource, label: str = "") -> Iterator[Object]:
-        """Objects of a kind, those with `label` only if it is given."""
+        """Objects of a kind; with `label`, only those that have it."""
         for found in list(self.shelves[resource].objects.values()):
             if not label or label in found["metadata"].get("labels", {}):
                 yield found
@@ -219,7 +219,7 @@ class Server:
         self._tell(Write(actor, "delete", resource, key, live, None))
 
     def compact(self, resource: Resource) -> None:
-        """Forgets the history of a kind: every watch that is behind gets 410 Gone."""
+        """Forgets the history of a kind: every watch that is behind gets status 410."""
         self.shelves[resource].compacted = self.version
         self.shelves[resource].history.clear()
 

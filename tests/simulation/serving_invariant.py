@@ -1,6 +1,6 @@
 """Whether callers are answered while stable has no ready pod and another version could (R13, R15).
 
-Looked at with every write and after every rule. A version could answer when it was stable once, or
+Checked with every write and after every rule. A version could answer when it was stable once, or
 is the candidate that the spec asks for, has ready pods and has not failed. What keeps the operator
 from writing or from knowing stops the clock: then nothing is held against it.
 """

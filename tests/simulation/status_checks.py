@@ -16,10 +16,10 @@ _DEADLINES = frozenset({"Bake", "StepPause"})
 
 
 def missing_evidence(status: dict[str, Any]) -> Iterator[str]:
-    """What is missing in a status, in words; nothing when it tells all."""
+    """Yields what is missing in a status; nothing when it is complete."""
     message, phase = status.get("message", ""), status.get("phase")
     if not message.strip() or "\n" in message or not message[0].isupper():
-        yield f"the message is no sentence: {message!r}"
+        yield f"the message is not a sentence: {message!r}"
     hold, failure = status.get("waitingFor"), status.get("failure")
     if phase in _WAITING and hold is None:
         yield f"{phase} without a hold: {message!r}"
@@ -30,7 +30,7 @@ def missing_evidence(status: dict[str, Any]) -> Iterator[str]:
     if failure:
         yield from _failure(failure)
         if phase in _FAILED and failure["reason"] not in message:
-            yield f"the message does not say {failure['reason']}: {message!r}"
+            yield f"the message does not name {failure['reason']}: {message!r}"
     for condition in status.get("conditions", ()):
         if not _REASON.match(condition["reason"]):
             yield f"no reason in the condition {condition}"
@@ -39,14 +39,14 @@ def missing_evidence(status: dict[str, Any]) -> Iterator[str]:
 
 
 def false_claims(status: dict[str, Any], serving: set[str], selected: set[str]) -> Iterator[str]:
-    """What a status says that is not so (R29); `serving` have a ready pod that callers are led to,
-    at any moment that the operator may have gone by, `selected` are led to by every one of them."""
+    """Yields false claims of a status (R29). `serving` have a ready pod that callers reach at any
+    moment that a stale operator may still see; `selected` are reached at every one of them."""
     told = {c["type"]: c for c in status.get("conditions", ())}
     available = told.get("Available", {}).get("status")
     if available == "True" and not serving:
         yield "Available is True, and no pod that callers are led to is ready"
     if not serving and ("is serving" in status["message"].replace("version is serving", "")):
-        yield f"nobody answers: {status['message']!r}"
+        yield f"no version answers: {status['message']!r}"
     failed = (status.get("failure") or {}).get("revision")
     if told.get("RolledBack", {}).get("status") == "True" and failed in selected:
         yield f"{failed} is called rolled back and callers are led to it"
@@ -59,9 +59,9 @@ def _hold(hold: dict[str, Any]) -> Iterator[str]:
     if not _REASON.match(hold["reason"]) or not hold.get("startTime"):
         yield f"a hold without reason or time: {hold}"
     if hold["reason"] in _DEADLINES and not (hold.get("expectedEndTime") and hold.get("threshold")):
-        yield f"a hold that does not say how long: {hold}"
+        yield f"a hold without an end: {hold}"
     if hold["reason"] == "WaitingForPods" and not (hold.get("observed") and hold.get("threshold")):
-        yield f"a hold that does not say what is waited for: {hold}"
+        yield f"a hold that does not state what is waited for: {hold}"
 
 
 def _failure(failure: dict[str, Any]) -> Iterator[str]:

@@ -1,5 +1,5 @@
 """What a session's simulations explored, printed at its end, also where workers of pytest-xdist did
-it: a plugin of its own, since the process that prints collects no tests and so reads no conftest
+it: a separate plugin, since the process that prints collects no tests and so reads no conftest
 beside them."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-#: States looked at, decisions, writes and more, by form of the operator, over all runs.
+#: States checked, decisions, writes and more, by form of the operator, over all runs.
 EXPLORED: Counter[str] = Counter()
 #: By class of test, what repeats a random run.
 SEEDS = pytest.StashKey[dict[str, str]]()

@@ -110,7 +110,7 @@ def test_command_is_in_the_status_before_the_record_marks_it_as_used() -> None:
         notes = after.get("metadata", {}).get("annotations") or {}
         if write.resource is resources.RECORDS and notes.get("canarium.dev/commands"):
             name = after["metadata"]["ownerReferences"][0]["name"]
-            assert _status(world, name)["commands"], "used, and not told"
+            assert _status(world, name)["commands"], "used, and not reported"
             used.append(name)
 
     world.server.observers.append(see)

@@ -1,4 +1,4 @@
-"""Outages of stable at chosen moments, told to the whole simulated cluster (R13, R15)."""
+"""Outages of stable at chosen moments, in the whole simulated cluster (R13, R15)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""No weight rises past a pause or a hold of the analysis without an order or evidence, whatever is
-edited, lost or down, and whenever (R12, R18)."""
+"""No weight rises past a pause or a hold of the analysis without a command or evidence, for any
+edit, loss or outage at any time (R12, R18)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes that an admission policy or a missing right refuses: told, and tried again (R8, R21)."""
+"""Writes that an admission policy or a missing right rejects: reported, and retried (R8, R21)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ rule = pytest.mark.rule
 
 
 def announced(scenario: Scenario) -> list[str]:
-    """What Events told, but for commands."""
+    """Texts of Events, except those of commands."""
     found = scenario.world.server.all(resources.EVENTS)
     return [e["message"] for e in found if not e["reason"].startswith("Command")]
 

@@ -94,7 +94,7 @@ def test_removed_candidate_annotation_is_restored_and_the_steps_continue(
 
 
 @rule("R5", "R8")
-def test_stable_keeps_its_floor_while_the_traffic_of_a_failed_candidate_comes_back(
+def test_stable_keeps_its_floor_while_the_traffic_of_a_failed_candidate_returns(
     scenario: Scenario,
 ) -> None:
     scenario.world.autoscalers.load = 3
@@ -148,7 +148,7 @@ def test_deployment_without_its_labels_gets_them_back_and_loses_no_pod(
     scenario.world.server.merge(resources.DEPLOYMENTS, key, patch, PERSON)
     scenario.operator.advance(0.5)
     if part == "previous":
-        # The bake cannot go on without it; it holds a colour, so the next version finds it.
+        # The bake cannot continue without it; it holds a colour, so the next version finds it.
         scenario.apply(90.0, version="v3")
         assert scenario.world.server.find(resources.DEPLOYMENTS, key) is None
         assert scenario.world.status()["version"] == "v3"
@@ -283,7 +283,7 @@ def test_finished_pod_does_not_delay_the_version_that_replaces_it(
 
 @rule("R23")
 def test_finished_pod_keeps_no_color(scenario: Scenario) -> None:
-    """Nobody owns it any more, so it outlives its Deployment."""
+    """It has no owner any more, so it outlives its Deployment."""
     scenario.apply(12.0)
     scenario.apply(5.0, version="v2")
     ended = scenario.world.pods(scenario.part("candidate"))[0]

@@ -59,7 +59,7 @@ class World:
             due = min(part.step() for part in self._parts)
             if self.server.version == version:
                 return due
-        raise AssertionError("Kubernetes' own controllers never come to rest")
+        raise AssertionError("Kubernetes' own controllers never settle")
 
     async def live(self) -> None:
         """Follows time and every write, until cancelled."""
@@ -75,7 +75,7 @@ class World:
                 continue
 
     def nudge(self) -> None:
-        """Something changed that is no write, such as the temper of a version."""
+        """Wakes it for a change other than a write, such as the behaviour of a version."""
         self._moved.set()
 
     # --- the user ---------------------------------------------------------------------------

@@ -25,8 +25,8 @@ class Cluster(Kubernetes):
     """Kubernetes, and an operator that decides when facts change or a decision asked for it."""
 
     def run(self, seconds: float, tick: float = 0.5) -> Self:
-        """Time passes. It is decided when facts have changed, and when a decision asked for it:
-        what is due by itself and was not asked for never happens (`requeue_after`)."""
+        """Advances the time and decides when facts change and when a decision has asked for it:
+        what is due without `requeue_after` never happens."""
         end = self.now + seconds
         while self.now < end:
             self._wake()
@@ -34,7 +34,7 @@ class Cluster(Kubernetes):
         return self._wake()
 
     def unattended(self, seconds: float, tick: float = 0.5) -> Self:
-        """Time passes, and no operator runs."""
+        """Advances the time while no operator runs."""
         end = self.now + seconds
         while self.now < end:
             self._live()
@@ -47,7 +47,7 @@ class Cluster(Kubernetes):
         return self.settle() if asked or self._facts() != self.seen else self
 
     def _facts(self) -> Any:
-        """All facts that an event reports."""
+        """Returns all facts that an event reports."""
         return self.observed(), json.dumps(self.spec), self.status
 
     def settle(self) -> Self:
@@ -95,7 +95,7 @@ class Cluster(Kubernetes):
         if self.writes != self.die_at:
             return False
         self.die_at = self.seen = None
-        self.writes += 1  # A death is no fixpoint.
+        self.writes += 1  # A crash is not a fixpoint.
         return True
 
     def _carry_out(self, action: p.Action) -> None:
@@ -202,7 +202,7 @@ class Cluster(Kubernetes):
                 self.records = [r for r in self.records if r.revision != revision]
 
     def _weigh(self, action: p.SetRouteWeights) -> None:
-        """As the API server does it: a generation is of the spec, annotations are not in it."""
+        """Sets weights as the API server does: only a change of the spec raises the generation."""
         assert self.route_api_error is None, "no such kind"
         self._assert_weights(action)
         old = self.route
@@ -237,7 +237,7 @@ class Cluster(Kubernetes):
             assert not had or any(r in ready for r in then), "R0: traffic moved to no ready pod"
 
     def _may_go(self, revision: str) -> None:
-        """R8: gateways have released it, and requests under way have had their time."""
+        """Asserts R8: gateways have released it, and requests in flight have had time to end."""
         if self.route is None or self.route.weight(revision) is None or not self.led:
             return
         if (self.spec.get("rollout") or {}).get("strategy") == "Recreate":

@@ -60,9 +60,9 @@ class Kubernetes:
     pinned: dict[str, str] = field(default_factory=dict)
     #: What a branch or a tag in the URI stands for.
     resolved: str | None = None
-    #: Pods start without the ConfigMap that tells them what they are pinned to.
+    #: Pods start without the ConfigMap that contains the pinned digest.
     heedless: bool = False
-    #: The digest that images' tags stand for now; kubelets that tell none have None.
+    #: The digest that images' tags resolve to now; None for kubelets that report none.
     image: str | None = None
     #: Commands: annotations of the parent without our group.
     annotations: dict[str, str] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Kubernetes:
         return next(r.revision for r in reversed(self.records) if r.version == version)
 
     def crash(self, version: str) -> Self:
-        """All pods of a version exit now."""
+        """Makes all pods of a version exit now."""
         revision = self.revision(version)
         self.broken.add(version)
         exited = Container("server", terminated="Error", exit_code=1)
@@ -113,7 +113,7 @@ class Kubernetes:
         return self
 
     def heal(self, version: str) -> Self:
-        """The pods of a version that still run are well again."""
+        """Makes the pods of a version that still run healthy again."""
         self.broken.discard(version)
         self.pods = [
             replace(x, ready=True, ready_changed=self.now, containers=())
@@ -124,7 +124,7 @@ class Kubernetes:
         return self
 
     def serving(self) -> dict[str, int]:
-        """Ready endpoints by version."""
+        """Returns the number of ready endpoints by version."""
         result: dict[str, int] = {}
         for pod in self.pods:
             if self.service and pod.name in self.service.endpoints:
@@ -133,7 +133,7 @@ class Kubernetes:
         return result
 
     def weights(self) -> dict[str, int]:
-        """The route's percent by version."""
+        """Returns the route's percentages by version."""
         found = self.route.weights if self.route else ()
         return {self.version(name) or name: weight for name, weight in found}
 
@@ -163,7 +163,7 @@ class Kubernetes:
         return [(x.revision, x.name) for x in self.pods if x.serves]
 
     def _gateway(self) -> None:
-        """The data plane, and what it reports."""
+        """Simulates the data plane and what it reports."""
         route = self.route
         if route is None:
             return
@@ -251,7 +251,7 @@ class Kubernetes:
         return any(r.uri for r in self.records if r.revision == pod.revision)
 
     def _fetched(self, pod: Pod) -> Pod:
-        """As the fetcher ends: with the digest of what is there, or because that was changed."""
+        """Ends the fetcher: with the digest of the content, or with a failure if that changed."""
         pin = None if self.heedless else self.pinned.get(pod.revision)
         if pin in (None, self.bytes):
             return replace(pod, artifact=self.bytes, resolved=self.resolved)
