@@ -69,7 +69,7 @@ async def test_failed_version_stays_rolled_back_until_the_spec_changes(
     before = len(cluster.writes())
     cluster.apply("3", podTemplate=bad)
     await asyncio.sleep(1.5)
-    assert len(cluster.writes()) == before, "the latch holds"
+    assert len(cluster.writes()) == before, "the quarantine holds"
     cluster.apply("5")
     await cluster.phase("Ready", "5")
 

@@ -89,7 +89,7 @@ class Adversary(ManualEdits):
         value = "what/is/this" if whom == "garbage" else f"{revision}/{self.tokens}"
         self.world.command(command, value)
         if command == "retry" and whom != "garbage":
-            self.checks.latched.discard(revision)
+            self.checks.quarantined.discard(revision)
         self.let(after)
 
     @rule(load=st.integers(1, 7), after=SHORT)

@@ -48,7 +48,7 @@ class Invariants:
     #: How old, in seconds, the operator's knowledge may be now.
     staleness: float = 0.0
     #: Revisions that must not get traffic: failed, and not retried (R9).
-    latched: set[str] = field(default_factory=set)
+    quarantined: set[str] = field(default_factory=set)
     #: Whether another client has edited the operator's objects.
     edited_by_hand: bool = False
     violations: list[str] = field(default_factory=list)
@@ -135,7 +135,7 @@ class Invariants:
             self.broken("parent", "the operator wrote spec")
         failure = (write.after or {}).get("status", {}).get("failure")
         if failure:
-            self.latched.add(failure["revision"])
+            self.quarantined.add(failure["revision"])
         if write.after:
             for text in missing_evidence(write.after["status"]):
                 self.broken("told", text)
@@ -191,14 +191,14 @@ class Invariants:
         assert write.after
         notes = write.after["metadata"].get("annotations", {})
         if notes.get(labels.QUARANTINED):
-            self.latched.add(notes[labels.QUARANTINED])
+            self.quarantined.add(notes[labels.QUARANTINED])
         old, new = self._named(write.before), self._named(write.after)
         if old == new:
             return
         had, has = self.least(old), self.most(new)
         if had and not has:
             self.broken("R0", f"traffic moves from {old} with {had} ready pods to {new or 'none'}")
-        for revision in (new - old) & self.latched:
+        for revision in (new - old) & self.quarantined:
             if self.most({revision}):
                 self.broken("R9", f"quarantined {revision} gets traffic")
         for revision in new - old:
@@ -343,7 +343,7 @@ class Invariants:
             if revision in live | {service["metadata"].get("annotations", {}).get(labels.STABLE)}:
                 self.broken("R9", f"the record of {revision} is pruned, which has a part now")
         elif write.after["metadata"].get("annotations", {}).get(_VERDICT) == "Quarantined":
-            self.latched.add(revision_of(write.after))
+            self.quarantined.add(revision_of(write.after))
 
     # --- the state --------------------------------------------------------------------------
 
@@ -377,7 +377,7 @@ class Invariants:
 
     def forgive(self) -> None:
         """After tampering: the operator cannot know what has left no trace in the cluster."""
-        self.latched &= self.evidence()
+        self.quarantined &= self.evidence()
         self.edited_by_hand = True
 
     def _settings(self) -> EffectiveSpec:

@@ -18,7 +18,7 @@ class Account(Protocol):
 
     world: World
     staleness: float
-    latched: set[str]
+    quarantined: set[str]
 
     def least(self, revisions: set[str]) -> int: ...
     def most(self, revisions: set[str]) -> int: ...
@@ -34,7 +34,7 @@ def check(account: Account, write: Write) -> None:
         return
     notes = write.after["metadata"].get("annotations", {})
     if notes.get(labels.QUARANTINED):
-        account.latched.add(notes[labels.QUARANTINED])
+        account.quarantined.add(notes[labels.QUARANTINED])
     before, after = weights(write.before), weights(write.after)
     if sum(after.values()) != 100:
         account.broken("route", f"weights {after} do not add up to 100")
@@ -48,7 +48,7 @@ def check(account: Account, write: Write) -> None:
     if had and not account.most(new):
         account.broken("R0", f"traffic moves from {old} with {had} ready pods to {new}")
     for revision in (name for name in new if after[name] > before.get(name, 0)):
-        if revision in account.latched and account.most({revision}):
+        if revision in account.quarantined and account.most({revision}):
             account.broken("R9", f"quarantined {revision} gets a weight")
         if had and not account.most({revision}):
             account.broken("R4", f"{revision} gets a weight without a ready pod")

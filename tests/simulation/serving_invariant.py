@@ -75,7 +75,7 @@ class ServingInvariant:
         candidate = (status.get("candidate") or {}).get("revision")
         return {
             revision
-            for revision in {*self._stables, candidate} - {stable, None} - self.checks.latched
+            for revision in {*self._stables, candidate} - {stable, None} - self.checks.quarantined
             if self._stays(revision) and self.world.ready(revision)
         }
 

@@ -113,7 +113,7 @@ def uri_rules() -> list[Any]:
             {
                 "rule": f"!self.startsWith('{scheme}://') || "
                 f"self.matches(r'^{scheme}://{pattern}$')",
-                "message": f"must be of the form {form}; credentials belong into a Secret",
+                "message": f"must be of the form {form}; put credentials into a Secret",
             }
         )
     return rules
@@ -129,7 +129,7 @@ def parse(uri: str) -> Address:
         )
     form, pattern = FORMS[scheme]
     if not re.fullmatch(pattern, rest):
-        raise UriInvalid(f"this is not of the form {form}; credentials belong into a Secret")
+        raise UriInvalid(f"this is not of the form {form}; put credentials into a Secret")
     if _TRAVERSAL.search(rest.split("?")[0]):
         raise UriInvalid("a path must not contain '..'")
     if scheme == "file":

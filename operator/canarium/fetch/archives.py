@@ -69,7 +69,7 @@ class _Writing:
         if size > self._most:
             packed = self.archive.stat().st_size
             text = f"the archive of {packed} bytes unpacks to more than {self._most}"
-            raise Fault(_REASON, f"{text}: it looks like a bomb")
+            raise Fault(_REASON, f"{text}: suspected decompression bomb")
 
     def folder(self, name: str) -> None:
         try:
@@ -106,7 +106,7 @@ class _Writing:
             self.links[name] = os.path.relpath(target, os.path.dirname(name) or ".")
             return
         if not source.is_file():
-            raise Fault(_REASON, f"{name!r} is a hard link to {target!r}, which is not there")
+            raise Fault(_REASON, f"{name!r} is a hard link to {target!r}, which does not exist")
         with source.open("rb") as content:
             self.file(name, content)
 

@@ -183,7 +183,7 @@ def _brought(
     if not entries and wanted.patterns:
         raise Fault(
             "NotFound",
-            f"{address} has no file that the patterns take",
+            f"no file of {address} matches the patterns",
             advice="correct spec.model.allowPatterns and spec.model.ignorePatterns",
         )
     if not entries:
@@ -198,7 +198,7 @@ def _brought(
     progress = Progress("fetched", total, say, watch=place.watch())
     download(source, entries, place.parts, patience, progress)
     if sorted(map(repr, patience.call(source.entries, str(address)))) != sorted(map(repr, entries)):
-        raise Fault("SourceChanged", f"{address} is not what it was when the fetch began")
+        raise Fault("SourceChanged", f"{address} has changed since the download started")
     say(progress.line())
     file = None
     if wanted.digest and len(entries) == 1:
@@ -257,8 +257,8 @@ def _verified(wanted: Wanted, found: str, file: str | None) -> None:
     """
     if wanted.digest and wanted.digest not in (found, file):
         beside = f" (the file itself {file})" if file else ""
-        text = f"the model has {found}{beside}, and the spec wants {wanted.digest}"
+        text = f"the model has {found}{beside}, but the spec requires {wanted.digest}"
         raise Fault("DigestMismatch", text)
     pin = wanted.pin.read_text().strip() if wanted.pin and wanted.pin.exists() else ""
     if pin and pin != found:
-        raise Fault("ArtifactChanged", f"the model has {found}, and this revision is {pin}")
+        raise Fault("ArtifactChanged", f"the model has {found}, but this revision is {pin}")

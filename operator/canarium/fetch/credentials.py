@@ -107,7 +107,7 @@ class Credentials:
             except ValueError:
                 found = None
             if not isinstance(found, dict):
-                raise Fault("InvalidCredentials", f"the Secret's key {key} holds no JSON object")
+                raise Fault("InvalidCredentials", f"the Secret's key {key} is not a JSON object")
             return found
         return None
 

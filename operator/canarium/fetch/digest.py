@@ -94,7 +94,7 @@ def _files(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
             if real != base and not real.startswith(base + os.sep):
                 raise Fault("UnsafePath", f"{name!r} is a link that leaves the model's folder")
             if not os.path.exists(real):
-                raise Fault("CorruptArtifact", f"{name!r} is a link to nothing")
+                raise Fault("CorruptArtifact", f"{name!r} is a dangling link")
             yield name, path
         elif name == _FOUND and not os.access(path, os.R_OK | os.X_OK):
             continue

@@ -145,7 +145,7 @@ def _ranges(entries: list[Entry], folder: Path) -> Iterator[tuple[Entry, int, in
         path, size = part_of(folder, entry), entry.size
         if size is None:
             raise Fault(
-                "SourceUnavailable", f"the store does not report the size of {entry.path!r} is"
+                "SourceUnavailable", f"the store does not report the size of {entry.path!r}"
             )
         start = kept(folder, entry)
         if start == 0:

@@ -15,23 +15,22 @@ ADVICE: dict[str, str] = {
     "NotFound": "check spec.model.uri: the path, its spelling, and that the upload has ended",
     "AccessDenied": "check the Secret of spec.model.credentials.secretName, or the rights of the "
     "service account",
-    "CredentialsExpired": "put fresh credentials into the Secret of "
+    "CredentialsExpired": "renew the credentials in the Secret of "
     "spec.model.credentials.secretName: the next pod takes them",
     "InvalidCredentials": "correct the Secret of spec.model.credentials.secretName",
-    "UntrustedCertificate": "put the certificate of the store's authority into the key ca.crt of "
+    "UntrustedCertificate": "set the store's CA certificate as the key ca.crt of "
     "the Secret of spec.model.credentials.secretName",
-    "DigestMismatch": "these are not the bytes that spec.model.digest names: correct the digest, "
-    "or put the right model there",
-    "ArtifactChanged": "other bytes than the first pod of this revision fetched are there now: "
-    "put the old ones back, or make a new version (another URI, or another spec.restartToken)",
-    "NoSpace": "give the pod more room: a larger disk, or a larger volume",
+    "DigestMismatch": "correct spec.model.digest, or upload the model with that digest",
+    "ArtifactChanged": "the content has changed since the first pod of this revision fetched it: "
+    "restore the old content, or create a new version (another URI or spec.restartToken)",
+    "NoSpace": "provide a larger node disk or volume",
     "UnsafeArchive": "create the archive again without such entries",
-    "UnsafePath": "rename what has such a name",
+    "UnsafePath": "rename the file or folder",
     "CorruptArtifact": "upload the model again",
     "SourceChanged": "the model was changed while it was fetched: upload to a new path, and name "
     "that in spec.model.uri",
     "SourceUnavailable": "check that the store runs and that pods may reach it",
-    "Internal": "this is a fault of the fetcher: please report it",
+    "Internal": "this is a bug of the fetcher, please report it",
 }
 
 
@@ -137,7 +136,7 @@ def classified(error: BaseException, what: str) -> Fault:
     if names & _NO_CREDENTIALS or any(word in said.lower() for word in _DENIED_WORDS):
         return _denied(f"{what}: {said}")
     if status in _GONE or names & _MISSING:
-        return Fault("NotFound", f"{what} is not there")
+        return Fault("NotFound", f"{what} does not exist")
     if status in _DENIED:
         return _denied(f"{what}: HTTP {status}: {said}")
     if status:
@@ -150,7 +149,7 @@ def classified(error: BaseException, what: str) -> Fault:
         is_missing or not isinstance(link, OSError | TimeoutError)
         for is_missing, link in zip(missing, chain, strict=True)
     ):
-        return Fault("NotFound", f"{what} is not there")
+        return Fault("NotFound", f"{what} does not exist")
     return Fault("SourceUnavailable", f"{what}: {said}", passing=True)
 
 

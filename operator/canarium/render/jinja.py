@@ -196,7 +196,8 @@ def render(source: str, context: Mapping[str, Any], where: str) -> str:
             json.loads(text)
         except ValueError as error:
             raise RuntimeInvalid(
-                SpecReason.TEMPLATE_INVALID, f"{where}: begins like JSON and is none: {error}"
+                SpecReason.TEMPLATE_INVALID,
+                f"{where}: starts like JSON but is not valid JSON: {error}",
             ) from error
     return text
 

@@ -32,5 +32,5 @@ def gateway_spec(version: str, **extra: Any) -> dict[str, Any]:
 
 
 def recorded(service: Service, **fields: str | None) -> Service:
-    """The Service whose traffic record somebody changed by hand."""
+    """The Service whose traffic record a user has edited."""
     return replace(service, traffic=replace(service.traffic, **fields))

@@ -1,8 +1,8 @@
 """Collects the messages of decisions: a pytest plugin, and how `tests/golden/messages.md` is made.
 
-`python -m pytest -p core.message_log --message-log FILE tests/unit/core` writes what every decision
-of these tests told people, as JSON lines: the test, where the text stands, and the text with its
-volatile parts (revisions, times, pods, numbers) replaced.
+`python -m pytest -p core.message_log --message-log FILE tests/unit/core` writes every text that
+people read in the decisions of these tests, as JSON lines: the test, where the text appears, and
+the text with its volatile parts (revisions, times, pods, numbers) replaced.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def normalised(text: str) -> str:
 
 
 def texts(decision: Plan) -> Iterator[tuple[Place, str]]:
-    """Yields all that a decision tells people."""
+    """Yields all texts of a decision that people read."""
     status = decision.status
     reason = f" / {status.waiting_for.reason}" if status.waiting_for else ""
     yield ("Status message", f"{status.phase}{reason}"), status.message
@@ -80,7 +80,7 @@ def _evidence(of: WaitingFor | Failure) -> str:
 
 
 def raw_texts(status: dict[str, Any]) -> Iterator[tuple[Place, str]]:
-    """Yields what the status of a model for which nothing is decided tells people."""
+    """Yields the texts in the status of a model for which nothing is decided."""
     yield ("Status message", status["phase"]), status["message"]
     for c in status["conditions"]:
         if c["message"] and c["message"] != status["message"]:

@@ -100,7 +100,7 @@ def test_cause_that_no_pod_shows_is_kept_when_the_record_is_not_written(by: str)
         cluster.evidence = Evidence(revision, cluster.now, cluster.now, (failed,), failed)
     cluster.die_at = cluster.writes + 1
     cluster.reconcile()
-    assert cluster.status.failure is None, "it died before it could say so"
+    assert cluster.status.failure is None, "it died before it could report it"
     cluster.run(20)
     assert cluster.status.phase == "RolledBack"
     assert cluster.status.failure is not None
@@ -124,7 +124,7 @@ def test_verdict_survives_a_crash_right_after_the_traffic_returned(
     cluster.die_at = cluster.writes + 1
     cluster.crash("2").reconcile()
     assert cluster.serving() == {"1": 3}
-    assert cluster.status.failure is None, "it died before it could say so"
+    assert cluster.status.failure is None, "it died before it could report it"
     cluster.heal("2").run(60)
     assert cluster.serving() == {"1": 3}
     assert cluster.status.phase == "RolledBack"

@@ -59,7 +59,7 @@ def harm(observed: Observed, decision: p.Plan) -> list[str]:
         if isinstance(action, p.SetRouteWeights) and had and not led(observed, action.weights):
             found.append(f"ready pods are left for none by {action}")
         if isinstance(action, p.DeleteRevision) and stable and action.revision == stable.revision:
-            found.append(f"stable's record goes: {action}")
+            found.append(f"stable's record is deleted: {action}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Messages that no other test provokes: what they say, and that they are in the golden file."""
+"""Messages that no other test provokes: their text, and that they are in the golden file."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def cold_undo() -> Plan:
 
 
 def texts(decision: Plan) -> str:
-    """All that a decision tells people."""
+    """All texts of a decision that people read."""
     status = decision.status
     parts = [status.message, *(e.message for e in decision.events)]
     parts += [c.message for c in status.conditions] + [c.message for c in status.commands]
@@ -274,7 +274,7 @@ CASES: dict[str, tuple[Callable[[], Plan], str]] = {
     ),
     "one foreign object": (
         lambda: fresh(name_conflicts=("Service m",)),
-        "Service/m exists and is not controlled by this model. To let this model adopt",
+        "Service/m exists and is not controlled by this model. To adopt what has no controller",
     ),
     "foreign objects": (
         lambda: fresh(name_conflicts=("Service m", "Deployment m-x")),
@@ -323,16 +323,16 @@ CASES: dict[str, tuple[Callable[[], Plan], str]] = {
     "analysis error": (analysis_error, "AnalysisError: check errors: no answer in 10 s"),
     "many deletions": (
         lambda: decided(serving(), held=HELD),
-        "2 more objects are blocked likewise",
+        "2 more objects are blocked in the same way",
     ),
     "undo rejected": (
         unanswered_undo,
-        "It keeps its traffic because the API server rejects the undo: Service/m: policy p",
+        "It keeps its traffic because the API server rejects the undo to version 1 (",
     ),
     "stable returns": (returning, "keeps serving until version 2"),
     "route by name": (
         lambda: conflict(why=Precedence.FIRST_BY_NAME),
-        "because it has the same age and precedes it by namespace and name",
+        "it has the same age and is first by name",
     ),
     "route by hostname": (
         lambda: conflict(why=Precedence.MORE_SPECIFIC_HOSTNAME, model="other"),

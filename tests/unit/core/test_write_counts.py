@@ -26,7 +26,7 @@ def changed(cluster: Cluster, **extra: object) -> Callable[[], object]:
     return act
 
 
-#: Kubelets tell the digests of images, but for simulated ones.
+#: Kubelets report the digests of images, except simulated ones.
 DIGESTS = pytest.mark.parametrize(
     "image", [None, f"sha256:{'1' * 64}"], ids=["no digest", "digest"]
 )
@@ -52,7 +52,7 @@ def test_update_of_one_weight_takes_eight_writes_and_three_events(
         "rollout": {"steps": [{"weight": 20, "pause": "5s"}], "bakeTime": "0s"},
     }
     cluster = Cluster(spec("1", **extra), image=image).run(20)
-    # With more than one pod, the second weight also needs a scale and a status that says so.
+    # With more than one pod, the second weight also needs a scale and a status that reports it.
     more = 2 if replicas > 1 else 0
     assert written(cluster, changed(cluster, **extra)) == (8 + more, 3)
 

@@ -1,4 +1,4 @@
-"""What a runtime's template may do, and that nothing it says can cost much."""
+"""What a runtime's template may do, and that its cost is bounded."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_leaf_is_rendered(source: str, text: str) -> None:
         ("{{ gpus - 'a' }}", "TemplateInvalid", "unsupported operand"),
         ("{{ model.name | int }}", "TemplateInvalid", "invalid literal"),
         ('{"name": "{{ model.name }}"}', "TemplateInvalid", "must end with `| tojson`"),
-        ('{"name": {{ model.name | tojson }}', "TemplateInvalid", "begins like JSON"),
+        ('{"name": {{ model.name | tojson }}', "TemplateInvalid", "starts like JSON"),
         ("a\n{{ gpus - 'a' }}", "TemplateInvalid", "line 2: unsupported operand"),
         ("a\n{{ parameters.x | tojson }}", "TemplateInvalid", "line 2: parameters.x is undefined"),
         ("{{ parameters.x | int }}", "TemplateInvalid", "line 1: parameters.x is undefined"),

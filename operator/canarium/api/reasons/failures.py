@@ -6,6 +6,10 @@ from canarium.api.reasons.base import NOTHING, Reason
 
 _ROLL_BACK = "Rolls back and does not try the version again."
 _SPEC = "Fix the spec, or annotate `canarium.dev/retry`."
+_CRASHED = (
+    "Search the server's log for the first error or traceback; the last line, which the message "
+    "contains, may be an access log. Then fix the image or the model."
+)
 
 
 class FailureReason(Reason):
@@ -15,13 +19,13 @@ class FailureReason(Reason):
         "ServerExited",
         "The server's process ended, with any exit code.",
         _ROLL_BACK,
-        "Read the last log line in the message, then fix the image or the model.",
+        _CRASHED,
     )
     CRASH_LOOP = (
         "CrashLoopBackOff",
         "The server keeps exiting and the kubelet restarts it.",
         _ROLL_BACK,
-        "Read the last log line in the message, then fix the image or the model.",
+        _CRASHED,
     )
     OOM_KILLED = (
         "OOMKilled",
@@ -51,7 +55,7 @@ class FailureReason(Reason):
         "ArtifactChanged",
         "A pod fetched other bytes than the first pod of the same revision.",
         "Rolls back a candidate; reports it for the promoted version.",
-        "Put the old bytes back, or create a new version.",
+        "Restore the old bytes, or create a new version.",
     )
     UNSCHEDULABLE = (
         "Unschedulable",
@@ -63,7 +67,7 @@ class FailureReason(Reason):
         "ProbeFailed",
         "The readiness probe has been failing for 10 s after it had passed.",
         _ROLL_BACK,
-        "Check the server's log.",
+        "Check the server's log in your log store: its pods are deleted after the rollback.",
     )
     PROGRESS_DEADLINE_EXCEEDED = (
         "ProgressDeadlineExceeded",

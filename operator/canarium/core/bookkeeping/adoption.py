@@ -64,8 +64,8 @@ def conflicts(observed: Observed, model: str) -> str:
 def how_to_adopt(model: str) -> str:
     """Returns how a user lets the model adopt an object, and what deleting it costs."""
     return (
-        f"To let this model adopt what has no other controller, annotate it "
-        f"canarium.dev/adopt={model}. Deleting it instead stops what it runs or routes"
+        f"To adopt what has no controller, annotate it canarium.dev/adopt={model}. "
+        "Deleting it stops what it runs or routes"
     )
 
 

@@ -78,6 +78,8 @@ class PhaseResult:
     refusal: Rejection | None = None
     #: Faults of pods that the message explains already: revision and place.
     explained: frozenset[tuple[str | None, Place]] = frozenset()
+    #: Whether the message states already that stable has no ready pods, or waits for them.
+    explains_outage: bool = False
 
     def say(self, *text: str) -> PhaseResult:
         """Returns this result explained by the sentences `text`."""
@@ -176,6 +178,10 @@ class PhaseResult:
         """Returns this result, whose message explains the fault of `revision` at `place`."""
         new = {(revision, place)} if place else set()
         return replace(self, explained=self.explained | new)
+
+    def explaining_outage(self) -> PhaseResult:
+        """Returns this result, whose message states that stable has no ready pods."""
+        return replace(self, explains_outage=True)
 
     def about(self, refusal: Rejection | None) -> PhaseResult:
         """Returns this result, whose message describes the rejected write `refusal`."""

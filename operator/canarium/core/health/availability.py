@@ -70,8 +70,9 @@ def outage_reason(ctx: RolloutContext, stable: str | None) -> str:
     return cause.reason if cause else ConditionReason.NO_READY_PODS
 
 
-def outage_text(ctx: RolloutContext, stable: str | None) -> str:
-    """Returns a sentence about an outage."""
+def outage_text(ctx: RolloutContext, stable: str | None, *, is_explained: bool = False) -> str:
+    """Returns a sentence about an outage; `is_explained` if the text before it states already that
+    `stable` has no ready pods."""
     if ctx.observed.ready(stable):
         return (
             f"no version is serving: the ready pods of {describe(ctx, stable)} are not "
@@ -86,6 +87,8 @@ def outage_text(ctx: RolloutContext, stable: str | None) -> str:
         return f"no version is serving: strategy Recreate has scaled down {describe(ctx, stable)}"
     cause = outage_cause(ctx, stable)
     why = f": {cause.message}{location(cause.pod, cause.container)}" if cause else ""
+    if is_explained:
+        return f"no version is serving{why}"
     return f"no version is serving: {describe(ctx, stable)} has no ready pods{why}"
 
 

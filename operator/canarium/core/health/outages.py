@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from canarium.api.reasons import FailureReason
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.naming import describe
 from canarium.core.health.cause import Cause
 from canarium.core.times import length
 
@@ -41,7 +40,7 @@ def _lost_readiness(ctx: RolloutContext) -> bool:
     )
 
 
-#: Seconds by which an outage may be observed late; Kubernetes writes whole seconds.
+#: Maximum seconds between an outage and its observation; Kubernetes writes whole seconds.
 _SEEN_LATE = 5.0
 
 
@@ -63,12 +62,12 @@ def cause(ctx: RolloutContext, outages: int) -> Cause | None:
     pod = next((p.name for p in pods if not p.ready), None)
     seen = f"0 of {ctx.stable_replicas} pods ready"
     if outages >= REPEATED:
-        text = f"{describe(ctx, ctx.stable)} had no ready pods {outages} times since its promotion"
+        text = f"no ready pods {outages} times since its promotion"
         often, limit = f"{outages} outages", f"{REPEATED} outages"
         return Cause(FailureReason.REPEATED_OUTAGES, text, pod, None, often, limit, len(pods))
     if at <= ctx.now:
         limit = length(ctx.settings.progress_deadline)
-        text = f"{describe(ctx, ctx.stable)} had no ready pods for {limit}"
+        text = f"no ready pods for {limit}"
         return Cause(
             FailureReason.OUTAGE_DEADLINE_EXCEEDED, text, pod, None, seen, limit, len(pods)
         )

@@ -21,22 +21,29 @@ from canarium.core.times import spoken, stamp
 
 #: Seconds after which a blocked deletion is reported.
 PATIENCE = 10.0
-#: Number of objects, and of finalizers of each, that a message names.
+#: Number of objects that the condition names, and of finalizers of each. The message of a phase
+#: names one object.
 _OBJECTS, _FINALIZERS = 3, 3
 #: Number of objects, and of finalizers of each, that the status lists.
 _LISTED = 10
 
 
-def described(held: Iterable[HeldDeletion]) -> str:
-    """Returns sentences about the objects and their finalizers; empty without any."""
+def described(held: Iterable[HeldDeletion], limit: int = _OBJECTS) -> str:
+    """Returns sentences about up to `limit` objects and their finalizers; empty without any."""
     found = sorted(held, key=lambda one: (one.kind, one.name))
     parts = [
         f"{object_name(one.what)} has been terminating since {spoken(one.due)} and is blocked by "
         f"{finalizers(one.finalizers)}"
-        for one in found[:_OBJECTS]
+        for one in found[:limit]
     ]
-    more = len(found) - _OBJECTS
-    return sentences(*parts, f"{more} more objects are blocked likewise" if more > 0 else "")
+    more = len(found) - limit
+    return sentences(*parts, _more(more))
+
+
+def _more(count: int) -> str:
+    if count < 1:
+        return ""
+    return f"{count} more object{' is' if count == 1 else 's are'} blocked in the same way"
 
 
 def finalizers(names: tuple[str, ...]) -> str:
@@ -52,7 +59,7 @@ def named(ctx: RolloutContext, message: str) -> str:
     hold = ctx.status.waiting_for
     waited_for = hold.pod if hold else None
     rest = (one for one in _overdue(ctx) if (one.kind, one.name) != ("Pod", waited_for))
-    return sentences(message, described(rest))
+    return sentences(message, described(rest, limit=1))
 
 
 def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:

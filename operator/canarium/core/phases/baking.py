@@ -51,9 +51,8 @@ def baking(ctx: RolloutContext) -> PhaseResult:
         return base.wait(
             HoldReason.ANALYSIS_FAILED,
             has,
-            f"{warm} because the bake cannot end: {why}",
-            "The bake ends when the check passes",
-            command_advice("undo", ctx.target, "To roll back"),
+            f"The bake cannot end until the analysis passes: {why}",
+            command_advice("undo", ctx.target, f"To roll back to {describe(ctx, ctx.previous)}"),
         )
     end = ctx.bake_start + ctx.settings.bake_time
     if end > ctx.now:
@@ -73,20 +72,25 @@ def baking(ctx: RolloutContext) -> PhaseResult:
 
 
 def _interrupted(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
-    """The new stable has no ready pod, or had none a moment ago. The warm version answers if it
-    can; the bake does not end meanwhile, also not while paused (R15)."""
+    """Waits while the new stable has no ready pods, or had none a moment ago.
+
+    The warm version serves if it can. The bake does not end meanwhile, paused or not (R15).
+    """
     down = ctx.stable_unavailable_since is not None
     until = outage.ends_at(ctx) if ctx.standby else None
     missing, _ = serving_state(ctx)
     why = f": {missing.message}{location(missing.pod, missing.container)}" if missing else ""
     has = f"has no ready pods{why}" if down else "has ready pods again"
-    then = f"The promotion is undone unless it is ready by {spoken(until)}" if until else ""
-    base = base.explaining(ctx.stable, missing.place if missing else None)
+    then = (
+        f"The promotion is undone unless it is ready by {spoken(until)}"
+        if until
+        else "The bake ends only after this version serves all traffic again"
+    )
+    base = base.explaining(ctx.stable, missing.place if missing else None).explaining_outage()
     waiting = base.recheck_in(until - ctx.now if until else None).wait(
         HoldReason.STABLE_UNAVAILABLE,
         f"{describe(ctx, ctx.stable)} {has}",
         then,
-        "The bake does not end before this version serves all traffic again",
         until=until,
         observed=f"{ctx.observed.ready(ctx.stable)} ready",
         threshold=f"{ctx.stable_replicas} ready",

@@ -7,8 +7,9 @@ any row of the table.
 
 from __future__ import annotations
 
+from canarium.api.reasons import HoldReason
 from canarium.core.context.context import RolloutContext
-from canarium.core.decision.phase_result import PhaseResult
+from canarium.core.decision.phase_result import PhaseResult, Place
 from canarium.core.health import availability
 from canarium.core.phases.starting import is_first_unserved
 
@@ -24,10 +25,9 @@ def is_degraded(ctx: RolloutContext) -> bool:
 def report_outage(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple[str, PhaseResult]:
     """Returns phase and result with an outage of stable added, if there is one."""
     if availability.is_down(ctx, result.stable):
-        text = availability.outage_text(ctx, result.stable)
         cause = availability.explained_outage(ctx, result.stable)
-        result = result.add(text)
-        result = result.explaining(result.stable, cause.place if cause else None)
+        place = cause.place if cause else None
+        result = result.add(_outage_text(ctx, result, place)).explaining(result.stable, place)
         if phase in SETTLED:
             phase = "Starting" if availability.is_scaling_up(ctx, result.stable) else "Degraded"
     elif (
@@ -37,3 +37,13 @@ def report_outage(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple
     ):
         phase = "Degraded"  # Another version serves in its place.
     return phase, result
+
+
+def _outage_text(ctx: RolloutContext, result: PhaseResult, place: Place | None) -> str:
+    """Returns what the message does not state yet about an outage whose cause is at `place`."""
+    wait = result.waiting_for
+    if wait is not None and wait.awaited is HoldReason.SCALING_UP_STABLE:
+        return ""
+    if place is not None and (result.stable, place) in result.explained:
+        return "no version is serving"
+    return availability.outage_text(ctx, result.stable, is_explained=result.explains_outage)

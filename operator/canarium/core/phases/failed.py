@@ -32,6 +32,6 @@ def fail_first_version(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> 
 def _text(ctx: RolloutContext, why: Explanation) -> tuple[str, str, str]:
     return (
         f"the first version, {describe(ctx, ctx.target)}, failed: {explain(why)}",
-        "There is no earlier version to roll back to, and its pods are kept for debugging",
+        "Its pods are kept for debugging",
         retry_advice(ctx.target),
     )

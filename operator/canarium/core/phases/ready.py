@@ -37,20 +37,24 @@ def ready(ctx: RolloutContext) -> PhaseResult:
         )
         base = base.holding(wait)
     missing, does = serving_state(ctx)
-    base = base.explaining(ctx.stable, missing.place if missing else None)
+    place = missing.place if missing else None
     failure = known_failure(ctx) if ctx.quarantined else None
     if failure:
-        return _failed_stable(ctx, base, failure, does)
+        return _failed_stable(ctx, base.explaining(ctx.stable, place), failure, does)
     base = base.because(missing.reason if missing else "")
     # An outage is described for every phase alike (`core.health.availability`).
-    return base if is_down(ctx, ctx.stable) else base.say(f"{describe(ctx, ctx.stable)} {does}")
+    if is_down(ctx, ctx.stable):
+        return base
+    return base.say(f"{describe(ctx, ctx.stable)} {does}").explaining(ctx.stable, place)
 
 
 def _failed_stable(
     ctx: RolloutContext, base: PhaseResult, failure: Failure, does: str
 ) -> PhaseResult:
-    """A version that failed took the place of a stable that did not recover (R13); the latch
-    holds (R9)."""
+    """Reports a failed version that became stable because the old one did not recover (R13).
+
+    It stays quarantined (R9).
+    """
     return base.in_phase("Failed").fail(
         failure,
         f"{describe(ctx, ctx.stable)} {does}",

@@ -28,7 +28,7 @@ def with_reports(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple[
     if refused and refused != result.refusal and phase != "Invalid":
         result = result.add(f"The API server rejects a write: {refusals.quoted(refused)}")
     routed = route_not_in_effect(ctx)
-    if routed and phase in SETTLED:
+    if routed and phase in SETTLED and (routed.refusal is None or routed.refusal != refused):
         result = result.add(f"{routed.reason}: {routed.message}")
     if phase in SETTLED:
         result = _report_changed_bytes(ctx, result)

@@ -67,6 +67,8 @@ def rolled_back(ctx: RolloutContext) -> PhaseResult:
         if recreating
         else ""
     )
+    if recreating:
+        base = base.explaining_outage()
     wait = Wait(HoldReason.TERMINATING_FAILED_REVISION, pod=late.pod)
     return (
         base.at(ctx.status.progress if recreating else None)

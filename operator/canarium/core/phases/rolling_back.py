@@ -33,10 +33,9 @@ def removing_traffic(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseR
         return base.wait(
             HoldReason.ROLLBACK_BLOCKED,
             f"{describe(ctx, ctx.target)} failed: {why}",
-            f"It {traffic_kept(ctx, ctx.target)} because the API server rejects the rollback: "
-            f"{quoted(refused)}",
-            f"It will be rolled back to {describe(ctx, ctx.stable)} as soon as the write is "
-            "accepted",
+            f"It {traffic_kept(ctx, ctx.target)} because the API server rejects the rollback to "
+            f"{describe(ctx, ctx.stable)}: {quoted(refused)}",
+            "The rollback is retried",
         ).about(refused)
     return base.wait(
         HoldReason.TERMINATING_FAILED_REVISION,
@@ -47,11 +46,11 @@ def removing_traffic(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseR
 
 def rollback_blocked(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseResult:
     """Waits until stable has a ready pod that can take the traffic (R0, R8)."""
-    return base.wait(
+    return base.explaining_outage().wait(
         HoldReason.ROLLBACK_BLOCKED,
         f"{describe(ctx, ctx.target)} failed: {why}",
-        f"It keeps its traffic because {describe(ctx, ctx.stable)} has no ready pods",
-        "It will be rolled back as soon as a pod of that version is ready",
+        f"It keeps its traffic until {describe(ctx, ctx.stable)} has a ready pod and is then "
+        "rolled back",
         observed="0 ready",
         threshold="1 ready",
     )

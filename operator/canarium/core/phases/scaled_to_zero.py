@@ -68,9 +68,9 @@ def waking(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
         .recheck_in(_until(ctx) - ctx.now)
         .wait(
             HoldReason.SCALING_UP_STABLE,
-            f"Scaling up from zero: {ready} of {ctx.stable_replicas} pods of "
-            f"{describe(ctx, ctx.stable)} are ready",
-            f"The rollout of {describe(ctx, ctx.target)} continues once all are, and at "
+            f"{describe(ctx, ctx.stable)} is scaling up from zero: {ready} of "
+            f"{ctx.stable_replicas} pods are ready",
+            f"The rollout of {describe(ctx, ctx.target)} continues once all are, at "
             f"{spoken(_until(ctx))} at the latest",
             until=_until(ctx),
             observed=f"{ready} ready",

@@ -70,8 +70,7 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
         return base.wait(
             HoldReason.MANUAL,
             f"{has} and waits for a manual promotion",
-            command_advice("promote", ctx.target, "To continue"),
-            f"After that, it {onward}",
+            f"{command_advice('promote', ctx.target, 'To continue')}. Then it {onward}",
             threshold="command promote",
         )
     until = parse(progress.step_start_time or stamp(ctx.now)) + step.pause
@@ -113,10 +112,8 @@ def _await_evidence(
         return base.wait(
             HoldReason.ANALYSIS_REMOVED,
             f"{describe(ctx, ctx.target)} has weight {step.weight}",
-            "The analysis with which this step began was removed from spec.rollout.analysis, so "
-            "only the command promote ends the step",
-            command_advice("promote", ctx.target, "To continue"),
-            f"After that, it {onward}",
+            "Its analysis was removed from the spec, so only a command ends this step",
+            f"{command_advice('promote', ctx.target, 'To continue')}. Then it {onward}",
             threshold="command promote",
         )
     evidence = gates.step_evidence(ctx, parse(progress.step_start_time or stamp(ctx.now)))

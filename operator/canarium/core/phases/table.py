@@ -128,7 +128,8 @@ TABLE: tuple[Row, ...] = (
         "Progressing",
         "the spec asks for another revision than stable",
         "record, Deployment, gate; capacity before each weight; continuous analysis; one write "
-        "promotes it; it waits while the model is scaled to zero",
+        "promotes it; a revision that was promoted before skips the steps; it waits while the "
+        "model is scaled to zero",
         ("Baking", "Ready", "Degraded", "RollingBack", "RolledBack", "Invalid"),
         when=lambda ctx: ctx.target != ctx.stable,
         then=progressing,

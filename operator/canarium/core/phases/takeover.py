@@ -66,12 +66,11 @@ def wait_for_stable(
     Neither can be deleted, so nothing of the target is created yet (R0, R10).
     """
     then = (
-        f"If {describe(ctx, ctx.stable)} is not ready by {spoken(takes_over)}, "
-        f"{describe(ctx, other)} "
-        "becomes stable and the rollout continues"
+        f"{describe(ctx, other)} becomes stable at {spoken(takes_over)} if that lasts"
         if takes_over is not None
         else f"The rollout continues once {describe(ctx, ctx.stable)} is ready"
     )
+    base = base.explaining_outage()
     return base.recheck_in(takes_over - ctx.now if takes_over is not None else None).wait(
         HoldReason.STABLE_UNAVAILABLE,
         f"{describe(ctx, ctx.target)} is waiting: {describe(ctx, other)} cannot be deleted while "

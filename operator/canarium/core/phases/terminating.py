@@ -77,21 +77,19 @@ def _why(
     held: tuple[HeldDeletion, ...],
     since: float,
 ) -> tuple[ConditionReason, str]:
-    kept = raw["metadata"].get("finalizers") or ()
-    begun = f"The model has been terminating since {spoken(since)}"
+    present = raw["metadata"].get("finalizers") or ()
+    since_text = f"The model has been terminating since {spoken(since)}"
     alone = "Failed versions are no longer rolled back"
-    if "foregroundDeletion" in kept:
-        text = f"{begun}: the garbage collector deletes its children first"
+    kept_children = "Its children are left unchanged, and failed versions are not rolled back"
+    if "foregroundDeletion" in present:
+        text = f"{since_text}: the garbage collector deletes its children first"
         also = f"The model is also blocked by {finalizers(foreign)}" if foreign else ""
         return ConditionReason.FOREGROUND_DELETION, sentences(text, described(held), also, alone)
-    if "orphan" in kept and not foreign:
-        text = f"{begun}: the garbage collector is removing the owner from its children"
-        return ConditionReason.ORPHANING_DELETION, sentences(
-            text, "They are left as they are", alone
-        )
+    if "orphan" in present and not foreign:
+        text = f"{since_text}: the garbage collector is removing the owner from its children"
+        return ConditionReason.ORPHANING_DELETION, sentences(text, kept_children)
     return ConditionReason.FINALIZERS_PENDING, sentences(
-        f"{begun} and is blocked by {finalizers(foreign)}",
-        "Its children are left as they are",
-        alone,
-        "The deletion ends when the controller of the finalizer removes it",
+        f"{since_text}, blocked by {finalizers(foreign)}",
+        kept_children,
+        "Check the controller of the finalizer",
     )

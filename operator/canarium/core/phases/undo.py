@@ -46,9 +46,9 @@ def _rejected(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResu
     base = base.also(*until_refused(ctx, ctx.router.undo(ctx))).wait(
         HoldReason.UNDO_BLOCKED,
         f"{describe(ctx, ctx.stable)} failed: {explain(cause)}",
-        f"It {traffic_kept(ctx, ctx.stable)} because the API server rejects the undo: "
-        f"{quoted(refused)}",
-        f"The undo to {describe(ctx, ctx.previous)} will run as soon as the write is accepted",
+        f"It {traffic_kept(ctx, ctx.stable)} because the API server rejects the undo to "
+        f"{describe(ctx, ctx.previous)}: {quoted(refused)}",
+        "The undo is retried",
     )
     return base.about(refused).because(cause.reason)
 
@@ -58,10 +58,8 @@ def _without_ready_pods(ctx: RolloutContext, base: PhaseResult, cause: Cause) ->
     base = base.wait(
         HoldReason.UNDO_BLOCKED,
         f"{describe(ctx, ctx.stable)} failed: {explain(cause)}",
-        f"It {traffic_kept(ctx, ctx.stable)} because {describe(ctx, ctx.previous)} has no "
-        "ready pods",
-        f"The undo will run as soon as that version is ready, unless {describe(ctx, ctx.stable)} "
-        "recovers first",
+        f"It {traffic_kept(ctx, ctx.stable)} until {describe(ctx, ctx.previous)} has a ready pod",
+        "The promotion is undone then, unless this version recovers first",
         observed="0 ready",
         threshold="1 ready",
     )

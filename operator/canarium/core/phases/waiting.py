@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from canarium.api.effective_spec import Step
-from canarium.api.reasons import HoldReason, RouteReason
+from canarium.api.reasons import HoldReason, ObstacleReason, RouteReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import deadline, endpoints_due
 from canarium.core.context.naming import describe
@@ -52,8 +52,7 @@ def waiting_for_pods(
     return base.at(progress).wait(
         HoldReason.WAITING_FOR_PODS,
         f"{describe(ctx, ctx.target)} {_traffic(ctx)}{_lost_pods(ctx)}",
-        f"It {then} once {need} {what} ready, and fails if that has not happened by "
-        f"{spoken(until)}",
+        f"It {then} once {need} {what} ready, or fails at {spoken(until)}",
         until=until,
         observed=f"{ctx.observed.ready(ctx.target)} ready",
         threshold=f"{need} ready",
@@ -71,8 +70,7 @@ def waiting_for_endpoints(base: PhaseResult, ctx: RolloutContext, has: str) -> P
     pods = "its ready pod is" if ready == 1 else f"its {ready} ready pods are"
     return base.wait(
         HoldReason.ENDPOINTS_NOT_READY,
-        f"{has}: {pods} not in the EndpointSlices of Service/{ctx.name} yet",
-        "The rollout continues once they are",
+        f"{has}: {pods} not in the EndpointSlices of Service/{ctx.name}",
         "If this lasts, check the endpoint controller of the cluster",
         observed="0 endpoints",
         threshold="1 endpoint",
@@ -100,7 +98,7 @@ def _waiting_for_cluster(
     """
     where = location(missing.pod, missing.container)
     result = blocked(ctx, base, Blocker(missing.reason, f"{missing.message}{where}"))
-    if withheld(ctx, ctx.target):
+    if withheld(ctx, ctx.target) or missing.reason == ObstacleReason.SCHEDULING_GATED:
         # The message contains the cluster's own text; otherwise that is still to be added.
         result = result.explaining(ctx.target, missing.place)
     return result.wait(

@@ -51,8 +51,8 @@ def _found(ctx: RolloutContext) -> RouteConflict | None:
 
 _WHY = {
     Precedence.OLDER: "is older",
-    Precedence.FIRST_BY_NAME: "has the same age and precedes it by namespace and name",
-    Precedence.MORE_SPECIFIC_HOSTNAME: "has the more specific hostname",
+    Precedence.FIRST_BY_NAME: "has the same age and is first by name",
+    Precedence.MORE_SPECIFIC_HOSTNAME: "has a more specific hostname",
 }
 
 
@@ -61,11 +61,10 @@ def _text(found: RouteConflict) -> str:
     if found.model:
         other = f"{other} of ModelDeployment {found.namespace}/{found.model}"
     claimed = f"on Gateway {found.gateway} ({found.requests})"
-    change = "Change the hostname or path of one of the routes"
+    change = "Change the hostname or path of one route"
     if found.lost:
         return sentences(
-            f"{other} receives the requests that {own} claims {claimed}, because it "
-            f"{_WHY[found.why]}",
+            f"{other} receives the requests that {own} claims {claimed}: it {_WHY[found.why]}",
             "Weights have no effect on them",
             change,
         )

@@ -34,7 +34,8 @@ def guarded(ctx: RolloutContext, result: PhaseResult) -> PhaseResult:
     result = result.also(*actions)
     if ctx.standby is None:
         return result
-    return result.add(_text(ctx)).recheck_in(_left(ctx))
+    result = result.add(_text(ctx, is_explained=result.explains_outage)).recheck_in(_left(ctx))
+    return result if ctx.stable_unavailable_since is None else result.explaining_outage()
 
 
 def stands_in(ctx: RolloutContext) -> str | None:
@@ -47,20 +48,19 @@ def _left(ctx: RolloutContext) -> float | None:
     return at - ctx.now if at is not None else None
 
 
-def _text(ctx: RolloutContext) -> str:
+def _text(ctx: RolloutContext, *, is_explained: bool) -> str:
+    """Returns what serves, with the reason unless the message `is_explained` by it already."""
     by, stable = describe(ctx, ctx.standby), describe(ctx, ctx.stable)
     if ctx.standby != stands_in(ctx):
-        return (
-            f"{stable} has no ready pods, and traffic moves to {by} as soon as the API server "
-            "accepts the write"
-        )
+        why = "" if is_explained else f"{stable} has no ready pods, and "
+        return f"{why}traffic moves to {by} as soon as the API server accepts the write"
     if ctx.stable_unavailable_since is not None:
         share = answering(ctx).get(ctx.standby or "", 0)
         gets = f"{by} receives {share}% of the traffic" if share else f"traffic moves to {by}"
-        return f"{gets} because {stable} has no ready pods"
+        return f"meanwhile {gets}" if is_explained else f"{gets} because {stable} has no ready pods"
     at = returns_at(ctx, ctx.standby)
     until = f"until {spoken(at)}" if at is not None else f"until {stable} has all its pods"
-    return f"{stable} is ready again, and {by} keeps serving {until}"
+    return f"{'' if is_explained else f'{stable} is ready again, and '}{by} keeps serving {until}"
 
 
 def events(ctx: RolloutContext) -> tuple[Event, ...]:

@@ -54,7 +54,7 @@ def _commands(ctx: RolloutContext, result: PhaseResult) -> tuple[Event, ...]:
         Event(
             "Normal" if a.result == "Accepted" else "Warning",
             EventReason.COMMAND_ACCEPTED if a.result == "Accepted" else EventReason.COMMAND_IGNORED,
-            f"{a.command} {a.revision}{'/' if a.token else ''}{a.token}: {a.message}",
+            f"command {a.command} {a.revision}{'/' if a.token else ''}{a.token}: {a.message}",
         )
         for a in consumed(ctx, result)
     )

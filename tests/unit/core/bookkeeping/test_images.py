@@ -17,7 +17,7 @@ rule = pytest.mark.rule
 
 
 def noted(cluster: Cluster, version: str) -> Any:
-    """All that is told of a version: by its record, by those of others, and by the witness."""
+    """All that is recorded of a version: in its record, in those of others, and in the witness."""
     revision = cluster.revision(version)
     (own,) = (images.parse_images(r.images) for r in cluster.records if r.revision == revision)
     others = (x.images for x in served(cluster, version))
@@ -25,7 +25,7 @@ def noted(cluster: Cluster, version: str) -> Any:
 
 
 def moved(cluster: Cluster, digest: str) -> None:
-    """The tag stands for other bytes now, and one pod is made anew, as after a node's drain."""
+    """The tag stands for other bytes now, and one pod is created again, as after a node's drain."""
     cluster.image = digest
     cluster.pods = cluster.pods[1:]
 

@@ -1,4 +1,4 @@
-"""Models that are fetched: pinned by their first pod; what changes later harms nobody."""
+"""Models that are fetched: pinned by their first pod; later changes of the source harm no pod."""
 
 from __future__ import annotations
 

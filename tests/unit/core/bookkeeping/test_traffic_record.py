@@ -50,7 +50,7 @@ def test_removed_annotation_of_the_record_is_restored_at_once(
     before = record(cluster)
     if status == "lost":
         if field in ("grant", "previous", "stable", "promoted_at"):
-            return  # Then nobody knows it.
+            return  # Then no source has it.
         lose(cluster)
     removed = replace(before, **{field: None})
     if cluster.route:

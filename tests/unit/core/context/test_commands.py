@@ -1,4 +1,4 @@
-"""R16: commands act once, on the revision that they name, and say what they did."""
+"""R16: commands act once, on the revision that they name, and report what they did."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def rolling(seconds: float = 8, **rollout: object) -> Cluster:
 
 
 def order(cluster: Cluster, command: str, version: str = "2", token: str = "t1") -> CommandEcho:
-    """The command is given; its answer."""
+    """Issues the command and returns its result."""
     cluster.annotations[command] = f"{cluster.revision(version)}/{token}"
     cluster.settle()
     return next(a for a in cluster.status.commands if (a.command, a.token) == (command, token))
@@ -31,7 +31,7 @@ def order(cluster: Cluster, command: str, version: str = "2", token: str = "t1")
 def test_manual_pause_waits_for_promote_and_each_token_ends_one_pause() -> None:
     cluster = rolling().run(900, tick=10)
     assert cluster.serving() == {"1": 3, "2": 1}
-    assert "After that, it moves to weight 50" in cluster.status.message
+    assert "Then it moves to weight 50" in cluster.status.message
     assert order(cluster, "promote").result == "Accepted"
     cluster.run(900, tick=10)
     assert cluster.status.weight == 50
@@ -146,7 +146,7 @@ def test_pause_freezes_the_clocks_of_the_steps_and_never_a_rollback(by: str) -> 
     else:
         cluster.spec = {**cluster.spec, "paused": False}
     cluster.run(2)
-    assert cluster.serving() == {"1": 3, "2": 1}, "the rest of the step is still to come"
+    assert cluster.serving() == {"1": 3, "2": 1}, "the rest of the step is still ahead"
     cluster.run(8)
     assert cluster.serving() == {"2": 3}
 

@@ -1,4 +1,4 @@
-"""What somebody broke by hand: told, ignored, and serving goes on."""
+"""Damage by manual edits is reported and ignored, and serving continues."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_no_deployment_is_created_from_an_altered_record() -> None:
     )
     cluster.run(60)
     assert stable not in cluster.deployments
-    assert cluster.serving() == {"1": 3}, "the spec was rendered anew"
+    assert cluster.serving() == {"1": 3}, "the spec was rendered again"
     assert {p.revision for p in cluster.pods} == {cluster.revision("1")} != {stable}
 
 
@@ -337,7 +337,7 @@ def test_recreate_continues_when_everything_of_stable_is_deleted(make: Any) -> N
 
 @rule("R23")
 def test_stable_is_recreated_although_the_selector_was_edited_to_the_other_color() -> None:
-    """Its Deployment was deleted while a candidate had pods, and the spec went back to it."""
+    """Its Deployment was deleted while a candidate had pods, and the spec returned to it."""
     cluster = live()
     cluster.spec = spec("2", rollout={"steps": [{"weight": 50, "pause": "Manual"}]})
     cluster.run(15)

@@ -1,4 +1,4 @@
-"""A pause is over on positive evidence only, whatever is edited or lost (R12, R18)."""
+"""Only positive evidence ends a pause, for any edit or loss (R12, R18)."""
 
 from __future__ import annotations
 

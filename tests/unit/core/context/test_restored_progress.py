@@ -241,7 +241,7 @@ def test_deleted_route_releases_no_pause() -> None:
 def test_manual_pause_remains_when_everything_of_stable_is_deleted(
     make: Make, at_once: bool, status_lost: bool
 ) -> None:
-    """A7: the candidate answers for a stable that is gone, and waits for its order."""
+    """A7: the candidate serves in place of a deleted stable, and waits for its command."""
     cluster = rolling(make, steps((25, "Manual")))
     first = cluster.revision("1")
     cluster.records = [r for r in cluster.records if r.revision != first]

@@ -184,7 +184,10 @@ def test_failed_candidate_serves_all_traffic_while_stable_is_down() -> None:
     cluster.refuse(False)
     cluster.run(1)
     assert cluster.weights() == {"1": 0, "2": 100}, "three of four callers would get errors"
-    assert "receives 100% of the traffic because version 1" in cluster.status.message
+    assert "keeps its traffic until version 1 (vvsrm9rh) has a ready pod" in (
+        cluster.status.message
+    )
+    assert "receives 100% of the traffic" in cluster.status.message
     assert cluster.status.phase == "RollingBack"
     assert cluster.route is not None
     assert cluster.route.traffic.quarantined == cluster.revision("2")

@@ -72,7 +72,7 @@ def test_error_counter_that_appears_counts_from_zero() -> None:
     assert increase(rows, ERRORS.key) == 3
 
 
-def test_series_that_goes_missing_and_returns_loses_nothing() -> None:
+def test_series_that_disappears_and_returns_loses_nothing() -> None:
     rows = window(scrape(0, 100), scrape(10, 130))  # the scrape at 5 failed
     assert increase(rows, REQUESTS.key) == 30
 

@@ -58,7 +58,7 @@ def test_periods_survive_ten_failed_versions_and_a_lost_status(make: Specs) -> N
     assert served(cluster, "2") == [second]
     assert first.ended == second.promoted
     assert second.ended is None
-    # No record goes: with a record goes what is known of it.
+    # No record is deleted: its periods would be deleted with it.
     update(cluster, "3", make=partial(make, revisionHistoryLimit=20))
     assert served(cluster, "1") == [first]
     assert served(cluster, "2")[0].ended == served(cluster, "3")[0].promoted

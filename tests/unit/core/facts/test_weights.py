@@ -74,7 +74,7 @@ def test_one_ready_candidate_takes_over_from_a_stable_that_is_down() -> None:
 
 @rule("R0", "R23")
 def test_unseen_service_may_select_any_pod() -> None:
-    """It lost its labels: nobody knows what it selects."""
+    """It lost its labels, so what it selects is unknown."""
     observed = Observed(pods=(*pods("blue", True), *pods("green", False)))
     assert not safe_to_select("green", observed)
     assert safe_to_select("blue", observed)

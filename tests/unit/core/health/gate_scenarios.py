@@ -20,7 +20,7 @@ def live() -> Cluster:
 
 
 def seen(cluster: Cluster, verdict: Verdict, *, exhausted: bool = True, value: float = 0.5) -> None:
-    """A look at what is asked to be watched, now."""
+    """Evaluates the requested analysis now."""
     watch = cluster.requests.analysis
     assert watch is not None
     reason = {"Pass": "WithinBounds", "Fail": "AboveMaximum"}.get(verdict, "NotEnoughSamples")

@@ -20,7 +20,7 @@ def analysed(version: str, **more: Any) -> dict[str, Any]:
 
 
 def canary(**more: Any) -> Cluster:
-    """Version 2 at weight 25, and looked at."""
+    """Version 2 at weight 25, under analysis."""
     cluster = live()
     cluster.spec = analysed("2", **more)
     cluster.run(4)
@@ -44,7 +44,7 @@ def test_step_ends_on_a_pass_and_not_before_its_time() -> None:
     seen(cluster, Verdict.PASS)
     assert cluster.serving() == {"1": 3, "2": 1}
     cluster.run(12)
-    assert cluster.serving() == {"1": 3, "2": 3}, "and the next step needs evidence of its own"
+    assert cluster.serving() == {"1": 3, "2": 3}, "and the next step needs new evidence"
     cluster.run(60)
     assert cluster.serving() == {"1": 3, "2": 3}
     seen(cluster, Verdict.PASS)
@@ -93,7 +93,7 @@ def test_insufficient_data_follows_the_policy_after_the_time_of_the_step(
     seen(cluster, Verdict.INSUFFICIENT)
     assert cluster.serving() == {"1": 3, "2": 1}, "not within the step"
     cluster.run(12)
-    assert cluster.serving() == {"1": 3, "2": 1}, "nor by a look from before its end"
+    assert cluster.serving() == {"1": 3, "2": 1}, "nor by an evaluation from before its end"
     seen(cluster, Verdict.INSUFFICIENT)
     cluster.run(4)
     assert cluster.serving() == serving

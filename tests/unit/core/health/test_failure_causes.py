@@ -164,7 +164,7 @@ def test_image_pull_grace_begins_once_images_can_be_pulled(
 @pytest.mark.parametrize("name", ["server", "fetch", "warm-up"])
 @pytest.mark.parametrize("over", [True, False])
 def test_container_with_an_unknown_exit_has_not_failed(lost: str, name: str, over: bool) -> None:
-    """So the kubelet tells of it after its node rebooted, as it restarts it in the same pod."""
+    """The kubelet reports it so after its node rebooted, as it restarts it in the same pod."""
     ended = {"terminated": lost, "exit_code": 255}
     if over:
         ended = {"last_terminated": lost, "last_exit_code": 255}

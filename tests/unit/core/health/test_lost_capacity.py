@@ -113,7 +113,7 @@ def test_candidate_that_cannot_scale_up_without_nodes_fails_at_its_deadline() ->
     assert cluster.status.failure.reason == "Unschedulable"
 
 
-def test_version_scaled_to_zero_is_ready_and_serves_nobody() -> None:
+def test_version_scaled_to_zero_is_ready_and_serves_no_caller() -> None:
     cluster = Cluster(spec("1")).run(20)
     cluster.spec = spec("1", scaling={"replicas": 0})
     cluster.run(100)

@@ -262,7 +262,7 @@ def test_ready_pods_without_endpoints_do_not_fail_the_version() -> None:
     assert cluster.status.failure is None
     assert cluster.status.waiting_for is not None
     assert cluster.status.waiting_for.reason == "EndpointsNotReady"
-    assert "ready pod is not in the EndpointSlices of Service/m yet" in cluster.status.message
+    assert "ready pod is not in the EndpointSlices of Service/m. If" in cluster.status.message
     cluster.slices_stand_still = False
     cluster.run(60)
     assert (cluster.status.phase, cluster.status.version) == ("Ready", "2")

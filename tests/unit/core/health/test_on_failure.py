@@ -24,7 +24,7 @@ def finding(verdict: Verdict, policy: OnFailure, name: str = "errors") -> Findin
 
 
 def seen(cluster: Cluster, *findings: Finding) -> None:
-    """A look at what is asked to be watched, now."""
+    """Evaluates the requested analysis now."""
     watch = cluster.requests.analysis
     assert watch is not None
     looks = [(f, Tally().after(f), Limits()) for f in findings]
@@ -118,7 +118,7 @@ def test_check_that_only_warns_is_reported_and_delays_nothing(verdict: Verdict) 
 
 
 @rule("R17")
-def test_check_that_rolls_back_goes_before_one_that_holds() -> None:
+def test_check_that_rolls_back_takes_precedence_over_one_that_holds() -> None:
     looks = [
         (f, Tally().after(f), Limits())
         for f in (

@@ -147,7 +147,7 @@ def test_reason_of_an_evaluation_without_a_result_reaches_the_condition(
 @rule("R3", "R21")
 def test_first_version_with_unusable_smoke_tests_reports_them_and_waits() -> None:
     cluster = Cluster(rollout("1", **SMOKE)).run(10)
-    text = "spec.rollout.smokeTests[0].expect.json[0].path: '$.[' is no JSON path"
+    text = "spec.rollout.smokeTests[0].expect.json[0].path: '$.[' is not a JSON path"
     cluster.smoke = SmokeReport(cluster.revision("1"), False, text, unusable=True)
     cluster.run(10)
     assert cluster.serving() == {}

@@ -25,7 +25,7 @@ def condition(cluster: Cluster, kind: str) -> tuple[str, str, str]:
 
 
 def lost(cluster: Cluster, how: str) -> Cluster:
-    """No connection to the pod of the revision whose tests are asked for comes about."""
+    """Lets every connection fail to the pod of the revision whose tests are requested."""
     revision = cluster.requests.smoke
     assert revision
     text = "smoke test /predict: the connection was refused"
@@ -57,7 +57,7 @@ def test_unreachable_pods_hold_the_version_with_the_likely_cause(how: str, cause
     assert cause in cluster.status.message
     assert condition(cluster, "SmokeTestsReady")[:2] == ("False", "PodsUnreachable")
     assert [e.reason for e in cluster.events].count("PodsUnreachable") == 1
-    # The tests are still asked for, so that it goes on by itself.
+    # The tests are still requested, so that it continues by itself.
     assert cluster.requests.smoke == cluster.revision("2")
     cluster.smoke = SmokeReport(cluster.revision("2"), True, asked=1)
     cluster.run(60)

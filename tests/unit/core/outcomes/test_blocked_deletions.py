@@ -20,12 +20,12 @@ def told(cluster: Cluster) -> list[str]:
 
 
 def blocked(cluster: Cluster) -> str:
-    """What the condition says; empty without it."""
+    """The message of the condition; empty without it."""
     found = (c for c in cluster.status.conditions if c.type == "DeletionBlocked")
     return next((c.message for c in found if c.status == "True"), "")
 
 
-# I6: a Deployment keeps its pods, and so a colour, until its finalizers are gone.
+# I6: a Deployment keeps its pods, and so a colour, until its finalizers are removed.
 @rule("R10", "R29")
 def test_rollout_that_waits_for_a_deployment_names_its_finalizers() -> None:
     cluster = Cluster(spec("1")).run(10)
@@ -106,4 +106,4 @@ def test_long_lists_are_counted() -> None:
     many = [HeldDeletion("Pod", f"p{n}", tuple("abcde"), 0.0) for n in range(5)]
     text = described(many)
     assert "the finalizers a, b, c and 2 more" in text
-    assert text.endswith("2 more objects are blocked likewise.")
+    assert text.endswith("2 more objects are blocked in the same way.")

@@ -1,4 +1,4 @@
-"""Pods that are to go and do not: who waits for them says for which, and since when (R8, R22)."""
+"""Pods that do not terminate: a wait for them names the pod and since when (R8, R22)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The story of a model, told to the decisions in virtual time."""
+"""The life of a model, decided in virtual time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_candidate_that_never_loads_gets_no_request_and_is_quarantined() -> None
     assert condition(cluster, "Available") == "True"
     writes = cluster.writes
     cluster.run(600, tick=5)
-    assert cluster.writes == writes, "the latch holds: nothing is tried again"
+    assert cluster.writes == writes, "the quarantine holds: nothing is tried again"
 
 
 @rule("R8", "R9")

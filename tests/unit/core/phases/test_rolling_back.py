@@ -80,7 +80,7 @@ def test_rollback_waits_for_a_ready_pod_of_stable_and_is_reported() -> None:
 
 @rule("R0", "R7", "R9", "R18")
 @pytest.mark.parametrize("lost", [False, True])
-def test_waiting_rollback_is_not_forgotten_when_its_cause_is_gone(lost: bool) -> None:
+def test_waiting_rollback_is_not_forgotten_when_its_cause_is_over(lost: bool) -> None:
     """The pod that crashed was replaced by one that is well; or the status was lost besides."""
     cluster = rolling(steps=[{"weight": 50, "pause": "10s"}])
     down(down(cluster, "1"), "2", spared=1).run(1)
@@ -160,7 +160,7 @@ def test_service_with_unknown_ready_pods_is_not_emptied_for_a_first_version() ->
 @rule("R8", "R21")
 @pytest.mark.parametrize("then", ["2", "1", "3"])
 def test_pods_are_kept_in_the_decision_that_removes_their_traffic(then: str) -> None:
-    """A spec that cannot be carried out, one that goes back, and a newer one."""
+    """A spec that cannot be carried out, one that returns to stable, and a newer one."""
     cluster = rolling()
     if then == "2":
         cluster.spec = spec("9")
@@ -199,7 +199,7 @@ def test_verdict_and_its_evidence_are_stored_in_the_record() -> None:
     assert (told["reason"], told["observed"]) == ("ServerExited", "exit code 1")
     assert told["pod"]
     assert told["container"] == "server"
-    # The record alone holds the latch, and tells why.
+    # The record alone has the quarantine, and its cause.
     cluster.status = Status()
     assert cluster.service is not None
     cluster.service = recorded(cluster.service, quarantined=None)

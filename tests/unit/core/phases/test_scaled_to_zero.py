@@ -1,4 +1,4 @@
-"""A model that is scaled, to zero or not, in the midst of a rollout or before one (R5, R6)."""
+"""A model that is scaled, to zero or not, during a rollout or before one (R5, R6)."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def _retried(cluster: Cluster) -> None:
 
 
 def watched(cluster: Cluster, seconds: float, before: str | None = None) -> None:
-    """Runs, and looks at each status on the way. `before`: the phase that it comes from, where
+    """Runs, and checks each status on the way. `before`: the preceding phase, where
     the spec is as it was then."""
     end = cluster.now + seconds
     while cluster.now < end:
@@ -90,7 +90,7 @@ def watched(cluster: Cluster, seconds: float, before: str | None = None) -> None
         assert serving or status.phase == "Invalid"
         assert any(r.revision in status.message for r in serving) or status.phase == "Invalid"
         if status.phase in ("Starting", "Progressing", "RollingBack", "Baking"):
-            assert status.waiting_for, "what is waited for is told"
+            assert status.waiting_for, "what is waited for is reported"
             assert status.waiting_for.reason
         if status.phase in ("RollingBack", "RolledBack", "Failed"):
             failure = status.failure

@@ -1,5 +1,5 @@
-"""A stable that does not come back, and a newer version than the one that answers in its place:
-the fix of a fix is not held up for ever (R13, decision 0011)."""
+"""A stable that does not recover, and a newer version than the one that serves in its place:
+the fix of a fix is not delayed indefinitely (R13, decision 0011)."""
 
 from __future__ import annotations
 

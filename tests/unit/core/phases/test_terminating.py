@@ -1,4 +1,4 @@
-"""A model that is being deleted and stays says so, and says nothing about serving (D2, R29)."""
+"""A model whose deletion is blocked reports that, and nothing about serving (D2, R29)."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def test_status_of_a_terminating_model_names_the_finalizers_and_drops_old_facts(
     raw = model("example.com/audit")
     status, conditions = reported(raw, "example.com/audit")
     assert status["phase"] == "Terminating"
-    assert "is blocked by the finalizer example.com/audit" in status["message"]
-    assert "Failed versions are no longer rolled back" in status["message"]
+    assert "blocked by the finalizer example.com/audit" in status["message"]
+    assert "failed versions are not rolled back" in status["message"]
     assert conditions["Terminating"]["reason"] == "FinalizersPending"
     assert conditions["Available"]["status"] == "Unknown"
     assert conditions["Ready"]["status"] == "False"
@@ -78,7 +78,7 @@ def test_deletion_by_the_garbage_collector_has_its_own_reason(finalizer: str, re
 # D2
 @rule("R20", "R29")
 def test_status_of_a_terminating_model_has_no_pod_counts() -> None:
-    """Its pods may be gone: the last counts would say that they serve."""
+    """Its pods may be deleted: the last counts would report that they serve."""
     counts = {"replicas": 3, "readyReplicas": 3, "effectiveWeight": 75, "weight": 75}
     stable = {"revision": "r", "version": "1", **counts}
     serving = {**SERVING, "replicas": 4, "readyReplicas": 4, "stable": stable}

@@ -42,7 +42,7 @@ def unready(cluster: Cluster, version: str) -> Cluster:
 
 
 def delete_pods(cluster: Cluster, version: str) -> Cluster:
-    """Somebody deletes all pods of a version; its Deployment makes new ones."""
+    """A user deletes all pods of a version; its Deployment creates new ones."""
     cluster.pods = [
         replace(
             p,

@@ -1,4 +1,4 @@
-"""Which of two routes gets the requests that both claim, and what a model says of it."""
+"""Which of two routes gets the requests that both claim, and what a model reports about it."""
 
 # I: a route that another route contradicts (gateway-api#4303)
 
@@ -24,7 +24,7 @@ EARLY, LATE = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 
 
 def claim(name: str = "fraud", created: str = LATE, **more: Any) -> Claim:
-    """A route in the namespace `risk`; `web` is somebody else's."""
+    """A route in the namespace `risk`; `web` is a foreign one."""
     facts: dict[str, Any] = {
         "namespace": "risk",
         "attachments": (Attachment(*GATEWAY),),
@@ -92,7 +92,7 @@ def test_match_that_is_more_or_less_specific_is_not_a_conflict(match: Match) -> 
         pytest.param(("*.example.org",), ("*.example.org",), LOST, id="same wildcard"),
         pytest.param((HOST,), ("*.example.org",), None, id="ours beneath a wildcard"),
         pytest.param((HOST,), (), None, id="ours is named, the other is not"),
-        pytest.param((), (HOST,), None, id="ours is what nobody names"),
+        pytest.param((), (HOST,), None, id="ours is one that no other names"),
         pytest.param(
             ("*.example.org",),
             (HOST,),
@@ -221,7 +221,7 @@ def test_lost_requests_are_reported_in_condition_message_and_one_event() -> None
     assert found[0] == "OtherRouteWins"
     text = (
         "HTTPRoute shop/web receives the requests that HTTPRoute ns/fraud claims on Gateway "
-        "ns/public (any host, path prefix /), because it is older. Weights have no effect"
+        "ns/public (any host, path prefix /): it is older. Weights have no effect"
     )
     assert text in found[1]
     assert text in cluster.status.message

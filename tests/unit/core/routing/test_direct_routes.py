@@ -1,4 +1,4 @@
-"""A failed candidate is reached by nobody: the ways that need no weight are closed as well (R8).
+"""No caller reaches a failed candidate: the ways that need no weight are closed as well (R8).
 
 A header selects the candidate, and a step of weight 0 mirrors requests to it. A weight of 0 alone
 would leave both open.
@@ -77,7 +77,7 @@ def test_ways_to_a_failed_candidate_are_closed_in_the_write_that_quarantines_it(
     assert write.rolls_back
     assert write.traffic.quarantined == cluster.revision("2")
     assert dict(write.weights) == {cluster.revision("1"): 100, cluster.revision("2"): 0}
-    # Its pods stay for the delay, and are reached by nobody meanwhile and later.
+    # Its pods stay for the delay, and no caller reaches them meanwhile or later.
     for _ in range(80):
         assert cluster.route is not None
         assert not cluster.route.direct

@@ -140,7 +140,7 @@ def test_change_of_router_waits_until_rollout_and_bake_are_over() -> None:
     cluster.spec = gateway_spec("2")
     cluster.run(6)
     assert cluster.route is None
-    assert cluster.serving() == {"1": 3, "2": 1}, "it goes on as it began"
+    assert cluster.serving() == {"1": 3, "2": 1}, "it continues as it began"
     cluster.run(60)
     assert cluster.weights() == {"2": 100}
     assert cluster.status.phase == "Ready"
@@ -190,7 +190,7 @@ def test_candidate_gets_all_traffic_while_stable_has_no_pod() -> None:
     cluster.heal("1").run(9)
     assert cluster.weights() == {"1": 0, "2": 100}, "it may fail again at once"
     cluster.run(2)
-    assert cluster.weights() == {"1": 50, "2": 50}, "the time of the step went on"
+    assert cluster.weights() == {"1": 50, "2": 50}, "the time of the step continued"
 
 
 @rule("R0", "R8", "R16", "R23")

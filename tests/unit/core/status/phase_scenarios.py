@@ -13,7 +13,7 @@ from core.cluster import Cluster, spec
 PHASES = {row.phase for row in TABLE}
 Deed = Callable[[Cluster], None]
 Maker = Callable[..., dict[str, object]]
-#: Reasons for which nobody answers though a version is promoted, and that no Event reports.
+#: Reasons for which no version serves though one is promoted, and that no Event reports.
 EXPECTED = {"ScaledToZero", "ScalingUp", "NoVersionPromoted", "Recreating"}
 #: Reasons that only a condition which holds may have.
 HOLDING = {"Available": {"Serving"}, "Ready": {"Promoted"}}
@@ -31,7 +31,7 @@ def served(cluster: Cluster) -> dict[str, int]:
 
 
 def agree(cluster: Cluster) -> None:
-    """Decides once; AssertionError where the status says what was not so."""
+    """Decides once; raises AssertionError where the status is false."""
     live = served(cluster)
     status = cluster.reconcile().status
     told = {c.type: c for c in status.conditions}
@@ -49,7 +49,7 @@ def agree(cluster: Cluster) -> None:
     if status.phase == "Degraded":
         assert promoted not in live
     if status.phase == "Ready" and told["Available"].reason not in EXPECTED:
-        assert promoted in live, "ready, and somebody else answers"
+        assert promoted in live, "ready, and another version serves"
     for part in (status.stable, status.candidate, status.previous):
         assert part is None or part.ready_replicas or not part.effective_weight
     assert ".;" not in status.message
@@ -175,7 +175,7 @@ def _refused(what: str, reason: str) -> Deed:
             name = f"Deployment m-{revision}"
         elif what == "ControllerRevision" and cluster.records:
             name = f"ControllerRevision m-{cluster.records[-1].revision}"
-        cluster.rejection = Rejection(name, f"{reason}: somebody forbids it", reason=reason)
+        cluster.rejection = Rejection(name, f"{reason}: a policy forbids it", reason=reason)
 
     deed.__name__ = f"{what}_{reason}"
     return deed

@@ -47,7 +47,7 @@ REACHED: dict[str, Deed] = {
     "Invalid": invalid,
     "Degraded": degraded,
 }
-#: No phase of its own: nobody answers, as was asked.
+#: Not a separate phase: no version serves, as requested.
 ASLEEP: dict[str, Deed] = {"asleep": asleep}
 
 

@@ -133,7 +133,7 @@ def test_blocked_rollback_is_a_warning_and_its_end_the_rollback() -> None:
     assert cluster.status.waiting_for.reason == "RollbackBlocked"
     blocked = [e for e in cluster.events if e.reason == "RollbackBlocked"]
     assert [e.kind for e in blocked] == ["Warning"]
-    assert "has no ready pods" in blocked[0].message
+    assert "until version 1 (vvsrm9rh) has a ready pod" in blocked[0].message
 
 
 def test_step_counts_the_promotion_and_ends_with_the_rollout() -> None:

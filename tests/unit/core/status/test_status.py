@@ -1,6 +1,6 @@
 """Message, phase, conditions and weights agree with the traffic, in every phase (R29).
 
-Each phase is reached, then something goes wrong, and every status from there on is compared with an
+Each phase is reached, then a fault occurs, and every status from there on is compared with an
 independent reading of the facts: which pods are ready, and which of them callers are led to.
 """
 
@@ -105,7 +105,7 @@ def test_version_of_stable_stays_when_its_record_is_deleted() -> None:
     assert "1" in cluster.status.message
 
 
-# R13: waking from zero is no outage
+# R13: scaling up from zero is not an outage
 @rule("R29")
 def test_scaling_up_from_zero_is_not_an_outage() -> None:
     cluster = Cluster(spec("1"))
@@ -176,7 +176,7 @@ def test_warm_version_is_not_called_serving_while_its_write_is_rejected(
     cluster._endpoints()
     status = cluster.reconcile().status
     assert status.standby is None
-    assert "traffic moves to version 1 (vvsrm9rh)" in status.message
+    assert "Traffic moves to version 1 (vvsrm9rh)" in status.message
     assert "as soon as the API server accepts the write" in status.message
     assert "StandbyServing" not in {event.reason for event in cluster.events[events:]}
     cluster.rejection = None

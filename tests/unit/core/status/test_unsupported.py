@@ -1,4 +1,4 @@
-"""What an older operator says of a model that it does not understand, and what it keeps."""
+"""What an older operator reports about a model that it does not support, and what it keeps."""
 
 from __future__ import annotations
 
