@@ -38,7 +38,7 @@ def revisions_of(objects: Objects) -> frozenset[str]:
 
 
 def is_of(event: Raw, model: str, revisions: Iterable[str]) -> bool:
-    """Whether an Event is about the model, its Service or route, or anything of its revisions.
+    """Returns whether an Event is about the model, its Service, its route or its revisions.
 
     Names decide: that of a child is `<model>-<revision>`, with suffixes for ReplicaSets and pods.
     """

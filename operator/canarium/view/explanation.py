@@ -77,7 +77,13 @@ def _all(tree: Tree) -> Iterator[Explanation]:
     for problem in tree.problems:
         yield _explain(problem.object, problem.reason, problem.message)
     for condition in tree.conditions:
-        if _is_bad(condition.type, condition.status):
+        # `Stalled` repeats the failure for tools that read the terms of kstatus.
+        is_repeated = (
+            condition.type == "Stalled"
+            and tree.failure is not None
+            and condition.reason == tree.failure.reason
+        )
+        if _is_bad(condition.type, condition.status) and not is_repeated:
             yield _explain(f"condition {condition.type}", condition.reason, condition.message)
 
 

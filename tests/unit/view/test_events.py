@@ -47,6 +47,6 @@ def test_events_are_in_the_order_in_which_they_were_last_seen() -> None:
 
 
 @pytest.mark.parametrize("odd", [{}, {"involvedObject": 1}, {"series": [], "message": None}])
-def test_odd_event_is_no_error(odd: dict[str, Any]) -> None:
+def test_odd_event_is_not_an_error(odd: dict[str, Any]) -> None:
     assert event(odd).type == "Normal"
     assert not is_of(odd, "fraud", {"bbbb2222"})

@@ -43,7 +43,7 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-#: Every place in the samples, without what tells which object is which.
+#: Every place in the samples, without those that identify the object.
 _PLACES = [
     (name, path)
     for name in SAMPLES
