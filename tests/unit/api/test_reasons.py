@@ -18,7 +18,7 @@ rule = pytest.mark.rule
 ROOT = Path(canarium.__file__).parent
 ENUMS = [x for x in vars(reasons).values() if isinstance(x, type) and issubclass(x, reasons.Reason)]
 WORDS = {word.value for enum in ENUMS for word in enum}
-#: Words that are also phases, ends of a revision, commands, or what Kubernetes and gateways say.
+#: Words that are also phases, outcomes, commands, or reasons of Kubernetes and gateways.
 ELSEWHERE = {
     "Accepted",
     "Aborted",

@@ -1,5 +1,5 @@
-"""A stand-in for kubectl that answers as a scenario says, to inject faults that a real cluster does
-not have at will; what it was called with is in a file."""
+"""A stand-in for kubectl that answers as a scenario specifies, to inject faults that a real
+cluster does not have at will; what it was called with is in a file."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Standin:
         return Ended(done.exit_code, done.stdout, done.stderr)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """Starts the program as a process of its own, without a terminal."""
+        """Starts the program as a separate process, without a terminal."""
         return subprocess.Popen(
             [sys.executable, "-m", "canarium_cli.main", *words],
             stdout=subprocess.PIPE,

@@ -71,7 +71,7 @@ def test_watch_shows_how_a_value_moved(kubectl: Standin) -> None:
     assert history in ("▃▅█", "▃█")
 
 
-def test_model_without_verdicts_is_told_why(kubectl: Standin) -> None:
+def test_model_without_verdicts_is_explained(kubectl: Standin) -> None:
     kubectl.answers("get", MODELS, out=model([]))
     done = kubectl.run("checks", "fraud")
     assert (done.code, done.out) == (0, "")

@@ -48,7 +48,7 @@ def test_command_is_an_annotation_with_the_revision_and_a_new_token(kubectl: Sta
     assert len(tokens) == 2
 
 
-def test_full_promotion_is_a_command_of_its_own(kubectl: Standin) -> None:
+def test_full_promotion_is_a_separate_command(kubectl: Standin) -> None:
     kubectl.answers(*GET, out=model())
     kubectl.answers(*ANNOTATE)
     kubectl.run("promote", "--full", "fraud", "--no-wait")
@@ -77,7 +77,7 @@ def test_named_revision_is_the_one_that_is_sent(kubectl: Standin) -> None:
     assert odd.code == 2
 
 
-def test_missing_answer_is_a_timeout_that_says_what_to_check(kubectl: Standin) -> None:
+def test_missing_answer_is_a_timeout_that_states_what_to_check(kubectl: Standin) -> None:
     kubectl.answers(*GET, out=model())
     kubectl.answers(*ANNOTATE)
     done = kubectl.run("pause", "fraud", "--timeout", "0.2s")
@@ -93,7 +93,7 @@ def test_answer_to_another_token_is_none(kubectl: Standin) -> None:
     assert kubectl.run("pause", "fraud", "--timeout", "0.2s").code == 3
 
 
-def test_unreachable_server_after_the_write_is_no_timeout(kubectl: Standin) -> None:
+def test_unreachable_server_after_the_write_is_not_a_timeout(kubectl: Standin) -> None:
     kubectl.answers(*GET, out=model(), once=True)
     kubectl.answers(*ANNOTATE)
     kubectl.fails(FAULTS["refused"][0], "get")

@@ -63,7 +63,7 @@ def v2(version: str) -> str:
     return json.dumps({"model_version": version, "outputs": []})
 
 
-def test_answer_says_which_revision_gave_it(kubectl: Standin, tmp_path: Path) -> None:
+def test_answer_names_the_revision_that_gave_it(kubectl: Standin, tmp_path: Path) -> None:
     prepared(kubectl, "step-pause")
     seen = proxy(kubectl, tmp_path, (200, v2("v2")))
     done = kubectl.run("infer", "fraud")
@@ -91,7 +91,7 @@ def test_split_is_that_of_the_answers(kubectl: Standin, tmp_path: Path) -> None:
     assert "The revision is known by: model_version in the answer." in text.out
 
 
-def test_answer_that_names_nobody_is_of_an_unknown_revision(
+def test_answer_that_names_no_revision_is_of_an_unknown_one(
     kubectl: Standin, tmp_path: Path
 ) -> None:
     prepared(kubectl, "step-pause")
@@ -104,7 +104,7 @@ def test_answer_that_names_nobody_is_of_an_unknown_revision(
     assert "Answers of an unknown revision name no version" in many.out
 
 
-def test_service_beside_a_route_is_said_to_reach_stable_only(
+def test_service_beside_a_route_is_reported_to_reach_stable_only(
     kubectl: Standin, tmp_path: Path
 ) -> None:
     prepared(kubectl, "step-pause", route={"kind": "HTTPRoute"})

@@ -1,4 +1,4 @@
-"""`logs`: which pods and containers are read, and what is said where there is nothing to read."""
+"""`logs`: which pods and containers are read, and the message where there is nothing to read."""
 
 from __future__ import annotations
 

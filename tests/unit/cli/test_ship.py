@@ -70,7 +70,7 @@ def test_digest_of_the_same_uri_is_kept() -> None:
     assert shipped(model(), uri="s3://m/8", digest="sha256:8")["model"]["digest"] == "sha256:8"
 
 
-def test_apply_patches_only_what_differs_and_only_if_nobody_else_did(kubectl: Standin) -> None:
+def test_apply_patches_only_what_differs_and_only_if_no_other_client_did(kubectl: Standin) -> None:
     kubectl.answers("get", MODELS, out=model())
     kubectl.answers("patch")
     done = kubectl.run("ship", "fraud", "--version", "8", "--apply")
@@ -85,7 +85,7 @@ def test_apply_patches_only_what_differs_and_only_if_nobody_else_did(kubectl: St
     assert after["value"] == {"uri": "s3://m/7", "version": "8", "digest": "sha256:7"}
 
 
-def test_change_by_somebody_else_meanwhile_is_not_overwritten(kubectl: Standin) -> None:
+def test_change_by_another_client_meanwhile_is_not_overwritten(kubectl: Standin) -> None:
     kubectl.answers("get", MODELS, out=model())
     kubectl.fails(
         "The request is invalid: the server rejected our request due to an error in our request: "

@@ -140,7 +140,7 @@ async def test_fleet_falls_back_to_the_namespaces_that_may_be_listed() -> None:
     assert "fraud" in answer.text
 
 
-async def test_unreachable_api_server_is_said_and_the_page_tries_again() -> None:
+async def test_unreachable_api_server_is_reported_and_the_page_tries_again() -> None:
     api = StandInApi()
     async with browsing(api) as browser:
         api.unreachable = True
@@ -242,14 +242,14 @@ async def test_filters_are_in_the_address(query: str, expected: int | None) -> N
         assert [pair for pair in parse_qsl(str(link).lstrip("?")) if pair[0] != "page"] == wanted
 
 
-async def test_wrong_selector_is_said() -> None:
+async def test_wrong_selector_is_reported() -> None:
     async with browsing() as browser:
         answer = await browser.get("/?selector=a+b")
     assert "is not a label selector" in Tags(answer.text).words
     assert "fraud" in answer.text
 
 
-async def test_models_that_need_attention_come_first() -> None:
+async def test_models_that_need_attention_are_listed_first() -> None:
     api = StandInApi()
     api.many = copies(50)
     async with browsing(api) as browser:

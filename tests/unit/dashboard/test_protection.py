@@ -16,7 +16,7 @@ from canarium_dashboard.app import routes
 from canarium_dashboard.pages.login import inside
 from dashboard.standin import HOST, TOKEN, Browser, StandInApi, browsing
 
-#: What is served to everybody.
+#: What is served without an identity.
 _PUBLIC = {"/healthz", "/login", "/static/{path:path}"}
 _ROUTES = [(m, r.path) for r in routes("") for m in sorted(r.methods or ()) if m != "HEAD"]
 _COMMAND = "/models/demo/fraud/commands/abort"

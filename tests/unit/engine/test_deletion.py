@@ -1,4 +1,4 @@
-"""A model that goes while its decision is carried out."""
+"""A model that is deleted while its decision is carried out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARENT = {
 
 
 class Going:
-    """An API server that refuses what it is asked to make, since its owner has just gone."""
+    """An API server that rejects creations, since their owner has just been deleted."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

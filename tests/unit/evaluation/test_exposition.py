@@ -54,7 +54,7 @@ def test_buckets_keep_their_bounds_and_names_with_colons_work() -> None:
     assert none == {}
 
 
-def test_series_are_told_apart_by_all_labels_whatever_their_order() -> None:
+def test_series_are_distinguished_by_all_labels_in_any_order() -> None:
     (found,) = parse('a{x="1",y="2"} 1\na{y="2",x="1"} 2\na{x="1"} 3\na 4', ("a", ()))
     assert sorted(found.values()) == [2, 3, 4]
 

@@ -1,4 +1,4 @@
-"""Whatever tenants write and servers answer: a documented outcome, in bounded time and space."""
+"""Any input of tenants and servers has a documented outcome, in bounded time and space."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ async def test_processes_end_when_idle_and_with_the_pool(
     pids = pool.pids
     assert pids
     async with asyncio.timeout(10):
-        while pool.pids:  # noqa: ASYNC110 (a process has no event of its own)
+        while pool.pids:  # noqa: ASYNC110 (a process has no event)
             await asyncio.sleep(0.02)
     await cheap(pool)
     pids += pool.pids

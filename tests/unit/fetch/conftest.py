@@ -96,7 +96,7 @@ class Fetcher:
         around: dict[str, str] | None = None,
         before: Iterable[str] = (),
     ) -> Outcome:
-        """A fetch with two seconds of patience, unless `options` say otherwise; `around` is what
+        """A fetch with two seconds of patience, unless `options` set another; `around` is what
         the platform puts into its environment, `before` a program that starts it.
         """
         words = (uri, "--patience", "2", *options)
@@ -136,7 +136,7 @@ def answers(url: str, seconds: float = 30) -> None:
 
 
 class S3:
-    """A moto server as a process of its own; `start` after `kill` forgets what it held."""
+    """A moto server as a separate process; `start` after `kill` forgets its content."""
 
     def __init__(self, log: Path, **environment: str) -> None:
         self.port = free_ports(1)[0]
@@ -180,7 +180,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 @pytest.fixture(scope="session")
 def registry() -> Iterator[Any]:
-    """A registry for everybody; its tests name their repositories apart."""
+    """A registry for all tests, which use different repositories."""
     from fetch.registries import Registry
 
     registry = Registry()

@@ -68,7 +68,7 @@ def _azurite() -> Path:
         if not (folder / "done").exists():
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(AZURITE, folder)
-            # npm's own name for it; ours says what is in it: hashes, and no address of a registry.
+            # npm's own name for it; ours describes the content: hashes, without registry addresses.
             (folder / "hashes.json").rename(folder / "package-lock.json")
             quiet = ["--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
             command = ["npm", "ci", "--silent", *quiet]

@@ -90,7 +90,7 @@ class Doorman(BaseHTTPRequestHandler):
     """Passes requests to the registry at `host` for those who show that they are `user`.
 
     `kind` is "basic", or "bearer": then a token of this server's own is asked for. After `until`
-    requests, all tokens given so far are void.
+    requests, all tokens issued so far are void.
     """
 
     host: ClassVar[str]

@@ -50,7 +50,7 @@ class Relay:
                 target.sendall(block)
             target.shutdown(socket.SHUT_WR)
         except OSError:
-            # One side is gone: the other pump learns of it.
+            # One side is closed: the other pump notices.
             for one in (source, target):
                 with suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)

@@ -196,7 +196,7 @@ def test_shared_access_signature_serves_until_it_has_expired(
     assert "sig=" not in done.output + late.output
 
 
-def test_account_without_a_name_says_which_key_is_missing(fetcher: Fetcher) -> None:
+def test_account_without_a_name_reports_which_key_is_missing(fetcher: Fetcher) -> None:
     done = fetcher.run("az://models/fraud/7")
     assert done.reason == "InvalidCredentials"
     assert "AZURE_STORAGE_ACCOUNT_NAME" in done.report["message"]

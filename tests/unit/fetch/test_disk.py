@@ -18,12 +18,12 @@ from canarium.fetch.workspace import Place
 from fetch.conftest import Fetcher
 
 MB = 1 << 20
-#: A disk of 100 GB as statvfs tells of it.
+#: A disk of 100 GB as statvfs reports it.
 BLOCKS = 100_000
 
 
 class Disk:
-    """What the disk has free, in MB; the fetch of another pod takes `falls` at every look."""
+    """What the disk has free, in MB; the fetch of another pod takes `falls` before every read."""
 
     def __init__(self, free: int, falls: int = 0) -> None:
         self.free, self.falls = free, falls

@@ -19,7 +19,7 @@ TREE = {
     "sub dir/weights.safetensors": b"w" * 20_000_000,
     ".gitattributes": b"*.safetensors filter=lfs\n",
 }
-#: Kept in the hub's large-file store, whose SHA-256 it tells.
+#: Kept in the hub's large-file store, whose SHA-256 it reports.
 LARGE = ("sub dir/weights.safetensors",)
 
 

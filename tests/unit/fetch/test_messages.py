@@ -1,4 +1,4 @@
-"""What a fetch says: no secret, nothing hidden that is none, and no more than a kubelet keeps."""
+"""Messages of a fetch: no secret, only secrets hidden, and no more than a kubelet keeps."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ PLAIN = {
 def test_secrets_are_hidden_and_names_are_not(scheme: str) -> None:
     hide = Redactor(Credentials(scheme, {**SECRETS[scheme], **PLAIN[scheme]}))
     for secret in SECRETS[scheme].values():
-        assert secret not in hide(f"the store says {secret!r} is wrong")
+        assert secret not in hide(f"the store rejects {secret!r} as wrong")
     for word in PLAIN[scheme].values():
-        assert word in hide(f"the store says {word!r} is wrong")
+        assert word in hide(f"the store rejects {word!r} as wrong")
 
 
 def test_part_of_a_connection_string_is_a_secret_too() -> None:
@@ -84,12 +84,12 @@ def test_long_message_is_valid_json_within_the_limit_of_the_kubelet(
     tmp_path: Path, letter: str
 ) -> None:
     path = tmp_path / "report"
-    termination_message.write(path, Fault("AccessDenied", f"it says {letter * 5000}"))
+    termination_message.write(path, Fault("AccessDenied", f"it sends {letter * 5000}"))
     content = path.read_bytes()
     assert 2000 < len(content) <= 4096
     said = json.loads(content)
     assert said["reason"] == "AccessDenied"
-    assert said["message"].startswith(f"it says {letter}")
+    assert said["message"].startswith(f"it sends {letter}")
 
 
 def test_every_reason_is_in_the_documentation() -> None:

@@ -1,4 +1,4 @@
-"""Stores that do not let everybody in: private registries, authorities of one's own, and the
+"""Stores with access control: private registries, private certificate authorities, and the
 identity that a platform gives a pod by its service account."""
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def test_without_a_secret_the_service_accounts_identity_is_used(
     assert done.code == 0, done.output
     form = next(one["body"] for one in said if one["method"] == "POST")
     assert b"Action=AssumeRoleWithWebIdentity" in base64.b64decode(form), said
-    # Keys of a role begin so; and no request went without them.
+    # Keys of a role begin so; and no request was sent without them.
     asked = [one for one in said if "/identity/m" in one["url"]]
     assert asked
     assert all("Credential=ASIA" in str(one["headers"].get("Authorization")) for one in asked)

@@ -1,4 +1,4 @@
-"""Fetching from a real S3 server over HTTP, with all that goes wrong there."""
+"""Fetching from a real S3 server over HTTP, with all of its faults."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_download_continues_after_the_server_restarts(fetcher: Fetcher, tmp_path
         had = sum(p.stat().st_size for p in parts.glob("*.part"))
         assert had < len(content), "it was killed too late for this test"
         time.sleep(1.5)
-        # The server that comes back knows nothing: not to be asked before it has the model again.
+        # The restarted server is empty: it must not be asked before it has the model again.
         process.send_signal(signal.SIGSTOP)
         server.start()
         server.put("models")

@@ -1,4 +1,4 @@
-"""kopf is told to read its list again where it would end the process."""
+"""kopf reads its list again where it would end the process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def error(code: int) -> dict[str, Any]:
 
 
 class Answering:
-    """An API server that answers each request as it is told: a status, and what it writes."""
+    """An API server with scripted answers: a status, and what it writes."""
 
     def __init__(self) -> None:
         self.status, self.chunks = 200, list[bytes]()
@@ -101,4 +101,4 @@ def test_retries_never_end_and_never_wait_long() -> None:
     waits = list(islice(EndlessBackoff(), 10_000))
     assert len(waits) == 10_000
     assert max(waits) <= 4.0
-    assert list(islice(EndlessBackoff(), 3)) == waits[:3], "each request begins anew"
+    assert list(islice(EndlessBackoff(), 3)) == waits[:3], "each request starts again"

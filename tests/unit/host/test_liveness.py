@@ -173,7 +173,7 @@ async def test_task_of_the_process_that_has_ended_is_named(hosted: Hosted) -> No
 
 @pytest.fixture
 def probe() -> Iterator[tuple[asyncio.AbstractEventLoop, int]]:
-    """A process' event loop in a thread of its own, and the port of its probe."""
+    """A process's event loop in a separate thread, and the port of its probe."""
     loop, ports = asyncio.new_event_loop(), []
     started, stop = threading.Event(), asyncio.Event()
 

@@ -66,7 +66,7 @@ async def test_living_operator_of_the_same_namespace_is_named() -> None:
     assert leases.asked == {"fieldSelector": "metadata.name=canarium"}
 
 
-async def test_lease_without_overlap_holder_or_scope_is_no_conflict() -> None:
+async def test_lease_without_overlap_holder_or_scope_does_not_conflict() -> None:
     leases = Leases()
     leases.put("team", "*")
     leases.put("others", "search")

@@ -1,4 +1,4 @@
-"""The cache: the newer version wins, whoever brings it, in whatever order."""
+"""The cache: the newer version wins, from any source and in any order."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_versions_are_compared_as_numbers(cache: Watched) -> None:
     assert cache.items["ns", "a"].phase == "new"
 
 
-def test_change_of_only_the_version_notifies_nobody(cache: Watched) -> None:
+def test_change_of_only_the_version_notifies_no_observer(cache: Watched) -> None:
     cache.observe(raw("a", "u", 1, "same"))
     cache.observe(raw("a", "u", 2, "same"))
     assert cache.changes == [(None, "same")]
@@ -75,7 +75,7 @@ def test_object_that_lost_its_label_can_return(cache: Watched) -> None:
     cache.observe(raw("a", "u", 10))
     cache.forget("ns", "a", "u", 11)
     cache.observe(raw("a", "u", 10))
-    assert cache.names == set(), "an event of before it went"
+    assert cache.names == set(), "an event from before the deletion"
     cache.observe(raw("a", "u", 12))
     assert cache.names == {"a"}
 
@@ -105,10 +105,10 @@ def test_write_that_returns_another_object_is_read_back(cache: Watched) -> None:
     cache.observe(raw("a", "u", 10, "as it was"))
     cache.amend("ns", "a", 15, scaled)
     assert cache.items["ns", "a"].phase == "scaled"
-    cache.observe(raw("a", "u", 14, "of before the write"))
+    cache.observe(raw("a", "u", 14, "from before the write"))
     assert cache.items["ns", "a"].phase == "scaled"
-    cache.observe(raw("a", "u", 15, "with all that came between"))
-    assert cache.items["ns", "a"].phase == "with all that came between"
+    cache.observe(raw("a", "u", 15, "with all changes between"))
+    assert cache.items["ns", "a"].phase == "with all changes between"
 
 
 def test_answer_of_a_write_does_not_undo_an_event_that_was_faster(cache: Watched) -> None:

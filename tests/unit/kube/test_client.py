@@ -30,7 +30,7 @@ async def test_apply_is_strict_and_in_our_name(api: Any, client: Client) -> None
     assert answer["spec"] == {"replicas": 2}
 
 
-async def test_merge_goes_to_the_subresource(api: Any, client: Client) -> None:
+async def test_merge_is_sent_to_the_subresource(api: Any, client: Client) -> None:
     await client.merge(DEPLOYMENTS, "ns", "web", {"status": {}}, subresource="status")
     assert api.requests[-1].path == PATH + "/status"
     assert api.requests[-1].headers["Content-Type"] == "application/merge-patch+json"
@@ -106,7 +106,7 @@ async def test_watch_survives_long_lines(api: Any, client: Client) -> None:
     await events.aclose()  # type: ignore[attr-defined]
 
 
-async def test_expired_watch_raises_gone(api: Any, client: Client) -> None:
+async def test_expired_watch_raises_the_error_for_410(api: Any, client: Client) -> None:
     status = {"code": 410, "reason": "Expired", "message": "too old resource version"}
     api.watches = [[{"type": "ERROR", "object": status}]]
     with pytest.raises(ApiError) as caught:

@@ -1,4 +1,4 @@
-"""What a kubeconfig says beside the server's address: proxy, server name, default namespace."""
+"""Fields of a kubeconfig beside the server's address: proxy, server name, default namespace."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ async def test_lease_taken_by_another_is_lost_at_once(api: Any, client: Any) -> 
     assert holder(api) == "other"
 
 
-async def test_release_empties_a_lease_whose_last_renewal_went_unnoticed(
+async def test_release_empties_a_lease_whose_last_renewal_was_not_observed(
     api: Any, client: Any
 ) -> None:
     lease = candidate(client)
@@ -127,7 +127,7 @@ async def test_release_empties_a_lease_whose_last_renewal_went_unnoticed(
     assert holder(api) == ""
 
 
-async def test_release_tries_again_when_a_late_renewal_comes_between(api: Any, client: Any) -> None:
+async def test_release_tries_again_when_a_late_renewal_interferes(api: Any, client: Any) -> None:
     lease = candidate(client)
     await lease.acquire()
     replace, calls = client.replace, 0
@@ -171,7 +171,7 @@ async def test_writes_are_allowed_until_the_deadline_of_the_last_renewal(
     assert lease.left() == 10
     time.now += 4
     assert lease.left() == 6
-    # The process is stopped for longer than the lease lasts: its timers come late.
+    # The process is stopped for longer than the lease lasts: its timers are late.
     time.now += 20
     assert lease.left() < 0
     assert not lease.lost.is_set()

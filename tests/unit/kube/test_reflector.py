@@ -168,7 +168,7 @@ async def test_long_lived_watch_resets_the_backoff(api: Any, seen: Watched, run:
     assert seen.slept[5] <= 0.5
 
 
-async def test_gone_in_the_watch_is_followed_by_a_list_that_finds_deletions(
+async def test_410_in_the_watch_is_followed_by_a_list_that_finds_deletions(
     api: Any, seen: Watched, run: Any
 ) -> None:
     api.put(BASE + "a")
@@ -185,7 +185,7 @@ async def test_gone_in_the_watch_is_followed_by_a_list_that_finds_deletions(
     assert api.lists == 2
 
 
-async def test_gone_as_the_answer_is_followed_by_a_list(api: Any, seen: Watched, run: Any) -> None:
+async def test_410_as_the_answer_is_followed_by_a_list(api: Any, seen: Watched, run: Any) -> None:
     api.watches = [[ConnectionError()]]
     await run()
     api.faults = [api.status(410, "Expired")]

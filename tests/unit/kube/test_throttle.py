@@ -31,7 +31,7 @@ def throttle(time: Time, qps: float = 10, burst: int = 3) -> Throttle:
     return Throttle(qps, burst, Timing(clock=time, sleep=time.sleep))
 
 
-async def test_burst_goes_at_once_and_the_rest_at_the_rate(time: Time) -> None:
+async def test_burst_is_sent_at_once_and_the_rest_at_the_rate(time: Time) -> None:
     gate = throttle(time)
     at = []
     for _ in range(6):
@@ -48,7 +48,7 @@ async def test_tokens_of_a_quiet_time_are_not_more_than_the_burst(time: Time) ->
     assert time.now == pytest.approx(1000.1)
 
 
-async def test_urgent_write_goes_before_those_that_wait(time: Time) -> None:
+async def test_urgent_write_precedes_those_that_wait(time: Time) -> None:
     gate = throttle(time, burst=1)
     await gate.admit()
     order: list[str] = []
@@ -73,14 +73,14 @@ async def test_cancelled_write_uses_no_token(time: Time) -> None:
 
 
 # E1
-async def test_write_that_goes_first_does_not_wait_for_the_rate(time: Time) -> None:
+async def test_write_that_takes_precedence_does_not_wait_for_the_rate(time: Time) -> None:
     gate = throttle(time, burst=1)
     await gate.admit()
     with first():
         await gate.admit()
     assert time.now == 0
     await gate.admit()
-    assert time.now == pytest.approx(0.2), "it counts for those that come later"
+    assert time.now == pytest.approx(0.2), "it counts for later ones"
 
 
 @pytest.mark.parametrize(("qps", "burst"), [(0, 1), (-1, 1), (1, 0)])

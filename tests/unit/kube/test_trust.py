@@ -84,7 +84,7 @@ def by_file(folder: Path, port: int) -> tuple[str, Rotate]:
 
 
 def by_kubeconfig(folder: Path, port: int) -> tuple[str, Rotate]:
-    """A kubeconfig that has the bundle in itself, and is written anew."""
+    """A kubeconfig that contains the bundle, and is written again."""
 
     def rotate(authority: Authority) -> None:
         data = base64.b64encode(authority.certificate.read_bytes()).decode()
@@ -105,7 +105,7 @@ async def listed(client: Client) -> None:
 
 
 @pytest.mark.parametrize("kept", [by_file, by_kubeconfig], ids=lambda f: f.__name__)
-async def test_requests_go_on_after_the_authority_was_rotated(
+async def test_requests_succeed_after_the_authority_was_rotated(
     kept: Any, authorities: tuple[Authority, Authority], tmp_path: Path
 ) -> None:
     old, new = authorities

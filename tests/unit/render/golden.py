@@ -1,6 +1,6 @@
-"""The built-in runtimes as pods, each beside the file that says how it should look.
+"""The built-in runtimes as pods, each beside its expected manifest.
 
-`PYTHONPATH=tests/unit python -m render.golden` writes them anew; `git diff` shows what changed.
+`PYTHONPATH=tests/unit python -m render.golden` writes them again; `git diff` shows what changed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from canarium.render.runtime import server
 from canarium.render.runtime_catalog import built_in
 
 FOLDER = Path(__file__).parents[2] / "golden" / "runtimes"
-#: What a model must say itself, where the runtime leaves it open.
+#: What a model must set itself, where the runtime leaves it open.
 OWN: Mapping[str, Mapping[str, Any]] = {
     "bentoml": {"image": "registry.example/bento:1"},
     "litserve": {"image": "registry.example/lit:1"},

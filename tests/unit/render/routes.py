@@ -1,6 +1,6 @@
-"""Routes as rendered, each beside the file that says how it should look.
+"""Routes as rendered, each beside its expected manifest.
 
-`PYTHONPATH=tests/unit python -m render.routes` writes them anew; `git diff` shows what changed.
+`PYTHONPATH=tests/unit python -m render.routes` writes them again; `git diff` shows what changed.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ def test_mounted_artifact_is_pulled_by_the_kubelet_with_the_models_secret() -> N
     assert pulled["initContainers"][0]["envFrom"][0]["secretRef"] == {"name": "registry"}
 
 
-def test_another_address_of_a_registry_that_the_kubelet_cannot_be_told_is_refused() -> None:
+def test_another_address_of_a_registry_that_the_kubelet_cannot_use_is_refused() -> None:
     kit = FetcherConfig("fetch:1", image_volumes=True)
     model = {"uri": "oci://registry/m:7", "endpoint": "https://mirror"}
     assert "https://mirror" in pod(**model)["initContainers"][0]["args"]

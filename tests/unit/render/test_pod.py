@@ -79,7 +79,7 @@ def test_built_in_image_has_a_fixed_version(name: str) -> None:
 
 
 @pytest.mark.parametrize("uri", [None, "s3://models/fraud/", "pvc://models/fraud"])
-def test_llama_cpp_is_not_given_a_folder(uri: str | None) -> None:
+def test_llama_cpp_does_not_receive_a_folder(uri: str | None) -> None:
     spec = {"model": {"uri": uri, "format": "gguf"}}
     with pytest.raises(RuntimeInvalid, match=r"set spec\.runtime\.parameters\.file") as refused:
         server("fraud", "risk", spec, built_in()["llama-cpp"])

@@ -34,7 +34,7 @@ def refused(catalog: Catalog, spec: dict[str, Any]) -> RuntimeInvalid:
     return error.value
 
 
-def test_narrower_scope_comes_first() -> None:
+def test_narrower_scope_takes_precedence() -> None:
     spec = {"model": {}, "runtime": {"name": "triton"}}
     cluster = {"triton": runtime("triton")}
     namespaced = {"triton": runtime("triton", kind=NAMESPACED)}
@@ -43,7 +43,7 @@ def test_narrower_scope_comes_first() -> None:
     assert chosen(Catalog(namespaced, cluster), spec) == f"{NAMESPACED}/triton"
 
 
-def test_name_comes_before_format_and_an_own_image_needs_no_runtime() -> None:
+def test_name_precedes_format_and_an_own_image_needs_no_runtime() -> None:
     named = {**by_format("sklearn"), "runtime": {"name": "triton"}}
     assert chosen(Catalog(), named) == f"{BUILT_IN}/triton"
     assert Catalog().choose({**by_format("sklearn"), "runtime": {"image": "mine"}}) is None

@@ -1,4 +1,4 @@
-"""A server on loopback that answers as a test says, and a client that may ask it."""
+"""A server on loopback with answers set by a test, and a client that may ask it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _A = 1
 class NameServer(asyncio.DatagramProtocol):
     """Answers for `names`, and that others do not exist, except below `silent`.
 
-    `asked` has the names below `silent` that came.
+    `asked` has the requested names below `silent`.
     """
 
     def __init__(self, names: Mapping[str, str], silent: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs a function of a test module in a network namespace of its own, with real packet filters."""
+"""Runs a function of a test module in a separate network namespace, with real packet filters."""
 
 from __future__ import annotations
 

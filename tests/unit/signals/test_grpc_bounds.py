@@ -136,7 +136,7 @@ async def test_memory_stays_bounded_for_any_response(speak: Speak) -> None:  # H
     assert grown < 16 << 10, f"resident memory grew by {grown} KiB"
 
 
-async def test_silent_server_is_given_up_in_time() -> None:
+async def test_silent_server_is_abandoned_in_time() -> None:
     async def silent(writer: asyncio.StreamWriter) -> None:
         writer.write(head())
         await writer.drain()

@@ -1,4 +1,4 @@
-"""What the operator's own client refuses, whatever a user's spec says."""
+"""What the operator's HTTP client refuses, for any spec of a user."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ BODY = {"configMap": {"name": "bodies", "key": "one"}}
 
 
 class Fake:
-    """A model with one ready pod of revision `r`, one ConfigMap perhaps, and a clock that is
-    pushed on by whoever sleeps."""
+    """A model with one ready pod of revision `r`, one ConfigMap perhaps, and a clock that
+    every sleep advances."""
 
     def __init__(self, served: Served) -> None:
         self.bodies: dict[str, str] | None = None
@@ -99,7 +99,7 @@ async def test_smoke_test_without_its_body_is_reported_once_and_runs_when_it_exi
     assert report is not None
     assert report.unusable
     assert report.message.startswith("spec.rollout.smokeTests[0].bodyFrom: ConfigMap bodies: ")
-    assert fake.wakes == [False], "the same fault is no news"
+    assert fake.wakes == [False], "the same fault wakes it once"
     fake.bodies = {"one": '{"n": 1}'}
     await fake.until(lambda: signals.facts(KEY)[0] == SmokeReport("r", True, asked=1))
     assert served.requests == [("POST", "/predict", b'{"n": 1}')]
@@ -118,7 +118,7 @@ async def test_pod_drained_during_its_test_does_not_fail_its_version(
     signals.want(KEY, SignalRequests(smoke="r"), (smoke_test({"path": "/ready"}),))
     await fake.until(lambda: signals.facts(KEY)[0] is not None)
     assert signals.facts(KEY)[0] == SmokeReport("r", True, asked=1)
-    assert len(served.requests) == 2, "the pod that came in its place was asked"
+    assert len(served.requests) == 2, "the pod that replaced it was asked"
 
 
 @rule("R4", "R7")

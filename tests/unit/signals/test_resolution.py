@@ -1,4 +1,4 @@
-"""R31: names that nobody resolves delay their own namespace only, and names resolve as usual."""
+"""R31: names that no server resolves delay only their own namespace; others resolve as usual."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def world() -> AsyncIterator[tuple[nameserver.NameServer, int, Shared]]:
 
 
 async def beside_a_silent_name_server() -> dict[str, Any]:
-    """How long others take, in seconds, and what becomes of the names that nobody answers."""
+    """How long others take, in seconds, and what happens to names that no server answers."""
     async with world() as (names, port, shared):
         hostile = shared.of("hostile")
         requests = [

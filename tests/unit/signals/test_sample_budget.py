@@ -27,9 +27,7 @@ def test_one_namespace_cannot_keep_another_from_its_share() -> None:
     for number in range(9):
         filled(holdings, f"evil-{number}", 1_000)
     assert holdings.room("good", "m", "r") == MOST_OF_A_WINDOW
-    assert filled(holdings, "evil", 1_000) <= MOST // 9, (
-        "what it had too much goes at its next look"
-    )
+    assert filled(holdings, "evil", 1_000) <= MOST // 9, "the excess is dropped at its next scrape"
 
 
 def test_model_that_is_forgotten_keeps_nothing() -> None:

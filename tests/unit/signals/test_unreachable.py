@@ -1,4 +1,4 @@
-"""G2, I11: a connection that is lost says nothing about a version, whatever dropped it.
+"""G2, I11: a lost connection is not evidence about a version, for every cause.
 
 The packet filters are real ones, in a network namespace of the test's own: what a NetworkPolicy
 does (drop or reject), and what a mesh that demands mutual TLS does (accept, then close).

@@ -34,7 +34,7 @@ def state(**given: object) -> State:
 
 
 async def read(port: int) -> dict[tuple[str, ...], float]:
-    """Every sample by its name and the values of its labels, which come sorted by name."""
+    """Every sample by its name and the values of its labels, which are sorted by name."""
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"http://127.0.0.1:{port}/metrics") as answer,

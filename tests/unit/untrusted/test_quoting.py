@@ -1,4 +1,4 @@
-"""H8: what is left of a text of somebody else once it is quoted."""
+"""H8: what is left of a foreign text once it is quoted."""
 
 from __future__ import annotations
 

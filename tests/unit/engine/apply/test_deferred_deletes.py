@@ -1,4 +1,4 @@
-"""Pods of no more use go after what others wait for, and not for ever."""
+"""Pods of no more use are deleted after what others wait for, with a bounded delay."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def test_deferred_deletion_waits_for_30_seconds_at_most() -> None:
     ("crowded", "asked"),
     [
         (None, {}),
-        # Others that wait to be tidied up are no crowd: each would wait for the other.
+        # Other deferred deletions do not count as load: each would wait for the other.
         (Urgency.IDLE, {}),
         (Urgency.CHANGE, {"action": Scale("new", 3)}),
-        # What makes room for the version that is wanted is no rest of another one.
+        # A deletion that makes room for the target is not deferred.
         (Urgency.CHANGE, {"phase": "Progressing"}),
         (Urgency.CHANGE, {"phase": "RollingBack"}),
     ],

@@ -1,4 +1,4 @@
-"""What differs from what we would apply: drift, or what admission made of our own write."""
+"""Differences from what the operator applies: drift, or changes by admission."""
 
 from __future__ import annotations
 

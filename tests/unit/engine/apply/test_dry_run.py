@@ -1,4 +1,4 @@
-"""A pod that the API server would not take: told by the field that the user wrote."""
+"""A pod that the API server would reject is reported with the field that the user wrote."""
 
 from __future__ import annotations
 

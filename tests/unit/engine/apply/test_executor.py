@@ -1,4 +1,4 @@
-"""A name that is taken already: by one of ours that was not seen, or by somebody else (R24)."""
+"""A name that is in use: by a child that was not observed, or by another owner (R24)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_no_deployment_is_created_from_an_altered_record() -> None:
 
 
 class Taken:
-    """An API server where the Service's name is taken; its fields belong to somebody else."""
+    """An API server where the Service's name is taken; its fields belong to another owner."""
 
     def __init__(self, found: dict[str, Any] | ApiError) -> None:
         self.found = found

@@ -1,4 +1,4 @@
-"""What the signals are told of a model, from records that hold what was rendered (R1)."""
+"""What the signals receive about a model, from records of what was rendered (R1)."""
 
 from __future__ import annotations
 

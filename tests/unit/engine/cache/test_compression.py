@@ -30,7 +30,7 @@ def test_equal_content_gives_equal_bytes_and_other_content_others() -> None:
     assert packing.compress(model("b")) != first
 
 
-def test_similar_object_takes_a_fraction_of_its_own_size() -> None:
+def test_similar_object_takes_a_fraction_of_its_size() -> None:
     packing = Compressor()
     packing.compress(model("a", message="version 1 serves"))
     alike = model("b", message="version 2 serves")

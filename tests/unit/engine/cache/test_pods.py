@@ -1,4 +1,4 @@
-"""What a fetcher says in its termination message, as facts about its pod."""
+"""The termination message of a fetcher, as facts about its pod."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from live objects: the facts that decisions need, as Kubernetes tells them."""
+"""What is read from live objects: the facts that decisions need, as Kubernetes reports them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes of everybody in the cache: what is kept of them, and which model they wake."""
+"""All routes in the cache: what is kept of them, and which model they wake."""
 
 # I: a route that another route contradicts (gateway-api#4303)
 
@@ -32,7 +32,7 @@ GATEWAY: dict[str, Any] = {
 
 
 def made(namespace: str, name: str, version: int, day: int = 1, **spec: Any) -> dict[str, Any]:
-    """A route of somebody, made on a day of January 2026."""
+    """A route, created on a day of January 2026."""
     meta = {
         "namespace": namespace,
         "name": name,

@@ -96,7 +96,7 @@ async def test_key_being_worked_is_not_handed_out_twice(queue: WorkQueue[str]) -
     assert queue.take() is None
 
 
-async def test_key_added_while_worked_comes_once_more_after(queue: WorkQueue[str]) -> None:
+async def test_key_added_while_worked_is_served_once_more_after(queue: WorkQueue[str]) -> None:
     queue.add("a")
     queue.take()
     queue.add("a", Urgency.RESYNC)
@@ -227,7 +227,7 @@ async def test_waiting_key_that_becomes_a_rollback_wakes_the_worker_for_these() 
     assert await asyncio.wait_for(express, 1) == "a"
 
 
-async def test_call_to_a_cancelled_worker_goes_to_another() -> None:
+async def test_call_to_a_cancelled_worker_is_passed_to_another() -> None:
     queue: WorkQueue[str] = WorkQueue()
     first, second = (asyncio.create_task(queue.get()) for _ in range(2))
     await asyncio.sleep(0)

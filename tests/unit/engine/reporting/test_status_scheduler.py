@@ -1,4 +1,4 @@
-"""When a status and its Events are told: at once, or in a crowd after what is in effect."""
+"""When a status and its Events are written: at once, or under load after effective writes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ KEY: Key = ("risk", "fraud")
 OTHER: Key = ("risk", "churn")
 PROMOTED = Event("Normal", "Promoted", "version 2")
 DECIDED = Plan("Ready", Status(phase="Ready"), events=(PROMOTED,))
-#: What the same facts lead to once the status has been told.
+#: What the same facts lead to once the status has been written.
 AFTER = Plan("Ready", Status(phase="Ready"))
 NEWER = Plan("Progressing", Status(phase="Progressing"))
 
 
 class Server:
-    """An API server that notes what it is told of one model."""
+    """An API server that records the writes about one model."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -68,7 +68,7 @@ class World:
             self.queue.add(OTHER, waiting)
 
     async def tell(self, decision: Plan) -> list[str]:
-        """What is told of a decision on the model as it is stored."""
+        """Writes about a decision on the model as it is stored."""
         before = len(self.server.told)
         told = self.server.model
         await self.telling.publish(KEY, told, self.telling.with_pending_status(KEY, told), decision)
@@ -84,7 +84,7 @@ class World:
         (Urgency.CHANGE, Urgency.CHANGE, []),
         (Urgency.RESYNC, Urgency.RESYNC, ["status"]),
         (Urgency.RESYNC, Urgency.CHANGE, []),
-        # What went wrong is told at once.
+        # Faults are reported at once.
         (Urgency.FAULT, Urgency.CHANGE, ["status"]),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a write of the status tells besides: every end of a rollout is counted, once."""
+"""Metrics of a status write: every end of a rollout is counted, once."""
 
 from __future__ import annotations
 
