@@ -1,4 +1,4 @@
-"""`python -m mutations [FAULT…]`: a line per case; exits with 1 when a fault goes unnoticed.
+"""`python -m mutations [FAULT…]`: a line per case; exits with 1 when no test detects a fault.
 
 A word selects the fault of that name, and all faults whose first word it is: `H2` is `H2 budget`
 and `H2 worker`.

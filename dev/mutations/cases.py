@@ -13,7 +13,7 @@ FILE = Path(__file__).with_name("cases.yaml")
 
 
 class CaseInvalid(ValueError):
-    """A case does not fit the sources; the text names it and says why."""
+    """A case does not match the sources; the text names it and the reason."""
 
 
 @dataclass(frozen=True, slots=True)

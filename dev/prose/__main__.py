@@ -1,7 +1,6 @@
 """Refuses banned wordings: `python -m prose [FILE…]`, without files everything in `SCOPE`.
 
-Prints `file:line: "words": advice` for each, and exits 1 when there is one. `--pending` lists the
-files that are exempt and how many each still has.
+Prints `file:line: "words": advice` for each, and exits 1 when there is one.
 """
 
 from __future__ import annotations
@@ -42,24 +41,13 @@ SCOPE = (
 DOCUMENTED = "operator/*.py"
 #: These contain the banned wordings as data.
 EXCLUDED = ("dev/prose/phrases.py", "tests/supply/test_prose.py")
-#: Files whose wording has not been revised yet: remove a line once its file is clean.
-PENDING = Path(__file__).with_name("pending.txt")
 
 
-def exempt() -> list[str]:
-    """Returns the patterns of files that are not checked."""
-    return PENDING.read_text().split() if PENDING.exists() else []
-
-
-def files(*, revised: bool) -> Iterator[Path]:
-    """Yields every file in scope that is checked, or with `revised` False those that are exempt."""
-    patterns = exempt()
+def files() -> Iterator[Path]:
+    """Yields every file that is checked."""
     for pattern in SCOPE:
         for path in sorted(ROOT.glob(pattern)):
-            name = path.relative_to(ROOT).as_posix()
-            if name in EXCLUDED:
-                continue
-            if any(fnmatch(name, skipped) for skipped in patterns) is not revised:
+            if path.relative_to(ROOT).as_posix() not in EXCLUDED:
                 yield path
 
 
@@ -74,18 +62,9 @@ def problems(path: Path) -> Iterator[str]:
             yield f'{name}:{line}: "{word}": {docstrings.ADVICE}'
 
 
-def pending() -> Iterator[str]:
-    """Yields each file that is exempt with its number of banned wordings."""
-    for path in files(revised=False):
-        yield f"{path.relative_to(ROOT)}: {len(list(problems(path)))}"
-
-
 def main(arguments: list[str]) -> int:
-    """Checks the files, or lists what is exempt; the exit code."""
-    if "--pending" in arguments:
-        print("\n".join(pending()))
-        return 0
-    paths = [Path(name).resolve() for name in arguments] or list(files(revised=True))
+    """Checks the files; the exit code."""
+    paths = [Path(name).resolve() for name in arguments] or list(files())
     found = [line for path in paths for line in problems(path)]
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
