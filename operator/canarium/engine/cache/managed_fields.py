@@ -27,7 +27,7 @@ def owned_by_us(managed: Iterable[Mapping[str, Any]] | None) -> dict[str, Any] |
 
 def scaled_by_other(managed: Iterable[Mapping[str, Any]] | None) -> bool:
     """Returns whether a manager other than ours set `spec.replicas` through the scale subresource,
-    and nobody has set it to another value since."""
+    and no other client has set it to another value since."""
     return any(
         entry.get("subresource") == "scale"
         and entry.get("manager") != FIELD_MANAGER
