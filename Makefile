@@ -105,9 +105,9 @@ dist: .venv/.ready            ## build the wheels of operator and command line, 
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) -m hatchling build -t wheel
 	cd cli && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) ../$(PY) -m hatchling build -t wheel -d ../dist
 
-.venv-pex/.ready:
+.venv-pex/.ready: requirements/pex.txt
 	python3 -m venv .venv-pex
-	.venv-pex/bin/pip install -q 'pex>=2.105,<3'
+	.venv-pex/bin/pip install -q --no-compile --require-hashes -r requirements/pex.txt
 	touch $@
 
 # One file for this platform; SCIE=1 puts an interpreter into it, which pex downloads from GitHub.
@@ -119,14 +119,25 @@ sbom: .venv-sbom/.ready       ## write dist/*.cdx.json, the bill of materials of
 	.venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium.cdx.json requirements/runtime.txt
 	.venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium-fetch.cdx.json requirements/fetch.txt
 
-lock:                         ## lock the requirements again, with hashes (needs uv)
-	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra operator pyproject.toml -o requirements/runtime.txt
-	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra operator --extra test --extra check --group build pyproject.toml -o requirements/dev.txt
-	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --constraint requirements/dev.txt --group dashboard -o requirements/dashboard.txt
-	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fetch -o requirements/fetch.txt
-	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group fetch --group fetch-test -c requirements/fetch.txt -o requirements/fetch-dev.txt
-	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group sbom -o requirements/sbom.txt
-	uv pip compile --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra operator --extra bench --constraint requirements/dev.txt pyproject.toml -o requirements/bench.txt
+.venv-lock/.ready: requirements/lock.txt
+	python3 -m venv .venv-lock
+	.venv-lock/bin/pip install -q --no-compile --require-hashes -r requirements/lock.txt
+	touch $@
+
+COMPILE = .venv-lock/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --python-version 3.11 $(if $(UPGRADE),--upgrade)
+
+# Versions that a file locks already are kept, unless UPGRADE=1.
+lock: .venv-lock/.ready       ## write requirements/*.txt again, with hashes; UPGRADE=1 takes the newest versions
+	$(COMPILE) --extra operator pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) --extra operator --extra test --extra check --group build pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --universal --constraint requirements/dev.txt --group cli pyproject.toml -o requirements/cli.txt
+	$(COMPILE) --constraint requirements/dev.txt --group dashboard -o requirements/dashboard.txt
+	$(COMPILE) --group fetch -o requirements/fetch.txt
+	$(COMPILE) --group fetch --group fetch-test -c requirements/fetch.txt -o requirements/fetch-dev.txt
+	$(COMPILE) --group sbom -o requirements/sbom.txt
+	$(COMPILE) --group pex -o requirements/pex.txt
+	$(COMPILE) --group lock -o requirements/lock.txt
+	$(COMPILE) --extra operator --extra bench --constraint requirements/dev.txt pyproject.toml -o requirements/bench.txt
 
 clean:                        ## delete environments and build results
 	rm -rf .venv .venv-* .build dist
