@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from canarium.api.effective_scaling import effective_scaling
 from canarium.kube import resources
 from canarium.render import workload
 from integration.conftest import Cluster
@@ -197,7 +198,7 @@ async def test_autoscaler_of_ours_without_labels_is_found_by_its_scaling_and_del
         await replicas(cluster, 2)
         model = await cluster.model()
         revision = model["status"]["stable"]["revision"]
-        body = workload.autoscaler({**model, "spec": {"scaling": ELASTIC}}, revision, 3, 8)
+        body = workload.autoscaler(model, effective_scaling(ELASTIC), revision, 3, 8)
         del body["metadata"]["labels"]
         where = (resources.AUTOSCALERS, cluster.namespace)
         await cluster.client.create(*where, body)

@@ -1,8 +1,9 @@
 """The effective spec: every setting of a model with its default filled in.
 
-This module, `effective_traffic` and `effective_analysis` are the only places that define what an
-absent field means. Decisions, signals and rendering all read settings from here; nothing is
-written back to the spec. What belongs to a revision's identity (model, runtime, pod) is not in it.
+This module and the others named `effective_*` are the only places that define what an absent field
+means. Decisions, signals and rendering all read settings from here; nothing is written back to the
+spec. What belongs to a revision's identity (model, runtime, pod) is not in `EffectiveSpec`:
+`effective_server`, `effective_pod` and `effective_metrics` resolve it when a revision is rendered.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from dataclasses import dataclass, field
 
 from canarium.api.base import seconds
 from canarium.api.effective_analysis import EffectiveAnalysis, effective_analysis
+from canarium.api.effective_scaling import effective_scaling
 from canarium.api.effective_smoke_tests import EffectiveSmokeTest, effective_smoke_tests
 from canarium.api.effective_traffic import EffectiveRoute, EffectiveTraffic, effective_traffic
-from canarium.api.model_deployment import Rollout, Scaling, Spec
+from canarium.api.model_deployment import Rollout, Spec
 
 MANUAL = "Manual"
 #: Seconds that scheduling, pulling and fetching may take before a server starts, in the default of
@@ -72,7 +74,8 @@ class EffectiveSpec:
 def effective_spec(spec: Spec, startup_budget: float | None = None) -> EffectiveSpec:
     """Returns `spec` with its defaults, for a server that may take `startup_budget` to load."""
     rollout = spec.rollout or Rollout()
-    replicas, low, high = _scaling(spec.scaling or Scaling())
+    raw = spec.scaling.model_dump(by_alias=True, exclude_none=True) if spec.scaling else None
+    scaling = effective_scaling(raw)
     traffic = spec.traffic.model_dump(by_alias=True, exclude_none=True) if spec.traffic else None
     return EffectiveSpec(
         strategy=rollout.strategy or "Canary",
@@ -82,9 +85,9 @@ def effective_spec(spec: Spec, startup_budget: float | None = None) -> Effective
         ),
         unschedulable_deadline=_duration(rollout.unschedulable_deadline, 300.0),
         bake_time=_duration(rollout.bake_time, 600.0),
-        replicas=replicas,
-        min_replicas=low,
-        max_replicas=high,
+        replicas=scaling.replicas,
+        min_replicas=scaling.min_replicas,
+        max_replicas=scaling.max_replicas,
         paused=bool(spec.paused),
         history_limit=spec.revision_history_limit or 10,
         smoke_tests=effective_smoke_tests(rollout.smoke_tests),
@@ -108,10 +111,3 @@ def _steps(rollout: Rollout) -> tuple[Step, ...]:
         )
         for step in rollout.steps
     )
-
-
-def _scaling(scaling: Scaling) -> tuple[int | None, int, int]:
-    if scaling.max_replicas is None:
-        count = 1 if scaling.replicas is None else scaling.replicas
-        return count, count, count
-    return None, scaling.min_replicas or 1, scaling.max_replicas

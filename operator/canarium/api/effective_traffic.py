@@ -31,6 +31,18 @@ class EffectiveRoute:
     mirror_percent: int | None = None
     #: Whether answers carry the revision that gave them.
     response_headers: bool = True
+    #: Hosts of the route; empty: those of the listeners, or the model's own Service in a mesh.
+    hosts: tuple[str, ...] = ()
+    #: Raw `parentRefs` of the Gateway API.
+    parents: tuple[Raw, ...] = ()
+    #: Gateways of Istio, `mesh` for its sidecars.
+    gateways: tuple[str, ...] = ()
+    #: Prefix of paths; None: all.
+    path_prefix: str | None = None
+    #: What replaces it; None: the path is kept.
+    rewrite_prefix: str | None = None
+    #: Durations of the spec by the names of the Gateway API; Istio has `request` alone.
+    timeouts: tuple[tuple[str, str], ...] = ()
     #: Features of the Gateway API that it needs, each with the field that asks for it.
     needs: tuple[tuple[str, str], ...] = ()
 
@@ -39,6 +51,7 @@ class EffectiveRoute:
 class EffectiveTraffic:
     """The Service's port, and the route before it."""
 
+    router: str = "Service"
     port: int = SERVICE_PORT
     #: None: the model's Service alone splits traffic.
     route: EffectiveRoute | None = None
@@ -60,19 +73,32 @@ def effective_traffic(traffic: Raw | None) -> EffectiveTraffic:
     kind = route_kind(traffic)
     asked = traffic.get("istio" if kind == "VirtualService" else "gateway")
     route = _route(kind, asked) if kind and asked is not None else None
-    return EffectiveTraffic(traffic.get("port") or SERVICE_PORT, route)
+    return EffectiveTraffic(
+        router=traffic.get("router") or "Service",
+        port=traffic.get("port") or SERVICE_PORT,
+        route=route,
+    )
 
 
 def _route(kind: str, asked: Raw) -> EffectiveRoute:
     match, mirror = asked.get("headerMatch") or {}, asked.get("mirror")
     header = match.get("name") or REVISION_HEADER, match.get("value") or CANDIDATE_VALUE
+    istio = kind == "VirtualService"
+    timeouts = {"request": asked.get("timeout")} if istio else asked.get("timeouts") or {}
+    percent = (mirror or {}).get("percent")
     return EffectiveRoute(
         kind=kind,
         header=None if match.get("enabled") is False else header,
         mirror=mirror is not None,
-        mirror_percent=(mirror or {}).get("percent"),
+        mirror_percent=(percent or 100) if istio else percent,
         response_headers=asked.get("responseHeaders") is not False,
-        needs=() if kind == "VirtualService" else tuple(_needs(asked)),
+        hosts=tuple(asked.get("hosts" if istio else "hostnames") or ()),
+        parents=tuple(asked.get("parentRefs") or ()),
+        gateways=tuple(asked.get("gateways") or ("mesh",)) if istio else (),
+        path_prefix=asked.get("pathPrefix") or None,
+        rewrite_prefix=asked.get("rewritePrefix") or None,
+        timeouts=tuple((name, value) for name, value in timeouts.items() if value),
+        needs=() if istio else tuple(_needs(asked)),
     )
 
 

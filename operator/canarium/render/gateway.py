@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from canarium.api.base import seconds
-from canarium.api.effective_traffic import REVISION_HEADER, EffectiveRoute, effective_traffic
+from canarium.api.effective_traffic import REVISION_HEADER, EffectiveRoute, EffectiveTraffic
 from canarium.render.traffic_split import Split
 from canarium.render.workload import Manifest, child_name, head_of
 
@@ -16,19 +16,17 @@ API = "gateway.networking.k8s.io/v1"
 VERSION_HEADER = "x-canarium-version"
 
 
-def http_route(parent: Mapping[str, Any], split: Split) -> Manifest:
+def http_route(parent: Mapping[str, Any], traffic: EffectiveTraffic, split: Split) -> Manifest:
     """Returns the HTTPRoute, with a rule for the candidate's header if there is one."""
-    wanted = _wanted(parent)
-    prefix = wanted.get("pathPrefix")
+    route = route_of(traffic)
+    prefix = route.path_prefix
     path = {"path": {"type": "PathPrefix", "value": prefix}} if prefix else {}
     common: Manifest = {}
-    if wanted.get("timeouts"):
-        common["timeouts"] = {
-            name: duration(value) for name, value in wanted["timeouts"].items() if value
-        }
-    rewritten = [_rewrite(wanted["rewritePrefix"])] if wanted.get("rewritePrefix") else []
+    if route.timeouts:
+        common["timeouts"] = {name: duration(value) for name, value in route.timeouts}
+    rewritten = [_rewrite(route.rewrite_prefix)] if route.rewrite_prefix else []
     rules = []
-    for rule in _rules(parent, split):
+    for rule in _rules(parent, traffic, split):
         match = {**path, **rule.pop("match", {})}
         filters = [*rewritten, *rule.pop("filters", [])]
         rules.append(
@@ -39,51 +37,57 @@ def http_route(parent: Mapping[str, Any], split: Split) -> Manifest:
                 **common,
             }
         )
-    return _route(parent, "HTTPRoute", split, rules)
+    return _route(parent, route, split, rules)
 
 
-def grpc_route(parent: Mapping[str, Any], split: Split) -> Manifest:
+def grpc_route(parent: Mapping[str, Any], traffic: EffectiveTraffic, split: Split) -> Manifest:
     """Returns the GRPCRoute, with the subset of settings that it supports."""
     rules = []
-    for rule in _rules(parent, split):
+    for rule in _rules(parent, traffic, split):
         match = rule.pop("match", None)
         rules.append({**({"matches": [match]} if match else {}), **rule})
-    return _route(parent, "GRPCRoute", split, rules)
+    return _route(parent, route_of(traffic), split, rules)
 
 
-def _route(parent: Mapping[str, Any], kind: str, split: Split, rules: list[Manifest]) -> Manifest:
-    wanted, head = _wanted(parent), head_of(parent, API, kind, None)
+def _route(
+    parent: Mapping[str, Any], route: EffectiveRoute, split: Split, rules: list[Manifest]
+) -> Manifest:
+    head = head_of(parent, API, route.kind, None)
     head["metadata"]["annotations"] = dict(split.notes)
-    spec: Manifest = {"parentRefs": [_parent(ref) for ref in wanted["parentRefs"]]}
-    if wanted.get("hostnames"):
-        spec["hostnames"] = list(wanted["hostnames"])
+    spec: Manifest = {"parentRefs": [_parent(ref) for ref in route.parents]}
+    if route.hosts:
+        spec["hostnames"] = list(route.hosts)
     return {**head, "spec": {**spec, "rules": rules}}
 
 
-def _rules(parent: Mapping[str, Any], split: Split) -> list[Manifest]:
+def _rules(parent: Mapping[str, Any], traffic: EffectiveTraffic, split: Split) -> list[Manifest]:
     """Returns the rules that both kinds share; `match` is without a path.
 
     The rule for all callers has the first position, with or without a rule for the candidate:
     precedence is decided by matches, and a gateway may derive names of backends from positions
     (Envoy Gateway does). A position that changes is a moment of wrong responses.
     """
-    route = effective_route(parent)
-    backends = [_backend(parent, split, name, weight) for name, weight in split.weights]
+    route = route_of(traffic)
+    backends = [_backend(parent, traffic, split, name, weight) for name, weight in split.weights]
     others: list[Manifest] = []
     asked = split.candidate if split.direct else None
     if asked and route.header:
         name, value = route.header
         match = {"headers": [{"type": "Exact", "name": name, "value": value}]}
-        others.append({"match": match, "backendRefs": [_backend(parent, split, asked, 100)]})
+        others.append(
+            {"match": match, "backendRefs": [_backend(parent, traffic, split, asked, 100)]}
+        )
     rest: Manifest = {"backendRefs": backends}
     if asked and route.mirror and dict(split.weights).get(asked) == 0:
-        rest["filters"] = [_mirror(parent, asked, route.mirror_percent)]
+        rest["filters"] = [_mirror(parent, traffic.port, asked, route.mirror_percent)]
     return [rest, *others]
 
 
-def _backend(parent: Mapping[str, Any], split: Split, revision: str, weight: int) -> Manifest:
-    found = {**_service(parent, revision), "weight": weight}
-    if not effective_route(parent).response_headers:
+def _backend(
+    parent: Mapping[str, Any], traffic: EffectiveTraffic, split: Split, revision: str, weight: int
+) -> Manifest:
+    found = {**_service(parent, traffic.port, revision), "weight": weight}
+    if not route_of(traffic).response_headers:
         return found
     headers = [{"name": k, "value": v} for k, v in answer_headers(split, revision).items()]
     modifier = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": headers}}
@@ -97,15 +101,14 @@ def answer_headers(split: Split, revision: str) -> dict[str, str]:
     return {REVISION_HEADER: revision, **told}
 
 
-def _mirror(parent: Mapping[str, Any], revision: str, percent: int | None) -> Manifest:
-    mirror: Manifest = {"backendRef": _service(parent, revision)}
+def _mirror(parent: Mapping[str, Any], port: int, revision: str, percent: int | None) -> Manifest:
+    mirror: Manifest = {"backendRef": _service(parent, port, revision)}
     if percent is not None:
         mirror["percent"] = percent
     return {"type": "RequestMirror", "requestMirror": mirror}
 
 
-def _service(parent: Mapping[str, Any], revision: str) -> Manifest:
-    port = effective_traffic(parent["spec"].get("traffic")).port
+def _service(parent: Mapping[str, Any], port: int, revision: str) -> Manifest:
     return {"name": child_name(parent["metadata"]["name"], revision), "port": port}
 
 
@@ -119,16 +122,10 @@ def _parent(ref: Mapping[str, Any]) -> Manifest:
     return {name: ref[name] for name in kept if ref.get(name) is not None}
 
 
-def effective_route(parent: Mapping[str, Any]) -> EffectiveRoute:
-    """Returns the settings of the model's route, with their defaults."""
-    found = effective_traffic(parent["spec"]["traffic"]).route
-    assert found is not None
-    return found
-
-
-def _wanted(parent: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = parent["spec"]["traffic"]["gateway"]
-    return found
+def route_of(traffic: EffectiveTraffic) -> EffectiveRoute:
+    """Returns the settings of the route, which the router of `traffic` has to have."""
+    assert traffic.route is not None
+    return traffic.route
 
 
 def duration(text: str) -> str:

@@ -10,51 +10,56 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.api.base import seconds
-from canarium.api.effective_traffic import effective_traffic
-from canarium.render.gateway import answer_headers, effective_route
+from canarium.api.effective_traffic import EffectiveTraffic
+from canarium.render.gateway import answer_headers, route_of
 from canarium.render.traffic_split import Split
 from canarium.render.workload import Manifest, child_name, head_of
 
 
-def virtual_service(parent: Mapping[str, Any], split: Split) -> Manifest:
+def virtual_service(parent: Mapping[str, Any], traffic: EffectiveTraffic, split: Split) -> Manifest:
     """Returns the VirtualService. The route for the candidate's header is first, if any."""
-    wanted, route = parent["spec"]["traffic"]["istio"], effective_route(parent)
-    head = head_of(parent, "networking.istio.io/v1", "VirtualService", None)
+    settings = route_of(traffic)
+    head = head_of(parent, "networking.istio.io/v1", settings.kind, None)
     head["metadata"]["annotations"] = dict(split.notes)
     common: Manifest = {}
-    if wanted.get("rewritePrefix"):
-        common["rewrite"] = {"uri": wanted["rewritePrefix"]}
-    if wanted.get("timeout"):
-        common["timeout"] = f"{seconds(wanted['timeout']):g}s"
-    path = {"uri": {"prefix": wanted["pathPrefix"]}} if wanted.get("pathPrefix") else {}
-    asked = split.candidate if split.direct else None
+    if settings.rewrite_prefix:
+        common["rewrite"] = {"uri": settings.rewrite_prefix}
+    for _, timeout in settings.timeouts:
+        common["timeout"] = f"{seconds(timeout):g}s"
+    path = {"uri": {"prefix": settings.path_prefix}} if settings.path_prefix else {}
+    candidate = split.candidate if split.direct else None
     routes: list[Manifest] = []
-    if asked and route.header:
-        name, value = route.header
+    if candidate and settings.header:
+        name, value = settings.header
         match = {**path, "headers": {name: {"exact": value}}}
-        routes.append({"match": [match], "route": [_to(parent, split, asked, 100)], **common})
-    backends = [_to(parent, split, name, weight) for name, weight in split.weights]
+        route = [_to(parent, traffic, split, candidate, 100)]
+        routes.append({"match": [match], "route": route, **common})
+    backends = [_to(parent, traffic, split, name, weight) for name, weight in split.weights]
     rest: Manifest = {**({"match": [path]} if path else {}), "route": backends, **common}
-    if asked and route.mirror and dict(split.weights).get(asked) == 0:
-        rest["mirror"] = _destination(parent, asked)
-        rest["mirrorPercentage"] = {"value": route.mirror_percent or 100}
+    if candidate and settings.mirror and dict(split.weights).get(candidate) == 0:
+        rest["mirror"] = _destination(parent, traffic.port, candidate)
+        rest["mirrorPercentage"] = {"value": settings.mirror_percent}
     return {
         **head,
         "spec": {
-            "hosts": list(wanted.get("hosts") or [parent["metadata"]["name"]]),
-            "gateways": list(wanted.get("gateways") or ["mesh"]),
+            "hosts": list(settings.hosts or [parent["metadata"]["name"]]),
+            "gateways": list(settings.gateways),
             "http": [*routes, rest],
         },
     }
 
 
-def _to(parent: Mapping[str, Any], split: Split, revision: str, weight: int) -> Manifest:
-    found: Manifest = {"destination": _destination(parent, revision), "weight": weight}
-    if effective_route(parent).response_headers:
+def _to(
+    parent: Mapping[str, Any], traffic: EffectiveTraffic, split: Split, revision: str, weight: int
+) -> Manifest:
+    found: Manifest = {
+        "destination": _destination(parent, traffic.port, revision),
+        "weight": weight,
+    }
+    if route_of(traffic).response_headers:
         found["headers"] = {"response": {"set": answer_headers(split, revision)}}
     return found
 
 
-def _destination(parent: Mapping[str, Any], revision: str) -> Manifest:
-    port = effective_traffic(parent["spec"]["traffic"]).port
+def _destination(parent: Mapping[str, Any], port: int, revision: str) -> Manifest:
     return {"host": child_name(parent["metadata"]["name"], revision), "port": {"number": port}}

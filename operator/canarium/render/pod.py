@@ -7,12 +7,12 @@ model's own fields, and the model's overlay.
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from canarium.api.base import seconds
-from canarium.api.server import SERVER_CONTAINER, SERVER_PORT
+from canarium.api.effective_pod import effective_spread
+from canarium.api.effective_server import EffectiveProbe, EffectiveServer, effective_server
+from canarium.api.server import SERVER_CONTAINER
 from canarium.render import fetch_container, labels
 from canarium.render.fetch_container import FetcherConfig
 
@@ -21,7 +21,6 @@ Manifest = dict[str, Any]
 #: Seconds for endpoints to be removed from the rules of every node before the server stops.
 DRAIN_SECONDS = 5
 GRACE_SECONDS = 35
-_STARTUP_BUDGET = 600.0
 _AS_THEY_ARE = {
     "nodeSelector": "nodeSelector",
     "tolerations": "tolerations",
@@ -75,18 +74,18 @@ def pod_template(
 
 def container(server: Mapping[str, Any], resources: Any) -> Manifest:
     """Returns the server's container."""
-    port = server.get("port", SERVER_PORT)
+    settings = effective_server(server)
     found: Manifest = {
         "name": SERVER_CONTAINER,
         "image": server["image"],
         "ports": [
-            {"name": "http", "containerPort": port},
+            {"name": "http", "containerPort": settings.port},
             *(
                 {"name": extra["name"], "containerPort": extra["port"]}
                 for extra in server.get("ports") or ()
             ),
         ],
-        **_probes(server, port),
+        **_probes(settings),
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
@@ -103,53 +102,22 @@ def container(server: Mapping[str, Any], resources: Any) -> Manifest:
     return found
 
 
-def _probes(server: Mapping[str, Any], port: int) -> Manifest:
-    """Returns a readiness probe always, and a startup probe where another probe would end a server
-    that is still loading."""
-    readiness = server["readiness"]
-    found = {"readinessProbe": _probe(readiness, port, period=5, failures=3)}
-    liveness, budget = server.get("liveness"), server.get("startupBudget")
-    if server.get("startup") or liveness or budget:
-        startup = server.get("startup") or readiness
-        period = startup.get("periodSeconds") or readiness.get("periodSeconds") or 2
-        whole = seconds(budget) if budget else _STARTUP_BUDGET
-        found["startupProbe"] = {
-            **_probe(startup, port, period=period, failures=3),
-            "failureThreshold": max(1, math.ceil(whole / period)),
-        }
-    if liveness:
-        # Tolerates a server that is busy for a moment.
-        found["livenessProbe"] = _probe(liveness, port, period=10, failures=6, patience=5)
+def _probes(server: EffectiveServer) -> Manifest:
+    found = {"readinessProbe": _probe(server.readiness)}
+    if server.startup:
+        found["startupProbe"] = _probe(server.startup)
+    if server.liveness:
+        found["livenessProbe"] = _probe(server.liveness)
     return found
 
 
-def _probe(
-    probe: Mapping[str, Any],
-    number: int,
-    *,
-    period: int,
-    failures: int,
-    patience: int | None = None,
-) -> Manifest:
-    """Returns the probe; `number` is the server's port, which a gRPC probe has to name."""
-    port = probe.get("port") or "http"
-    how: Manifest
-    if probe.get("exec"):
-        how, patience = {"exec": {"command": probe["exec"]}}, patience or 5
-    elif "grpc" in probe:
-        service = {"service": probe["grpc"]} if probe["grpc"] else {}
-        how = {"grpc": {"port": probe.get("port") or number, **service}}
-    elif probe.get("tcp"):
-        how = {"tcpSocket": {"port": port}}
-    else:
-        how = {"httpGet": {"path": probe["path"], "port": port}}
+def _probe(probe: EffectiveProbe) -> Manifest:
     found = {
-        **how,
-        "periodSeconds": probe.get("periodSeconds", period),
-        "failureThreshold": probe.get("failureThreshold", failures),
+        **probe.action,
+        "periodSeconds": probe.period,
+        "failureThreshold": probe.failure_threshold,
     }
-    patience = probe.get("timeoutSeconds") or patience
-    return {**found, "timeoutSeconds": patience} if patience else found
+    return {**found, "timeoutSeconds": probe.timeout} if probe.timeout else found
 
 
 def _curated(own: Mapping[str, Any], selected: Mapping[str, str]) -> Manifest:
@@ -160,12 +128,7 @@ def _curated(own: Mapping[str, Any], selected: Mapping[str, str]) -> Manifest:
         laid["spec"]["securityContext"] = security
     if own.get("topologySpread"):
         laid["spec"]["topologySpreadConstraints"] = [
-            {
-                "topologyKey": spread["topologyKey"],
-                "maxSkew": spread.get("maxSkew", 1),
-                "whenUnsatisfiable": spread.get("whenUnsatisfiable", "ScheduleAnyway"),
-                "labelSelector": {"matchLabels": dict(selected)},
-            }
+            {**effective_spread(spread), "labelSelector": {"matchLabels": dict(selected)}}
             for spread in own["topologySpread"]
         ]
     for volume in own.get("volumes") or ():

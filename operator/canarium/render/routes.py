@@ -1,6 +1,7 @@
 """Renders the objects of a weighted router: the Service of each revision, and the route.
 
-A kind of route is a function from model and `Split` to its manifest; `RENDERED` has them all.
+A kind of route is a function from model, settings and `Split` to its manifest; `RENDERED` has them
+all.
 """
 
 from __future__ import annotations
@@ -8,28 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from canarium.api.effective_traffic import effective_traffic
+from canarium.api.effective_traffic import EffectiveTraffic
 from canarium.render import gateway, istio, labels
 from canarium.render.traffic_split import Split
 from canarium.render.workload import Manifest, head_of
 
-RENDERED: Mapping[str, Callable[[Mapping[str, Any], Split], Manifest]] = {
+RENDERED: Mapping[str, Callable[[Mapping[str, Any], EffectiveTraffic, Split], Manifest]] = {
     "HTTPRoute": gateway.http_route,
     "GRPCRoute": gateway.grpc_route,
     "VirtualService": istio.virtual_service,
 }
 
 
-def backend(parent: Mapping[str, Any], revision: str) -> Manifest:
+def backend(parent: Mapping[str, Any], traffic: EffectiveTraffic, revision: str) -> Manifest:
     """Returns the Service of one revision, a backend of the route."""
-    model, traffic = parent["metadata"]["name"], parent["spec"].get("traffic") or {}
+    model = parent["metadata"]["name"]
     port: Manifest = {
         "name": "http",
-        "port": effective_traffic(traffic).port,
+        "port": traffic.port,
         "targetPort": "http",
         "protocol": "TCP",
     }
-    if (traffic.get("gateway") or {}).get("protocol") == "GRPC":
+    if traffic.route and traffic.route.kind == "GRPCRoute":
         port |= {"name": "grpc", "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"}
     return {
         **head_of(parent, "v1", "Service", revision),

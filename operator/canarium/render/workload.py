@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium import API_VERSION, GROUP, KIND
-from canarium.api.effective_traffic import effective_traffic
+from canarium.api.effective_scaling import EffectiveScaling
 from canarium.core.facts.revision import seal
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.render import labels
@@ -121,17 +121,18 @@ def deployment(
 
 def service(
     parent: Mapping[str, Any],
+    port: int,
     color: str | None,
     traffic: TrafficRecord,
 ) -> Manifest:
-    """Returns the callers' Service; its annotations record what it selects, in one write (R18)."""
+    """Returns the callers' Service at `port`; its annotations record what it selects, in the same
+    write (R18)."""
     model = parent["metadata"]["name"]
     head = head_of(parent, "v1", "Service", None)
     head["metadata"]["annotations"] = traffic.to_annotations()
     selector = {labels.MODEL: model}
     if color != "":
         selector[labels.COLOR] = color or labels.NO_COLOR
-    port = effective_traffic(parent["spec"].get("traffic")).port
     return {
         **head,
         "spec": {
@@ -141,13 +142,11 @@ def service(
     }
 
 
-def autoscaler(parent: Mapping[str, Any], revision: str, low: int, high: int) -> Manifest:
-    """Returns a revision's HorizontalPodAutoscaler between `low` and `high`."""
-    scaling = parent["spec"].get("scaling") or {}
-    cpu = {
-        "type": "Resource",
-        "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
-    }
+def autoscaler(
+    parent: Mapping[str, Any], scaling: EffectiveScaling, revision: str, low: int, high: int
+) -> Manifest:
+    """Returns a revision's HorizontalPodAutoscaler between `low` and `high`, by the metrics and the
+    behavior of `scaling`."""
     spec: Manifest = {
         "scaleTargetRef": {
             "apiVersion": "apps/v1",
@@ -156,10 +155,10 @@ def autoscaler(parent: Mapping[str, Any], revision: str, low: int, high: int) ->
         },
         "minReplicas": low,
         "maxReplicas": high,
-        "metrics": scaling.get("metrics") or [cpu],
+        "metrics": copy.deepcopy(list(scaling.metrics)),
     }
-    if scaling.get("behavior"):
-        spec["behavior"] = scaling["behavior"]
+    if scaling.behavior:
+        spec["behavior"] = scaling.behavior
     return {
         **head_of(parent, "autoscaling/v2", "HorizontalPodAutoscaler", revision),
         "spec": spec,

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from canarium.api.effective_traffic import REVISION_HEADER
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, number, part, text
 from canarium.view.revisions import role_of
 from canarium.view.tree import Role
 
-REVISION_HEADER = "x-canarium-revision"
 #: Protocol → the smallest body that its servers accept, where `name` is the model.
 _BODIES = {
     "V1": '{"instances": [[0.0]]}',

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from canarium.api.effective_traffic import effective_traffic
 from canarium.render.routes import RENDERED, backend
 from canarium.render.traffic_split import Split
 
@@ -73,7 +74,8 @@ def rendered(case: str) -> list[dict[str, Any]]:
     """The route of a case, and the Service of its stable revision."""
     kind, asked, what = CASES[case]
     model = parent(kind, asked)
-    return [RENDERED[kind](model, what), backend(model, STABLE)]
+    traffic = effective_traffic(model["spec"]["traffic"])
+    return [RENDERED[kind](model, traffic, what), backend(model, traffic, STABLE)]
 
 
 def text(case: str) -> str:

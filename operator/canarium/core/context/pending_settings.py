@@ -38,6 +38,6 @@ def pending(ctx: RolloutContext) -> str | None:
     if wanted != ctx.route_kind and (
         ctx.target != ctx.stable or ctx.previous or ctx.obsolete_revisions
     ):
-        router = (ctx.spec.get("traffic") or {}).get("router") or "Service"
+        router = ctx.settings.traffic.router
         waits.append(f"Router {router} takes effect once no rollout or bake is in progress")
     return sentences(*waits) or None

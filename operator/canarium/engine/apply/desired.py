@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from canarium.api.effective_scaling import effective_scaling
+from canarium.api.effective_traffic import EffectiveTraffic, effective_traffic
 from canarium.core.facts.gateways import Backend, Route
 from canarium.core.facts.observed import Autoscaler, Deployment, Rejection, Service
+from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.apply.rejections import WriteRejected
 from canarium.engine.cache.children import Child, unpacked
 from canarium.engine.cache.routes import ROUTES, in_effect, made_of, wanted_kind
@@ -63,13 +66,13 @@ class DesiredManifests:
                     return None
                 return self.deployment(parent, key, revision, color)
             case Service(color=color, traffic=traffic) if traffic.stable:
-                return workload.service(parent, color, traffic)
+                return self.service(parent, color, traffic)
             case Route() as fact if fact.traffic.stable:
                 return self.route(parent, key, fact)
             case Backend(revision=revision):
                 return self.backend(parent, key, revision)
             case Autoscaler(revision=revision, low=low, high=high):
-                return workload.autoscaler(parent, revision, low, high)
+                return self.autoscaler(parent, revision, low, high)
         return None
 
     def deployment(
@@ -100,13 +103,25 @@ class DesiredManifests:
             versions={name: version for name, version in known.items() if version},
             notes={**fact.traffic.to_annotations(), **made_of(parent)},
         )
-        return routes.RENDERED[fact.kind](parent, split)
+        return routes.RENDERED[fact.kind](parent, _traffic(parent), split)
 
     def backend(self, parent: Mapping[str, Any], key: Key, revision: str) -> Manifest:
         """Returns the Service of one revision, which a route leads to."""
         live = self.live_route(key)
         kind = live.fact.kind if live else None
-        return routes.backend(in_effect(parent, kind, live), revision)
+        parent = in_effect(parent, kind, live)
+        return routes.backend(parent, _traffic(parent), revision)
+
+    def service(
+        self, parent: Mapping[str, Any], color: str | None, traffic: TrafficRecord
+    ) -> Manifest:
+        """Returns the callers' Service."""
+        return workload.service(parent, _traffic(parent).port, color, traffic)
+
+    def autoscaler(self, parent: Mapping[str, Any], revision: str, low: int, high: int) -> Manifest:
+        """Returns a revision's HorizontalPodAutoscaler between `low` and `high`."""
+        scaling = effective_scaling(parent["spec"].get("scaling"))
+        return workload.autoscaler(parent, scaling, revision, low, high)
 
     def live_route(self, key: Key) -> Child[Any] | None:
         """Returns the model's own route, of any kind."""
@@ -118,3 +133,8 @@ class DesiredManifests:
         """Returns the stored record of a revision."""
         records = self._store.children(resources.RECORDS, key)
         return next((child for child in records if child.fact.revision == revision), None)
+
+
+def _traffic(parent: Mapping[str, Any]) -> EffectiveTraffic:
+    """Returns the settings of `parent`, which may be those that the live route was made from."""
+    return effective_traffic(parent["spec"].get("traffic"))

@@ -63,7 +63,7 @@ class Executor:
                 body["spec"]["replicas"] = replicas
                 await writer.create(resources.DEPLOYMENTS, key, body)
             case p.RestoreLabels(revision, "HorizontalPodAutoscaler"):
-                body = workload.autoscaler(parent, revision, 1, 1)
+                body = self._desired.autoscaler(parent, revision, 1, 1)
                 await writer.restore_labels(resources.AUTOSCALERS, key, body)
             case p.RestoreLabels(revision):
                 body = workload.deployment(parent, revision, "", {})
@@ -79,7 +79,7 @@ class Executor:
             case p.DeleteRevision(revision):
                 await writer.delete(resources.RECORDS, key, workload.child_name(model, revision))
             case p.SelectColor(color, traffic):
-                body = workload.service(parent, color, traffic)
+                body = self._desired.service(parent, color, traffic)
                 await writer.apply(resources.SERVICES, key, body)
             case p.SetRouteWeights():
                 await self._weigh(parent, key, action)
@@ -92,7 +92,7 @@ class Executor:
                 name = workload.child_name(model, revision)
                 await writer.delete(resources.SERVICES, key, name, uid)
             case p.SetAutoscaler(revision, low, high):
-                body = workload.autoscaler(parent, revision, low, high)
+                body = self._desired.autoscaler(parent, revision, low, high)
                 await writer.apply(resources.AUTOSCALERS, key, body)
 
     async def repair(self, parent: Mapping[str, Any], *, freeze_route: bool = False) -> int:

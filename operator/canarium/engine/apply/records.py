@@ -109,7 +109,7 @@ class RevisionRecords:
         anything is created (R24): the Service itself is written last, once a version is ready."""
         if key in self._store.caches[resources.SERVICES].items:
             return
-        body = workload.service(parent, None, TrafficRecord())
+        body = self._desired.service(parent, None, TrafficRecord())
         try:
             raw = await self._api.get(resources.SERVICES, *key)
         except ApiError as error:
