@@ -7,7 +7,7 @@ from enum import StrEnum
 from canarium.view.attention import urgency
 from canarium.view.objects import Raw, number, part, text
 from canarium.view.revisions import target_of
-from canarium.view.tree import Urgency
+from canarium.view.tree import AttentionLevel
 from canarium_cli.exits import Exit
 
 
@@ -43,7 +43,7 @@ def exit_of(model: Raw, goal: Goal, revision: str = "") -> Exit | None:
     phase, waits = text(status, "phase"), urgency(model)[0]
     if phase in _FAILED:
         return Exit.FAILED
-    if goal is Goal.GATE and waits is Urgency.WAITS_FOR_PERSON:
+    if goal is Goal.GATE and waits is AttentionLevel.WAITS_FOR_PERSON:
         return Exit.WAITS_FOR_PERSON
     serving = _is_serving(status)
     if goal in (Goal.SERVING, Goal.GATE):

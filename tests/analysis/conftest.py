@@ -26,7 +26,7 @@ from canarium.engine.engine import Engine
 from canarium.kube import resources
 from canarium.kube.http import Client
 from canarium.signals.addresses import AddressPolicy
-from canarium.signals.http_client import Answer, HttpClient
+from canarium.signals.http_client import HttpClient, Response
 from integration.kubelet import Kubelet
 from sandbox.controlplane import ControlPlane
 
@@ -88,7 +88,7 @@ class ByAddress(HttpClient):
         super().__init__(AddressPolicy.of(("127.0.0.0/8",)))
         self._servers = servers
 
-    async def request(self, method: str, url: str, **more: Any) -> Answer:
+    async def request(self, method: str, url: str, **more: Any) -> Response:
         address = url.removeprefix("http://").split(":")[0]
         if address.startswith("10.244."):
             path = url.split("/", 3)[3]

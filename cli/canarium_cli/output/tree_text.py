@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from canarium.view.moments import short
 from canarium.view.tree import (
+    AttentionLevel,
     Check,
     Deployment,
     Pod,
@@ -14,7 +15,6 @@ from canarium.view.tree import (
     Step,
     StepState,
     Tree,
-    Urgency,
 )
 from canarium_cli.output.lines import Line, Span, Style, bar, line, table
 
@@ -25,12 +25,12 @@ _STEP_STYLES = {
     StepState.NEXT: Style.MUTED,
 }
 _URGENCY_STYLES = {
-    Urgency.OUTAGE: Style.BAD,
-    Urgency.FAILED: Style.BAD,
-    Urgency.BLOCKED: Style.WARNING,
-    Urgency.WAITS_FOR_PERSON: Style.WARNING,
-    Urgency.IN_PROGRESS: Style.ACTIVE,
-    Urgency.NONE: Style.GOOD,
+    AttentionLevel.OUTAGE: Style.BAD,
+    AttentionLevel.FAILED: Style.BAD,
+    AttentionLevel.BLOCKED: Style.WARNING,
+    AttentionLevel.WAITS_FOR_PERSON: Style.WARNING,
+    AttentionLevel.IN_PROGRESS: Style.ACTIVE,
+    AttentionLevel.NONE: Style.GOOD,
 }
 _VERDICTS = {"Pass": ("✔", Style.GOOD), "Fail": ("✖", Style.BAD)}
 ROLE_STYLES = {
@@ -56,7 +56,7 @@ def tree_lines(tree: Tree, now: float) -> list[Line]:
     ]
 
 
-def phase_span(phase: str, urgency: Urgency) -> Span:
+def phase_span(phase: str, urgency: AttentionLevel) -> Span:
     """The phase in the color of its urgency."""
     return Span(phase, _URGENCY_STYLES[urgency])
 

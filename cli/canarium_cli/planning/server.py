@@ -24,7 +24,7 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ServerCheck:
     """An answer of the cluster. `refused`: applying the file would fail."""
 
     check: str
@@ -46,7 +46,7 @@ def live(kubectl: Kubectl, name: str) -> Live:
 
 def verdicts(
     kubectl: Kubectl, body: Raw, exists: bool, pod: Raw | None, more: int
-) -> Iterator[Verdict]:
+) -> Iterator[ServerCheck]:
     """Yields what the cluster answers: rights, admission, quotas, nodes.
 
     `pod` is the pod spec of the new revision and `more` how many pods the rollout adds at most.
@@ -54,44 +54,44 @@ def verdicts(
     verb = "patch" if exists else "create"
     if not kubectl.allowed(verb, MODELS):
         message = f"You may not {verb} modeldeployments.canarium.dev: ask for the right."
-        yield Verdict("rights", True, False, message)
+        yield ServerCheck("rights", True, False, message)
     else:
-        yield Verdict("rights", False, True, f"You may {verb} modeldeployments.canarium.dev.")
+        yield ServerCheck("rights", False, True, f"You may {verb} modeldeployments.canarium.dev.")
         yield _admission(kubectl, body)
     if pod is None or more <= 0:
-        yield Verdict("capacity", False, True, "No additional pods are needed.")
+        yield ServerCheck("capacity", False, True, "No additional pods are needed.")
         return
     yield from _quotas(kubectl, pod, more)
     yield from _nodes(kubectl, pod, more)
 
 
-def _admission(kubectl: Kubectl, body: Raw) -> Verdict:
+def _admission(kubectl: Kubectl, body: Raw) -> ServerCheck:
     try:
         kubectl.run("apply", "--dry-run=server", "--filename=-", stdin=json.dumps(body))
     except CliError as error:
-        return Verdict("admission", True, False, error.message)
-    return Verdict("admission", False, True, "The API server accepts the model (dry run).")
+        return ServerCheck("admission", True, False, error.message)
+    return ServerCheck("admission", False, True, "The API server accepts the model (dry run).")
 
 
-def _quotas(kubectl: Kubectl, pod: Raw, more: int) -> Iterator[Verdict]:
+def _quotas(kubectl: Kubectl, pod: Raw, more: int) -> Iterator[ServerCheck]:
     try:
         quotas = kubectl.get("resourcequotas")
     except CliError as error:
-        yield Verdict("quota", False, False, f"Quotas are unknown: {error.message}")
+        yield ServerCheck("quota", False, False, f"Quotas are unknown: {error.message}")
         return
     found = list(exceeded(quotas, pod, more))
     for message in found:
-        yield Verdict("quota", False, False, message)
+        yield ServerCheck("quota", False, False, message)
     if not found:
-        yield Verdict("quota", False, True, f"Quotas have room for {more} more pods.")
+        yield ServerCheck("quota", False, True, f"Quotas have room for {more} more pods.")
 
 
-def _nodes(kubectl: Kubectl, pod: Raw, more: int) -> Iterator[Verdict]:
+def _nodes(kubectl: Kubectl, pod: Raw, more: int) -> Iterator[ServerCheck]:
     try:
         nodes = kubectl.get("nodes")
         pods = kubectl.get("pods", "--all-namespaces")
     except CliError as error:
-        yield Verdict("nodes", False, False, f"Room on nodes is unknown: {error.message}")
+        yield ServerCheck("nodes", False, False, f"Room on nodes is unknown: {error.message}")
         return
     placed = fitting(nodes, pods, pod, more)
     if placed < more:
@@ -99,6 +99,6 @@ def _nodes(kubectl: Kubectl, pod: Raw, more: int) -> Iterator[Verdict]:
             f"Nodes have room for {placed} of {more} more pods, by requests, selectors and taints: "
             "add nodes or lower the requests."
         )
-        yield Verdict("nodes", False, False, message)
+        yield ServerCheck("nodes", False, False, message)
     else:
-        yield Verdict("nodes", False, True, f"Nodes have room for {more} more pods.")
+        yield ServerCheck("nodes", False, True, f"Nodes have room for {more} more pods.")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from canarium.view.difference import Difference, differences, find, usual_pair
-from canarium.view.history import Entry, history
+from canarium.view.history import HistoryEntry, history
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, label, part, text
 from canarium.view.tree import to_json
 from canarium_cli.connection import Connection, connected
@@ -81,7 +81,7 @@ def record_of(found: Objects, word: str) -> Raw:
     raise not_found(f"{name} has no revision {word}. `history` lists those that are stored.")
 
 
-def _lines(pair: list[Entry | None], listed: tuple[Difference, ...]) -> Iterator[Line]:
+def _lines(pair: list[HistoryEntry | None], listed: tuple[Difference, ...]) -> Iterator[Line]:
     for sign, style, entry in zip("-+", (Style.BAD, Style.GOOD), pair, strict=True):
         if entry:
             version = f" version {entry.version}" if entry.version else ""

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from canarium.view.history import Entry, Serving, history
+from canarium.view.history import HistoryEntry, Serving, history
 from canarium.view.tree import to_json
 from canarium_cli.connection import Connection, connected
 from canarium_cli.kubectl import Kubectl
@@ -42,20 +42,20 @@ def history_command(connection: Connection, name: str, limit: int | None, output
         write(_lines(entries, output == "wide"), connection.color)
 
 
-def read_history(kubectl: Kubectl, name: str) -> tuple[Entry, ...]:
+def read_history(kubectl: Kubectl, name: str) -> tuple[HistoryEntry, ...]:
     """The revisions of a model, the newest first. Raises CliError as `objects` does."""
     found = objects(kubectl, name)
     return history(found, witness(kubectl, found.model), time.time())
 
 
-def _lines(entries: tuple[Entry, ...], wide: bool) -> list[Line]:
+def _lines(entries: tuple[HistoryEntry, ...], wide: bool) -> list[Line]:
     head = ["NUMBER", "REVISION", "VERSION", "ROLE", "SERVED", "OUTCOME", "BY", "IMAGE", "ARTIFACT"]
     if wide:
         head += ["APPLIED BY", "CREATED", "MESSAGE"]
     return table(head, [_cells(entry, wide) for entry in entries])
 
 
-def _cells(entry: Entry, wide: bool) -> list[Span | str]:
+def _cells(entry: HistoryEntry, wide: bool) -> list[Span | str]:
     outcome = f"{entry.outcome} ({entry.reason})" if entry.reason else entry.outcome
     image = entry.image
     digests = [x.partition("=")[2] for x in entry.image_digests if x.startswith("server=")]

@@ -10,7 +10,7 @@ import click
 from canarium.view.explanation import Explanation, explanations
 from canarium.view.model import view
 from canarium.view.moments import short
-from canarium.view.tree import Tree, Urgency, to_json
+from canarium.view.tree import AttentionLevel, Tree, to_json
 from canarium_cli.connection import Connection, connected
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import Line, Span, Style, line
@@ -57,7 +57,7 @@ def _lines(tree: Tree) -> Iterator[Line]:
         yield line(
             f"Next: at {tree.wait.expected_end_time}, in {short(tree.wait.remaining_seconds)}."
         )
-    if not found and tree.urgency is Urgency.NONE:
+    if not found and tree.urgency is AttentionLevel.NONE:
         yield line("Nothing is wrong, and nothing is in progress.")
     commands = suggestions(tree)
     if commands:

@@ -21,7 +21,7 @@ from canarium.api.smoke_tests import SmokeTest
 from canarium.api.uri import uri_rules
 
 
-class Credentials(Part):
+class CredentialsSecret(Part):
     """Credentials for fetching the model."""
 
     secret_name: str = Field(
@@ -64,7 +64,7 @@ class Model(Part):
         description="Address of the store if it is not the usual one: an S3-compatible store, a "
         "mirror of the hub, or the http:// address of a registry without TLS.",
     )
-    credentials: Credentials | None = Field(
+    credentials: CredentialsSecret | None = Field(
         None,
         description="Credentials for fetching the model. Default: the identity of the pod's"
         " ServiceAccount.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Explanation(Protocol):
+class FailureSummary(Protocol):
     """A cause or a recorded failure: a reason, its text, and the pod that shows it."""
 
     @property
@@ -48,12 +48,12 @@ def location(pod: str | None, container: str | None) -> str:
     return f" ({text})" if text else ""
 
 
-def explain(why: Explanation) -> str:
+def explain(why: FailureSummary) -> str:
     """Returns reason, text and location of a failure."""
     return f"{why.reason}: {why.message}{location(why.pod, why.container)}"
 
 
-def event_text(revision: str, why: Explanation) -> str:
+def event_text(revision: str, why: FailureSummary) -> str:
     """Returns the text of the Event for a failure of `revision`."""
     return f"revision {revision}: {explain(why)}"
 

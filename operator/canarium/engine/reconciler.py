@@ -25,7 +25,7 @@ from canarium.core.planner import plan
 from canarium.engine.apply.deferred_deletes import DeferredDeletes
 from canarium.engine.apply.executor import Executor
 from canarium.engine.apply.rejections import Rejections, WriteRejected
-from canarium.engine.cache.model_deployments import Parent
+from canarium.engine.cache.model_deployments import CachedModel
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.deletion import DeletionReporter
 from canarium.engine.instrumentation import Observer, Unobserved
@@ -138,12 +138,12 @@ class Reconciler:
         if self._pod_events:
             self._pod_events.forget(key)
 
-    def _settings(self, key: Key, parent: Parent) -> EffectiveSpec:
+    def _settings(self, key: Key, parent: CachedModel) -> EffectiveSpec:
         """Returns the spec with its defaults, which are resolved once per version of an object and
         its runtime. Raises UnsupportedResource."""
         return parent.effective_spec(self._store.meant(key).startup_budget)
 
-    def _decide(self, key: Key, parent: Parent, raw: dict[str, Any]) -> Plan:
+    def _decide(self, key: Key, parent: CachedModel, raw: dict[str, Any]) -> Plan:
         """Returns the plan for the model `raw`, whose spec is that of `parent`.
 
         Raises UnsupportedResource.

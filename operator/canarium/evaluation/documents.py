@@ -9,7 +9,7 @@ import math
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from canarium.evaluation.errors import EvaluationError, Fault
+from canarium.evaluation.errors import ErrorReason, EvaluationError
 
 if TYPE_CHECKING:
     from jsonpath_rfc9535 import JSONPathEnvironment
@@ -26,13 +26,13 @@ def parsed(body: bytes) -> Any:
     if len(body) > LONGEST:
         size = len(body) / (1 << 20)
         raise EvaluationError(
-            Fault.TOO_LARGE,
+            ErrorReason.TOO_LARGE,
             f"the answer has {size:.1f} MiB; JSON of up to {LONGEST >> 20} MiB is evaluated",
         )
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise EvaluationError(Fault.UNREADABLE, "the answer is not valid JSON") from error
+        raise EvaluationError(ErrorReason.UNREADABLE, "the answer is not valid JSON") from error
 
 
 @cache
@@ -55,10 +55,10 @@ def compiled(path: str) -> JSONPathQuery:
         return _environment().compile(path)
     except JSONPathError as error:
         text = f"{path!r} is not a valid JSON path (RFC 9535): {error}"
-        raise EvaluationError(Fault.INVALID, text) from error
+        raise EvaluationError(ErrorReason.INVALID, text) from error
     except RecursionError as error:
         text = f"{path!r} is not a usable JSON path: it is nested too deeply"
-        raise EvaluationError(Fault.INVALID, text) from error
+        raise EvaluationError(ErrorReason.INVALID, text) from error
 
 
 def values(path: str, document: Any) -> list[Any]:
@@ -70,7 +70,7 @@ def values(path: str, document: Any) -> list[Any]:
         return list(query.find(document).values())
     except (JSONPathError, RecursionError) as error:
         text = f"{path!r} cannot be evaluated: {str(error) or 'nested too deeply'}"
-        raise EvaluationError(Fault.INVALID, text) from error
+        raise EvaluationError(ErrorReason.INVALID, text) from error
 
 
 def check_value(expected: dict[str, Any], document: Any) -> None:
@@ -78,7 +78,7 @@ def check_value(expected: dict[str, Any], document: Any) -> None:
     path = expected["path"]
     found = values(path, document)
     if not found:
-        raise EvaluationError(Fault.UNEXPECTED, f"{path} matches nothing")
+        raise EvaluationError(ErrorReason.UNEXPECTED, f"{path} matches nothing")
     if "value" not in expected:
         return
     tolerance = expected.get("tolerance")
@@ -86,7 +86,7 @@ def check_value(expected: dict[str, Any], document: Any) -> None:
         if not alike(value, expected["value"], float(tolerance or 0)):
             text = f"{path} is {_short(value)}, expected {_short(expected['value'])}"
             text += f" ± {tolerance}" if tolerance else ""
-            raise EvaluationError(Fault.UNEXPECTED, text)
+            raise EvaluationError(ErrorReason.UNEXPECTED, text)
 
 
 def alike(one: Any, other: Any, tolerance: float) -> bool:
@@ -115,12 +115,12 @@ def check_schema(schema: dict[str, Any], document: Any) -> None:
         error = next(iter(validator.iter_errors(document)), None)
     except (SchemaError, Unresolvable) as fault:
         text = f"the schema cannot be used: {str(fault)[:300]}"
-        raise EvaluationError(Fault.INVALID, text) from fault
+        raise EvaluationError(ErrorReason.INVALID, text) from fault
     except RecursionError as fault:
         text = "the schema cannot be used: it refers to itself without end, or nests too deeply"
-        raise EvaluationError(Fault.INVALID, text) from fault
+        raise EvaluationError(ErrorReason.INVALID, text) from fault
     if isinstance(error, ValidationError):
-        raise EvaluationError(Fault.UNEXPECTED, f"{error.json_path}: {error.message[:300]}")
+        raise EvaluationError(ErrorReason.UNEXPECTED, f"{error.json_path}: {error.message[:300]}")
 
 
 def schema_fault(schema: dict[str, Any]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Fault(StrEnum):
+class ErrorReason(StrEnum):
     #: The answer was evaluated, and it is not what was expected.
     UNEXPECTED = "Unexpected"
     #: The answer cannot be parsed.
@@ -25,6 +25,6 @@ class Fault(StrEnum):
 class EvaluationError(Exception):
     """There is no result; the message states why."""
 
-    def __init__(self, reason: Fault, message: str) -> None:
+    def __init__(self, reason: ErrorReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from canarium.evaluation.errors import EvaluationError, Fault
+from canarium.evaluation.errors import ErrorReason, EvaluationError
 
 #: Series of the metrics in question on one page. A histogram of 20 buckets with 250 label sets.
 MOST_SERIES = 5_000
@@ -22,20 +22,22 @@ _ESCAPE = re.compile(r"\\(.)")
 _UNESCAPED = {"n": "\n", "\\": "\\", '"': '"'}
 
 #: What is kept of a series: its bucket's bound, if it has one, and a digest of its other labels.
-Series = tuple[str | None, str]
+SeriesKey = tuple[str | None, str]
 
 
-def selected(page: bytes, selectors: Iterable[Mapping[str, Any]]) -> dict[str, dict[Series, float]]:
+def selected(
+    page: bytes, selectors: Iterable[Mapping[str, Any]]
+) -> dict[str, dict[SeriesKey, float]]:
     """Returns the values of each selector (key, name, labels) by series. Raises EvaluationError."""
     wanted: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for selector in selectors:
         wanted[selector["name"]].append(selector)
-    found: dict[str, dict[Series, float]] = {
+    found: dict[str, dict[SeriesKey, float]] = {
         s["key"]: {} for asked in wanted.values() for s in asked
     }
     for line in _lines(page, wanted):
         name, labels, value = _sample(line)
-        series: Series | None = None
+        series: SeriesKey | None = None
         for selector in wanted.get(name, ()):
             if _matches(selector["labels"], labels):
                 series = series or _series(labels, line)
@@ -51,7 +53,7 @@ def _lines(page: bytes, names: Iterable[str]) -> list[str]:
     for match in re.finditer(rb"^(?:" + either + rb")(?=[{ \t])[^\n]*", page, re.MULTILINE):
         if len(lines) == MOST_SERIES:
             raise EvaluationError(
-                Fault.TOO_MANY_SERIES,
+                ErrorReason.TOO_MANY_SERIES,
                 f"the page has more than {MOST_SERIES} series of the metrics that are checked; "
                 "a label with many values, such as a path, makes them",
             )
@@ -88,7 +90,7 @@ def _unescaped(match: re.Match[str]) -> str:
     return _UNESCAPED.get(match[1], match[0])
 
 
-def _series(labels: Mapping[str, str], line: str) -> Series:
+def _series(labels: Mapping[str, str], line: str) -> SeriesKey:
     bound = labels.get("le")
     if bound is not None:
         try:
@@ -105,7 +107,7 @@ def _series(labels: Mapping[str, str], line: str) -> Series:
 
 def _unreadable(line: str) -> EvaluationError:
     return EvaluationError(
-        Fault.UNREADABLE, f"not in Prometheus' text format: {line[:80].strip()!r}"
+        ErrorReason.UNREADABLE, f"not in Prometheus' text format: {line[:80].strip()!r}"
     )
 
 
@@ -121,4 +123,4 @@ def _compiled(pattern: str) -> Any:
         return regex.compile(pattern)
     except (regex.error, RecursionError, OverflowError) as error:
         text = f"label pattern {pattern!r} is not a valid regular expression: {error}"
-        raise EvaluationError(Fault.INVALID, text) from error
+        raise EvaluationError(ErrorReason.INVALID, text) from error

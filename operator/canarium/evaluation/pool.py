@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from canarium.evaluation.errors import EvaluationError, Fault
-from canarium.evaluation.schedule import LIMITS, Lane, Schedule
+from canarium.evaluation.errors import ErrorReason, EvaluationError
+from canarium.evaluation.schedule import LIMITS, Schedule, WorkerLane
 from canarium.evaluation.tasks import libraries
 from canarium.evaluation.worker import Overrun, Worker
 from canarium.untrusted.quoting import quoted
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _IDLE = 30.0
 #: Bytes that wait to be evaluated: of all tenants together. The one that has most gives way.
 _MOST_WAITING = 64 << 20
-_NICENESS = {Lane.QUICK: 5, Lane.SLOW: 15}
+_NICENESS = {WorkerLane.QUICK: 5, WorkerLane.SLOW: 15}
 #: Seconds before another attempt to start a process that did not start.
 _PAUSE = 1.0
 
@@ -44,9 +44,9 @@ class Pool:
 
     def __init__(self) -> None:
         self._schedule: Schedule[_Job] = Schedule(time.monotonic)
-        self._lanes: dict[Lane, asyncio.Task[None]] = {}
-        self._news: dict[Lane, asyncio.Event] = {}
-        self._workers: dict[Lane, Worker] = {}
+        self._lanes: dict[WorkerLane, asyncio.Task[None]] = {}
+        self._news: dict[WorkerLane, asyncio.Event] = {}
+        self._workers: dict[WorkerLane, Worker] = {}
         self._waiting: dict[_Job, None] = {}
         self._closed = False
         #: All libraries that tasks have needed.
@@ -62,7 +62,7 @@ class Pool:
     ) -> tuple[dict[str, Any], list[bytes]]:
         """Returns header and parts of the result. Raises EvaluationError."""
         if self._closed:
-            raise EvaluationError(Fault.UNAVAILABLE, "the operator is shutting down")
+            raise EvaluationError(ErrorReason.UNAVAILABLE, "the operator is shutting down")
         future: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
         job = _Job(tenant, {"task": task, **arguments}, blobs, future)
         self._waiting[job] = None
@@ -76,7 +76,7 @@ class Pool:
             self._schedule.discard(tenant, job)
         header: dict[str, Any] = orjson.loads(answer[0])
         if "fault" in header:
-            raise EvaluationError(Fault(header["fault"]), quoted(header["text"], 1000))
+            raise EvaluationError(ErrorReason(header["fault"]), quoted(header["text"], 1000))
         return header, answer[1:]
 
     async def close(self) -> None:
@@ -86,7 +86,10 @@ class Pool:
             task.cancel()
         await asyncio.gather(*self._lanes.values(), return_exceptions=True)
         for job in list(self._waiting):
-            _fail(job, EvaluationError(Fault.UNAVAILABLE, "the operator is shutting down"))
+            _fail(
+                job,
+                EvaluationError(ErrorReason.UNAVAILABLE, "the operator is shutting down"),
+            )
 
     def _make_room(self) -> None:
         """Drops the largest job of the tenant with the most bytes while there are too many."""
@@ -99,17 +102,17 @@ class Pool:
             victim = max((j for j in open_jobs if j.tenant == most), key=lambda j: j.size)
             self._schedule.discard(most, victim)
             text = "too many large answers of this namespace wait to be evaluated"
-            _fail(victim, EvaluationError(Fault.UNAVAILABLE, text))
+            _fail(victim, EvaluationError(ErrorReason.UNAVAILABLE, text))
 
     def _wake(self) -> None:
-        for lane in Lane:
+        for lane in WorkerLane:
             task = self._lanes.get(lane)
             if task is None or task.done():
                 self._news[lane] = asyncio.Event()
                 self._lanes[lane] = asyncio.create_task(self._serve(lane), name=f"lane {lane.name}")
             self._news[lane].set()
 
-    async def _serve(self, lane: Lane) -> None:
+    async def _serve(self, lane: WorkerLane) -> None:
         """Evaluates what is next in `lane`, until there has been nothing for a while."""
         worker = self._workers[lane] = Worker(_NICENESS[lane])
         news = self._news[lane]
@@ -130,7 +133,7 @@ class Pool:
         finally:
             await asyncio.shield(worker.stop())
 
-    async def _carry_out(self, worker: Worker, tenant: str, job: _Job, kind: Lane) -> None:
+    async def _carry_out(self, worker: Worker, tenant: str, job: _Job, kind: WorkerLane) -> None:
         limit = LIMITS[kind]
         self._libraries |= libraries(job.header)
         try:
@@ -140,23 +143,26 @@ class Pool:
             cpu, answer = await worker.evaluate({**job.header, "limit": limit}, job.blobs)
         except Overrun:
             self._schedule.charge(tenant, limit)
-            if kind is Lane.QUICK:
+            if kind is WorkerLane.QUICK:
                 self._schedule.overran(tenant, job)
                 self._wake()
             else:
                 text = f"it takes more than {limit:g} s of CPU time"
-                _fail(job, EvaluationError(Fault.LIMIT, text))
+                _fail(job, EvaluationError(ErrorReason.LIMIT, text))
             if not worker.libraries >= self._libraries:
                 # Else each child that replaces one would import them again.
                 await worker.stop()
         except EvaluationError as error:
             self._schedule.charge(tenant, limit)
             _fail(job, error)
-            if error.reason is Fault.UNAVAILABLE:
+            if error.reason is ErrorReason.UNAVAILABLE:
                 log.warning("evaluation for namespace %s: %s", tenant, error)
                 await asyncio.sleep(_PAUSE)
         except asyncio.CancelledError:
-            _fail(job, EvaluationError(Fault.UNAVAILABLE, "the operator is shutting down"))
+            _fail(
+                job,
+                EvaluationError(ErrorReason.UNAVAILABLE, "the operator is shutting down"),
+            )
             raise
         else:
             self._schedule.charge(tenant, cpu)

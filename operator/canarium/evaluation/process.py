@@ -21,7 +21,7 @@ import time
 import orjson
 
 from canarium.evaluation import frames, tasks
-from canarium.evaluation.errors import Fault
+from canarium.evaluation.errors import ErrorReason
 
 #: Bytes of private memory that a process may have.
 MEMORY = 160 << 20
@@ -80,7 +80,7 @@ def _answered(parts: list[bytes]) -> tuple[list[bytes], bool]:
             signal.setitimer(signal.ITIMER_PROF, 0)
     except MemoryError:
         text = f"it needs more than {MEMORY >> 20} MiB of memory"
-        return [orjson.dumps({"fault": Fault.LIMIT, "text": text})], False
+        return [orjson.dumps({"fault": ErrorReason.LIMIT, "text": text})], False
 
 
 def _send(parts: list[bytes]) -> None:

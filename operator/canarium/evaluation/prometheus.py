@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from canarium.evaluation.documents import parsed
-from canarium.evaluation.errors import EvaluationError, Fault
+from canarium.evaluation.errors import ErrorReason, EvaluationError
 
 _LONGEST_TEXT = 500
 
@@ -21,7 +21,7 @@ def reduced(body: bytes) -> dict[str, Any]:
             return {"kind": "refused", "type": str(kind)[:64], "text": text}
         return _value(answer["data"])
     except (AttributeError, KeyError, TypeError, IndexError, ValueError, OverflowError) as error:
-        raise EvaluationError(Fault.UNREADABLE, "not an answer of Prometheus") from error
+        raise EvaluationError(ErrorReason.UNREADABLE, "not an answer of Prometheus") from error
 
 
 def _value(data: Any) -> dict[str, Any]:

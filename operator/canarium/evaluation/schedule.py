@@ -20,13 +20,13 @@ from typing import Generic, TypeVar
 J = TypeVar("J")
 
 
-class Lane(IntEnum):
+class WorkerLane(IntEnum):
     QUICK = 0
     SLOW = 1
 
 
 #: Seconds of CPU time that an evaluation may use, by lane.
-LIMITS = {Lane.QUICK: 0.1, Lane.SLOW: 1.0}
+LIMITS = {WorkerLane.QUICK: 0.1, WorkerLane.SLOW: 1.0}
 #: Seconds for which a tenant begins in the slow lane after it used up the quick one's limit.
 _SLOW_FOR = 60.0
 #: Seconds in which half of the CPU time that a tenant used is forgotten.
@@ -38,11 +38,13 @@ _WEIGHT = 0.5
 
 @dataclass
 class _Tenant(Generic[J]):
-    waiting: dict[Lane, deque[J]] = field(default_factory=lambda: {lane: deque() for lane in Lane})
+    waiting: dict[WorkerLane, deque[J]] = field(
+        default_factory=lambda: {lane: deque() for lane in WorkerLane}
+    )
     spent: float = 0.0
     spent_at: float = 0.0
     #: CPU time of its evaluations, as a moving average.
-    usual: float = LIMITS[Lane.QUICK]
+    usual: float = LIMITS[WorkerLane.QUICK]
     slow_until: float = float("-inf")
     #: When one of its evaluations was handed out last: a round robin among equals.
     turn: int = 0
@@ -62,7 +64,7 @@ class Schedule(Generic[J]):
     def add(self, tenant: str, job: J) -> None:
         """Queues a job in the lane where the tenant's evaluations begin now."""
         known = self._tenants.setdefault(tenant, _Tenant(spent_at=self._clock(), turn=self._turns))
-        lane = Lane.SLOW if self._clock() < known.slow_until else Lane.QUICK
+        lane = WorkerLane.SLOW if self._clock() < known.slow_until else WorkerLane.QUICK
         known.waiting[lane].append(job)
 
     def discard(self, tenant: str, job: J) -> None:
@@ -72,12 +74,14 @@ class Schedule(Generic[J]):
             if job in queue:
                 queue.remove(job)
 
-    def take(self, lane: Lane) -> tuple[str, J, Lane] | None:
+    def take(self, lane: WorkerLane) -> tuple[str, J, WorkerLane] | None:
         """Returns the next job for the worker of `lane`, and the lane whose limit it has.
 
         A slow worker without slow jobs helps with quick ones.
         """
-        lanes = (Lane.SLOW, Lane.QUICK) if lane is Lane.SLOW else (Lane.QUICK,)
+        lanes = (
+            (WorkerLane.SLOW, WorkerLane.QUICK) if lane is WorkerLane.SLOW else (WorkerLane.QUICK,)
+        )
         for kind in lanes:
             waiting = [
                 (self._spent(t) + t.usual, t.turn, name)
@@ -103,7 +107,7 @@ class Schedule(Generic[J]):
         """Queues a job again that used up the quick lane's limit, and its tenant's next ones."""
         known = self._tenants.setdefault(tenant, _Tenant())
         known.slow_until = self._clock() + _SLOW_FOR
-        slow, quick = known.waiting[Lane.SLOW], known.waiting[Lane.QUICK]
+        slow, quick = known.waiting[WorkerLane.SLOW], known.waiting[WorkerLane.QUICK]
         slow.append(job)
         slow.extend(quick)
         quick.clear()

@@ -10,14 +10,14 @@ from typing import Any
 import orjson
 
 from canarium.evaluation import documents, exposition, prometheus
-from canarium.evaluation.errors import EvaluationError, Fault
+from canarium.evaluation.errors import ErrorReason, EvaluationError
 
 Header = dict[str, Any]
-Result = tuple[Header, Sequence[bytes]]
+TaskResult = tuple[Header, Sequence[bytes]]
 _MOST_REQUESTS = 200
 
 
-def expectation(header: Header, body: bytes) -> Result:
+def expectation(header: Header, body: bytes) -> TaskResult:
     """Checks an answer against JSON values and a schema."""
     document = documents.parsed(body)
     for expected in header.get("json") or ():
@@ -27,7 +27,7 @@ def expectation(header: Header, body: bytes) -> Result:
     return {}, ()
 
 
-def expressions(header: Header) -> Result:
+def expressions(header: Header) -> TaskResult:
     """Returns what is wrong with paths and schemas themselves: (index in `checked`, text)."""
     found = []
     for index, checked in enumerate(header["checked"]):
@@ -41,7 +41,7 @@ def expressions(header: Header) -> Result:
     return {"faults": found}, ()
 
 
-def numbers(header: Header, body: bytes) -> Result:
+def numbers(header: Header, body: bytes) -> TaskResult:
     """Returns the number at each path, or why there is none: [value, text]."""
     document = documents.parsed(body)
     return {"found": [_number(path, document) for path in header["paths"]]}, ()
@@ -57,12 +57,12 @@ def _number(path: str, document: Any) -> tuple[float | None, str]:
     return (number, "") if math.isfinite(number) else (None, f"{path} is not a finite number")
 
 
-def query(header: Header, body: bytes) -> Result:
+def query(header: Header, body: bytes) -> TaskResult:
     """Reduces the answer of a Prometheus server."""
     return prometheus.reduced(body), ()
 
 
-def requests(header: Header, text: bytes) -> Result:
+def requests(header: Header, text: bytes) -> TaskResult:
     """Returns the first recorded requests, one JSON document per line, each a part."""
     found: list[bytes] = []
     for number, line in enumerate(text.split(b"\n"), 1):
@@ -73,12 +73,14 @@ def requests(header: Header, text: bytes) -> Result:
         try:
             orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            raise EvaluationError(Fault.INVALID, f"line {number} is not valid JSON") from error
+            raise EvaluationError(
+                ErrorReason.INVALID, f"line {number} is not valid JSON"
+            ) from error
         found.append(line.strip())
     return {}, found
 
 
-def comparison(header: Header, wanted: bytes, *found: bytes) -> Result:
+def comparison(header: Header, wanted: bytes, *found: bytes) -> TaskResult:
     """Returns whether the candidate's response (absent if it failed) matches stable's.
 
     None when stable's has nothing to compare.
@@ -97,12 +99,12 @@ def _matched(path: str, body: bytes) -> list[Any] | None:
     try:
         return documents.values(path, documents.parsed(body))
     except EvaluationError as error:
-        if error.reason is Fault.UNREADABLE:
+        if error.reason is ErrorReason.UNREADABLE:
             return None
         raise
 
 
-def metrics(header: Header, page: bytes) -> Result:
+def metrics(header: Header, page: bytes) -> TaskResult:
     """Returns the series of each selector as [bound, digest], and their values as doubles."""
     found = exposition.selected(page, header["selectors"])
     flat = [value for series in found.values() for value in series.values()]
@@ -110,7 +112,7 @@ def metrics(header: Header, page: bytes) -> Result:
     return {"series": names}, (struct.pack(f"<{len(flat)}d", *flat),)
 
 
-TASKS: dict[str, Callable[..., Result]] = {
+TASKS: dict[str, Callable[..., TaskResult]] = {
     task.__name__: task
     for task in (expectation, expressions, numbers, query, requests, comparison, metrics)
 }
@@ -137,9 +139,9 @@ def done(header: Header, blobs: Sequence[bytes]) -> list[bytes]:
     except MemoryError:
         raise
     except RecursionError:
-        result, more = {"fault": Fault.LIMIT, "text": "it is nested too deeply"}, ()
+        result, more = {"fault": ErrorReason.LIMIT, "text": "it is nested too deeply"}, ()
     except Exception as error:
         # A library's own fault on what a tenant wrote: no other evaluation is concerned.
         text = f"cannot be evaluated: {type(error).__name__}: {error}"
-        result, more = {"fault": Fault.INVALID, "text": text[:300]}, ()
+        result, more = {"fault": ErrorReason.INVALID, "text": text[:300]}, ()
     return [orjson.dumps(result), *more]

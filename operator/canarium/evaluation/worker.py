@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from canarium.evaluation import frames
-from canarium.evaluation.errors import EvaluationError, Fault
+from canarium.evaluation.errors import ErrorReason, EvaluationError
 
 #: Seconds, by the clock on the wall: for a process that does not get its CPU time.
 _START, _ANSWER = 20.0, 30.0
@@ -67,7 +67,7 @@ class Worker:
         except (OSError, TimeoutError, asyncio.IncompleteReadError, frames.BadFrame) as error:
             await self.stop()
             text = f"no worker process started: {type(error).__name__}: {error}"
-            raise EvaluationError(Fault.UNAVAILABLE, text[:200]) from error
+            raise EvaluationError(ErrorReason.UNAVAILABLE, text[:200]) from error
 
     async def evaluate(
         self, header: dict[str, Any], blobs: Sequence[bytes]
@@ -93,10 +93,10 @@ class Worker:
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise _explained(-signal.SIGKILL) from error
         except frames.BadFrame as error:
-            raise EvaluationError(Fault.LIMIT, "its result is too large") from error
+            raise EvaluationError(ErrorReason.LIMIT, "its result is too large") from error
         except TimeoutError as error:
             text = f"no result within {_ANSWER:g} s: the operator's node is too busy"
-            raise EvaluationError(Fault.UNAVAILABLE, text) from error
+            raise EvaluationError(ErrorReason.UNAVAILABLE, text) from error
         finally:
             if not usable:
                 await asyncio.shield(self.stop())
@@ -129,5 +129,5 @@ def _explained(code: int) -> Overrun | EvaluationError:
         return Overrun()
     if code == -signal.SIGKILL:
         text = "a worker process was killed, perhaps for want of memory on the node"
-        return EvaluationError(Fault.UNAVAILABLE, text)
-    return EvaluationError(Fault.LIMIT, f"it ended the process that evaluates it ({code})")
+        return EvaluationError(ErrorReason.UNAVAILABLE, text)
+    return EvaluationError(ErrorReason.LIMIT, f"it ended the process that evaluates it ({code})")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from canarium.fetch.errors import Fault
+from canarium.fetch.errors import FetchError
 
 _BLOCK = 1 << 20
 #: All headers of one entry of a tar: its names, and attributes that are not used here.
@@ -52,7 +52,7 @@ class TarStream:
         if self._in_headers:
             self._headers += max(size, 0)
             if self._headers > _HEADERS:
-                raise Fault(_REASON, f"an entry has headers of more than {_HEADERS} bytes")
+                raise FetchError(_REASON, f"an entry has headers of more than {_HEADERS} bytes")
         return self._next(size)
 
     def _next(self, size: int) -> bytes:
@@ -115,5 +115,5 @@ class ZipBytes(io.FileIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _LIST:
-            raise Fault(_REASON, f"the archive's list of entries has more than {_LIST} bytes")
+            raise FetchError(_REASON, f"the archive's list of entries has more than {_LIST} bytes")
         return super().read(-1 if size is None else size) or b""

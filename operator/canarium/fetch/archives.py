@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from canarium.fetch.archive_readers import ZipBytes, tar_entries
-from canarium.fetch.errors import Fault
+from canarium.fetch.errors import FetchError
 from canarium.fetch.paths import inside, safe
 
 _BLOCK = 1 << 20
@@ -29,7 +29,7 @@ _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ArchiveLimits:
     """What an archive may grow to: entries, and bytes per byte of the archive.
 
     The ratio counts only above `floor` bytes, since small texts shrink well. A gzip stream
@@ -47,7 +47,7 @@ class _Writing:
 
     root: Path
     archive: Path
-    limits: Limits
+    limits: ArchiveLimits
     told: Callable[[int], None]
     room: Callable[[int], None]
     entries: int = 0
@@ -62,20 +62,20 @@ class _Writing:
         self.entries += 1
         if self.entries > self.limits.entries:
             text = f"the archive has more than {self.limits.entries} entries"
-            raise Fault(_REASON, text)
+            raise FetchError(_REASON, text)
 
     def grown(self, size: int) -> None:
         """Receives the size of the archive so far, including bytes that are not written."""
         if size > self._most:
             packed = self.archive.stat().st_size
             text = f"the archive of {packed} bytes unpacks to more than {self._most}"
-            raise Fault(_REASON, f"{text}: suspected decompression bomb")
+            raise FetchError(_REASON, f"{text}: suspected decompression bomb")
 
     def folder(self, name: str) -> None:
         try:
             (self.root / name).mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
-            raise Fault(_REASON, f"{name!r} is both a file and a folder") from error
+            raise FetchError(_REASON, f"{name!r} is both a file and a folder") from error
 
     def file(self, name: str, content: IO[bytes]) -> None:
         """Writes a file; one that is there already is replaced, as an archive's later entry."""
@@ -83,7 +83,7 @@ class _Writing:
         if "/" in name:
             self.folder(name.rsplit("/", 1)[0])
         if path.is_dir():
-            raise Fault(_REASON, f"{name!r} is both a file and a folder")
+            raise FetchError(_REASON, f"{name!r} is both a file and a folder")
         self.links.pop(name, None)
         path.unlink(missing_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -96,7 +96,9 @@ class _Writing:
 
     def link(self, name: str, target: str) -> None:
         if not inside(name, target):
-            raise Fault(_REASON, f"{name!r} is a link to {target!r}, out of the model's folder")
+            raise FetchError(
+                _REASON, f"{name!r} is a link to {target!r}, out of the model's folder"
+            )
         self.remove(name)
         self.links[name] = target
 
@@ -106,7 +108,9 @@ class _Writing:
             self.links[name] = os.path.relpath(target, os.path.dirname(name) or ".")
             return
         if not source.is_file():
-            raise Fault(_REASON, f"{name!r} is a hard link to {target!r}, which does not exist")
+            raise FetchError(
+                _REASON, f"{name!r} is a hard link to {target!r}, which does not exist"
+            )
         with source.open("rb") as content:
             self.file(name, content)
 
@@ -128,14 +132,14 @@ class _Writing:
             if "/" in name:
                 self.folder(name.rsplit("/", 1)[0])
             if path.exists():
-                raise Fault(_REASON, f"{name!r} is both a link and a folder")
+                raise FetchError(_REASON, f"{name!r} is both a link and a folder")
             # Its folder may itself be a link by now, and lead elsewhere.
             if not _within(path.parent, self.root):
-                raise Fault(_REASON, f"{name!r} lies behind a link out of the model's folder")
+                raise FetchError(_REASON, f"{name!r} lies behind a link out of the model's folder")
             path.symlink_to(target)
         for name in self.links:
             if not _within(self.root / name, self.root):
-                raise Fault(_REASON, f"{name!r} is a link out of the model's folder")
+                raise FetchError(_REASON, f"{name!r} is a link out of the model's folder")
 
 
 def _within(path: Path, root: Path) -> bool:
@@ -147,7 +151,7 @@ def unpack(
     archive: Path,
     kind: str,
     root: Path,
-    limits: Limits = Limits(),
+    limits: ArchiveLimits = ArchiveLimits(),
     told: Callable[[int], None] = lambda _: None,
     *,
     room: Callable[[int], None] = lambda _: None,
@@ -157,7 +161,7 @@ def unpack(
 
     `layered`: it is a layer of an image, whose whiteouts remove files of lower layers.
     `told` receives the size of each block, `room` the number of bytes to be written, as the
-    archive declares; either may raise Fault. Raises Fault; `root` is then not to be used.
+    archive declares; either may raise FetchError. Raises FetchError; `root` is then not to be used.
     """
     root.mkdir(parents=True, exist_ok=True)
     writing = _Writing(root, archive, limits, told, room)
@@ -168,7 +172,7 @@ def unpack(
             _tar(writing, layered)
     except Exception as error:
         if _broken(error):
-            raise Fault("CorruptArtifact", f"the archive cannot be read: {error}") from error
+            raise FetchError("CorruptArtifact", f"the archive cannot be read: {error}") from error
         raise
     writing.finish()
 
@@ -200,7 +204,7 @@ def _zip(writing: _Writing) -> None:
                 if stat.S_ISLNK(mode):
                     writing.link(name, content.read(4096).decode("utf-8", "surrogateescape"))
                 elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-                    raise Fault(_REASON, f"{name!r} is neither a file, a folder nor a link")
+                    raise FetchError(_REASON, f"{name!r} is neither a file, a folder nor a link")
                 else:
                     writing.file(name, content)
 
@@ -233,4 +237,4 @@ def _tar(writing: _Writing, layered: bool) -> None:
                 plain = member.linkname.lstrip("/") if layered else member.linkname
                 writing.hardlink(name, safe(plain, reason=_REASON))
             else:
-                raise Fault(_REASON, f"{name!r} is neither a file, a folder nor a link")
+                raise FetchError(_REASON, f"{name!r} is neither a file, a folder nor a link")

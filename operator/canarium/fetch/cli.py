@@ -15,23 +15,23 @@ from pathlib import Path
 from canarium.api.uri import Address, UriInvalid, parse
 from canarium.fetch import credentials, digest
 from canarium.fetch import termination_message as report
-from canarium.fetch.credentials import Credentials, Redactor
+from canarium.fetch.credentials import Redactor, StoreCredentials
 from canarium.fetch.digest import Summary, of_tree
 from canarium.fetch.download import Patience, download, kept, part_of
-from canarium.fetch.errors import Exit, Fault, classified
+from canarium.fetch.errors import ExitCode, FetchError, classified
 from canarium.fetch.patterns import Patterns, Selected
-from canarium.fetch.progress import Progress, amount
+from canarium.fetch.progress import DownloadProgress, amount
 from canarium.fetch.source import Source
 from canarium.fetch.termination_message import Fetched
 from canarium.fetch.volumes import mounted
-from canarium.fetch.workspace import RESERVE, Place
+from canarium.fetch.workspace import RESERVE, Workspace
 from canarium.untrusted.quoting import escaped
 
 _PIN = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class FetchRequest:
     """What one run is to do. `digest` is the spec's; `pin` a file that may hold the first pod's."""
 
     uri: str
@@ -80,7 +80,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> int:
     """Fetches as `options` specify and returns the exit code (see `errors.Exit`)."""
-    wanted = Wanted(
+    wanted = FetchRequest(
         uri=options.uri,
         target=options.target,
         digest=options.digest,
@@ -94,24 +94,24 @@ def main(options: argparse.Namespace, environment: Mapping[str, str] = os.enviro
         patterns=Patterns(tuple(options.allow or ()), tuple(options.ignore or ())),
         report=options.report,
     )
-    hide = Redactor(Credentials(""))
+    hide = Redactor(StoreCredentials(""))
     try:
         address = _address(wanted)
         known = credentials.read(address.scheme, environment, wanted.endpoint)
         hide = Redactor(known)
-        outcome: Fetched | Fault = _run(wanted, address, known, hide)
-    except Fault as fault:
+        outcome: Fetched | FetchError = _run(wanted, address, known, hide)
+    except FetchError as fault:
         outcome = fault
     except Exception as error:
         outcome = _unexpected(error, wanted)
     report.write(options.report, outcome, hide)
-    if isinstance(outcome, Fault):
+    if isinstance(outcome, FetchError):
         print(hide(escaped(f"{outcome.reason}: {outcome.sentence}")), file=sys.stderr, flush=True)
         return int(outcome.exit_code)
-    return int(Exit.DONE)
+    return int(ExitCode.DONE)
 
 
-def _unexpected(error: Exception, wanted: Wanted) -> Fault:
+def _unexpected(error: Exception, wanted: FetchRequest) -> FetchError:
     if isinstance(error, OSError):
         fault = classified(error, str(wanted.target))
         if fault.reason == "NoSpace":
@@ -120,20 +120,24 @@ def _unexpected(error: Exception, wanted: Wanted) -> Fault:
 
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
-    return Fault("Internal", f"{type(error).__name__} at {where}: {error}")
+    return FetchError("Internal", f"{type(error).__name__} at {where}: {error}")
 
 
-def _address(wanted: Wanted) -> Address:
+def _address(wanted: FetchRequest) -> Address:
     if wanted.digest and not _PIN.fullmatch(wanted.digest):
-        raise Fault("DigestMismatch", f"{wanted.digest!r} is not a digest of the form sha256:…")
+        raise FetchError(
+            "DigestMismatch", f"{wanted.digest!r} is not a digest of the form sha256:…"
+        )
     try:
         return parse(wanted.uri)
     except UriInvalid as error:
         reason = "UnknownScheme" if error.unknown else "InvalidUri"
-        raise Fault(reason, f"{wanted.uri}: {error}") from error
+        raise FetchError(reason, f"{wanted.uri}: {error}") from error
 
 
-def _run(wanted: Wanted, address: Address, known: Credentials, hide: Redactor) -> Fetched:
+def _run(
+    wanted: FetchRequest, address: Address, known: StoreCredentials, hide: Redactor
+) -> Fetched:
     began = time.monotonic()
 
     def say(text: str) -> None:
@@ -156,18 +160,18 @@ def _peak() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def _in_place(wanted: Wanted, address: Address, say: Callable[[str], None]) -> Fetched:
+def _in_place(wanted: FetchRequest, address: Address, say: Callable[[str], None]) -> Fetched:
     # A large claim takes minutes to read, and nothing else would report progress.
-    summary = mounted(wanted.target, address, Progress("checked", None, say).add)
+    summary = mounted(wanted.target, address, DownloadProgress("checked", None, say).add)
     _whole(summary, address)
     _verified(wanted, summary.digest, None)
     return Fetched(summary.digest, summary.files, summary.size)
 
 
 def _brought(
-    wanted: Wanted, address: Address, known: Credentials, say: Callable[[str], None]
+    wanted: FetchRequest, address: Address, known: StoreCredentials, say: Callable[[str], None]
 ) -> Fetched:
-    place = Place(wanted.target, wanted.reserve, wanted.report)
+    place = Workspace(wanted.target, wanted.reserve, wanted.report)
     place.prepare()
     before = place.note()
     if before and before.get("uri") == wanted.uri:
@@ -181,13 +185,13 @@ def _brought(
     source = patience.call(lambda: _opened(wanted, address, known), str(address))
     entries = patience.call(source.entries, str(address))
     if not entries and wanted.patterns:
-        raise Fault(
+        raise FetchError(
             "NotFound",
             f"no file of {address} matches the patterns",
             advice="correct spec.model.allowPatterns and spec.model.ignorePatterns",
         )
     if not entries:
-        raise Fault("NotFound", f"{address} has no files")
+        raise FetchError("NotFound", f"{address} has no files")
     place.forget(entries)
     missing = sum((e.size or 0) - kept(place.parts, e) for e in entries)
     place.require(missing)
@@ -195,15 +199,15 @@ def _brought(
     say(
         f"{address}: {len(entries)} files, {amount(total) if total is not None else 'size unknown'}"
     )
-    progress = Progress("fetched", total, say, watch=place.watch())
+    progress = DownloadProgress("fetched", total, say, watch=place.watch())
     download(source, entries, place.parts, patience, progress)
     if sorted(map(repr, patience.call(source.entries, str(address)))) != sorted(map(repr, entries)):
-        raise Fault("SourceChanged", f"{address} has changed since the download started")
+        raise FetchError("SourceChanged", f"{address} has changed since the download started")
     say(progress.line())
     file = None
     if wanted.digest and len(entries) == 1:
         file = f"sha256:{digest.of_file(part_of(place.parts, entries[0]))}"
-    unpacking = Progress("unpacked", None, say, watch=place.watch())
+    unpacking = DownloadProgress("unpacked", None, say, watch=place.watch())
     layered = address.scheme == "oci"
     place.build(entries, unpacking.add, layered=layered)
     summary = of_tree(place.tree)
@@ -213,13 +217,13 @@ def _brought(
     return Fetched(summary.digest, summary.files, summary.size, source.resolved())
 
 
-def _opened(wanted: Wanted, address: Address, known: Credentials) -> Source:
+def _opened(wanted: FetchRequest, address: Address, known: StoreCredentials) -> Source:
     """Returns the source for the requested part of an address."""
     source = _source(wanted, address, known)
     return Selected(source, wanted.patterns) if wanted.patterns else source
 
 
-def _source(wanted: Wanted, address: Address, known: Credentials) -> Source:
+def _source(wanted: FetchRequest, address: Address, known: StoreCredentials) -> Source:
     """Returns the source of an address.
 
     Libraries are imported here: each scheme needs only its own.
@@ -233,32 +237,32 @@ def _source(wanted: Wanted, address: Address, known: Credentials) -> Source:
         from canarium.fetch.registry import registry
 
         return registry(address, known, unpack=unpack)
-    from canarium.fetch.stores import OPENERS, Claim
+    from canarium.fetch.stores import OPENERS, MountedVolume
 
     if address.scheme == "pvc" and wanted.claim:
-        return Claim(wanted.claim, address, unpack=unpack)
+        return MountedVolume(wanted.claim, address, unpack=unpack)
     if address.scheme not in OPENERS:
         text = (
             f"{address.scheme}:// is a volume of the pod: use --claim or --in-place with its folder"
         )
-        raise Fault("InvalidUri", text)
+        raise FetchError("InvalidUri", text)
     return OPENERS[address.scheme](address, known, unpack=unpack)
 
 
 def _whole(summary: Summary, address: Address) -> None:
     if summary.files == 0:
-        raise Fault("NotFound", f"{address} has no files")
+        raise FetchError("NotFound", f"{address} has no files")
 
 
-def _verified(wanted: Wanted, found: str, file: str | None) -> None:
-    """Raises Fault when the model is not the one that the spec or the first pod names.
+def _verified(wanted: FetchRequest, found: str, file: str | None) -> None:
+    """Raises FetchError when the model is not the one that the spec or the first pod names.
 
     For a model of one file, the spec may name that file's own SHA-256 as well.
     """
     if wanted.digest and wanted.digest not in (found, file):
         beside = f" (the file itself {file})" if file else ""
         text = f"the model has {found}{beside}, but the spec requires {wanted.digest}"
-        raise Fault("DigestMismatch", text)
+        raise FetchError("DigestMismatch", text)
     pin = wanted.pin.read_text().strip() if wanted.pin and wanted.pin.exists() else ""
     if pin and pin != found:
-        raise Fault("ArtifactChanged", f"the model has {found}, but this revision is {pin}")
+        raise FetchError("ArtifactChanged", f"the model has {found}, but this revision is {pin}")

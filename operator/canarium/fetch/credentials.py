@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from canarium.fetch.errors import Fault
+from canarium.fetch.errors import FetchError
 
 PREFIX = "CANARIUM_CREDENTIAL_"
 #: Scheme → the Secret's keys that are understood.
@@ -77,7 +77,7 @@ _SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True)
-class Credentials:
+class StoreCredentials:
     """Returns the options of one scheme from the keys of the Secret; `endpoint`: the store's own
     address."""
 
@@ -89,15 +89,15 @@ class Credentials:
         return self.values.get(key) or None
 
     def both(self, first: str, second: str) -> tuple[str, str] | None:
-        """Returns two keys that are only valid together. Raises Fault if one of them is missing."""
+        """Returns two keys that are only valid together. Raises FetchError if one is missing."""
         a, b = self.get(first), self.get(second)
         if bool(a) != bool(b):
             missing = second if a else first
-            raise Fault("InvalidCredentials", f"the Secret has no key {missing}")
+            raise FetchError("InvalidCredentials", f"the Secret has no key {missing}")
         return (a, b) if a and b else None
 
     def json(self, *keys: str) -> dict[str, Any] | None:
-        """Returns the first of `keys` as a JSON object. Raises Fault if it is not one."""
+        """Returns the first of `keys` as a JSON object. Raises FetchError if it is not one."""
         for key in keys:
             text = self.get(key)
             if text is None:
@@ -107,15 +107,17 @@ class Credentials:
             except ValueError:
                 found = None
             if not isinstance(found, dict):
-                raise Fault("InvalidCredentials", f"the Secret's key {key} is not a JSON object")
+                raise FetchError(
+                    "InvalidCredentials", f"the Secret's key {key} is not a JSON object"
+                )
             return found
         return None
 
 
-def read(scheme: str, environment: Mapping[str, str], endpoint: str | None) -> Credentials:
+def read(scheme: str, environment: Mapping[str, str], endpoint: str | None) -> StoreCredentials:
     """Returns the credentials for `scheme` from the environment of the process.
 
-    Raises Fault when a Secret is there and has no key that the scheme supports.
+    Raises FetchError when a Secret is there and has no key that the scheme supports.
     """
     given = {
         name.removeprefix(PREFIX): value.strip()
@@ -126,13 +128,13 @@ def read(scheme: str, environment: Mapping[str, str], endpoint: str | None) -> C
     values = {key: given[key] for key in (*known, CA) if given.get(key)}
     if given and not values:
         text = f"the Secret has the keys {', '.join(sorted(given))}, but {scheme}:// reads "
-        raise Fault("InvalidCredentials", text + (", ".join(known) or "none"))
-    return Credentials(scheme, values, endpoint)
+        raise FetchError("InvalidCredentials", text + (", ".join(known) or "none"))
+    return StoreCredentials(scheme, values, endpoint)
 
 
-def trust(credentials: Credentials, folder: Path) -> None:
+def trust(credentials: StoreCredentials, folder: Path) -> None:
     """Makes the libraries trust the Secret's certificate authority besides the known ones; the
-    list of all is kept in `folder`. To be called before any of them is imported. Raises Fault.
+    list of all is kept in `folder`. To be called before any of them is imported. Raises FetchError.
     """
     text = credentials.get(CA)
     if text is None:
@@ -140,7 +142,9 @@ def trust(credentials: Credentials, folder: Path) -> None:
     try:
         ssl.create_default_context(cadata=text)
     except ssl.SSLError as error:
-        raise Fault("InvalidCredentials", f"the Secret's key {CA} is not a certificate") from error
+        raise FetchError(
+            "InvalidCredentials", f"the Secret's key {CA} is not a certificate"
+        ) from error
     import certifi
 
     known = ssl.get_default_verify_paths().cafile or certifi.where()
@@ -153,7 +157,7 @@ def trust(credentials: Credentials, folder: Path) -> None:
 class Redactor:
     """Hides every secret value, the user in an URL, and an URL's query."""
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: StoreCredentials) -> None:
         given = {key: text for key, text in credentials.values.items() if key not in _PLAIN}
         secrets = set(given.values())
         for text in given.values():

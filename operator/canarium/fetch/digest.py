@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from canarium.fetch.errors import Fault
+from canarium.fetch.errors import FetchError
 from canarium.fetch.paths import safe
 
 PATTERN = re.compile(r"sha256:[0-9a-f]{64}")
@@ -49,8 +49,8 @@ def of_tree(root: Path, progress: Callable[[int], None] = lambda _: None) -> Sum
     order.
 
     A link to a file counts as that file. A link to a folder counts by its text, since its files are
-    counted where they are. Raises Fault for links that leave `root`, dangle, or for anything that
-    is neither file, folder nor link.
+    counted where they are. Raises FetchError for links that leave `root`, dangle, or for anything
+    that is neither file, folder nor link.
     """
     whole = hashlib.sha256()
     count = size = 0
@@ -67,7 +67,7 @@ def of_tree(root: Path, progress: Callable[[int], None] = lambda _: None) -> Sum
 
 
 def check(root: Path) -> None:
-    """Raises Fault when a name or a link below `root` is not safe; reads no content."""
+    """Raises FetchError when a name or a link below `root` is not safe; reads no content."""
     for _ in _files(root, root):
         pass
 
@@ -92,9 +92,9 @@ def _files(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
         if stat.S_ISLNK(mode):
             real = os.path.realpath(path)
             if real != base and not real.startswith(base + os.sep):
-                raise Fault("UnsafePath", f"{name!r} is a link that leaves the model's folder")
+                raise FetchError("UnsafePath", f"{name!r} is a link that leaves the model's folder")
             if not os.path.exists(real):
-                raise Fault("CorruptArtifact", f"{name!r} is a dangling link")
+                raise FetchError("CorruptArtifact", f"{name!r} is a dangling link")
             yield name, path
         elif name == _FOUND and not os.access(path, os.R_OK | os.X_OK):
             continue
@@ -103,4 +103,4 @@ def _files(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
         elif stat.S_ISREG(mode):
             yield name, path
         else:
-            raise Fault("UnsafePath", f"{name!r} is neither a file, a folder nor a link")
+            raise FetchError("UnsafePath", f"{name!r} is neither a file, a folder nor a link")

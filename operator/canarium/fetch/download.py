@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from canarium.fetch.digest import of_file
-from canarium.fetch.errors import Fault, classified
-from canarium.fetch.progress import Progress
-from canarium.fetch.source import Entry, Source
+from canarium.fetch.errors import FetchError, classified
+from canarium.fetch.progress import DownloadProgress
+from canarium.fetch.source import Source, SourceFile
 
 RANGE = 8 << 20
 AHEAD = 4
@@ -38,7 +38,7 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
 
     def call(self, ask: Callable[[], T], what: str) -> T:
-        """Returns the result of `ask`, repeated while its failures are temporary. Raises Fault."""
+        """Returns the result of `ask`, repeated while it fails temporarily. Raises FetchError."""
         began, wait = self.clock(), _FIRST_WAIT
         while True:
             try:
@@ -49,13 +49,13 @@ class Patience:
                     raise fault from error
                 if self.clock() - began + wait > self.limit:
                     text = f"{fault.text}; tried for {self.limit:g} s"
-                    raise Fault("SourceUnavailable", text) from error
+                    raise FetchError("SourceUnavailable", text) from error
                 self.say(f"{fault.text}; again in {wait:.1f} s")
             self.sleep(wait * random.uniform(0.8, 1.2))
             wait = min(wait * 2, _LAST_WAIT)
 
 
-def part_of(folder: Path, entry: Entry) -> Path:
+def part_of(folder: Path, entry: SourceFile) -> Path:
     """Returns the temporary path of a file. The name contains the identity of its bytes, so that a
     part of other bytes is never resumed; bytes without identity belong to this process only.
 
@@ -78,7 +78,7 @@ _NONCE = os.urandom(8).hex()
 _BOOT = _boot()
 
 
-def kept(folder: Path, entry: Entry) -> int:
+def kept(folder: Path, entry: SourceFile) -> int:
     """Bytes of a file that an earlier try has left."""
     path = part_of(folder, entry)
     size = path.stat().st_size if path.exists() else 0
@@ -86,9 +86,13 @@ def kept(folder: Path, entry: Entry) -> int:
 
 
 def download(
-    source: Source, entries: list[Entry], folder: Path, patience: Patience, progress: Progress
+    source: Source,
+    entries: list[SourceFile],
+    folder: Path,
+    patience: Patience,
+    progress: DownloadProgress,
 ) -> None:
-    """Brings every entry to its part in `folder`. Raises Fault."""
+    """Brings every entry to its part in `folder`. Raises FetchError."""
     for entry in entries:
         progress.keep(kept(folder, entry))
     if source.ranges:
@@ -99,25 +103,29 @@ def download(
     for entry in entries:
         if entry.sha256 and of_file(part_of(folder, entry)) != entry.sha256:
             part_of(folder, entry).unlink()
-            raise Fault(
+            raise FetchError(
                 "CorruptArtifact", f"{entry.path!r} has other bytes than its store declares"
             )
 
 
 def _by_ranges(
-    source: Source, entries: list[Entry], folder: Path, patience: Patience, progress: Progress
+    source: Source,
+    entries: list[SourceFile],
+    folder: Path,
+    patience: Patience,
+    progress: DownloadProgress,
 ) -> None:
     """Downloads all ranges of all files through one window, so that many small files are as
     fast."""
 
-    def ask(entry: Entry, start: int, end: int) -> bytes:
+    def ask(entry: SourceFile, start: int, end: int) -> bytes:
         content = patience.call(lambda: source.read(entry, start, end), entry.path)
         if len(content) != end - start:
             text = f"{entry.path!r}: asked for {end - start} bytes, got {len(content)}"
-            raise Fault("SourceChanged", text)
+            raise FetchError("SourceChanged", text)
         return content
 
-    window: deque[tuple[Entry, Future[bytes]]] = deque()
+    window: deque[tuple[SourceFile, Future[bytes]]] = deque()
     with ThreadPoolExecutor(AHEAD, thread_name_prefix="range") as pool:
         try:
             for entry, start, end in _ranges(entries, folder):
@@ -132,7 +140,9 @@ def _by_ranges(
             raise
 
 
-def _write(window: deque[tuple[Entry, Future[bytes]]], folder: Path, progress: Progress) -> None:
+def _write(
+    window: deque[tuple[SourceFile, Future[bytes]]], folder: Path, progress: DownloadProgress
+) -> None:
     entry, future = window.popleft()
     content = future.result()
     with part_of(folder, entry).open("ab") as target:
@@ -140,11 +150,11 @@ def _write(window: deque[tuple[Entry, Future[bytes]]], folder: Path, progress: P
     progress.add(len(content))
 
 
-def _ranges(entries: list[Entry], folder: Path) -> Iterator[tuple[Entry, int, int]]:
+def _ranges(entries: list[SourceFile], folder: Path) -> Iterator[tuple[SourceFile, int, int]]:
     for entry in entries:
         path, size = part_of(folder, entry), entry.size
         if size is None:
-            raise Fault(
+            raise FetchError(
                 "SourceUnavailable", f"the store does not report the size of {entry.path!r}"
             )
         start = kept(folder, entry)
@@ -155,7 +165,7 @@ def _ranges(entries: list[Entry], folder: Path) -> Iterator[tuple[Entry, int, in
 
 
 def _whole(
-    source: Source, entry: Entry, folder: Path, patience: Patience, progress: Progress
+    source: Source, entry: SourceFile, folder: Path, patience: Patience, progress: DownloadProgress
 ) -> None:
     """Downloads a file from a source without ranges: every attempt starts from the beginning."""
     path = part_of(folder, entry)

@@ -34,7 +34,7 @@ ADVICE: dict[str, str] = {
 }
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """Exit codes of `canarium fetch`."""
 
     DONE = 0
@@ -45,7 +45,7 @@ class Exit(IntEnum):
     INTERNAL = 12
 
 
-class Fault(Exception):
+class FetchError(Exception):
     """A fetch that cannot continue. `reason` is a key of ADVICE, which `advice` replaces if it is
     more specific; `passing`: it may succeed later."""
 
@@ -64,10 +64,10 @@ class Fault(Exception):
         return f"{self.text}; {self.advice}"
 
     @property
-    def exit_code(self) -> Exit:
+    def exit_code(self) -> ExitCode:
         if self.reason == "Internal":
-            return Exit.INTERNAL
-        return Exit.UNAVAILABLE if self.reason == "SourceUnavailable" else Exit.REFUSED
+            return ExitCode.INTERNAL
+        return ExitCode.UNAVAILABLE if self.reason == "SourceUnavailable" else ExitCode.REFUSED
 
 
 _DENIED = frozenset({401, 403})
@@ -112,7 +112,7 @@ _DENIED_WORDS = (
 )
 
 
-def classified(error: BaseException, what: str) -> Fault:
+def classified(error: BaseException, what: str) -> FetchError:
     """Returns the meaning of an exception of a file system; `what` was requested.
 
     File systems wrap each other's exceptions, so the whole chain is read: an HTTP status is most
@@ -121,27 +121,29 @@ def classified(error: BaseException, what: str) -> Fault:
     """
     chain = list(_chain(error))
     for link in chain:
-        if isinstance(link, Fault):
+        if isinstance(link, FetchError):
             return link
     said = _said(chain)
     for link in chain:
         if isinstance(link, OSError) and link.errno in _FULL:
-            return Fault("NoSpace", f"the disk is full while writing {what}")
+            return FetchError("NoSpace", f"the disk is full while writing {what}")
     names = {type(link).__name__ for link in chain}
     if _UNTRUSTED in said.lower() or "SSLCertVerificationError" in names:
-        return Fault("UntrustedCertificate", f"{what}: {said}")
+        return FetchError("UntrustedCertificate", f"{what}: {said}")
     if names & _BROKEN_OFF:
-        return Fault("SourceUnavailable", f"{what}: {said}", passing=True)
+        return FetchError("SourceUnavailable", f"{what}: {said}", passing=True)
     status = next((code for code in map(_status, chain) if code), None)
     if names & _NO_CREDENTIALS or any(word in said.lower() for word in _DENIED_WORDS):
         return _denied(f"{what}: {said}")
     if status in _GONE or names & _MISSING:
-        return Fault("NotFound", f"{what} does not exist")
+        return FetchError("NotFound", f"{what} does not exist")
     if status in _DENIED:
         return _denied(f"{what}: HTTP {status}: {said}")
     if status:
         text = f"{what}: HTTP {status}: {said}"
-        return Fault("SourceUnavailable", text, passing=status >= 500 or status in (408, 425, 429))
+        return FetchError(
+            "SourceUnavailable", text, passing=status >= 500 or status in (408, 425, 429)
+        )
     if any(isinstance(link, PermissionError) for link in chain):
         return _denied(f"{what}: {said}")
     missing = [isinstance(link, FileNotFoundError) for link in chain]
@@ -149,13 +151,13 @@ def classified(error: BaseException, what: str) -> Fault:
         is_missing or not isinstance(link, OSError | TimeoutError)
         for is_missing, link in zip(missing, chain, strict=True)
     ):
-        return Fault("NotFound", f"{what} does not exist")
-    return Fault("SourceUnavailable", f"{what}: {said}", passing=True)
+        return FetchError("NotFound", f"{what} does not exist")
+    return FetchError("SourceUnavailable", f"{what}: {said}", passing=True)
 
 
-def _denied(text: str) -> Fault:
+def _denied(text: str) -> FetchError:
     late = any(word in text.lower() for word in _EXPIRED_WORDS)
-    return Fault("CredentialsExpired" if late else "AccessDenied", text)
+    return FetchError("CredentialsExpired" if late else "AccessDenied", text)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from canarium.api.uri import Address
-from canarium.fetch.credentials import Credentials
-from canarium.fetch.errors import Fault, classified
+from canarium.fetch.credentials import StoreCredentials
+from canarium.fetch.errors import FetchError, classified
 from canarium.fetch.paths import safe
-from canarium.fetch.source import Entry, archive_of
+from canarium.fetch.source import SourceFile, archive_of
 
 _BLOCK = 1 << 20
 _MOST = 100_000
@@ -25,7 +25,7 @@ class Web:
         self._system, self._url, self._unpack = system, url, unpack
         self.ranges = False
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[SourceFile]:
         try:
             info = self._system.info(self._url)
         except FileNotFoundError as error:
@@ -40,7 +40,7 @@ class Web:
         name = safe(unquote(urlsplit(self._url).path).rsplit("/", 1)[-1] or "model")
         return [self._entry(name, info, archive_of(name) if self._unpack else None)]
 
-    def _tree(self, url: str) -> list[Entry]:
+    def _tree(self, url: str) -> list[SourceFile]:
         """Yields every file that index pages list below `url`."""
         root = url.split("?")[0].rstrip("/") + "/"
         pending: list[str] = [root]
@@ -49,7 +49,7 @@ class Web:
         while pending:
             page = pending.pop()
             if self._hidden(page):
-                raise Fault(
+                raise FetchError(
                     "NotFound",
                     f"{page} answers with a web page, its index.html, and no list of its files",
                     advice="have the server list that folder, or fetch an archive",
@@ -61,10 +61,10 @@ class Web:
                 seen.add(clean)
                 (pending if clean.endswith("/") else files).append(clean)
                 if len(seen) > _MOST:
-                    raise Fault("UnsafePath", f"{url} lists more than {_MOST} files")
+                    raise FetchError("UnsafePath", f"{url} lists more than {_MOST} files")
         if not files:
             text = f"{self._url} answers with a web page that lists no file below it"
-            raise Fault("NotFound", text)
+            raise FetchError("NotFound", text)
         self.ranges = self._takes_ranges(files[0])
         return [
             self._entry(safe(unquote(file.removeprefix(root))), self._system.info(file), None)
@@ -90,15 +90,15 @@ class Web:
 
         return bool(sync(self._system.loop, asked))
 
-    def _entry(self, path: str, info: dict[str, Any], archive: str | None) -> Entry:
+    def _entry(self, path: str, info: dict[str, Any], archive: str | None) -> SourceFile:
         ident = info.get("ETag") or info.get("Last-Modified") or ""
-        return Entry(path, str(info["name"]), info.get("size"), str(ident), None, archive)
+        return SourceFile(path, str(info["name"]), info.get("size"), str(ident), None, archive)
 
-    def read(self, entry: Entry, start: int, end: int) -> bytes:
+    def read(self, entry: SourceFile, start: int, end: int) -> bytes:
         content: bytes = self._system.cat_file(entry.where, start=start, end=end)
         return content
 
-    def stream(self, entry: Entry) -> Iterator[bytes]:
+    def stream(self, entry: SourceFile) -> Iterator[bytes]:
         with self._system.open(entry.where, "rb", block_size=0, size=entry.size or 1) as source:
             while block := source.read(_BLOCK):
                 yield block
@@ -107,7 +107,7 @@ class Web:
         return None
 
 
-def web(address: Address, credentials: Credentials, *, unpack: bool) -> Web:
+def web(address: Address, credentials: StoreCredentials, *, unpack: bool) -> Web:
     from aiohttp import ClientTimeout
     from fsspec.implementations.http import HTTPFileSystem
 

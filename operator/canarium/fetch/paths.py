@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from canarium.fetch.errors import Fault
+from canarium.fetch.errors import FetchError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST = 1024
@@ -13,22 +13,22 @@ _LONGEST = 1024
 def safe(name: str, *, reason: str = "UnsafePath") -> str:
     """Returns `name` as a relative POSIX path without `.` and empty parts.
 
-    Raises Fault for one that is absolute, contains `..`, is empty, has control characters, or is
-    too long for a file system.
+    Raises FetchError for one that is absolute, contains `..`, is empty, has control characters, or
+    is too long for a file system.
     """
     if name.startswith("/"):
-        raise Fault(reason, f"{_shown(name)} is an absolute path")
+        raise FetchError(reason, f"{_shown(name)} is an absolute path")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise Fault(reason, f"{_shown(name)} leads out of the model's folder")
+        raise FetchError(reason, f"{_shown(name)} leads out of the model's folder")
     if not parts:
-        raise Fault(reason, f"{_shown(name)} is not a valid file name")
+        raise FetchError(reason, f"{_shown(name)} is not a valid file name")
     if _CONTROL.search(name):
-        raise Fault(reason, f"{_shown(name)} has control characters")
+        raise FetchError(reason, f"{_shown(name)} has control characters")
     plain = "/".join(parts)
     encoded = plain.encode("utf-8", "surrogateescape")
     if len(encoded) > _LONGEST or any(len(part.encode()) > 255 for part in parts):
-        raise Fault(reason, f"{_shown(name[:80])}… is too long")
+        raise FetchError(reason, f"{_shown(name[:80])}… is too long")
     return plain
 
 

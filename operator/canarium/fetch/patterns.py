@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from canarium.fetch.source import Entry, Source
+from canarium.fetch.source import Source, SourceFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ class Selected:
     def ranges(self) -> bool:
         return self._source.ranges
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[SourceFile]:
         return [entry for entry in self._source.entries() if self._patterns.takes(entry.path)]
 
-    def read(self, entry: Entry, start: int, end: int) -> bytes:
+    def read(self, entry: SourceFile, start: int, end: int) -> bytes:
         return self._source.read(entry, start, end)
 
-    def stream(self, entry: Entry) -> Iterator[bytes]:
+    def stream(self, entry: SourceFile) -> Iterator[bytes]:
         return self._source.stream(entry)
 
     def resolved(self) -> str | None:

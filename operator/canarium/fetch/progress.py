@@ -18,7 +18,7 @@ def amount(size: float) -> str:
     return f"{size:.1f} TB"
 
 
-class Progress:
+class DownloadProgress:
     """Counts bytes towards `total` (None: unknown) and logs the progress every few seconds. `watch`
     receives every block too, and may raise."""
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from canarium.api.uri import Address
-from canarium.fetch.credentials import Credentials
-from canarium.fetch.errors import Fault
+from canarium.fetch.credentials import StoreCredentials
+from canarium.fetch.errors import FetchError
 from canarium.fetch.paths import safe
-from canarium.fetch.source import Entry, archive_of
+from canarium.fetch.source import SourceFile, archive_of
 
 _BLOCK = 1 << 20
 _MANIFESTS = (
@@ -42,7 +42,7 @@ class Registry:
         self._digest: str | None = None
         self.ranges = False
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[SourceFile]:
         digest, manifest = self._manifest(self._reference)
         if manifest.get("mediaType") in _INDEXES or "manifests" in manifest:
             _, manifest = self._manifest(_chosen(manifest["manifests"]))
@@ -53,7 +53,7 @@ class Registry:
             self.ranges = self._takes_ranges(entries[0])
         return entries
 
-    def _entry(self, index: int, layer: dict[str, Any], alone: bool) -> Entry:
+    def _entry(self, index: int, layer: dict[str, Any], alone: bool) -> SourceFile:
         notes = layer.get("annotations") or {}
         title = next((notes[name] for name in _NAMES if notes.get(name)), None)
         kind = str(layer.get("mediaType", ""))
@@ -61,14 +61,14 @@ class Registry:
         archive = None
         if title is None:
             if not tarred:
-                raise Fault("CorruptArtifact", f"layer {index} ({kind}) has no file name")
+                raise FetchError("CorruptArtifact", f"layer {index} ({kind}) has no file name")
             archive = "tar"
         elif notes.get(_UNPACK) == "true" or (tarred and "vnd.cncf.model" in kind):
             archive = "tar"
         elif alone and self._unpack:
             archive = archive_of(title)
         digest = str(layer["digest"])
-        return Entry(
+        return SourceFile(
             path=safe(title) if title else f"layer-{index:04}",
             where=digest,
             size=layer.get("size"),
@@ -83,13 +83,13 @@ class Registry:
             content = answer.raw.read(_LARGEST_MANIFEST + 1, decode_content=True)
         found = f"sha256:{hashlib.sha256(content).hexdigest()}"
         if reference.startswith("sha256:") and found != reference:
-            raise Fault("CorruptArtifact", f"the registry's manifest {reference} is {found}")
+            raise FetchError("CorruptArtifact", f"the registry's manifest {reference} is {found}")
         try:
             manifest = json.loads(content)
         except ValueError:
             manifest = None
         if not isinstance(manifest, dict):
-            raise Fault("CorruptArtifact", f"{reference} is not a manifest")
+            raise FetchError("CorruptArtifact", f"{reference} is not a manifest")
         return found, manifest
 
     def _ask(self, path: str, headers: dict[str, str]) -> Any:
@@ -100,22 +100,22 @@ class Registry:
             if "authentication" in str(error):
                 known = hasattr(self._client.auth, "_basic_auth")
                 text = "refuses the user and the password" if known else "asks for credentials"
-                raise Fault("AccessDenied", f"the registry {text}") from error
+                raise FetchError("AccessDenied", f"the registry {text}") from error
             raise
         answer.raise_for_status()
         return answer
 
-    def _takes_ranges(self, entry: Entry) -> bool:
+    def _takes_ranges(self, entry: SourceFile) -> bool:
         with self._ask(f"/blobs/{entry.where}", {"Range": "bytes=0-0"}) as answer:
             return bool(answer.status_code == 206)
 
-    def read(self, entry: Entry, start: int, end: int) -> bytes:
+    def read(self, entry: SourceFile, start: int, end: int) -> bytes:
         part = {"Range": f"bytes={start}-{end - 1}"}
         with self._ask(f"/blobs/{entry.where}", part) as answer:
             content: bytes = answer.content
         return content
 
-    def stream(self, entry: Entry) -> Iterator[bytes]:
+    def stream(self, entry: SourceFile) -> Iterator[bytes]:
         with self._ask(f"/blobs/{entry.where}", {}) as answer:
             yield from answer.iter_content(_BLOCK)
 
@@ -123,7 +123,7 @@ class Registry:
         return self._digest
 
 
-def registry(address: Address, credentials: Credentials, *, unpack: bool) -> Registry:
+def registry(address: Address, credentials: StoreCredentials, *, unpack: bool) -> Registry:
     """Returns the repository of `address`; an endpoint with http:// disables TLS."""
     import oras.provider
     from requests.adapters import HTTPAdapter
@@ -159,7 +159,7 @@ def registry(address: Address, credentials: Credentials, *, unpack: bool) -> Reg
     user = _user(credentials, address.place)
     if wants.startswith("basic"):
         if not user:
-            raise Fault("AccessDenied", "the registry asks for a user and a password")
+            raise FetchError("AccessDenied", "the registry asks for a user and a password")
         client = Once(**options, auth_backend="basic")
         for prefix in ("http://", "https://"):
             client.session.mount(prefix, Patient())
@@ -181,11 +181,11 @@ def _chosen(manifests: list[dict[str, Any]]) -> str:
     machine = _MACHINES.get(platform.machine(), platform.machine())
     fitting = [m for m in manifests if (m.get("platform") or {}).get("architecture") == machine]
     if not manifests:
-        raise Fault("CorruptArtifact", "the index lists no manifest")
+        raise FetchError("CorruptArtifact", "the index lists no manifest")
     return str((fitting or manifests)[0]["digest"])
 
 
-def _user(credentials: Credentials, host: str) -> tuple[str, str] | None:
+def _user(credentials: StoreCredentials, host: str) -> tuple[str, str] | None:
     config = credentials.json(".dockerconfigjson")
     if config is None:
         return credentials.both("username", "password")
@@ -202,4 +202,4 @@ def _user(credentials: Credentials, host: str) -> tuple[str, str] | None:
             return user, password
     known = ", ".join(config.get("auths") or {}) or "none"
     text = f"the Secret's .dockerconfigjson knows {known}, but not {host}"
-    raise Fault("InvalidCredentials", text)
+    raise FetchError("InvalidCredentials", text)

@@ -10,7 +10,7 @@ from canarium.api.uri import ARCHIVES
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SourceFile:
     """A file: its relative `path` in the model, and its name in the source (`where`).
 
     `size` is in bytes, None if the source does not provide it. `ident` changes when the bytes do
@@ -35,15 +35,15 @@ class Source(Protocol):
         beginning."""
         ...
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[SourceFile]:
         """Returns all files, listed again at each call."""
         ...
 
-    def read(self, entry: Entry, start: int, end: int) -> bytes:
+    def read(self, entry: SourceFile, start: int, end: int) -> bytes:
         """Returns the bytes from `start` to `end` (exclusive); called by several threads."""
         ...
 
-    def stream(self, entry: Entry) -> Iterator[bytes]:
+    def stream(self, entry: SourceFile) -> Iterator[bytes]:
         """Yields the whole file in blocks."""
         ...
 

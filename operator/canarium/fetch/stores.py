@@ -9,10 +9,10 @@ from typing import Any
 
 from canarium.api.uri import Address
 from canarium.fetch import digest
-from canarium.fetch.credentials import Credentials
-from canarium.fetch.errors import Fault
+from canarium.fetch.credentials import StoreCredentials
+from canarium.fetch.errors import FetchError
 from canarium.fetch.paths import safe
-from canarium.fetch.source import Entry, archive_of
+from canarium.fetch.source import SourceFile, archive_of
 from canarium.fetch.volumes import readable
 
 _BLOCK = 1 << 20
@@ -27,7 +27,7 @@ _AZURE_IDENTITY = (
 )
 
 
-class Store:
+class ObjectStore:
     """One file or everything below a path of an fsspec file system."""
 
     ranges = True
@@ -35,7 +35,7 @@ class Store:
     def __init__(self, system: Any, path: str, *, unpack: bool) -> None:
         self._system, self._path, self._unpack = system, path, unpack
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[SourceFile]:
         self._system.invalidate_cache()
         info = self._system.info(self._path)
         if info["type"] == "file":
@@ -52,16 +52,16 @@ class Store:
             entries.append(self._entry(safe(below), detail, None))
         return entries
 
-    def _entry(self, path: str, info: dict[str, Any], archive: str | None) -> Entry:
+    def _entry(self, path: str, info: dict[str, Any], archive: str | None) -> SourceFile:
         lfs = info.get("lfs")
         sha256 = getattr(lfs, "sha256", None) or (lfs or {}).get("sha256") if lfs else None
-        return Entry(path, str(info["name"]), info.get("size"), _ident(info), sha256, archive)
+        return SourceFile(path, str(info["name"]), info.get("size"), _ident(info), sha256, archive)
 
-    def read(self, entry: Entry, start: int, end: int) -> bytes:
+    def read(self, entry: SourceFile, start: int, end: int) -> bytes:
         content: bytes = self._system.cat_file(entry.where, start=start, end=end)
         return content
 
-    def stream(self, entry: Entry) -> Iterator[bytes]:
+    def stream(self, entry: SourceFile) -> Iterator[bytes]:
         with self._system.open(entry.where, "rb", block_size=_BLOCK) as source:
             while block := source.read(_BLOCK):
                 yield block
@@ -70,10 +70,10 @@ class Store:
         return None
 
 
-class Bucket(Store):
+class Bucket(ObjectStore):
     """A bucket of S3, whose answer to HEAD has no words: why it refuses is asked by a list."""
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[SourceFile]:
         try:
             return super().entries()
         except FileNotFoundError:
@@ -84,14 +84,14 @@ class Bucket(Store):
             raise
 
 
-class Hub(Store):
+class Hub(ObjectStore):
     """A repository of the Hugging Face hub, at the commit that its revision meant at first."""
 
     def __init__(self, system: Any, path: str, *, unpack: bool) -> None:
         super().__init__(system, path, unpack=unpack)
         self._commit: str | None = None
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[SourceFile]:
         if self._commit is None:
             self._system.invalidate_cache()
             place = self._system.resolve_path(self._path)
@@ -103,7 +103,7 @@ class Hub(Store):
             self._path = f"{place.repo_id}@{self._commit}{below}"
         return [e for e in super().entries() if e.path != ".gitattributes"]
 
-    def read(self, entry: Entry, start: int, end: int) -> bytes:
+    def read(self, entry: SourceFile, start: int, end: int) -> bytes:
         # fsspec's own `cat_file` opens with a read-ahead of 5 MiB, for each range again.
         with self._system.open(entry.where, "rb", cache_type="none") as source:
             source.seek(start)
@@ -124,7 +124,7 @@ def _ident(info: dict[str, Any]) -> str:
     return ""
 
 
-def s3(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
+def s3(address: Address, credentials: StoreCredentials, *, unpack: bool) -> ObjectStore:
     from s3fs import S3FileSystem
 
     keys = credentials.both("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -148,7 +148,7 @@ def s3(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
     return Bucket(system, _joined(address), unpack=unpack)
 
 
-def gs(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
+def gs(address: Address, credentials: StoreCredentials, *, unpack: bool) -> ObjectStore:
     # Otherwise the kind of each bucket is queried by gRPC, which custom endpoints do not support.
     os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
     from gcsfs import GCSFileSystem
@@ -171,10 +171,10 @@ def gs(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
     if key:
         # A rejected key fails here, and not in a response about a file.
         system.credentials.maybe_refresh()
-    return Store(system, _joined(address), unpack=unpack)
+    return ObjectStore(system, _joined(address), unpack=unpack)
 
 
-def az(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
+def az(address: Address, credentials: StoreCredentials, *, unpack: bool) -> ObjectStore:
     from adlfs import AzureBlobFileSystem
 
     connection = credentials.get("AZURE_STORAGE_CONNECTION_STRING")
@@ -183,7 +183,7 @@ def az(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
     )
     if not connection and not account:
         text = "az:// needs an account: the Secret's key AZURE_STORAGE_ACCOUNT_NAME is missing"
-        raise Fault("InvalidCredentials", text)
+        raise FetchError("InvalidCredentials", text)
     keys = ("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_SECRET")
     public = not connection and not any(map(credentials.get, keys)) and not _known_to_azure()
     if credentials.endpoint and not connection:
@@ -205,7 +205,7 @@ def az(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
     )
     # adlfs passes no options on: without the library's own waits of 15 seconds and more.
     system.service_client._config.retry_policy.total_retries = 0
-    return Store(system, _joined(address), unpack=unpack)
+    return ObjectStore(system, _joined(address), unpack=unpack)
 
 
 def _known_to_azure() -> bool:
@@ -226,7 +226,7 @@ def _known_to_azure() -> bool:
     return True
 
 
-def _connection(credentials: Credentials, account: str, public: bool) -> str | None:
+def _connection(credentials: StoreCredentials, account: str, public: bool) -> str | None:
     """Returns a key, a SAS or nothing for a custom endpoint, which adlfs supports only by host name
     and TLS."""
     key = credentials.get("AZURE_STORAGE_ACCOUNT_KEY")
@@ -238,7 +238,7 @@ def _connection(credentials: Credentials, account: str, public: bool) -> str | N
     return f"{begin};{proof}"
 
 
-def hf(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
+def hf(address: Address, credentials: StoreCredentials, *, unpack: bool) -> ObjectStore:
     if credentials.endpoint:
         os.environ["HF_ENDPOINT"] = credentials.endpoint.rstrip("/")
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -252,16 +252,16 @@ def hf(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
     return Hub(system, _joined(address), unpack=unpack)
 
 
-def file(address: Address, credentials: Credentials, *, unpack: bool) -> Store:
+def file(address: Address, credentials: StoreCredentials, *, unpack: bool) -> ObjectStore:
     from fsspec.implementations.local import LocalFileSystem
 
     root = Path(f"/{address.path}")
     if root.is_dir():
         digest.check(root)
-    return Store(LocalFileSystem(skip_instance_cache=True), str(root), unpack=unpack)
+    return ObjectStore(LocalFileSystem(skip_instance_cache=True), str(root), unpack=unpack)
 
 
-class Claim(Store):
+class MountedVolume(ObjectStore):
     """One file, or a folder, of a volume of the pod."""
 
     def __init__(self, root: Path, address: Address, *, unpack: bool) -> None:
@@ -271,22 +271,28 @@ class Claim(Store):
         super().__init__(LocalFileSystem(skip_instance_cache=True), str(path), unpack=unpack)
         self._root, self._address = root, address
         if not path.resolve().is_relative_to(root.resolve()):
-            raise Fault("UnsafePath", f"{address} is a link that leaves the claim")
+            raise FetchError("UnsafePath", f"{address} is a link that leaves the claim")
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[SourceFile]:
         with readable(self._root, self._address):
             if os.path.isdir(self._path):
                 digest.check(Path(self._path))
             if not os.path.lexists(self._path):
-                raise Fault("NotFound", f"{self._address} is not there")
+                raise FetchError("NotFound", f"{self._address} is not there")
             return super().entries()
 
-    def read(self, entry: Entry, start: int, end: int) -> bytes:
+    def read(self, entry: SourceFile, start: int, end: int) -> bytes:
         with readable(self._root, self._address):
             return super().read(entry, start, end)
 
 
-OPENERS: dict[str, Callable[..., Store]] = {"s3": s3, "gs": gs, "az": az, "hf": hf, "file": file}
+OPENERS: dict[str, Callable[..., ObjectStore]] = {
+    "s3": s3,
+    "gs": gs,
+    "az": az,
+    "hf": hf,
+    "file": file,
+}
 
 
 def _joined(address: Address) -> str:

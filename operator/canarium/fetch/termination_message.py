@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from canarium.fetch.errors import Fault
+from canarium.fetch.errors import FetchError
 
 #: The kubelet keeps 4,096 bytes.
 _LONGEST = 4000
@@ -33,9 +33,9 @@ class Fetched:
         return found
 
 
-def write(path: Path | None, outcome: Fetched | Fault, hide: object = None) -> None:
+def write(path: Path | None, outcome: Fetched | FetchError, hide: object = None) -> None:
     """Writes the line, or nothing if `path` is None or not writable."""
-    if isinstance(outcome, Fault):
+    if isinstance(outcome, FetchError):
         text = outcome.sentence
         if callable(hide):
             text = str(hide(text))

@@ -8,11 +8,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from canarium.fetch.archives import Limits, unpack
+from canarium.fetch.archives import ArchiveLimits, unpack
 from canarium.fetch.download import part_of
-from canarium.fetch.errors import Fault
+from canarium.fetch.errors import FetchError
 from canarium.fetch.progress import amount
-from canarium.fetch.source import Entry
+from canarium.fetch.source import SourceFile
 
 #: Percent of the node's disk that stays free: below that, the kubelet evicts its pods.
 RESERVE = 10
@@ -21,7 +21,7 @@ _SPARE = 16 << 20
 _LOOK = 64 << 20
 
 
-class Place:
+class Workspace:
     """The model's folder `target`, and a folder for the work beside it on the same disk.
 
     When that is the node's disk, `reserve` percent of it stay free. `of_node` is a file that the
@@ -36,13 +36,15 @@ class Place:
         self._done = self.work / "done.json"
 
     def prepare(self) -> None:
-        """Makes the folders. Raises Fault when they cannot be written."""
+        """Makes the folders. Raises FetchError when they cannot be written."""
         try:
             self.parts.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise Fault("NoSpace", f"{self.work} cannot be written: {error.strerror}") from error
+            raise FetchError(
+                "NoSpace", f"{self.work} cannot be written: {error.strerror}"
+            ) from error
 
-    def forget(self, entries: list[Entry]) -> None:
+    def forget(self, entries: list[SourceFile]) -> None:
         """Removes parts of earlier tries that are of no use for `entries`."""
         wanted = {part_of(self.parts, entry) for entry in entries}
         for part in self.parts.iterdir():
@@ -50,7 +52,7 @@ class Place:
                 part.unlink()
 
     def require(self, size: int) -> None:
-        """Raises Fault when `size` more bytes do not fit."""
+        """Raises FetchError when `size` more bytes do not fit."""
         found = os.statvfs(self.work)
         free, kept = found.f_bavail * found.f_frsize, _SPARE
         beside = ""
@@ -59,7 +61,7 @@ class Place:
             beside = f", of which {self._reserve} % of the node's disk are left to its other pods"
         if size + kept > free:
             text = f"the model needs {amount(size)} more, and {amount(free)} are free{beside}"
-            raise Fault("NoSpace", text)
+            raise FetchError("NoSpace", text)
 
     def _shared(self) -> bool:
         if self._node is None or not self._node.exists():
@@ -67,7 +69,7 @@ class Place:
         return self.work.stat().st_dev == self._node.stat().st_dev
 
     def watch(self) -> Callable[[int], None]:
-        """Receives every block, because other processes write too. Raises Fault."""
+        """Receives every block, because other processes write too. Raises FetchError."""
         written = 0
 
         def told(size: int) -> None:
@@ -78,8 +80,10 @@ class Place:
 
         return told
 
-    def build(self, entries: list[Entry], told: Callable[[int], None], *, layered: bool) -> None:
-        """Moves every part to its path, archives unpacked, into a new tree. Raises Fault."""
+    def build(
+        self, entries: list[SourceFile], told: Callable[[int], None], *, layered: bool
+    ) -> None:
+        """Moves every part to its path, archives unpacked, into a new tree. Raises FetchError."""
         shutil.rmtree(self._tree, ignore_errors=True)
         self._tree.mkdir()
         for entry in entries:
@@ -90,7 +94,7 @@ class Place:
                     part,
                     entry.archive,
                     self._tree,
-                    Limits(),
+                    ArchiveLimits(),
                     told,
                     room=self.require,
                     layered=layered,
@@ -102,7 +106,7 @@ class Place:
                 os.replace(part, path)
             except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
                 text = f"{entry.path!r} is both a file and a folder there"
-                raise Fault("UnsafePath", text) from error
+                raise FetchError("UnsafePath", text) from error
         self.forget([])
 
     @property

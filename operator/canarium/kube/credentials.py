@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 Load = Callable[[], Awaitable[Any]]
 
 
-class Credentials:
+class ApiCredentials:
     """The bearer token of a `kubernetes.aio` configuration.
 
     The configuration itself reads a token file again. If a token is rejected anyway, for example

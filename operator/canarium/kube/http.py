@@ -18,7 +18,7 @@ import orjson
 from canarium import FIELD_MANAGER, VERSION
 from canarium.kube import kubeconfig as kubeconfigs
 from canarium.kube.clock import Timing
-from canarium.kube.credentials import Credentials
+from canarium.kube.credentials import ApiCredentials
 from canarium.kube.errors import ApiError
 from canarium.kube.limiter import Limiter
 from canarium.kube.resources import Resource
@@ -66,7 +66,7 @@ class Client:
         configuration: Any,
         session: aiohttp.ClientSession,
         *,
-        credentials: Credentials | None = None,
+        credentials: ApiCredentials | None = None,
         trust: Trust | None = None,
         throttle: Throttle | None = None,
         fence: Fence | None = None,
@@ -77,7 +77,7 @@ class Client:
         self._limits = limits
         self._configuration = configuration
         self._session = session
-        self._credentials = credentials or Credentials(configuration)
+        self._credentials = credentials or ApiCredentials(configuration)
         self.trust = trust
         self._throttle, self._fence = throttle, fence
         self._base = str(configuration.host).rstrip("/")
@@ -114,7 +114,7 @@ class Client:
             trace_configs=list(traces),
             proxy=configuration.proxy or None,
         ) as session:
-            credentials = Credentials(configuration, load, trust)
+            credentials = ApiCredentials(configuration, load, trust)
             yield cls(configuration, session, credentials=credentials, trust=trust)
         # TLS connections shut down in the background (aiohttp's "graceful shutdown").
         await asyncio.sleep(_FAREWELL)

@@ -23,12 +23,12 @@ _APART = 1.0
 _FILES = ("ssl_ca_cert", "cert_file", "key_file")
 
 
-class Context(ssl.SSLContext):
+class TrustContext(ssl.SSLContext):
     """Delegates each handshake to the current context; libraries keep a reference to this one."""
 
     current: Callable[[], ssl.SSLContext]
 
-    def __new__(cls, current: Callable[[], ssl.SSLContext]) -> Context:
+    def __new__(cls, current: Callable[[], ssl.SSLContext]) -> TrustContext:
         made = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
         made.current = current
         return made
@@ -53,7 +53,7 @@ class Trust:
         self._made = _made(configuration)
         self._refused_since: float | None = None
         self._reload_after = float("-inf")
-        self.context = Context(self._current)
+        self.context = TrustContext(self._current)
 
     def update(self, configuration: Any) -> None:
         """Uses `configuration` for new connections."""

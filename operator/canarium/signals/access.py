@@ -15,7 +15,7 @@ from typing import Any
 from canarium.api.reasons import CheckReason
 from canarium.evaluation.pool import Pool
 from canarium.signals.errors import NoAnswer
-from canarium.signals.http_client import Answer, HttpClient
+from canarium.signals.http_client import HttpClient, Response
 
 #: Concurrent requests of one namespace. Further ones wait before their timeout starts: a slow
 #: server delays only its own namespace.
@@ -38,7 +38,7 @@ class _Receiving:
     dropped: bool = False
 
 
-class Shared:
+class SharedResources:
     """The HTTP client and the worker processes, shared between namespaces."""
 
     def __init__(self, web: HttpClient, pool: Pool | None = None) -> None:
@@ -46,8 +46,8 @@ class Shared:
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._receiving: set[_Receiving] = set()
 
-    def of(self, namespace: str) -> Access:
-        return Access(self, namespace)
+    def of(self, namespace: str) -> NamespaceAccess:
+        return NamespaceAccess(self, namespace)
 
     async def close(self) -> None:
         await self.pool.close()
@@ -86,10 +86,10 @@ class Shared:
             victim.scope.reschedule(0)
 
 
-class Access:
+class NamespaceAccess:
     """The share of one namespace."""
 
-    def __init__(self, shared: Shared, namespace: str) -> None:
+    def __init__(self, shared: SharedResources, namespace: str) -> None:
         self._shared, self._namespace = shared, namespace
 
     async def request(
@@ -103,7 +103,7 @@ class Access:
         patience: float = 10.0,
         tls: ssl.SSLContext | None = None,
         pod: bool = False,
-    ) -> Answer:
+    ) -> Response:
         """Sends one request, once it is the namespace's turn. Raises NoAnswer."""
         shared = self._shared
         async with shared.turn(self._namespace):

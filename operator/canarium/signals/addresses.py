@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import ClassVar
 
-Address = IPv4Address | IPv6Address
+IpAddress = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 #: What answers there is the platform's, not a user's. Each with the reason that users are shown.
@@ -52,7 +52,7 @@ _COMPATIBLE = IPv6Network("::/96")
 _ISATAP = (0x00005EFE, 0x02005EFE)
 
 
-def parse(host: str) -> Address | None:
+def parse(host: str) -> IpAddress | None:
     """Returns the address that `host` is, None for a name.
 
     Forms that only a resolver accepts, such as 2130706433, 0x7f.1 and 017700000001, count too.
@@ -68,7 +68,7 @@ def parse(host: str) -> Address | None:
         return None
 
 
-def forms(address: Address) -> Iterator[Address]:
+def forms(address: IpAddress) -> Iterator[IpAddress]:
     """Yields `address` and every IPv4 address that it may be unwrapped to."""
     yield address
     if isinstance(address, IPv4Address):
@@ -136,7 +136,7 @@ class AddressPolicy:
         """Returns whether an administrator allowed `host` by name, with any address."""
         return _canonical(host) in self.allowed_hosts
 
-    def refusal(self, address: Address) -> str | None:
+    def refusal(self, address: IpAddress) -> str | None:
         """Returns why nothing connects to `address`, in one word, or None."""
         for form in forms(address):
             if _within(form, self.allowed):
@@ -152,7 +152,7 @@ class AddressPolicy:
 AddressPolicy.DEFAULT = AddressPolicy()
 
 
-def _within(address: Address, networks: frozenset[Network]) -> bool:
+def _within(address: IpAddress, networks: frozenset[Network]) -> bool:
     return any(n.version == address.version and address in n for n in networks)
 
 

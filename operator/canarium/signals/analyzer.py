@@ -14,15 +14,15 @@ from canarium.core.evidence.verdict import (
     Bounds,
     Evidence,
     Finding,
-    Limits,
     OnFailure,
     Tally,
+    TallyLimits,
     judge,
     weigh,
 )
 from canarium.core.evidence.windows import FailedScrape, Scrape, Window, size, thinned
 from canarium.kube.client import Api
-from canarium.signals.access import Shared
+from canarium.signals.access import SharedResources
 from canarium.signals.check_sources import CheckSources
 from canarium.signals.metrics_scraper import scrape_pod, scraped_selectors
 from canarium.signals.sample_budget import SampleBudget
@@ -47,7 +47,7 @@ class AnalysisState:
 class Analyzer:
     """Analyzes models. Their state belongs to the caller, except for the sample budget."""
 
-    def __init__(self, api: Api, shared: Shared) -> None:
+    def __init__(self, api: Api, shared: SharedResources) -> None:
         self._shared = shared
         self._sources = CheckSources(api, shared)
         self._error_log = ErrorLog(log)
@@ -157,5 +157,5 @@ def _bounds(check: EffectiveCheck) -> Bounds:
     return Bounds(check.maximum, check.minimum, check.max_ratio, check.min_ratio)
 
 
-def _limits(check: EffectiveCheck) -> Limits:
-    return Limits(check.failure_limit, check.error_limit, check.insufficient_limit)
+def _limits(check: EffectiveCheck) -> TallyLimits:
+    return TallyLimits(check.failure_limit, check.error_limit, check.insufficient_limit)

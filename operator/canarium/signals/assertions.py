@@ -10,9 +10,9 @@ from typing import Any
 
 from canarium.api.base import seconds
 from canarium.api.effective_smoke_tests import EffectiveExpectation
-from canarium.evaluation.errors import EvaluationError, Fault
-from canarium.signals.access import Access
-from canarium.signals.http_client import Answer
+from canarium.evaluation.errors import ErrorReason, EvaluationError
+from canarium.signals.access import NamespaceAccess
+from canarium.signals.http_client import Response
 from canarium.untrusted.quoting import quoted
 
 
@@ -23,12 +23,12 @@ class Unexpected(Exception):
 class Unusable(Unexpected):
     """The result is unknown: the test is invalid, or could not be evaluated."""
 
-    def __init__(self, message: str, reason: Fault = Fault.INVALID) -> None:
+    def __init__(self, message: str, reason: ErrorReason = ErrorReason.INVALID) -> None:
         super().__init__(message)
         self.reason = reason
 
 
-async def met(access: Access, expected: EffectiveExpectation, answer: Answer) -> None:
+async def met(access: NamespaceAccess, expected: EffectiveExpectation, answer: Response) -> None:
     """Checks `answer`. Raises Unexpected if it does not match."""
     if answer.status != expected.status:
         raise Unexpected(f"status {answer.status}, expected {expected.status}")
@@ -44,7 +44,7 @@ async def met(access: Access, expected: EffectiveExpectation, answer: Answer) ->
     try:
         await access.evaluate("expectation", answer.body, json=values, schema=expected.json_schema)
     except EvaluationError as error:
-        if error.reason in (Fault.UNEXPECTED, Fault.UNREADABLE):
+        if error.reason in (ErrorReason.UNEXPECTED, ErrorReason.UNREADABLE):
             raise Unexpected(str(error)) from error
         raise Unusable(f"{_field(expected)}: {error}", error.reason) from error
 
@@ -56,7 +56,9 @@ def _field(expected: EffectiveExpectation) -> str:
     return "expect" if expected.json_values else "expect.schema"
 
 
-async def faults(access: Access, expectations: dict[str, EffectiveExpectation]) -> list[str]:
+async def faults(
+    access: NamespaceAccess, expectations: dict[str, EffectiveExpectation]
+) -> list[str]:
     """Returns what is invalid in expectations (by their paths), each with the field's path.
 
     Raises Unusable when that could not be found out.

@@ -13,7 +13,7 @@ from canarium.core.evidence.windows import Window
 from canarium.evaluation.errors import EvaluationError
 from canarium.kube.client import Api
 from canarium.signals import credentials, json_metric, prometheus, replay
-from canarium.signals.access import Shared
+from canarium.signals.access import SharedResources
 from canarium.signals.credentials import Unavailable
 from canarium.signals.presets import measure_of, own_series
 from canarium.signals.prometheus import Endpoint
@@ -25,7 +25,7 @@ from canarium.signals.target import AnalysisTarget, ModelServer
 class CheckSources:
     """Reads metrics of pods from their windows, and asks all other sources."""
 
-    def __init__(self, api: Api, shared: Shared) -> None:
+    def __init__(self, api: Api, shared: SharedResources) -> None:
         self._api, self._shared = api, shared
 
     async def measure(
@@ -121,7 +121,7 @@ class CheckSources:
         except EvaluationError as error:
             text = f"ConfigMap {source.name}, {source.key}: {error}"
             return Missing(text, error=True, reason=prometheus.reason_of(error))
-        comparison = replay.Comparison(
+        comparison = replay.ReplayComparison(
             path, stable_path, settings.json_path, settings.tolerance, patience
         )
         return await replay.compare(access, comparison, bodies, pods[0][0], pods[1][0])

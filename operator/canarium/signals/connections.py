@@ -33,7 +33,8 @@ class Refusal(OSError):
 def connector(policy: AddressPolicy) -> aiohttp.TCPConnector:
     """Returns a connector whose every socket is checked against `policy`."""
     resolver = _Resolver(policy)
-    # The bound is per namespace (`Access`): with one for all, slow servers would take them all.
+    # `NamespaceAccess` bounds each namespace: with one bound for all, slow servers would take
+    # them all.
     return aiohttp.TCPConnector(
         limit=0, ttl_dns_cache=10, resolver=resolver, socket_factory=resolver.socket
     )

@@ -27,7 +27,7 @@ from canarium.signals.errors import AddressRefused, NoAnswer, Unreachable, Untru
 from canarium.signals.redaction import shown
 from canarium.untrusted.quoting import quoted
 
-__all__ = ["LONGEST", "Answer", "HttpClient", "NoAnswer", "Untrusted"]
+__all__ = ["LONGEST", "HttpClient", "NoAnswer", "Response", "Untrusted"]
 
 #: Maximum bytes of a response; more is an error.
 LONGEST = 8 << 20
@@ -38,7 +38,7 @@ _ROUTES = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, err
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """An HTTP answer and the seconds that it took."""
 
     status: int
@@ -78,7 +78,7 @@ class HttpClient:
         tls: ssl.SSLContext | None = None,
         pod: bool = False,
         received: Callable[[int], None] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Sends one request; `pod`: the address comes from the cluster, not from a user.
 
         `received` is called with the length of each part of the body; it may raise NoAnswer.
@@ -103,7 +103,7 @@ class HttpClient:
             ) as response,
         ):
             content = await _read(response, received)
-        return Answer(response.status, content, asyncio.get_running_loop().time() - began)
+        return Response(response.status, content, asyncio.get_running_loop().time() - began)
 
     def _session(self, pod: bool) -> aiohttp.ClientSession:
         if pod not in self._sessions:

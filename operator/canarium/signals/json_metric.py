@@ -5,13 +5,13 @@ from __future__ import annotations
 from canarium.api.reasons import CheckReason
 from canarium.core.evidence.measures import Missing, Reading, Result
 from canarium.evaluation.errors import EvaluationError
-from canarium.signals.access import Access
+from canarium.signals.access import NamespaceAccess
 from canarium.signals.errors import NoAnswer
 from canarium.signals.prometheus import Endpoint, denied, reason_of
 
 
 async def ask(
-    web: Access, endpoint: Endpoint, path: str, samples_path: str | None = None
+    web: NamespaceAccess, endpoint: Endpoint, path: str, samples_path: str | None = None
 ) -> Result:
     """Returns the number at `path`, with the one at `samples_path` as its sample count."""
     paths = [path, samples_path] if samples_path else [path]
@@ -45,7 +45,7 @@ async def ask(
     return Reading(numbers[0], samples=numbers[1] if samples_path else None)
 
 
-async def _invalid(web: Access, paths: list[str]) -> Missing | None:
+async def _invalid(web: NamespaceAccess, paths: list[str]) -> Missing | None:
     try:
         result, _ = await web.evaluate("expressions", checked=[{"path": path} for path in paths])
     except EvaluationError:

@@ -8,10 +8,12 @@ from functools import lru_cache
 
 from canarium.core.evidence.measures import Selector
 from canarium.core.evidence.windows import Labels, Values
-from canarium.signals.access import Access
+from canarium.signals.access import NamespaceAccess
 
 
-async def parse(access: Access, page: bytes, selectors: Sequence[Selector]) -> dict[str, Values]:
+async def parse(
+    access: NamespaceAccess, page: bytes, selectors: Sequence[Selector]
+) -> dict[str, Values]:
     """Returns the values of each selector by series. Raises EvaluationError.
 
     Of a series, only the bound of its bucket and a digest of its other labels are kept: they are

@@ -8,7 +8,7 @@ from canarium.core.evidence.measures import Missing, Selector, selectors
 from canarium.core.evidence.windows import FailedScrape, Scrape
 from canarium.evaluation.errors import EvaluationError
 from canarium.signals import metrics, prometheus
-from canarium.signals.access import Access
+from canarium.signals.access import NamespaceAccess
 from canarium.signals.addresses import authority
 from canarium.signals.check_sources import measure_for
 from canarium.signals.errors import NoAnswer, Unreachable
@@ -18,7 +18,7 @@ _TIMEOUT = 5.0
 
 
 async def scrape_pod(
-    access: Access,
+    access: NamespaceAccess,
     server: ModelServer,
     pod: ServingPod,
     wanted: tuple[Selector, ...],

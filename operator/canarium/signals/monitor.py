@@ -19,11 +19,11 @@ from canarium.api.reasons import CheckReason
 from canarium.core.decision.plan import AnalysisRequest, SignalRequests
 from canarium.core.evidence.verdict import Evidence
 from canarium.core.facts.observed import SmokeReport
-from canarium.evaluation.errors import Fault
+from canarium.evaluation.errors import ErrorReason
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.signals import credentials, smoke
-from canarium.signals.access import Shared
+from canarium.signals.access import SharedResources
 from canarium.signals.analyzer import AnalysisState, Analyzer
 from canarium.signals.assertions import Unusable, faults
 from canarium.signals.credentials import Unavailable
@@ -36,7 +36,9 @@ log = logging.getLogger(__name__)
 #: Seconds until tests that could not run are retried: a ConfigMap may be created meanwhile.
 _AGAIN = 5.0
 #: What the status calls the reasons of evaluations.
-_REASONS = {fault: reason for fault in Fault for reason in CheckReason if reason == fault.value}
+_REASONS = {
+    fault: reason for fault in ErrorReason for reason in CheckReason if reason == fault.value
+}
 Key = tuple[str, str]
 #: Returns the current target of a model; None after its deletion.
 Look = Callable[[Key], AnalysisTarget | None]
@@ -63,7 +65,7 @@ class SignalMonitor:
         self, api: Api, web: HttpClient, target: Look, wake: Wake, timing: Timing | None = None
     ) -> None:
         self._api, self._target, self._wake = api, target, wake
-        self._shared = Shared(web)
+        self._shared = SharedResources(web)
         self._timing = timing or Timing()
         self._analyzer = Analyzer(api, self._shared)
         self._error_log = ErrorLog(log)

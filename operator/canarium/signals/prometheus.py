@@ -9,8 +9,8 @@ from typing import Any
 
 from canarium.api.reasons import CheckReason
 from canarium.core.evidence.measures import Missing, Reading, Result
-from canarium.evaluation.errors import EvaluationError, Fault
-from canarium.signals.access import Access
+from canarium.evaluation.errors import ErrorReason, EvaluationError
+from canarium.signals.access import NamespaceAccess
 from canarium.signals.errors import NoAnswer
 from canarium.signals.redaction import shown
 from canarium.untrusted.quoting import quoted
@@ -21,8 +21,8 @@ _DENIED = (401, 403)
 _FRESH = 60.0
 #: Reasons of checks that are older than those of evaluations.
 _REASONS = {
-    Fault.INVALID: CheckReason.INVALID_QUERY,
-    Fault.UNREADABLE: CheckReason.QUERY_FAILED,
+    ErrorReason.INVALID: CheckReason.INVALID_QUERY,
+    ErrorReason.UNREADABLE: CheckReason.QUERY_FAILED,
 }
 
 
@@ -40,7 +40,7 @@ class Endpoint:
         return shown(self.url)
 
 
-async def query(web: Access, endpoint: Endpoint, promql: str, now: float) -> Result:
+async def query(web: NamespaceAccess, endpoint: Endpoint, promql: str, now: float) -> Result:
     """Returns the value of an instant query at `now` (POSIX seconds), or why there is none."""
     try:
         answer = await web.request(

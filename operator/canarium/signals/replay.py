@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from canarium.api.reasons import CheckReason
 from canarium.core.evidence.measures import Missing, Reading, Result
 from canarium.evaluation.errors import EvaluationError
-from canarium.signals.access import Access
+from canarium.signals.access import NamespaceAccess
 from canarium.signals.addresses import authority
 from canarium.signals.errors import NoAnswer, Unreachable
 from canarium.signals.prometheus import reason_of
@@ -23,14 +23,14 @@ from canarium.signals.smoke import Target
 AT_ONCE = 4
 
 
-async def recorded(web: Access, text: str) -> list[bytes]:
+async def recorded(web: NamespaceAccess, text: str) -> list[bytes]:
     """Returns the first bodies in `text`, one JSON document per line. Raises EvaluationError."""
     _, found = await web.evaluate("requests", text.encode())
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ReplayComparison:
     """The paths at candidate and stable, what of the responses is compared, and how exactly."""
 
     path: str
@@ -41,7 +41,11 @@ class Comparison:
 
 
 async def compare(
-    web: Access, how: Comparison, requests: Sequence[bytes], candidate: Target, stable: Target
+    web: NamespaceAccess,
+    how: ReplayComparison,
+    requests: Sequence[bytes],
+    candidate: Target,
+    stable: Target,
 ) -> Result:
     """Returns the share of requests with different responses.
 
@@ -88,7 +92,7 @@ async def compare(
 
 
 async def _answered(
-    web: Access, how: Comparison, path: str, target: Target, body: bytes
+    web: NamespaceAccess, how: ReplayComparison, path: str, target: Target, body: bytes
 ) -> bytes | None:
     try:
         answer = await web.request(

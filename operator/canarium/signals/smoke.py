@@ -10,12 +10,12 @@ import orjson
 
 from canarium.api.effective_smoke_tests import EffectiveSmokeTest
 from canarium.api.reasons import ConnectionLoss
-from canarium.evaluation.errors import Fault
-from canarium.signals.access import Access
+from canarium.evaluation.errors import ErrorReason
+from canarium.signals.access import NamespaceAccess
 from canarium.signals.addresses import authority
 from canarium.signals.assertions import Unexpected, Unusable, met
 from canarium.signals.errors import NoAnswer, Unreachable
-from canarium.signals.http_client import Answer
+from canarium.signals.http_client import Response
 from canarium.signals.redaction import redacted
 
 #: Attempts at a request whose connection is lost before the response begins, and the seconds
@@ -39,7 +39,7 @@ class Failed:
     test: str
     pod: str
     message: str
-    fault: Fault | None = None
+    fault: ErrorReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Unreached:
 
 
 async def run(
-    web: Access,
+    web: NamespaceAccess,
     tests: Iterable[EffectiveSmokeTest],
     targets: Iterable[Target],
     *,
@@ -85,7 +85,7 @@ async def run(
 
 
 async def _passes(
-    web: Access,
+    web: NamespaceAccess,
     test: EffectiveSmokeTest,
     target: Target,
     body: bytes | None,
@@ -102,12 +102,12 @@ async def _passes(
 
 
 async def _insisted(
-    web: Access,
+    web: NamespaceAccess,
     test: EffectiveSmokeTest,
     target: Target,
     body: bytes | None,
     predict_path: str | None,
-) -> Answer:
+) -> Response:
     """Returns the response; retries when the connection is lost before it began."""
     for _ in range(_ATTEMPTS - 1):
         try:
@@ -118,12 +118,12 @@ async def _insisted(
 
 
 async def _ask(
-    web: Access,
+    web: NamespaceAccess,
     test: EffectiveSmokeTest,
     target: Target,
     body: bytes | None,
     predict_path: str | None,
-) -> Answer:
+) -> Response:
     if test.grpc:
         # Imported on use: HTTP/2 takes memory, and few models speak gRPC.
         from canarium.signals import grpc_health
@@ -133,7 +133,7 @@ async def _ask(
         state = await grpc_health.check(target.address, grpc.port, grpc.service, test.timeout)
         if state != "SERVING":
             raise Unexpected(f"gRPC health reports {state}, expected SERVING")
-        return Answer(200, b"", asyncio.get_running_loop().time() - began)
+        return Response(200, b"", asyncio.get_running_loop().time() - began)
     if test.body is not None:
         body = orjson.dumps(test.body)
     path = test.path or predict_path

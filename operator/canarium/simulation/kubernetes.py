@@ -16,9 +16,9 @@ from canarium.core.evidence.verdict import Evidence
 from canarium.core.facts.gateways import Backend, Gateway, Listener, Route, RouteConflict
 from canarium.core.facts.observed import (
     Autoscaler,
+    BlockedDeletion,
     Container,
     Deployment,
-    HeldDeletion,
     Observed,
     Pod,
     Rejection,
@@ -50,7 +50,7 @@ class Kubernetes:
     die_at: int | None = None
     rejection: Rejection | None = None
     #: What finalizers of other controllers keep from being deleted.
-    held: list[HeldDeletion] = field(default_factory=list)
+    held: list[BlockedDeletion] = field(default_factory=list)
     #: So many pods may exist at once, as of a ResourceQuota.
     quota: int | None = None
     runtime: ResolvedRuntime = field(default_factory=ResolvedRuntime)

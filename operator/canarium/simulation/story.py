@@ -69,7 +69,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SimulatedRollout:
     """A timeline with the writes that led to it, in order, and the pods of each weight; `peak`
     is the largest number of pods together."""
 
@@ -81,11 +81,11 @@ class Outcome:
 
 def outcome(
     spec: Mapping[str, Any], scenario: Scenario, runtime: ResolvedRuntime | None = None
-) -> Outcome:
+) -> SimulatedRollout:
     """Returns the whole story of `spec`, as `story` has it."""
     telling = _Telling(spec, scenario, runtime or ResolvedRuntime())
     moments = list(telling.moments())
-    return Outcome(moments, telling.actions, list(telling.usage.values()), telling.peak)
+    return SimulatedRollout(moments, telling.actions, list(telling.usage.values()), telling.peak)
 
 
 def story(

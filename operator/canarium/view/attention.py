@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from canarium.api.reasons import HoldReason, ObstacleReason
 from canarium.view.objects import Raw, items, part, text
-from canarium.view.tree import Urgency
+from canarium.view.tree import AttentionLevel
 
 #: Waits that only a person can end.
 _FOR_PERSONS = (
@@ -26,28 +26,28 @@ _FAILED = ("Failed", "Invalid", "RollingBack", "RolledBack")
 _MOVING = ("Pending", "Starting", "Progressing", "Baking", "Terminating")
 
 
-def urgency(model: Raw) -> tuple[Urgency, str]:
+def urgency(model: Raw) -> tuple[AttentionLevel, str]:
     """Returns how urgent a model is, and a short reason; empty where it is not urgent."""
     status = part(model, "status")
     phase = text(status, "phase")
     conditions = {text(c, "type"): c for c in items(status, "conditions")}
     waiting = text(part(status, "waitingFor"), "reason")
     if phase == "Degraded" or _is_down(conditions, status):
-        return Urgency.OUTAGE, text(conditions.get("Available"), "reason") or phase
+        return AttentionLevel.OUTAGE, text(conditions.get("Available"), "reason") or phase
     if phase in _FAILED:
         reason = text(part(status, "failure"), "reason")
-        return Urgency.FAILED, reason or text(conditions.get("Ready"), "reason") or phase
+        return AttentionLevel.FAILED, reason or text(conditions.get("Ready"), "reason") or phase
     if items(status, "refusals"):
-        return Urgency.BLOCKED, text(items(status, "refusals")[0], "reason")
+        return AttentionLevel.BLOCKED, text(items(status, "refusals")[0], "reason")
     if waiting in _BLOCKED or text(conditions.get("PodsBlocked"), "status") == "True":
-        return Urgency.BLOCKED, text(conditions.get("PodsBlocked"), "reason") or waiting
+        return AttentionLevel.BLOCKED, text(conditions.get("PodsBlocked"), "reason") or waiting
     if waiting in _FOR_PERSONS:
-        return Urgency.WAITS_FOR_PERSON, waiting
+        return AttentionLevel.WAITS_FOR_PERSON, waiting
     if items(status, "heldDeletions"):
-        return Urgency.BLOCKED, "DeletionBlocked"
+        return AttentionLevel.BLOCKED, "DeletionBlocked"
     if phase in _MOVING or not phase:
-        return Urgency.IN_PROGRESS, waiting
-    return Urgency.NONE, ""
+        return AttentionLevel.IN_PROGRESS, waiting
+    return AttentionLevel.NONE, ""
 
 
 def _is_down(conditions: dict[str, Raw], status: Raw) -> bool:

@@ -20,7 +20,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandResult:
     """What the operator made of a command."""
 
     accepted: bool
@@ -83,12 +83,12 @@ def annotation_of(command: str, revision: str, token: str) -> tuple[str, str]:
     return f"{GROUP}/{COMMANDS[command].annotation}", f"{revision}/{token}"
 
 
-def answer_of(model: Raw, command: str, revision: str, token: str) -> Answer | None:
+def answer_of(model: Raw, command: str, revision: str, token: str) -> CommandResult | None:
     """Returns the operator's answer to exactly this command; None while there is none."""
     wanted = (COMMANDS[command].annotation, revision, token)
     for echo in items(part(model, "status"), "commands"):
         if (text(echo, "command"), text(echo, "revision"), text(echo, "token")) == wanted:
-            return Answer(text(echo, "result") == "Accepted", text(echo, "message"))
+            return CommandResult(text(echo, "result") == "Accepted", text(echo, "message"))
     return None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from canarium import GROUP
-from canarium.view.history import Entry
+from canarium.view.history import HistoryEntry
 from canarium.view.objects import Objects, Raw, annotation, label, number, part, text
 
 _REVISION = f"{GROUP}/revision"
@@ -49,7 +49,7 @@ def usual_pair(model: Raw, objects: Objects) -> tuple[str, str] | None:
 
 
 def differences(
-    before: Raw, after: Raw, entries: Mapping[str, Entry], *, pod: bool = False
+    before: Raw, after: Raw, entries: Mapping[str, HistoryEntry], *, pod: bool = False
 ) -> tuple[Difference, ...]:
     """Returns the fields that differ between two records, sorted by name.
 
@@ -64,7 +64,9 @@ def differences(
     )
 
 
-def _fields(record: Raw, entries: Mapping[str, Entry], pod: bool) -> Iterator[tuple[str, str]]:
+def _fields(
+    record: Raw, entries: Mapping[str, HistoryEntry], pod: bool
+) -> Iterator[tuple[str, str]]:
     data = part(record, "data")
     # What the user wrote; the model's own part also has its lineage.
     yield from _leaves("", {**part(data, "identity"), "model": part(data, "model")})

@@ -10,9 +10,9 @@ from canarium.view.moments import seconds_until
 from canarium.view.objects import Raw, number, part, text
 from canarium.view.revisions import age_of, target_of
 from canarium.view.steps import position, steps
-from canarium.view.tree import Urgency
+from canarium.view.tree import AttentionLevel
 
-_ORDER = {member: place for place, member in enumerate(Urgency)}
+_ORDER = {member: place for place, member in enumerate(AttentionLevel)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Row:
     namespace: str
     name: str
     phase: str
-    urgency: Urgency
+    urgency: AttentionLevel
     attention: str
     version: str
     candidate: str

@@ -25,7 +25,7 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class HistoryEntry:
     """One revision. `number` is 0 and most fields are empty where the record was pruned.
 
     `outcome`, `reason`, `message`, `by` and `time` are those of its last entry in the status'
@@ -52,7 +52,7 @@ class Entry:
     created: str = ""
 
 
-def history(objects: Objects, witness: Raw | None, now: float) -> tuple[Entry, ...]:
+def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryEntry, ...]:
     """Returns the revisions of a model, the newest first; then those whose records were pruned and
     that only the status remembers.
 
@@ -67,7 +67,7 @@ def history(objects: Objects, witness: Raw | None, now: float) -> tuple[Entry, .
         mine = [period for period in known if period.revision == revision.revision]
         last = _last(outcomes, revision.revision)
         found.append(
-            Entry(
+            HistoryEntry(
                 revision=revision.revision,
                 number=revision.number,
                 version=revision.version,
@@ -91,7 +91,7 @@ def history(objects: Objects, witness: Raw | None, now: float) -> tuple[Entry, .
             mine = [period for period in known if period.revision == name]
             last = _last(outcomes, name)
             found.append(
-                Entry(
+                HistoryEntry(
                     revision=name,
                     number=0,
                     version=text(last, "version"),

@@ -29,7 +29,7 @@ class StepState(StrEnum):
     NEXT = "Next"
 
 
-class Urgency(StrEnum):
+class AttentionLevel(StrEnum):
     """How much a model needs a person, the most urgent first."""
 
     OUTAGE = "Outage"
@@ -42,7 +42,7 @@ class Urgency(StrEnum):
     @property
     def needs_attention(self) -> bool:
         """Whether a person has something to investigate or to decide."""
-        return self not in (Urgency.IN_PROGRESS, Urgency.NONE)
+        return self not in (AttentionLevel.IN_PROGRESS, AttentionLevel.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class Tree:
     name: str
     phase: str
     message: str
-    urgency: Urgency
+    urgency: AttentionLevel
     attention: str
     strategy: str
     router: str

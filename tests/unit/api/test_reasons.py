@@ -11,7 +11,7 @@ import pytest
 import canarium
 from canarium.api import reasons
 from canarium.core.facts.observed import Rejection
-from canarium.evaluation.errors import Fault
+from canarium.evaluation.errors import ErrorReason
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -67,7 +67,9 @@ def test_every_word_is_explained() -> None:
 
 
 def test_reasons_of_evaluations_are_reasons_of_checks() -> None:
-    assert {fault.value for fault in Fault} <= {reason.value for reason in reasons.CheckReason}
+    assert {fault.value for fault in ErrorReason} <= {
+        reason.value for reason in reasons.CheckReason
+    }
 
 
 @rule("R29")

@@ -16,8 +16,8 @@ from canarium.core.decision.plan import Plan
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
 from canarium.core.facts.gateways import Precedence, RouteConflict
 from canarium.core.facts.observed import (
+    BlockedDeletion,
     Container,
-    HeldDeletion,
     Modified,
     Observed,
     Orphan,
@@ -262,7 +262,7 @@ def texts(decision: Plan) -> str:
     return "\n".join(parts)
 
 
-HELD = tuple(HeldDeletion("Pod", f"p{i}", ("a.io/x",), 0.0) for i in range(5))
+HELD = tuple(BlockedDeletion("Pod", f"p{i}", ("a.io/x",), 0.0) for i in range(5))
 CASES: dict[str, tuple[Callable[[], Plan], str]] = {
     "adopted": (
         lambda: fresh(orphans=(Orphan("Deployment", "m-x", "uid"),)),

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from canarium.evaluation.errors import EvaluationError, Fault
-from canarium.evaluation.exposition import MOST_SERIES, Series, selected
+from canarium.evaluation.errors import ErrorReason, EvaluationError
+from canarium.evaluation.exposition import MOST_SERIES, SeriesKey, selected
 
 TEXT = """\
 # HELP rest_server_requests HTTP requests
@@ -25,7 +25,9 @@ broken_gauge NaN
 """
 
 
-def parse(text: str, *asked: tuple[str, tuple[tuple[str, str], ...]]) -> list[dict[Series, float]]:
+def parse(
+    text: str, *asked: tuple[str, tuple[tuple[str, str], ...]]
+) -> list[dict[SeriesKey, float]]:
     """The series of each selector (name, labels)."""
     selectors = [
         {"key": str(i), "name": name, "labels": labels} for i, (name, labels) in enumerate(asked)
@@ -81,13 +83,13 @@ def test_escapes_timestamps_and_exemplars_are_read() -> None:
 def test_text_that_is_not_metrics_is_an_error(text: str) -> None:
     with pytest.raises(EvaluationError, match="text format") as caught:
         parse(text, ("requests", ()))
-    assert caught.value.reason is Fault.UNREADABLE
+    assert caught.value.reason is ErrorReason.UNREADABLE
 
 
 def test_pattern_that_is_wrong_is_an_error() -> None:
     with pytest.raises(EvaluationError, match=r"label pattern '\('") as caught:
         parse('a{l="x"} 1', ("a", (("l", "("),)))
-    assert caught.value.reason is Fault.INVALID
+    assert caught.value.reason is ErrorReason.INVALID
 
 
 @pytest.mark.rule("R31")
@@ -96,7 +98,7 @@ def test_page_with_too_many_series_is_refused_before_it_is_parsed() -> None:  # 
     began = time.process_time()
     with pytest.raises(EvaluationError) as caught:
         parse(lines, ("requests_total", ()))
-    assert caught.value.reason is Fault.TOO_MANY_SERIES
+    assert caught.value.reason is ErrorReason.TOO_MANY_SERIES
     assert time.process_time() - began < 1
     few = "".join(f"other_{i} 1\n" for i in range(100_000)) + "requests_total 5\n"
     assert parse(few, ("requests_total", ())) == [{(None, ""): 5.0}]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from canarium.core.context.commands import COMMANDS, NAMED
 from canarium.engine.cache.model_deployments import commands
 from canarium.evaluation import tasks
-from canarium.evaluation.errors import EvaluationError, Fault
+from canarium.evaluation.errors import ErrorReason, EvaluationError
 from canarium.evaluation.exposition import MOST_SERIES, selected
 from canarium.render.errors import RuntimeInvalid
 from canarium.render.jinja import ALL_RESULTS, leaves
@@ -29,7 +29,7 @@ fuzzed = settings(
     derandomize="CANARIUM_FUZZ" not in os.environ,
     suppress_health_check=list(HealthCheck),
 )
-FAULTS = {fault.value for fault in Fault}
+FAULTS = {fault.value for fault in ErrorReason}
 
 json_values = st.recursive(
     st.none()
@@ -92,7 +92,7 @@ def carried_out(task: str, *blobs: bytes, **arguments: Any) -> dict[str, Any]:
     header = orjson.loads(orjson.dumps({"task": task, **arguments}))
     with bounded():
         answer: dict[str, Any] = orjson.loads(tasks.done(header, blobs)[0])
-    assert answer.get("fault", Fault.INVALID) in FAULTS
+    assert answer.get("fault", ErrorReason.INVALID) in FAULTS
     assert len(answer.get("text", "")) <= 1000
     return answer
 
@@ -130,7 +130,10 @@ def test_metrics_pages_and_label_patterns(page: bytes, pattern: str) -> None:
         try:
             found = selected(page, selectors)
         except EvaluationError as error:
-            if error.reason not in (Fault.UNREADABLE, Fault.INVALID):
+            if error.reason not in (
+                ErrorReason.UNREADABLE,
+                ErrorReason.INVALID,
+            ):
                 raise
             return
     assert sum(map(len, found.values())) <= 2 * MOST_SERIES

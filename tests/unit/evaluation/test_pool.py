@@ -14,7 +14,7 @@ import pytest
 
 from canarium.evaluation import pool as pools
 from canarium.evaluation.documents import LONGEST
-from canarium.evaluation.errors import EvaluationError, Fault
+from canarium.evaluation.errors import ErrorReason, EvaluationError
 from canarium.evaluation.pool import Pool
 from canarium.evaluation.process import MEMORY
 
@@ -24,7 +24,7 @@ EVIL = {"task": "expectation", "schema": {"type": "string", "pattern": "^(a+)+$"
 EVIL_ANSWER = orjson.dumps("a" * 28 + "!")
 
 
-async def fault(pool: Pool, task: dict[str, Any], body: bytes, tenant: str = "evil") -> Fault:
+async def fault(pool: Pool, task: dict[str, Any], body: bytes, tenant: str = "evil") -> ErrorReason:
     name, arguments = task["task"], {k: v for k, v in task.items() if k != "task"}
     with pytest.raises(EvaluationError) as caught:
         await pool.evaluate(tenant, name, body, **arguments)
@@ -86,7 +86,7 @@ async def test_expensive_evaluation_ends_and_the_loop_never_waits(  # H2, H3
     pool: Pool, task: dict[str, Any], body: bytes
 ) -> None:
     async with Lag() as lag:
-        assert await fault(pool, task, body) is Fault.LIMIT
+        assert await fault(pool, task, body) is ErrorReason.LIMIT
     assert lag.worst < 0.5
     assert await cheap(pool) < 2, "the process was replaced"
 
@@ -105,7 +105,7 @@ async def test_schema_that_cannot_be_used_is_an_invalid_test(  # H4
     pool: Pool, schema: dict[str, Any]
 ) -> None:
     task = {"task": "expectation", "schema": schema}
-    assert await fault(pool, task, b'"text"') is Fault.INVALID
+    assert await fault(pool, task, b'"text"') is ErrorReason.INVALID
 
 
 async def test_schema_that_refers_to_itself_is_named_before_anything_is_sent(  # H4
@@ -120,7 +120,7 @@ async def test_schema_that_refers_to_itself_is_named_before_anything_is_sent(  #
 
 async def test_answer_beyond_the_bound_is_not_parsed(pool: Pool) -> None:  # H2
     body = b'"' + b"x" * LONGEST + b'"'
-    assert await fault(pool, CHEAP, body) is Fault.TOO_LARGE
+    assert await fault(pool, CHEAP, body) is ErrorReason.TOO_LARGE
 
 
 @rule("R31")
@@ -145,7 +145,7 @@ async def test_large_answers_of_one_tenant_give_way_when_too_many_wait(
     evil = [asyncio.create_task(fault(pool, CHEAP, b" " * (300 << 10), "evil")) for _ in range(8)]
     await asyncio.sleep(0)
     assert await cheap(pool) < 5
-    assert Fault.UNAVAILABLE in await asyncio.gather(*evil)
+    assert ErrorReason.UNAVAILABLE in await asyncio.gather(*evil)
 
 
 async def test_processes_end_when_idle_and_with_the_pool(
@@ -163,7 +163,7 @@ async def test_processes_end_when_idle_and_with_the_pool(
     pids += pool.pids
     await pool.close()
     assert not any(_exists(pid) for pid in pids)
-    assert await fault(pool, CHEAP, b"{}") is Fault.UNAVAILABLE
+    assert await fault(pool, CHEAP, b"{}") is ErrorReason.UNAVAILABLE
 
 
 async def test_process_that_is_killed_is_replaced(pool: Pool) -> None:
@@ -175,7 +175,7 @@ async def test_process_that_is_killed_is_replaced(pool: Pool) -> None:
         try:
             outcomes.append(await cheap(pool) >= 0)
         except EvaluationError as error:
-            outcomes.append(error.reason is Fault.UNAVAILABLE)
+            outcomes.append(error.reason is ErrorReason.UNAVAILABLE)
     assert all(outcomes)
     assert outcomes[-1] is True
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from canarium.fetch.archives import Limits, unpack
+from canarium.fetch.archives import ArchiveLimits, unpack
 from canarium.fetch.digest import of_tree
-from canarium.fetch.errors import Fault
+from canarium.fetch.errors import FetchError
 
 
 def entry(name: str, content: bytes = b"x", **more: Any) -> tuple[tarfile.TarInfo, bytes]:
@@ -61,7 +61,7 @@ def test_hostile_entry_is_refused_and_nothing_is_written_outside(
     tmp_path: Path, entries: list[tuple[tarfile.TarInfo, bytes]]
 ) -> None:
     archive = tar(tmp_path / "a.tar.gz", *entries)
-    with pytest.raises(Fault) as refused:
+    with pytest.raises(FetchError) as refused:
         unpack(archive, "tar", tmp_path / "root" / "tree")
     assert refused.value.reason == "UnsafeArchive"
     assert {p.name for p in tmp_path.iterdir()} == {"a.tar.gz", "root"}
@@ -74,7 +74,7 @@ def test_no_file_is_written_through_a_link(tmp_path: Path) -> None:
     outside.mkdir()
     for target in (str(outside), "../outside"):
         archive = tar(tmp_path / "a.tar", link("d", target), entry("d/evil"), mode="w:")
-        with pytest.raises(Fault):
+        with pytest.raises(FetchError):
             unpack(archive, "tar", tmp_path / "tree")
     assert not list(outside.iterdir())
 
@@ -107,9 +107,9 @@ def test_bomb_is_stopped_long_before_it_fills_the_disk(tmp_path: Path, kind: str
                 archive.writestr(f"zeros-{i}", zeros)
     else:
         tar(path, *(entry(f"zeros-{i}", zeros) for i in range(3)))
-    limits = Limits(ratio=200, floor=8 << 20)
+    limits = ArchiveLimits(ratio=200, floor=8 << 20)
     assert path.stat().st_size < 1 << 20
-    with pytest.raises(Fault, match="bomb") as refused:
+    with pytest.raises(FetchError, match="bomb") as refused:
         unpack(path, kind, tmp_path / "tree", limits)
     assert refused.value.reason == "UnsafeArchive"
     written = sum(p.stat().st_size for p in (tmp_path / "tree").rglob("*"))
@@ -118,15 +118,15 @@ def test_bomb_is_stopped_long_before_it_fills_the_disk(tmp_path: Path, kind: str
 
 def test_archive_of_too_many_entries_is_stopped(tmp_path: Path) -> None:
     archive = tar(tmp_path / "a.tar", *(entry(f"f{i}") for i in range(30)), mode="w:")
-    with pytest.raises(Fault, match="more than 20 entries"):
-        unpack(archive, "tar", tmp_path / "tree", Limits(entries=20))
+    with pytest.raises(FetchError, match="more than 20 entries"):
+        unpack(archive, "tar", tmp_path / "tree", ArchiveLimits(entries=20))
 
 
 @pytest.mark.parametrize("kind", ["tar", "zip"])
 def test_file_that_is_not_an_archive_is_refused(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a"
     path.write_bytes(os.urandom(4096))
-    with pytest.raises(Fault) as refused:
+    with pytest.raises(FetchError) as refused:
         unpack(path, kind, tmp_path / "tree")
     assert refused.value.reason == "CorruptArtifact"
 
@@ -137,7 +137,7 @@ def test_entry_of_negative_size_is_corrupt(tmp_path: Path, kind: bytes) -> None:
     info.type, info.size = kind, -2 * tarfile.BLOCKSIZE
     path = tmp_path / "a.tar"
     path.write_bytes(info.tobuf(tarfile.GNU_FORMAT) * 2 + bytes(4 * tarfile.BLOCKSIZE))
-    with pytest.raises(Fault) as refused:
+    with pytest.raises(FetchError) as refused:
         unpack(path, "tar", tmp_path / "tree")
     assert refused.value.reason == "CorruptArtifact"
 
@@ -146,7 +146,7 @@ def test_entry_of_negative_size_is_corrupt(tmp_path: Path, kind: bytes) -> None:
 def test_truncated_archive_is_corrupt(tmp_path: Path, mode: str) -> None:
     path = tar(tmp_path / "a", entry("model", os.urandom(1 << 16)), mode=mode)
     path.write_bytes(path.read_bytes()[:30_000])
-    with pytest.raises(Fault) as refused:
+    with pytest.raises(FetchError) as refused:
         unpack(path, "tar", tmp_path / "tree")
     assert refused.value.reason == "CorruptArtifact"
 
@@ -158,7 +158,7 @@ def test_hostile_zip_is_refused(tmp_path: Path) -> None:
             info = zipfile.ZipInfo(name)
             info.external_attr = ((stat.S_IFLNK | 0o777) if target else 0o644) << 16
             archive.writestr(info, target or "x")
-        with pytest.raises(Fault) as refused:
+        with pytest.raises(FetchError) as refused:
             unpack(path, "zip", tmp_path / "tree")
         assert refused.value.reason == "UnsafeArchive"
 
@@ -209,7 +209,7 @@ def test_bomb_in_the_headers_is_stopped_before_it_is_in_memory(tmp_path: Path, k
     del whole
     tracemalloc.start()
     try:
-        with pytest.raises(Fault, match="header") as refused:
+        with pytest.raises(FetchError, match="header") as refused:
             unpack(path, "tar", tmp_path / "tree")
         assert tracemalloc.get_traced_memory()[1] < HEADER / 2
     finally:
@@ -234,8 +234,8 @@ def test_bytes_outside_files_are_counted(tmp_path: Path) -> None:
     one = _pax(b"c" * 100_000) + entry("f", b"")[0].tobuf()
     path = tmp_path / "a.tar.gz"
     path.write_bytes(gzip.compress(one * 64 + bytes(4 * tarfile.BLOCKSIZE)))
-    with pytest.raises(Fault, match="bomb"):
-        unpack(path, "tar", tmp_path / "tree", Limits(ratio=10, floor=1 << 20))
+    with pytest.raises(FetchError, match="bomb"):
+        unpack(path, "tar", tmp_path / "tree", ArchiveLimits(ratio=10, floor=1 << 20))
 
 
 def test_zips_list_of_entries_is_bounded(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_zips_list_of_entries_is_bounded(tmp_path: Path) -> None:
             archive.writestr(info, b"")
     tracemalloc.start()
     try:
-        with pytest.raises(Fault) as refused:
+        with pytest.raises(FetchError) as refused:
             unpack(path, "zip", tmp_path / "tree")
         assert tracemalloc.get_traced_memory()[1] < HEADER / 2
     finally:

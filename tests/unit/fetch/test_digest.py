@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from canarium.fetch.digest import of_tree
-from canarium.fetch.errors import Fault
+from canarium.fetch.errors import FetchError
 
 BY_HAND = r"find -L . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
 
@@ -60,13 +60,13 @@ def test_any_other_change_changes_the_digest(tree: Path, change: str) -> None:
 def test_link_that_leaves_or_dangles_is_refused(tree: Path, target: str) -> None:
     (tree.parent.parent / "other").write_bytes(b"")
     (tree / "sub" / "bad").symlink_to(target)
-    with pytest.raises(Fault) as refused:
+    with pytest.raises(FetchError) as refused:
         of_tree(tree)
     assert refused.value.reason in ("UnsafePath", "CorruptArtifact")
 
 
 def test_device_is_refused(tree: Path) -> None:
     os.mkfifo(tree / "pipe")
-    with pytest.raises(Fault) as refused:
+    with pytest.raises(FetchError) as refused:
         of_tree(tree)
     assert refused.value.reason == "UnsafePath"

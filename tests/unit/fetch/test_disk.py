@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from canarium.fetch.archives import unpack
-from canarium.fetch.errors import Fault
-from canarium.fetch.workspace import Place
+from canarium.fetch.errors import FetchError
+from canarium.fetch.workspace import Workspace
 from fetch.conftest import Fetcher
 
 MB = 1 << 20
@@ -34,10 +34,12 @@ class Disk:
         return SimpleNamespace(f_bavail=free, f_frsize=MB, f_blocks=BLOCKS)
 
 
-def placed(folder: Path, monkeypatch: pytest.MonkeyPatch, disk: Disk, reserve: int = 10) -> Place:
+def placed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, disk: Disk, reserve: int = 10
+) -> Workspace:
     """A place on the node's own disk, as an emptyDir is."""
     monkeypatch.setattr(os, "statvfs", disk.statvfs)
-    found = Place(folder / "models", reserve, of_node=folder)
+    found = Workspace(folder / "models", reserve, of_node=folder)
     found.prepare()
     return found
 
@@ -47,7 +49,7 @@ def test_share_of_the_nodes_disk_stays_free(
 ) -> None:
     of_the_node = placed(tmp_path, monkeypatch, Disk(free=12_000))
     of_the_node.require(1_900 * MB)
-    with pytest.raises(Fault, match=r"10 % of the node's disk") as refused:
+    with pytest.raises(FetchError, match=r"10 % of the node's disk") as refused:
         of_the_node.require(2_100 * MB)
     assert refused.value.reason == "NoSpace"
     placed(tmp_path, monkeypatch, Disk(free=12_000), reserve=5).require(2_100 * MB)
@@ -55,7 +57,7 @@ def test_share_of_the_nodes_disk_stays_free(
 
 def test_dedicated_volume_has_no_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "statvfs", Disk(free=12_000).statvfs)
-    own = Place(tmp_path / "models", reserve=10, of_node=Path("/proc/self/status"))
+    own = Workspace(tmp_path / "models", reserve=10, of_node=Path("/proc/self/status"))
     own.prepare()
     own.require(11_000 * MB)
 
@@ -64,7 +66,7 @@ def test_fetch_ends_when_others_fill_the_disk_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch = placed(tmp_path, monkeypatch, Disk(free=10_100, falls=20)).watch()
-    with pytest.raises(Fault) as refused:
+    with pytest.raises(FetchError) as refused:
         deque(map(watch, [MB] * 1000), maxlen=0)
     assert refused.value.reason == "NoSpace"
 
@@ -93,9 +95,9 @@ def test_room_is_asked_for_before_anything_is_unpacked(
     assert told == asked
 
     def none(_: int) -> None:
-        raise Fault("NoSpace", "none")
+        raise FetchError("NoSpace", "none")
 
-    with pytest.raises(Fault, match="none"):
+    with pytest.raises(FetchError, match="none"):
         unpack(tmp_path / "a", kind, tmp_path / "other", room=none)
     assert not [p for p in (tmp_path / "other").rglob("*") if p.is_file()]
 
@@ -104,7 +106,7 @@ def test_zip_that_declares_too_many_bytes_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("small", b"s")
         archive.writestr("large", bytes(80 * MB))
-    with pytest.raises(Fault, match="bomb"):
+    with pytest.raises(FetchError, match="bomb"):
         unpack(tmp_path / "a", "zip", tmp_path / "tree")
     assert not list((tmp_path / "tree").iterdir())
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from canarium.fetch import termination_message
-from canarium.fetch.credentials import Credentials, Redactor
-from canarium.fetch.errors import ADVICE, Fault
+from canarium.fetch.credentials import Redactor, StoreCredentials
+from canarium.fetch.errors import ADVICE, FetchError
 
 SECRETS = {
     "s3": {
@@ -41,7 +41,7 @@ PLAIN = {
 
 @pytest.mark.parametrize("scheme", SECRETS)
 def test_secrets_are_hidden_and_names_are_not(scheme: str) -> None:
-    hide = Redactor(Credentials(scheme, {**SECRETS[scheme], **PLAIN[scheme]}))
+    hide = Redactor(StoreCredentials(scheme, {**SECRETS[scheme], **PLAIN[scheme]}))
     for secret in SECRETS[scheme].values():
         assert secret not in hide(f"the store rejects {secret!r} as wrong")
     for word in PLAIN[scheme].values():
@@ -50,7 +50,7 @@ def test_secrets_are_hidden_and_names_are_not(scheme: str) -> None:
 
 def test_part_of_a_connection_string_is_a_secret_too() -> None:
     text = "BlobEndpoint=https://a.example;AccountName=fraud;AccountKey=c2VjcmV0PT0="
-    hide = Redactor(Credentials("az", {"AZURE_STORAGE_CONNECTION_STRING": text}))
+    hide = Redactor(StoreCredentials("az", {"AZURE_STORAGE_CONNECTION_STRING": text}))
     assert hide("fraud has no key c2VjcmV0PT0=") == "fraud has no key [hidden]"
 
 
@@ -63,7 +63,7 @@ def test_account_name_of_a_service_account_key_is_not_hidden() -> None:
         "private_key": "-----BEGIN PRIVATE KEY-----\nMIIE\n",
         "something_new": "unknown-words",
     }
-    hide = Redactor(Credentials("gs", {"key.json": json.dumps(key)}))
+    hide = Redactor(StoreCredentials("gs", {"key.json": json.dumps(key)}))
     said = hide(" ".join(key.values()))
     assert "reader@risk-models.example" in said
     for name in ("private_key_id", "private_key", "something_new"):
@@ -73,7 +73,7 @@ def test_account_name_of_a_service_account_key_is_not_hidden() -> None:
 def test_user_name_of_a_registry_login_is_not_hidden() -> None:
     auth = base64.b64encode(b"robot:hunter22").decode()
     config = {"auths": {"registry.example": {"auth": auth, "email": "robot@example"}}}
-    hide = Redactor(Credentials("oci", {".dockerconfigjson": json.dumps(config)}))
+    hide = Redactor(StoreCredentials("oci", {".dockerconfigjson": json.dumps(config)}))
     assert hide("robot may not pull") == "robot may not pull"
     for word in ("hunter22", auth):
         assert word not in hide(f"refused: {word}")
@@ -84,7 +84,7 @@ def test_long_message_is_valid_json_within_the_limit_of_the_kubelet(
     tmp_path: Path, letter: str
 ) -> None:
     path = tmp_path / "report"
-    termination_message.write(path, Fault("AccessDenied", f"it sends {letter * 5000}"))
+    termination_message.write(path, FetchError("AccessDenied", f"it sends {letter * 5000}"))
     content = path.read_bytes()
     assert 2000 < len(content) <= 4096
     said = json.loads(content)

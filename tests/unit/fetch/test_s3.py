@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 import pytest
 
 from canarium.fetch import download
-from canarium.fetch.source import Entry
-from canarium.fetch.workspace import Place
+from canarium.fetch.source import SourceFile
+from canarium.fetch.workspace import Workspace
 from fetch.conftest import KEYS, S3, Fetcher
 
 TREE = {"MLmodel": b"flavor: sklearn\n", "data/model.bin": b"\x00\x01" * 5000, "a/b/c.txt": b""}
@@ -283,13 +283,13 @@ def test_partial_file_from_before_a_node_restart_is_discarded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file's length is on the disk before its bytes are: after a crash it may hold anything."""
-    entry = Entry("model.bin", "models/model.bin", 100, "ETag:1")
+    entry = SourceFile("model.bin", "models/model.bin", 100, "ETag:1")
     before = download.part_of(tmp_path, entry)
     before.write_bytes(b"w" * 50)
     assert download.kept(tmp_path, entry) == 50
     monkeypatch.setattr(download, "_BOOT", "another")
     assert download.kept(tmp_path, entry) == 0
-    place = Place(tmp_path / "models", 0, None)
+    place = Workspace(tmp_path / "models", 0, None)
     place.prepare()
     for name in (before.name, download.part_of(place.parts, entry).name, "other.part"):
         (place.parts / name).write_bytes(b"w")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canarium.api.uri import Address, UriInvalid, parse
-from canarium.fetch.errors import Fault
+from canarium.fetch.errors import FetchError
 from canarium.fetch.paths import inside, safe
 
 
@@ -52,7 +52,7 @@ def test_invalid_uri_is_refused_with_the_valid_forms(uri: str, unknown: bool) ->
 
 @pytest.mark.parametrize("name", ["/a", "..", "a/../b", "", ".", "a\0b", "a\nb", "x" * 300])
 def test_name_that_is_not_safe_is_refused(name: str) -> None:
-    with pytest.raises(Fault):
+    with pytest.raises(FetchError):
         safe(name)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from canarium.kube.credentials import Credentials
+from canarium.kube.credentials import ApiCredentials
 from canarium.kube.errors import ApiError
 from canarium.kube.http import Client
 from canarium.kube.resources import DEPLOYMENTS, PODS
@@ -38,7 +38,7 @@ class Server:
 
 def client_of(server: Server, session: aiohttp.ClientSession) -> Client:
     old = Configuration(server.api.url, "Bearer old")
-    return Client(old, session, credentials=Credentials(old, server.load))
+    return Client(old, session, credentials=ApiCredentials(old, server.load))
 
 
 async def test_refused_token_is_renewed_and_the_request_sent_once_more(api: Any) -> None:

@@ -10,7 +10,7 @@ from aiohttp import web as server
 
 from canarium.api.effective_smoke_tests import EffectiveSmokeTest, effective_smoke_tests
 from canarium.api.smoke_tests import SmokeTest
-from canarium.signals.access import Access, Shared
+from canarium.signals.access import NamespaceAccess, SharedResources
 from canarium.signals.addresses import AddressPolicy
 from canarium.signals.http_client import HttpClient
 
@@ -64,8 +64,8 @@ async def served() -> AsyncIterator[Served]:
 
 
 @pytest_asyncio.fixture
-async def web() -> AsyncIterator[Access]:
+async def web() -> AsyncIterator[NamespaceAccess]:
     """What one namespace may use, with real worker processes for evaluations."""
-    shared = Shared(HttpClient(LOOPBACK))
+    shared = SharedResources(HttpClient(LOOPBACK))
     yield shared.of("risk")
     await shared.close()

@@ -11,7 +11,7 @@ import pytest_asyncio
 from aiohttp import web as server
 
 from canarium.signals import access as module
-from canarium.signals.access import AT_ONCE, Dropped, Shared
+from canarium.signals.access import AT_ONCE, Dropped, SharedResources
 from canarium.signals.http_client import HttpClient
 from signals.conftest import LOOPBACK, Served
 
@@ -19,14 +19,14 @@ pytestmark = pytest.mark.rule("R31")
 
 
 @pytest_asyncio.fixture
-async def shared() -> AsyncIterator[Shared]:
-    made = Shared(HttpClient(LOOPBACK))
+async def shared() -> AsyncIterator[SharedResources]:
+    made = SharedResources(HttpClient(LOOPBACK))
     yield made
     await made.close()
 
 
 async def test_servers_that_never_answer_delay_their_own_namespace_only(
-    shared: Shared, served: Served
+    shared: SharedResources, served: Served
 ) -> None:
     under_way, release = 0, asyncio.Event()
 
@@ -57,7 +57,7 @@ async def test_servers_that_never_answer_delay_their_own_namespace_only(
 
 
 async def test_namespace_that_receives_most_gives_way_when_memory_is_short(
-    shared: Shared, served: Served, monkeypatch: pytest.MonkeyPatch
+    shared: SharedResources, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RECEIVING", 4 << 20)
     release = asyncio.Event()

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from canarium.core.evidence.measures import Missing, Reading
-from canarium.signals.access import Access
+from canarium.signals.access import NamespaceAccess
 from canarium.signals.prometheus import Endpoint, query
 from canarium.signals.query_template import BadTemplate, filled
 from signals.conftest import Served
@@ -23,12 +23,12 @@ def vector(*values: tuple[float, str]) -> dict[str, Any]:
     return {"status": "success", "data": {"resultType": "vector", "result": rows}}
 
 
-async def asked(web: Access, served: Served, body: Any, status: int = 200) -> Any:
+async def asked(web: NamespaceAccess, served: Served, body: Any, status: int = 200) -> Any:
     served.says(body if isinstance(body, str) else json.dumps(body), status)
     return await query(web, Endpoint(served.url, 10.0, {"Authorization": "Bearer s"}), "up", NOW)
 
 
-async def test_value_of_one_series_is_read(web: Access, served: Served) -> None:
+async def test_value_of_one_series_is_read(web: NamespaceAccess, served: Served) -> None:
     assert await asked(web, served, vector((NOW, "0.25"))) == Reading(0.25)
     (_, path, _), headers = served.requests[0], served.headers[0]
     assert parse_qs(urlsplit(path).query) == {"query": ["up"], "time": ["1000000.000"]}
@@ -55,7 +55,7 @@ async def test_value_of_one_series_is_read(web: Access, served: Served) -> None:
     ids=lambda x: str(x)[:30],
 )  # fmt: skip
 async def test_false_or_failed_response_is_not_a_value(
-    web: Access, served: Served, body: Any, reason: str, said: str, error: bool
+    web: NamespaceAccess, served: Served, body: Any, reason: str, said: str, error: bool
 ) -> None:
     found = await asked(web, served, body)
     assert isinstance(found, Missing)
@@ -70,7 +70,7 @@ async def test_false_or_failed_response_is_not_a_value(
     [({"Authorization": "Bearer s"}, "the login is refused"), ({}, "authentication.secretName")],
 )
 async def test_server_that_refuses_the_login_is_named(
-    web: Access, served: Served, status: int, headers: dict[str, str], said: str
+    web: NamespaceAccess, served: Served, status: int, headers: dict[str, str], said: str
 ) -> None:
     served.says("Unauthorized\n", status)
     found = await query(web, Endpoint(served.url, 10.0, headers), "up", NOW)
@@ -81,7 +81,7 @@ async def test_server_that_refuses_the_login_is_named(
 
 
 @rule("R17")
-async def test_server_that_is_down_is_an_error(web: Access) -> None:
+async def test_server_that_is_down_is_an_error(web: NamespaceAccess) -> None:
     found = await query(web, Endpoint("http://127.0.0.1:1", 10.0), "up", NOW)
     assert isinstance(found, Missing)
     assert (found.reason, found.error) == ("Unreachable", True)

@@ -9,7 +9,7 @@ from aiohttp import web as server
 
 from canarium.core.evidence.measures import Missing
 from canarium.signals import json_metric, smoke
-from canarium.signals.access import Access
+from canarium.signals.access import NamespaceAccess
 from canarium.signals.prometheus import Endpoint, query
 from canarium.signals.redaction import HIDDEN, redacted, shown
 from canarium.signals.smoke import Target
@@ -36,7 +36,7 @@ def test_secret_is_hidden_whole_with_and_without_its_scheme() -> None:
     assert redacted("a 1 b", ["1", ""]) == "a 1 b"
 
 
-async def test_server_that_is_down_is_named_without_its_login(web: Access) -> None:
+async def test_server_that_is_down_is_named_without_its_login(web: NamespaceAccess) -> None:
     url = "http://me:pa55word@127.0.0.1:1/?key=k3y-of-mine"
     for found in (
         await query(web, Endpoint(url, 10.0), "up", 1.0),
@@ -49,7 +49,7 @@ async def test_server_that_is_down_is_named_without_its_login(web: Access) -> No
         assert "127.0.0.1:1" in found.message
 
 
-async def test_header_repeated_by_a_pod_is_redacted(web: Access, served: Served) -> None:
+async def test_header_repeated_by_a_pod_is_redacted(web: NamespaceAccess, served: Served) -> None:
     async def handler(request: server.Request) -> server.Response:
         return server.Response(text=json.dumps({"said": request.headers["Authorization"]}))
 

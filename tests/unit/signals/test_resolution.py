@@ -15,7 +15,7 @@ from aiohttp import web as server
 
 from canarium.kube.http import Client
 from canarium.kube.resources import PODS
-from canarium.signals.access import AT_ONCE, Access, Shared
+from canarium.signals.access import AT_ONCE, NamespaceAccess, SharedResources
 from canarium.signals.errors import NoAnswer
 from canarium.signals.http_client import HttpClient
 from signals import nameserver, netns
@@ -32,7 +32,7 @@ HOSTS = f"{ADDRESS} kubernetes.example pinned.example\n"
 
 
 @asynccontextmanager
-async def world() -> AsyncIterator[tuple[nameserver.NameServer, int, Shared]]:
+async def world() -> AsyncIterator[tuple[nameserver.NameServer, int, SharedResources]]:
     async def answer(request: server.BaseRequest) -> server.Response:
         return server.json_response({"items": []})
 
@@ -40,7 +40,7 @@ async def world() -> AsyncIterator[tuple[nameserver.NameServer, int, Shared]]:
     await runner.setup()
     site = server.TCPSite(runner, ADDRESS, 0)
     await site.start()
-    shared = Shared(HttpClient())
+    shared = SharedResources(HttpClient())
     async with nameserver.serving(NAMES, "silent.example") as names:
         yield names, runner.addresses[0][1], shared
     await shared.close()
@@ -86,7 +86,7 @@ async def outcomes() -> dict[str, str]:
         return {host: await outcome(access, f"http://{host}:{port}/") for host in hosts}
 
 
-async def outcome(access: Access, url: str) -> str:
+async def outcome(access: NamespaceAccess, url: str) -> str:
     try:
         return str((await access.request("GET", url, patience=30)).status)
     except NoAnswer as error:

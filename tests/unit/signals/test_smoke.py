@@ -13,11 +13,11 @@ from grpclib.encoding.base import CodecBase
 from grpclib.server import Server, Stream
 
 from canarium.api.effective_smoke_tests import EffectiveSmokeTest
-from canarium.evaluation.errors import Fault
+from canarium.evaluation.errors import ErrorReason
 from canarium.signals import smoke
-from canarium.signals.access import Access
+from canarium.signals.access import NamespaceAccess
 from canarium.signals.assertions import faults
-from canarium.signals.replay import Comparison, compare, recorded
+from canarium.signals.replay import ReplayComparison, compare, recorded
 from canarium.signals.smoke import Failed, Target
 from signals.conftest import Served, smoke_test
 
@@ -32,7 +32,9 @@ def test_of(**fields: Any) -> EffectiveSmokeTest:
 test_of.__test__ = False  # type: ignore[attr-defined]
 
 
-async def run(web: Access, served: Served, test: EffectiveSmokeTest, **more: Any) -> Failed | None:
+async def run(
+    web: NamespaceAccess, served: Served, test: EffectiveSmokeTest, **more: Any
+) -> Failed | None:
     target = Target("pod-a", "127.0.0.1", served.port)
     arguments = {"bodies": {}, "predict_path": None, **more}
     return await smoke.run(web, [test], [target], **arguments)
@@ -59,7 +61,7 @@ async def run(web: Access, served: Served, test: EffectiveSmokeTest, **more: Any
     ids=lambda x: str(x)[:50],
 )  # fmt: skip
 async def test_expectation(
-    web: Access, served: Served, expect: dict[str, Any], said: str | None
+    web: NamespaceAccess, served: Served, expect: dict[str, Any], said: str | None
 ) -> None:
     served.says(json.dumps(ANSWER))
     failed = await run(web, served, test_of(body={"inputs": []}, expect=expect))
@@ -70,11 +72,13 @@ async def test_expectation(
         assert said in failed.message
         assert (failed.test, failed.pod) == ("/v2/models/fraud/infer", "pod-a")
         wrong = "is not a valid JSON path" in said or "cannot be used" in said
-        assert failed.fault == (Fault.INVALID if wrong else None)
+        assert failed.fault == (ErrorReason.INVALID if wrong else None)
 
 
 @rule("R4")
-async def test_slow_answer_fails_but_warmup_does_not_count(web: Access, served: Served) -> None:
+async def test_slow_answer_fails_but_warmup_does_not_count(
+    web: NamespaceAccess, served: Served
+) -> None:
     slow = [0.3, 0.0]
 
     async def handler(request: server.Request) -> server.Response:
@@ -91,7 +95,7 @@ async def test_slow_answer_fails_but_warmup_does_not_count(web: Access, served: 
 
 
 @rule("R4")
-async def test_body_path_method_and_headers_are_sent(web: Access, served: Served) -> None:
+async def test_body_path_method_and_headers_are_sent(web: NamespaceAccess, served: Served) -> None:
     assert await run(web, served, test_of(body={"a": 1}, headers={"X-A": "b"})) is None
     stored = smoke_test({"bodyFrom": {"configMap": {"name": "bodies", "key": "one"}}})
     assert await run(web, served, stored, bodies={0: b"raw"}, predict_path="/predict") is None
@@ -141,7 +145,7 @@ class Health:
     [(None, None), ("fraud", None), ("other", "NOT_SERVING"), ("unknown", "gRPC UNKNOWN")],
 )
 async def test_grpc_health(
-    web: Access, served: Served, service: str | None, said: str | None
+    web: NamespaceAccess, served: Served, service: str | None, said: str | None
 ) -> None:
     states = {b"": b"\x08\x01", b"\x0a\x05fraud": b"\x08\x01", b"\x0a\x05other": b"\x08\x02"}
     grpc = Server([Health(states)], codec=Bytes())
@@ -161,7 +165,7 @@ async def test_grpc_health(
         assert said in failed.message
 
 
-async def test_fault_of_a_test_itself_is_named_with_its_path(web: Access) -> None:
+async def test_fault_of_a_test_itself_is_named_with_its_path(web: NamespaceAccess) -> None:
     test = test_of(expect={"json": [{"path": "$.a"}, {"path": "$.b["}], "schema": {"type": "nope"}})
     assert test.expect is not None
     first, second = await faults(web, {"spec.rollout.smokeTests[0].expect": test.expect})
@@ -170,7 +174,7 @@ async def test_fault_of_a_test_itself_is_named_with_its_path(web: Access) -> Non
 
 
 async def test_differing_answers_are_counted_and_errors_of_stable_are_not(
-    web: Access, served: Served
+    web: NamespaceAccess, served: Served
 ) -> None:
     async def handler(request: server.Request) -> server.Response:
         number = json.loads(await request.read())["n"]
@@ -186,6 +190,8 @@ async def test_differing_answers_are_counted_and_errors_of_stable_are_not(
     requests = await recorded(web, "\n".join(json.dumps({"n": n}) for n in range(10)))
     pods = [Target(name, "127.0.0.1", served.port) for name in ("c", "s")]
 
-    how = Comparison("/candidate", "/stable", json_path="$.score", tolerance=0.01, patience=10.0)
+    how = ReplayComparison(
+        "/candidate", "/stable", json_path="$.score", tolerance=0.01, patience=10.0
+    )
     found = await compare(web, how, requests, pods[0], pods[1])
     assert (found.bad, found.samples) == (2, 9)  # type: ignore[union-attr]

@@ -18,9 +18,9 @@ from aiohttp import web as server
 from canarium.api.effective_smoke_tests import EffectiveSmokeTest
 from canarium.core.evidence.measures import Missing
 from canarium.signals import smoke
-from canarium.signals.access import Access, Shared
+from canarium.signals.access import NamespaceAccess, SharedResources
 from canarium.signals.http_client import HttpClient
-from canarium.signals.replay import Comparison, compare
+from canarium.signals.replay import ReplayComparison, compare
 from canarium.signals.smoke import Failed, Target, Unreached
 from signals import netns
 from signals.conftest import Served, smoke_test
@@ -32,7 +32,7 @@ GRPC = smoke_test({"grpc": {"port": 8001}, "timeout": "500ms"})
 
 async def outcome(test: EffectiveSmokeTest, port: int = 8000, address: str = POD) -> list[str]:
     """What one test of one pod gives: the class, and how the connection was lost."""
-    shared = Shared(HttpClient())
+    shared = SharedResources(HttpClient())
     try:
         found = await smoke.run(
             shared.of("risk"), [test], [Target("pod-a", address, port)], bodies={},
@@ -120,7 +120,7 @@ class Mesh:
         writer.close()
 
 
-async def through(mesh: Mesh, pod: Access) -> Failed | Unreached | None:
+async def through(mesh: Mesh, pod: NamespaceAccess) -> Failed | Unreached | None:
     made = await asyncio.start_server(mesh.serve, "127.0.0.1", 0)
     try:
         port = made.sockets[0].getsockname()[1]
@@ -132,7 +132,9 @@ async def through(mesh: Mesh, pod: Access) -> Failed | Unreached | None:
 
 @pytest.mark.rule("R7")
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])
-async def test_single_lost_connection_is_tried_again_for_post_too(web: Access, reset: bool) -> None:
+async def test_single_lost_connection_is_tried_again_for_post_too(
+    web: NamespaceAccess, reset: bool
+) -> None:
     mesh = Mesh(1, reset=reset)  # I11
     assert await through(mesh, web) is None
     assert mesh.connections == 2
@@ -140,14 +142,16 @@ async def test_single_lost_connection_is_tried_again_for_post_too(web: Access, r
 
 @pytest.mark.rule("R7")
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "closed"])
-async def test_mesh_that_ends_every_connection_is_unreachable(web: Access, reset: bool) -> None:
+async def test_mesh_that_ends_every_connection_is_unreachable(
+    web: NamespaceAccess, reset: bool
+) -> None:
     found = await through(Mesh(100, reset=reset), web)  # G2
     assert isinstance(found, Unreached)
     assert (found.pod, found.loss.value) == ("pod-a", "ConnectionReset")
 
 
 @pytest.mark.rule("R7")
-async def test_interrupted_response_fails_the_version(web: Access) -> None:
+async def test_interrupted_response_fails_the_version(web: NamespaceAccess) -> None:
     begun = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
     found = await through(Mesh(100, reset=False, speak=begun), web)
     assert isinstance(found, Failed)
@@ -155,7 +159,7 @@ async def test_interrupted_response_fails_the_version(web: Access) -> None:
 
 
 @pytest.mark.rule("R7")
-async def test_pod_that_accepts_and_never_answers_fails_the_version(web: Access) -> None:
+async def test_pod_that_accepts_and_never_answers_fails_the_version(web: NamespaceAccess) -> None:
     silent = asyncio.Event()
 
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -173,7 +177,9 @@ async def test_pod_that_accepts_and_never_answers_fails_the_version(web: Access)
 
 
 @pytest.mark.rule("R7")
-async def test_wrong_answer_of_one_pod_outweighs_a_lost_connection_to_another(web: Access) -> None:
+async def test_wrong_answer_of_one_pod_outweighs_a_lost_connection_to_another(
+    web: NamespaceAccess,
+) -> None:
     async def wrong(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -189,10 +195,12 @@ async def test_wrong_answer_of_one_pod_outweighs_a_lost_connection_to_another(we
 
 
 async def test_recorded_request_whose_connection_is_lost_is_not_a_difference(
-    web: Access, served: Served
+    web: NamespaceAccess, served: Served
 ) -> None:  # I11
     served.says('{"score": 1}')
-    how = Comparison("/predict", "/predict", json_path="$.score", tolerance=0.0, patience=10.0)
+    how = ReplayComparison(
+        "/predict", "/predict", json_path="$.score", tolerance=0.0, patience=10.0
+    )
     good = Target("s", "127.0.0.1", served.port)
     for candidate, stable in ((Target("c", "127.0.0.1", 1), good), (good, Target("s", "::1", 1))):
         found = await compare(web, how, [b"{}", b"{}"], candidate, stable)

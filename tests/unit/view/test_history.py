@@ -7,14 +7,14 @@ from typing import Any
 
 from canarium.core.facts import traffic_record
 from canarium.view.difference import differences, find, usual_pair
-from canarium.view.history import Entry, history
+from canarium.view.history import HistoryEntry, history
 from canarium.view.objects import Objects
 from canarium.view.serving import served
 from canarium.view.tree import Role
 from view.samples import objects
 
 
-def entries(name: str) -> tuple[Entry, ...]:
+def entries(name: str) -> tuple[HistoryEntry, ...]:
     found, now = objects(name)
     return history(found, found.services[0], now)
 

@@ -22,12 +22,12 @@ from functools import cached_property
 from canarium.api.status import Progress
 from canarium.core.context import standby
 from canarium.core.context.restored_progress import restored_progress
-from canarium.core.context.rollout import Rollout
+from canarium.core.context.rollout import RolloutFacts
 from canarium.core.context.router import Router
 
 
 @dataclass(frozen=True, kw_only=True)
-class RolloutContext(Rollout):
+class RolloutContext(RolloutFacts):
     """Facts, settings and the time of a decision, with everything derived from them."""
 
     #: Moves traffic; chosen by `core.routing.choice`.

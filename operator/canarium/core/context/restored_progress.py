@@ -17,12 +17,12 @@ from collections.abc import Callable
 
 from canarium.api.effective_spec import MANUAL
 from canarium.api.status import Progress
-from canarium.core.context.rollout import Rollout
+from canarium.core.context.rollout import RolloutFacts
 from canarium.core.facts.grant import BY_ITSELF, PROMOTION, Grant
 from canarium.core.times import parse, stamp
 
 
-def restored_progress(rollout: Rollout, weight_applied: Callable[[int], bool]) -> Progress:
+def restored_progress(rollout: RolloutFacts, weight_applied: Callable[[int], bool]) -> Progress:
     """Returns the candidate's progress: position by the record, clocks by the status (R18)."""
     stored, candidate = rollout.status.progress, rollout.status.candidate
     current = candidate is not None and candidate.revision == rollout.target
@@ -35,7 +35,7 @@ def restored_progress(rollout: Rollout, weight_applied: Callable[[int], bool]) -
     return _reconciled(rollout, stored, grant) if grant else stored
 
 
-def _reconciled(rollout: Rollout, stored: Progress, grant: Grant) -> Progress:
+def _reconciled(rollout: RolloutFacts, stored: Progress, grant: Grant) -> Progress:
     """Returns the progress of the status, corrected by the record's position and commands.
 
     A status behind the record was not written in time; one ahead of it was edited by hand.
@@ -72,7 +72,9 @@ def _position(grant: Grant) -> dict[str, object]:
     }
 
 
-def _rebuilt(rollout: Rollout, grant: Grant, weight_applied: Callable[[int], bool]) -> Progress:
+def _rebuilt(
+    rollout: RolloutFacts, grant: Grant, weight_applied: Callable[[int], bool]
+) -> Progress:
     """Returns the recorded position after the status was lost; the clock of the pause restarts."""
     enough = rollout.observed.ready(rollout.target) >= rollout.traffic.pods_needed(
         grant.weight, rollout.stable_replicas
@@ -87,7 +89,7 @@ def _rebuilt(rollout: Rollout, grant: Grant, weight_applied: Callable[[int], boo
     ).model_copy(update=_position(grant))
 
 
-def _without_record(rollout: Rollout) -> Progress:
+def _without_record(rollout: RolloutFacts) -> Progress:
     """Returns the progress when neither status nor record has a rollout.
 
     A candidate that has traffic nevertheless keeps its weight until a command continues.
@@ -102,7 +104,7 @@ def _without_record(rollout: Rollout) -> Progress:
     return Progress(weight=weight, granted=weight, pause=MANUAL)
 
 
-def _shifted_by_pause(rollout: Rollout, stored: Progress) -> Progress:
+def _shifted_by_pause(rollout: RolloutFacts, stored: Progress) -> Progress:
     """Returns the progress with its step starting later by the seconds of a pause that ended."""
     if not rollout.paused_for or not stored.step_start_time:
         return stored

@@ -12,7 +12,7 @@ from canarium.core.facts.observed import Service
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rollout(Clocks):
+class RolloutFacts(Clocks):
     """What applies to the whole rollout of the target."""
 
     @cached_property

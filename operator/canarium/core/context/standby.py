@@ -20,13 +20,13 @@ is about to be deleted, such as a failed one, loses its traffic without that del
 
 from __future__ import annotations
 
-from canarium.core.context.rollout import Rollout
+from canarium.core.context.rollout import RolloutFacts
 
 #: Seconds for which stable needs a ready pod, without interruption, before it serves alone again.
 RETURN_AFTER = 10.0
 
 
-def standby(rollout: Rollout) -> str | None:
+def standby(rollout: RolloutFacts) -> str | None:
     """Returns the revision that serves in place of stable; None while stable serves, or none
     can."""
     if rollout.stable is None or rollout.stable_replicas == 0:
@@ -42,13 +42,13 @@ def standby(rollout: Rollout) -> str | None:
     return found if found and (at is None or at > rollout.now) else None
 
 
-def covers_for_stable(rollout: Rollout, revision: str) -> bool:
+def covers_for_stable(rollout: RolloutFacts, revision: str) -> bool:
     """Returns whether `revision` has traffic only because stable has no ready pods."""
     entitled = rollout.entitled_weight if revision == rollout.target else 0
     return rollout.traffic.exceeds(revision, entitled, rollout.stable_color)
 
 
-def returns_at(rollout: Rollout, revision: str | None) -> float | None:
+def returns_at(rollout: RolloutFacts, revision: str | None) -> float | None:
     """Returns when stable, which has ready pods again, serves alone (POSIX seconds); None until it
     has enough of them."""
     ready = [p for p in rollout.observed.pods_of(rollout.stable) if p.serves]
@@ -60,14 +60,14 @@ def returns_at(rollout: Rollout, revision: str | None) -> float | None:
     return min(up, rollout.now) + RETURN_AFTER
 
 
-def _others(rollout: Rollout) -> list[str]:
+def _others(rollout: RolloutFacts) -> list[str]:
     """Returns revisions besides stable, in the order in which they may serve for it."""
     found = [rollout.previous, rollout.target, *(d.revision for d in rollout.observed.deployments)]
     names = [x for x in dict.fromkeys(found) if x and x != rollout.stable]
     return sorted(names, key=lambda x: not rollout.traffic.routes_to(x))
 
 
-def _may_serve(rollout: Rollout, revision: str) -> bool:
+def _may_serve(rollout: RolloutFacts, revision: str) -> bool:
     if not rollout.observed.ready(revision):
         return False
     if rollout.traffic.routes_to(revision):
@@ -79,7 +79,7 @@ def _may_serve(rollout: Rollout, revision: str) -> bool:
     return revision == rollout.target and has_passed_gate(rollout)
 
 
-def has_passed_gate(rollout: Rollout) -> bool:
+def has_passed_gate(rollout: RolloutFacts) -> bool:
     """Returns whether the candidate may receive its first traffic, or has traffic already."""
     if not rollout.settings.gated or rollout.entitled_weight > 0 or rollout.candidate_has_traffic:
         return True

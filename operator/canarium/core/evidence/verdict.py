@@ -51,7 +51,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TallyLimits:
     """How many evaluations in a row may fail, end in an error, or be insufficient; None: any
     number."""
 
@@ -318,7 +318,7 @@ def weigh(
     revision: str,
     since: float,
     at: float,
-    evaluations: Iterable[tuple[Finding, Tally, Limits]],
+    evaluations: Iterable[tuple[Finding, Tally, TallyLimits]],
 ) -> Evidence:
     """Returns the evidence from the findings of one evaluation; tallies include that evaluation."""
     found = list(evaluations)

@@ -226,7 +226,7 @@ class Orphan:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldDeletion:
+class BlockedDeletion:
     """An object of the model whose deletion is blocked by finalizers of other controllers.
 
     `due` is its deletionTimestamp: for a pod the end of its grace period, else when it was deleted.
@@ -287,7 +287,7 @@ class Observed:
     #: Objects that a deleted model of the same name still controls.
     owned_by_deleted: tuple[str, ...] = ()
     #: Objects whose deletion is blocked by finalizers, with or without an owner.
-    held: tuple[HeldDeletion, ...] = ()
+    held: tuple[BlockedDeletion, ...] = ()
     #: Objects with labels or names of this model's children that it does not control, each with
     #: its owner (R24).
     name_conflicts: tuple[str, ...] = ()

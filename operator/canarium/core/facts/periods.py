@@ -29,7 +29,7 @@ class Period:
     images: Images = field(default_factory=dict)
 
 
-class Traffic(Protocol):
+class TrafficFields(Protocol):
     """The fields of a traffic record that periods are read from; see `traffic_record`."""
 
     @property
@@ -93,7 +93,7 @@ def period_to_json(period: Period) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value}
 
 
-def current_periods(traffic: Traffic) -> tuple[Period, ...]:
+def current_periods(traffic: TrafficFields) -> tuple[Period, ...]:
     """Returns the periods of the revisions that have traffic now."""
     stable, candidate, since = traffic.stable, traffic.candidate, traffic.promoted_at
     name, at = last_to_receive(traffic.traffic_since)

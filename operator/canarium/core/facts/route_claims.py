@@ -60,7 +60,7 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class RouteClaim:
     """Which requests of which Gateways a route claims, of this model or any other.
 
     `attachments` lack those that a Gateway rejects. `model` is the ModelDeployment that controls
@@ -91,7 +91,7 @@ def covers(general: str, host: str) -> bool:
     return general.startswith("*.") and host.removeprefix("*").endswith(general[1:])
 
 
-def hosts_on(claim: Claim, listener: Listener) -> Iterator[str]:
+def hosts_on(claim: RouteClaim, listener: Listener) -> Iterator[str]:
     """Yields the hostnames for which `claim` receives requests of `listener`."""
     for host in claim.hostnames or (ANY_HOST,):
         if covers(listener.hostname, host):

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from canarium.core.facts.gateways import Listener, Precedence, RouteConflict
-from canarium.core.facts.route_claims import ANY_HOST, Attachment, Claim, Match, covers, hosts_on
+from canarium.core.facts.route_claims import (
+    ANY_HOST,
+    Attachment,
+    Match,
+    RouteClaim,
+    covers,
+    hosts_on,
+)
 
 #: The listeners of each Gateway; None where Gateways cannot be read.
 Listeners = Mapping[tuple[str, str], tuple[Listener, ...]] | None
@@ -17,7 +24,9 @@ Listeners = Mapping[tuple[str, str], tuple[Listener, ...]] | None
 _UNKNOWN = Listener("", 0, "All")
 
 
-def conflict(ours: Claim, others: Iterable[Claim], listeners: Listeners) -> RouteConflict | None:
+def conflict(
+    ours: RouteClaim, others: Iterable[RouteClaim], listeners: Listeners
+) -> RouteConflict | None:
     """Returns the most important conflict of `ours`: one that it loses, else the first."""
     won = None
     for other in others:
@@ -30,7 +39,7 @@ def conflict(ours: Claim, others: Iterable[Claim], listeners: Listeners) -> Rout
     return won
 
 
-def between(ours: Claim, other: Claim, listeners: Listeners) -> RouteConflict | None:
+def between(ours: RouteClaim, other: RouteClaim, listeners: Listeners) -> RouteConflict | None:
     """Returns how `other` conflicts with `ours` by the Gateway API's order; None if it does not.
 
     A hostname of `other` beneath a wildcard of ours receives the requests for that host. That is
@@ -61,7 +70,7 @@ def between(ours: Claim, other: Claim, listeners: Listeners) -> RouteConflict | 
 
 
 def _winner(
-    ours: Claim, other: Claim, our_host: str, their_host: str
+    ours: RouteClaim, other: RouteClaim, our_host: str, their_host: str
 ) -> tuple[bool, Precedence] | None:
     """Returns whether ours loses the requests for `their_host`, covered by `our_host`, and why."""
     if our_host == their_host:
@@ -71,7 +80,7 @@ def _winner(
 
 
 def _shared(
-    ours: Claim, other: Claim, listeners: Listeners
+    ours: RouteClaim, other: RouteClaim, listeners: Listeners
 ) -> Iterator[tuple[str, str, Attachment]]:
     """Yields, for each listener of both, each hostname of `other` that ours covers.
 

@@ -14,7 +14,7 @@ from canarium.core.facts.observed import Container
 from canarium.untrusted.quoting import quoted
 
 #: A reason and a sentence about it.
-Finding = tuple[str, str]
+ReasonAndText = tuple[str, str]
 
 #: Exit code of the fetch container if a later attempt may succeed (a store is unavailable).
 FETCH_UNAVAILABLE = 11
@@ -47,7 +47,7 @@ def _ended(c: Container) -> tuple[str | None, int | None]:
     return (None, None) if reason in _UNSEEN else (reason, code)
 
 
-def exited(c: Container) -> Finding | None:
+def exited(c: Container) -> ReasonAndText | None:
     """Returns how the server ended, or why the fetcher could not download the model."""
     if c.init and c.name == FETCH_CONTAINER:
         return fetch_failure(c)
@@ -66,7 +66,7 @@ def exited(c: Container) -> Finding | None:
     return None
 
 
-def fetch_failure(c: Container) -> Finding | None:
+def fetch_failure(c: Container) -> ReasonAndText | None:
     """Returns why the fetcher could not download the model, from its report if it wrote one."""
     ended, code = _ended(c)
     if not ended or not code:
@@ -94,7 +94,7 @@ def fetch_unavailable(c: Container) -> bool:
     return c.init and c.name == FETCH_CONTAINER and bool(ended) and code == FETCH_UNAVAILABLE
 
 
-def misconfigured(c: Container) -> Finding | None:
+def misconfigured(c: Container) -> ReasonAndText | None:
     """Returns which configuration the kubelet misses. A missing Secret of the fetcher is the
     spec's fault as much as one of the server."""
     if c.waiting in _CONFIG and (c.is_server or (c.init and c.name == FETCH_CONTAINER)):
@@ -102,14 +102,14 @@ def misconfigured(c: Container) -> Finding | None:
     return None
 
 
-def not_created(c: Container) -> Finding | None:
+def not_created(c: Container) -> ReasonAndText | None:
     """Returns why the container runtime cannot create the server."""
     if c.waiting in _CREATION and c.is_server:
         return FailureReason.CONFIG_ERROR, waiting_text(c)
     return None
 
 
-def not_pulled(c: Container) -> Finding | None:
+def not_pulled(c: Container) -> ReasonAndText | None:
     """Returns why the server's image cannot be pulled."""
     if c.waiting in PULL_FAULTS and c.is_server:
         return FailureReason.IMAGE_PULL_FAILED, waiting_text(c)

@@ -54,7 +54,7 @@ class JudgedRevision:
     deadline: Deadline | None = None
 
     def container_cause(
-        self, pod: Pod, container: Container, found: containers.Finding, grace: float = 0.0
+        self, pod: Pod, container: Container, found: containers.ReasonAndText, grace: float = 0.0
     ) -> Cause:
         """Returns the cause that a container shows, with its exit code or state as evidence."""
         code = container.exit_code
@@ -71,7 +71,7 @@ class JudgedRevision:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TimedCause:
     """A cause that a check found. It counts from `at` on (POSIX seconds); None: immediately."""
 
     cause: Cause
@@ -79,18 +79,18 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CandidateHealth:
     """`cause` when the revision has failed; else `recheck`, the seconds until a grace may end."""
 
     cause: Cause | None = None
     recheck: float | None = None
 
 
-def volume_source_is_missing(r: JudgedRevision) -> Iterator[Seen]:
+def volume_source_is_missing(r: JudgedRevision) -> Iterator[TimedCause]:
     for pod in r.pods:
         if pod.trouble is not None and pod.trouble.missing:
             text = f"{pod.trouble.reason}: {pod.trouble.message}"
-            yield Seen(
+            yield TimedCause(
                 Cause(
                     FailureReason.CONFIG_ERROR,
                     text,
@@ -101,39 +101,39 @@ def volume_source_is_missing(r: JudgedRevision) -> Iterator[Seen]:
             )
 
 
-def server_exited_or_fetch_failed(r: JudgedRevision) -> Iterator[Seen]:
+def server_exited_or_fetch_failed(r: JudgedRevision) -> Iterator[TimedCause]:
     for pod, container in _containers(r):
         found = containers.exited(container)
         if found:
-            yield Seen(r.container_cause(pod, container, found))
+            yield TimedCause(r.container_cause(pod, container, found))
 
 
-def container_configuration_is_invalid(r: JudgedRevision) -> Iterator[Seen]:
+def container_configuration_is_invalid(r: JudgedRevision) -> Iterator[TimedCause]:
     for pod, container in _containers(r):
         found = containers.misconfigured(container)
         if found:
-            yield Seen(r.container_cause(pod, container, found))
+            yield TimedCause(r.container_cause(pod, container, found))
 
 
-def server_cannot_be_created(r: JudgedRevision) -> Iterator[Seen]:
+def server_cannot_be_created(r: JudgedRevision) -> Iterator[TimedCause]:
     for pod, container in _containers(r):
         found = containers.not_created(container)
         if found:
             cause = r.container_cause(pod, container, found, CREATION_GRACE)
-            yield Seen(cause, (pod.containers_since or pod.created) + CREATION_GRACE)
+            yield TimedCause(cause, (pod.containers_since or pod.created) + CREATION_GRACE)
 
 
-def image_cannot_be_pulled(r: JudgedRevision) -> Iterator[Seen]:
+def image_cannot_be_pulled(r: JudgedRevision) -> Iterator[TimedCause]:
     if any(c.is_server and c.started for pod in r.pods for c in pod.containers):
         return  # Another pod of the revision runs the image, so the registry is unavailable.
     for pod, container in _containers(r):
         found = containers.not_pulled(container)
         if found:
             cause = r.container_cause(pod, container, found, IMAGE_PULL_GRACE)
-            yield Seen(cause, (pod.containers_since or pod.created) + IMAGE_PULL_GRACE)
+            yield TimedCause(cause, (pod.containers_since or pod.created) + IMAGE_PULL_GRACE)
 
 
-def pod_is_unschedulable(r: JudgedRevision) -> Iterator[Seen]:
+def pod_is_unschedulable(r: JudgedRevision) -> Iterator[TimedCause]:
     for pod in r.pods:
         if pod.unschedulable_since is None:
             continue
@@ -145,10 +145,10 @@ def pod_is_unschedulable(r: JudgedRevision) -> Iterator[Seen]:
             threshold=f"{r.unschedulable_deadline:g}s",
             samples=len(r.pods),
         )
-        yield Seen(cause, pod.unschedulable_since + r.unschedulable_deadline)
+        yield TimedCause(cause, pod.unschedulable_since + r.unschedulable_deadline)
 
 
-def readiness_probe_fails_after_it_passed(r: JudgedRevision) -> Iterator[Seen]:
+def readiness_probe_fails_after_it_passed(r: JudgedRevision) -> Iterator[TimedCause]:
     for pod in r.pods if r.was_good else ():
         if pod.unschedulable_since is not None or pod.ready or pod.ready_changed is None:
             continue
@@ -163,23 +163,23 @@ def readiness_probe_fails_after_it_passed(r: JudgedRevision) -> Iterator[Seen]:
             threshold=f"{UNREADY_GRACE:g}s",
             samples=len(r.pods),
         )
-        yield Seen(cause, pod.ready_changed + UNREADY_GRACE)
+        yield TimedCause(cause, pod.ready_changed + UNREADY_GRACE)
 
 
-def pod_fetched_other_bytes(r: JudgedRevision) -> Iterator[Seen]:
+def pod_fetched_other_bytes(r: JudgedRevision) -> Iterator[TimedCause]:
     found = changed(r.pods, r.artifact)
     if found:
-        yield Seen(found)
+        yield TimedCause(found)
 
 
-def progress_deadline_is_exceeded(r: JudgedRevision) -> Iterator[Seen]:
+def progress_deadline_is_exceeded(r: JudgedRevision) -> Iterator[TimedCause]:
     if r.deadline is not None and r.deadline.at <= r.now:
-        yield Seen(r.deadline.missed())
+        yield TimedCause(r.deadline.missed())
     elif r.deadline is not None:
-        yield Seen(Cause(FailureReason.PROGRESS_DEADLINE_EXCEEDED, ""), r.deadline.at)
+        yield TimedCause(Cause(FailureReason.PROGRESS_DEADLINE_EXCEEDED, ""), r.deadline.at)
 
 
-FAILURE_CAUSES: tuple[Callable[[JudgedRevision], Iterator[Seen]], ...] = (
+FAILURE_CAUSES: tuple[Callable[[JudgedRevision], Iterator[TimedCause]], ...] = (
     # The Secret or ConfigMap of a volume: the same fault as one of an environment variable.
     volume_source_is_missing,
     # A server that exits has failed with any code: one that could not load its model may exit 0.
@@ -209,7 +209,7 @@ def judge(
     was_good: bool,
     artifact: str | None = None,
     deadline: Deadline | None = None,
-) -> Verdict:
+) -> CandidateHealth:
     """Returns the verdict on the pods of one revision (see `JudgedRevision`)."""
     counted = tuple(pod for pod in pods if not pod.terminating and not pod.disrupted)
     r = JudgedRevision(counted, now, unschedulable_deadline, was_good, artifact, deadline)
@@ -218,9 +218,9 @@ def judge(
         for seen in check(r):
             left = seen.at - now if seen.at is not None else 0.0
             if left <= 0:
-                return Verdict(seen.cause)
+                return CandidateHealth(seen.cause)
             waits.append(left)
-    return Verdict(recheck=min(waits, default=None))
+    return CandidateHealth(recheck=min(waits, default=None))
 
 
 def _containers(r: JudgedRevision) -> Iterator[tuple[Pod, Container]]:

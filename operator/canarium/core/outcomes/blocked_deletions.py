@@ -15,7 +15,7 @@ from canarium.api.reasons import ConditionReason, ConditionType
 from canarium.api.status import Status
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Event
-from canarium.core.facts.observed import HeldDeletion
+from canarium.core.facts.observed import BlockedDeletion
 from canarium.core.messages import object_name, sentences
 from canarium.core.times import spoken, stamp
 
@@ -28,7 +28,7 @@ _OBJECTS, _FINALIZERS = 3, 3
 _LISTED = 10
 
 
-def described(held: Iterable[HeldDeletion], limit: int = _OBJECTS) -> str:
+def described(held: Iterable[BlockedDeletion], limit: int = _OBJECTS) -> str:
     """Returns sentences about up to `limit` objects and their finalizers; empty without any."""
     found = sorted(held, key=lambda one: (one.kind, one.name))
     parts = [
@@ -98,5 +98,5 @@ def recheck(ctx: RolloutContext) -> float | None:
     return min((wait for wait in waits if wait > 0), default=None)
 
 
-def _overdue(ctx: RolloutContext) -> list[HeldDeletion]:
+def _overdue(ctx: RolloutContext) -> list[BlockedDeletion]:
     return [one for one in ctx.observed.held if ctx.now >= one.due + PATIENCE]

@@ -7,7 +7,7 @@ from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
 from canarium.core.health.cause import Cause
-from canarium.core.messages import Explanation, event_text, explain, retry_advice
+from canarium.core.messages import FailureSummary, event_text, explain, retry_advice
 from canarium.core.outcomes.failures import known_failure
 from canarium.core.outcomes.records import failure_record, history_entry
 from canarium.core.phases.first_version import without_stable
@@ -29,7 +29,7 @@ def fail_first_version(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> 
     )
 
 
-def _text(ctx: RolloutContext, why: Explanation) -> tuple[str, str, str]:
+def _text(ctx: RolloutContext, why: FailureSummary) -> tuple[str, str, str]:
     return (
         f"the first version, {describe(ctx, ctx.target)}, failed: {explain(why)}",
         "Its pods are kept for debugging",

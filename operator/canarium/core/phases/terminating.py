@@ -11,7 +11,7 @@ from typing import Any
 
 from canarium.api.reasons import ConditionReason, ConditionType
 from canarium.core.decision.plan import Event
-from canarium.core.facts.observed import HeldDeletion
+from canarium.core.facts.observed import BlockedDeletion
 from canarium.core.messages import sentences
 from canarium.core.outcomes.blocked_deletions import described, finalizers
 from canarium.core.status.unmanaged import status_with
@@ -30,7 +30,7 @@ _STALE_OF_REVISION = ("replicas", "readyReplicas", "effectiveWeight")
 def status_of(
     raw: Mapping[str, Any],
     foreign: tuple[str, ...],
-    held: tuple[HeldDeletion, ...],
+    held: tuple[BlockedDeletion, ...],
     *,
     since: float,
     now: float,
@@ -74,7 +74,7 @@ def _observed_once(status: Mapping[str, Any]) -> dict[str, Any]:
 def _why(
     raw: Mapping[str, Any],
     foreign: tuple[str, ...],
-    held: tuple[HeldDeletion, ...],
+    held: tuple[BlockedDeletion, ...],
     since: float,
 ) -> tuple[ConditionReason, str]:
     present = raw["metadata"].get("finalizers") or ()

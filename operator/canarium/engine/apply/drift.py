@@ -59,7 +59,7 @@ _LEAST = Decimal("1e-3")
 
 
 @dataclass
-class Comparison:
+class DriftComparison:
     """What differs, by path, and what to apply so that only the drift is repaired."""
 
     #: Changed or removed by other clients.
@@ -76,13 +76,13 @@ def compare(
     owned: Fields | None = None,
     *,
     whole: bool = False,
-) -> Comparison:
+) -> DriftComparison:
     """Compares the paths of the spec `wanted`; other paths of `live` belong to other clients.
 
     `owned` are the paths of `wanted` that our own write set and no other client changed since, as
     in `managedFields`; None when that is not known. With `whole`, items of lists have no names.
     """
-    found = Comparison()
+    found = DriftComparison()
     walk = _Walk(found, whole=whole)
     merged = walk.mapping(("spec",), live, wanted, owned)
     found.merged = merged
@@ -98,7 +98,7 @@ def digest(spec: Any) -> str:
 class _Walk:
     """One walk over the desired spec."""
 
-    def __init__(self, found: Comparison, *, whole: bool) -> None:
+    def __init__(self, found: DriftComparison, *, whole: bool) -> None:
         self._found, self._whole = found, whole
 
     def value(self, path: tuple[str, ...], live: Any, wanted: Any, owned: Fields | None) -> Any:

@@ -11,7 +11,7 @@ from canarium.core.facts.observed import Modified
 from canarium.engine.apply.child_writer import ChildWriter
 from canarium.engine.apply.contested_children import RepairLimiter
 from canarium.engine.apply.desired import DesiredManifests
-from canarium.engine.apply.drift import Comparison, compare, digest
+from canarium.engine.apply.drift import DriftComparison, compare, digest
 from canarium.engine.apply.rejections import WriteRejected
 from canarium.engine.cache.children import Child, unpacked
 from canarium.engine.cache.routes import ROUTES
@@ -44,7 +44,7 @@ class DriftRepair:
         self._store, self._desired, self._writer = store, desired, writer
         self._limiter = limiter
         #: Comparisons without drift, by child of each model, with their inputs.
-        self._in_sync: dict[Key, dict[tuple[Resource, str], tuple[_Inputs, Comparison]]] = {}
+        self._in_sync: dict[Key, dict[tuple[Resource, str], tuple[_Inputs, DriftComparison]]] = {}
 
     async def repair(self, parent: Mapping[str, Any], *, freeze_route: bool = False) -> int:
         """Applies the children that drifted; returns how many. With `freeze_route`, the route stays
@@ -98,7 +98,7 @@ class DriftRepair:
 
     def _comparison(
         self, parent: Mapping[str, Any], key: Key, resource: Resource, child: Child[Any]
-    ) -> Comparison | None:
+    ) -> DriftComparison | None:
         known = self._in_sync.setdefault(key, {})
         place = (resource, child.name)
         # A backend's port follows the route in effect, which changes later than the spec.
@@ -123,7 +123,7 @@ def _key(parent: Mapping[str, Any]) -> Key:
 
 def _differences(
     resource: Resource, live: Mapping[str, Any], wanted: Mapping[str, Any]
-) -> Comparison:
+) -> DriftComparison:
     """Compares a live child with its desired manifest.
 
     A Deployment is made from a record that never changes. The desired manifest of other kinds may
@@ -133,7 +133,7 @@ def _differences(
     if resource is resources.DEPLOYMENTS:
         if owned is not None and not owned:
             # Restored from a backup: applying our template over it might restart its pods.
-            return Comparison()
+            return DriftComparison()
     elif notes.get(labels.APPLIED) != digest(wanted["spec"]):
         owned = None
     whole = resource in ROUTES.values()

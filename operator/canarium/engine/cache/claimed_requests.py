@@ -6,7 +6,7 @@ from functools import lru_cache
 from sys import intern
 from typing import Any
 
-from canarium.core.facts.route_claims import Attachment, Claim, Match
+from canarium.core.facts.route_claims import Attachment, Match, RouteClaim
 from canarium.kube import resources
 from canarium.render import labels
 
@@ -25,7 +25,7 @@ def _attachment(*parts: Any) -> Attachment:
     return Attachment(*parts)
 
 
-def claim(raw: Raw) -> Claim:
+def claim(raw: Raw) -> RouteClaim:
     """Returns the claim of a route, without the Gateways that do not accept it. A model's own route
     keeps those: that it is not accepted is reported separately."""
     meta, spec = raw["metadata"], raw["spec"]
@@ -42,7 +42,7 @@ def claim(raw: Raw) -> Claim:
     rules: list[Raw] = spec.get("rules") or [{}]
     read = _grpc if raw["kind"] == resources.GRPC_ROUTES.kind else _http
     matches = [read(one) for rule in rules for one in rule.get("matches") or [{}]]
-    return Claim(
+    return RouteClaim(
         kind=intern(raw["kind"]),
         namespace=namespace,
         name=meta["name"],

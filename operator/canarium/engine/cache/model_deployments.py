@@ -24,7 +24,7 @@ _MODELS = Compressor()
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
+class CachedModel:
     """A ModelDeployment as last observed, without managedFields."""
 
     namespace: str
@@ -79,11 +79,11 @@ def _effective_spec(content: bytes, startup_budget: float | None) -> EffectiveSp
     return effective_spec(_spec(content), startup_budget)
 
 
-def parent(raw: Raw) -> Parent:
+def parent(raw: Raw) -> CachedModel:
     meta, status = raw["metadata"], raw.get("status") or {}
     kept = {**raw, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
     kinds = {wanted_kind(raw.get("spec") or {}), (status.get("route") or {}).get("kind")}
-    return Parent(
+    return CachedModel(
         namespace=meta["namespace"],
         name=meta["name"],
         uid=meta["uid"],

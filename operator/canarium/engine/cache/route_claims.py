@@ -1,9 +1,8 @@
 """Indexes the requests that each route in the operator's scope claims, of any owner.
 
 One watch covers all routes of a kind, so a route that conflicts with a model's is found without
-further requests or watches. Of a foreign route only its `Claim` is kept; a route with our label
-is also
-in the cache of the model's children.
+further requests or watches. Of a foreign route only its `RouteClaim` is kept; a route with our
+label is also in the cache of the model's children.
 
 Invariants: `_index` has exactly the claims in `items`, under each Gateway, match and hostname that
 they name. `_reported` has the last conflict found for each of our routes: a foreign route that does
@@ -20,7 +19,14 @@ from operator import attrgetter
 from typing import Any
 
 from canarium.core.facts.gateways import RouteConflict
-from canarium.core.facts.route_claims import ANY_HOST, Attachment, Claim, Match, covers, hosts_on
+from canarium.core.facts.route_claims import (
+    ANY_HOST,
+    Attachment,
+    Match,
+    RouteClaim,
+    covers,
+    hosts_on,
+)
 from canarium.core.facts.route_precedence import Listeners, conflict
 from canarium.engine.cache.claimed_requests import claim
 from canarium.kube.cache import Cache, Key
@@ -32,7 +38,7 @@ _MOST_OF_ONE, _MOST = 20_000, 100_000
 _ORDER = attrgetter("order")
 
 
-class Claims(Cache[Claim]):
+class Claims(Cache[RouteClaim]):
     """The claims of one kind of route. `children` caches the models' own routes; `wake` is called
     with the key of each model whose conflict may have changed."""
 
@@ -46,7 +52,7 @@ class Claims(Cache[Claim]):
         super().__init__(claim, self._changed)
         self._children, self._listeners, self._wake = children, listeners, wake
         self._most_of_one, self._most = most
-        self._index: dict[tuple[Key, Match], dict[str, list[Claim]]] = {}
+        self._index: dict[tuple[Key, Match], dict[str, list[RouteClaim]]] = {}
         #: Weight of what is kept, by namespace and of all.
         self._weights: Counter[str] = Counter()
         self._weight = 0
@@ -85,19 +91,19 @@ class Claims(Cache[Claim]):
         self._reported[key] = found
         return found
 
-    def _put(self, key: Key, old: Claim | None, new: Claim) -> None:
+    def _put(self, key: Key, old: RouteClaim | None, new: RouteClaim) -> None:
         if self._has_room(old, new):
             super()._put(key, old, new)
         elif old:
             del self.items[key]
             self._changed(old, None)
 
-    def _has_room(self, old: Claim | None, new: Claim) -> bool:
+    def _has_room(self, old: RouteClaim | None, new: RouteClaim) -> bool:
         more = _weight(new) - (_weight(old) if old else 0)
         here = self._weights[new.namespace] + more
         return more <= 0 or (here <= self._most_of_one and self._weight + more <= self._most)
 
-    def _changed(self, old: Claim | None, new: Claim | None) -> None:
+    def _changed(self, old: RouteClaim | None, new: RouteClaim | None) -> None:
         if old:
             self._drop_entries(old)
         if new:
@@ -117,7 +123,7 @@ class Claims(Cache[Claim]):
             if self.conflict(key) != known:
                 self._wake(key)
 
-    def _matters(self, changed: Claim, key: Key) -> bool:
+    def _matters(self, changed: RouteClaim, key: Key) -> bool:
         """Returns whether the contradiction that the model `key` reports may be another one now:
         not when it loses to a route that precedes `changed`, so that many that claim the same are
         cheap."""
@@ -127,7 +133,7 @@ class Claims(Cache[Claim]):
         winner = self.items.get((known.namespace, known.name))
         return winner is None or changed.order <= winner.order
 
-    def _drop_entries(self, old: Claim) -> None:
+    def _drop_entries(self, old: RouteClaim) -> None:
         for place, host in _places(old):
             hosts = self._index[place]
             hosts[host].remove(old)
@@ -143,7 +149,7 @@ class Claims(Cache[Claim]):
         if not self._weights[namespace]:
             del self._weights[namespace]
 
-    def _rivals(self, of: Claim) -> Iterator[Claim]:
+    def _rivals(self, of: RouteClaim) -> Iterator[RouteClaim]:
         """Yields other routes that may claim requests of `of`: with an equal match, and a common
         hostname."""
         hosts = dict.fromkeys(of.hostnames or (ANY_HOST,))
@@ -171,14 +177,14 @@ def _above(host: str) -> Iterator[str]:
         yield ANY_HOST
 
 
-def _places(of: Claim) -> Iterator[tuple[tuple[Key, Match], str]]:
+def _places(of: RouteClaim) -> Iterator[tuple[tuple[Key, Match], str]]:
     for gateway in dict.fromkeys(a.gateway for a in of.attachments):
         for match in dict.fromkeys(of.matches):
             for host in dict.fromkeys(of.hostnames or (ANY_HOST,)):
                 yield (gateway, match), host
 
 
-def _weight(of: Claim) -> int:
+def _weight(of: RouteClaim) -> int:
     """Returns how much memory `of` needs: entries of the index, and long texts."""
     texts = sum(
         len(match.path) + sum(len("".join(one)) for one in (*match.headers, *match.query))

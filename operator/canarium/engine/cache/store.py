@@ -12,7 +12,7 @@ from typing import Any
 from canarium.core.facts.gateways import Backend, Route, RouteConflict
 from canarium.core.facts.observed import (
     CREATING_REASONS,
-    HeldDeletion,
+    BlockedDeletion,
     Observed,
     Orphan,
     Pod,
@@ -22,7 +22,7 @@ from canarium.core.facts.observed import (
 from canarium.engine.cache import istio, model_deployments, pods, projections, routes
 from canarium.engine.cache.children import Child
 from canarium.engine.cache.gateways import Gateways
-from canarium.engine.cache.model_deployments import Parent
+from canarium.engine.cache.model_deployments import CachedModel
 from canarium.engine.cache.route_claims import Claims
 from canarium.engine.cache.runtimes import Runtimes
 from canarium.engine.queue import Urgency
@@ -55,7 +55,7 @@ class Store:
         self._wake = wake
         #: Called with each kind of route that a model asks for or has.
         self.wants: Callable[[Resource], None] = _nobody
-        self.parents: Cache[Parent] = Cache(model_deployments.parent, self._parent_changed)
+        self.parents: Cache[CachedModel] = Cache(model_deployments.parent, self._parent_changed)
         #: Tuples: there is one for each kind and model, and a dict takes five times as much.
         self._children: dict[Resource, dict[Key, tuple[Child[Any], ...]]] = {
             resource: {} for resource in _PROJECTIONS
@@ -77,7 +77,7 @@ class Store:
         known = self.parents.items.get(key)
         return known.raw if known else None
 
-    def _parent_changed(self, old: Parent | None, new: Parent | None) -> None:
+    def _parent_changed(self, old: CachedModel | None, new: CachedModel | None) -> None:
         some = new or old
         assert some is not None
         key = (some.namespace, some.name)
@@ -119,10 +119,10 @@ class Store:
     def children(self, resource: Resource, key: Key) -> tuple[Child[Any], ...]:
         return self._children[resource].get(key, ())
 
-    def held(self, key: Key) -> tuple[HeldDeletion, ...]:
+    def held(self, key: Key) -> tuple[BlockedDeletion, ...]:
         """Returns objects of the model whose deletion is blocked by finalizers."""
         return tuple(
-            HeldDeletion(resource.kind, child.name, child.finalizers, child.deleted or 0.0)
+            BlockedDeletion(resource.kind, child.name, child.finalizers, child.deleted or 0.0)
             for resource in _PROJECTIONS
             if resource is not resources.ENDPOINT_SLICES
             for child in self.children(resource, key)

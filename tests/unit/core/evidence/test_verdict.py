@@ -9,8 +9,8 @@ from canarium.core.evidence.verdict import (
     Bounds,
     Evidence,
     Finding,
-    Limits,
     Tally,
+    TallyLimits,
     Verdict,
     judge,
     weigh,
@@ -112,7 +112,7 @@ FAILED, PASSED = ended(Verdict.FAIL), ended(Verdict.PASS)
 ERRED, THIN = ended(Verdict.INSUFFICIENT, error=True), ended(Verdict.INSUFFICIENT)
 
 
-def after(limits: Limits, *findings: Finding) -> Evidence:
+def after(limits: TallyLimits, *findings: Finding) -> Evidence:
     tally = Tally()
     for finding in findings:
         tally = tally.after(finding)
@@ -123,22 +123,22 @@ def after(limits: Limits, *findings: Finding) -> Evidence:
 @pytest.mark.parametrize(
     ("limits", "findings", "verdict", "exhausted"),
     [
-        (Limits(), [FAILED], "Fail", False),
-        (Limits(failures=1), [FAILED], "Insufficient", False),
-        (Limits(failures=1), [FAILED, FAILED], "Fail", False),
-        (Limits(failures=1), [FAILED, PASSED, FAILED], "Insufficient", False),
-        (Limits(errors=1), [ERRED], "Insufficient", True),
-        (Limits(errors=1), [ERRED, ERRED], "Fail", True),
-        (Limits(errors=1), [ERRED, THIN, ERRED], "Insufficient", True),
-        (Limits(), [ERRED] * 50, "Insufficient", True),
-        (Limits(insufficient=2), [THIN, THIN], "Insufficient", False),
-        (Limits(insufficient=2), [THIN, THIN, THIN], "Insufficient", True),
-        (Limits(insufficient=None), [THIN] * 50, "Insufficient", False),
-        (Limits(), [PASSED], "Pass", False),
+        (TallyLimits(), [FAILED], "Fail", False),
+        (TallyLimits(failures=1), [FAILED], "Insufficient", False),
+        (TallyLimits(failures=1), [FAILED, FAILED], "Fail", False),
+        (TallyLimits(failures=1), [FAILED, PASSED, FAILED], "Insufficient", False),
+        (TallyLimits(errors=1), [ERRED], "Insufficient", True),
+        (TallyLimits(errors=1), [ERRED, ERRED], "Fail", True),
+        (TallyLimits(errors=1), [ERRED, THIN, ERRED], "Insufficient", True),
+        (TallyLimits(), [ERRED] * 50, "Insufficient", True),
+        (TallyLimits(insufficient=2), [THIN, THIN], "Insufficient", False),
+        (TallyLimits(insufficient=2), [THIN, THIN, THIN], "Insufficient", True),
+        (TallyLimits(insufficient=None), [THIN] * 50, "Insufficient", False),
+        (TallyLimits(), [PASSED], "Pass", False),
     ],
 )
 def test_failures_errors_and_insufficient_results_have_separate_limits(
-    limits: Limits, findings: list[Finding], verdict: str, exhausted: bool
+    limits: TallyLimits, findings: list[Finding], verdict: str, exhausted: bool
 ) -> None:
     found = after(limits, *findings)
     assert (found.verdict, found.exhausted) == (verdict, exhausted)

@@ -9,7 +9,7 @@ import pytest
 
 from canarium.core.facts.observed import Container, Pod, Trouble, TroubleReason
 from canarium.core.health.failure_causes import judge
-from canarium.fetch.errors import Exit
+from canarium.fetch.errors import ExitCode
 
 rule = pytest.mark.rule
 POD = Pod("p", "rev", "blue", created=0.0)
@@ -116,14 +116,14 @@ def test_image_that_another_pod_of_the_revision_runs_fails_nothing() -> None:
 @pytest.mark.parametrize(
     ("artifact", "code", "expected"),
     [
-        ("sha256:one", Exit.UNAVAILABLE, None),
-        ("sha256:one", Exit.REFUSED, "SourceUnavailable"),
-        (None, Exit.UNAVAILABLE, "SourceUnavailable"),
+        ("sha256:one", ExitCode.UNAVAILABLE, None),
+        ("sha256:one", ExitCode.REFUSED, "SourceUnavailable"),
+        (None, ExitCode.UNAVAILABLE, "SourceUnavailable"),
     ],
     ids=["store is out", "refused", "never fetched"],
 )
 def test_unavailable_store_fails_nothing_once_the_model_is_fetched(
-    artifact: str | None, code: Exit, expected: str | None
+    artifact: str | None, code: ExitCode, expected: str | None
 ) -> None:
     said = '{"reason": "SourceUnavailable", "message": "no answer"}'
     fetch = Container("fetch", init=True, terminated="Error", exit_code=code, message=said)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.evidence.verdict import Finding, Limits, OnFailure, Tally, Verdict, weigh
+from canarium.core.evidence.verdict import Finding, OnFailure, Tally, TallyLimits, Verdict, weigh
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -27,7 +27,7 @@ def seen(cluster: Cluster, *findings: Finding) -> None:
     """Evaluates the requested analysis now."""
     watch = cluster.requests.analysis
     assert watch is not None
-    looks = [(f, Tally().after(f), Limits()) for f in findings]
+    looks = [(f, Tally().after(f), TallyLimits()) for f in findings]
     cluster.evidence = weigh(watch.revision, watch.since, cluster.now, looks)
     cluster.settle()
 
@@ -120,7 +120,7 @@ def test_check_that_only_warns_is_reported_and_delays_nothing(verdict: Verdict) 
 @rule("R17")
 def test_check_that_rolls_back_takes_precedence_over_one_that_holds() -> None:
     looks = [
-        (f, Tally().after(f), Limits())
+        (f, Tally().after(f), TallyLimits())
         for f in (
             finding(Verdict.FAIL, OnFailure.HOLD, "a"),
             finding(Verdict.FAIL, OnFailure.ROLL_BACK, "b"),

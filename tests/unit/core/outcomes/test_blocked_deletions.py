@@ -8,7 +8,7 @@ import pytest
 
 from canarium.api.status import Status
 from canarium.core.bookkeeping.adoption import adoption, conflicts
-from canarium.core.facts.observed import HeldDeletion, Observed
+from canarium.core.facts.observed import BlockedDeletion, Observed
 from canarium.core.outcomes.blocked_deletions import described
 from core.cluster import Cluster, spec
 
@@ -33,7 +33,7 @@ def test_rollout_that_waits_for_a_deployment_names_its_finalizers() -> None:
     cluster.run(8)
     second = cluster.revision("2")
     cluster.deployments[second] = replace(cluster.deployments[second], terminating=True)
-    cluster.held = [HeldDeletion("Deployment", f"m-{second}", ("a.io/x", "b.io/y"), cluster.now)]
+    cluster.held = [BlockedDeletion("Deployment", f"m-{second}", ("a.io/x", "b.io/y"), cluster.now)]
     cluster.spec = spec("3")
     cluster.run(5)
     assert told(cluster) == [], "its controllers have their time"
@@ -59,7 +59,7 @@ def test_lingering_object_is_reported_while_a_version_serves(
     kind: str,
 ) -> None:
     cluster = Cluster(spec("1")).run(10)
-    cluster.held = [HeldDeletion(kind, "m", ("example.com/cleanup",), cluster.now)]
+    cluster.held = [BlockedDeletion(kind, "m", ("example.com/cleanup",), cluster.now)]
     cluster.run(12)
     assert cluster.status.phase == "Ready"
     assert f"{kind}/m has been terminating since" in cluster.status.message
@@ -76,7 +76,9 @@ def test_pod_kept_by_a_finalizer_is_named_once() -> None:
     cluster.spec = spec("3")
     cluster.run(2)
     pods = [p for p in cluster.pods if cluster.version(p.revision) == "2"]
-    cluster.held = [HeldDeletion("Pod", p.name, ("a.io/x",), p.terminates_by or 0.0) for p in pods]
+    cluster.held = [
+        BlockedDeletion("Pod", p.name, ("a.io/x",), p.terminates_by or 0.0) for p in pods
+    ]
     cluster.run(30)
     warned = [
         x.message for x in cluster.status.warnings if x.message.startswith(f"Pod/{pods[0].name} ")
@@ -87,7 +89,7 @@ def test_pod_kept_by_a_finalizer_is_named_once() -> None:
 
 @rule("R20", "R24")
 def test_name_kept_by_a_terminating_object_is_not_offered_for_adoption() -> None:
-    kept = HeldDeletion("Service", "m", ("a.io/x",), 0.0)
+    kept = BlockedDeletion("Service", "m", ("a.io/x",), 0.0)
     text = conflicts(Observed(name_conflicts=("Service m",), held=(kept,)), "m")
     assert "blocked by the finalizer a.io/x" in text
     assert "annotate" not in text
@@ -96,14 +98,14 @@ def test_name_kept_by_a_terminating_object_is_not_offered_for_adoption() -> None
 
 @rule("R20")
 def test_wait_for_children_of_a_deleted_model_names_the_finalizers() -> None:
-    kept = HeldDeletion("Deployment", "m-r", ("a.io/x",), 0.0)
+    kept = BlockedDeletion("Deployment", "m-r", ("a.io/x",), 0.0)
     plan = adoption(Status(), Observed(owned_by_deleted=("Deployment m-r",), held=(kept,)))
     assert plan
     assert "blocked by the finalizer a.io/x" in plan.status.message
 
 
 def test_long_lists_are_counted() -> None:
-    many = [HeldDeletion("Pod", f"p{n}", tuple("abcde"), 0.0) for n in range(5)]
+    many = [BlockedDeletion("Pod", f"p{n}", tuple("abcde"), 0.0) for n in range(5)]
     text = described(many)
     assert "the finalizers a, b, c and 2 more" in text
     assert text.endswith("2 more objects are blocked in the same way.")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.facts.observed import HeldDeletion
+from canarium.core.facts.observed import BlockedDeletion
 from canarium.core.phases import terminating
 
 rule = pytest.mark.rule
@@ -68,7 +68,7 @@ def test_repeated_report_changes_nothing_and_posts_no_event() -> None:
     [("foregroundDeletion", "ForegroundDeletion"), ("orphan", "OrphaningDeletion")],
 )
 def test_deletion_by_the_garbage_collector_has_its_own_reason(finalizer: str, reason: str) -> None:
-    held = [HeldDeletion("Pod", "m-r-1", ("a.io/x",), 0.0)]
+    held = [BlockedDeletion("Pod", "m-r-1", ("a.io/x",), 0.0)]
     status, conditions = reported(model(finalizer), held=held)
     assert conditions["Terminating"]["reason"] == reason
     named = "Pod/m-r-1 has been terminating since" in status["message"]

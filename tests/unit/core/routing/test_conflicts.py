@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from canarium.core.facts.gateways import Listener, Precedence, RouteConflict
-from canarium.core.facts.route_claims import Attachment, Claim, Match, covers
+from canarium.core.facts.route_claims import Attachment, Match, RouteClaim, covers
 from canarium.core.facts.route_precedence import between, conflict
 from core.cluster import Cluster, gateway_spec
 
@@ -23,7 +23,7 @@ HOST = "a.example.org"
 EARLY, LATE = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 
 
-def claim(name: str = "fraud", created: str = LATE, **more: Any) -> Claim:
+def claim(name: str = "fraud", created: str = LATE, **more: Any) -> RouteClaim:
     """A route in the namespace `risk`; `web` is a foreign one."""
     facts: dict[str, Any] = {
         "namespace": "risk",
@@ -33,10 +33,12 @@ def claim(name: str = "fraud", created: str = LATE, **more: Any) -> Claim:
         "model": "fraud" if name == "fraud" else None,
     }
     facts |= more
-    return Claim(kind="HTTPRoute", name=name, uid=name, version=1, created=created, **facts)
+    return RouteClaim(kind="HTTPRoute", name=name, uid=name, version=1, created=created, **facts)
 
 
-def outcome(ours: Claim, other: Claim, *listeners: Listener) -> tuple[bool, Precedence] | None:
+def outcome(
+    ours: RouteClaim, other: RouteClaim, *listeners: Listener
+) -> tuple[bool, Precedence] | None:
     found = between(ours, other, {GATEWAY: listeners or (WEB,)})
     return (found.lost, found.why) if found else None
 
