@@ -17,6 +17,7 @@ class Exit(IntEnum):
     NOT_FOUND = 4
     UNREACHABLE = 5
     WAITS_FOR_PERSON = 6
+    #: The operator ignored a command, or the cluster would refuse what `plan --server` describes.
     NOT_ACCEPTED = 7
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ Raw = Mapping[str, Any]
 #: Bytes that are read from a watch at once.
 _CHUNK = 1 << 20
 
+#: How kubectl begins its errors; the reason in parentheses repeats what the sentence says.
+_PREFIX = re.compile(r"^(error: )?(Error from server( \(\w+\))?: )?(error: )?")
 #: What kubectl writes to stderr, in lower case → the exit code and what to do about it.
 _FAULTS: tuple[tuple[str, Exit, str], ...] = (
     (
@@ -47,7 +50,8 @@ _FAULTS: tuple[tuple[str, Exit, str], ...] = (
     ("x509", Exit.UNREACHABLE, "Check the certificates of the kubeconfig"),
     ("is invalid:", Exit.USAGE, "Nothing was changed"),
     ("denied the request", Exit.USAGE, "Nothing was changed"),
-    ("unknown flag", Exit.USAGE, "Update kubectl"),
+    ("unable to parse requirement", Exit.USAGE, "Write labels such as team=risk"),
+    ("unknown flag", Exit.UNREACHABLE, "Update kubectl"),
 )
 
 
@@ -57,7 +61,7 @@ def fault(stderr: str) -> CliError:
     # kubectl logs retries of its discovery before the line that counts.
     words = [line for line in lines if not line.startswith(("E", "I", "W")) or "]" not in line]
     text = (words or lines or ["kubectl failed without a message"])[-1].rstrip(".")
-    text = text.removeprefix("error: ").removeprefix("Error from server ").removeprefix("error: ")
+    text = _PREFIX.sub("", text)
     lower = stderr.lower()
     for phrase, code, advice in _FAULTS:
         if phrase in lower:

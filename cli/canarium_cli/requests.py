@@ -3,6 +3,8 @@
 - `ServiceProxy`: to the Service through the API server, which picks a random ready endpoint for
   each request (`ResourceLocation` in kubernetes/pkg/registry/core/service). `kubectl port-forward`
   to a Service would pick one pod, once.
+- `EndpointProxy`: to a random ready endpoint of the Service, which this program picks for each
+  request, so that it knows which pod answered.
 - `PodForward`: to one pod, through `kubectl port-forward`.
 - `Address`: to a URL, such as that of a gateway, directly from this machine.
 """
@@ -11,14 +13,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import re
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
 from urllib.parse import urlsplit
@@ -33,12 +36,13 @@ _LARGEST = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. Header names are in lower case."""
+    """An answer. Header names are in lower case; `pod` is empty where another program chose it."""
 
     status: int
     headers: Mapping[str, str]
     body: str
     milliseconds: float
+    pod: str = ""
 
 
 class Sender(Protocol):
@@ -54,28 +58,28 @@ class Sender(Protocol):
         ...
 
 
-class ServiceProxy:
-    """The Service through the API server's proxy.
+class _ApiProxy:
+    """Objects of a namespace through the API server's proxy.
 
     `kubectl proxy` listens on a socket in a folder that only this user may enter, and forwards only
-    requests to this Service.
+    requests to these objects, each a path such as `services/fraud:http`.
     """
 
-    def __init__(self, kubectl: Kubectl, namespace: str, service: str, port: str) -> None:
-        self._kubectl, self._service = kubectl, service
-        self._prefix = f"/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy"
-        self.route = f"service/{service} through the API server, which picks a ready endpoint"
+    route: str
+
+    def __init__(self, kubectl: Kubectl, namespace: str, targets: Sequence[str]) -> None:
+        self._kubectl = kubectl
+        self._prefixes = {x: f"/api/v1/namespaces/{namespace}/{x}/proxy" for x in targets}
         self._stack = ExitStack()
         self._socket = ""
 
     def __enter__(self) -> Self:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="modeldeploy-"))
         self._socket = str(Path(folder) / "proxy")
+        paths = ",".join(f"^{re.escape(prefix)}/" for prefix in self._prefixes.values())
         process = _start(
             self._kubectl.command(
-                "proxy",
-                f"--unix-socket={self._socket}",
-                f"--accept-paths=^{re.escape(self._prefix)}/",
+                "proxy", f"--unix-socket={self._socket}", f"--accept-paths={paths}"
             )
         )
         self._stack.callback(_end, process)
@@ -85,12 +89,50 @@ class ServiceProxy:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
+    def _ask(
+        self, target: str, request: Request, headers: Mapping[str, str], timeout: float
+    ) -> Reply:
+        connection = _UnixConnection(self._socket, timeout)
+        reply = _exchange(connection, self._prefixes[target] + request.path, request.body, headers)
+        kind, _, name = target.partition("/")
+        _raise_for_api_server(reply, f"{kind.removesuffix('s')}/{name.partition(':')[0]}")
+        return reply
+
+
+class ServiceProxy(_ApiProxy):
+    """The Service through the API server's proxy."""
+
+    def __init__(self, kubectl: Kubectl, namespace: str, service: str, port: str) -> None:
+        self._target = f"services/{service}:{port}"
+        super().__init__(kubectl, namespace, [self._target])
+        self.route = f"service/{service} through the API server, which picks a ready endpoint"
+
     def send(self, request: Request, headers: Mapping[str, str], timeout: float) -> Reply:
         """Raises CliError without an answer of the model."""
-        connection = _UnixConnection(self._socket, timeout)
-        reply = _exchange(connection, self._prefix + request.path, request.body, headers)
-        _raise_for_api_server(reply, self._service)
-        return reply
+        return self._ask(self._target, request, headers, timeout)
+
+
+class EndpointProxy(_ApiProxy):
+    """A random ready endpoint of a Service for each request, through the API server's proxy.
+
+    `ports` are the pods' names with the port of their server; at least one.
+    """
+
+    def __init__(
+        self, kubectl: Kubectl, namespace: str, service: str, ports: Mapping[str, int]
+    ) -> None:
+        self._pods = {f"pods/{name}:{port}": name for name, port in ports.items()}
+        super().__init__(kubectl, namespace, list(self._pods))
+        self.route = (
+            f"a random one of the {len(ports)} ready endpoints of service/{service} each, "
+            "through the API server"
+        )
+
+    def send(self, request: Request, headers: Mapping[str, str], timeout: float) -> Reply:
+        """Raises CliError without an answer of the model."""
+        target = random.choice(list(self._pods))
+        reply = self._ask(target, request, headers, timeout)
+        return replace(reply, pod=self._pods[target])
 
 
 class PodForward:
@@ -186,7 +228,7 @@ def _exchange(
     return Reply(answer.status, named, content, (time.monotonic() - start) * 1000)
 
 
-def _raise_for_api_server(reply: Reply, service: str) -> None:
+def _raise_for_api_server(reply: Reply, target: str) -> None:
     """Raises CliError when the API server answered in place of the model."""
     if reply.status < 400:
         return
@@ -199,12 +241,12 @@ def _raise_for_api_server(reply: Reply, service: str) -> None:
     message = str(status.get("message", "")).rstrip(".")
     if status.get("reason") == "ServiceUnavailable" and "no endpoints" in message:
         raise unreachable(
-            f"service/{service} has no ready endpoint, so callers get no answer. "
+            f"{target} has no ready endpoint, so callers get no answer. "
             "`kubectl modeldeploy why` explains it."
         )
     if reply.status in (401, 403):
         raise fault(f"Error from server (Forbidden): {message}")
-    raise unreachable(f"service/{service}: {message}.")
+    raise unreachable(f"{target}: {message}.")
 
 
 def _start(command: list[str]) -> subprocess.Popen[str]:

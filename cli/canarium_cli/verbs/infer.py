@@ -7,6 +7,7 @@ import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -17,15 +18,15 @@ from canarium.view.revisions import role_of
 from canarium.view.tree import Role
 from canarium_cli.connection import Connection, connected
 from canarium_cli.durations import SECONDS
+from canarium_cli.endpoints import is_ready, port_of, ready_endpoints
 from canarium_cli.exits import CliError, Exit, not_found, unreachable, usage
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import table
 from canarium_cli.output.terminal import write
 from canarium_cli.reads import objects
-from canarium_cli.requests import Address, PodForward, Reply, Sender, ServiceProxy
+from canarium_cli.requests import Address, EndpointProxy, PodForward, Reply, Sender, ServiceProxy
 
 _MOST = 10_000
-_SERVER = "server"
 
 
 @click.command("infer")
@@ -71,7 +72,8 @@ def infer_command(
 
     Without -f, the request is the model's first smoke test, or a minimal one of the protocol of
     its runtime. Requests to the Service go through the API server, which picks a random ready
-    endpoint for each. Exit code 1: the model answered with an error.
+    endpoint for each; with --repeat and answers that name no version, this program picks it.
+    Exit code 1: the model answered with an error.
     """
     if sum(map(bool, (candidate, stable, pod, address))) > 1:
         raise usage("Use one of --candidate, --stable, --pod and --address.")
@@ -91,8 +93,9 @@ def infer_command(
         )
     replies: list[tuple[Reply, Origin]] = []
     faults: list[CliError] = []
-    with sender:
-        for _ in range(repeat):
+    with ExitStack() as stack:
+        stack.enter_context(sender)
+        while len(replies) + len(faults) < repeat:
             try:
                 reply = sender.send(request, sent_headers, timeout)
             except CliError as error:
@@ -100,7 +103,14 @@ def infer_command(
                     raise
                 faults.append(error)
                 continue
-            replies.append((reply, _origin(found, reply, target)))
+            known = _origin(found, reply, target)
+            replies.append((reply, known))
+            first = len(replies) == 1 < repeat
+            if first and not known.revision and isinstance(sender, ServiceProxy):
+                chosen = _by_endpoint(connection, found, name)
+                if chosen:
+                    # Which pod answers is known only if it is chosen here.
+                    sender, replies = stack.enter_context(chosen), []
     if repeat == 1:
         _print_one(found, *replies[0], request, sender, output)
     else:
@@ -146,15 +156,9 @@ def _pod(
         return None
     which = Role.CANDIDATE if candidate else Role.STABLE
     for pod in found.pods:
-        if role_of(found.model, label(pod, REVISION_LABEL)) is which and _is_ready(pod):
+        if role_of(found.model, label(pod, REVISION_LABEL)) is which and is_ready(pod):
             return pod
     raise not_found(f"{name} has no ready pod of role {which.value.lower()}.")
-
-
-def _is_ready(pod: Raw) -> bool:
-    conditions = items(part(pod, "status"), "conditions")
-    ready = any(text(x, "type") == "Ready" and text(x, "status") == "True" for x in conditions)
-    return ready and not text(part(pod, "metadata"), "deletionTimestamp")
 
 
 def _request(found: Objects, pod: Raw | None, body: str | None, path: str | None) -> Request:
@@ -180,8 +184,8 @@ def _sender(
         host = hosts[0] if isinstance(hosts, list) and hosts else ""
         return Address(address, host if isinstance(host, str) and "*" not in host else "")
     if pod is not None:
-        return PodForward(connection.kubectl, text(part(pod, "metadata"), "name"), _port(pod))
-    service = next((x for x in found.services if text(part(x, "metadata"), "name") == name), None)
+        return PodForward(connection.kubectl, text(part(pod, "metadata"), "name"), port_of(pod))
+    service = _service(found, name)
     if service is None:
         raise unreachable(f"{name} has no Service yet: no version serves. See `why {name}`.")
     ports = items(part(service, "spec"), "ports")
@@ -192,18 +196,27 @@ def _sender(
     )
 
 
-def _port(pod: Raw) -> int:
-    """The port of the model server."""
-    containers = items(part(pod, "spec"), "containers")
-    server = next((x for x in containers if text(x, "name") == _SERVER), next(iter(containers), {}))
-    ports = items(server, "ports")
-    http = next((x for x in ports if text(x, "name") == "http"), next(iter(ports), {}))
-    return number(http, "containerPort") or 8080
+def _service(found: Objects, name: str) -> Raw | None:
+    return next((x for x in found.services if text(part(x, "metadata"), "name") == name), None)
+
+
+def _by_endpoint(connection: Connection, found: Objects, name: str) -> EndpointProxy | None:
+    """A way to the endpoints of the Service that knows which of them it asks; None if there are
+    none, or the user may not send requests to pods."""
+    if not connection.kubectl.allowed("create", "pods", "--subresource=proxy"):
+        return None
+    service = _service(found, name)
+    pods = ready_endpoints(found, service) if service else {}
+    namespace = text(part(found.model, "metadata"), "namespace")
+    return EndpointProxy(connection.kubectl, namespace, name, pods) if pods else None
 
 
 def _origin(found: Objects, reply: Reply, pod: Raw | None) -> Origin:
     if pod is not None:
         return Origin(label(pod, REVISION_LABEL), f"pod/{text(part(pod, 'metadata'), 'name')}")
+    asked = next((x for x in found.pods if text(part(x, "metadata"), "name") == reply.pod), None)
+    if asked is not None:
+        return Origin(label(asked, REVISION_LABEL), "the pod that was asked")
     return origin(found, reply.headers, reply.body)
 
 
@@ -280,10 +293,11 @@ def _print_split(
     click.echo(f"The revision is known by: {', '.join(hows) or 'nothing, there was no answer'}.")
     if "" in groups:
         click.echo(
-            "Answers of an unknown revision name no version: use a server of the Open Inference "
-            "Protocol, or a route with response headers, to measure the split."
+            "Answers of an unknown revision name no version. The right to create pods/proxy, a "
+            "server of the Open Inference Protocol, or --address with a route that adds response "
+            "headers tells them apart."
         )
-    if isinstance(sender, ServiceProxy):
+    if isinstance(sender, ServiceProxy | EndpointProxy):
         click.echo("Callers inside the cluster are split by kube-proxy, per connection.")
     for message in sorted({x.message for x in faults}):
         click.echo(f"No answer: {message}", err=True)

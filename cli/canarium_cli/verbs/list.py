@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import click
 
@@ -10,8 +11,9 @@ from canarium.view.fleet import Row, fleet
 from canarium.view.moments import short
 from canarium.view.tree import to_json
 from canarium_cli.connection import Connection, connected
+from canarium_cli.exits import CliError
 from canarium_cli.output.formats import write_json, write_name, write_yaml
-from canarium_cli.output.lines import Line, Span, table
+from canarium_cli.output.lines import Line, Span, Style, line, table
 from canarium_cli.output.terminal import Screen, write
 from canarium_cli.output.tree_text import phase_span
 from canarium_cli.reads import MODELS
@@ -57,13 +59,8 @@ def list_command(
     if watch:
         if output not in ("text", "wide"):
             raise click.UsageError("--watch prints text only; remove -o.")
-        with Screen(connection.color) as screen:
-            try:
-                while True:
-                    screen.show(fleet_lines(rows(), all_namespaces, output == "wide"))
-                    time.sleep(_INTERVAL)
-            except KeyboardInterrupt:
-                raise SystemExit(0) from None
+        _watch(connection, rows, all_namespaces, output == "wide")
+        return
     found = rows()
     if output == "json":
         write_json([to_json(row) for row in found])
@@ -76,6 +73,27 @@ def list_command(
         click.echo("No ModelDeployments found.", err=True)
     else:
         write(fleet_lines(found, all_namespaces, output == "wide"), connection.color)
+
+
+def _watch(
+    connection: Connection, rows: Callable[[], tuple[Row, ...]], namespaces: bool, wide: bool
+) -> None:
+    """Redraws until Ctrl-C. Raises CliError where the first read fails; later ones are repeated."""
+    lines: list[Line] = []
+    with Screen(connection.color) as screen:
+        try:
+            while True:
+                try:
+                    lines = fleet_lines(rows(), namespaces, wide)
+                    screen.show(lines)
+                except CliError as error:
+                    if not lines:
+                        raise
+                    lost = line(Span(f"Connection lost: {error.message}", Style.WARNING))
+                    screen.show([*lines, lost])
+                time.sleep(_INTERVAL)
+        except KeyboardInterrupt:
+            raise SystemExit(0) from None
 
 
 def fleet_lines(rows: tuple[Row, ...], namespaces: bool, wide: bool) -> list[Line]:

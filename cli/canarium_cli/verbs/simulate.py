@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,7 +30,12 @@ _STYLES = {"Ready": Style.GOOD, "Baking": Style.GOOD, "Progressing": Style.ACTIV
 @click.option(
     "--fail-at",
     metavar="WEIGHT|STEP",
-    help="The new version's server exits at this weight (25), step (step2), gate or bake.",
+    help="The new version fails at this weight (25), step (step2), gate or bake.",
+)
+@click.option(
+    "--failing",
+    metavar="WHAT",
+    help="What fails then: pods (the server exits; default), check:NAME or smoke:NAME.",
 )
 @click.option(
     "--slow-start", type=Seconds(), metavar="DURATION", help="How long a pod takes to become ready."
@@ -43,6 +48,7 @@ def simulate_command(
     file: str,
     name: str | None,
     fail_at: str | None,
+    failing: str | None,
     slow_start: float | None,
     no_traffic: bool,
     first: bool,
@@ -70,7 +76,7 @@ def simulate_command(
     settings = effective_spec(Spec.model_validate(model.spec), runtime.startup_budget)
     scenario = Scenario(
         startup=20.0 if slow_start is None else slow_start,
-        fail_at=None if fail_at is None else _weight(fail_at, settings),
+        **_failure(fail_at, failing, settings),
         traffic=not no_traffic,
         first=first,
     )
@@ -79,6 +85,36 @@ def simulate_command(
         write_json([asdict(moment) for moment in moments])
     else:
         write(list(_lines(moments)), color)
+
+
+def _failure(fail_at: str | None, failing: str | None, settings: EffectiveSpec) -> dict[str, Any]:
+    """The fields of a scenario that `--fail-at` and `--failing` mean. Raises CliError."""
+    weight = None if fail_at is None else _weight(fail_at, settings)
+    kind, _, name = (failing or "pods").partition(":")
+    if kind == "pods" and not name:
+        if failing and weight is None:
+            raise usage("--failing pods needs --fail-at, such as --fail-at 25%.")
+        return {"fail_at": weight}
+    analysis = settings.analysis
+    names = {
+        "check": [check.name for check in analysis.checks] if analysis else [],
+        "smoke": [test.name for test in settings.smoke_tests],
+    }.get(kind)
+    if names is None:
+        raise usage(f"--failing {failing}: write pods, check:NAME or smoke:NAME.")
+    if name not in names:
+        listed = ", ".join(names) or "none"
+        what = "check" if kind == "check" else "smoke test"
+        raise usage(f"--failing {failing}: the model has no such {what}; it has: {listed}.")
+    if kind == "smoke" and weight:
+        raise usage(
+            "Smoke tests run before the first traffic: use --fail-at gate, or no --fail-at."
+        )
+    if kind == "smoke":
+        return {"fail_at": 0, "failing_smoke_test": name}
+    if weight == 0:
+        raise usage("Checks are evaluated once there is traffic: use --fail-at with a weight.")
+    return {"fail_at": weight, "failing_check": name}
 
 
 def _weight(text: str, settings: EffectiveSpec) -> int:

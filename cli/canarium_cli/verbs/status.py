@@ -10,6 +10,7 @@ import click
 
 from canarium.view.fleet import row
 from canarium.view.objects import Raw, part, text
+from canarium.view.revisions import target_of
 from canarium_cli.connection import Connection, connected
 from canarium_cli.durations import SECONDS
 from canarium_cli.endings import ENDINGS, Goal, exit_of
@@ -87,6 +88,9 @@ def _wait(
                 last = words
             code = exit_of(found.model, goal, revision)
             if code is not None:
+                if revision and revision != target_of(found.model):
+                    words = f"the spec asks for revision {target_of(found.model)}, not {revision}"
+                    say(name, words)
                 return code
             if deadline is not None and time.monotonic() > deadline:
                 say(name, f"timeout while waiting for {goal.value}")

@@ -13,11 +13,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from canarium.api.effective_analysis import EffectiveCheck
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.api.reasons import CheckReason
 from canarium.core.decision import plan as p
-from canarium.core.evidence.verdict import Evidence, Finding, Verdict
+from canarium.core.evidence.verdict import (
+    Finding,
+    Limits,
+    OnFailure,
+    Tally,
+    Verdict,
+    weigh,
+)
 from canarium.core.facts.gateways import Gateway, Listener
 from canarium.core.facts.observed import ResolvedRuntime, SmokeReport
 from canarium.core.times import parse
@@ -32,6 +40,10 @@ _STUCK = 900.0
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
 #: Label of the version that serves before the rollout.
 PREVIOUS = "previous"
+#: Label of a version whose rollout is under way when the new one is applied.
+RUNNING = "running"
+#: The most decisions until its rollout has its weight.
+_PREPARATION = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +52,19 @@ class Scenario:
 
     #: How long a pod takes to become ready.
     startup: float = 20.0
-    #: The weight at which the candidate's pods exit: 0 is before any traffic, 100 the bake.
+    #: The weight at which the new version fails: 0 is before any traffic, 100 the bake.
     fail_at: int | None = None
+    #: What fails then. Empty: the server exits. The name of a check, which is out of bounds from
+    #: then on, or of a smoke test, which fails at each attempt.
+    failing_check: str = ""
+    failing_smoke_test: str = ""
     #: Whether versions receive requests, so that checks have samples.
     traffic: bool = True
     #: Whether it is the first version of the model.
     first: bool = False
+    #: The raw spec of another version, whose rollout is under way and has `running_weight`.
+    running: Mapping[str, Any] | None = None
+    running_weight: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +148,7 @@ class _Telling:
         self._promotions = 0
         self._failed = False
         self._measured = 0.0
+        self._tallies: dict[str, Tally] = {}
 
     def _earlier(self) -> dict[str, Any]:
         """Returns the spec of the previous version."""
@@ -164,7 +184,7 @@ class _Telling:
             cluster.actions.clear()
             cluster.spec = self._new
         cluster.boot = self._scenario.startup
-        if self._scenario.fail_at == 0:
+        if self._scenario.fail_at == 0 and self._server_fails:
             cluster.broken.add(self._version)
         began, last, changed = cluster.now, None, cluster.now
         while cluster.now < began + _HORIZON:
@@ -182,52 +202,101 @@ class _Telling:
                 cluster.now = max(cluster.now + _TICK, self._next(changed))
 
     def _prepare(self) -> None:
-        """Brings the earlier version into service."""
+        """Brings the earlier version into service, and the rollout under way to its weight."""
         for _ in range(240):
             self._signals()
             self._cluster.run(_TICK)
             if self._cluster.status.phase == "Ready":
-                return
+                break
+        if self._scenario.running is None:
+            return
+        running = copy.deepcopy(dict(self._scenario.running))
+        running["model"]["version"] = RUNNING
+        running.pop("paused", None)
+        cluster, asked = self._cluster, self._settings
+        cluster.spec = running
+        self._settings = effective_spec(
+            Spec.model_validate(running), cluster.runtime.startup_budget
+        )
+        for _ in range(_PREPARATION):
+            self._signals()
+            cluster.run(0)
+            candidate = cluster.status.candidate
+            if candidate and self._weight() >= self._scenario.running_weight:
+                break
+            if not self._promote(RUNNING):
+                cluster.now = max(cluster.now + _TICK, self._next(cluster.now - 5.0))
+        self._settings = asked
 
     def _signals(self) -> None:
         """Answers what the last decision asks for: smoke tests pass, and checks as the scenario
         has it."""
         cluster, wanted = self._cluster, self._cluster.requests
         if wanted.smoke:
-            cluster.smoke = SmokeReport(wanted.smoke, True, asked=1)
+            cluster.smoke = self._smoke_report(wanted.smoke)
         analysis = self._settings.analysis
         if wanted.analysis is None or analysis is None:
             return
         if cluster.now - self._measured < analysis.interval:
             return
         self._measured = cluster.now
-        enough = self._scenario.traffic
-        verdict = Verdict.PASS if enough else Verdict.INSUFFICIENT
-        reason = CheckReason.WITHIN_BOUNDS if enough else CheckReason.NOT_ENOUGH_SAMPLES
-        findings = tuple(
-            Finding(
-                check.name, verdict, reason, "simulated", samples=float(check.min_samples * enough)
-            )
-            for check in analysis.checks
+        evaluations = []
+        for check in analysis.checks:
+            finding = self._finding(check)
+            self._tallies[check.name] = self._tallies.get(check.name, Tally()).after(finding)
+            limits = Limits(check.failure_limit, check.error_limit, check.insufficient_limit)
+            evaluations.append((finding, self._tallies[check.name], limits))
+        cluster.evidence = weigh(
+            wanted.analysis.revision, wanted.analysis.since, cluster.now, evaluations
         )
-        cluster.evidence = Evidence(
-            wanted.analysis.revision,
-            wanted.analysis.since,
-            cluster.now,
-            findings,
-            exhausted=not enough,
+
+    def _smoke_report(self, revision: str) -> SmokeReport:
+        name, version = self._scenario.failing_smoke_test, self._cluster.version(revision)
+        if not name or version != self._version:
+            return SmokeReport(revision, True, asked=1)
+        pod = next(x.name for x in self._cluster.pods if x.revision == revision)
+        return SmokeReport(revision, False, f"smoke test {name}: simulated failure", pod, 1)
+
+    def _finding(self, check: EffectiveCheck) -> Finding:
+        """Returns the verdict that the scenario gives a check."""
+        fails = self._scenario.failing_check == check.name and self._has_reached(
+            self._scenario.fail_at or 1
+        )
+        if not self._scenario.traffic:
+            verdict, reason = Verdict.INSUFFICIENT, CheckReason.NOT_ENOUGH_SAMPLES
+        elif fails:
+            rises = check.maximum is not None or check.max_ratio is not None
+            verdict = Verdict.FAIL
+            reason = CheckReason.ABOVE_MAXIMUM if rises else CheckReason.BELOW_MINIMUM
+        else:
+            verdict, reason = Verdict.PASS, CheckReason.WITHIN_BOUNDS
+        return Finding(
+            check.name,
+            verdict,
+            reason,
+            "simulated failure" if verdict is Verdict.FAIL else "simulated",
+            samples=float(check.min_samples * self._scenario.traffic),
+            on_failure=OnFailure(check.on_failure),
         )
 
     def _fail(self) -> None:
         """Makes the server of the new version exit once it has the weight of the scenario."""
-        status, at = self._cluster.status, self._scenario.fail_at
-        if not at or self._failed:
+        if not self._scenario.fail_at or self._failed or not self._server_fails:
             return
-        candidate = status.candidate
-        reached = candidate is not None and (candidate.effective_weight or 0) >= at
-        if reached or (at == 100 and status.phase == "Baking"):
+        if self._has_reached(self._scenario.fail_at):
             self._failed = True
             self._cluster.crash(self._version)
+
+    @property
+    def _server_fails(self) -> bool:
+        return not (self._scenario.failing_check or self._scenario.failing_smoke_test)
+
+    def _has_reached(self, weight: int) -> bool:
+        """Returns whether the new version has this weight; 100: or is promoted."""
+        status = self._cluster.status
+        candidate = status.candidate
+        reached = candidate is not None and (candidate.effective_weight or 0) >= weight
+        return reached or (weight == 100 and status.phase == "Baking")
 
     def _moment(self, began: float) -> Moment:
         status = self._cluster.status
@@ -257,24 +326,31 @@ class _Telling:
             return True
         settled = status.phase in _ENDED and len(self._cluster.deployments) == 1 and not pending
         # The first decision on the new spec has been taken.
-        return settled and self._cluster.seen is not None and self._knows_spec()
+        return settled and self._cluster.seen is not None and self._knows(self._version)
 
-    def _knows_spec(self) -> bool:
-        return any(record.version == self._version for record in self._cluster.records)
+    def _knows(self, version: str) -> bool:
+        return any(record.version == version for record in self._cluster.records)
 
     def _promoted(self) -> bool:
         """Promotes where the rollout waits for a person and for nothing else."""
-        status, cluster = self._cluster.status, self._cluster
         manual = self._pause_is_manual()
-        waits = status.phase == "Progressing" and cluster.due is None and manual
-        if not waits or self._promotions >= len(self._settings.steps):
+        waits = self._cluster.status.phase == "Progressing" and self._cluster.due is None
+        if not (waits and manual) or self._promotions >= len(self._settings.steps):
             return False
-        if cluster.annotations.get("promote", "").endswith(f"/simulated-{self._weight()}"):
+        if not self._promote(self._version):
             return False
         self._promotions += 1
-        revision = cluster.revision(self._version)
-        cluster.annotations["promote"] = f"{revision}/simulated-{self._weight()}"
         return True
+
+    def _promote(self, version: str) -> bool:
+        """Commands to end the pause at this weight; returns whether it is the first time."""
+        cluster, token = self._cluster, f"/simulated-{self._weight()}"
+        known = cluster.annotations.get("promote", "")
+        if not self._knows(version):
+            return False
+        wanted = cluster.revision(version) + token
+        cluster.annotations["promote"] = wanted
+        return wanted != known
 
     def _weight(self) -> int:
         candidate = self._cluster.status.candidate

@@ -6,6 +6,7 @@ import copy
 import http.server
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from canarium.view.inference import origin, usual_request
-from canarium.view.objects import Objects
+from canarium.view.objects import REVISION_LABEL, Objects, label
 from cli.standin import Standin
 from view.samples import objects, sample
 
@@ -99,9 +100,28 @@ def test_answer_that_names_no_revision_is_of_an_unknown_one(
     found = json.loads(kubectl.run("infer", "fraud", "-o", "json").out)
     assert found["revision"] is None
     assert found["knownBy"] == "neither a header nor the answer names it"
+    kubectl.answers("auth", "can-i", "create", "pods", code=1)
     many = kubectl.run("infer", "fraud", "--repeat", "3")
     assert "unknown" in many.out
     assert "Answers of an unknown revision name no version" in many.out
+
+
+def test_split_of_answers_without_a_version_is_counted_by_pod(
+    kubectl: Standin, tmp_path: Path
+) -> None:
+    found = prepared(kubectl, "step-pause")
+    seen = proxy(kubectl, tmp_path, (200, "{}"))
+    kubectl.answers("auth", "can-i", "create", "pods")
+    done = kubectl.run("infer", "fraud", "--repeat", "40", "-o", "json")
+    assert done.code == 0, done.err
+    split = json.loads(done.out)
+    assert split["knownBy"] == ["the pod that was asked"]
+    assert "random one of the" in split["sentTo"]
+    revisions = {x["metadata"]["name"]: label(x, REVISION_LABEL) for x in found.pods}
+    asked = [path.partition("/pods/")[2].partition(":")[0] for path in seen.read_text().split()[1:]]
+    counted = Counter(revisions[name] for name in asked)
+    assert {x["revision"]: x["requests"] for x in split["split"]} == counted
+    assert counted.keys() == {"jgpcfw9h", "4nb6hnp6"}
 
 
 def test_service_beside_a_route_is_reported_to_reach_stable_only(

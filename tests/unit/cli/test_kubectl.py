@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -39,7 +40,9 @@ from canarium_cli.kubectl import Kubectl, Watch, fault
             Exit.UNREACHABLE,
         ),
         ("Unable to connect to the server: getting credentials: exec: exit 1", Exit.UNREACHABLE),
-        ("error: unknown flag: --output-watch-events", Exit.USAGE),
+        ("error: unknown flag: --output-watch-events", Exit.UNREACHABLE),
+        ("Error from server (BadRequest): unable to parse requirement: found 'b'", Exit.USAGE),
+        ("Error from server: no preferred addresses found; known addresses: []", Exit.UNREACHABLE),
         ("", Exit.UNREACHABLE),
     ],
 )
@@ -48,6 +51,7 @@ def test_errors_of_kubectl_become_exit_codes_in_one_line(stderr: str, code: Exit
     assert found.code is code
     assert "\n" not in found.message
     assert found.message.endswith(".")
+    assert not re.match("(?i)error|[(]", found.message)
 
 
 @pytest.mark.parametrize("indent", [None, 4])

@@ -82,6 +82,35 @@ def test_failure_is_rolled_back_from_its_weight(at: str, highest: int, expected:
     assert "ServerExited" in found[-1]["message"]
 
 
+@pytest.mark.parametrize(
+    ("words", "highest", "reason"),
+    [
+        (("--failing", "check:errors"), 25, "AnalysisFailed: check errors"),
+        (("--failing", "check:drift", "--fail-at", "50%"), 50, "AnalysisFailed: check drift"),
+        (("--failing", "check:errors", "--fail-at", "bake"), 100, "AnalysisFailed: check errors"),
+        (("--failing", "smoke:a known transaction"), 0, "SmokeTestFailed: smoke test a known"),
+        (("--failing", "pods", "--fail-at", "step1"), 25, "ServerExited"),
+    ],
+)
+def test_what_fails_can_be_chosen(words: tuple[str, ...], highest: int, reason: str) -> None:
+    found = moments("-f", JUDGED, *words)
+    assert phases(found)[-1] == "RolledBack"
+    assert max(x["effective_weight"] for x in found) == highest
+    assert reason in found[-1]["message"]
+
+
+def test_failing_check_that_only_warns_or_holds_does_not_roll_back() -> None:
+    text = Path(JUDGED).read_text()
+    error = "- {name: errors, metric: ErrorRate, max: "
+    for policy, phase in (("Warn", "Ready"), ("Hold", "Progressing")):
+        other = text.replace(
+            error, f"- {{name: errors, onFailure: {policy}, metric: ErrorRate, max: "
+        )
+        assert other != text
+        found = moments("-f", "-", "--failing", "check:errors", stdin=other)
+        assert phases(found)[-1] == phase
+
+
 def test_slow_start_exceeds_the_progress_deadline() -> None:
     found = moments("-f", CANARY, "--slow-start", "1h")
     assert phases(found) == ["Progressing", "RolledBack"]
@@ -126,6 +155,19 @@ def test_every_example_has_a_timeline_that_ends() -> None:
         (("-f", CANARY, "--fail-at", "33"), "the rollout never has this weight"),
         (("-f", CANARY, "--fail-at", "step9"), "the rollout has 2 steps"),
         (("-f", CANARY, "--fail-at", "soon"), "write a weight from 0 to 100"),
+        (("-f", CANARY, "--failing", "pods"), "--failing pods needs --fail-at"),
+        (("-f", CANARY, "--failing", "check:errors"), "no such check; it has: none."),
+        (("-f", JUDGED, "--failing", "check:speed"), "no such check; it has: errors, latency"),
+        (("-f", JUDGED, "--failing", "smoke:x"), "no such smoke test; it has: a known trans"),
+        (("-f", JUDGED, "--failing", "luck"), "write pods, check:NAME or smoke:NAME"),
+        (
+            ("-f", JUDGED, "--failing", "check:errors", "--fail-at", "gate"),
+            "Checks are evaluated once there is traffic",
+        ),
+        (
+            ("-f", JUDGED, "--failing", "smoke:a known transaction", "--fail-at", "25"),
+            "Smoke tests run before the first traffic",
+        ),
         (("-f", CANARY, "--name", "other"), "no ModelDeployment other. It has fraud."),
     ],
 )
