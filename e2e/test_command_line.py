@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from sandbox import clients
@@ -22,11 +23,16 @@ def _talking(tag: str) -> dict[str, Any]:
     return {"spec": {"containers": [talks]}}
 
 
-def program(world: World, *words: str) -> subprocess.Popen[str]:
-    """Starts the command line in the namespace of the model."""
+def program(world: World, *words: str, name: str | None = "story") -> subprocess.Popen[str]:
+    """Starts the command line in the namespace of the model, with its name."""
     where = ["--kubeconfig", str(world.sandbox.kubeconfig), "--namespace", world.namespace]
     return subprocess.Popen(
-        [sys.executable, "-m", "canarium_cli.main", words[0], "story", *where, *words[1:]],
+        [
+            *(sys.executable, "-m", "canarium_cli.main", words[0]),
+            *([name] if name else []),
+            *where,
+            *words[1:],
+        ],
         env={**os.environ, "KUBECTL": str(clients.find("kubectl")), "NO_COLOR": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -34,9 +40,9 @@ def program(world: World, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def run(world: World, *words: str) -> tuple[int, str, str]:
+def run(world: World, *words: str, name: str | None = "story") -> tuple[int, str, str]:
     """Runs it to its end: exit code, stdout, stderr."""
-    process = program(world, *words)
+    process = program(world, *words, name=name)
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err
 
@@ -55,8 +61,11 @@ def test_infer_reaches_the_revision_that_was_chosen_and_logs_follow_new_pods(wor
             assert f"from revision {revision}, version {version}, {role} (pod/story-" in err
         code, out, err = run(world, "infer", "--path", "/", "--repeat", "40", "-o", "json")
         assert code == 0, err
-        # The server names neither revision nor version in the form of a protocol.
-        assert [(x["revision"], x["requests"]) for x in json.loads(out)["split"]] == [(None, 40)]
+        # The server names neither revision nor version, so that the program picks the endpoints.
+        split = json.loads(out)
+        assert split["knownBy"] == ["the pod that was asked"]
+        assert {x["revision"] for x in split["split"]} == {stable, candidate}
+        assert sum(x["requests"] for x in split["split"]) == 40
         assert follow.stdout
         line = follow.stdout.readline()
         assert line.startswith(f"[Candidate story-{candidate}-")
@@ -72,3 +81,25 @@ def test_infer_reaches_the_revision_that_was_chosen_and_logs_follow_new_pods(wor
     for verb in ("infer", "logs"):
         code, _, err = run(world, verb, "--failed" if verb == "logs" else "--pod=absent")
         assert code == 4, err
+
+
+def test_plan_counts_the_room_on_the_real_node(world: World, tmp_path: Path) -> None:
+    world.apply("v1")
+    world.phase("Ready", "v1")
+    live = json.loads(world.kubectl("get", "modeldeployment", "story", "-o", "json"))
+    spec = live["spec"]
+    spec["model"]["version"] = "v2"
+    for cpu, has_room in (("1m", True), ("10000", False)):
+        spec["resources"] = {"requests": {"cpu": cpu}}
+        body = {x: live[x] for x in ("apiVersion", "kind", "spec")} | {
+            "metadata": {"name": "story"}
+        }
+        file = tmp_path / "model.json"
+        file.write_text(json.dumps(body))
+        code, out, err = run(
+            world, "plan", "--server", "--file", str(file), "-o", "json", name=None
+        )
+        assert code == 0, err
+        answers = {x["check"]: x for x in json.loads(out)["cluster"]}
+        assert answers["admission"]["ok"]
+        assert answers["nodes"]["ok"] is has_room, answers["nodes"]

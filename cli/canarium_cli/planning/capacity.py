@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from canarium_cli.planning.matching import admits, concerns
+
 Raw = Mapping[str, Any]
 _QUANTITY = re.compile(r"^([0-9.]+)([a-zA-Z]*)$")
 _UNITS = {
@@ -21,16 +23,31 @@ def quantity(text: Any) -> float:
 
 
 def requests(pod: Raw, kind: str = "requests") -> dict[str, float]:
-    """The resources that a pod spec reserves: of its containers together, or of its largest init
-    container."""
-    total: dict[str, float] = {}
+    """The resources that a pod spec reserves, with its overhead: of its containers and sidecars
+    together, or of an init container and the sidecars before it, if that is more
+    (https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers).
+    """
+    together: dict[str, float] = {}
     for container in pod.get("containers") or ():
-        for name, value in _asked(container, kind).items():
-            total[name] = total.get(name, 0.0) + quantity(value)
+        _add(together, _asked(container, kind))
+    sidecars: dict[str, float] = {}
+    first: dict[str, float] = {}
     for container in pod.get("initContainers") or ():
-        for name, value in _asked(container, kind).items():
-            total[name] = max(total.get(name, 0.0), quantity(value))
+        if container.get("restartPolicy") == "Always":
+            _add(sidecars, _asked(container, kind))
+            _add(together, _asked(container, kind))
+            continue
+        own = dict(sidecars)
+        _add(own, _asked(container, kind))
+        first = {name: max(first.get(name, 0.0), own.get(name, 0.0)) for name in {*first, *own}}
+    total = {x: max(together.get(x, 0.0), first.get(x, 0.0)) for x in {*together, *first}}
+    _add(total, pod.get("overhead") or {})
     return total
+
+
+def _add(total: dict[str, float], more: Raw) -> None:
+    for name, value in more.items():
+        total[name] = total.get(name, 0.0) + quantity(value)
 
 
 def _asked(container: Raw, kind: str) -> Raw:
@@ -48,8 +65,7 @@ def exceeded(quotas: Sequence[Raw], pod: Raw, count: int) -> Iterator[str]:
     needed |= {f"requests.{name}": value for name, value in asked.items()}
     needed |= {f"limits.{name}": value for name, value in limited.items()}
     for quota in quotas:
-        spec = quota.get("spec") or {}
-        if spec.get("scopes") or spec.get("scopeSelector"):
+        if not concerns(quota, pod):
             continue
         status = quota.get("status") or {}
         hard, used = status.get("hard") or {}, status.get("used") or {}
@@ -66,7 +82,8 @@ def exceeded(quotas: Sequence[Raw], pod: Raw, count: int) -> Iterator[str]:
 def fitting(nodes: Sequence[Raw], pods: Sequence[Raw], pod: Raw, count: int) -> int:
     """Returns how many of `count` more pods the nodes have room for, by their requests.
 
-    Considers node selectors, taints and the number of pods of a node; not affinity.
+    Considers node selectors, required node affinity, taints and the number of pods of a node; not
+    affinity between pods, topology spread, volumes and host ports.
     """
     used: dict[str, dict[str, float]] = {}
     for other in pods:
@@ -79,7 +96,7 @@ def fitting(nodes: Sequence[Raw], pods: Sequence[Raw], pod: Raw, count: int) -> 
     asked = requests(pod) | {"pods": 1.0}
     placed = 0
     for node in nodes:
-        if not _takes(node, pod):
+        if not admits(node, pod):
             continue
         room = (node.get("status") or {}).get("allocatable") or {}
         taken = used.get(str(node["metadata"]["name"]), {})
@@ -90,24 +107,3 @@ def fitting(nodes: Sequence[Raw], pods: Sequence[Raw], pod: Raw, count: int) -> 
         ]
         placed += max(0, int(min(free, default=0.0) + 1e-9))
     return min(placed, count)
-
-
-def _takes(node: Raw, pod: Raw) -> bool:
-    """Whether a node is ready for such pods."""
-    spec, labels = node.get("spec") or {}, node["metadata"].get("labels") or {}
-    conditions = (node.get("status") or {}).get("conditions") or ()
-    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
-    selected = all(labels.get(k) == v for k, v in (pod.get("nodeSelector") or {}).items())
-    taints = [t for t in spec.get("taints") or () if t.get("effect") != "PreferNoSchedule"]
-    tolerations = pod.get("tolerations") or ()
-    tolerated = all(any(_tolerates(x, taint) for x in tolerations) for taint in taints)
-    return ready and selected and tolerated and not spec.get("unschedulable")
-
-
-def _tolerates(toleration: Raw, taint: Raw) -> bool:
-    if toleration.get("effect") not in (None, "", taint.get("effect")):
-        return False
-    if toleration.get("operator") == "Exists":
-        return toleration.get("key") in (None, "", taint.get("key"))
-    same = toleration.get("key") == taint.get("key")
-    return same and (toleration.get("value") or "") == (taint.get("value") or "")

@@ -96,8 +96,8 @@ def _nodes(kubectl: Kubectl, pod: Raw, more: int) -> Iterator[ServerCheck]:
     placed = fitting(nodes, pods, pod, more)
     if placed < more:
         message = (
-            f"Nodes have room for {placed} of {more} more pods, by requests, selectors and taints: "
-            "add nodes or lower the requests."
+            f"Nodes have room for {placed} of {more} more pods, by requests, node selectors, "
+            "affinity and taints: add nodes or lower the requests."
         )
         yield ServerCheck("nodes", False, False, message)
     else:

@@ -17,26 +17,30 @@ class Write:
     object: str
 
 
-def writes(name: str, revision: str, actions: Sequence[p.Action], *, first: bool) -> list[Write]:
+def writes(
+    name: str, revision: str, actions: Sequence[p.Action], *, first: bool, others: str
+) -> list[Write]:
     """Returns the objects of model `name`, each action once, in the order of the rollout.
 
-    Objects of other revisions are called by the role of their version, since their names are
-    those of the simulation.
+    Objects of other revisions are called by their role `others`, since their names are those of
+    the simulation.
     """
     found: list[Write] = []
     new = next((a.record.revision for a in actions if isinstance(a, p.StoreRevision)), revision)
     for action in actions:
-        write = _write(name, new, revision, action, first)
+        write = _write(name, new, revision, action, first, others)
         if write is not None and write not in found:
             found.append(write)
     return found
 
 
-def _write(name: str, simulated: str, revision: str, action: p.Action, first: bool) -> Write | None:
+def _write(
+    name: str, simulated: str, revision: str, action: p.Action, first: bool, others: str
+) -> Write | None:
     def child(kind: str, of: str) -> str:
         if of == simulated:
             return f"{kind}/{name}-{revision}"
-        return f"{kind} of the previous version"
+        return f"{kind} of {others}"
 
     match action:
         case p.StoreRevision():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from canarium.view.moments import short
 from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import Exit
 from canarium_cli.output.formats import write_json
@@ -16,6 +17,7 @@ from canarium_cli.output.lines import Line, Span, Style, line, table
 from canarium_cli.output.terminal import write
 
 if TYPE_CHECKING:
+    from canarium.core.facts.observed import ResolvedRuntime
     from canarium_cli.planning.changes import Change
     from canarium_cli.planning.server import Live
 
@@ -85,8 +87,11 @@ def _plan(
     live: Live | None,
     connection: Connection,
 ) -> Plan:
+    from dataclasses import replace
+
     from canarium.simulation.story import Scenario, outcome
     from canarium_cli.planning.changes import changes, revision_of
+    from canarium_cli.planning.progress import resolved, running
     from canarium_cli.planning.writes import writes
 
     spec, name = body["spec"], body["metadata"].get("name", "model")
@@ -95,15 +100,24 @@ def _plan(
     first = live is not None and live.model is None
     decides = [change for change in found if change.decides]
     rolls_out = not revision.existing and (before is None or bool(decides))
-    told = outcome(spec, Scenario(first=first)) if rolls_out else None
+    pod, server = _rendered(body, documents, connection if live is not None else None)
+    runtime = resolved(server)
+    current = running(live.model) if live else None
+    under_way = current if current and current.revision != revision.revision else None
+    scenario = Scenario(first=first)
+    if under_way and live and live.model:
+        scenario = replace(scenario, running=live.model["spec"], running_weight=under_way.weight)
+    told = outcome(spec, scenario, runtime) if rolls_out else None
     peak = told.peak if told else 0
-    running = 0 if first or told is None else told.usage[0].earlier
+    there = 0 if first or told is None else told.usage[0].earlier
+    others = "an earlier version" if under_way else "the previous version"
+    actions = told.actions if told else []
+    listed = writes(name, revision.revision, actions, first=first, others=others)
     verdicts = []
     if live is not None:
         from canarium_cli.planning.server import verdicts as ask
 
-        pod = _pod(body, documents, connection)
-        answers = ask(connection.kubectl, body, live.model is not None, pod, peak - running)
+        answers = ask(connection.kubectl, body, live.model is not None, pod, peak - there)
         verdicts = [asdict(verdict) for verdict in answers]
     return {
         "model": name,
@@ -113,13 +127,20 @@ def _plan(
             "known": live is not None or before is not None,
             "quarantined": revision.quarantined,
         },
+        "rolloutInProgress": asdict(under_way) if under_way else None,
+        "deadlines": _deadlines(spec, runtime) if told else None,
         "changes": [asdict(change) for change in found],
-        "objects": [asdict(w) for w in (writes(name, revision.revision, told.actions, first=first))]
-        if told
-        else _settings(name, found),
+        "objects": [asdict(write) for write in listed] if told else _settings(name, found),
         "pods": [asdict(usage) for usage in told.usage] if told else [],
         "cluster": verdicts,
     }
+
+
+def _deadlines(spec: Mapping[str, Any], runtime: ResolvedRuntime) -> dict[str, float | None]:
+    from canarium_cli.planning.progress import deadlines
+
+    found = deadlines(spec, runtime)
+    return {"progressSeconds": found.progress, "startupBudgetSeconds": found.startup_budget}
 
 
 def _settings(name: str, found: list[Change]) -> list[dict[str, str]]:
@@ -133,25 +154,31 @@ def _settings(name: str, found: list[Change]) -> list[dict[str, str]]:
     return objects
 
 
-def _pod(
-    body: Mapping[str, Any], documents: list[Any], connection: Connection
-) -> Mapping[str, Any] | None:
-    """The pod spec of the new revision, by the runtimes of the file and of the cluster."""
+def _rendered(
+    body: Mapping[str, Any], documents: list[Any], connection: Connection | None
+) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """The pod spec of the new revision and its server, by the runtimes of the file and, with a
+    connection, of the cluster; None where there is no such runtime."""
     from canarium.render import pod, runtime
     from canarium.render.errors import RuntimeInvalid
     from canarium_cli.exits import CliError
-    from canarium_cli.lint.runtimes import FETCHER
+    from canarium_cli.lint.runtimes import FETCHER, catalog
     from canarium_cli.verbs.runtimes import catalog_of, with_files
 
-    namespace = connection.kubectl.namespace or "default"
+    namespace = str(body["metadata"].get("namespace") or "default")
+    if connection and connection.kubectl.namespace:
+        namespace = connection.kubectl.namespace
     try:
-        catalog = with_files(catalog_of(connection), documents, namespace)
+        if connection:
+            known = with_files(catalog_of(connection), documents, namespace)
+        else:
+            known = catalog(documents, namespace)
         name, spec = str(body["metadata"].get("name")), body["spec"]
-        server = runtime.server(name, namespace, spec, catalog.choose(spec))
+        server = runtime.server(name, namespace, spec, known.choose(spec))
         found: Mapping[str, Any] = pod.pod_template(name, "revision", spec, server, FETCHER)["spec"]
     except (CliError, RuntimeInvalid):
-        return None
-    return found
+        return None, None
+    return found, server
 
 
 def _lines(plan: Plan) -> Iterator[Line]:
@@ -160,6 +187,15 @@ def _lines(plan: Plan) -> Iterator[Line]:
     if revision["quarantined"]:
         text = "It failed before and is quarantined: nothing happens until `retry`."
         yield line(Span(text, Style.BAD))
+    current = plan["rolloutInProgress"]
+    if current:
+        version = f" of version {current['version']}" if current["version"] else ""
+        text = (
+            f"The rollout{version} ({current['revision']}) has weight {current['weight']} and is "
+            "not over: "
+        )
+        text += "this file replaces it." if revision["new"] else "this file ends it."
+        yield line(Span(text, Style.WARNING))
     for title, decides in (
         ("Fields that decide the revision", True),
         ("Other fields, which start no rollout", False),
@@ -182,6 +218,14 @@ def _lines(plan: Plan) -> Iterator[Line]:
         yield line()
         rows = [(f"{u['weight']}%", str(u["candidate"]), str(u["earlier"])) for u in plan["pods"]]
         yield from table(("WEIGHT", "NEW PODS", "OLD PODS"), rows)
+        limits = plan["deadlines"]
+        budget = limits["startupBudgetSeconds"]
+        longest = short(limits["progressSeconds"])
+        text = f"The rollout fails if new pods take longer than {longest} to become ready"
+        yield line(Span(
+            f"{text}; the runtime allows {short(budget)} for a start." if budget else f"{text}.",
+            Style.MUTED,
+        ))  # fmt: skip
     if plan["cluster"]:
         yield line()
         for verdict in plan["cluster"]:

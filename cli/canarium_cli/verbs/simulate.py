@@ -60,19 +60,17 @@ def simulate_command(
     Needs no cluster. Smoke tests pass, checks have enough samples and pass, a pod takes 20 s to
     become ready, and manual pauses are promoted at once, unless an option changes that.
     """
-    from canarium.api.base import seconds
     from canarium.api.effective_spec import effective_spec
     from canarium.api.model_deployment import Spec
-    from canarium.core.facts.observed import ResolvedRuntime
     from canarium.simulation.story import Scenario, story
     from canarium_cli.lint.runtimes import server
     from canarium_cli.manifests.chosen import chosen
+    from canarium_cli.planning.progress import resolved
 
     found = chosen(file, name)
     model = found.model
     rendered, _ = server(model, found.documents)
-    budget = (rendered or {}).get("startupBudget")
-    runtime = ResolvedRuntime(startup_budget=seconds(budget) if budget else None)
+    runtime = resolved(rendered)
     settings = effective_spec(Spec.model_validate(model.spec), runtime.startup_budget)
     scenario = Scenario(
         startup=20.0 if slow_start is None else slow_start,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
+from canarium.core.decision.plan import DeleteDeployment
 from canarium.core.facts.revision import digest_v1, identity_v1, seal, short_name
+from canarium.simulation.story import Scenario, outcome
 from canarium_cli.main import cli
 from canarium_cli.planning.capacity import exceeded, fitting, quantity, requests
 from canarium_cli.planning.changes import revision_of
@@ -151,8 +155,44 @@ def test_quota_without_room_is_named() -> None:
     (message,) = exceeded([quota], POD, 2)
     assert message.startswith("ResourceQuota/team has 3 of requests.cpu left, and 2 more pods need")
     assert list(exceeded([quota], POD, 1)) == []
-    scoped = {**quota, "spec": {"scopes": ["BestEffort"]}}
-    assert list(exceeded([scoped], POD, 9)) == []
+
+
+def _selector(name: str, operator: str, *values: str) -> dict[str, Any]:
+    expression = {"scopeName": name, "operator": operator, "values": list(values)}
+    return {"scopeSelector": {"matchExpressions": [expression]}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "pod", "counted"),
+    [
+        ({"scopes": ["BestEffort"]}, POD, False),
+        ({"scopes": ["BestEffort"]}, {"containers": [{}]}, True),
+        ({"scopes": ["NotBestEffort", "NotTerminating"]}, POD, True),
+        ({"scopes": ["Terminating"]}, POD, False),
+        (_selector("PriorityClass", "In", "high"), POD, False),
+        (_selector("PriorityClass", "In", "high"), {**POD, "priorityClassName": "high"}, True),
+        (_selector("PriorityClass", "NotIn", "low"), POD, True),
+        (_selector("PriorityClass", "Exists"), POD, False),
+        (_selector("BestEffort", "Exists"), POD, False),
+    ],
+)
+def test_quota_with_a_scope_counts_the_pods_of_that_scope(
+    spec: dict[str, Any], pod: dict[str, Any], counted: bool
+) -> None:
+    status = {"hard": {"pods": "1"}, "used": {}}
+    quota = {"metadata": {"name": "team"}, "spec": spec, "status": status}
+    assert bool(list(exceeded([quota], pod, 2))) is counted
+
+
+def test_sidecars_and_overhead_are_requested_too() -> None:
+    def container(cpu: str, **more: Any) -> dict[str, Any]:
+        return {"resources": {"requests": {"cpu": cpu}}, **more}
+
+    sidecar, first = container("1", restartPolicy="Always"), container("3")
+    pod = {"containers": [container("2")], "initContainers": [sidecar, first]}
+    assert requests(pod) == {"cpu": 4.0}
+    assert requests({**pod, "initContainers": [first, sidecar]}) == {"cpu": 3.0}
+    assert requests({**pod, "overhead": {"cpu": "500m"}}) == {"cpu": 4.5}
 
 
 def node(name: str, **spec: Any) -> dict[str, Any]:
@@ -176,3 +216,76 @@ def test_pods_fit_on_nodes_that_take_them() -> None:
     assert fitting([tainted], [], POD, 9) == 0
     tolerating = {**POD, "tolerations": [{"key": "gpu", "operator": "Exists"}]}
     assert fitting([tainted], [], tolerating, 9) == 2
+
+
+@pytest.mark.parametrize(
+    ("expressions", "fits"),
+    [
+        ([("disk", "In", ["ssd", "nvme"])], True),
+        ([("disk", "NotIn", ["ssd"])], False),
+        ([("gpu", "Exists", [])], False),
+        ([("gpu", "DoesNotExist", []), ("disk", "Exists", [])], True),
+        ([("cores", "Gt", ["4"])], True),
+        ([("cores", "Lt", ["8"])], False),
+        ([], False),
+    ],
+)
+def test_required_affinity_decides_where_pods_fit(
+    expressions: list[tuple[str, str, list[str]]], fits: bool
+) -> None:
+    term = {
+        "matchExpressions": [
+            dict(zip(("key", "operator", "values"), x, strict=True)) for x in expressions
+        ]
+    }
+    rule = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    pod = {**POD, "affinity": {"nodeAffinity": rule}}
+    place = node("a")
+    place["metadata"]["labels"]["cores"] = "8"
+    assert fitting([place], [], pod, 2) == (2 if fits else 0)
+    by_name = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["a"]}]}
+    rule["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"].append(by_name)
+    assert fitting([place], [], pod, 2) == 2
+    assert (
+        fitting(
+            [node("b")],
+            [],
+            {
+                **pod,
+                "affinity": {
+                    "nodeAffinity": {
+                        "requiredDuringSchedulingIgnoredDuringExecution": {
+                            "nodeSelectorTerms": [by_name]
+                        }
+                    }
+                },
+            },
+            2,
+        )
+        == 0
+    )
+
+
+def test_startup_budget_of_the_runtime_extends_the_deadline() -> None:
+    text = CANARY.read_text()
+    found = plan(text)
+    # That of the built-in runtime for sklearn.
+    assert found["deadlines"] == {"progressSeconds": 900.0, "startupBudgetSeconds": 600.0}
+    own = text.replace(
+        "  model:\n", "  runtime: {image: own, readiness: {path: /ready}}\n  model:\n"
+    )
+    assert plan(own)["deadlines"] == {"progressSeconds": 600.0, "startupBudgetSeconds": None}
+    assert "take longer than 15m to become ready" in run("-f", str(CANARY)).output
+
+
+def test_simulation_replaces_a_rollout_under_way() -> None:
+    spec = yaml.safe_load(CANARY.read_text())["spec"]
+    running = copy.deepcopy(spec)
+    running["model"]["version"], running["rollout"]["steps"][0]["pause"] = "8", "Manual"
+    spec["model"]["version"] = "9"
+    found = outcome(spec, Scenario(running=running, running_weight=25))
+    assert found.moments[-1].phase == "Ready"
+    deleted = [a.revision for a in found.actions if isinstance(a, DeleteDeployment)]
+    # That of the candidate first, and that of stable after the bake.
+    assert len(set(deleted)) == 2
+    assert found.usage[0].earlier >= 3
