@@ -17,7 +17,8 @@ class Exit(IntEnum):
     NOT_FOUND = 4
     UNREACHABLE = 5
     WAITS_FOR_PERSON = 6
-    #: The operator ignored a command, or the cluster would refuse what `plan --server` describes.
+    #: The operator ignored a command, somebody changed the model meanwhile (`ship --apply`), or the
+    #: cluster would refuse the file (`plan --server`).
     NOT_ACCEPTED = 7
 
 

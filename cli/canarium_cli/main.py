@@ -77,8 +77,8 @@ def cli() -> None:
     """Roll out model versions and follow them.
 
     Exit codes: 0 as asked, 1 failed or rolled back, 2 usage or invalid file, 3 timeout,
-    4 not found, 5 forbidden or unreachable, 6 waits for a person, 7 command not accepted
-    or plan refused by the cluster.
+    4 not found, 5 forbidden or unreachable, 6 waits for a person,
+    7 command, change or plan not accepted.
     """
 
 
