@@ -20,9 +20,9 @@ from canarium.api.reasons import CheckReason
 from canarium.core.decision import plan as p
 from canarium.core.evidence.verdict import (
     Finding,
-    Limits,
     OnFailure,
     Tally,
+    TallyLimits,
     Verdict,
     weigh,
 )
@@ -244,7 +244,7 @@ class _Telling:
         for check in analysis.checks:
             finding = self._finding(check)
             self._tallies[check.name] = self._tallies.get(check.name, Tally()).after(finding)
-            limits = Limits(check.failure_limit, check.error_limit, check.insufficient_limit)
+            limits = TallyLimits(check.failure_limit, check.error_limit, check.insufficient_limit)
             evaluations.append((finding, self._tallies[check.name], limits))
         cluster.evidence = weigh(
             wanted.analysis.revision, wanted.analysis.since, cluster.now, evaluations
