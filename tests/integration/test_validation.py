@@ -43,6 +43,12 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
             )
             for uri in ("https://host/a", "pvc://claim/a", "file:///a")
         ),
+        (("model", "uri"), "mlflow://fraud/7", ["spec.model.endpoint", "the tracking server"]),
+        (
+            ("model",),
+            {"uri": "mlflow://fraud", "endpoint": "http://mlflow"},
+            ["spec.model.uri", "mlflow://model@alias"],
+        ),
         (("model", "credentials"), {"secretName": "s"}, ["spec.model.credentials", "not to file:"]),
         (("rollout", "steps"), [{"weight": 101}], ["spec.rollout.steps[0].weight", "100"]),
         (

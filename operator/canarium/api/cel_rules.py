@@ -48,8 +48,13 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
         },
         {
             "rule": "!has(self.endpoint) || "
-            "(has(self.uri) && self.uri.matches('^(s3|gs|az|hf|oci)://'))",
-            "message": "endpoint applies only to a uri of s3, gs, az, hf or oci",
+            "(has(self.uri) && self.uri.matches('^(s3|gs|az|hf|oci|mlflow)://'))",
+            "message": "endpoint applies only to a uri of s3, gs, az, hf, oci or mlflow",
+            "fieldPath": ".endpoint",
+        },
+        {
+            "rule": "!has(self.uri) || !self.uri.startsWith('mlflow://') || has(self.endpoint)",
+            "message": "a uri of mlflow requires endpoint: set the address of the tracking server",
             "fieldPath": ".endpoint",
         },
         {
@@ -60,9 +65,9 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
         },
         {
             "rule": "(!has(self.allowPatterns) && !has(self.ignorePatterns)) || "
-            "(has(self.uri) && self.uri.matches('^(s3|gs|az|hf|https?)://'))",
+            "(has(self.uri) && self.uri.matches('^(s3|gs|az|hf|mlflow|https?)://'))",
             "message": "allowPatterns and ignorePatterns apply only to a uri of hf, s3, gs, az, "
-            "http or https",
+            "mlflow, http or https",
             "fieldPath": ".allowPatterns",
         },
     ],

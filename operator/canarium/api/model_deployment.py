@@ -44,7 +44,8 @@ class Model(Part):
         description="Location of the model: a file, an archive, or everything below a path. One "
         "of s3://bucket/path, gs://bucket/path, az://container/path, "
         "hf://owner/model@revision, http(s)://host/path, pvc://claim/path, "
-        "oci://registry/repository:tag, or file:///path inside the server's image. A "
+        "oci://registry/repository:tag, mlflow://model/version, mlflow://model@alias, "
+        "mlflow://runs/ID/path, or file:///path inside the server's image. A "
         "trailing slash has no effect. Leave it out if the image contains the model "
         "where its runtime expects it.",
         json_schema_extra={"x-kubernetes-validations": uri_rules()},
@@ -62,7 +63,8 @@ class Model(Part):
         max_length=1024,
         pattern=r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$",
         description="Address of the store if it is not the usual one: an S3-compatible store, a "
-        "mirror of the hub, or the http:// address of a registry without TLS.",
+        "mirror of the hub, or the http:// address of a registry without TLS. Required for mlflow: "
+        "the address of the tracking server.",
     )
     credentials: CredentialsSecret | None = Field(
         None,
@@ -74,7 +76,7 @@ class Model(Part):
         max_length=64,
         description="Fetch only files whose path below the URI matches one of these shell "
         'patterns, such as "*.safetensors" or "tokenizer/"; * also matches slashes. '
-        "Default: all files. Supported for hf, s3, gs, az, http and https; an archive"
+        "Default: all files. Supported for hf, s3, gs, az, mlflow, http and https; an archive"
         " is one file.",
     )
     ignore_patterns: list[Pattern] | None = Field(

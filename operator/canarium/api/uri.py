@@ -26,6 +26,11 @@ FORMS: dict[str, tuple[str, str]] = {
         "oci://registry/repository:tag",
         r"[^/?#@\s]+(/[^/?#@:\s]+)+(:[A-Za-z0-9_][A-Za-z0-9_.\-]*)?(@sha256:[0-9a-f]{64})?/?",
     ),
+    "mlflow": (
+        "mlflow://model/version, mlflow://model@alias or mlflow://runs/ID/path",
+        r"(runs/[A-Za-z0-9][A-Za-z0-9_\-]*/[^?#\s]+"
+        r"|[^/?#@:\s]+(/[1-9][0-9]*|@[A-Za-z0-9_\-]+)/?)",
+    ),
     "file": ("file:///path", r"/[^?#\s]*"),
 }
 
@@ -63,8 +68,8 @@ class UriInvalid(ValueError):
 class Address:
     """A URI in parts; neither part begins or ends with a slash, so that one more changes nothing.
 
-    `place` is the bucket, container, claim, host, registry, or Hugging Face's
-    `owner/model@revision`; `path` is what is below it.
+    `place` is the bucket, container, claim, host, registry, Hugging Face's
+    `owner/model@revision`, or MLflow's `model@alias`; `path` is what is below it.
     """
 
     scheme: str

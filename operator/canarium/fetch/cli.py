@@ -237,6 +237,10 @@ def _source(wanted: FetchRequest, address: Address, known: StoreCredentials) -> 
         from canarium.fetch.registry import registry
 
         return registry(address, known, unpack=unpack)
+    if address.scheme == "mlflow":
+        from canarium.fetch.mlflow_source import mlflow
+
+        return mlflow(address, known, unpack=unpack)
     from canarium.fetch.stores import OPENERS, MountedVolume
 
     if address.scheme == "pvc" and wanted.claim:

@@ -21,8 +21,8 @@ from typing import Any
 from canarium.fetch.errors import FetchError
 
 PREFIX = "CANARIUM_CREDENTIAL_"
-#: Scheme → the Secret's keys that are understood.
-KEYS: dict[str, tuple[str, ...]] = {
+#: Object store → the Secret's keys that are understood.
+_STORE_KEYS: dict[str, tuple[str, ...]] = {
     "s3": (
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
@@ -41,7 +41,17 @@ KEYS: dict[str, tuple[str, ...]] = {
         "AZURE_CLIENT_ID",
         "AZURE_CLIENT_SECRET",
     ),
+}
+#: The same for every scheme. A tracking server may leave reading to the store of its artifacts.
+KEYS: dict[str, tuple[str, ...]] = {
+    **_STORE_KEYS,
     "hf": ("HF_TOKEN",),
+    "mlflow": (
+        "MLFLOW_TRACKING_TOKEN",
+        "MLFLOW_TRACKING_USERNAME",
+        "MLFLOW_TRACKING_PASSWORD",
+        *(key for keys in _STORE_KEYS.values() for key in keys),
+    ),
     "http": ("username", "password", "token"),
     "https": ("username", "password", "token"),
     "oci": (".dockerconfigjson", "username", "password"),
@@ -58,6 +68,7 @@ _PLAIN = frozenset(
         "AZURE_STORAGE_ACCOUNT_NAME",
         "AZURE_TENANT_ID",
         "AZURE_CLIENT_ID",
+        "MLFLOW_TRACKING_USERNAME",
         "username",
         "email",
         "type",
@@ -72,7 +83,8 @@ _PLAIN = frozenset(
     }
 )
 _HIDDEN = "[hidden]"
-_URL_SECRETS = re.compile(r"(://)[^/@\s]+@|(\?)[^\s'\"]+")
+#: In mlflow://model@alias, the part before the @ is not a user.
+_URL_SECRETS = re.compile(r"((?<!mlflow)://)[^/@\s]+@|(\?)[^\s'\"]+")
 _SHORTEST_SECRET = 4
 
 

@@ -25,6 +25,7 @@ SECRETS = {
         "AZURE_CLIENT_SECRET": "client-secret",
     },
     "hf": {"HF_TOKEN": "hf_abcdef"},
+    "mlflow": {"MLFLOW_TRACKING_TOKEN": "tracking-token", "AWS_SECRET_ACCESS_KEY": "very-secret"},
     "https": {"password": "http-is-no-address", "token": "bearer-token"},
 }
 PLAIN = {
@@ -35,6 +36,7 @@ PLAIN = {
         "AZURE_CLIENT_ID": "1111-client",
     },
     "hf": {},
+    "mlflow": {"MLFLOW_TRACKING_USERNAME": "reader"},
     "https": {"username": "reader"},
 }
 
@@ -46,6 +48,12 @@ def test_secrets_are_hidden_and_names_are_not(scheme: str) -> None:
         assert secret not in hide(f"the store rejects {secret!r} as wrong")
     for word in PLAIN[scheme].values():
         assert word in hide(f"the store rejects {word!r} as wrong")
+
+
+def test_user_of_an_address_is_hidden_and_model_of_an_alias_is_not() -> None:
+    hide = Redactor(StoreCredentials("mlflow"))
+    assert hide("https://me:word@host/a") == "https://[hidden]host/a"
+    assert hide("mlflow://fraud@champion") == "mlflow://fraud@champion"
 
 
 def test_part_of_a_connection_string_is_a_secret_too() -> None:

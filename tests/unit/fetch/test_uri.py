@@ -22,6 +22,9 @@ from canarium.fetch.paths import inside, safe
         ("pvc://claim/", Address("pvc", "claim", "")),
         ("oci://r:5000/a/b:1", Address("oci", "r:5000", "a/b:1")),
         (f"oci://r/a@sha256:{'0' * 64}", Address("oci", "r", f"a@sha256:{'0' * 64}")),
+        ("mlflow://fraud@champion/", Address("mlflow", "fraud@champion", "")),
+        ("mlflow://a.b.fraud%20v2/7", Address("mlflow", "a.b.fraud%20v2", "7")),
+        ("mlflow://runs/3f2a/model/m.pkl", Address("mlflow", "runs", "3f2a/model/m.pkl")),
         ("file:///models/a/", Address("file", "", "models/a")),
     ],
 )
@@ -42,6 +45,12 @@ def test_uri_is_taken_apart(uri: str, address: Address) -> None:
         ("pvc://Claim/a", False),
         ("oci://registry", False),
         ("file://models/a", False),
+        ("mlflow://fraud", False),
+        ("mlflow://fraud/latest", False),
+        ("mlflow://fraud@champion/MLmodel", False),
+        ("mlflow://fraud/7/MLmodel", False),
+        ("mlflow://runs/3f2a", False),
+        ("mlflow://runs/3f2a/../x", False),
     ],
 )
 def test_invalid_uri_is_refused_with_the_valid_forms(uri: str, unknown: bool) -> None:
