@@ -22,6 +22,7 @@ from canarium.core.decision.plan import (
 )
 from canarium.core.facts import images
 from canarium.core.facts.periods import (
+    STORED_PERIODS,
     Period,
     all_periods,
     current_periods,
@@ -31,9 +32,6 @@ from canarium.core.facts.periods import (
     period_to_json,
 )
 from canarium.core.times import stamp
-
-#: Number of periods on a record; only versions that alternate all day would exceed it.
-STORED_PERIODS = 256
 
 
 def dated(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[Action, ...]:

@@ -8,29 +8,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 #: Container → its images.
 Images = Mapping[str, list[str]]
+#: Containers and images of each that are read from an annotation: users can edit it, and it is read
+#: in every decision (R31).
+_CONTAINERS, _IMAGES = 64, 256
 
 
 def parse_images(text: str | None) -> Images:
     """Returns the images that a revision's record stores (JSON); none if the text is invalid."""
-    return images_from_json(_json(text))
+    return images_from_json(parse_json(text))
 
 
 def parse_images_of(revision: str | None, text: str | None) -> Images:
     """Returns the images of one revision from a traffic record (JSON by revision)."""
-    value = _json(text)
+    value = parse_json(text)
     return images_from_json(value.get(revision) if isinstance(value, dict) else None)
 
 
 def images_from_json(value: Any) -> Images:
     """Returns images from a JSON value; none if it has another form."""
-    try:
-        return {name: [x] if isinstance(x, str) else list(map(str, x)) for name, x in value.items()}
-    except (TypeError, AttributeError):
+    if not isinstance(value, dict):
         return {}
+    found = {}
+    for name, one in islice(value.items(), _CONTAINERS):
+        several = [one] if isinstance(one, str) else one
+        if not isinstance(several, list) or not all(isinstance(x, str) for x in several):
+            return {}
+        found[name] = several[-_IMAGES:]
+    return found
 
 
 def images_to_json(images: Images) -> dict[str, str | list[str]]:
@@ -40,18 +49,18 @@ def images_to_json(images: Images) -> dict[str, str | list[str]]:
 
 def merged(several: Iterable[Images]) -> Images:
     """Returns the union of `several`: each digest once, under the name that was seen first."""
-    union: dict[str, list[str]] = {}
+    union: dict[str, dict[str, str]] = {}
     for images in several:
         for name, all_ in images.items():
-            listed = union.setdefault(name, [])
+            listed = union.setdefault(name, {})
             for image in all_:
-                if image.rpartition("@")[2] not in (x.rpartition("@")[2] for x in listed):
-                    listed.append(image)
-    return union
+                listed.setdefault(image.rpartition("@")[2], image)
+    return {name: list(listed.values()) for name, listed in union.items()}
 
 
-def _json(text: str | None) -> Any:
+def parse_json(text: str | None) -> Any:
+    """Returns the value of an annotation (JSON); None if it is invalid or nested too deeply."""
     try:
         return json.loads(text or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -7,7 +7,7 @@ stored, and in which write.
 
 from __future__ import annotations
 
-import json
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -15,6 +15,10 @@ from typing import Any, Protocol
 from canarium.core.facts import images
 from canarium.core.facts.images import Images
 from canarium.core.times import parse
+
+#: Number of periods on a record; only versions that alternate all day would exceed it. No more are
+#: read: users can edit the annotation, and it is read in every decision (R31).
+STORED_PERIODS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,10 @@ HistoryEntry = tuple[str, str, str]
 
 def parse_periods(text: str | None) -> tuple[Period, ...]:
     """Returns the periods that a record stores (JSON); entries of another form are ignored."""
-    try:
-        entries = list(json.loads(text or "[]"))
-    except (ValueError, TypeError):
+    entries = images.parse_json(text)
+    if not isinstance(entries, list):
         return ()
-    return tuple(period for entry in entries if (period := _period(entry)))
+    return tuple(period for entry in entries[-STORED_PERIODS:] if (period := _period(entry)))
 
 
 def _period(entry: Any) -> Period | None:
@@ -136,12 +139,20 @@ def key(period: Period) -> tuple[str, str]:
 def _with_ends(known: list[Period]) -> list[Period]:
     """Returns the periods; that of a promoted revision ends with the next promotion at latest."""
     turns = sorted((x.promoted, x.revision) for x in known if x.promoted)
+    times = [at for at, _ in turns]
+    # For each turn, the first later one of another revision.
+    others = [len(turns)] * len(turns)
+    for index in range(len(turns) - 2, -1, -1):
+        same = turns[index][1] == turns[index + 1][1]
+        others[index] = others[index + 1] if same else index + 1
 
     def end(one: Period) -> str | None:
         if one.ended or not one.promoted:
             return one.ended
-        after = (at for at, name in turns if name != one.revision and at > one.promoted)
-        return next(after, None)
+        index = bisect_right(times, one.promoted)
+        if index < len(turns) and turns[index][1] == one.revision:
+            index = others[index]
+        return times[index] if index < len(turns) else None
 
     return [replace(one, ended=end(one)) for one in known]
 

@@ -74,7 +74,7 @@ def fetch_failure(c: Container) -> ReasonAndText | None:
     lines = c.message.strip().splitlines()
     try:
         report = json.loads(lines[-1]) if lines else None
-    except ValueError:
+    except (ValueError, RecursionError):
         report = None
     if isinstance(report, dict) and {"reason", "message"} <= report.keys():
         # Reported in JSON, which may hold what the quoting of the line did not see.

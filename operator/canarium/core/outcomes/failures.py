@@ -57,7 +57,7 @@ def noted_on(record: Record | None) -> Failure | None:
         return None
     try:
         return Failure.model_validate(json.loads(record.failure))
-    except (ValueError, ValidationError):
+    except (ValueError, RecursionError, ValidationError):
         return None
 
 
