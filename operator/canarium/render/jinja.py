@@ -62,6 +62,8 @@ _WORDS: dict[type[nodes.Node], str] = {
     nodes.Pow: "a power",
     nodes.Mod: "the operator %",
 }
+#: An escape such as `\\ud800` in a template: the API server's JSON cannot hold it.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _JSON = re.compile(r"\s*[\[{](?![{%#])")
 
 
@@ -191,6 +193,9 @@ def render(source: str, context: Mapping[str, Any], where: str) -> str:
     except (ArithmeticError, TypeError, ValueError) as error:
         told = f"{where}: {_line(error.__traceback__)}{error}"
         raise RuntimeInvalid(SpecReason.TEMPLATE_INVALID, told) from error
+    if not text.isascii() and _SURROGATE.search(text):
+        told = f"{where}: renders half of a surrogate pair, which no text may contain"
+        raise RuntimeInvalid(SpecReason.TEMPLATE_INVALID, told)
     if _JSON.match(source):
         try:
             json.loads(text)

@@ -51,6 +51,8 @@ def test_leaf_is_rendered(source: str, text: str) -> None:
         ("{{ model.name", "TemplateInvalid", "line 1: unexpected end of template"),
         ("{{ gpus - 'a' }}", "TemplateInvalid", "unsupported operand"),
         ("{{ model.name | int }}", "TemplateInvalid", "invalid literal"),
+        ("{{ '\\ud800' }}", "TemplateInvalid", "half of a surrogate pair"),
+        ("{{ 'é' + '\\udfff' }}", "TemplateInvalid", "half of a surrogate pair"),
         ('{"name": "{{ model.name }}"}', "TemplateInvalid", "must end with `| tojson`"),
         ('{"name": {{ model.name | tojson }}', "TemplateInvalid", "starts like JSON"),
         ("a\n{{ gpus - 'a' }}", "TemplateInvalid", "line 2: unsupported operand"),

@@ -19,8 +19,11 @@ from canarium.render import labels, pod, routes, runtime, workload
 from canarium.render.errors import RuntimeInvalid
 from canarium.render.fetch_container import FetcherConfig
 from canarium.render.traffic_split import Split
+from canarium.untrusted.quoting import quoted
 
 Manifest = dict[str, Any]
+#: Characters of the message why a runtime cannot be rendered.
+_LONGEST = 2048
 
 
 class DesiredManifests:
@@ -37,7 +40,9 @@ class DesiredManifests:
             server = runtime.server(meta["name"], meta["namespace"], spec, chosen)
             template = pod.pod_template(meta["name"], revision, spec, server, self._kit)
         except RuntimeInvalid as error:
-            raise WriteRejected(Rejection("", str(error), reason=error.reason)) from error
+            # Templates and names of the runtime are in the message, with any characters.
+            text = quoted(error, _LONGEST)
+            raise WriteRejected(Rejection("", text, reason=error.reason)) from error
         snapshot: Manifest = {"server": server}
         if chosen:
             snapshot |= {"name": chosen.name, "kind": chosen.kind, "digest": chosen.digest}

@@ -15,6 +15,7 @@ from canarium.kube import resources
 from canarium.kube.cache import Cache
 from canarium.render.errors import RuntimeInvalid
 from canarium.render.runtime_catalog import Catalog, RuntimeTemplate
+from canarium.untrusted.quoting import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Runtimes:
         try:
             chosen = self.catalog(namespace).choose(spec)
         except RuntimeInvalid as error:
-            return observed.ResolvedRuntime(reason=error.reason, message=str(error))
+            return observed.ResolvedRuntime(reason=error.reason, message=quoted(error, 2048))
         budget = own.get("startupBudget") or (chosen.spec.get("startupBudget") if chosen else None)
         return observed.ResolvedRuntime(
             name=chosen.name if chosen else None,

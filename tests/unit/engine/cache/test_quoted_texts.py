@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from canarium.core.health.containers import fetch_failure
+from canarium.engine.apply.desired import DesiredManifests
+from canarium.engine.apply.rejections import WriteRejected
 from canarium.engine.cache import pods, routes
+from canarium.engine.cache.store import Store
 from canarium.kube.errors import ApiError
 
 EVIL = "a\nERROR forged \x1b[31m\u202e" + "x" * 10_000
@@ -83,3 +88,18 @@ def test_refusal_of_an_api_server_is_quoted() -> None:
     assert "\n" not in str(error)
     assert str(error).isprintable()
     assert len(error.message) <= 2048
+
+
+def test_error_of_a_template_is_quoted() -> None:
+    """A string in a template may have any characters, by escapes."""
+    store = Store(lambda key, urgency: None)
+    meta = {"name": "r", "namespace": "n", "uid": "u", "resourceVersion": "1"}
+    evil = "{{ parameters['a\\nERROR forged \\x1b[31m\\ud800'] }}"
+    runtime = {"image": "i", "args": [evil]}
+    store.runtimes.namespaced.observe({"metadata": meta, "spec": runtime})
+    spec = {"model": {}, "runtime": {"name": "r"}}
+    parent = {"metadata": {"name": "m", "namespace": "n"}, "spec": spec}
+    with pytest.raises(WriteRejected) as raised:
+        DesiredManifests(store).new_revision(parent, "abc")
+    assert "is undefined" in raised.value.rejection.message
+    assert raised.value.rejection.message.isprintable()
