@@ -37,8 +37,12 @@ def scaling(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
     )
     if recreating:
         deletes = [DeleteAutoscaler(ctx.stable or "", autoscaler.uid)] if autoscaler else []
-        # Without pods: it records stable's colour and can be scaled up for a rollback.
-        return [*deletes, *(_recreated(ctx, result, 0) if deployment is None else ())]
+        if deployment is None:
+            # Without pods: it records stable's colour and can be scaled up for a rollback.
+            return [*deletes, *_recreated(ctx, result, 0)]
+        # The candidate waits while the model is scaled to zero, so it does not replace stable.
+        asleep = ctx.stable_replicas == 0 and deployment.replicas and not deployment.terminating
+        return [*deletes, *([Scale(ctx.stable or "", 0)] if asleep else ())]
     if deployment is None:
         return _recreated(ctx, result, max(1, ctx.stable_replicas))
     if deployment.terminating:

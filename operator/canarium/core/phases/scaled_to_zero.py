@@ -50,14 +50,23 @@ def is_waking(ctx: RolloutContext) -> bool:
 
     This does not count as an outage until a pod fails or it takes longer than a candidate may.
     """
-    held = ctx.status.waiting_for
-    if held is None or held.awaited not in _SLEEPING or ctx.strategy == "Recreate":
+    if ctx.strategy == "Recreate" or not _was_asleep(ctx):
         return False
     if ctx.observed.ready(ctx.stable) >= ctx.stable_replicas or _until(ctx) <= ctx.now:
         return False
     pods, limit = ctx.observed.pods_of(ctx.stable), ctx.settings.unschedulable_deadline
     fails = judge(pods, now=ctx.now, unschedulable_deadline=limit, was_good=False).cause
     return fails is None
+
+
+def _was_asleep(ctx: RolloutContext) -> bool:
+    """Returns whether the model was scaled to zero until now, by the status or, where that is lost,
+    by a version whose Deployment has no replicas (R18)."""
+    held = ctx.status.waiting_for
+    if held is not None:
+        return held.awaited in _SLEEPING
+    found = map(ctx.observed.deployment, (ctx.stable, ctx.target))
+    return ctx.status_is_stale and any(d is not None and d.replicas == 0 for d in found)
 
 
 def waking(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:

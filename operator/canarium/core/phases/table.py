@@ -99,7 +99,7 @@ TABLE: tuple[Row, ...] = (
         "Starting",
         "there is no stable version yet",
         "record, Deployment, gate; then one write moves all traffic to it",
-        ("Ready", "Degraded", "Failed", "Invalid"),
+        ("Ready", "Baking", "Degraded", "RollingBack", "Failed", "Invalid"),
         when=lambda ctx: ctx.stable is None,
         then=starting,
     ),
