@@ -4,6 +4,7 @@ many there are."""
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 from canarium.view.objects import MODEL_LABEL, Objects, Raw, part, text
 from canarium_cli.exits import CliError, Exit, not_found
@@ -11,6 +12,7 @@ from canarium_cli.kubectl import Kubectl
 
 #: With the API group, so that no other CRD's short name is taken for it.
 MODELS = "modeldeployments.canarium.dev"
+_PATH = "/apis/canarium.dev/v1alpha1/modeldeployments"
 _WORKLOADS = "deployments.apps,pods,horizontalpodautoscalers.autoscaling,services"
 _RECORDS = "controllerrevisions.apps"
 #: Kinds of routes, with their groups.
@@ -40,6 +42,16 @@ def models(
     if selector and not found:
         raise not_found(f"No ModelDeployment has the labels {selector}.")
     return found
+
+
+def read_all(kubectl: Kubectl, selector: str | None, everywhere: bool) -> list[Raw]:
+    """All ModelDeployments that match the selector, of the namespace or of all of them."""
+    if not everywhere:
+        words = [f"--selector={selector}"] if selector else []
+        return kubectl.get(MODELS, *words)
+    # The path has no short form for the namespace of the context.
+    query = f"?labelSelector={quote(selector)}" if selector else ""
+    return kubectl.raw(f"{_PATH}{query}")
 
 
 def objects(kubectl: Kubectl, name: str, *, events: bool = False) -> Objects:

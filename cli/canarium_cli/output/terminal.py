@@ -27,12 +27,14 @@ def colored(color: str) -> bool:
 
 def write(lines: Iterable[Line], color: str) -> None:
     """Prints lines to stdout."""
-    if not colored(color):
-        for spans in lines:
-            click.echo(plain(spans))
-        return
-    for spans in lines:
-        click.echo("".join(_ansi(span.text, span.style) for span in spans).rstrip(), color=True)
+    styled = colored(color)
+    texts = [
+        "".join(_ansi(span.text, span.style) for span in spans).rstrip() if styled else plain(spans)
+        for spans in lines
+    ]
+    # At once: each `echo` flushes.
+    if texts:
+        click.echo("\n".join(texts), color=styled or None)
 
 
 def _ansi(text: str, style: Style) -> str:

@@ -16,7 +16,7 @@ from canarium_cli.output.formats import write_json, write_name, write_yaml
 from canarium_cli.output.lines import Line, Span, Style, line, table
 from canarium_cli.output.terminal import Screen, write
 from canarium_cli.output.tree_text import phase_span
-from canarium_cli.reads import MODELS
+from canarium_cli.reads import read_all
 
 #: Seconds between two reads with --watch.
 _INTERVAL = 2.0
@@ -44,10 +44,7 @@ def list_command(
     """List models, those that need attention first."""
 
     def rows() -> tuple[Row, ...]:
-        words = ["--all-namespaces"] if all_namespaces else []
-        if selector:
-            words.append(f"--selector={selector}")
-        found = fleet(connection.kubectl.get(MODELS, *words), time.time())
+        found = fleet(read_all(connection.kubectl, selector, all_namespaces), time.time())
         wanted = {name.lower() for name in phase}
         return tuple(
             row
