@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 from demo.images import model_images, train
 from demo.story import NAMESPACE, Story
 from demo.view import View
-from sandbox import Options, Sandbox
+from sandbox import Options, Sandbox, clients
 from support.images import operator_image
 from support.install import install
 
+#: Where the command below shows the web pages.
+PORT = 8300
 #: What to try next, in a shell with `. .venv/bin/activate` and the sandbox's kubeconfig.
 COMMANDS = (
     ("python -m sandbox kubectl config view --raw > demo.kubeconfig", "then, with it:"),
@@ -22,7 +25,10 @@ COMMANDS = (
     ),
     ("python -m canarium_cli.main list -A", "all models, those that need attention first"),
     ("python -m canarium_cli.main doctor", "whether the cluster is ready"),
-    ("python -m canarium_cli.main dashboard", "the same on web pages; prints their address"),
+    (
+        f"python -m canarium_cli.main dashboard --port {PORT}",
+        f"the same at http://127.0.0.1:{PORT}; prints the address with its key",
+    ),
 )
 
 
@@ -44,6 +50,8 @@ def main() -> int:
         view.stop()
     held = view.close(story.stages)
     print("look around: python -m sandbox kubectl get modeldeployments -A")
+    if shutil.which("kubectl") is None:
+        print(f"  export KUBECTL={clients.find('kubectl')}")
     for command, purpose in COMMANDS:
         print(f"  {command:<56} {purpose}")
     print("delete it all: make demo-down")

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import paths
+from demo.story import NAMESPACE
+from sandbox import clients, paths
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.rule("R4", "R7", "R8", "R9", "R14")
-def test_demo_meets_every_expectation_and_leaves_nothing_behind() -> None:
+def test_demo_meets_every_expectation_and_leaves_nothing_behind(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("a real node needs root")
     name = f"demo-{os.getpid()}"
@@ -40,6 +41,19 @@ def test_demo_meets_every_expectation_and_leaves_nothing_behind() -> None:
         names = columns.splitlines()[0].split()
         assert names[:5] == ["NAMESPACE", "NAME", "PHASE", "READY", "VERSION"]
         assert names[5:9] == ["REVISION", "STEP", "WEIGHT", "WAITING"]
+        # The commands that it prints at its end.
+        kubeconfig = tmp_path / "demo.kubeconfig"
+        kubeconfig.write_text(run("sandbox", "kubectl", "config", "view", "--raw").stdout)
+        environment |= {"KUBECONFIG": str(kubeconfig), "KUBECTL": str(clients.find("kubectl"))}
+        assert "canarium_cli.main dashboard --port" in told.stdout
+        for words in (
+            ["get", "fraud", "-n", NAMESPACE],
+            ["why", "fraud", "-n", NAMESPACE],
+            ["list", "-A"],
+        ):
+            assert " ".join(["canarium_cli.main", *words]) in told.stdout
+            shown = run("canarium_cli.main", *words)
+            assert (shown.returncode, "fraud" in shown.stdout) == (0, True), shown.stderr
     finally:
         assert run("sandbox", "down").returncode == 0
     assert not paths.folder(name).exists()
