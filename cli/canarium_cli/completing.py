@@ -124,7 +124,8 @@ def candidates(words: Sequence[str], incomplete: str) -> list[CompletionItem]:
 def main() -> None:
     """The program `kubectl_complete-modeldeploy`."""
     # A shell may stop reading.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     *words, incomplete = sys.argv[1:] or [""]
     option, equals, value = incomplete.partition("=")
     # As `--output=js`: click completes the value as a separate word.

@@ -17,8 +17,8 @@ class Exit(IntEnum):
     NOT_FOUND = 4
     UNREACHABLE = 5
     WAITS_FOR_PERSON = 6
-    #: The operator ignored a command, somebody changed the model meanwhile (`ship --apply`), or the
-    #: cluster would refuse the file (`plan --server`).
+    #: The operator ignored a command, another client changed the model meanwhile (`ship --apply`),
+    #: or the cluster would refuse the file (`plan --server`).
     NOT_ACCEPTED = 7
 
 

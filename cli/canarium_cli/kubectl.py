@@ -23,7 +23,7 @@ Raw = Mapping[str, Any]
 #: Bytes that are read from a watch at once.
 _CHUNK = 1 << 20
 
-#: How kubectl begins its errors; the reason in parentheses repeats what the sentence says.
+#: How kubectl begins its errors; the reason in parentheses adds nothing to the sentence.
 _PREFIX = re.compile(r"^(error: )?(Error from server( \(\w+\))?: )?(error: )?")
 #: What kubectl writes to stderr, in lower case → the exit code and what to do about it.
 _FAULTS: tuple[tuple[str, Exit, str], ...] = (

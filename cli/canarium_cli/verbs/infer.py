@@ -293,9 +293,9 @@ def _print_split(
     click.echo(f"The revision is known by: {', '.join(hows) or 'nothing, there was no answer'}.")
     if "" in groups:
         click.echo(
-            "Answers of an unknown revision name no version. The right to create pods/proxy, a "
-            "server of the Open Inference Protocol, or --address with a route that adds response "
-            "headers tells them apart."
+            "Answers of an unknown revision name no version. To measure the split, use --address "
+            "with a route that adds response headers or a server of the Open Inference Protocol, "
+            "or ask for the right to create pods/proxy."
         )
     if isinstance(sender, ServiceProxy | EndpointProxy):
         click.echo("Callers inside the cluster are split by kube-proxy, per connection.")

@@ -27,7 +27,7 @@ _SERVING = {"phase": "Ready", "message": "Version v2 is serving", "candidate": N
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """An API server of its own, without our CRDs at first and without controllers."""
+    """A separate API server, without our CRDs at first and without controllers."""
     plane = ControlPlane(tmp_path_factory.mktemp("bare"), controllers=False)
     try:
         plane.up()
