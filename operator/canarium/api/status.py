@@ -233,6 +233,17 @@ class StatusWarning(StatusPart):
     message: str = Field("", description="What is damaged and what follows, in a sentence.")
 
 
+class CheckEvaluation(StatusPart):
+    """One evaluation of a check, for plots. No decision reads it."""
+
+    time: Time = Field(description="End of the window that was evaluated.")
+    verdict: Literal["Pass", "Fail", "Insufficient"] = Field(description="Verdict on the window.")
+    value: float | None = Field(None, description="Value of the candidate.")
+    threshold: float | None = Field(None, description="Bound that decided.")
+    stable: float | None = Field(None, description="Value of stable in the same window.")
+    samples: int | None = Field(None, description="Number of observations of the candidate.")
+
+
 class CheckStatus(StatusPart):
     """The verdict of one check, with the values of the evaluation that changed it."""
 
@@ -245,6 +256,11 @@ class CheckStatus(StatusPart):
     stable: float | None = Field(None, description="Value of stable in the same window.")
     samples: int | None = Field(None, description="Number of observations of the candidate.")
     time: Time = Field(description="When the verdict last changed.")
+    evaluations: tuple[CheckEvaluation, ...] = Field(
+        (),
+        description="Last evaluations, the newest last: at most 20, and at most 80 of all checks. "
+        "They are updated with the next write of the status, which no evaluation causes.",
+    )
 
 
 class AnalysisStatus(StatusPart):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from canarium.api.effective_analysis import EffectiveCheck
 from canarium.api.reasons import CheckReason
 from canarium.core.decision.plan import AnalysisRequest
+from canarium.core.evidence.history import Evaluation, appended, evaluations_per_check
 from canarium.core.evidence.measures import Missing, Result
 from canarium.core.evidence.verdict import (
     Bounds,
@@ -34,14 +35,12 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class AnalysisState:
-    """State between measurements: a window per revision, a tally per check."""
+    """State between measurements: a window per revision; a tally and the last evaluations per
+    check."""
 
-    windows: dict[str, Window]
-    tallies: dict[str, Tally]
-
-    @classmethod
-    def empty(cls) -> AnalysisState:
-        return cls({}, {})
+    windows: dict[str, Window] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    histories: dict[str, tuple[Evaluation, ...]] = field(default_factory=dict)
 
 
 class Analyzer:
@@ -104,7 +103,7 @@ class Analyzer:
             *(self._check(target, request, state, check, start, now) for check in analysis.checks),
             return_exceptions=True,
         )
-        evaluations = []
+        evaluations, limit = [], evaluations_per_check(len(analysis.checks))
         for check, result in zip(analysis.checks, results, strict=True):
             if isinstance(result, BaseException):
                 if not isinstance(result, Exception):
@@ -114,8 +113,12 @@ class Analyzer:
             finding = replace(result, on_failure=OnFailure(check.on_failure))
             tally = state.tallies.get(check.name, Tally()).after(finding)
             state.tallies[check.name] = tally
+            earlier = state.histories.get(check.name, ())
+            state.histories[check.name] = appended(earlier, _evaluation(finding, now), limit)
             evaluations.append((finding, tally, _limits(check)))
-        return weigh(request.revision, request.since, now, evaluations)
+        evidence = weigh(request.revision, request.since, now, evaluations)
+        histories = tuple(state.histories[check.name] for check in analysis.checks)
+        return replace(evidence, histories=histories)
 
     async def _check(
         self,
@@ -155,6 +158,17 @@ class Analyzer:
 
 def _bounds(check: EffectiveCheck) -> Bounds:
     return Bounds(check.maximum, check.minimum, check.max_ratio, check.min_ratio)
+
+
+def _evaluation(finding: Finding, now: float) -> Evaluation:
+    return Evaluation(
+        at=now,
+        verdict=finding.verdict.value,
+        value=finding.value,
+        threshold=finding.threshold,
+        stable=finding.stable,
+        samples=finding.samples,
+    )
 
 
 def _limits(check: EffectiveCheck) -> TallyLimits:

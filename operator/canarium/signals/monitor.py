@@ -52,7 +52,7 @@ class _Watched:
     asked: SignalRequests = field(default_factory=SignalRequests)
     tests: tuple[EffectiveSmokeTest, ...] = ()
     report: SmokeReport | None = None
-    memory: AnalysisState = field(default_factory=AnalysisState.empty)
+    memory: AnalysisState = field(default_factory=AnalysisState)
     evidence: Evidence | None = None
     testing: asyncio.Task[None] | None = None
     watching: asyncio.Task[None] | None = None
@@ -84,7 +84,7 @@ class SignalMonitor:
             if known:
                 self._stop(known)
                 # Baselines serve the next step, not a model that requests nothing.
-                known.memory = AnalysisState.empty()
+                known.memory = AnalysisState()
                 self._analyzer.forget(*key)
                 if known.report is None and known.evidence is None:
                     del self._models[key]
@@ -237,9 +237,12 @@ def _report(revision: str, found: Failed | Unreached | None, asked: int) -> Smok
 def _kept(
     memory: AnalysisState, before: AnalysisRequest | None, after: AnalysisRequest
 ) -> AnalysisState:
-    """Keeps the samples of the previous step as baselines of the next; resets the tallies."""
-    same = before and (before.revision, before.stable) == (after.revision, after.stable)
-    return AnalysisState(memory.windows, {}) if same else AnalysisState.empty()
+    """Keeps the samples of the previous step as baselines of the next, and the evaluations of the
+    same revision, also through the bake; resets the tallies."""
+    if before is None or before.revision != after.revision:
+        return AnalysisState()
+    windows = memory.windows if before.stable == after.stable else {}
+    return AnalysisState(windows, histories=memory.histories)
 
 
 def _cancel(task: asyncio.Task[Any] | None) -> None:

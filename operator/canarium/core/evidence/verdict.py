@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from canarium.api.reasons import CheckReason
+from canarium.core.evidence.history import Evaluation
 from canarium.core.evidence.measures import Missing, Reading, Result, exceeding
 from canarium.core.evidence.statistics import over_bound, over_other
 
@@ -293,6 +294,8 @@ class Evidence:
     failed: Finding | None = None
     exhausted: bool = False
     frozen: Finding | None = None
+    #: The last evaluations of each finding's check, the newest last. No decision reads them.
+    histories: tuple[tuple[Evaluation, ...], ...] = ()
 
     @property
     def verdict(self) -> Verdict:

@@ -10,10 +10,11 @@ from canarium.api.reasons import (
     FailureReason,
     HoldReason,
 )
-from canarium.api.status import AnalysisStatus, CheckStatus
+from canarium.api.status import AnalysisStatus, CheckEvaluation, CheckStatus
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.position import analysis_of
 from canarium.core.decision.plan import Event
+from canarium.core.evidence.history import Evaluation, evaluations_per_check
 from canarium.core.evidence.verdict import Evidence, Finding
 from canarium.core.health.cause import Cause
 from canarium.core.times import stamp
@@ -169,22 +170,57 @@ def analysis_status(ctx: RolloutContext, *, running: bool) -> AnalysisStatus | N
     return old if same and old and _verdicts(old) == _verdicts(new) else new
 
 
+def with_evaluations(ctx: RolloutContext, found: AnalysisStatus) -> AnalysisStatus:
+    """Returns the verdicts with the last evaluations of each check, for a status that is written
+    anyway: no evaluation causes a write (decision 0035).
+
+    Those of the stored status precede what the operator has measured since it started.
+    """
+    evidence, old = _evidence(ctx), ctx.status.analysis
+    if evidence is None or evidence.revision != found.revision:
+        return found
+    same = old is not None and old.revision == found.revision
+    before = {c.name: c.evaluations for c in old.checks} if old and same else {}
+    measured = dict(zip((f.check for f in evidence.findings), evidence.histories, strict=False))
+    limit = evaluations_per_check(len(found.checks))
+    checks = []
+    for check in found.checks:
+        new = tuple(_evaluation(one) for one in measured.get(check.name, ()))
+        # Times of one format: their order as texts is the order in time.
+        kept = [one for one in before.get(check.name, ()) if not new or one.time < new[0].time]
+        checks.append(check.model_copy(update={"evaluations": (*kept, *new)[-limit:]}))
+    return found.model_copy(update={"checks": tuple(checks)})
+
+
 def _verdicts(found: AnalysisStatus) -> list[tuple[str, str, str]]:
     return [(check.name, check.verdict, check.reason) for check in found.checks]
 
 
-def _check(found: Finding, at: float) -> CheckStatus:
-    def short(value: float | None) -> float | None:
-        return float(f"{value:.6g}") if value is not None else None
+def _evaluation(found: Evaluation) -> CheckEvaluation:
+    # Not validated again: the values are those of a finding.
+    return CheckEvaluation.model_construct(
+        time=stamp(found.at),
+        verdict=found.verdict,
+        value=_short(found.value),
+        threshold=_short(found.threshold),
+        stable=_short(found.stable),
+        samples=round(found.samples) if found.samples is not None else None,
+    )
 
+
+def _short(value: float | None) -> float | None:
+    return float(f"{value:.6g}") if value is not None else None
+
+
+def _check(found: Finding, at: float) -> CheckStatus:
     return CheckStatus(
         name=found.check,
         verdict=found.verdict.value,
         reason=found.reason,
         message=found.message,
-        value=short(found.value),
-        threshold=short(found.threshold),
-        stable=short(found.stable),
+        value=_short(found.value),
+        threshold=_short(found.threshold),
+        stable=_short(found.stable),
         samples=round(found.samples) if found.samples is not None else None,
         time=stamp(at),
     )

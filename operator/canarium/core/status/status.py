@@ -35,7 +35,7 @@ def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: 
     analysis = gates.analysis_status(
         ctx, running=bool(result.candidate or result.previous or result.failure)
     )
-    return Status(
+    after = Status(
         observed_generation=generation,
         phase=phase,
         message=result.message,
@@ -66,6 +66,10 @@ def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: 
         conditions=conditions_of(ctx, phase, result, generation, analysis),
         history=_history(ctx, ended(ctx, result), result.outcome),
     )
+    if analysis and after.essence() != ctx.status.essence():
+        complete = gates.with_evaluations(ctx, analysis)
+        return after.model_copy(update={"analysis": complete})
+    return after
 
 
 def _step(ctx: RolloutContext, phase: str, result: PhaseResult) -> str | None:
