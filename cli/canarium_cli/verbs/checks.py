@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import click
 
 from canarium.view.model import view
 from canarium.view.objects import Objects
-from canarium.view.tree import Check, Tree, to_json
+from canarium.view.tree import Check, Evaluation, Tree, to_json
 from canarium_cli.connection import Connection, connected
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import Line, Span, Style, line, table
@@ -20,21 +19,25 @@ from canarium_cli.output.tree_text import value, verdict_span
 from canarium_cli.reads import model
 from canarium_cli.watching import ModelWatch
 
-#: Values of each check that a watch has seen, the newest last.
-Seen = Mapping[str, Sequence[float | None]]
+#: Evaluations of each check that a watch has seen, by time.
+Seen = Mapping[str, Mapping[str, Evaluation]]
+#: At most this many evaluations of a check are kept by a watch.
+_KEPT = 60
 
 
 @click.command("checks")
 @click.argument("name")
 @click.option("-w", "--watch", is_flag=True, help="Redraw when a verdict changes, until Ctrl-C.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@click.option("-o", "--output", type=click.Choice(["text", "wide", "json"]), default="text")
 @connected
 def checks_command(connection: Connection, name: str, watch: bool, output: str) -> None:
     """Show each check of the analysis: verdict, value beside its bound, stable's value, samples.
 
-    Values are those of the evaluation that changed the verdict last, as the status has them. With
-    --watch, the history is what was seen since the start.
+    Values are those of the evaluation that changed the verdict last. The history has the last
+    evaluations as of the last write of the status; -o wide and json have their values. With
+    --watch it also keeps what was seen since the start.
     """
+    seen: Seen
     if not watch:
         tree = view(Objects.of(model(connection.kubectl, name), ()), time.time())
         if output == "json":
@@ -42,12 +45,13 @@ def checks_command(connection: Connection, name: str, watch: bool, output: str) 
         elif not tree.checks:
             click.echo(f"{name} has no verdicts: {_why_none(tree)}", err=True)
         else:
-            write(_lines(tree, {}), connection.color)
+            seen = _seen(tree, {})
+            listed = _evaluations(seen) if output == "wide" else []
+            write([*_lines(tree, seen), *listed], connection.color)
         return
     if output != "text":
         raise click.UsageError("--watch prints text only; remove -o.")
-    seen: dict[str, list[float | None]] = defaultdict(list)
-    times: dict[str, str] = {}
+    seen = {}
     with (
         ModelWatch(connection.kubectl, name, children=False) as changes,
         Screen(connection.color) as screen,
@@ -55,14 +59,25 @@ def checks_command(connection: Connection, name: str, watch: bool, output: str) 
         try:
             for found in changes:
                 tree = view(found, time.time())
-                for check in tree.checks:
-                    if times.get(check.name) != check.time:
-                        times[check.name] = check.time
-                        seen[check.name].append(check.value)
+                seen = _seen(tree, seen)
                 if screen.redraws or not changes.ticked:
                     screen.show(_lines(tree, seen))
         except KeyboardInterrupt:
             raise SystemExit(0) from None
+
+
+def _seen(tree: Tree, before: Seen) -> Seen:
+    """Adds the evaluations of the status, and those that changed a verdict."""
+    found: dict[str, Mapping[str, Evaluation]] = {}
+    for check in tree.checks:
+        last = Evaluation(
+            check.time, check.verdict, check.value, check.threshold, check.stable, check.samples
+        )
+        every = {**before.get(check.name, {}), check.time: last}
+        every |= {one.time: one for one in check.evaluations}
+        newest = sorted(every)[-_KEPT:]
+        found[check.name] = {time: every[time] for time in newest}
+    return found
 
 
 def _why_none(tree: Tree) -> str:
@@ -75,24 +90,41 @@ def _lines(tree: Tree, seen: Seen) -> list[Line]:
     title = line(Span(f"{tree.namespace}/{tree.name}", Style.TITLE), f" {tree.phase}")
     if not tree.checks:
         return [title, line(f"No verdicts: {_why_none(tree)}")]
-    head = ["CHECK", "VERDICT", "VALUE", "BOUND", "BESIDE BOUND", "STABLE", "SAMPLES", "REASON"]
-    if seen:
-        head.insert(5, "HISTORY")
+    head = ["CHECK", "VERDICT", "VALUE", "BOUND", "BESIDE BOUND", "HISTORY", "STABLE", "SAMPLES"]
+    head.append("REASON")
     return [title, *table(head, [_cells(check, seen) for check in tree.checks])]
+
+
+def _evaluations(seen: Seen) -> list[Line]:
+    """Returns a line for each evaluation, the oldest first."""
+    head = ["TIME", "CHECK", "VERDICT", "VALUE", "BOUND", "STABLE", "SAMPLES"]
+    rows = [(time, name, one) for name, every in seen.items() for time, one in every.items()]
+    rows.sort(key=lambda row: row[:2])
+    cells: list[list[Span | str]] = [
+        [
+            time,
+            name,
+            verdict_span(one.verdict),
+            value(one.value),
+            value(one.threshold),
+            value(one.stable),
+            "-" if one.samples is None else str(one.samples),
+        ]
+        for time, name, one in rows
+    ]
+    return [line(""), *table(head, cells)]
 
 
 def _cells(check: Check, seen: Seen) -> list[Span | str]:
     span = verdict_span(check.verdict)
-    cells: list[Span | str] = [
+    return [
         check.name,
         span,
         value(check.value),
         value(check.threshold),
         Span(gauge(check.value, check.threshold) or "-", span.style),
+        sparkline([one.value for one in seen[check.name].values()], check.threshold) or "-",
         value(check.stable),
         "-" if check.samples is None else str(check.samples),
         check.reason + (f": {check.message}" if check.message else ""),
     ]
-    if seen:
-        cells.insert(5, sparkline(seen.get(check.name, ()), check.threshold) or "-")
-    return cells

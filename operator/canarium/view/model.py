@@ -8,7 +8,7 @@ from canarium.view.moments import seconds_until
 from canarium.view.objects import Objects, Raw, items, number, optional_number, part, text
 from canarium.view.revisions import age_of, revisions, target_of
 from canarium.view.steps import position, steps
-from canarium.view.tree import Check, Command, Condition, Failure, Problem, Tree, Wait
+from canarium.view.tree import Check, Command, Condition, Evaluation, Failure, Problem, Tree, Wait
 
 
 def view(objects: Objects, now: float, *, old: int = 0) -> Tree:
@@ -70,8 +70,20 @@ def checks(model: Raw) -> tuple[Check, ...]:
             stable=optional_number(c, "stable"),
             samples=number(c, "samples") if "samples" in c else None,
             time=text(c, "time"),
+            evaluations=tuple(_evaluation(e) for e in items(c, "evaluations")),
         )
         for c in items(part(model, "status", "analysis"), "checks")
+    )
+
+
+def _evaluation(raw: Raw) -> Evaluation:
+    return Evaluation(
+        time=text(raw, "time"),
+        verdict=text(raw, "verdict"),
+        value=optional_number(raw, "value"),
+        threshold=optional_number(raw, "threshold"),
+        stable=optional_number(raw, "stable"),
+        samples=number(raw, "samples") if "samples" in raw else None,
     )
 
 

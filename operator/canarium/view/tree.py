@@ -111,8 +111,21 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One evaluation of a check: the verdict on a window that ended at `time`, with its values."""
+
+    time: str
+    verdict: str
+    value: float | None = None
+    threshold: float | None = None
+    stable: float | None = None
+    samples: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
-    """A check of the analysis, with the values that its verdict is based on."""
+    """A check of the analysis, with the values that its verdict is based on. `evaluations` are the
+    last ones up to the last write of the status, the newest last."""
 
     name: str
     verdict: str
@@ -123,6 +136,7 @@ class Check:
     stable: float | None = None
     samples: int | None = None
     time: str = ""
+    evaluations: tuple[Evaluation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,26 @@ def test_each_check_is_beside_its_bound(kubectl: Standin) -> None:
     assert len(kubectl.calls) == 1, "a status is all that is needed"
 
 
+EVALUATIONS = [
+    {"time": f"2026-11-28T13:59:{second:02}.000Z", "verdict": verdict, "value": value,
+     "threshold": 0.2, "stable": 0.1, "samples": 40 + second}
+    for second, verdict, value in ((0, "Insufficient", None), (15, "Pass", 0.1), (30, "Fail", 0.3))
+]  # fmt: skip
+
+
+def test_history_has_the_evaluations_of_the_status(kubectl: Standin) -> None:
+    check = {**LATENCY, "time": "2026-11-28T13:59:30.000Z", "evaluations": EVALUATIONS}
+    kubectl.answers("get", MODELS, out=model([check]))
+    done = kubectl.run("checks", "fraud", "-o", "wide")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert " ▃█ " in lines[2]
+    assert [line.split()[0] for line in lines[5:]] == [x["time"] for x in EVALUATIONS]
+    assert lines[6].split()[1:] == ["latency", "✔", "Pass", "0.1", "0.2", "0.1", "55"]
+    found = json.loads(kubectl.run("checks", "fraud", "-o", "json").out)
+    assert [x["verdict"] for x in found[0]["evaluations"]] == ["Insufficient", "Pass", "Fail"]
+
+
 def test_watch_shows_how_a_value_moved(kubectl: Standin) -> None:
     kubectl.answers("get", MODELS, "fraud", out=model([{**LATENCY, "value": 0.1}]))
     changes = [
