@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from canarium.view.tree import Check
+from canarium.view.moments import moment_of
+from canarium.view.tree import Evaluation
 from canarium_dashboard.drawing.svg import (
     Scale,
     element,
@@ -16,21 +17,14 @@ from canarium_dashboard.drawing.svg import (
     time_scale,
     value_axis,
 )
-from canarium_dashboard.history import Point
 
 _HEIGHT = 130.0
 _BAND = 8.0
-_MARKS = {"Pass": "✔", "Fail": "✖"}
 
 
-def series(points: Sequence[Point], name: str) -> list[tuple[float, Check]]:
-    """Returns the times at which a check had values, with them."""
-    return [(p.time, c) for p in points for c in p.checks if c.name == name]
-
-
-def plot(points: Sequence[Point], name: str, now: float) -> Markup:
+def plot(evaluations: Sequence[Evaluation], name: str) -> Markup:
     """Returns the picture of a check; empty where nothing was measured."""
-    found = series(points, name)
+    found = [(at, e) for e in evaluations if (at := moment_of(e.time)) is not None]
     values = [
         v for _, c in found for v in (c.value, c.stable, c.threshold) if v is not None and v == v
     ]
@@ -38,7 +32,10 @@ def plot(points: Sequence[Point], name: str, now: float) -> Markup:
         return Markup("")
     low, high = min(0.0, *values), max(values)
     high = high if high > low else low + 1.0
-    x = time_scale(found[0][0], now)
+    # The last value is drawn as long as the one before it.
+    times = [at for at, _ in found]
+    end = times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1.0)
+    x = time_scale(times[0], end)
     y = Scale(low, low + (high - low) * 1.1, _HEIGHT - 36, 8)
     parts = [
         *value_axis(y, [(low, f"{low:.3g}"), (high, f"{high:.3g}")]),
@@ -48,16 +45,15 @@ def plot(points: Sequence[Point], name: str, now: float) -> Markup:
         drawn = [(t, v) for t, c in found if (v := getattr(c, field)) is not None and v == v]
         if drawn:
             parts.append(
-                element("polyline", points=stairs(x, y, drawn, now), class_=f"line {field}")
+                element("polyline", points=stairs(x, y, drawn, end), class_=f"line {field}")
             )
-    ends = [t for t, _ in found[1:]] + [now]
-    for (begin, check), end in zip(found, ends, strict=True):
-        kind = check.verdict.lower() if check.verdict in ("Pass", "Fail") else "insufficient"
-        left, right = x(begin), max(x(end), x(begin) + 3)
+    for (begin, one), until in zip(found, [*times[1:], end], strict=True):
+        kind = one.verdict.lower() if one.verdict in ("Pass", "Fail") else "insufficient"
+        left, right = x(begin), max(x(until), x(begin) + 3)
         parts.append(
             element(
                 "rect",
-                element("title", f"{check.verdict} {check.reason}"),
+                element("title", _words(one)),
                 x=left,
                 y=_HEIGHT - 34,
                 width=right - left,
@@ -66,13 +62,12 @@ def plot(points: Sequence[Point], name: str, now: float) -> Markup:
             )
         )
     last = found[-1][1]
-    words = "; ".join(
-        f"{label} {value:.4g}"
-        for label, value in (
-            ("candidate", last.value),
-            ("stable", last.stable),
-            ("bound", last.threshold),
-        )
-        if value is not None
-    )
-    return picture(f"Check {name}", f"{words}; verdict {last.verdict}", _HEIGHT, parts)
+    return picture(f"Check {name}", _words(last), _HEIGHT, parts)
+
+
+def _words(one: Evaluation) -> str:
+    values = [("candidate", one.value), ("stable", one.stable), ("bound", one.threshold)]
+    words = [f"{label} {value:.4g}" for label, value in values if value is not None]
+    if one.samples is not None:
+        words.append(f"{one.samples} samples")
+    return ", ".join([*words, f"verdict {one.verdict or 'unknown'}"])

@@ -63,7 +63,10 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         marks=[(m, short(now - m.time)) for m in reversed(happened[-_MARKS:])],
         weights=weights(points, now) if any(p.weight for p in points) else Markup(""),
         remembered=short(now - points[0].time) if points else "",
-        checks=[(c, plot(points, c.name, now)) for c in tree.checks],
+        checks=[
+            (c, plot(dashboard.history.evaluations(objects.model, c.name), c.name))
+            for c in tree.checks
+        ],
         compared=compared(objects, now),
         events=_events(objects, now),
         refused=found.refused,

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from canarium.view.tree import Evaluation
 from canarium_dashboard.drawing.checks import plot
 from canarium_dashboard.drawing.timeline import timeline
 from canarium_dashboard.drawing.weights import weights
-from canarium_dashboard.history import CHECKS, History, point
+from canarium_dashboard.history import CHECKS, EVALUATIONS, History
 from canarium_dashboard.pages.model import between, compared
 from canarium_dashboard.pages.runtimes import uses
 from canarium_dashboard.selector import matcher
@@ -50,22 +51,53 @@ def test_older_version_that_arrives_late_is_not_remembered() -> None:
     assert [p.weight for p in history.points(newer)] == [50]
 
 
-def test_memory_of_a_point_is_what_is_documented() -> None:
-    full = model(1)
-    one = full["status"]["analysis"]["checks"][0]
-    full["status"]["analysis"]["checks"] = [
-        {**one, "name": f"check-{i}", "value": 0.1 * i, "time": f"2026-11-28T14:28:5{i}Z"}
-        for i in range(20)
+def with_evaluations(count: int, start: int = 0, checks: int = 1) -> dict[str, Any]:
+    """A model whose checks have so many evaluations, the first at second `start`."""
+    found = model(1)
+    one = found["status"]["analysis"]["checks"][0]
+    times = [f"2026-11-28T14:{n // 60:02}:{n % 60:02}.000Z" for n in range(start, start + count)]
+    course = [
+        {"time": t, "verdict": "Pass", "value": 0.1 * n, "threshold": 1.5, "stable": 0.7 * n,
+         "samples": 1000 + n}
+        for n, t in enumerate(times)
+    ]  # fmt: skip
+    found["status"]["analysis"]["checks"] = [
+        {**one, "name": f"check-{i}", "evaluations": course} for i in range(checks)
     ]
-    text, count = json.dumps(full), 200
+    return found
+
+
+def test_evaluations_of_several_statuses_are_merged_and_bounded() -> None:
+    history = History()
+    history.open(with_evaluations(20), 0)
+    history.observe(with_evaluations(20, start=10), 1)
+    found = history.evaluations(model(1), "check-0")
+    assert [e.time[14:19] for e in found] == [f"00:{n:02}" for n in range(30)]
+    for start in range(20, 400, 20):
+        history.observe(with_evaluations(20, start=start), 2)
+    assert len(history.evaluations(model(1), "check-0")) == EVALUATIONS
+    other = with_evaluations(5)
+    other["status"]["analysis"]["revision"] = "next"
+    history.observe(other, 3)
+    assert len(history.evaluations(model(1), "check-0")) == 5
+
+
+def test_memory_of_a_model_is_what_is_documented() -> None:
+    texts = [
+        json.dumps(with_evaluations(20, start=n, checks=CHECKS + 4))
+        for n in range(0, EVALUATIONS, 20)
+    ]
+    history = History()
+    history.open(model(1), 0)
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     # Each is made from a separate answer, as in the process.
-    points = [point(json.loads(text), float(i)) for i in range(count)]
+    for text in texts:
+        history.observe(json.loads(text), 1)
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(points[0].checks) == CHECKS
-    assert 3_000 < (after - before) / count < 4_600
+    assert history.evaluations(model(1), f"check-{CHECKS}") == ()
+    assert 300 < (after - before) / (CHECKS * EVALUATIONS) < 500
 
 
 @pytest.mark.parametrize(
@@ -116,8 +148,12 @@ def test_pictures_take_any_number(value: float) -> None:
     history.observe(model(50, value=1.0), 5.0)
     points = history.points(model(1))
     assert "<svg" in weights(points, 5.0)
-    plot(points, "errors", 5.0)
-    assert plot(points, "other", 5.0) == ""
+    course = [
+        Evaluation(f"2026-11-28T14:00:0{n}Z", "Pass", x, 1.0, x) for n, x in enumerate((value, 1.0))
+    ]
+    assert "<svg" in plot(course, "errors")
+    assert plot([], "other") == ""
+    assert plot([Evaluation("yesterday", "Pass", value)], "odd") == ""
 
 
 def test_differences_name_the_fields_of_the_spec_and_of_the_pod() -> None:
