@@ -1,4 +1,4 @@
-"""The last evaluations of each check in the status: complete after a write, and the cause of none."""
+"""The last evaluations of each check in the status: no evaluation causes a write."""
 
 from __future__ import annotations
 
