@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from canarium.api.effective_analysis import EffectiveCheck
 from canarium.api.reasons import CheckReason
 from canarium.core.decision.plan import AnalysisRequest
-from canarium.core.evidence.history import Evaluation, appended, evaluations_per_check
+from canarium.core.evidence.history import PastEvaluation, appended, evaluations_per_check
 from canarium.core.evidence.measures import Missing, Result
 from canarium.core.evidence.verdict import (
     Bounds,
@@ -40,7 +40,7 @@ class AnalysisState:
 
     windows: dict[str, Window] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
-    histories: dict[str, tuple[Evaluation, ...]] = field(default_factory=dict)
+    histories: dict[str, tuple[PastEvaluation, ...]] = field(default_factory=dict)
 
 
 class Analyzer:
@@ -160,8 +160,8 @@ def _bounds(check: EffectiveCheck) -> Bounds:
     return Bounds(check.maximum, check.minimum, check.max_ratio, check.min_ratio)
 
 
-def _evaluation(finding: Finding, now: float) -> Evaluation:
-    return Evaluation(
+def _evaluation(finding: Finding, now: float) -> PastEvaluation:
+    return PastEvaluation(
         at=now,
         verdict=finding.verdict.value,
         value=finding.value,

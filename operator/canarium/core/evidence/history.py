@@ -11,7 +11,7 @@ PER_CHECK, IN_ALL, _AT_LEAST = 20, 80, 5
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class PastEvaluation:
     """The verdict (a `Verdict`) on one window that ended at `at` (POSIX seconds), with its
     numbers."""
 
@@ -28,6 +28,8 @@ def evaluations_per_check(checks: int) -> int:
     return max(_AT_LEAST, min(PER_CHECK, IN_ALL // max(1, checks)))
 
 
-def appended(before: Sequence[Evaluation], new: Evaluation, limit: int) -> tuple[Evaluation, ...]:
+def appended(
+    before: Sequence[PastEvaluation], new: PastEvaluation, limit: int
+) -> tuple[PastEvaluation, ...]:
     """Returns the last `limit` evaluations, the newest last, with `new` at the end."""
     return (*before, new)[-limit:]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from canarium.api.reasons import CheckReason
-from canarium.core.evidence.history import Evaluation
+from canarium.core.evidence.history import PastEvaluation
 from canarium.core.evidence.measures import Missing, Reading, Result, exceeding
 from canarium.core.evidence.statistics import over_bound, over_other
 
@@ -295,7 +295,7 @@ class Evidence:
     exhausted: bool = False
     frozen: Finding | None = None
     #: The last evaluations of each finding's check, the newest last. No decision reads them.
-    histories: tuple[tuple[Evaluation, ...], ...] = ()
+    histories: tuple[tuple[PastEvaluation, ...], ...] = ()
 
     @property
     def verdict(self) -> Verdict:

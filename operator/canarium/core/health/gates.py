@@ -14,7 +14,7 @@ from canarium.api.status import AnalysisStatus, CheckEvaluation, CheckStatus
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.position import analysis_of
 from canarium.core.decision.plan import Event
-from canarium.core.evidence.history import Evaluation, evaluations_per_check
+from canarium.core.evidence.history import PastEvaluation, evaluations_per_check
 from canarium.core.evidence.verdict import Evidence, Finding
 from canarium.core.health.cause import Cause
 from canarium.core.times import stamp
@@ -196,7 +196,7 @@ def _verdicts(found: AnalysisStatus) -> list[tuple[str, str, str]]:
     return [(check.name, check.verdict, check.reason) for check in found.checks]
 
 
-def _evaluation(found: Evaluation) -> CheckEvaluation:
+def _evaluation(found: PastEvaluation) -> CheckEvaluation:
     # Not validated again: the values are those of a finding.
     return CheckEvaluation.model_construct(
         time=stamp(found.at),

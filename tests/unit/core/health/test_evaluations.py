@@ -8,7 +8,7 @@ from dataclasses import replace
 from canarium.core.evidence.history import (
     IN_ALL,
     PER_CHECK,
-    Evaluation,
+    PastEvaluation,
     appended,
     evaluations_per_check,
 )
@@ -24,7 +24,7 @@ def canary() -> Cluster:
     return cluster.run(4)
 
 
-def evaluated(cluster: Cluster, *evaluations: Evaluation, failed: bool = False) -> None:
+def evaluated(cluster: Cluster, *evaluations: PastEvaluation, failed: bool = False) -> None:
     """The operator has made these evaluations; the last one is the evidence."""
     watch = cluster.requests.analysis
     assert watch is not None
@@ -42,10 +42,10 @@ def values(cluster: Cluster) -> list[float | None]:
     return [e.value for e in cluster.status.analysis.checks[0].evaluations]
 
 
-def passes(cluster: Cluster, *found: float) -> tuple[Evaluation, ...]:
+def passes(cluster: Cluster, *found: float) -> tuple[PastEvaluation, ...]:
     start = cluster.now
     return tuple(
-        Evaluation(start + index / 10, "Pass", value, 0.01, 0.002, 500.0)
+        PastEvaluation(start + index / 10, "Pass", value, 0.01, 0.002, 500.0)
         for index, value in enumerate(found)
     )
 
@@ -98,9 +98,9 @@ def test_failed_version_keeps_its_evaluations_as_evidence() -> None:
 def test_number_of_evaluations_is_bounded_for_a_check_and_for_a_model() -> None:
     assert [evaluations_per_check(n) for n in (1, 4, 5, 16)] == [PER_CHECK, PER_CHECK, 16, 5]
     assert all(n * evaluations_per_check(n) <= IN_ALL for n in range(1, 17))
-    found: tuple[Evaluation, ...] = ()
+    found: tuple[PastEvaluation, ...] = ()
     for index in range(50):
-        found = appended(found, Evaluation(float(index), "Pass"), 20)
+        found = appended(found, PastEvaluation(float(index), "Pass"), 20)
     assert [e.at for e in found] == [float(n) for n in range(30, 50)]
 
 
@@ -109,7 +109,7 @@ def test_memory_of_the_evaluations_of_a_model_is_what_is_documented() -> None:
     before, _ = tracemalloc.get_traced_memory()
     found = [
         tuple(
-            Evaluation(float(at), "Pass", 0.1 * at, 0.2 + at, 0.3 + at, 400.0 + at)
+            PastEvaluation(float(at), "Pass", 0.1 * at, 0.2 + at, 0.3 + at, 400.0 + at)
             for at in range(evaluations_per_check(4))
         )
         for _ in range(4 * 100)
