@@ -1,6 +1,6 @@
 """Values over time: what the status of opened models contained.
 
-The status has the latest weights only, and the last evaluations of each check (decision 0035), so
+The status has the latest weights only, and the last evaluations of each check (decision 0036), so
 the process remembers those that it has seen: for each of at most `MODELS` models, `POINTS` weights
 and `EVALUATIONS` of each of `CHECKS` checks. A point is stored when a value has changed. Measured
 with tracemalloc (Python 3.11): 0.2 KB for a point and 0.4 KB for an evaluation; a model with all of

@@ -172,7 +172,7 @@ def analysis_status(ctx: RolloutContext, *, running: bool) -> AnalysisStatus | N
 
 def with_evaluations(ctx: RolloutContext, found: AnalysisStatus) -> AnalysisStatus:
     """Returns the verdicts with the last evaluations of each check, for a status that is written
-    anyway: no evaluation causes a write (decision 0035).
+    anyway: no evaluation causes a write (decision 0036).
 
     Those of the stored status precede what the operator has measured since it started.
     """
