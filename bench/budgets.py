@@ -15,6 +15,8 @@ _UPDATE, _EVENTS = 8.0, 3.0
 _THROTTLED = 0.7
 #: Milliseconds until a person sees the help, and seconds until the tree of a model.
 _HELP, _GET = 150.0, 0.5
+#: Milliseconds of them for what the program imports, and seconds until all models are listed.
+_IMPORTS, _LIST = 100.0, 4.0
 #: The comparison with a rival and the restart are budgets of a thousand objects.
 _MANY = 1000
 _RIVAL = "rollouts (raised QPS)"
@@ -134,6 +136,22 @@ def _at(results: Results, n: int) -> list[Line]:
             typed,
             lambda m: m.latencies["get"].p50,
             _GET,
+            " s",
+            strict=True,
+        ),
+        line(
+            "command line: imports of --help, median",
+            typed,
+            lambda m: 1000 * m.latencies["imports"].p50,
+            _IMPORTS,
+            " ms",
+            strict=True,
+        ),
+        line(
+            "command line: list -A, median",
+            typed,
+            lambda m: m.latencies["list"].p50,
+            _LIST,
             " s",
             strict=True,
         ),

@@ -17,29 +17,48 @@ from sandbox import clients
 
 #: So often each command is run; the first run reads the files of the program from disk.
 _RUNS = 11
+_LISTS = 4
+_PROGRAM = ("-m", "canarium_cli.main")
 
 
 async def commandline(
     cluster: Cluster, contender: Contender, keys: list[Key], runs: int = _RUNS
 ) -> Measured:
-    """`--help`, which asks no cluster, and `get` of models across the namespaces."""
+    """`--help`, which asks no cluster, `get` of models across the namespaces, and `list -A`.
+
+    Each run of `--help` follows one of the bare interpreter, so that their difference is what the
+    program itself imports, also where the machine is busy.
+    """
     async with measuring(cluster, contender, "cli", len(keys), sampled=False) as meter:
         asked = [keys[place * len(keys) // runs] for place in range(runs)]
-        helped = [await timed(cluster.kubeconfig, "--help") for _ in range(runs)]
+        bare, helped = [], []
+        for _ in range(runs):
+            bare.append(await timed(cluster.kubeconfig, "-c", "pass"))
+            helped.append(await timed(cluster.kubeconfig, *_PROGRAM, "--help"))
         shown = [
-            await timed(cluster.kubeconfig, "get", name, "--namespace", namespace)
+            await timed(cluster.kubeconfig, *_PROGRAM, "get", name, "--namespace", namespace)
             for namespace, name in asked
         ]
+        listed = [
+            await timed(cluster.kubeconfig, *_PROGRAM, "list", "--all-namespaces")
+            for _ in range(_LISTS)
+        ]
         meter.took()
-    meter.result.latencies |= {"help": spread(helped[1:]), "get": spread(shown[1:])}
+    imports = [max(0.0, whole - start) for whole, start in zip(helped, bare, strict=True)]
+    meter.result.latencies |= {
+        "help": spread(helped[1:]),
+        "imports": spread(imports[1:]),
+        "get": spread(shown[1:]),
+        "list": spread(listed[1:]),
+    }
     return meter.result
 
 
 async def timed(kubeconfig: Path, *words: str) -> float:
-    """Runs the program once and returns its seconds. Raises RuntimeError if it fails."""
+    """Runs the interpreter once and returns its seconds. Raises RuntimeError if it fails."""
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "canarium_cli.main", *words),
+        *(sys.executable, *words),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         env={

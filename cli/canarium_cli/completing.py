@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -92,6 +91,9 @@ def _items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
 
 def _ask(ctx: click.Context, *words: str) -> list[str]:
     """The lines that kubectl prints; none when the cluster is slow, away, or forbids it."""
+    # Imported here, since every start of the program imports this module.
+    import subprocess
+
     from canarium_cli.exits import CliError
     from canarium_cli.kubectl import binary
 

@@ -40,6 +40,13 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     assert done.stdout.splitlines()[-1].split() == ["imported:"], done.stdout
 
 
+def test_help_of_the_program_does_not_even_import_what_starts_kubectl() -> None:
+    code = _PROGRAM.replace('"orjson"', '"orjson", "subprocess", "json"')
+    command = [sys.executable, "-c", code.format(words=["--help"])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].split() == ["imported:"], done.stdout
+
+
 def test_every_verb_can_be_imported() -> None:
     from canarium_cli.main import VERBS, cli
 
