@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,5 +53,7 @@ class Program:
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,
+            # A shell starts its background jobs with SIGINT ignored, which programs inherit.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             env={**os.environ, "KUBECTL": str(clients.find("kubectl")), "NO_COLOR": "1"},
         )
