@@ -196,7 +196,11 @@ class PauseInvariant:
             if pauses:
                 pause = None if None in pauses else max(x for x in pauses if x is not None)
             judging = settings.analysis
-            judged = judged or bool(judging and pauses and level.weight >= judging.start_weight)
+            # With Promote, a check without enough data ends the step as well (R17).
+            strict = judging and judging.on_insufficient != "Promote"
+            judged = judged or bool(
+                judging and strict and pauses and level.weight >= judging.start_weight
+            )
             seen = any(a >= level.since and r == level.revision for a, r in self.passes)
             if judged and not seen:
                 continue
