@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from prose.texts import parsed
+
 _VERB = re.compile(r"[A-Z][a-z]+s")
 #: Words of that form that are not verbs.
 _OTHERS = frozenset(
@@ -19,7 +21,7 @@ def without_verb(content: str) -> Iterator[tuple[int, str]]:
 
     Properties are named by nouns, and so are fixtures.
     """
-    for node in ast.walk(ast.parse(content)):
+    for node in ast.walk(parsed(content)):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         text = ast.get_docstring(node)
