@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -169,10 +170,12 @@ class Kubernetes:
             return
         if self.deaf or self.now < self.told_route + self.lag:
             return
+        answer = (self.refusal is None, self.refusal, ())
+        if (route.accepted, route.refusal, route.silent) != answer:
+            accepted, refusal, silent = answer
+            self.route = replace(route, accepted=accepted, refusal=refusal, silent=silent)
         if self.refusal:
-            self.route = replace(route, accepted=False, refusal=self.refusal, silent=())
             return
-        self.route = replace(route, accepted=True, refusal=None, silent=())
         shares = dict(route.weights)
         if not self.led or self.led[-1][1] != shares:
             self.led.append((self.now, shares))
@@ -183,23 +186,20 @@ class Kubernetes:
         full = self.quota is not None and len(self.pods) >= self.quota
         why = f"exceeded quota: q, limited: pods={self.quota}"
         failure = why if full and len(live) < deployment.replicas else None
-        self.deployments[deployment.revision] = replace(deployment, failure=failure)
+        if failure != deployment.failure:
+            self.deployments[deployment.revision] = replace(deployment, failure=failure)
 
     def _live(self) -> None:
         kept = []
+        counted: Counter[str] = Counter()
         for pod in self.pods:
-            deployment = self.deployments.get(pod.revision)
-            same = [x for x in self.pods if x.revision == pod.revision and not x.terminating]
-            surplus = (
-                deployment is None or same.index(pod) >= deployment.replicas
-                if pod in same
-                else False
-            )
             if pod.terminating:
                 if self.now < self.dying[pod.name]:
                     kept.append(pod)
                 continue
-            if surplus:
+            deployment = self.deployments.get(pod.revision)
+            counted[pod.revision] += 1
+            if deployment is None or counted[pod.revision] > deployment.replicas:
                 self.dying[pod.name] = self.now + self.grace
                 kept.append(
                     replace(pod, terminating=True, ready=False, terminates_by=self.now + 1.0)
@@ -269,7 +269,9 @@ class Kubernetes:
                 for x in self.pods
                 if x.serves and color is not None and color in ("", x.color)
             )
-            self.service = replace(self.service, endpoints=names)
+            if names != self.service.endpoints:
+                self.service = replace(self.service, endpoints=names)
         for revision, backend in self.backends.items():
             own = frozenset(x.name for x in self.pods if x.serves and x.revision == revision)
-            self.backends[revision] = replace(backend, endpoints=own)
+            if own != backend.endpoints:
+                self.backends[revision] = replace(backend, endpoints=own)
