@@ -6,6 +6,8 @@ Pydantic writes JSON Schema 2020-12; a CRD wants a subset: no `$ref`, no `anyOf`
 
 from __future__ import annotations
 
+import copy
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,10 +20,15 @@ _DROPPED = ("title", "default", "additionalProperties")
 
 
 def structural(model: type[BaseModel]) -> Schema:
-    """Returns the structural schema of `model`, by alias.
+    """Returns the structural schema of `model`, by alias; the caller may change it.
 
     Raises ValueError for a model that refers to itself or for a union that is not optional.
     """
+    return copy.deepcopy(_structural(model))
+
+
+@cache
+def _structural(model: type[BaseModel]) -> Schema:
     raw = model.model_json_schema(by_alias=True)
     return _walk(raw, raw.get("$defs", {}), ())
 
