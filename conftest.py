@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,11 +53,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if rules_of(item) & wanted]
     if "PYTEST_XDIST_WORKER" in os.environ:
         # Those on real pods take longest and mostly wait: beside others, they begin first.
-        items.sort(key=lambda item: _place(item.path.relative_to(HERE).as_posix()))
+        items.sort(key=lambda item: _place(item.path))
 
 
-def _place(file: str) -> int:
+@cache
+def _place(path: Path) -> int:
     """Where in the order a file stands: real pods, the API server, all else."""
+    file = path.relative_to(HERE).as_posix()
     starts = ("e2e/", "tests/integration/", "tests/simulation/")
     return next(
         (place for place, start in enumerate(starts) if file.startswith(start)), len(starts)

@@ -12,6 +12,7 @@ from core.routing.route_scenarios import live, until
 rule = pytest.mark.rule
 
 
+@pytest.mark.slow
 @rule("R14", "R18")
 def test_rollout_has_the_same_result_when_the_operator_dies_at_any_write() -> None:
     whole = live()
