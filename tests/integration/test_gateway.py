@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -15,52 +14,10 @@ from canarium.kube import resources
 from canarium.kube.errors import ApiError
 from integration import gateways
 from integration.conftest import Cluster
+from integration.gateway_models import FAST, behind, condition_of, eventually, put, route, weights
 from integration.gateways import Controller
 
 rule = pytest.mark.rule
-FAST = {
-    "steps": [{"weight": 25, "pause": "300ms"}, {"weight": 50, "pause": "300ms"}],
-    "bakeTime": "1s",
-    "scaleDownDelay": "1s",
-}
-
-
-def behind(name: str = "public", **more: Any) -> dict[str, Any]:
-    """spec.traffic of a model behind the Gateway `name`."""
-    return {"router": "Gateway", "gateway": {"parentRefs": [{"name": name}], **more}}
-
-
-def put(cluster: Cluster, *bodies: dict[str, Any]) -> None:
-    made = {"apiVersion": "v1", "kind": "List", "items": list(bodies)}
-    cluster.plane.kubectl("apply", "-f", "-", stdin=json.dumps(made))
-
-
-async def route(
-    cluster: Cluster, resource: resources.Resource = resources.HTTP_ROUTES
-) -> dict[str, Any]:
-    return await cluster.client.get(resource, cluster.namespace, "fraud")
-
-
-async def weights(cluster: Cluster) -> dict[str, int]:
-    """The live route's percent by revision."""
-    backends = (await route(cluster))["spec"]["rules"][0]["backendRefs"]
-    return {ref["name"].removeprefix("fraud-"): ref["weight"] for ref in backends}
-
-
-async def seen(what: Callable[[], Any], seconds: float = 20) -> None:
-    """Waits until `what` holds; an answer of 404 is not yet."""
-    end = asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < end:
-        with contextlib.suppress(ApiError):
-            if await what():
-                return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"not seen in {seconds} s")
-
-
-def told(status: dict[str, Any], kind: str = "RouteAccepted") -> tuple[str, str]:
-    found = next((c for c in status.get("conditions", ()) if c["type"] == kind), None)
-    return (found["status"], found["reason"]) if found else ("", "")
 
 
 @pytest_asyncio.fixture
@@ -88,12 +45,12 @@ async def test_missing_gateway_api_is_reported_and_used_once_installed(
     cluster.apply("1", traffic=behind())
     # After a start on a busy machine it may have to wait for half a minute to list again.
     status = await cluster.until(
-        lambda s: told(s)[1] == "GatewayAPIMissing" and bool(s.get("stable")), seconds=90
+        lambda s: condition_of(s)[1] == "GatewayAPIMissing" and bool(s.get("stable")), seconds=90
     )
-    assert told(status, "Available") == ("True", "Serving")
-    assert told(status, "Ready")[0] == "False"
+    assert condition_of(status, "Available") == ("True", "Serving")
+    assert condition_of(status, "Ready")[0] == "False"
     gateways.install(cluster.plane)
-    status = await cluster.until(lambda s: told(s)[1] == "GatewayNotFound", seconds=45)
+    status = await cluster.until(lambda s: condition_of(s)[1] == "GatewayNotFound", seconds=45)
     assert f"Gateway {cluster.namespace}/public" in status["message"]
     played = Controller(cluster.client, cluster.namespace)
     task = asyncio.create_task(played.run())
@@ -124,7 +81,7 @@ async def test_version_is_rolled_out_with_exact_weights(
         services = await cluster.children(resources.SERVICES)
         return {s["metadata"]["name"] for s in services} == {"fraud", f"fraud-{second}"}
 
-    await seen(tidy)
+    await eventually(tidy)
     callers = await cluster.client.get(resources.SERVICES, cluster.namespace, "fraud")
     assert callers["metadata"]["annotations"]["canarium.dev/stable"] == second
 
@@ -143,7 +100,7 @@ async def test_failed_version_keeps_its_pods_until_the_gateway_confirms(
     twice = behind()
     twice["gateway"]["parentRefs"] *= 2
     cluster.apply("2", traffic=twice, rollout=slow)
-    status = await cluster.until(lambda s: told(s)[1] == "RouteInvalid")
+    status = await cluster.until(lambda s: condition_of(s)[1] == "RouteInvalid")
     assert "HTTPRoute/fraud" in status["message"]
     controller.deaf = True
     await cluster.kubelet.crash(cluster.namespace, candidate)
@@ -152,7 +109,7 @@ async def test_failed_version_keeps_its_pods_until_the_gateway_confirms(
     async def taken_off() -> bool:
         return (await weights(cluster))[candidate] == 0
 
-    await seen(taken_off)
+    await eventually(taken_off)
     live = await route(cluster)
     notes = live["metadata"]["annotations"]
     assert notes["canarium.dev/quarantined"] == candidate
@@ -171,7 +128,7 @@ async def test_failed_version_keeps_its_pods_until_the_gateway_confirms(
             and len(await cluster.children(resources.SERVICES)) == 2
         )
 
-    await seen(gone)
+    await eventually(gone)
 
 
 @rule("R18")
@@ -206,16 +163,16 @@ async def test_edited_or_deleted_route_is_restored(
             "a.example.org"
         ]
 
-    await seen(right)
+    await eventually(right)
     cluster.plane.kubectl("-n", cluster.namespace, "delete", "httproute", "fraud")
-    await seen(right)
+    await eventually(right)
     cluster.apply("1", traffic=behind(hostnames=["c.example.org"], pathPrefix="/m"))
 
     async def edited() -> bool:
         now = await route(cluster)
         return bool(now["spec"]["hostnames"] == ["c.example.org"])
 
-    await seen(edited)
+    await eventually(edited)
     await cluster.phase("Ready", "1")
 
 
@@ -227,9 +184,9 @@ async def test_response_of_a_gateway_becomes_a_condition(
     stable = (await cluster.phase("Ready", "1"))["stable"]["revision"]
     controller.against = {"Accepted": ("NoMatchingListenerHostname", "no listener for it")}
     cluster.apply("1", traffic=behind(hostnames=["x.example.org"]))
-    status = await cluster.until(lambda s: told(s)[1] == "NoMatchingListenerHostname")
+    status = await cluster.until(lambda s: condition_of(s)[1] == "NoMatchingListenerHostname")
     assert "no listener for it" in status["message"]
-    assert told(status, "Stalled") == ("True", "NoMatchingListenerHostname")
+    assert condition_of(status, "Stalled") == ("True", "NoMatchingListenerHostname")
     cluster.apply("2", traffic=behind(hostnames=["x.example.org"]))
     status = await cluster.until(
         lambda s: (s.get("waitingFor") or {}).get("reason", "").startswith("No")
@@ -238,7 +195,7 @@ async def test_response_of_a_gateway_becomes_a_condition(
     assert len(await cluster.children(resources.DEPLOYMENTS)) == 1, "progress waits"
     controller.against = {"ResolvedRefs": ("BackendNotFound", "no such backend")}
     cluster.apply("2", traffic=behind(hostnames=["y.example.org"]))
-    await cluster.until(lambda s: told(s)[1] == "BackendNotFound")
+    await cluster.until(lambda s: condition_of(s)[1] == "BackendNotFound")
     controller.against = {}
     cluster.apply("2", traffic=behind())
     await cluster.phase("Ready", "2")
@@ -252,14 +209,14 @@ async def test_route_that_is_known_to_be_invalid_is_not_written(
     await cluster.phase("Ready", "1")
     before = (await route(cluster))["spec"]
     cluster.apply("1", traffic=behind("nowhere"))
-    await cluster.until(lambda s: told(s)[1] == "GatewayNotFound")
+    await cluster.until(lambda s: condition_of(s)[1] == "GatewayNotFound")
     other = f"{cluster.namespace}-infra"
     cluster.plane.kubectl("create", "namespace", other)
     put(cluster, gateways.gateway(other))
     elsewhere = {"router": "Gateway", "gateway": {"parentRefs": [{"name": "public"}]}}
     elsewhere["gateway"]["parentRefs"][0]["namespace"] = other  # type: ignore[index]
     cluster.apply("1", traffic=elsewhere)
-    status = await cluster.until(lambda s: told(s)[1] == "NotAllowedByListeners")
+    status = await cluster.until(lambda s: condition_of(s)[1] == "NotAllowedByListeners")
     assert f"Gateway {other}/public" in status["message"]
     put(
         cluster,
@@ -273,7 +230,7 @@ async def test_route_that_is_known_to_be_invalid_is_not_written(
     can = gateways.features("HTTPRoute", "HTTPRouteResponseHeaderModification")
     await cluster.client.merge(resources.GATEWAY_CLASSES, None, "test", can, "status")
     cluster.apply("1", traffic=behind(mirror={}))
-    status = await cluster.until(lambda s: told(s)[1] == "UnsupportedByGateway")
+    status = await cluster.until(lambda s: condition_of(s)[1] == "UnsupportedByGateway")
     assert "spec.traffic.gateway.mirror needs HTTPRouteRequestMirror" in status["message"]
     cluster.plane.kubectl("delete", "gatewayclass", "test")
     assert (await route(cluster))["spec"] == before, "traffic as it was, all the time"
@@ -294,9 +251,9 @@ async def test_foreign_route_is_not_changed(cluster: Cluster, controller: Contro
     }
     put(cluster, theirs)
     cluster.apply("1", traffic=behind())
-    status = await cluster.until(lambda s: told(s)[1] == "NameConflict")
+    status = await cluster.until(lambda s: condition_of(s)[1] == "NameConflict")
     assert "HTTPRoute/fraud" in status["message"]
-    assert told(status, "Available")[0] == "True", "callers inside are served"
+    assert condition_of(status, "Available")[0] == "True", "callers inside are served"
     assert "ownerReferences" not in (await route(cluster))["metadata"]
 
 
@@ -322,7 +279,7 @@ async def test_every_field_is_accepted_by_the_real_schema(
         mirrors = [f for f in first["filters"] if f["type"] == "RequestMirror"]
         return bool(headers) and [f["requestMirror"]["percent"] for f in mirrors] == [20]
 
-    await seen(shadowed)
+    await eventually(shadowed)
     await cluster.phase("Ready", "2")
 
 
@@ -330,7 +287,7 @@ async def test_grpc_has_a_grpcroute_and_a_port_with_app_protocol(
     cluster: Cluster, controller: Controller
 ) -> None:
     cluster.apply("1", traffic=behind(protocol="GRPC"))
-    await cluster.until(lambda s: told(s)[1] == "NoGrpcPort")
+    await cluster.until(lambda s: condition_of(s)[1] == "NoGrpcPort")
     server = {
         "image": "model:2",
         "readiness": {"path": "/ready"},
@@ -344,7 +301,7 @@ async def test_grpc_has_a_grpcroute_and_a_port_with_app_protocol(
         live = await route(cluster, resources.GRPC_ROUTES)
         return bool(live.get("status"))
 
-    await seen(grpc)
+    await eventually(grpc)
     await cluster.phase("Ready", "2")
     services = await cluster.children(resources.SERVICES)
     backends = [s for s in services if s["metadata"]["name"] != "fraud"]
@@ -364,7 +321,9 @@ async def test_route_that_takes_requests_of_the_model_is_named_until_it_is_delet
     hosts = {"hostnames": ["models.example.org"], "pathPrefix": "/fraud"}
     put(cluster, gateways.foreign(shop, "web", cluster.namespace, "models.example.org", "/fraud/"))
     cluster.apply("1", traffic=behind(**hosts))
-    status = await cluster.until(lambda s: told(s, "RouteConflicted")[1] == "OtherRouteWins")
+    status = await cluster.until(
+        lambda s: condition_of(s, "RouteConflicted")[1] == "OtherRouteWins"
+    )
     named = (
         f"HTTPRoute {shop}/web receives the requests that HTTPRoute {cluster.namespace}/fraud "
         f"claims on Gateway {cluster.namespace}/public (host models.example.org, path prefix "
@@ -372,7 +331,7 @@ async def test_route_that_takes_requests_of_the_model_is_named_until_it_is_delet
     )
     assert named in status["message"]
     await cluster.phase("Ready", "1")
-    await cluster.until(lambda s: told(s) == ("True", "Accepted"))
+    await cluster.until(lambda s: condition_of(s) == ("True", "Accepted"))
     # No write, and no second Event, at a restart.
     before = len(cluster.writes())
     cluster.operator.stop()
@@ -381,15 +340,17 @@ async def test_route_that_takes_requests_of_the_model_is_named_until_it_is_delet
     assert cluster.writes()[before:] == []
     # A second model with the same claim loses too; the first one has nothing new to report.
     cluster.apply("1", name="late", traffic=behind(**hosts))
-    await cluster.until(lambda s: told(s, "RouteConflicted")[1] == "OtherRouteWins", name="late")
+    await cluster.until(
+        lambda s: condition_of(s, "RouteConflicted")[1] == "OtherRouteWins", name="late"
+    )
     cluster.plane.kubectl("-n", shop, "delete", "httproute", "web")
-    await cluster.until(lambda s: told(s, "RouteConflicted") == ("", ""))
+    await cluster.until(lambda s: condition_of(s, "RouteConflicted") == ("", ""))
     late = await cluster.until(
         lambda s: "of ModelDeployment" in s.get("message", ""), name="late", seconds=30
     )
     assert f"HTTPRoute {cluster.namespace}/fraud of ModelDeployment" in late["message"]
     put(cluster, gateways.foreign(shop, "new", cluster.namespace, "models.example.org", "/fraud"))
-    await cluster.until(lambda s: told(s, "RouteConflicted")[1] == "ThisRouteWins")
+    await cluster.until(lambda s: condition_of(s, "RouteConflicted")[1] == "ThisRouteWins")
     found = json.loads(
         cluster.plane.kubectl("-n", cluster.namespace, "get", "events", "-o", "json")
     )

@@ -25,14 +25,15 @@ go to the endpoints. tests/integration proves on a real API server what is relie
 
 `operators` runs the operator in two forms over the same world: the decisions alone, with caches
 that are always fresh (very many states), and the whole engine. `adversary` holds all that may
-happen, as rules of a hypothesis state machine, `routed` what may happen behind a Gateway besides,
-and `network` what befalls the whole engine's requests and watches; `witness` sees every write of
-the operator and reports the rule of the design that it breaks (`routing`: of writes to routes). A
-run ends in calm: the model must arrive where its spec leads, and then write nothing any more.
+happen, as rules of a hypothesis state machine, `gateway_adversary` what may happen behind a Gateway
+besides, and `network` what befalls the whole engine's requests and watches; `invariants` sees every
+write of the operator and reports the rule of the design that it breaks (`route_invariants`: of
+writes to routes). A run ends in calm: the model must arrive where its spec leads, and then write
+nothing any more.
 
     pytest tests/simulation                        what `make test` runs: the same every time
     pytest tests/simulation --simulation=nightly   many more runs, at random; the seed is printed
 
-A falsifying example becomes a small test with a name: test_found.py here, or one of
-tests/unit/core.
+A falsifying example becomes a small test with a name: tests/simulation/test_regressions.py, or one
+below tests/unit/core.
 """

@@ -8,7 +8,6 @@ late cannot know better, so facts about readiness count as they were at any time
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,22 +23,14 @@ from simulation.controllers import selected
 from simulation.fields import Object
 from simulation.kubelet import is_ready
 from simulation.pause_invariants import PauseInvariant
+from simulation.readiness_log import ReadinessLog
 from simulation.server import OPERATOR, Write, controller
 from simulation.status_checks import false_claims, missing_evidence
 from simulation.summary import EXPLORED
 from simulation.world import KEY, World, revision_of
 
-_REMEMBERED = 90.0
 _AFTER = {row.phase: row.then_to for row in TABLE}
 _VERDICT = "canarium.dev/verdict"
-
-
-@dataclass(frozen=True)
-class Moment:
-    """Ready pods by revision at a time."""
-
-    at: float
-    ready: Mapping[str, int]
 
 
 @dataclass
@@ -57,31 +48,16 @@ class Invariants:
     routed: bool = False
     #: uid of a Deployment → the template that it was made with.
     _made: dict[str, Any] = field(default_factory=dict)
-    _moments: deque[Moment] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.gates = PauseInvariant(self)
+        self._readiness = ReadinessLog(self.world)
         self.world.server.observers.append(self.see)
 
     # --- the account of what is ready ------------------------------------------------------
 
-    def _note(self) -> None:
-        now = self.world.clock.now()
-        ready: dict[str, int] = {}
-        for pod in self.world.pods():
-            if is_ready(pod):
-                ready[revision_of(pod)] = ready.get(revision_of(pod), 0) + 1
-        if not self._moments or self._moments[-1].ready != ready:
-            self._moments.append(Moment(now, ready))
-        while len(self._moments) > 1 and self._moments[1].at < now - _REMEMBERED:
-            self._moments.popleft()
-
     def _lately(self) -> list[Mapping[str, int]]:
-        """Readiness at every moment that a stale operator may still see."""
-        since = self.world.clock.now() - self.staleness
-        found = [m.ready for m in self._moments if m.at >= since]
-        before = [m.ready for m in self._moments if m.at < since]
-        return [*before[-1:], *found] if self.staleness or not found else found[-1:]
+        return self._readiness.lately(self.staleness)
 
     def least(self, revisions: set[str]) -> int:
         return min((sum(m.get(r, 0) for r in revisions) for m in self._lately()), default=0)
@@ -105,7 +81,7 @@ class Invariants:
 
     def see(self, write: Write) -> None:
         if write.resource is resources.PODS:
-            self._note()
+            self._readiness.note()
             self._colors()
         self.gates.see(write)
         if write.actor != OPERATOR:

@@ -55,6 +55,15 @@ def pages() -> list[str]:
     return [name for name in listed.stdout.split() if (ROOT / name).exists()]
 
 
+def modules() -> list[Path]:
+    """Returns every module of the repository."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [ROOT / name for name in listed.stdout.split() if (ROOT / name).exists()]
+
+
 def anchors(page: Path) -> set[str]:
     """Returns the anchors of a page's headings, as GitHub derives them."""
     headings = re.findall(r"(?m)^#+ (.+)$", page.read_text())
@@ -99,6 +108,13 @@ def test_files_that_a_page_names_exist(name: str) -> None:
         (ROOT / name).read_text(),
     )
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("name", [n for n in pages() if n.startswith("docs/")])
+def test_modules_that_a_page_names_exist(name: str) -> None:
+    named = re.findall(r"`([\w./-]+\.py)`", (ROOT / name).read_text())
+    files = [f"/{path.relative_to(ROOT).as_posix()}" for path in modules()]
+    assert [one for one in named if not any(file.endswith(f"/{one}") for file in files)] == []
 
 
 def test_every_decision_is_in_the_index_under_its_number_and_title() -> None:

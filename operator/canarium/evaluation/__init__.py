@@ -1,6 +1,6 @@
 """Evaluates what tenants control (expressions, answers, metrics pages) in processes that can end.
 
-Reading order: `faults` (the reasons for which there is no result), `frames` (messages on a pipe),
+Reading order: `errors` (the reasons for which there is no result), `frames` (messages on a pipe),
 `tasks` (what a worker process can do), `process` (that process), `schedule` (whose turn it is) and
 `pool` (the operator's side).
 
