@@ -39,6 +39,8 @@ def baking(ctx: RolloutContext) -> PhaseResult:
     base = base.recheck_in(recheck)
     if ctx.stable_unavailable_since is not None or ctx.standby:
         return _interrupted(ctx, base)
+    # A Service that was deleted or edited is restored now: no version serves until then (R23).
+    base = base.also(*ctx.router.route_all_to_stable(ctx))
     missing, does = serving_state(ctx)
     base = base.because(missing.reason if missing else "")
     base = base.explaining(ctx.stable, missing.place if missing else None)
@@ -64,7 +66,6 @@ def baking(ctx: RolloutContext) -> PhaseResult:
             threshold=length(ctx.settings.bake_time),
         )
     moves: list[Action] = []
-    moves += ctx.router.route_all_to_stable(ctx)
     if ctx.router.stable_has_all(ctx):
         moves += delete_revisions(ctx, (ctx.previous or "",))
     over = base.with_revisions(ctx.stable).in_phase("Ready").recheck_only_in(None)
