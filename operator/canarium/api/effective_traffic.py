@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from canarium.api.route_kind import GRPC_ROUTE, HTTP_ROUTE, VIRTUAL_SERVICE, RouteKind
+
 Raw = Mapping[str, Any]
 SERVICE_PORT = 80
 #: Header of requests for the candidate, and of answers, which name their revision.
@@ -22,7 +24,7 @@ class EffectiveRoute:
     """The route that splits traffic."""
 
     #: The kind of its object.
-    kind: str
+    kind: RouteKind
     #: Name and value of the header that leads to the candidate; None: no header does.
     header: tuple[str, str] | None = None
     #: Whether requests are mirrored to the candidate at weight 0, and how many percent of them;
@@ -57,21 +59,22 @@ class EffectiveTraffic:
     route: EffectiveRoute | None = None
 
 
-def route_kind(traffic: Raw | None) -> str | None:
+def route_kind(traffic: Raw | None) -> RouteKind | None:
     """Returns the kind of route that raw `spec.traffic` asks for, if any."""
     traffic = traffic or {}
     if traffic.get("router") == "Istio":
-        return "VirtualService"
+        return VIRTUAL_SERVICE
     if traffic.get("router") != "Gateway":
         return None
-    return "GRPCRoute" if (traffic.get("gateway") or {}).get("protocol") == "GRPC" else "HTTPRoute"
+    grpc = (traffic.get("gateway") or {}).get("protocol") == "GRPC"
+    return GRPC_ROUTE if grpc else HTTP_ROUTE
 
 
 def effective_traffic(traffic: Raw | None) -> EffectiveTraffic:
     """Returns raw `spec.traffic` with its defaults."""
     traffic = traffic or {}
     kind = route_kind(traffic)
-    asked = traffic.get("istio" if kind == "VirtualService" else "gateway")
+    asked = traffic.get("istio" if kind == VIRTUAL_SERVICE else "gateway")
     route = _route(kind, asked) if kind and asked is not None else None
     return EffectiveTraffic(
         router=traffic.get("router") or "Service",
@@ -80,10 +83,10 @@ def effective_traffic(traffic: Raw | None) -> EffectiveTraffic:
     )
 
 
-def _route(kind: str, asked: Raw) -> EffectiveRoute:
+def _route(kind: RouteKind, asked: Raw) -> EffectiveRoute:
     match, mirror = asked.get("headerMatch") or {}, asked.get("mirror")
     header = match.get("name") or REVISION_HEADER, match.get("value") or CANDIDATE_VALUE
-    istio = kind == "VirtualService"
+    istio = kind == VIRTUAL_SERVICE
     timeouts = {"request": asked.get("timeout")} if istio else asked.get("timeouts") or {}
     percent = (mirror or {}).get("percent")
     return EffectiveRoute(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from canarium.api.reasons import ConditionType, HoldReason, RefusalReason, hold_reason
+from canarium.api.route_kind import RouteKind
 from canarium.api.states import PauseSource
 
 #: RFC 3339 in UTC. Other formats, as in a status edited by hand, are ignored.
@@ -198,6 +199,7 @@ class Progress(StatusPart):
 class RouteStatus(StatusPart):
     """The route of the model, if there is one."""
 
+    group: str = Field(description="API group of the route, such as gateway.networking.k8s.io.")
     kind: str = Field(
         description="Kind of the route, such as HTTPRoute. Its name is that of the model."
     )
@@ -206,6 +208,11 @@ class RouteStatus(StatusPart):
         False, description="Whether every gateway of the route has accepted that generation."
     )
     accepted_time: Time | None = Field(None, description="When they accepted it.")
+
+    @property
+    def route_kind(self) -> RouteKind:
+        """The kind with its group."""
+        return RouteKind(self.group, self.kind)
 
 
 class RefusedWrite(StatusPart):

@@ -52,7 +52,7 @@ def grpc_route(parent: Mapping[str, Any], traffic: EffectiveTraffic, split: Spli
 def _route(
     parent: Mapping[str, Any], route: EffectiveRoute, split: Split, rules: list[Manifest]
 ) -> Manifest:
-    head = head_of(parent, API, route.kind, None)
+    head = head_of(parent, API, route.kind.kind, None)
     head["metadata"]["annotations"] = dict(split.notes)
     spec: Manifest = {"parentRefs": [_parent(ref) for ref in route.parents]}
     if route.hosts:

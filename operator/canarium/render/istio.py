@@ -19,7 +19,7 @@ from canarium.render.workload import Manifest, child_name, head_of
 def virtual_service(parent: Mapping[str, Any], traffic: EffectiveTraffic, split: Split) -> Manifest:
     """Returns the VirtualService. The route for the candidate's header is first, if any."""
     settings = route_of(traffic)
-    head = head_of(parent, "networking.istio.io/v1", settings.kind, None)
+    head = head_of(parent, "networking.istio.io/v1", settings.kind.kind, None)
     head["metadata"]["annotations"] = dict(split.notes)
     common: Manifest = {}
     if settings.rewrite_prefix:

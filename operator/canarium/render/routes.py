@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from canarium.api.effective_traffic import EffectiveTraffic
+from canarium.api.route_kind import GRPC_ROUTE, HTTP_ROUTE, VIRTUAL_SERVICE, RouteKind
 from canarium.render import gateway, istio, labels
 from canarium.render.traffic_split import Split
 from canarium.render.workload import Manifest, head_of
 
-RENDERED: Mapping[str, Callable[[Mapping[str, Any], EffectiveTraffic, Split], Manifest]] = {
-    "HTTPRoute": gateway.http_route,
-    "GRPCRoute": gateway.grpc_route,
-    "VirtualService": istio.virtual_service,
+RENDERED: Mapping[RouteKind, Callable[[Mapping[str, Any], EffectiveTraffic, Split], Manifest]] = {
+    HTTP_ROUTE: gateway.http_route,
+    GRPC_ROUTE: gateway.grpc_route,
+    VIRTUAL_SERVICE: istio.virtual_service,
 }
 
 
@@ -30,7 +31,7 @@ def backend(parent: Mapping[str, Any], traffic: EffectiveTraffic, revision: str)
         "targetPort": "http",
         "protocol": "TCP",
     }
-    if traffic.route and traffic.route.kind == "GRPCRoute":
+    if traffic.route and traffic.route.kind == GRPC_ROUTE:
         port |= {"name": "grpc", "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"}
     return {
         **head_of(parent, "v1", "Service", revision),

@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from canarium.api.route_kind import HTTP_ROUTE, VIRTUAL_SERVICE, RouteKind
 from canarium.api.status import Status
 from canarium.core.facts.observed import Observed, ResolvedRuntime
 from canarium.core.facts.revision import digest_v1, identity_v1, new_record
@@ -49,6 +50,7 @@ _POOLS: dict[str, tuple[Any, ...]] = {
     "algorithm": ("v1",),
     "strategy": ("Canary", "BlueGreen", "Recreate"),
     "kind": ("HTTPRoute", "HTTPRoute", "VirtualService"),
+    "group": (HTTP_ROUTE.group, HTTP_ROUTE.group, VIRTUAL_SERVICE.group),
     "verdict": ("Quarantined",),
     "name": ("a", "b", "c", "d", "server"),
     "pod": ("a", "b"),
@@ -161,6 +163,8 @@ class Anything:
         return self._plain(kind, field)
 
     def _plain(self, kind: Any, field: str) -> Any:
+        if kind is RouteKind:
+            return self._one((HTTP_ROUTE, HTTP_ROUTE, VIRTUAL_SERVICE))
         if dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel):
             hints = _hints(kind)
             names = (

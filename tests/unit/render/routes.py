@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from canarium.api.effective_traffic import effective_traffic
+from canarium.api.route_kind import GRPC_ROUTE, HTTP_ROUTE, VIRTUAL_SERVICE, RouteKind
 from canarium.render.routes import RENDERED, backend
 from canarium.render.traffic_split import Split
 
@@ -50,20 +51,20 @@ def split(weight: int, *, direct: bool = True) -> Split:
 
 ALONE = Split(((STABLE, 100),), versions=VERSIONS, notes={"canarium.dev/stable": STABLE})
 #: File → kind, spec.traffic.gateway, split.
-CASES: dict[str, tuple[str, dict[str, Any], Split]] = {
-    "alone": ("HTTPRoute", PUBLIC, ALONE),
-    "canary": ("HTTPRoute", PUBLIC, split(25)),
-    "shadow": ("HTTPRoute", WHOLE, split(0)),
-    "whole": ("HTTPRoute", WHOLE, split(10)),
-    "bare": ("HTTPRoute", BARE, split(50, direct=False)),
-    "grpc": ("GRPCRoute", GRPC, split(25)),
-    "istio": ("VirtualService", {}, split(25)),
-    "istio-shadow": ("VirtualService", MESH, split(0)),
+CASES: dict[str, tuple[RouteKind, dict[str, Any], Split]] = {
+    "alone": (HTTP_ROUTE, PUBLIC, ALONE),
+    "canary": (HTTP_ROUTE, PUBLIC, split(25)),
+    "shadow": (HTTP_ROUTE, WHOLE, split(0)),
+    "whole": (HTTP_ROUTE, WHOLE, split(10)),
+    "bare": (HTTP_ROUTE, BARE, split(50, direct=False)),
+    "grpc": (GRPC_ROUTE, GRPC, split(25)),
+    "istio": (VIRTUAL_SERVICE, {}, split(25)),
+    "istio-shadow": (VIRTUAL_SERVICE, MESH, split(0)),
 }
 
 
-def parent(kind: str, asked: dict[str, Any]) -> dict[str, Any]:
-    by = ("Istio", "istio") if kind == "VirtualService" else ("Gateway", "gateway")
+def parent(kind: RouteKind, asked: dict[str, Any]) -> dict[str, Any]:
+    by = ("Istio", "istio") if kind == VIRTUAL_SERVICE else ("Gateway", "gateway")
     return {
         "metadata": {"name": "fraud", "namespace": "risk", "uid": "u-1"},
         "spec": {"traffic": {"router": by[0], by[1]: asked}},

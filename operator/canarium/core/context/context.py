@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from canarium.api.route_kind import RouteKind
 from canarium.api.status import Progress
 from canarium.core.context import standby
 from canarium.core.context.restored_progress import restored_progress
@@ -34,7 +35,7 @@ class RolloutContext(RolloutFacts):
     router: Router[RolloutContext]
 
     @property
-    def route_kind(self) -> str | None:
+    def route_kind(self) -> RouteKind | None:
         """Kind of the route in effect; None where the callers' Service alone splits traffic."""
         return self.traffic.kind
 

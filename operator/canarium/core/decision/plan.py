@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from canarium.api.route_kind import RouteKind
 from canarium.api.status import Status
 from canarium.core.facts.revision import NewRecord
 from canarium.core.facts.traffic_record import TrafficRecord
@@ -96,7 +97,7 @@ class SelectColor:
 class SetRouteWeights:
     """Set the weights of the route of `kind` and its traffic record, in one write."""
 
-    kind: str
+    kind: RouteKind
     #: Revision → percent; all are backends, including those with weight 0.
     weights: tuple[tuple[str, int], ...]
     traffic: TrafficRecord
@@ -109,7 +110,7 @@ class SetRouteWeights:
 class DeleteRoute:
     """Delete the model's route of `kind`."""
 
-    kind: str
+    kind: RouteKind
     uid: str
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from canarium.api.route_kind import RouteKind
 from canarium.core.facts.traffic_record import NO_RECORD, TrafficRecord
 
 
@@ -22,7 +23,7 @@ class Backend:
 class Route:
     """The route of a model. `weights` are percent by revision, from the live object."""
 
-    kind: str
+    kind: RouteKind
     uid: str
     generation: int
     weights: tuple[tuple[str, int], ...]

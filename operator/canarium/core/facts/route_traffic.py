@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from canarium.api.route_kind import RouteKind
 from canarium.api.status import RouteStatus
 from canarium.core.facts.gateways import Route
 from canarium.core.facts.observed import Service
@@ -16,10 +17,10 @@ from canarium.core.times import parse, stamp
 class RouteTraffic(TrafficView):
     """The split is by request, as exact as the gateway is."""
 
-    route_kind: str
+    route_kind: RouteKind
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> RouteKind:
         return self.route_kind
 
     @property
@@ -69,7 +70,9 @@ class RouteTraffic(TrafficView):
         route, stored = self.route, self.status.route
         if route is None or not route.accepted:
             return None
-        known = stored and stored.accepted and stored.accepted_time and stored.kind == route.kind
+        known = (
+            stored and stored.accepted and stored.accepted_time and stored.route_kind == route.kind
+        )
         if known and stored and stored.accepted_time and stored.generation == route.generation:
             return min(self.now, parse(stored.accepted_time))
         return self.now
@@ -78,10 +81,11 @@ class RouteTraffic(TrafficView):
     def route_status(self) -> RouteStatus:
         route = self.route
         if route is None:
-            return RouteStatus(kind=self.kind)
+            return RouteStatus(group=self.kind.group, kind=self.kind.kind)
         since = self.accepted_since
         return RouteStatus(
-            kind=route.kind,
+            group=route.kind.group,
+            kind=route.kind.kind,
             generation=route.generation,
             accepted=route.accepted,
             accepted_time=stamp(since) if since is not None else None,

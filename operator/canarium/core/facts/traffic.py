@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from canarium.api.effective_spec import EffectiveSpec
+from canarium.api.route_kind import RouteKind
 from canarium.api.status import RouteStatus, Status
 from canarium.core.facts.gateways import Route
 from canarium.core.facts.observed import Observed, Service
@@ -28,7 +29,7 @@ class TrafficView(ABC):
 
     @property
     @abstractmethod
-    def kind(self) -> str | None:
+    def kind(self) -> RouteKind | None:
         """Kind of the route in effect; None where the callers' Service alone splits traffic."""
 
     @property
@@ -87,14 +88,14 @@ class TrafficView(ABC):
         return None
 
 
-def kind_in_effect(observed: Observed, status: Status, settings: EffectiveSpec) -> str | None:
+def kind_in_effect(observed: Observed, status: Status, settings: EffectiveSpec) -> RouteKind | None:
     """Returns the kind of the route in effect, None without one.
 
     A change of the router waits until only one version runs, and callers inside the cluster are
     sent to it (R12).
     """
     stored, route, service = status.route, observed.route, observed.service
-    current = stored.kind if stored else route.kind if route else None
+    current = stored.route_kind if stored else route.kind if route else None
     wanted = settings.route.kind if settings.route else None
     moves = status.stable and (status.candidate or status.previous)
     alone = len(observed.deployments) <= 1 and not moves
@@ -104,14 +105,14 @@ def kind_in_effect(observed: Observed, status: Status, settings: EffectiveSpec) 
     return wanted if (alone and agreed) or _is_lost(observed, status, wanted) else current
 
 
-def _is_lost(observed: Observed, status: Status, wanted: str | None) -> bool:
+def _is_lost(observed: Observed, status: Status, wanted: RouteKind | None) -> bool:
     """Returns whether the route of a rollout was deleted while the spec asks for another router.
 
     The settings to create it again were deleted with it. What remains must suit any router: the
     callers' Service selects one version, and running versions have different colours.
     """
     stored = status.route
-    if stored is None or stored.kind == wanted or observed.route or observed.route_api_error:
+    if stored is None or stored.route_kind == wanted or observed.route or observed.route_api_error:
         return False
     colors = {d.color: d.revision for d in observed.deployments}
     pods = {(p.color, p.revision) for p in observed.pods}

@@ -54,7 +54,7 @@ def until_refused(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[Actio
 
 def _is_refused(ctx: RolloutContext, action: Action) -> bool:
     kind = "Service" if isinstance(action, SelectColor) else None
-    kind = action.kind if isinstance(action, SetRouteWeights) else kind
+    kind = str(action.kind) if isinstance(action, SetRouteWeights) else kind
     return kind is not None and ctx.observed.refused(f"{kind} {ctx.name}") is not None
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from canarium.api.reasons import RouteReason
+from canarium.api.route_kind import GRPC_ROUTE, RouteKind
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.router import Blocker
 from canarium.core.facts.gateways import Gateway, Route
 from canarium.core.messages import object_name
 
 
-def wanting(ctx: RolloutContext, kind: str) -> Blocker | None:
+def wanting(ctx: RolloutContext, kind: RouteKind) -> Blocker | None:
     """Returns what would prevent a gateway from accepting any route of this model; None if nothing.
 
     It is determined before a route is written, so that the existing one is left unchanged.
@@ -23,18 +24,18 @@ def wanting(ctx: RolloutContext, kind: str) -> Blocker | None:
             return fault
     for revision in (ctx.stable, ctx.target):
         deployment = ctx.observed.deployment(revision)
-        if kind == "GRPCRoute" and deployment and "grpc" not in deployment.ports:
+        if kind == GRPC_ROUTE and deployment and "grpc" not in deployment.ports:
             text = f"revision {revision} has no port named grpc. Add it to spec.runtime.ports"
             return Blocker(RouteReason.NO_GRPC_PORT, text)
     return None
 
 
-def writable(ctx: RolloutContext, kind: str) -> bool:
+def writable(ctx: RolloutContext, kind: RouteKind) -> bool:
     """Returns whether the API server would accept a route, even if no gateway does."""
     return _refused(ctx, kind) is None
 
 
-def _refused(ctx: RolloutContext, kind: str) -> Blocker | None:
+def _refused(ctx: RolloutContext, kind: RouteKind) -> Blocker | None:
     if ctx.observed.route_api_error:
         return Blocker(*ctx.observed.route_api_error)
     rejection = ctx.observed.refused(f"{kind} {ctx.name}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from canarium.api.route_kind import RouteKind
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import (
@@ -25,7 +26,7 @@ from canarium.core.routing.route_weights import all_on, is_applied, is_safe
 from canarium.core.times import stamp
 
 
-def repair(ctx: RolloutContext, kind: str, result: PhaseResult) -> list[Action]:
+def repair(ctx: RolloutContext, kind: RouteKind, result: PhaseResult) -> list[Action]:
     """Returns the writes that restore missing objects and delete those that no gateway needs."""
     found, route = ctx.observed.route, ctx.traffic.route
     if found and route is None:
@@ -70,7 +71,7 @@ def select_answering(ctx: RolloutContext, previous: str | None) -> list[Action]:
     return [SelectColor(color, TrafficRecord(ctx.stable, previous=previous, promoted_at=since))]
 
 
-def _restored_route(ctx: RolloutContext, kind: str, result: PhaseResult) -> list[Action]:
+def _restored_route(ctx: RolloutContext, kind: RouteKind, result: PhaseResult) -> list[Action]:
     """Returns the route if it is missing, or differs from its desired state while no version
     moves."""
     if ctx.standby and ctx.has_failed(ctx.standby):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canarium.api.route_kind import RouteKind
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import SetRouteWeights
 from canarium.core.facts.gateways import Route
@@ -10,7 +11,7 @@ from canarium.core.times import stamp
 
 
 def all_on(
-    ctx: RolloutContext, kind: str, revision: str | None, candidate: str | None = None
+    ctx: RolloutContext, kind: RouteKind, revision: str | None, candidate: str | None = None
 ) -> SetRouteWeights | None:
     """Returns a write that routes all traffic to `revision`; None without a revision.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from canarium.api.reasons import RouteReason
+from canarium.api.route_kind import RouteKind
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.router import Blocker
 from canarium.core.decision.phase_result import PhaseResult
@@ -32,7 +33,7 @@ _UNROUTED = frozenset(
 class WeightedRouter:
     """The split is by request, as exact as the gateway is. `kind` is the kind of the route."""
 
-    kind: str
+    kind: RouteKind
 
     # --- queries ----------------------------------------------------------------------------
 

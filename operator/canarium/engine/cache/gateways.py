@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from canarium.api.reasons import RouteReason
+from canarium.api.route_kind import RouteKind
 from canarium.core.facts.gateways import Gateway
 from canarium.core.facts.route_claims import Attachment
 from canarium.core.facts.route_precedence import Listeners
@@ -42,9 +43,9 @@ class Gateways:
         doors = ((a.gateway, self.gateways.items.get(a.gateway)) for a in attachments)
         return {place: door.listeners for place, door in doors if door}
 
-    def unserved(self, kind: str | None, namespace: str) -> tuple[str, str] | None:
+    def unserved(self, kind: RouteKind | None, namespace: str) -> tuple[str, str] | None:
         """Returns why routes of `kind` are unavailable in `namespace`: reason and message."""
-        resource = ROUTES.get(kind or "")
+        resource = ROUTES[kind] if kind else None
         if resource is None:
             return None
         answer = self._answer(resource, namespace)

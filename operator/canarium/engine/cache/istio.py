@@ -8,6 +8,7 @@ status, where that is enabled.
 from __future__ import annotations
 
 from canarium.api.reasons import RouteReason
+from canarium.api.route_kind import VIRTUAL_SERVICE
 from canarium.core.facts.gateways import Route
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.cache.children import Child, Raw, child, compared
@@ -23,7 +24,7 @@ def virtual_service(raw: Raw) -> Child[Route]:
     generation = meta.get("generation", 0)
     refusal = _refusal(raw, generation)
     fact = Route(
-        kind=raw["kind"],
+        kind=VIRTUAL_SERVICE,
         uid=meta["uid"],
         generation=generation,
         weights=tuple(

@@ -15,6 +15,7 @@ from canarium import GROUP
 from canarium.api.decode import decode_spec
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
+from canarium.api.route_kind import RouteKind
 from canarium.core.context.commands import COMMANDS, NAMED
 from canarium.engine.cache.compression import Compressor
 from canarium.engine.cache.routes import ROUTES, wanted_kind
@@ -37,7 +38,7 @@ class CachedModel:
     told: int = field(compare=False)
     phase: str = field(compare=False)
     #: Kinds of the routes that it asks for or already has.
-    routes: tuple[str, ...] = field(compare=False)
+    routes: tuple[RouteKind, ...] = field(compare=False)
     content: bytes
     #: Who wrote the spec last: manager, operation and time.
     applied: Mapping[str, str] | None = field(default=None, compare=False)
@@ -82,7 +83,8 @@ def _effective_spec(content: bytes, startup_budget: float | None) -> EffectiveSp
 def parent(raw: Raw) -> CachedModel:
     meta, status = raw["metadata"], raw.get("status") or {}
     kept = {**raw, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
-    kinds = {wanted_kind(raw.get("spec") or {}), (status.get("route") or {}).get("kind")}
+    live = status.get("route") or {}
+    kinds = {wanted_kind(raw.get("spec") or {}), (live.get("group"), live.get("kind"))}
     return CachedModel(
         namespace=meta["namespace"],
         name=meta["name"],

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from canarium.api.effective_traffic import route_kind
+from canarium.api.route_kind import RouteKind
 from canarium.core.decision.plan import SetRouteWeights
 from canarium.core.facts.gateways import Gateway, Listener, Route
 from canarium.core.facts.traffic_record import TrafficRecord
@@ -22,13 +23,18 @@ from canarium.kube.resources import Resource
 from canarium.render import labels
 from canarium.untrusted.quoting import quoted
 
-#: Kind of a route → its resource.
-ROUTES: Mapping[str, Resource] = {
-    kind.kind: kind
+#: Kind of a route, with its group → its resource.
+ROUTES: Mapping[RouteKind, Resource] = {
+    RouteKind(kind.group, kind.kind): kind
     for kind in (resources.HTTP_ROUTES, resources.GRPC_ROUTES, resources.VIRTUAL_SERVICES)
 }
 #: Conditions of a route that have to be True for its generation.
 _NEEDED = ("Accepted", "ResolvedRefs")
+
+
+def kind_of(raw: Raw) -> RouteKind:
+    """Returns the kind of a route, an object of the API."""
+    return RouteKind(raw["apiVersion"].partition("/")[0], raw["kind"])
 
 
 def route(raw: Raw) -> Child[Route]:
@@ -42,7 +48,7 @@ def route(raw: Raw) -> Child[Route]:
     generation = meta.get("generation", 0)
     accepted, refusal, silent = _answers(raw, generation)
     fact = Route(
-        kind=raw["kind"],
+        kind=kind_of(raw),
         uid=meta["uid"],
         generation=generation,
         weights=tuple(
@@ -191,7 +197,7 @@ def named(
     return tuple(found)
 
 
-def wanted_kind(spec: Raw) -> str | None:
+def wanted_kind(spec: Raw) -> RouteKind | None:
     """Returns the kind of route that a spec asks for, if any."""
     return route_kind(spec.get("traffic"))
 
@@ -216,7 +222,7 @@ def made_from(parent: Mapping[str, Any], live: Child[Any] | None) -> Mapping[str
 
 
 def in_effect(
-    parent: Mapping[str, Any], kind: str | None, live: Child[Any] | None
+    parent: Mapping[str, Any], kind: RouteKind | None, live: Child[Any] | None
 ) -> Mapping[str, Any]:
     """Returns `parent` with the settings for a route of `kind`: those of its spec, unless that asks
     for another router, which takes effect once rollout and bake are over (R12)."""

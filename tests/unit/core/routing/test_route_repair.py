@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from canarium.api.route_kind import HTTP_ROUTE, RouteKind
+from canarium.core.decision.plan import DeleteRoute
 from core.cluster import gateway_spec
 from core.routing.route_scenarios import live, until
 
@@ -96,3 +98,17 @@ def test_recreated_route_does_not_lead_to_a_stable_without_pods() -> None:
     cluster.annotations["abort"] = f"{cluster.revision('2')}/one"
     cluster.run(1)
     assert cluster.serving() == {"2": 1}
+
+
+@rule("R12")
+def test_route_of_another_group_with_the_same_kind_is_another_router() -> None:
+    cluster = live()
+    assert cluster.route is not None
+    other = RouteKind("policy.linkerd.io", cluster.route.kind.kind)
+    assert cluster.status.route is not None
+    assert cluster.status.route.route_kind == cluster.route.kind
+    cluster.route = replace(cluster.route, kind=other)
+    actions = cluster.reconcile().actions
+    assert [a.kind for a in actions if isinstance(a, DeleteRoute)] == [other]
+    cluster.settle()
+    assert cluster.route.kind == HTTP_ROUTE

@@ -20,6 +20,7 @@ from canarium.kube.cache import Cache
 
 rule = pytest.mark.rule
 KEY = ("risk", "fraud")
+HTTP = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute"}
 GATEWAY: dict[str, Any] = {
     "metadata": {"namespace": "infra", "name": "public", "uid": "g", "resourceVersion": "1"},
     "spec": {
@@ -42,7 +43,7 @@ def made(namespace: str, name: str, version: int, day: int = 1, **spec: Any) -> 
         "creationTimestamp": f"2026-01-{day:02}T00:00:00Z",
     }
     parents = {"parentRefs": [{"namespace": "infra", "name": "public"}]}
-    return {"kind": "HTTPRoute", "metadata": meta, "spec": {**parents, **spec}}
+    return {**HTTP, "metadata": meta, "spec": {**parents, **spec}}
 
 
 def ours(name: str = "fraud", version: int = 1, day: int = 2, **spec: Any) -> dict[str, Any]:

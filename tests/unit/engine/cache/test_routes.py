@@ -22,6 +22,13 @@ def test_weights_are_read_from_the_default_rule_at_any_position(rules: list[Any]
     labels = {"canarium.dev/model": "fraud"}
     meta = {"name": "fraud", "namespace": "risk", "uid": "u", "labels": labels, "generation": 1}
     meta |= {"resourceVersion": "1"}
-    read = route({"kind": "HTTPRoute", "metadata": meta, "spec": {"rules": rules}})
+    read = route(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": meta,
+            "spec": {"rules": rules},
+        }
+    )
     assert read.fact.weights == (("aaaa1111", 75), ("bbbb2222", 25))
     assert read.fact.direct
