@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from canarium.api.states import Phase
 from canarium.core.context.commands import COMMANDS
-from canarium.core.phases import terminating
 from canarium.core.phases.table import TABLE
 
 #: Phases without a row: name, facts, action.
 BESIDE = (
     (
-        "Pending",
+        Phase.PENDING,
         "the operator has not processed the model yet",
         "none; if it lasts, the operator is not running, or the namespace is outside its scope",
     ),
     (
-        terminating.PHASE,
+        Phase.TERMINATING,
         "the model is being deleted and still exists after five seconds",
         "the status names the finalizers that block the deletion; children stay as they are, and "
         "no failed version is rolled back",

@@ -10,3 +10,37 @@ class PauseSource(StrEnum):
 
     SPEC = "Spec"
     COMMAND = "Command"
+
+
+class Phase(StrEnum):
+    """Summary of a model for people; `core.phases.table` defines when each applies."""
+
+    PENDING = "Pending"
+    INVALID = "Invalid"
+    FAILED = "Failed"
+    STARTING = "Starting"
+    ROLLING_BACK = "RollingBack"
+    ROLLED_BACK = "RolledBack"
+    PROGRESSING = "Progressing"
+    BAKING = "Baking"
+    READY = "Ready"
+    DEGRADED = "Degraded"
+    TERMINATING = "Terminating"
+
+
+class OutcomeKind(StrEnum):
+    """How a revision ended or was promoted."""
+
+    PROMOTED = "Promoted"
+    ROLLED_BACK = "RolledBack"
+    FAILED = "Failed"
+    SUPERSEDED = "Superseded"
+    WITHDRAWN = "Withdrawn"
+    UNDONE = "Undone"
+
+
+class CommandOutcome(StrEnum):
+    """What the operator made of a command."""
+
+    ACCEPTED = "Accepted"
+    IGNORED = "Ignored"

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from canarium.api.reasons import ConditionType, HoldReason, RefusalReason, hold_reason
 from canarium.api.route_kind import RouteKind
-from canarium.api.states import PauseSource
+from canarium.api.states import CommandOutcome, OutcomeKind, PauseSource, Phase
 
 #: RFC 3339 in UTC. Other formats, as in a status edited by hand, are ignored.
 Time = Annotated[
@@ -110,9 +110,7 @@ class CommandEcho(StatusPart):
     command: str = Field(description="Name of the command, such as promote.")
     revision: str = Field("", description="Revision that the command named, as written.")
     token: str = Field("", description="Token of the command.")
-    result: Literal["Accepted", "Ignored"] = Field(
-        description="Whether the command was carried out."
-    )
+    result: CommandOutcome = Field(description="Whether the command was carried out.")
     message: str = Field(description="Effect of the command, or why it was ignored.")
     time: Time = Field(description="When the command was processed.")
 
@@ -133,9 +131,7 @@ class Outcome(StatusPart):
 
     revision: str = Field(description="Name of the revision.")
     version: str | None = Field(None, description="Its spec.model.version.")
-    outcome: Literal["Promoted", "RolledBack", "Failed", "Superseded", "Withdrawn", "Undone"] = (
-        Field(description="Result of the rollout.")
-    )
+    outcome: OutcomeKind = Field(description="Result of the rollout.")
     reason: str = Field("", description="Reason for it, in CamelCase.")
     message: str = Field("", description="Explanation for people.")
     by: str = Field(
@@ -285,7 +281,7 @@ class Status(StatusPart):
         0, description="The metadata.generation that this status is based on."
     )
     phase: str = Field(
-        "Pending", description="Summary for people. Tools should use the conditions."
+        Phase.PENDING.value, description="Summary for people. Tools should use the conditions."
     )
     message: str = Field("", description="What is happening, why, and what happens next.")
     version: str | None = Field(None, description="Version that serves.")

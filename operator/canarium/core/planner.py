@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from canarium.api.effective_spec import EffectiveSpec
+from canarium.api.states import CommandOutcome, Phase
 from canarium.api.status import Status
 from canarium.core.bookkeeping.adoption import adoption
 from canarium.core.bookkeeping.records import notes, pinning, pruning
@@ -109,7 +110,9 @@ def _with_commands(ctx: RolloutContext) -> RolloutContext:
     """
     waiting = tuple(unrecordable_commands(ctx))
     echoes = tuple(
-        echo for echo in evaluated(ctx) if echo.command not in waiting or echo.result != "Accepted"
+        echo
+        for echo in evaluated(ctx)
+        if echo.command not in waiting or echo.result != CommandOutcome.ACCEPTED
     )
     return replace(ctx, commands=echoes) if echoes else ctx
 
@@ -138,12 +141,12 @@ def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
     )
 
 
-def _is_urgent(ctx: RolloutContext, phase: str) -> bool:
+def _is_urgent(ctx: RolloutContext, phase: Phase) -> bool:
     """Returns whether callers depend on a rejected write that moves traffic: a failed version
     keeps its share, a promotion or an undo is due, or no version serves."""
     if refusals.blocked(ctx) is None:
         return False
-    return phase not in ("Ready", "RolledBack") or not ctx.observed.ready(ctx.stable)
+    return phase not in (Phase.READY, Phase.ROLLED_BACK) or not ctx.observed.ready(ctx.stable)
 
 
 def _requests(ctx: RolloutContext, after: Status) -> SignalRequests:

@@ -17,6 +17,7 @@ from canarium.api.effective_analysis import EffectiveCheck
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.api.reasons import CheckReason
+from canarium.api.states import Phase
 from canarium.core.decision import plan as p
 from canarium.core.evidence.verdict import (
     Finding,
@@ -35,7 +36,7 @@ _START = 1_000.0
 _TICK = 0.5
 #: The longest story, in seconds.
 _HORIZON = 14 * 86_400.0
-_ENDED = ("Ready", "RolledBack", "Failed")
+_ENDED = (Phase.READY, Phase.ROLLED_BACK, Phase.FAILED)
 _STUCK = 900.0
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
 #: Label of the version that serves before the rollout.
@@ -206,7 +207,7 @@ class _Telling:
         for _ in range(240):
             self._signals()
             self._cluster.run(_TICK)
-            if self._cluster.status.phase == "Ready":
+            if self._cluster.status.phase == Phase.READY:
                 break
         if self._scenario.running is None:
             return
@@ -296,7 +297,7 @@ class _Telling:
         status = self._cluster.status
         candidate = status.candidate
         reached = candidate is not None and (candidate.effective_weight or 0) >= weight
-        return reached or (weight == 100 and status.phase == "Baking")
+        return reached or (weight == 100 and status.phase == Phase.BAKING)
 
     def _moment(self, began: float) -> Moment:
         status = self._cluster.status
@@ -322,7 +323,7 @@ class _Telling:
     def _has_ended(self) -> bool:
         status = self._cluster.status
         pending = any(pod.terminating or not pod.ready for pod in self._cluster.pods)
-        if status.phase == "Failed":
+        if status.phase == Phase.FAILED:
             return True
         settled = status.phase in _ENDED and len(self._cluster.deployments) == 1 and not pending
         # The first decision on the new spec has been taken.
@@ -334,7 +335,7 @@ class _Telling:
     def _promoted(self) -> bool:
         """Promotes where the rollout waits for a person and for nothing else."""
         manual = self._pause_is_manual()
-        waits = self._cluster.status.phase == "Progressing" and self._cluster.due is None
+        waits = self._cluster.status.phase == Phase.PROGRESSING and self._cluster.due is None
         if not (waits and manual) or self._promotions >= len(self._settings.steps):
             return False
         if not self._promote(self._version):

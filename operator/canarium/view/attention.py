@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from canarium.api.reasons import HoldReason, ObstacleReason
+from canarium.api.states import Phase
 from canarium.view.objects import Raw, items, part, text
 from canarium.view.tree import AttentionLevel
 
@@ -22,8 +23,8 @@ _BLOCKED = (
     HoldReason.PODS_UNREACHABLE,
     HoldReason.INSUFFICIENT_DATA,
 )
-_FAILED = ("Failed", "Invalid", "RollingBack", "RolledBack")
-_MOVING = ("Pending", "Starting", "Progressing", "Baking", "Terminating")
+_FAILED = (Phase.FAILED, Phase.INVALID, Phase.ROLLING_BACK, Phase.ROLLED_BACK)
+_MOVING = (Phase.PENDING, Phase.STARTING, Phase.PROGRESSING, Phase.BAKING, Phase.TERMINATING)
 
 
 def urgency(model: Raw) -> tuple[AttentionLevel, str]:
@@ -32,11 +33,11 @@ def urgency(model: Raw) -> tuple[AttentionLevel, str]:
     phase = text(status, "phase")
     conditions = {text(c, "type"): c for c in items(status, "conditions")}
     waiting = text(part(status, "waitingFor"), "reason")
-    if phase == "Degraded" or _is_down(conditions, status):
+    if phase == Phase.DEGRADED or _is_down(conditions, status):
         return AttentionLevel.OUTAGE, text(conditions.get("Available"), "reason") or phase
     if phase in _FAILED:
         reason = text(part(status, "failure"), "reason")
-        return AttentionLevel.FAILED, reason or text(conditions.get("Ready"), "reason") or phase
+        return AttentionLevel.FAILED, reason or text(conditions.get(Phase.READY), "reason") or phase
     if items(status, "refusals"):
         return AttentionLevel.BLOCKED, text(items(status, "refusals")[0], "reason")
     if waiting in _BLOCKED or text(conditions.get("PodsBlocked"), "status") == "True":
@@ -53,4 +54,4 @@ def urgency(model: Raw) -> tuple[AttentionLevel, str]:
 def _is_down(conditions: dict[str, Raw], status: Raw) -> bool:
     """Returns whether a model that was promoted has no callers that get answers."""
     down = text(conditions.get("Available"), "status") == "False"
-    return down and bool(part(status, "stable")) and text(status, "phase") != "Terminating"
+    return down and bool(part(status, "stable")) and text(status, "phase") != Phase.TERMINATING

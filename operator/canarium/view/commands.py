@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from canarium import GROUP
+from canarium.api.states import CommandOutcome
 from canarium.view.objects import Raw, items, number, part, text
 
 
@@ -88,7 +89,9 @@ def answer_of(model: Raw, command: str, revision: str, token: str) -> CommandRes
     wanted = (COMMANDS[command].annotation, revision, token)
     for echo in items(part(model, "status"), "commands"):
         if (text(echo, "command"), text(echo, "revision"), text(echo, "token")) == wanted:
-            return CommandResult(text(echo, "result") == "Accepted", text(echo, "message"))
+            return CommandResult(
+                text(echo, "result") == CommandOutcome.ACCEPTED, text(echo, "message")
+            )
     return None
 
 

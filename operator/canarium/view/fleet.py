@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from canarium.api.states import Phase
 from canarium.view.attention import urgency
 from canarium.view.moments import seconds_until
 from canarium.view.objects import Raw, number, part, text
@@ -46,7 +47,7 @@ def row(model: Raw, now: float) -> Row:
     return Row(
         namespace=text(meta, "namespace"),
         name=text(meta, "name"),
-        phase=text(status, "phase") or "Pending",
+        phase=text(status, "phase") or Phase.PENDING,
         urgency=how_urgent,
         attention=attention,
         version=text(status, "version"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canarium.api.states import PauseSource
+from canarium.api.states import PauseSource, Phase
 from canarium.view.attention import urgency
 from canarium.view.moments import seconds_until
 from canarium.view.objects import Objects, Raw, items, number, optional_number, part, text
@@ -22,7 +22,7 @@ def view(objects: Objects, now: float, *, old: int = 0) -> Tree:
     return Tree(
         namespace=text(meta, "namespace"),
         name=text(meta, "name"),
-        phase=text(status, "phase") or "Pending",
+        phase=text(status, "phase") or Phase.PENDING,
         message=text(status, "message"),
         urgency=how_urgent,
         attention=attention,

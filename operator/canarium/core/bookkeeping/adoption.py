@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from canarium.api.reasons import EventReason
+from canarium.api.states import Phase
 from canarium.api.status import Status
 from canarium.core.decision.plan import Adopt, Event, Plan
 from canarium.core.facts.observed import Observed
@@ -34,8 +35,10 @@ def adoption(status: Status, observed: Observed) -> Plan | None:
             "still owned by a deleted model of this name"
         )
         text = sentences(text, described(observed.held))
-        after = status.model_copy(update={"phase": "Starting", "message": text})
-        return Plan(phase="Starting", status=after, requeue_after=_AGAIN, status_is_urgent=False)
+        after = status.model_copy(update={"phase": Phase.STARTING.value, "message": text})
+        return Plan(
+            phase=Phase.STARTING, status=after, requeue_after=_AGAIN, status_is_urgent=False
+        )
     refused = {rejection.what for rejection in observed.rejections}
     found = [one for one in observed.orphans if one.what not in refused]
     if not found:
@@ -43,7 +46,7 @@ def adoption(status: Status, observed: Observed) -> Plan | None:
     found.sort(key=lambda one: (_place(one.kind), one.name))
     text = f"Adopted {_listed([one.what for one in found])}, left by a deleted model of this name"
     return Plan(
-        phase="Starting",
+        phase=Phase.STARTING,
         status=_begun(status, text) if status.is_new else status,
         actions=tuple(Adopt(one.kind, one.name, one.uid) for one in found),
         events=(Event("Normal", EventReason.ADOPTED, text),),
@@ -70,7 +73,7 @@ def how_to_adopt(model: str) -> str:
 
 
 def _begun(status: Status, text: str) -> Status:
-    return status.model_copy(update={"phase": "Starting", "message": text})
+    return status.model_copy(update={"phase": Phase.STARTING.value, "message": text})
 
 
 def _place(kind: str) -> int:

@@ -13,6 +13,7 @@ spec refers to: `abc-2` without its record would be `abc`, which has failed.
 from __future__ import annotations
 
 from canarium.api.reasons import EventReason
+from canarium.api.states import Phase
 from canarium.api.status import Status
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import version_of
@@ -28,7 +29,7 @@ def restoration(ctx: RolloutContext, status: Status) -> Plan | None:
     texts = [_text(ctx, action) for action in actions]
     after = status.model_copy(update={"message": texts[0]}) if status.is_new else status
     return Plan(
-        phase="Starting",
+        phase=Phase.STARTING,
         status=after,
         actions=actions,
         events=tuple(Event("Warning", EventReason.RECORD_RESTORED, text) for text in texts),

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from canarium.api.effective_spec import Step
+from canarium.api.states import CommandOutcome
 from canarium.core.bookkeeping import periods
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
@@ -111,7 +112,11 @@ def _grant(ctx: RolloutContext, result: PhaseResult) -> Grant | None:
     if p is None or result.candidate != ctx.target or result.stable != ctx.stable or result.failure:
         return None
     orders = old.orders if old else ()
-    acting = [c for c in ctx.commands if c.command in RECORDED_COMMANDS and c.result == "Accepted"]
+    acting = [
+        c
+        for c in ctx.commands
+        if c.command in RECORDED_COMMANDS and c.result == CommandOutcome.ACCEPTED
+    ]
     new = tuple(token for c in acting if (token := token_of(c)) not in orders)
     if p.pause is None and not p.full:
         return None

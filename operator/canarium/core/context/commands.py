@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from canarium.api.states import CommandOutcome
 from canarium.api.status import CommandEcho
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.position import is_at_pause
@@ -126,7 +127,7 @@ def evaluated(ctx: RolloutContext) -> tuple[CommandEcho, ...]:
         and f"{name}/{value.partition('/')[2]}" not in recorded
     ]
     for name, value in sorted(new, key=lambda c: order.index(c[0]) if c[0] in order else 99):
-        accepted = next((c.command for c in results if c.result == "Accepted"), None)
+        accepted = next((c.command for c in results if c.result == CommandOutcome.ACCEPTED), None)
         others = [other for other, _ in unknown[1:]] if name not in COMMANDS else []
         results.append(_evaluate(ctx, name, value, accepted, others))
     return tuple(results)
@@ -149,7 +150,7 @@ def _evaluate(
             command=name[:63],
             revision=revision,
             token=token,
-            result="Accepted" if done else "Ignored",
+            result=CommandOutcome.ACCEPTED if done else CommandOutcome.IGNORED,
             message=message,
             time=stamp(ctx.now),
         )
@@ -188,7 +189,11 @@ def consumed(ctx: RolloutContext, result: PhaseResult) -> tuple[CommandEcho, ...
         unfinished.add("retry")
     if result.failure is None:
         unfinished.add("undo")
-    return tuple(c for c in ctx.commands if c.command not in unfinished or c.result != "Accepted")
+    return tuple(
+        c
+        for c in ctx.commands
+        if c.command not in unfinished or c.result != CommandOutcome.ACCEPTED
+    )
 
 
 def _is_stored_retry(ctx: RolloutContext, name: str, token: str) -> bool:

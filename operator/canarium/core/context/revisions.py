@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from canarium.api.effective_spec import EffectiveSpec
+from canarium.api.states import CommandOutcome, OutcomeKind
 from canarium.api.status import CommandEcho, Progress, Status, StatusWarning
 from canarium.api.uri import UriInvalid
 from canarium.api.uri import parse as parse_uri
@@ -104,7 +105,9 @@ class Revisions:
             (
                 c
                 for c in self.commands
-                if c.command == command and c.result == "Accepted" and not self.has_acted(c)
+                if c.command == command
+                and c.result == CommandOutcome.ACCEPTED
+                and not self.has_acted(c)
             ),
             None,
         )
@@ -156,7 +159,7 @@ class Revisions:
         records, and those that are promoted by a record's periods or the history."""
         periods = [x for r in self.observed.records for x in parse_periods(r.served)]
         predecessors = {r.after for r in self.observed.records}
-        promoted = {o.revision for o in self.status.history if o.outcome == "Promoted"}
+        promoted = {o.revision for o in self.status.history if o.outcome == OutcomeKind.PROMOTED}
         promoted |= {x.revision for x in periods if x.promoted}
         failed = {r.revision for r in self.observed.records if r.verdict == QUARANTINED}
         names = (self.stable, *predecessors, *promoted)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from canarium.api.reasons import HoldReason, hold_reason
+from canarium.api.states import Phase
 from canarium.api.status import Failure, Outcome, Progress, WaitingFor
 from canarium.core.decision.plan import Action, Event
 from canarium.core.facts.observed import Rejection
@@ -71,7 +72,7 @@ class PhaseResult:
     outcome: Outcome | None = None
     reason: str = ""
     #: Phase to report, where it is not that of the row in the table.
-    phase: str | None = None
+    phase: Phase | None = None
     #: Whether callers still reach the version that has failed.
     carrying: bool = False
     #: Rejected write that the message describes.
@@ -109,7 +110,7 @@ class PhaseResult:
         """Returns this result with an entry for the history."""
         return replace(self, outcome=outcome)
 
-    def in_phase(self, phase: str) -> PhaseResult:
+    def in_phase(self, phase: Phase) -> PhaseResult:
         """Returns this result, reported as `phase` instead of that of the table's row."""
         return replace(self, phase=phase)
 

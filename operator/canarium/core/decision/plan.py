@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from canarium.api.route_kind import RouteKind
+from canarium.api.states import Phase
 from canarium.api.status import Status
 from canarium.core.facts.revision import NewRecord
 from canarium.core.facts.traffic_record import TrafficRecord
@@ -218,7 +219,7 @@ class SignalRequests:
 class Plan:
     """A decision. `requeue_after` is in seconds; None: only a change of facts matters."""
 
-    phase: str
+    phase: Phase
     status: Status
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from canarium.api.states import OutcomeKind
 from canarium.core.facts import images
 from canarium.core.facts.images import Images
 from canarium.core.times import parse
@@ -163,9 +164,9 @@ def _from_history(history: list[HistoryEntry]) -> list[Period]:
     stable: list[str] = []
     for revision, outcome, at in reversed(history):
         before = stable[-1] if stable else None
-        if outcome == "Promoted" and before != revision:
+        if outcome == OutcomeKind.PROMOTED and before != revision:
             stable.append(revision)
-        elif outcome == "Undone" and before == revision:
+        elif outcome == OutcomeKind.UNDONE and before == revision:
             stable.pop()
         after = stable[-1] if stable else None
         if before != after:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from canarium.api.reasons import FailureReason
+from canarium.api.states import OutcomeKind
 from canarium.api.status import Failure, Outcome
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import version_of
@@ -40,7 +39,7 @@ def command_cause(ctx: RolloutContext, command: str) -> Cause | None:
 def history_entry(
     ctx: RolloutContext,
     revision: str,
-    outcome: Any,
+    outcome: OutcomeKind,
     reason: str,
     cause: Cause | None = None,
     command: str | None = None,
@@ -57,7 +56,7 @@ def history_entry(
     if command:
         by = f"command {command}"
     else:
-        by = "spec" if outcome in ("Superseded", "Withdrawn") else "operator"
+        by = "spec" if outcome in (OutcomeKind.SUPERSEDED, OutcomeKind.WITHDRAWN) else "operator"
     return Outcome(
         revision=revision,
         version=version_of(ctx, revision),

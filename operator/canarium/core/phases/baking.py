@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from canarium.api.reasons import HoldReason
+from canarium.api.states import Phase
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
@@ -68,7 +69,7 @@ def baking(ctx: RolloutContext) -> PhaseResult:
     moves: list[Action] = []
     if ctx.router.stable_has_all(ctx):
         moves += delete_revisions(ctx, (ctx.previous or "",))
-    over = base.with_revisions(ctx.stable).in_phase("Ready").recheck_only_in(None)
+    over = base.with_revisions(ctx.stable).in_phase(Phase.READY).recheck_only_in(None)
     return over.also(*moves).say(has)
 
 

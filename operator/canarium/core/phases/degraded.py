@@ -8,13 +8,14 @@ any row of the table.
 from __future__ import annotations
 
 from canarium.api.reasons import HoldReason
+from canarium.api.states import Phase
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult, Place
 from canarium.core.health import availability
 from canarium.core.phases.starting import is_first_unserved
 
 #: Phases in which the version in spec is promoted.
-SETTLED = frozenset({"Ready", "Baking", "Degraded"})
+SETTLED = frozenset({Phase.READY, Phase.BAKING, Phase.DEGRADED})
 
 
 def is_degraded(ctx: RolloutContext) -> bool:
@@ -22,20 +23,24 @@ def is_degraded(ctx: RolloutContext) -> bool:
     return availability.is_down(ctx, ctx.stable) and not is_first_unserved(ctx)
 
 
-def report_outage(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple[str, PhaseResult]:
+def report_outage(
+    ctx: RolloutContext, phase: Phase, result: PhaseResult
+) -> tuple[Phase, PhaseResult]:
     """Returns phase and result with an outage of stable added, if there is one."""
     if availability.is_down(ctx, result.stable):
         cause = availability.explained_outage(ctx, result.stable)
         place = cause.place if cause else None
         result = result.add(_outage_text(ctx, result, place)).explaining(result.stable, place)
         if phase in SETTLED:
-            phase = "Starting" if availability.is_scaling_up(ctx, result.stable) else "Degraded"
+            phase = (
+                Phase.STARTING if availability.is_scaling_up(ctx, result.stable) else Phase.DEGRADED
+            )
     elif (
-        phase == "Ready"
+        phase == Phase.READY
         and ctx.stable_unavailable_since is not None
         and result.stable == ctx.stable
     ):
-        phase = "Degraded"  # Another version serves in its place.
+        phase = Phase.DEGRADED  # Another version serves in its place.
     return phase, result
 
 

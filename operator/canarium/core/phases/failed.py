@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canarium.api.states import OutcomeKind, Phase
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
@@ -23,8 +24,8 @@ def fail_first_version(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> 
     """Reports that the first version has just failed."""
     return (
         base.fail(failure_record(ctx, cause), *_text(ctx, cause))
-        .in_phase("Failed")
-        .with_outcome(history_entry(ctx, ctx.target, "Failed", cause.reason, cause))
+        .in_phase(Phase.FAILED)
+        .with_outcome(history_entry(ctx, ctx.target, OutcomeKind.FAILED, cause.reason, cause))
         .with_events(Event("Warning", cause.reason, event_text(ctx.target, cause)))
     )
 

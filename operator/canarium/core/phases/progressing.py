@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from canarium.api.effective_spec import Step
 from canarium.api.reasons import EventReason, HoldReason, OutcomeReason
+from canarium.api.states import OutcomeKind, Phase
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import is_answered
 from canarium.core.context.naming import describe
@@ -178,11 +179,11 @@ def _promote(
     )
     command = current_progress(ctx).command
     outcome = history_entry(
-        ctx, ctx.target, "Promoted", OutcomeReason.STEPS_COMPLETED, command=command
+        ctx, ctx.target, OutcomeKind.PROMOTED, OutcomeReason.STEPS_COMPLETED, command=command
     )
     return (
         base.say(f"{describe(ctx, ctx.target)} {does}", warm)
-        .in_phase("Baking" if bakes else "Ready")
+        .in_phase(Phase.BAKING if bakes else Phase.READY)
         .at(None)
         .with_revisions(
             ctx.target, previous=previous, bake_start_time=stamp(ctx.now) if bakes else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from canarium.api.reasons import HoldReason
+from canarium.api.states import Phase
 from canarium.api.status import Failure
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
@@ -55,7 +56,7 @@ def _failed_stable(
 
     It stays quarantined (R9).
     """
-    return base.in_phase("Failed").fail(
+    return base.in_phase(Phase.FAILED).fail(
         failure,
         f"{describe(ctx, ctx.stable)} {does}",
         f"It failed at {failure.time}: {explain(failure)}",

@@ -8,6 +8,7 @@ another route for the same requests, a deletion that a finalizer blocks, an auto
 from __future__ import annotations
 
 from canarium.api.reasons import ConditionType
+from canarium.api.states import Phase
 from canarium.core.context import pending_settings
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
@@ -21,11 +22,13 @@ from canarium.core.routing import conflicts
 from canarium.core.routing.acceptance import route_not_in_effect
 
 
-def with_reports(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple[str, PhaseResult]:
+def with_reports(
+    ctx: RolloutContext, phase: Phase, result: PhaseResult
+) -> tuple[Phase, PhaseResult]:
     """Returns phase and result with everything that is worth a sentence beside the phase."""
     phase, result = report_outage(ctx, phase, result)
     refused = ctx.observed.rejection
-    if refused and refused != result.refusal and phase != "Invalid":
+    if refused and refused != result.refusal and phase != Phase.INVALID:
         result = result.add(f"The API server rejects a write: {refusals.quoted(refused)}")
     routed = route_not_in_effect(ctx)
     if routed and phase in SETTLED and (routed.refusal is None or routed.refusal != refused):
@@ -33,12 +36,12 @@ def with_reports(ctx: RolloutContext, phase: str, result: PhaseResult) -> tuple[
     if phase in SETTLED:
         result = _report_changed_bytes(ctx, result)
     message = result.message
-    if phase != "Invalid":
+    if phase != Phase.INVALID:
         message = obstacles.named(ctx, result)
         message = pending_settings.named(ctx, message)
         message = conflicts.named(ctx, message)
         message = blocked_deletions.named(ctx, message)
-    if phase in ("Ready", "Baking"):
+    if phase in (Phase.READY, Phase.BAKING):
         message = autoscaling.named(ctx, message)
     return phase, result.say(message)
 

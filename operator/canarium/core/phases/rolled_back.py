@@ -7,6 +7,7 @@ lasts until a new spec or a retry: applying the same spec again changes nothing.
 from __future__ import annotations
 
 from canarium.api.reasons import ConditionType, EventReason, FailureReason, HoldReason
+from canarium.api.states import CommandOutcome, OutcomeKind
 from canarium.api.status import Failure, Outcome
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import carries_traffic
@@ -92,14 +93,22 @@ def _history(ctx: RolloutContext, failure: Failure) -> Outcome | None:
     """Returns the entry for the history, once: applying the spec of a failed version again adds no
     second entry (R9)."""
     last = next((o.outcome for o in ctx.status.history if o.revision == ctx.target), None)
-    if last in ("RolledBack", "Undone", "Failed"):
+    if last in (OutcomeKind.ROLLED_BACK, OutcomeKind.UNDONE, OutcomeKind.FAILED):
         return None
     newest = next(iter(ctx.status.history), None)
-    undone = newest is not None and newest.revision == ctx.target and newest.outcome == "Promoted"
+    undone = (
+        newest is not None
+        and newest.revision == ctx.target
+        and newest.outcome == OutcomeKind.PROMOTED
+    )
     cause = Cause(failure.reason, failure.message, failure.pod, failure.container)
     command = _COMMANDS.get(failure.reason)
-    orders = (a for a in ctx.status.commands if a.revision == ctx.target and a.result == "Accepted")
+    orders = (
+        a
+        for a in ctx.status.commands
+        if a.revision == ctx.target and a.result == CommandOutcome.ACCEPTED
+    )
     order = next((a for a in orders if a.command == command), None)
     by = token_of(order) if order else None
-    outcome = "Undone" if undone else "RolledBack"
+    outcome = OutcomeKind.UNDONE if undone else OutcomeKind.ROLLED_BACK
     return history_entry(ctx, ctx.target, outcome, failure.reason, cause, command=by)

@@ -8,6 +8,7 @@ routes or endpoints reflect that write.
 from __future__ import annotations
 
 from canarium.api.reasons import HoldReason
+from canarium.api.states import Phase
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
@@ -19,7 +20,7 @@ from canarium.core.outcomes.refusals import blocked, quoted, until_refused
 
 def roll_back(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
     """Rolls back a failed candidate: one write moves the traffic and quarantines it (R8, R9)."""
-    failed = base.fail(failure_record(ctx, cause)).in_phase("RollingBack").still_carrying()
+    failed = base.fail(failure_record(ctx, cause)).in_phase(Phase.ROLLING_BACK).still_carrying()
     if not ctx.router.can_fall_back(ctx):
         return rollback_blocked(ctx, failed, explain(cause))
     moves = until_refused(ctx, (*base.actions, *ctx.router.roll_back(ctx)))

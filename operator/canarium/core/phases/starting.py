@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from canarium.api.reasons import ConditionReason, HoldReason
+from canarium.api.states import Phase
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import deadline, endpoints_due
 from canarium.core.context.naming import describe
@@ -64,7 +65,7 @@ def is_first_unserved(ctx: RolloutContext) -> bool:
 
 def unserved_first(ctx: RolloutContext, actions: tuple[Action, ...]) -> PhaseResult:
     """Keeps the wait of the first version, which was just promoted, until it serves."""
-    base = PhaseResult(actions=actions, candidate=ctx.stable, phase="Starting")
+    base = PhaseResult(actions=actions, candidate=ctx.stable, phase=Phase.STARTING)
     due = endpoints_due(ctx)
     if due is not None and due <= ctx.now:
         has = f"the first version, {describe(ctx, ctx.target)}, receives no traffic yet"

@@ -52,6 +52,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from canarium.api.states import Phase
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.phases.baking import baking
@@ -69,46 +70,53 @@ class Row:
     """A phase: the facts that define it, what is done in it (as code and as text), and the phases
     that may follow while the spec is unchanged."""
 
-    phase: str
+    phase: Phase
     facts: str
     does: str
-    then_to: tuple[str, ...]
+    then_to: tuple[Phase, ...]
     when: Callable[[RolloutContext], bool]
     then: Callable[[RolloutContext], PhaseResult]
 
 
 TABLE: tuple[Row, ...] = (
     Row(
-        "Invalid",
+        Phase.INVALID,
         "the API server or a lookup rejects the spec, and none of its pods run",
         "only stable serves; conditions report the reason; retried every 30 s",
-        ("Starting", "Failed", "Progressing", "RolledBack", "Ready"),
+        (Phase.STARTING, Phase.FAILED, Phase.PROGRESSING, Phase.ROLLED_BACK, Phase.READY),
         when=is_invalid,
         then=invalid,
     ),
     Row(
-        "Failed",
+        Phase.FAILED,
         "the target revision has failed, and there is no other to roll back to",
         "its pods are kept for debugging, and serve if no other version does; a new spec or a "
         "retry replaces it",
-        ("Starting", "Progressing", "Invalid"),
+        (Phase.STARTING, Phase.PROGRESSING, Phase.INVALID),
         when=lambda ctx: ctx.stable is None and ctx.quarantined,
         then=failed,
     ),
     Row(
-        "Starting",
+        Phase.STARTING,
         "there is no stable version yet",
         "record, Deployment, gate; then one write moves all traffic to it",
-        ("Ready", "Baking", "Degraded", "RollingBack", "Failed", "Invalid"),
+        (
+            Phase.READY,
+            Phase.BAKING,
+            Phase.DEGRADED,
+            Phase.ROLLING_BACK,
+            Phase.FAILED,
+            Phase.INVALID,
+        ),
         when=lambda ctx: ctx.stable is None,
         then=starting,
     ),
     Row(
-        "RollingBack",
+        Phase.ROLLING_BACK,
         "the target revision has failed, and its Deployment still exists",
         "traffic returns to stable, in the write that quarantines, once stable has a ready pod; "
         "then its pods are deleted",
-        ("RolledBack", "Progressing", "Invalid"),
+        (Phase.ROLLED_BACK, Phase.PROGRESSING, Phase.INVALID),
         when=lambda ctx: (
             ctx.target != ctx.stable
             and ctx.quarantined
@@ -117,47 +125,54 @@ TABLE: tuple[Row, ...] = (
         then=rolled_back,
     ),
     Row(
-        "RolledBack",
+        Phase.ROLLED_BACK,
         "the target revision has failed, and its Deployment is deleted",
         "stable serves; the revision stays quarantined until a new spec or a retry",
-        ("Progressing", "Invalid"),
+        (Phase.PROGRESSING, Phase.INVALID),
         when=lambda ctx: ctx.target != ctx.stable and ctx.quarantined,
         then=rolled_back,
     ),
     Row(
-        "Progressing",
+        Phase.PROGRESSING,
         "the spec asks for another revision than stable",
         "record, Deployment, gate; capacity before each weight; continuous analysis; one write "
         "promotes it; a revision that was promoted before skips the steps; it waits while the "
         "model is scaled to zero",
-        ("Baking", "Ready", "Degraded", "RollingBack", "RolledBack", "Invalid"),
+        (
+            Phase.BAKING,
+            Phase.READY,
+            Phase.DEGRADED,
+            Phase.ROLLING_BACK,
+            Phase.ROLLED_BACK,
+            Phase.INVALID,
+        ),
         when=lambda ctx: ctx.target != ctx.stable,
         then=progressing,
     ),
     Row(
-        "Baking",
+        Phase.BAKING,
         "stable is what the spec asks for, and the previous revision is still warm",
         "continuous analysis; the previous revision serves while stable has no ready pod; a "
         "failure, an undo, or an outage that lasts or repeats returns the traffic to it in one "
         "write, once it has a ready pod; at the end it is deleted",
-        ("Ready", "Degraded", "RollingBack"),
+        (Phase.READY, Phase.DEGRADED, Phase.ROLLING_BACK),
         when=lambda ctx: ctx.previous is not None,
         then=baking,
     ),
     Row(
-        "Degraded",
+        Phase.DEGRADED,
         "stable is what the spec asks for, and has no ready endpoint",
         "the message names pod, container, exit code and last log line; drift is corrected; "
         "traffic moves to the first version with ready pods",
-        ("Ready", "Starting", "Baking", "RollingBack"),
+        (Phase.READY, Phase.STARTING, Phase.BAKING, Phase.ROLLING_BACK),
         when=is_degraded,
         then=ready,
     ),
     Row(
-        "Ready",
+        Phase.READY,
         "stable is what the spec asks for, and nothing else is warm",
         "drift is corrected, obsolete objects are deleted",
-        ("Degraded", "Starting"),
+        (Phase.DEGRADED, Phase.STARTING),
         when=lambda ctx: True,
         then=ready,
     ),

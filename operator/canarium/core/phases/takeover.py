@@ -10,6 +10,7 @@ a candidate may take to become ready, the revision that serves becomes stable.
 from __future__ import annotations
 
 from canarium.api.reasons import EventReason, HoldReason, OutcomeReason
+from canarium.api.states import OutcomeKind
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
@@ -99,7 +100,7 @@ def take_over(ctx: RolloutContext, base: PhaseResult, other: str) -> PhaseResult
             f"The rollout of {describe(ctx, ctx.target)} starts next",
         )
         .with_revisions(other, candidate=base.candidate)
-        .with_outcome(history_entry(ctx, other, "Promoted", cause.reason, cause))
+        .with_outcome(history_entry(ctx, other, OutcomeKind.PROMOTED, cause.reason, cause))
         .with_events(Event("Warning", EventReason.STABLE_UNAVAILABLE, text))
         .recheck_only_in(0.0)
     )

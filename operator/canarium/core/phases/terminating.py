@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.api.reasons import ConditionReason, ConditionType
+from canarium.api.states import Phase
 from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import BlockedDeletion
 from canarium.core.messages import sentences
@@ -17,7 +18,7 @@ from canarium.core.outcomes.blocked_deletions import described, finalizers
 from canarium.core.status.unmanaged import status_with
 from canarium.core.times import spoken
 
-PHASE = ConditionReason.TERMINATING.value
+REASON = ConditionReason.TERMINATING.value
 #: Seconds after which a deletion is reported.
 PATIENCE = 5.0
 #: Fields of the status that are no longer updated during a deletion.
@@ -45,20 +46,20 @@ def status_of(
     unobserved = "The model is being deleted and is no longer observed"
     facts = {
         ConditionType.TERMINATING.value: ("True", reason.value, text),
-        ConditionType.AVAILABLE.value: ("Unknown", PHASE, unobserved),
-        ConditionType.READY.value: ("False", PHASE, text),
-        ConditionType.PROGRESSING.value: ("False", PHASE, ""),
-        ConditionType.RECONCILING.value: ("False", PHASE, ""),
-        ConditionType.STALLED.value: ("False", PHASE, ""),
+        ConditionType.AVAILABLE.value: ("Unknown", REASON, unobserved),
+        ConditionType.READY.value: ("False", REASON, text),
+        ConditionType.PROGRESSING.value: ("False", REASON, ""),
+        ConditionType.RECONCILING.value: ("False", REASON, ""),
+        ConditionType.STALLED.value: ("False", REASON, ""),
     }
-    return status_with(kept, PHASE, text, facts, now)
+    return status_with(kept, Phase.TERMINATING, text, facts, now)
 
 
 def events(raw: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Event, ...]:
     """Returns one Event when the deletion is first reported."""
-    if (raw.get("status") or {}).get("phase") == PHASE:
+    if (raw.get("status") or {}).get("phase") == Phase.TERMINATING:
         return ()
-    return (Event("Warning", PHASE, status["message"]),)
+    return (Event("Warning", REASON, status["message"]),)
 
 
 def _observed_once(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from canarium.api.reasons import HoldReason
+from canarium.api.states import Phase
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
@@ -27,7 +28,7 @@ def undo(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
             f"Undoing the promotion of {describe(ctx, ctx.target)}: {explain(cause)}",
             f"Traffic moves back to {describe(ctx, ctx.previous)}",
         )
-        .in_phase("RollingBack")
+        .in_phase(Phase.ROLLING_BACK)
         .still_carrying()
         .with_revisions(ctx.previous, candidate=ctx.target)
     )

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from canarium.api.reasons import ConditionReason, ConditionType, HoldReason, RouteReason
+from canarium.api.states import Phase
 from canarium.api.status import (
     AnalysisStatus,
     Condition,
@@ -37,8 +38,8 @@ _OBJECTS, _PATHS = 3, 5
 #: Holds in which a failed version keeps its traffic because a write is rejected.
 BLOCKED = frozenset({HoldReason.ROLLBACK_BLOCKED, HoldReason.UNDO_BLOCKED})
 VALID = (ConditionReason.VALID, "")
-MOVING = frozenset({"Starting", "Progressing", "RollingBack"})
-STUCK = frozenset({"Invalid", "Failed", "RolledBack"})
+MOVING = frozenset({Phase.STARTING, Phase.PROGRESSING, Phase.ROLLING_BACK})
+STUCK = frozenset({Phase.INVALID, Phase.FAILED, Phase.ROLLED_BACK})
 
 
 def find(status: Status, kind: str) -> Condition | None:
@@ -87,13 +88,13 @@ def _availability(ctx: RolloutContext, result: PhaseResult, served: bool) -> str
 
 
 def _why_not_ready(
-    ctx: RolloutContext, phase: str, result: PhaseResult, routed: Blocker | None
+    ctx: RolloutContext, phase: Phase, result: PhaseResult, routed: Blocker | None
 ) -> str:
     """Returns the reason of a condition that is False; never the name of a phase in which it would
     hold."""
     if result.reason:
         return result.reason
-    if phase not in ("Ready", "Baking", "Degraded"):
+    if phase not in (Phase.READY, Phase.BAKING, Phase.DEGRADED):
         return phase
     if routed:
         return routed.reason
@@ -105,19 +106,19 @@ def _why_not_ready(
 
 
 def _rolled_back(
-    ctx: RolloutContext, result: PhaseResult, phase: str, rolled: bool
+    ctx: RolloutContext, result: PhaseResult, phase: Phase, rolled: bool
 ) -> tuple[str, str]:
     """Returns reason and message: a version is not rolled back while callers still reach it."""
     if rolled:
         return result.reason or ConditionReason.UNKNOWN, result.message
-    if phase != "RollingBack" or result.waiting_for is None:
+    if phase != Phase.ROLLING_BACK or result.waiting_for is None:
         return ConditionReason.NOT_ROLLED_BACK, ""
     return result.waiting_for.reason, result.message
 
 
 def conditions_of(
     ctx: RolloutContext,
-    phase: str,
+    phase: Phase,
     result: PhaseResult,
     generation: int,
     analysis: AnalysisStatus | None,
@@ -127,12 +128,12 @@ def conditions_of(
     served = is_answered(ctx)
     current = result.stable is not None and result.stable == ctx.target
     healthy = ctx.observed.ready(result.stable) >= ctx.stable_replicas if current else False
-    settled = phase in ("Ready", "Baking", "Degraded")
+    settled = phase in (Phase.READY, Phase.BAKING, Phase.DEGRADED)
     routed = route_not_in_effect(ctx)
     failing = settled and bool(result.reason)
     idle = ctx.stable_replicas == 0 and result.stable is not None  # As the spec requests.
     answers = (served or idle) and routed is None
-    ready = current and healthy and answers and phase in ("Ready", "Baking") and not failing
+    ready = current and healthy and answers and phase in (Phase.READY, Phase.BAKING) and not failing
     refused = settled and routed is not None and routed.reason != RouteReason.PENDING
     moving = phase in MOVING or (
         current
@@ -140,7 +141,7 @@ def conditions_of(
         and not refused
         and (not healthy or routed is not None or failing or not answers)
     )
-    rolled = phase in ("RollingBack", "RolledBack") and not result.carrying
+    rolled = phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK) and not result.carrying
     stuck = phase in STUCK or refused
     down = is_down(ctx, result.stable) and not served
     reason = _why_not_ready(ctx, phase, result, routed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canarium.api.reasons import ConditionType, EventReason, RouteReason
+from canarium.api.states import CommandOutcome, OutcomeKind, Phase
 from canarium.api.status import Status
 from canarium.core.context.commands import consumed
 from canarium.core.context.context import RolloutContext
@@ -38,7 +39,7 @@ def events_of(
         *obstacles.events(before, after),
         *conflicts.events(before, after),
         *blocked_deletions.events(before, after),
-        *(refusals.refusal_events(before, after) if after.phase != "Invalid" else ()),
+        *(refusals.refusal_events(before, after) if after.phase != Phase.INVALID else ()),
         *failover.events(ctx),
         *gates.verdict_events(before.analysis, after.analysis),
         *availability.outage_events(before, after),
@@ -52,8 +53,10 @@ def events_of(
 def _commands(ctx: RolloutContext, result: PhaseResult) -> tuple[Event, ...]:
     return tuple(
         Event(
-            "Normal" if a.result == "Accepted" else "Warning",
-            EventReason.COMMAND_ACCEPTED if a.result == "Accepted" else EventReason.COMMAND_IGNORED,
+            "Normal" if a.result == CommandOutcome.ACCEPTED else "Warning",
+            EventReason.COMMAND_ACCEPTED
+            if a.result == CommandOutcome.ACCEPTED
+            else EventReason.COMMAND_IGNORED,
             f"command {a.command} {a.revision}{'/' if a.token else ''}{a.token}: {a.message}",
         )
         for a in consumed(ctx, result)
@@ -82,7 +85,7 @@ def _prerequisites(before: Status, after: Status) -> tuple[Event, ...]:
 def _promoted(ctx: RolloutContext, result: PhaseResult) -> tuple[Event, ...]:
     """Returns the Event of a promotion whose own decision could not report it, as after a crash."""
     end = ended(ctx, result)
-    live = end is not None and end.outcome == "Promoted"
+    live = end is not None and end.outcome == OutcomeKind.PROMOTED
     return (
         (Event("Normal", EventReason.PROMOTED, f"revision {ctx.stable} was promoted"),)
         if live
@@ -94,7 +97,7 @@ def _is_known_invalid(before: Status, after: Status) -> bool:
     """Returns whether the last status reported this generation as invalid, for the same reason."""
 
     def why(status: Status) -> tuple[int, str] | None:
-        stalled = find(status, ConditionType.STALLED) if status.phase == "Invalid" else None
+        stalled = find(status, ConditionType.STALLED) if status.phase == Phase.INVALID else None
         return (status.observed_generation, stalled.reason) if stalled else None
 
     return why(before) is not None and why(before) == why(after)

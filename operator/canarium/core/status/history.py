@@ -7,6 +7,7 @@ operator died between a write and the status that reports it, the entry is added
 from __future__ import annotations
 
 from canarium.api.reasons import FailureReason, OutcomeReason
+from canarium.api.states import OutcomeKind
 from canarium.api.status import Outcome
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import carries_traffic
@@ -30,7 +31,7 @@ def ended(ctx: RolloutContext, result: PhaseResult) -> Outcome | None:
         first = ctx.status.stable is None
         why = OutcomeReason.FIRST_VERSION if first else OutcomeReason.STEPS_COMPLETED
         command = progress.command if progress else None
-        entry = history_entry(ctx, revision, "Promoted", why, command=command)
+        entry = history_entry(ctx, revision, OutcomeKind.PROMOTED, why, command=command)
         return entry if ctx.status_is_stale else None
     if revision == ctx.target:
         return None
@@ -40,8 +41,8 @@ def ended(ctx: RolloutContext, result: PhaseResult) -> Outcome | None:
         cause = Cause(known.reason, known.message) if known else None
         reason = known.reason if known else FailureReason.UNKNOWN
         # A version that keeps its traffic because stable has no ready pods was not rolled back.
-        end = "Failed" if carries_traffic(ctx, revision) else "RolledBack"
+        end = OutcomeKind.FAILED if carries_traffic(ctx, revision) else OutcomeKind.ROLLED_BACK
         return history_entry(ctx, revision, end, reason, cause)
     if ctx.target == ctx.stable:
-        return history_entry(ctx, revision, "Withdrawn", OutcomeReason.REVERTED_TO_STABLE)
-    return history_entry(ctx, revision, "Superseded", OutcomeReason.SPEC_CHANGED)
+        return history_entry(ctx, revision, OutcomeKind.WITHDRAWN, OutcomeReason.REVERTED_TO_STABLE)
+    return history_entry(ctx, revision, OutcomeKind.SUPERSEDED, OutcomeReason.SPEC_CHANGED)

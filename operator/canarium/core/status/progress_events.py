@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from canarium.api.effective_spec import MANUAL
 from canarium.api.reasons import EventReason, HoldReason
+from canarium.api.states import Phase
 from canarium.api.status import Status
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
@@ -38,7 +39,7 @@ def progress_events(ctx: RolloutContext, before: Status, after: Status) -> tuple
 
 def _started(ctx: RolloutContext, before: Status, after: Status) -> tuple[Event, ...]:
     new, old, stable = after.candidate, before.candidate, after.stable
-    if after.phase != "Progressing" or new is None or stable is None:
+    if after.phase != Phase.PROGRESSING or new is None or stable is None:
         return ()
     # A candidate that already runs continues, as after a spec that was invalid for a while.
     if (old and old.revision == new.revision) or ctx.observed.deployment(new.revision):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canarium.api.states import Phase
 from canarium.api.status import (
     CommandEcho,
     Failure,
@@ -25,7 +26,7 @@ from canarium.core.status.warnings import warnings
 from canarium.core.times import stamp
 
 
-def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: int) -> Status:
+def status_of(ctx: RolloutContext, phase: Phase, result: PhaseResult, generation: int) -> Status:
     """Returns the whole status after `result`; equal to the old one when nothing has changed."""
     stable = _part(ctx, result.stable, result)
     candidate = _part(ctx, result.candidate, result)
@@ -37,7 +38,7 @@ def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: 
     )
     after = Status(
         observed_generation=generation,
-        phase=phase,
+        phase=phase.value,
         message=result.message,
         version=version_of(ctx, result.stable),
         revision=ctx.target,
@@ -72,11 +73,11 @@ def status_of(ctx: RolloutContext, phase: str, result: PhaseResult, generation: 
     return after
 
 
-def _step(ctx: RolloutContext, phase: str, result: PhaseResult) -> str | None:
+def _step(ctx: RolloutContext, phase: Phase, result: PhaseResult) -> str | None:
     """Returns the current step among all steps, of which the last is the promotion; None outside
     a rollout with steps."""
     progress = result.progress
-    if phase != "Progressing" or result.stable is None or not progress or not progress.steps:
+    if phase != Phase.PROGRESSING or result.stable is None or not progress or not progress.steps:
         return None
     last = len(progress.steps) + 1
     skipped = progress.full or ctx.target in ctx.promoted_revisions

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from canarium.api.states import Phase
 from canarium.core.messages import sentences
 from canarium.core.status.condition_texts import meaning
 from canarium.core.times import stamp
@@ -14,7 +15,7 @@ Facts = Mapping[str, tuple[str, str, str]]
 
 
 def status_with(
-    raw: Mapping[str, Any], phase: str, text: str, facts: Facts, now: float
+    raw: Mapping[str, Any], phase: Phase, text: str, facts: Facts, now: float
 ) -> dict[str, Any]:
     """Returns the status of the model `raw` with another phase, message and some conditions.
 
@@ -38,7 +39,7 @@ def status_with(
     return {
         **status,
         "observedGeneration": generation,
-        "phase": phase,
+        "phase": phase.value,
         "message": text,
         "conditions": list(conditions.values()),
     }

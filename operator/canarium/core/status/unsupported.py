@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.api.reasons import ConditionReason, ConditionType
+from canarium.api.states import Phase
 from canarium.core.status.unmanaged import status_with
 
 REASON = ConditionReason.UNSUPPORTED_SPEC.value
@@ -23,4 +24,4 @@ def told(raw: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:
         ConditionType.RECONCILING.value: ("False", REASON, ""),
         ConditionType.STALLED.value: ("True", REASON, text),
     }
-    return status_with(raw, "Invalid", text, facts, now)
+    return status_with(raw, Phase.INVALID, text, facts, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canarium.api.states import Phase
 from canarium.core.decision.plan import Action, DeleteDeployment, Plan
 from canarium.engine.cache.store import Key
 from canarium.engine.queue import Deferral, Urgency, WorkQueue
@@ -23,7 +24,7 @@ class DeferredDeletes:
 
     def defer(self, key: Key, decision: Plan, action: Action) -> bool:
         """Returns whether `action` is left to a later decision; the key is queued for it."""
-        if not isinstance(action, DeleteDeployment) or decision.phase != "Ready":
+        if not isinstance(action, DeleteDeployment) or decision.phase != Phase.READY:
             return False
         if self._deferral.defer(key, behind=Urgency.RESYNC):
             return True

@@ -16,6 +16,7 @@ from canarium.api.decode import decode_spec
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.api.route_kind import RouteKind
+from canarium.api.states import Phase
 from canarium.core.context.commands import COMMANDS, NAMED
 from canarium.engine.cache.compression import Compressor
 from canarium.engine.cache.routes import ROUTES, wanted_kind
@@ -97,7 +98,7 @@ def parent(raw: Raw) -> CachedModel:
             tuple(meta.get("finalizers") or ()) if "deletionTimestamp" in meta else None,
         ),
         told=_hash(status),
-        phase=status.get("phase", "Pending"),
+        phase=status.get("phase", Phase.PENDING),
         routes=tuple(kind for kind in ROUTES if kind in kinds),
         content=_MODELS.compress(kept),
         applied=_applied(meta.get("managedFields") or ()),
