@@ -1,7 +1,7 @@
 """What people see of a model: one tree, made from objects of the API server.
 
 Reading order: `tree` (what there is to see), `objects` (what it is made from), `model`
-(`view(objects, now)`), then the parts: `steps`, `revisions`, `pods`, `checks`, `attention` and
+(`view(objects, now)`), then the parts: `steps`, `revisions`, `pods`, `attention` and
 `explanation`; `fleet` has a line per model.
 
 Invariants: everything here is pure, and reads raw objects, since the objects may come from an
