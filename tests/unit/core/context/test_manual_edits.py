@@ -185,7 +185,7 @@ def test_implausible_time_is_reported_and_stalls_nothing(
 PARTS: dict[str, dict[str, object]] = {
     "pause": {"source": "Command", "revision": "old"},
     "analysis": {"revision": "old"},
-    "route": {"kind": "HTTPRoute"},
+    "route": {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"},
 }
 
 
