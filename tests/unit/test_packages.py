@@ -47,10 +47,10 @@ def test_modules_and_files_that_a_package_docstring_names_exist(package: Path) -
 
 def test_docstring_that_names_a_removed_module_is_found(tmp_path: Path) -> None:
     (tmp_path / "here.py").touch()
-    text = '"""P.\n\nReading order: `here`, `gone`, `core.gone`, tests/unit/gone.py."""\n'
+    text = '"""P.\n\nReading order: `here`, `removed`, `core.removed`, tests/unit/removed.py."""\n'
     (tmp_path / "__init__.py").write_text(text)
     missing = [name for name in named(tmp_path) if not stands(tmp_path, name)]
-    assert missing == ["gone", "core.gone", "tests/unit/gone.py"]
+    assert missing == ["removed", "core.removed", "tests/unit/removed.py"]
 
 
 def named(package: Path) -> Iterator[str]:
