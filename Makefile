@@ -8,7 +8,7 @@ PROSE := operator cli charts docs .github $(wildcard *.md)
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
-.PHONY: help bench bench-attack bench-full bench-micro dist dist-cli sbom demo demo-down packages test test-gateways test-unit mutations rules check generate messages lock clean
+.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro dist dist-cli sbom demo demo-down packages test test-gateways test-unit mutations rules check generate messages lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
@@ -85,6 +85,9 @@ bench-full: .venv/.bench .venv-runtime/.ready      ## the same, and at 10,000 ob
 
 bench-attack: .venv/.ready    ## measure rollbacks of one namespace next to ten hostile ones
 	$(PY) -m bench.attack
+
+bench-dashboard: .venv/.ready  ## measure 50 browsers and the first page of 2,000 models in the dashboard
+	$(PY) -m bench.dashboard
 
 bench-micro: .venv/.bench     ## measure the pure core in µs, next to the previous commit
 	$(PY) -m bench.micro

@@ -12,11 +12,17 @@ import aiohttp
 from multidict import CIMultiDict
 
 from canarium_dashboard.access.identity import Identity
+from canarium_dashboard.list_parser import ListParser
 
-#: A list of 10,000 models has about 60 MB; more than this is refused.
-MAX_BYTES = 256 * 2**20
-_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
-_WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=90)
+#: A larger answer to one request is refused; lists of models are read as streams.
+MAX_BYTES = 64 * 2**20
+#: Bytes of a list that are parsed at once, between two turns of the event loop.
+_CHUNK = 256 * 1024
+#: Only the connection itself is limited to 5 s: the wait for a free one of the pool is not.
+_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
+_WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=90)
+#: Connections for reads. Each costs a handshake, and the API server has few processors.
+_CONNECTIONS = 32
 
 
 class ApiFault(Exception):
@@ -33,27 +39,35 @@ class Api:
     def __init__(self, url: str, *, ca: Path | None = None, socket: Path | None = None) -> None:
         self._url = url.rstrip("/")
         self._ca, self._socket = ca, socket
-        self._session: aiohttp.ClientSession | None = None
+        self._reads: aiohttp.ClientSession | None = None
+        self._watches: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Api:
+        self._reads = self._connected(_CONNECTIONS)
+        # Watches have connections of their own: feeds bound their number, and reads never wait for
+        # the end of one.
+        self._watches = self._connected(0)
+        return self
+
+    def _connected(self, limit: int) -> aiohttp.ClientSession:
         connector: aiohttp.BaseConnector
         if self._socket:
-            connector = aiohttp.UnixConnector(str(self._socket), limit=100)
+            connector = aiohttp.UnixConnector(str(self._socket), limit=limit)
         else:
             trust = ssl.create_default_context(cafile=str(self._ca) if self._ca else None)
-            connector = aiohttp.TCPConnector(ssl=trust, limit=200)
+            connector = aiohttp.TCPConnector(ssl=trust, limit=limit)
         # The API server compresses large answers, which costs more time than it saves nearby.
         # No cookies: nothing that was answered to one person is sent for another.
-        self._session = aiohttp.ClientSession(
+        return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": "identity", "User-Agent": "canarium-dashboard"},
         )
-        return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session:
-            await self._session.close()
+        for session in (self._reads, self._watches):
+            if session:
+                await session.close()
 
     async def get(self, identity: Identity, path: str, **params: str) -> dict[str, Any]:
         """Returns the object or list at `path`. Raises ApiFault."""
@@ -74,14 +88,42 @@ class Api:
         kind, params = "application/merge-patch+json", {"fieldManager": manager}
         return _object(await self._call("PATCH", identity, path, params, body, kind))
 
+    async def stream_list(
+        self, identity: Identity, path: str, version: list[str], **params: str
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yields the objects of the list at `path` while it arrives, so that it is never in memory
+        as a whole, and appends its resourceVersion to `version` in the end. Raises ApiFault."""
+        assert self._reads
+        # From the cache of the API server, which is faster than etcd; a watch brings the rest.
+        query = {"resourceVersion": "0", **params}
+        try:
+            async with self._reads.get(
+                self._url + path,
+                params=query,
+                headers=_headers(identity),
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+            ) as answer:
+                if answer.status != 200:
+                    raise _fault(answer.status, await answer.content.read(65_536))
+                parser = ListParser()
+                async for chunk in answer.content.iter_chunked(_CHUNK):
+                    for item in parser.feed(chunk):
+                        yield item
+                version.append(parser.version())
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiFault(0, _unreachable(error)) from error
+        except ValueError as error:
+            raise ApiFault(0, "The API server did not answer with a list.") from error
+
     async def watch(
         self, identity: Identity, path: str, **params: str
     ) -> AsyncIterator[dict[str, Any]]:
         """Yields the events of a watch until the API server ends it. Raises ApiFault."""
-        assert self._session
+        assert self._watches
         query = {"watch": "true", "allowWatchBookmarks": "true", **params}
         try:
-            async with self._session.get(
+            async with self._watches.get(
                 self._url + path,
                 params=query,
                 headers=_headers(identity),
@@ -110,12 +152,12 @@ class Api:
         body: Mapping[str, Any] | None = None,
         kind: str = "",
     ) -> bytes:
-        assert self._session
+        assert self._reads
         headers = _headers(identity)
         if kind:
             headers["Content-Type"] = kind
         try:
-            async with self._session.request(
+            async with self._reads.request(
                 method,
                 self._url + path,
                 params=params,

@@ -2,7 +2,9 @@
 
 A feed belongs to one identity and has its rights. The watch ends after `WATCH_SECONDS` and begins
 again, which checks the rights, so that a right that was withdrawn ends it within that time. A feed
-that no page has used for `IDLE_SECONDS` ends, and there are at most `LIMIT` of them.
+that no page has used for `IDLE_SECONDS` ends. There are at most `LIMIT` of them, and together they
+keep at most `BYTES`: those that were used least recently end first. Of a model, only its line is
+kept (`lines`), and lists are read as streams.
 """
 
 from __future__ import annotations
@@ -12,17 +14,17 @@ import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from canarium.view.fleet import Row, row
 from canarium.view.objects import Raw, part, text
 from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.api import Api, ApiFault
+from canarium_dashboard.lines import Line, line
 
 WATCH_SECONDS, IDLE_SECONDS, LIMIT = 55, 90.0, 200
-_PAGE = "500"
+#: A quarter of the chart's memory limit: 100,000 lines.
+BYTES = 128 * 2**20
 #: Statuses that a retry does not change: the page shows the error.
-_FINAL = (401, 403, 404)
+_FINAL = (401, 403, 404, 413)
 
 Observer = Callable[[Raw], None]
 
@@ -36,9 +38,9 @@ class Feed:
         self._api, self.identity, self._path = api, identity, path
         self._params = {"fieldSelector": f"metadata.name={name}"} if name else {}
         self._observe = observe
-        self.models: dict[tuple[str, str], Raw] = {}
-        #: Lines of the models as they arrived: their ages and remaining times are of that moment.
-        self.rows: dict[tuple[str, str], Row] = {}
+        self.lines: dict[tuple[str, str], Line] = {}
+        #: About how many bytes the lines take.
+        self.size = 0
         self.generation = 0
         #: Whether the models have been listed once.
         self.listed = False
@@ -55,7 +57,11 @@ class Feed:
         if self._task is None or self._task.done():
             self._ready.clear()
             self._task = asyncio.create_task(self._run())
-        await self._ready.wait()
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait({ready, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if not self.listed and not self.fault:
+            raise ApiFault(0, "The list of models cannot be read. The log has the cause.")
         if self.fault and (self.fault.status in _FINAL or not self.listed):
             raise self.fault
 
@@ -89,24 +95,22 @@ class Feed:
                 pause = min(pause * 2, 10.0)
 
     async def _list(self) -> str:
-        """Reads all pages and returns the version that they are of."""
-        found: dict[tuple[str, str], Raw] = {}
-        more = ""
-        while True:
-            params = {"limit": _PAGE, **self._params, **({"continue": more} if more else {})}
-            page = await self._api.get(self.identity, self._path, **params)
-            for item in page.get("items") or ():
-                found[_key(item)] = _trimmed(item)
-            more = text(part(page, "metadata"), "continue")
-            if not more:
-                break
-        self.rows = {}
-        for key, item in found.items():
-            self._keep(key, item)
-        self.models, self.fault, self.listed = found, None, True
+        """Reads the list and returns the version that it is of."""
+        found: dict[tuple[str, str], Line] = {}
+        size, version = 0, list[str]()
+        async for item in self._api.stream_list(self.identity, self._path, version, **self._params):
+            self._observe(item)
+            one = line(item, time.time())
+            found[one.key] = one
+            size += one.size
+            if size > BYTES:
+                raise ApiFault(
+                    413, "There are more models than this page can list. Choose a namespace."
+                )
+        self.lines, self.size, self.fault, self.listed = found, size, None, True
         self.generation += 1
         self._ready.set()
-        return text(part(page, "metadata"), "resourceVersion")
+        return version[0]
 
     async def _watch(self, version: str) -> str:
         """Follows the changes after `version`; returns the last one, empty to list again."""
@@ -118,18 +122,15 @@ class Feed:
             version = text(part(item, "metadata"), "resourceVersion") or version
             if kind == "BOOKMARK":
                 continue
-            if kind == "DELETED":
-                self.models.pop(_key(item), None)
-                self.rows.pop(_key(item), None)
-            else:
-                self.models[_key(item)] = model = _trimmed(item)
-                self._keep(_key(item), model)
+            one = line(item, time.time())
+            before = self.lines.pop(one.key, None)
+            self.size -= before.size if before else 0
+            if kind != "DELETED":
+                self._observe(item)
+                self.lines[one.key] = one
+                self.size += one.size
             self.generation += 1
         return version
-
-    def _keep(self, key: tuple[str, str], model: Raw) -> None:
-        self.rows[key] = row(model, time.time())
-        self._observe(model)
 
 
 class Feeds:
@@ -153,28 +154,21 @@ class Feeds:
         """Ends the feeds that are not used, and those above the limit, until it is cancelled."""
         while True:
             await asyncio.sleep(5)
-            for key, feed in list(self._feeds.items()):
-                idle = not feed.listeners and time.monotonic() - feed.used > IDLE_SECONDS
-                if idle or len(self._feeds) > LIMIT:
-                    del self._feeds[key]
-                    await feed.stop()
+            await self.trim()
+
+    async def trim(self) -> None:
+        """Ends the feeds that are not used, and those above the limits. The last one stays: `_list`
+        bounds it."""
+        for key, feed in list(self._feeds.items()):
+            idle = not feed.listeners and time.monotonic() - feed.used > IDLE_SECONDS
+            large = sum(one.size for one in self._feeds.values()) > BYTES
+            above = (large or len(self._feeds) > LIMIT) and len(self._feeds) > 1
+            if idle or above:
+                del self._feeds[key]
+                await feed.stop()
 
     async def stop(self) -> None:
         """Ends all feeds."""
         for feed in self._feeds.values():
             await feed.stop()
         self._feeds.clear()
-
-
-def _key(item: Raw) -> tuple[str, str]:
-    meta = part(item, "metadata")
-    return text(meta, "namespace"), text(meta, "name")
-
-
-def _trimmed(item: Any) -> Raw:
-    """Returns the model without what no list shows, which is most of its size."""
-    meta = {k: v for k, v in part(item, "metadata").items() if k not in _UNUSED}
-    return {**item, "metadata": meta}
-
-
-_UNUSED = ("managedFields", "annotations", "ownerReferences")

@@ -9,8 +9,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from canarium.view.fleet import Row, order, row
-from canarium.view.objects import part
+from canarium.view.fleet import Row, order
 from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.dashboard import Dashboard
 from canarium_dashboard.pages.answers import page
@@ -26,17 +25,17 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
     selector = query.get("selector", "").strip()
     scope = await scope_of(dashboard, identity, namespace)
     problem, now = "", time.time()
-    found = scope.rows
+    found = scope.lines
     try:
         matches = matcher(selector)
-        found = [pair for pair in found if matches(part(pair[1], "metadata", "labels"))]
+        found = [line for line in found if matches(line.labels)]
     except ValueError as error:
         problem = f"The label selector is ignored: {error}."
-    total, counts = len(found), Counter(line.phase for line, _ in found)
-    urgent = sum(line.urgency.needs_attention for line, _ in found)
+    total, counts = len(found), Counter(line.row.phase for line in found)
+    urgent = sum(line.row.urgency.needs_attention for line in found)
     wanted = search.lower().split()
-    found = [pair for pair in found if _selected(pair[0], wanted, phases, attention)]
-    found.sort(key=lambda pair: order(pair[0]))
+    found = [line for line in found if _selected(line.row, wanted, phases, attention)]
+    found.sort(key=lambda line: order(line.row))
     size = dashboard.settings.page_size
     pages = max(1, -(-len(found) // size))
     number = min(max(1, _number(query.get("page", "1"))), pages)
@@ -51,7 +50,7 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         "fleet.html",
         identity,
         # Only what is shown needs ages and remaining times of this moment.
-        rows=[row(model, now) for _, model in found[(number - 1) * size : number * size]],
+        rows=[line.at(now) for line in found[(number - 1) * size : number * size]],
         total=total,
         matching=len(found),
         urgent=urgent,
@@ -63,7 +62,7 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         namespace=namespace,
         limited=scope.limited,
         namespaces=scope.namespaces,
-        namespaces_listed=sorted({line.namespace for line, _ in scope.rows}),
+        namespaces_listed=sorted({line.row.namespace for line in scope.lines}),
         problem=problem,
         fault=scope.fault,
         number=number,

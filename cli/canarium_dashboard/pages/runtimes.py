@@ -16,6 +16,7 @@ from canarium_dashboard import paths
 from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.api import ApiFault
 from canarium_dashboard.dashboard import Dashboard
+from canarium_dashboard.lines import Line
 from canarium_dashboard.pages.answers import page
 from canarium_dashboard.pages.scope import scope_of
 
@@ -74,14 +75,17 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         request,
         "runtimes.html",
         identity,
-        uses=uses(scope.models, stored, namespaced, cluster),
+        uses=uses(scope.lines, stored, namespaced, cluster),
         problems=list(dict.fromkeys(problems)),
         namespace=namespace,
     )
 
 
 def uses(
-    models: Iterable[Raw], records: Iterable[Raw], namespaced: Iterable[Raw], cluster: Iterable[Raw]
+    models: Iterable[Line],
+    records: Iterable[Raw],
+    namespaced: Iterable[Raw],
+    cluster: Iterable[Raw],
 ) -> list[Use]:
     """Returns the runtimes with their users: those with outdated users first, then by name.
 
@@ -101,10 +105,8 @@ def uses(
         for r in records
     }
     for model in models:
-        meta = part(model, "metadata")
-        namespace, name = text(meta, "namespace"), text(meta, "name")
-        stable = text(part(model, "status", "stable"), "revision")
-        snapshot = snapshots.get((namespace, name, stable), {})
+        namespace, name = model.key
+        snapshot = snapshots.get((namespace, name, model.stable), {})
         kind, runtime = text(snapshot, "kind"), text(snapshot, "name")
         known = found.get((kind, namespace if kind == NAMESPACED else "", runtime))
         if known is None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from canarium.view.fleet import Row
-from canarium.view.objects import Raw
 from canarium_dashboard import paths
 from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.api import ApiFault
 from canarium_dashboard.dashboard import Dashboard
 from canarium_dashboard.feeds import Feed
+from canarium_dashboard.lines import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +22,9 @@ class Scope:
     namespaces: tuple[str, ...] = ()
 
     @property
-    def models(self) -> list[Raw]:
-        """The models of all feeds."""
-        return [model for feed in self.feeds for model in feed.models.values()]
-
-    @property
-    def rows(self) -> list[tuple[Row, Raw]]:
-        """The models with their lines, of the moments at which they arrived."""
-        return [
-            (feed.rows[key], model) for feed in self.feeds for key, model in feed.models.items()
-        ]
+    def lines(self) -> list[Line]:
+        """The lines of the models of all feeds."""
+        return [line for feed in self.feeds for line in feed.lines.values()]
 
     @property
     def generation(self) -> int:

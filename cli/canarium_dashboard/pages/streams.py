@@ -81,6 +81,9 @@ async def _events(
             if not valid() or (isinstance(fault, ApiFault) and fault.status == 401):
                 yield "event: login\ndata: 1\n\n"
                 return
+            if any(feed.ended for feed in feeds):
+                # It was ended for the sake of others: the browser connects again.
+                return
             current = sum(feed.generation for feed in feeds)
             if current != seen or (at_most and now - sent >= at_most):
                 seen, wrote, sent = current, now, now

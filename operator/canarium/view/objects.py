@@ -63,15 +63,20 @@ def part(of: Raw | None, *path: str) -> Raw:
     """Returns the object below `path`; an empty one if there is none."""
     found: Any = of
     for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+        found = found.get(name) if _is_object(found) else None
+    return found if _is_object(found) else {}
+
+
+def _is_object(found: Any) -> bool:
+    # Lists have thousands of objects, and the check of an abstract class is slow.
+    return type(found) is dict or isinstance(found, Mapping)
 
 
 def items(of: Raw | None, name: str) -> tuple[Raw, ...]:
     """Returns the objects of the list in field `name`; entries that are not objects are left
     out."""
     found = of.get(name) if of else None
-    return tuple(x for x in found if isinstance(x, Mapping)) if isinstance(found, list) else ()
+    return tuple(x for x in found if _is_object(x)) if isinstance(found, list) else ()
 
 
 def text(of: Raw | None, name: str) -> str:

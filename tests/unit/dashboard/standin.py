@@ -89,6 +89,14 @@ class StandInApi(Api):
             return {"items": [{"metadata": {"name": "demo"}}]}
         raise ApiFault(404, f"{path} not found")
 
+    async def stream_list(
+        self, identity: Identity, path: str, version: list[str], **params: str
+    ) -> AsyncIterator[dict[str, Any]]:
+        found = await self.get(identity, path, **params)
+        for item in found["items"]:
+            yield item
+        version.append("1")
+
     async def text(self, identity: Identity, path: str, **params: str) -> str:
         self._check("GET", identity, path)
         return "<script>alert('log')</script>\n"

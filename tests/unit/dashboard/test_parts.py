@@ -13,6 +13,7 @@ from canarium_dashboard.drawing.checks import plot
 from canarium_dashboard.drawing.timeline import timeline
 from canarium_dashboard.drawing.weights import weights
 from canarium_dashboard.history import CHECKS, EVALUATIONS, History
+from canarium_dashboard.lines import line
 from canarium_dashboard.pages.model import between, compared
 from canarium_dashboard.pages.runtimes import uses
 from canarium_dashboard.selector import matcher
@@ -168,7 +169,9 @@ def test_differences_name_the_fields_of_the_spec_and_of_the_pod() -> None:
 def test_outdated_runtime_is_found_by_the_digest_of_the_record() -> None:
     found, _ = objects("ready")
     used = next(
-        u for u in uses([found.model], found.records, [], []) if u.name == "mlserver-sklearn"
+        u
+        for u in uses([line(found.model, 0.0)], found.records, [], [])
+        if u.name == "mlserver-sklearn"
     )
     assert used.current + used.outdated == [("demo", "fraud")]
     record = next(
@@ -178,5 +181,5 @@ def test_outdated_runtime_is_found_by_the_digest_of_the_record() -> None:
         == found.model["status"]["stable"]["revision"]
     )
     record["data"]["runtime"]["digest"] = "older"
-    first = uses([found.model], found.records, [], [])[0]
+    first = uses([line(found.model, 0.0)], found.records, [], [])[0]
     assert (first.name, first.outdated) == ("mlserver-sklearn", [("demo", "fraud")])

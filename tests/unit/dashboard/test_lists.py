@@ -1,0 +1,92 @@
+"""Lists of models: parsed while they arrive, kept as lines, and bounded by bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tracemalloc
+
+import pytest
+
+from canarium_dashboard import feeds
+from canarium_dashboard.access.identity import Identity
+from canarium_dashboard.api import ApiFault
+from canarium_dashboard.feeds import Feed, Feeds
+from canarium_dashboard.lines import line
+from canarium_dashboard.list_parser import ListParser
+from dashboard.standin import TOKEN, StandInApi, copies, moment
+
+PERSON = Identity("a", "ann", {"Authorization": f"Bearer {TOKEN}"})
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000, 10**7])
+@pytest.mark.parametrize("metadata_first", [True, False])
+def test_objects_are_complete_for_any_size_of_chunk(size: int, metadata_first: bool) -> None:
+    models = [{"n": n, "text": '"},{"items":[ü', "deep": {"a": [{}]}} for n in range(40)]
+    metadata = {"metadata": {"resourceVersion": "12"}}
+    body = {**metadata, "items": models} if metadata_first else {"items": models, **metadata}
+    raw = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    parser = ListParser()
+    found = [x for at in range(0, len(raw), size) for x in parser.feed(raw[at : at + size])]
+    assert found == models
+    assert parser.version() == "12"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"items":[{"a":1},{"b"',
+        b'{"items":[{}]}',
+        b"<html>",
+        b'{"items":[1],"metadata":{"resourceVersion":"1"}}',
+    ],
+)
+def test_list_that_is_cut_off_or_wrong_is_refused(raw: bytes) -> None:
+    def parse() -> str:
+        parser = ListParser()
+        list(parser.feed(raw))
+        return parser.version()
+
+    with pytest.raises(ValueError, match=r"."):
+        parse()
+
+
+def test_line_takes_about_as_many_bytes_as_it_counts() -> None:
+    texts = [json.dumps(model) for model in copies(2_000)]
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    kept = [line(json.loads(text), 0.0) for text in texts]
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    counted = sum(one.size for one in kept)
+    assert 0.5 < (after - before) / counted < 1.2
+
+
+def test_ages_and_remaining_times_are_of_the_moment_of_the_page() -> None:
+    model = copies(1)[0]
+    model["metadata"]["creationTimestamp"] = "2026-11-28T00:00:00Z"
+    model["status"]["waitingFor"] = {"reason": "Pause", "expectedEndTime": "2026-11-28T00:01:00Z"}
+    start = moment("2026-11-28T00:00:00Z")
+    one = line(model, start)
+    assert (one.row.age_seconds, one.row.remaining_seconds) == (0.0, 60.0)
+    assert (one.at(start + 10).age_seconds, one.at(start + 10).remaining_seconds) == (10.0, 50.0)
+    assert one.at(start + 100).remaining_seconds == 0.0
+
+
+async def test_feeds_end_beyond_the_bound_of_bytes_and_the_newest_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    api = StandInApi()
+    api.many = copies(20)
+    size = sum(line(model, 0.0).size for model in api.many)
+    monkeypatch.setattr(feeds, "BYTES", int(1.5 * size))
+    held = Feeds(api, lambda _: None)
+    first, second = held.of(PERSON, "/a/modeldeployments"), held.of(PERSON, "/b/modeldeployments")
+    await asyncio.gather(first.ready(), second.ready())
+    await held.trim()
+    assert (first.ended, second.ended) == (True, False)
+    monkeypatch.setattr(feeds, "BYTES", size // 2)
+    large = Feed(api, PERSON, "/c/modeldeployments", "", lambda _: None)
+    with pytest.raises(ApiFault, match="Choose a namespace"):
+        await large.ready()
+    await held.stop()
