@@ -20,7 +20,6 @@ import resource
 import socket
 import ssl
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -155,11 +154,9 @@ async def measure(
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "canarium_dashboard", f"--listen=127.0.0.1:{port}"),
-                *(f"--api-server={cluster['server']}", f"--api-server-ca={authority}"),
-            ]
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "canarium_dashboard", f"--listen=127.0.0.1:{port}"),
+            *(f"--api-server={cluster['server']}", f"--api-server-ca={authority}"),
         )
         address = f"http://127.0.0.1:{port}"
         try:
@@ -179,7 +176,7 @@ async def measure(
             memory = _memory(process.pid)
         finally:
             process.terminate()
-            process.wait(15)
+            await process.wait()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     lines = [
         f"first page of {len(first)} people: median {statistics.median(first) * 1000:.0f} ms, "
