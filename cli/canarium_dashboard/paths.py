@@ -16,6 +16,12 @@ CHILDREN = {
     "Service": "/api/v1/namespaces/{}/services",
     "ControllerRevision": "/apis/apps/v1/namespaces/{}/controllerrevisions",
 }
+#: Kinds of routes, each with the path of its list in a namespace.
+ROUTES = {
+    "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{}/httproutes",
+    "GRPCRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{}/grpcroutes",
+    "VirtualService": "/apis/networking.istio.io/v1/namespaces/{}/virtualservices",
+}
 NAMESPACES = "/api/v1/namespaces"
 SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 CLUSTER_RUNTIMES = f"{_GROUP}/clustermodelruntimes"
@@ -36,6 +42,11 @@ def model(namespace: str, name: str) -> str:
 def children(kind: str, namespace: str) -> str:
     """Returns the path of the objects of a kind of `CHILDREN` in a namespace."""
     return CHILDREN[kind].format(quote(namespace, safe=""))
+
+
+def route(kind: str, namespace: str, name: str) -> str:
+    """Returns the path of a route of a kind of `ROUTES`."""
+    return f"{ROUTES[kind].format(quote(namespace, safe=''))}/{quote(name, safe='')}"
 
 
 def events(namespace: str) -> str:

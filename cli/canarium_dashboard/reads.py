@@ -72,6 +72,14 @@ class Reads:
             *(unless_refused(kind, listed(kind)) for kind in paths.CHILDREN),
             unless_refused("Event", events()),
         )
+        kind = text(part(found, "status", "route"), "kind")
+        if kind in paths.ROUTES:
+
+            async def route() -> list[Raw]:
+                path = paths.route(kind, namespace, name)
+                return [{**await self.api.get(identity, path), "kind": kind}]
+
+            others.append(await unless_refused(kind, route()))
         return Found(Objects.of(found, (item for part in others for item in part)), refused)
 
     async def may(

@@ -57,10 +57,12 @@ def periods(objects: Objects) -> tuple[Period, ...]:
 
 
 def witness(objects: Objects) -> Raw | None:
-    """Returns the Service of the model, which has the current traffic record unless a route has
-    it; then the periods end with what the records contain."""
+    """Returns the object with the current traffic record: the route of the model, or else its
+    Service. Without it, the periods end with what the records contain."""
     name = text(part(objects.model, "metadata"), "name")
-    return next((s for s in objects.services if text(part(s, "metadata"), "name") == name), None)
+    kind = text(part(objects.model, "status", "route"), "kind")
+    candidates = objects.routes if kind else objects.services
+    return next((s for s in candidates if text(part(s, "metadata"), "name") == name), None)
 
 
 def versions_of(objects: Objects) -> dict[str, str]:

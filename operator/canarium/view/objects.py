@@ -12,6 +12,8 @@ Raw = Mapping[str, Any]
 
 MODEL_LABEL = f"{GROUP}/model"
 REVISION_LABEL = f"{GROUP}/revision"
+#: Kinds of routes, one of which has the traffic record unless the Service has it.
+ROUTES = ("HTTPRoute", "GRPCRoute", "VirtualService")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Objects:
     records: tuple[Raw, ...] = ()
     services: tuple[Raw, ...] = ()
     events: tuple[Raw, ...] = ()
+    routes: tuple[Raw, ...] = ()
 
     @classmethod
     def of(cls, model: Raw, others: Iterable[Raw]) -> Objects:
@@ -40,6 +43,7 @@ class Objects:
             records=_by_name(found.get("ControllerRevision", ())),
             services=_by_name(found.get("Service", ())),
             events=tuple(found.get("Event", ())),
+            routes=tuple(route for kind in ROUTES for route in found.get(kind, ())),
         )
 
     @classmethod

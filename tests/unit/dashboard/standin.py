@@ -44,6 +44,8 @@ class StandInApi(Api):
         self.may_patch = True
         self.unreachable = False
         self.many: list[dict[str, Any]] = []
+        #: Routes by path.
+        self.routes: dict[str, dict[str, Any]] = {}
         self.calls: list[tuple[str, str, str]] = []
         self.writes: list[tuple[str, Mapping[str, Any]]] = []
 
@@ -72,6 +74,8 @@ class StandInApi(Api):
             "events": "Event",
         }
         last = path.rsplit("/", 1)[-1]
+        if path in self.routes:
+            return self.routes[path]
         if last == "modeldeployments":
             found = self.many or [self.model]
             return {"metadata": {"resourceVersion": "1"}, "items": found}

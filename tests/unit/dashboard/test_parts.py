@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from canarium.view.tree import Evaluation
+from canarium_dashboard import paths
+from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.drawing.checks import plot
 from canarium_dashboard.drawing.timeline import timeline
 from canarium_dashboard.drawing.weights import weights
@@ -16,8 +18,10 @@ from canarium_dashboard.history import CHECKS, EVALUATIONS, History
 from canarium_dashboard.lines import line
 from canarium_dashboard.pages.model import between, compared
 from canarium_dashboard.pages.runtimes import uses
+from canarium_dashboard.reads import Reads
 from canarium_dashboard.selector import matcher
 from canarium_dashboard.serving import marks, periods
+from dashboard.standin import TOKEN, StandInApi
 from view.samples import SAMPLES, objects
 
 
@@ -183,3 +187,23 @@ def test_outdated_runtime_is_found_by_the_digest_of_the_record() -> None:
     record["data"]["runtime"]["digest"] = "older"
     first = uses([line(found.model, 0.0)], found.records, [], [])[0]
     assert (first.name, first.outdated) == ("mlserver-sklearn", [("demo", "fraud")])
+
+
+@pytest.mark.parametrize("kind", ["HTTPRoute", "VirtualService"])
+async def test_route_has_the_current_traffic_record(kind: str) -> None:
+    api = StandInApi("step-pause")
+    person = Identity("a", "ann", {"Authorization": f"Bearer {TOKEN}"})
+    before = periods((await Reads(api).objects(person, "demo", "fraud")).objects)
+    assert [p for p in before if p.ended is None]
+    service = next(
+        x for x in api.items if x["kind"] == "Service" and x["metadata"]["name"] == "fraud"
+    )
+    api.model["status"]["route"] = {"kind": kind, "name": "fraud"}
+    path = paths.route(kind, "demo", "fraud")
+    api.routes[path] = {"metadata": dict(service["metadata"])}
+    service["metadata"] = {"name": "fraud", "namespace": "demo"}
+    assert periods((await Reads(api).objects(person, "demo", "fraud")).objects) == before
+    api.denied.add(path)
+    found = await Reads(api).objects(person, "demo", "fraud")
+    assert kind in found.refused
+    assert periods(found.objects) != before, "without the route, the records alone are read"
