@@ -83,7 +83,9 @@ def to_login(request: Request, expired: bool = False, back: str = "") -> Respons
         # The browser sends no cookie on the way from another site: let it ask again from here.
         return page(request, "again.html", None, 401)
     if dashboard.access.has_login:
-        target = back or (here(request) if request.method == "GET" else "/")
+        # A command has a page at its path, which asks for the confirmation again.
+        again = request.method == "GET" or "command" in request.path_params
+        target = back or (here(request) if again else "/")
         words = {"next": target, **({"expired": "1"} if expired else {})}
         return RedirectResponse(f"{dashboard.settings.base_path}/login?{urlencode(words)}", 303)
     return page(request, "denied.html", None, 401, expired=expired)

@@ -9,6 +9,15 @@ function tell(text) {
   banner.hidden = text === "";
 }
 
+// The page that is open stays readable; the server leads from it to the login and back.
+function tellExpired() {
+  const link = document.createElement("a");
+  link.href = location.href;
+  link.textContent = "Log in";
+  banner.replaceChildren("Your login has expired, and this page is no longer updated. ", link, " to return to it.");
+  banner.hidden = false;
+}
+
 // Counts down between two updates; the server's number is the truth.
 function countDown() {
   for (const node of document.querySelectorAll(".left[data-seconds]")) {
@@ -41,7 +50,7 @@ async function refresh() {
   if (isBusy(main)) return false;
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
   if (answer.redirected || answer.status === 401) {
-    tell("Your login has expired. Reload the page to log in again; you return to this page.");
+    tellExpired();
     return true;
   }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -101,7 +110,7 @@ function listen(address) {
   source.addEventListener("change", update);
   source.addEventListener("login", () => {
     source.close();
-    tell("Your login has expired. Reload the page to log in again; you return to this page.");
+    tellExpired();
   });
   source.addEventListener("error", () => {
     tell("The connection is lost. Trying again.");

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import tracemalloc
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from canarium_dashboard import feeds
 from canarium_dashboard.access.identity import Identity
+from canarium_dashboard.access.token import TokenAccess
 from canarium_dashboard.api import ApiFault
+from canarium_dashboard.dashboard import Dashboard
 from canarium_dashboard.feeds import Feed, Feeds
 from canarium_dashboard.lines import line
 from canarium_dashboard.list_parser import ListParser
+from canarium_dashboard.pages.streams import _events
+from canarium_dashboard.settings import Settings
 from dashboard.standin import TOKEN, StandInApi, copies, moment
 
 PERSON = Identity("a", "ann", {"Authorization": f"Bearer {TOKEN}"})
@@ -90,3 +96,25 @@ async def test_feeds_end_beyond_the_bound_of_bytes_and_the_newest_stays(
     with pytest.raises(ApiFault, match="Choose a namespace"):
         await large.ready()
     await held.stop()
+
+
+class _Expiring(StandInApi):
+    expired = asyncio.Event()
+
+    async def watch(
+        self, identity: Identity, path: str, **params: str
+    ) -> AsyncIterator[dict[str, Any]]:
+        await self.expired.wait()
+        self._check("WATCH", identity, path)
+        yield {}
+
+
+async def test_stream_asks_for_a_login_when_the_token_expires() -> None:
+    api = _Expiring()
+    feed = Feed(api, PERSON, "/a/modeldeployments", "", lambda _: None)
+    await feed.ready()
+    api.accepted = set()
+    api.expired.set()
+    dashboard = Dashboard(Settings(), TokenAccess(), api)
+    events = [e async for e in _events(dashboard, PERSON, (feed,), None, lambda: True)]
+    assert events[-1] == "event: login\ndata: 1\n\n"

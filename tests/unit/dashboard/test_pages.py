@@ -165,6 +165,26 @@ async def test_expired_token_leads_to_the_login_and_back(path: str) -> None:
         assert (await browser.get(path)).status == 200
 
 
+async def test_token_that_expires_before_a_command_changes_nothing() -> None:
+    api = StandInApi()
+    path = f"{_MODEL}/commands/abort"
+    async with browsing(api, actions=True) as browser:
+        text = (await browser.get(path)).text
+        fields = {
+            name: text.split(f'name="{name}" value="')[-1].split('"')[0]
+            for name in ("csrf", "revision", "token")
+        }
+        api.accepted = {"new"}
+        answer = await browser.post(path, fields)
+        assert answer.status == 303
+        login = await browser.get(answer.headers["location"])
+        assert "expired" in login.text
+        assert f'name="next" value="{path}"' in login.text
+        await browser.post("/login", {"token": "new", "next": path})
+        assert (await browser.get(path)).status == 200
+    assert api.writes == []
+
+
 async def test_refused_token_is_explained() -> None:
     async with browsing(login=False) as browser:
         for token in ("wrong", "two words", ""):
