@@ -151,11 +151,31 @@ class Frame(RuleBasedStateMachine):
         low, high = scaling.get("replicas"), scaling.get("replicas")
         if low is None or high is None:
             low, high = scaling["minReplicas"], scaling["maxReplicas"]
-            lows = [a["spec"]["minReplicas"] for a in self.world.server.all(resources.AUTOSCALERS)]
+            lows = [a["spec"]["minReplicas"] for a in self._autoscalers()]
             assert lows == [low], f"{told}; floors {lows}"
         else:
-            assert not list(self.world.server.all(resources.AUTOSCALERS)), told
+            assert not self._autoscalers(), told
         assert low <= serving[stable] <= high, told
+
+    def _autoscalers(self) -> list[dict[str, Any]]:
+        """Those that scale something or that the operator can observe.
+
+        Without its label and without its Deployment, one can be neither found nor do harm; it is
+        deleted with the model.
+        """
+        server = self.world.server
+        return [
+            autoscaler
+            for autoscaler in server.all(resources.AUTOSCALERS)
+            if labels.MODEL in autoscaler["metadata"].get("labels", {})
+            or server.find(
+                resources.DEPLOYMENTS,
+                (
+                    autoscaler["metadata"]["namespace"],
+                    autoscaler["spec"]["scaleTargetRef"]["name"],
+                ),
+            )
+        ]
 
     def rests(self) -> None:
         """At the fixpoint nothing is written, however long and however often it restarts."""

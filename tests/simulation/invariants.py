@@ -48,6 +48,8 @@ class Invariants:
     routed: bool = False
     #: uid of a Deployment → the template that it was made with.
     _made: dict[str, Any] = field(default_factory=dict)
+    #: Candidate → the weight that the last status claimed for it.
+    _claimed: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.gates = PauseInvariant(self)
@@ -137,8 +139,14 @@ class Invariants:
         weight = (status.get("progress") or {}).get("weight", 0)
         old = (before.get("progress") or {}).get("weight", 0)
         candidate = (status.get("candidate") or {}).get("revision")
+        if not candidate:
+            return
         same = candidate == (before.get("candidate") or {}).get("revision")
-        if candidate and weight > (old if same else 0) and self._stable_count():
+        # A status that was lost is written again from the traffic record: that raises nothing.
+        lost = not before.get("candidate")
+        known = self._claimed.get(candidate, 0) if lost else old if same else 0
+        self._claimed[candidate] = weight
+        if weight > known and self._stable_count():
             by = pods_needed_by_route if status.get("route") else pods_needed_by_service
             have, need = self.most({candidate}), by(weight, self._stable_count())
             if have < need:
