@@ -44,7 +44,7 @@ class Api:
 
     async def __aenter__(self) -> Api:
         self._reads = self._connected(_CONNECTIONS)
-        # Watches have connections of their own: feeds bound their number, and reads never wait for
+        # Watches have a separate pool: feeds bound their number, and reads never wait for
         # the end of one.
         self._watches = self._connected(0)
         return self
