@@ -312,7 +312,7 @@ def test_gigabyte_is_fetched_in_bounded_memory_with_progress(
 def test_full_disk_is_reported(fetched: Fetching, name: str) -> None:
     failure = fetched.status(name)["failure"]
     assert "are free" in failure["message"]
-    assert "give the pod more room" in failure["message"]
+    assert "provide a larger node disk or volume" in failure["message"]
 
 
 @pytest.mark.rule("R4", "R7", "R9")
@@ -333,7 +333,7 @@ def test_changed_bytes_during_a_scale_up_start_and_end_nothing(
     status = fetched.status("swapped")
     assert "failure" not in status
     assert status["stable"]["readyReplicas"] == 1
-    assert "other bytes" in status["message"]
+    assert "restore the old content, or create a new version" in status["message"]
     assert set(spoiled["swapped"].since(0)) == {"one"}, spoiled["swapped"].faults()
     # The old bytes are back: the kubelet's next try is let in.
     fetched.stores.put("models/swapped/version", b"one")
