@@ -210,7 +210,7 @@ async def test_commands_by_annotation_act_once_and_are_answered(cluster: Cluster
         if told:
             break
         await asyncio.sleep(0.1)
-    assert told == [f"Retry nonsense: {why}"]
+    assert told == [f"Command retry nonsense: {why}"]
 
 
 async def test_columns_and_events_show_the_progress_of_a_rollout(cluster: Cluster) -> None:

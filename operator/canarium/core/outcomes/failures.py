@@ -16,6 +16,9 @@ from canarium.core.health.cause import Cause
 from canarium.core.outcomes.records import command_cause, failure_record
 from canarium.core.times import stamp
 
+#: Characters of a stored failure. A longer one was edited, and no status could hold it.
+_LONGEST = 16_384
+
 
 def known_failure(ctx: RolloutContext) -> Failure:
     """Returns why the target is quarantined.
@@ -53,7 +56,7 @@ def _failed_test(ctx: RolloutContext) -> Cause | None:
 
 def noted_on(record: Record | None) -> Failure | None:
     """Returns the failure that a record stores; None without a valid one."""
-    if record is None or not record.failure:
+    if record is None or not record.failure or len(record.failure) > _LONGEST:
         return None
     try:
         return Failure.model_validate(json.loads(record.failure))

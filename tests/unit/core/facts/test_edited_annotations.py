@@ -86,3 +86,10 @@ def test_newest_periods_are_read() -> None:
     times = [f"2026-01-01T{i // 60:02}:{i % 60:02}:00Z" for i in range(STORED_PERIODS + 5)]
     read = parse_periods(json.dumps([{"revision": "a", "from": at} for at in times]))
     assert [x.began for x in read] == times[5:]
+
+
+@rule("R31")
+def test_failure_that_no_status_could_hold_is_ignored() -> None:
+    failure = {"revision": "a", "reason": "Aborted", "time": "2026-01-01T00:00:00Z"}
+    assert noted_on(record(json.dumps({**failure, "message": "x"}))) is not None
+    assert noted_on(record(json.dumps({**failure, "message": "x" * 20_000}))) is None
