@@ -358,6 +358,7 @@ class Status(StatusPart):
     def essence(self) -> Status:
         """Returns the status without messages, and without the counts that change with every pod:
         two that differ only in these are the same state, and the newer one may be published later.
+        A conflict with another route is another state, and only its message names the route.
         """
 
         def part(revision: RevisionStatus | None) -> RevisionStatus | None:
@@ -367,6 +368,8 @@ class Status(StatusPart):
         def silent(parts: Iterable[StatusPart]) -> tuple[StatusPart, ...]:
             return tuple(one.model_copy(update={"message": ""}) for one in parts)
 
+        conflict = tuple(c for c in self.conditions if c.type == ConditionType.ROUTE_CONFLICTED)
+        others = tuple(c for c in self.conditions if c.type != ConditionType.ROUTE_CONFLICTED)
         progress = self.progress
         if progress and progress.granted != progress.weight:
             # The traffic record has the grant; the status has it when the weight is reached.
@@ -380,7 +383,7 @@ class Status(StatusPart):
                 "message": "",
                 "replicas": 0,
                 "ready_replicas": 0,
-                "conditions": silent(self.conditions),
+                "conditions": (*silent(others), *conflict),
                 "refusals": silent(self.refusals) if self.refusals else None,
                 "warnings": silent(self.warnings),
                 "history": silent(self.history),
