@@ -166,7 +166,7 @@ def test_expired_credentials_are_reported(fetcher: Fetcher, serve: Callable[[Any
     secret = {**KEYS, "AWS_SESSION_TOKEN": "a-session-that-is-over"}
     done = fetcher.run("s3://models/fraud/7", "--endpoint", serve(Late), secret=secret)
     assert (done.code, done.reason) == (10, "CredentialsExpired"), done.output
-    assert "put fresh credentials into the Secret" in done.report["message"]
+    assert "renew the credentials in the Secret" in done.report["message"]
 
 
 def test_half_a_secret_names_the_other_half(fetcher: Fetcher, s3: S3) -> None:
