@@ -31,6 +31,22 @@ def test_status_is_another_state_when_a_reason_differs() -> None:
     assert status("one").essence() != status("one", "PodsNotReady").essence()
 
 
+@pytest.mark.rule("R29")
+def test_conflict_with_another_route_is_another_state() -> None:
+    def conflict(route: str) -> Status:
+        told = Condition(
+            type="RouteConflicted",
+            status="True",
+            reason="OtherRouteWins",
+            message=f"HTTPRoute {route} receives the requests",
+            last_transition_time=NOW,
+        )
+        return status("one").model_copy(update={"conditions": (told,)})
+
+    assert conflict("shop/web").essence() == conflict("shop/web").essence()
+    assert conflict("shop/web").essence() != conflict("shop/new").essence()
+
+
 @pytest.mark.rule("R30")
 def test_status_is_new_until_it_is_written_for_a_generation() -> None:
     assert Status(message="Adopted Service/m").is_new
