@@ -86,6 +86,15 @@ def test_actions_from_the_command_line(platform: Platform) -> None:
 
 
 def test_chart_upgrade_by_a_commit_restarts_no_model(platform: Platform) -> None:
+    # The bake of an earlier version must not end during the upgrade: that is written, and its
+    # warm pods are deleted.
+    shipped = platform.ship("v4", **{**MANUAL, "bakeTime": "1s"})
+    platform.status("Ready", lambda s: s["phase"] == "Ready" and s["version"] == "v4")
+    platform.until("Healthy", shipped)
+    while len(platform.model_pods()) > 2:
+        assert time.monotonic() - shipped < 90, "the old pods are still there"
+        time.sleep(0.5)
+    platform.looked(time.monotonic(), 1)
     before, line = platform.model_pods(), platform.audited()
     began = time.monotonic()
     platform.repository.chart("0.1.1", replicas=2)
