@@ -137,3 +137,19 @@ def test_image_is_built_in_stages_pinned_and_without_rights() -> None:
     assert "--require-hashes" in text
     assert re.search(r"(?m)^USER 65532", text.split("FROM")[-1])
     assert "latest" not in text
+
+
+def test_build_context_has_all_that_the_images_copy() -> None:
+    # The file begins by excluding everything; `!path` includes.
+    lines = (ROOT / ".dockerignore").read_text().split()
+    assert lines[0] == "*"
+    included = {line[1:] for line in lines if line.startswith("!")}
+    text = (ROOT / "Dockerfile").read_text()
+    locks = {"runtime", *re.findall(r"LOCK=([a-z]+)", text)}
+    copied = re.findall(r"(?m)^COPY (?!--from)(\S+)", text)
+    assert "operator/canarium" in copied
+    for source in copied:
+        for lock in locks if "${LOCK}" in source else {""}:
+            path = source.replace("${LOCK}", lock)
+            assert path in included, f".dockerignore leaves out {path}"
+            assert (ROOT / path).exists()
