@@ -8,33 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from canarium.api.reasons import ConditionType, HoldReason, RefusalReason, hold_reason
 from canarium.api.route_kind import RouteKind
 from canarium.api.states import CommandOutcome, OutcomeKind, PauseSource, Phase
-
-#: RFC 3339 in UTC. Other formats, as in a status edited by hand, are ignored.
-Time = Annotated[
-    str,
-    Field(
-        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$",
-        max_length=40,
-        json_schema_extra={"format": "date-time"},
-    ),
-]
+from canarium.api.status_part import StatusPart, Time
+from canarium.api.transition import Transition
 
 #: A pause as `core.facts.grant` writes it.
 PauseText = Annotated[str, Field(pattern=r"^(Manual|[0-9]{1,12}(\.[0-9]{1,3})?s)$", max_length=32)]
-
-
-class StatusPart(BaseModel):
-    """A part of the status: lenient, since an older operator may read what a newer one wrote."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore"
-    )
 
 
 class Condition(StatusPart):
@@ -348,6 +331,9 @@ class Status(StatusPart):
     history: tuple[Outcome, ...] = Field(
         (), description="How revisions were promoted or ended, newest first."
     )
+    transitions: tuple[Transition, ...] | None = Field(
+        None, description="Last transitions, oldest first, with notifications enabled."
+    )
 
     @property
     def is_new(self) -> bool:
@@ -387,6 +373,7 @@ class Status(StatusPart):
                 "refusals": silent(self.refusals) if self.refusals else None,
                 "warnings": silent(self.warnings),
                 "history": silent(self.history),
+                "transitions": None,
                 "failure": self.failure and self.failure.model_copy(update={"message": ""}),
                 "analysis": self.analysis
                 and self.analysis.model_copy(update={"checks": silent(self.analysis.checks)}),

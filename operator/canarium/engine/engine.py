@@ -42,6 +42,7 @@ class Engine:
         observer: Observer | None = None,
         web: HttpClient | None = None,
         kit: FetcherConfig | None = None,
+        notifies: bool = False,
     ) -> None:
         self.timing = timing or Timing()
         self.queue: WorkQueue[Key] = WorkQueue(
@@ -74,6 +75,7 @@ class Engine:
             self.signals,
             self.pod_events,
             kit,
+            notifies,
         )
         self.workers = Workers(
             self.queue, self.reconcile, count=workers, timing=self.timing, observer=observer

@@ -22,6 +22,7 @@ from canarium.api.effective_spec import EffectiveSpec
 from canarium.core.decision.plan import Action, Plan, SelectColor, SetRouteWeights
 from canarium.core.facts.revision import newer_algorithm
 from canarium.core.planner import plan
+from canarium.core.status.transitions import with_transitions
 from canarium.engine.apply.deferred_deletes import DeferredDeletes
 from canarium.engine.apply.executor import Executor
 from canarium.engine.apply.rejections import Rejections, WriteRejected
@@ -55,7 +56,9 @@ class Reconciler:
         signals: SignalMonitor | None = None,
         pod_events: PodEvents | None = None,
         kit: FetcherConfig | None = None,
+        notifies: bool = False,
     ) -> None:
+        self._notifies = notifies
         self._signals = signals
         self._pod_events = pod_events
         self._store = store
@@ -164,7 +167,7 @@ class Reconciler:
             facts = replace(facts, smoke=smoke, evidence=evidence)
         if self._pod_events:
             facts = facts.with_troubles(self._pod_events.troubles(key))
-        return plan(
+        decision = plan(
             raw["spec"],
             self._settings(key, parent),
             status,
@@ -173,3 +176,4 @@ class Reconciler:
             generation=generation,
             name=key[1],
         )
+        return with_transitions(decision, status, self._timing.now(), record=self._notifies)

@@ -17,12 +17,16 @@ from canarium.core.facts.gateways import Backend, Route
 from canarium.core.facts.observed import Autoscaler, Deployment, Service
 from canarium.core.facts.revision import Record, find
 from canarium.core.planner import plan
+from canarium.core.status.transitions import with_transitions
 from canarium.simulation.kubernetes import Kubernetes
 
 
 @dataclass
 class Cluster(Kubernetes):
     """Kubernetes, and an operator that decides when facts change or a decision asked for it."""
+
+    #: Whether the status keeps the transitions, as with notifications enabled.
+    keeps_transitions: bool = False
 
     def run(self, seconds: float, tick: float = 0.5) -> Self:
         """Advances the time and decides when facts change and when a decision has asked for it:
@@ -62,7 +66,7 @@ class Cluster(Kubernetes):
 
     def reconcile(self) -> p.Plan:
         self.seen = self._facts()
-        decision = plan(
+        decided = plan(
             self.spec,
             effective_spec(Spec.model_validate(self.spec), self.runtime.startup_budget),
             self.status,
@@ -71,6 +75,7 @@ class Cluster(Kubernetes):
             generation=1,
             name="m",
         )
+        decision = with_transitions(decided, self.status, self.now, record=self.keeps_transitions)
         for action in decision.actions:
             if self._dies():
                 return decision
