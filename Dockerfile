@@ -3,6 +3,8 @@
 #   docker build --build-arg LOCK=fetch -t canarium-fetch .
 # And the dashboard's (decision 0033), which the chart starts as `python -m canarium_dashboard`:
 #   docker build --build-arg LOCK=dashboard -t canarium-dashboard .
+# And the notifier's (decision 0037), which the chart starts as `canarium notify`:
+#   docker build --build-arg LOCK=notifier -t canarium-notifier .
 # PYTHON is pinned by version here; a release pins it by digest:
 #   docker build --build-arg PYTHON=docker.io/library/python:3.11.14-slim-bookworm@sha256:… .
 ARG PYTHON=docker.io/library/python:3.11.14-slim-bookworm

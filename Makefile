@@ -138,7 +138,8 @@ COMPILE = .venv-lock/bin/uv pip compile -q --generate-hashes --no-emit-index-url
 # Versions that a file locks already are kept, unless UPGRADE=1.
 lock: .venv-lock/.ready       ## write requirements/*.txt again, with hashes; UPGRADE=1 takes the newest versions
 	$(COMPILE) --extra operator pyproject.toml -o requirements/runtime.txt
-	$(COMPILE) --extra operator --extra test --extra check --group build pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --extra operator --extra notifier --extra test --extra check --group build pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --extra operator --extra notifier --constraint requirements/dev.txt pyproject.toml -o requirements/notifier.txt
 	$(COMPILE) --universal --constraint requirements/dev.txt --group cli pyproject.toml -o requirements/cli.txt
 	$(COMPILE) --constraint requirements/dev.txt --group dashboard -o requirements/dashboard.txt
 	$(COMPILE) --group fetch -o requirements/fetch.txt

@@ -1,5 +1,5 @@
-"""The program of the images: `canarium run` runs the operator, and `canarium fetch` downloads a
-model into a pod. People use `kubectl modeldeploy`.
+"""The program of the images: `canarium run` runs the operator, `canarium notify` delivers
+notifications, and `canarium fetch` downloads a model into a pod. People use `kubectl modeldeploy`.
 
 Operator and fetcher run in two images whose libraries exclude each other (decision 0007), so each
 command imports its libraries only when it runs.
@@ -14,6 +14,8 @@ from dataclasses import fields
 from canarium import VERSION
 from canarium.config import Config
 from canarium.fetch import cli as fetch
+from canarium.notifier import cli as notifier
+from canarium.options import add_lease_times, address
 from canarium.signals.addresses import AddressPolicy
 
 _DEFAULT = Config()
@@ -27,10 +29,14 @@ def main() -> int:
     parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_run(commands.add_parser("run", help="run the operator"))
+    notify = commands.add_parser("notify", help="deliver notifications about rollouts")
+    notifier.arguments(notify)
     fetch.arguments(commands.add_parser("fetch", help="download a model and verify its digest"))
     arguments = parser.parse_args()
     if arguments.command == "fetch":
         return fetch.main(arguments)
+    if arguments.command == "notify":
+        return notifier.main(arguments)
     try:
         config = _config(arguments)
     except ValueError as error:
@@ -68,12 +74,17 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument(
         "--health",
-        type=_address,
+        type=address,
         metavar="[ADDRESS]:PORT",
         help="serve /healthz (liveness) and /readyz (readiness) here; without an address, on all "
         "IPv4 and IPv6 addresses",
     )
     run.add_argument("--metrics-port", type=int, help="serve Prometheus metrics at :PORT/metrics")
+    run.add_argument(
+        "--record-transitions",
+        action="store_true",
+        help="keep the last transitions of each model in its status, for `canarium notify`",
+    )
     run.add_argument("--log-level", default="INFO", help="such as DEBUG; default: INFO")
     _add_limits(run)
     _add_fetching(run)
@@ -95,13 +106,7 @@ def _add_limits(run: argparse.ArgumentParser) -> None:
         "--burst", type=int, default=_DEFAULT.burst, help="maximum burst of API writes"
     )
     run.add_argument("--lease-namespace", help="elect a leader through a Lease in this namespace")
-    for name, meaning in (
-        ("duration", "lease duration in seconds, after which a silent leader is replaced"),
-        ("renew", "renew deadline in seconds, after which a leader that cannot renew exits"),
-        ("retry", "retry period in seconds between two attempts"),
-    ):
-        usual = getattr(_DEFAULT, f"lease_{name}")
-        run.add_argument(f"--lease-{name}", type=float, default=usual, help=meaning)
+    add_lease_times(run)
 
 
 def _add_fetching(run: argparse.ArgumentParser) -> None:
@@ -143,11 +148,6 @@ def _add_addresses(run: argparse.ArgumentParser) -> None:
         help="do not let checks connect to this network, in addition to loopback, link-local, "
         "multicast and metadata addresses; may be repeated",
     )
-
-
-def _address(text: str) -> tuple[str, int]:
-    address, _, port = text.rpartition(":")
-    return address.strip("[]"), int(port)
 
 
 def _config(arguments: argparse.Namespace) -> Config:

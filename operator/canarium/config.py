@@ -41,6 +41,8 @@ class Config:
     #: Percent of a node's disk that fetches keep free; None: the fetcher's default.
     fetch_reserve: int | None = None
 
+    #: Whether the status keeps the transitions that `canarium notify` delivers.
+    record_transitions: bool = False
     #: CIDRs, addresses and hosts that checks may connect to although they are denied by default.
     allow_address: tuple[str, ...] = ()
     #: CIDRs that no check may connect to, besides those denied by default.
@@ -55,7 +57,12 @@ class Config:
             raise ValueError("--workers must be at least 1")
         if self.qps <= 0 or self.burst < 1:
             raise ValueError("--qps must be above 0 and --burst at least 1")
-        if not 0 < self.lease_retry < self.lease_renew < self.lease_duration:
-            raise ValueError(
-                "--lease-retry must be below --lease-renew, and that below --lease-duration"
-            )
+        check_lease_times(self.lease_duration, self.lease_renew, self.lease_retry)
+
+
+def check_lease_times(duration: float, renew: float, retry: float) -> None:
+    """Raises ValueError for times with which two processes could lead at once."""
+    if not 0 < retry < renew < duration:
+        raise ValueError(
+            "--lease-retry must be below --lease-renew, and that below --lease-duration"
+        )

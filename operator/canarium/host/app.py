@@ -22,7 +22,6 @@ from canarium.host import crd_check, kopf_retries, scope_conflicts
 from canarium.host.crd_check import CrdMismatch
 from canarium.host.kopf_watch import Insights, KopfWatch
 from canarium.host.namespaces import NamespaceSelection
-from canarium.host.probes import serve_probes
 from canarium.host.scope_conflicts import LEASE, SCOPE, ScopeConflicts
 from canarium.kube.clock import Timing
 from canarium.kube.http import Client, ConcurrencyLimits
@@ -34,6 +33,7 @@ from canarium.signals.addresses import AddressPolicy
 from canarium.signals.http_client import HttpClient
 from canarium.telemetry.metrics import OperatorMetrics, State
 from canarium.telemetry.metrics_server import serve_metrics
+from canarium.telemetry.probes import serve_probes
 
 log = logging.getLogger(__name__)
 #: Concurrent reconciles for each write that may be in flight: reconciles whose request is slow, or
@@ -112,6 +112,7 @@ class Application:
             )
             if settings.fetch_image
             else None,
+            notifies=settings.record_transitions,
         )
         self.watching = KopfWatch(client, self.engine, self.insights)
         if metrics:
@@ -145,7 +146,7 @@ class Application:
             )
         )
         port = self._settings.metrics_port or 0
-        port = await self._stack.enter_async_context(serve_metrics(metrics, "", port))
+        port = await self._stack.enter_async_context(serve_metrics(metrics.registry, "", port))
         log.info("metrics at :%d/metrics", port)
         self._spawn("loop lag", metrics.follow_loop())
 

@@ -12,8 +12,8 @@ import pytest
 from canarium.engine.engine import Engine
 from canarium.engine.liveness import stuck
 from canarium.engine.queue import Urgency
-from canarium.host.probes import serve_probes
 from canarium.kube.clock import Timing
+from canarium.telemetry.probes import serve_probes
 from idle import Clock, Silent
 
 

@@ -20,10 +20,10 @@ from canarium.config import Config
 from canarium.engine.engine import Engine
 from canarium.host.app import Application
 from canarium.host.kopf_watch import Insights, KopfWatch
-from canarium.host.probes import serve_probes
 from canarium.kube.clock import Timing
 from canarium.kube.lease import Lease
 from canarium.kube.trust import Trust
+from canarium.telemetry.probes import serve_probes
 from idle import Clock, Silent
 
 

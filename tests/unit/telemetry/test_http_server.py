@@ -9,11 +9,11 @@ import aiohttp
 import pytest
 
 from canarium.__main__ import _address
-from canarium.host.probes import serve_probes
 from canarium.signals.addresses import authority
 from canarium.telemetry.http_server import listener
 from canarium.telemetry.metrics import OperatorMetrics
 from canarium.telemetry.metrics_server import serve_metrics
+from canarium.telemetry.probes import serve_probes
 from signals import netns
 
 
@@ -22,7 +22,7 @@ async def statuses() -> dict[str, Any]:
     found: dict[str, Any] = {}
     async with (
         serve_probes("", 0, alive=list, ready=list) as health,
-        serve_metrics(OperatorMetrics(), "", 0) as metrics,
+        serve_metrics(OperatorMetrics().registry, "", 0) as metrics,
         aiohttp.ClientSession() as client,
     ):
         for address in ("127.0.0.1", "::1", "fd00::7"):

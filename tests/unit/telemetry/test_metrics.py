@@ -53,7 +53,7 @@ async def test_work_and_state_are_served() -> None:
     metrics.taken("FAULT", 0.02)
     metrics.reconciled("done", 0.004)
     metrics.ended("RolledBack")
-    async with serve_metrics(metrics, "127.0.0.1", 0) as port:
+    async with serve_metrics(metrics.registry, "127.0.0.1", 0) as port:
         found = await read(port)
     assert found["canarium_queue_depth",] == 3
     assert found["canarium_queue_oldest_seconds",] == 1.5
@@ -72,7 +72,7 @@ async def test_ended_reconciler_is_an_infinitely_old_watch() -> None:
 
     metrics = OperatorMetrics()
     metrics.describe(state(oldest_watch=ended))
-    async with serve_metrics(metrics, "127.0.0.1", 0) as port:
+    async with serve_metrics(metrics.registry, "127.0.0.1", 0) as port:
         assert (await read(port))["canarium_oldest_watch_seconds",] == float("inf")
 
 
@@ -84,7 +84,7 @@ async def test_blocked_loop_is_seen_by_every_reader() -> None:
     time.sleep(0.3)  # noqa: ASYNC251 — what is measured
     await asyncio.sleep(0.15)
     task.cancel()
-    async with serve_metrics(metrics, "127.0.0.1", 0) as port:
+    async with serve_metrics(metrics.registry, "127.0.0.1", 0) as port:
         first = (await read(port))["canarium_event_loop_lag_max_seconds",]
         assert first > 0.15
         assert (await read(port))["canarium_event_loop_lag_max_seconds",] == first
@@ -95,7 +95,7 @@ async def test_no_metric_changes_by_being_read() -> None:
     metrics = OperatorMetrics()
     metrics.describe(state())
     metrics.taken("FAULT", 1.0)
-    async with serve_metrics(metrics, "127.0.0.1", 0) as port:
+    async with serve_metrics(metrics.registry, "127.0.0.1", 0) as port:
         first, second = await read(port), await read(port)
     assert {k: v for k, v in first.items() if not k[0].startswith("process_")} == {
         k: v for k, v in second.items() if not k[0].startswith("process_")
@@ -148,7 +148,7 @@ async def test_requests_of_a_session_are_counted_by_verb_and_resource() -> None:
                 await request
         await session.get(f"{base}/version")
     await runner.cleanup()
-    async with serve_metrics(metrics, "127.0.0.1", 0) as port:
+    async with serve_metrics(metrics.registry, "127.0.0.1", 0) as port:
         found = await read(port)
     counted = {tuple(key[2:]) for key in found if key[:2] == ("canarium_api_requests_total", "409")}
     assert counted == {

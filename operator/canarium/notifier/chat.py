@@ -1,0 +1,97 @@
+"""Sends texts to services that people read (Slack, Teams, e-mail, PagerDuty, …) by Apprise."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import apprise
+from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from canarium.api.transition import Transition, TransitionType
+from canarium.core.times import stamp
+from canarium.notifier.notification import Notification
+from canarium.notifier.sender import SecretFiles, SendFailed
+from canarium.notifier.settings import BODY, TITLE, Chat, SettingsInvalid, Sink
+
+#: Seconds for a whole delivery; Apprise limits each request.
+_TIMEOUT = 60.0
+_LONGEST = 16_384
+_LEVELS = {
+    TransitionType.PROMOTED: apprise.NotifyType.SUCCESS,
+    TransitionType.COMPLETED: apprise.NotifyType.SUCCESS,
+    TransitionType.AVAILABLE: apprise.NotifyType.SUCCESS,
+    TransitionType.STABLE_RECOVERED: apprise.NotifyType.SUCCESS,
+    TransitionType.ROLLED_BACK: apprise.NotifyType.FAILURE,
+    TransitionType.UNAVAILABLE: apprise.NotifyType.FAILURE,
+    TransitionType.UNDONE: apprise.NotifyType.WARNING,
+    TransitionType.BLOCKED: apprise.NotifyType.WARNING,
+    TransitionType.STANDBY_SERVING: apprise.NotifyType.WARNING,
+    TransitionType.WAITING_FOR_APPROVAL: apprise.NotifyType.WARNING,
+}
+#: Templates are tried with it when the process starts.
+_SAMPLE = Transition(
+    time=stamp(0),
+    type=TransitionType.ROLLED_BACK,
+    revision="abcd2345",
+    version="v1",
+    weight=50,
+    reason="ServerExited",
+    message="The server exited.",
+)
+# Apprise logs URLs, which hold credentials.
+logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+
+
+class Texts:
+    """The templates of a sink. Raises SettingsInvalid for one that cannot be rendered."""
+
+    def __init__(self, sink: Sink, cluster: str) -> None:
+        self._cluster = cluster
+        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
+        sample = Notification("namespace", "name", "uid", {}, _SAMPLE)
+        self._templates: dict[str, Template] = {}
+        for field, text in (("title", sink.title or TITLE), ("body", sink.body or BODY)):
+            try:
+                self._templates[field] = environment.from_string(text)
+                self.render(field, sample)
+            except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+                raise SettingsInvalid(f"sink {sink.name}: {field}: {error}") from error
+
+    def render(self, field: str, notification: Notification) -> str:
+        """Returns the text of `title` or `body`. Raises TemplateError."""
+        variables = notification.variables(self._cluster)
+        return self._templates[field].render(variables)[:_LONGEST]
+
+
+class ChatSender:
+    """Sends to one service. Raises SettingsInvalid for a template that cannot be rendered."""
+
+    def __init__(self, sink: Sink, chat: Chat, secrets: SecretFiles, cluster: str) -> None:
+        self._chat, self._secrets = chat, secrets
+        self._texts = Texts(sink, cluster)
+
+    async def send(self, notification: Notification) -> None:
+        service = apprise.Apprise()
+        if not service.add(self._secrets.read(self._chat.url_secret)):
+            secret = self._chat.url_secret
+            raise SendFailed(f"key {secret.key} of Secret {secret.name} is not a URL of Apprise")
+        try:
+            title = self._texts.render("title", notification)
+            body = self._texts.render("body", notification)
+        except Exception as error:
+            raise SendFailed(f"cannot render the template: {error}", refused=True) from error
+        level = _LEVELS.get(TransitionType(notification.transition.type), apprise.NotifyType.INFO)
+        options: dict[str, Any] = {"title": title, "body": body, "notify_type": level}
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                sent = await service.async_notify(**options)
+        except Exception as error:
+            raise SendFailed(f"Apprise failed: {type(error).__name__}") from None
+        if not sent:
+            raise SendFailed("the service did not accept the notification")
+
+    async def close(self) -> None:
+        """Closes nothing: Apprise keeps no connection."""

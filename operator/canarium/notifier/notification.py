@@ -1,0 +1,98 @@
+"""A notification: one transition of one model, as sinks receive it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from canarium.api.transition import Transition
+from canarium.notifier.settings import Match
+
+
+class Labels(dict[str, str]):
+    """Labels of a model; one that it does not have is empty, so that templates may use any."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A transition with the model that it belongs to."""
+
+    namespace: str
+    name: str
+    uid: str
+    labels: Mapping[str, str]
+    transition: Transition
+
+    @property
+    def id(self) -> str:
+        """Identifies it for good: a receiver that has seen it may drop a second delivery."""
+        return f"{self.uid}/{self.transition.time}"
+
+    def matches(self, match: Match) -> bool:
+        """Returns whether a sink with `match` receives it."""
+        return (
+            (not match.namespaces or self.namespace in match.namespaces)
+            and (not match.types or self.transition.type in match.types)
+            and all(self.labels.get(key) == value for key, value in match.labels.items())
+        )
+
+    def variables(self, cluster: str) -> dict[str, Any]:
+        """Returns the variables of templates, and the data of a CloudEvent."""
+        shown = self.transition.model_dump(mode="json", by_alias=True)
+        return {
+            "cluster": cluster,
+            "namespace": self.namespace,
+            "name": self.name,
+            "labels": Labels(self.labels),
+            **shown,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTransitions:
+    """What the notifier keeps of a `ModelDeployment`."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    transitions: tuple[Transition, ...] = ()
+
+    def notifications(self) -> tuple[Notification, ...]:
+        """Returns all transitions in its status, oldest first."""
+        return tuple(
+            Notification(self.namespace, self.name, self.uid, self.labels, transition)
+            for transition in self.transitions
+        )
+
+
+def project(raw: dict[str, Any]) -> ModelTransitions:
+    """Returns the projection of a raw model. A transition that cannot be read, as after an edit by
+    hand, is left out."""
+    meta = raw["metadata"]
+    listed = (raw.get("status") or {}).get("transitions")
+    return ModelTransitions(
+        meta["namespace"],
+        meta["name"],
+        meta["uid"],
+        int(meta["resourceVersion"]),
+        meta.get("labels") or {},
+        tuple(_readable(listed if isinstance(listed, list) else [])),
+    )
+
+
+def _readable(listed: list[Any]) -> list[Transition]:
+    found = []
+    for one in listed:
+        try:
+            found.append(Transition.model_validate(one))
+        except ValidationError:
+            continue
+    return sorted(found, key=lambda transition: transition.time)

@@ -1,0 +1,115 @@
+"""The file that lists the sinks: `canarium notify --config FILE`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from canarium.api.base import Duration, Part
+from canarium.api.transition import TransitionType
+
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=50)]
+_Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+", max_length=2048)]
+TITLE = "{{ namespace }}/{{ name }}: {{ type }}{% if version %} {{ version }}{% endif %}"
+BODY = "{{ message }}"
+
+
+class SettingsInvalid(Exception):
+    """The file cannot be used; the message names the field."""
+
+
+class SecretKey(Part):
+    """A key of a Secret in the notifier's namespace."""
+
+    name: str = Field(min_length=1, max_length=253)
+    key: str = Field(min_length=1, max_length=253)
+
+
+class CloudEvents(Part):
+    """A receiver of CloudEvents 1.0 over HTTP, in structured mode."""
+
+    url: _Url | None = None
+    url_secret: SecretKey | None = None
+    #: Bearer token.
+    token_secret: SecretKey | None = None
+
+    @model_validator(mode="after")
+    def _one_url(self) -> Self:
+        if (self.url is None) == (self.url_secret is None):
+            raise ValueError("set either url or urlSecret")
+        return self
+
+
+class Chat(Part):
+    """A service that people read, by its Apprise URL: it holds credentials, so it is a Secret."""
+
+    url_secret: SecretKey
+
+
+class Match(Part):
+    """Which notifications a sink receives; an empty field matches all."""
+
+    namespaces: tuple[str, ...] = ()
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    types: tuple[TransitionType, ...] = ()
+
+
+class Sink(Part):
+    """Where notifications go."""
+
+    name: _Name
+    cloud_events: CloudEvents | None = None
+    apprise: Chat | None = None
+    match: Match = Match()
+    #: Jinja2 templates; only with `apprise`.
+    title: str | None = Field(None, max_length=4096)
+    body: str | None = Field(None, max_length=16384)
+    #: How long a notification is retried.
+    retry_for: Duration = "24h"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.cloud_events is None) == (self.apprise is None):
+            raise ValueError("set either cloudEvents or apprise")
+        if self.cloud_events and (self.title or self.body):
+            raise ValueError("title and body are for apprise; a CloudEvent has no text")
+        return self
+
+
+class Settings(Part):
+    """All sinks. `cluster` is part of the source of every CloudEvent, and a template variable."""
+
+    cluster: str = Field("", pattern=r"^[A-Za-z0-9._-]*$", max_length=100)
+    sinks: tuple[Sink, ...] = Field(min_length=1, max_length=50)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        names = [sink.name for sink in self.sinks]
+        double = next((name for name in names if names.count(name) > 1), None)
+        if double:
+            raise ValueError(f"two sinks have the name {double!r}; names must differ")
+        return self
+
+
+def load(path: Path) -> Settings:
+    """Returns the settings in a YAML file. Raises SettingsInvalid."""
+    try:
+        raw: Any = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise SettingsInvalid(f"cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"{path} is not YAML: {error}") from error
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ""
+        for step in first["loc"]:
+            where += f"[{step}]" if isinstance(step, int) else f".{step}"
+        text = "unknown field" if first["type"] == "extra_forbidden" else first["msg"]
+        text = text.removeprefix("Value error, ")
+        raise SettingsInvalid(f"{path}: {where.removeprefix('.') or 'the file'}: {text}") from error

@@ -1,0 +1,204 @@
+"""CloudEvents and Apprise against a real HTTP server on loopback (R28)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from canarium.notifier.chat import ChatSender
+from canarium.notifier.cloud_events import CloudEventSender
+from canarium.notifier.notification import Notification
+from canarium.notifier.process import sender_of
+from canarium.notifier.sender import SecretFiles, SendFailed
+from canarium.notifier.settings import CloudEvents, SettingsInvalid, Sink
+from unit.notifier.notifications import model, transition
+
+rule = pytest.mark.rule
+SECRET = {"name": "sink", "key": "value"}
+
+
+@dataclass
+class Server:
+    """Answers with `status`, and keeps what it received."""
+
+    url: str = ""
+    status: int = 202
+    headers: dict[str, str] = field(default_factory=dict)
+    received: list[tuple[dict[str, str], Any]] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = json.loads(await request.text())
+        self.received.append((dict(request.headers), body))
+        return web.Response(status=self.status, headers=self.headers, text="the answer\n")
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    app = web.Application()
+    app.router.add_post("/events", server.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/events"
+    yield server
+    await runner.cleanup()
+
+
+def rolled_back() -> Notification:
+    told = transition(1, "RolledBack", revision="abcd2345", version="v2", reason="SmokeTestFailed")
+    source = model(team="fraud")
+    return Notification(source.namespace, source.name, source.uid, source.labels, told)
+
+
+def secrets(folder: Path, value: str) -> SecretFiles:
+    (folder / "sink").mkdir(exist_ok=True)
+    (folder / "sink" / "value").write_text(value + "\n")
+    return SecretFiles(folder)
+
+
+@rule("R28")
+async def test_cloud_event_names_model_revision_and_reason(server: Server, tmp_path: Path) -> None:
+    sink = CloudEvents.model_validate({"url": server.url, "tokenSecret": SECRET})
+    sender = CloudEventSender(sink, secrets(tmp_path, "t0ken"), "prod")
+    await sender.send(rolled_back())
+    await sender.close()
+    ((headers, event),) = server.received
+    assert headers["Content-Type"] == "application/cloudevents+json; charset=utf-8"
+    assert headers["Authorization"] == "Bearer t0ken"
+    assert event == {
+        "specversion": "1.0",
+        "id": "u1/2027-01-15T08:00:01.000Z",
+        "source": "//prod/apis/canarium.dev/v1alpha1/namespaces/risk/modeldeployments/model-u1",
+        "type": "dev.canarium.modeldeployment.rolledback",
+        "subject": "abcd2345",
+        "time": "2027-01-15T08:00:01.000Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "cluster": "prod",
+            "namespace": "risk",
+            "name": "model-u1",
+            "labels": {"team": "fraud"},
+            "time": "2027-01-15T08:00:01.000Z",
+            "type": "RolledBack",
+            "revision": "abcd2345",
+            "version": "v2",
+            "weight": None,
+            "reason": "SmokeTestFailed",
+            "message": "message 1",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"),
+    [(400, True), (413, True), (422, True), (302, True), (401, False), (429, False), (503, False)],
+)
+async def test_answer_decides_who_waits(
+    server: Server, tmp_path: Path, status: int, refused: bool
+) -> None:
+    server.status, server.headers = status, {"Retry-After": "7", "Location": "http://else/"}
+    sink = CloudEvents.model_validate({"url": server.url})
+    sender = CloudEventSender(sink, SecretFiles(tmp_path), "")
+    with pytest.raises(SendFailed) as failed:
+        await sender.send(rolled_back())
+    await sender.close()
+    assert str(failed.value) == f"the receiver answered {status}: the answer\\n"
+    assert (failed.value.refused, failed.value.retry_after) == (refused, 7.0)
+
+
+async def test_no_error_contains_the_url(unused_tcp_port: int, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}/hook/s3cret"
+    sink = CloudEvents.model_validate({"urlSecret": SECRET})
+    sender = CloudEventSender(sink, secrets(tmp_path, url), "")
+    with pytest.raises(SendFailed, match="cannot reach the receiver") as failed:
+        await sender.send(rolled_back())
+    await sender.close()
+    assert "s3cret" not in str(failed.value)
+    assert not failed.value.refused
+
+
+async def test_text_that_is_not_a_url_stops_nothing(tmp_path: Path) -> None:
+    sink = CloudEvents.model_validate({"urlSecret": SECRET})
+    sender = CloudEventSender(sink, secrets(tmp_path, "no url"), "")
+    with pytest.raises(SendFailed, match="cannot reach the receiver"):
+        await sender.send(rolled_back())
+    await sender.close()
+
+
+async def test_missing_secret_is_named(tmp_path: Path) -> None:
+    sink = CloudEvents.model_validate({"urlSecret": SECRET})
+    with pytest.raises(SendFailed, match="cannot read key value of Secret sink: No such file"):
+        await CloudEventSender(sink, SecretFiles(tmp_path), "").send(rolled_back())
+
+
+def chat(folder: Path, url: str, **texts: str) -> ChatSender:
+    sink = Sink.model_validate({"name": "team", "apprise": {"urlSecret": SECRET}, **texts})
+    assert sink.apprise
+    return ChatSender(sink, sink.apprise, secrets(folder, url), "prod")
+
+
+@rule("R28")
+async def test_text_of_a_rollback_reaches_a_service(server: Server, tmp_path: Path) -> None:
+    url = server.url.replace("http://", "json://")
+    await chat(tmp_path, url).send(rolled_back())
+    (_, sent) = server.received[0]
+    assert sent["title"] == "risk/model-u1: RolledBack v2"
+    assert sent["message"] == "message 1"
+    assert sent["type"] == "failure"
+
+
+async def test_templates_of_a_sink_replace_the_texts(server: Server, tmp_path: Path) -> None:
+    url = server.url.replace("http://", "json://")
+    texts = {"title": "{{ cluster }} {{ type | upper }}", "body": "{{ labels.team }}: {{ reason }}"}
+    await chat(tmp_path, url, **texts).send(rolled_back())
+    (_, sent) = server.received[0]
+    assert (sent["title"], sent["message"]) == ("prod ROLLEDBACK", "fraud: SmokeTestFailed")
+
+
+async def test_service_that_does_not_accept_is_tried_again(server: Server, tmp_path: Path) -> None:
+    server.status = 500
+    with pytest.raises(SendFailed, match="did not accept"):
+        await chat(tmp_path, server.url.replace("http://", "json://")).send(rolled_back())
+
+
+async def test_url_that_apprise_does_not_know_names_the_secret(tmp_path: Path) -> None:
+    with pytest.raises(SendFailed, match="key value of Secret sink is not a URL of Apprise"):
+        await chat(tmp_path, "nothing://x").send(rolled_back())
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "error"),
+    [
+        ("title", "{{ nmae }}", "sink team: title: 'nmae' is undefined"),
+        ("body", "{% if %}", "sink team: body: Expected an expression"),
+        ("body", "{{ ''.__class__.__mro__ }}", "sink team: body: access to attribute"),
+    ],
+)
+def test_template_that_cannot_be_used_is_named(
+    tmp_path: Path, field: str, text: str, error: str
+) -> None:
+    sink = Sink.model_validate({"name": "team", "apprise": {"urlSecret": SECRET}, field: text})
+    with pytest.raises(SettingsInvalid, match=error):
+        sender_of(sink, SecretFiles(tmp_path), "")
+
+
+async def test_template_that_fails_on_one_model_delays_no_other(
+    server: Server, tmp_path: Path
+) -> None:
+    url = server.url.replace("http://", "json://")
+    sender = chat(tmp_path, url, body="{{ weight + 1 }}")
+    without = rolled_back()
+    weighted = without.transition.model_copy(update={"weight": 50})
+    with pytest.raises(SendFailed, match="cannot render the template") as failed:
+        await sender.send(without)
+    assert failed.value.refused
+    await sender.send(replace(without, transition=weighted))
+    assert server.received[0][1]["message"] == "51"

@@ -1,0 +1,110 @@
+"""The file of sinks: every mistake names the field and what is right."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from canarium.api.transition import TransitionType
+from canarium.notifier.process import check
+from canarium.notifier.settings import SettingsInvalid, load
+
+ROOT = Path(__file__).parents[3]
+GOOD = {"name": "ci", "cloudEvents": {"url": "https://ci.example.com/events"}}
+CHAT = {"name": "team", "apprise": {"urlSecret": {"name": "chat", "key": "url"}}}
+
+
+def write(folder: Path, content: object) -> Path:
+    path = folder / "notifications.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return path
+
+
+def test_sinks_of_both_kinds_are_read(tmp_path: Path) -> None:
+    found = load(write(tmp_path, {"cluster": "prod", "sinks": [GOOD, {**CHAT, "title": "x"}]}))
+    assert [sink.name for sink in found.sinks] == ["ci", "team"]
+    assert found.sinks[1].retry_for == "24h"
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("a: [", "is not YAML"),
+        ("", "the file: Input should be"),
+        ({"sinks": []}, "sinks: Tuple should have at least 1 item"),
+        ({"sinks": [GOOD, GOOD]}, "the file: two sinks have the name 'ci'; names must differ"),
+        ({"sinks": [{"name": "ci"}]}, r"sinks\[0\]: set either cloudEvents or apprise"),
+        ({"sinks": [{**GOOD, **CHAT}]}, r"sinks\[0\]: set either cloudEvents or apprise"),
+        ({"sinks": [{**GOOD, "body": "x"}]}, r"sinks\[0\]: title and body are for apprise"),
+        ({"sinks": [{**GOOD, "name": "A b"}]}, r"sinks\[0\]\.name: String should match pattern"),
+        ({"sinks": [{**GOOD, "retries": 3}]}, r"sinks\[0\]\.retries: unknown field"),
+        ({"sinks": [{**GOOD, "retryFor": "soon"}]}, r"sinks\[0\]\.retryFor: String should match"),
+        (
+            {"sinks": [{"name": "ci", "cloudEvents": {"url": "ftp://x"}}]},
+            r"sinks\[0\]\.cloudEvents\.url: String should match pattern",
+        ),
+        (
+            {"sinks": [{"name": "ci", "cloudEvents": {}}]},
+            r"sinks\[0\]\.cloudEvents: set either url or urlSecret",
+        ),
+        (
+            {"sinks": [{**GOOD, "match": {"types": ["Promotd"]}}]},
+            r"sinks\[0\]\.match\.types\[0\]: Input should be 'Started', 'WeightInEffect'",
+        ),
+    ],
+)
+def test_mistake_names_the_field(tmp_path: Path, content: object, error: str) -> None:
+    with pytest.raises(SettingsInvalid, match=error):
+        load(write(tmp_path, content))
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=r"cannot read .*nowhere\.yaml: No such file"):
+        load(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sink", "code", "error"),
+    [
+        (CHAT, 0, ""),
+        ({**CHAT, "title": "{{ nmae }}"}, 2, "canarium notify: sink team: title: 'nmae' is"),
+    ],
+)
+def test_command_checks_the_file_and_its_templates(
+    tmp_path: Path, sink: object, code: int, error: str
+) -> None:
+    path = write(tmp_path, {"sinks": [sink]})
+    command = [sys.executable, "-m", "canarium", "notify", "--config", str(path), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr[: len(error)]) == (code, error)
+
+
+def chart_values() -> dict[str, Any]:
+    """The values of the guide."""
+    page = (ROOT / "docs" / "guides" / "notifications.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    values: dict[str, Any] = yaml.safe_load(block)["notifications"]
+    return values
+
+
+def test_values_of_the_guide_are_valid(tmp_path: Path) -> None:
+    values = chart_values()
+    path = write(tmp_path, {"cluster": values["cluster"], "sinks": values["sinks"]})
+    check(load(path), tmp_path)
+
+
+def test_guide_and_chart_know_every_type() -> None:
+    page = (ROOT / "docs" / "guides" / "notifications.md").read_text()
+    schema = json.loads((ROOT / "charts" / "canarium" / "values.schema.json").read_text())
+    sinks = schema["properties"]["notifications"]["properties"]["sinks"]
+    listed = sinks["items"]["properties"]["match"]["properties"]["types"]["items"]["enum"]
+    assert listed == [str(one) for one in TransitionType]
+    assert all(f"`{one}`" in page for one in TransitionType)
