@@ -177,7 +177,11 @@ def labelled(labels: dict[str, str]) -> str:
 
 
 #: What `$value` is in the cases of `alerts_test.yaml`.
-VALUES = {"{{ $value }}": "2", "waited {{ $value | humanizeDuration }}": "waited 45s"}
+VALUES = {
+    "{{ $value }}": "2",
+    "waited {{ $value | humanizeDuration }}": "waited 45s",
+    "for {{ $value | humanizeDuration }}; rollouts": "for 15m 0s; rollouts",
+}
 
 
 def filled(texts: dict[str, str], alert: dict[str, Any]) -> dict[str, str]:

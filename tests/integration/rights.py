@@ -43,6 +43,23 @@ def granted(plane: ControlPlane, *sets: str, namespace: str = "default", into: P
     return into
 
 
+def notifier(plane: ControlPlane, sinks: list[Any], *, into: Path) -> Path:
+    """Applies the chart's account and roles of the notifier in namespace default; a kubeconfig at
+    `into` of one who has only these."""
+    sets = ("notifications.enabled=true", f"notifications.sinks={json.dumps(sinks)}")
+    bodies = [
+        body
+        for body in rendered(*sets)
+        if body["kind"] in _RIGHTS and body["metadata"]["name"].startswith("canarium-notifier")
+    ]
+    plane.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(bodies))
+    token = plane.kubectl("-n", "default", "create", "token", "canarium-notifier", "--duration=2h")
+    admin = json.loads(plane.kubeconfig.read_text())
+    admin["users"][0]["user"] = {"token": token.strip()}
+    into.write_text(json.dumps(admin))
+    return into
+
+
 def rules(*sets: str) -> set[Right]:
     """Every verb on every resource that the operator is granted."""
     found = set()
@@ -58,9 +75,11 @@ def rules(*sets: str) -> set[Right]:
 class Audit:
     """What one account has asked of the API server so far."""
 
-    def __init__(self, plane: ControlPlane, namespace: str = "default") -> None:
+    def __init__(
+        self, plane: ControlPlane, namespace: str = "default", account: str = "canarium"
+    ) -> None:
         self._log = plane.audit_log
-        self._user = f"system:serviceaccount:{namespace}:canarium"
+        self._user = f"system:serviceaccount:{namespace}:{account}"
 
     def _events(self) -> Iterator[dict[str, Any]]:
         for line in self._log.read_text().splitlines():

@@ -1,0 +1,49 @@
+{{/* Not those of the operator: its Service, budget and policy must not select the notifier. */}}
+{{- define "canarium.notifierSelector" -}}
+app.kubernetes.io/name: canarium-notifier
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "canarium.notifierName" -}}
+{{ include "canarium.fullname" . }}-notifier
+{{- end -}}
+
+{{- define "canarium.notifierLabels" -}}
+{{ include "canarium.notifierSelector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/component: notifier
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "canarium.notifierImage" -}}
+{{- with .Values.notifications.image -}}
+{{- if .digest -}}
+{{ printf "%s@%s" .repository .digest }}
+{{- else -}}
+{{ printf "%s:%s" .repository (.tag | default $.Chart.AppVersion) }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "canarium.notifierSettings" -}}
+{{- if not .Values.notifications.sinks -}}
+{{- fail "notifications.sinks: name at least one sink, or set notifications.enabled to false" -}}
+{{- end -}}
+{{- toYaml (dict "cluster" .Values.notifications.cluster "sinks" .Values.notifications.sinks) -}}
+{{- end -}}
+
+{{/* Names of the Secrets of all sinks, as a JSON array. */}}
+{{- define "canarium.notifierSecrets" -}}
+{{- $names := list -}}
+{{- range .Values.notifications.sinks -}}
+{{- $kind := .cloudEvents | default .apprise -}}
+{{- range compact (list $kind.urlSecret $kind.tokenSecret) -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- end -}}
+{{- $names | uniq | sortAlpha | toJson -}}
+{{- end -}}

@@ -1,0 +1,207 @@
+"""The notifier with a real API server, operator and receiver: nothing is lost, nothing is delayed
+(R28)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import yaml
+from aiohttp import web
+
+from integration import rights
+from integration.conftest import PATIENT_LEASE, Cluster, Operator
+from sandbox.controlplane import ControlPlane
+
+rule = pytest.mark.rule
+PREFIX = "dev.canarium.modeldeployment."
+ROLLOUT = ["started", "weightineffect", "weightineffect", "promoted", "completed"]
+
+
+@dataclass
+class Receiver:
+    """A receiver of CloudEvents that can be down (500) or slow."""
+
+    port: int = 0
+    status: int = 200
+    delay: float = 0.0
+    events: list[dict[str, Any]] = field(default_factory=list)
+    _runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_post("/", self._handle)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        event = json.loads(await request.text())
+        await asyncio.sleep(self.delay)
+        if self.status == 200:
+            self.events.append(event)
+        return web.Response(status=self.status)
+
+    def types(self, namespace: str, version: str | None = None) -> list[str]:
+        return [
+            e["type"].removeprefix(PREFIX)
+            for e in self.events
+            if e["data"]["namespace"] == namespace and version in (None, e["data"]["version"])
+        ]
+
+    async def until(self, namespace: str, version: str, types: list[str]) -> None:
+        end = time.monotonic() + 40
+        while self.types(namespace, version) != types:
+            assert time.monotonic() < end, self.types(namespace, version)
+            await asyncio.sleep(0.1)
+
+
+class Notifier:
+    """The process `canarium notify`, with the rights that the chart grants it."""
+
+    def __init__(self, kubeconfig: Path, config: Path, log: Path) -> None:
+        self._command = [
+            sys.executable, "-m", "canarium", "notify", f"--config={config}",
+            f"--kubeconfig={kubeconfig}", "--lease-namespace=default", *PATIENT_LEASE,
+        ]  # fmt: skip
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as output:
+            environment = {**os.environ, "PYTHONWARNINGS": "default"}
+            self._process = subprocess.Popen(
+                self._command, stdout=output, stderr=output, env=environment
+            )
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        assert self._process
+        self._process.send_signal(how)
+        return self._process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def operator(plane: ControlPlane, granted: Path) -> Iterator[Operator]:
+    log = plane.folder.parent / "operator-notifications.log"
+    flags = ("--record-transitions", "--lease-namespace", "default", *PATIENT_LEASE)
+    operator = Operator(granted, log, *flags)
+    operator.start()
+    yield operator
+    operator.stop()
+    assert rights.Audit(plane).forbidden() == set()
+
+
+@pytest_asyncio.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    await receiver.start()
+    yield receiver
+    await receiver.stop()
+
+
+@pytest.fixture
+def notifier(plane: ControlPlane, receiver: Receiver, tmp_path: Path) -> Iterator[Notifier]:
+    sinks = [{"name": "ci", "cloudEvents": {"url": f"http://127.0.0.1:{receiver.port}/"}}]
+    config = tmp_path / "notifications.yaml"
+    config.write_text(yaml.safe_dump({"cluster": "test", "sinks": sinks}))
+    kubeconfig = rights.notifier(plane, sinks, into=tmp_path / "notifier.kubeconfig")
+    notifier = Notifier(kubeconfig, config, tmp_path / "notifier.log")
+    notifier.start()
+    yield notifier
+    assert notifier.stop() == 0, (tmp_path / "notifier.log").read_text()
+    assert rights.Audit(plane, account="canarium-notifier").forbidden() == set()
+    # Each test begins with a new sink.
+    plane.kubectl("-n", "default", "delete", "configmap", "canarium-notifier-ci")
+
+
+async def ready(notifier_log: Path) -> None:
+    end = time.monotonic() + 30
+    while "delivering to" not in notifier_log.read_text():  # noqa: ASYNC240
+        assert time.monotonic() < end
+        await asyncio.sleep(0.1)
+
+
+@rule("R28")
+async def test_rollout_is_delivered_and_a_receiver_that_is_down_loses_nothing(
+    cluster: Cluster, receiver: Receiver, notifier: Notifier, tmp_path: Path
+) -> None:
+    await ready(tmp_path / "notifier.log")
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    await receiver.until(cluster.namespace, "1", ["promoted"])
+    receiver.status = 500
+    cluster.apply("2")
+    # The rollout is over while nothing of it was delivered.
+    await cluster.phase("Ready", "2")
+    assert receiver.types(cluster.namespace, "2") == []
+    receiver.status = 200
+    await receiver.until(cluster.namespace, "2", ROLLOUT)
+    ids = [event["id"] for event in receiver.events]
+    assert len(ids) == len(set(ids))
+
+
+@rule("R28")
+async def test_notifier_that_was_killed_or_stopped_delivers_the_rest(
+    cluster: Cluster, receiver: Receiver, notifier: Notifier, tmp_path: Path
+) -> None:
+    await ready(tmp_path / "notifier.log")
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    await receiver.until(cluster.namespace, "1", ["promoted"])
+    notifier.stop()
+    cluster.apply("2")
+    await cluster.phase("Ready", "2")
+    # Stopped in order: what it delivered before is stored, and is not delivered again.
+    notifier.start()
+    await receiver.until(cluster.namespace, "2", ROLLOUT)
+    assert receiver.types(cluster.namespace, "1") == ["promoted"]
+    receiver.delay = 0.5
+    steps = [{"weight": 25, "pause": "3s"}]
+    cluster.apply("3", rollout={"steps": steps, "bakeTime": "1s"})
+    await cluster.until(lambda s: (s.get("candidate") or {}).get("weight") == 25)
+    notifier.stop(signal.SIGKILL)
+    await cluster.phase("Ready", "3")
+    notifier.start()
+    end = time.monotonic() + 40
+    while "completed" not in receiver.types(cluster.namespace, "3"):
+        assert time.monotonic() < end
+        await asyncio.sleep(0.1)
+    # At least once: a crash may repeat the newest ones, and a receiver knows them by their id.
+    seen = {e["id"]: e for e in receiver.events if e["data"]["version"] == "3"}
+    types = [e["type"].removeprefix(PREFIX) for e in sorted(seen.values(), key=lambda e: e["time"])]
+    assert types == ["started", "weightineffect", "promoted", "completed"]
+
+
+@rule("R9", "R28")
+async def test_rollback_names_its_reason(
+    cluster: Cluster, receiver: Receiver, notifier: Notifier, tmp_path: Path
+) -> None:
+    await ready(tmp_path / "notifier.log")
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    bad = {"metadata": {"annotations": {"sandbox/behaviour": "exits"}}}
+    cluster.apply("2", podTemplate=bad)
+    failure = (await cluster.phase("RolledBack"))["failure"]
+    await receiver.until(cluster.namespace, "2", ["started", "rolledback"])
+    event = receiver.events[-1]
+    assert event["data"]["reason"] == failure["reason"]
+    assert event["subject"] == failure["revision"]
+    assert event["source"].startswith(
+        f"//test/apis/canarium.dev/v1alpha1/namespaces/{cluster.namespace}/"
+    )
