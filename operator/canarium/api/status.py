@@ -42,6 +42,9 @@ class RevisionStatus(StatusPart):
     version: str | None = Field(None, description="Its spec.model.version.")
     color: str | None = Field(None, description="Colour label of its pods.")
     artifact: str | None = Field(None, description="Digest of the model that was fetched.")
+    resolved: str | None = Field(
+        None, description="URI of the version that the alias in spec.model.uri named."
+    )
     replicas: int = Field(0, description="Number of desired pods.")
     ready_replicas: int = Field(0, description="Number of ready pods.")
     weight: int = Field(0, description="Requested percentage of the traffic.")
@@ -125,6 +128,9 @@ class Outcome(StatusPart):
     time: Time = Field(description="When the revision was promoted or ended.")
     lineage: dict[str, str] | None = Field(None, description="Its spec.model.lineage.")
     uri: str | None = Field(None, description="Its spec.model.uri.")
+    resolved: str | None = Field(
+        None, description="URI of the version that the alias in spec.model.uri named."
+    )
     artifact: str | None = Field(None, description="Digest of the model that was fetched.")
 
 

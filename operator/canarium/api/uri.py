@@ -93,6 +93,11 @@ class Address:
         one = name.endswith(tuple(ARCHIVES)) or bool(_FILES.search(name))
         return self.scheme == "pvc" and one
 
+    @property
+    def moves(self) -> bool:
+        """Whether it is resolved before a revision is stored (R26): an alias of a registry."""
+        return self.scheme == "mlflow" and "@" in self.place
+
     def __str__(self) -> str:
         """Returns the URI without its query, which may contain secrets."""
         path = self.path.split("?")[0]

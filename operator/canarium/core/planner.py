@@ -156,6 +156,7 @@ def _requests(ctx: RolloutContext, after: Status) -> SignalRequests:
         smoke=ctx.target if smoke else None,
         analysis=_analysis(ctx, after),
         pod_events=obstacles.unexplained(ctx),
+        resolve=ctx.resolve_request,
     )
 
 

@@ -22,6 +22,8 @@ SERVED = f"{GROUP}/served"
 #: The settings that a route was made from.
 TRAFFIC = f"{GROUP}/traffic"
 RETRY = f"{GROUP}/retry"
+#: On pods: the URI that the moving reference of their revision stood for (R26).
+RESOLVED = f"{GROUP}/resolved"
 #: Set by a user: the model of this name may adopt the object.
 ADOPT = f"{GROUP}/adopt"
 #: On kinds that may change without a rollout: a hash of the spec that was last applied.

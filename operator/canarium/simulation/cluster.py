@@ -15,7 +15,7 @@ from canarium.api.model_deployment import Spec
 from canarium.core.decision import plan as p
 from canarium.core.facts.gateways import Backend, Route
 from canarium.core.facts.observed import Autoscaler, Deployment, Service
-from canarium.core.facts.revision import Record, find
+from canarium.core.facts.revision import NewRecord, Record, find, resolved_facts
 from canarium.core.planner import plan
 from canarium.core.status.transitions import with_transitions
 from canarium.simulation.kubernetes import Kubernetes
@@ -65,17 +65,13 @@ class Cluster(Kubernetes):
         raise AssertionError(f"no fixpoint at {self.now}: {self.status.message}")
 
     def reconcile(self) -> p.Plan:
+        decision = self._decide()
+        if decision.requests.resolve != self.requests.resolve:
+            # A registry answers before the operator reports that it waits.
+            self.requests = decision.requests
+            decision = self._decide()
         self.seen = self._facts()
-        decided = plan(
-            self.spec,
-            effective_spec(Spec.model_validate(self.spec), self.runtime.startup_budget),
-            self.status,
-            self.observed(),
-            now=self.now,
-            generation=1,
-            name="m",
-        )
-        decision = with_transitions(decided, self.status, self.now, record=self.keeps_transitions)
+        decision = with_transitions(decision, self.status, self.now, record=self.keeps_transitions)
         for action in decision.actions:
             if self._dies():
                 return decision
@@ -96,6 +92,17 @@ class Cluster(Kubernetes):
         self.events += decision.events
         return decision
 
+    def _decide(self) -> p.Plan:
+        return plan(
+            self.spec,
+            effective_spec(Spec.model_validate(self.spec), self.runtime.startup_budget),
+            self.status,
+            self.observed(),
+            now=self.now,
+            generation=1,
+            name="m",
+        )
+
     def _dies(self) -> bool:
         if self.writes != self.die_at:
             return False
@@ -103,10 +110,15 @@ class Cluster(Kubernetes):
         self.writes += 1  # A crash is not a fixpoint.
         return True
 
+    def _store(self, new: NewRecord, record: Record) -> None:
+        uri, digest = resolved_facts(new.algorithm, new.identity)
+        self.records.append(replace(record, resolved=uri, spec_digest=digest))
+
     def _carry_out(self, action: p.Action) -> None:
         match action:
             case p.StoreRevision(minted, served):
-                self.records.append(
+                self._store(
+                    minted,
                     Record(
                         minted.revision,
                         minted.number,
@@ -120,12 +132,13 @@ class Cluster(Kubernetes):
                         retry=minted.retry,
                         pins="uri" in self.spec["model"] and "digest" not in self.spec["model"],
                         uri=self.spec["model"].get("uri"),
-                    )
+                    ),
                 )
                 assert find(self.spec, self.records)
             case p.RestoreRevision(minted, model, artifact):
                 known = self.spec["model"] if model is None else dict(model)
-                self.records.append(
+                self._store(
+                    minted,
                     Record(
                         minted.revision,
                         minted.number,
@@ -137,7 +150,7 @@ class Cluster(Kubernetes):
                         None,
                         artifact=artifact,
                         uri=known.get("uri"),
-                    )
+                    ),
                 )
             case p.AnnotateRevision(revision, facts):
                 self.records = [
@@ -169,8 +182,14 @@ class Cluster(Kubernetes):
                 )
                 assert color not in {x.color for x in others}, "a colour is shared"
                 assert revision not in self.deployments, "made twice"
+                record = next(r for r in self.records if r.revision == revision)
                 self.deployments[revision] = Deployment(
-                    f"m-{revision}", f"uid-{revision}", revision, color, replicas
+                    f"m-{revision}",
+                    f"uid-{revision}",
+                    revision,
+                    color,
+                    replicas,
+                    resolved=record.resolved,
                 )
             case p.Scale(revision, replicas):
                 old = self.deployments[revision]

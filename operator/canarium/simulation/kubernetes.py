@@ -23,6 +23,7 @@ from canarium.core.facts.observed import (
     Observed,
     Pod,
     Rejection,
+    Resolution,
     ResolvedRuntime,
     Service,
     SmokeReport,
@@ -77,6 +78,8 @@ class Kubernetes:
     smoke: SmokeReport | None = None
     evidence: Evidence | None = None
     requests: p.SignalRequests = field(default_factory=p.SignalRequests)
+    #: What the registry answers for an alias: a URI, or reason and message; None: nothing yet.
+    registry: str | tuple[str, str] | None = "mlflow://model/1"
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
     #: The route, the Services of revisions, and Gateways that take a route `lag` seconds later.
     route: Route | None = None
@@ -158,7 +161,16 @@ class Kubernetes:
             annotations=tuple(sorted(self.annotations.items())),
             smoke=self.smoke,
             evidence=self.evidence,
+            resolution=self._resolution(),
         )
+
+    def _resolution(self) -> Resolution | None:
+        request = self.requests.resolve
+        if request is None or self.registry is None:
+            return None
+        if isinstance(self.registry, str):
+            return Resolution(request, self.registry)
+        return Resolution(request, None, *self.registry)
 
     def _ready(self) -> list[tuple[str, str]]:
         return [(x.revision, x.name) for x in self.pods if x.serves]

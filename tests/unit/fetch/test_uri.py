@@ -78,3 +78,18 @@ def test_name_that_is_not_safe_is_refused(name: str) -> None:
 )
 def test_link_stays_inside(link: str, target: str, stays: bool) -> None:
     assert inside(link, target) is stays
+
+
+@pytest.mark.parametrize(
+    ("uri", "moves"),
+    [
+        ("mlflow://fraud@champion", True),
+        ("mlflow://fraud/7", False),
+        ("mlflow://runs/3f2a/model", False),
+        ("hf://o/m@main", False),
+        ("oci://r/a:1", False),
+        ("s3://b/a", False),
+    ],
+)
+def test_alias_of_a_registry_is_resolved_before_a_revision_is_stored(uri: str, moves: bool) -> None:
+    assert parse(uri).moves is moves

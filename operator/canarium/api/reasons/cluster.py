@@ -179,6 +179,30 @@ class SpecReason(Reason):
         _KEEPS,
         "Fix the URI.",
     )
+    SOURCE_UNRESOLVED = (
+        "SourceUnresolved",
+        "The registry has not yet answered which version the alias in `spec.model.uri` names.",
+        _KEEPS,
+        "Check that the operator reaches `spec.model.endpoint`.",
+    )
+    SOURCE_NOT_FOUND = (
+        "SourceNotFound",
+        "The registry has no ready version of the model under the alias in `spec.model.uri`.",
+        _KEEPS,
+        "Set the alias in the registry, or fix the URI.",
+    )
+    SOURCE_ACCESS_DENIED = (
+        "SourceAccessDenied",
+        "The registry rejects the credentials, or the Secret with them cannot be used.",
+        _KEEPS,
+        "Fix the Secret in `spec.model.credentials`.",
+    )
+    SOURCE_UNAVAILABLE = (
+        "SourceUnavailable",
+        "The operator gets no usable answer from the registry in `spec.model.endpoint`.",
+        _KEEPS,
+        "Check the registry, and that the operator reaches it.",
+    )
     TEMPLATE_INVALID = (
         "TemplateInvalid",
         "A template of the runtime cannot be rendered.",

@@ -91,6 +91,12 @@ class ConditionType(Reason):
         "Applies it when the rollout and the bake are over.",
         NOTHING,
     )
+    SOURCE_RESOLVED = (
+        "SourceResolved",
+        "The alias in `spec.model.uri` was resolved to the version that its revision serves.",
+        "When it is False, asks the registry again at least every 30 s; what serves is unchanged.",
+        "When it is False, fix what the reason names.",
+    )
     RUNTIME_OUTDATED = (
         "RuntimeOutdated",
         "The runtime has changed since this revision was created.",
@@ -135,6 +141,12 @@ class ConditionReason(Reason):
     SERVING = (
         "Serving",
         "`Available`: endpoints are ready.",
+        "Nothing.",
+        NOTHING,
+    )
+    RESOLVED = (
+        "Resolved",
+        "`SourceResolved`: the registry has answered, and the record has the version.",
         "Nothing.",
         NOTHING,
     )

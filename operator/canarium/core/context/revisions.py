@@ -14,9 +14,17 @@ from canarium.api.uri import UriInvalid
 from canarium.api.uri import parse as parse_uri
 from canarium.core.context.stable import StableSources
 from canarium.core.facts.grant import Grant, token_of
-from canarium.core.facts.observed import Observed
+from canarium.core.facts.observed import Observed, ResolveRequest
 from canarium.core.facts.periods import parse_periods
-from canarium.core.facts.revision import QUARANTINED, NewRecord, Record, find, new_record
+from canarium.core.facts.revision import (
+    QUARANTINED,
+    NewRecord,
+    Record,
+    digest_v1,
+    find,
+    identity_v1,
+    new_record,
+)
 from canarium.core.facts.traffic import TrafficView
 
 
@@ -50,12 +58,55 @@ class Revisions:
 
     @cached_property
     def new_record(self) -> NewRecord | None:
-        """Record to store: none has this spec's identity, or a retry was ordered."""
-        retry = self.active_command("retry")
-        if self.current_record and (retry is None or self.current_record.retry == retry.token):
+        """Record to store: none has this spec's identity, or a retry was ordered.
+
+        It may only be stored once its moving reference is resolved; see `is_unresolved`.
+        """
+        if not self._needs_record:
             return None
-        token = retry.token if retry else None
-        return new_record(self.spec, self.observed.records, after=self.stable, retry=token)
+        retry, request, result = self._retry, self.resolve_request, self.observed.resolution
+        return new_record(
+            self.spec,
+            self.observed.records,
+            after=self.stable,
+            retry=retry.token if retry else None,
+            resolved=result.uri if request and result and result.request == request else None,
+        )
+
+    @cached_property
+    def resolve_request(self) -> ResolveRequest | None:
+        """What to resolve before the new record can be stored (R26); None if nothing moves."""
+        model = self.spec.get("model") or {}
+        try:
+            moves = bool(model.get("uri")) and parse_uri(model["uri"]).moves
+        except UriInvalid:
+            return None
+        if not moves or not self._needs_record:
+            return None
+        token = self._retry.token if self._retry else ""
+        return ResolveRequest(
+            uri=model["uri"],
+            endpoint=model.get("endpoint") or "",
+            secret=(model.get("credentials") or {}).get("secretName"),
+            attempt=f"{digest_v1(identity_v1(self.spec))}/{token}",
+        )
+
+    @cached_property
+    def is_unresolved(self) -> bool:
+        """Whether the new record waits for the result of its moving reference."""
+        request, result = self.resolve_request, self.observed.resolution
+        if request is None:
+            return False
+        return result is None or result.request != request or result.uri is None
+
+    @cached_property
+    def _retry(self) -> CommandEcho | None:
+        return self.active_command("retry")
+
+    @cached_property
+    def _needs_record(self) -> bool:
+        record, retry = self.current_record, self._retry
+        return record is None or (retry is not None and record.retry != retry.token)
 
     @cached_property
     def target(self) -> str:

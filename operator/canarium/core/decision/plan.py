@@ -8,6 +8,7 @@ from typing import Any, Literal
 from canarium.api.route_kind import RouteKind
 from canarium.api.states import Phase
 from canarium.api.status import Status
+from canarium.core.facts.observed import ResolveRequest
 from canarium.core.facts.revision import NewRecord
 from canarium.core.facts.traffic_record import TrafficRecord
 
@@ -213,6 +214,8 @@ class SignalRequests:
     analysis: AnalysisRequest | None = None
     #: Pods whose Events to read: they are bound to a node, but no container has started.
     pod_events: tuple[str, ...] = ()
+    #: Moving reference that a new record needs (R26).
+    resolve: ResolveRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

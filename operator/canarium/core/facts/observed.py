@@ -139,6 +139,8 @@ class Deployment:
     ports: frozenset[str] = frozenset()
     #: Another client set `replicas` last through the scale subresource, as an autoscaler does.
     scaled_by_other: bool = False
+    #: What the moving reference of its revision stood for (R26).
+    resolved: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +269,28 @@ class ResolvedRuntime:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolveRequest:
+    """A moving reference to resolve for one new record (R26): its URI, the registry's address, and
+    the Secret with credentials. `attempt` differs between records."""
+
+    uri: str
+    endpoint: str
+    secret: str | None
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The result of a request: a URI that cannot move, or why there is none (`reason` and
+    `message`)."""
+
+    request: ResolveRequest
+    uri: str | None = None
+    reason: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Everything that is known about a model's children at one moment."""
 
@@ -292,6 +316,8 @@ class Observed:
     #: its owner (R24).
     name_conflicts: tuple[str, ...] = ()
     runtime: ResolvedRuntime = field(default_factory=lambda: ResolvedRuntime())
+    #: Latest result for the model's moving reference; None until the registry has answered.
+    resolution: Resolution | None = None
     #: Annotations of the ModelDeployment in the operator's group, without the prefix: commands
     #: (R16).
     annotations: tuple[tuple[str, str], ...] = ()

@@ -16,6 +16,8 @@ from typing import Any
 #: Verdict of a revision that has failed (R9).
 QUARANTINED = "Quarantined"
 ALGORITHM = "v1"
+#: The same, and the URI that a moving reference stood for (R26): `identity["resolved"]`.
+RESOLVED = "v2"
 #: Algorithm of a record whose identity was lost: its digest is the short one in its name.
 BY_NAME = "v1-name"
 #: Kubernetes' alphabet for generated names: without vowels, so that it cannot form words.
@@ -59,6 +61,10 @@ class Record:
     #: Images as the kubelet resolved them, once a pod was ready: JSON of container → image ID.
     images: str | None = None
     uri: str | None = None
+    #: What `uri` stood for when the record was stored, if it moves (R26), and the digest of the
+    #: identity without it.
+    resolved: str | None = None
+    spec_digest: str | None = None
     #: Whether its data survives a strategic merge patch unchanged (`kube.canonical`).
     canonical: bool = True
 
@@ -72,6 +78,19 @@ def identity_v1(spec: Mapping[str, Any]) -> dict[str, Any]:
     }
     identity["model"] = {k: v for k, v in (spec.get("model") or {}).items() if k != "lineage"}
     return identity
+
+
+def identity_v2(spec: Mapping[str, Any], resolved: str) -> dict[str, Any]:
+    """Returns the identity fields of a raw `spec` whose URI stood for `resolved`."""
+    return {**identity_v1(spec), "resolved": resolved}
+
+
+def resolved_facts(algorithm: str, identity: Any) -> tuple[str | None, str | None]:
+    """Returns what the URI of a stored identity stood for, and the digest of its other fields."""
+    if algorithm != RESOLVED or not isinstance(identity, Mapping):
+        return None, None
+    rest = {key: value for key, value in identity.items() if key != "resolved"}
+    return str(identity.get("resolved")), digest_v1(rest)
 
 
 def digest_v1(identity: Mapping[str, Any]) -> str:
@@ -91,7 +110,7 @@ def digest_matches(algorithm: str, digest: str, identity: Any) -> bool:
 
     The digest of an unknown algorithm cannot be verified and is accepted.
     """
-    if algorithm != ALGORITHM:
+    if algorithm not in (ALGORITHM, RESOLVED):
         return True
     return isinstance(identity, Mapping) and digest_v1(identity) == digest
 
@@ -127,16 +146,20 @@ def short_name(digest: str) -> str:
 def find(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
     """Returns the newest record with the identity of `spec`, each compared by its own algorithm.
 
-    A record with an unknown algorithm never matches; see `newer_algorithm`.
+    The result of a moving reference is not compared: what was resolved for this spec stands, so
+    neither a restart nor a registry that is unreachable changes what serves (R26). A record with
+    an unknown algorithm never matches; see `newer_algorithm`.
     """
-    matches = [
-        record
-        for record in records
-        if record.intact
-        and record.algorithm in _ALGORITHMS
-        and _ALGORITHMS[record.algorithm](spec) == record.digest
-    ]
+    matches = [record for record in records if record.intact and _is_of(record, spec)]
     return max(matches, key=lambda record: record.number, default=None)
+
+
+def _is_of(record: Record, spec: Mapping[str, Any]) -> bool:
+    if record.algorithm == RESOLVED:
+        return record.spec_digest == digest_v1(identity_v1(spec))
+    if record.algorithm not in _ALGORITHMS:
+        return False
+    return _ALGORITHMS[record.algorithm](spec) == record.digest
 
 
 def newer_algorithm(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
@@ -146,7 +169,8 @@ def newer_algorithm(spec: Mapping[str, Any], records: Iterable[Record]) -> Recor
     """
     stored = list(records)
     newest = max(stored, key=lambda record: record.number, default=None)
-    if newest is None or newest.algorithm in _ALGORITHMS or not newest.intact:
+    known = (*_ALGORITHMS, RESOLVED)
+    if newest is None or newest.algorithm in known or not newest.intact:
         return None
     return None if find(spec, stored) else newest
 
@@ -170,15 +194,16 @@ def new_record(
     *,
     after: str | None = None,
     retry: str | None = None,
+    resolved: str | None = None,
 ) -> NewRecord:
-    """Returns a new revision for `spec`.
+    """Returns a new revision for `spec`, whose URI stands for `resolved` if it moves.
 
     `after` is the revision that is stable now, `retry` the token of the retry command. A retry of
     the same identity gets a suffix (`-2`, `-3` …), because the record of the first attempt is
     immutable and terminating pods may still use the name of its Deployment.
     """
     stored = list(records)
-    identity = identity_v1(spec)
+    identity = identity_v2(spec, resolved) if resolved else identity_v1(spec)
     digest = digest_v1(identity)
     name = short_name(digest)
     serials = [_serial(r.revision) for r in stored if r.revision.split("-")[0] == name]
@@ -187,6 +212,7 @@ def new_record(
         number=max((record.number for record in stored), default=0) + 1,
         digest=digest,
         identity=identity,
+        algorithm=RESOLVED if resolved else ALGORITHM,
         after=after,
         retry=retry,
     )

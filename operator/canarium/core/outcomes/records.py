@@ -68,5 +68,6 @@ def history_entry(
         time=stamp(ctx.now),
         lineage=dict(record.lineage) if record and record.lineage else None,
         uri=record.uri if record else None,
+        resolved=record.resolved if record else None,
         artifact=record.artifact if record else None,
     )

@@ -11,6 +11,7 @@ from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Event
 from canarium.core.health.availability import serving_now
 from canarium.core.outcomes.refusals import quoted, reason_of
+from canarium.core.outcomes.resolution import unresolved
 from canarium.core.phases.deployments import delete_revisions
 from canarium.core.times import stamp
 
@@ -34,7 +35,7 @@ def is_invalid(ctx: RolloutContext) -> bool:
         or (rejection and not ctx.quarantined and ctx.target != ctx.stable)
     ):
         return True
-    return bool(ctx.new_record and ctx.observed.runtime.reason)
+    return bool(ctx.new_record and (ctx.observed.runtime.reason or ctx.is_unresolved))
 
 
 def invalid(ctx: RolloutContext) -> PhaseResult:
@@ -74,5 +75,7 @@ def _cause(ctx: RolloutContext) -> tuple[str, str]:
         return RefusalReason.NAME_CONFLICT, conflicts(ctx.observed, ctx.name)
     if ctx.new_record and runtime.reason:
         return runtime.reason, runtime.message
+    if ctx.is_unresolved:
+        return unresolved(ctx)
     assert rejection is not None
     return reason_of(rejection), quoted(rejection)

@@ -143,6 +143,7 @@ def _part(ctx: RolloutContext, revision: str | None, result: PhaseResult) -> Rev
         version=version_of(ctx, revision),
         color=made.color if made else None,
         artifact=record.artifact if record else None,
+        resolved=record.resolved if record else None,
         replicas=made.replicas if made else 0,
         ready_replicas=ready,
         weight=wanted,

@@ -32,9 +32,16 @@ class DesiredManifests:
     def __init__(self, store: Store, kit: FetcherConfig | None = None) -> None:
         self._store, self._kit = store, kit
 
-    def new_revision(self, parent: Mapping[str, Any], revision: str) -> tuple[Manifest, Manifest]:
-        """Returns a new revision's pod template, and the runtime with the server as rendered."""
+    def new_revision(
+        self, parent: Mapping[str, Any], revision: str, resolved: str | None = None
+    ) -> tuple[Manifest, Manifest]:
+        """Returns a new revision's pod template, and the runtime with the server as rendered.
+
+        `resolved` is what a moving reference stands for (R26): all pods fetch that.
+        """
         meta, spec = parent["metadata"], parent["spec"]
+        if resolved:
+            spec = {**spec, "model": {**spec["model"], "uri": resolved}}
         try:
             chosen = self._store.runtimes.catalog(meta["namespace"]).choose(spec)
             server = runtime.server(meta["name"], meta["namespace"], spec, chosen)
@@ -43,6 +50,8 @@ class DesiredManifests:
             # Templates and names of the runtime are in the message, with any characters.
             text = quoted(error, _LONGEST)
             raise WriteRejected(Rejection("", text, reason=error.reason)) from error
+        if resolved:
+            template["metadata"].setdefault("annotations", {})[labels.RESOLVED] = resolved
         snapshot: Manifest = {"server": server}
         if chosen:
             snapshot |= {"name": chosen.name, "kind": chosen.kind, "digest": chosen.digest}

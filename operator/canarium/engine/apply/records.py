@@ -48,7 +48,8 @@ class RevisionRecords:
         await self._check_service_name(parent, key)
         template, runtime = self._desired.running_template(key, new.revision), None
         if template is None:
-            template, runtime = self._desired.new_revision(parent, new.revision)
+            resolved = new.identity.get("resolved")
+            template, runtime = self._desired.new_revision(parent, new.revision, resolved)
             await self._dry_run(parent, new.revision, template)
         known = self._store.parents.items.get(key)
         if known is None:

@@ -8,7 +8,7 @@ from canarium import GROUP
 from canarium.api.server import FETCH_CONTAINER
 from canarium.core.facts.gateways import Backend
 from canarium.core.facts.observed import Autoscaler, AutoscalerFault, Deployment, Service
-from canarium.core.facts.revision import Record, digest_matches, seal_is_valid
+from canarium.core.facts.revision import Record, digest_matches, resolved_facts, seal_is_valid
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.cache.children import Child, Raw, child, compared, parse_optional_time
 from canarium.engine.cache.managed_fields import scaled_by_other
@@ -27,6 +27,7 @@ def record(raw: Raw) -> Child[Record]:
     runtime = data.get("runtime") or {}
     algorithm, digest = str(data.get("algorithm", "")), str(data.get("digest", ""))
     revision = meta.get("labels", {}).get(labels.REVISION, "")
+    resolved, spec_digest = resolved_facts(algorithm, data.get("identity"))
     fact = Record(
         revision=revision,
         number=raw.get("revision", 0),
@@ -51,6 +52,8 @@ def record(raw: Raw) -> Child[Record]:
         artifact=notes.get(f"{GROUP}/artifact"),
         images=notes.get(labels.IMAGES),
         uri=model.get("uri"),
+        resolved=resolved,
+        spec_digest=spec_digest,
         canonical=is_canonical(data),
     )
     # How the server as rendered is measured; None in restored records.
@@ -94,6 +97,7 @@ def deployment(raw: Raw) -> Child[Deployment]:
             if port.get("name")
         ),
         scaled_by_other=scaled_by_other(meta.get("managedFields")),
+        resolved=spec["template"]["metadata"].get("annotations", {}).get(labels.RESOLVED),
     )
     return child(raw, fact, compared(raw, spec))
 

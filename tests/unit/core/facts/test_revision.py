@@ -9,9 +9,12 @@ import pytest
 
 from canarium.core.facts.revision import (
     Record,
+    digest_matches,
     find,
+    identity_v1,
     new_record,
     newer_algorithm,
+    resolved_facts,
     seal,
     seal_is_valid,
 )
@@ -97,3 +100,41 @@ def test_seal_breaks_when_what_a_deployment_is_made_from_changes(part: str) -> N
     assert seal_is_valid(kept)
     assert not seal_is_valid({**kept, part: {"other": 1}})
     assert not seal_is_valid(data), "the seal is missing"
+
+
+MOVING = {**spec("1"), "model": {"version": "1", "uri": "mlflow://fraud@champion"}}
+
+
+def resolved_to(uri: str, number: int) -> Record:
+    new = new_record(MOVING, [], resolved=uri)
+    found, digest = resolved_facts(new.algorithm, new.identity)
+    return replace(
+        Record(new.revision, number, new.algorithm, new.digest, {}, None, None, None),
+        resolved=found,
+        spec_digest=digest,
+    )
+
+
+@rule("R1", "R26")
+def test_result_of_a_moving_reference_is_part_of_the_identity() -> None:
+    first, second = resolved_to("mlflow://fraud/7", 1), resolved_to("mlflow://fraud/8", 2)
+    assert first.resolved == "mlflow://fraud/7"
+    assert first.revision != second.revision
+    identity = {**identity_v1(MOVING), "resolved": "mlflow://fraud/7"}
+    assert digest_matches("v2", first.digest, identity)
+    assert not digest_matches("v2", first.digest, {**identity, "resolved": "mlflow://fraud/8"})
+
+
+@rule("R1", "R18", "R26")
+def test_newest_result_stands_until_the_spec_changes() -> None:
+    first, second = resolved_to("mlflow://fraud/7", 1), resolved_to("mlflow://fraud/8", 2)
+    assert find(MOVING, [second, first]) is second
+    assert newer_algorithm(MOVING, [second, first]) is None
+    assert find({**MOVING, "restartToken": "again"}, [second, first]) is None
+
+
+@rule("R1", "R26")
+def test_record_of_an_alias_without_a_result_stays_valid() -> None:
+    old = stored(MOVING)
+    assert old.algorithm == "v1"
+    assert find(MOVING, [old]) is old
