@@ -20,6 +20,7 @@ from canarium.render.fetch_container import FetcherConfig
 from canarium.signals.http_client import HttpClient
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
+from canarium.sources.resolver import SourceResolver
 
 #: Seconds that a key waits while its namespace is being listed.
 _UNTIL_LISTED = 0.1
@@ -66,6 +67,7 @@ class Engine:
             self.timing,
         )
         self.pod_events = PodEvents(api, partial(sources, self.store), self._signalled, self.timing)
+        self.sources = SourceResolver(api, self.signals.access, self._signalled, self.timing)
         self.reconciler = Reconciler(
             api,
             self.store,
@@ -76,6 +78,7 @@ class Engine:
             self.pod_events,
             kit,
             notifies,
+            self.sources,
         )
         self.workers = Workers(
             self.queue, self.reconcile, count=workers, timing=self.timing, observer=observer
@@ -95,6 +98,7 @@ class Engine:
                 await lead()
             await self.workers.run()
         finally:
+            await self.sources.close()
             await self.signals.close()
             await self.pod_events.close()
             await self.informers.stop_all()

@@ -39,6 +39,7 @@ from canarium.kube.throttle import first
 from canarium.render.fetch_container import FetcherConfig
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
+from canarium.sources.resolver import SourceResolver
 
 _SOONEST = 0.02
 
@@ -57,8 +58,10 @@ class Reconciler:
         pod_events: PodEvents | None = None,
         kit: FetcherConfig | None = None,
         notifies: bool = False,
+        sources: SourceResolver | None = None,
     ) -> None:
         self._notifies = notifies
+        self._sources = sources
         self._signals = signals
         self._pod_events = pod_events
         self._store = store
@@ -86,6 +89,8 @@ class Reconciler:
         except UnsupportedResource as error:
             self._stop_asking(key)
             await self._status.mark_unsupported(key, told, str(error))
+            return
+        if self._awaits_source(key, decision):
             return
         try:
             for action in decision.actions:
@@ -121,6 +126,20 @@ class Reconciler:
             # A deadline that has passed is a change of facts like any other.
             self._queue.add_after(key, max(soonest, _SOONEST), Urgency.CHANGE)
 
+    def _awaits_source(self, key: Key, decision: Plan) -> bool:
+        """Requests what the plan needs resolved, and returns whether to wait a moment for it.
+
+        Otherwise every new record would first be published as invalid (R26). A fault does not wait.
+        """
+        if self._sources is None:
+            return False
+        self._sources.want(key, decision.requests.resolve)
+        left = self._sources.grace_left(key)
+        if left is None or self._queue.urgency(key) is Urgency.FAULT:
+            return False
+        self._queue.add_after(key, left, Urgency.CHANGE)
+        return True
+
     def _rescues(self, key: Key, action: Action) -> bool:
         """Returns whether callers reach a failed version, or none, until this is written."""
         urgent = self._queue.urgency(key) is Urgency.FAULT
@@ -140,6 +159,8 @@ class Reconciler:
             self._signals.forget(key)
         if self._pod_events:
             self._pod_events.forget(key)
+        if self._sources:
+            self._sources.forget(key)
 
     def _settings(self, key: Key, parent: CachedModel) -> EffectiveSpec:
         """Returns the spec with its defaults, which are resolved once per version of an object and
@@ -165,6 +186,8 @@ class Reconciler:
         if self._signals:
             smoke, evidence = self._signals.facts(key)
             facts = replace(facts, smoke=smoke, evidence=evidence)
+        if self._sources:
+            facts = replace(facts, resolution=self._sources.result(key))
         if self._pod_events:
             facts = facts.with_troubles(self._pod_events.troubles(key))
         decision = plan(

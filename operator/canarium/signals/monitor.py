@@ -23,7 +23,7 @@ from canarium.evaluation.errors import ErrorReason
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.signals import credentials, smoke
-from canarium.signals.access import SharedResources
+from canarium.signals.access import NamespaceAccess, SharedResources
 from canarium.signals.analyzer import AnalysisState, Analyzer
 from canarium.signals.assertions import Unusable, faults
 from canarium.signals.credentials import Unavailable
@@ -70,6 +70,10 @@ class SignalMonitor:
         self._analyzer = Analyzer(api, self._shared)
         self._error_log = ErrorLog(log)
         self._models: dict[Key, _Watched] = {}
+
+    def access(self, namespace: str) -> NamespaceAccess:
+        """Returns the share of a namespace, for requests of other sources of facts."""
+        return self._shared.of(namespace)
 
     def facts(self, key: Key) -> tuple[SmokeReport | None, Evidence | None]:
         """Returns the current facts for a decision about `key`."""

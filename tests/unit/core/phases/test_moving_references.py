@@ -99,7 +99,7 @@ def test_alias_that_cannot_be_resolved_during_a_rollout_ends_that_rollout() -> N
 
 
 @rule("R9", "R16", "R26")
-def test_quarantined_result_is_tried_again_only_by_a_retry_which_resolves_anew() -> None:
+def test_quarantined_result_is_tried_again_only_by_a_retry_that_resolves_again() -> None:
     cluster = live()
     cluster.broken.add("2")
     cluster.registry = "mlflow://fraud/8"

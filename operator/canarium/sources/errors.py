@@ -1,0 +1,13 @@
+"""Why a moving reference has no result."""
+
+from __future__ import annotations
+
+from canarium.api.reasons import SpecReason
+
+
+class Unresolved(Exception):
+    """A reference without a result, and its reason. The message contains no secret."""
+
+    def __init__(self, reason: SpecReason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason

@@ -1,0 +1,140 @@
+"""An alias of a registry on a real API server: resolved once, and again only for a new revision."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from canarium.kube import resources
+from integration import rights
+from integration.conftest import PATIENT_LEASE, Cluster, Operator
+from sandbox.controlplane import ControlPlane
+
+rule = pytest.mark.rule
+TOKEN = "a-token"
+
+
+class Registry:
+    """A tracking server with one alias, which requires a token. `version` None: no such alias."""
+
+    def __init__(self) -> None:
+        self.version: str | None = None
+        self.requests: list[str] = []
+        registry = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                registry.requests.append(self.path)
+                allowed = self.headers.get("Authorization") == f"Bearer {TOKEN}"
+                status, body = registry.answer() if allowed else (401, {"message": "who are you"})
+                content = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def answer(self) -> tuple[int, dict[str, Any]]:
+        if self.version is None:
+            return 404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "alias not found"}
+        return 200, {"model_version": {"version": self.version, "status": "READY"}}
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[Registry]:
+    made = Registry()
+    thread = threading.Thread(target=made.server.serve_forever, args=(0.05,))
+    thread.start()
+    yield made
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def operator(plane: ControlPlane, granted: Path) -> Iterator[Operator]:
+    """One with the chart's rights that may connect to loopback."""
+    operator = Operator(
+        granted,
+        plane.folder.parent / "operator-references.log",
+        *("--fetch-image", "fetch:1", "--lease-namespace", "default"),
+        *("--allow-address", "127.0.0.0/8", *PATIENT_LEASE),
+    )
+    operator.start()
+    yield operator
+    operator.stop()
+    assert rights.Audit(plane).forbidden() == set()
+
+
+def model(registry: Registry, version: str) -> dict[str, Any]:
+    return {
+        "version": version,
+        "uri": "mlflow://fraud@champion",
+        "endpoint": registry.url,
+        "credentials": {"secretName": "mlflow-read"},
+    }
+
+
+async def fetched(cluster: Cluster) -> set[str]:
+    """The URIs that the fetchers of all pods download."""
+    pods = await cluster.client.list(resources.PODS, cluster.namespace)
+    return {pod["spec"]["initContainers"][0]["args"][1] for pod in pods["items"]}
+
+
+@rule("R1", "R18", "R21", "R26")
+async def test_alias_is_resolved_for_each_revision_and_never_between(
+    cluster: Cluster, registry: Registry
+) -> None:
+    cluster.apply("1", model=model(registry, "1"))
+    status = await cluster.phase("Invalid")
+    assert "mlflow-read" in status["message"], "the Secret is missing"
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "mlflow-read", "namespace": cluster.namespace},
+        "stringData": {"MLFLOW_TRACKING_TOKEN": TOKEN},
+    }
+    cluster.plane.kubectl("apply", "-f", "-", stdin=json.dumps(secret))
+    status = await cluster.until(lambda s: "alias not found" in s["message"])
+    found = next(c for c in status["conditions"] if c["type"] == "SourceResolved")
+    assert (found["status"], found["reason"]) == ("False", "SourceNotFound")
+
+    registry.version = "7"
+    status = await cluster.phase("Ready", "1")
+    assert status["stable"]["resolved"] == "mlflow://fraud/7"
+    assert await fetched(cluster) == {"mlflow://fraud/7"}
+
+    registry.version = "8"
+    asked, pods = len(registry.requests), await cluster._pods()
+    cluster.operator.stop()
+    cluster.operator.start()
+    await cluster.leading()
+    cluster.apply("1", model=model(registry, "1"), scaling={"replicas": 4})
+    await cluster.until(lambda s: s["stable"]["readyReplicas"] == 4)
+    assert len(registry.requests) == asked, "the record has the version"
+    assert set(pods) < set(await cluster._pods())
+    assert await fetched(cluster) == {"mlflow://fraud/7"}
+
+    registry.version = None
+    cluster.apply("2", model=model(registry, "2"))
+    status = await cluster.phase("Invalid")
+    assert status["stable"]["version"] == "1"
+    registry.version = "8"
+    status = await cluster.phase("Ready", "2", seconds=60)
+    assert status["stable"]["resolved"] == "mlflow://fraud/8"
+    records = await cluster.children(resources.RECORDS)
+    assert {record["data"]["identity"]["resolved"] for record in records} == {
+        "mlflow://fraud/7",
+        "mlflow://fraud/8",
+    }

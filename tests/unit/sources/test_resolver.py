@@ -1,0 +1,176 @@
+"""When a moving reference is resolved, and with which credentials (R26)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+
+from canarium.core.facts.observed import ResolveRequest
+from canarium.kube.client import Api
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
+from canarium.signals.access import SharedResources
+from canarium.signals.http_client import HttpClient
+from canarium.sources.resolver import SourceResolver
+from signals.conftest import LOOPBACK, Served, served
+
+__all__ = ["served"]
+
+rule = pytest.mark.rule
+KEY = ("a", "fraud")
+FOUND = json.dumps({"model_version": {"version": "7", "status": "READY"}})
+
+
+class Secrets:
+    """An API server with the Secrets of one namespace."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, dict[str, bytes]] = {}
+
+    async def get(self, resource: Any, namespace: str, name: str) -> dict[str, Any]:
+        if name not in self.stored:
+            raise ApiError(404, "NotFound", f'secrets "{name}" not found')
+        values = self.stored[name].items()
+        return {"data": {key: base64.b64encode(value).decode() for key, value in values}}
+
+
+class Rig:
+    """A resolver that never waits, and the results of which it woke its model."""
+
+    def __init__(self) -> None:
+        self.secrets = Secrets()
+        self.waits: list[float] = []
+        self.woken = asyncio.Event()
+        self.patient = asyncio.Event()
+        self.now = 0.0
+        self.shared = SharedResources(HttpClient(LOOPBACK))
+        timing = Timing(clock=lambda: self.now, sleep=self._sleep)
+        api = cast(Api, self.secrets)
+        self.resolver = SourceResolver(api, self.shared.of, self._wake, timing)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+        if len(self.waits) == 8:
+            self.patient.set()
+        await asyncio.sleep(0)
+
+    def _wake(self, key: tuple[str, str], urgent: bool) -> None:
+        assert (key, urgent) == (KEY, False)
+        self.woken.set()
+
+    async def result(self) -> tuple[str | None, str | None, str]:
+        """The next result."""
+        await asyncio.wait_for(self.woken.wait(), 10)
+        self.woken.clear()
+        found = self.resolver.result(KEY)
+        assert found
+        return found.uri, found.reason, found.message
+
+
+@pytest_asyncio.fixture
+async def rig() -> AsyncIterator[Rig]:
+    made = Rig()
+    yield made
+    await made.resolver.close()
+    await made.shared.close()
+
+
+def request(served: Served, secret: str | None = None, attempt: str = "1") -> ResolveRequest:
+    return ResolveRequest("mlflow://fraud@champion", served.url, secret, attempt)
+
+
+@rule("R26")
+async def test_result_is_kept_until_another_request_or_none_is_wanted(
+    rig: Rig, served: Served
+) -> None:
+    served.says(FOUND)
+    rig.resolver.want(KEY, request(served))
+    assert rig.resolver.grace_left(KEY) == 1.0
+    assert await rig.result() == ("mlflow://fraud/7", None, "")
+    assert rig.resolver.grace_left(KEY) is None
+    rig.resolver.want(KEY, request(served))
+    assert rig.resolver.result(KEY)
+    assert len(served.requests) == 1
+    rig.resolver.want(KEY, request(served, attempt="2"))
+    assert rig.resolver.result(KEY) is None
+    await rig.result()
+    assert len(served.requests) == 2
+    rig.resolver.want(KEY, None)
+    assert rig.resolver.result(KEY) is None
+
+
+@rule("R26", "R31")
+async def test_server_without_an_answer_is_asked_ever_less_often(rig: Rig, served: Served) -> None:
+    served.says("", 503)
+    rig.resolver.want(KEY, request(served))
+    assert (await rig.result())[1] == "SourceUnavailable"
+    await asyncio.wait_for(rig.patient.wait(), 10)
+    served.says(FOUND)
+    assert (await rig.result())[0] == "mlflow://fraud/7"
+    for waited, longest in zip(rig.waits, (1, 2, 4, 8, 16, 30, 30, 30), strict=False):
+        assert longest / 2 <= waited <= longest
+    assert rig.resolver.grace_left(KEY) is None
+
+
+@rule("R26")
+async def test_decision_waits_for_a_first_result_for_a_second_at_most(
+    rig: Rig, served: Served
+) -> None:
+    answered = asyncio.Event()
+
+    async def late(_: Any) -> Any:
+        await answered.wait()
+        raise asyncio.CancelledError
+
+    served.handler = late
+    rig.resolver.want(KEY, request(served))
+    rig.now = 0.75
+    assert rig.resolver.grace_left(KEY) == 0.25
+    rig.now = 1.0
+    assert rig.resolver.grace_left(KEY) is None
+    answered.set()
+
+
+@rule("R26")
+@pytest.mark.parametrize(
+    ("secret", "sent"),
+    [
+        ({"MLFLOW_TRACKING_TOKEN": b"t\n"}, "Bearer t"),
+        (
+            {"MLFLOW_TRACKING_USERNAME": b"u", "MLFLOW_TRACKING_PASSWORD": b"p"},
+            f"Basic {base64.b64encode(b'u:p').decode()}",
+        ),
+        ({"AWS_ACCESS_KEY_ID": b"only the store"}, None),
+    ],
+)
+async def test_credentials_are_those_of_the_fetcher(
+    rig: Rig, served: Served, secret: dict[str, bytes], sent: str | None
+) -> None:
+    served.says(FOUND)
+    rig.secrets.stored["mlflow-read"] = secret
+    rig.resolver.want(KEY, request(served, "mlflow-read"))
+    assert (await rig.result())[0] == "mlflow://fraud/7"
+    assert served.headers[0].get("Authorization") == sent
+
+
+@rule("R26")
+@pytest.mark.parametrize(
+    "secret", [None, {"MLFLOW_TRACKING_TOKEN": b"\xff"}, {"ca.crt": b"no certificate"}]
+)
+async def test_secret_that_cannot_be_used_is_named_and_nothing_is_sent(
+    rig: Rig, served: Served, secret: dict[str, bytes] | None
+) -> None:
+    if secret:
+        rig.secrets.stored["mlflow-read"] = secret
+    rig.resolver.want(KEY, request(served, "mlflow-read"))
+    uri, reason, message = await rig.result()
+    assert (uri, reason) == (None, "SourceAccessDenied")
+    assert message.startswith("Secret/mlflow-read: ")
+    assert not served.requests
