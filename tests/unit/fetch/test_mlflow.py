@@ -9,6 +9,13 @@ from dataclasses import dataclass
 
 import pytest
 
+from canarium.api.uri import parse
+from canarium.signals.access import SharedResources
+from canarium.signals.addresses import AddressPolicy
+from canarium.signals.http_client import HttpClient
+from canarium.signals.prometheus import Endpoint
+from canarium.sources import mlflow_alias
+from canarium.sources.errors import Unresolved
 from fetch.conftest import KEYS, S3, Fetcher
 from fetch.mlflow_server import MlflowServer
 
@@ -152,3 +159,26 @@ def test_alias_that_has_moved_names_another_version(fetcher: Fetcher, registry: 
         assert done.report["resolved"] == f"moving/{version}, run {run}"
         shutil.rmtree(fetcher.folder)
         fetcher.folder.mkdir()
+
+
+@rule("R26")
+async def test_operator_resolves_an_alias_that_moves_and_one_that_does_not_exist(
+    registry: Registry,
+) -> None:
+    shared = SharedResources(HttpClient(AddressPolicy.of(("127.0.0.0/8",))))
+    server = Endpoint(registry.server.url, 10)
+
+    async def stands_for(name: str) -> str:
+        return await mlflow_alias.resolved(shared.of("a"), parse(f"mlflow://{name}"), server)
+
+    try:
+        registry.server.point("fraud", "moving", "1")
+        assert await stands_for("fraud@moving") == "mlflow://fraud/1"
+        registry.server.point("fraud", "moving", "2")
+        assert await stands_for("fraud@moving") == "mlflow://fraud/2"
+        for missing in ("fraud@no-such", "no-such@moving"):
+            with pytest.raises(Unresolved) as refused:
+                await stands_for(missing)
+            assert refused.value.reason == "SourceNotFound"
+    finally:
+        await shared.close()
