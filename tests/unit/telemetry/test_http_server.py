@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from canarium.__main__ import _address
+from canarium.options import address
 from canarium.signals.addresses import authority
 from canarium.telemetry.http_server import listener
 from canarium.telemetry.metrics import OperatorMetrics
@@ -78,4 +78,4 @@ def test_port_that_is_taken_is_an_error() -> None:
     ],
 )
 def test_address_of_the_command_line(text: str, expected: tuple[str, int]) -> None:
-    assert _address(text) == expected
+    assert address(text) == expected
