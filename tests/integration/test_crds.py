@@ -45,8 +45,12 @@ def published(plane: ControlPlane, seconds: float = 30) -> None:
     """Waits until kubectl can know the kind: names and schema are published a while after."""
     end = time.monotonic() + seconds
     ours = "apis/canarium.dev/v1alpha1"
-    while ours not in plane.kubectl("get", "--raw", "/openapi/v3") or " mdl " not in plane.kubectl(
-        "api-resources", "--api-group=canarium.dev", "--cached=false"
+    while (
+        ours not in plane.kubectl("get", "--raw", "/openapi/v3")
+        # The group is listed with its first kind, and the others follow.
+        or "/modeldeployments" not in plane.kubectl("get", "--raw", f"/openapi/v3/{ours}")
+        or " mdl "
+        not in plane.kubectl("api-resources", "--api-group=canarium.dev", "--cached=false")
     ):
         assert time.monotonic() < end, "no schema is published"
         time.sleep(0.2)
