@@ -69,8 +69,9 @@ def fault_page(request: Request, identity: Identity, fault: ApiFault) -> Respons
 
 def here(request: Request) -> str:
     """Returns the path and query of a request, below the base path."""
+    base: str = request.app.state.settings.base_path
     query = request.url.query
-    return request.url.path + (f"?{query}" if query else "")
+    return request.url.path.removeprefix(base) + (f"?{query}" if query else "")
 
 
 def to_login(request: Request, expired: bool = False, back: str = "") -> Response:

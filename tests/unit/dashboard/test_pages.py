@@ -6,7 +6,7 @@ import json
 import re
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
@@ -222,6 +222,17 @@ async def test_sub_path_is_in_every_address() -> None:
         assert (await browser.get("/ops/canarium/static/app.css")).status == 200
         assert (await browser.get("/ops/canarium")).headers["location"] == "/ops/canarium/"
         assert (await browser.get("/")).status == 404
+
+
+async def test_login_returns_to_the_page_asked_for_below_a_base_path() -> None:
+    async with browsing(base_path="/ops/canarium", login=False) as browser:
+        asked = f"/ops/canarium{_MODEL}?tab=pods"
+        login = (await browser.get(asked)).headers["location"]
+        target = parse_qs(urlsplit(login).query)["next"][0]
+        form = {"token": TOKEN, "next": target}
+        answer = await browser.post("/ops/canarium/login", form)
+        assert answer.headers["location"] == asked
+        assert (await browser.get(asked)).status == 200
 
 
 @pytest.mark.parametrize("path", ["canarium", "/canarium/", "/a b", "//evil", "/a?b"])
