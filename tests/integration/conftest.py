@@ -29,6 +29,8 @@ from sandbox.controlplane import ControlPlane
 SHORT_LEASE = ("--lease-duration=3", "--lease-renew=2", "--lease-retry=0.3")
 #: Tests run beside others: a renewal that is late by a second or two ends no operator.
 PATIENT_LEASE = ("--lease-duration=9", "--lease-renew=7", "--lease-retry=0.3")
+#: Seconds that a process has, in addition, to start and to lead.
+_START = 30.0
 ROOT = Path(__file__).parents[2]
 _serial = iter(range(1_000))
 
@@ -84,12 +86,16 @@ class Operator:
 
     def said(self, words: str) -> bool:
         """Whether its log has `words` since it was started last."""
-        return words in self.log.read_text()[self.log_from :]
+        return words in self.text()
+
+    def text(self) -> str:
+        """Its log since it was started last."""
+        content = self.log.read_bytes() if self.log.exists() else b""
+        return content[self.log_from :].decode(errors="replace")
 
     def end(self) -> str:
         """The end of its log since it was last started."""
-        told = self.log.read_text(errors="replace")[self.log_from :] if self.log.exists() else ""
-        return told[-3000:]
+        return self.text()[-3000:]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self._process:
@@ -156,7 +162,8 @@ class Cluster:
     ) -> Any:
         status: dict[str, Any] = {}
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        # A process that has just started may take long to import its libraries beside other tests.
+        while time.monotonic() < end + (0 if self.operator.said("leading") else _START):
             self.operator.must_run()
             try:
                 model = await self.model(name)
@@ -195,11 +202,10 @@ class Cluster:
 
     async def leading(self, seconds: float = 30) -> None:
         """Waits until the operator that was started last leads and has reconciled every key."""
-        log = self.operator.log
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.operator.must_run()
-            if log.read_text()[self.operator.log_from :].count("leading"):
+            if self.operator.said("leading"):
                 await asyncio.sleep(2)
                 return
             await asyncio.sleep(0.1)
