@@ -4,7 +4,7 @@ kopf provides the event loop, startup and cleanup hooks, and the watch of ModelD
 outside of this package imports it. Its quirks are isolated in `kopf_watch` (supervises the watch),
 `kopf_retries` (survives errors that would end the process) and `kopf_storage` (no diff base).
 
-Reading order: `process`, `app` (the composition root), `handlers`, `probes`, `crd_check`,
+Reading order: `process`, `app` (the composition root), `handlers`, `crd_check`,
 `scope_conflicts`, `namespaces`.
 
 Invariant: before the engine writes, the CRDs fit, the caches are warm, this process holds the
