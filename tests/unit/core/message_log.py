@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from canarium.api.status import Failure, WaitingFor
+from canarium.api.transition import TransitionType
 from canarium.core import planner
 from canarium.core.decision.plan import Plan
 from canarium.core.phases import terminating
@@ -73,6 +74,13 @@ def texts(decision: Plan) -> Iterator[tuple[Place, str]]:
         yield ("Event", f"{event.kind} / {event.reason}"), event.message
 
 
+def transition_texts(decision: Plan) -> Iterator[tuple[Place, str]]:
+    """Yields the texts of transitions without an Event: the others are shown as Events."""
+    for one in decision.status.transitions or ():
+        if one.type == TransitionType.COMPLETED:
+            yield ("Transition", one.type), one.message
+
+
 def _evidence(of: WaitingFor | Failure) -> str:
     observed = f"observed {of.observed}" if of.observed else ""
     required = f"threshold {of.threshold}" if of.threshold else ""
@@ -119,6 +127,7 @@ def pytest_configure(config: pytest.Config) -> None:
     recorder = Recorder(file)
     config.pluginmanager.register(recorder)
     plan, terminated, refused = planner.plan, terminating.status_of, unsupported.told
+    transitions = cluster.with_transitions
 
     def planned(*args: Any, **named: Any) -> Plan:
         decision = plan(*args, **named)
@@ -135,5 +144,11 @@ def pytest_configure(config: pytest.Config) -> None:
         recorder.add(raw_texts(status))
         return status
 
+    def with_transitions(*args: Any, **named: Any) -> Plan:
+        decision = transitions(*args, **named)
+        recorder.add(transition_texts(decision))
+        return decision
+
     planner.plan = cluster.plan = planned
+    cluster.with_transitions = with_transitions
     terminating.status_of, unsupported.told = deleted, undecided

@@ -29,6 +29,7 @@ _SECTIONS = (
     ("Evidence", "the numbers of a failure, by reason"),
     ("Condition", "where it differs from the status message, by type and reason"),
     ("Event", "by type and reason"),
+    ("Transition", "where it has no Event, by type"),
     ("Command", "results of commands, by command and result"),
     ("Warning", "`status.warnings`, by reason"),
     ("Check", "verdicts of an analysis, by verdict and reason"),
