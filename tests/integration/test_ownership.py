@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import orjson
@@ -218,8 +219,15 @@ async def test_lingering_model_is_reported_and_keeps_serving(
     conditions = {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
     assert conditions["Terminating"] == ("True", "FinalizersPending")
     assert conditions["Available"] == ("Unknown", "Terminating")
-    events = await cluster.client.list(resources.EVENTS, cluster.namespace)
-    assert [one["reason"] for one in events["items"]].count("Terminating") == 1
+    # The Event follows the status.
+    reasons: list[str] = []
+    end = time.monotonic() + 10
+    while "Terminating" not in reasons:
+        assert time.monotonic() < end, reasons
+        await asyncio.sleep(0.1)
+        events = await cluster.client.list(resources.EVENTS, cluster.namespace)
+        reasons = [one["reason"] for one in events["items"]]
+    assert reasons.count("Terminating") == 1
     after = [await cluster.children(kind) for kind in (resources.DEPLOYMENTS, resources.SERVICES)]
     assert [[one["spec"] for one in kind] for kind in after] == [
         [one["spec"] for one in kind] for kind in children
