@@ -48,7 +48,9 @@ def check(account: Account, write: Write) -> None:
     if had and not account.most(new):
         account.broken("R0", f"traffic moves from {old} with {had} ready pods to {new}")
     for revision in (name for name in new if after[name] > before.get(name, 0)):
-        if revision in account.quarantined and account.most({revision}):
+        # R13: it may answer more callers only where it had traffic, and none of the others can.
+        covers = before.get(revision, 0) and not account.least((old | new) - {revision})
+        if revision in account.quarantined and account.most({revision}) and not covers:
             account.broken("R9", f"quarantined {revision} gets a weight")
         if had and not account.most({revision}):
             account.broken("R4", f"{revision} gets a weight without a ready pod")
