@@ -184,6 +184,18 @@ class Cluster:
             f"not seen in {seconds} s: {told}\npods: {pods}\nthe operator: {self.operator.end()}"
         )
 
+    async def event_reasons(self, awaited: str, seconds: float = 10) -> list[str]:
+        """The reasons of all Events, once `awaited` is among them: an Event follows the status
+        that it belongs to."""
+        reasons: list[str] = []
+        end = time.monotonic() + seconds
+        while awaited not in reasons:
+            assert time.monotonic() < end, reasons
+            events = await self.client.list(resources.EVENTS, self.namespace)
+            reasons = [one["reason"] for one in events["items"]]
+            await asyncio.sleep(0.1)
+        return reasons
+
     async def _pods(self) -> dict[str, str]:
         """The pods as the API server has them: a fault of theirs must not be taken for one of the
         operator."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import orjson
@@ -155,8 +154,7 @@ async def test_recreated_model_adopts_the_remaining_children(cluster: Cluster) -
     assert pods >= {p["metadata"]["uid"] for p in await cluster.children(resources.PODS)} != set()
     (after,) = await cluster.children(resources.SERVICES)
     assert after["spec"] == service["spec"]
-    events = await cluster.client.list(resources.EVENTS, cluster.namespace)
-    assert "Adopted" in {one["reason"] for one in events["items"]}
+    await cluster.event_reasons("Adopted")
 
 
 # C8
@@ -219,15 +217,7 @@ async def test_lingering_model_is_reported_and_keeps_serving(
     conditions = {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
     assert conditions["Terminating"] == ("True", "FinalizersPending")
     assert conditions["Available"] == ("Unknown", "Terminating")
-    # The Event follows the status.
-    reasons: list[str] = []
-    end = time.monotonic() + 10
-    while "Terminating" not in reasons:
-        assert time.monotonic() < end, reasons
-        await asyncio.sleep(0.1)
-        events = await cluster.client.list(resources.EVENTS, cluster.namespace)
-        reasons = [one["reason"] for one in events["items"]]
-    assert reasons.count("Terminating") == 1
+    assert (await cluster.event_reasons("Terminating")).count("Terminating") == 1
     after = [await cluster.children(kind) for kind in (resources.DEPLOYMENTS, resources.SERVICES)]
     assert [[one["spec"] for one in kind] for kind in after] == [
         [one["spec"] for one in kind] for kind in children

@@ -188,8 +188,7 @@ async def test_taken_name_of_the_service_is_reported_before_any_pod_is_created(
     assert condition(status, "Stalled")["reason"] == "NameConflict"
     for words in ("Service/fraud", "has no controller", "canarium.dev/adopt=fraud", "Deleting it"):
         assert words in status["message"]
-    events = (await cluster.client.list(resources.EVENTS, cluster.namespace))["items"]
-    assert "NameConflict" in {event["reason"] for event in events}
+    await cluster.event_reasons("NameConflict")
     cluster.plane.kubectl("-n", cluster.namespace, "delete", "service", "fraud")
     await cluster.phase("Ready", "1", seconds=60)
 
