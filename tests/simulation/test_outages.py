@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from canarium.kube import resources
+from canarium.render import labels
 from simulation import specs
 from simulation.kubelet import Temper
 from simulation.scenario import Scenario
 from simulation.server import PERSON
 from simulation.serving_invariant import ServingInvariant
+from simulation.world import KEY
 
 #: Seconds after version 2 was applied: gathering, at a weight, about to be promoted, in the bake.
 MOMENTS = (1.0, 4.0, 12.0, 20.0, 27.0, 32.0, 40.0)
@@ -60,3 +62,26 @@ def _befalls(scenario: Scenario, event: str, revision: str) -> None:
         key = ("ns", f"m-{revision}")
         scenario.world.server.delete(resources.DEPLOYMENTS, key, actor=PERSON)
     scenario.world.nudge()
+
+
+@pytest.mark.rule("R15")
+def test_warm_version_serves_during_the_bake_when_stable_pods_lose_their_color(
+    scenario: Scenario,
+) -> None:
+    """Another client removed the label that the Service selects: ready pods are not endpoints."""
+    scenario.apply(12.0, strategy="BlueGreen")
+    scenario.apply(6.0, strategy="BlueGreen", version="v2")
+    stable, warm = scenario.part("stable"), scenario.part("previous")
+    for pod in scenario.world.pods(stable):
+        patch = {"metadata": {"labels": {labels.COLOR: None}}}
+        key = (KEY[0], pod["metadata"]["name"])
+        scenario.world.server.merge(resources.PODS, key, patch, PERSON)
+    scenario.operator.advance(1.0)
+    assert scenario.world.selected_ready()[warm] == 3
+    assert labels.COLOR in scenario.world.status()["message"]
+    scenario.operator.advance(30.0)
+    assert scenario.world.ready(warm) == 3, "the bake ended while stable could not be selected"
+    scenario.operator.advance(120.0)
+    assert scenario.world.selected_ready() == {warm: 3}
+    assert scenario.world.status()["phase"] == "RolledBack"
+    assert scenario.checks.violations == []

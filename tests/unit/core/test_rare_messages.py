@@ -98,6 +98,12 @@ def unanswered_undo() -> Plan:
     return decided(cluster, annotations=note, rejections=(denied,))
 
 
+def unlabelled() -> Plan:
+    """Another client removed the color from the pods of the promoted version."""
+    cluster = baking()
+    return decided(cluster, **changed(cluster, "2", color=""))
+
+
 def returning() -> Plan:
     """The warm version answers, and one of three pods of stable is ready again."""
     cluster = baking()
@@ -328,6 +334,10 @@ CASES: dict[str, tuple[Callable[[], Plan], str]] = {
     "undo rejected": (
         unanswered_undo,
         "It keeps its traffic because the API server rejects the undo to version 1 (",
+    ),
+    "stable without color": (
+        unlabelled,
+        "no ready pod has the label canarium.dev/color=green, which the Service selects",
     ),
     "stable returns": (returning, "keeps serving until version 2"),
     "route by name": (

@@ -51,7 +51,7 @@ def covers_for_stable(rollout: RolloutFacts, revision: str) -> bool:
 def returns_at(rollout: RolloutFacts, revision: str | None) -> float | None:
     """Returns when stable, which has ready pods again, serves alone (POSIX seconds); None until it
     has enough of them."""
-    ready = [p for p in rollout.observed.pods_of(rollout.stable) if p.serves]
+    ready = rollout.observed.ready_pods(rollout.stable)
     unpromoted = revision == rollout.target and revision not in rollout.promoted_revisions
     enough = 1 if unpromoted else min(rollout.stable_replicas, rollout.observed.ready(revision))
     if not ready or len(ready) < enough:

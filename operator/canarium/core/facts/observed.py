@@ -381,8 +381,22 @@ class Observed:
         return deployment.replicas if deployment else 0
 
     def ready(self, revision: str | None) -> int:
-        """Returns the number of ready pods of `revision` that are not terminating."""
-        return sum(1 for p in self.pods if p.revision == revision and p.serves)
+        """Returns the number of ready pods of `revision` that can be selected for traffic."""
+        return len(self.ready_pods(revision))
+
+    def ready_pods(self, revision: str | None) -> tuple[Pod, ...]:
+        """Returns the ready pods of `revision` that can be selected for traffic."""
+        return tuple(p for p in self.pods_of(revision) if p.serves and self._is_selectable(p))
+
+    def _is_selectable(self, pod: Pod) -> bool:
+        """Returns whether the callers' Service or a backend can select `pod`.
+
+        A pod that lost its colour is not replaced, since no Deployment selects by colour.
+        """
+        deployment, backend = self.deployment(pod.revision), self.backend(pod.revision)
+        if deployment is None or pod.color == deployment.color:
+            return True
+        return backend is not None and pod.name in backend.endpoints
 
     def backend(self, revision: str | None) -> Backend | None:
         """Returns the Service that selects only `revision`."""

@@ -6,6 +6,7 @@ pod, container, exit code and last line of the log if a pod shows them.
 
 from __future__ import annotations
 
+from canarium import GROUP
 from canarium.api.reasons import ConditionReason, ConditionType, EventReason
 from canarium.api.status import Status
 from canarium.core.context.context import RolloutContext
@@ -46,6 +47,8 @@ def is_scaling_up(ctx: RolloutContext, stable: str | None) -> bool:
 def outage_cause(ctx: RolloutContext, revision: str | None) -> Cause | None:
     """Returns why `revision` has too few ready pods, as far as pods and Deployment show it."""
     pods, deployment = ctx.observed.pods_of(revision), ctx.observed.deployment(revision)
+    if unlabelled := _unlabelled(ctx, revision):
+        return unlabelled
     limit = ctx.settings.unschedulable_deadline
     seen = judge(pods, now=ctx.now, unschedulable_deadline=limit, was_good=True).cause
     found = unfetched(pods) or seen
@@ -57,6 +60,16 @@ def outage_cause(ctx: RolloutContext, revision: str | None) -> Cause | None:
     if blocked:
         return Cause(blocked.reason.value, blocked.message, blocked.pod, blocked.container)
     return unstarted(pods)
+
+
+def _unlabelled(ctx: RolloutContext, revision: str | None) -> Cause | None:
+    """Returns the cause for ready pods without their colour; None while any pod can serve."""
+    deployment, observed = ctx.observed.deployment(revision), ctx.observed
+    lost = [p for p in observed.pods_of(revision) if p.serves]
+    if deployment is None or not lost or observed.ready(revision):
+        return None
+    text = f"no ready pod has the label {GROUP}/color={deployment.color}, which the Service selects"
+    return Cause(ConditionReason.NO_READY_PODS, text, lost[0].name)
 
 
 def is_recreating(ctx: RolloutContext, stable: str | None) -> bool:

@@ -58,8 +58,8 @@ def cause(ctx: RolloutContext, outages: int) -> Cause | None:
     at = ends_at(ctx)
     if at is None or ctx.standby is None:
         return None
-    pods = ctx.observed.pods_of(ctx.stable)
-    pod = next((p.name for p in pods if not p.ready), None)
+    pods, ready = ctx.observed.pods_of(ctx.stable), ctx.observed.ready_pods(ctx.stable)
+    pod = next((p.name for p in pods if p not in ready), None)
     seen = f"0 of {ctx.stable_replicas} pods ready"
     if outages >= REPEATED:
         text = f"no ready pods {outages} times since its promotion"
