@@ -25,6 +25,8 @@ from typing import Any, Final
 
 import orjson
 
+from canarium.engine.apply.merge_keys import ItemIndex
+
 Fields = Mapping[str, Any]
 _MISSING: Final[Any] = object()
 #: Everything below a path is ours: a leaf, or a list or map with one owner.
@@ -147,10 +149,12 @@ class _Walk:
     ) -> list[Any]:
         """Compares the items of a list that merges by `keys`."""
         sent = []
+        present = ItemIndex[Any](((x, x) for x in live if isinstance(x, dict)), keys)
+        ours = _owned_items(owned, keys)
         for item in wanted:
             name = str(item.get("name", item.get(keys[0])))
-            there = next((x for x in live if isinstance(x, dict) and _is(x, item, keys)), _MISSING)
-            node = _item(owned, item if there is _MISSING else there, keys)
+            there = present.find(item, _MISSING)
+            node = ours.find(item if there is _MISSING else there, None)
             sent.append(self.value((*path, f"[{name}]"), there, item, node))
         return [item for item in sent if item is not _MISSING]
 
@@ -223,11 +227,6 @@ def _quantity(value: Any) -> Decimal | None:
         return None
 
 
-def _is(live: Mapping[str, Any], wanted: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
-    """Returns whether both are the same item; the API server fills in keys that are absent."""
-    return all(not wanted.get(key) or wanted[key] == live.get(key) for key in keys)
-
-
 def _below(owned: Fields | None, name: str) -> Fields | None:
     if owned is _ALL or owned is None:
         return owned
@@ -235,14 +234,12 @@ def _below(owned: Fields | None, name: str) -> Fields | None:
     return _ALL if inner == _ALL else inner
 
 
-def _item(owned: Fields | None, item: Mapping[str, Any], keys: tuple[str, ...]) -> Fields | None:
-    """Returns what we own of one item of a list."""
-    for name, inner in (owned or {}).items():
-        if name.startswith("k:"):
-            of = orjson.loads(name[2:])
-            if _is(of, item, keys):
-                return _ALL if inner == _ALL else inner
-    return None
+def _owned_items(owned: Fields | None, keys: tuple[str, ...]) -> ItemIndex[Fields | None]:
+    """Returns what we own of each item of a list."""
+    named = ((name, inner) for name, inner in (owned or {}).items() if name.startswith("k:"))
+    return ItemIndex(
+        ((orjson.loads(name[2:]), _ALL if inner == _ALL else inner) for name, inner in named), keys
+    )
 
 
 def _spoken(path: tuple[str, ...]) -> str:

@@ -109,3 +109,41 @@ def test_two_clients_that_disagree_do_not_race() -> None:
     contested.attempt(*what)
     with pytest.raises(WriteRejected):
         contested.attempt(*what)
+
+
+class CountedName(str):
+    """A name that counts how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        CountedName.compared += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+# H11
+@rule("R31")
+@pytest.mark.parametrize("is_owned", [True, False])
+def test_comparisons_grow_with_the_number_of_environment_variables(is_owned: bool) -> None:
+    """A user's template may have 25,000 of them, and the comparison runs on the event loop."""
+    env = [{"name": CountedName(f"V{i}"), "value": "x"} for i in range(300)]
+    names = {f'k:{{"name":"V{i}"}}': {".": {}, "f:name": {}, "f:value": {}} for i in range(300)}
+    live_env = [{**item, "name": str(item["name"])} for item in reversed(env)]
+    live_env[0] = {**live_env[0], "value": "edited"}
+    CountedName.compared = 0
+    found = compare({"env": live_env}, {"env": env}, {"f:env": names} if is_owned else None)
+    assert (found.kept if is_owned else found.drift) == ["spec.env[V299].value"]
+    assert CountedName.compared < 10 * len(env)
+
+
+@rule("R23")
+def test_item_without_a_default_of_the_api_server_is_the_same_item() -> None:
+    names = {
+        'k:{"containerPort":80,"protocol":"TCP"}': {".": {}, "f:containerPort": {}, "f:name": {}}
+    }
+    live_port = {"containerPort": 80, "protocol": "TCP", "name": "renamed"}
+    wanted = {"ports": [{"containerPort": 80, "name": "web"}]}
+    found = compare({"ports": [live_port]}, wanted, {"f:ports": names})
+    assert (found.drift, found.kept) == ([], ["spec.ports[web].name"])
