@@ -11,7 +11,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from canarium.api.effective_spec import effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.api.status import Status
-from canarium.core.facts.observed import Deployment, Observed, Pod, Service
+from canarium.core.facts.observed import Deployment, Observed, Service
+from canarium.core.facts.pods import Pod
 from canarium.core.facts.revision import Record, new_record
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.planner import plan

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from canarium.core.facts.observed import Trouble, TroubleReason
+from canarium.core.facts.pods import Trouble, TroubleReason
 from canarium.kube import resources
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing

@@ -18,16 +18,15 @@ from canarium.core.facts.gateways import Backend, Gateway, Listener, Route, Rout
 from canarium.core.facts.observed import (
     Autoscaler,
     BlockedDeletion,
-    Container,
     Deployment,
     Observed,
-    Pod,
     Rejection,
-    Resolution,
     ResolvedRuntime,
     Service,
     SmokeReport,
 )
+from canarium.core.facts.pods import Container, Pod
+from canarium.core.facts.resolution import Resolution
 from canarium.core.facts.revision import Record
 
 

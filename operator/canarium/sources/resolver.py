@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from canarium.api.reasons import SpecReason
 from canarium.api.uri import parse
-from canarium.core.facts.observed import Resolution, ResolveRequest
+from canarium.core.facts.resolution import Resolution, ResolveRequest
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.signals.access import NamespaceAccess

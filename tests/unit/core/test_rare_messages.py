@@ -17,13 +17,13 @@ from canarium.core.evidence.verdict import Evidence, Finding, Verdict
 from canarium.core.facts.gateways import Precedence, RouteConflict
 from canarium.core.facts.observed import (
     BlockedDeletion,
-    Container,
     Modified,
     Observed,
     Orphan,
     Rejection,
     ResolvedRuntime,
 )
+from canarium.core.facts.pods import Container
 from canarium.core.phases import terminating
 from core.cluster import Cluster, gateway_spec, spec
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.facts.observed import Trouble, TroubleReason
+from canarium.core.facts.pods import Trouble, TroubleReason
 from canarium.kube import resources
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError

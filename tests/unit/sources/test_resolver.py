@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 
-from canarium.core.facts.observed import ResolveRequest
+from canarium.core.facts.resolution import ResolveRequest
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from canarium.core.context.revisions import Revisions
-from canarium.core.facts.observed import COLORS, Deployment, Pod
+from canarium.core.facts.observed import COLORS, Deployment
+from canarium.core.facts.pods import Pod
 
 #: Seconds after the end of its grace period from which a terminating pod is ignored.
 STUCK_AFTER = 10.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from canarium.core.context.context import RolloutContext
-from canarium.core.facts.observed import Pod
+from canarium.core.facts.pods import Pod
 from canarium.core.times import parse
 
 #: Seconds within which ready pods should appear in EndpointSlices.

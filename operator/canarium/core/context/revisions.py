@@ -14,8 +14,9 @@ from canarium.api.uri import UriInvalid
 from canarium.api.uri import parse as parse_uri
 from canarium.core.context.stable import StableSources
 from canarium.core.facts.grant import Grant, token_of
-from canarium.core.facts.observed import Observed, ResolveRequest
+from canarium.core.facts.observed import Observed
 from canarium.core.facts.periods import parse_periods
+from canarium.core.facts.resolution import ResolveRequest
 from canarium.core.facts.revision import (
     QUARANTINED,
     NewRecord,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from canarium.api.route_kind import RouteKind
 from canarium.api.states import Phase
 from canarium.api.status import Status
-from canarium.core.facts.observed import ResolveRequest
+from canarium.core.facts.resolution import ResolveRequest
 from canarium.core.facts.revision import NewRecord
 from canarium.core.facts.traffic_record import TrafficRecord
 

@@ -12,7 +12,7 @@ from canarium.api.server import FETCH_CONTAINER
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import last_ready, ready_by
 from canarium.core.context.progress import next_step
-from canarium.core.facts.observed import newest_pod
+from canarium.core.facts.pods import newest_pod
 from canarium.core.health.cause import Cause
 from canarium.core.health.failure_causes import Deadline, judge
 from canarium.core.health.obstacles import obstacle, withheld

@@ -10,7 +10,7 @@ import json
 
 from canarium.api.reasons import FailureReason
 from canarium.api.server import FETCH_CONTAINER
-from canarium.core.facts.observed import Container
+from canarium.core.facts.pods import Container
 from canarium.untrusted.quoting import quoted
 
 #: A reason and a sentence about it.

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from canarium.api.reasons import FailureReason
-from canarium.core.facts.observed import Container, Pod
+from canarium.core.facts.pods import Container, Pod
 from canarium.core.health import containers
 from canarium.core.health.cause import Cause
 from canarium.core.health.pods import changed

@@ -21,7 +21,8 @@ from canarium.api.status import Condition, Status
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
-from canarium.core.facts.observed import Container, Deployment, Pod, TroubleReason
+from canarium.core.facts.observed import Deployment
+from canarium.core.facts.pods import Container, Pod, TroubleReason
 from canarium.core.health.containers import (
     CRASH_LOOP,
     PULL_FAULTS,

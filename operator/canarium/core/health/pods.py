@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from canarium.api.reasons import FailureReason, ObstacleReason
 from canarium.api.server import FETCH_CONTAINER
-from canarium.core.facts.observed import Pod
+from canarium.core.facts.pods import Pod
 from canarium.core.health.cause import Cause
 from canarium.core.health.containers import (
     exited,

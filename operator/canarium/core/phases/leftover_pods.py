@@ -14,7 +14,7 @@ from canarium.api.reasons import HoldReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, RestoreLabels
-from canarium.core.facts.observed import Pod
+from canarium.core.facts.pods import Pod
 from canarium.core.outcomes.blocked_deletions import finalizers
 from canarium.core.times import parse, spoken
 

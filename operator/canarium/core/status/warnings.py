@@ -6,7 +6,7 @@ from canarium.api.reasons import WarningReason
 from canarium.api.status import StatusWarning
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.sanitize import ignored
-from canarium.core.facts.observed import Pod
+from canarium.core.facts.pods import Pod
 from canarium.core.messages import object_name
 from canarium.core.outcomes import blocked_deletions
 from canarium.core.times import spoken

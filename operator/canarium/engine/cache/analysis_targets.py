@@ -8,7 +8,7 @@ from typing import Any
 from canarium.api.decode import UnsupportedResource
 from canarium.api.effective_metrics import effective_metrics
 from canarium.api.server import SERVER_PORT
-from canarium.core.facts.observed import Pod
+from canarium.core.facts.pods import Pod
 from canarium.engine.cache.children import unpacked
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources

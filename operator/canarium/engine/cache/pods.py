@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from canarium.api.server import FETCH_CONTAINER
-from canarium.core.facts.observed import UNSCHEDULABLE_TEXT, Container, Pod
+from canarium.core.facts.pods import UNSCHEDULABLE_TEXT, Container, Pod
 from canarium.engine.cache.children import Child, Raw, child, parse_optional_time, parse_time
 from canarium.render import labels
 from canarium.untrusted.quoting import lines, quoted

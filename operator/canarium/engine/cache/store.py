@@ -10,15 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from canarium.core.facts.gateways import Backend, Route, RouteConflict
-from canarium.core.facts.observed import (
-    CREATING_REASONS,
-    BlockedDeletion,
-    Observed,
-    Orphan,
-    Pod,
-    ResolvedRuntime,
-    Service,
-)
+from canarium.core.facts.observed import BlockedDeletion, Observed, Orphan, ResolvedRuntime, Service
+from canarium.core.facts.pods import CREATING_REASONS, Pod
 from canarium.engine.cache import istio, model_deployments, pods, projections, routes
 from canarium.engine.cache.children import Child
 from canarium.engine.cache.gateways import Gateways

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from canarium.core.decision.plan import AnnotateRevision, Plan
-from canarium.core.facts.observed import Container, Pod, Rejection
+from canarium.core.facts.observed import Rejection
+from canarium.core.facts.pods import Container, Pod
 from canarium.core.health.failure_causes import judge
 from core.cluster import Cluster, spec
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.facts.observed import Pod
+from canarium.core.facts.pods import Pod
 from core.cluster import Cluster, gateway_spec, spec
 from core.phases.rollout_scenarios import live
 

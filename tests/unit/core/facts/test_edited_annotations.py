@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from canarium.core.facts.images import merged, parse_images, parse_images_of
-from canarium.core.facts.observed import Container
 from canarium.core.facts.periods import STORED_PERIODS, all_periods, parse_periods
+from canarium.core.facts.pods import Container
 from canarium.core.facts.revision import Record
 from canarium.core.health.containers import fetch_failure
 from canarium.core.outcomes.failures import noted_on

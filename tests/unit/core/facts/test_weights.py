@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from canarium.core.decision.plan import SelectColor
-from canarium.core.facts.observed import Deployment, Observed, Pod, Service
+from canarium.core.facts.observed import Deployment, Observed, Service
+from canarium.core.facts.pods import Pod
 from canarium.core.facts.weights import pods_needed_by_service, safe_to_select, share
 from canarium.core.times import stamp
 from core.cluster import Cluster, spec

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.facts.observed import Container, Pod, Trouble, TroubleReason
+from canarium.core.facts.pods import Container, Pod, Trouble, TroubleReason
 from canarium.core.health.failure_causes import judge
 from canarium.fetch.errors import ExitCode
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.facts.observed import Container, Trouble, TroubleReason
+from canarium.core.facts.pods import Container, Trouble, TroubleReason
 from canarium.core.facts.revision import new_record
 from core.cluster import Cluster, spec
 

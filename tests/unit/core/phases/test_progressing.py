@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from canarium.core.facts.observed import Container, Rejection, ResolvedRuntime
+from canarium.core.facts.observed import Rejection, ResolvedRuntime
+from canarium.core.facts.pods import Container
 from core.cluster import Cluster, gateway_spec, spec
 from core.phases.rollout_scenarios import condition, live
 

@@ -10,7 +10,8 @@ import pytest
 from canarium.api.status import Status
 from canarium.core.decision.plan import DeleteDeployment, SelectColor
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
-from canarium.core.facts.observed import Container, Observed, Pod, Rejection, Service
+from canarium.core.facts.observed import Observed, Rejection, Service
+from canarium.core.facts.pods import Container, Pod
 from canarium.core.facts.weights import safe_to_select
 from core.cluster import Cluster, recorded, spec
 

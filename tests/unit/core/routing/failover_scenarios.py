@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.facts.observed import Container
+from canarium.core.facts.pods import Container
 from core.cluster import Cluster, gateway_spec, spec
 
 BOTH = pytest.mark.parametrize("make", [spec, gateway_spec])

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from canarium.api.status import Status
-from canarium.core.facts.observed import Container, Rejection
+from canarium.core.facts.observed import Rejection
+from canarium.core.facts.pods import Container
 from canarium.core.phases.table import TABLE
 from core.cluster import Cluster, spec
 

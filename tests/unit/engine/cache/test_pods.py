@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.facts.observed import Pod
+from canarium.core.facts.pods import Pod
 from canarium.engine.cache import pods
 from canarium.render import labels
 

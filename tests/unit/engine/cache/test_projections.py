@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.facts.observed import Pod
+from canarium.core.facts.pods import Pod
 from canarium.engine.cache import pods, projections
 from canarium.render import labels
 
