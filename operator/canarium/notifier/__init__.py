@@ -6,7 +6,7 @@ nothing that a sink does can delay or change a rollout.
 
 Reading order: `notification` (what is delivered), `outbox` (what a sink has not received; pure),
 `cursors` (what it has received, in a ConfigMap), `deliveries` (order, retries), `cloud_events` and
-`chat` (how), `process` (wires all together).
+`apprise_sender` (how), `process` (wires all together).
 
 Invariants: at least once; in order per model and sink; one sink never waits for another.
 """

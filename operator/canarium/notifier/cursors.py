@@ -7,6 +7,7 @@ import base64
 import gzip
 import json
 import logging
+import zlib
 from typing import Any
 
 from canarium.core.times import stamp
@@ -42,7 +43,7 @@ class Cursors:
         else:
             try:
                 return _decoded(found["binaryData"][_KEY])
-            except (KeyError, TypeError, ValueError, OSError, EOFError) as error:
+            except (KeyError, TypeError, ValueError, OSError, EOFError, zlib.error) as error:
                 log.error("sink %s: stored cursors cannot be read, starts again: %s", sink, error)
         outbox = Outbox(stamp(self._timing.now()), {})
         await self._write(sink, outbox, bool(found))
@@ -83,7 +84,8 @@ def _encoded(outbox: Outbox) -> str:
 
 
 def _decoded(text: str) -> Outbox:
-    """Returns a stored outbox. Raises ValueError, KeyError, TypeError, OSError or EOFError."""
+    """Returns a stored outbox. Raises ValueError, KeyError, TypeError, OSError, EOFError or
+    zlib.error."""
     content = json.loads(gzip.decompress(base64.b64decode(text)))
     since, delivered = content["since"], content["delivered"]
     if not isinstance(since, str) or not isinstance(delivered, dict):

@@ -87,6 +87,12 @@ class Deliveries:
         except SendFailed as failure:
             self._failed(notification, failure)
             return
+        except Exception as error:
+            # An error that no sender expects holds up this model alone. Its text may be secret.
+            log.debug("sink %s", name, exc_info=True)
+            unexpected = SendFailed(f"unexpected error: {type(error).__name__}", refused=True)
+            self._failed(notification, unexpected)
+            return
         except BaseException:
             self.outbox.postponed(notification)
             raise

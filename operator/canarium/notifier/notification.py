@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
-
 from canarium.api.transition import Transition
+from canarium.core.times import parse
 from canarium.notifier.settings import Match
 
 
@@ -92,7 +91,9 @@ def _readable(listed: list[Any]) -> list[Transition]:
     found = []
     for one in listed:
         try:
-            found.append(Transition.model_validate(one))
-        except ValidationError:
+            transition = Transition.model_validate(one)
+            parse(transition.time)
+        except ValueError:
             continue
+        found.append(transition)
     return sorted(found, key=lambda transition: transition.time)

@@ -71,7 +71,7 @@ class Outbox:
 
     def take(self, now: float) -> Notification | None:
         """Returns the next notification to deliver at `now` (monotonic seconds), if any. It is in
-        flight until `done`, `failed` or `skip`."""
+        flight until `done`, `failed` or `postponed`."""
         for _ in range(len(self._turn)):
             uid = self._turn.popleft()
             model = self._models[uid]

@@ -20,7 +20,7 @@ from canarium.kube.lease import Lease
 from canarium.kube.reflector import Reflector
 from canarium.kube.resources import MODELS
 from canarium.kube.throttle import Throttle
-from canarium.notifier.chat import ChatSender
+from canarium.notifier.apprise_sender import AppriseSender
 from canarium.notifier.cloud_events import CloudEventSender
 from canarium.notifier.cursors import Cursors
 from canarium.notifier.deliveries import Deliveries
@@ -65,7 +65,7 @@ def sender_of(sink: Sink, secrets: SecretFiles, cluster: str) -> Sender:
     if sink.cloud_events:
         return CloudEventSender(sink.cloud_events, secrets, cluster)
     assert sink.apprise
-    return ChatSender(sink, sink.apprise, secrets, cluster)
+    return AppriseSender(sink, sink.apprise, secrets, cluster)
 
 
 def check(settings: Settings, secrets: Path) -> None:
@@ -177,13 +177,13 @@ class Notifier:
 
     async def _keep(self, cursors: Cursors) -> None:
         """Stores the cursors of each sink while they change."""
-        for reflector in self._reflectors:
-            await reflector.synced.wait()
         while True:
             await self._timing.sleep(_STORE_EVERY)
             await self._store(cursors)
-            for delivery in self._deliveries:
-                delivery.forget_before(self._timing.now() - _KEEP)
+            # Until all models are listed, an old transition may still be undelivered.
+            if all(reflector.synced.is_set() for reflector in self._reflectors):
+                for delivery in self._deliveries:
+                    delivery.forget_before(self._timing.now() - _KEEP)
 
     async def _store(self, cursors: Cursors) -> None:
         for delivery in self._deliveries:

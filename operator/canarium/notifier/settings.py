@@ -44,7 +44,7 @@ class CloudEvents(Part):
         return self
 
 
-class Chat(Part):
+class AppriseService(Part):
     """A service that people read, by its Apprise URL: it holds credentials, so it is a Secret."""
 
     url_secret: SecretKey
@@ -63,7 +63,7 @@ class Sink(Part):
 
     name: _Name
     cloud_events: CloudEvents | None = None
-    apprise: Chat | None = None
+    apprise: AppriseService | None = None
     match: Match = Match()
     #: Jinja2 templates; only with `apprise`.
     title: str | None = Field(None, max_length=4096)

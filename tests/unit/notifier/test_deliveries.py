@@ -157,3 +157,21 @@ async def test_cancelled_delivery_is_not_counted_as_delivered() -> None:
     again = case.deliveries.outbox.take(0)
     assert again is not None
     assert number(again) == 1
+
+
+@virtual
+async def test_unexpected_error_holds_up_one_model_only() -> None:
+    class Broken(Receiver):
+        async def send(self, notification: Notification) -> None:
+            if notification.uid == "bad" and self.attempts < 20:
+                self.attempts += 1
+                raise KeyError("s3cret")
+            await super().send(notification)
+
+    receiver = Broken()
+    async with delivering(receiver) as case:
+        case.deliveries.observe(model(1, uid="bad"))
+        case.deliveries.observe(model(1, 2, uid="good"))
+        await case.empty()
+    assert receiver.received == [("good", 1), ("good", 2), ("bad", 1)]
+    assert case.metric("canarium_notification_failures_total", reason="Refused") == 18

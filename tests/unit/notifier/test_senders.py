@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from canarium.notifier.chat import ChatSender
+from canarium.notifier.apprise_sender import AppriseSender
 from canarium.notifier.cloud_events import CloudEventSender
 from canarium.notifier.notification import Notification
 from canarium.notifier.process import sender_of
@@ -139,10 +139,10 @@ async def test_missing_secret_is_named(tmp_path: Path) -> None:
         await CloudEventSender(sink, SecretFiles(tmp_path), "").send(rolled_back())
 
 
-def chat(folder: Path, url: str, **texts: str) -> ChatSender:
+def chat(folder: Path, url: str, **texts: str) -> AppriseSender:
     sink = Sink.model_validate({"name": "team", "apprise": {"urlSecret": SECRET}, **texts})
     assert sink.apprise
-    return ChatSender(sink, sink.apprise, secrets(folder, url), "prod")
+    return AppriseSender(sink, sink.apprise, secrets(folder, url), "prod")
 
 
 @rule("R28")
@@ -202,3 +202,12 @@ async def test_template_that_fails_on_one_model_delays_no_other(
     assert failed.value.refused
     await sender.send(replace(without, transition=weighted))
     assert server.received[0][1]["message"] == "51"
+
+
+async def test_type_of_a_newer_operator_is_delivered(server: Server, tmp_path: Path) -> None:
+    notification = rolled_back()
+    newer = notification.transition.model_copy(update={"type": "Teleported"})
+    url = server.url.replace("http://", "json://")
+    await chat(tmp_path, url).send(replace(notification, transition=newer))
+    assert server.received[0][1]["title"] == "risk/model-u1: Teleported v2"
+    assert server.received[0][1]["type"] == "info"

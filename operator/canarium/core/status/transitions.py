@@ -21,6 +21,8 @@ from canarium.core.times import parse, stamp
 
 #: Minimum seconds between two transitions.
 _STEP = 0.001
+#: Maximum seconds that the clock of another operator may be ahead.
+_AHEAD = 86_400.0
 _TYPES: Mapping[str, TransitionType] = {
     EventReason.ROLLOUT_STARTED: TransitionType.STARTED,
     EventReason.WEIGHT_IN_EFFECT: TransitionType.WEIGHT_IN_EFFECT,
@@ -46,16 +48,25 @@ def with_transitions(decision: Plan, before: Status, now: float, *, record: bool
 
     The old ones stay when recording ends: a status is not written for that.
     """
-    known = before.transitions or ()
+    known = tuple(one for one in before.transitions or () if _is_plausible(one, now))
     moment = max(now, parse(known[-1].time) + _STEP) if known else now
     new = tuple(
         Transition(time=stamp(moment + index * _STEP), **facts)
         for index, facts in enumerate(_facts(decision, before) if record else ())
     )
     kept = (*known, *new)[-KEPT:]
-    if not kept:
+    if not (kept or before.transitions):
         return decision
     return replace(decision, status=decision.status.model_copy(update={"transitions": kept}))
+
+
+def _is_plausible(transition: Transition, now: float) -> bool:
+    """Returns whether an operator wrote the time of `transition`: after an edit by hand, new ones
+    could not follow a time of the next century."""
+    try:
+        return parse(transition.time) <= now + _AHEAD
+    except ValueError:
+        return False
 
 
 def _facts(decision: Plan, before: Status) -> Iterator[dict[str, Any]]:

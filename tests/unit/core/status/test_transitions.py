@@ -131,3 +131,17 @@ def test_lost_status_records_no_old_transition_again() -> None:
     cluster.status = Status()
     cluster.run(20)
     assert types(cluster) == []
+
+
+@rule("R28")
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59.999Z", "0000-01-01T00:00:00Z"])
+def test_time_that_no_operator_wrote_is_dropped(time: str) -> None:
+    cluster = recorded().run(60)
+    edited = kept(cluster)[-1].model_copy(update={"time": time})
+    before = (*kept(cluster), edited)
+    cluster.status = cluster.status.model_copy(update={"transitions": before})
+    order(cluster, "promote")
+    assert types(cluster)[-1] == "Promoted"
+    assert time not in [transition.time for transition in kept(cluster)]
+    times = [transition.time for transition in kept(cluster)]
+    assert times == sorted(set(times))

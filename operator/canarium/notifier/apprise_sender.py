@@ -14,12 +14,12 @@ from canarium.api.transition import Transition, TransitionType
 from canarium.core.times import stamp
 from canarium.notifier.notification import Notification
 from canarium.notifier.sender import SecretFiles, SendFailed
-from canarium.notifier.settings import BODY, TITLE, Chat, SettingsInvalid, Sink
+from canarium.notifier.settings import BODY, TITLE, AppriseService, SettingsInvalid, Sink
 
 #: Seconds for a whole delivery; Apprise limits each request.
 _TIMEOUT = 60.0
 _LONGEST = 16_384
-_LEVELS = {
+_LEVELS: dict[str, apprise.NotifyType] = {
     TransitionType.PROMOTED: apprise.NotifyType.SUCCESS,
     TransitionType.COMPLETED: apprise.NotifyType.SUCCESS,
     TransitionType.AVAILABLE: apprise.NotifyType.SUCCESS,
@@ -66,24 +66,27 @@ class Texts:
         return self._templates[field].render(variables)[:_LONGEST]
 
 
-class ChatSender:
+class AppriseSender:
     """Sends to one service. Raises SettingsInvalid for a template that cannot be rendered."""
 
-    def __init__(self, sink: Sink, chat: Chat, secrets: SecretFiles, cluster: str) -> None:
-        self._chat, self._secrets = chat, secrets
+    def __init__(
+        self, sink: Sink, service: AppriseService, secrets: SecretFiles, cluster: str
+    ) -> None:
+        self._url, self._secrets = service.url_secret, secrets
         self._texts = Texts(sink, cluster)
 
     async def send(self, notification: Notification) -> None:
         service = apprise.Apprise()
-        if not service.add(self._secrets.read(self._chat.url_secret)):
-            secret = self._chat.url_secret
-            raise SendFailed(f"key {secret.key} of Secret {secret.name} is not a URL of Apprise")
+        if not service.add(self._secrets.read(self._url)):
+            where = f"key {self._url.key} of Secret {self._url.name}"
+            raise SendFailed(f"{where} is not a URL of Apprise")
         try:
             title = self._texts.render("title", notification)
             body = self._texts.render("body", notification)
         except Exception as error:
             raise SendFailed(f"cannot render the template: {error}", refused=True) from error
-        level = _LEVELS.get(TransitionType(notification.transition.type), apprise.NotifyType.INFO)
+        # A newer operator may report a type that is not known here.
+        level = _LEVELS.get(notification.transition.type, apprise.NotifyType.INFO)
         options: dict[str, Any] = {"title": title, "body": body, "notify_type": level}
         try:
             async with asyncio.timeout(_TIMEOUT):
