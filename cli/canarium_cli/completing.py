@@ -1,4 +1,4 @@
-"""Completion: what may follow the words typed so far.
+"""Names on the command line, and completion: what may follow the words typed so far.
 
 kubectl asks the program `kubectl_complete-modeldeploy` when it completes `kubectl modeldeploy …`
 (https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/#flags-and-arguments-completion):
@@ -9,6 +9,7 @@ per line, with a description after a TAB, and a last line with a directive of co
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 #: The variable in which click's own scripts ask for candidates.
 VARIABLE = "_KUBECTL_MODELDEPLOY_COMPLETE"
+#: Names of objects and of namespaces
+#: (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/).
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
 #: Seconds that a press of TAB may wait for the cluster.
 _PATIENCE = 2
 #: Directives of cobra: nothing more, and complete file names instead.
@@ -35,7 +40,15 @@ class ModelName(click.ParamType[str]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
-        return str(value)
+        name = str(value)
+        if len(name) > 253 or not _SUBDOMAIN.fullmatch(name):
+            self.fail(
+                f"{name[:60]!r} cannot be a name: write lowercase letters, digits, '-' and '.', at "
+                "most 253 characters",
+                param,
+                ctx,
+            )
+        return name
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -50,6 +63,19 @@ class Namespace(click.ParamType[str]):
     """A namespace; completed from the cluster."""
 
     name = "text"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        name = str(value)
+        if len(name) > 63 or not _LABEL.fullmatch(name):
+            self.fail(
+                f"{name[:60]!r} cannot be a namespace: write lowercase letters, digits and '-', at "
+                "most 63 characters",
+                param,
+                ctx,
+            )
+        return name
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -71,7 +97,7 @@ class Context(click.ParamType[str]):
 
 
 def completed(command: click.Command) -> click.Command:
-    """Returns the command with completion for the parameters that all verbs share."""
+    """Returns the command with checks and completion of the parameters that all verbs share."""
     for parameter in command.params:
         if isinstance(parameter, click.Argument) and parameter.name in ("name", "names"):
             parameter.type = ModelName()

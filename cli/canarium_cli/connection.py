@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from canarium_cli.durations import FOR_KUBECTL
 from canarium_cli.kubectl import Kubectl
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -32,7 +33,10 @@ def connected(verb: Function) -> Function:
     @click.option("--as", "as_user", metavar="USER", help="User to impersonate.")
     @click.option("--as-group", multiple=True, metavar="GROUP", help="Group to impersonate.")
     @click.option(
-        "--request-timeout", metavar="DURATION", help="Timeout of one request, such as 10s."
+        "--request-timeout",
+        type=FOR_KUBECTL,
+        metavar="DURATION",
+        help="Timeout of one request, such as 10s.",
     )
     @click.option(
         "--color",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from enum import IntEnum
+from typing import IO, Any
 
 import click
+
+from canarium_cli.output.streams import discard
 
 
 class Exit(IntEnum):
@@ -32,6 +36,13 @@ class CliError(click.ClickException):
     @property
     def exit_code(self) -> int:  # type: ignore[override]
         return int(self.code)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        try:
+            super().show(file)
+        except OSError:
+            # The code counts, also where stderr cannot be written.
+            discard(sys.stderr)
 
 
 def usage(message: str) -> CliError:

@@ -57,6 +57,8 @@ _FAULTS: tuple[tuple[str, Exit, str], ...] = (
     ("is invalid:", Exit.USAGE, "Nothing was changed"),
     ("denied the request", Exit.USAGE, "Nothing was changed"),
     ("unable to parse requirement", Exit.USAGE, "Write labels such as team=risk"),
+    # The parser of label selectors: what follows a requirement that is complete.
+    ("', expected: ", Exit.USAGE, "Write labels such as team=risk"),
     ("unknown flag", Exit.UNREACHABLE, "Update kubectl"),
 )
 
@@ -68,11 +70,12 @@ def fault(stderr: str) -> CliError:
     words = [line for line in lines if not line.startswith(("E", "I", "W")) or "]" not in line]
     text = (words or lines or ["kubectl failed without a message"])[-1].rstrip(".")
     text = _PREFIX.sub("", text)
+    text += "" if text.endswith(("?", "!")) else "."
     lower = stderr.lower()
     for phrase, code, advice in _FAULTS:
         if phrase in lower:
-            return CliError(f"{text}. {advice}.", code)
-    return CliError(f"{text}.", Exit.UNREACHABLE)
+            return CliError(f"{text} {advice}.", code)
+    return CliError(text, Exit.UNREACHABLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
-import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from canarium import VERSION
 from canarium_cli.completing import VARIABLE, completed
+from canarium_cli.exits import usage
+from canarium_cli.output.streams import discard, is_of_write, open_closed_streams
 
 #: Verb → its module in `verbs/` and a line of help; the module is imported when the verb is used,
 #: since importing all of them would make every command slow.
@@ -49,6 +53,29 @@ VERBS: dict[str, tuple[str, str]] = {
     "completion": ("completion", "Print the completion script of a shell."),
 }
 PROGRAM = "kubectl modeldeploy"
+#: What a shell reports for a program that SIGPIPE has ended.
+BROKEN_PIPE = 141
+
+
+@contextmanager
+def checked_output() -> Iterator[None]:
+    """Exits where stdout cannot be written: silently where its reader has ended, as in `| head`;
+    otherwise raises CliError.
+
+    Python ignores SIGPIPE, so that watches are ended before the program is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not is_of_write(error):
+            raise
+        discard(sys.stdout)
+        if error.errno == errno.EPIPE:
+            raise SystemExit(BROKEN_PIPE) from None
+        raise usage(
+            f"Cannot write the output: {error.strerror}. Write it elsewhere; a change that was "
+            "sent already stays in effect."
+        ) from None
 
 
 class Verbs(click.Group):
@@ -65,6 +92,15 @@ class Verbs(click.Group):
         command = getattr(module, f"{attribute}_command")
         assert isinstance(command, click.Command)
         return completed(command)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        # `--help` writes here. click would exit with 1 where the reader of a pipe has ended.
+        with checked_output():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with checked_output():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -84,9 +120,7 @@ def cli() -> None:
 
 def main(words: list[str] | None = None) -> Any:
     """Runs the program; exits with one of the documented codes."""
-    # As other programs that write into pipes do: `… | head` is not an error.
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    open_closed_streams()
     name = os.path.basename(sys.argv[0])
     program = PROGRAM if name.startswith("kubectl-") else name
     shown = program if words is None else PROGRAM

@@ -221,7 +221,10 @@ def _exchange(
             Exit.TIMEOUT,
         ) from None
     except (OSError, http.client.HTTPException) as error:
-        raise unreachable(f"{method} {path}: {error or type(error).__name__}.") from None
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise unreachable(
+            f"{method} {path}: no answer: {reason}. Check the address, and that pods are ready."
+        ) from None
     finally:
         connection.close()
     named = {name.lower(): value for name, value in answer.getheaders()}

@@ -8,7 +8,7 @@ import click
 
 from canarium_cli.main import PROGRAM, VERBS, cli
 
-_HEAD = """<!-- Made from cli/canarium_cli by `make generate`: do not edit. -->
+_HEAD = r"""<!-- Made from cli/canarium_cli by `make generate`: do not edit. -->
 # kubectl modeldeploy
 
 Tasks with their commands and what to expect: [the guide](../guides/command-line.md).
@@ -21,12 +21,13 @@ kubectl, the one on the PATH or the one that `KUBECTL` names. `NO_COLOR` switche
 |---|---|
 | 0 | As asked. |
 | 1 | A rollout failed or was rolled back; `doctor` found a problem. |
-| 2 | Invalid usage or an invalid file. |
+| 2 | Invalid usage or an invalid file, or the output cannot be written. |
 | 3 | The timeout is over. |
 | 4 | An object does not exist. |
 | 5 | Forbidden, or the cluster cannot be reached. |
 | 6 | The rollout waits for a person. |
 | 7 | The operator did not accept the command. |
+| 141 | The reader of the output has ended, as in `\| head`. |
 
 The section of a verb states where it uses a code in another sense.
 """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,6 +28,9 @@ class Span:
     style: Style = Style.PLAIN
 
 
+#: What is between two columns; and, where a table does not fit, before a line that continues a row
+#: and between two of its cells.
+_GAP, _BELOW, _BETWEEN = "   ", "    ", "  "
 Line = tuple[Span, ...]
 Cell = Span | str
 
@@ -41,21 +45,55 @@ def plain(spans: Line) -> str:
     return "".join(span.text for span in spans).rstrip()
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], indent: str = "") -> list[Line]:
-    """A table with columns as wide as their widest cell, as kubectl prints it."""
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[Cell]], indent: str = "", width: int | None = None
+) -> list[Line]:
+    """A table with columns as wide as their widest cell, as kubectl prints it.
+
+    Where that does not fit into `width`, each row becomes a few lines: its first cell, and below it
+    the others with the names of their columns.
+    """
     body = [[_span(cell) for cell in row] for row in rows]
     every = [[Span(title, Style.MUTED) for title in head], *body]
     widths = [max(len(row[column].text) for row in every) for column in range(len(head))]
+    if width is not None and len(indent) + sum(widths) + len(_GAP) * (len(head) - 1) > width:
+        return [line(indent, *spans) for row in body for spans in _narrow(head, row, width)]
     return [
         (
             Span(indent),
             *(
-                Span(span.text.ljust(width) + "   ", span.style)
+                Span(span.text.ljust(width) + _GAP, span.style)
                 for span, width in zip(row, widths, strict=True)
             ),
         )
         for row in every
     ]
+
+
+def _narrow(head: Sequence[str], row: Sequence[Span], width: int) -> Iterator[Line]:
+    """Yields a row of a table as lines of at most `width`, unless a word is longer."""
+    yield (row[0],)
+    shown, used = [Span(_BELOW)], len(_BELOW)
+    for title, cell in zip(head[1:], row[1:], strict=True):
+        if cell.text in ("", "-"):
+            continue
+        room = max(1, width - len(_BELOW) - len(title) - 1)
+        first, *more = textwrap.wrap(cell.text, room, break_long_words=False) or [""]
+        needed = len(title) + 1 + len(first)
+        if len(shown) > 1 and used + len(_BETWEEN) + needed > width:
+            yield tuple(shown)
+            shown, used = [Span(_BELOW)], len(_BELOW)
+        elif len(shown) > 1:
+            shown.append(Span(_BETWEEN))
+            used += len(_BETWEEN)
+        shown += [Span(f"{title} ", Style.MUTED), Span(first, cell.style)]
+        used += needed
+        for words in more:
+            yield tuple(shown)
+            shown = [Span(" " * (len(_BELOW) + len(title) + 1)), Span(words, cell.style)]
+            used = width
+    if len(shown) > 1:
+        yield tuple(shown)
 
 
 def bar(percent: int | None, width: int = 30) -> str:

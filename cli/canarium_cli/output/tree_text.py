@@ -42,15 +42,16 @@ ROLE_STYLES = {
 }
 
 
-def tree_lines(tree: Tree, now: float) -> list[Line]:
-    """Returns the tree as lines; `now` (POSIX seconds) is for the age of the last command."""
+def tree_lines(tree: Tree, now: float, width: int | None = None) -> list[Line]:
+    """Returns the tree as lines; `now` (POSIX seconds) is for the age of the last command, and
+    `width` the width of the terminal."""
     return [
         *_header(tree),
         *_progress(tree),
         *_failure(tree),
         line(),
-        *_revisions(tree),
-        *_checks(tree.checks),
+        *_revisions(tree, width),
+        *_checks(tree.checks, width),
         *_problems(tree),
         *_command(tree),
     ]
@@ -116,14 +117,14 @@ def _failure(tree: Tree) -> Iterator[Line]:
             yield _field("", where)
 
 
-def _revisions(tree: Tree) -> list[Line]:
+def _revisions(tree: Tree, width: int | None) -> list[Line]:
     rows: list[tuple[Span | str, ...]] = []
     for index, revision in enumerate(tree.revisions):
         last = index == len(tree.revisions) - 1
         rows.extend(_revision(revision, "└─ " if last else "├─ ", "   " if last else "│  "))
     if not rows:
         return []
-    return table(("NAME", "KIND", "STATUS", "AGE", "INFO"), rows)
+    return table(("NAME", "KIND", "STATUS", "AGE", "INFO"), rows, width=width)
 
 
 def _revision(revision: Revision, branch: str, below: str) -> Iterator[tuple[Span | str, ...]]:
@@ -182,7 +183,7 @@ def _pod(pod: Pod, prefix: str) -> tuple[Span | str, ...]:
     )
 
 
-def _checks(checks: tuple[Check, ...]) -> list[Line]:
+def _checks(checks: tuple[Check, ...], width: int | None) -> list[Line]:
     if not checks:
         return []
     rows = [
@@ -198,7 +199,7 @@ def _checks(checks: tuple[Check, ...]) -> list[Line]:
         for check in checks
     ]
     head = ("CHECK", "VERDICT", "VALUE", "BOUND", "STABLE", "SAMPLES", "REASON")
-    return [line(), *table(head, rows)]
+    return [line(), *table(head, rows, width=width)]
 
 
 def verdict_span(verdict: str) -> Span:

@@ -10,6 +10,7 @@ from typing import Any
 from canarium.api.base import seconds
 from canarium.api.effective_spec import effective_spec
 from canarium.api.model_deployment import Spec
+from canarium.api.states import Phase
 from canarium.core.facts.observed import ResolvedRuntime
 from canarium.view.objects import number, part, text
 
@@ -18,12 +19,14 @@ Raw = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A rollout of another revision that is not over: `weight` is what its candidate has."""
+    """A rollout that is not over: `weight` is what its candidate has, 100 during the bake, in
+    which the version `warm` still has its pods."""
 
     revision: str
     version: str
     phase: str
     weight: int
+    warm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,19 @@ class Deadlines:
 def running(model: Raw | None) -> Running | None:
     """Returns the rollout of a live model; None when it is settled, or has no stable yet."""
     status = part(model, "status")
-    candidate = part(status, "candidate")
+    stable, candidate, phase = (
+        part(status, "stable"),
+        part(status, "candidate"),
+        text(status, "phase"),
+    )
+    warm = text(part(status, "previous"), "revision")
+    if phase == Phase.BAKING and warm:
+        return Running(text(stable, "revision"), text(stable, "version"), phase, 100, warm)
     revision = text(candidate, "revision")
-    if not revision or not text(part(status, "stable"), "revision"):
+    if not revision or not text(stable, "revision"):
         return None
     weight = number(candidate, "effectiveWeight")
-    return Running(revision, text(candidate, "version"), text(status, "phase"), weight)
+    return Running(revision, text(candidate, "version"), phase, weight)
 
 
 def deadlines(spec: Raw, runtime: ResolvedRuntime) -> Deadlines:

@@ -13,6 +13,11 @@ from canarium_cli.planning.capacity import exceeded, fitting
 from canarium_cli.reads import MODELS, model, records
 
 Raw = Mapping[str, Any]
+#: What room on nodes means.
+_CONSIDERED = (
+    "Counted are requests, node selectors, node affinity and taints; not checked are affinity "
+    "between pods, topology spread, volumes and host ports."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,12 @@ def verdicts(
     else:
         yield ServerCheck("rights", False, True, f"You may {verb} modeldeployments.canarium.dev.")
         yield _admission(kubectl, body)
-    if pod is None or more <= 0:
+    if more <= 0:
         yield ServerCheck("capacity", False, True, "No additional pods are needed.")
+        return
+    if pod is None:
+        message = f"Room for {more} more pods is unknown: the runtime of the model cannot be read."
+        yield ServerCheck("capacity", False, False, message)
         return
     yield from _quotas(kubectl, pod, more)
     yield from _nodes(kubectl, pod, more)
@@ -96,9 +105,9 @@ def _nodes(kubectl: Kubectl, pod: Raw, more: int) -> Iterator[ServerCheck]:
     placed = fitting(nodes, pods, pod, more)
     if placed < more:
         message = (
-            f"Nodes have room for {placed} of {more} more pods, by requests, node selectors, "
-            "affinity and taints: add nodes or lower the requests."
+            f"Nodes have room for {placed} of {more} more pods: add nodes or lower the requests."
         )
-        yield ServerCheck("nodes", False, False, message)
+        yield ServerCheck("nodes", False, False, f"{message} {_CONSIDERED}")
     else:
-        yield ServerCheck("nodes", False, True, f"Nodes have room for {more} more pods.")
+        message = f"Nodes have room for {more} more pods."
+        yield ServerCheck("nodes", False, True, f"{message} {_CONSIDERED}")

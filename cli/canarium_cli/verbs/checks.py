@@ -14,7 +14,7 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import Line, Span, Style, line, table
 from canarium_cli.output.sparkline import gauge, sparkline
-from canarium_cli.output.terminal import Screen, write
+from canarium_cli.output.terminal import Screen, columns, write
 from canarium_cli.output.tree_text import value, verdict_span
 from canarium_cli.reads import model
 from canarium_cli.watching import ModelWatch
@@ -92,7 +92,8 @@ def _lines(tree: Tree, seen: Seen) -> list[Line]:
         return [title, line(f"No verdicts: {_why_none(tree)}")]
     head = ["CHECK", "VERDICT", "VALUE", "BOUND", "BESIDE BOUND", "HISTORY", "STABLE", "SAMPLES"]
     head.append("REASON")
-    return [title, *table(head, [_cells(check, seen) for check in tree.checks])]
+    rows = [_cells(check, seen) for check in tree.checks]
+    return [title, *table(head, rows, width=columns())]
 
 
 def _evaluations(seen: Seen) -> list[Line]:
@@ -112,7 +113,7 @@ def _evaluations(seen: Seen) -> list[Line]:
         ]
         for time, name, one in rows
     ]
-    return [line(""), *table(head, cells)]
+    return [line(""), *table(head, cells, width=columns())]
 
 
 def _cells(check: Check, seen: Seen) -> list[Span | str]:

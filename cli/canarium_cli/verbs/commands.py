@@ -30,7 +30,8 @@ from canarium_cli.reads import MODELS, models
 MANAGER = "kubectl-modeldeploy"
 #: Seconds between two reads while an answer is awaited, rising from the first to the second.
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 1.0
-_REVISION = re.compile(r"[a-z0-9-]{1,63}")
+#: What a revision can be.
+REVISION = re.compile(r"[a-z0-9-]{1,63}")
 #: Which exit code counts when several models answer differently.
 _WORST = (Exit.UNREACHABLE, Exit.NOT_FOUND, Exit.NOT_ACCEPTED, Exit.TIMEOUT)
 
@@ -112,7 +113,7 @@ def give(connection: Connection, command: str, options: Options) -> None:
 def _orders(kubectl: Kubectl, command: str, options: Options) -> list[Order]:
     if bool(options.names) == bool(options.selector):
         raise usage("Name the models, or select them with -l; not both.")
-    if options.revision and not _REVISION.fullmatch(options.revision):
+    if options.revision and not REVISION.fullmatch(options.revision):
         raise usage(f"{options.revision!r} is not a revision such as abc23456; see `get`.")
     names = tuple(dict.fromkeys(options.names))
     orders = []

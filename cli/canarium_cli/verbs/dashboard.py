@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import click
 
 from canarium_cli.connection import Connection, connected
@@ -49,6 +51,8 @@ def dashboard_command(connection: Connection, port: int, browse: bool, actions: 
     except local.ProxyFailed as error:
         raise fault(str(error)) from None
     except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
         raise CliError(
             f"Port {port} cannot be used: {error.strerror}. Choose another --port.", Exit.USAGE
         ) from None

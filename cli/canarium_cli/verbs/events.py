@@ -15,7 +15,7 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import Line, Span, Style, line, table
-from canarium_cli.output.terminal import write
+from canarium_cli.output.terminal import columns, write
 from canarium_cli.reads import objects, records
 
 _HEAD = ("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE")
@@ -47,8 +47,8 @@ def events_command(
         return
     if listed:
         now = time.time()
-        write(table(_HEAD, [_cells(x, short(seconds_since(x.time, now))) for x in listed]),
-              connection.color)  # fmt: skip
+        rows = [_cells(x, short(seconds_since(x.time, now))) for x in listed]
+        write(table(_HEAD, rows, width=columns()), connection.color)
     elif not watch:
         click.echo(f"No Events of {name}: the API server keeps them for an hour.", err=True)
     if watch:

@@ -12,7 +12,7 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.endings import ENDINGS, Goal, exit_of
 from canarium_cli.output.formats import write_json, write_name, write_yaml
 from canarium_cli.output.lines import Span, Style, line
-from canarium_cli.output.terminal import Screen, write
+from canarium_cli.output.terminal import Screen, columns, write
 from canarium_cli.output.tree_text import tree_lines
 from canarium_cli.reads import objects
 from canarium_cli.watching import ModelWatch
@@ -49,7 +49,7 @@ def get_command(
     elif output == "name":
         write_name(tree.name)
     else:
-        write(tree_lines(tree, now), connection.color)
+        write(tree_lines(tree, now, columns()), connection.color)
 
 
 def _watch(connection: Connection, name: str, limit: int, goal: Goal | None) -> None:
@@ -58,7 +58,7 @@ def _watch(connection: Connection, name: str, limit: int, goal: Goal | None) -> 
             for found in watch:
                 now = time.time()
                 tree = view(found, now, old=limit)
-                lines = tree_lines(tree, now)
+                lines = tree_lines(tree, now, columns())
                 if watch.outage:
                     lines.append(line(Span(f"Connection lost: {watch.outage}", Style.WARNING)))
                 if screen.redraws or not watch.ticked:

@@ -12,7 +12,7 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.output.formats import write_json, write_yaml
 from canarium_cli.output.lines import Line, Span, Style, table
-from canarium_cli.output.terminal import write
+from canarium_cli.output.terminal import columns, write
 from canarium_cli.output.tree_text import ROLE_STYLES
 from canarium_cli.reads import objects, witness
 
@@ -52,7 +52,7 @@ def _lines(entries: tuple[HistoryEntry, ...], wide: bool) -> list[Line]:
     head = ["NUMBER", "REVISION", "VERSION", "ROLE", "SERVED", "OUTCOME", "BY", "IMAGE", "ARTIFACT"]
     if wide:
         head += ["APPLIED BY", "CREATED", "MESSAGE"]
-    return table(head, [_cells(entry, wide) for entry in entries])
+    return table(head, [_cells(entry, wide) for entry in entries], width=columns())
 
 
 def _cells(entry: HistoryEntry, wide: bool) -> list[Span | str]:

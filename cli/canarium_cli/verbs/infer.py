@@ -22,7 +22,7 @@ from canarium_cli.endpoints import is_ready, port_of, ready_endpoints
 from canarium_cli.exits import CliError, Exit, not_found, unreachable, usage
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import table
-from canarium_cli.output.terminal import write
+from canarium_cli.output.terminal import columns, write
 from canarium_cli.reads import objects
 from canarium_cli.requests import Address, EndpointProxy, PodForward, Reply, Sender, ServiceProxy
 
@@ -125,12 +125,17 @@ def _read(path: str) -> str:
     """The body; JSON. Raises CliError where it is not."""
     try:
         body = sys.stdin.read() if path == "-" else Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise usage(f"{path} cannot be read: {error}.") from None
+    except UnicodeDecodeError:
+        raise usage(f"{path} is not UTF-8 text. Pass a file with a JSON body.") from None
+    except OSError as error:
+        raise usage(
+            f"Cannot read {path}: {error.strerror}. Pass a file with a JSON body, or - for "
+            "standard input."
+        ) from None
     try:
         json.loads(body)
     except ValueError as error:
-        raise usage(f"{path} is not valid JSON: {error}.") from None
+        raise usage(f"{path} is not valid JSON: {error}. Correct it.") from None
     return body
 
 
@@ -286,7 +291,8 @@ def _print_split(
         )
         return
     head = ("REVISION", "VERSION", "ROLE", "REQUESTS", "SHARE", "EFFECTIVE", "ERRORS", "MEDIAN")
-    write(table(head, list(_rows(found, groups, len(replies)))), connection.color)
+    rows = list(_rows(found, groups, len(replies)))
+    write(table(head, rows, width=columns()), connection.color)
     click.echo(
         f"\n{len(replies) + len(faults)} requests to {sender.route}, each on its own connection."
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from canarium.api.states import Phase
 from canarium.view.fleet import Row, fleet
 from canarium.view.moments import short
 from canarium.view.tree import to_json
@@ -14,7 +15,7 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import CliError
 from canarium_cli.output.formats import write_json, write_name, write_yaml
 from canarium_cli.output.lines import Line, Span, Style, line, table
-from canarium_cli.output.terminal import Screen, write
+from canarium_cli.output.terminal import Screen, columns, write
 from canarium_cli.output.tree_text import phase_span
 from canarium_cli.reads import read_all
 
@@ -22,10 +23,20 @@ from canarium_cli.reads import read_all
 _INTERVAL = 2.0
 
 
+class _PhaseName(click.Choice[str]):
+    """A phase in any case; an error lists them as they are written in the status."""
+
+    def __init__(self) -> None:
+        super().__init__([phase.value for phase in Phase], case_sensitive=False)
+
+    def get_invalid_choice_message(self, value: str, ctx: click.Context | None) -> str:
+        return f"{value!r} is not one of {', '.join(map(repr, self.choices))}"
+
+
 @click.command("list")
 @click.option("-A", "--all-namespaces", is_flag=True, help="List the models of all namespaces.")
 @click.option("-l", "--selector", metavar="LABELS", help="Only models with these labels.")
-@click.option("--phase", multiple=True, metavar="PHASE", help="Only this phase; may be repeated.")
+@click.option("--phase", multiple=True, type=_PhaseName(), help="Only this phase; may be repeated.")
 @click.option("--attention", is_flag=True, help="Only models that need a person.")
 @click.option("-w", "--watch", is_flag=True, help="Redraw when something changes, until Ctrl-C.")
 @click.option(
@@ -45,12 +56,10 @@ def list_command(
 
     def rows() -> tuple[Row, ...]:
         found = fleet(read_all(connection.kubectl, selector, all_namespaces), time.time())
-        wanted = {name.lower() for name in phase}
         return tuple(
             row
             for row in found
-            if (not wanted or row.phase.lower() in wanted)
-            and (not attention or row.urgency.needs_attention)
+            if (not phase or row.phase in phase) and (not attention or row.urgency.needs_attention)
         )
 
     if watch:
@@ -69,7 +78,8 @@ def list_command(
     elif not found:
         click.echo("No ModelDeployments found.", err=True)
     else:
-        write(fleet_lines(found, all_namespaces, output == "wide"), connection.color)
+        lines = fleet_lines(found, all_namespaces, output == "wide", columns())
+        write(lines, connection.color)
 
 
 def _watch(
@@ -81,7 +91,7 @@ def _watch(
         try:
             while True:
                 try:
-                    lines = fleet_lines(rows(), namespaces, wide)
+                    lines = fleet_lines(rows(), namespaces, wide, columns())
                     screen.show(lines)
                 except CliError as error:
                     if not lines:
@@ -93,14 +103,16 @@ def _watch(
             raise SystemExit(0) from None
 
 
-def fleet_lines(rows: tuple[Row, ...], namespaces: bool, wide: bool) -> list[Line]:
-    """Returns the table of a fleet, with its head."""
+def fleet_lines(
+    rows: tuple[Row, ...], namespaces: bool, wide: bool, width: int | None = None
+) -> list[Line]:
+    """Returns the table of a fleet, with its head where it fits into `width`."""
     head = ["NAME", "PHASE", "VERSION", "CANDIDATE", "STEP", "WEIGHT", "PODS", "WAITING FOR", "AGE"]
     if namespaces:
         head.insert(0, "NAMESPACE")
     if wide:
         head.append("MESSAGE")
-    return table(head, [_cells(row, namespaces, wide) for row in rows])
+    return table(head, [_cells(row, namespaces, wide) for row in rows], width=width)
 
 
 def _cells(row: Row, namespaces: bool, wide: bool) -> list[Span | str]:

@@ -16,6 +16,7 @@ from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, nu
 from canarium.view.revisions import role_of
 from canarium.view.tree import Role
 from canarium_cli.connection import Connection, connected
+from canarium_cli.durations import FOR_KUBECTL
 from canarium_cli.exits import CliError, Exit, not_found, usage
 from canarium_cli.kubectl import Kubectl, fault
 from canarium_cli.output.lines import Span, line
@@ -62,9 +63,11 @@ class Printer:
 
     def __init__(self, color: str) -> None:
         self._color, self._lock = color, threading.Lock()
+        #: Why nothing more can be printed.
+        self.fault: OSError | None = None
 
     def __call__(self, source: Source, words: str) -> None:
-        """Prints a line of a log with its prefix."""
+        """Prints a line of a log with its prefix. Raises OSError where that is not possible."""
         prefix = f"[{source.role.value} {source.pod}] "
         with self._lock:
             write([line(Span(prefix, ROLE_STYLES[source.role]), words.rstrip("\n"))], self._color)
@@ -84,7 +87,7 @@ class Printer:
 @click.option("-c", "--container", default="", metavar="NAME", help="Default: the model server.")
 @click.option("-p", "--previous", is_flag=True, help="The container before its last restart.")
 @click.option("-f", "--follow", is_flag=True, help="Continue, also with new pods, until Ctrl-C.")
-@click.option("--since", default="", metavar="DURATION", help="Only newer lines, such as 10m.")
+@click.option("--since", type=FOR_KUBECTL, metavar="DURATION", help="Only newer, such as 10m.")
 @click.option("--tail", type=click.IntRange(0), metavar="N", help="Only the last N lines of each.")
 @connected
 def logs_command(
@@ -97,7 +100,7 @@ def logs_command(
     container: str,
     previous: bool,
     follow: bool,
-    since: str,
+    since: str | None,
     tail: int | None,
 ) -> None:
     """Print the logs of a model's pods; each line begins with the role and the pod.
@@ -216,6 +219,8 @@ def _follow(kubectl: Kubectl, name: str, wanted: Wanted, printer: Printer) -> No
     try:
         with ModelWatch(kubectl, name) as changes:
             for found in changes:
+                if printer.fault:
+                    raise printer.fault
                 for source in _sources(found, wanted):
                     if source.run in followed:
                         continue
@@ -245,8 +250,11 @@ def _start(
 
     def copy() -> None:
         assert process.stdout is not None
-        for words in process.stdout:
-            printer(source, words)
+        try:
+            for words in process.stdout:
+                printer(source, words)
+        except OSError as error:
+            printer.fault = error
 
     threading.Thread(target=copy, daemon=True).start()
     return process

@@ -108,8 +108,7 @@ def _plan(
     if under_way and live and live.model:
         scenario = replace(scenario, running=live.model["spec"], running_weight=under_way.weight)
     told = outcome(spec, scenario, runtime) if rolls_out else None
-    peak = told.peak if told else 0
-    there = 0 if first or told is None else told.usage[0].earlier
+    more = told.peak - told.before if told else 0
     others = "an earlier version" if under_way else "the previous version"
     actions = told.actions if told else []
     listed = writes(name, revision.revision, actions, first=first, others=others)
@@ -117,7 +116,7 @@ def _plan(
     if live is not None:
         from canarium_cli.planning.server import verdicts as ask
 
-        answers = ask(connection.kubectl, body, live.model is not None, pod, peak - there)
+        answers = ask(connection.kubectl, body, live.model is not None, pod, more)
         verdicts = [asdict(verdict) for verdict in answers]
     return {
         "model": name,
@@ -170,7 +169,7 @@ def _rendered(
         namespace = connection.kubectl.namespace
     try:
         if connection:
-            known = with_files(catalog_of(connection), documents, namespace)
+            known = with_files(catalog_of(connection)[0], documents, namespace)
         else:
             known = catalog(documents, namespace)
         name, spec = str(body["metadata"].get("name")), body["spec"]
@@ -187,15 +186,8 @@ def _lines(plan: Plan) -> Iterator[Line]:
     if revision["quarantined"]:
         text = "It failed before and is quarantined: nothing happens until `retry`."
         yield line(Span(text, Style.BAD))
-    current = plan["rolloutInProgress"]
-    if current:
-        version = f" of version {current['version']}" if current["version"] else ""
-        text = (
-            f"The rollout{version} ({current['revision']}) has weight {current['weight']} and is "
-            "not over: "
-        )
-        text += "this file replaces it." if revision["new"] else "this file ends it."
-        yield line(Span(text, Style.WARNING))
+    if plan["rolloutInProgress"]:
+        yield line(Span(_in_progress(plan["rolloutInProgress"], revision), Style.WARNING))
     for title, decides in (
         ("Fields that decide the revision", True),
         ("Other fields, which start no rollout", False),
@@ -232,6 +224,23 @@ def _lines(plan: Plan) -> Iterator[Line]:
             style = Style.GOOD if verdict["ok"] else Style.BAD
             mark = "✔" if verdict["ok"] else "✖"
             yield line(Span(f"{mark} {verdict['check']}: ", style), verdict["message"])
+
+
+def _in_progress(current: Mapping[str, Any], revision: Mapping[str, Any]) -> str:
+    """Returns what becomes of the rollout or the bake that the file meets."""
+    version = f" of version {current['version']}" if current["version"] else ""
+    if current["warm"]:
+        warm = f"the warm pods of {current['warm']}"
+        effect = "serve again" if current["warm"] == revision["name"] else "are deleted first"
+        return (
+            f"The bake{version} ({current['revision']}) is not over: this file ends it, and {warm} "
+            f"{effect}."
+        )
+    effect = "replaces" if revision["new"] else "ends"
+    return (
+        f"The rollout{version} ({current['revision']}) has weight {current['weight']} and is not "
+        f"over: this file {effect} it."
+    )
 
 
 def _revision_text(plan: Plan) -> str:

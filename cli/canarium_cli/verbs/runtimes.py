@@ -11,7 +11,7 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import CliError, not_found, usage
 from canarium_cli.output.formats import write_json, write_yaml
 from canarium_cli.output.lines import Line, Span, Style, line, table
-from canarium_cli.output.terminal import write
+from canarium_cli.output.terminal import columns, write
 
 if TYPE_CHECKING:
     from canarium.render.runtime_catalog import Catalog, RuntimeTemplate
@@ -38,21 +38,17 @@ def runtimes_command(
     """List runtimes, show one, or render the pod of a model in a file.
 
     \b
-    runtimes list            built-in ones and, if the cluster answers, its own
+    runtimes list            built-in ones and those of the cluster
     runtimes list -f FILE    which one takes this model, and why
     runtimes show NAME       a runtime's specification
     runtimes render -f FILE  the pod template of this model
     """
     from canarium.render.runtime_catalog import Catalog
 
-    catalog, note = Catalog(), ""
-    if not offline:
-        try:
-            catalog = catalog_of(connection)
-        except CliError as error:
-            note = f"Only built-in runtimes: {error.message}"
-    if note and not connection.quiet:
-        click.echo(note, err=True)
+    catalog, notes = (Catalog(), []) if offline else catalog_of(connection)
+    if not connection.quiet:
+        for note in notes:
+            click.echo(f"Note: {note}", err=True)
     if action == "show":
         _show(catalog, name, output)
     elif action == "render":
@@ -60,20 +56,33 @@ def runtimes_command(
     elif file:
         _explain(catalog, file, name, output, connection.color)
     else:
-        models = _models(connection) if not (offline or note) else None
+        models = None if offline else _models(connection)
         _list(catalog, models, output, connection.color)
 
 
-def catalog_of(connection: Connection) -> Catalog:
+def catalog_of(connection: Connection) -> tuple[Catalog, list[str]]:
+    """Returns the runtimes that this person may read, and why others are missing.
+
+    Raises CliError if none of the cluster can be read.
+    """
     from canarium.api.runtime import CLUSTER, NAMESPACED
     from canarium.render.runtime_catalog import Catalog, RuntimeTemplate
 
     found: dict[str, dict[str, RuntimeTemplate]] = {NAMESPACED: {}, CLUSTER: {}}
+    faults: dict[str, CliError] = {}
     for kind, resource in zip((NAMESPACED, CLUSTER), _KINDS, strict=True):
-        for raw in connection.kubectl.get(resource):
-            name = str(raw["metadata"]["name"])
-            found[kind][name] = RuntimeTemplate(kind, name, raw.get("spec") or {})
-    return Catalog(found[NAMESPACED], found[CLUSTER])
+        try:
+            for raw in connection.kubectl.get(resource):
+                name = str(raw["metadata"]["name"])
+                found[kind][name] = RuntimeTemplate(kind, name, raw.get("spec") or {})
+        except CliError as error:
+            faults[kind] = error
+    if len(faults) == len(found):
+        error = faults[NAMESPACED]
+        message = f"{error.message} For the built-in runtimes alone, use --offline."
+        raise CliError(message, error.code)
+    notes = [f"Without any {kind}: {error.message}" for kind, error in faults.items()]
+    return Catalog(found[NAMESPACED], found[CLUSTER]), notes
 
 
 def _models(connection: Connection) -> list[Mapping[str, Any]]:
@@ -111,7 +120,7 @@ def _list(
             )
             for entry in entries
         ]
-        write(table(head, rows), color)
+        write(table(head, rows, width=columns()), color)
 
 
 def _entry(runtime: RuntimeTemplate, records: list[Mapping[str, Any]] | None) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from canarium.view.revisions import target_of
 from canarium_cli.connection import Connection, connected
 from canarium_cli.durations import SECONDS
 from canarium_cli.endings import ENDINGS, Goal, exit_of
-from canarium_cli.exits import CliError, Exit
+from canarium_cli.exits import CliError, Exit, usage
+from canarium_cli.verbs.commands import REVISION
 from canarium_cli.watching import ModelWatch
 
 Say = Callable[[str, str], None]
@@ -44,7 +45,10 @@ def status_command(
     Exit codes: 0 it serves, 1 failed or rolled back, 3 timeout, 4 not found, 5 forbidden or
     unreachable, 6 waits for a person (with --until gate).
     """
+    if revision and not REVISION.fullmatch(revision):
+        raise usage(f"{revision!r} is not a revision such as abc23456; see `get`.")
     goal, codes, lock = Goal(until), dict[str, Exit](), threading.Lock()
+    unwritable = list[OSError]()
     deadline = time.monotonic() + timeout if timeout else None
 
     def say(name: str, words: str) -> None:
@@ -53,20 +57,25 @@ def status_command(
 
     def wait(name: str) -> None:
         try:
-            codes[name] = _wait(connection, name, goal, revision, deadline, say)
-        except CliError as error:
-            say(name, f"error: {error.message}")
-            codes[name] = error.code
+            try:
+                codes[name] = _wait(connection, name, goal, revision, deadline, say)
+            except CliError as error:
+                say(name, f"error: {error.message}")
+                codes[name] = error.code
+        except OSError as error:
+            unwritable.append(error)
 
     threads = [threading.Thread(target=wait, args=(name,), daemon=True) for name in names]
     for thread in threads:
         thread.start()
     try:
         for thread in threads:
-            while thread.is_alive():
+            while thread.is_alive() and not unwritable:
                 thread.join(0.2)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    if unwritable:
+        raise unwritable[0]
     found = set(codes.values())
     raise SystemExit(int(next((code for code in _WORST if code in found), Exit.OK)))
 

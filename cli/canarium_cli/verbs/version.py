@@ -14,7 +14,7 @@ from canarium_cli.exits import CliError
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import table
-from canarium_cli.output.terminal import write
+from canarium_cli.output.terminal import columns, write
 
 
 @click.command("version")
@@ -37,7 +37,7 @@ def version_command(connection: Connection, client_only: bool, output: str) -> N
             ("kubectl", found["kubectl"] or "unknown"),
             ("Kubernetes", found["kubernetes"] or "unknown"),
         ]
-    write(table(["PART", "VERSION"], rows), connection.color)
+    write(table(["PART", "VERSION"], rows, width=columns()), connection.color)
     if not client_only:
         click.echo(f"\n{found['verdict']}")
 

@@ -63,7 +63,8 @@ class Scenario:
     traffic: bool = True
     #: Whether it is the first version of the model.
     first: bool = False
-    #: The raw spec of another version, whose rollout is under way and has `running_weight`.
+    #: The raw spec of another version, whose rollout is under way and has `running_weight`; 100:
+    #: it is promoted, and the version before it is still warm.
     running: Mapping[str, Any] | None = None
     running_weight: int = 0
 
@@ -90,12 +91,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedRollout:
-    """A timeline with the writes that led to it, in order, and the pods of each weight; `peak`
-    is the largest number of pods together."""
+    """A timeline with the writes that led to it, in order, and the pods of each weight; `before`
+    is the number of pods when the spec is applied, and `peak` the largest one from then on."""
 
     moments: list[Moment]
     actions: list[p.Action]
     usage: list[Usage]
+    before: int
     peak: int
 
 
@@ -105,7 +107,9 @@ def outcome(
     """Returns the whole story of `spec`, as `story` has it."""
     telling = _Telling(spec, scenario, runtime or ResolvedRuntime())
     moments = list(telling.moments())
-    return SimulatedRollout(moments, telling.actions, list(telling.usage.values()), telling.peak)
+    return SimulatedRollout(
+        moments, telling.actions, list(telling.usage.values()), telling.before, telling.peak
+    )
 
 
 def story(
@@ -145,7 +149,7 @@ class _Telling:
         self._cluster.gateways = tuple(self._gateways())
         #: By weight: the pods when it is reached first.
         self.usage: dict[int, Usage] = {}
-        self.peak = 0
+        self.before = self.peak = 0
         self._promotions = 0
         self._failed = False
         self._measured = 0.0
@@ -183,6 +187,7 @@ class _Telling:
         if not self._scenario.first:
             self._prepare()
             cluster.actions.clear()
+            self.before = self.peak = sum(d.replicas for d in cluster.deployments.values())
             cluster.spec = self._new
         cluster.boot = self._scenario.startup
         if self._scenario.fail_at == 0 and self._server_fails:
@@ -222,12 +227,18 @@ class _Telling:
         for _ in range(_PREPARATION):
             self._signals()
             cluster.run(0)
-            candidate = cluster.status.candidate
-            if candidate and self._weight() >= self._scenario.running_weight:
+            if self._runs():
                 break
             if not self._promote(RUNNING):
                 cluster.now = max(cluster.now + _TICK, self._next(cluster.now - 5.0))
         self._settings = asked
+
+    def _runs(self) -> bool:
+        """Whether the rollout under way has its weight."""
+        status, weight = self._cluster.status, self._scenario.running_weight
+        if weight == 100:
+            return status.phase == Phase.BAKING
+        return status.candidate is not None and self._weight() >= weight
 
     def _signals(self) -> None:
         """Answers what the last decision asks for: smoke tests pass, and checks as the scenario

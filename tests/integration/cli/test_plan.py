@@ -61,6 +61,7 @@ def test_plan_of_a_new_model_names_what_the_cluster_lacks(
     )
     # This control plane has no node.
     assert answers["nodes"]["message"].startswith("Nodes have room for 0 of 3 more pods")
+    assert "not checked are affinity between pods, topology spread" in answers["nodes"]["message"]
     plane.kubectl("delete", "quota", "small", "-n", namespace)
 
 

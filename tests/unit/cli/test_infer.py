@@ -169,7 +169,7 @@ def test_error_of_the_api_server_is_not_taken_for_one_of_the_model(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["-f", "absent.json"], 2, "absent.json cannot be read"),
+        (["-f", "absent.json"], 2, "Cannot read absent.json: No such file or directory. Pass"),
         (["-f", "-"], 2, "- is not valid JSON"),
         (["--path", "x"], 2, "has to begin with /"),
         (["-H", "odd"], 2, "is not a header"),

@@ -42,6 +42,10 @@ from canarium_cli.kubectl import Kubectl, Watch, fault
         ("Unable to connect to the server: getting credentials: exec: exit 1", Exit.UNREACHABLE),
         ("error: unknown flag: --output-watch-events", Exit.UNREACHABLE),
         ("Error from server (BadRequest): unable to parse requirement: found 'b'", Exit.USAGE),
+        (
+            "Error from server (BadRequest): found 'b', expected: ',' or 'end of string'",
+            Exit.USAGE,
+        ),
         ("Error from server: no preferred addresses found; known addresses: []", Exit.UNREACHABLE),
         ("", Exit.UNREACHABLE),
     ],
@@ -52,6 +56,7 @@ def test_errors_of_kubectl_become_exit_codes_in_one_line(stderr: str, code: Exit
     assert "\n" not in found.message
     assert found.message.endswith(".")
     assert not re.match("(?i)error|[(]", found.message)
+    assert not re.search("[?!.][.]", found.message)
 
 
 @pytest.mark.parametrize("indent", [None, 4])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from canarium.simulation.story import Scenario, outcome
 from canarium_cli.main import cli
 from canarium_cli.planning.capacity import exceeded, fitting, quantity, requests
 from canarium_cli.planning.changes import revision_of
-from canarium_cli.verbs.plan import _revision_text
+from canarium_cli.planning.progress import Running, running
+from canarium_cli.verbs.plan import _in_progress, _revision_text
 
 ROOT = Path(__file__).parents[3]
 CANARY = ROOT / "examples" / "canary.yaml"
@@ -289,3 +291,36 @@ def test_simulation_replaces_a_rollout_under_way() -> None:
     # That of the candidate first, and that of stable after the bake.
     assert len(set(deleted)) == 2
     assert found.usage[0].earlier >= 3
+
+
+def test_simulation_ends_a_bake_and_frees_its_warm_pods_first() -> None:
+    spec = yaml.safe_load(CANARY.read_text())["spec"]
+    running = copy.deepcopy(spec)
+    running["model"]["version"], spec["model"]["version"] = "8", "9"
+    found = outcome(spec, Scenario(running=running, running_weight=100))
+    # Three of stable and three warm ones when the file is applied; the new ones need no more room.
+    assert (found.before, found.peak) == (6, 6)
+    assert found.usage[0].earlier >= 3
+    assert found.moments[-1].phase == "Ready"
+    alone = outcome(spec, Scenario())
+    assert (alone.before, alone.peak) == (3, 6)
+
+
+def test_bake_under_way_is_reported_with_its_warm_version() -> None:
+    status = {
+        "phase": "Baking",
+        "stable": {"revision": "bbbb2222", "version": "2"},
+        "previous": {"revision": "aaaa1111", "version": "1"},
+    }
+    found = running({"status": status})
+    assert found == Running("bbbb2222", "2", "Baking", 100, "aaaa1111")
+    assert running({"status": {**status, "phase": "Ready", "previous": None}}) is None
+    words = {
+        name: _in_progress(asdict(found), {"name": name, "new": True})
+        for name in ("aaaa1111", "cccc3333")
+    }
+    assert words["cccc3333"] == (
+        "The bake of version 2 (bbbb2222) is not over: this file ends it, and the warm pods of "
+        "aaaa1111 are deleted first."
+    )
+    assert words["aaaa1111"].endswith("the warm pods of aaaa1111 serve again.")

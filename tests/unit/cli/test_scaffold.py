@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from canarium.render.runtime_catalog import built_in
 from canarium_cli.main import cli
 from canarium_cli.verbs.runtimes import _entry
+from cli.standin import Standin
 
 ROOT = Path(__file__).parents[3]
 CANARY = str(ROOT / "examples" / "canary.yaml")
@@ -83,3 +84,31 @@ def test_model_with_an_older_digest_is_outdated() -> None:
     records = [record("a", 1, "old"), record("a", 2, runtime.digest), record("b", 1, "old")]
     entry = _entry(runtime, records)
     assert (entry["usedBy"], entry["outdated"]) == (["a", "b"], ["b"])
+
+
+AWAY = "The connection to the server 127.0.0.1:9 was refused - did you specify the right host?"
+
+
+@pytest.mark.parametrize(
+    "words", [("list",), ("show", "triton"), ("render", "-f", CANARY), ("list", "-f", CANARY)]
+)
+def test_runtimes_of_an_unreachable_cluster_are_not_left_out_silently(
+    kubectl: Standin, words: tuple[str, ...]
+) -> None:
+    kubectl.fails(AWAY)
+    done = kubectl.run("runtimes", *words)
+    assert (done.code, done.out) == (5, "")
+    assert done.err == (
+        f"Error: {AWAY} Check that the cluster runs, and the --context. For the built-in runtimes "
+        "alone, use --offline.\n"
+    )
+
+
+def test_runtimes_that_a_person_may_not_read_are_noted(kubectl: Standin) -> None:
+    own = {"metadata": {"name": "mine"}, "spec": {"formats": [{"name": "sklearn"}]}}
+    kubectl.answers("get", "modelruntimes.canarium.dev", out={"kind": "List", "items": [own]})
+    kubectl.fails("Error from server (Forbidden): clustermodelruntimes is forbidden: no right")
+    done = kubectl.run("runtimes", "list", "-o", "json")
+    assert done.code == 0
+    assert json.loads(done.out)[0]["name"] == "mine"
+    assert done.err.startswith("Note: Without any ClusterModelRuntime: clustermodelruntimes is")
