@@ -78,9 +78,9 @@ def catalog_of(connection: Connection) -> tuple[Catalog, list[str]]:
         except CliError as error:
             faults[kind] = error
     if len(faults) == len(found):
-        error = faults[NAMESPACED]
-        message = f"{error.message} For the built-in runtimes alone, use --offline."
-        raise CliError(message, error.code)
+        first = faults[NAMESPACED]
+        message = f"{first.message} For the built-in runtimes alone, use --offline."
+        raise CliError(message, first.code)
     notes = [f"Without any {kind}: {error.message}" for kind, error in faults.items()]
     return Catalog(found[NAMESPACED], found[CLUSTER]), notes
 

@@ -11,22 +11,17 @@ import subprocess
 import sys
 import termios
 from collections.abc import Sequence
-from pathlib import Path
 
 from canarium_cli.output.lines import plain, table
 from cli.standin import Ended, Standin
 from cli.test_logs import cluster
 
-ROOT = Path(__file__).parents[3]
-CANARY = str(ROOT / "examples" / "canary.yaml")
-
 #: Runs the program once for each list of words, with stdout as it is named: "full", "pipe" (whose
 #: reader has ended) or "closed". Modules are imported once, since that takes the most time.
 _RUNS = """
 import json, os, sys
-import canarium.render.pod, canarium.simulation.story, canarium_cli.lint.linter
-from canarium_cli.main import VERBS, cli, main
-for verb in VERBS:
+from canarium_cli.main import cli, main
+for verb in {words[0] for words in json.loads(sys.argv[2])}:
     cli.get_command(None, verb)
 for words in json.loads(sys.argv[2]):
     read, write = os.pipe()
@@ -59,7 +54,6 @@ _FULL = (
 _COMMANDS = [
     *([verb, "--help"] for verb in ("get", "promote", "completion")),
     ["get", "fraud"],
-    ["get", "fraud", "-o", "json"],
     ["get", "fraud", "-o", "yaml"],
     ["get", "fraud", "-w"],
     ["list"],
@@ -71,15 +65,11 @@ _COMMANDS = [
     ["promote", "fraud", "--dry-run"],
     ["history", "fraud"],
     ["diff", "fraud"],
-    ["simulate", "-f", CANARY],
-    ["lint", CANARY],
-    ["runtimes", "--offline"],
     ["logs", "fraud"],
     ["logs", "fraud", "-f"],
     ["events", "fraud"],
     ["checks", "fraud", "-w"],
     ["checks", "fraud", "-o", "json"],
-    ["restart", "fraud"],
     ["record", "fraud"],
     ["version", "--client"],
     ["completion", "zsh"],
