@@ -57,15 +57,15 @@ class TarStream:
 
     def _next(self, size: int) -> bytes:
         # A decompressor may give less than it is asked for.
-        found = bytearray()
-        while len(found) < size:
-            block = self._raw.read(size - len(found))
+        content = bytearray()
+        while len(content) < size:
+            block = self._raw.read(size - len(content))
             if not block:
                 break
-            found += block
-        self._at += len(found)
+            content += block
+        self._at += len(content)
         self._passed(self._at)
-        return bytes(found)
+        return bytes(content)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class _Writing:
     root: Path
     archive: Path
     limits: ArchiveLimits
-    told: Callable[[int], None]
+    progress: Callable[[int], None]
     room: Callable[[int], None]
     entries: int = 0
     size: int = 0
@@ -92,7 +92,7 @@ class _Writing:
                 self.size += len(block)
                 self.grown(self.size)
                 target.write(block)
-                self.told(len(block))
+                self.progress(len(block))
 
     def link(self, name: str, target: str) -> None:
         if not inside(name, target):
@@ -117,8 +117,8 @@ class _Writing:
     def remove(self, name: str) -> None:
         path = self.root / name
         below = f"{name}/"
-        gone = [link for link in self.links if link == name or link.startswith(below)]
-        for link in gone:
+        replaced = [link for link in self.links if link == name or link.startswith(below)]
+        for link in replaced:
             del self.links[link]
         if path.is_dir():
             shutil.rmtree(path)
@@ -152,7 +152,7 @@ def unpack(
     kind: str,
     root: Path,
     limits: ArchiveLimits = ArchiveLimits(),
-    told: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
     *,
     room: Callable[[int], None] = lambda _: None,
     layered: bool = False,
@@ -160,11 +160,11 @@ def unpack(
     """Unpacks `archive` ("zip" or "tar", compressed or not) into `root`.
 
     `layered`: it is a layer of an image, whose whiteouts remove files of lower layers.
-    `told` receives the size of each block, `room` the number of bytes to be written, as the
+    `progress` receives the size of each block, `room` the number of bytes to be written, as the
     archive declares; either may raise FetchError. Raises FetchError; `root` is then not to be used.
     """
     root.mkdir(parents=True, exist_ok=True)
-    writing = _Writing(root, archive, limits, told, room)
+    writing = _Writing(root, archive, limits, progress, room)
     try:
         if kind == "zip":
             _zip(writing)

@@ -17,7 +17,7 @@ from canarium.fetch import credentials, digest
 from canarium.fetch import termination_message as report
 from canarium.fetch.credentials import Redactor, StoreCredentials
 from canarium.fetch.digest import Summary, of_tree
-from canarium.fetch.download import Patience, download, kept, part_of
+from canarium.fetch.download import Patience, download, downloaded, part_of
 from canarium.fetch.errors import ExitCode, FetchError, classified
 from canarium.fetch.patterns import Patterns, Selected
 from canarium.fetch.progress import DownloadProgress, amount
@@ -193,7 +193,7 @@ def _brought(
     if not entries:
         raise FetchError("NotFound", f"{address} has no files")
     place.forget(entries)
-    missing = sum((e.size or 0) - kept(place.parts, e) for e in entries)
+    missing = sum((e.size or 0) - downloaded(place.parts, e) for e in entries)
     place.require(missing)
     total = None if any(e.size is None for e in entries) else sum(e.size or 0 for e in entries)
     say(
@@ -258,15 +258,15 @@ def _whole(summary: Summary, address: Address) -> None:
         raise FetchError("NotFound", f"{address} has no files")
 
 
-def _verified(wanted: FetchRequest, found: str, file: str | None) -> None:
+def _verified(wanted: FetchRequest, actual: str, file: str | None) -> None:
     """Raises FetchError when the model is not the one that the spec or the first pod names.
 
     For a model of one file, the spec may name that file's own SHA-256 as well.
     """
-    if wanted.digest and wanted.digest not in (found, file):
+    if wanted.digest and wanted.digest not in (actual, file):
         beside = f" (the file itself {file})" if file else ""
-        text = f"the model has {found}{beside}, but the spec requires {wanted.digest}"
+        text = f"the model has {actual}{beside}, but the spec requires {wanted.digest}"
         raise FetchError("DigestMismatch", text)
     pin = wanted.pin.read_text().strip() if wanted.pin and wanted.pin.exists() else ""
-    if pin and pin != found:
-        raise FetchError("ArtifactChanged", f"the model has {found}, but this revision is {pin}")
+    if pin and pin != actual:
+        raise FetchError("ArtifactChanged", f"the model has {actual}, but this revision is {pin}")

@@ -115,14 +115,14 @@ class StoreCredentials:
             if text is None:
                 continue
             try:
-                found = json.loads(text)
+                document = json.loads(text)
             except ValueError:
-                found = None
-            if not isinstance(found, dict):
+                document = None
+            if not isinstance(document, dict):
                 raise FetchError(
                     "InvalidCredentials", f"the Secret's key {key} is not a JSON object"
                 )
-            return found
+            return document
         return None
 
 
@@ -131,15 +131,15 @@ def read(scheme: str, environment: Mapping[str, str], endpoint: str | None) -> S
 
     Raises FetchError when a Secret is there and has no key that the scheme supports.
     """
-    given = {
+    provided = {
         name.removeprefix(PREFIX): value.strip()
         for name, value in environment.items()
         if name.startswith(PREFIX)
     }
     known = KEYS.get(scheme, ())
-    values = {key: given[key] for key in (*known, CA) if given.get(key)}
-    if given and not values:
-        text = f"the Secret has the keys {', '.join(sorted(given))}, but {scheme}:// reads "
+    values = {key: provided[key] for key in (*known, CA) if provided.get(key)}
+    if provided and not values:
+        text = f"the Secret has the keys {', '.join(sorted(provided))}, but {scheme}:// reads "
         raise FetchError("InvalidCredentials", text + (", ".join(known) or "none"))
     return StoreCredentials(scheme, values, endpoint)
 
@@ -170,9 +170,9 @@ class Redactor:
     """Hides every secret value, the user in an URL, and an URL's query."""
 
     def __init__(self, credentials: StoreCredentials) -> None:
-        given = {key: text for key, text in credentials.values.items() if key not in _PLAIN}
-        secrets = set(given.values())
-        for text in given.values():
+        redacted = {key: text for key, text in credentials.values.items() if key not in _PLAIN}
+        secrets = set(redacted.values())
+        for text in redacted.values():
             secrets |= set(_parts(text))
         self._secrets = sorted((s for s in secrets if len(s) >= _SHORTEST_SECRET), key=len)[::-1]
 

@@ -36,12 +36,12 @@ class Summary:
 
 def of_file(path: Path, progress: Callable[[int], None] = lambda _: None) -> str:
     """Returns the SHA-256 of a file in hex; calls `progress` with the size of each block."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with path.open("rb") as source:
         while block := source.read(_BLOCK):
-            found.update(block)
+            digest.update(block)
             progress(len(block))
-    return found.hexdigest()
+    return digest.hexdigest()
 
 
 def of_tree(root: Path, progress: Callable[[int], None] = lambda _: None) -> Summary:
@@ -54,7 +54,7 @@ def of_tree(root: Path, progress: Callable[[int], None] = lambda _: None) -> Sum
     """
     whole = hashlib.sha256()
     count = size = 0
-    for name, path in sorted(_files(root, root), key=lambda found: os.fsencode(found[0])):
+    for name, path in sorted(_files(root, root), key=lambda file: os.fsencode(file[0])):
         if path.is_dir():
             text = f"link:{os.readlink(path)}"
             line = hashlib.sha256(os.fsencode(text)).hexdigest()
@@ -83,8 +83,8 @@ def _line(digest: str, name: str) -> str:
 def _files(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
     """Files and links with their relative names, in no order."""
     base = os.path.realpath(root)
-    with os.scandir(folder) as found:
-        entries = list(found)
+    with os.scandir(folder) as scan:
+        entries = list(scan)
     for entry in entries:
         path = Path(entry.path)
         name = safe(os.path.relpath(entry.path, root))

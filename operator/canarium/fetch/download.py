@@ -78,7 +78,7 @@ _NONCE = os.urandom(8).hex()
 _BOOT = _boot()
 
 
-def kept(folder: Path, entry: SourceFile) -> int:
+def downloaded(folder: Path, entry: SourceFile) -> int:
     """Bytes of a file that an earlier try has left."""
     path = part_of(folder, entry)
     size = path.stat().st_size if path.exists() else 0
@@ -94,7 +94,7 @@ def download(
 ) -> None:
     """Brings every entry to its part in `folder`. Raises FetchError."""
     for entry in entries:
-        progress.keep(kept(folder, entry))
+        progress.keep(downloaded(folder, entry))
     if source.ranges:
         _by_ranges(source, entries, folder, patience, progress)
     else:
@@ -157,7 +157,7 @@ def _ranges(entries: list[SourceFile], folder: Path) -> Iterator[tuple[SourceFil
             raise FetchError(
                 "SourceUnavailable", f"the store does not report the size of {entry.path!r}"
             )
-        start = kept(folder, entry)
+        start = downloaded(folder, entry)
         if start == 0:
             path.write_bytes(b"")
         for low in range(start, size, RANGE):
@@ -172,7 +172,7 @@ def _whole(
     if entry.size is not None and entry.ident and path.exists():
         if path.stat().st_size == entry.size:
             return
-        progress.done -= kept(folder, entry)
+        progress.done -= downloaded(folder, entry)
     written = 0
 
     def attempt() -> None:

@@ -123,36 +123,36 @@ def classified(error: BaseException, what: str) -> FetchError:
     for link in chain:
         if isinstance(link, FetchError):
             return link
-    said = _said(chain)
+    detail = _innermost_message(chain)
     for link in chain:
         if isinstance(link, OSError) and link.errno in _FULL:
             return FetchError("NoSpace", f"the disk is full while writing {what}")
     names = {type(link).__name__ for link in chain}
-    if _UNTRUSTED in said.lower() or "SSLCertVerificationError" in names:
-        return FetchError("UntrustedCertificate", f"{what}: {said}")
+    if _UNTRUSTED in detail.lower() or "SSLCertVerificationError" in names:
+        return FetchError("UntrustedCertificate", f"{what}: {detail}")
     if names & _BROKEN_OFF:
-        return FetchError("SourceUnavailable", f"{what}: {said}", passing=True)
+        return FetchError("SourceUnavailable", f"{what}: {detail}", passing=True)
     status = next((code for code in map(_status, chain) if code), None)
-    if names & _NO_CREDENTIALS or any(word in said.lower() for word in _DENIED_WORDS):
-        return _denied(f"{what}: {said}")
+    if names & _NO_CREDENTIALS or any(word in detail.lower() for word in _DENIED_WORDS):
+        return _denied(f"{what}: {detail}")
     if status in _GONE or names & _MISSING:
         return FetchError("NotFound", f"{what} does not exist")
     if status in _DENIED:
-        return _denied(f"{what}: HTTP {status}: {said}")
+        return _denied(f"{what}: HTTP {status}: {detail}")
     if status:
-        text = f"{what}: HTTP {status}: {said}"
+        text = f"{what}: HTTP {status}: {detail}"
         return FetchError(
             "SourceUnavailable", text, passing=status >= 500 or status in (408, 425, 429)
         )
     if any(isinstance(link, PermissionError) for link in chain):
-        return _denied(f"{what}: {said}")
+        return _denied(f"{what}: {detail}")
     missing = [isinstance(link, FileNotFoundError) for link in chain]
     if any(missing) and all(
         is_missing or not isinstance(link, OSError | TimeoutError)
         for is_missing, link in zip(missing, chain, strict=True)
     ):
         return FetchError("NotFound", f"{what} does not exist")
-    return FetchError("SourceUnavailable", f"{what}: {said}", passing=True)
+    return FetchError("SourceUnavailable", f"{what}: {detail}", passing=True)
 
 
 def _denied(text: str) -> FetchError:
@@ -173,8 +173,8 @@ def _status(error: BaseException) -> int | None:
     """Returns the HTTP status of an exception, from any attribute in which libraries store it."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):
-        found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        return found if isinstance(found, int) and found >= 400 else None
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        return status if isinstance(status, int) and status >= 400 else None
     for holder in (error, response):
         for name in ("status", "status_code", "code"):
             value = getattr(holder, name, None)
@@ -185,7 +185,7 @@ def _status(error: BaseException) -> int | None:
     return None
 
 
-def _said(chain: list[BaseException]) -> str:
+def _innermost_message(chain: list[BaseException]) -> str:
     """Returns the innermost message: outer exceptions repeat it or are less specific."""
     for link in reversed(chain):
         text = " ".join(str(link).split())

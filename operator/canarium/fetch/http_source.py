@@ -82,13 +82,13 @@ class Web:
         """Returns whether the server answers a part with that part alone."""
         from fsspec.asyn import sync
 
-        async def asked() -> bool:
+        async def request() -> bool:
             session = await self._system.set_session()
             headers = {**self._system.kwargs.get("headers", {}), **_IDENTITY, "Range": "bytes=0-0"}
             async with session.get(self._system.encode_url(url), headers=headers) as answer:
                 return bool(answer.status == 206)
 
-        return bool(sync(self._system.loop, asked))
+        return bool(sync(self._system.loop, request))
 
     def _entry(self, path: str, info: dict[str, Any], archive: str | None) -> SourceFile:
         ident = info.get("ETag") or info.get("Last-Modified") or ""

@@ -123,16 +123,16 @@ class Proxied:
     def _file(self) -> list[SourceFile]:
         """Returns the path itself if it is a file, as the listing of its folder shows."""
         folder, _, name = self._path.rpartition("/")
-        for found, is_folder, size in self._listed(folder):
-            if found == name and not is_folder:
+        for path, is_folder, size in self._listed(folder):
+            if path == name and not is_folder:
                 archive = archive_of(name) if self._unpack else None
                 return [self._entry(name, self._path, size, archive)]
         return []
 
     def _listed(self, folder: str) -> Iterator[tuple[str, bool, int | None]]:
         """Yields name, whether it is a folder, and size of what is in `folder`."""
-        found = self._server.get(_PROXY, f"the artifacts in {folder!r}", path=folder)
-        for info in found.get("files") or ():
+        answer = self._server.get(_PROXY, f"the artifacts in {folder!r}", path=folder)
+        for info in answer.get("files") or ():
             name = safe(str(info.get("path", "")))
             if "/" in name:
                 raise FetchError("UnsafePath", f"{name!r} is not the name of a file in {folder!r}")
@@ -178,11 +178,11 @@ def located(server: TrackingServer, address: Address) -> Artifact:
 def _of_version(server: TrackingServer, model: str, alias: str, number: str) -> Artifact:
     if alias:
         what = f"alias {alias!r} of model {model!r}"
-        found = server.get("mlflow/registered-models/alias", what, name=model, alias=alias)
+        answer = server.get("mlflow/registered-models/alias", what, name=model, alias=alias)
     else:
         what = f"version {number} of model {model!r}"
-        found = server.get("mlflow/model-versions/get", what, name=model, version=number)
-    version = found.get("model_version") or {}
+        answer = server.get("mlflow/model-versions/get", what, name=model, version=number)
+    version = answer.get("model_version") or {}
     number = str(version.get("version") or "")
     if not number:
         raise FetchError("NotFound", f"{what}: the tracking server names no version")
@@ -193,18 +193,18 @@ def _of_version(server: TrackingServer, model: str, alias: str, number: str) -> 
     if status != "READY":
         words = version.get("status_message") or "without a message"
         raise FetchError("NotFound", f"{what} has the status {status}: {words}")
-    found = server.get("mlflow/model-versions/get-download-uri", what, name=model, version=number)
+    answer = server.get("mlflow/model-versions/get-download-uri", what, name=model, version=number)
     run = version.get("run_id")
     resolved = f"{model}/{number}" + (f", run {run}" if run else "")
-    return Artifact(str(found.get("artifact_uri") or version.get("source") or ""), resolved)
+    return Artifact(str(answer.get("artifact_uri") or version.get("source") or ""), resolved)
 
 
 def _of_run(server: TrackingServer, run: str, path: str) -> Artifact:
-    found = server.get("mlflow/runs/get", f"run {run!r}", run_id=run).get("run") or {}
-    root = str((found.get("info") or {}).get("artifact_uri") or "")
+    record = server.get("mlflow/runs/get", f"run {run!r}", run_id=run).get("run") or {}
+    root = str((record.get("info") or {}).get("artifact_uri") or "")
     name, _, below = path.partition("/")
     # Since version 3, MLflow stores models beside the run's artifacts, and the run refers to them.
-    outputs = (found.get("outputs") or {}).get("model_outputs") or ()
+    outputs = (record.get("outputs") or {}).get("model_outputs") or ()
     for output in outputs:
         model = _logged_model(server, str(output.get("model_id") or ""))
         if model.get("name") == name and model.get("artifact_uri"):
@@ -214,8 +214,8 @@ def _of_run(server: TrackingServer, run: str, path: str) -> Artifact:
 
 
 def _logged_model(server: TrackingServer, model: str) -> dict[str, Any]:
-    found = server.get(f"mlflow/logged-models/{quote(model, safe='')}", f"logged model {model!r}")
-    info: dict[str, Any] = (found.get("model") or {}).get("info") or {}
+    answer = server.get(f"mlflow/logged-models/{quote(model, safe='')}", f"logged model {model!r}")
+    info: dict[str, Any] = (answer.get("model") or {}).get("info") or {}
     return info
 
 

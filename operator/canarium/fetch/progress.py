@@ -33,12 +33,12 @@ class DownloadProgress:
         self._what, self._total, self._say, self._clock = what, total, say, clock
         self._watch = watch
         self._lock = threading.Lock()
-        self._began = self._told = clock()
-        self._kept = self.done = 0
+        self._began = self._reported = clock()
+        self._initial = self.done = 0
 
     def keep(self, size: int) -> None:
         """Bytes that were there before."""
-        self._kept += size
+        self._initial += size
         self.done += size
 
     def add(self, size: int) -> None:
@@ -46,14 +46,14 @@ class DownloadProgress:
         with self._lock:
             self.done += size
             now = self._clock()
-            if now - self._told < _EVERY:
+            if now - self._reported < _EVERY:
                 return
-            self._told = now
+            self._reported = now
         self._say(self.line())
 
     def line(self) -> str:
         spent = max(self._clock() - self._began, 1e-6)
-        rate = (self.done - self._kept) / spent
+        rate = (self.done - self._initial) / spent
         text = f"{self._what} {amount(self.done)}"
         if self._total:
             text += f" of {amount(self._total)} ({100 * self.done // self._total} %)"

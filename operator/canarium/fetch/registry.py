@@ -81,16 +81,16 @@ class Registry:
         accept = {"Accept": ", ".join((*_MANIFESTS, *_INDEXES))}
         with self._ask(f"/manifests/{reference}", accept) as answer:
             content = answer.raw.read(_LARGEST_MANIFEST + 1, decode_content=True)
-        found = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        if reference.startswith("sha256:") and found != reference:
-            raise FetchError("CorruptArtifact", f"the registry's manifest {reference} is {found}")
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if reference.startswith("sha256:") and digest != reference:
+            raise FetchError("CorruptArtifact", f"the registry's manifest {reference} is {digest}")
         try:
             manifest = json.loads(content)
         except ValueError:
             manifest = None
         if not isinstance(manifest, dict):
             raise FetchError("CorruptArtifact", f"{reference} is not a manifest")
-        return found, manifest
+        return digest, manifest
 
     def _ask(self, path: str, headers: dict[str, str]) -> Any:
         try:

@@ -41,10 +41,10 @@ class ObjectStore:
         if info["type"] == "file":
             name = safe(self._path.rsplit("/", 1)[-1])
             return [self._entry(name, info, archive_of(name) if self._unpack else None)]
-        found = self._system.find(self._path, detail=True)
+        details = self._system.find(self._path, detail=True)
         base = str(info["name"]).rstrip("/")
         entries = []
-        for name, detail in found.items():
+        for name, detail in details.items():
             below = str(name).removeprefix(base).lstrip("/")
             # Object stores show "folders" as empty objects that end with a slash.
             if detail["type"] != "file" or not below or below.endswith("/"):

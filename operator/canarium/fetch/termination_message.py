@@ -23,14 +23,14 @@ class Fetched:
     resolved: str | None = None
 
     def note(self) -> dict[str, object]:
-        found: dict[str, object] = {
+        note: dict[str, object] = {
             "digest": self.digest,
             "files": self.files,
             "bytes": self.size,
         }
         if self.resolved:
-            found["resolved"] = self.resolved
-        return found
+            note["resolved"] = self.resolved
+        return note
 
 
 def write(path: Path | None, outcome: Fetched | FetchError, hide: object = None) -> None:
@@ -39,18 +39,18 @@ def write(path: Path | None, outcome: Fetched | FetchError, hide: object = None)
         text = outcome.sentence
         if callable(hide):
             text = str(hide(text))
-        line = _said({"reason": outcome.reason, "message": text})
+        line = _encoded({"reason": outcome.reason, "message": text})
         while len(line) > _LONGEST:
             # Not by as much as it is too long: a letter may be six bytes of JSON.
             text = text[: len(text) - max(1, (len(line) - _LONGEST) // 6)]
-            line = _said({"reason": outcome.reason, "message": text})
+            line = _encoded({"reason": outcome.reason, "message": text})
     else:
-        line = _said(outcome.note())
+        line = _encoded(outcome.note())
     if path is not None:
         with contextlib.suppress(OSError):
             path.write_bytes(line)
 
 
-def _said(note: dict[str, object]) -> bytes:
+def _encoded(note: dict[str, object]) -> bytes:
     text = json.dumps(note, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "replace")

@@ -52,12 +52,12 @@ class TrackingServer:
                 f"{what}: the tracking server's answer is larger than {_LARGEST_ANSWER >> 20} MiB"
             )
             raise FetchError("SourceUnavailable", text)
-        found = _object(content)
-        if found is None:
+        document = _object(content)
+        if document is None:
             # Such as the login page of a proxy.
             text = f"{what}: {self.url} does not answer with JSON"
             raise FetchError("SourceUnavailable", text, advice=_WRONG_SERVER)
-        return found
+        return document
 
     def takes_ranges(self, path: str, what: str) -> bool:
         """Returns whether a part of the file at `path` is answered with that part alone."""
@@ -106,9 +106,9 @@ class _Bearer:
 
 def _refused(status: int, content: bytes, what: str, url: str) -> FetchError:
     """Returns the meaning of an answer with an error, in MLflow's words where it has any."""
-    found = _object(content) or {}
-    code = str(found.get("error_code", ""))
-    words = quoted(str(found.get("message") or content.decode("utf-8", "replace")), 300)
+    document = _object(content) or {}
+    code = str(document.get("error_code", ""))
+    words = quoted(str(document.get("message") or content.decode("utf-8", "replace")), 300)
     if status in _DENIED:
         return FetchError("AccessDenied", f"{what}: HTTP {status}: {words}")
     if code in _MISSING:
@@ -125,7 +125,7 @@ def _refused(status: int, content: bytes, what: str, url: str) -> FetchError:
 
 def _object(content: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(content)
+        document = json.loads(content)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return document if isinstance(document, dict) else None

@@ -12,7 +12,7 @@ from canarium.fetch.digest import Summary, of_tree
 from canarium.fetch.errors import FetchError
 
 
-def mounted(target: Path, address: Address, told: Callable[[int], None]) -> Summary:
+def mounted(target: Path, address: Address, progress: Callable[[int], None]) -> Summary:
     """Returns the summary of the folder that is mounted at `target`. Raises FetchError."""
     with readable(target, address):
         if not target.exists():
@@ -21,7 +21,7 @@ def mounted(target: Path, address: Address, told: Callable[[int], None]) -> Summ
             text = f"{address} is a file, and by its name it was mounted as a folder: name its "
             text += "folder, or give it an ending for its type, such as .pkl or .tar.gz"
             raise FetchError("InvalidUri", text)
-        return of_tree(target, told)
+        return of_tree(target, progress)
 
 
 @contextmanager

@@ -53,13 +53,13 @@ class Workspace:
 
     def require(self, size: int) -> None:
         """Raises FetchError when `size` more bytes do not fit."""
-        found = os.statvfs(self.work)
-        free, kept = found.f_bavail * found.f_frsize, _SPARE
+        disk = os.statvfs(self.work)
+        free, reserved = disk.f_bavail * disk.f_frsize, _SPARE
         beside = ""
         if self._reserve and self._shared():
-            kept += found.f_blocks * found.f_frsize * self._reserve // 100
+            reserved += disk.f_blocks * disk.f_frsize * self._reserve // 100
             beside = f", of which {self._reserve} % of the node's disk are left to its other pods"
-        if size + kept > free:
+        if size + reserved > free:
             text = f"the model needs {amount(size)} more, and {amount(free)} are free{beside}"
             raise FetchError("NoSpace", text)
 
@@ -72,16 +72,16 @@ class Workspace:
         """Receives every block, because other processes write too. Raises FetchError."""
         written = 0
 
-        def told(size: int) -> None:
+        def count(size: int) -> None:
             nonlocal written
             before, written = written, written + size
             if before // _LOOK != written // _LOOK:
                 self.require(0)
 
-        return told
+        return count
 
     def build(
-        self, entries: list[SourceFile], told: Callable[[int], None], *, layered: bool
+        self, entries: list[SourceFile], progress: Callable[[int], None], *, layered: bool
     ) -> None:
         """Moves every part to its path, archives unpacked, into a new tree. Raises FetchError."""
         shutil.rmtree(self._tree, ignore_errors=True)
@@ -95,7 +95,7 @@ class Workspace:
                     entry.archive,
                     self._tree,
                     ArchiveLimits(),
-                    told,
+                    progress,
                     room=self.require,
                     layered=layered,
                 )
@@ -123,7 +123,7 @@ class Workspace:
     def note(self) -> dict[str, object] | None:
         """Returns what an earlier run in this pod stored here, None if there is nothing."""
         try:
-            found = json.loads(self._done.read_text())
+            note = json.loads(self._done.read_text())
         except (OSError, ValueError):
             return None
-        return found if isinstance(found, dict) and self.target.is_dir() else None
+        return note if isinstance(note, dict) and self.target.is_dir() else None

@@ -286,9 +286,9 @@ def test_partial_file_from_before_a_node_restart_is_discarded(
     entry = SourceFile("model.bin", "models/model.bin", 100, "ETag:1")
     before = download.part_of(tmp_path, entry)
     before.write_bytes(b"w" * 50)
-    assert download.kept(tmp_path, entry) == 50
+    assert download.downloaded(tmp_path, entry) == 50
     monkeypatch.setattr(download, "_BOOT", "another")
-    assert download.kept(tmp_path, entry) == 0
+    assert download.downloaded(tmp_path, entry) == 0
     place = Workspace(tmp_path / "models", 0, None)
     place.prepare()
     for name in (before.name, download.part_of(place.parts, entry).name, "other.part"):
