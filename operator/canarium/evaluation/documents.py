@@ -76,13 +76,13 @@ def values(path: str, document: Any) -> list[Any]:
 def check_value(expected: dict[str, Any], document: Any) -> None:
     """Raises EvaluationError unless `path` matches, and only values like `value` if that is set."""
     path = expected["path"]
-    found = values(path, document)
-    if not found:
+    matches = values(path, document)
+    if not matches:
         raise EvaluationError(ErrorReason.UNEXPECTED, f"{path} matches nothing")
     if "value" not in expected:
         return
     tolerance = expected.get("tolerance")
-    for value in found:
+    for value in matches:
         if not alike(value, expected["value"], float(tolerance or 0)):
             text = f"{path} is {_short(value)}, expected {_short(expected['value'])}"
             text += f" ± {tolerance}" if tolerance else ""
@@ -153,12 +153,12 @@ def reference_loop(schema: dict[str, Any]) -> str | None:
         if isinstance(reference, str) and (reference == "#" or reference.startswith("#/")):
             if reference in seen or reference == "#":
                 return reference
-            if found := visit(_resolved(schema, reference), (*seen, reference)):
-                return found
+            if loop := visit(_resolved(schema, reference), (*seen, reference)):
+                return loop
         below = [node.get(k) for k in ("not", "if", "then", "else")]
         for key in ("allOf", "anyOf", "oneOf"):
             below += node[key] if isinstance(node.get(key), list) else []
-        return next((found for part in below if (found := visit(part, seen))), None)
+        return next((loop for part in below if (loop := visit(part, seen))), None)
 
     return visit(schema, ())
 

@@ -32,8 +32,8 @@ def selected(
     wanted: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for selector in selectors:
         wanted[selector["name"]].append(selector)
-    found: dict[str, dict[SeriesKey, float]] = {
-        s["key"]: {} for asked in wanted.values() for s in asked
+    samples: dict[str, dict[SeriesKey, float]] = {
+        s["key"]: {} for selectors in wanted.values() for s in selectors
     }
     for line in _lines(page, wanted):
         name, labels, value = _sample(line)
@@ -41,8 +41,8 @@ def selected(
         for selector in wanted.get(name, ()):
             if _matches(selector["labels"], labels):
                 series = series or _series(labels, line)
-                found[selector["key"]][series] = value
-    return found
+                samples[selector["key"]][series] = value
+    return samples
 
 
 def _lines(page: bytes, names: Iterable[str]) -> list[str]:

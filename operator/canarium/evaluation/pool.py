@@ -119,7 +119,7 @@ class Pool:
         try:
             while True:
                 news.clear()
-                if (taken := self._schedule.take(lane)) is None:
+                if (next_job := self._schedule.take(lane)) is None:
                     try:
                         async with asyncio.timeout(_IDLE):
                             await news.wait()
@@ -127,7 +127,7 @@ class Pool:
                         if not news.is_set():
                             return
                     continue
-                tenant, job, kind = taken
+                tenant, job, kind = next_job
                 if not job.result.done():
                     await self._carry_out(worker, tenant, job, kind)
         finally:

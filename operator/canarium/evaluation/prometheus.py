@@ -25,15 +25,15 @@ def reduced(body: bytes) -> dict[str, Any]:
 
 
 def _value(data: Any) -> dict[str, Any]:
-    kind, found = data["resultType"], data["result"]
+    kind, result = data["resultType"], data["result"]
     if kind == "vector":
-        if not found:
+        if not result:
             return {"kind": "empty"}
-        if len(found) > 1:
-            return {"kind": "many", "count": len(found)}
-        at, text = found[0]["value"]
+        if len(result) > 1:
+            return {"kind": "many", "count": len(result)}
+        at, text = result[0]["value"]
     elif kind == "scalar":
-        at, text = found
+        at, text = result
     else:
         return {"kind": "type", "type": str(kind)[:64]}
     moment, value = float(at), float(text)

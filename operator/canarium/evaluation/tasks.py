@@ -29,16 +29,16 @@ def expectation(header: Header, body: bytes) -> TaskResult:
 
 def expressions(header: Header) -> TaskResult:
     """Returns what is wrong with paths and schemas themselves: (index in `checked`, text)."""
-    found = []
+    faults = []
     for index, checked in enumerate(header["checked"]):
         try:
             if "path" in checked:
                 documents.compiled(checked["path"])
             elif text := documents.schema_fault(checked["schema"]):
-                found.append((index, text))
+                faults.append((index, text))
         except EvaluationError as error:
-            found.append((index, str(error)))
-    return {"faults": found}, ()
+            faults.append((index, str(error)))
+    return {"faults": faults}, ()
 
 
 def numbers(header: Header, body: bytes) -> TaskResult:
@@ -48,12 +48,12 @@ def numbers(header: Header, body: bytes) -> TaskResult:
 
 
 def _number(path: str, document: Any) -> tuple[float | None, str]:
-    found = documents.values(path, document)
-    if len(found) != 1:
-        return None, f"{path} matches {len(found)} values, not one"
-    if isinstance(found[0], bool) or not isinstance(found[0], int | float):
+    matches = documents.values(path, document)
+    if len(matches) != 1:
+        return None, f"{path} matches {len(matches)} values, not one"
+    if isinstance(matches[0], bool) or not isinstance(matches[0], int | float):
         return None, f"{path} is not a number"
-    number = float(found[0])
+    number = float(matches[0])
     return (number, "") if math.isfinite(number) else (None, f"{path} is not a finite number")
 
 
@@ -64,11 +64,11 @@ def query(header: Header, body: bytes) -> TaskResult:
 
 def requests(header: Header, text: bytes) -> TaskResult:
     """Returns the first recorded requests, one JSON document per line, each a part."""
-    found: list[bytes] = []
+    bodies: list[bytes] = []
     for number, line in enumerate(text.split(b"\n"), 1):
         if not line.strip():
             continue
-        if len(found) == _MOST_REQUESTS:
+        if len(bodies) == _MOST_REQUESTS:
             break
         try:
             orjson.loads(line)
@@ -76,11 +76,11 @@ def requests(header: Header, text: bytes) -> TaskResult:
             raise EvaluationError(
                 ErrorReason.INVALID, f"line {number} is not valid JSON"
             ) from error
-        found.append(line.strip())
-    return {}, found
+        bodies.append(line.strip())
+    return {}, bodies
 
 
-def comparison(header: Header, wanted: bytes, *found: bytes) -> TaskResult:
+def comparison(header: Header, wanted: bytes, *candidate: bytes) -> TaskResult:
     """Returns whether the candidate's response (absent if it failed) matches stable's.
 
     None when stable's has nothing to compare.
@@ -90,7 +90,7 @@ def comparison(header: Header, wanted: bytes, *found: bytes) -> TaskResult:
     expected = _matched(path, wanted)
     if not expected:
         return {"alike": None}, ()
-    matched = _matched(path, found[0]) if found else None
+    matched = _matched(path, candidate[0]) if candidate else None
     alike = bool(matched) and documents.alike(matched, expected, header["tolerance"])
     return {"alike": alike}, ()
 
@@ -106,9 +106,9 @@ def _matched(path: str, body: bytes) -> list[Any] | None:
 
 def metrics(header: Header, page: bytes) -> TaskResult:
     """Returns the series of each selector as [bound, digest], and their values as doubles."""
-    found = exposition.selected(page, header["selectors"])
-    flat = [value for series in found.values() for value in series.values()]
-    names = {key: list(series) for key, series in found.items()}
+    samples = exposition.selected(page, header["selectors"])
+    flat = [value for series in samples.values() for value in series.values()]
+    names = {key: list(series) for key, series in samples.items()}
     return {"series": names}, (struct.pack(f"<{len(flat)}d", *flat),)
 
 
@@ -120,14 +120,14 @@ TASKS: dict[str, Callable[..., TaskResult]] = {
 
 def libraries(header: Header) -> frozenset[str]:
     """Returns the libraries that a task needs; they are imported before its clock starts."""
-    found = set()
+    names = set()
     if header["task"] in ("expectation", "expressions", "numbers", "comparison"):
-        found.add("jsonpath_rfc9535")
+        names.add("jsonpath_rfc9535")
     if header.get("schema") is not None or any("schema" in c for c in header.get("checked") or ()):
-        found.add("jsonschema")
+        names.add("jsonschema")
     if any(selector["labels"] for selector in header.get("selectors") or ()):
-        found.add("regex")
-    return frozenset(found)
+        names.add("regex")
+    return frozenset(names)
 
 
 def done(header: Header, blobs: Sequence[bytes]) -> list[bytes]:
