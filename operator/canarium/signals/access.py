@@ -59,9 +59,9 @@ class SharedResources:
         return self._turns.setdefault(namespace, asyncio.Semaphore(AT_ONCE))
 
     def begin(self, namespace: str, scope: asyncio.Timeout) -> _Receiving:
-        made = _Receiving(namespace, scope)
-        self._receiving.add(made)
-        return made
+        receiving = _Receiving(namespace, scope)
+        self._receiving.add(receiving)
+        return receiving
 
     def end(self, receiving: _Receiving) -> None:
         self._receiving.discard(receiving)

@@ -78,14 +78,14 @@ class Analyzer:
             scrapes += [x for x in results if isinstance(x, Scrape)]
             failures += [x for x in results if not isinstance(x, Scrape)]
             room = self._budget.room(target.namespace, target.model, revision)
-            kept = thinned(scrapes, room)
-            if scrapes and not kept:
+            recent = thinned(scrapes, room)
+            if scrapes and not recent:
                 text = f"the metrics pages have more series than are kept ({room} values)"
                 failures.append(
                     FailedScrape(now, scrapes[-1].pod, text, CheckReason.TOO_MANY_SERIES)
                 )
-            self._budget.note(target.namespace, target.model, revision, size(kept))
-            state.windows[revision] = Window(kept, tuple(failures[-100:]))
+            self._budget.note(target.namespace, target.model, revision, size(recent))
+            state.windows[revision] = Window(recent, tuple(failures[-100:]))
 
     def forget(self, namespace: str, model: str) -> None:
         """Frees the sample budget of a model."""

@@ -57,13 +57,13 @@ class _Resolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         self._names = self._names or AsyncResolver(timeout=_TIMEOUT, tries=_TRIES)
-        found = await self._names.resolve(host, port, family)
+        entries = await self._names.resolve(host, port, family)
         if self._policy.allows_host(host):
-            self._trusted.update(entry["host"] for entry in found)
-            return found
-        for entry in found:
+            self._trusted.update(entry["host"] for entry in entries)
+            return entries
+        for entry in entries:
             self._check(entry["host"], host)
-        return found
+        return entries
 
     def socket(self, address: Any) -> socket.socket:
         family, kind, protocol, _, where = address
@@ -72,8 +72,8 @@ class _Resolver(AbstractResolver):
         return socket.socket(family=family, type=kind, proto=protocol)
 
     def _check(self, address: str, host: str) -> None:
-        found = parse(address)
-        refusal = self._policy.refusal(found) if found else "not an address"
+        parsed = parse(address)
+        refusal = self._policy.refusal(parsed) if parsed else "not an address"
         if refusal:
             raise Refusal(host, refusal)
 

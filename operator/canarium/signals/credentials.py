@@ -68,7 +68,7 @@ async def text(api: Api, namespace: str, source: ConfigMapKey) -> str:
         raw = await api.get(resources.CONFIG_MAPS, namespace, source.name)
     except ApiError as error:
         raise NoContent(f"ConfigMap {source.name}: {error.message or error.reason}") from error
-    found: str | None = (raw.get("data") or {}).get(source.key)
-    if found is None:
+    content: str | None = (raw.get("data") or {}).get(source.key)
+    if content is None:
         raise NoContent(f"ConfigMap {source.name} has no key {source.key}")
-    return found
+    return content

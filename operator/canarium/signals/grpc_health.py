@@ -82,7 +82,7 @@ async def check(host: str, port: int, service: str, patience: float) -> str:
         raise Unreachable("the connection was lost before an answer began", loss) from error
     except (ProtocolError, ValueError, LookupError) as error:
         raise NoAnswer("the answer is not valid HTTP/2") from error
-    return _judged(reply)
+    return _health(reply)
 
 
 @asynccontextmanager
@@ -151,7 +151,7 @@ def _take(reply: _Reply, event: Event) -> None:
         raise EOFError
 
 
-def _judged(reply: _Reply) -> str:
+def _health(reply: _Reply) -> str:
     status = reply.headers.get(b":status", b"")
     if status != b"200":
         raise NoAnswer(f"HTTP status {quoted(status, 20)}: not a gRPC server")
@@ -159,8 +159,8 @@ def _judged(reply: _Reply) -> str:
     if code != b"0":
         number = int(code) if code.isdigit() and len(code) < 3 else -1
         name = _CODES[number] if 0 <= number < len(_CODES) else f"status {quoted(code, 20)}"
-        said = unquote(reply.headers.get(b"grpc-message", b"").decode(errors="replace"))
-        raise NoAnswer(f"gRPC {name}: {quoted(said, 300)}")
+        message = unquote(reply.headers.get(b"grpc-message", b"").decode(errors="replace"))
+        raise NoAnswer(f"gRPC {name}: {quoted(message, 300)}")
     if len(reply.message) < 5 or reply.message[0] or len(reply.message) < 5 + _length(reply):
         raise NoAnswer("the answer is not a gRPC message")
     return _state(reply.message[5 : 5 + _length(reply)])

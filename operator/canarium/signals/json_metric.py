@@ -27,8 +27,8 @@ async def ask(
         # An invalid path is an error even without a response.
         invalid = await _invalid(web, paths)
         return invalid or Missing(f"{endpoint}: {error}", error=True, reason=error.reason)
-    if found := denied(endpoint, answer.status):
-        return found
+    if refusal := denied(endpoint, answer.status):
+        return refusal
     if answer.status != 200:
         return Missing(
             f"{endpoint}: status {answer.status}", error=True, reason=CheckReason.QUERY_FAILED

@@ -49,7 +49,7 @@ Wake = Callable[[Key, bool], None]
 class _Watched:
     """The background work for one model."""
 
-    asked: SignalRequests = field(default_factory=SignalRequests)
+    requests: SignalRequests = field(default_factory=SignalRequests)
     tests: tuple[EffectiveSmokeTest, ...] = ()
     report: SmokeReport | None = None
     memory: AnalysisState = field(default_factory=AnalysisState)
@@ -80,10 +80,12 @@ class SignalMonitor:
         known = self._models.get(key)
         return (known.report, known.evidence) if known else (None, None)
 
-    def want(self, key: Key, asked: SignalRequests, tests: tuple[EffectiveSmokeTest, ...]) -> None:
-        """Starts what `asked` requests, and stops everything else."""
+    def want(
+        self, key: Key, requests: SignalRequests, tests: tuple[EffectiveSmokeTest, ...]
+    ) -> None:
+        """Starts what `requests` contains, and stops everything else."""
         known = self._models.get(key)
-        if asked == SignalRequests():
+        if requests == SignalRequests():
             # The report stays while its revision is the candidate: it is not requested again.
             if known:
                 self._stop(known)
@@ -94,25 +96,25 @@ class SignalMonitor:
                     del self._models[key]
             return
         known = self._models.setdefault(key, _Watched())
-        before, known.asked = known.asked, asked
-        if asked.smoke is not None:
-            stale = known.report and (known.report.revision != asked.smoke)
+        before, known.requests = known.requests, requests
+        if requests.smoke is not None:
+            stale = known.report and (known.report.revision != requests.smoke)
             if stale or known.tests != tests:
                 known.report = None
                 _cancel(known.testing)
                 known.testing = None
             known.tests = tests
             if known.report is None and (known.testing is None or known.testing.done()):
-                known.testing = asyncio.create_task(self._test(key, known, asked.smoke))
+                known.testing = asyncio.create_task(self._test(key, known, requests.smoke))
         # An analysis ends by itself without a target, such as while the spec is invalid.
         idle = known.watching is None or known.watching.done()
-        if asked.analysis != before.analysis or (asked.analysis and idle):
+        if requests.analysis != before.analysis or (requests.analysis and idle):
             _cancel(known.watching)
             known.watching = known.evidence = None
-            if asked.analysis:
-                known.memory = _kept(known.memory, before.analysis, asked.analysis)
+            if requests.analysis:
+                known.memory = _carried_over(known.memory, before.analysis, requests.analysis)
                 self._analyzer.forget(*key)  # Added again by the next scrape.
-                known.watching = asyncio.create_task(self._watch(key, known, asked.analysis))
+                known.watching = asyncio.create_task(self._watch(key, known, requests.analysis))
 
     def forget(self, key: Key) -> None:
         """Stops everything for a deleted model."""
@@ -137,7 +139,7 @@ class SignalMonitor:
         _cancel(known.watching)
         known.testing = known.watching = None
         known.evidence = None
-        known.asked = SignalRequests()
+        known.requests = SignalRequests()
 
     async def _test(self, key: Key, known: _Watched, revision: str) -> None:
         while True:
@@ -194,8 +196,8 @@ class SignalMonitor:
         if wrong:
             return SmokeReport(revision, False, "; ".join(wrong)[:1000], unusable=True)
         path = target.server(revision).predict_path
-        found = await smoke.run(web, tests, targets, bodies=bodies, predict_path=path)
-        return _report(revision, found, len(targets))
+        outcome = await smoke.run(web, tests, targets, bodies=bodies, predict_path=path)
+        return _report(revision, outcome, len(targets))
 
     async def _watch(self, key: Key, known: _Watched, watch: AnalysisRequest) -> None:
         memory, clock = known.memory, self._timing.clock
@@ -227,18 +229,20 @@ def _name(key: Key) -> str:
     return "/".join(key)
 
 
-def _report(revision: str, found: Failed | Unreached | None, asked: int) -> SmokeReport:
-    if found is None:
-        return SmokeReport(revision, True, asked=asked)
-    text = f"smoke test {found.test}: {found.message}"
-    if isinstance(found, Unreached):
-        return SmokeReport(revision, False, text, found.pod, asked, unreachable=found.loss.value)
-    if found.fault:
-        return SmokeReport(revision, False, text, unusable=True, reason=_REASONS[found.fault])
-    return SmokeReport(revision, False, text, found.pod, asked)
+def _report(revision: str, outcome: Failed | Unreached | None, count: int) -> SmokeReport:
+    if outcome is None:
+        return SmokeReport(revision, True, asked=count)
+    text = f"smoke test {outcome.test}: {outcome.message}"
+    if isinstance(outcome, Unreached):
+        return SmokeReport(
+            revision, False, text, outcome.pod, count, unreachable=outcome.loss.value
+        )
+    if outcome.fault:
+        return SmokeReport(revision, False, text, unusable=True, reason=_REASONS[outcome.fault])
+    return SmokeReport(revision, False, text, outcome.pod, count)
 
 
-def _kept(
+def _carried_over(
     memory: AnalysisState, before: AnalysisRequest | None, after: AnalysisRequest
 ) -> AnalysisState:
     """Keeps the samples of the previous step as baselines of the next, and the evaluations of the

@@ -101,25 +101,25 @@ class PodEvents:
         wait = _FIRST_WAIT
         while True:
             try:
-                found = await self._read(key, known.pods)
+                troubles = await self._read(key, known.pods)
             except ApiError as error:
                 log.info("%s/%s: Events of its pods: %s", *key, error)
             else:
-                if found != known.troubles:
-                    known.troubles = found
-                    self._wake(key, any(trouble.missing for trouble in found.values()))
+                if troubles != known.troubles:
+                    known.troubles = troubles
+                    self._wake(key, any(trouble.missing for trouble in troubles.values()))
             await self._timing.sleep(wait)
             wait = min(_LAST_WAIT, 2 * wait)
 
     async def _read(self, key: Key, pods: Iterable[str]) -> dict[str, Trouble]:
-        found = {}
+        troubles = {}
         for pod in pods:
             async with self._turns.setdefault(key[0], asyncio.Lock()), self._slots:
                 trouble = await self._trouble(key, pod)
                 await self._timing.sleep(_APART)
             if trouble:
-                found[pod] = trouble
-        return found
+                troubles[pod] = trouble
+        return troubles
 
     async def _trouble(self, key: Key, pod: str) -> Trouble | None:
         """Raises ApiError."""

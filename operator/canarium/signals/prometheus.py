@@ -53,8 +53,8 @@ async def query(web: NamespaceAccess, endpoint: Endpoint, promql: str, now: floa
         )
     except NoAnswer as error:
         return _failed(f"Prometheus at {endpoint}: {error}", error.reason)
-    if found := denied(endpoint, answer.status):
-        return found
+    if refusal := denied(endpoint, answer.status):
+        return refusal
     try:
         result, _ = await web.evaluate("query", answer.body)
     except EvaluationError as error:
@@ -68,27 +68,27 @@ def reason_of(error: EvaluationError) -> str:
     return _REASONS.get(error.reason, error.reason.value)
 
 
-def _value(endpoint: Endpoint, found: dict[str, Any], now: float) -> Result:
-    match found["kind"]:
+def _value(endpoint: Endpoint, result: dict[str, Any], now: float) -> Result:
+    match result["kind"]:
         case "value":
-            age = now - found["at"]
+            age = now - result["at"]
             if age > _FRESH:
                 return Missing(f"the value is {age:.0f}s old")
-            return Reading(float(found["value"]))
+            return Reading(float(result["value"]))
         case "empty":
             return Missing("the query gives no value")
         case "many":
-            text = f"the query gives {found['count']} series: join them, as with sum()"
+            text = f"the query gives {result['count']} series: join them, as with sum()"
             return Missing(text, error=True, reason=CheckReason.INVALID_QUERY)
         case "refused":
-            message, kind = quoted(found["text"]), quoted(found["type"], 50)
+            message, kind = quoted(result["text"]), quoted(result["type"], 50)
             if kind == "bad_data":
                 return Missing(
                     f"the query is wrong: {message}", error=True, reason=CheckReason.INVALID_QUERY
                 )
             return _failed(f"Prometheus at {endpoint}: {kind}: {message}")
         case kind:
-            what = quoted(found.get("type", kind), 50)
+            what = quoted(result.get("type", kind), 50)
             text = f"the query gives a {what}: an instant vector or a scalar is needed"
             return Missing(text, error=True, reason=CheckReason.INVALID_QUERY)
 

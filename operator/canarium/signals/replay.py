@@ -25,8 +25,8 @@ AT_ONCE = 4
 
 async def recorded(web: NamespaceAccess, text: str) -> list[bytes]:
     """Returns the first bodies in `text`, one JSON document per line. Raises EvaluationError."""
-    _, found = await web.evaluate("requests", text.encode())
-    return found
+    _, bodies = await web.evaluate("requests", text.encode())
+    return bodies
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ async def compare(
                 wanted = await _answered(web, how, how.stable_path, stable, body)
                 if wanted is None:
                     return None
-                found = await _answered(web, how, how.path, candidate, body)
+                answer = await _answered(web, how, how.path, candidate, body)
             except Unreachable as error:
                 lost.append(str(error))
                 return None
-            pair = (wanted,) if found is None else (wanted, found)
+            pair = (wanted,) if answer is None else (wanted, answer)
             result, _ = await web.evaluate(
                 "comparison", *pair, path=how.json_path, tolerance=how.tolerance
             )
@@ -74,21 +74,21 @@ async def compare(
 
     try:
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(one(body)) for body in requests]
+            tasks = [group.create_task(one(body)) for body in requests]
     except ExceptionGroup as errors:
         error = errors.exceptions[0]
         if not isinstance(error, EvaluationError):
             raise
         return Missing(f"replay: {error}", error=True, reason=reason_of(error))
-    judged = [alike for task in asked if (alike := task.result()) is not None]
-    if not judged and lost:
+    compared = [alike for task in tasks if (alike := task.result()) is not None]
+    if not compared and lost:
         text = f"{len(lost)} of {len(requests)} recorded requests found no connection: {lost[-1]}"
         return Missing(text, reason=CheckReason.PODS_UNREACHABLE)
-    if not judged:
+    if not compared:
         text = f"stable answered none of {len(requests)} recorded requests with {how.json_path}"
         return Missing(text, reason=CheckReason.NO_MATCH)
-    different = judged.count(False)
-    return Reading(different / len(judged), samples=len(judged), bad=different)
+    different = compared.count(False)
+    return Reading(different / len(compared), samples=len(compared), bad=different)
 
 
 async def _answered(

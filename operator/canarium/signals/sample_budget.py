@@ -12,26 +12,26 @@ class SampleBudget:
     """The values that each model keeps; at the limit, the largest namespace yields."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, dict[tuple[str, str], int]] = {}
+        self._counts: dict[str, dict[tuple[str, str], int]] = {}
 
     def note(self, namespace: str, model: str, revision: str, values: int) -> None:
         """Notes how many values the window of `revision` has."""
-        kept = self._kept.setdefault(namespace, {})
-        kept[model, revision] = values
+        counts = self._counts.setdefault(namespace, {})
+        counts[model, revision] = values
 
     def forget(self, namespace: str, model: str) -> None:
         """Frees the budget of a model."""
-        kept = self._kept.get(namespace, {})
-        for key in [key for key in kept if key[0] == model]:
-            del kept[key]
-        if not kept:
-            self._kept.pop(namespace, None)
+        counts = self._counts.get(namespace, {})
+        for key in [key for key in counts if key[0] == model]:
+            del counts[key]
+        if not counts:
+            self._counts.pop(namespace, None)
 
     def room(self, namespace: str, model: str, revision: str) -> int:
         """Returns how many values the window may have. Free budget serves the first caller; without
         any, a namespace is limited to its share."""
-        totals = {name: sum(kept.values()) for name, kept in self._kept.items()}
-        own = self._kept.get(namespace, {}).get((model, revision), 0)
+        totals = {name: sum(counts.values()) for name, counts in self._counts.items()}
+        own = self._counts.get(namespace, {}).get((model, revision), 0)
         others = totals.get(namespace, 0) - own
         free = MOST - (sum(totals.values()) - own)
         share = MOST // max(1, len(totals.keys() | {namespace})) - others

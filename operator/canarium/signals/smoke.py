@@ -79,9 +79,9 @@ async def run(
                 return Failed(test.name, target.pod, text, fault)
         return None
 
-    found = await asyncio.gather(*(one(target) for target in targets))
-    wrong = (outcome for outcome in found if isinstance(outcome, Failed))
-    return next(wrong, None) or next((outcome for outcome in found if outcome), None)
+    outcomes = await asyncio.gather(*(one(target) for target in targets))
+    wrong = (outcome for outcome in outcomes if isinstance(outcome, Failed))
+    return next(wrong, None) or next((outcome for outcome in outcomes if outcome), None)
 
 
 async def _passes(
