@@ -43,7 +43,7 @@ class Cache(Generic[T]):
         self._on_change = on_change
         #: UIDs of deleted objects with the version of the deletion, oldest first: older events are
         #: ignored. A newer version is not: an object may lose our label and get it back.
-        self._gone: dict[str, float] = {}
+        self._deleted: dict[str, float] = {}
         self.items: dict[Key, T] = {}
 
     def observe(self, raw: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ class Cache(Generic[T]):
         new = self._project(raw)
         key = (new.namespace, new.name)
         old = self.items.get(key)
-        if new.version <= self._gone.get(new.uid, 0) or (old and old.version >= new.version):
+        if new.version <= self._deleted.get(new.uid, 0) or (old and old.version >= new.version):
             return
         self._put(key, old, new)
 
@@ -71,9 +71,9 @@ class Cache(Generic[T]):
         old = self.items.get((namespace, name))
         if old and old.uid == uid and old.version > version:
             return
-        self._gone[uid] = max(version, self._gone.pop(uid, 0))
-        if len(self._gone) > _REMEMBERED:
-            del self._gone[next(iter(self._gone))]
+        self._deleted[uid] = max(version, self._deleted.pop(uid, 0))
+        if len(self._deleted) > _REMEMBERED:
+            del self._deleted[next(iter(self._deleted))]
         if old and old.uid == uid:
             del self.items[namespace, name]
             self._on_change(old, None)

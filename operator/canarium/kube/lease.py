@@ -103,12 +103,12 @@ class Lease:
     async def _empty(self) -> None:
         """Reads first and tries twice: a cancelled renewal may have reached the server."""
         for last in (False, True):
-            found = await self._client.get(LEASES, self._namespace, self._name)
-            if found["spec"].get("holderIdentity") != self._identity:
+            lease = await self._client.get(LEASES, self._namespace, self._name)
+            if lease["spec"].get("holderIdentity") != self._identity:
                 return
-            found["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+            lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
             try:
-                await self._replace(found)
+                await self._replace(lease)
             except ApiError as error:
                 if last or not error.conflict:
                     raise
@@ -147,20 +147,20 @@ class Lease:
     async def _take(self) -> bool:
         began = self._clock()
         try:
-            found = await self._client.get(LEASES, self._namespace, self._name)
+            lease = await self._client.get(LEASES, self._namespace, self._name)
         except ApiError as error:
             if not error.not_found:
                 raise
             self._held = await self._create()
         else:
-            spec: dict[str, Any] = found.get("spec") or {}
+            spec: dict[str, Any] = lease.get("spec") or {}
             if not self._free(spec):
                 self._held = None  # Also if it was ours: another candidate has taken it.
                 return False
-            meta = found["metadata"]
+            meta = lease["metadata"]
             noted = {**(meta.get("annotations") or {}), **self._notes}
             ours = {"metadata": {**meta, "annotations": noted}} if noted else {}
-            self._held = await self._replace({**found, **ours, "spec": self._spec(spec)})
+            self._held = await self._replace({**lease, **ours, "spec": self._spec(spec)})
         self._renewed = began
         return True
 

@@ -69,7 +69,7 @@ class Reflector:
         self._answered = answered or _unheard
         self._turn = turn or asyncio.Semaphore()
         #: The status that was logged last.
-        self._told: int | None = None
+        self._logged_status: int | None = None
         self._query = {"labelSelector": selector} if selector else {}
         self._timing = timing or Timing()
         self._error_log = ErrorLog(log)
@@ -86,20 +86,20 @@ class Reflector:
         wait = _SHORTEST
         while True:
             began = self._sign_of_life()
-            asked, longest = 0.0, _LONGEST
+            requested, longest = 0.0, _LONGEST
             try:
                 if self._version is None:
                     self._version = await self.relist()
-                    self._told = None
+                    self._logged_status = None
                     self._answered(None)
                     self.synced.set()
                 await self._watch()
             except ApiError as error:
-                asked = error.retry_after or 0.0
+                requested = error.retry_after or 0.0
                 absent = self._optional and error.status in (403, 404)
-                if self._told != error.status:
+                if self._logged_status != error.status:
                     log.warning("%s: %s", self, error)
-                self._told = error.status
+                self._logged_status = error.status
                 if absent:
                     longest = _LONGEST_ABSENT
                     # Empty, as far as we can read; the kind may be installed later.
@@ -116,9 +116,9 @@ class Reflector:
                 self._version = None
                 self._error_log.report("", str(self), "the watch", error)
             if self._sign_of_life() - began > _GOOD:
-                wait, self._told = _SHORTEST, None
-            asked *= self._timing.chance.uniform(1.0, 1.2)
-            await self._timing.sleep(max(self._timing.jitter(min(wait, longest)), asked))
+                wait, self._logged_status = _SHORTEST, None
+            requested *= self._timing.chance.uniform(1.0, 1.2)
+            await self._timing.sleep(max(self._timing.jitter(min(wait, longest)), requested))
             wait = min(wait * 2, longest)
 
     def age(self) -> float:

@@ -31,8 +31,8 @@ class Retries:
         if not error.unprocessed:
             return None
         own = self._timing.jitter(min(_SHORTEST * 2.0**self._count, _LONGEST))
-        asked = (error.retry_after or 0.0) * self._timing.chance.uniform(1.0, 1.2)
-        wait = max(own, asked)
+        requested = (error.retry_after or 0.0) * self._timing.chance.uniform(1.0, 1.2)
+        wait = max(own, requested)
         if self._first:
             wait = min(wait, self._timing.jitter(_FIRST_LONGEST))
         self._count += 1

@@ -29,9 +29,9 @@ class TrustContext(ssl.SSLContext):
     current: Callable[[], ssl.SSLContext]
 
     def __new__(cls, current: Callable[[], ssl.SSLContext]) -> TrustContext:
-        made = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
-        made.current = current
-        return made
+        context = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+        context.current = current
+        return context
 
     def __init__(self, current: Callable[[], ssl.SSLContext]) -> None:
         """Does nothing: `__new__` has created it, and its protocol never changes."""
@@ -50,7 +50,7 @@ class Trust:
         self._clock = clock
         self._configuration = configuration
         self._seen = _signature(configuration)
-        self._made = _made(configuration)
+        self._tls = _context(configuration)
         self._refused_since: float | None = None
         self._reload_after = float("-inf")
         self.context = TrustContext(self._current)
@@ -85,11 +85,11 @@ class Trust:
         seen = _signature(self._configuration)
         if seen != self._seen:
             self._remake(seen)
-        return self._made
+        return self._tls
 
     def _remake(self, seen: tuple[object, ...]) -> None:
         try:
-            self._made = _made(self._configuration)
+            self._tls = _context(self._configuration)
         except (OSError, ValueError) as error:
             # The file may be half written: the next connection retries.
             log.warning("cannot read the certificates of the API server yet: %s", error)
@@ -98,19 +98,19 @@ class Trust:
         log.info("reloaded the certificates of the API server")
 
 
-def _made(configuration: Any) -> ssl.SSLContext:
+def _context(configuration: Any) -> ssl.SSLContext:
     context: ssl.SSLContext = RESTClientObject(configuration).ssl_context
     return context
 
 
 def _signature(configuration: Any) -> tuple[object, ...]:
     """Returns what changes when a file, or a symbolic link on its path, is replaced."""
-    found: list[object] = []
+    signature: list[object] = []
     for name in _FILES:
         path = getattr(configuration, name, None)
         try:
             about = os.stat(path) if path else None
         except OSError:
             about = None
-        found.append((path, about and (about.st_ino, about.st_mtime_ns, about.st_size)))
-    return (*found, getattr(configuration, "ca_cert_data", None))
+        signature.append((path, about and (about.st_ino, about.st_mtime_ns, about.st_size)))
+    return (*signature, getattr(configuration, "ca_cert_data", None))

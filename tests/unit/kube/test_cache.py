@@ -94,7 +94,7 @@ def test_own_deletion_is_not_reverted_by_its_event(cache: Watched) -> None:
     cache.forget("ns", "a", "u", 11)
     cache.observe(raw("a", "u", 12))
     assert cache.names == set()
-    assert cache._gone == {"u": math.inf}
+    assert cache._deleted == {"u": math.inf}
 
 
 def scaled(known: Pod, before: int) -> Pod:
