@@ -58,11 +58,11 @@ def address(spec: Mapping[str, Any]) -> Address | None:
     if not uri:
         return None
     try:
-        found = parse(uri)
+        parsed = parse(uri)
     except UriInvalid as error:
         reason = SpecReason.UNKNOWN_SCHEME if error.unknown else SpecReason.INVALID_URI
         raise RuntimeInvalid(reason, f"spec.model.uri: {error}") from error
-    return found if found.fetched else None
+    return parsed if parsed.fetched else None
 
 
 def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> Manifest:

@@ -70,35 +70,35 @@ def _rules(parent: Mapping[str, Any], traffic: EffectiveTraffic, split: Split) -
     route = route_of(traffic)
     backends = [_backend(parent, traffic, split, name, weight) for name, weight in split.weights]
     others: list[Manifest] = []
-    asked = split.candidate if split.direct else None
-    if asked and route.header:
+    direct = split.candidate if split.direct else None
+    if direct and route.header:
         name, value = route.header
         match = {"headers": [{"type": "Exact", "name": name, "value": value}]}
         others.append(
-            {"match": match, "backendRefs": [_backend(parent, traffic, split, asked, 100)]}
+            {"match": match, "backendRefs": [_backend(parent, traffic, split, direct, 100)]}
         )
     rest: Manifest = {"backendRefs": backends}
-    if asked and route.mirror and dict(split.weights).get(asked) == 0:
-        rest["filters"] = [_mirror(parent, traffic.port, asked, route.mirror_percent)]
+    if direct and route.mirror and dict(split.weights).get(direct) == 0:
+        rest["filters"] = [_mirror(parent, traffic.port, direct, route.mirror_percent)]
     return [rest, *others]
 
 
 def _backend(
     parent: Mapping[str, Any], traffic: EffectiveTraffic, split: Split, revision: str, weight: int
 ) -> Manifest:
-    found = {**_service(parent, traffic.port, revision), "weight": weight}
+    backend = {**_service(parent, traffic.port, revision), "weight": weight}
     if not route_of(traffic).response_headers:
-        return found
+        return backend
     headers = [{"name": k, "value": v} for k, v in answer_headers(split, revision).items()]
     modifier = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": headers}}
-    return {**found, "filters": [modifier]}
+    return {**backend, "filters": [modifier]}
 
 
 def answer_headers(split: Split, revision: str) -> dict[str, str]:
     """Returns the response headers that name the revision and version."""
     version = split.versions.get(revision)
-    told = {VERSION_HEADER: quote(version, safe=_PLAIN)} if version else {}
-    return {REVISION_HEADER: revision, **told}
+    labels = {VERSION_HEADER: quote(version, safe=_PLAIN)} if version else {}
+    return {REVISION_HEADER: revision, **labels}
 
 
 def _mirror(parent: Mapping[str, Any], port: int, revision: str, percent: int | None) -> Manifest:
@@ -118,8 +118,8 @@ def _rewrite(prefix: str) -> Manifest:
 
 
 def _parent(ref: Mapping[str, Any]) -> Manifest:
-    kept = ("name", "namespace", "sectionName", "port")
-    return {name: ref[name] for name in kept if ref.get(name) is not None}
+    fields = ("name", "namespace", "sectionName", "port")
+    return {name: ref[name] for name in fields if ref.get(name) is not None}
 
 
 def route_of(traffic: EffectiveTraffic) -> EffectiveRoute:

@@ -52,13 +52,13 @@ def virtual_service(parent: Mapping[str, Any], traffic: EffectiveTraffic, split:
 def _to(
     parent: Mapping[str, Any], traffic: EffectiveTraffic, split: Split, revision: str, weight: int
 ) -> Manifest:
-    found: Manifest = {
+    destination: Manifest = {
         "destination": _destination(parent, traffic.port, revision),
         "weight": weight,
     }
     if route_of(traffic).response_headers:
-        found["headers"] = {"response": {"set": answer_headers(split, revision)}}
-    return found
+        destination["headers"] = {"response": {"set": answer_headers(split, revision)}}
+    return destination
 
 
 def _destination(parent: Mapping[str, Any], port: int, revision: str) -> Manifest:

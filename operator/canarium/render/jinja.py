@@ -88,13 +88,13 @@ def _within(value: Any) -> Any:
 
 
 def _joined(parts: Iterable[Any]) -> str:
-    found, length = [], 0
+    texts, length = [], 0
     for part in parts:
-        found.append(str(part))
-        length += len(found[-1])
+        texts.append(str(part))
+        length += len(texts[-1])
         if length > LONGEST_RESULT:
             raise _TooLong
-    return "".join(found)
+    return "".join(texts)
 
 
 class _Generator(CodeGenerator):
@@ -183,19 +183,19 @@ def render(source: str, context: Mapping[str, Any], where: str) -> str:
     try:
         text = template.render(context)
     except UndefinedError as error:
-        told = _undefined(source, str(error.message), context)
-        raise RuntimeInvalid(SpecReason.TEMPLATE_INVALID, f"{where}: {told}") from error
+        message = _undefined(source, str(error.message), context)
+        raise RuntimeInvalid(SpecReason.TEMPLATE_INVALID, f"{where}: {message}") from error
     except TemplateError as error:
         raise RuntimeInvalid(SpecReason.TEMPLATE_INVALID, f"{where}: {error.message}") from error
     except _TooLong as error:
         text = f"{where}: renders to over {LONGEST_RESULT} characters"
         raise RuntimeInvalid(SpecReason.TEMPLATE_TOO_LARGE, text) from error
     except (ArithmeticError, TypeError, ValueError) as error:
-        told = f"{where}: {_line(error.__traceback__)}{error}"
-        raise RuntimeInvalid(SpecReason.TEMPLATE_INVALID, told) from error
+        message = f"{where}: {_line(error.__traceback__)}{error}"
+        raise RuntimeInvalid(SpecReason.TEMPLATE_INVALID, message) from error
     if not text.isascii() and _SURROGATE.search(text):
-        told = f"{where}: renders half of a surrogate pair, which no text may contain"
-        raise RuntimeInvalid(SpecReason.TEMPLATE_INVALID, told)
+        message = f"{where}: renders half of a surrogate pair, which no text may contain"
+        raise RuntimeInvalid(SpecReason.TEMPLATE_INVALID, message)
     if _JSON.match(source):
         try:
             json.loads(text)
@@ -243,10 +243,10 @@ def _leaves(node: Any, context: Mapping[str, Any], where: str, whole: _Lengths) 
 
 
 def _compiled(source: str, where: str) -> Template:
-    found = _checked(source)
-    if isinstance(found, Template):
-        return found
-    reason, text = found
+    compiled = _checked(source)
+    if isinstance(compiled, Template):
+        return compiled
+    reason, text = compiled
     raise RuntimeInvalid(reason, f"{where}: {text}")
 
 

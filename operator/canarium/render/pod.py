@@ -75,7 +75,7 @@ def pod_template(
 def container(server: Mapping[str, Any], resources: Any) -> Manifest:
     """Returns the server's container."""
     settings = effective_server(server)
-    found: Manifest = {
+    manifest: Manifest = {
         "name": SERVER_CONTAINER,
         "image": server["image"],
         "ports": [
@@ -96,28 +96,28 @@ def container(server: Mapping[str, Any], resources: Any) -> Manifest:
     }
     for key in ("imagePullPolicy", "command", "args", "env"):
         if server.get(key):
-            found[key] = server[key]
+            manifest[key] = server[key]
     if resources:
-        found["resources"] = resources
-    return found
+        manifest["resources"] = resources
+    return manifest
 
 
 def _probes(server: EffectiveServer) -> Manifest:
-    found = {"readinessProbe": _probe(server.readiness)}
+    probes = {"readinessProbe": _probe(server.readiness)}
     if server.startup:
-        found["startupProbe"] = _probe(server.startup)
+        probes["startupProbe"] = _probe(server.startup)
     if server.liveness:
-        found["livenessProbe"] = _probe(server.liveness)
-    return found
+        probes["livenessProbe"] = _probe(server.liveness)
+    return probes
 
 
 def _probe(probe: EffectiveProbe) -> Manifest:
-    found = {
+    fields = {
         **probe.action,
         "periodSeconds": probe.period,
         "failureThreshold": probe.failure_threshold,
     }
-    return {**found, "timeoutSeconds": probe.timeout} if probe.timeout else found
+    return {**fields, "timeoutSeconds": probe.timeout} if probe.timeout else fields
 
 
 def _curated(own: Mapping[str, Any], selected: Mapping[str, str]) -> Manifest:
@@ -159,11 +159,11 @@ def overlay(base: Any, over: Any, key: str = "name") -> Any:
                 merged[name] = copy.deepcopy(value)
         return merged
     if _keyed(base, key) and _keyed(over, key):
-        found = {item[key]: item for item in base}
+        by_key = {item[key]: item for item in base}
         for item in over:
             at = item[key]
-            found[at] = overlay(found[at], item) if at in found else item
-        return copy.deepcopy(list(found.values()))
+            by_key[at] = overlay(by_key[at], item) if at in by_key else item
+        return copy.deepcopy(list(by_key.values()))
     return copy.deepcopy(over)
 
 

@@ -46,13 +46,13 @@ class RuntimeTemplate:
 @cache
 def built_in() -> Mapping[str, RuntimeTemplate]:
     """Returns the runtimes that ship with the operator, by name."""
-    found = {}
+    templates = {}
     for entry in files("canarium.runtimes").iterdir():
         if entry.name.endswith(".yaml"):
             body = yaml.safe_load(entry.read_text())
             name = body["metadata"]["name"]
-            found[name] = RuntimeTemplate(BUILT_IN, name, body["spec"])
-    return found
+            templates[name] = RuntimeTemplate(BUILT_IN, name, body["spec"])
+    return templates
 
 
 @dataclass(frozen=True)
