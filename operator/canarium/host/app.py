@@ -186,16 +186,16 @@ class Application:
             await self._alone(others)
             await lease.acquire()
             # An operator that started meanwhile may not have seen our scope, but we see its own.
-            if not await others.found():
+            if not await others.conflicts():
                 return
             await lease.release()
             await self._timing.sleep(self._timing.jitter(settings.lease_retry))
 
     async def _alone(self, others: ScopeConflicts) -> None:
-        while found := await others.found():
-            if found != self._waiting:
-                log.error("cannot lead: %s", "; ".join(found))
-            self._waiting = found
+        while conflicts := await others.conflicts():
+            if conflicts != self._waiting:
+                log.error("cannot lead: %s", "; ".join(conflicts))
+            self._waiting = conflicts
             await self._timing.sleep(self._timing.jitter(self._settings.lease_retry))
         self._waiting = []
 
@@ -225,30 +225,30 @@ class Application:
 
     def stuck(self) -> list[str]:
         """Returns what is stuck, one line each, for the liveness probe."""
-        found = [f"the {name} has ended" for name, task in self._tasks.items() if task.done()]
-        found += stuck(self.engine)
-        found += self.watching.stuck()
+        problems = [f"the {name} has ended" for name, task in self._tasks.items() if task.done()]
+        problems += stuck(self.engine)
+        problems += self.watching.stuck()
         if self._selection and (age := self._selection.reflector.age()) > 180:
-            found.append(f"the {self._selection.reflector} has been silent for {age:.0f} s")
+            problems.append(f"the {self._selection.reflector} has been silent for {age:.0f} s")
         untrusted = self._trust.refused_for() if self._trust else 0.0
         if untrusted > _UNTRUSTED:
-            found.append(
+            problems.append(
                 f"the API server's certificate has not been trusted for {untrusted:.0f} s: it is "
                 "not signed by the cluster's authority that this process loaded"
             )
         if self._lease and self._leading:
             limit = 2 * self._settings.lease_duration
             if (age := self._lease.age()) > limit:
-                found.append(f"the Lease has not been renewed for {age:.0f} s")
-        return found
+                problems.append(f"the Lease has not been renewed for {age:.0f} s")
+        return problems
 
     def unready(self) -> list[str]:
         """Returns what is missing until this process could take over, for the readiness probe."""
-        found = list(self._waiting)
+        reasons = list(self._waiting)
         if self._selection and not self._selection.reflector.synced.is_set():
-            found.append("namespaces are still being listed")
+            reasons.append("namespaces are still being listed")
         if not self.engine.informers.all_synced:
-            found.append("child objects are still being listed")
+            reasons.append("child objects are still being listed")
         if not self.watching.synced():
-            found.append("models are still being listed")
-        return found
+            reasons.append("models are still being listed")
+        return reasons

@@ -47,23 +47,24 @@ async def fit(api: Api, timing: Timing) -> None:
             log.warning("cannot read the CRDs yet: %s", error)
             await timing.sleep(1.0)
     try:
-        found = skew(theirs, crd.kinds()[0], MODELS.version)
+        difference = skew(theirs, crd.kinds()[0], MODELS.version)
     except ValueError as error:
         raise CrdMismatch(f"CustomResourceDefinition {NAME}: {error}; {_REMEDY}") from error
-    if found.lost:
+    if difference.lost:
         raise CrdMismatch(
             f"CustomResourceDefinition {NAME} is older than this operator ({VERSION}): the API "
-            f"server would drop {_listed(found.lost)}; {_REMEDY}"
+            f"server would drop {_listed(difference.lost)}; {_REMEDY}"
         )
-    if found.unsayable:
+    if difference.unsayable:
         log.warning(
-            "the CRDs are older than this operator: these fields cannot be set: %s", found.unsayable
+            "the CRDs are older than this operator: these fields cannot be set: %s",
+            difference.unsayable,
         )
-    if found.unknown:
+    if difference.unknown:
         log.warning(
             "the CRDs are newer than this operator (%s): models that use %s are left unmanaged",
             VERSION,
-            _listed(found.unknown),
+            _listed(difference.unknown),
         )
 
 

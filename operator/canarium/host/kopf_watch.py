@@ -42,7 +42,7 @@ class KopfWatch:
         self._timing = timing or Timing()
         self._insights = insights
         #: When kopf last sent a request; one that never sends any is as stuck as one that stopped.
-        self._asked: dict[Namespace, float] = {}
+        self._requested: dict[Namespace, float] = {}
         self._since = self._timing.clock()
         self._lists: dict[Namespace, int] = {}
         self._listed: set[Namespace] = set()
@@ -61,7 +61,7 @@ class KopfWatch:
         if parts[-1] != PLURAL:
             return
         namespace = parts[-2] if parts[-3] == "namespaces" else None
-        self._asked[namespace] = self._timing.clock()
+        self._requested[namespace] = self._timing.clock()
         if "watch" in params.url.query:
             # kopf watches once it has listed.
             if self._lists.get(namespace, 0) > 1 and namespace not in self._listed:
@@ -86,7 +86,7 @@ class KopfWatch:
 
     async def follow(self, namespace: str) -> None:
         """Starts watching a namespace."""
-        self._asked[namespace] = self._timing.clock()
+        self._requested[namespace] = self._timing.clock()
         self._engine.follow(namespace)
         async with self._insights.revised:
             self._insights.namespaces.add(NamespaceName(namespace))
@@ -98,7 +98,7 @@ class KopfWatch:
             self._insights.namespaces.discard(NamespaceName(namespace))
             self._insights.revised.notify_all()
         await self._engine.unfollow(namespace)
-        for known in (self._asked, self._lists):
+        for known in (self._requested, self._lists):
             known.pop(namespace, None)
         self._listed.discard(namespace)
 
@@ -109,13 +109,13 @@ class KopfWatch:
     def stuck(self) -> list[str]:
         """Returns what is wrong with kopf's watchers, one line each."""
         running = {task.get_name() for task in asyncio.all_tasks() if not task.done()}
-        found = []
+        problems = []
         for namespace in self._engine.informers.namespaces:
             where = namespace or "all namespaces"
-            age = self._timing.clock() - self._asked.get(namespace, self._since)
+            age = self._timing.clock() - self._requested.get(namespace, self._since)
             name = f"watcher for {PLURAL}.v1alpha1.{GROUP}@{namespace}"
             if namespace in self._listed and name not in running:
-                found.append(f"the watch of {PLURAL} in {where} has ended")
+                problems.append(f"the watch of {PLURAL} in {where} has ended")
             elif age > _SILENT:
-                found.append(f"the watch of {PLURAL} in {where} has been silent for {age:.0f} s")
-        return found
+                problems.append(f"the watch of {PLURAL} in {where} has been silent for {age:.0f} s")
+        return problems

@@ -50,7 +50,7 @@ class ScopeConflicts:
         self._seen: dict[str, tuple[Mapping[str, Any], float]] = {}
         self._blind = False
 
-    async def found(self) -> list[str]:
+    async def conflicts(self) -> list[str]:
         """Returns a message for each live operator whose scope overlaps ours; none if Leases may
         not be listed."""
         try:

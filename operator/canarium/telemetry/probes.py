@@ -29,8 +29,8 @@ def serve_probes(
 
 def _handler(check: Check) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
-        found = check()
-        text = "".join(f"{line}\n" for line in found) or "ok\n"
-        return web.Response(status=503 if found else 200, text=text)
+        problems = check()
+        text = "".join(f"{line}\n" for line in problems) or "ok\n"
+        return web.Response(status=503 if problems else 200, text=text)
 
     return answer

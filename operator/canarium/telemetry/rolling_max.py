@@ -14,15 +14,15 @@ class RollingMax:
     def __init__(self, window: float) -> None:
         self._window = window
         #: Increasing times, with decreasing values.
-        self._kept: deque[tuple[float, float]] = deque()
+        self._peaks: deque[tuple[float, float]] = deque()
 
     def add(self, now: float, value: float) -> None:
-        while self._kept and self._kept[-1][1] <= value:
-            self._kept.pop()
-        self._kept.append((now, value))
-        while self._kept[0][0] <= now - self._window:
-            self._kept.popleft()
+        while self._peaks and self._peaks[-1][1] <= value:
+            self._peaks.pop()
+        self._peaks.append((now, value))
+        while self._peaks[0][0] <= now - self._window:
+            self._peaks.popleft()
 
     def at(self, now: float) -> float:
         """Returns the maximum of the window that ends at `now`; 0 when it is empty."""
-        return next((value for at, value in self._kept if at > now - self._window), 0.0)
+        return next((value for at, value in self._peaks if at > now - self._window), 0.0)

@@ -48,8 +48,8 @@ def summary(error: BaseException) -> str:
     traceback."""
     place = ""
     for frame in reversed(traceback.extract_tb(error.__traceback__, limit=-64)):
-        _, found, path = frame.filename.rpartition("/canarium/")
-        if found:
+        _, package, path = frame.filename.rpartition("/canarium/")
+        if package:
             place = f" ({path}:{frame.lineno})"
             break
     return f"{type(error).__name__}: {quoted(error, 200)}{place}"

@@ -27,21 +27,21 @@ def quoted(text: object, limit: int = LONGEST) -> str:
         # A character has at most four bytes, so this is enough for `limit` of them.
         text = bytes(text[: 4 * limit + 4]).decode(errors="replace")
     whole = str(text)
-    kept: list[str] = []
+    pieces: list[str] = []
     length = 0
     for index, character in enumerate(whole):
         piece = _escaped(character)
         length += len(piece)
         if length > limit - (index + 1 < len(whole)):
-            return "".join(kept) + "…"
-        kept.append(piece)
-    return "".join(kept)
+            return "".join(pieces) + "…"
+        pieces.append(piece)
+    return "".join(pieces)
 
 
 def lines(text: str, limit: int = 4096) -> str:
     """Returns the last `limit` characters of `text` or so, its lines kept and each quoted."""
-    kept = [quoted(line, limit) for line in text[-limit:].splitlines()]
-    return "\n".join(kept)[-limit:]
+    quotes = [quoted(line, limit) for line in text[-limit:].splitlines()]
+    return "\n".join(quotes)[-limit:]
 
 
 def escaped(text: str) -> str:

@@ -61,7 +61,7 @@ def test_scope_by_label_counts_as_all_namespaces() -> None:
 async def test_living_operator_of_the_same_namespace_is_named() -> None:
     leases = Leases()
     leases.put("platform", "*")
-    said = await leases.seen_by("team", "risk").found()
+    said = await leases.seen_by("team", "risk").conflicts()
     assert said == ["another Canarium operator (pod_1, namespace platform) already manages risk"]
     assert leases.asked == {"fieldSelector": "metadata.name=canarium"}
 
@@ -72,27 +72,27 @@ async def test_lease_without_overlap_holder_or_scope_does_not_conflict() -> None
     leases.put("others", "search")
     leases.put("gone", "*", holder="")
     leases.put("silent", None)
-    assert await leases.seen_by("team", "risk").found() == []
+    assert await leases.seen_by("team", "risk").conflicts() == []
 
 
 async def test_dead_operator_conflicts_until_its_lease_expires() -> None:
     leases = Leases()
     leases.put("platform", "*")
     look = leases.seen_by("team", "risk")
-    assert await look.found()
+    assert await look.conflicts()
     leases.clock = 14.0
     leases.put("platform", "*", renewed="2")
-    assert await look.found()
+    assert await look.conflicts()
     leases.clock = 28.0
-    assert await look.found()
+    assert await look.conflicts()
     leases.clock = 29.0
-    assert not await look.found()
+    assert not await look.conflicts()
 
 
 async def test_missing_permission_does_not_block_the_start_but_a_silent_server_does() -> None:
     leases = Leases()
     leases.fault = ApiError(403, "Forbidden", "no")
-    assert await leases.seen_by("team", "risk").found() == []
+    assert await leases.seen_by("team", "risk").conflicts() == []
     leases.fault = ApiError(503, "", "down")
-    (said,) = await leases.seen_by("team", "risk").found()
+    (said,) = await leases.seen_by("team", "risk").conflicts()
     assert "cannot check for other operators" in said
