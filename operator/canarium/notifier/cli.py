@@ -60,8 +60,8 @@ def main(options: argparse.Namespace) -> int:
         )
     logs.configure(options.log_level)
     try:
-        found = settings.load(options.config)
-        process.check(found, options.secrets)
+        loaded = settings.load(options.config)
+        process.check(loaded, options.secrets)
     except settings.SettingsInvalid as error:
         return _fail(str(error))
     if options.check:
@@ -75,7 +75,7 @@ def main(options: argparse.Namespace) -> int:
         return _fail(str(error))
     return process.run(
         process.Options(
-            settings=found,
+            settings=loaded,
             namespace=options.lease_namespace,
             lease_times=lease_times,
             secrets=options.secrets,

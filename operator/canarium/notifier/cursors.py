@@ -35,18 +35,18 @@ class Cursors:
         Cursors that cannot be read, as after an edit by hand, are those of a new sink.
         """
         try:
-            found = await self._api.get(CONFIG_MAPS, self._namespace, self._name(sink))
+            stored = await self._api.get(CONFIG_MAPS, self._namespace, self._name(sink))
         except ApiError as error:
             if not error.not_found:
                 raise
-            found = {}
+            stored = {}
         else:
             try:
-                return _decoded(found["binaryData"][_KEY])
+                return _decoded(stored["binaryData"][_KEY])
             except (KeyError, TypeError, ValueError, OSError, EOFError, zlib.error) as error:
                 log.error("sink %s: stored cursors cannot be read, starts again: %s", sink, error)
         outbox = Outbox(stamp(self._timing.now()), {})
-        await self._write(sink, outbox, bool(found))
+        await self._write(sink, outbox, bool(stored))
         return outbox
 
     async def store(self, sink: str, outbox: Outbox) -> None:

@@ -46,8 +46,8 @@ class Deliveries:
 
     def observe(self, model: ModelTransitions) -> None:
         """Queues what the sink has not received of a model."""
-        found = [n for n in model.notifications() if n.matches(self.sink.match)]
-        self.outbox.observe(model.uid, found)
+        matching = [n for n in model.notifications() if n.matches(self.sink.match)]
+        self.outbox.observe(model.uid, matching)
         lost = self.outbox.overflowed - self._overflowed
         if lost:
             self._overflowed = self.outbox.overflowed
@@ -136,10 +136,10 @@ class Deliveries:
         )
         self._news.set()
 
-    def _wait(self, failures: int, asked: float | None) -> float:
+    def _wait(self, failures: int, requested: float | None) -> float:
         """Returns the seconds until the next attempt after `failures` of them."""
         doubled = min(_SHORTEST * 2 ** min(failures - 1, 20), _LONGEST)
-        return max(self._timing.jitter(doubled), asked or 0.0)
+        return max(self._timing.jitter(doubled), requested or 0.0)
 
     def _done(self, notification: Notification) -> None:
         self.outbox.done(notification)

@@ -88,12 +88,12 @@ def project(raw: dict[str, Any]) -> ModelTransitions:
 
 
 def _readable(listed: list[Any]) -> list[Transition]:
-    found = []
+    transitions = []
     for one in listed:
         try:
             transition = Transition.model_validate(one)
             parse(transition.time)
         except ValueError:
             continue
-        found.append(transition)
-    return sorted(found, key=lambda transition: transition.time)
+        transitions.append(transition)
+    return sorted(transitions, key=lambda transition: transition.time)
