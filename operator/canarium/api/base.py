@@ -50,8 +50,8 @@ def seconds(duration: str) -> float:
 
 def ruled(*rules: tuple[str, str, str]) -> dict[str, Any]:
     """Returns the schema extension for CEL rules: (rule, message, path of the field to change)."""
-    found = [{"rule": rule, "message": text, "fieldPath": path} for rule, text, path in rules]
-    return {"x-kubernetes-validations": found}
+    validations = [{"rule": rule, "message": text, "fieldPath": path} for rule, text, path in rules]
+    return {"x-kubernetes-validations": validations}
 
 
 class Part(BaseModel):

@@ -35,9 +35,9 @@ def skew(theirs: Mapping[str, Any], ours: Mapping[str, Any], version: str) -> Sk
 
 
 def _schema(definition: Mapping[str, Any], version: str) -> Schema:
-    for found in definition["spec"]["versions"]:
-        if found["name"] == version and found.get("served"):
-            schema: Schema = found["schema"]["openAPIV3Schema"]
+    for candidate in definition["spec"]["versions"]:
+        if candidate["name"] == version and candidate.get("served"):
+            schema: Schema = candidate["schema"]["openAPIV3Schema"]
             return schema
     raise ValueError(f"the API version {version} is not served")
 

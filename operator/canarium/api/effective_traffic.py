@@ -74,8 +74,8 @@ def effective_traffic(traffic: Raw | None) -> EffectiveTraffic:
     """Returns raw `spec.traffic` with its defaults."""
     traffic = traffic or {}
     kind = route_kind(traffic)
-    asked = traffic.get("istio" if kind == VIRTUAL_SERVICE else "gateway")
-    route = _route(kind, asked) if kind and asked is not None else None
+    settings = traffic.get("istio" if kind == VIRTUAL_SERVICE else "gateway")
+    route = _route(kind, settings) if kind and settings is not None else None
     return EffectiveTraffic(
         router=traffic.get("router") or "Service",
         port=traffic.get("port") or SERVICE_PORT,
@@ -83,25 +83,25 @@ def effective_traffic(traffic: Raw | None) -> EffectiveTraffic:
     )
 
 
-def _route(kind: RouteKind, asked: Raw) -> EffectiveRoute:
-    match, mirror = asked.get("headerMatch") or {}, asked.get("mirror")
+def _route(kind: RouteKind, settings: Raw) -> EffectiveRoute:
+    match, mirror = settings.get("headerMatch") or {}, settings.get("mirror")
     header = match.get("name") or REVISION_HEADER, match.get("value") or CANDIDATE_VALUE
     istio = kind == VIRTUAL_SERVICE
-    timeouts = {"request": asked.get("timeout")} if istio else asked.get("timeouts") or {}
+    timeouts = {"request": settings.get("timeout")} if istio else settings.get("timeouts") or {}
     percent = (mirror or {}).get("percent")
     return EffectiveRoute(
         kind=kind,
         header=None if match.get("enabled") is False else header,
         mirror=mirror is not None,
         mirror_percent=(percent or 100) if istio else percent,
-        response_headers=asked.get("responseHeaders") is not False,
-        hosts=tuple(asked.get("hosts" if istio else "hostnames") or ()),
-        parents=tuple(asked.get("parentRefs") or ()),
-        gateways=tuple(asked.get("gateways") or ("mesh",)) if istio else (),
-        path_prefix=asked.get("pathPrefix") or None,
-        rewrite_prefix=asked.get("rewritePrefix") or None,
+        response_headers=settings.get("responseHeaders") is not False,
+        hosts=tuple(settings.get("hosts" if istio else "hostnames") or ()),
+        parents=tuple(settings.get("parentRefs") or ()),
+        gateways=tuple(settings.get("gateways") or ("mesh",)) if istio else (),
+        path_prefix=settings.get("pathPrefix") or None,
+        rewrite_prefix=settings.get("rewritePrefix") or None,
         timeouts=tuple((name, value) for name, value in timeouts.items() if value),
-        needs=() if istio else tuple(_needs(asked)),
+        needs=() if istio else tuple(_needs(settings)),
     )
 
 

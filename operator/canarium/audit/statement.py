@@ -71,19 +71,21 @@ def statement(
 
 def _notes(of: Mapping[str, Any]) -> dict[str, str]:
     """Returns the annotations in our group, without its prefix."""
-    found = (of.get("metadata") or {}).get("annotations") or {}
+    annotations = (of.get("metadata") or {}).get("annotations") or {}
     ours = f"{GROUP}/"
-    return {key.removeprefix(ours): text for key, text in found.items() if key.startswith(ours)}
+    return {
+        key.removeprefix(ours): text for key, text in annotations.items() if key.startswith(ours)
+    }
 
 
 def _subjects(uri: str | None, artifact: str | None, images: Images) -> list[dict[str, Any]]:
     named = [(name, text) for name, texts in images.items() for text in texts]
-    found = []
+    subjects = []
     for name, text in [(uri or "model", artifact or ""), *named]:
         digest = _DIGEST.search(text)
         if digest:
-            found.append({"name": name, "digest": {"sha256": digest[1]}})
-    return found
+            subjects.append({"name": name, "digest": {"sha256": digest[1]}})
+    return subjects
 
 
 def _json(text: str | None) -> Any:

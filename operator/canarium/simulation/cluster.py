@@ -47,8 +47,8 @@ class Cluster(Kubernetes):
 
     def _wake(self) -> Self:
         self._live()
-        asked = self.due is not None and self.now >= self.due
-        return self.settle() if asked or self._facts() != self.seen else self
+        is_due = self.due is not None and self.now >= self.due
+        return self.settle() if is_due or self._facts() != self.seen else self
 
     def _facts(self) -> Any:
         """Returns all facts that an event reports."""
@@ -233,7 +233,7 @@ class Cluster(Kubernetes):
         spec = (action.weights, action.direct)
         changed = old is None or spec != (old.weights, old.direct)
         generation = (old.generation if old else 0) + changed
-        told = old if old and not changed else None
+        current = old if old and not changed else None
         self.route = Route(
             action.kind,
             "route",
@@ -241,8 +241,8 @@ class Cluster(Kubernetes):
             action.weights,
             action.traffic,
             action.direct,
-            accepted=told.accepted if told else False,
-            silent=told.silent if told else ("Gateway ns/public",),
+            accepted=current.accepted if current else False,
+            silent=current.silent if current else ("Gateway ns/public",),
         )
         if changed:
             self.told_route = self.now

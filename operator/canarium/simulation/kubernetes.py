@@ -137,8 +137,8 @@ class Kubernetes:
 
     def weights(self) -> dict[str, int]:
         """Returns the route's percentages by version."""
-        found = self.route.weights if self.route else ()
-        return {self.version(name) or name: weight for name, weight in found}
+        weights = self.route.weights if self.route else ()
+        return {self.version(name) or name: weight for name, weight in weights}
 
     def observed(self) -> Observed:
         return Observed(
@@ -201,18 +201,18 @@ class Kubernetes:
             self.deployments[deployment.revision] = replace(deployment, failure=failure)
 
     def _live(self) -> None:
-        kept = []
+        pods = []
         counted: Counter[str] = Counter()
         for pod in self.pods:
             if pod.terminating:
                 if self.now < self.dying[pod.name]:
-                    kept.append(pod)
+                    pods.append(pod)
                 continue
             deployment = self.deployments.get(pod.revision)
             counted[pod.revision] += 1
             if deployment is None or counted[pod.revision] > deployment.replicas:
                 self.dying[pod.name] = self.now + self.grace
-                kept.append(
+                pods.append(
                     replace(pod, terminating=True, ready=False, terminates_by=self.now + 1.0)
                 )
             elif (
@@ -221,24 +221,24 @@ class Kubernetes:
                 and not pod.containers
                 and self.now >= pod.created + self.boot / 2
             ):
-                kept.append(self._fetched(pod))
+                pods.append(self._fetched(pod))
             elif (
                 not pod.ready
                 and not pod.containers
                 and self.version(pod.revision) not in self.broken
                 and self.now >= pod.created + self.boot
             ):
-                kept.append(replace(pod, ready=True, ready_changed=self.now))
+                pods.append(replace(pod, ready=True, ready_changed=self.now))
             elif (
                 self.version(pod.revision) in self.broken
                 and not pod.containers
                 and self.now >= pod.created + self.boot
             ):
                 exited = Container("server", terminated="Completed", exit_code=0)
-                kept.append(replace(pod, containers=(exited,)))
+                pods.append(replace(pod, containers=(exited,)))
             else:
-                kept.append(pod)
-        self.pods = kept
+                pods.append(pod)
+        self.pods = pods
         for deployment in list(self.deployments.values()):
             self._refuse(deployment)
             live = [x for x in self.pods if x.revision == deployment.revision and not x.terminating]
@@ -266,8 +266,8 @@ class Kubernetes:
         pin = None if self.heedless else self.pinned.get(pod.revision)
         if pin in (None, self.bytes):
             return replace(pod, artifact=self.bytes, resolved=self.resolved)
-        said = json.dumps({"reason": "ArtifactChanged", "message": "other bytes are there now"})
-        fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=said)
+        message = json.dumps({"reason": "ArtifactChanged", "message": "other bytes are there now"})
+        fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=message)
         return replace(pod, containers=(fetch,))
 
     def _endpoints(self) -> None:

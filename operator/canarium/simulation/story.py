@@ -163,8 +163,8 @@ class _Telling:
         return earlier
 
     def _gateways(self) -> Iterator[Gateway]:
-        asked = (self._new.get("traffic") or {}).get("gateway") or {}
-        for parent in asked.get("parentRefs") or ():
+        gateway = (self._new.get("traffic") or {}).get("gateway") or {}
+        for parent in gateway.get("parentRefs") or ():
             yield Gateway(
                 parent.get("namespace") or "default",
                 parent["name"],
@@ -219,7 +219,7 @@ class _Telling:
         running = copy.deepcopy(dict(self._scenario.running))
         running["model"]["version"] = RUNNING
         running.pop("paused", None)
-        cluster, asked = self._cluster, self._settings
+        cluster, settings = self._cluster, self._settings
         cluster.spec = running
         self._settings = effective_spec(
             Spec.model_validate(running), cluster.runtime.startup_budget
@@ -231,7 +231,7 @@ class _Telling:
                 break
             if not self._promote(RUNNING):
                 cluster.now = max(cluster.now + _TICK, self._next(cluster.now - 5.0))
-        self._settings = asked
+        self._settings = settings
 
     def _runs(self) -> bool:
         """Whether the rollout under way has its weight."""
@@ -396,4 +396,4 @@ class _Telling:
 
 def _relative(message: str, began: float) -> str:
     """Returns a message with its points in time as seconds since the spec was applied."""
-    return _MOMENT.sub(lambda found: f"+{parse(found[0]) - began:g}s", message)
+    return _MOMENT.sub(lambda match: f"+{parse(match[0]) - began:g}s", message)
