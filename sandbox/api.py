@@ -49,9 +49,9 @@ class Api:
         """
         end = time.monotonic() + seconds
         while True:
-            found = self.get(_DEFINITIONS)["items"]
-            served = {d["metadata"]["name"] for d in found if self._served(d)}
-            missing = (set(names) or {d["metadata"]["name"] for d in found}) - served
+            definitions = self.get(_DEFINITIONS)["items"]
+            served = {d["metadata"]["name"] for d in definitions if self._served(d)}
+            missing = (set(names) or {d["metadata"]["name"] for d in definitions}) - served
             if not missing:
                 return
             if time.monotonic() > end:

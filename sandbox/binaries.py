@@ -125,10 +125,10 @@ def version(tool: Tool) -> str:
 
 def _required(tool: Tool, path: str) -> str:
     text = (module_folder(tool) / "go.mod").read_text()
-    found = re.search(rf"^\s*{re.escape(path)} (v\S+)", text, re.MULTILINE)
-    if found is None:
+    match = re.search(rf"^\s*{re.escape(path)} (v\S+)", text, re.MULTILINE)
+    if match is None:
         raise BuildFailed(f"{tool.folder}/go.mod does not require {path}")
-    return found[1]
+    return match[1]
 
 
 def source(name: str, progress: Progress | None = None) -> Path:
@@ -140,7 +140,7 @@ def module(name: str, path: str, progress: Progress | None = None) -> Path:
     """The folder of a module that the tool `name` is built with. Raises BuildFailed."""
     tool = TOOLS[name]
     go = golang.go(module_folder(tool), progress or Progress())
-    asked = subprocess.run(
+    download = subprocess.run(
         [go, "mod", "download", "-json", f"{path}@{_required(tool, path)}"],
         cwd=module_folder(tool),
         env=_environment(),
@@ -148,9 +148,9 @@ def module(name: str, path: str, progress: Progress | None = None) -> Path:
         text=True,
         check=False,
     )
-    if asked.returncode:
-        raise BuildFailed(f"{path}: {asked.stderr[-2000:]}")
-    return Path(json.loads(asked.stdout)["Dir"])
+    if download.returncode:
+        raise BuildFailed(f"{path}: {download.stderr[-2000:]}")
+    return Path(json.loads(download.stdout)["Dir"])
 
 
 def _environment() -> dict[str, str]:

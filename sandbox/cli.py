@@ -72,43 +72,43 @@ def _up(name: str, words: list[str]) -> int:
     )
     parser.add_argument("--prometheus", action="store_true", help="with a Prometheus")
     parser.add_argument("--no-controllers", action="store_true", help="with --mode control-plane")
-    asked = parser.parse_args(words)
-    found = Sandbox.up(
+    options = parser.parse_args(words)
+    sandbox = Sandbox.up(
         Options(
             name=name,
-            mode=asked.mode,
-            kubeconfig=asked.kubeconfig,
-            context=asked.context,
-            audit=None if asked.audit == "None" else asked.audit,
-            controllers=not asked.no_controllers,
-            nodes=asked.nodes,
-            crash_backoff=asked.crash_backoff,
-            install=asked.install or default_install(),
+            mode=options.mode,
+            kubeconfig=options.kubeconfig,
+            context=options.context,
+            audit=None if options.audit == "None" else options.audit,
+            controllers=not options.no_controllers,
+            nodes=options.nodes,
+            crash_backoff=options.crash_backoff,
+            install=options.install or default_install(),
         )
     )
-    if asked.gateway:
-        target = GATEWAYS[asked.gateway].up(found).target
+    if options.gateway:
+        target = GATEWAYS[options.gateway].up(sandbox).target
         print(f"gateway at {target}, in the cluster http://envoy.gateway.svc")
-    if asked.prometheus:
-        print(f"Prometheus at {Prometheus.up(found).target}")
+    if options.prometheus:
+        print(f"Prometheus at {Prometheus.up(sandbox).target}")
     return _status(name, [])
 
 
 def _down(name: str, words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="sandbox down")
     parser.add_argument("--purge-cache", action="store_true", help="drop what was built, too")
-    asked = parser.parse_args(words)
+    options = parser.parse_args(words)
     with contextlib.suppress(NotUp):
         Sandbox.attach(name).down()
-    if asked.purge_cache:
+    if options.purge_cache:
         shutil.rmtree(paths.cache(), ignore_errors=True)
     return 0
 
 
 def _status(name: str, words: list[str]) -> int:
-    found = Sandbox.attach(name)
-    print(f"{name}: {found.mode}, KUBECONFIG={found.kubeconfig}")
-    parts = found.parts()
+    sandbox = Sandbox.attach(name)
+    print(f"{name}: {sandbox.mode}, KUBECONFIG={sandbox.kubeconfig}")
+    parts = sandbox.parts()
     for part in parts:
         process = part.process
         if process and process.alive:
@@ -119,15 +119,15 @@ def _status(name: str, words: list[str]) -> int:
 
 
 def _list(name: str, words: list[str]) -> int:
-    for found in sandboxes():
-        whole = all(part.alive for part in found.parts())
-        print(f"{found.options.name}\t{found.mode}\t{'up' if whole else 'broken'}")
+    for sandbox in sandboxes():
+        whole = all(part.alive for part in sandbox.parts())
+        print(f"{sandbox.options.name}\t{sandbox.mode}\t{'up' if whole else 'broken'}")
     return 0
 
 
 def _env(name: str, words: list[str]) -> int:
-    found = Sandbox.attach(name)
-    print(f"export KUBECONFIG={shlex.quote(str(found.kubeconfig))}")
+    sandbox = Sandbox.attach(name)
+    print(f"export KUBECONFIG={shlex.quote(str(sandbox.kubeconfig))}")
     return 0
 
 
@@ -151,20 +151,20 @@ def _exec(name: str, words: list[str]) -> int:
     )
     parser.add_argument("--node", action="store_true", help="as a process of the node")
     parser.add_argument("words", nargs=argparse.REMAINDER, help="[--] COMMAND …")
-    asked = parser.parse_args(words)
-    command = asked.words[1:] if asked.words[:1] == ["--"] else asked.words
+    options = parser.parse_args(words)
+    command = options.words[1:] if options.words[:1] == ["--"] else options.words
     if not command:
         parser.error("a command is missing")
-    prefix = Sandbox.attach(name).backend.entering(node=asked.node)
+    prefix = Sandbox.attach(name).backend.entering(node=options.node)
     os.execvp(prefix[0], [*prefix, *command])
 
 
 def _forward(name: str, words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="sandbox forward")
     parser.add_argument("target", help="HOST:PORT inside; NAMESPACE/service/NAME:PORT elsewhere")
-    asked = parser.parse_args(words)
-    with Sandbox.attach(name).forward(asked.target) as way:
-        print(f"{way.url} leads to {asked.target} until this command ends", flush=True)
+    options = parser.parse_args(words)
+    with Sandbox.attach(name).forward(options.target) as way:
+        print(f"{way.url} leads to {options.target} until this command ends", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             signal.pause()
     return 0
@@ -175,15 +175,17 @@ def _logs(name: str, words: list[str]) -> int:
     parser.add_argument("part", nargs="?", help="such as kubelet; all, when left out")
     parser.add_argument("-f", "--follow", action="store_true")
     parser.add_argument("-n", "--lines", default="40")
-    asked = parser.parse_args(words)
-    found = Sandbox.attach(name)
-    parts = [found.part(asked.part)] if asked.part else found.parts()
+    options = parser.parse_args(words)
+    sandbox = Sandbox.attach(name)
+    parts = [sandbox.part(options.part)] if options.part else sandbox.parts()
     files = [str(part.log) for part in parts if part.log.exists()]
     if not files:
-        raise NotUp(f"no log of {asked.part or name} in {found.folder}")
-    follow = ["-f"] if asked.follow else []
+        raise NotUp(f"no log of {options.part or name} in {sandbox.folder}")
+    follow = ["-f"] if options.follow else []
     with contextlib.suppress(KeyboardInterrupt):
-        return subprocess.run(["tail", "-n", asked.lines, *follow, *files], check=False).returncode
+        return subprocess.run(
+            ["tail", "-n", options.lines, *follow, *files], check=False
+        ).returncode
     return 0
 
 

@@ -35,9 +35,9 @@ def find(name: str) -> Path:
     """The path of `kubectl` or `helm`. Raises NoClient."""
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     for folder in (assets, None):
-        found = shutil.which(name, path=folder)
-        if found and new_enough(name, _said(name, found)):
-            return Path(found)
+        candidate = shutil.which(name, path=folder)
+        if candidate and new_enough(name, _version_output(name, candidate)):
+            return Path(candidate)
     path = paths.cache() / "bin" / _PACKAGE / name
     if not path.exists():
         with paths.locked(path.parent.with_name("clients.lock")):
@@ -46,15 +46,15 @@ def find(name: str) -> Path:
     return path
 
 
-def new_enough(name: str, said: str) -> bool:
+def new_enough(name: str, output: str) -> bool:
     """Returns whether the version in what a client printed suffices."""
-    found = re.search(r"Client Version: v(\d+)\.(\d+)", said)
-    return found is not None and (int(found[1]), int(found[2])) >= _MINIMUM[name]
+    match = re.search(r"Client Version: v(\d+)\.(\d+)", output)
+    return match is not None and (int(match[1]), int(match[2])) >= _MINIMUM[name]
 
 
-def _said(name: str, path: str) -> str:
-    asked = subprocess.run([path, *_ASK[name]], capture_output=True, text=True, check=False)
-    return asked.stdout
+def _version_output(name: str, path: str) -> str:
+    process = subprocess.run([path, *_ASK[name]], capture_output=True, text=True, check=False)
+    return process.stdout
 
 
 def _unpack(target: Path) -> None:

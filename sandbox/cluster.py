@@ -59,16 +59,16 @@ class Sandbox:
             first = _read(folder) is None
             folder.mkdir(parents=True, exist_ok=True)
             write_whole(folder / "sandbox.json", json.dumps(_record(wanted, mode, reason)))
-            made = cls(wanted, mode, backend(mode, folder, wanted, progress))
+            sandbox = cls(wanted, mode, backend(mode, folder, wanted, progress))
             try:
-                made.backend.up()
+                sandbox.backend.up()
             except Exception:
-                if first and not made.parts():
+                if first and not sandbox.parts():
                     # Nothing was started: the next attempt chooses afresh.
                     shutil.rmtree(folder)
                 raise
             progress.say(f"{wanted.name} ({mode}) is up: {time.monotonic() - began:.1f} s")
-            return made
+            return sandbox
 
     @classmethod
     def attach(cls, name: str | None = None) -> Sandbox:
@@ -192,12 +192,12 @@ class Sandbox:
 
 def sandboxes() -> list[Sandbox]:
     """All sandboxes that have state on this machine."""
-    found = []
+    attached = []
     for path in sorted(paths.states().glob("*/sandbox.json")):
         # Another process may take it down between our two looks.
         with suppress(NotUp):
-            found.append(Sandbox.attach(path.parent.name))
-    return found
+            attached.append(Sandbox.attach(path.parent.name))
+    return attached
 
 
 def sweep(progress: Progress) -> None:

@@ -73,10 +73,10 @@ def etcd(binary: Path, folder: Path, at: Listening) -> Words:
 
 def apiserver(binary: Path, folder: Path, at: Listening, audit: bool) -> Words:
     """The API server; reads its tokens, certificates and audit policy from `folder`."""
-    made = Authority(folder / "pki")
-    certificate, key = made.pair("apiserver")
-    kubelet_certificate, kubelet_key = made.pair("kubelet-client")
-    proxy_certificate, proxy_key = made.pair("front-proxy-client")
+    authority = Authority(folder / "pki")
+    certificate, key = authority.pair("apiserver")
+    kubelet_certificate, kubelet_key = authority.pair("kubelet-client")
+    proxy_certificate, proxy_key = authority.pair("front-proxy-client")
     signing = folder / "pki" / "service-accounts.key"
     loopback = at.address == at.loopback
     words: Words = [
@@ -84,7 +84,7 @@ def apiserver(binary: Path, folder: Path, at: Listening, audit: bool) -> Words:
         "--bind-address", at.address if loopback or at.ipv6 else "0.0.0.0",
         "--advertise-address", at.address, "--secure-port", str(at.api),
         "--cert-dir", folder / "pki", "--tls-cert-file", certificate,
-        "--tls-private-key-file", key, "--client-ca-file", made.certificate,
+        "--tls-private-key-file", key, "--client-ca-file", authority.certificate,
         "--token-auth-file", folder / "tokens.csv", "--authorization-mode", "Node,RBAC",
         "--service-account-key-file", signing, "--service-account-signing-key-file", signing,
         "--service-account-issuer", "https://kubernetes.default.svc.cluster.local",
@@ -92,7 +92,7 @@ def apiserver(binary: Path, folder: Path, at: Listening, audit: bool) -> Words:
         # Else `kubectl logs` and `exec` look the node's name up in DNS.
         "--kubelet-preferred-address-types", "InternalIP",
         "--kubelet-client-certificate", kubelet_certificate, "--kubelet-client-key", kubelet_key,
-        "--requestheader-client-ca-file", made.certificate,
+        "--requestheader-client-ca-file", authority.certificate,
         "--requestheader-allowed-names", "front-proxy-client",
         "--requestheader-username-headers", "X-Remote-User",
         "--requestheader-group-headers", "X-Remote-Group",
@@ -113,13 +113,14 @@ def apiserver(binary: Path, folder: Path, at: Listening, audit: bool) -> Words:
 def controller_manager(binary: Path, folder: Path, at: Listening) -> Words:
     """All controllers but nodeipam: a sandbox has one node with one range of addresses."""
     kubeconfig = folder / "controller-manager.kubeconfig"
-    made = Authority(folder / "pki")
+    authority = Authority(folder / "pki")
     return [
         binary, "--kubeconfig", kubeconfig, "--authentication-kubeconfig", kubeconfig,
         "--authorization-kubeconfig", kubeconfig, "--use-service-account-credentials",
         "--service-account-private-key-file", folder / "pki" / "service-accounts.key",
-        "--root-ca-file", made.certificate, "--cluster-signing-cert-file", made.certificate,
-        "--cluster-signing-key-file", made.key, "--leader-elect=false",
+        "--root-ca-file", authority.certificate,
+        "--cluster-signing-cert-file", authority.certificate,
+        "--cluster-signing-key-file", authority.key, "--leader-elect=false",
         "--controllers=*,-node-ipam-controller", "--bind-address", at.loopback,
         "--secure-port", str(at.manager), "--cert-dir", folder / "pki" / "manager",
         # It would make its default folder on the host.

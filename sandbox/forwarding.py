@@ -75,15 +75,15 @@ def by_kubectl(command: list[str], namespace: str, target: str, port: int) -> Fo
     )
     assert child.stdout is not None
     began = time.monotonic()
-    said = child.stdout.readline()
-    found = re.search(r"127\.0\.0\.1:(\d+)", said)
-    if found is None:
+    line = child.stdout.readline()
+    match = re.search(r"127\.0\.0\.1:(\d+)", line)
+    if match is None:
         child.kill()
         child.wait()
-        raise NoWay(f"{target} after {time.monotonic() - began:.0f} s: {said}")
+        raise NoWay(f"{target} after {time.monotonic() - began:.0f} s: {line}")
 
     def close() -> None:
         child.terminate()
         child.wait()
 
-    return Forward(int(found[1]), close)
+    return Forward(int(match[1]), close)

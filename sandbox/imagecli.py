@@ -30,39 +30,39 @@ def main(name: str, words: list[str]) -> int:
     build.add_argument("--entrypoint", type=json.loads, default=[], metavar="JSON")
     build.add_argument("--cmd", type=json.loads, default=[], metavar="JSON")
     build.add_argument("-o", "--output", type=Path, help="write the archive here, do not load")
-    asked = parser.parse_args(words)
-    if asked.command == "load":
-        Sandbox.attach(name).load_images(asked.archive)
-    elif asked.command == "list":
+    options = parser.parse_args(words)
+    if options.command == "load":
+        Sandbox.attach(name).load_images(options.archive)
+    elif options.command == "list":
         listed = Sandbox.attach(name).node_exec("ctr", "-n", "k8s.io", "images", "list", "-q")
         sys.stdout.write(listed.stdout)
         sys.stderr.write(listed.stderr)
         return listed.returncode
-    elif asked.output:
-        images.write_archive(asked.output, [_image(asked)])
+    elif options.output:
+        images.write_archive(options.output, [_image(options)])
     else:
-        found = Sandbox.attach(name)
+        sandbox = Sandbox.attach(name)
         with tempfile.TemporaryDirectory() as folder:
-            found.load_images(images.write_archive(Path(folder, "image.tar"), [_image(asked)]))
+            sandbox.load_images(images.write_archive(Path(folder, "image.tar"), [_image(options)]))
     return 0
 
 
-def _image(asked: argparse.Namespace) -> images.Image:
-    layers = [images.python_base() if asked.base == "python" else images.busybox()]
-    requirements = list(asked.pip)
-    if asked.requirements:
-        requirements += asked.requirements.read_text().splitlines()
+def _image(options: argparse.Namespace) -> images.Image:
+    layers = [images.python_base() if options.base == "python" else images.busybox()]
+    requirements = list(options.pip)
+    if options.requirements:
+        requirements += options.requirements.read_text().splitlines()
     if requirements:
         layers.append(images.pip(requirements))
-    for copied in asked.copy:
+    for copied in options.copy:
         source, _, target = copied.rpartition(":")
         layers.append(images.files({target: Path(source)}))
     return images.Image(
-        asked.tag,
+        options.tag,
         layers,
-        entrypoint=asked.entrypoint,
-        cmd=asked.cmd,
-        env=dict(pair.split("=", 1) for pair in asked.env),
-        user=asked.user,
-        working_dir=asked.workdir,
+        entrypoint=options.entrypoint,
+        cmd=options.cmd,
+        env=dict(pair.split("=", 1) for pair in options.env),
+        user=options.user,
+        working_dir=options.workdir,
     )

@@ -227,9 +227,9 @@ def ready_since(condition: Mapping[str, str], start: float) -> bool:
 
     After a crash the API still has the report of the previous kubelet.
     """
-    said = datetime.fromisoformat(condition["lastHeartbeatTime"]).timestamp()
+    heartbeat = datetime.fromisoformat(condition["lastHeartbeatTime"]).timestamp()
     is_ready = condition["type"] == "Ready" and condition["status"] == "True"
-    return is_ready and said >= int(start)
+    return is_ready and heartbeat >= int(start)
 
 
 def _free(port: int) -> bool:

@@ -37,8 +37,8 @@ class Part:
 
     @property
     def alive(self) -> bool:
-        found = self.process
-        return found is not None and found.alive
+        process = self.process
+        return process is not None and process.alive
 
     @property
     def since(self) -> float:
@@ -63,15 +63,15 @@ class Part:
 
     def stop(self, patience: float = 10.0) -> None:
         """Ends the part, by force after `patience` seconds."""
-        found = self.process
-        if found:
-            found.stop(patience)
+        process = self.process
+        if process:
+            process.stop(patience)
 
     def kill(self) -> None:
         """Ends the part as a crash would."""
-        found = self.process
-        if found:
-            found.kill()
+        process = self.process
+        if process:
+            process.kill()
 
     def pause(self) -> None:
         """Freezes the part until `resume`: it keeps its connections and answers nothing."""
@@ -86,10 +86,10 @@ class Part:
         return PartFailed(f"{self.name} {what}; {self.log} ends with\n{text[-2000:]}")
 
     def _signal(self, number: int) -> None:
-        found = self.process
-        if found is None or not found.alive:
+        process = self.process
+        if process is None or not process.alive:
             raise PartFailed(f"{self.name} does not run")
-        found.signal(number)
+        process.signal(number)
 
     def _record(self) -> dict[str, Any] | None:
         try:

@@ -32,12 +32,12 @@ class Authority:
             return
         extensions = "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign\n"
         config = self._config("ca", f"{extensions}subjectKeyIdentifier = hash\n")
-        made = self.folder / "ca.unsigned"
+        unsigned = self.folder / "ca.unsigned"
         _openssl(
             "req", "-x509", *_CURVE, "-days", _DAYS, "-subj", "/CN=sandbox-ca",
-            "-config", config, "-extensions", "extensions", "-keyout", self.key, "-out", made,
+            "-config", config, "-extensions", "extensions", "-keyout", self.key, "-out", unsigned,
         )  # fmt: skip
-        made.replace(self.certificate)
+        unsigned.replace(self.certificate)
 
     def serving(self, name: str, addresses: Sequence[str], names: Sequence[str]) -> None:
         """Makes `<name>.crt` and `.key` for a server at the IP addresses and DNS names."""

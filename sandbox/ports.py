@@ -16,12 +16,12 @@ def free_ports(count: int) -> list[int]:
 
     They are chosen by chance, so that two who ask at the same time hardly get the same.
     """
-    found: list[int] = []
+    ports: list[int] = []
     with ExitStack() as held:
         for port in random.sample(_RANGE, len(_RANGE)):
             with suppress(OSError):
                 held.enter_context(socket.create_server(("127.0.0.1", port)))
-                found.append(port)
-            if len(found) == count:
-                return found
+                ports.append(port)
+            if len(ports) == count:
+                return ports
     raise OSError(f"no {count} free ports from {_RANGE.start} to {_RANGE.stop - 1}")

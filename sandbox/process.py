@@ -88,11 +88,11 @@ def start(command: Sequence[str | Path], log: Path, *, forks: bool = False) -> P
             env=_environment(),
             start_new_session=True,
         )
-    found = Process.of(child.pid)
+    process = Process.of(child.pid)
     if forks:
-        found = _only_child(child, log)
+        process = _only_child(child, log)
     child.returncode = 0  # Reaped by `stop`, perhaps in another process: no warning wanted.
-    return found
+    return process
 
 
 def _environment() -> dict[str, str]:

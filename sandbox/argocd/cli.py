@@ -46,10 +46,10 @@ def _up(name: str, words: list[str]) -> int:
     parser.add_argument(
         "--resync", type=int, default=180, help="seconds between periodic comparisons"
     )
-    asked = parser.parse_args(words)
+    options = parser.parse_args(words)
     data: dict[str, str] = {}
-    for path in asked.config:
+    for path in options.config:
         data |= yaml.safe_load(path.read_text())["data"]
-    argo = ArgoCD.up(Sandbox.attach(name), data, resync=asked.resync)
+    argo = ArgoCD.up(Sandbox.attach(name), data, resync=options.resync)
     print(f"{argo.url} is Argo CD; `python -m sandbox argocd app list` asks it")
     return 0

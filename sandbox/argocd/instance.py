@@ -54,10 +54,10 @@ class ArgoCD:
         progress = progress or Progress(quiet=sandbox.options.quiet)
         binary = binaries.find("argocd", progress)
         machine.ensure({"redis-server": "redis-server", "git": "git"}, sandbox.options, progress)
-        made = cls(sandbox, _commands(sandbox, binary))
-        made._install(config or {})
-        made._start(resync)
-        return made
+        instance = cls(sandbox, _commands(sandbox, binary))
+        instance._install(config or {})
+        instance._start(resync)
+        return instance
 
     @classmethod
     def attach(cls, sandbox: Sandbox) -> ArgoCD:
@@ -84,15 +84,15 @@ class ArgoCD:
     def may(self, *question: str) -> bool:
         """The answer of `argocd admin settings rbac can …`."""
         command = [str(word) for word in self.commands.settings(question)]
-        said = subprocess.run(command, text=True, capture_output=True, check=False)
-        if said.stdout.strip() not in ("Yes", "No"):
-            raise ValueError(f"{command}: {said.stdout}{said.stderr}")
-        return said.stdout.strip() == "Yes"
+        answer = subprocess.run(command, text=True, capture_output=True, check=False)
+        if answer.stdout.strip() not in ("Yes", "No"):
+            raise ValueError(f"{command}: {answer.stdout}{answer.stderr}")
+        return answer.stdout.strip() == "Yes"
 
     def applications(self) -> list[dict[str, Any]]:
         """All Applications, as they are now. Raises OSError."""
-        found = self.api.get(f"{_OBJECTS}/applications")
-        return list(found["items"]) if found else []
+        listed = self.api.get(f"{_OBJECTS}/applications")
+        return list(listed["items"]) if listed else []
 
     def refresh(self, name: str) -> None:
         """Has an application compared with its source at once, as a web hook would."""
@@ -119,10 +119,10 @@ class ArgoCD:
         if not key.exists():
             write_whole(key, secrets.token_hex(16))
             key.chmod(0o600)
-        made = objects.settings(config, key.read_text())
-        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": made})
+        settings = objects.settings(config, key.read_text())
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": settings})
         # The namespace first: a list is not applied in order of need.
-        self._apply("-f", "-", stdin=json.dumps(made[0]))
+        self._apply("-f", "-", stdin=json.dumps(settings[0]))
         self._apply("-f", "-", stdin=text)
 
     def _apply(self, *words: str, stdin: str | None = None) -> None:
@@ -181,8 +181,8 @@ def _ports(folder: Path) -> Ports:
     path = folder / "ports.json"
     if not path.exists():
         names = Ports.__dataclass_fields__
-        made = Ports(**dict(zip(names, free_ports(len(names)), strict=True)))
-        write_whole(path, json.dumps(asdict(made)))
+        ports = Ports(**dict(zip(names, free_ports(len(names)), strict=True)))
+        write_whole(path, json.dumps(asdict(ports)))
     return Ports(**json.loads(path.read_text()))
 
 

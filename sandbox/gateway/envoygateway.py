@@ -51,12 +51,12 @@ class EnvoyGateway:
         if sandbox.mode is not Mode.NATIVE:
             raise NotOffered(f"{sandbox.mode}: the gateway runs on a native node")
         progress = progress or Progress(quiet=sandbox.options.quiet)
-        made = cls(sandbox)
+        gateway = cls(sandbox)
         if sandbox.get(_DEPLOYMENT) is None:
             sandbox.load(_images(progress))
-            made._install()
-        made.await_ready()
-        return made
+            gateway._install()
+        gateway.await_ready()
+        return gateway
 
     @property
     def controller(self) -> Controller:
@@ -75,12 +75,12 @@ class EnvoyGateway:
         until(lambda: programmed(self.sandbox.get(GATEWAY)), "its Gateway programmed")
 
     def _install(self) -> None:
-        made = self.sandbox.folder / "envoy-gateway-chart"
-        chart(binaries.source("envoy-gateway") / "charts" / "gateway-helm", made)
+        folder = self.sandbox.folder / "envoy-gateway-chart"
+        chart(binaries.source("envoy-gateway") / "charts" / "gateway-helm", folder)
         values = self.sandbox.folder / "envoy-gateway.json"
         values.write_text(json.dumps(_values()))
         where = ("--namespace", objects.NAMESPACE, "--create-namespace")
-        self.sandbox.helm("install", "eg", str(made), *where, "-f", str(values))
+        self.sandbox.helm("install", "eg", str(folder), *where, "-f", str(values))
         Api(self.sandbox.kubeconfig).await_definitions(
             *objects.KINDS, "envoyproxies.gateway.envoyproxy.io"
         )
@@ -112,8 +112,8 @@ class Controller:
         self.sandbox.kubectl("scale", *where, f"--replicas={replicas}")
 
     def _status(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.sandbox.get(_DEPLOYMENT)["status"]
-        return found
+        status: dict[str, Any] = self.sandbox.get(_DEPLOYMENT)["status"]
+        return status
 
 
 def until(holds: Callable[[], bool], what: str, seconds: float = 90.0) -> None:
@@ -170,11 +170,11 @@ def _values() -> dict[str, Any]:
 def manifests() -> list[dict[str, Any]]:
     """The Gateway, and how its Envoy is to run."""
     own = {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": "sandbox"}
-    asked = {"requests": {"cpu": "10m", "memory": "64Mi"}}
+    resources = {"requests": {"cpu": "10m", "memory": "64Mi"}}
     proxy = {
         "type": "Kubernetes",
         "kubernetes": {
-            "envoyDeployment": {"container": {"image": _PROXY, "resources": asked}},
+            "envoyDeployment": {"container": {"image": _PROXY, "resources": resources}},
             "envoyService": {"name": "envoy", "type": "ClusterIP"},
         },
     }

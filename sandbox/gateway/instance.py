@@ -43,12 +43,12 @@ class Gateway:
             raise NotOffered(f"{sandbox.mode}: the gateway runs on a native node")
         progress = progress or Progress(quiet=sandbox.options.quiet)
         words = binaries.find("contour", progress), envoy.find(progress)
-        made = cls(sandbox)
-        if not (made.contour.alive and made.envoy.alive):
-            made._install()
-            made._start(*words)
-        made.await_ready()
-        return made
+        gateway = cls(sandbox)
+        if not (gateway.contour.alive and gateway.envoy.alive):
+            gateway._install()
+            gateway._start(*words)
+        gateway.await_ready()
+        return gateway
 
     @property
     def controller(self) -> Part:
@@ -90,8 +90,8 @@ class Gateway:
         Api(self.sandbox.kubeconfig).await_definitions(
             *objects.KINDS, "httpproxies.projectcontour.io"
         )
-        made = {"apiVersion": "v1", "kind": "List", "items": objects.manifests()}
-        self._apply("-f", "-", stdin=json.dumps(made))
+        manifests = {"apiVersion": "v1", "kind": "List", "items": objects.manifests()}
+        self._apply("-f", "-", stdin=json.dumps(manifests))
 
     def _apply(self, *words: str, stdin: str | None = None) -> None:
         flags = ("--server-side", "--force-conflicts", "--field-manager", "sandbox")

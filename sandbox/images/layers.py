@@ -89,10 +89,10 @@ def cached(key: str, make: Callable[[Path], None]) -> Layer:
                 unfinished = target.with_suffix(".part")
                 make(unfinished)
                 with unfinished.open("rb") as written:
-                    found = hashlib.file_digest(written, "sha256").hexdigest()
+                    actual = hashlib.file_digest(written, "sha256").hexdigest()
                 unfinished.replace(target)
                 # Written last: a layer is whole once its digest is there.
-                digest.write_text(found)
+                digest.write_text(actual)
     return Layer(target, digest.read_text())
 
 

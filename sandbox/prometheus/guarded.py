@@ -33,13 +33,17 @@ class Guarded:
     @classmethod
     def up(cls, beside: Prometheus) -> Guarded:
         """Starts it unless it runs. Raises PartFailed."""
-        made = cls(beside)
-        made._start()
+        guarded = cls(beside)
+        guarded._start()
         target = f"{NODE_ADDRESS}:{_PORT}"
         with beside.sandbox.forward(target) as way:
             port = way.url.rpartition(":")[2]
-            until(lambda: made._answers(f"https://127.0.0.1:{port}/-/ready"), made.server, "ready")
-        return made
+            until(
+                lambda: guarded._answers(f"https://127.0.0.1:{port}/-/ready"),
+                guarded.server,
+                "ready",
+            )
+        return guarded
 
     @property
     def server(self) -> Part:

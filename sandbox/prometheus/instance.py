@@ -52,10 +52,10 @@ class Prometheus:
             raise NotOffered(f"{sandbox.mode}: Prometheus runs on a native node")
         progress = progress or Progress(quiet=sandbox.options.quiet)
         machine.ensure({"prometheus": "prometheus"}, sandbox.options, progress)
-        made = cls(sandbox)
-        made._start(label, interval)
-        made.await_ready()
-        return made
+        instance = cls(sandbox)
+        instance._start(label, interval)
+        instance.await_ready()
+        return instance
 
     @property
     def server(self) -> Part:
@@ -73,8 +73,8 @@ class Prometheus:
             self.sandbox.forward(self.target) as way,
             urllib.request.urlopen(f"{way.url}/api/v1/query?{words}", timeout=5) as answer,
         ):
-            found: list[Mapping[str, Any]] = json.load(answer)["data"]["result"]
-        return found
+            series: list[Mapping[str, Any]] = json.load(answer)["data"]["result"]
+        return series
 
     def await_ready(self) -> None:
         """Waits until it answers queries."""
