@@ -8,10 +8,10 @@ class Fragile:
     """Predicts as `model` does, and ends the process at the `last`th prediction."""
 
     def __init__(self, model: Any, last: int) -> None:
-        self.model, self.last, self.asked = model, last, 0
+        self.model, self.last, self.requests = model, last, 0
 
     def predict(self, features: Any) -> Any:
-        self.asked += 1
-        if self.asked >= self.last:
+        self.requests += 1
+        if self.requests >= self.last:
             os._exit(1)
         return self.model.predict(features)

@@ -206,13 +206,13 @@ class Story:
 
     def _until(self, holds: Callable[[Status], bool], what: str, seconds: float = 60) -> Status:
         end = time.monotonic() + seconds
-        said = ""
+        shown = ""
         while time.monotonic() < end:
             status = self._status()
-            if status["message"] and status["message"] != said:
-                said = status["message"]
-                self._view.say(f"  {said}")
-            self._draw(said)
+            if status["message"] and status["message"] != shown:
+                shown = status["message"]
+                self._view.say(f"  {shown}")
+            self._draw(shown)
             if holds(status):
                 return status
             time.sleep(0.3)
@@ -229,10 +229,8 @@ class Story:
             self._view.show(message, self._client.since(time.monotonic() - 3))
 
     def _pods(self, revision: str) -> list[dict[str, Any]]:
-        found = self._kubectl(
-            "get", "pods", "-l", f"canarium.dev/revision={revision}", "-o", "json"
-        )
-        items: list[dict[str, Any]] = json.loads(found)["items"]
+        text = self._kubectl("get", "pods", "-l", f"canarium.dev/revision={revision}", "-o", "json")
+        items: list[dict[str, Any]] = json.loads(text)["items"]
         return items
 
     def _kubectl(self, *words: str, stdin: str | None = None, cluster: bool = False) -> str:
