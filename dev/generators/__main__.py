@@ -28,15 +28,15 @@ CHART = ROOT / "charts" / "canarium"
 
 def files() -> dict[Path, str]:
     """Returns every generated file with its content."""
-    made = crds.files(ROOT)
+    written = crds.files(ROOT)
     definitions = [
-        yaml.safe_load(text) for path, text in made.items() if path.parent.name == "crds"
+        yaml.safe_load(text) for path, text in written.items() if path.parent.name == "crds"
     ]
     known = values.read(CHART / "values.yaml")
     readme = CHART / "README.md"
     page = ROOT / "docs" / "guides" / "runtimes.md"
     return {
-        **made,
+        **written,
         CHART / "values.schema.json": valuesschema.schema(known),
         readme: chartreadme.filled(readme.read_text(), known),
         ROOT / "docs" / "reference" / "api.md": reference.page(definitions),

@@ -16,14 +16,14 @@ HEADER = "# Generated from operator/canarium/api by `make generate`: do not edit
 
 def files(root: Path) -> dict[Path, str]:
     """Returns the files of all kinds below `root`, with their content."""
-    found: dict[Path, str] = {}
+    texts: dict[Path, str] = {}
     for definition in crd.kinds():
         plural = definition["spec"]["names"]["plural"]
         text = HEADER + yaml.safe_dump(_without_aliases(definition), sort_keys=False, width=100)
-        found[root / "crds" / f"{plural}.yaml"] = text
+        texts[root / "crds" / f"{plural}.yaml"] = text
         template = root / "charts" / "canarium" / "templates" / f"crd-{plural}.yaml"
-        found[template] = _as_template(plural, text)
-    return found
+        texts[template] = _as_template(plural, text)
+    return texts
 
 
 def _without_aliases(definition: dict[str, Any]) -> dict[str, Any]:

@@ -61,32 +61,32 @@ def _type(node: Schema) -> str:
 
 
 def _bounds(node: Schema) -> str:
-    said = []
+    bounds = []
     if "enum" in node:
-        said.append("one of " + ", ".join(f"`{word}`" for word in node["enum"]))
+        bounds.append("one of " + ", ".join(f"`{word}`" for word in node["enum"]))
     if "minimum" in node or "maximum" in node:
-        said.append(f"{node.get('minimum', '…')} to {node.get('maximum', '…')}")
+        bounds.append(f"{node.get('minimum', '…')} to {node.get('maximum', '…')}")
     if "pattern" in node:
-        said.append("pattern `" + node["pattern"].replace("|", "\\|") + "`")
+        bounds.append("pattern `" + node["pattern"].replace("|", "\\|") + "`")
     for key, what in (("maxLength", "characters"), ("maxItems", "items")):
         if key in node:
-            said.append(f"at most {node[key]} {what}")
-    return f" ({'; '.join(said)})" if said else ""
+            bounds.append(f"at most {node[key]} {what}")
+    return f" ({'; '.join(bounds)})" if bounds else ""
 
 
 def _rules(node: Schema, at: str) -> Iterator[str]:
-    found = list(_found(node, at))
-    if found:
+    rules = list(_declared(node, at))
+    if rules:
         yield "\nRules that are checked when it is applied:\n\n"
-    for path, message in found:
+    for path, message in rules:
         yield f"- `{path}`: {message}\n"
 
 
-def _found(node: Schema, at: str) -> Iterator[tuple[str, str]]:
+def _declared(node: Schema, at: str) -> Iterator[tuple[str, str]]:
     for rule in node.get("x-kubernetes-validations", ()):
         yield at + rule.get("fieldPath", ""), rule.get("message") or rule["messageExpression"]
     for name, child in node.get("properties", {}).items():
-        yield from _found(child, f"{at}.{name}")
+        yield from _declared(child, f"{at}.{name}")
     for child in (node.get("items"), node.get("additionalProperties")):
         if isinstance(child, dict):
-            yield from _found(child, f"{at}[]")
+            yield from _declared(child, f"{at}[]")

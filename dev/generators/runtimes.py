@@ -44,15 +44,15 @@ def _ready(spec: Mapping[str, Any]) -> str:
 
 
 def _measured(spec: Mapping[str, Any], what: str) -> str:
-    found = (spec.get("metrics") or {}).get(what)
-    if not found:
+    metric = (spec.get("metrics") or {}).get(what)
+    if not metric:
         return "yours"
-    if found.get("unavailable"):
+    if metric.get("unavailable"):
         return "no"
     if what == "errors":
         return "yes"
     return {"Histogram": "percentiles", "Total": "mean", "Summary": "mean"}[
-        found.get("kind", "Histogram")
+        metric.get("kind", "Histogram")
     ]
 
 

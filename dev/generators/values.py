@@ -51,7 +51,7 @@ def read(path: Path) -> tuple[Value, ...]:
 def _children(
     node: yaml.MappingNode, values: dict[str, Any], lines: list[str], above: tuple[str, ...]
 ) -> tuple[Value, ...]:
-    found = []
+    children = []
     for key, child in node.value:
         path = (*above, key.value)
         text, extra = _comment(lines, key.start_mark.line, path)
@@ -62,23 +62,23 @@ def _children(
             inner = _children(child, default, lines, path)
         if not text and not inner:
             raise ValueError(f"{'.'.join(path)}: no description above it")
-        found.append(Value(path, text, default, extra, inner))
-    return tuple(found)
+        children.append(Value(path, text, default, extra, inner))
+    return tuple(children)
 
 
 def _comment(lines: list[str], at: int, path: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
     words: list[str] = []
     extra: dict[str, Any] = {}
     for line in reversed(lines[:at]):
-        said = line.strip()
-        if not said.startswith("#"):
+        comment = line.strip()
+        if not comment.startswith("#"):
             break
-        said = said.removeprefix("#").strip()
-        if said.startswith(_MARK):
+        comment = comment.removeprefix("#").strip()
+        if comment.startswith(_MARK):
             try:
-                extra = json.loads(said.removeprefix(_MARK))
+                extra = json.loads(comment.removeprefix(_MARK))
             except ValueError as error:
                 raise ValueError(f"{'.'.join(path)}: @schema is not valid JSON: {error}") from error
         else:
-            words.insert(0, said)
+            words.insert(0, comment)
     return " ".join(words), extra

@@ -38,7 +38,7 @@ def _group(values: Sequence[Value]) -> dict[str, Any]:
 def _one(value: Value) -> dict[str, Any]:
     if value.closed:
         return _group(value.children)
-    said = {"type": _TYPES[type(value.default)], "description": value.text, **value.extra}
-    if said["type"] == "object" and not {"additionalProperties", "properties"} & said.keys():
+    schema = {"type": _TYPES[type(value.default)], "description": value.text, **value.extra}
+    if schema["type"] == "object" and not {"additionalProperties", "properties"} & schema.keys():
         raise ValueError(f"{'.'.join(value.path)}: describe its content by @schema")
-    return said
+    return schema

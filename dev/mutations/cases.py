@@ -34,16 +34,16 @@ class Case:
         path = ROOT / self.file
         if not path.is_dir():
             return path
-        found = [file for file in sorted(path.rglob("*.py")) if self.text in file.read_text()]
-        if len(found) != 1:
-            raise CaseInvalid(f"{self.fault}: {len(found)} files in {self.file} have its text")
-        return found[0]
+        files = [file for file in sorted(path.rglob("*.py")) if self.text in file.read_text()]
+        if len(files) != 1:
+            raise CaseInvalid(f"{self.fault}: {len(files)} files in {self.file} have its text")
+        return files[0]
 
     def apply(self, source: str) -> str:
         """Returns `source` with the fault. Raises CaseInvalid unless `text` is there once."""
-        found = source.count(self.text)
-        if found != 1:
-            raise CaseInvalid(f"{self.fault}: {self.file} has its text {found} times")
+        count = source.count(self.text)
+        if count != 1:
+            raise CaseInvalid(f"{self.fault}: {self.file} has its text {count} times")
         return source.replace(self.text, self.instead)
 
 

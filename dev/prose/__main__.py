@@ -65,9 +65,9 @@ def problems(path: Path) -> Iterator[str]:
 def main(arguments: list[str]) -> int:
     """Checks the files; the exit code."""
     paths = [Path(name).resolve() for name in arguments] or list(files())
-    found = [line for path in paths for line in problems(path)]
-    print("\n".join(found), end="\n" if found else "")
-    return 1 if found else 0
+    lines = [line for path in paths for line in problems(path)]
+    print("\n".join(lines), end="\n" if lines else "")
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

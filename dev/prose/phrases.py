@@ -68,5 +68,5 @@ def matches(text: str) -> Iterator[Match]:
     # A line break inside a sentence separates words as a space does.
     flat = text.replace("\n", " ")
     for ban in BANS:
-        for found in ban.pattern.finditer(flat):
-            yield Match(text.count("\n", 0, found.start()), found[0], ban.advice)
+        for match in ban.pattern.finditer(flat):
+            yield Match(text.count("\n", 0, match.start()), match[0], ban.advice)

@@ -54,9 +54,9 @@ def yaml_texts(content: str) -> Iterator[Text]:
     for number, line in enumerate(content.splitlines(), 1):
         comment = re.match(r"\s*#(?! @schema) ?(.*)", line)
         value = re.match(r"\s*(?:- )?(?:description|summary|message): *(.*)", line)
-        found = comment or value
-        if found:
-            yield Text(number, _plain(found[1]))
+        prose = comment or value
+        if prose:
+            yield Text(number, _plain(prose[1]))
 
 
 def python(content: str) -> Iterator[Text]:
@@ -64,26 +64,26 @@ def python(content: str) -> Iterator[Text]:
 
     Literals are docstrings and messages. The name of a test is a sentence too.
     """
-    found: list[Text] = []
+    texts: list[Text] = []
     nested: set[ast.AST] = set()
     strings: list[ast.expr] = []
     for node in ast.walk(parsed(content)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if node.name.startswith("test_"):
                 words = node.name.removeprefix("test_").replace("_", " ")
-                found.append(Text(node.lineno, words))
+                texts.append(Text(node.lineno, words))
         elif isinstance(node, ast.JoinedStr):
             nested.update(node.values)
             strings.append(node)
             parts = [part.value if isinstance(part, ast.Constant) else "…" for part in node.values]
-            found += _literal(node, "".join(map(str, parts)))
+            texts += _literal(node, "".join(map(str, parts)))
         elif node in nested:
             continue
         elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
             strings.append(node)
             if isinstance(node.value, str):
-                found += _literal(node, node.value)
-    yield from sorted((*found, *_comments(content, strings)))
+                texts += _literal(node, node.value)
+    yield from sorted((*texts, *_comments(content, strings)))
 
 
 @lru_cache(maxsize=1)

@@ -25,9 +25,9 @@ def main(arguments: list[str]) -> int:
     try:
         version = of_tag(tags[0])
         if check:
-            wrong = {n: said for n, said in stated(ROOT).items() if said != {version}}
-            for name, said in wrong.items():
-                print(f"{name} states {', '.join(sorted(said)) or 'nothing'}, not {version}")
+            wrong = {n: versions for n, versions in stated(ROOT).items() if versions != {version}}
+            for name, versions in wrong.items():
+                print(f"{name} states {', '.join(sorted(versions)) or 'nothing'}, not {version}")
             return 1 if wrong else 0
         state(ROOT, version)
     except Unusable as error:

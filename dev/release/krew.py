@@ -60,17 +60,17 @@ def _platform(version: str, path: Path, home: str) -> dict[str, Any]:
     }
 
 
-def lint(found: dict[str, Any]) -> list[str]:
+def lint(plugin: dict[str, Any]) -> list[str]:
     """Returns what krew, or its index, would refuse; nothing for a sound manifest."""
-    return list(_faults(found))
+    return list(_faults(plugin))
 
 
-def _faults(found: dict[str, Any]) -> Iterator[str]:
-    if found.get("apiVersion") != "krew.googlecontainertools.github.com/v1alpha2":
-        yield f"apiVersion is {found.get('apiVersion')!r}"
-    if found.get("kind") != "Plugin":
-        yield f"kind is {found.get('kind')!r}"
-    name, spec = found.get("metadata", {}).get("name", ""), found.get("spec", {})
+def _faults(plugin: dict[str, Any]) -> Iterator[str]:
+    if plugin.get("apiVersion") != "krew.googlecontainertools.github.com/v1alpha2":
+        yield f"apiVersion is {plugin.get('apiVersion')!r}"
+    if plugin.get("kind") != "Plugin":
+        yield f"kind is {plugin.get('kind')!r}"
+    name, spec = plugin.get("metadata", {}).get("name", ""), plugin.get("spec", {})
     if not _NAME.fullmatch(name) or name.startswith("kubectl-"):
         yield f"metadata.name {name!r} is not a plugin's name without kubectl-"
     if not _VERSION.fullmatch(str(spec.get("version", ""))):
@@ -125,15 +125,15 @@ def main(arguments: list[str]) -> int:
         return 2
     folder = Path(arguments[1])
     try:
-        made = manifest(of_tag(arguments[0]), list(folder.glob(f"{PROGRAM}-*.tar.gz")))
+        plugin = manifest(of_tag(arguments[0]), list(folder.glob(f"{PROGRAM}-*.tar.gz")))
     except Unusable as error:
         print(error)
         return 2
-    faults = lint(made)
+    faults = lint(plugin)
     for fault in faults:
         print(fault)
     if not faults:
-        (folder / f"{NAME}.yaml").write_text(yaml.safe_dump(made, sort_keys=False))
+        (folder / f"{NAME}.yaml").write_text(yaml.safe_dump(plugin, sort_keys=False))
         print(f"wrote {folder / f'{NAME}.yaml'}")
     return 1 if faults else 0
 

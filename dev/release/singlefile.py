@@ -34,7 +34,7 @@ def build(pex: list[str], wheels: list[Path], into: Path, *, scie: bool) -> Path
 
     Raises subprocess.CalledProcessError if pex fails, as without a network.
     """
-    made = into / f"{PROGRAM}-{target()}"
+    program = into / f"{PROGRAM}-{target()}"
     lock = ROOT / "requirements" / "cli.txt"
     locked = into / "libraries"
     pip = [sys.executable, "-m", "pip", "download", "-q", "--only-binary=:all:"]
@@ -43,19 +43,19 @@ def build(pex: list[str], wheels: list[Path], into: Path, *, scie: bool) -> Path
         *pex,
         *map(str, wheels),
         *("--no-pypi", "--find-links", str(locked), "--find-links", str(into)),
-        *("--script", PROGRAM, "--output-file", str(made), "--no-strip-pex-env"),
+        *("--script", PROGRAM, "--output-file", str(program), "--no-strip-pex-env"),
         # Unpacked at its first run: the next ones start as fast as an installed program.
         *("--venv", "prepend", "--venv-site-packages-copies"),
         *(("--scie", "eager") if scie else ("--python-shebang", "/usr/bin/env python3")),
     ]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", "0")}
     subprocess.run(command, check=True, env=environment)
-    return made
+    return program
 
 
 def archive(program: Path, into: Path) -> Path:
     """Packs the program with its licence, with the same bytes each time; returns the archive."""
-    made = into / f"{program.name}.tar.gz"
+    packed_file = into / f"{program.name}.tar.gz"
     body = io.BytesIO()
     with tarfile.open(fileobj=body, mode="w", format=tarfile.USTAR_FORMAT) as files:
         for name, path, mode in (
@@ -66,9 +66,9 @@ def archive(program: Path, into: Path) -> Path:
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), mode
             files.addfile(entry, io.BytesIO(content))
-    with made.open("wb") as out, gzip.GzipFile("", "wb", fileobj=out, mtime=0) as packed:
+    with packed_file.open("wb") as out, gzip.GzipFile("", "wb", fileobj=out, mtime=0) as packed:
         packed.write(body.getvalue())
-    return made
+    return packed_file
 
 
 def checksum(path: Path) -> str:
@@ -85,11 +85,11 @@ def main(arguments: list[str]) -> int:
         return 2
     pex = [sys.executable, "-m", "pex"]
     try:
-        made = build(pex, wheels, into, scie="--scie" in arguments)
+        program = build(pex, wheels, into, scie="--scie" in arguments)
     except subprocess.CalledProcessError as error:
         print(f"pex failed with exit code {error.returncode}; it needs the package index")
         return 1
-    packed = archive(made, into)
+    packed = archive(program, into)
     print(f"{checksum(packed)}  {packed}")
     return 0
 

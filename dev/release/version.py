@@ -31,7 +31,7 @@ def of_tag(tag: str) -> str:
 def stated(root: Path) -> dict[str, set[str]]:
     """File → the versions that it states."""
     return {
-        name: {found[1] for found in re.findall(pattern, (root / name).read_text())}
+        name: {match[1] for match in re.findall(pattern, (root / name).read_text())}
         for name, pattern in _PLACES.items()
     }
 
