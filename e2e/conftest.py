@@ -59,7 +59,7 @@ def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = [r for found in terminalreporter.stats.values() for r in found]
+    reports = [r for group in terminalreporter.stats.values() for r in group]
     for title, lines in tables(reports):
         terminalreporter.write_sep("-", title)
         for line in lines:
@@ -119,10 +119,10 @@ def world(
     finally:
         world.end()
         if world.client:
-            asked(figures, request.node.name, world.client)
+            note_requests(figures, request.node.name, world.client)
 
 
-def asked(figures: Callable[..., None], case: str, client: Client) -> None:
+def note_requests(figures: Callable[..., None], case: str, client: Client) -> None:
     """Notes what became of a case's requests."""
     case = case.removeprefix("test_").replace("_", " ")
     sent, failed = len(client.answers), client.failed()

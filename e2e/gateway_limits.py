@@ -58,13 +58,13 @@ class Trial:
         self.models.eventually(lambda: self._status(name).get("Accepted"), "True")
         return {"Host": host(name)}
 
-    def said(self, name: str) -> dict[str, str]:
+    def conditions(self, name: str) -> dict[str, str]:
         """The conditions of a route by their type."""
         return self._status(name)
 
     def _status(self, name: str) -> dict[str, str]:
-        found = json.loads(self.models.kubectl("get", "httproute", name, "-o", "json"))
-        parents = found.get("status", {}).get("parents", [])
+        route = json.loads(self.models.kubectl("get", "httproute", name, "-o", "json"))
+        parents = route.get("status", {}).get("parents", [])
         return {c["type"]: c["status"] for parent in parents for c in parent["conditions"]}
 
 
@@ -87,10 +87,12 @@ def trial(node: Sandbox, gateway: Callable[[], Gateway | EnvoyGateway]) -> Itera
 
 
 @pytest.fixture
-def told(request: pytest.FixtureRequest, figures: Any) -> Callable[[str, object], None]:
+def report(request: pytest.FixtureRequest, figures: Any) -> Callable[[str, object], None]:
     """Notes what this gateway did."""
     name = request.config.getoption("--gateway")
-    return lambda what, found: figures("limits of a gateway", gateway=name, what=what, found=found)
+    return lambda what, result: figures(
+        "limits of a gateway", gateway=name, what=what, found=result
+    )
 
 
 def live(trial: Trial, headers: dict[str, str]) -> None:
@@ -99,18 +101,18 @@ def live(trial: Trial, headers: dict[str, str]) -> None:
 
 def codes(trial: Trial, headers: dict[str, str], count: int = COUNT) -> Counter[int]:
     """Answers by their status, over one kept connection."""
-    found: Counter[int] = Counter()
+    statuses: Counter[int] = Counter()
     connection = http.client.HTTPConnection(trial.url.removeprefix("http://"), timeout=5)
     for _ in range(count):
         connection.request("GET", "/", headers=headers)
         answer = connection.getresponse()
         answer.read()
-        found[answer.status] += 1
+        statuses[answer.status] += 1
     connection.close()
-    return found
+    return statuses
 
 
-def test_part_of_the_requests_is_copied(trial: Trial, told: Any) -> None:
+def test_part_of_the_requests_is_copied(trial: Trial, report: Any) -> None:
     mirror = {"backendRef": {"name": f"limits-{trial.candidate}", "port": 80}, "percent": 20}
     rule = {
         "backendRefs": [trial.backend(trial.stable, 1)],
@@ -118,8 +120,8 @@ def test_part_of_the_requests_is_copied(trial: Trial, told: Any) -> None:
     }
     headers = trial.route("part", rule)
     live(trial, headers)
-    found = burst(trial.url, COUNT, headers={**headers, "X-Story": "part"})
-    assert (found.total, found.faults) == (COUNT, [])
+    requests = burst(trial.url, COUNT, headers={**headers, "X-Story": "part"})
+    assert (requests.total, requests.faults) == (COUNT, [])
     copies = 0
 
     def settled() -> bool:
@@ -128,10 +130,10 @@ def test_part_of_the_requests_is_copied(trial: Trial, told: Any) -> None:
         return copies > 0 and before == copies
 
     trial.models.eventually(settled, True)
-    told("mirror.percent 20", f"{copies} of {COUNT} copied")
+    report("mirror.percent 20", f"{copies} of {COUNT} copied")
 
 
-def test_weight_of_a_service_without_endpoints(trial: Trial, told: Any) -> None:
+def test_weight_of_a_service_without_endpoints(trial: Trial, report: Any) -> None:
     empty = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -143,26 +145,26 @@ def test_weight_of_a_service_without_endpoints(trial: Trial, told: Any) -> None:
         "empty", {"backendRefs": [trial.backend(trial.stable, 75), trial.backend("empty", 25)]}
     )
     live(trial, headers)
-    told("25 % for a Service without endpoints", dict(codes(trial, headers)))
+    report("25 % for a Service without endpoints", dict(codes(trial, headers)))
 
 
-def test_weight_of_a_service_that_is_not_there(trial: Trial, told: Any) -> None:
+def test_weight_of_a_service_that_is_not_there(trial: Trial, report: Any) -> None:
     headers = trial.route(
         "missing", {"backendRefs": [trial.backend(trial.stable, 75), trial.backend("none", 25)]}
     )
     live(trial, headers)
-    said = trial.said("missing")["ResolvedRefs"]
-    told("25 % for a missing Service", f"{dict(codes(trial, headers))}, ResolvedRefs {said}")
+    resolved = trial.conditions("missing")["ResolvedRefs"]
+    report("25 % for a missing Service", f"{dict(codes(trial, headers))}, ResolvedRefs {resolved}")
 
 
-def test_weights_of_nothing(trial: Trial, told: Any) -> None:
+def test_weights_of_nothing(trial: Trial, report: Any) -> None:
     both = [trial.backend(name, 0) for name in (trial.stable, trial.candidate)]
     headers = trial.route("zero", {"backendRefs": both})
     trial.models.eventually(lambda: 404 in codes(trial, headers, 1), False)
-    told("weights 0 and 0", dict(codes(trial, headers, 100)))
+    report("weights 0 and 0", dict(codes(trial, headers, 100)))
 
 
-def test_headers_of_answers_by_backend(trial: Trial, told: Any) -> None:
+def test_headers_of_answers_by_backend(trial: Trial, report: Any) -> None:
     def named(revision: str) -> Rule:
         change = {"set": [{"name": "x-canarium-version", "value": revision}]}
         return {"filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": change}]}
@@ -171,14 +173,16 @@ def test_headers_of_answers_by_backend(trial: Trial, told: Any) -> None:
             ((trial.stable, "v1"), (trial.candidate, "v2"))]  # fmt: skip
     headers = trial.route("headers", {"backendRefs": both})
     live(trial, headers)
-    found = burst(trial.url, COUNT, headers=headers)
-    right = "exact" if found.told == found.versions else f"{found.told}"
-    told("headers of answers", f"{right} in {found.total}, {len(found.faults)} failed")
-    assert found.told == found.versions
+    requests = burst(trial.url, COUNT, headers=headers)
+    right = (
+        "exact" if requests.header_versions == requests.versions else f"{requests.header_versions}"
+    )
+    report("headers of answers", f"{right} in {requests.total}, {len(requests.faults)} failed")
+    assert requests.header_versions == requests.versions
 
 
 @pytest.mark.parametrize("headers", [True, False], ids=["with headers", "without"])
-def test_weight_that_drops_to_zero(trial: Trial, told: Any, headers: bool) -> None:
+def test_weight_that_drops_to_zero(trial: Trial, report: Any, headers: bool) -> None:
     """Whether requests fail at the moment at which a backend's share ends."""
 
     def backends(share: int) -> list[Rule]:
@@ -200,17 +204,17 @@ def test_weight_that_drops_to_zero(trial: Trial, told: Any, headers: bool) -> No
     caller.stop()
     faults = dict(Counter(reply.fault for reply in caller.failed()))
     what = f"ten ends of a share, {'with' if headers else 'without'} headers of answers"
-    told(what, f"{faults or 'none'} failed of {len(caller.replies)}")
+    report(what, f"{faults or 'none'} failed of {len(caller.replies)}")
 
 
-def test_session_persistence(trial: Trial, told: Any) -> None:
+def test_session_persistence(trial: Trial, report: Any) -> None:
     """A field of the experimental channel: whether a caller with the cookie stays where it was."""
     both = [trial.backend(name, 50) for name in (trial.stable, trial.candidate)]
     keeps = {"sessionName": "canarium", "type": "Cookie"}
     headers = trial.route("session", {"backendRefs": both, "sessionPersistence": keeps})
-    made = json.loads(trial.models.kubectl("get", "httproute", "session", "-o", "json"))
-    if "sessionPersistence" not in made["spec"]["rules"][0]:
-        told("sessionPersistence", "not a field of the installed kinds: dropped")
+    route = json.loads(trial.models.kubectl("get", "httproute", "session", "-o", "json"))
+    if "sessionPersistence" not in route["spec"]["rules"][0]:
+        report("sessionPersistence", "not a field of the installed kinds: dropped")
         return
     live(trial, headers)
     connection = http.client.HTTPConnection(trial.url.removeprefix("http://"), timeout=5)
@@ -219,13 +223,13 @@ def test_session_persistence(trial: Trial, told: Any) -> None:
     version, cookie = first.read().decode(), first.headers.get("Set-Cookie")
     connection.close()
     if cookie is None:
-        told("sessionPersistence", "no cookie")
+        report("sessionPersistence", "no cookie")
         return
-    found = burst(trial.url, 100, headers={**headers, "Cookie": cookie.partition(";")[0]})
-    told("sessionPersistence", f"first {version}, then {dict(found.versions)}")
+    requests = burst(trial.url, 100, headers={**headers, "Cookie": cookie.partition(";")[0]})
+    report("sessionPersistence", f"first {version}, then {dict(requests.versions)}")
 
 
-def test_calls_by_grpc_are_copied(trial: Trial, told: Any) -> None:
+def test_calls_by_grpc_are_copied(trial: Trial, report: Any) -> None:
     models = trial.models
     models.apply({"spoken": spoken("v1", mirror=True)})
     models.until(
@@ -241,11 +245,11 @@ def test_calls_by_grpc_are_copied(trial: Trial, told: Any) -> None:
     try:
         header = {"x_canarium_revision": "candidate"}
         models.eventually(lambda: set(speaker.burst(1, **header).versions), {"v2"})
-        found = speaker.burst(100, x_story="copied")
+        calls = speaker.burst(100, x_story="copied")
     finally:
         speaker.stop()
-    assert (found.versions, found.faults) == ({"v1": 100}, [])
+    assert (calls.versions, calls.faults) == ({"v1": 100}, [])
     # A mirrored request takes milliseconds. That none arrives can only be waited for this long.
     time.sleep(1)
     copies = marked(models, "spoken", candidate).get("copied", 0)
-    told("mirror of a GRPCRoute", f"{copies} of 100 copied")
+    report("mirror of a GRPCRoute", f"{copies} of 100 copied")

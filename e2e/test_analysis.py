@@ -45,9 +45,9 @@ def drift(query: str, name: str = "drift") -> dict[str, Any]:
 
 def guarded(secret: str) -> dict[str, Any]:
     """The drift, asked of the Prometheus that wants the login of a Secret."""
-    found = drift(DRIFT)
-    found["prometheus"] |= {"url": Guarded.url, "authentication": {"secretName": secret}}
-    return found
+    analysis = drift(DRIFT)
+    analysis["prometheus"] |= {"url": Guarded.url, "authentication": {"secretName": secret}}
+    return analysis
 
 
 def rollout(*checks: dict[str, Any], pause: str = "60s", **more: Any) -> dict[str, Any]:
@@ -103,24 +103,24 @@ def login(prometheus: Prometheus) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def models(node: Sandbox, prometheus: Prometheus, login: dict[str, str]) -> Iterator[Models]:
     """Each model has version 1 live; then its version 2 is applied, and some are called."""
-    made = Models(node, "judged")
+    models = Models(node, "judged")
     try:
-        made.kubectl("create", "configmap", "recorded", f"--from-literal=lines={RECORDED}")
+        models.kubectl("create", "configmap", "recorded", f"--from-literal=lines={RECORDED}")
         others = (node.folder / "pki" / "ca.crt").read_text()
         wrong = {
-            name: {k: others if k == "ca.crt" else v for k, v in found.items()}
-            for name, (found, *_) in KEPT_OUT.items()
+            name: {k: others if k == "ca.crt" else v for k, v in login_data.items()}
+            for name, (login_data, *_) in KEPT_OUT.items()
         }
-        made.secrets({n: {**login, **wrong.get(n, {})} for n in ("known", *KEPT_OUT)})
-        made.apply({name: spec("v1") for name in SECOND})
+        models.secrets({n: {**login, **wrong.get(n, {})} for n in ("known", *KEPT_OUT)})
+        models.apply({name: spec("v1") for name in SECOND})
         for name in SECOND:
-            made.phase(name, "Ready", seconds=120)
+            models.phase(name, "Ready", seconds=120)
         for name, clients in {"good": 1, "flaky": 2, "slow": 3}.items():
-            made.call(name, clients=clients)
-        made.apply(SECOND)
-        yield made
+            models.call(name, clients=clients)
+        models.apply(SECOND)
+        yield models
     finally:
-        made.end()
+        models.end()
 
 
 def verdicts(status: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -129,8 +129,8 @@ def verdicts(status: dict[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def condition(status: dict[str, Any], kind: str) -> tuple[str, str, str]:
-    (found,) = (c for c in status["conditions"] if c["type"] == kind)
-    return found["status"], found["reason"], found["message"]
+    (wanted,) = (c for c in status["conditions"] if c["type"] == kind)
+    return wanted["status"], wanted["reason"], wanted["message"]
 
 
 def taken_back(models: Models, name: str, figures: Any) -> tuple[Seen, dict[str, Any]]:
@@ -140,12 +140,12 @@ def taken_back(models: Models, name: str, figures: Any) -> tuple[Seen, dict[str,
     failure = ended.status["failure"]
     history = models.history(name)
     given = [s.at for s in history if s.status.get("weight") == 50]
-    found = [s.at for s in history if s.status["phase"] in ("RollingBack", "RolledBack")]
+    moments = [s.at for s in history if s.status["phase"] in ("RollingBack", "RolledBack")]
     if given:
         figures(
             "seconds to verdict, router Service",
             version=name,
-            seconds=round(found[0] - given[0], 1),
+            seconds=round(moments[0] - given[0], 1),
         )
     assert ended.status["version"] == "v1"
     assert condition(ended.status, "Available")[0] == "True"
@@ -237,9 +237,9 @@ def test_smoke_tests_that_cannot_run_hold_until_corrected(
     def faulty(status: dict[str, Any]) -> bool:
         return condition(status, "SmokeTestsReady")[0] == "False"
 
-    told = condition(models.until("untestable", faulty, "a fault").status, "SmokeTestsReady")
-    assert told[1] == "InvalidTest"
-    assert all(source in told[2] for source in SOURCES), told
+    tests_ready = condition(models.until("untestable", faulty, "a fault").status, "SmokeTestsReady")
+    assert tests_ready[1] == "InvalidTest"
+    assert all(source in tests_ready[2] for source in SOURCES), tests_ready
     assert models.now("untestable").get("failure") is None
     models.kubectl("create", "configmap", "bodies", "--from-literal=one={}")
     right = [UNUSABLE[0], SCORE]
@@ -259,14 +259,14 @@ def test_prometheus_with_tls_and_login_is_queried_with_the_secret(models: Models
 def test_wrong_login_or_authority_is_named_and_passes_nothing_until_corrected(
     models: Models, login: dict[str, str], name: str
 ) -> None:
-    _, reason, said = KEPT_OUT[name]
+    _, reason, message = KEPT_OUT[name]
     held = models.until(
         name, lambda s: s.get("waitingFor", {}).get("reason") == "InsufficientData", "a hold"
     )
     assert verdicts(held.status) == {"drift": ("Insufficient", reason)}
-    told = condition(held.status, "AnalysisReady")
-    assert told[:2] == ("False", reason)
-    assert said in told[2]
+    analysis_ready = condition(held.status, "AnalysisReady")
+    assert analysis_ready[:2] == ("False", reason)
+    assert message in analysis_ready[2]
     assert login["password"] not in json.dumps(held.status)
     now = models.now(name)
     assert (now["version"], now["weight"]) == ("v1", 50)

@@ -140,8 +140,8 @@ def test_full_quota_is_named_within_seconds_and_the_rollout_continues_when_it_gr
         status = world.until(lambda s: words in s["message"], "word of the quota", seconds=10)
         named = time.monotonic() - began
         assert status["waitingFor"]["reason"] == "PodCreationFailed"
-        (told,) = (c for c in status["conditions"] if c["type"] == "PodsBlocked")
-        assert words in told["message"]
+        (blocked,) = (c for c in status["conditions"] if c["type"] == "PodsBlocked")
+        assert words in blocked["message"]
         seen = world.kubectl(
             "get", "events", "--field-selector=reason=PodCreationFailed", "-o", "json"
         )
@@ -179,12 +179,12 @@ def test_autoscaler_without_a_metric_is_named_and_the_version_stays_ready(node: 
             ]
 
         status = world.until(lambda s: bool(faults(s)), "word of the autoscaler", seconds=60)
-        (found,) = faults(status)
-        assert found["reason"] == "FailedGetResourceMetric"
-        assert found["message"] in status["message"]
+        (fault,) = faults(status)
+        assert fault["reason"] == "FailedGetResourceMetric"
+        assert fault["message"] in status["message"]
         assert {c["type"]: c["status"] for c in status["conditions"]}["Ready"] == "True"
         events = world.kubectl("get", "events", "--field-selector=type=Warning", "-o", "json")
-        told = [e for e in json.loads(events)["items"] if e["involvedObject"]["name"] == "story"]
-        assert "FailedGetResourceMetric" in {e["reason"] for e in told}
+        own = [e for e in json.loads(events)["items"] if e["involvedObject"]["name"] == "story"]
+        assert "FailedGetResourceMetric" in {e["reason"] for e in own}
     finally:
         world.end()

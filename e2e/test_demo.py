@@ -34,9 +34,9 @@ def test_demo_meets_every_expectation_and_leaves_nothing_behind(tmp_path: Path) 
         )
 
     try:
-        told = run("demo")
-        assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-2000:]
-        assert "v5 is promoted" in told.stdout
+        demo = run("demo")
+        assert demo.returncode == 0, demo.stdout[-4000:] + demo.stderr[-2000:]
+        assert "v5 is promoted" in demo.stdout
         columns = run("sandbox", "kubectl", "get", "modeldeployment", "-A").stdout
         names = columns.splitlines()[0].split()
         assert names[:5] == ["NAMESPACE", "NAME", "PHASE", "READY", "VERSION"]
@@ -45,13 +45,13 @@ def test_demo_meets_every_expectation_and_leaves_nothing_behind(tmp_path: Path) 
         kubeconfig = tmp_path / "demo.kubeconfig"
         kubeconfig.write_text(run("sandbox", "kubectl", "config", "view", "--raw").stdout)
         environment |= {"KUBECONFIG": str(kubeconfig), "KUBECTL": str(clients.find("kubectl"))}
-        assert "canarium_cli.main dashboard --port" in told.stdout
+        assert "canarium_cli.main dashboard --port" in demo.stdout
         for words in (
             ["get", "fraud", "-n", NAMESPACE],
             ["why", "fraud", "-n", NAMESPACE],
             ["list", "-A"],
         ):
-            assert " ".join(["canarium_cli.main", *words]) in told.stdout
+            assert " ".join(["canarium_cli.main", *words]) in demo.stdout
             shown = run("canarium_cli.main", *words)
             assert (shown.returncode, "fraud" in shown.stdout) == (0, True), shown.stderr
     finally:

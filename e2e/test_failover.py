@@ -128,14 +128,14 @@ def test_model_scaled_to_zero_at_a_pause_continues_at_the_pause(world: World) ->
 @pytest.fixture
 def stage(node: Sandbox, gateway: Callable[[], Gateway | EnvoyGateway]) -> Iterator[Stage]:
     models = Models(node, "standby")
-    made: Stage | None = None
+    stage: Stage | None = None
     try:
         models.apply({"warm": routed("warm", "v1", replicas=2, rollout=BAKE)})
-        made = Stage(models, gateway())
+        stage = Stage(models, gateway())
         models.phase("warm", "Ready", seconds=120)
-        yield made
+        yield stage
     finally:
-        for caller in made.callers.values() if made else ():
+        for caller in stage.callers.values() if stage else ():
             caller.stop()
         models.end()
 

@@ -34,7 +34,7 @@ class Fetching:
     node: Sandbox
     stores: Stores
     began: dict[str, float] = field(default_factory=dict)
-    taken: dict[str, float] = field(default_factory=dict)
+    durations: dict[str, float] = field(default_factory=dict)
     ways: list[Forward] = field(default_factory=list)
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
@@ -50,39 +50,39 @@ class Fetching:
     def until(self, wanted: dict[str, Callable[[dict[str, Any]], bool]]) -> None:
         """Waits for all at once; each condition receives the status for the present spec."""
         missing, end = dict(wanted), time.monotonic() + WITHIN
-        found: dict[str, Any] = {}
+        models: dict[str, Any] = {}
         while missing and time.monotonic() < end:
             items = json.loads(self.kubectl("get", "modeldeployment", "-o", "json"))["items"]
-            found = {item["metadata"]["name"]: item for item in items}
+            models = {item["metadata"]["name"]: item for item in items}
             for name, holds in list(missing.items()):
-                status = found[name].get("status", {})
-                fresh = status.get("observedGeneration") == found[name]["metadata"]["generation"]
+                status = models[name].get("status", {})
+                fresh = status.get("observedGeneration") == models[name]["metadata"]["generation"]
                 if fresh and holds(status):
-                    self.taken[name] = time.monotonic() - self.began[name]
+                    self.durations[name] = time.monotonic() - self.began[name]
                     del missing[name]
             time.sleep(0.2)
-        said = {name: found[name].get("status", {}).get("message") for name in missing}
+        messages = {name: models[name].get("status", {}).get("message") for name in missing}
         pods = self.kubectl("get", "pods", "-o", "wide") if missing else ""
-        assert not missing, f"{json.dumps(said, indent=1)}\n{pods}"
+        assert not missing, f"{json.dumps(messages, indent=1)}\n{pods}"
 
     def status(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(
+        model: dict[str, Any] = json.loads(
             self.kubectl("get", "modeldeployment", name, "-o", "json")
         )
-        return dict(found["status"])
+        return dict(model["status"])
 
     def record(self, name: str) -> dict[str, Any]:
         """What the record of the version that serves was made from."""
         which = f"{name}-{self.status(name)['stable']['revision']}"
-        found = json.loads(self.kubectl("get", "controllerrevision", which, "-o", "json"))
-        return dict(found["data"])
+        record = json.loads(self.kubectl("get", "controllerrevision", which, "-o", "json"))
+        return dict(record["data"])
 
     def images(self, name: str) -> dict[str, str]:
         """Images by container of the serving version, from its Deployment."""
         revision = self.status(name)["stable"]["revision"]
         service = json.loads(self.kubectl("get", "service", name, "-o", "json"))
-        told = json.loads(service["metadata"]["annotations"]["canarium.dev/images"])
-        return dict(told[revision])
+        images = json.loads(service["metadata"]["annotations"]["canarium.dev/images"])
+        return dict(images[revision])
 
     def log(self, name: str) -> str:
         """What the fetchers of a model have printed, all tries of the present ones."""
@@ -124,8 +124,8 @@ def ready(status: dict[str, Any]) -> bool:
 
 def not_ready(reason: str) -> Callable[[dict[str, Any]], bool]:
     def holds(status: dict[str, Any]) -> bool:
-        found = {c["type"]: c for c in status.get("conditions", ())}.get("Ready", {})
-        return (found.get("status"), found.get("reason")) == ("False", reason)
+        ready = {c["type"]: c for c in status.get("conditions", ())}.get("Ready", {})
+        return (ready.get("status"), ready.get("reason")) == ("False", reason)
 
     return holds
 
@@ -251,7 +251,7 @@ def test_model_is_fetched_from_each_kind_of_store(
     images = fetched.images(name)
     assert images.keys() == ({"server"} if name == "inside" else {"server", "fetch"})
     assert all("sha256:" in image for image in images.values())
-    seconds = f"{fetched.taken[name]:.1f}"
+    seconds = f"{fetched.durations[name]:.1f}"
     uri = re.sub(r"\d+\.\d+\.\d+\.\d+", "…", good(fetched.stores)[name]["uri"])
     figures("models from stores", uri=uri, seconds_to_Ready=seconds)
 
@@ -268,12 +268,12 @@ def test_real_server_predicts_with_the_fetched_model(
     tensor = {"name": "x", "shape": [len(rows), 4], "datatype": "FP32", "data": data}
     body, right = json.dumps({"inputs": [tensor]}).encode(), 0
     for _ in range(REQUESTS):
-        asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
             right += json.loads(answer.read())["outputs"][0]["data"] == expected["said"]
-    taken = f"{fetched.taken['predicting']:.1f}"
+    seconds = f"{fetched.durations['predicting']:.1f}"
     what = f"s3://, {MLSERVER[0].replace('==', ' ')}: {right} of {REQUESTS} predictions"
-    figures("models from stores", uri=what, seconds_to_Ready=taken)
+    figures("models from stores", uri=what, seconds_to_Ready=seconds)
     assert right == REQUESTS
     # The bytes that it serves are those that were trained, by the digest of standard tools.
     weights = hashlib.sha256((MODELS / "sklearn" / "model.joblib").read_bytes()).hexdigest()
@@ -290,8 +290,8 @@ def test_fetch_continues_after_the_store_restarts(
     log = fetched.log("interrupted")
     assert "again in" in log
     assert log.count("s3://models/large: 2 files") == 1, "it must be one and the same process"
-    taken = f"{fetched.taken['interrupted']:.1f}"
-    figures("models from stores", uri="s3://, killed and back", seconds_to_Ready=taken)
+    seconds = f"{fetched.durations['interrupted']:.1f}"
+    figures("models from stores", uri="s3://, killed and back", seconds_to_Ready=seconds)
 
 
 def test_gigabyte_is_fetched_in_bounded_memory_with_progress(
@@ -299,12 +299,14 @@ def test_gigabyte_is_fetched_in_bounded_memory_with_progress(
 ) -> None:
     log = fetched.log("gigabyte")
     assert re.search(r"fetched .* of 1\.0 GB \(\d+ %\), .*/s", log), log
-    found = re.search(r"2 files, 1\.0 GB, sha256:\w+, ([\d.]+) s, ([\d.]+) MB of memory", log)
-    assert found, log
-    assert float(found[2]) < 200
-    what = f"http://, {LARGE / 1e9:g} GB: {found[1]} s to fetch, {found[2]} MB of memory at most"
-    taken = f"{fetched.taken['gigabyte']:.1f}"
-    figures("models from stores", uri=what, seconds_to_Ready=taken)
+    summary = re.search(r"2 files, 1\.0 GB, sha256:\w+, ([\d.]+) s, ([\d.]+) MB of memory", log)
+    assert summary, log
+    assert float(summary[2]) < 200
+    what = (
+        f"http://, {LARGE / 1e9:g} GB: {summary[1]} s to fetch, {summary[2]} MB of memory at most"
+    )
+    seconds = f"{fetched.durations['gigabyte']:.1f}"
+    figures("models from stores", uri=what, seconds_to_Ready=seconds)
 
 
 @pytest.mark.rule("R7")

@@ -41,16 +41,16 @@ def stage(node: Sandbox, gateway: Callable[[], Gateway | EnvoyGateway]) -> Itera
     """Version 1 of each model is live behind the Gateway."""
     models = Models(node, "routed")
     names = ("exact", "slowly", "quick", "flips", "shadow", "closed", "moved", "deaf")
-    made: Stage | None = None
+    stage: Stage | None = None
     try:
         models.apply({n: routed(n, "v1", replicas=1 + (n in ("exact", "closed"))) for n in names})
         # The operator runs before the cluster has any kind of Gateway API.
-        made = Stage(models, gateway())
+        stage = Stage(models, gateway())
         for name in names:
             models.phase(name, "Ready", seconds=120)
-        yield made
+        yield stage
     finally:
-        for caller in made.callers.values() if made else ():
+        for caller in stage.callers.values() if stage else ():
             caller.stop()
         models.end()
 
@@ -66,20 +66,20 @@ def test_split_is_exact_and_no_request_fails_until_the_promotion(
     models.apply({"exact": routed("exact", "v2", replicas=2, rollout={"steps": steps})})
     for weight in SPLITS:
         models.effective("exact", weight)
-        found = stage.burst("exact", COUNT)
+        requests = stage.burst("exact", COUNT)
         share = weight / 100
-        error = abs(found.versions["v2"] - COUNT * share)
+        error = abs(requests.versions["v2"] - COUNT * share)
         figures(
             "split by requests",
             wanted=f"{weight} %",
-            candidate=found.versions["v2"],
-            requests=found.total,
+            candidate=requests.versions["v2"],
+            requests=requests.total,
             chance=f"± {math.sqrt(COUNT * share * (1 - share)):.1f}",
         )
-        assert found.faults == []
-        assert error <= WITHIN * math.sqrt(COUNT * share * (1 - share)), found.versions
+        assert requests.faults == []
+        assert error <= WITHIN * math.sqrt(COUNT * share * (1 - share)), requests.versions
         # The header names the same version as the server itself.
-        assert found.told == found.versions
+        assert requests.header_versions == requests.versions
         assert set(inside.since(0)) == {"v1"}, "callers inside stay with stable"
         stage.promote("exact", f"at-{weight}")
     models.phase("exact", "Ready", "v2")
@@ -173,8 +173,8 @@ def test_flips_take_effect_at_once_and_lose_no_request(stage: Stage, figures: An
         first.append(next(1000 * (r.at - at) for r in seen if r.version == new))
         last.append(max((1000 * (r.at - at) for r in seen if r.version == old), default=0.0))
     for what, took in (("first of the new", first), ("last of the old", last)):
-        told = f"median {statistics.median(took):.0f}, longest {max(took):.0f}"
-        figures("ms from a weight's change", what=what, of=f"{FLIPS} flips", ms=told)
+        times = f"median {statistics.median(took):.0f}, longest {max(took):.0f}"
+        figures("ms from a weight's change", what=what, of=f"{FLIPS} flips", ms=times)
         assert max(took) < 1000 * IN_EFFECT, took
     assert caller.failed() == []
     figures("failed requests", what="flips", requests=len(caller.replies), failed=0)
@@ -192,8 +192,8 @@ def test_copies_and_the_header_reach_a_candidate_without_weight(stage: Stage) ->
     # Envoy Gateway reports a route as accepted some milliseconds before Envoy applies it.
     header = {"x_canarium_revision": "candidate"}
     models.eventually(lambda: set(stage.burst("shadow", 1, **header).versions), {"v2"})
-    asked = stage.burst("shadow", 200, X_Story="asked", **header)
-    assert (asked.versions, asked.faults) == ({"v2": 200}, [])
+    direct = stage.burst("shadow", 200, X_Story="asked", **header)
+    assert (direct.versions, direct.faults) == ({"v2": 200}, [])
     copied = stage.burst("shadow", 300, X_Story="copied")
     assert (copied.versions, copied.faults) == ({"v1": 300}, [])
     models.eventually(
@@ -234,13 +234,13 @@ def test_header_and_mirror_reach_no_candidate_that_has_failed(
     # A server that crashed is started again, and counts from zero.
     chosen = f"canarium.dev/model={name},canarium.dev/revision={revision}"
     models.kubectl("wait", "pods", "-l", chosen, "--for=condition=Ready", "--timeout=30s")
-    asked = stage.burst(name, 100, X_Story="asked", **header)
+    direct = stage.burst(name, 100, X_Story="asked", **header)
     copied = stage.burst(name, 100, X_Story="copied")
-    for found in (asked, copied):
-        assert (found.versions, found.faults) == ({"v1": 100}, [])
+    for requests in (direct, copied):
+        assert (requests.versions, requests.faults) == ({"v1": 100}, [])
     assert not {"asked", "copied"} & marked(models, name, revision).keys()
     figures(
-        "failed requests", what=f"after {command}", requests=asked.total + copied.total, failed=0
+        "failed requests", what=f"after {command}", requests=direct.total + copied.total, failed=0
     )
     models.phase(name, "RolledBack", seconds=90)
 
@@ -256,16 +256,16 @@ def test_missing_or_refusing_gateway_is_named_and_traffic_stays(
         (Gateway.parent("closed"), "NotAllowedByListeners"),
     ):
         models.apply({"moved": routed("moved", "v2", parent=parent, rollout={"steps": MANUAL})})
-        told = models.until(
+        held = models.until(
             "moved", lambda s, reason=reason: condition(s)[1] == reason, reason
         ).status
-        assert condition(told)[0] == "False"
-        assert "gateway/" in condition(told)[2]
+        assert condition(held)[0] == "False"
+        assert "gateway/" in condition(held)[2]
         time.sleep(1)
         now = models.now("moved")
         assert (now["version"], now.get("weight") or 0) == ("v1", 0)
-        found = stage.burst("moved", 100)
-        assert (found.versions, found.faults) == ({"v1": 100}, [])
+        requests = stage.burst("moved", 100)
+        assert (requests.versions, requests.faults) == ({"v1": 100}, [])
     models.apply({"moved": routed("moved", "v2")})
     models.phase("moved", "Ready", "v2")
 
@@ -299,9 +299,9 @@ def test_gateway_that_is_down_passes_nothing_until_it_is_back(stage: Stage) -> N
         now = models.now("deaf")
         assert (now["version"], now["candidate"]["effectiveWeight"]) == ("v1", 50)
         # Envoy keeps its last configuration.
-        found = stage.burst("deaf", 100)
-        assert set(found.versions) == {"v1", "v2"}
-        assert found.faults == []
+        requests = stage.burst("deaf", 100)
+        assert set(requests.versions) == {"v1", "v2"}
+        assert requests.faults == []
     finally:
         controller.restart()
         stage.gateway.await_ready()

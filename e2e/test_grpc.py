@@ -25,12 +25,12 @@ STEPS = [{"weight": weight, "pause": "Manual"} for weight in (0, 10, 50)]
 
 @pytest.fixture(scope="module")
 def models(node: Sandbox) -> Iterator[Models]:
-    made = Models(node, "spoken")
+    models = Models(node, "spoken")
     try:
-        made.apply({"spoken": spoken("v1")})
-        yield made
+        models.apply({"spoken": spoken("v1")})
+        yield models
     finally:
-        made.end()
+        models.end()
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +44,12 @@ def speaker(models: Models, gateway: Callable[[], Gateway | EnvoyGateway]) -> It
         seconds=120,
     )
     port = models.forward(target).rpartition(":")[2]
-    made = Speaker(HOST, int(port))
+    speaker = Speaker(HOST, int(port))
     try:
-        models.eventually(made.answers, True)
-        yield made
+        models.eventually(speaker.answers, True)
+        yield speaker
     finally:
-        made.stop()
+        speaker.stop()
 
 
 @rule("R4", "R5", "R6", "R14")
@@ -67,8 +67,8 @@ def test_calls_of_one_connection_are_split_one_by_one_and_none_fails(
     # Envoy Gateway reports a route as accepted some milliseconds before Envoy applies it.
     header = {"x_canarium_revision": "candidate"}
     models.eventually(lambda: set(speaker.burst(1, **header).versions), {"v2"})
-    asked = speaker.burst(100, x_story="asked", **header)
-    assert (asked.versions, asked.faults) == ({"v2": 100}, [])
+    direct = speaker.burst(100, x_story="asked", **header)
+    assert (direct.versions, direct.faults) == ({"v2": 100}, [])
     others = speaker.burst(100, x_story="others")
     assert (others.versions, others.faults) == ({"v1": 100}, [])
     assert marked(models, "spoken", candidate) == {"asked": 100}
@@ -76,20 +76,20 @@ def test_calls_of_one_connection_are_split_one_by_one_and_none_fails(
     models.order("spoken", "promote", candidate, "on")
     for weight in (10, 50):
         models.effective("spoken", weight)
-        found = speaker.burst(COUNT)
+        calls = speaker.burst(COUNT)
         share = weight / 100
         chance = math.sqrt(COUNT * share * (1 - share))
         figures(
             "split by requests",
             wanted=f"{weight} %",
-            candidate=found.versions["v2"],
-            requests=f"{found.total} by gRPC",
+            candidate=calls.versions["v2"],
+            requests=f"{calls.total} by gRPC",
             chance=f"± {chance:.1f}",
         )
-        assert found.faults == []
-        assert abs(found.versions["v2"] - COUNT * share) <= WITHIN * chance, found.versions
+        assert calls.faults == []
+        assert abs(calls.versions["v2"] - COUNT * share) <= WITHIN * chance, calls.versions
         # The header names the same version as the server itself.
-        assert found.told == found.versions
+        assert calls.header_versions == calls.versions
         models.order("spoken", "promote", candidate, f"at-{weight}")
 
     models.phase("spoken", "Ready", "v2")

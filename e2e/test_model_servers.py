@@ -50,8 +50,8 @@ class Served:
     read: Callable[[Any], list[Any]]
 
 
-def _rows(found: list[list[float]]) -> list[float]:
-    return [row[0] for row in found]
+def _rows(output: list[list[float]]) -> list[float]:
+    return [row[0] for row in output]
 
 
 SERVED = (
@@ -136,21 +136,21 @@ def servers(node: Sandbox) -> Iterator[dict[str, float]]:
 
 
 def _until_ready(node: Sandbox, began: dict[str, float]) -> dict[str, float]:
-    taken: dict[str, float] = {}
+    durations: dict[str, float] = {}
     end = time.monotonic() + READY_WITHIN
     while time.monotonic() < end:
-        found = json.loads(node.kubectl("-n", NAMESPACE, "get", "modeldeployment", "-o", "json"))
-        for model in found["items"]:
+        listed = json.loads(node.kubectl("-n", NAMESPACE, "get", "modeldeployment", "-o", "json"))
+        for model in listed["items"]:
             name, status = model["metadata"]["name"], model.get("status", {})
             ready = {c["type"]: c["status"] for c in status.get("conditions", ())}.get("Ready")
             assert status.get("phase") not in ("Failed", "Invalid"), status["message"]
-            if ready == "True" and name not in taken:
-                taken[name] = time.monotonic() - began[name]
-        if len(taken) == len(began):
-            return taken
+            if ready == "True" and name not in durations:
+                durations[name] = time.monotonic() - began[name]
+        if len(durations) == len(began):
+            return durations
         time.sleep(0.1)
     pods = node.kubectl("-n", NAMESPACE, "get", "pods", "-o", "wide")
-    raise AssertionError(f"only {sorted(taken)} were Ready in {READY_WITHIN:g} s:\n{pods}")
+    raise AssertionError(f"only {sorted(durations)} were Ready in {READY_WITHIN:g} s:\n{pods}")
 
 
 @pytest.mark.rule("R4")
@@ -201,7 +201,7 @@ def _ask(way: Forward, path: str, served: Served, expected: dict[str, Any]) -> i
     right = 0
     for _ in range(REQUESTS):
         with urllib.request.urlopen(request, timeout=10) as response:
-            said = served.read(json.loads(response.read()))
-        assert said == pytest.approx(expected["said"], rel=1e-4, abs=1e-4)
+            predictions = served.read(json.loads(response.read()))
+        assert predictions == pytest.approx(expected["said"], rel=1e-4, abs=1e-4)
         right += 1
     return right

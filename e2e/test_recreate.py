@@ -29,10 +29,10 @@ REACHED_WITHIN = 4.0
 def outage(client: Client, began: float, old: str, new: str) -> list[Answer]:
     """The requests that failed since `began`: AssertionError unless all of them lie between the
     last answer of `old` and the first of `new`."""
-    found = [a for a in list(client.answers) if a.at >= began]
-    last = max((a.at for a in found if a.version == old), default=began)
-    first = min(a.at for a in found if a.version == new)
-    failed = [a for a in found if a.version is None]
+    answers = [a for a in list(client.answers) if a.at >= began]
+    last = max((a.at for a in answers if a.version == old), default=began)
+    first = min(a.at for a in answers if a.version == new)
+    failed = [a for a in answers if a.version is None]
     assert last < first, f"{new} answers beside {old}"
     assert all(last < a.at < first for a in failed), client.faults()
     return failed

@@ -22,10 +22,10 @@ from support.images import ROOT, operator_image, server_images
 def started(sandbox: Sandbox) -> ArgoCD:
     """Argo CD by the sandbox's command line, taught by the commands of the docs."""
     up = [sys.executable, "-m", "sandbox", "--name", sandbox.options.name, "argocd", "up"]
-    said = subprocess.run([*up, "--resync", "3"], text=True, capture_output=True, check=False)
-    assert said.returncode == 0, said.stderr
+    process = subprocess.run([*up, "--resync", "3"], text=True, capture_output=True, check=False)
+    assert process.returncode == 0, process.stderr
     argo = ArgoCD.attach(sandbox)
-    assert said.stdout.startswith(f"{argo.url} is Argo CD")
+    assert process.stdout.startswith(f"{argo.url} is Argo CD")
     lines = [line for line in commands("docs/guides/argocd.md") if line.startswith("kubectl ")]
     assert len(lines) == 2
     for line in lines:
@@ -53,7 +53,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         repository.model("v1")
         argo = started(sandbox)
         watcher = Watcher(argo)
-        made = Platform(sandbox, argo, repository, watcher)
+        platform = Platform(sandbox, argo, repository, watcher)
         try:
             sandbox.kubectl("apply", "-f", "-", stdin=repository.example(EXAMPLES / "root.yaml"))
             for application in (OPERATOR, MODELS, "canarium"):
@@ -64,6 +64,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
                     since=0.0,
                     seconds=120,
                 )
-            yield made
+            yield platform
         finally:
             watcher.stop()

@@ -39,8 +39,8 @@ class Platform:
         return self.watcher.until(MODELS, lambda s: s.health == health, health, since, seconds)
 
     def model(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.sandbox.get(_THE_MODEL)
-        return found
+        model: dict[str, Any] = self.sandbox.get(_THE_MODEL)
+        return model
 
     def status(self, what: str, holds: Any, seconds: float = 60) -> dict[str, Any]:
         """The model's status once it `holds`."""
@@ -55,8 +55,8 @@ class Platform:
 
     def offered(self) -> set[str]:
         """The actions that Argo CD offers for the model now, asked as the docs have it."""
-        asked = documented("docs/guides/argocd.md", "argocd app actions list")
-        listed = json.loads(self.argo.cli(*asked, "-o", "json"))
+        command = documented("docs/guides/argocd.md", "argocd app actions list")
+        listed = json.loads(self.argo.cli(*command, "-o", "json"))
         return {a["Action"] for a in listed if not a["Disabled"]}
 
     def act(self, action: str) -> None:
@@ -80,7 +80,7 @@ class Platform:
 
         Not the records of who leads, and not what Kubernetes' own controllers do.
         """
-        found = []
+        writes = []
         for line in self.sandbox.audit_log.read_text().splitlines()[since:]:
             event = json.loads(line)
             user, what = event["user"]["username"], event.get("objectRef", {})
@@ -93,8 +93,8 @@ class Platform:
             if "canarium" in user or user == "argocd":
                 if what.get("resource") in ("leases", "selfsubjectaccessreviews"):
                     continue
-                found.append((user, event["verb"], f"{what.get('resource')}/{what.get('name')}"))
-        return found
+                writes.append((user, event["verb"], f"{what.get('resource')}/{what.get('name')}"))
+        return writes
 
     def applied(self, since: int) -> int:
         """How often Argo CD wrote the model, from line `since` of the audit log on.
@@ -105,7 +105,7 @@ class Platform:
         ours = f"modeldeployments/{MODEL}"
         return sum(user == "argocd" and what == ours for user, _, what in self.writes(since))
 
-    def looked(self, since: float, times: int, seconds: float = 60) -> None:
+    def await_comparisons(self, since: float, times: int, seconds: float = 60) -> None:
         """Waits until Argo CD has compared the models with Git `times` more often."""
         end = time.monotonic() + seconds
         while self.watcher.comparisons(MODELS, since) < times:

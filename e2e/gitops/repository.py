@@ -59,8 +59,8 @@ class Repository:
     def chart(self, version: str, **values: Any) -> str:
         """Commits the chart under a new version number, with other values; the commit's hash."""
         chart = self.folder / "charts" / "canarium" / "Chart.yaml"
-        told = yaml.safe_load(chart.read_text())
-        chart.write_text(yaml.safe_dump({**told, "version": version}))
+        metadata = yaml.safe_load(chart.read_text())
+        chart.write_text(yaml.safe_dump({**metadata, "version": version}))
         path = self.folder / "apps" / "operator.yaml"
         application = yaml.safe_load(path.read_text())
         application["spec"]["source"]["helm"]["valuesObject"] = values

@@ -37,10 +37,10 @@ def test_bad_version_is_degraded_and_self_heal_does_not_loop(platform: Platform)
     began = platform.ship("v3")
     platform.until("Degraded", began)
     platform.status("RolledBack", lambda s: s["phase"] == "RolledBack")
-    platform.looked(time.monotonic(), 1)
+    platform.await_comparisons(time.monotonic(), 1)
     settled, line = time.monotonic(), platform.audited()
     # Every comparison is an occasion for self-heal.
-    platform.looked(settled, 4)
+    platform.await_comparisons(settled, 4)
     assert platform.watcher.healths(MODELS, settled) == ["Degraded"]
     assert {s.sync for s in platform.watcher.of(MODELS, settled)} == {"Synced"}
     assert platform.watcher.syncs(MODELS, settled) == 0
@@ -94,18 +94,18 @@ def test_chart_upgrade_by_a_commit_restarts_no_model(platform: Platform) -> None
     while len(platform.model_pods()) > 2:
         assert time.monotonic() - shipped < 90, "the old pods are still there"
         time.sleep(0.5)
-    platform.looked(time.monotonic(), 1)
+    platform.await_comparisons(time.monotonic(), 1)
     before, line = platform.model_pods(), platform.audited()
     began = time.monotonic()
     platform.repository.chart("0.1.1", replicas=2)
     platform.argo.refresh("canarium")
 
     def upgraded() -> bool:
-        said = platform.sandbox.kubectl(
+        release = platform.sandbox.kubectl(
             "-n", "canarium", "get", "deployment", "canarium", "-o",
             "jsonpath={.metadata.labels.helm\\.sh/chart} {.status.readyReplicas}",
         )  # fmt: skip
-        return said == "canarium-0.1.1 2"
+        return release == "canarium-0.1.1 2"
 
     while not upgraded():
         assert time.monotonic() - began < 90, "no upgrade"
@@ -113,7 +113,7 @@ def test_chart_upgrade_by_a_commit_restarts_no_model(platform: Platform) -> None
     platform.watcher.until(
         OPERATOR, lambda s: s.health == "Healthy" and s.sync == "Synced", "Healthy", began + 1
     )
-    platform.looked(time.monotonic(), 2)
+    platform.await_comparisons(time.monotonic(), 2)
     assert platform.model_pods() == before
     # The new operator finds nothing to do, and Argo CD has no reason to touch the model.
     assert [w for w in platform.writes(line) if w[0] != "argocd"] == []

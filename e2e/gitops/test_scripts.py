@@ -34,13 +34,13 @@ def argocd(*words: str | Path) -> str:
 
 @pytest.mark.parametrize("test", HEALTH, ids=lambda test: Path(test["inputPath"]).stem)
 def test_health(test: dict[str, Any]) -> None:
-    said = argocd("health", KIND / test["inputPath"])
+    output = argocd("health", KIND / test["inputPath"])
     wanted = test["healthStatus"]
     if "deletionTimestamp" in yaml.safe_load((KIND / test["inputPath"]).read_text())["metadata"]:
         # Argo CD reports deletions by itself, before any script; older ones do not.
-        assert said.startswith("STATUS: Progressing\nMESSAGE: Pending deletion")
+        assert output.startswith("STATUS: Progressing\nMESSAGE: Pending deletion")
     else:
-        assert said == f"STATUS: {wanted['status']}\nMESSAGE: {wanted['message']}\n"
+        assert output == f"STATUS: {wanted['status']}\nMESSAGE: {wanted['message']}\n"
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_health(test: dict[str, Any]) -> None:
 )
 def test_discovery(test: dict[str, Any]) -> None:
     _, *lines = argocd("list-actions", KIND / "actions" / test["inputPath"]).splitlines()
-    said = dict(line.split() for line in lines)
-    assert said == {a["name"]: str(a["disabled"]).lower() for a in test["result"]}
+    actions = dict(line.split() for line in lines)
+    assert actions == {a["name"]: str(a["disabled"]).lower() for a in test["result"]}
 
 
 @pytest.mark.parametrize(
@@ -60,5 +60,5 @@ def test_discovery(test: dict[str, Any]) -> None:
 def test_action(test: dict[str, Any]) -> None:
     wanted = yaml.safe_load((KIND / "actions" / test["expectedOutputPath"]).read_text())
     command = f"canarium.dev/{test['action']}"
-    said = argocd("run-action", KIND / "actions" / test["inputPath"], test["action"])
-    assert f"{command}: {wanted['metadata']['annotations'][command]}" in said
+    output = argocd("run-action", KIND / "actions" / test["inputPath"], test["action"])
+    assert f"{command}: {wanted['metadata']['annotations'][command]}" in output

@@ -64,13 +64,13 @@ class Watcher:
         The first comparison that ends after a sync may have begun before it, so it does not count.
         """
         first: dict[tuple[str, str], str] = {}
-        found = []
+        samples = []
         for sample in list(self.samples):
             if sample.settled:
                 began = first.setdefault((sample.application, sample.operation), sample.reconciled)
                 if sample.drifted and sample.reconciled != began:
-                    found.append(sample)
-        return found
+                    samples.append(sample)
+        return samples
 
     def until(
         self,
@@ -87,8 +87,8 @@ class Watcher:
                 if holds(sample):
                     return sample
             time.sleep(0.1)
-        told = self.of(application)[-1:]
-        raise AssertionError(f"{application}: no {what} in {seconds:.0f} s; last {told}")
+        last = self.of(application)[-1:]
+        raise AssertionError(f"{application}: no {what} in {seconds:.0f} s; last {last}")
 
     def _run(self) -> None:
         end = time.monotonic() + self._longest

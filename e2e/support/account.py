@@ -19,7 +19,7 @@ class Account:
     def of(self, case: str, began: float) -> None:
         """Reports the requests since `began` (monotonic seconds). AssertionError when those of more
         than a second failed."""
-        found = self._client.since(began)
-        failed, sent = found.get(None, 0), sum(found.values())
+        counts = self._client.since(began)
+        failed, sent = counts.get(None, 0), sum(counts.values())
         self._figures("outages", case=case, router=self._router, sent=sent, failed=failed)
         assert failed <= SECOND, f"{case}: {failed} of {sent}: {self._client.faults()[-2000:]}"

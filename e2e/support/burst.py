@@ -16,7 +16,7 @@ class Burst:
     """Results of requests: answers by version, by the version in the header, and faults."""
 
     versions: Counter[str] = field(default_factory=Counter)
-    told: Counter[str] = field(default_factory=Counter)
+    header_versions: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -28,7 +28,7 @@ def burst(
     url: str, count: int, *, headers: Mapping[str, str] | None = None, threads: int = 4
 ) -> Burst:
     """Sends `count` requests to `url` as fast as `threads` connections get answers."""
-    address, found = url.removeprefix("http://"), Burst()
+    address, result = url.removeprefix("http://"), Burst()
 
     def some(number: int) -> Burst:
         part = Burst()
@@ -46,16 +46,16 @@ def burst(
                 part.faults.append(f"status {answer.status}")
                 continue
             part.versions[text] += 1
-            part.told[answer.headers.get("x-canarium-version", "")] += 1
+            part.header_versions[answer.headers.get("x-canarium-version", "")] += 1
         connection.close()
         return part
 
     with ThreadPoolExecutor(threads) as pool:
         for part in pool.map(some, _shares(count, threads)):
-            found.versions += part.versions
-            found.told += part.told
-            found.faults += part.faults
-    return found
+            result.versions += part.versions
+            result.header_versions += part.header_versions
+            result.faults += part.faults
+    return result
 
 
 def _shares(count: int, threads: int) -> Iterator[int]:

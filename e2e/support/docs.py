@@ -23,7 +23,7 @@ def documented(page: str, beginning: str) -> list[str]:
 
     Raises LookupError when the page has none, or several.
     """
-    found = [line for line in commands(page) if line.startswith(beginning)]
-    if len(found) != 1:
-        raise LookupError(f"{page} has {len(found)} commands that begin with {beginning!r}")
-    return shlex.split(found[0], comments=True)[1:]
+    matches = [line for line in commands(page) if line.startswith(beginning)]
+    if len(matches) != 1:
+        raise LookupError(f"{page} has {len(matches)} commands that begin with {beginning!r}")
+    return shlex.split(matches[0], comments=True)[1:]

@@ -11,15 +11,15 @@ FIGURES = "figures: "
 
 def tables(reports: Iterable[Any]) -> Iterator[tuple[str, list[str]]]:
     """Each table of pytest's `reports` with its lines, columns aligned."""
-    found: dict[str, list[dict[str, str]]] = {}
+    rows_by_table: dict[str, list[dict[str, str]]] = {}
     for report in reports:
         # A test is reported up to three times; the last time with all of its properties.
         if getattr(report, "when", None) != "teardown":
             continue
         for name, row in report.user_properties:
             if name.startswith(FIGURES):
-                found.setdefault(name.removeprefix(FIGURES), []).append(row)
-    for title, rows in found.items():
+                rows_by_table.setdefault(name.removeprefix(FIGURES), []).append(row)
+    for title, rows in rows_by_table.items():
         head = {column: column.replace("_", " ") for row in rows for column in row}
         wide = {column: max(len(row.get(column, "")) for row in [head, *rows]) for column in head}
         yield (

@@ -68,7 +68,7 @@ class Stage:
     def writes(self, name: str, by: str = "canarium") -> list[float]:
         """When the API server had carried out each change of a route: seconds since the epoch."""
         path = f"/namespaces/{self.models.namespace}/httproutes/{name}"
-        found = []
+        times = []
         with self.models.sandbox.audit_log.open() as lines:
             for line in lines:
                 if path not in line or '"patch"' not in line:
@@ -79,13 +79,13 @@ class Stage:
                     and by in event["user"]["username"]
                 ):
                     at = datetime.fromisoformat(event["stageTimestamp"].replace("Z", "+00:00"))
-                    found.append(at.timestamp())
-        return found
+                    times.append(at.timestamp())
+        return times
 
 
 def condition(status: dict[str, Any], kind: str = "RouteAccepted") -> tuple[str, str, str]:
-    (found,) = (c for c in status["conditions"] if c["type"] == kind)
-    return found["status"], found["reason"], found["message"]
+    (wanted,) = (c for c in status["conditions"] if c["type"] == kind)
+    return wanted["status"], wanted["reason"], wanted["message"]
 
 
 def marked(models: Models, name: str, revision: str) -> dict[str, int]:
@@ -93,7 +93,7 @@ def marked(models: Models, name: str, revision: str) -> dict[str, int]:
 
     Two models of one spec have revisions of one name.
     """
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     chosen = f"canarium.dev/model={name},canarium.dev/revision={revision}"
     line = r'jsonpath={range .items[*]}{.status.podIP}{"\n"}{end}'
     for address in models.kubectl("get", "pods", "-l", chosen, "-o", line).split():
@@ -103,8 +103,8 @@ def marked(models: Models, name: str, revision: str) -> dict[str, int]:
                 name, _, value = text.rpartition(" ")
                 if name.startswith("marked_total"):
                     mark = name.split('"')[1]
-                    found[mark] = found.get(mark, 0) + int(value)
-    return {mark: count for mark, count in found.items() if mark}
+                    counts[mark] = counts.get(mark, 0) + int(value)
+    return {mark: count for mark, count in counts.items() if mark}
 
 
 def scratch(stable: str, candidate: str) -> dict[str, Any]:

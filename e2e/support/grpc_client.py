@@ -26,14 +26,14 @@ _AT_ONCE = 16
 def spoken(tag: str, *, mirror: bool = False, **rollout: Any) -> dict[str, Any]:
     """Version `tag` of the server that speaks gRPC, behind the Gateway."""
     gateway = {"parentRefs": [Gateway.parent()], "hostnames": [HOST], "protocol": "GRPC"}
-    made = spec(
+    body = spec(
         tag,
         traffic={"router": "Gateway", "gateway": {**gateway, **({"mirror": {}} if mirror else {})}},
         rollout={"bakeTime": "2s", "scaleDownDelay": "1s", **rollout},
     )
-    made["runtime"]["image"] = f"canarium.dev/story-grpc:{tag}"
-    made["runtime"]["ports"] = [{"name": "grpc", "port": PORT}]
-    return made
+    body["runtime"]["image"] = f"canarium.dev/story-grpc:{tag}"
+    body["runtime"]["ports"] = [{"name": "grpc", "port": PORT}]
+    return body
 
 
 class Speaker:
@@ -74,34 +74,34 @@ class Speaker:
         return self._run(self._burst(count, named))
 
     async def _burst(self, count: int, metadata: Mapping[str, str]) -> Burst:
-        found, left = Burst(), iter(range(count))
+        result, left = Burst(), iter(range(count))
 
         async def some() -> None:
             for _ in left:
-                reply = await self._call(metadata, found)
+                reply = await self._call(metadata, result)
                 if reply.version is None:
-                    found.faults.append(reply.fault)
+                    result.faults.append(reply.fault)
                 else:
-                    found.versions[reply.version] += 1
+                    result.versions[reply.version] += 1
 
         await asyncio.gather(*(some() for _ in range(_AT_ONCE)))
-        return found
+        return result
 
     async def _steadily(self, pause: float) -> None:
         while True:
             self.replies.append(await self._call({}))
             await asyncio.sleep(pause)
 
-    async def _call(self, metadata: Mapping[str, str], told: Burst | None = None) -> Reply:
+    async def _call(self, metadata: Mapping[str, str], result: Burst | None = None) -> Reply:
         at = time.time()
         predict = UnaryUnaryMethod[bytes, bytes](self._channel, PREDICT, bytes, bytes)
         try:
             async with predict.open(timeout=5, metadata=dict(metadata)) as stream:
                 await stream.send_message(b"", end=True)
                 answer = await stream.recv_message()
-                if told is not None:
+                if result is not None:
                     headers = dict(stream.initial_metadata or ())
-                    told.told[str(headers.get("x-canarium-version"))] += 1
+                    result.header_versions[str(headers.get("x-canarium-version"))] += 1
         except (GRPCError, StreamTerminatedError, OSError) as error:
             return Reply(at, None, repr(error))
         return Reply(at, (answer or b"").decode())

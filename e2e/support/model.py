@@ -80,8 +80,8 @@ class World:
     def model(self) -> dict[str, Any]:
         group = "/apis/canarium.dev/v1alpha1"
         path = f"{group}/namespaces/{self.namespace}/modeldeployments/story"
-        found: dict[str, Any] = self.sandbox.get(path)
-        return found
+        model: dict[str, Any] = self.sandbox.get(path)
+        return model
 
     def until(
         self, holds: Callable[[dict[str, Any]], bool], what: str, seconds: float = 60
@@ -97,8 +97,8 @@ class World:
                 return status
             time.sleep(0.1)
         pods = self.kubectl("get", "pods", "-o", "wide")
-        told = json.dumps(status, indent=1)
-        raise AssertionError(f"no {what} in {seconds} s: {told}\n{pods}\n{self._operator()}")
+        text = json.dumps(status, indent=1)
+        raise AssertionError(f"no {what} in {seconds} s: {text}\n{pods}\n{self._operator()}")
 
     def _operator(self) -> str:
         """How the operator is: most things that are not seen are its doing."""
@@ -115,8 +115,8 @@ class World:
         )
 
     def pods(self, revision: str) -> list[dict[str, Any]]:
-        found = self.kubectl("get", "pods", "-l", f"canarium.dev/revision={revision}", "-o", "json")
-        items: list[dict[str, Any]] = json.loads(found)["items"]
+        text = self.kubectl("get", "pods", "-l", f"canarium.dev/revision={revision}", "-o", "json")
+        items: list[dict[str, Any]] = json.loads(text)["items"]
         return items
 
     def crash(self, revision: str) -> float:

@@ -126,15 +126,15 @@ class Models:
     ) -> Seen:
         """The first status since the last `apply`, and of its spec, that `holds`."""
         end = time.monotonic() + seconds
-        looked = self._begun[name]
+        checked = self._begun[name]
         with self._news:
             while True:
                 seen = self._seen.get(name, [])
-                for one in seen[looked:]:
+                for one in seen[checked:]:
                     fresh = one.status.get("observedGeneration") == one.generation
                     if fresh and holds(one.status):
                         return one
-                looked = max(looked, len(seen))
+                checked = max(checked, len(seen))
                 left = end - time.monotonic()
                 if left <= 0:
                     break
@@ -168,10 +168,10 @@ class Models:
         note = f"canarium.dev/{command}={revision}/{token}"
         self.kubectl("annotate", "modeldeployment", name, note, "--overwrite")
 
-    def eventually(self, found: Callable[[], Any], wanted: Any, seconds: float = 10) -> None:
-        """Returns when `found()` is what is wanted."""
+    def eventually(self, current: Callable[[], Any], wanted: Any, seconds: float = 10) -> None:
+        """Returns when `current()` is what is wanted."""
         end = time.monotonic() + seconds
-        while (got := found()) != wanted:
+        while (got := current()) != wanted:
             if time.monotonic() > end:
                 raise AssertionError(f"{got}, not {wanted}, after {seconds} s")
             time.sleep(0.1)
@@ -189,9 +189,9 @@ class Models:
     def call(self, name: str, *, clients: int = 1, rate: float = 40.0) -> list[Client]:
         """Callers of the Service `name`, who ask until the end."""
         url = self.way(name)
-        made = [Client(url, rate=rate) for _ in range(clients)]
-        self._clients += made
-        return made
+        callers = [Client(url, rate=rate) for _ in range(clients)]
+        self._clients += callers
+        return callers
 
     def way(self, name: str) -> str:
         """A URL that leads to the Service `name`, once it answers."""
@@ -211,8 +211,8 @@ class Models:
         """Reason and message of every Event about a model."""
         chosen = f"involvedObject.name={name}"
         line = r'jsonpath={range .items[*]}{.reason}{"\t"}{.message}{"\n"}{end}'
-        said = self.kubectl("get", "events", "--field-selector", chosen, "-o", line)
-        return [(row.partition("\t")[0], row.partition("\t")[2]) for row in said.splitlines()]
+        table = self.kubectl("get", "events", "--field-selector", chosen, "-o", line)
+        return [(row.partition("\t")[0], row.partition("\t")[2]) for row in table.splitlines()]
 
     def _read(self) -> None:
         assert self._watch.stdout is not None

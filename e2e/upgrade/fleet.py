@@ -88,8 +88,8 @@ class Fleet:
                 return status
             time.sleep(0.1)
         pods = self.kubectl("get", "pods", "-o", "wide")
-        told = json.dumps(status, indent=1)
-        raise AssertionError(f"{name}: no {what} in {seconds} s: {told}\n{pods}")
+        text = json.dumps(status, indent=1)
+        raise AssertionError(f"{name}: no {what} in {seconds} s: {text}\n{pods}")
 
     def children(self) -> dict[str, Any]:
         """Kind and name of every child → all of it that is not status, its writers included.
@@ -97,8 +97,8 @@ class Fleet:
         Its resourceVersion only where there is no status: Kubernetes' own controllers write that
         whenever a pod's readiness changes.
         """
-        found = json.loads(self.kubectl("get", _CHILDREN, "-o", "json", "--show-managed-fields"))
-        return {f"{i['kind']} {i['metadata']['name']}": _lasting(i) for i in found["items"]}
+        listed = json.loads(self.kubectl("get", _CHILDREN, "-o", "json", "--show-managed-fields"))
+        return {f"{i['kind']} {i['metadata']['name']}": _lasting(i) for i in listed["items"]}
 
     def writes(self, since: int) -> list[str]:
         """Verb, resource and name of all that the operator wrote here after line `since` of the
@@ -140,18 +140,18 @@ class Fleet:
 
     def pods(self) -> dict[str, tuple[str, int]]:
         """Name of every pod → its uid and the restarts of its containers."""
-        found = json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
+        items = json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
         return {
             item["metadata"]["name"]: (
                 item["metadata"]["uid"],
                 sum(c["restartCount"] for c in item["status"].get("containerStatuses", ())),
             )
-            for item in found
+            for item in items
         }
 
-    def told(self) -> dict[str, tuple[Any, ...]]:
+    def summaries(self) -> dict[str, tuple[Any, ...]]:
         """Of every model: generation, phase, and which revisions it has at which weight."""
-        found = json.loads(self.kubectl("get", "modeldeployment", "-o", "json"))["items"]
+        items = json.loads(self.kubectl("get", "modeldeployment", "-o", "json"))["items"]
 
         def revision(part: dict[str, Any] | None) -> str | None:
             return part["revision"] if part else None
@@ -163,7 +163,7 @@ class Fleet:
                 item["status"].get("weight"),
                 *(revision(item["status"].get(k)) for k in ("stable", "candidate", "previous")),
             )
-            for item in found
+            for item in items
         }
 
     def until_gone(self, seconds: float = 60) -> None:

@@ -60,8 +60,8 @@ class Release:
 
     def history(self) -> list[str]:
         """The states of the release's revisions, oldest first."""
-        said = self._helm("history", NAME, "-n", NAMESPACE, "-o", "json")
-        return [entry["status"] for entry in json.loads(said)]
+        history = self._helm("history", NAME, "-n", NAMESPACE, "-o", "json")
+        return [entry["status"] for entry in json.loads(history)]
 
     def leader(self) -> str:
         """Holder of the Lease; empty when it has none."""

@@ -33,7 +33,7 @@ class Scene:
     fleet: Fleet
     children: dict[str, Any] = field(default_factory=dict)
     pods: dict[str, tuple[str, int]] = field(default_factory=dict)
-    told: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    summaries: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     since: int = 0
 
     def unmoved(self, change: str, most: int = 0) -> None:
@@ -42,19 +42,19 @@ class Scene:
         self.fleet.quiet()
         assert self.fleet.pods() == self.pods, change
         assert self.fleet.children() == self.children, change
-        assert self.fleet.told() == self.told, change
+        assert self.fleet.summaries() == self.summaries, change
         written = self.fleet.writes(self.since)
-        told = [w for w in written if w.startswith("update/modeldeployments/status/")]
-        assert written == told, change
-        assert max(Counter(told).values(), default=0) <= most, (change, told)
-        print(f"{change}: {len(told)} writes of statuses, none of children")
+        status_writes = [w for w in written if w.startswith("update/modeldeployments/status/")]
+        assert written == status_writes, change
+        assert max(Counter(status_writes).values(), default=0) <= most, (change, status_writes)
+        print(f"{change}: {len(status_writes)} writes of statuses, none of children")
         self.since = self.fleet.moment()
 
     def remember(self) -> None:
         self.fleet.settle()
         self.fleet.quiet()
         self.children, self.pods = self.fleet.children(), self.fleet.pods()
-        self.told = self.fleet.told()
+        self.summaries = self.fleet.summaries()
         self.since = self.fleet.moment()
 
 
@@ -93,7 +93,7 @@ def aged(chart: Path) -> Path:
 
 
 def test_upgrade_and_rollback_touch_no_model(scene: Scene) -> None:
-    assert {name: told[1] for name, told in scene.told.items()} == PHASES
+    assert {name: summary[1] for name, summary in scene.summaries.items()} == PHASES
     scene.release.upgrade()
     scene.unmoved("the upgrade", most=1)
     scene.release.rollback()
@@ -114,11 +114,13 @@ def test_rollouts_in_progress_continue_with_the_new_operator(scene: Scene) -> No
     fleet.patch("paused", {"rollout": short, "paused": False})
     fleet.patch("baking", {"rollout": {"bakeTime": "1s"}})
     for name in ("midstep", "paused", "baking"):
-        told = fleet.until(name, lambda s: s["phase"] == "Ready" and s["version"] == "v2", "v2")
-        assert told["stable"]["revision"] == (scene.told[name][4] or scene.told[name][3])
+        status = fleet.until(name, lambda s: s["phase"] == "Ready" and s["version"] == "v2", "v2")
+        assert status["stable"]["revision"] == (
+            scene.summaries[name][4] or scene.summaries[name][3]
+        )
     # Neither the promotion nor the end of baking loads a model again.
     assert {uid for uid, _ in fleet.pods().values()} <= uids
-    assert fleet.told()["quarantined"] == scene.told["quarantined"]
+    assert fleet.summaries()["quarantined"] == scene.summaries["quarantined"]
     fleet.apply("quarantined", "v5")
     fleet.until("quarantined", lambda s: s["phase"] in ("Ready", "Baking"), "v5")
 

@@ -20,6 +20,6 @@ class Api:
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def classify(self, input: list[list[float]]) -> list[list[float]]:
-        [found] = self._session.run(None, {"x": numpy.array(input, dtype=numpy.float32)})
-        rows: list[list[float]] = found.tolist()
+        [output] = self._session.run(None, {"x": numpy.array(input, dtype=numpy.float32)})
+        rows: list[list[float]] = output.tolist()
         return rows

@@ -25,8 +25,8 @@ class OnnxModel(kserve.Model):  # type: ignore[misc]
 
     def predict(self, payload: Any, *_: Any, **__: Any) -> Any:
         rows = numpy.array(payload["instances"], dtype=numpy.float32)
-        [found] = self._session.run(None, {"x": rows})
-        return {"predictions": found.tolist()}
+        [output] = self._session.run(None, {"x": rows})
+        return {"predictions": output.tolist()}
 
 
 def main() -> None:

@@ -23,8 +23,8 @@ class Api(litserve.LitAPI):  # type: ignore[misc]
         return numpy.array(request["input"], dtype=numpy.float32)
 
     def predict(self, x: Any, **_: Any) -> Any:
-        [found] = self._session.run(None, {"x": x})
-        return found
+        [output] = self._session.run(None, {"x": x})
+        return output
 
     def encode_response(self, output: Any, **_: Any) -> Any:
         return {"output": output.tolist()}

@@ -20,8 +20,8 @@ class Api:
 
     async def __call__(self, request: Any) -> Any:
         rows = (await request.json())["input"]
-        [found] = self._session.run(None, {"x": numpy.array(rows, dtype=numpy.float32)})
-        return {"output": found.tolist()}
+        [output] = self._session.run(None, {"x": numpy.array(rows, dtype=numpy.float32)})
+        return {"output": output.tolist()}
 
 
 app = Api.bind()  # type: ignore[attr-defined]

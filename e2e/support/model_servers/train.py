@@ -55,8 +55,8 @@ def place(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def expect(folder: Path, name: str, rows: Any, said: Any) -> None:
-    text = json.dumps({"rows": rows.tolist(), "said": said.ravel().tolist()})
+def expect(folder: Path, name: str, rows: Any, predictions: Any) -> None:
+    text = json.dumps({"rows": rows.tolist(), "said": predictions.ravel().tolist()})
     (folder / f"{name}.json").write_text(text)
 
 

@@ -48,18 +48,18 @@ def main() -> None:
     put(moto, "models/sklearn/model.joblib", Path("/app/model.joblib").read_bytes())
     # Unpacks to 48 MB: not a decompression bomb, but too large for a small disk.
     put(moto, "models/wide.tar.gz", Path("/app/wide.tar.gz").read_bytes())
-    asked = 0
+    requests = 0
 
     def guarded(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        nonlocal asked
+        nonlocal requests
         shown = environ.get("HTTP_AUTHORIZATION", "")
         reads = environ["REQUEST_METHOD"] in ("GET", "HEAD")
         if "Credential=WRITER/" not in shown and not (reads and "Credential=READER/" in shown):
             start("403 Forbidden", [("Content-Type", "application/xml")])
             return [FORBIDDEN]
         if environ["PATH_INFO"].endswith("/large.bin") and environ["REQUEST_METHOD"] == "GET":
-            asked += 1
-            if asked > ANSWERED and not FLAG.exists():
+            requests += 1
+            if requests > ANSWERED and not FLAG.exists():
                 FLAG.touch()
                 print("dies now", file=sys.stderr, flush=True)
                 os._exit(1)
