@@ -71,10 +71,10 @@ def main() -> int:
 
 def phases(text: str) -> tuple[str, ...]:
     """Raises ArgumentTypeError for a phase that there is not."""
-    found = tuple(text.split(","))
-    for unknown in set(found) - set(PHASES):
+    names = tuple(text.split(","))
+    for unknown in set(names) - set(PHASES):
         raise argparse.ArgumentTypeError(f"{unknown!r} is none of {', '.join(PHASES)}")
-    return found
+    return names
 
 
 async def _reported(wanted: Wanted, path: Path) -> list[Line]:

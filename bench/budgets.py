@@ -43,8 +43,10 @@ def _at(results: Results, n: int) -> list[Line]:
     floor = min(results.floors.get(n, {}).values(), default=0.0)
 
     def phase(name: str) -> Measured | None:
-        found = [p for p in results.phases if p.phase == name and p.contender.startswith("canar")]
-        near = [p for p in found if p.n <= n and n - p.n <= 20] or []
+        measured = [
+            p for p in results.phases if p.phase == name and p.contender.startswith("canar")
+        ]
+        near = [p for p in measured if p.n <= n and n - p.n <= 20] or []
         return near[-1] if near else None
 
     def line(
@@ -63,12 +65,12 @@ def _at(results: Results, n: int) -> list[Line]:
         passed = value < limit if strict else value <= limit
         return Line(n, what, f"{value:.3g}{unit}", bound, passed)
 
-    made, changed, still = phase("create"), phase("update"), phase("idle")
+    created, changed, still = phase("create"), phase("update"), phase("idle")
     typed = phase("cli")
     again, broken = phase("restart"), phase("break one by one")
     rival = results.find(_RIVAL, "update", n)
     memory = 120.0 if n <= 1000 else 300.0
-    beside = made if floor else None
+    beside = created if floor else None
     compared = line(
         "all promoted, beside Rollouts at raised QPS",
         changed if rival else None,
@@ -108,7 +110,7 @@ def _at(results: Results, n: int) -> list[Line]:
         ),
         line("all Ready, beside the bare writes", beside, lambda m: m.wall / floor, 1.5, " ×"),
         compared,
-        line("writes per object at creation", made, lambda m: m.writes / m.n, _CREATION),
+        line("writes per object at creation", created, lambda m: m.writes / m.n, _CREATION),
         line("writes per object and update", changed, lambda m: m.writes / m.n, _UPDATE),
         line("Events per object and update", changed, lambda m: m.events / m.n, _EVENTS),
         line("writes in the steady state", still, lambda m: m.writes + m.events, 0),
@@ -155,7 +157,7 @@ def _at(results: Results, n: int) -> list[Line]:
             " s",
             strict=True,
         ),
-        line("memory", made if most else None, lambda _: most / _MB, memory, " MB", strict=True),
+        line("memory", created if most else None, lambda _: most / _MB, memory, " MB", strict=True),
         line(
             "CPU in the steady state, of one processor",
             still,

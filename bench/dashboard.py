@@ -42,11 +42,11 @@ _PEOPLE, FIRST_PAGE = 7, 0.3
 
 def statuses() -> list[dict[str, Any]]:
     """The specs and statuses of the samples."""
-    found = []
+    models = []
     for path in sorted(_SAMPLES.glob("*.json")):
         items = json.loads(path.read_text())["items"]
-        found.append(next(x for x in items if x["kind"] == "ModelDeployment"))
-    return found
+        models.append(next(x for x in items if x["kind"] == "ModelDeployment"))
+    return models
 
 
 async def fill(api: aiohttp.ClientSession, url: str, models: int) -> None:
@@ -185,12 +185,12 @@ async def measure(
         f"memory {memory} MiB; CPU of all children {used.ru_utime + used.ru_stime:.0f} s; "
         f"changes per stream: {min(changes)} to {max(changes)}; load {os.getloadavg()[0]:.1f}",
     ]
-    for kind, found in sorted(times.items()):
-        found.sort()
-        p95 = found[int(len(found) * 0.95)]
+    for kind, seconds in sorted(times.items()):
+        seconds.sort()
+        p95 = seconds[int(len(seconds) * 0.95)]
         lines.append(
-            f"{kind}: {len(found)} pages, median {statistics.median(found) * 1000:.0f} ms, "
-            f"p95 {p95 * 1000:.0f} ms, longest {found[-1] * 1000:.0f} ms"
+            f"{kind}: {len(seconds)} pages, median {statistics.median(seconds) * 1000:.0f} ms, "
+            f"p95 {p95 * 1000:.0f} ms, longest {seconds[-1] * 1000:.0f} ms"
         )
     lines += [f"FAILED {count} pages: {text}" for text, count in failures.items()]
     return "\n".join(lines), not failures and statistics.median(first) <= FIRST_PAGE
@@ -229,8 +229,8 @@ async def _healthy(address: str) -> None:
 
 
 def _memory(pid: int) -> int:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) // 1024 if found else 0
+    match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(match[1]) // 1024 if match else 0
 
 
 def main() -> int:

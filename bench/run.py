@@ -111,12 +111,12 @@ def patience(n: int) -> float:
 
 async def _floor(wanted: Wanted, results: Results, n: int, nodes: int, connections: int) -> None:
     model = Canarium()
-    async with cluster(f"{wanted.name}-floor", nodes, wanted.keep) as found:
-        await model.install(found)
+    async with cluster(f"{wanted.name}-floor", nodes, wanted.keep) as fresh:
+        await model.install(fresh)
         keys = keys_of(n)
-        wall, one = await floor(found, keys, connections)
+        wall, one = await floor(fresh, keys, connections)
         began = time.time() - wall
-        ready = await settled(found, keys, patience(n)) - began
+        ready = await settled(fresh, keys, patience(n)) - began
     results.floors.setdefault(n, {})[connections] = wall
     say(f"n={n} floor, {connections} connections: written {wall:.1f} s, pods {ready:.1f} s; {one}")
 
@@ -124,64 +124,64 @@ async def _floor(wanted: Wanted, results: Results, n: int, nodes: int, connectio
 async def _canarium(wanted: Wanted, results: Results, n: int, nodes: int) -> None:
     operator = Canarium(profile=wanted.profile)
     keys = keys_of(n)
-    async with cluster(f"{wanted.name}-canarium", nodes, wanted.keep) as found:
-        await operator.install(found)
-        await operator.start(found)
+    async with cluster(f"{wanted.name}-canarium", nodes, wanted.keep) as fresh:
+        await operator.install(fresh)
+        await operator.start(fresh)
         try:
-            async with Watching.of(found.client, operator.collection) as watching:
-                took, asked = patience(n), wanted.phases
-                note(results, await create(found, operator, keys, watching, took))
-                if "cli" in asked:
-                    note(results, await commandline(found, operator, keys))
-                if "update" in asked:
-                    note(results, await update(found, operator, keys, watching, took))
-                if "idle" in asked:
-                    note(results, await idle(found, operator, n, wanted.idle))
-                if "restart" in asked:
-                    note(results, await restart(found, operator, n))
-                for how in (signal.SIGTERM, signal.SIGKILL) if "failover" in asked else ():
-                    measured, operator = await failover(found, operator, n, how)
+            async with Watching.of(fresh.client, operator.collection) as watching:
+                took, chosen = patience(n), wanted.phases
+                note(results, await create(fresh, operator, keys, watching, took))
+                if "cli" in chosen:
+                    note(results, await commandline(fresh, operator, keys))
+                if "update" in chosen:
+                    note(results, await update(fresh, operator, keys, watching, took))
+                if "idle" in chosen:
+                    note(results, await idle(fresh, operator, n, wanted.idle))
+                if "restart" in chosen:
+                    note(results, await restart(fresh, operator, n))
+                for how in (signal.SIGTERM, signal.SIGKILL) if "failover" in chosen else ():
+                    measured, operator = await failover(fresh, operator, n, how)
                     note(results, measured)
-                if "storm" in asked:
+                if "storm" in chosen:
                     stormed = keys[:_STORMED]
-                    note(results, await storm(found, operator, stormed, watching, took))
-                if "break" in asked:
-                    await _breaking(found, operator, results, watching, n)
+                    note(results, await storm(fresh, operator, stormed, watching, took))
+                if "break" in chosen:
+                    await _breaking(fresh, operator, results, watching, n)
         finally:
             operator.stop()
 
 
 async def _throttled(wanted: Wanted, results: Results, n: int, nodes: int) -> None:
-    found = results.throttled[n] = await throttled(wanted.name, n, nodes, patience(n))
+    result = results.throttled[n] = await throttled(wanted.name, n, nodes, patience(n))
     say(
-        f"n={n} few seats: {found.ours:.0f} writes/s ({found.share:.0%}) beside "
-        f"{found.optimal:.0f} of an optimal client and {found.unrefused:.0f} without "
-        f"refusals; {found.refused:.1%} refused; all Ready {found.wall:.1f} s"
+        f"n={n} few seats: {result.ours:.0f} writes/s ({result.share:.0%}) beside "
+        f"{result.optimal:.0f} of an optimal client and {result.unrefused:.0f} without "
+        f"refusals; {result.refused:.1%} refused; all Ready {result.wall:.1f} s"
     )
 
 
 async def _breaking(
-    found: Cluster, operator: Canarium, results: Results, watching: Watching, n: int
+    fresh: Cluster, operator: Canarium, results: Results, watching: Watching, n: int
 ) -> None:
-    pods = await breaking.prepare(found, operator, keys_of(n), watching, patience(n))
+    pods = await breaking.prepare(fresh, operator, keys_of(n), watching, patience(n))
     sample = dict(list(pods.items())[: min(_SAMPLE, n // 2)])
     rest = {key: pod for key, pod in pods.items() if key not in sample}
-    note(results, await breaking.one_by_one(found, operator, sample, watching, n))
-    note(results, await breaking.all_at_once(found, operator, rest, watching, patience(n)))
+    note(results, await breaking.one_by_one(fresh, operator, sample, watching, n))
+    note(results, await breaking.all_at_once(fresh, operator, rest, watching, patience(n)))
 
 
 async def _peer(wanted: Wanted, results: Results, peer: Contender, n: int, nodes: int) -> None:
     keys = keys_of(n)
-    async with cluster(f"{wanted.name}-peer", nodes, wanted.keep) as found:
-        await peer.install(found)
-        await peer.start(found)
+    async with cluster(f"{wanted.name}-peer", nodes, wanted.keep) as fresh:
+        await peer.install(fresh)
+        await peer.start(fresh)
         try:
-            async with Watching.of(found.client, peer.collection) as watching:
-                note(results, await create(found, peer, keys, watching, patience(n)))
+            async with Watching.of(fresh.client, peer.collection) as watching:
+                note(results, await create(fresh, peer, keys, watching, patience(n)))
                 if "update" in wanted.phases:
-                    note(results, await update(found, peer, keys, watching, patience(n)))
+                    note(results, await update(fresh, peer, keys, watching, patience(n)))
                 if "idle" in wanted.phases:
-                    note(results, await idle(found, peer, n, wanted.idle))
+                    note(results, await idle(fresh, peer, n, wanted.idle))
         except Exception as failed:
             # A peer that cannot do it is a result, and the other measurements continue.
             results.skipped.append(f"{peer.name} at {n}: {type(failed).__name__}: {failed}")

@@ -38,11 +38,11 @@ async def _run(folder: Path, namespaces: int, models: int, rounds: int, crowd: i
             async with attack.running():
                 print("alone:       ", await attack.measured(models, 1), flush=True)
                 await attack.begin(namespaces, crowd)
-                found = await attack.measured(models, rounds)
-                print("under attack:", found, flush=True)
+                figures = await attack.measured(models, rounds)
+                print("under attack:", figures, flush=True)
     finally:
         plane.down()
-    return quantile(found.crashes, 0.99) < P99 and found.memory < MEMORY
+    return quantile(figures.crashes, 0.99) < P99 and figures.memory < MEMORY
 
 
 def _enter() -> None:

@@ -38,18 +38,19 @@ class Figures:
 
     def __str__(self) -> str:
         rows = []
-        for name, found in (("crash", self.crashes), ("failing check", self.checks)):
-            if found:
+        for name, seconds in (("crash", self.crashes), ("failing check", self.checks)):
+            if seconds:
                 rows.append(
-                    f"{name} → traffic off: p50 {quantile(found, 0.5):.2f} s, "
-                    f"p99 {quantile(found, 0.99):.2f} s, max {max(found):.2f} s ({len(found)})"
+                    f"{name} → traffic off: p50 {quantile(seconds, 0.5):.2f} s, "
+                    f"p99 {quantile(seconds, 0.99):.2f} s, max {max(seconds):.2f} s "
+                    f"({len(seconds)})"
                 )
         return "; ".join((*rows, f"loop lag {self.lag:.2f} s; memory {self.memory:.0f} MiB"))
 
 
-def quantile(found: list[float], q: float) -> float:
+def quantile(values: list[float], q: float) -> float:
     """The smallest value that a share `q` of the values does not exceed."""
-    ordered = sorted(found)
+    ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
 
 
@@ -107,7 +108,7 @@ class Attack:
         names = [f"evil-{number}" for number in range(namespaces)]
         for name in names:
             await self._namespace(name)
-            await self._apply(name, tenants.judged(self._port, "1"))
+            await self._apply(name, tenants.analyzed(self._port, "1"))
             await self._apply(name, tenants.annotated(self._port))
             for body in tenants.gated(self._port):
                 await self._apply(name, body)
@@ -120,11 +121,11 @@ class Attack:
                 await self._until(names[0], f"crowd-{number}", _THERE[version], patience=900)
         for name in names:
             await self._until(name, "judged", lambda s: s.get("phase") == "Ready")
-            await self._apply(name, tenants.judged(self._port, "2"))
+            await self._apply(name, tenants.analyzed(self._port, "2"))
         for name in names:
             await self._until(name, "judged", lambda s: s.get("weight") == 50)
-        found = (await self._client.list(resources.PODS, names[0]))["items"]
-        self._crowd = [p for p in found if _is_crowd(p) and _image(p) == "model:2"]
+        pods = (await self._client.list(resources.PODS, names[0]))["items"]
+        self._crowd = [p for p in pods if _is_crowd(p) and _image(p) == "model:2"]
         await asyncio.sleep(5)
 
     async def _stampede(self) -> None:
@@ -162,12 +163,12 @@ class Attack:
 
     async def _fail(self, figures: Figures, name: str, *, crash: bool) -> None:
         image = f"model:{self._version}"
-        found = (
+        own = (
             await self._client.list(
                 resources.PODS, GOOD, labelSelector=f"canarium.dev/model={name}"
             )
         )["items"]
-        (pod,) = (p for p in found if _image(p) == image)
+        (pod,) = (p for p in own if _image(p) == image)
         if crash:
             await pods.crash(self._client, pod)
         else:
@@ -232,8 +233,8 @@ def _is_crowd(pod: dict[str, Any]) -> bool:
 
 
 def _image(pod: dict[str, Any]) -> str:
-    found: str = pod["spec"]["containers"][0]["image"]
-    return found
+    image: str = pod["spec"]["containers"][0]["image"]
+    return image
 
 
 def _memory(pid: int) -> float:
@@ -252,9 +253,9 @@ def _descendants(pid: int) -> list[int]:
         with contextlib.suppress(OSError, ValueError, IndexError):
             parent = int(Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[1])
             parents.setdefault(parent, []).append(int(entry))
-    found, todo = [], [pid]
+    pids, todo = [], [pid]
     while todo:
         below = parents.get(todo.pop(), [])
-        found += below
+        pids += below
         todo += below
-    return found
+    return pids

@@ -42,9 +42,9 @@ async def _run(client: Client) -> None:
     tasks: set[asyncio.Task[None]] = set()
     while True:
         with contextlib.suppress(ApiError, aiohttp.ClientError):
-            found = await client.list(resources.PODS)
-            await asyncio.gather(*(_tend(client, pod) for pod in found["items"]))
-            since = found["metadata"]["resourceVersion"]
+            pods = await client.list(resources.PODS)
+            await asyncio.gather(*(_tend(client, pod) for pod in pods["items"]))
+            since = pods["metadata"]["resourceVersion"]
             async for event in client.watch(resources.PODS, None, resourceVersion=since):
                 if event["type"] in ("ADDED", "MODIFIED"):
                     tasks.add(task := asyncio.create_task(_tend(client, event["object"])))

@@ -58,7 +58,7 @@ def crowd(number: int, version: str, port: int) -> Manifest:
     return model(f"crowd-{number}", version, port)
 
 
-def judged(port: int, version: str) -> Manifest:
+def analyzed(port: int, version: str) -> Manifest:
     """A rollout whose checks are as expensive as they get, every second."""
     address = f"http://{ADDRESS}:{port}"
     labels = {"l": "(x|x)*[yz]"}
@@ -75,17 +75,17 @@ def judged(port: int, version: str) -> Manifest:
     named = [{"name": f"c{n}", "max": "1", **check} for n, check in enumerate(checks)]
     analysis = {"interval": "1s", "checks": named}
     metrics = {"path": "/page" if version == "1" else "/counters"}
-    found = model("judged", version, port, rollout={"analysis": analysis})
-    found["spec"]["runtime"]["metrics"] = metrics
-    return found
+    manifest = model("judged", version, port, rollout={"analysis": analysis})
+    manifest["spec"]["runtime"]["metrics"] = metrics
+    return manifest
 
 
 def annotated(port: int) -> Manifest:
     """A model with as many annotations as the API server takes."""
-    found = model("annotated", "1", port)
+    manifest = model("annotated", "1", port)
     notes = {f"canarium.dev/typo-{n}": "1" for n in range(8_000)}
-    found["metadata"]["annotations"] = notes
-    return found
+    manifest["metadata"]["annotations"] = notes
+    return manifest
 
 
 def good(name: str, version: str, port: int) -> Manifest:
@@ -94,6 +94,8 @@ def good(name: str, version: str, port: int) -> Manifest:
     checks = [
         {"name": "bad", "max": "0", "series": {"name": "bad_total", "kind": "Counter", **labels}}
     ]
-    found = model(name, version, port, rollout={"analysis": {"interval": "1s", "checks": checks}})
-    found["spec"]["runtime"]["metrics"] = {"path": f"/good/{name}-{version}"}
-    return found
+    manifest = model(
+        name, version, port, rollout={"analysis": {"interval": "1s", "checks": checks}}
+    )
+    manifest["spec"]["runtime"]["metrics"] = {"path": f"/good/{name}-{version}"}
+    return manifest

@@ -81,8 +81,8 @@ class Client:
             content = await answer.read()
         if answer.status >= 400:
             raise Refused(answer.status, content[:500].decode(errors="replace"))
-        found: Body = orjson.loads(content)
-        return found
+        document: Body = orjson.loads(content)
+        return document
 
     async def watch(self, path: str, version: str) -> AsyncIterator[Body]:
         """Events from resourceVersion `version` on."""

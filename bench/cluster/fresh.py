@@ -52,8 +52,8 @@ class Cluster:
 
     def pids(self) -> dict[str, int]:
         """The control plane's processes by name."""
-        found = {part.name: part.process for part in self.sandbox.parts()}
-        return {name: process.pid for name, process in found.items() if process}
+        processes = {part.name: part.process for part in self.sandbox.parts()}
+        return {name: process.pid for name, process in processes.items() if process}
 
     async def quiet(
         self, agents: frozenset[str] | None = None, seconds: float = 3.0, patience: float = 60.0
@@ -69,8 +69,8 @@ class Cluster:
             log.mark()
             await asyncio.sleep(seconds)
             calls = await asyncio.to_thread(log.calls)
-            told = {c.agent for c in calls if c.writes and c.resource not in _HEARTBEATS}
-            busy = told if agents is None else told & agents
+            agents_seen = {c.agent for c in calls if c.writes and c.resource not in _HEARTBEATS}
+            busy = agents_seen if agents is None else agents_seen & agents
             if not busy:
                 return
         raise TimeoutError(f"{', '.join(sorted(busy))} still write after {patience:.0f} s")
@@ -104,8 +104,8 @@ async def cluster(
 async def _accounted(client: Client, namespace: str) -> None:
     """Waits for the default service account: without it no pod can be made."""
     for _ in range(300):
-        found = await client.get(f"/api/v1/namespaces/{namespace}/serviceaccounts")
-        if found["items"]:
+        accounts = await client.get(f"/api/v1/namespaces/{namespace}/serviceaccounts")
+        if accounts["items"]:
             return
         await asyncio.sleep(0.1)
     raise RuntimeError(f"no service account in {namespace} after 30 s")

@@ -22,20 +22,22 @@ def simulated(kubeconfig: Path) -> Sandbox:
     It is one when the file is the very file that a sandbox of this user wrote, that sandbox is of
     the kind `simulated` and its API server runs here, and every node bears kwok's label.
     """
-    found = next((s for s in sandboxes() if _same(s.kubeconfig, kubeconfig)), None)
-    if found is None:
+    sandbox = next((s for s in sandboxes() if _same(s.kubeconfig, kubeconfig)), None)
+    if sandbox is None:
         raise NoSandbox(
             f"{kubeconfig} was not written by a sandbox of yours: the bench creates one, "
             "or takes one that `python -m sandbox up --mode simulated` has started"
         )
-    if found.mode is not Mode.SIMULATED:
-        raise NoSandbox(f"{found.options.name} is a sandbox of kind {found.mode}, not simulated")
-    if not found.part("apiserver").alive:
-        raise NoSandbox(f"the API server of sandbox {found.options.name} does not run")
+    if sandbox.mode is not Mode.SIMULATED:
+        raise NoSandbox(
+            f"{sandbox.options.name} is a sandbox of kind {sandbox.mode}, not simulated"
+        )
+    if not sandbox.part("apiserver").alive:
+        raise NoSandbox(f"the API server of sandbox {sandbox.options.name} does not run")
     strangers = not_simulated(Api(kubeconfig).get("/api/v1/nodes")["items"])
     if strangers:
         raise NoSandbox(f"nodes without the label type=kwok: {', '.join(strangers)}")
-    return found
+    return sandbox
 
 
 def not_simulated(nodes: list[dict[str, Any]]) -> list[str]:

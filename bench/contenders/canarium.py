@@ -76,7 +76,7 @@ class Canarium:
         """Waits until the process leads; POSIX seconds of the moment. Raises TimeoutError."""
         return await self._until(lambda m: m["canarium_leader",] == 1, patience)
 
-    async def looked(self, keys: int, patience: float) -> float:
+    async def reconciled(self, keys: int, patience: float) -> float:
         """Waits until `keys` were reconciled and none waits; POSIX seconds."""
         return await self._until(
             lambda m: reconciles(m) >= keys and m["canarium_queue_depth",] == 0, patience
@@ -122,10 +122,10 @@ class Canarium:
 
     async def gauges(self) -> Mapping[str, float]:
         try:
-            found = await self.metrics()
+            metrics = await self.metrics()
         except (aiohttp.ClientError, OSError):
             return {}
-        return {word: found[name,] for name, word in _GAUGES.items() if (name,) in found}
+        return {word: metrics[name,] for name, word in _GAUGES.items() if (name,) in metrics}
 
     async def metrics(self) -> Samples:
         """Every sample by name and label values. Raises aiohttp.ClientError."""
@@ -170,8 +170,8 @@ def reconciles(samples: Samples) -> float:
 
 def condition(body: Body, kind: str) -> bool:
     """Returns whether the condition `kind` of an object is True."""
-    found = body.get("status", {}).get("conditions") or ()
-    return any(c["type"] == kind and c["status"] == "True" for c in found)
+    conditions = body.get("status", {}).get("conditions") or ()
+    return any(c["type"] == kind and c["status"] == "True" for c in conditions)
 
 
 async def established(cluster: Cluster, collection: str) -> None:

@@ -34,8 +34,8 @@ async def floor(
         began = time.monotonic()
         await many(keys, one, connections)
         wall = time.monotonic() - began
-    found = spread(took)
-    return wall, {"p50": found.p50, "p99": found.p99}
+    latencies = spread(took)
+    return wall, {"p50": latencies.p50, "p99": latencies.p99}
 
 
 async def written(client: Client, model: Canarium, key: Key) -> None:
@@ -88,8 +88,8 @@ async def settled(cluster: Cluster, keys: list[Key], patience: float) -> float:
     """Waits until every Deployment has its pod; POSIX seconds."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
-        found = await cluster.client.get("/apis/apps/v1/deployments")
-        ready = sum(1 for d in found["items"] if d.get("status", {}).get("readyReplicas"))
+        listed = await cluster.client.get("/apis/apps/v1/deployments")
+        ready = sum(1 for d in listed["items"] if d.get("status", {}).get("readyReplicas"))
         if ready >= len(keys):
             return time.time()
         await asyncio.sleep(0.5)

@@ -42,8 +42,8 @@ def main() -> int:
     print("| benchmark | now µs | before µs | ratio |\n| --- | --- | --- | --- |")
     for name, times in sorted(now.items()):
         past, ratio = before.get(name), ratios.get(name)
-        told = (f"{1e6 * median(past):.1f}", f"{ratio:.2f}") if past and ratio else ("–", "new")
-        print(f"| {name} | {1e6 * median(times):.1f} | {told[0]} | {told[1]} |")
+        shown = (f"{1e6 * median(past):.1f}", f"{ratio:.2f}") if past and ratio else ("–", "new")
+        print(f"| {name} | {1e6 * median(times):.1f} | {shown[0]} | {shown[1]} |")
     return 1 if any(ratio > given.most for ratio in ratios.values()) else 0
 
 
@@ -73,8 +73,8 @@ def _round(tree: Path, scratch: Path) -> dict[str, float]:
     )
     if not out.exists() or not out.stat().st_size:
         return {}
-    found = json.loads(out.read_text())
-    return {b["name"]: b["stats"]["median"] for b in found["benchmarks"]}
+    report = json.loads(out.read_text())
+    return {b["name"]: b["stats"]["median"] for b in report["benchmarks"]}
 
 
 def _add(times: Times, one: Mapping[str, float]) -> None:

@@ -34,18 +34,18 @@ def spec(version: str) -> dict[str, Any]:
 
 def serving() -> Observed:
     """A promoted version with three ready pods."""
-    made = new_record(spec("1"), ())
+    new = new_record(spec("1"), ())
     pods = tuple(
-        Pod(f"p{i}", made.revision, "blue", _NOW - 60, ready=True, ready_changed=_NOW - 50)
+        Pod(f"p{i}", new.revision, "blue", _NOW - 60, ready=True, ready_changed=_NOW - 50)
         for i in range(3)
     )
-    record = Record(made.revision, 1, made.algorithm, made.digest, made.identity, "1", None, None)
+    record = Record(new.revision, 1, new.algorithm, new.digest, new.identity, "1", None, None)
     return Observed(
         records=(record,),
-        deployments=(Deployment(f"m-{made.revision}", "u", made.revision, "blue", 3),),
+        deployments=(Deployment(f"m-{new.revision}", "u", new.revision, "blue", 3),),
         pods=pods,
         service=Service(
-            "s", "blue", TrafficRecord(made.revision), endpoints=frozenset(pod.name for pod in pods)
+            "s", "blue", TrafficRecord(new.revision), endpoints=frozenset(pod.name for pod in pods)
         ),
     )
 

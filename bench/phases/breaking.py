@@ -36,13 +36,13 @@ async def prepare(
     watching.expect(keys, lambda body: body.get("status", {}).get("weight") == 20)
     await many(keys, patch)
     await watching.all_seen(patience)
-    found = await cluster.client.get("/api/v1/pods")
+    listed = await cluster.client.get("/api/v1/pods")
     image = f":{_VERSION}"
     return {
         (pod["metadata"]["namespace"], pod["metadata"]["labels"]["canarium.dev/model"]): pod[
             "metadata"
         ]["name"]
-        for pod in found["items"]
+        for pod in listed["items"]
         if pod["spec"]["containers"][0]["image"].endswith(image)
     }
 
@@ -52,12 +52,12 @@ async def one_by_one(
 ) -> Measured:
     """The candidates of `pods`, one after the other, among `total` objects."""
     async with measuring(cluster, operator, "break one by one", total) as meter:
-        watching.expect(pods, _taken_back)
+        watching.expect(pods, _is_rolled_back)
         for key, pod in pods.items():
             await _exit(cluster, key, pod)
             await asyncio.sleep(_AT_A_TIME)
         meter.took(max((await watching.all_seen(60)).values()))
-    return _judged(meter, pods)
+    return _with_latencies(meter, pods)
 
 
 async def all_at_once(
@@ -69,20 +69,20 @@ async def all_at_once(
         await _exit(cluster, key, pods[key])
 
     async with measuring(cluster, operator, "break all at once", len(pods)) as meter:
-        watching.expect(pods, _taken_back)
+        watching.expect(pods, _is_rolled_back)
         await many(pods, act)
         meter.result.figures["driver s"] = time.time() - meter.began
         meter.took(max((await watching.all_seen(patience)).values()))
         # Later status writes and Events belong to its cost.
         await cluster.quiet(operator.agents, patience=patience)
-    return _judged(meter, pods)
+    return _with_latencies(meter, pods)
 
 
-def _taken_back(body: dict[str, Any]) -> bool:
+def _is_rolled_back(body: dict[str, Any]) -> bool:
     return body.get("status", {}).get("phase") in ("RollingBack", "RolledBack")
 
 
-def _judged(meter: Meter, pods: dict[Key, str]) -> Measured:
+def _with_latencies(meter: Meter, pods: dict[Key, str]) -> Measured:
     signals, decisions = times(meter.seen, pods)
     result = meter.result
     result.latencies["decision"] = spread(
@@ -107,8 +107,8 @@ def times(calls: list[Call], pods: dict[Key, str]) -> tuple[dict[Key, float], di
             signals[key_of[call.namespace, call.name]] = call.answered
         elif call.agent == "canarium" and call.resource == "services" and call.writes:
             decisions.setdefault((call.namespace, call.name), call)
-    for what, told in (("signal", signals), ("decision", decisions)):
-        if missing := sorted(pods.keys() - told.keys()):
+    for what, moments in (("signal", signals), ("decision", decisions)):
+        if missing := sorted(pods.keys() - moments.keys()):
             key, number = missing[0], len(missing)
             raise Untold(f"the audit log has no {what} of {number} models, such as {key}")
     return signals, decisions

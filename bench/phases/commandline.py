@@ -30,14 +30,14 @@ async def commandline(
     program itself imports, also where the machine is busy.
     """
     async with measuring(cluster, contender, "cli", len(keys), sampled=False) as meter:
-        asked = [keys[place * len(keys) // runs] for place in range(runs)]
+        chosen = [keys[place * len(keys) // runs] for place in range(runs)]
         bare, helped = [], []
         for _ in range(runs):
             bare.append(await timed(cluster.kubeconfig, "-c", "pass"))
             helped.append(await timed(cluster.kubeconfig, *_PROGRAM, "--help"))
         shown = [
             await timed(cluster.kubeconfig, *_PROGRAM, "get", name, "--namespace", namespace)
-            for namespace, name in asked
+            for namespace, name in chosen
         ]
         listed = [
             await timed(cluster.kubeconfig, *_PROGRAM, "list", "--all-namespaces")
@@ -67,8 +67,8 @@ async def timed(kubeconfig: Path, *words: str) -> float:
             "KUBECTL": str(clients.find("kubectl")),
         },
     )
-    _, said = await process.communicate()
+    _, output = await process.communicate()
     took = time.perf_counter() - began
     if process.returncode:
-        raise RuntimeError(f"{' '.join(words)}: {said.decode()}")
+        raise RuntimeError(f"{' '.join(words)}: {output.decode()}")
     return took

@@ -38,12 +38,12 @@ async def create(
         await cluster.quiet(contender.agents, patience=patience)
     result = meter.result
     result.latencies["ready"] = spread(seen[key] - sent[key] for key in keys)
-    made = children(contender, meter)
-    if missing := set(keys) - made.keys():
+    times = children(contender, meter)
+    if missing := set(keys) - times.keys():
         what = f"no child of {len(missing)} objects, such as {min(missing)}"
         raise Untold(f"the audit log has {what}, by {', '.join(contender.agents)}")
-    result.latencies["children"] = spread(at - sent[key] for key, at in made.items())
-    result.figures["children wall s"] = max(made.values()) - meter.began
+    result.latencies["children"] = spread(at - sent[key] for key, at in times.items())
+    result.figures["children wall s"] = max(times.values()) - meter.began
     return result
 
 

@@ -21,7 +21,7 @@ async def restart(cluster: Cluster, operator: Canarium, n: int) -> Measured:
         operator.spawn(cluster)
         led = await operator.leading(_PATIENCE)
         meter.result.figures["leading after s"] = led - meter.began
-        meter.took(await operator.looked(n, _PATIENCE))
+        meter.took(await operator.reconciled(n, _PATIENCE))
         await asyncio.sleep(3)
     return meter.result
 

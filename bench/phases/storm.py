@@ -24,9 +24,9 @@ async def storm(
             await cluster.client.merge(operator.path(key), body)
 
     def done(body: dict) -> bool:  # type: ignore[type-arg]
-        told = body.get("status", {}).get("observedGeneration")
+        observed = body.get("status", {}).get("observedGeneration")
         last = body["spec"].get("revisionHistoryLimit") == 20 + CHANGES - 1
-        return bool(last and told == body["metadata"]["generation"])
+        return bool(last and observed == body["metadata"]["generation"])
 
     before = reconciles(await operator.metrics())
     async with measuring(cluster, operator, "storm", len(keys)) as meter:

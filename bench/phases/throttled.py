@@ -53,66 +53,66 @@ class Throttled:
 async def throttled(name: str, n: int, nodes: int, patience: float) -> Throttled:
     """Both marks and the operator, each alone with a server and a backlog of MODELS; then the
     operator with `n` models beside controllers and kubelets, which are refused as well."""
-    async with _few_seats(f"{name}-seats-floor", nodes) as found:
-        await Canarium().install(found)
-        with _controllers_stopped(found):
-            optimal = await _optimal(found, MODELS)
-    async with _few_seats(f"{name}-seats-many", nodes, seats=1000) as found:
-        unrefused, _ = await _alone(found, MODELS, patience)
-    async with _few_seats(f"{name}-seats-alone", nodes) as found:
-        ours, refused = await _alone(found, MODELS, patience)
-    async with _few_seats(f"{name}-seats", nodes) as found:
-        wall = await _beside(found, n, patience)
+    async with _few_seats(f"{name}-seats-floor", nodes) as fresh:
+        await Canarium().install(fresh)
+        with _controllers_stopped(fresh):
+            optimal = await _optimal(fresh, MODELS)
+    async with _few_seats(f"{name}-seats-many", nodes, seats=1000) as fresh:
+        unrefused, _ = await _alone(fresh, MODELS, patience)
+    async with _few_seats(f"{name}-seats-alone", nodes) as fresh:
+        ours, refused = await _alone(fresh, MODELS, patience)
+    async with _few_seats(f"{name}-seats", nodes) as fresh:
+        wall = await _beside(fresh, n, patience)
     return Throttled(optimal, unrefused, ours, refused, wall)
 
 
-async def _optimal(found: Cluster, n: int) -> float:
-    found.audit.mark()
+async def _optimal(fresh: Cluster, n: int) -> float:
+    fresh.audit.mark()
     model = Canarium()
-    async with Client.connect(found.kubeconfig, "bench-floor", SEATS) as client:
+    async with Client.connect(fresh.kubeconfig, "bench-floor", SEATS) as client:
         patient = _Patient(client)
         await many(keys_of(n), lambda key: written(patient, model, key), SEATS)
     await asyncio.sleep(0.2)  # The audit log's last lines are on their way.
-    calls = await asyncio.to_thread(found.audit.calls)
+    calls = await asyncio.to_thread(fresh.audit.calls)
     sent = [call for call in calls if call.agent == "bench-floor" and _admitted(call)]
     return _rate(sent)
 
 
-async def _alone(found: Cluster, n: int, patience: float) -> tuple[float, float]:
+async def _alone(fresh: Cluster, n: int, patience: float) -> tuple[float, float]:
     """The rate of admitted writes until all Deployments exist, and the share of refused ones."""
     operator = Canarium("canarium, few seats", settings=_UNLIMITED)
-    await operator.install(found)
+    await operator.install(fresh)
     for key in keys_of(n):
-        await _post(found, operator, key)
-    found.audit.mark()
-    with _controllers_stopped(found):
-        await operator.start(found)
+        await _post(fresh, operator, key)
+    fresh.audit.mark()
+    with _controllers_stopped(fresh):
+        await operator.start(fresh)
         try:
-            await _all_made(found, n, patience)
+            await _all_created(fresh, n, patience)
         finally:
             operator.stop()
-    calls = await asyncio.to_thread(found.audit.calls)
+    calls = await asyncio.to_thread(fresh.audit.calls)
     ours = [c for c in calls if c.agent in operator.agents and _changes(c)]
     # After that only status is left to be written, and pods are waited for.
-    last = max(c.answered for c in ours if _made(c))
+    last = max(c.answered for c in ours if _created(c))
     busy = [c for c in ours if c.answered <= last]
     return _rate([c for c in busy if _admitted(c)]), sum(c.code == 429 for c in busy) / len(busy)
 
 
-async def _beside(found: Cluster, n: int, patience: float) -> float:
+async def _beside(fresh: Cluster, n: int, patience: float) -> float:
     """Seconds until all are Ready."""
     operator = Canarium("canarium, few seats", settings=_UNLIMITED)
     keys = keys_of(n)
-    await operator.install(found)
-    await operator.start(found)
+    await operator.install(fresh)
+    await operator.start(fresh)
     try:
         async with (
-            Watching.of(found.client, operator.collection) as watching,
-            measuring(found, operator, "throttled", n) as meter,
+            Watching.of(fresh.client, operator.collection) as watching,
+            measuring(fresh, operator, "throttled", n) as meter,
         ):
             watching.expect(keys, lambda body: operator.live(body, 1))
             # One at a time: what drives the measurement takes as few seats as possible.
-            await many(keys, lambda key: _post(found, operator, key), 1)
+            await many(keys, lambda key: _post(fresh, operator, key), 1)
             seen = await watching.all_seen(patience)
             meter.took(max(seen.values()))
     finally:
@@ -121,9 +121,9 @@ async def _beside(found: Cluster, n: int, patience: float) -> float:
 
 
 @contextmanager
-def _controllers_stopped(found: Cluster) -> Iterator[None]:
+def _controllers_stopped(fresh: Cluster) -> Iterator[None]:
     """Suspends controllers, the scheduler and kubelets, so that only the contender writes."""
-    pids = [pid for name, pid in found.pids().items() if name not in ("etcd", "apiserver")]
+    pids = [pid for name, pid in fresh.pids().items() if name not in ("etcd", "apiserver")]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -133,23 +133,23 @@ def _controllers_stopped(found: Cluster) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-async def _all_made(found: Cluster, n: int, patience: float) -> None:
+async def _all_created(fresh: Cluster, n: int, patience: float) -> None:
     """Waits for `n` Deployments. Raises TimeoutError."""
     loop = asyncio.get_running_loop()
     until = loop.time() + patience
-    while await _deployments(found) < n:
+    while await _deployments(fresh) < n:
         if loop.time() > until:
             raise TimeoutError(f"fewer than {n} Deployments after {patience:.0f} s")
         await asyncio.sleep(0.1)
 
 
-async def _deployments(found: Cluster) -> int:
-    page = await found.client.get("/apis/apps/v1/deployments?limit=1")
+async def _deployments(fresh: Cluster) -> int:
+    page = await fresh.client.get("/apis/apps/v1/deployments?limit=1")
     return len(page["items"]) + int(page["metadata"].get("remainingItemCount") or 0)
 
 
-async def _post(found: Cluster, operator: Canarium, key: tuple[str, str]) -> None:
-    await found.client.post(*operator.created(key))
+async def _post(fresh: Cluster, operator: Canarium, key: tuple[str, str]) -> None:
+    await fresh.client.post(*operator.created(key))
 
 
 def _changes(call: Call) -> bool:
@@ -157,7 +157,7 @@ def _changes(call: Call) -> bool:
     return (call.writes or call.verb.startswith("dry-run")) and call.resource != "leases"
 
 
-def _made(call: Call) -> bool:
+def _created(call: Call) -> bool:
     return (call.verb, call.resource, call.code) == ("create", "deployments", 201)
 
 
@@ -194,19 +194,19 @@ async def _few_seats(name: str, nodes: int, seats: int = SEATS) -> AsyncIterator
         f"--max-mutating-requests-inflight={seats}",
         f"--max-requests-inflight={3 * seats}",
     )
-    async with cluster(name, nodes, apiserver=flags) as found:
+    async with cluster(name, nodes, apiserver=flags) as fresh:
         account = {"metadata": {"name": "bench", "namespace": "default"}}
-        await found.client.post("/api/v1/namespaces/default/serviceaccounts", account)
+        await fresh.client.post("/api/v1/namespaces/default/serviceaccounts", account)
         binding = {
             "metadata": {"name": "bench"},
             "roleRef": {"apiGroup": _GROUP, "kind": "ClusterRole", "name": "cluster-admin"},
             "subjects": [{"kind": "ServiceAccount", **account["metadata"]}],
         }
-        await found.client.post(f"/apis/{_GROUP}/v1/clusterrolebindings", binding)
+        await fresh.client.post(f"/apis/{_GROUP}/v1/clusterrolebindings", binding)
         where = "/api/v1/namespaces/default/serviceaccounts/bench/token"
-        token = (await found.client.post(where, {"spec": {}}))["status"]["token"]
-        config = json.loads(await asyncio.to_thread(found.sandbox.kubeconfig.read_text))
+        token = (await fresh.client.post(where, {"spec": {}}))["status"]["token"]
+        config = json.loads(await asyncio.to_thread(fresh.sandbox.kubeconfig.read_text))
         config["users"][0]["user"] = {"token": token}
-        path = found.sandbox.folder / "bench.kubeconfig"
+        path = fresh.sandbox.folder / "bench.kubeconfig"
         await asyncio.to_thread(path.write_text, json.dumps(config))
-        yield replace(found, account=path)
+        yield replace(fresh, account=path)

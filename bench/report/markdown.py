@@ -64,12 +64,18 @@ def _setting(results: Results, sizes: Sequence[int]) -> str:
         "objects": ", ".join(map(str, sizes)),
     }
     rows = [(name, value) for name, value in facts.items()]
-    told = "No phase was disturbed: CPU steal below 2 %, other processes below 10 % of the machine."
+    disturbance = (
+        "No phase was disturbed: CPU steal below 2 %, other processes below 10 % of the machine."
+    )
     if disturbed:
-        told = "**Disturbed** (CPU steal over 2 % or other processes over 10 %), so that their "
-        told += "times mean little: "
-        told += "; ".join(f"{p.contender} {p.phase} at {p.n} ({p.disturbance})" for p in disturbed)
-    return _table(("", ""), rows) + "\n\n" + told
+        disturbance = (
+            "**Disturbed** (CPU steal over 2 % or other processes over 10 %), so that their "
+        )
+        disturbance += "times mean little: "
+        disturbance += "; ".join(
+            f"{p.contender} {p.phase} at {p.n} ({p.disturbance})" for p in disturbed
+        )
+    return _table(("", ""), rows) + "\n\n" + disturbance
 
 
 def _floors(results: Results) -> str:

@@ -26,7 +26,7 @@ def plots(results: Results, folder: Path) -> list[str]:
     }
     target = folder / "plots"
     target.mkdir(parents=True, exist_ok=True)
-    made = []
+    paths = []
     for name, (title, value) in wanted.items():
         for phase in ("create", "update"):
             path = target / f"{name}-{phase}.svg"
@@ -35,8 +35,8 @@ def plots(results: Results, folder: Path) -> list[str]:
                 for n, walls in results.floors.items():
                     line["the bare writes"].append((n, min(walls.values())))
             _draw(path, f"{phase}: {title}", line)
-            made.append(f"plots/{path.name}")
-    return made
+            paths.append(f"plots/{path.name}")
+    return paths
 
 
 def series(phases: list[Measured], phase: str, value: Callable[[Measured], float]) -> Line:
