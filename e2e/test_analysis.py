@@ -133,7 +133,7 @@ def condition(status: dict[str, Any], kind: str) -> tuple[str, str, str]:
     return wanted["status"], wanted["reason"], wanted["message"]
 
 
-def taken_back(models: Models, name: str, figures: Any) -> tuple[Seen, dict[str, Any]]:
+def rolled_back(models: Models, name: str, figures: Any) -> tuple[Seen, dict[str, Any]]:
     """The status of a version that was rolled back, and its failure; how long it had traffic is
     reported at the end of the run."""
     ended = models.phase(name, "RolledBack")
@@ -164,7 +164,7 @@ def test_good_version_passes_smoke_tests_metrics_and_prometheus(models: Models) 
 def test_version_with_wrong_answers_and_status_200_gets_no_request(
     models: Models, figures: Any
 ) -> None:
-    _, failure = taken_back(models, "wrong", figures)
+    _, failure = rolled_back(models, "wrong", figures)
     assert failure["reason"] == "SmokeTestFailed"
     assert "$.score is 0.1, expected 0.9 ± 0.05" in failure["message"]
     assert failure["pod"].startswith("wrong-")
@@ -176,7 +176,7 @@ def test_version_with_wrong_answers_and_status_200_gets_no_request(
 def test_bad_version_is_rolled_back_with_its_numbers(
     models: Models, figures: Any, name: str, check: str
 ) -> None:
-    _, failure = taken_back(models, name, figures)
+    _, failure = rolled_back(models, name, figures)
     assert failure["reason"] == "AnalysisFailed"
     assert failure["message"].startswith(f"check {check}: ")
     assert float(failure["observed"]) > float(failure["threshold"])
@@ -191,21 +191,21 @@ def test_bad_version_is_rolled_back_with_its_numbers(
 def test_version_whose_answers_differ_from_stable_is_rolled_back(
     models: Models, figures: Any
 ) -> None:
-    _, failure = taken_back(models, "differs", figures)
+    _, failure = rolled_back(models, "differs", figures)
     assert failure["reason"] == "AnalysisFailed"
     assert (float(failure["observed"]), failure["samples"]) == (1.0, 40)
 
 
 @rule("R17")
 def test_prometheus_value_above_the_bound_rolls_back(models: Models, figures: Any) -> None:
-    _, failure = taken_back(models, "drifts", figures)
+    _, failure = rolled_back(models, "drifts", figures)
     assert failure["reason"] == "AnalysisFailed"
     assert failure["message"] == "check drift: 1 is above 0.2"
 
 
 @rule("R17")
 def test_version_without_traffic_follows_the_policy(models: Models, figures: Any) -> None:
-    _, failure = taken_back(models, "idle", figures)
+    _, failure = rolled_back(models, "idle", figures)
     assert failure["reason"] == "InsufficientData"
     assert "check errors: no request in the window" in failure["message"]
     models.phase("eager", "Ready", "v2")
