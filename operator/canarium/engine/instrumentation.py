@@ -8,7 +8,7 @@ from typing import Protocol
 class Observer(Protocol):
     """Receives events of queue and workers; all times are in seconds."""
 
-    def taken(self, urgency: str, waited: float) -> None:
+    def dequeued(self, urgency: str, waited: float) -> None:
         """Reports that a key was handed to a worker after it had been due for `waited`."""
 
     def reconciled(self, result: str, took: float) -> None:
@@ -21,7 +21,7 @@ class Observer(Protocol):
 class Unobserved:
     """Discards everything."""
 
-    def taken(self, urgency: str, waited: float) -> None: ...
+    def dequeued(self, urgency: str, waited: float) -> None: ...
 
     def reconciled(self, result: str, took: float) -> None: ...
 

@@ -89,7 +89,7 @@ class OperatorMetrics:
         """Registers the metrics that are read from `state`."""
         self.registry.register(_States(state))
 
-    def taken(self, urgency: str, waited: float) -> None:
+    def dequeued(self, urgency: str, waited: float) -> None:
         self._wait.labels(urgency).observe(waited)
 
     def reconciled(self, result: str, took: float) -> None:

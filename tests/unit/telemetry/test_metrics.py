@@ -50,7 +50,7 @@ async def read(port: int) -> dict[tuple[str, ...], float]:
 async def test_work_and_state_are_served() -> None:
     metrics = OperatorMetrics()
     metrics.describe(state())
-    metrics.taken("FAULT", 0.02)
+    metrics.dequeued("FAULT", 0.02)
     metrics.reconciled("done", 0.004)
     metrics.ended("RolledBack")
     async with serve_metrics(metrics.registry, "127.0.0.1", 0) as port:
@@ -94,7 +94,7 @@ async def test_blocked_loop_is_seen_by_every_reader() -> None:
 async def test_no_metric_changes_by_being_read() -> None:
     metrics = OperatorMetrics()
     metrics.describe(state())
-    metrics.taken("FAULT", 1.0)
+    metrics.dequeued("FAULT", 1.0)
     async with serve_metrics(metrics.registry, "127.0.0.1", 0) as port:
         first, second = await read(port), await read(port)
     assert {k: v for k, v in first.items() if not k[0].startswith("process_")} == {

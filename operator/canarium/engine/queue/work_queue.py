@@ -207,7 +207,7 @@ class WorkQueue(Generic[K]):
         del self._waiting[key]
         self._taken[key] = urgency
         self._held[self._share(key), urgency is Urgency.FAULT] += 1
-        self._observer.taken(urgency.name, now - self._since.pop(key))
+        self._observer.dequeued(urgency.name, now - self._since.pop(key))
         self._taken_at = now
 
     def _wake(self, urgency: Urgency) -> None:
