@@ -231,7 +231,7 @@ def _name(key: Key) -> str:
 
 def _report(revision: str, outcome: Failed | Unreached | None, count: int) -> SmokeReport:
     if outcome is None:
-        return SmokeReport(revision, True, asked=count)
+        return SmokeReport(revision, True, tested=count)
     text = f"smoke test {outcome.test}: {outcome.message}"
     if isinstance(outcome, Unreached):
         return SmokeReport(

@@ -80,15 +80,15 @@ class Cluster(Kubernetes):
         self.requests = decision.requests
         wait = decision.requeue_after
         self.due = None if wait is None else self.now + wait
-        late = decision.status_is_urgent or self.now >= self.told + 5.0
+        late = decision.status_is_urgent or self.now >= self.reported_at + 5.0
         if decision.status != self.status and late:
-            self.told = self.now
+            self.reported_at = self.now
             if self._dies():
                 return decision
             self.status = decision.status
             self.writes += 1
         elif decision.status != self.status:
-            self.due = min(self.told + 5.0, self.due or math.inf)
+            self.due = min(self.reported_at + 5.0, self.due or math.inf)
         self.events += decision.events
         return decision
 

@@ -67,7 +67,7 @@ class Kubernetes:
     image: str | None = None
     #: Commands: annotations of the parent without our group.
     annotations: dict[str, str] = field(default_factory=dict)
-    told: float = 0.0
+    reported_at: float = 0.0
     #: The cluster makes no endpoints of pods that get ready now.
     slices_stand_still: bool = False
     #: When the last decision wants to be made again, and the facts that it was made on.

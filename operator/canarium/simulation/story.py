@@ -265,7 +265,7 @@ class _Telling:
     def _smoke_report(self, revision: str) -> SmokeReport:
         name, version = self._scenario.failing_smoke_test, self._cluster.version(revision)
         if not name or version != self._version:
-            return SmokeReport(revision, True, asked=1)
+            return SmokeReport(revision, True, tested=1)
         pod = next(x.name for x in self._cluster.pods if x.revision == revision)
         return SmokeReport(revision, False, f"smoke test {name}: simulated failure", pod, 1)
 

@@ -101,7 +101,7 @@ async def test_smoke_test_without_its_body_is_reported_once_and_runs_when_it_exi
     assert report.message.startswith("spec.rollout.smokeTests[0].bodyFrom: ConfigMap bodies: ")
     assert fake.wakes == [False], "the same fault wakes it once"
     fake.bodies = {"one": '{"n": 1}'}
-    await fake.until(lambda: signals.facts(KEY)[0] == SmokeReport("r", True, asked=1))
+    await fake.until(lambda: signals.facts(KEY)[0] == SmokeReport("r", True, tested=1))
     assert served.requests == [("POST", "/predict", b'{"n": 1}')]
 
 
@@ -117,7 +117,7 @@ async def test_pod_drained_during_its_test_does_not_fail_its_version(
     served.handler = drained
     signals.want(KEY, SignalRequests(smoke="r"), (smoke_test({"path": "/ready"}),))
     await fake.until(lambda: signals.facts(KEY)[0] is not None)
-    assert signals.facts(KEY)[0] == SmokeReport("r", True, asked=1)
+    assert signals.facts(KEY)[0] == SmokeReport("r", True, tested=1)
     assert len(served.requests) == 2, "the pod that replaced it was asked"
 
 
@@ -198,7 +198,7 @@ async def test_unreachable_pod_is_retried_until_it_answers(
     assert (report.passed, report.pod, report.unreachable) == (False, "pod-a", "ConnectionRefused")
     assert fake.wakes == [False], "nothing has failed"
     fake._port = served.port
-    await fake.until(lambda: signals.facts(KEY)[0] == SmokeReport("r", True, asked=1))
+    await fake.until(lambda: signals.facts(KEY)[0] == SmokeReport("r", True, tested=1))
 
 
 @rule("R17")

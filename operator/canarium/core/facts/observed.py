@@ -78,8 +78,9 @@ class Autoscaler:
 
 @dataclass(frozen=True, slots=True)
 class SmokeReport:
-    """Result of the smoke tests of a revision (R4); `message` and `pod` describe a failed one.
+    """Result of the smoke tests of a revision (R4) in `tested` pods.
 
+    `message` and `pod` describe a failed one.
     `unusable`: the tests could not be evaluated for `reason`, so they prove nothing about the
     revision (R21).
     `unreachable`: how the connection to `pod` was lost (`ConnectionLoss`). That proves nothing
@@ -90,7 +91,7 @@ class SmokeReport:
     passed: bool
     message: str = ""
     pod: str | None = None
-    asked: int = 0
+    tested: int = 0
     unusable: bool = False
     unreachable: str | None = None
     reason: CheckReason = CheckReason.INVALID_TEST

@@ -66,7 +66,7 @@ def smoke(ctx: RolloutContext) -> Cause | bool:
     if report.unusable or report.unreachable:
         return False
     return Cause(
-        FailureReason.SMOKE_TEST_FAILED, report.message, pod=report.pod, samples=report.asked
+        FailureReason.SMOKE_TEST_FAILED, report.message, pod=report.pod, samples=report.tested
     )
 
 

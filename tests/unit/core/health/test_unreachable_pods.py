@@ -59,7 +59,7 @@ def test_unreachable_pods_hold_the_version_with_the_likely_cause(how: str, cause
     assert [e.reason for e in cluster.events].count("PodsUnreachable") == 1
     # The tests are still requested, so that it continues by itself.
     assert cluster.requests.smoke == cluster.revision("2")
-    cluster.smoke = SmokeReport(cluster.revision("2"), True, asked=1)
+    cluster.smoke = SmokeReport(cluster.revision("2"), True, tested=1)
     cluster.run(60)
     assert (cluster.status.phase, cluster.status.version) == ("Ready", "2")
     assert condition(cluster, "SmokeTestsReady")[0] == "True"
@@ -72,7 +72,7 @@ def test_unreachable_first_version_waits_and_does_not_fail() -> None:
     assert cluster.status.phase == "Starting"
     assert cluster.status.waiting_for
     assert cluster.status.waiting_for.reason == "PodsUnreachable"
-    cluster.smoke = SmokeReport(cluster.revision("1"), True, asked=3)
+    cluster.smoke = SmokeReport(cluster.revision("1"), True, tested=3)
     assert cluster.run(10).status.phase == "Ready"
 
 
