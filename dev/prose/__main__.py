@@ -1,4 +1,4 @@
-"""Refuses banned wordings: `python -m prose [FILE…]`, without files everything in `SCOPE`.
+"""Refuses banned wordings and names: `python -m prose [FILE…]`, by default all files of `SCOPE`.
 
 Prints `file:line: "words": advice` for each, and exits 1 when there is one.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from prose import docstrings, phrases, texts
+from prose import docstrings, names, phrases, texts
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What is checked. CRD descriptions are in docs/reference/api.md, which is generated from them.
@@ -52,7 +52,7 @@ def files() -> Iterator[Path]:
 
 
 def problems(path: Path) -> Iterator[str]:
-    """Yields a line for each banned wording of a file."""
+    """Yields a line for each banned wording or name in a file."""
     name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
     for start, text in texts.texts(path):
         for match in phrases.matches(text):
@@ -60,6 +60,9 @@ def problems(path: Path) -> Iterator[str]:
     if fnmatch(name, DOCUMENTED):
         for line, word in docstrings.without_verb(path.read_text()):
             yield f'{name}:{line}: "{word}": {docstrings.ADVICE}'
+    if path.suffix == ".py" and name.startswith(tuple(f"{folder}/" for folder in names.CHECKED)):
+        for line, word in names.vague(path.read_text()):
+            yield f'{name}:{line}: "{word}": {names.ADVICE}'
 
 
 def main(arguments: list[str]) -> int:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from prose import docstrings, phrases, texts
-from prose.__main__ import main
+from prose import docstrings, names, phrases, texts
+from prose.__main__ import ROOT, main
 
 
 def words(text: str) -> list[str]:
@@ -76,6 +76,39 @@ def test_docstring_of_a_function_without_a_verb_is_found(head: str, found: bool)
     module = f'class A:\n    {head}\n        """The name of it."""\n'
     assert bool(list(docstrings.without_verb(module))) is found
     assert not list(docstrings.without_verb(module.replace("The", "Returns the")))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "found = 1",
+        "for told in (): ...",
+        "self._kept, self._told = 1, 2",
+        "with open(path) as found: ...",
+        "f = lambda said: 1",
+        "def judged(): ...",
+        "class A:\n    asked: int = 0",
+        "def f(*, taken=1): ...",
+        "try: ...\nexcept OSError as found: ...",
+        "import re as found",
+        "if (made := f()): ...",
+        "match f():\n    case [door]: ...",
+    ],
+)
+def test_vague_name_is_refused_where_it_is_defined(line: str) -> None:
+    assert len(list(names.vague(line))) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["not_found = error.found", "f(found=x.told)", 'd["said"] = "told"', "maker, founded = 1, 2"],
+)
+def test_name_that_contains_a_vague_word_is_accepted(line: str) -> None:
+    assert not list(names.vague(line))
+
+
+def test_folders_whose_names_are_checked_exist() -> None:
+    assert [folder for folder in names.CHECKED if not list((ROOT / folder).rglob("*.py"))] == []
 
 
 def test_problem_names_file_line_words_and_advice(
