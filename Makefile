@@ -67,8 +67,8 @@ test-unit: .venv/.ready       ## run the quick loop: no cluster, API server or s
 mutations: .venv/.ready       ## undo each fix in turn and check that a test fails
 	$(PY) -m mutations $(FAULTS)
 
-rules: .venv/.ready           ## list the rules of docs/contributing/rules.md and the tests that prove each
-	@$(PY) -m pytest -q --collect-only --rules --no-header | sed '/::/!b; /^    /b; d'
+rules: .venv/.ready           ## list the rules and the tests that prove each; ABOUT="no traffic" selects by words
+	@$(PY) -m pytest -q --collect-only --rules --about "$(ABOUT)" --no-header | sed '/::/d'
 
 .venv/.bench: .venv/.ready requirements/bench.txt
 	.venv/bin/pip install -q --require-hashes -r requirements/bench.txt

@@ -1,8 +1,9 @@
 """Selection of tests by the rules that they prove, the table of both, and what runs beside what.
 
 `pytest --rule R13` runs the tests of one rule, `-k R13` too (but R1 also finds R13 there), and
-`pytest --rules --collect-only -q` prints which tests prove which rule. The rules themselves are the
-headings of docs/contributing/rules.md.
+`pytest --rules --collect-only -q` prints which tests prove which rule, `--about "quarantin weight"`
+those whose name or docstring contains these words. The rules themselves are the headings of
+docs/contributing/rules.md.
 """
 
 from __future__ import annotations
@@ -10,12 +11,23 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
+
+#: What runs in a test, by the folder: decisions first, which newcomers read first.
+KINDS = {
+    "Decisions, in virtual time": "tests/unit/core/",
+    "Other units": "tests/unit/",
+    "Random faults, in virtual time": ("tests/simulation/", "tests/analysis/"),
+    "The operator with a real API server": "tests/integration/",
+    "Real pods": "e2e/",
+    "Charts, documentation and tools": "",
+}
 
 #: `## R7: What fails a candidate`: the number and the title of a rule, and whether it is planned.
 _HEADING = re.compile(r"(?m)^## (R\d+): (.+?)( \(planned\))?$")
@@ -32,6 +44,7 @@ RULES = _rules((HERE / "docs" / "contributing" / "rules.md").read_text())
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rule", action="append", default=[], choices=RULES, help="tests of a rule")
     parser.addoption("--rules", action="store_true", help="print which tests prove which rule")
+    parser.addoption("--about", default="", help="words that all tests of --rules contain")
 
 
 def rules_of(item: pytest.Item) -> set[str]:
@@ -69,16 +82,59 @@ def _place(path: Path) -> int:
 def pytest_collection_finish(session: pytest.Session) -> None:
     if not session.config.getoption("--rules"):
         return
-    proofs: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for item in session.items:
-        place = item.nodeid.split("[")[0]
-        for name in rules_of(item):
-            proofs[name][place] += 1
+    about = session.config.getoption("--about").lower().split()
+    proofs = _proofs(session.items)
     for name, title in RULES.items():
-        print(f"\n{name}  {title}: {sum(proofs[name].values())} tests")
-        for place, count in sorted(proofs[name].items()):
-            print(f"    {place}" + (f"  ({count} cases)" if count > 1 else ""))
+        wanted = [proof for proof in proofs[name] if proof.mentions(about)]
+        if wanted:
+            print(f"\n{name}  {title}: {sum(proof.cases for proof in wanted)} tests")
+            _print_groups(wanted)
     missing = [name for name in RULES if name not in proofs]
     if missing:
         raise pytest.UsageError(f"no test proves {', '.join(missing)}")
     print()
+
+
+@dataclass
+class _Proof:
+    """A test that proves a rule: what it states, and the number of its cases."""
+
+    file: str
+    about: str
+    sentence: str
+    details: str
+    cases: int = 0
+
+    def mentions(self, words: list[str]) -> bool:
+        """Returns whether name or docstring of the test contain all of `words`."""
+        return all(word in f"{self.sentence} {self.details}".lower() for word in words)
+
+
+def _proofs(items: list[pytest.Item]) -> dict[str, list[_Proof]]:
+    """Returns the proofs of each rule: one for each test, whose name is read as a sentence."""
+    by_rule: dict[str, dict[str, _Proof]] = defaultdict(dict)
+    for item in items:
+        function, module = item.obj, item.getparent(pytest.Module)
+        file = item.path.relative_to(HERE).as_posix()
+        about = ((module and module.obj.__doc__) or "").strip().partition("\n")[0]
+        sentence = function.__name__.removeprefix("test_").replace("_", " ")
+        proof = _Proof(file, about, sentence, function.__doc__ or "")
+        for name in rules_of(item):
+            by_rule[name].setdefault(f"{file} {sentence}", proof).cases += 1
+    return {name: list(proofs.values()) for name, proofs in by_rule.items()}
+
+
+def _print_groups(proofs: list[_Proof]) -> None:
+    """Prints tests by what runs in them, and then by file, whose docstring is the heading."""
+    for kind, start in KINDS.items():
+        own = [proof for proof in proofs if proof.file.startswith(start)]
+        proofs = [proof for proof in proofs if not proof.file.startswith(start)]
+        file = ""
+        for proof in sorted(own, key=lambda proof: proof.file):
+            if not file:
+                print(f"  {kind}")
+            if proof.file != file:
+                file = proof.file
+                print(f"    {file}: {proof.about}")
+            cases = f"  ({proof.cases} cases)" if proof.cases > 1 else ""
+            print(f"      - {proof.sentence}{cases}")
