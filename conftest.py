@@ -2,7 +2,7 @@
 
 `pytest --rule R13` runs the tests of one rule, `-k R13` too (but R1 also finds R13 there), and
 `pytest --rules --collect-only -q` prints which tests prove which rule, `--about "quarantin weight"`
-those whose name or docstring contains these words. The rules themselves are the headings of
+those whose rule, name or docstring contains these words. The rules themselves are the headings of
 docs/contributing/rules.md.
 """
 
@@ -44,7 +44,7 @@ RULES = _rules((HERE / "docs" / "contributing" / "rules.md").read_text())
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rule", action="append", default=[], choices=RULES, help="tests of a rule")
     parser.addoption("--rules", action="store_true", help="print which tests prove which rule")
-    parser.addoption("--about", default="", help="words that all tests of --rules contain")
+    parser.addoption("--about", default="", help="words that select tests of --rules")
 
 
 def rules_of(item: pytest.Item) -> set[str]:
@@ -85,7 +85,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     about = session.config.getoption("--about").lower().split()
     proofs = _proofs(session.items)
     for name, title in RULES.items():
-        wanted = [proof for proof in proofs[name] if proof.mentions(about)]
+        wanted = [proof for proof in proofs[name] if proof.mentions(about, title)]
         if wanted:
             print(f"\n{name}  {title}: {sum(proof.cases for proof in wanted)} tests")
             _print_groups(wanted)
@@ -105,9 +105,10 @@ class _Proof:
     details: str
     cases: int = 0
 
-    def mentions(self, words: list[str]) -> bool:
-        """Returns whether name or docstring of the test contain all of `words`."""
-        return all(word in f"{self.sentence} {self.details}".lower() for word in words)
+    def mentions(self, words: list[str], title: str) -> bool:
+        """Returns whether the rule's title, file, name and docstring contain all of `words`."""
+        text = f"{title} {self.file} {self.about} {self.sentence} {self.details}".lower()
+        return all(word in text for word in words)
 
 
 def _proofs(items: list[pytest.Item]) -> dict[str, list[_Proof]]:
