@@ -2,13 +2,13 @@
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 SHELL := /bin/bash
-CODE := operator cli sandbox demo e2e dev tests bench conftest.py
+CODE := operator cli sandbox demo e2e dev tests bench examples conftest.py
 # Spelling and wording are checked in everything that people read.
 PROSE := operator cli charts docs .github $(wildcard *.md)
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
-.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro dist dist-cli sbom demo demo-down packages test test-gateways test-unit mutations rules check generate messages lock clean
+.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro cli dist dist-cli docs images push kind-load sbom demo demo-down packages test test-gateways test-unit mutations rules check generate messages lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
@@ -110,9 +110,56 @@ messages: .venv/.ready        ## write tests/golden/messages*.md, every message 
 	PYTHONPATH=tests/unit $(PY) -m core.messages
 	PYTHONPATH=tests/unit $(PY) -m core.other_messages
 
+# The images that the chart names, and the lock of each (see the Dockerfile).
+DOCKER ?= docker
+IMAGES ?= canarium canarium-fetch canarium-dashboard canarium-notifier
+LOCK.canarium := runtime
+LOCK.canarium-fetch := fetch
+LOCK.canarium-dashboard := dashboard
+LOCK.canarium-notifier := notifier
+VERSION = $(shell sed -n 's/^appVersion: //p' charts/canarium/Chart.yaml)
+KIND_CLUSTER ?= kind
+
+images: $(IMAGES:%=image.%)   ## build the images with Docker; PLATFORM=linux/arm64 for nodes of another architecture
+
+image.%:
+	$(DOCKER) build $(if $(PLATFORM),--platform $(PLATFORM)) --build-arg LOCK=$(LOCK.$*) --build-arg VERSION=$(VERSION) -t canarium.dev/$*:$(VERSION) .
+
+push: $(if $(REGISTRY),$(IMAGES:%=push.%),no-registry)  ## build the images, push them to REGISTRY=registry.example.org/ml, and print the values of the chart
+	@echo 'helm upgrade --install canarium charts/canarium -n canarium --create-namespace --wait \\'
+	@echo '  --set image.repository=$(REGISTRY)/canarium,fetch.image.repository=$(REGISTRY)/canarium-fetch \\'
+	@echo '  --set dashboard.image.repository=$(REGISTRY)/canarium-dashboard,notifications.image.repository=$(REGISTRY)/canarium-notifier'
+
+no-registry:
+	@echo "usage: make push REGISTRY=registry.example.org/ml" >&2; exit 2
+
+push.%: image.%
+	$(DOCKER) tag canarium.dev/$*:$(VERSION) $(REGISTRY)/$*:$(VERSION)
+	$(DOCKER) push $(REGISTRY)/$*:$(VERSION)
+
+kind-load: images             ## build the images and load them into kind; KIND_CLUSTER=name for a cluster with another name
+	kind load docker-image --name $(KIND_CLUSTER) $(IMAGES:%=canarium.dev/%:$(VERSION))
+
+.venv-cli/.ready: requirements/cli.txt requirements/build.txt pyproject.toml cli/pyproject.toml
+	python3 -m venv .venv-cli
+	.venv-cli/bin/pip install -q --no-compile --require-hashes -r requirements/cli.txt -r requirements/build.txt
+	.venv-cli/bin/pip install -q --no-deps --no-build-isolation . ./cli
+	touch $@
+
+cli: .venv-cli/.ready         ## install `kubectl modeldeploy` from this checkout, and print how to put it on the PATH
+	@echo 'export PATH="$(CURDIR)/.venv-cli/bin:$$PATH"'
+
 dist: .venv/.ready            ## build the wheels of operator and command line, reproducibly
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) -m hatchling build -t wheel
 	cd cli && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) ../$(PY) -m hatchling build -t wheel -d ../dist
+
+.venv-docs/.ready: requirements/docs.txt
+	python3 -m venv .venv-docs
+	.venv-docs/bin/pip install -q --no-compile --require-hashes -r requirements/docs.txt
+	touch $@
+
+docs: .venv-docs/.ready       ## build the documentation as a site into .build/site; warnings are errors
+	.venv-docs/bin/mkdocs build --quiet --strict
 
 .venv-pex/.ready: requirements/pex.txt
 	python3 -m venv .venv-pex
@@ -147,6 +194,9 @@ lock: .venv-lock/.ready       ## write requirements/*.txt again, with hashes; UP
 	$(COMPILE) --group mlflow -o requirements/mlflow.txt
 	$(COMPILE) --group sbom -o requirements/sbom.txt
 	$(COMPILE) --group pex -o requirements/pex.txt
+	$(COMPILE) --group docs -o requirements/docs.txt
+	$(COMPILE) --group demo-models -o requirements/demo-models.txt
+	$(COMPILE) --group build --constraint requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) --group lock -o requirements/lock.txt
 	$(COMPILE) --extra operator --extra bench --constraint requirements/dev.txt pyproject.toml -o requirements/bench.txt
 

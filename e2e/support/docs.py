@@ -13,7 +13,9 @@ _TOOLS = ("kubectl ", "helm ", "argocd ")
 def commands(page: str) -> list[str]:
     """Every command of a user's tools in the fenced blocks of a page, in their order."""
     text = (ROOT / page).read_text()
-    blocks = re.findall(r"(?ms)^```(?:sh|console)?\n(.*?)^```", text)
+    # Every fence is matched, or the end of another kind of block would begin one.
+    fences = re.findall(r"(?ms)^```(\w*)\n(.*?)^```", text)
+    blocks = [block for kind, block in fences if kind in ("", "sh", "console")]
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     return [line for line in lines if line.startswith(_TOOLS)]
 

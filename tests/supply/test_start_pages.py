@@ -1,0 +1,87 @@
+"""The pages that a newcomer reads first: their commands and manifests are valid.
+
+e2e/test_getting_started.py runs the commands of docs/getting-started.md.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from canarium_cli.main import cli
+from chart.rendering import helm, load
+from support.docs import commands
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = yaml.safe_load((ROOT / "examples" / "models" / "fraud-v1.yaml").read_text())
+INSTALLS = [line for line in commands("docs/install.md") if line.startswith("helm upgrade")]
+
+
+def blocks(page: str) -> list[dict[str, Any]]:
+    """The YAML documents of a page."""
+    texts = re.findall(r"(?ms)^```yaml\n(.*?)^```", (ROOT / page).read_text())
+    return [yaml.safe_load(text) for text in texts]
+
+
+def within(part: Any, whole: Any) -> bool:
+    """Whether every field of `part` has the same value in `whole`."""
+    if isinstance(part, dict):
+        return all(key in whole and within(value, whole[key]) for key, value in part.items())
+    return bool(part == whole)
+
+
+@pytest.mark.parametrize("command", INSTALLS)
+def test_command_of_the_install_page_renders_the_chart(command: str, tmp_path: Path) -> None:
+    words = shlex.split(command)[1:]
+    assert words[:4] == ["upgrade", "--install", "canarium", "charts/canarium"]
+    values = tmp_path / "values.yaml"
+    [found] = [body for body in blocks("docs/install.md") if "imagePullSecrets" in body]
+    values.write_text(yaml.safe_dump(found))
+    rest = [str(values) if word == "values.yaml" else word for word in words[4:]]
+    kept = [word for word in rest if word not in ("--create-namespace", "--wait")]
+    done = helm("template", "canarium", str(ROOT / "charts" / "canarium"), *kept)
+    assert done.returncode == 0, done.stderr
+    kinds = {body["kind"] for body in load(done.stdout)}
+    assert {"CustomResourceDefinition", "Deployment", "ServiceAccount"} <= kinds
+    for word in re.findall(r"registry\.example\.org/ml/[\w-]+", command):
+        assert word in done.stdout
+
+
+def test_install_page_has_commands_for_a_registry_values_and_namespaces() -> None:
+    assert [("image.repository" in c, "-f values" in c, "scope." in c) for c in INSTALLS] == [
+        (True, False, False),
+        (False, True, False),
+        (False, False, True),
+    ]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md", "docs/install.md"])
+def test_manifest_of_the_page_has_no_finding(page: str, tmp_path: Path) -> None:
+    models = [body for body in blocks(page) if body.get("kind") == "ModelDeployment"]
+    assert models
+    for number, body in enumerate(models):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(yaml.safe_dump(body))
+        done = CliRunner().invoke(cli, ["lint", "--strict", str(path)])
+        assert done.exit_code == 0, done.output
+
+
+def test_first_manifest_is_the_example_that_runs_without_changes() -> None:
+    [model] = blocks("docs/getting-started.md")
+    assert within(model, EXAMPLE)
+    [model] = blocks("README.md")
+    assert model["spec"]["rollout"].pop("strategy") == "Canary"
+    assert within(model, EXAMPLE)
+
+
+def test_server_image_of_the_readme_is_that_of_the_runtime() -> None:
+    runtime = yaml.safe_load(
+        (ROOT / "operator" / "canarium" / "runtimes" / "mlserver-sklearn.yaml").read_text()
+    )
+    assert runtime["spec"]["image"] in (ROOT / "README.md").read_text()
