@@ -126,8 +126,8 @@ image.%:
 	$(DOCKER) build $(if $(PLATFORM),--platform $(PLATFORM)) --build-arg LOCK=$(LOCK.$*) --build-arg VERSION=$(VERSION) -t canarium.dev/$*:$(VERSION) .
 
 push: $(if $(REGISTRY),$(IMAGES:%=push.%),no-registry)  ## build the images, push them to REGISTRY=registry.example.org/ml, and print the values of the chart
-	@echo 'helm upgrade --install canarium charts/canarium -n canarium --create-namespace --wait \\'
-	@echo '  --set image.repository=$(REGISTRY)/canarium,fetch.image.repository=$(REGISTRY)/canarium-fetch \\'
+	@echo 'helm upgrade --install canarium charts/canarium -n canarium --create-namespace --wait \'
+	@echo '  --set image.repository=$(REGISTRY)/canarium,fetch.image.repository=$(REGISTRY)/canarium-fetch \'
 	@echo '  --set dashboard.image.repository=$(REGISTRY)/canarium-dashboard,notifications.image.repository=$(REGISTRY)/canarium-notifier'
 
 no-registry:
