@@ -11,13 +11,17 @@ from typing import Any
 import aiohttp
 from multidict import CIMultiDict
 
+from canarium.view.objects import Raw
+from canarium.view.table import reader
 from canarium_dashboard.access.identity import Identity
-from canarium_dashboard.list_parser import ListParser
+from canarium_dashboard.table_parser import TableParser
 
 #: A larger answer to one request is refused; lists of models are read as streams.
 MAX_BYTES = 64 * 2**20
 #: Bytes of a list that are parsed at once, between two turns of the event loop.
 _CHUNK = 256 * 1024
+#: A list as the table that `kubectl get` prints.
+_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 #: Only the connection itself is limited to 5 s: the wait for a free one of the pool is not.
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=90)
@@ -88,33 +92,41 @@ class Api:
         kind, params = "application/merge-patch+json", {"fieldManager": manager}
         return _object(await self._call("PATCH", identity, path, params, body, kind))
 
-    async def stream_list(
-        self, identity: Identity, path: str, version: list[str], **params: str
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Yields the objects of the list at `path` while it arrives, so that it is never in memory
-        as a whole, and appends its resourceVersion to `version` in the end. Raises ApiFault."""
+    async def models(self, identity: Identity, path: str, version: list[str]) -> AsyncIterator[Raw]:
+        """Yields what a line needs of each model at `path` while the answer arrives, so that it is
+        never in memory as a whole, and appends its resourceVersion to `version` in the end.
+
+        Raises ApiFault.
+        """
         assert self._reads
         # From the cache of the API server, which is faster than etcd; a watch brings the rest.
-        query = {"resourceVersion": "0", **params}
+        query = {"resourceVersion": "0", "includeObject": "None"}
+        headers = _headers(identity)
+        headers["Accept"] = _TABLE
         try:
             async with self._reads.get(
                 self._url + path,
                 params=query,
-                headers=_headers(identity),
+                headers=headers,
                 timeout=_TIMEOUT,
                 allow_redirects=False,
             ) as answer:
                 if answer.status != 200:
                     raise _fault(answer.status, await answer.content.read(65_536))
-                parser = ListParser()
+                parser, model = TableParser(), None
                 async for chunk in answer.content.iter_chunked(_CHUNK):
-                    for item in parser.feed(chunk):
-                        yield item
+                    for row in parser.feed(chunk):
+                        model = model or reader(parser.definitions())
+                        yield model(row.get("cells") or ())
                 version.append(parser.version())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiFault(0, _unreachable(error)) from error
+        except LookupError as error:
+            raise ApiFault(
+                0, f"The CRDs do not fit this dashboard ({error}): install those of its version."
+            ) from error
         except ValueError as error:
-            raise ApiFault(0, "The API server did not answer with a list.") from error
+            raise ApiFault(0, "The API server did not answer with a table.") from error
 
     async def watch(
         self, identity: Identity, path: str, **params: str

@@ -4,7 +4,7 @@ A feed belongs to one identity and has its rights. The watch ends after `WATCH_S
 again, which checks the rights, so that a right that was withdrawn ends it within that time. A feed
 that no page has used for `IDLE_SECONDS` ends. There are at most `LIMIT` of them, and together they
 keep at most `BYTES`: those that were used least recently end first. Of a model, only its line is
-kept (`lines`), and lists are read as streams.
+kept (`lines`), and lists are read as rows of a table, while they arrive (decision 0039).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from canarium.view.objects import Raw, part, text
 from canarium_dashboard.access.identity import Identity
@@ -98,8 +98,7 @@ class Feed:
         """Reads the list and returns the version that it is of."""
         found: dict[tuple[str, str], Line] = {}
         size, version = 0, list[str]()
-        async for item in self._api.stream_list(self.identity, self._path, version, **self._params):
-            self._observe(item)
+        async for item in self._models(version):
             one = line(item, time.time())
             found[one.key] = one
             size += one.size
@@ -111,6 +110,18 @@ class Feed:
         self.generation += 1
         self._ready.set()
         return version[0]
+
+    async def _models(self, version: list[str]) -> AsyncIterator[Raw]:
+        """Yields what a line needs of each model; of a single model, the whole object."""
+        if not self._params:
+            async for item in self._api.models(self.identity, self._path, version):
+                yield item
+            return
+        found = await self._api.get(self.identity, self._path, **self._params)
+        for item in found.get("items") or ():
+            self._observe(item)
+            yield item
+        version.append(text(part(found, "metadata"), "resourceVersion"))
 
     async def _watch(self, version: str) -> str:
         """Follows the changes after `version`; returns the last one, empty to list again."""

@@ -46,10 +46,11 @@ class Line:
 def line(model: Raw, now: float) -> Line:
     """Returns what is kept of a model that arrived at `now`."""
     found = row(model, now)
-    # No page of the fleet shows the message, and phases and reasons are few.
+    # No page of the fleet shows message and target, and phases and reasons are few.
     found = replace(
         found,
         message="",
+        target="",
         namespace=intern(found.namespace),
         phase=intern(found.phase),
         version=intern(found.version),

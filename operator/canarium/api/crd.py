@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from canarium import GROUP, KIND
+from canarium.api.columns import MODEL_COLUMNS
 from canarium.api.model_deployment import Spec
 from canarium.api.runtime import CLUSTER, NAMESPACED, RuntimeSpec
 from canarium.api.schema import structural, with_rules
@@ -50,18 +51,7 @@ def _deployment() -> dict[str, Any]:
         "statusReplicasPath": ".status.replicas",
         "labelSelectorPath": ".status.selector",
     }
-    columns = [
-        _column("Phase", ".status.phase"),
-        _column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
-        _column("Version", ".status.version"),
-        _column("Revision", ".status.revision"),
-        _column("Step", ".status.step"),
-        _column("Weight", ".status.weight", "integer"),
-        _column("Waiting", ".status.waitingFor.reason"),
-        _column("Replicas", ".status.readyReplicas", "integer"),
-        _column("Message", ".status.message", priority=1),
-        _column("Age", ".metadata.creationTimestamp", "date"),
-    ]
+    columns = [_column(x.name, x.path, x.type, int(x.wide)) for x in MODEL_COLUMNS]
     return _definition(
         KIND, "Namespaced", ["mdl"], with_rules(schema), columns, {"status": {}, "scale": scale}
     )

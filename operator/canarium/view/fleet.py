@@ -53,7 +53,8 @@ def row(model: Raw, now: float) -> Row:
         version=text(status, "version"),
         candidate=text(candidate, "version") or text(candidate, "revision"),
         target=target_of(model),
-        step=position(steps(model)),
+        # A model of a table has no spec.
+        step=position(steps(model)) or text(status, "step"),
         weight=number(status, "weight") if candidate else None,
         effective_weight=number(candidate, "effectiveWeight") if candidate else None,
         replicas=number(status, "replicas"),

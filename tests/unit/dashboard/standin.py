@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from canarium.core.times import parse
+from canarium.view.objects import Raw
 from canarium_dashboard.access.identity import Access, Identity
 from canarium_dashboard.access.token import TokenAccess
 from canarium_dashboard.api import Api, ApiFault
@@ -93,10 +94,8 @@ class StandInApi(Api):
             return {"items": [{"metadata": {"name": "demo"}}]}
         raise ApiFault(404, f"{path} not found")
 
-    async def stream_list(
-        self, identity: Identity, path: str, version: list[str], **params: str
-    ) -> AsyncIterator[dict[str, Any]]:
-        found = await self.get(identity, path, **params)
+    async def models(self, identity: Identity, path: str, version: list[str]) -> AsyncIterator[Raw]:
+        found = await self.get(identity, path)
         for item in found["items"]:
             yield item
         version.append("1")

@@ -1,4 +1,4 @@
-"""Lists of models: parsed while they arrive, kept as lines, and bounded by bytes."""
+"""Tables of models: parsed while they arrive, kept as lines, and bounded by bytes."""
 
 from __future__ import annotations
 
@@ -17,39 +17,46 @@ from canarium_dashboard.api import ApiFault
 from canarium_dashboard.dashboard import Dashboard
 from canarium_dashboard.feeds import Feed, Feeds
 from canarium_dashboard.lines import line
-from canarium_dashboard.list_parser import ListParser
 from canarium_dashboard.pages.streams import _events
 from canarium_dashboard.settings import Settings
+from canarium_dashboard.table_parser import TableParser
 from dashboard.standin import TOKEN, StandInApi, copies, moment
 
 PERSON = Identity("a", "ann", {"Authorization": f"Bearer {TOKEN}"})
 
 
+DEFINITIONS = [{"name": "Name"}, {"name": "Phase"}]
+BEGIN = b'{"columnDefinitions":[],"rows":['
+
+
 @pytest.mark.parametrize("size", [1, 7, 1_000, 10**7])
 @pytest.mark.parametrize("metadata_first", [True, False])
-def test_objects_are_complete_for_any_size_of_chunk(size: int, metadata_first: bool) -> None:
-    models = [{"n": n, "text": '"},{"items":[ü', "deep": {"a": [{}]}} for n in range(40)]
+def test_rows_are_complete_for_any_size_of_chunk(size: int, metadata_first: bool) -> None:
+    rows = [{"cells": [n, '"},{"rows":[ü', None, {"a": [{}]}], "object": None} for n in range(40)]
     metadata = {"metadata": {"resourceVersion": "12"}}
-    body = {**metadata, "items": models} if metadata_first else {"items": models, **metadata}
+    last = {"columnDefinitions": DEFINITIONS, "rows": rows}
+    body = {**metadata, **last} if metadata_first else {**last, **metadata}
     raw = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
-    parser = ListParser()
+    parser = TableParser()
     found = [x for at in range(0, len(raw), size) for x in parser.feed(raw[at : at + size])]
-    assert found == models
+    assert found == rows
+    assert parser.definitions() == DEFINITIONS
     assert parser.version() == "12"
 
 
 @pytest.mark.parametrize(
     "raw",
     [
-        b'{"items":[{"a":1},{"b"',
-        b'{"items":[{}]}',
+        BEGIN + b'{"cells":[1]},{"c"',
+        BEGIN + b"{}]}",
         b"<html>",
-        b'{"items":[1],"metadata":{"resourceVersion":"1"}}',
+        BEGIN + b'1],"metadata":{"resourceVersion":"1"}}',
+        b'{"kind":"List","items":[],"metadata":{"resourceVersion":"1"}}',
     ],
 )
-def test_list_that_is_cut_off_or_wrong_is_refused(raw: bytes) -> None:
+def test_table_that_is_cut_off_or_wrong_is_refused(raw: bytes) -> None:
     def parse() -> str:
-        parser = ListParser()
+        parser = TableParser()
         list(parser.feed(raw))
         return parser.version()
 

@@ -1,4 +1,4 @@
-"""Parses a list of the API server while it arrives: object by object, never as a whole."""
+"""Parses a Table of the API server while it arrives: row by row, never as a whole."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-#: A longer object is refused. etcd stores at most 1.5 MiB.
+#: A longer row is refused. etcd stores objects of at most 1.5 MiB.
 _LONGEST = 16 * 2**20
-_ITEMS = '"items":['
+_ROWS = '"rows":['
 
 
-class ListParser:
-    """The state between two chunks. What surrounds the items is parsed in the end."""
+class TableParser:
+    """The state between two chunks."""
 
     def __init__(self) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
@@ -23,13 +23,13 @@ class ListParser:
         self._ended = False
 
     def feed(self, chunk: bytes) -> Iterator[dict[str, Any]]:
-        """Yields the objects that are complete with this chunk. Raises ValueError."""
+        """Yields the rows that are complete with this chunk. Raises ValueError."""
         text = self._rest + self._decode(chunk)
         place = 0
         if self._head is None:
-            found = text.find(_ITEMS)
+            found = text.find(_ROWS)
             if found >= 0:
-                self._head, place = text[:found], found + len(_ITEMS)
+                self._head, place = text[:found], found + len(_ROWS)
         while self._head is not None and not self._ended:
             while text[place : place + 1] in (",", " ", "\n"):
                 place += 1
@@ -41,19 +41,28 @@ class ListParser:
             except ValueError:
                 break  # Not complete yet.
             if not isinstance(item, dict):
-                raise ValueError("an item is not an object")
+                raise ValueError("a row is not an object")
             yield item
         self._rest = text[place:]
         if len(self._rest) > _LONGEST:
-            raise ValueError("an object is too long")
+            raise ValueError("a row is too long")
+
+    def definitions(self) -> list[dict[str, Any]]:
+        """Returns the definitions of the columns, which precede the rows. Raises ValueError."""
+        whole = json.loads(f"{self._head or ''}{_ROWS}]}}")
+        found = whole.get("columnDefinitions") if isinstance(whole, dict) else None
+        if not isinstance(found, list) or not all(isinstance(x, dict) for x in found):
+            raise ValueError("the table has no columnDefinitions")
+        return found
 
     def version(self) -> str:
-        """Returns the resourceVersion of the list after its last chunk. Raises ValueError if it is
-        not complete."""
-        head = "" if self._head is None else self._head + _ITEMS
-        whole = json.loads(head + self._rest)
+        """Returns the resourceVersion of the table after its last chunk. Raises ValueError if it
+        is not complete."""
+        if self._head is None:
+            raise ValueError("the answer is not a table")
+        whole = json.loads(self._head + _ROWS + self._rest)
         metadata = whole.get("metadata") if isinstance(whole, dict) else None
         found = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
         if not isinstance(found, str):
-            raise ValueError("the list has no resourceVersion")
+            raise ValueError("the table has no resourceVersion")
         return found
