@@ -44,6 +44,9 @@ def reader(definitions: Iterable[Raw]) -> Callable[[Sequence[Any]], Raw]:
             value = cells[index]
             if value is not None:
                 _put(made, parts, json.loads(value) if path == _LABELS else value)
+        for condition in made.get("status", {}).get("conditions", ()):
+            # One that is present only while it is true has no column for its status.
+            condition.setdefault("status", "True")
         return made
 
     return model

@@ -21,6 +21,13 @@ from view.samples import SAMPLES, sample
 #: Facts that no sample has.
 _SINCE = "2026-11-28T14:28:00Z"
 _REFUSALS = {"object": "pod", "reason": "Forbidden", "message": "quota", "startTime": _SINCE}
+_BLOCKED = {
+    "type": "PodsBlocked",
+    "status": "True",
+    "reason": "ImageUnavailable",
+    "message": "not found",
+    "lastTransitionTime": _SINCE,
+}
 _HELD = {"object": "deployment/odd-aaaa1111", "startTime": _SINCE}
 
 
@@ -46,6 +53,7 @@ async def test_line_of_a_table_is_that_of_the_whole_object(
         put(plane, namespace, name, name)
     put(plane, namespace, "refused", "step-pause", refusals=[_REFUSALS])
     put(plane, namespace, "held", "ready", heldDeletions=[_HELD])
+    put(plane, namespace, "blocked", "waiting-for-pods", conditions=[_BLOCKED])
     cluster = json.loads(plane.kubeconfig.read_text())["clusters"][0]["cluster"]
     authority = tmp_path / "ca.crt"
     authority.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
@@ -62,7 +70,7 @@ async def test_line_of_a_table_is_that_of_the_whole_object(
             _ = [x async for x in api.models(viewer, paths.models(), [])]
         assert caught.value.status == 403
     items = {text(part(x, "metadata"), "name"): x for x in whole["items"]}
-    assert set(found) == set(items) == {*SAMPLES, "refused", "held"}
+    assert set(found) == set(items) == {*SAMPLES, "refused", "held", "blocked"}
     for name, item in items.items():
         assert line(found[name], 1e9) == line(item, 1e9), name
     plane.kubectl("delete", "namespace", namespace, "--wait=false")
