@@ -1,7 +1,8 @@
-"""An alias of a registry on a real API server: resolved once, and again only for a new revision."""
+"""An alias of a registry on a real API server: resolved for each revision, and followed."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -86,6 +87,22 @@ def model(registry: Registry, version: str) -> dict[str, Any]:
     }
 
 
+def store_token(cluster: Cluster) -> None:
+    """Creates the Secret with the credentials of the registry."""
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "mlflow-read", "namespace": cluster.namespace},
+        "stringData": {"MLFLOW_TRACKING_TOKEN": TOKEN},
+    }
+    cluster.plane.kubectl("apply", "-f", "-", stdin=json.dumps(secret))
+
+
+def condition(status: dict[str, Any]) -> tuple[str, str]:
+    found = next(c for c in status["conditions"] if c["type"] == "SourceResolved")
+    return found["status"], found["reason"]
+
+
 async def fetched(cluster: Cluster) -> set[str]:
     """The URIs that the fetchers of all pods download."""
     pods = await cluster.client.list(resources.PODS, cluster.namespace)
@@ -99,16 +116,9 @@ async def test_alias_is_resolved_for_each_revision_and_never_between(
     cluster.apply("1", model=model(registry, "1"))
     status = await cluster.phase("Invalid")
     assert "mlflow-read" in status["message"], "the Secret is missing"
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "mlflow-read", "namespace": cluster.namespace},
-        "stringData": {"MLFLOW_TRACKING_TOKEN": TOKEN},
-    }
-    cluster.plane.kubectl("apply", "-f", "-", stdin=json.dumps(secret))
+    store_token(cluster)
     status = await cluster.until(lambda s: "alias not found" in s["message"])
-    found = next(c for c in status["conditions"] if c["type"] == "SourceResolved")
-    assert (found["status"], found["reason"]) == ("False", "SourceNotFound")
+    assert condition(status) == ("False", "SourceNotFound")
 
     registry.version = "7"
     status = await cluster.phase("Ready", "1")
@@ -138,3 +148,59 @@ async def test_alias_is_resolved_for_each_revision_and_never_between(
         "mlflow://fraud/7",
         "mlflow://fraud/8",
     }
+
+
+@rule("R9", "R16", "R18", "R26")
+async def test_followed_alias_is_rolled_out_whenever_it_moves(
+    cluster: Cluster, registry: Registry
+) -> None:
+    """The annotation stands for the interval, which is the shortest one that is allowed."""
+    registry.version = "7"
+    store_token(cluster)
+    followed = {**model(registry, "1"), "follow": {"interval": "30s"}}
+    quick = {"steps": [{"weight": 50}], "bakeTime": "0s"}
+    cluster.apply("1", model=followed, rollout=quick)
+    await cluster.phase("Ready", "1")
+    asked = len(registry.requests)
+
+    def ask(token: str) -> None:
+        note = f"canarium.dev/resolve={token}"
+        words = ("annotate", "--overwrite", "modeldeployment", "fraud", note)
+        cluster.plane.kubectl("-n", cluster.namespace, *words)
+
+    async def resolved(uri: str, phase: str) -> dict[str, Any]:
+        return await cluster.until(
+            lambda s: (s["stable"].get("resolved"), s["phase"]) == (uri, phase)
+        )
+
+    registry.version = "8"
+    ask("one")
+    await resolved("mlflow://fraud/8", "Ready")
+    assert len(registry.requests) - asked <= 4, "two, unless the interval has passed as well"
+    assert "mlflow://fraud/8" in await fetched(cluster)
+
+    registry.version = None
+    ask("two")
+    status = await cluster.until(lambda s: condition(s) == ("False", "SourceNotFound"))
+    assert (status["phase"], status["stable"]["resolved"]) == ("Ready", "mlflow://fraud/8")
+
+    # It returns to the first result, while no operator runs.
+    cluster.operator.stop()
+    registry.version = "7"
+    cluster.operator.start()
+    await cluster.leading()
+    asked = len(registry.requests)
+    for number in range(30):
+        # The first value that an operator reads is not a change.
+        ask(f"three-{number}")
+        await asyncio.sleep(0.5)
+        if len(registry.requests) > asked:
+            break
+    await resolved("mlflow://fraud/7", "Ready")
+    records = await cluster.children(resources.RECORDS)
+    ordered = sorted(records, key=lambda record: record["revision"])
+    assert [record["data"]["identity"]["resolved"] for record in ordered] == [
+        "mlflow://fraud/8",
+        "mlflow://fraud/7",
+    ]
+    assert all("follow" not in record["data"]["model"] for record in records)

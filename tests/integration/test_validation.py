@@ -49,6 +49,32 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
             {"uri": "mlflow://fraud", "endpoint": "http://mlflow"},
             ["spec.model.uri", "mlflow://model@alias"],
         ),
+        *(
+            (
+                ("model",),
+                {"uri": uri, "follow": {"interval": "2m"}, **more},
+                ["spec.model.follow", "applies only to an alias"],
+            )
+            for uri, more in (
+                ("mlflow://fraud/7", {"endpoint": "http://mlflow"}),
+                ("mlflow://runs/ab12/model", {"endpoint": "http://mlflow"}),
+                ("s3://models/fraud", {}),
+                ("https://host/a@b", {}),
+                ("hf://owner/model@main", {}),
+            )
+        ),
+        *(
+            (
+                ("model",),
+                {
+                    "uri": "mlflow://fraud@champion",
+                    "endpoint": "http://mlflow",
+                    "follow": {"interval": interval},
+                },
+                ["spec.model.follow.interval", text],
+            )
+            for interval, text in (("29s", "30s to 24h"), ("25h", "30s to 24h"), ("soon", "match"))
+        ),
         (("model", "credentials"), {"secretName": "s"}, ["spec.model.credentials", "not to file:"]),
         (("rollout", "steps"), [{"weight": 101}], ["spec.rollout.steps[0].weight", "100"]),
         (

@@ -30,6 +30,7 @@ RUNS = {
         "TestWholeEngine": 40,
         "TestRoutedEngine": 20,
         "TestGates": 60,
+        "TestFollowedDecisions": 50,
     },
     "nightly": {
         "TestDecisions": 20_000,
@@ -37,6 +38,7 @@ RUNS = {
         "TestWholeEngine": 5_000,
         "TestRoutedEngine": 5_000,
         "TestGates": 20_000,
+        "TestFollowedDecisions": 10_000,
     },
 }
 STEPS = {"test": 25, "nightly": 60}

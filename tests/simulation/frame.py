@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from canarium.core.facts.revision import digest_v1, identity_v1, short_name
+from canarium.core.facts.revision import digest_v1, identity_v1, resolved_facts, short_name
 from canarium.kube import resources
 from canarium.render import labels
 from simulation import route_invariants, specs
@@ -117,7 +117,11 @@ class Frame(RuleBasedStateMachine):
         digest = digest_v1(identity_v1(self.world.model()["spec"]))
         # A restored record may have lost its identity: its digest is its name then.
         same = (digest, short_name(digest))
-        found = [r for r in self.world.server.all(resources.RECORDS) if r["data"]["digest"] in same]
+        found = [
+            r
+            for r in self.world.server.all(resources.RECORDS)
+            if (_spec_digest(r) or r["data"]["digest"]) in same
+        ]
         newest = max(found, key=lambda r: r["revision"], default=None)
         revision: str = (
             newest["metadata"]["labels"][labels.REVISION] if newest else short_name(digest)
@@ -189,3 +193,9 @@ class Frame(RuleBasedStateMachine):
         self.let(5.0)
         assert self.checks.writes == writes, "writes at a restart with nothing to do"
         assert self.world.server.version == version
+
+
+def _spec_digest(record: dict[str, Any]) -> str | None:
+    """Digest of the identity without what an alias stood for; None without one."""
+    data = record["data"]
+    return resolved_facts(data["algorithm"], data["identity"])[1]

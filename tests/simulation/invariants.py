@@ -128,8 +128,13 @@ class Invariants:
             route_invariants.check_claim(self, write.after["status"], before)
 
     def _follows(self, status: Object, before: Object) -> None:
-        """Checks the order of phases in the table while the spec is unchanged."""
+        """Checks the order of phases in the table while the spec is unchanged.
+
+        A followed alias that moves is a change of the spec.
+        """
         same = status.get("observedGeneration") == before.get("observedGeneration")
+        if self._settings().follow_interval is not None:
+            same = same and status.get("revision") == before.get("revision")
         old, new = before.get("phase"), status["phase"]
         if same and not self.edited_by_hand and old in _AFTER and new not in (old, *_AFTER[old]):
             self.broken("table", f"{new} follows {old}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from canarium.kube import resources
+from canarium.render import labels
 from simulation.clock import Clock, seconds, stamp
 from simulation.fields import Object
 from simulation.server import Key, Server
@@ -49,7 +50,7 @@ class Life:
 class Kubelet:
     server: Server
     clock: Clock
-    #: By image; what is not named is well.
+    #: By image, or by what an alias stood for; what is not named is well.
     tempers: dict[str, Temper] = field(default_factory=dict)
     lives: dict[str, Life] = field(default_factory=dict)
     nodes: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(("n1", "n2", "n3"), True))
@@ -58,8 +59,9 @@ class Kubelet:
 
     def temper(self, pod: Object) -> Temper:
         image = pod["spec"]["containers"][0]["image"]
+        resolved = pod["metadata"].get("annotations", {}).get(labels.RESOLVED, "")
         life = self.lives.get(pod["metadata"]["uid"])
-        known = self.tempers.get(image, Temper())
+        known = self.tempers.get(resolved) or self.tempers.get(image, Temper())
         return replace(known, fault=life.fault) if life and life.fault else known
 
     def step(self) -> float:

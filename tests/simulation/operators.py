@@ -22,8 +22,11 @@ from canarium.kube import resources
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.render import labels
+from canarium.render.fetch_container import FetcherConfig
+from canarium.sources.resolver import SourceResolver
 from simulation.client import Connection, Death, Faults
 from simulation.clock import VirtualLoop
+from simulation.registry import Registry
 from simulation.server import Write
 from simulation.world import KEY, World
 
@@ -54,8 +57,12 @@ def _timing(loop: VirtualLoop, world: World, chance: random.Random) -> Timing:
 class Deciding:
     """The decisions alone."""
 
-    def __init__(self, loop: VirtualLoop, world: World, signals: Any = None) -> None:
+    def __init__(
+        self, loop: VirtualLoop, world: World, signals: Any = None, registry: Registry | None = None
+    ) -> None:
         self._loop, self._world, self._signals = loop, world, signals
+        self._registry = registry
+        self._sources: SourceResolver | None = None
         self.faults = Faults()
         self.decisions = 0
         self._connection: Connection | None = None
@@ -73,8 +80,16 @@ class Deciding:
         self._connection = Connection(self._world.server, self.faults, chance)
         self._queue: WorkQueue[Key] = WorkQueue(timing)
         self._store = Store(self._queue.add)
+        if self._registry:
+            self._sources = SourceResolver(self._registry, self._signalled, timing)
         self._reconciler = Reconciler(
-            self._connection, self._store, self._queue, timing, signals=self._signals
+            self._connection,
+            self._store,
+            self._queue,
+            timing,
+            signals=self._signals,
+            kit=FetcherConfig("fetch:1") if self._registry else None,
+            sources=self._sources,
         )
         for resource, cache in self._store.caches.items():
             for obj in self._world.server.all(resource, labels.MODEL):
@@ -89,6 +104,12 @@ class Deciding:
         if self._connection:
             self._connection.close()
             self._connection = None
+        if self._sources:
+            self._loop.run(self._sources.close())
+            self._sources = None
+
+    def _signalled(self, key: Key, urgent: bool) -> None:
+        self._queue.add(key)
 
     def look(self) -> None:
         """Evidence is new: that wakes the model, as a signal does."""
@@ -102,6 +123,8 @@ class Deciding:
             left = until - self._loop.time()
             if left <= 0:
                 return
+            # A registry may answer at any moment.
+            due = min(due, 1.0) if self._sources else due
             self._loop.advance(min(left, max(due, 0.001)))
 
     def _settle(self) -> float:

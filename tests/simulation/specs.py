@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+ALIAS = "mlflow://fraud@champion"
 VERSIONS = ("v1", "v2", "v3", "v4")
 
 STEPS: dict[str, list[dict[str, Any]]] = {
@@ -38,8 +39,9 @@ def spec(
     bake: str = "20s",
     paused: bool = False,
     router: str = "Service",
+    alias: bool = False,
 ) -> dict[str, Any]:
-    """A raw spec; settings by their names in the tables above."""
+    """A raw spec; settings by their names in the tables above. `alias`: it follows one."""
     rollout: dict[str, Any] = {
         "strategy": strategy,
         "bakeTime": bake,
@@ -56,6 +58,14 @@ def spec(
     }
     if router == "Gateway":
         made["traffic"] = {"router": router, "gateway": {"parentRefs": [{"name": "public"}]}}
+    if alias:
+        made["model"] |= {
+            "uri": ALIAS,
+            "endpoint": "https://mlflow.example",
+            # With a digest, pods need no fetcher's report, which no kubelet here makes.
+            "digest": f"sha256:{'0' * 64}",
+            "follow": {"interval": "30s"},
+        }
     if paused:
         made["paused"] = True
     return made

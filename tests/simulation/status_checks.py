@@ -18,7 +18,9 @@ _DEADLINES = frozenset({"Bake", "StepPause"})
 def missing_evidence(status: dict[str, Any]) -> Iterator[str]:
     """Yields what is missing in a status; nothing when it is complete."""
     message, phase = status.get("message", ""), status.get("phase")
-    if not message.strip() or "\n" in message or not message[0].isupper():
+    # A message may begin with the path of the field that it is about.
+    begins = message[:1].isupper() or message.startswith("spec.")
+    if not begins or "\n" in message:
         yield f"the message is not a sentence: {message!r}"
     hold, failure = status.get("waitingFor"), status.get("failure")
     if phase in _WAITING and hold is None:

@@ -12,6 +12,7 @@ from canarium.core.facts.revision import (
     find,
     identity_v1,
     new_record,
+    resolved_facts,
     seal_is_valid,
 )
 
@@ -50,6 +51,7 @@ def revision_of(spec: Raw, records: Sequence[Raw]) -> RevisionPlan:
 def _record(raw: Raw) -> Record:
     metadata, data = raw["metadata"], raw.get("data") or {}
     algorithm, digest = str(data.get("algorithm", "")), str(data.get("digest", ""))
+    resolved, spec_digest = resolved_facts(algorithm, data.get("identity"))
     return Record(
         revision=str(metadata.get("labels", {}).get("canarium.dev/revision", "")),
         number=int(raw.get("revision") or 0),
@@ -60,6 +62,8 @@ def _record(raw: Raw) -> Record:
         served=None,
         verdict=metadata.get("annotations", {}).get(_VERDICT),
         intact=digest_matches(algorithm, digest, data.get("identity")) and seal_is_valid(data),
+        resolved=resolved,
+        spec_digest=spec_digest,
     )
 
 

@@ -70,6 +70,20 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "mlflow, http or https",
             "fieldPath": ".allowPatterns",
         },
+        {
+            "rule": "!has(self.follow) || (has(self.uri) && self.uri.matches('^mlflow://[^/@]+@'))",
+            "message": "follow applies only to an alias, such as mlflow://model@alias: what any "
+            "other uri names does not move, or is fixed by the digest of the first fetch",
+            "fieldPath": ".follow",
+        },
+    ],
+    ("spec", "model", "follow"): [
+        {
+            "rule": "!has(self.interval) || (duration(self.interval) >= duration('30s') && "
+            "duration(self.interval) <= duration('24h'))",
+            "message": "interval must be from 30s to 24h",
+            "fieldPath": ".interval",
+        },
     ],
     ("spec", "runtime"): [
         {

@@ -15,12 +15,14 @@ from canarium.api.effective_analysis import EffectiveAnalysis, effective_analysi
 from canarium.api.effective_scaling import effective_scaling
 from canarium.api.effective_smoke_tests import EffectiveSmokeTest, effective_smoke_tests
 from canarium.api.effective_traffic import EffectiveRoute, EffectiveTraffic, effective_traffic
-from canarium.api.model_deployment import Rollout, Spec
+from canarium.api.model_deployment import Follow, Rollout, Spec
 
 MANUAL = "Manual"
 #: Seconds that scheduling, pulling and fetching may take before a server starts, in the default of
 #: `progressDeadline`.
 _BEFORE_STARTUP = 300.0
+#: Default and bounds of `spec.model.follow.interval`, in seconds; the CRD refuses others.
+_FOLLOW, _SHORTEST_FOLLOW, _LONGEST_FOLLOW = 120.0, 30.0, 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class EffectiveSpec:
     analysis: EffectiveAnalysis | None = None
     traffic: EffectiveTraffic = field(default_factory=EffectiveTraffic)
     scale_down_delay: float = 30.0
+    #: Seconds between two requests for a followed reference (R26); None: it is not followed.
+    follow_interval: float | None = None
 
     @property
     def route(self) -> EffectiveRoute | None:
@@ -94,7 +98,14 @@ def effective_spec(spec: Spec, startup_budget: float | None = None) -> Effective
         analysis=effective_analysis(rollout.analysis) if rollout.analysis else None,
         traffic=effective_traffic(traffic),
         scale_down_delay=_duration(rollout.scale_down_delay, 30.0),
+        follow_interval=_follow_interval(spec.model.follow),
     )
+
+
+def _follow_interval(follow: Follow | None) -> float | None:
+    if follow is None:
+        return None
+    return min(max(_duration(follow.interval, _FOLLOW), _SHORTEST_FOLLOW), _LONGEST_FOLLOW)
 
 
 def _duration(text: str | None, default: float) -> float:

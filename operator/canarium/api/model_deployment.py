@@ -32,6 +32,16 @@ class CredentialsSecret(Part):
     )
 
 
+class Follow(Part):
+    """How the operator follows an alias of a registry."""
+
+    interval: Duration | None = Field(
+        None,
+        description="How often the operator asks the registry what the alias names: 30s to 24h. "
+        "Default: 2m.",
+    )
+
+
 Pattern = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^/]")]
 
 
@@ -70,6 +80,12 @@ class Model(Part):
         None,
         description="Credentials for fetching the model. Default: the identity of the pod's"
         " ServiceAccount.",
+    )
+    follow: Follow | None = Field(
+        None,
+        description="Rolls out what an alias of a registry names, whenever it moves, as a change "
+        "of the spec. Requires a uri such as mlflow://model@alias. Absent: the alias is resolved "
+        "only when a revision is created. Changing it creates no new revision.",
     )
     allow_patterns: list[Pattern] | None = Field(
         None,

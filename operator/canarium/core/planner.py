@@ -15,7 +15,7 @@ from canarium.api.effective_spec import EffectiveSpec
 from canarium.api.states import CommandOutcome, Phase
 from canarium.api.status import Status
 from canarium.core.bookkeeping.adoption import adoption
-from canarium.core.bookkeeping.records import notes, pinning, pruning
+from canarium.core.bookkeeping.records import notes, pinning, pruning, renumbering
 from canarium.core.bookkeeping.restored_records import restoration
 from canarium.core.bookkeeping.scaling import orphans, scaling, unlabeled_autoscalers
 from canarium.core.bookkeeping.traffic_record import recorded, unrecordable_commands
@@ -128,6 +128,7 @@ def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
     first = next(deletes, len(moves))
     sizes = scaling(ctx, result)
     return (
+        *renumbering(ctx),
         # Pins first: later writes may start a pod that reads them.
         *pinning(ctx),
         *moves[:first],
@@ -157,6 +158,7 @@ def _requests(ctx: RolloutContext, after: Status) -> SignalRequests:
         analysis=_analysis(ctx, after),
         pod_events=obstacles.unexplained(ctx),
         resolve=ctx.resolve_request,
+        follow=ctx.follow,
     )
 
 

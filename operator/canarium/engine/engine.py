@@ -20,6 +20,7 @@ from canarium.render.fetch_container import FetcherConfig
 from canarium.signals.http_client import HttpClient
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
+from canarium.sources.registries import Registries
 from canarium.sources.resolver import SourceResolver
 
 #: Seconds that a key waits while its namespace is being listed.
@@ -67,7 +68,8 @@ class Engine:
             self.timing,
         )
         self.pod_events = PodEvents(api, partial(sources, self.store), self._signalled, self.timing)
-        self.sources = SourceResolver(api, self.signals.access, self._signalled, self.timing)
+        registries = Registries(api, self.signals.access, self.timing.clock)
+        self.sources = SourceResolver(registries, self._signalled, self.timing)
         self.reconciler = Reconciler(
             api,
             self.store,

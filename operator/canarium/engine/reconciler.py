@@ -133,7 +133,7 @@ class Reconciler:
         """
         if self._sources is None:
             return False
-        self._sources.want(key, decision.requests.resolve)
+        self._sources.want(key, decision.requests.resolve, decision.requests.follow)
         left = self._sources.grace_left(key)
         if left is None or self._queue.urgency(key) is Urgency.FAULT:
             return False

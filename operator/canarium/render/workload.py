@@ -41,12 +41,15 @@ def record(
     """
     spec = parent["spec"]
     after = {key: new[key] for key in ("after", "retry") if new.get(key)}
+    if model is None:
+        # How the model was found is not what it is, and may change later.
+        model = {key: value for key, value in spec["model"].items() if key != "follow"}
     data = {
         "algorithm": new["algorithm"],
         "digest": new["digest"],
         "identity": new["identity"],
         **after,
-        "model": spec.get("model") if model is None else model,
+        "model": model,
         **({"runtime": runtime} if runtime else {}),
         **({"applied": dict(applied)} if applied else {}),
         "template": template,

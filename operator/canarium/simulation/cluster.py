@@ -169,6 +169,10 @@ class Cluster(Kubernetes):
                     else r
                     for r in self.records
                 ]
+            case p.RenumberRevision(revision, number):
+                self.records = [
+                    replace(r, number=number) if r.revision == revision else r for r in self.records
+                ]
             case p.PinArtifact(revision, digest):
                 self.pinned[revision] = digest
             case p.CreateDeployment(revision, color, replicas):

@@ -79,6 +79,8 @@ class Kubernetes:
     requests: p.SignalRequests = field(default_factory=p.SignalRequests)
     #: What the registry answers for an alias: a URI, or reason and message; None: nothing yet.
     registry: str | tuple[str, str] | None = "mlflow://model/1"
+    #: Whether its last two answers agree.
+    confirmed: bool = True
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
     #: The route, the Services of revisions, and Gateways that take a route `lag` seconds later.
     route: Route | None = None
@@ -97,7 +99,9 @@ class Kubernetes:
     deleted: list[tuple[float, str]] = field(default_factory=list)
 
     def version(self, revision: str | None) -> str | None:
-        return next((r.version for r in self.records if r.revision == revision), None)
+        """Returns the name of a version; without one, what its alias stood for."""
+        names = (r.version or r.resolved for r in self.records if r.revision == revision)
+        return next(names, None)
 
     def revision(self, version: str) -> str:
         return next(r.revision for r in reversed(self.records) if r.version == version)
@@ -168,7 +172,7 @@ class Kubernetes:
         if request is None or self.registry is None:
             return None
         if isinstance(self.registry, str):
-            return Resolution(request, self.registry)
+            return Resolution(request, self.registry, confirmed=self.confirmed)
         return Resolution(request, None, *self.registry)
 
     def _ready(self) -> list[tuple[str, str]]:

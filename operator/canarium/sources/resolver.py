@@ -1,35 +1,39 @@
 """Resolves the moving reference of each model whose plan requests it.
 
 Level-triggered, as the other facts from outside: a result is kept while the same request stands,
-and a reference without one is asked for again, ever less often. Nothing survives a restart: what
-was resolved is in the record.
+and a reference without one is asked for again, ever less often. A reference that is followed is
+passed to the `follower`. Nothing survives a restart: what was resolved is in the record.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from canarium.api.reasons import SpecReason
-from canarium.api.uri import parse
-from canarium.core.facts.resolution import Resolution, ResolveRequest
-from canarium.kube.client import Api
+from canarium.core.facts.resolution import Follow, Resolution, ResolveRequest
 from canarium.kube.clock import Timing
-from canarium.signals.access import NamespaceAccess
-from canarium.sources.credentials import endpoint
-from canarium.sources.errors import Unresolved
-from canarium.sources.mlflow_alias import resolved
-from canarium.untrusted.error_log import ErrorLog
+from canarium.sources.follower import Follower
+from canarium.sources.registries import Key
 
-log = logging.getLogger(__name__)
-Key = tuple[str, str]
 Wake = Callable[[Key, bool], None]
 #: Seconds between two requests for one reference, before jitter: doubled each time, up to a bound.
 _FIRST_WAIT, _LAST_WAIT = 1.0, 30.0
 #: Seconds for which a decision may wait for a first result, instead of reporting that it waits.
 _GRACE = 1.0
+
+
+class Source(Protocol):
+    """Answers requests; `registries.Registries` is the real one."""
+
+    async def resolve(self, key: Key, request: ResolveRequest) -> Resolution:
+        """Returns the result of one request. Never raises."""
+        ...
+
+    def forget(self, key: Key) -> None:
+        """Drops what is remembered of a model."""
+        ...
 
 
 @dataclass
@@ -41,30 +45,30 @@ class _Resolving:
 
 
 class SourceResolver:
-    """`access` returns the share of a namespace; `wake(key, urgent)` is called for a new result."""
+    """`wake(key, urgent)` is called for a new result."""
 
-    def __init__(
-        self,
-        api: Api,
-        access: Callable[[str], NamespaceAccess],
-        wake: Wake,
-        timing: Timing | None = None,
-    ) -> None:
-        self._api, self._access, self._wake = api, access, wake
+    def __init__(self, registries: Source, wake: Wake, timing: Timing | None = None) -> None:
+        self._registries, self._wake = registries, wake
         self._timing = timing or Timing()
-        self._error_log = ErrorLog(log)
         self._models: dict[Key, _Resolving] = {}
+        self._follower = Follower(registries.resolve, wake, self._timing)
 
     def result(self, key: Key) -> Resolution | None:
         """Returns the result for the last request of a model."""
         known = self._models.get(key)
-        return known.result if known else None
+        return known.result if known else self._follower.result(key)
 
-    def want(self, key: Key, request: ResolveRequest | None) -> None:
-        """Starts to resolve `request`, and stops any other of the model."""
-        known = self._models.get(key)
+    def want(self, key: Key, request: ResolveRequest | None, follow: Follow | None = None) -> None:
+        """Starts to resolve `request`, once or repeatedly with `follow`, and stops any other of the
+        model."""
         if request is None:
             self.forget(key)
+            return
+        known = self._models.get(key)
+        if follow:
+            self._stop(key)
+            first = known.result if known and known.request == request else None
+            self._follower.want(key, request, follow, first)
         elif known is None or known.request != request:
             self.forget(key)
             made = _Resolving(request, self._timing.clock())
@@ -72,7 +76,10 @@ class SourceResolver:
             made.task = asyncio.create_task(self._run(key, made))
 
     def grace_left(self, key: Key) -> float | None:
-        """Returns the seconds for which a decision may wait for a first result; None for none."""
+        """Returns the seconds for which a decision may wait for a first result; None for none.
+
+        A followed reference has a revision, for which nothing waits.
+        """
         known = self._models.get(key)
         if known is None or known.result:
             return None
@@ -81,10 +88,9 @@ class SourceResolver:
 
     def forget(self, key: Key) -> None:
         """Stops resolving for a model."""
-        self._error_log.forget((key, "source"))
-        known = self._models.pop(key, None)
-        if known and known.task:
-            known.task.cancel()
+        self._registries.forget(key)
+        self._follower.forget(key)
+        self._stop(key)
 
     async def close(self) -> None:
         """Stops everything."""
@@ -93,26 +99,20 @@ class SourceResolver:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._follower.close()
+
+    def _stop(self, key: Key) -> None:
+        known = self._models.pop(key, None)
+        if known and known.task:
+            known.task.cancel()
 
     async def _run(self, key: Key, known: _Resolving) -> None:
         wait = _FIRST_WAIT
         while known.result is None or known.result.uri is None:
-            result = await self._ask(key, known.request)
+            result = await self._registries.resolve(key, known.request)
             if result != known.result:
                 known.result = result
                 self._wake(key, False)
             if result.uri is None:
                 await self._timing.sleep(self._timing.jitter(wait))
                 wait = min(_LAST_WAIT, 2 * wait)
-
-    async def _ask(self, key: Key, request: ResolveRequest) -> Resolution:
-        try:
-            server = await endpoint(self._api, key[0], request.endpoint, request.secret)
-            uri = await resolved(self._access(key[0]), parse(request.uri), server)
-        except Unresolved as error:
-            return Resolution(request, reason=error.reason, message=str(error))
-        except Exception as error:
-            text = self._error_log.report((key, "source"), "/".join(key), "its source", error)
-            message = f"{request.uri} could not be resolved: {text}"
-            return Resolution(request, reason=SpecReason.SOURCE_UNAVAILABLE, message=message)
-        return Resolution(request, uri)

@@ -17,6 +17,7 @@ from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.signals.access import SharedResources
 from canarium.signals.http_client import HttpClient
+from canarium.sources.registries import Registries
 from canarium.sources.resolver import SourceResolver
 from signals.conftest import LOOPBACK, Served, served
 
@@ -51,8 +52,8 @@ class Rig:
         self.now = 0.0
         self.shared = SharedResources(HttpClient(LOOPBACK))
         timing = Timing(clock=lambda: self.now, sleep=self._sleep)
-        api = cast(Api, self.secrets)
-        self.resolver = SourceResolver(api, self.shared.of, self._wake, timing)
+        registries = Registries(cast(Api, self.secrets), self.shared.of, timing.clock)
+        self.resolver = SourceResolver(registries, self._wake, timing)
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)

@@ -94,7 +94,8 @@ class ConditionType(Reason):
     SOURCE_RESOLVED = (
         "SourceResolved",
         "The alias in `spec.model.uri` was resolved to the version that its revision serves.",
-        "When it is False, asks the registry again at least every 30 s; what serves is unchanged.",
+        "When it is False, asks the registry again, at most 30 s or `spec.model.follow.interval` "
+        "later; what serves is unchanged.",
         "When it is False, fix what the reason names.",
     )
     RUNTIME_OUTDATED = (
@@ -149,6 +150,12 @@ class ConditionReason(Reason):
         "`SourceResolved`: the registry has answered, and the record has the version.",
         "Nothing.",
         NOTHING,
+    )
+    RESULT_HELD = (
+        "ResultHeld",
+        "`SourceResolved`: the followed alias names another version, and the model is paused.",
+        "Rolls it out when the pause ends.",
+        "To continue, annotate `canarium.dev/resume` or set `spec.paused` to false.",
     )
     NO_READY_PODS = (
         "NoReadyPods",

@@ -14,9 +14,22 @@ from canarium.core.decision.plan import (
     AnnotateRevision,
     DeleteRevision,
     PinArtifact,
+    RenumberRevision,
 )
-from canarium.core.facts.revision import QUARANTINED
+from canarium.core.facts.revision import QUARANTINED, next_number
 from canarium.core.outcomes.failures import noted
+
+
+def renumbering(ctx: RolloutContext) -> list[Action]:
+    """Returns the write that makes the target's record the newest again, if its followed reference
+    has returned to an earlier result (R26).
+
+    It precedes all others: what they do is decided by that result also after a crash.
+    """
+    record = ctx.current_record
+    if ctx.moved_to is None or record is None:
+        return []
+    return [RenumberRevision(record.revision, next_number(ctx.observed.records))]
 
 
 def pinning(ctx: RolloutContext) -> list[Action]:

@@ -30,6 +30,7 @@ from canarium.core.facts.revision import (
     digest_v1,
     identity_v1,
     identity_v2,
+    next_number,
     short_name,
 )
 
@@ -73,7 +74,13 @@ def _identity(ctx: RolloutContext, deployment: Deployment) -> tuple[str, dict[st
 
 
 def _is_wanted(ctx: RolloutContext, deployment: Deployment) -> bool:
-    """Returns whether the spec asks for the revision of `deployment`."""
+    """Returns whether the spec asks for the revision of `deployment`.
+
+    Of several results of a moving reference, it is the one that the status names.
+    """
+    last = ctx.status.revision
+    if deployment.resolved and ctx.current_record and last not in (None, deployment.revision):
+        return False
     wanted = short_name(digest_v1(_identity(ctx, deployment)[1]))
     return deployment.revision.split("-")[0] == wanted
 
@@ -82,7 +89,7 @@ def _restored(ctx: RolloutContext, deployment: Deployment) -> RestoreRevision:
     revision = deployment.revision
     algorithm, identity = _identity(ctx, deployment)
     base, digest = revision.split("-")[0], digest_v1(identity)
-    number = _number(ctx, revision)
+    number = _number(ctx, deployment)
     artifact = next((p.artifact for p in ctx.observed.pods_of(revision) if p.artifact), None)
     parts = (ctx.status.stable, ctx.status.candidate, ctx.status.previous, *ctx.status.history)
     artifact = artifact or next(
@@ -101,12 +108,16 @@ def _restored(ctx: RolloutContext, deployment: Deployment) -> RestoreRevision:
     return RestoreRevision(NewRecord(revision, number, base, {}, BY_NAME), model, artifact)
 
 
-def _number(ctx: RolloutContext, revision: str) -> int:
-    """Returns the number of `revision` in the history: before its first successor, else last."""
+def _number(ctx: RolloutContext, deployment: Deployment) -> int:
+    """Returns the number of a revision in the history: before its first successor, else last.
+
+    It is also last if its moving reference has returned to it.
+    """
+    revision = deployment.revision
     after = [r.number for r in ctx.observed.records if r.after == revision]
-    if after:
+    if after and not (deployment.resolved and revision == ctx.status.revision):
         return max(0, min(after) - 1)
-    return max((r.number for r in ctx.observed.records), default=0) + 1
+    return next_number(ctx.observed.records)
 
 
 def _text(ctx: RolloutContext, action: RestoreRevision) -> str:

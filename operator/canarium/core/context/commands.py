@@ -18,6 +18,7 @@ from canarium.core.context.context import RolloutContext
 from canarium.core.context.position import is_at_pause
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import StoreRevision
+from canarium.core.facts.resolution import RESOLVE_ANNOTATION
 from canarium.core.times import stamp
 from canarium.untrusted.quoting import quoted
 
@@ -116,13 +117,18 @@ def evaluated(ctx: RolloutContext) -> tuple[CommandEcho, ...]:
     consumed = {(c.command, f"{c.revision}/{c.token}".strip("/")) for c in ctx.status.commands}
     recorded = set(record.commands) if record else set()
     valid = [(name, value) for name, value in ctx.observed.annotations if name in COMMANDS]
-    unknown = [(name, value) for name, value in ctx.observed.annotations if name not in COMMANDS]
+    asks = [(name, value) for name, value in ctx.observed.annotations if name == RESOLVE_ANNOTATION]
+    unknown = [
+        (name, value)
+        for name, value in ctx.observed.annotations
+        if name not in COMMANDS and name != RESOLVE_ANNOTATION
+    ]
     results: list[CommandEcho] = []
     order = list(COMMANDS)
     new = [
         (name, value)
         # One result for all unknown commands: there may be thousands.
-        for name, value in (*valid, *unknown[:1])
+        for name, value in (*valid, *(() if ctx.follows else asks), *unknown[:1])
         if (name, echo_text(value)) not in consumed
         and f"{name}/{value.partition('/')[2]}" not in recorded
     ]
@@ -156,6 +162,8 @@ def _evaluate(
         )
 
     command, form = COMMANDS.get(name), _FORM.match(value)
+    if name == RESOLVE_ANNOTATION:
+        return echo(False, "the model follows no alias: spec.model.follow is not set")
     if command is None:
         also = f", as are {', '.join(others[:NAMED])}" if others else ""
         more = " and others" if len(others) > NAMED else ""

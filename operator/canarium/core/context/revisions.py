@@ -12,11 +12,12 @@ from canarium.api.states import CommandOutcome, OutcomeKind
 from canarium.api.status import CommandEcho, Progress, Status, StatusWarning
 from canarium.api.uri import UriInvalid
 from canarium.api.uri import parse as parse_uri
+from canarium.core.context.following import is_paused_by_command, new_result
 from canarium.core.context.stable import StableSources
 from canarium.core.facts.grant import Grant, token_of
 from canarium.core.facts.observed import Observed
 from canarium.core.facts.periods import parse_periods
-from canarium.core.facts.resolution import ResolveRequest
+from canarium.core.facts.resolution import LONGEST_TOKEN, RESOLVE_ANNOTATION, Follow, ResolveRequest
 from canarium.core.facts.revision import (
     QUARANTINED,
     NewRecord,
@@ -54,18 +55,20 @@ class Revisions:
 
     @cached_property
     def current_record(self) -> Record | None:
-        """Stored record of the revision that the spec asks for."""
-        return find(self.spec, self.observed.records)
+        """Stored record of the revision that the spec asks for: the newest one with its identity,
+        or that of the result to which a followed reference has moved."""
+        return find(self.spec, self.observed.records, self.moved_to)
 
     @cached_property
     def new_record(self) -> NewRecord | None:
-        """Record to store: none has this spec's identity, or a retry was ordered.
+        """Record to store: none has this spec's identity, its followed reference has a new result,
+        or a retry was ordered.
 
         It may only be stored once its moving reference is resolved; see `is_unresolved`.
         """
         if not self._needs_record:
             return None
-        retry, request, result = self._retry, self.resolve_request, self.observed.resolution
+        retry, request, result = self._retry, self._reference, self.observed.resolution
         return new_record(
             self.spec,
             self.observed.records,
@@ -75,14 +78,74 @@ class Revisions:
         )
 
     @cached_property
+    def is_unresolved(self) -> bool:
+        """Whether the new record waits for the result of its moving reference."""
+        request, result = self._reference, self.observed.resolution
+        if request is None or not self._needs_record:
+            return False
+        return result is None or result.request != request or result.uri is None
+
+    @cached_property
+    def _needs_record(self) -> bool:
+        record, retry = self.current_record, self._retry
+        return record is None or (retry is not None and record.retry != retry.token)
+
+    # --- what its URI stands for ------------------------------------------------------------
+
+    @cached_property
     def resolve_request(self) -> ResolveRequest | None:
-        """What to resolve before the new record can be stored (R26); None if nothing moves."""
+        """What to resolve: for the new record, or because it is followed (R26)."""
+        return self._reference if self._needs_record or self.follows else None
+
+    @property
+    def follows(self) -> bool:
+        """Whether `spec.model.follow` asks to follow a moving reference."""
+        return self.settings.follow_interval is not None and self._reference is not None
+
+    @cached_property
+    def follow(self) -> Follow | None:
+        """How to follow the reference; None if it is not followed, or a new record waits for it."""
+        interval = self.settings.follow_interval
+        if interval is None or not self.follows or self.is_unresolved:
+            return None
+        record, result = self.current_record, self.observed.resolution
+        in_effect = record.resolved if record else result.uri if result else None
+        token = dict(self.observed.annotations).get(RESOLVE_ANNOTATION, "")
+        return Follow(interval, in_effect, token[:LONGEST_TOKEN])
+
+    @cached_property
+    def moved_to(self) -> str | None:
+        """Result to which the followed reference has moved, and with it the target."""
+        return None if self._holds_result else self._new_result
+
+    @cached_property
+    def held_result(self) -> str | None:
+        """New result of the followed reference that waits for the end of a pause."""
+        return self._new_result if self._holds_result else None
+
+    @cached_property
+    def _new_result(self) -> str | None:
+        if not self.follows or self._retry:
+            return None
+        stored = find(self.spec, self.observed.records)
+        return new_result(stored, self._reference, self.observed.resolution)
+
+    @cached_property
+    def _holds_result(self) -> bool:
+        record = find(self.spec, self.observed.records)
+        if self.settings.paused or record is None or self.active_command("resume"):
+            return self.settings.paused
+        return is_paused_by_command(record, self.status.pause, status_lost=self.status_is_stale)
+
+    @cached_property
+    def _reference(self) -> ResolveRequest | None:
+        """The moving reference of the spec; None if its URI does not move."""
         model = self.spec.get("model") or {}
         try:
             moves = bool(model.get("uri")) and parse_uri(model["uri"]).moves
         except UriInvalid:
             return None
-        if not moves or not self._needs_record:
+        if not moves:
             return None
         token = self._retry.token if self._retry else ""
         return ResolveRequest(
@@ -93,21 +156,10 @@ class Revisions:
         )
 
     @cached_property
-    def is_unresolved(self) -> bool:
-        """Whether the new record waits for the result of its moving reference."""
-        request, result = self.resolve_request, self.observed.resolution
-        if request is None:
-            return False
-        return result is None or result.request != request or result.uri is None
-
-    @cached_property
     def _retry(self) -> CommandEcho | None:
         return self.active_command("retry")
 
-    @cached_property
-    def _needs_record(self) -> bool:
-        record, retry = self.current_record, self._retry
-        return record is None or (retry is not None and record.retry != retry.token)
+    # --- the target -------------------------------------------------------------------------
 
     @cached_property
     def target(self) -> str:

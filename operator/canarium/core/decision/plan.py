@@ -8,7 +8,7 @@ from typing import Any, Literal
 from canarium.api.route_kind import RouteKind
 from canarium.api.states import Phase
 from canarium.api.status import Status
-from canarium.core.facts.resolution import ResolveRequest
+from canarium.core.facts.resolution import Follow, ResolveRequest
 from canarium.core.facts.revision import NewRecord
 from canarium.core.facts.traffic_record import TrafficRecord
 
@@ -40,6 +40,17 @@ class AnnotateRevision:
 
     revision: str
     facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RenumberRevision:
+    """Make a stored record the newest one: its moving reference stands for that result again (R26).
+
+    Controllers of Kubernetes do the same to a ControllerRevision to which they return.
+    """
+
+    revision: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +188,7 @@ Action = (
     StoreRevision
     | RestoreRevision
     | AnnotateRevision
+    | RenumberRevision
     | PinArtifact
     | CreateDeployment
     | RestoreLabels
@@ -214,8 +226,9 @@ class SignalRequests:
     analysis: AnalysisRequest | None = None
     #: Pods whose Events to read: they are bound to a node, but no container has started.
     pod_events: tuple[str, ...] = ()
-    #: Moving reference that a new record needs (R26).
+    #: Moving reference to resolve (R26): for a new record, or again and again with `follow`.
     resolve: ResolveRequest | None = None
+    follow: Follow | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,8 @@ def identity_v1(spec: Mapping[str, Any]) -> dict[str, Any]:
         for key in ("runtime", "resources", "pod", "podTemplate", "restartToken")
         if spec.get(key) not in (None, {}, "")
     }
-    identity["model"] = {k: v for k, v in (spec.get("model") or {}).items() if k != "lineage"}
+    model = spec.get("model") or {}
+    identity["model"] = {k: v for k, v in model.items() if k not in ("lineage", "follow")}
     return identity
 
 
@@ -143,15 +144,20 @@ def short_name(digest: str) -> str:
     return "".join(letters)
 
 
-def find(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:
+def find(
+    spec: Mapping[str, Any], records: Iterable[Record], resolved: str | None = None
+) -> Record | None:
     """Returns the newest record with the identity of `spec`, each compared by its own algorithm.
 
-    The result of a moving reference is not compared: what was resolved for this spec stands, so
-    neither a restart nor a registry that is unreachable changes what serves (R26). A record with
-    an unknown algorithm never matches; see `newer_algorithm`.
+    Without `resolved`, the result of a moving reference is not compared: the newest record holds
+    what the reference stands for, so neither a restart nor a registry that is unreachable changes
+    what serves (R26). A followed reference that returns to an earlier result makes the record of
+    that result the newest again (`RenumberRevision`). A record with an unknown algorithm never
+    matches; see `newer_algorithm`.
     """
-    matches = [record for record in records if record.intact and _is_of(record, spec)]
-    return max(matches, key=lambda record: record.number, default=None)
+    matches = (record for record in records if record.intact and _is_of(record, spec))
+    same = (record for record in matches if resolved is None or record.resolved == resolved)
+    return max(same, key=lambda record: record.number, default=None)
 
 
 def _is_of(record: Record, spec: Mapping[str, Any]) -> bool:
@@ -209,13 +215,18 @@ def new_record(
     serials = [_serial(r.revision) for r in stored if r.revision.split("-")[0] == name]
     return NewRecord(
         revision=f"{name}-{max(serials) + 1}" if serials else name,
-        number=max((record.number for record in stored), default=0) + 1,
+        number=next_number(stored),
         digest=digest,
         identity=identity,
         algorithm=RESOLVED if resolved else ALGORITHM,
         after=after,
         retry=retry,
     )
+
+
+def next_number(records: Iterable[Record]) -> int:
+    """Returns the number of the next revision in the history: above those of all `records`."""
+    return max((record.number for record in records), default=0) + 1
 
 
 def _serial(revision: str) -> int:

@@ -73,7 +73,13 @@ class ChildWriter:
         self, resource: Resource, key: Key, name: str, notes: Mapping[str, str | None]
     ) -> None:
         """Sets annotations of one object."""
-        patch = {"metadata": {"annotations": dict(notes)}}
+        await self._merge(resource, key, name, {"metadata": {"annotations": dict(notes)}})
+
+    async def renumber(self, key: Key, name: str, number: int) -> None:
+        """Sets the number of a ControllerRevision in the history of its model."""
+        await self._merge(resources.RECORDS, key, name, {"revision": number})
+
+    async def _merge(self, resource: Resource, key: Key, name: str, patch: dict[str, Any]) -> None:
         with self._rejections.watching(key, resource, name):
             raw = await self._api.merge(resource, key[0], name, patch)
         self._store.caches[resource].observe(raw)

@@ -54,6 +54,8 @@ class Executor:
                 notes = {f"{GROUP}/{name}": value for name, value in facts}
                 name = workload.child_name(model, revision)
                 await writer.annotate(resources.RECORDS, key, name, notes)
+            case p.RenumberRevision(revision, number):
+                await writer.renumber(key, workload.child_name(model, revision), number)
             case p.PinArtifact(revision, digest):
                 await self._records.pin(parent, key, revision, digest)
             case p.Adopt(kind, name, uid):

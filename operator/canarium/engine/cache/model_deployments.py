@@ -18,6 +18,7 @@ from canarium.api.model_deployment import Spec
 from canarium.api.route_kind import RouteKind
 from canarium.api.states import Phase
 from canarium.core.context.commands import COMMANDS, NAMED
+from canarium.core.facts.resolution import RESOLVE_ANNOTATION
 from canarium.engine.cache.compression import Compressor
 from canarium.engine.cache.routes import ROUTES, wanted_kind
 
@@ -111,9 +112,10 @@ def commands(raw: Raw) -> tuple[tuple[str, str], ...]:
     found = [
         (key.removeprefix(ours), value) for key, value in notes.items() if key.startswith(ours)
     ]
-    known = sorted(item for item in found if item[0] in COMMANDS)
+    names = {*COMMANDS, RESOLVE_ANNOTATION}
+    known = sorted(item for item in found if item[0] in names)
     # One more than an answer names, so that it can report that there are others.
-    unknown = heapq.nsmallest(NAMED + 2, (item for item in found if item[0] not in COMMANDS))
+    unknown = heapq.nsmallest(NAMED + 2, (item for item in found if item[0] not in names))
     return (*known, *unknown)
 
 

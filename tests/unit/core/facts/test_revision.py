@@ -14,6 +14,7 @@ from canarium.core.facts.revision import (
     identity_v1,
     new_record,
     newer_algorithm,
+    next_number,
     resolved_facts,
     seal,
     seal_is_valid,
@@ -129,6 +130,11 @@ def test_result_of_a_moving_reference_is_part_of_the_identity() -> None:
 def test_newest_result_stands_until_the_spec_changes() -> None:
     first, second = resolved_to("mlflow://fraud/7", 1), resolved_to("mlflow://fraud/8", 2)
     assert find(MOVING, [second, first]) is second
+    assert find(MOVING, [second, first], "mlflow://fraud/7") is first
+    assert find(MOVING, [second, first], "mlflow://fraud/9") is None
+    assert find(MOVING, [second, replace(first, number=next_number([first, second]))]) == replace(
+        first, number=3
+    ), "a reference that returns makes its record the newest"
     assert newer_algorithm(MOVING, [second, first]) is None
     assert find({**MOVING, "restartToken": "again"}, [second, first]) is None
 
