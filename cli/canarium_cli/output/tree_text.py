@@ -112,7 +112,7 @@ def _failure(tree: Tree) -> Iterator[Line]:
     if tree.failure:
         f = tree.failure
         yield _field("Failed", Span(f.reason, Style.BAD), f": {f.message}")
-        where = ", ".join(x for x in (f.pod and f"pod {f.pod}", f.container) if x)
+        where = ", ".join(x for x in (f.position, f.pod and f"pod {f.pod}", f.container) if x)
         if where:
             yield _field("", where)
 

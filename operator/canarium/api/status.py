@@ -67,6 +67,12 @@ class Failure(StatusPart):
     observed: str | None = Field(None, description="Observed value or exit code.")
     threshold: str | None = Field(None, description="Bound that was violated.")
     samples: int | None = Field(None, description="Number of pods or requests that were evaluated.")
+    weight: int | None = Field(
+        None, description="Effective percentage of the traffic that the revision had, as reported."
+    )
+    step: str | None = Field(
+        None, description="Step at which it failed, such as 2/4. Absent during the bake."
+    )
 
 
 class WaitingFor(StatusPart):

@@ -64,7 +64,7 @@ def _all(tree: Tree) -> Iterator[Explanation]:
             )
             if x
         )
-        evidence = "; ".join(x for x in (f.message, where, values) if x)
+        evidence = "; ".join(x for x in (f.message, f.position, where, values) if x)
         yield _explain(f"failure of revision {f.revision}", f.reason, evidence)
     if tree.wait:
         w = tree.wait

@@ -116,6 +116,8 @@ def _failure(raw: Raw) -> Failure | None:
         observed=text(raw, "observed"),
         threshold=text(raw, "threshold"),
         samples=number(raw, "samples") if "samples" in raw else None,
+        weight=number(raw, "weight") if "weight" in raw else None,
+        step=text(raw, "step"),
     )
 
 

@@ -166,6 +166,16 @@ class Failure:
     observed: str = ""
     threshold: str = ""
     samples: int | None = None
+    weight: int | None = None
+    step: str = ""
+
+    @property
+    def position(self) -> str:
+        """Where in the rollout it failed, for people; empty where that is unknown."""
+        if self.weight is None:
+            return ""
+        step = f"at step {self.step}, " if self.step else ""
+        return f"{step}with weight {self.weight} %"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from canarium.core.times import stamp
 
 def failure_record(ctx: RolloutContext, cause: Cause) -> Failure:
     """Returns the failure of the target for the status."""
+    weight, step = _position(ctx)
     return Failure(
         revision=ctx.target,
         reason=cause.reason,
@@ -24,7 +25,20 @@ def failure_record(ctx: RolloutContext, cause: Cause) -> Failure:
         observed=cause.observed,
         threshold=cause.threshold,
         samples=cause.samples,
+        weight=weight,
+        step=step,
     )
+
+
+def _position(ctx: RolloutContext) -> tuple[int | None, str | None]:
+    """Returns the weight and the step of the target in the last status, which precedes the
+    failure; None where it has none."""
+    candidate, stable = ctx.status.candidate, ctx.status.stable
+    if candidate and candidate.revision == ctx.target:
+        return candidate.effective_weight, ctx.status.step
+    if stable and stable.revision == ctx.target:
+        return stable.effective_weight, None
+    return None, None
 
 
 def command_cause(ctx: RolloutContext, command: str) -> Cause | None:

@@ -285,3 +285,18 @@ def test_undo_waits_while_pods_of_the_previous_version_have_lost_their_color() -
     assert cluster.serving() == {"2": 2}
     assert cluster.status.waiting_for is not None
     assert cluster.status.waiting_for.reason == "UndoBlocked"
+
+
+@pytest.mark.parametrize(
+    ("rollout", "weight", "step"), [({}, 25, "1/3"), (QUICK, 100, None)], ids=["step", "bake"]
+)
+def test_failure_has_the_weight_and_the_step_at_which_it_happened(
+    rollout: dict[str, object], weight: int, step: str | None
+) -> None:
+    cluster = down(rolling(**rollout), "2").run(5)
+    assert cluster.status.failure is not None
+    assert (cluster.status.failure.weight, cluster.status.failure.step) == (weight, step)
+    # Also once the traffic is back on stable.
+    cluster.run(60)
+    assert cluster.status.phase == "RolledBack"
+    assert (cluster.status.failure.weight, cluster.status.failure.step) == (weight, step)
