@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from support.images import ROOT
 
-_FENCE = re.compile(r"(?ms)^```(sh|text)\n(.*?)^```")
+#: A heading of a section, or a block of commands or of output.
+_PART = re.compile(r"(?ms)^## (?P<section>[^\n]+)$|^```(?P<kind>\w*)\n(?P<text>.*?)^```")
 
 
 @dataclass(frozen=True)
 class Block:
     """Commands that belong together, and the output that the page expects of them, if any."""
 
+    section: str
     commands: tuple[str, ...]
     expected: str = ""
 
@@ -25,16 +27,19 @@ class Block:
 
 def walk(page: str) -> list[Block]:
     """Returns the blocks of a page in order. Raises ValueError for output without commands."""
-    found: list[Block] = []
-    for kind, text in _FENCE.findall((ROOT / page).read_text()):
+    blocks: list[Block] = []
+    section = ""
+    for part in _PART.finditer((ROOT / page).read_text()):
+        kind, text = part["kind"], part["text"]
+        section = part["section"] or section
         if kind == "sh":
             lines = text.replace("\\\n", " ").splitlines()
-            found.append(Block(tuple(line for line in lines if line)))
-        elif not found or found[-1].expected:
+            blocks.append(Block(section, tuple(line for line in lines if line)))
+        elif kind == "text" and (not blocks or blocks[-1].expected):
             raise ValueError(f"{page}: output without commands: {text}")
-        else:
-            found[-1] = Block(found[-1].commands, text)
-    return found
+        elif kind == "text":
+            blocks[-1] = replace(blocks[-1], expected=text)
+    return blocks
 
 
 def _pattern(expected: str) -> str:
