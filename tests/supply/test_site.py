@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-import site_links
+import mkdocs_hooks
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "https://forge.example/canarium"
@@ -31,17 +31,18 @@ def in_nav(entry: Any) -> Iterator[str]:
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
-    nav = list(in_nav(yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)["nav"]))
+    by_hand = yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)["nav"]
+    nav = list(in_nav(mkdocs_hooks.with_decisions(by_hand, ROOT / "docs")))
     pages = (path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md"))
     assert sorted(nav) == sorted(pages)
 
 
 def test_links_out_of_the_folder_lead_to_the_repository() -> None:
     page = "[a](../../charts/README.md#values) [b](../glossary.md) [c](x.md#y)"
-    found = site_links.rewritten(page, "guides/page.md", REPOSITORY)
+    found = mkdocs_hooks.rewritten(page, "guides/page.md", REPOSITORY)
     assert found == (
         f"[a]({REPOSITORY}/blob/main/charts/README.md#values) [b](../glossary.md) [c](x.md#y)"
     )
-    assert site_links.rewritten("[d](../SECURITY.md)", "page.md", REPOSITORY) == (
+    assert mkdocs_hooks.rewritten("[d](../SECURITY.md)", "page.md", REPOSITORY) == (
         f"[d]({REPOSITORY}/blob/main/SECURITY.md)"
     )
