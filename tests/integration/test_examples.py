@@ -18,8 +18,9 @@ from integration.conftest import Cluster
 from sandbox.controlplane import ControlPlane
 
 FOLDER = Path(__file__).parents[2] / "examples"
-#: What Argo CD reads is applied where Argo CD runs: e2e/gitops.
-EXAMPLES = sorted(p for p in FOLDER.rglob("*.yaml") if FOLDER / "argocd" not in p.parents)
+#: Examples with separate tests: e2e/gitops, and test_registry_webhook.py.
+_OTHERS = {FOLDER / "argocd", FOLDER / "registry-webhook"}
+EXAMPLES = sorted(p for p in FOLDER.rglob("*.yaml") if not _OTHERS & {*p.parents})
 
 
 @pytest.mark.parametrize("example", sorted(FOLDER.rglob("*.yaml")), ids=lambda path: path.name)
