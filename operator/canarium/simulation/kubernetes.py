@@ -100,8 +100,7 @@ class Kubernetes:
 
     def version(self, revision: str | None) -> str | None:
         """Returns the name of a version; without one, what its alias stood for."""
-        names = (r.version or r.resolved for r in self.records if r.revision == revision)
-        return next(names, None)
+        return next((_name(r) for r in self.records if r.revision == revision), None)
 
     def revision(self, version: str) -> str:
         return next(r.revision for r in reversed(self.records) if r.version == version)
@@ -133,9 +132,11 @@ class Kubernetes:
     def serving(self) -> dict[str, int]:
         """Returns the number of ready endpoints by version."""
         result: dict[str, int] = {}
+        endpoints = self.service.endpoints if self.service else ()
+        versions = {record.revision: _name(record) for record in self.records}
         for pod in self.pods:
-            if self.service and pod.name in self.service.endpoints:
-                word = self.version(pod.revision) or "?"
+            if pod.name in endpoints:
+                word = versions.get(pod.revision) or "?"
                 result[word] = result.get(word, 0) + 1
         return result
 
@@ -207,6 +208,8 @@ class Kubernetes:
     def _live(self) -> None:
         pods = []
         counted: Counter[str] = Counter()
+        fetched = {record.revision for record in self.records if record.uri}
+        broken = {record.revision for record in self.records if _name(record) in self.broken}
         for pod in self.pods:
             if pod.terminating:
                 if self.now < self.dying[pod.name]:
@@ -220,7 +223,7 @@ class Kubernetes:
                     replace(pod, terminating=True, ready=False, terminates_by=self.now + 1.0)
                 )
             elif (
-                self._fetches(pod)
+                pod.revision in fetched
                 and pod.artifact is None
                 and not pod.containers
                 and self.now >= pod.created + self.boot / 2
@@ -229,12 +232,12 @@ class Kubernetes:
             elif (
                 not pod.ready
                 and not pod.containers
-                and self.version(pod.revision) not in self.broken
+                and pod.revision not in broken
                 and self.now >= pod.created + self.boot
             ):
                 pods.append(replace(pod, ready=True, ready_changed=self.now))
             elif (
-                self.version(pod.revision) in self.broken
+                pod.revision in broken
                 and not pod.containers
                 and self.now >= pod.created + self.boot
             ):
@@ -262,9 +265,6 @@ class Kubernetes:
         self._gateway()
         self.shares.append((self.now, self.serving()))
 
-    def _fetches(self, pod: Pod) -> bool:
-        return any(r.uri for r in self.records if r.revision == pod.revision)
-
     def _fetched(self, pod: Pod) -> Pod:
         """Ends the fetcher: with the digest of the content, or with a failure if that changed."""
         pin = None if self.heedless else self.pinned.get(pod.revision)
@@ -290,3 +290,7 @@ class Kubernetes:
             own = frozenset(x.name for x in self.pods if x.serves and x.revision == revision)
             if own != backend.endpoints:
                 self.backends[revision] = replace(backend, endpoints=own)
+
+
+def _name(record: Record) -> str | None:
+    return record.version or record.resolved
