@@ -83,7 +83,10 @@ async def outcomes() -> dict[str, str]:
             "metrics.example", "metrics.example.", "prometheus.monitoring", "pinned.example",
             "nowhere.example", "loopback.example", "metadata.example", "localhost",
         )  # fmt: skip
-        return {host: await outcome(access, f"http://{host}:{port}/") for host in hosts}
+        answers = await asyncio.gather(
+            *(outcome(access, f"http://{host}:{port}/") for host in hosts)
+        )
+        return dict(zip(hosts, answers, strict=True))
 
 
 async def outcome(access: NamespaceAccess, url: str) -> str:

@@ -27,7 +27,14 @@ from signals.conftest import Served, smoke_test
 
 POD = "10.99.0.1"
 HTTP = smoke_test({"path": "/predict", "body": {"a": 1}, "timeout": "500ms"})
-GRPC = smoke_test({"grpc": {"port": 8001}, "timeout": "500ms"})
+#: What the packet filter does to the ports of a pod, HTTP and the next one for gRPC.
+POLICIES = {
+    8000: ("none", "accept"),
+    8010: ("drop", "drop"),
+    8020: ("reset", "reject with tcp reset"),
+    8030: ("reject", "reject"),
+    8040: ("prohibited", "reject with icmpx admin-prohibited"),
+}
 
 
 async def outcome(test: EffectiveSmokeTest, port: int = 8000, address: str = POD) -> list[str]:
@@ -45,39 +52,34 @@ async def outcome(test: EffectiveSmokeTest, port: int = 8000, address: str = POD
     return [type(found).__name__] if found else ["passed"]
 
 
-def policy(rule: str) -> None:
-    """Replaces the rule for the ports of the pod."""
-    line = f"tcp dport {{ 8000, 8001 }} {rule}" if rule else ""
-    hook = "type filter hook input priority 0;"
-    script = f"flush ruleset\ntable inet filtering {{\nchain input {{\n{hook}\n{line}\n}}\n}}\n"
+def filter_packets() -> None:
+    """Installs the rules of all policies."""
+    lines = [f"tcp dport {{ {port}, {port + 1} }} {rule}" for port, (_, rule) in POLICIES.items()]
+    chain = "\n".join(("type filter hook input priority 0;", *lines))
+    script = f"flush ruleset\ntable inet filtering {{\nchain input {{\n{chain}\n}}\n}}\n"
     subprocess.run(["nft", "-f", "-"], input=script, text=True, check=True)
 
 
 async def filtered() -> dict[str, Any]:
-    """Runs in the namespace: the outcome of HTTP and gRPC under each kind of policy."""
+    """Runs in the namespace: the outcome of HTTP and gRPC under each kind of policy, at once."""
 
     async def answer(request: server.BaseRequest) -> server.Response:
         return server.Response(text="{}")
 
     runner = server.ServerRunner(server.Server(answer))
     await runner.setup()
-    await server.TCPSite(runner, POD, 8000).start()
-    found: dict[str, Any] = {}
-    for name, rule in {
-        "none": "",
-        "drop": "drop",
-        "reset": "reject with tcp reset",
-        "reject": "reject",
-        "prohibited": "reject with icmpx admin-prohibited",
-    }.items():
-        policy(rule)
-        found[name] = await outcome(HTTP)
-        if rule:
-            found[f"{name} gRPC"] = await outcome(GRPC)
-    policy("")
-    found["no route"] = await outcome(HTTP, address="203.0.113.7")
+    for port in POLICIES:
+        await server.TCPSite(runner, POD, port).start()
+    filter_packets()
+    outcomes = {"no route": outcome(HTTP, address="203.0.113.7")}
+    for port, (name, rule) in POLICIES.items():
+        outcomes[name] = outcome(HTTP, port)
+        if rule != "accept":
+            grpc = smoke_test({"grpc": {"port": port + 1}, "timeout": "500ms"})
+            outcomes[f"{name} gRPC"] = outcome(grpc, port)
+    results = await asyncio.gather(*outcomes.values())
     await runner.cleanup()
-    return found
+    return dict(zip(outcomes, results, strict=True))
 
 
 @pytest.mark.rule("R7")
