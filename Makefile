@@ -5,6 +5,8 @@ SHELL := /bin/bash
 CODE := operator cli sandbox demo e2e dev tests bench examples conftest.py
 # Spelling and wording are checked in everything that people read.
 PROSE := operator cli charts docs .github $(wildcard *.md)
+# Programs that tests start would compile the package each time.
+unexport PYTHONDONTWRITEBYTECODE
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
