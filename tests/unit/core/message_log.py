@@ -22,6 +22,7 @@ from canarium.core.decision.plan import Plan
 from canarium.core.phases import terminating
 from canarium.core.status import unsupported
 from canarium.simulation import cluster
+from core import cluster as cluster_of_tests
 
 _VOLATILE = (
     (re.compile(r"\(([a-z0-9]{8}(-\d+)?)\)"), "(<revision>)"),
@@ -124,6 +125,7 @@ def pytest_configure(config: pytest.Config) -> None:
     file = config.getoption("--message-log")
     if file is None:
         return
+    cluster_of_tests.reuse = False
     recorder = Recorder(file)
     config.pluginmanager.register(recorder)
     plan, terminated, refused = planner.plan, terminating.status_of, unsupported.told

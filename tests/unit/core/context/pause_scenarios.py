@@ -9,7 +9,7 @@ import pytest
 
 from canarium.api.status import Status
 from canarium.core.facts.traffic_record import TrafficRecord
-from core.cluster import Cluster, gateway_spec, spec
+from core.cluster import Cluster, computed_once, gateway_spec, spec
 
 Steps = list[dict[str, Any]]
 Make = Callable[..., dict[str, Any]]
@@ -26,6 +26,7 @@ def rollout(list_of: Steps | None, **more: Any) -> dict[str, Any]:
     return {**({"steps": list_of} if list_of is not None else {}), "bakeTime": "5m", **more}
 
 
+@computed_once
 def rolling(make: Make, list_of: Steps, seconds: float = 20, **more: Any) -> Cluster:
     """Version 1 is stable, and version 2 is so long on its way."""
     cluster = Cluster(make("1", rollout=rollout(list_of), **more)).run(10)

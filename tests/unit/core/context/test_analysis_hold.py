@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from canarium.core.evidence.verdict import Verdict
-from core.cluster import Cluster
+from core.cluster import Cluster, computed_once
 from core.context.pause_scenarios import MAKES, Make, edited, lose, order, promoted, rollout, steps
 from core.health.gate_scenarios import CHECKS, seen
 
@@ -18,6 +18,7 @@ def judged(**more: Any) -> dict[str, Any]:
     return rollout(steps((25, "2s"), (50, "2s")), analysis={"checks": CHECKS, **more})
 
 
+@computed_once
 def held_by_analysis(make: Make) -> Cluster:
     """Version 2 at weight 25, whose time is over and whose checks have too few samples."""
     cluster = Cluster(make("1", rollout=judged())).run(10)

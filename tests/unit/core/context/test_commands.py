@@ -6,12 +6,13 @@ import pytest
 
 from canarium.api.status import CommandEcho, Status
 from canarium.core.facts.observed import Rejection, ResolvedRuntime
-from core.cluster import Cluster, spec
+from core.cluster import Cluster, computed_once, spec
 
 rule = pytest.mark.rule
 MANUAL = {"steps": [{"weight": 25, "pause": "Manual"}, {"weight": 50, "pause": "Manual"}]}
 
 
+@computed_once
 def rolling(seconds: float = 8, **rollout: object) -> Cluster:
     """Version 1 promoted, version 2 on its way for so long."""
     extra = {"rollout": {**MANUAL, "bakeTime": "20s", **rollout}}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from canarium.api.status import Status
-from core.cluster import Cluster, gateway_spec, spec
+from core.cluster import Cluster, computed_once, gateway_spec, spec
 
 rule = pytest.mark.rule
 BOTH = pytest.mark.parametrize("make", [spec, gateway_spec])
@@ -20,6 +20,7 @@ SOON = {
 }
 
 
+@computed_once
 def held_up(make: Any = spec, *, failed: bool = False, **rollout: object) -> Cluster:
     """Version 1 is down, version 2 answers in its place, and version 3 is wanted."""
     asked = {**SOON, **rollout}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.cluster import Cluster, gateway_spec, spec
+from core.cluster import Cluster, computed_once, gateway_spec, spec
 from core.status.phase_scenarios import (
     PHASES,
     Deed,
@@ -79,6 +79,14 @@ WALK = [
 ]
 
 
+@computed_once
+def at(phase: str, make: Maker) -> Cluster:
+    """A cluster whose model has just reached the phase."""
+    cluster = Cluster(make("1"))
+    (REACHED | ASLEEP)[phase](cluster)
+    return cluster
+
+
 def test_every_phase_of_the_table_is_walked() -> None:
     assert set(REACHED) == PHASES
 
@@ -86,8 +94,7 @@ def test_every_phase_of_the_table_is_walked() -> None:
 @rule("R29")
 @pytest.mark.parametrize(("phase", "make"), WALK)
 def test_phase_of_the_walk_is_reached(phase: str, make: Maker) -> None:
-    cluster = Cluster(make("1"))
-    (REACHED | ASLEEP)[phase](cluster)
+    cluster = at(phase, make)
     agree(cluster)
     status = cluster.reconcile().status
     assert status.phase == (phase if phase in REACHED else "Ready")
@@ -97,8 +104,7 @@ def test_phase_of_the_walk_is_reached(phase: str, make: Maker) -> None:
 @pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.__name__)
 @pytest.mark.parametrize(("phase", "make"), WALK)
 def test_status_agrees_with_the_traffic(phase: str, deed: Deed, make: Maker) -> None:
-    cluster = Cluster(make("1"))
-    (REACHED | ASLEEP)[phase](cluster)
+    cluster = at(phase, make)
     deed(cluster)
     cluster._endpoints()
     for _ in range(6):
