@@ -234,7 +234,7 @@ class _Telling:
         self._settings = settings
 
     def _runs(self) -> bool:
-        """Whether the rollout under way has its weight."""
+        """Returns whether the rollout under way has its weight."""
         status, weight = self._cluster.status, self._scenario.running_weight
         if weight == 100:
             return status.phase == Phase.BAKING

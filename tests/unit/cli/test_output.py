@@ -31,8 +31,8 @@ for words in json.loads(sys.argv[2]):
         if sys.argv[1] == "full":
             os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
         elif sys.argv[1] == "pipe":
-            gone, out = os.pipe()
-            os.close(gone)
+            reader, out = os.pipe()
+            os.close(reader)
             os.dup2(out, 1)
         else:
             sys.stdout = None
@@ -111,7 +111,7 @@ def test_full_disk_is_one_sentence_and_exit_code_2(kubectl: Standin) -> None:
         assert (done.code, done.err.splitlines()) == (2, [_FULL]), (words, done)
 
 
-def test_reader_that_ends_early_ends_the_program_without_words(kubectl: Standin) -> None:
+def test_reader_that_ends_early_ends_the_program_without_a_message(kubectl: Standin) -> None:
     for words, done in zip(_COMMANDS, runs(kubectl, "pipe", _COMMANDS), strict=True):
         assert (done.code, done.err) == (141, ""), (words, done)
 
