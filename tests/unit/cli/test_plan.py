@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from canarium.core.decision.plan import DeleteDeployment
-from canarium.core.facts.revision import digest_v1, identity_v1, seal, short_name
+from canarium.core.facts.revision import digest_v1, identity_v1, new_record, seal, short_name
 from canarium.simulation.story import Scenario, outcome
 from canarium_cli.main import cli
 from canarium_cli.planning.capacity import exceeded, fitting, quantity, requests
@@ -324,3 +324,23 @@ def test_bake_under_way_is_reported_with_its_warm_version() -> None:
         "aaaa1111 are deleted first."
     )
     assert words["aaaa1111"].endswith("the warm pods of aaaa1111 serve again.")
+
+
+def test_stored_revision_of_an_alias_is_found_by_its_spec() -> None:
+    spec = {"model": {"uri": "mlflow://fraud@champion", "endpoint": "https://mlflow.example"}}
+    followed = {"model": {**spec["model"], "follow": {"interval": "2m"}}}
+    records = []
+    for number in (7, 8):
+        new = new_record(spec, (), resolved=f"mlflow://fraud/{number}")
+        data = {"algorithm": new.algorithm, "digest": new.digest, "identity": new.identity}
+        records.append(
+            {
+                "metadata": {"labels": {"canarium.dev/revision": new.revision}},
+                "revision": number,
+                "data": {**data, "seal": seal(data)},
+            }
+        )
+    newest = records[-1]["metadata"]["labels"]["canarium.dev/revision"]
+    for wanted in (spec, followed):
+        known = revision_of(wanted, records)
+        assert (known.revision, known.existing) == (newest, True)
