@@ -17,6 +17,7 @@ from canarium.evaluation.documents import LONGEST
 from canarium.evaluation.errors import ErrorReason, EvaluationError
 from canarium.evaluation.pool import Pool
 from canarium.evaluation.process import MEMORY
+from canarium.evaluation.schedule import WorkerLane
 
 rule = pytest.mark.rule
 CHEAP = {"task": "expectation", "json": [{"path": "$.a", "value": 1}]}
@@ -83,8 +84,9 @@ class Lag:
     ids=["pattern", "uniqueItems", "path", "memory", "label pattern"],
 )
 async def test_expensive_evaluation_ends_and_the_loop_never_waits(  # H2, H3
-    pool: Pool, task: dict[str, Any], body: bytes
+    pool: Pool, task: dict[str, Any], body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(pools.LIMITS, WorkerLane.SLOW, 0.3)
     async with Lag() as lag:
         assert await fault(pool, task, body) is ErrorReason.LIMIT
     assert lag.worst < 0.5

@@ -13,7 +13,7 @@ from canarium.core.decision.plan import AnnotateRevision
 from canarium.core.facts.periods import Period, all_periods, current_periods, parse_periods
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.times import parse, stamp
-from core.cluster import Cluster, gateway_spec, spec
+from core.cluster import Cluster, every, gateway_spec, spec
 
 rule = pytest.mark.rule
 Specs = Callable[..., dict[str, Any]]
@@ -193,7 +193,7 @@ def taken_back(die_at: int | None = None) -> Cluster:
 
 
 @rule("R1", "R18")
-@pytest.mark.parametrize("write", range(taken_back().writes))
+@pytest.mark.parametrize("write", every(range(taken_back().writes)))
 def test_periods_are_complete_when_any_write_is_lost(write: int) -> None:
     cluster = taken_back(write)
     cluster.die_at = None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from canarium.api.status import Status
-from core.cluster import Cluster, computed_once, gateway_spec, spec
+from core.cluster import Cluster, computed_once, every, gateway_spec, spec
 
 rule = pytest.mark.rule
 BOTH = pytest.mark.parametrize("make", [spec, gateway_spec])
@@ -159,7 +159,7 @@ def test_no_version_becomes_stable_while_paused(make: Any) -> None:
 @BOTH
 @rule("R13", "R18")
 @pytest.mark.parametrize("lost", [False, True])
-@pytest.mark.parametrize("at", range(1, 8))
+@pytest.mark.parametrize("at", every(range(1, 8)))
 def test_takeover_continues_after_a_crash_at_any_write(make: Any, at: int, lost: bool) -> None:
     cluster = held_up(make)
     cluster.run(40).die_at = cluster.writes + at
