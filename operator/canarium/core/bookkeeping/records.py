@@ -34,7 +34,10 @@ def renumbering(ctx: RolloutContext) -> list[Action]:
 
 def pinning(ctx: RolloutContext) -> list[Action]:
     """Returns writes of pins that were deleted or changed, for revisions that may start pods
-    (R23)."""
+    (R23).
+
+    While the API server rejects a pin, the writes after it go on: a rollback may be among them.
+    """
     pinned = dict(ctx.observed.pinned_artifacts)
     return [
         PinArtifact(record.revision, record.artifact)
@@ -43,6 +46,7 @@ def pinning(ctx: RolloutContext) -> list[Action]:
         and record.artifact
         and pinned.get(record.revision) != record.artifact
         and ctx.observed.deployment(record.revision)
+        and not ctx.observed.refused(f"ConfigMap {ctx.name}-{record.revision}")
     ]
 
 

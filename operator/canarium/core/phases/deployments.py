@@ -10,8 +10,18 @@ from canarium.core.facts.observed import Rejection
 
 
 def store_revision(ctx: RolloutContext) -> tuple[Action, ...]:
-    """Returns the write that stores a new revision's record, which precedes all others."""
-    return (StoreRevision(ctx.new_record),) if ctx.new_record else ()
+    """Returns the write that stores a new revision's record, which precedes all others.
+
+    A running revision whose record was deleted does not depend on it: while the API server rejects
+    the record, the other writes go on.
+    """
+    new = ctx.new_record
+    if new is None:
+        return ()
+    runs = ctx.observed.deployment(new.revision) is not None
+    if runs and ctx.observed.refused(f"ControllerRevision {ctx.name}-{new.revision}"):
+        return ()
+    return (StoreRevision(new),)
 
 
 def delete_revisions(ctx: RolloutContext, revisions: Iterable[str]) -> tuple[Action, ...]:

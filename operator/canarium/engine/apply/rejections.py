@@ -102,7 +102,13 @@ class Rejections:
     def press(self, key: Key, urgent: bool) -> None:
         """Sets whether traffic depends on the rejected writes. An earlier rejection may not
         apply to the write that is needed then, such as weights without the spec's new route: that
-        one is retried at once."""
+        one is retried at once.
+
+        A decision does not know of a rejection that is due for a retry, so it does not end the
+        urgency: otherwise the longer wait would make the rejection valid again, and that the
+        urgency, without end."""
+        if not urgent and self._retries(key):
+            return
         if urgent and key not in self._urgent and key in self._known:
             over = self.clock() - URGENT
             known = self._known[key]
@@ -139,6 +145,11 @@ class Rejections:
         self._known.pop(key, None)
         self._urgent.discard(key)
         self._outdated.discard(key)
+
+    def _retries(self, key: Key) -> bool:
+        """Returns whether a rejection was left out of the last decision, for a retry."""
+        now, longest = self.clock(), self._longest(key)
+        return any(now >= attempt.due(longest) for attempt in self._known.get(key, {}).values())
 
     def _longest(self, key: Key) -> float:
         return URGENT if key in self._urgent else PATIENT
