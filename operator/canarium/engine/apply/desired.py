@@ -78,7 +78,11 @@ class DesiredManifests:
                 record = self.record(key, revision)
                 if record is None or not record.fact.intact:
                     return None
-                return self.deployment(parent, key, revision, color)
+                wanted = self.deployment(parent, key, revision, color)
+                # A selector is immutable, so it cannot drift, and an earlier operator may have
+                # created the Deployment with another one.
+                wanted["spec"]["selector"] = unpacked(child)["spec"]["selector"]
+                return wanted
             case Service(color=color, traffic=traffic) if traffic.stable:
                 return self.service(parent, color, traffic)
             case Route() as fact if fact.traffic.stable:
@@ -108,16 +112,20 @@ class DesiredManifests:
         if wanted_kind(parent["spec"]) != fact.kind:
             text = f"the annotation {labels.TRAFFIC} with its settings is missing"
             raise WriteRejected(Rejection(f"{fact.kind} {key[1]}", text))
-        records = {c.fact.revision: c.fact for c in self._store.children(resources.RECORDS, key)}
-        known = {name: records[name].version for name, _ in fact.weights if name in records}
+        versions, shares = self.versions(key), dict(fact.weights)
         split = Split(
             fact.weights,
             fact.traffic.candidate,
             fact.direct,
-            versions={name: version for name, version in known.items() if version},
+            versions={name: text for name, text in versions.items() if name in shares},
             notes={**fact.traffic.to_annotations(), **made_of(parent)},
         )
         return routes.RENDERED[fact.kind](parent, _traffic(parent), split)
+
+    def versions(self, key: Key) -> dict[str, str]:
+        """Returns the version of each stored revision that has one."""
+        records = (c.fact for c in self._store.children(resources.RECORDS, key))
+        return {record.revision: record.version for record in records if record.version}
 
     def backend(self, parent: Mapping[str, Any], key: Key, revision: str) -> Manifest:
         """Returns the Service of one revision, which a route leads to."""

@@ -21,8 +21,8 @@ from canarium.kube.resources import Resource
 from canarium.render import labels
 
 #: Inputs of a comparison: the child's content, the model's generation, kind and content of the
-#: route.
-_Inputs = tuple[bytes, int, tuple[str, bytes] | None]
+#: route, and the versions that a route names.
+_Inputs = tuple[bytes, int, tuple[str, bytes] | None, dict[str, str]]
 _COMPARED = (
     resources.DEPLOYMENTS,
     resources.SERVICES,
@@ -104,7 +104,8 @@ class DriftRepair:
         # A backend's port follows the route in effect, which changes later than the spec.
         route = self._desired.live_route(key)
         live = (route.fact.kind, route.content) if route else None
-        inputs = (child.content, int(parent["metadata"]["generation"]), live)
+        versions = self._desired.versions(key) if resource in ROUTES.values() else {}
+        inputs = (child.content, int(parent["metadata"]["generation"]), live, versions)
         if place in known and known[place][0] == inputs:
             return known[place][1]
         known.pop(place, None)
