@@ -24,6 +24,8 @@ from canarium.core.context.rollout import RolloutFacts
 
 #: Seconds for which stable needs a ready pod, without interruption, before it serves alone again.
 RETURN_AFTER = 10.0
+#: Seconds by which the clocks of operator and node may differ.
+_CLOCK_SKEW = 5.0
 
 
 def standby(rollout: RolloutFacts) -> str | None:
@@ -57,6 +59,9 @@ def returns_at(rollout: RolloutFacts, revision: str | None) -> float | None:
     if not ready or len(ready) < enough:
         return None
     up = min(p.ready_changed if p.ready_changed is not None else rollout.now for p in ready)
+    if up > rollout.now + _CLOCK_SKEW:
+        # This clock is behind that of the node, and would be for an unknown time.
+        return rollout.now
     return min(up, rollout.now) + RETURN_AFTER
 
 

@@ -195,3 +195,18 @@ def test_failed_candidate_serves_all_traffic_while_stable_is_down() -> None:
     assert cluster.weights() == {"1": 100, "2": 0}
     cluster.run(5)
     assert cluster.status.phase == "RolledBack"
+
+
+@rule("R12", "R15")
+def test_clock_that_is_behind_gives_a_candidate_no_more_than_its_weight() -> None:
+    """Another client raised its weight, and by this clock stable has just become ready."""
+    cluster = Cluster(rollout(gateway_spec, "1", MANUAL)).run(12)
+    cluster.spec = rollout(gateway_spec, "2", MANUAL)
+    cluster.run(10)
+    granted = cluster.weights()
+    assert cluster.route is not None
+    swapped = tuple((name, 100 - weight) for name, weight in cluster.route.weights)
+    cluster.route = replace(cluster.route, weights=swapped)
+    cluster.now -= 300
+    cluster.run(1)
+    assert cluster.weights() == granted
