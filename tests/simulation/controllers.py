@@ -39,6 +39,7 @@ class Deployments:
                 if controller(pod) == uid
                 and "deletionTimestamp" not in pod["metadata"]
                 and not has_ended(pod)
+                and not self._releases(deployment, pod)
             ]
             new = [p for p in live if p["metadata"]["labels"][_HASH] == mark]
             old = [p for p in live if p["metadata"]["labels"][_HASH] != mark]
@@ -53,6 +54,14 @@ class Deployments:
             for pod in ranked[: max(0, spare)]:
                 self.server.delete(resources.PODS, _key(pod))
         return math.inf
+
+    def _releases(self, deployment: Object, pod: Object) -> bool:
+        """Removes the owner of a pod that the selector does not match any more."""
+        selector = deployment["spec"]["selector"]["matchLabels"].items()
+        if selector <= pod["metadata"].get("labels", {}).items():
+            return False
+        self.server.merge(resources.PODS, _key(pod), {"metadata": {"ownerReferences": None}})
+        return True
 
     def _make(self, deployment: Object, mark: str) -> None:
         self.serial += 1

@@ -19,6 +19,7 @@ from simulation.clock import VirtualLoop
 from simulation.gateways import TAKES
 from simulation.invariants import Invariants
 from simulation.operators import Operator
+from simulation.server import PERSON
 from simulation.serving_invariant import ServingInvariant
 from simulation.summary import EXPLORED
 from simulation.world import World
@@ -74,9 +75,14 @@ class Frame(RuleBasedStateMachine):
             life.fault = None
         for node in self.world.kubelet.nodes:
             self.world.kubelet.restore(node)
+        for pod in self.world.released_pods():
+            key = (pod["metadata"]["namespace"], pod["metadata"]["name"])
+            self.world.server.delete(resources.PODS, key, actor=PERSON)
         for command in COMMANDS:
             self.world.command(command, None)
         self.wanted |= {"steps": "two", "paused": False}
+        if self.wanted["scaling"] == "zero":
+            self.wanted["scaling"] = "three"
         self.world.apply(specs.spec(**self.wanted))
         self.operator.start()
         self.world.nudge()

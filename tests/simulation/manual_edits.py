@@ -58,6 +58,21 @@ class ManualEdits(Frame):
             self.world.server.merge(kind, key, patch, PERSON)
         self.let(after)
 
+    @rule(
+        label=st.sampled_from((labels.COLOR, labels.COLOR, labels.REVISION, labels.MODEL)),
+        part=st.sampled_from(("stable", "candidate", "previous")),
+        spared=st.sampled_from((0, 0, 1)),
+        after=SHORT,
+    )
+    def pods_lose_a_label(self, label: str, part: str, spared: int, after: float) -> None:
+        """The ReplicaSet releases and replaces them."""
+        revision = (self.world.status().get(part) or {}).get("revision")
+        for pod in self.world.pods(revision)[spared:] if revision else ():
+            key = (KEY[0], pod["metadata"]["name"])
+            patch = {"metadata": {"labels": {label: None}}}
+            self.world.server.merge(resources.PODS, key, patch, PERSON)
+        self.let(after)
+
     @rule(which=st.integers(0, 3), what=st.sampled_from(("image", "replicas")), after=SHORT)
     def deployment_is_edited(self, which: int, what: str, after: float) -> None:
         found = list(self.world.server.all(resources.DEPLOYMENTS, labels.MODEL))

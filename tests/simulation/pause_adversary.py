@@ -54,6 +54,16 @@ ANALYSES: tuple[dict[str, Any] | None, ...] = (
 )
 
 
+#: What a policy may forbid, as verb and kind.
+REFUSABLE = (
+    "patch services",
+    "patch httproutes",
+    "patch deployments/scale",
+    "create deployments",
+    "delete deployments",
+)
+
+
 class Fed:
     """Signals in the simulation's hand: what is asked for, and the evidence that it makes."""
 
@@ -132,6 +142,51 @@ class PauseAdversary(Frame):
     def router_is_edited(self, router: str) -> None:
         self.wanted["router"] = router
         self.apply()
+
+    @rule(scaling=st.sampled_from(("zero", "one", "three", "five", "auto")), after=SHORT)
+    def model_is_scaled(self, scaling: str, after: float) -> None:
+        self.wanted["scaling"] = scaling
+        self.apply()
+        self.let(after)
+
+    @rule(version=st.sampled_from(("v1", "v2", "v2", "v3")), after=SHORT)
+    def version_is_edited(self, version: str, after: float) -> None:
+        self.wanted["version"] = version
+        self.apply()
+        self.let(after)
+
+    # --- what befalls pods and writes -------------------------------------------------------
+
+    @rule(
+        part=st.sampled_from(("stable", "candidate", "previous")),
+        fault=st.sampled_from((None, None, "never ready", "flaps")),
+        after=SHORT,
+    )
+    def revision_is_struck(self, part: str, fault: str | None, after: float) -> None:
+        revision = (self.world.status().get(part) or {}).get("revision")
+        for pod in self.world.pods(revision) if revision else ():
+            if pod["metadata"]["uid"] in self.world.kubelet.lives:
+                self.world.kubelet.strike(pod, fault)
+        self.world.nudge()
+        self.let(after)
+
+    @rule(which=st.integers(0, 9), after=SHORT)
+    def pod_is_evicted(self, which: int, after: float) -> None:
+        pods = self.world.pods()
+        if pods:
+            self.world.kubelet.evict(pods[which % len(pods)])
+        self.let(after)
+
+    @rule(load=st.integers(1, 7), after=SHORT)
+    def load_changes(self, load: int, after: float) -> None:
+        self.world.autoscalers.load = load
+        self.world.nudge()
+        self.let(after)
+
+    @rule(refused=st.sets(st.sampled_from(REFUSABLE), max_size=2), lasts=TIMES)
+    def policy_refuses_writes(self, refused: set[str], lasts: float) -> None:
+        self.operator.faults.forbidden = refused
+        self.let(lasts)
 
     @rule(seconds=TIMES)
     def time_passes(self, seconds: float) -> None:

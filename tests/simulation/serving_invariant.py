@@ -1,7 +1,8 @@
-"""Whether callers are answered while stable has no ready pod and another version could (R13, R15).
+"""Whether callers are answered while any version could (R0, R13, R15).
 
-Checked with every write and after every rule. A version could answer when it was stable once, or
-is the candidate that the spec asks for, has ready pods and has not failed. What keeps the operator
+Checked with every write and after every rule. Stable could answer while it has ready pods. Another
+version could when it was stable once, or is the candidate that the spec asks for, has ready pods
+and has not failed. What keeps the operator
 from writing or from knowing stops the clock: then nothing is held against it.
 """
 
@@ -44,20 +45,23 @@ class ServingInvariant:
         if stable:
             self._stables.add(stable)
         able = self._able(stable) if stable else set()
-        if able and not self._down:
+        down = bool(able) and stable not in able
+        if down and not self._down:
             EXPLORED[f"{self.form} outages beside a ready version"] += 1
-        self._down = bool(able)
+        self._down = down
         if not able or self._led():
             self._since = None
             return
         now = self.world.clock.now()
         self._since = self._since if self._since is not None else now
         if now - self._since > WITHIN:
-            self.checks.broken("R13", f"{sorted(able)} could answer for {stable} and does not")
+            self.checks.broken(
+                "R13", f"{sorted(able)} could answer and does not; stable is {stable}"
+            )
             self._since = None
 
     def _able(self, stable: str) -> set[str]:
-        """Versions that could answer for a stable without ready pods, as the operator knows."""
+        """Versions that could answer, as the operator knows: stable, or another without it."""
         model = self.world.server.find(resources.MODELS, KEY)
         status = (model or {}).get("status") or {}
         scaling = (model or {}).get("spec", {}).get("scaling", {})
@@ -70,8 +74,10 @@ class ServingInvariant:
             or self.world.gateways.lag > WITHIN / 2
             or scaling.get("replicas") == 0
         )
-        if excused or self.world.ready(stable):
+        if excused:
             return set()
+        if self.world.ready(stable):
+            return {stable}
         candidate = (status.get("candidate") or {}).get("revision")
         return {
             revision

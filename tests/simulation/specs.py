@@ -19,6 +19,7 @@ STEPS: dict[str, list[dict[str, Any]]] = {
 }
 
 SCALINGS: dict[str, dict[str, int]] = {
+    "zero": {"replicas": 0},
     "one": {"replicas": 1},
     "three": {"replicas": 3},
     "five": {"replicas": 5},

@@ -73,5 +73,9 @@ def _failure(failure: dict[str, Any]) -> Iterator[str]:
         return
     if not failure.get("observed") or failure.get("samples") is None:
         yield f"a failure without what was observed, or in how many pods: {failure}"
-    if not failure.get("pod") and "did not become endpoints" not in failure["message"]:
+    if (
+        not failure.get("pod")
+        and failure["samples"]
+        and "did not become endpoints" not in failure["message"]
+    ):
         yield f"a failure without its pod: {failure}"

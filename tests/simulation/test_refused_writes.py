@@ -6,7 +6,9 @@ import pytest
 
 from canarium.kube import resources
 from canarium.render import labels
+from simulation.fields import Object
 from simulation.scenario import Scenario
+from simulation.server import PERSON
 
 rule = pytest.mark.rule
 
@@ -166,3 +168,88 @@ def test_two_rejected_writes_do_not_alternate_endlessly(scenario: Scenario) -> N
     assert scenario.world.server.all(resources.HTTP_ROUTES)
     assert scenario.world.status()["phase"] == "Ready"
     assert "rejects" not in scenario.world.status()["message"]
+
+
+@rule("R0", "R22")
+def test_recreate_keeps_stable_while_the_deployment_of_the_candidate_is_rejected(
+    scenario: Scenario,
+) -> None:
+    scenario.apply(12.0, strategy="Recreate")
+    stable = scenario.part("stable")
+    scenario.operator.faults.forbidden.add("create deployments")
+    scenario.apply(0.0, strategy="Recreate", version="v2")
+    for _ in range(200):
+        scenario.operator.advance(1.0)
+        assert scenario.world.selected_ready() == {stable: 3}
+    assert scenario.world.status()["phase"] == "Invalid"
+    scenario.operator.faults.forbidden.clear()
+    scenario.operator.advance(90.0)
+    assert scenario.world.status()["version"] == "v2"
+
+
+@rule("R13", "R22")
+def test_recreate_restores_stable_when_scaling_is_rejected_until_the_deadline(
+    scenario: Scenario,
+) -> None:
+    scenario.apply(12.0, strategy="Recreate")
+    stable = scenario.part("stable")
+    scenario.apply(0.0, strategy="Recreate", version="v2")
+    while all(d["spec"]["replicas"] for d in _deployments(scenario, stable)):
+        scenario.operator.advance(0.1)
+    scenario.operator.faults.forbidden.add("patch deployments/scale")
+    scenario.operator.advance(30.0)
+    assert "a policy forbids it" in scenario.world.status()["message"]
+    scenario.operator.advance(40.0)
+    failure = scenario.world.status()["failure"]
+    assert failure["reason"] == "ProgressDeadlineExceeded"
+    assert "a policy forbids it" in failure["message"]
+    scenario.operator.faults.forbidden.clear()
+    scenario.operator.advance(40.0)
+    assert scenario.world.selected_ready() == {stable: 3}
+
+
+@rule("R0", "R21")
+@pytest.mark.parametrize("policy", [set(), {"patch services", "create services"}])
+def test_rejected_record_of_stable_does_not_delay_the_repair_of_its_service(
+    scenario: Scenario, policy: set[str]
+) -> None:
+    """With two rejections, neither may cause retries of the other without end."""
+    scenario.apply(30.0)
+    stable = scenario.part("stable")
+    key = (scenario.world.model()["metadata"]["namespace"], "m")
+    scenario.operator.faults.forbidden |= {"create controllerrevisions", *policy}
+    scenario.world.server.delete(resources.RECORDS, (key[0], f"m-{stable}"), actor=PERSON)
+    scenario.world.server.delete(resources.SERVICES, key, actor=PERSON)
+    decisions = scenario.operator.decisions
+    scenario.operator.advance(60.0)
+    assert scenario.operator.decisions - decisions < 120
+    if policy:
+        assert "Service/m: a policy forbids it" in scenario.world.status()["message"]
+        scenario.operator.faults.forbidden -= policy
+        scenario.operator.advance(3.0)
+    assert scenario.world.selected_ready() == {stable: 3}
+    assert f"ControllerRevision/m-{stable}" in scenario.world.status()["message"]
+
+
+@rule("R23")
+def test_route_names_the_version_again_when_its_record_is_stored_again(scenario: Scenario) -> None:
+    scenario.apply(30.0, router="Gateway")
+    namespace = scenario.world.model()["metadata"]["namespace"]
+    record = (namespace, f"m-{scenario.part('stable')}")
+    scenario.operator.faults.forbidden.add("create controllerrevisions")
+    scenario.world.server.delete(resources.RECORDS, record, actor=PERSON)
+    scenario.world.server.delete(resources.HTTP_ROUTES, (namespace, "m"), actor=PERSON)
+    scenario.operator.advance(10.0)
+    assert "x-canarium-version" not in str(_route(scenario)["spec"])
+    scenario.operator.faults.forbidden.clear()
+    scenario.operator.advance(40.0)
+    assert "x-canarium-version" in str(_route(scenario)["spec"])
+
+
+def _route(scenario: Scenario) -> Object:
+    return next(iter(scenario.world.server.all(resources.HTTP_ROUTES)))
+
+
+def _deployments(scenario: Scenario, revision: str) -> list[Object]:
+    every = scenario.world.server.all(resources.DEPLOYMENTS)
+    return [one for one in every if one["metadata"]["labels"][labels.REVISION] == revision]

@@ -21,7 +21,7 @@ from simulation.controllers import (
 from simulation.fields import Object, clone
 from simulation.gateways import Gateways
 from simulation.kubelet import Kubelet, has_ended, is_ready
-from simulation.server import PERSON, Key, Server, Write
+from simulation.server import PERSON, Key, Server, Write, controller
 
 NAMESPACE, NAME = "ns", "m"
 KEY: Key = (NAMESPACE, NAME)
@@ -108,10 +108,14 @@ class World:
         return self.server.find(resources.SERVICES, KEY)
 
     def pods(self, revision: str | None = None) -> list[Object]:
-        """Those that have not ended."""
+        """Those that a ReplicaSet controls and that have not ended."""
         every = self.server.all(resources.PODS, labels.REVISION)
-        found = [pod for pod in every if not has_ended(pod)]
+        found = [pod for pod in every if controller(pod) and not has_ended(pod)]
         return [p for p in found if revision is None or revision_of(p) == revision]
+
+    def released_pods(self) -> list[Object]:
+        """Those that somebody took from their ReplicaSet."""
+        return [pod for pod in self.server.all(resources.PODS) if controller(pod) is None]
 
     def ready(self, revision: str) -> int:
         return sum(is_ready(pod) for pod in self.pods(revision))

@@ -100,26 +100,25 @@ def deployment(
     parent: Mapping[str, Any], revision: str, color: str, template: Mapping[str, Any]
 ) -> Manifest:
     """Returns a revision's Deployment without `replicas`: creation adds them, /scale changes
-    them."""
+    them.
+
+    Its selector has the colour too, which the callers' Service selects: a pod that loses any label
+    by which it receives traffic is released by its ReplicaSet and replaced.
+    """
     model = parent["metadata"]["name"]
+    selected = {labels.MODEL: model, labels.REVISION: revision, labels.COLOR: color}
     pods = copy.deepcopy(dict(template))
     pods["metadata"] = {
         **pods.get("metadata", {}),
         "labels": {
             **pods.get("metadata", {}).get("labels", {}),
             **labels.of(model, revision),
-            labels.COLOR: color,
+            **selected,
         },
     }
     head = head_of(parent, "apps/v1", "Deployment", revision)
     head["metadata"]["labels"][labels.COLOR] = color
-    return {
-        **head,
-        "spec": {
-            "selector": {"matchLabels": {labels.MODEL: model, labels.REVISION: revision}},
-            "template": pods,
-        },
-    }
+    return {**head, "spec": {"selector": {"matchLabels": selected}, "template": pods}}
 
 
 def service(

@@ -37,7 +37,8 @@ class Colors(Revisions):
         It is the colour of pods that it still has, or, for stable, the one that the Service
         selects; else any that no other revision uses.
         """
-        others = [x for x in self.observed.pods if x.revision != revision and not self.is_stuck(x)]
+        running = self.observed.running_pods
+        others = [x for x in running if x.revision != revision and not self.is_stuck(x)]
         live = [d for d in self.observed.deployments if d not in self._stuck_deployments]
         taken = {x.color for x in others} | {d.color for d in live if d.revision != revision}
         present = {pod.color for pod in self.observed.pods_of(revision)}

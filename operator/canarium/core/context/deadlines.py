@@ -21,6 +21,16 @@ def ready_by(ctx: RolloutContext) -> float | None:
     return due if due is None or since is None or since > due else None
 
 
+def ends_downtime(ctx: RolloutContext) -> bool:
+    """Returns whether the progress deadline applies whatever keeps the pods from starting.
+
+    Strategy Recreate has scaled stable down, so no version serves until the candidate has a ready
+    pod. At the deadline stable returns, and another attempt, which costs downtime again, needs a
+    command (R22).
+    """
+    return ctx.strategy == "Recreate" and ctx.observed.ready(ctx.target) == 0
+
+
 def endpoints_due(ctx: RolloutContext) -> float | None:
     """Returns when the target's ready pods should be endpoints of the callers' Service (POSIX
     seconds); None when one is, or when the Service does not select them yet."""

@@ -24,7 +24,7 @@ def answering(ctx: RolloutContext) -> dict[str, int]:
             return behind
     service = ctx.observed.service
     names = service.endpoints if service else frozenset()
-    pods = [p for p in ctx.observed.pods if p.serves and p.name in names]
+    pods = [p for p in ctx.observed.running_pods if p.serves and p.name in names]
     found = dict.fromkeys((p.revision for p in pods), 0)
     return {r: round(100 * sum(p.revision == r for p in pods) / len(pods)) for r in found}
 

@@ -176,6 +176,8 @@ class Observed:
     #: time and do not count as capacity.
     pods: tuple[Pod, ...] = ()
     finished_pods: tuple[Pod, ...] = ()
+    #: Pods that run but are no longer controlled by a ReplicaSet. A Service may still select them.
+    released_pods: tuple[Pod, ...] = ()
     service: Service | None = None
     autoscalers: tuple[Autoscaler, ...] = ()
     #: Revision → digest that its later pods have to find (the revision's pin).
@@ -246,6 +248,11 @@ class Observed:
     def autoscaler(self, revision: str | None) -> Autoscaler | None:
         """Returns the HorizontalPodAutoscaler of `revision`."""
         return next((a for a in self.autoscalers if a.revision == revision), None)
+
+    @property
+    def running_pods(self) -> tuple[Pod, ...]:
+        """All pods that have not finished, whoever controls them."""
+        return (*self.pods, *self.released_pods)
 
     def pods_of(self, revision: str | None) -> tuple[Pod, ...]:
         """Returns the pods of `revision` that have not finished."""

@@ -36,7 +36,8 @@ class ServiceTraffic(TrafficView):
         service, ready = self.observed.service, self.observed.ready(revision)
         deployment = self.observed.deployment(revision)
         if service and service.color == "":
-            listed = [p for p in self.observed.pods if p.serves and p.name in service.endpoints]
+            running = self.observed.running_pods
+            listed = [p for p in running if p.serves and p.name in service.endpoints]
             count = sum(1 for p in listed if p.revision == revision)
             return share(count, len(listed) - count)
         if deployment and service and service.color == deployment.color:

@@ -10,14 +10,17 @@ from __future__ import annotations
 from canarium.api.reasons import FailureReason
 from canarium.api.server import FETCH_CONTAINER
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.deadlines import last_ready, ready_by
+from canarium.core.context.deadlines import ends_downtime, last_ready, ready_by
 from canarium.core.context.progress import next_step
 from canarium.core.facts.pods import newest_pod
 from canarium.core.health.cause import Cause
 from canarium.core.health.failure_causes import Deadline, judge
 from canarium.core.health.obstacles import obstacle, withheld
 from canarium.core.health.pods import fetching, unfetched, unstarted
+from canarium.core.messages import object_name
 from canarium.core.times import length
+
+_QUOTED = 512
 
 
 def judge_candidate(ctx: RolloutContext, *, was_good: bool) -> tuple[Cause | None, float | None]:
@@ -46,9 +49,10 @@ def _deadline(ctx: RolloutContext) -> Deadline | None:
     """Returns the progress deadline if one applies.
 
     It does not apply to stable, nor while the cluster withholds something, which is not the
-    version's fault.
+    version's fault (`core.context.deadlines`).
     """
-    at = None if ctx.target == ctx.stable or withheld(ctx, ctx.target) else ready_by(ctx)
+    excused = withheld(ctx, ctx.target) and not ends_downtime(ctx)
+    at = None if ctx.target == ctx.stable or excused else ready_by(ctx)
     return Deadline(at, lambda: _deadline_exceeded(ctx)) if at is not None else None
 
 
@@ -76,7 +80,8 @@ def _deadline_exceeded(ctx: RolloutContext) -> Cause:
     deployment = ctx.observed.deployment(ctx.target)
     limit = length(ctx.settings.progress_deadline)
     ready, pods = ctx.observed.ready(ctx.target), ctx.observed.pods_of(ctx.target)
-    seen = f"{ready} of {deployment.replicas if deployment else 0} pods ready"
+    wanted = deployment.replicas if deployment else 0
+    seen = f"{ready} of {wanted} pods ready" if wanted else "0 pods"
     last = last_ready(ctx)
     gone = newest_pod(
         p for p in ctx.observed.finished_pods if p.revision == ctx.target and last is None
@@ -85,8 +90,11 @@ def _deadline_exceeded(ctx: RolloutContext) -> Cause:
     if gone and not why:
         why = f"pod/{gone.name}: {gone.ended}"
     named = obstacle(ctx, ctx.target)
+    refused = ctx.observed.refused(f"Deployment {deployment.name}") if deployment else None
     if named and not why:
         why = named.message
+    if refused and not why:
+        why = f"{object_name(refused.what)}: {refused.message[:_QUOTED]}"
     more = f": {why}" if why else ""
     late = next((p.name for p in pods if not p.ready), None)
     slow = fetching(pods)

@@ -12,6 +12,7 @@ from canarium.core.context.naming import describe
 from canarium.core.context.progress import next_step
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, CreateDeployment, Scale
+from canarium.core.facts.pods import Pod
 from canarium.core.health.availability import serving_now
 from canarium.core.phases.deployments import delete_revisions, startable_replicas
 from canarium.core.phases.leftover_pods import OVERDUE_AFTER, find_leftover, leftover_of_others
@@ -58,9 +59,6 @@ def create_candidate(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
             resume_advice(ctx),
             serving_now(ctx),
         )
-    left = [p for p in ctx.observed.pods_of(ctx.stable) if not ctx.is_stuck(p)]
-    if ctx.strategy == "Recreate" and (left or ctx.observed.replicas(ctx.stable)):
-        return _scale_down_stable(ctx, base)
     fault = ctx.router.blocker(ctx)
     if fault:
         return _wait(ctx, base, fault.reason, f"is waiting: {fault.reason}: {fault.message}")
@@ -70,6 +68,9 @@ def create_candidate(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
         text = f"is waiting for pods of an older revision to terminate{late.text}"
         base = base.recheck_in(OVERDUE_AFTER)
         return _wait(ctx, base, HoldReason.TERMINATING_OLD_REVISIONS, text, pod=late.pod)
+    if makes_room(ctx):
+        # Without pods: if the API server rejects it, stable still serves.
+        return scale_down_stable(ctx, base.also(CreateDeployment(ctx.target, color, 0)))
     step = next_step(ctx)
     count = ctx.traffic.pods_needed(step.weight if step else 100, ctx.stable_replicas)
     base = base.also(CreateDeployment(ctx.target, color, startable_replicas(ctx, count)))
@@ -82,15 +83,25 @@ def _wait(
     return base.wait(reason, f"{describe(ctx, ctx.target)} {text}", serving_now(ctx), pod=pod)
 
 
-def _scale_down_stable(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
-    """Scales stable down for strategy Recreate before the candidate starts (R22)."""
+def makes_room(ctx: RolloutContext) -> bool:
+    """Returns whether strategy Recreate waits for stable's pods to end (R22)."""
+    return ctx.strategy == "Recreate" and bool(
+        _running_stable(ctx) or ctx.observed.replicas(ctx.stable)
+    )
+
+
+def scale_down_stable(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
+    """Scales stable down for strategy Recreate before the candidate's pods start (R22)."""
     if ctx.observed.replicas(ctx.stable):
         base = base.also(Scale(ctx.stable or "", 0))
-    left = [p for p in ctx.observed.pods_of(ctx.stable) if not ctx.is_stuck(p)]
-    late = find_leftover(ctx, left)
+    late = find_leftover(ctx, _running_stable(ctx))
     return base.recheck_in(late.recheck).wait(
         HoldReason.SCALING_DOWN_STABLE,
         f"Recreate: scaling down {describe(ctx, ctx.stable)} first{late.text}",
         f"Expect downtime until {describe(ctx, ctx.target)} is ready",
         pod=late.pod,
     )
+
+
+def _running_stable(ctx: RolloutContext) -> list[Pod]:
+    return [pod for pod in ctx.observed.pods_of(ctx.stable) if not ctx.is_stuck(pod)]

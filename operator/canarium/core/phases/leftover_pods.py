@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from canarium import GROUP
 from canarium.api.reasons import HoldReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, RestoreLabels
+from canarium.core.facts.observed import COLORS
 from canarium.core.facts.pods import Pod
 from canarium.core.outcomes.blocked_deletions import finalizers
 from canarium.core.times import parse, spoken
@@ -41,6 +43,10 @@ def find_leftover(ctx: RolloutContext, pods: Iterable[Pod]) -> Leftover:
             due, text = pod.terminates_by, f"should have terminated by {spoken(pod.terminates_by)}"
             kept = ctx.observed.blocking_finalizers("Pod", pod.name)
             text += f" and is blocked by {finalizers(kept)}" if kept else ""
+        elif not pod.controlled:
+            due = parse(hold.start_time) if hold and hold.awaited in POD_DELETION_WAITS else ctx.now
+            text = f"was released by its ReplicaSet and has the label {GROUP}/color={pod.color}: "
+            text += "delete the pod or remove the label"
         elif not pod.terminating and ctx.observed.deployment(pod.revision) is None:
             due = parse(hold.start_time) if hold and hold.awaited in POD_DELETION_WAITS else ctx.now
             text = "belongs to no Deployment of this model"
@@ -55,9 +61,8 @@ def find_leftover(ctx: RolloutContext, pods: Iterable[Pod]) -> Leftover:
 
 def leftover_of_others(ctx: RolloutContext) -> Leftover:
     """Returns the same for pods of obsolete revisions, which may occupy a colour."""
-    return find_leftover(
-        ctx, (p for p in ctx.observed.pods if p.revision not in (ctx.stable, ctx.target))
-    )
+    others = (p for p in ctx.observed.running_pods if p.revision not in (ctx.stable, ctx.target))
+    return find_leftover(ctx, (p for p in others if p.controlled or p.color in COLORS))
 
 
 def restore_labels(ctx: RolloutContext, result: PhaseResult) -> list[Action]:

@@ -32,7 +32,7 @@ from canarium.core.health import gates
 from canarium.core.health.candidate import judge_candidate
 from canarium.core.health.cause import Cause
 from canarium.core.outcomes.records import command_cause, history_entry
-from canarium.core.phases.creating import create_candidate
+from canarium.core.phases.creating import create_candidate, makes_room, scale_down_stable
 from canarium.core.phases.deployments import startable_replicas, store_revision
 from canarium.core.phases.rolling_back import roll_back
 from canarium.core.phases.scaled_to_zero import asleep, is_waking, waking
@@ -99,6 +99,9 @@ def _decide(ctx: RolloutContext) -> PhaseResult | StepOver:
         return asleep(ctx, base)
     if is_waking(ctx):
         return waking(ctx, base)
+    if makes_room(ctx):
+        held = ctx.pause and not ctx.stable_grace_is_over and ctx.observed.replicas(ctx.stable)
+        return paused(ctx, base) if held else scale_down_stable(ctx, base)
     order = ctx.active_command("promote")
     if order:
         return StepOver(base.progress or current_progress(ctx), token_of(order))

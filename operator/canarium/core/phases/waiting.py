@@ -5,7 +5,7 @@ from __future__ import annotations
 from canarium.api.effective_spec import Step
 from canarium.api.reasons import HoldReason, ObstacleReason, RouteReason
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.deadlines import deadline, endpoints_due
+from canarium.core.context.deadlines import deadline, endpoints_due, ends_downtime
 from canarium.core.context.naming import describe
 from canarium.core.context.progress import progress_at, progress_waiting
 from canarium.core.context.router import Blocker
@@ -26,12 +26,13 @@ def waiting_for_pods(
 ) -> PhaseResult:
     """Waits for the pods that the next weight needs (R5)."""
     refused = scale_up_rejected(ctx, need)
-    if refused:
+    unbounded = not ends_downtime(ctx)
+    if refused and unbounded:
         text = f"the API server rejects scaling to {need} replicas: {quoted(refused)}"
         return blocked(ctx, base, Blocker(RouteReason.WRITE_REFUSED, text, refused))
     base = base.also(*_held_weight(ctx, base, relief=True))
     missing = blocked_pod(ctx)
-    if missing:
+    if missing and unbounded:
         return _waiting_for_cluster(ctx, base, need, missing)
     due = endpoints_due(ctx)
     if due is not None and due <= ctx.now:

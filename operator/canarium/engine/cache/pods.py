@@ -11,9 +11,12 @@ import orjson
 from canarium.api.server import FETCH_CONTAINER
 from canarium.core.facts.pods import UNSCHEDULABLE_TEXT, Container, Pod
 from canarium.engine.cache.children import Child, Raw, child, parse_optional_time, parse_time
+from canarium.engine.cache.ownership import controller
 from canarium.render import labels
 from canarium.untrusted.quoting import lines, quoted
 
+#: What the ReplicaSet of a pod selects by.
+_SELECTED = frozenset({labels.MODEL, labels.REVISION, labels.COLOR, "pod-template-hash"})
 _DIGEST = re.compile(r"sha256:[0-9A-Za-z]{1,64}")
 
 
@@ -49,6 +52,8 @@ def pod(raw: Raw) -> Child[Pod]:
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
         containers_since=_containers_since(meta, conditions, init),
         scheduled=scheduled.get("status") == "True",
+        # Pods of a ReplicaSet that was deleted without them are adopted by the next one.
+        controlled=controller(raw) is not None or meta.get("labels", {}).keys() >= _SELECTED,
         address=status.get("podIP"),
         **_fetched(init),
         images=tuple(sorted((c["name"], c["imageID"]) for c in (*init, *own) if c.get("imageID"))),

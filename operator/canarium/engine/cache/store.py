@@ -157,7 +157,8 @@ class Store:
         return Observed(
             records=tuple(sorted(ours(resources.RECORDS), key=lambda r: r.number)),
             deployments=tuple(ours(resources.DEPLOYMENTS)),
-            pods=tuple(pod for pod in pods if pod.ended is None),
+            pods=tuple(pod for pod in pods if pod.ended is None and pod.controlled),
+            released_pods=tuple(p for p in pods if p.ended is None and not p.controlled),
             finished_pods=tuple(pod for pod in pods if pod.ended is not None),
             service=replace(service, endpoints=endpoints(key[1])) if service else None,
             route=next(iter(found), None),
