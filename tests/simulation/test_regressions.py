@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from canarium.kube import resources
-from canarium.render import labels
+from canarium.render import labels, workload
 from simulation import route_invariants, specs
 from simulation.kubelet import Temper
 from simulation.scenario import Scenario
@@ -349,3 +349,25 @@ def test_service_is_restored_at_once_during_the_bake(
     color = service["spec"]["selector"][labels.COLOR]
     pods = scenario.world.pods(scenario.part("stable"))
     assert {pod["metadata"]["labels"][labels.COLOR] for pod in pods} == {color}
+
+
+@rule("R23")
+def test_deployment_with_the_selector_of_an_earlier_operator_is_not_written(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API server would reject another one: a selector is immutable."""
+
+    def earlier(*arguments: Any) -> dict[str, Any]:
+        manifest = deployment(*arguments)
+        del manifest["spec"]["selector"]["matchLabels"][labels.COLOR]
+        return manifest
+
+    deployment = workload.deployment
+    with monkeypatch.context() as patch:
+        patch.setattr(workload, "deployment", earlier)
+        scenario.apply(30.0)
+    scenario.operator.kill()
+    writes = scenario.checks.writes
+    scenario.operator.start()
+    scenario.operator.advance(30.0)
+    assert scenario.checks.writes == writes
