@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from simulation.kubelet import is_ready
 from simulation.world import World, revision_of
 
 _REMEMBERED = 90.0
@@ -29,9 +28,8 @@ class ReadinessLog:
         """Records what is ready now, if that has changed."""
         now = self.world.clock.now()
         ready: dict[str, int] = {}
-        for pod in self.world.pods():
-            if is_ready(pod):
-                ready[revision_of(pod)] = ready.get(revision_of(pod), 0) + 1
+        for pod in self.world.ready_pods():
+            ready[revision_of(pod)] = ready.get(revision_of(pod), 0) + 1
         if not self._moments or self._moments[-1].ready != ready:
             self._moments.append(Moment(now, ready))
         while len(self._moments) > 1 and self._moments[1].at < now - _REMEMBERED:

@@ -117,8 +117,19 @@ class World:
         """Those that somebody took from their ReplicaSet."""
         return [pod for pod in self.server.all(resources.PODS) if controller(pod) is None]
 
+    def ready_pods(self) -> list[Object]:
+        """Those that can answer, with released ones that a Service selects or still lists."""
+        found = self.pods()
+        if self.released_pods():
+            services = self.server.all(resources.SERVICES)
+            names = {_name(pod) for service in services for pod in selected(self.server, service)}
+            slices = self.server.all(resources.ENDPOINT_SLICES)
+            names |= {e["targetRef"]["name"] for one in slices for e in one.get("endpoints", ())}
+            found += [pod for pod in self.released_pods() if _name(pod) in names]
+        return [pod for pod in found if is_ready(pod)]
+
     def ready(self, revision: str) -> int:
-        return sum(is_ready(pod) for pod in self.pods(revision))
+        return sum(revision_of(pod) == revision for pod in self.ready_pods())
 
     def selected_ready(self) -> dict[str, int]:
         """Ready pods by revision that the callers' Service selects, endpoints' lag aside."""
@@ -136,6 +147,11 @@ class World:
             for e in (found or {}).get("endpoints", ())
             if e["conditions"]["ready"]
         }
+
+
+def _name(obj: Object) -> str:
+    name: str = obj["metadata"]["name"]
+    return name
 
 
 def revision_of(obj: Object) -> str:

@@ -288,7 +288,7 @@ class Observed:
     def backend_is_ready(self, revision: str | None) -> bool:
         """Returns whether the backend of `revision` has a ready pod of it among its endpoints."""
         backend = self.backend(revision)
-        names = {p.name for p in self.pods_of(revision) if p.serves}
+        names = {p.name for p in self.running_pods if p.revision == revision and p.serves}
         return bool(backend and backend.endpoints & names)
 
     def exists(self, revision: str | None) -> bool:
@@ -297,5 +297,5 @@ class Observed:
 
     def has_endpoints(self, revision: str | None) -> bool:
         """Returns whether the callers' Service has a pod of `revision` among its endpoints."""
-        names = {p.name for p in self.pods if p.revision == revision}
+        names = {p.name for p in self.running_pods if p.revision == revision}
         return bool(self.service and names & self.service.endpoints)
