@@ -96,3 +96,19 @@ def test_first_version_starts_beside_stuck_pods() -> None:  # I6
         )
         == 2
     )
+
+
+@rule("R10", "R23")
+def test_candidate_that_waits_for_the_color_of_a_released_pod_names_it() -> None:  # B4
+    cluster = Cluster(spec("1")).run(10)
+    cluster.spec = spec("2")
+    cluster.released_pods.append(
+        Pod("kept", "gone", "green", cluster.now, ready=True, controlled=False)
+    )
+    for _ in range(3):
+        cluster.reconcile()
+        cluster.now += 6
+    assert "pod/kept was released by its ReplicaSet" in cluster.status.message
+    cluster.released_pods.clear()
+    cluster.run(60)
+    assert cluster.serving() == {"2": 3}
