@@ -43,6 +43,7 @@ class Kubernetes:
     pods: list[Pod] = field(default_factory=list)
     dying: dict[str, float] = field(default_factory=dict)
     finished_pods: list[Pod] = field(default_factory=list)
+    released_pods: list[Pod] = field(default_factory=list)
     service: Service | None = None
     autoscalers: dict[str, Autoscaler] = field(default_factory=dict)
     events: list[p.Event] = field(default_factory=list)
@@ -156,6 +157,7 @@ class Kubernetes:
             deployments=tuple(self.deployments.values()),
             pods=tuple(self.pods),
             finished_pods=tuple(self.finished_pods),
+            released_pods=tuple(self.released_pods),
             service=self.service,
             autoscalers=tuple(self.autoscalers.values()),
             pinned_artifacts=tuple(self.pinned.items()),
