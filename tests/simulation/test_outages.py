@@ -77,7 +77,7 @@ def _befalls(scenario: Scenario, event: str, revision: str) -> None:
 def test_warm_version_serves_until_stable_pods_that_lost_a_label_are_replaced(
     scenario: Scenario, label: str, value: str | None
 ) -> None:
-    """Another client removed or changed a label by which pods are selected for traffic."""
+    """Another client removed or changed a label that the Service selects."""
     scenario.apply(12.0, strategy="BlueGreen")
     scenario.apply(6.0, strategy="BlueGreen", version="v2")
     stable, warm = scenario.part("stable"), scenario.part("previous")
@@ -90,7 +90,7 @@ def test_warm_version_serves_until_stable_pods_that_lost_a_label_are_replaced(
     status = scenario.world.status()
     assert (status["phase"], status["stable"]["revision"]) == ("Ready", stable)
     present = {pod["metadata"]["name"] for pod in scenario.world.server.all(resources.PODS)}
-    assert lost <= present, "a pod that somebody else keeps was deleted"
+    assert lost <= present, "a released pod was deleted"
     assert scenario.checks.violations == []
 
 

@@ -114,7 +114,7 @@ class World:
         return [p for p in found if revision is None or revision_of(p) == revision]
 
     def released_pods(self) -> list[Object]:
-        """Those that somebody took from their ReplicaSet."""
+        """Those that no ReplicaSet controls."""
         return [pod for pod in self.server.all(resources.PODS) if controller(pod) is None]
 
     def ready_pods(self) -> list[Object]:

@@ -102,8 +102,8 @@ def deployment(
     """Returns a revision's Deployment without `replicas`: creation adds them, /scale changes
     them.
 
-    Its selector has the colour too, which the callers' Service selects: a pod that loses any label
-    by which it receives traffic is released by its ReplicaSet and replaced.
+    Its selector has the colour too, which the callers' Service selects: a pod that loses a label
+    of its Service is released by its ReplicaSet and replaced.
     """
     model = parent["metadata"]["name"]
     selected = {labels.MODEL: model, labels.REVISION: revision, labels.COLOR: color}

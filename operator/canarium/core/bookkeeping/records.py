@@ -36,7 +36,7 @@ def pinning(ctx: RolloutContext) -> list[Action]:
     """Returns writes of pins that were deleted or changed, for revisions that may start pods
     (R23).
 
-    While the API server rejects a pin, the writes after it go on: a rollback may be among them.
+    A pin that the API server rejects does not stop later writes, such as a rollback.
     """
     pinned = dict(ctx.observed.pinned_artifacts)
     return [

@@ -22,7 +22,7 @@ def ready_by(ctx: RolloutContext) -> float | None:
 
 
 def ends_downtime(ctx: RolloutContext) -> bool:
-    """Returns whether the progress deadline applies whatever keeps the pods from starting.
+    """Returns whether the progress deadline applies for any cause, a full quota included.
 
     Strategy Recreate has scaled stable down, so no version serves until the candidate has a ready
     pod. At the deadline stable returns, and another attempt, which costs downtime again, needs a

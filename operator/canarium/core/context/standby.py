@@ -24,7 +24,7 @@ from canarium.core.context.rollout import RolloutFacts
 
 #: Seconds for which stable needs a ready pod, without interruption, before it serves alone again.
 RETURN_AFTER = 10.0
-#: Seconds by which the clocks of operator and node may differ.
+#: Tolerated difference between the clocks of operator and node, in seconds.
 _CLOCK_SKEW = 5.0
 
 

@@ -251,7 +251,7 @@ class Observed:
 
     @property
     def running_pods(self) -> tuple[Pod, ...]:
-        """All pods that have not finished, whoever controls them."""
+        """All pods that have not finished, controlled or released."""
         return (*self.pods, *self.released_pods)
 
     def pods_of(self, revision: str | None) -> tuple[Pod, ...]:

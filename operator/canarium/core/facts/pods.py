@@ -98,7 +98,7 @@ class Pod:
     containers: tuple[Container, ...] = ()
     #: Whether it is bound to a node.
     scheduled: bool = False
-    #: Whether a ReplicaSet controls it. One that lost a label by which it was selected is released:
+    #: Whether a ReplicaSet controls it. One that lost a label of its selector is released:
     #: it is replaced, and nothing scales or deletes it.
     controlled: bool = True
     #: What its Events report while its containers are being created.

@@ -12,8 +12,8 @@ from canarium.core.facts.observed import Rejection
 def store_revision(ctx: RolloutContext) -> tuple[Action, ...]:
     """Returns the write that stores a new revision's record, which precedes all others.
 
-    A running revision whose record was deleted does not depend on it: while the API server rejects
-    the record, the other writes go on.
+    A running revision whose record was deleted does not depend on it: a record that the API server
+    rejects does not stop the other writes.
     """
     new = ctx.new_record
     if new is None:

@@ -52,7 +52,7 @@ def test_candidate_that_the_quota_admits_in_time_is_promoted() -> None:
 
 @rule("R16", "R22")
 def test_stable_is_not_scaled_down_while_the_rollout_is_paused() -> None:
-    """The operator stopped between the two writes, and somebody paused the rollout."""
+    """The operator stopped between the two writes, and the rollout was paused."""
     cluster = replacing()
     cluster.die_at = cluster.writes + 2
     cluster.reconcile()

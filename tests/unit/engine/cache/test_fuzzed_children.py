@@ -1,4 +1,4 @@
-"""Whatever a user writes into our annotations and labels of a child, it can be read (H4, H11)."""
+"""Any annotation and label of a child can be read (H4, H11)."""
 
 from __future__ import annotations
 
