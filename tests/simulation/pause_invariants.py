@@ -48,6 +48,8 @@ class Level:
     weight: int
     since: float
     skewed: bool = False
+    #: Its record was edited by hand, so only the present spec says how it ends (decision 0034).
+    damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ class PauseInvariant:
             last = index + 1 == len(self.specs)
             follows = self._now if last else self.specs[index + 1][0]
             end = min(follows + self.account.staleness, self._now)
-            if follows <= level.since and not last:
+            if not last and (level.damaged or follows <= level.since):
                 continue
             pauses = [x.pause for x in settings.steps if x.weight == level.weight]
             if pauses:

@@ -102,7 +102,8 @@ def test_memory_of_a_model_is_what_is_documented() -> None:
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert history.evaluations(model(1), f"check-{CHECKS}") == ()
-    assert 300 < (after - before) / (CHECKS * EVALUATIONS) < 500
+    # Objects from the free lists of earlier tests are not traced, so less may be seen.
+    assert 200 < (after - before) / (CHECKS * EVALUATIONS) < 500
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,11 @@ _NAMES = (*_NOTES, *(f"{GROUP}/{name}" for name in _FACTS))
 LONG = {"nested": "[" * 50_000, "pairs": "a=b," * 20_000, "words": "x " * 40_000}
 
 _json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=12,
 )
