@@ -48,7 +48,7 @@ class Level:
     weight: int
     since: float
     skewed: bool = False
-    #: Its record was edited by hand, so only the present spec says how it ends (decision 0034).
+    #: Its record was edited by hand, so only the present spec defines how it ends (decision 0034).
     damaged: bool = False
 
 
