@@ -235,7 +235,7 @@ class PauseAdversary(Frame):
                 patch = {"metadata": {"annotations": {note: None}}}
                 self.world.server.merge(kind, KEY, patch, PERSON)
         for level in self.checks.gates.levels.values():
-            level.damaged = True
+            level.damaged = level.damaged or note == WEIGHT_ANNOTATION
         self.checks.forgive()
 
     @precondition(lambda self: self.operator.running)
