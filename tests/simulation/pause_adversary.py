@@ -234,8 +234,8 @@ class PauseAdversary(Frame):
             if self.world.server.find(kind, KEY):
                 patch = {"metadata": {"annotations": {note: None}}}
                 self.world.server.merge(kind, KEY, patch, PERSON)
-        for level in self.checks.gates.levels.values():
-            level.damaged = level.damaged or note == WEIGHT_ANNOTATION
+        if note == WEIGHT_ANNOTATION:
+            self.checks.gates.record_was_damaged()
         self.checks.forgive()
 
     @precondition(lambda self: self.operator.running)

@@ -92,6 +92,18 @@ class PauseInvariant:
         ):
             self._moved(write.before, write.after)
 
+    def record_was_damaged(self) -> None:
+        """Notes that the grant on the record was deleted by hand.
+
+        One that the status has not noted either, because the operator died between the two
+        writes, cannot be restored, and the rollout begins with its first step (decision 0034).
+        """
+        progress = self.account.world.status().get("progress") or {}
+        for level in list(self.levels.values()):
+            level.damaged = True
+            if "pause" not in progress:
+                self.levels.pop(level.revision)
+
     # --- what the user does -----------------------------------------------------------------
 
     def _user(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
