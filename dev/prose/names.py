@@ -23,6 +23,7 @@ CHECKED = (
     "operator/canarium/notifier",
     "operator/canarium/render",
     "operator/canarium/signals",
+    "operator/canarium/sources",
     "operator/canarium/simulation",
     "operator/canarium/telemetry",
     "operator/canarium/untrusted",

@@ -46,8 +46,8 @@ class _Followed:
     #: When the next request is due, by the monotonic clock; None while one is under way.
     due: float | None
     result: Resolution | None
-    #: The last answer, and how many requests have failed since.
-    seen: str | None
+    #: The URI of the last result, and how many requests have failed since.
+    last_uri: str | None
     errors: int = 0
     last: float | None = None
     #: Whether the annotation changed during a request.
@@ -68,27 +68,27 @@ class Follower:
 
     def result(self, key: Key) -> Resolution | None:
         """Returns the result of the last request."""
-        known = self._models.get(key)
-        return known.result if known else None
+        followed = self._models.get(key)
+        return followed.result if followed else None
 
     def want(
         self, key: Key, request: ResolveRequest, follow: Follow, first: Resolution | None = None
     ) -> None:
         """Follows `request`; `first` is a result that is already there."""
-        known = self._models.get(key)
-        if known is None or known.request != request:
+        followed = self._models.get(key)
+        if followed is None or followed.request != request:
             if first:
                 first = replace(first, confirmed=first.uri == follow.in_effect)
-            known = _Followed(request, follow, None, first, first.uri if first else None)
-            self._models[key] = known
+            followed = _Followed(request, follow, None, first, first.uri if first else None)
+            self._models[key] = followed
             wait = self._varied(follow.interval)
-            self._schedule(key, known, wait if first else self._timing.chance.random() * wait)
-        elif known.follow != follow:
-            old, known.follow = known.follow, follow
+            self._schedule(key, followed, wait if first else self._timing.chance.random() * wait)
+        elif followed.follow != follow:
+            old, followed.follow = followed.follow, follow
             if old.token != follow.token:
-                self._hasten(key, known)
-            elif old.interval != follow.interval and known.due is not None:
-                self._schedule(key, known, self._varied(follow.interval))
+                self._hasten(key, followed)
+            elif old.interval != follow.interval and followed.due is not None:
+                self._schedule(key, followed, self._varied(follow.interval))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
@@ -107,18 +107,18 @@ class Follower:
     def _varied(self, interval: float) -> float:
         return interval * self._timing.chance.uniform(1 - _SPREAD, 1 + _SPREAD)
 
-    def _schedule(self, key: Key, known: _Followed, wait: float) -> None:
-        known.due = self._timing.clock() + wait
-        heapq.heappush(self._queue, (known.due, next(self._numbers), key))
+    def _schedule(self, key: Key, followed: _Followed, wait: float) -> None:
+        followed.due = self._timing.clock() + wait
+        heapq.heappush(self._queue, (followed.due, next(self._numbers), key))
 
-    def _hasten(self, key: Key, known: _Followed) -> None:
-        if known.due is None:
-            known.again = True
+    def _hasten(self, key: Key, followed: _Followed) -> None:
+        if followed.due is None:
+            followed.again = True
             return
         now = self._timing.clock()
-        earliest = now if known.last is None else max(now, known.last + LEAST)
-        if earliest < known.due:
-            self._schedule(key, known, earliest - now)
+        earliest = now if followed.last is None else max(now, followed.last + LEAST)
+        if earliest < followed.due:
+            self._schedule(key, followed, earliest - now)
 
     async def _run(self) -> None:
         while self._models:
@@ -129,40 +129,40 @@ class Follower:
         now, pause = self._timing.clock(), 1 / PER_SECOND
         while self._queue:
             due, _, key = self._queue[0]
-            known = self._models.get(key)
-            if known is None or known.due != due:
+            followed = self._models.get(key)
+            if followed is None or followed.due != due:
                 heapq.heappop(self._queue)
                 continue
             if due > now:
                 return min(max(due - now, pause), _TICK)
             if len(self._requests) < AT_ONCE:
                 heapq.heappop(self._queue)
-                known.due, known.last = None, now
-                task = asyncio.create_task(self._ask(key, known))
+                followed.due, followed.last = None, now
+                task = asyncio.create_task(self._ask(key, followed))
                 self._requests.add(task)
                 task.add_done_callback(self._requests.discard)
             return pause
         return _TICK
 
-    async def _ask(self, key: Key, known: _Followed) -> None:
-        found = await self._resolve(key, known.request)
-        if self._models.get(key) is not known:
+    async def _ask(self, key: Key, followed: _Followed) -> None:
+        resolution = await self._resolve(key, followed.request)
+        if self._models.get(key) is not followed:
             return
-        result, wait = self._weighed(known, found)
-        if known.again:
-            known.again, wait = False, min(wait, LEAST)
-        self._schedule(key, known, wait)
-        if result != known.result:
-            known.result = result
+        result, wait = self._weighed(followed, resolution)
+        if followed.again:
+            followed.again, wait = False, min(wait, LEAST)
+        self._schedule(key, followed, wait)
+        if result != followed.result:
+            followed.result = result
             self._wake(key, False)
 
-    def _weighed(self, known: _Followed, found: Resolution) -> tuple[Resolution, float]:
+    def _weighed(self, followed: _Followed, resolution: Resolution) -> tuple[Resolution, float]:
         """Returns the result of a request and the seconds until the next one."""
-        interval = known.follow.interval
-        if found.uri is None:
-            known.errors = min(known.errors + 1, _DOUBLINGS)
-            return found, min(interval, self._timing.jitter(_FIRST_WAIT * 2**known.errors))
-        agrees = found.uri in (known.seen, known.follow.in_effect)
-        known.errors, known.seen = 0, found.uri
-        result = replace(found, confirmed=agrees)
+        interval = followed.follow.interval
+        if resolution.uri is None:
+            followed.errors = min(followed.errors + 1, _DOUBLINGS)
+            return resolution, min(interval, self._timing.jitter(_FIRST_WAIT * 2**followed.errors))
+        agrees = resolution.uri in (followed.last_uri, followed.follow.in_effect)
+        followed.errors, followed.last_uri = 0, resolution.uri
+        result = replace(resolution, confirmed=agrees)
         return result, self._varied(interval) if agrees else min(interval, CONFIRM_AFTER)

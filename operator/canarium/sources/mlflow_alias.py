@@ -75,7 +75,7 @@ def _object(content: bytes) -> dict[str, Any] | None:
     if len(content) > _LONGEST:
         return None
     try:
-        found = json.loads(content)
+        parsed = json.loads(content)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return parsed if isinstance(parsed, dict) else None

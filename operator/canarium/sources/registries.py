@@ -22,13 +22,13 @@ Key = tuple[str, str]
 #: Returns the result of one request for a model; it never raises.
 Resolve = Callable[[Key, ResolveRequest], Awaitable[Resolution]]
 #: Seconds for which the content of a Secret is used again: models that are followed read it often.
-_SECRET_KEPT = 60.0
+_SECRET_SECONDS = 60.0
 #: Number of Secrets that are kept.
 _MOST_SECRETS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _CachedEndpoint:
     endpoint: Endpoint
     until: float
 
@@ -44,7 +44,7 @@ class Registries:
     ) -> None:
         self._api, self._access, self._clock = api, access, clock
         self._error_log = ErrorLog(log)
-        self._kept: dict[tuple[str, str, str], _Kept] = {}
+        self._endpoints: dict[tuple[str, str, str], _CachedEndpoint] = {}
 
     async def resolve(self, key: Key, request: ResolveRequest) -> Resolution:
         """Returns what `request` of the model `key` resolves to now, or why there is no result."""
@@ -54,7 +54,7 @@ class Registries:
         except Unresolved as error:
             if error.reason is SpecReason.SOURCE_ACCESS_DENIED and request.secret:
                 # The Secret may have been replaced since it was read.
-                self._kept.pop((key[0], request.endpoint, request.secret), None)
+                self._endpoints.pop((key[0], request.endpoint, request.secret), None)
             return Resolution(request, reason=error.reason, message=str(error))
         except Exception as error:
             text = self._error_log.report((key, "source"), "/".join(key), "its source", error)
@@ -72,11 +72,11 @@ class Registries:
         if secret is None:
             return await endpoint(self._api, namespace, request.endpoint, None)
         place = (namespace, request.endpoint, secret)
-        known = self._kept.get(place)
-        if known and known.until > now:
-            return known.endpoint
+        cached = self._endpoints.get(place)
+        if cached and cached.until > now:
+            return cached.endpoint
         read = await endpoint(self._api, namespace, request.endpoint, secret)
-        if len(self._kept) >= _MOST_SECRETS:
-            self._kept.clear()
-        self._kept[place] = _Kept(read, now + _SECRET_KEPT)
+        if len(self._endpoints) >= _MOST_SECRETS:
+            self._endpoints.clear()
+        self._endpoints[place] = _CachedEndpoint(read, now + _SECRET_SECONDS)
         return read

@@ -55,8 +55,8 @@ class SourceResolver:
 
     def result(self, key: Key) -> Resolution | None:
         """Returns the result for the last request of a model."""
-        known = self._models.get(key)
-        return known.result if known else self._follower.result(key)
+        resolving = self._models.get(key)
+        return resolving.result if resolving else self._follower.result(key)
 
     def want(self, key: Key, request: ResolveRequest | None, follow: Follow | None = None) -> None:
         """Starts to resolve `request`, once or repeatedly with `follow`, and stops any other of the
@@ -64,26 +64,26 @@ class SourceResolver:
         if request is None:
             self.forget(key)
             return
-        known = self._models.get(key)
+        resolving = self._models.get(key)
         if follow:
             self._stop(key)
-            first = known.result if known and known.request == request else None
+            first = resolving.result if resolving and resolving.request == request else None
             self._follower.want(key, request, follow, first)
-        elif known is None or known.request != request:
+        elif resolving is None or resolving.request != request:
             self.forget(key)
-            made = _Resolving(request, self._timing.clock())
-            self._models[key] = made
-            made.task = asyncio.create_task(self._run(key, made))
+            started = _Resolving(request, self._timing.clock())
+            self._models[key] = started
+            started.task = asyncio.create_task(self._run(key, started))
 
     def grace_left(self, key: Key) -> float | None:
         """Returns the seconds for which a decision may wait for a first result; None for none.
 
         A followed reference has a revision, for which nothing waits.
         """
-        known = self._models.get(key)
-        if known is None or known.result:
+        resolving = self._models.get(key)
+        if resolving is None or resolving.result:
             return None
-        left = known.since + _GRACE - self._timing.clock()
+        left = resolving.since + _GRACE - self._timing.clock()
         return left if left > 0 else None
 
     def forget(self, key: Key) -> None:
@@ -94,7 +94,7 @@ class SourceResolver:
 
     async def close(self) -> None:
         """Stops everything."""
-        tasks = [known.task for known in self._models.values() if known.task]
+        tasks = [resolving.task for resolving in self._models.values() if resolving.task]
         self._models.clear()
         for task in tasks:
             task.cancel()
@@ -102,16 +102,16 @@ class SourceResolver:
         await self._follower.close()
 
     def _stop(self, key: Key) -> None:
-        known = self._models.pop(key, None)
-        if known and known.task:
-            known.task.cancel()
+        resolving = self._models.pop(key, None)
+        if resolving and resolving.task:
+            resolving.task.cancel()
 
-    async def _run(self, key: Key, known: _Resolving) -> None:
+    async def _run(self, key: Key, resolving: _Resolving) -> None:
         wait = _FIRST_WAIT
-        while known.result is None or known.result.uri is None:
-            result = await self._registries.resolve(key, known.request)
-            if result != known.result:
-                known.result = result
+        while resolving.result is None or resolving.result.uri is None:
+            result = await self._registries.resolve(key, resolving.request)
+            if result != resolving.result:
+                resolving.result = result
                 self._wake(key, False)
             if result.uri is None:
                 await self._timing.sleep(self._timing.jitter(wait))
