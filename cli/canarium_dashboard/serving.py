@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from canarium.view.moments import moment_of
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, part, text
-from canarium.view.serving import served
+from canarium.view.serving import serving_periods
 
 #: The timeline shows this many revisions, those that had traffic last.
 LANES = 8
@@ -39,7 +39,7 @@ def periods(objects: Objects) -> tuple[Period, ...]:
     """Returns the periods of the last revisions, the oldest first. Records that are damaged are
     left out."""
     history = items(part(objects.model, "status"), "history")
-    found = served(objects.records, witness(objects), history)
+    found = serving_periods(objects.records, witness(objects), history)
     versions = versions_of(objects)
     made = []
     for period in found:

@@ -27,6 +27,7 @@ CHECKED = (
     "operator/canarium/simulation",
     "operator/canarium/telemetry",
     "operator/canarium/untrusted",
+    "operator/canarium/view",
     "sandbox",
 )
 #: As whole identifiers only: `not_found` is clear.

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from canarium.audit.statement import statement
 from canarium.view.model import view
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, part, text
-from canarium.view.serving import served
+from canarium.view.serving import serving_periods
 from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.api import ApiFault
 from canarium_dashboard.dashboard import Dashboard
@@ -71,7 +71,7 @@ def record_of(objects: Objects, record: Raw, name: str) -> str:
     record is damaged."""
     history: list[Any] = list(items(part(objects.model, "status"), "history"))
     try:
-        known = served(objects.records, witness(objects), history)
+        known = serving_periods(objects.records, witness(objects), history)
         made = statement(record, history, name, known)
     except (KeyError, TypeError, ValueError, AttributeError):
         return ""

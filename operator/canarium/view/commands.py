@@ -102,9 +102,9 @@ def _wanted(model: Raw) -> str:
 def _named(model: Raw, *parts: str) -> str:
     """Returns version and revision of the first of these parts of the status that is there."""
     status = part(model, "status")
-    found = next((part(status, name) for name in parts if part(status, name)), {})
-    revision = text(found, "revision")
-    version = text(found, "version") or _version(model, revision)
+    named = next((part(status, name) for name in parts if part(status, name)), {})
+    revision = text(named, "revision")
+    version = text(named, "version") or _version(model, revision)
     if version:
         return f"version {version} ({revision})"
     return f"revision {revision}" if revision else "the previous version"

@@ -49,9 +49,9 @@ def is_of(event: Raw, model: str, revisions: Iterable[str]) -> bool:
     return any(re.fullmatch(rf"{re.escape(model)}-{re.escape(x)}(-.+)?", name) for x in revisions)
 
 
-def events(found: Iterable[Raw]) -> tuple[Event, ...]:
+def events(objects: Iterable[Raw]) -> tuple[Event, ...]:
     """Returns the Events, the oldest first."""
-    return tuple(sorted(map(event, found), key=lambda x: (moment_of(x.time) or 0.0, x.object)))
+    return tuple(sorted(map(event, objects), key=lambda x: (moment_of(x.time) or 0.0, x.object)))
 
 
 def event(raw: Raw) -> Event:

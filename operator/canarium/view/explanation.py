@@ -46,10 +46,10 @@ def explanations(tree: Tree) -> tuple[Explanation, ...]:
     """Returns what a person needs to know now, the most important first: a failure, what is
     waited for, checks that did not pass, rejected writes and damage, and conditions that report
     a problem."""
-    found: dict[tuple[str, str], Explanation] = {}
+    unique: dict[tuple[str, str], Explanation] = {}
     for explanation in _all(tree):
-        found.setdefault((explanation.reason, explanation.evidence), explanation)
-    return tuple(found.values())
+        unique.setdefault((explanation.reason, explanation.evidence), explanation)
+    return tuple(unique.values())
 
 
 def _all(tree: Tree) -> Iterator[Explanation]:
@@ -97,7 +97,9 @@ def _is_bad(kind: str, status: str) -> bool:
 
 
 def _explain(subject: str, word: str, evidence: str) -> Explanation:
-    known = reason(word)
-    if known is None:
+    documented = reason(word)
+    if documented is None:
         return Explanation(subject, word, evidence)
-    return Explanation(subject, word, evidence, known.meaning, known.reaction, known.advice)
+    return Explanation(
+        subject, word, evidence, documented.meaning, documented.reaction, documented.advice
+    )

@@ -10,7 +10,7 @@ from canarium.core.facts.images import merged, parse_images
 from canarium.core.facts.periods import Period
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, annotation, items, label, part, text
 from canarium.view.revisions import revisions
-from canarium.view.serving import served
+from canarium.view.serving import serving_periods
 from canarium.view.tree import Role
 
 
@@ -59,14 +59,14 @@ def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryE
     `witness` is the route, or else the Service, with the current traffic record.
     """
     outcomes = items(part(objects.model, "status"), "history")
-    known = served(objects.records, witness, outcomes)
+    periods = serving_periods(objects.records, witness, outcomes)
     stored = {label(record, REVISION_LABEL): record for record in objects.records}
-    found = []
+    entries = []
     for revision in revisions(objects, now, old=len(stored)):
         record = stored.get(revision.revision, {})
-        mine = [period for period in known if period.revision == revision.revision]
+        mine = [period for period in periods if period.revision == revision.revision]
         last = _last(outcomes, revision.revision)
-        found.append(
+        entries.append(
             HistoryEntry(
                 revision=revision.revision,
                 number=revision.number,
@@ -83,14 +83,14 @@ def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryE
                 **_outcome(last),
             )
         )
-    live = {entry.revision for entry in found}
-    found.sort(key=lambda entry: -entry.number)
+    live = {entry.revision for entry in entries}
+    entries.sort(key=lambda entry: -entry.number)
     pruned = dict.fromkeys(text(x, "revision") for x in outcomes)
     for name in pruned:
         if name and name not in live:
-            mine = [period for period in known if period.revision == name]
+            mine = [period for period in periods if period.revision == name]
             last = _last(outcomes, name)
-            found.append(
+            entries.append(
                 HistoryEntry(
                     revision=name,
                     number=0,
@@ -105,7 +105,7 @@ def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryE
                     **_outcome(last),
                 )
             )
-    return tuple(found)
+    return tuple(entries)
 
 
 def _last(outcomes: Iterable[Raw], revision: str) -> Raw:
@@ -122,6 +122,6 @@ def _serving(period: Period) -> Serving:
 
 def _digests(record: Raw, mine: Iterable[Period]) -> tuple[str, ...]:
     """Returns the images that the pods ran, each as `container=digest`."""
-    seen = parse_images(annotation(record, f"{GROUP}/images"))
-    every = merged((seen, *(period.images for period in mine)))
+    recorded = parse_images(annotation(record, f"{GROUP}/images"))
+    every = merged((recorded, *(period.images for period in mine)))
     return tuple(f"{name}={image}" for name, images in sorted(every.items()) for image in images)

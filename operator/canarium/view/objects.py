@@ -32,18 +32,18 @@ class Objects:
     @classmethod
     def of(cls, model: Raw, others: Iterable[Raw]) -> Objects:
         """Sorts the objects of a list by kind; kinds that no view shows are ignored."""
-        found: dict[str, list[Raw]] = {}
+        by_kind: dict[str, list[Raw]] = {}
         for item in others:
-            found.setdefault(str(item.get("kind")), []).append(item)
+            by_kind.setdefault(str(item.get("kind")), []).append(item)
         return cls(
             model=model,
-            deployments=_by_name(found.get("Deployment", ())),
-            pods=_by_name(found.get("Pod", ())),
-            autoscalers=_by_name(found.get("HorizontalPodAutoscaler", ())),
-            records=_by_name(found.get("ControllerRevision", ())),
-            services=_by_name(found.get("Service", ())),
-            events=tuple(found.get("Event", ())),
-            routes=tuple(route for kind in ROUTES for route in found.get(kind, ())),
+            deployments=_by_name(by_kind.get("Deployment", ())),
+            pods=_by_name(by_kind.get("Pod", ())),
+            autoscalers=_by_name(by_kind.get("HorizontalPodAutoscaler", ())),
+            records=_by_name(by_kind.get("ControllerRevision", ())),
+            services=_by_name(by_kind.get("Service", ())),
+            events=tuple(by_kind.get("Event", ())),
+            routes=tuple(route for kind in ROUTES for route in by_kind.get(kind, ())),
         )
 
     @classmethod
@@ -65,40 +65,40 @@ def _by_name(items: Iterable[Raw]) -> tuple[Raw, ...]:
 
 def part(of: Raw | None, *path: str) -> Raw:
     """Returns the object below `path`; an empty one if there is none."""
-    found: Any = of
+    value: Any = of
     for name in path:
-        found = found.get(name) if _is_object(found) else None
-    return found if _is_object(found) else {}
+        value = value.get(name) if _is_object(value) else None
+    return value if _is_object(value) else {}
 
 
-def _is_object(found: Any) -> bool:
+def _is_object(value: Any) -> bool:
     # Lists have thousands of objects, and the check of an abstract class is slow.
-    return type(found) is dict or isinstance(found, Mapping)
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def items(of: Raw | None, name: str) -> tuple[Raw, ...]:
     """Returns the objects of the list in field `name`; entries that are not objects are left
     out."""
-    found = of.get(name) if of else None
-    return tuple(x for x in found if _is_object(x)) if isinstance(found, list) else ()
+    value = of.get(name) if of else None
+    return tuple(x for x in value if _is_object(x)) if isinstance(value, list) else ()
 
 
 def text(of: Raw | None, name: str) -> str:
     """Returns the string in field `name`; empty if there is none."""
-    found = of.get(name) if of else None
-    return found if isinstance(found, str) else ""
+    value = of.get(name) if of else None
+    return value if isinstance(value, str) else ""
 
 
 def number(of: Raw | None, name: str) -> int:
     """Returns the integer in field `name`; 0 if there is none."""
-    found = of.get(name) if of else None
-    return found if isinstance(found, int) and not isinstance(found, bool) else 0
+    value = of.get(name) if of else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def optional_number(of: Raw | None, name: str) -> float | None:
     """Returns the number in field `name`; None if there is none."""
-    found = of.get(name) if of else None
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+    value = of.get(name) if of else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def label(of: Raw, name: str) -> str:

@@ -33,8 +33,8 @@ def pod(raw: Raw, now: float) -> Pod:
 
 
 def _condition(status: Raw, kind: str) -> str:
-    found = next((c for c in items(status, "conditions") if c.get("type") == kind), None)
-    return text(found, "status")
+    condition = next((c for c in items(status, "conditions") if c.get("type") == kind), None)
+    return text(condition, "status")
 
 
 def _problem(status: Raw) -> tuple[str, str]:

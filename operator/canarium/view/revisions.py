@@ -113,14 +113,16 @@ def _image(data: Raw) -> str:
 def _deployment(objects: Objects, revision: str, now: float) -> Deployment | None:
     """Returns the Deployment of a revision; one without an object where only pods are left."""
     pods = [pod(p, now) for p in objects.pods if label(p, REVISION_LABEL) == revision]
-    found = next((d for d in objects.deployments if label(d, REVISION_LABEL) == revision), None)
-    if found is None:
+    deployment = next(
+        (d for d in objects.deployments if label(d, REVISION_LABEL) == revision), None
+    )
+    if deployment is None:
         return Deployment("", 0, 0, _newest_first(pods), terminating=True) if pods else None
-    meta, status = part(found, "metadata"), part(found, "status")
+    meta, status = part(deployment, "metadata"), part(deployment, "status")
     name = text(meta, "name")
     return Deployment(
         name=name,
-        replicas=number(part(found, "spec"), "replicas"),
+        replicas=number(part(deployment, "spec"), "replicas"),
         ready=number(status, "readyReplicas"),
         pods=_newest_first(pods),
         autoscaler=_autoscaler(objects.autoscalers, name),

@@ -23,7 +23,7 @@ class _Traffic:
     images: str | None
 
 
-def served(
+def serving_periods(
     records: Iterable[Raw], witness: Raw | None, history: Iterable[Raw]
 ) -> tuple[Period, ...]:
     """Returns when each revision of a model had traffic, the oldest period first.

@@ -20,11 +20,11 @@ def steps(model: Raw) -> tuple[Step, ...]:
     if not listed:
         return ()
     current = _current(status, listed)
-    found = [
+    weight_steps = [
         Step(index + 1, number(step, "weight"), text(step, "pause"), _state(index, current))
         for index, step in enumerate(listed)
     ]
-    return (*found, Step(len(listed) + 1, 100, "", _state(len(listed), current)))
+    return (*weight_steps, Step(len(listed) + 1, 100, "", _state(len(listed), current)))
 
 
 def _current(status: Raw, listed: tuple[Raw, ...]) -> int | None:
@@ -43,7 +43,7 @@ def _state(index: int, current: int | None) -> StepState:
     return StepState.CURRENT if index == current else StepState.DONE
 
 
-def position(found: tuple[Step, ...]) -> str:
+def position(listed: tuple[Step, ...]) -> str:
     """Returns the current step among the steps, such as `2/4`; empty outside a rollout."""
-    current = next((step for step in found if step.state is StepState.CURRENT), None)
-    return f"{current.number}/{len(found)}" if current else ""
+    current = next((step for step in listed if step.state is StepState.CURRENT), None)
+    return f"{current.number}/{len(listed)}" if current else ""

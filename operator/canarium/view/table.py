@@ -30,24 +30,24 @@ def reader(definitions: Iterable[Raw]) -> Callable[[Sequence[Any]], Raw]:
     cells that are not those of a model.
     """
     names = ["Name", *_PATHS]
-    found = {text(one, "name"): index for index, one in enumerate(definitions)}
-    missing = [name for name in names if name not in found]
+    columns = {text(one, "name"): index for index, one in enumerate(definitions)}
+    missing = [name for name in names if name not in columns]
     if missing:
         raise LookupError(f"the table has no column {missing[0]}")
-    places = [(found[name], *_PATHS[name]) for name in _PATHS]
+    places = [(columns[name], *_PATHS[name]) for name in _PATHS]
 
     def model(cells: Sequence[Any]) -> Raw:
-        if len(cells) < len(found):
+        if len(cells) < len(columns):
             raise ValueError("a row has too few cells")
-        made: dict[str, Any] = {"metadata": {"name": cells[found["Name"]]}}
+        raw: dict[str, Any] = {"metadata": {"name": cells[columns["Name"]]}}
         for index, path, parts in places:
             value = cells[index]
             if value is not None:
-                _put(made, parts, json.loads(value) if path == _LABELS else value)
-        for condition in made.get("status", {}).get("conditions", ()):
+                _put(raw, parts, json.loads(value) if path == _LABELS else value)
+        for condition in raw.get("status", {}).get("conditions", ()):
             # One that is present only while it is true has no column for its status.
             condition.setdefault("status", "True")
-        return made
+        return raw
 
     return model
 

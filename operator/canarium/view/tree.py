@@ -257,8 +257,8 @@ def to_json(value: Any) -> Any:
     Absent values are left out, so that `null` and a missing field never differ in meaning.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        found = {_camel(f.name): to_json(getattr(value, f.name)) for f in fields(value)}
-        return {name: x for name, x in found.items() if x is not None and x != "" and x != []}
+        values = {_camel(f.name): to_json(getattr(value, f.name)) for f in fields(value)}
+        return {name: x for name, x in values.items() if x is not None and x != "" and x != []}
     if isinstance(value, tuple | list):
         return [to_json(x) for x in value]
     if isinstance(value, StrEnum):

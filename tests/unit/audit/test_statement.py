@@ -8,7 +8,7 @@ from typing import Any
 from canarium.audit.statement import TYPE, statement
 from canarium.core.facts.periods import Period, period_to_json
 from canarium.core.times import stamp
-from canarium.view.serving import served
+from canarium.view.serving import serving_periods
 
 BYTES = "a" * 64
 IMAGE = "b" * 64
@@ -33,7 +33,7 @@ def when(revision: str, found: tuple[Period, ...]) -> list[dict[str, str]]:
 
 
 def test_periods_follow_promotions_and_undone_ones() -> None:
-    found = served([], None, HISTORY)
+    found = serving_periods([], None, HISTORY)
     first = {"from": "T1", "promoted": "T1", "until": "T3"}
     assert when("one", found) == [first, {"from": "T4", "promoted": "T4"}]
     assert when("two", found) == [{"from": "T3", "promoted": "T3", "until": "T4"}]
@@ -63,7 +63,7 @@ def record(**notes: str) -> dict[str, Any]:
 def test_subjects_are_the_bytes_and_the_images() -> None:
     images = f'{{"server": "docker.io/seldonio/mlserver@sha256:{IMAGE}"}}'
     notes = {"artifact": f"sha256:{BYTES}", "resolved": "4f1c2d9", "images": images}
-    found = statement(record(**notes), HISTORY, "fraud", served([], None, HISTORY))
+    found = statement(record(**notes), HISTORY, "fraud", serving_periods([], None, HISTORY))
     assert found["_type"] == TYPE
     assert found["subject"] == [
         {"name": "s3://m/f", "digest": {"sha256": BYTES}},
@@ -96,7 +96,7 @@ def test_periods_are_restored_from_records_and_service_without_a_status() -> Non
     noted = record(served=json.dumps([{"revision": "one", "from": first, "promoted": first}]))
     notes = {"stable": "two", "promoted-at": fourth, "traffic-since": f"two/{third}"}
     service = {"metadata": {"annotations": {f"canarium.dev/{k}": v for k, v in notes.items()}}}
-    found = served([noted], service, [])
+    found = serving_periods([noted], service, [])
     assert when("one", found) == [{"from": first, "promoted": first, "until": fourth}]
     assert when("two", found) == [{"from": third, "promoted": fourth}]
 
@@ -104,6 +104,6 @@ def test_periods_are_restored_from_records_and_service_without_a_status() -> Non
 def test_rolled_back_canary_has_a_period() -> None:
     canary = {"revision": "one", "from": stamp(1), "until": stamp(2)}
     noted = record(served=json.dumps([canary]), verdict="Quarantined")
-    predicate = statement(noted, [], "fraud", served([noted], None, []))["predicate"]
+    predicate = statement(noted, [], "fraud", serving_periods([noted], None, []))["predicate"]
     assert predicate["served"] == [{"from": stamp(1), "until": stamp(2)}]
     assert predicate["verdict"] == "Quarantined"

@@ -9,7 +9,7 @@ from canarium.core.facts import traffic_record
 from canarium.view.difference import differences, find, usual_pair
 from canarium.view.history import HistoryEntry, history
 from canarium.view.objects import Objects
-from canarium.view.serving import served
+from canarium.view.serving import serving_periods
 from canarium.view.tree import Role
 from view.samples import objects
 
@@ -51,7 +51,7 @@ def test_current_traffic_is_read_from_the_annotations_that_the_operator_writes()
         traffic_since="two/2026-11-28T15:00:00.000Z",
         images='{"two": {"server": "sha256:2"}}',
     ).to_annotations()
-    stable, candidate = served([], {"metadata": {"annotations": notes}}, [])
+    stable, candidate = serving_periods([], {"metadata": {"annotations": notes}}, [])
     assert (stable.revision, stable.promoted) == ("one", "2026-11-28T14:00:00.000Z")
     assert (candidate.revision, candidate.began) == ("two", "2026-11-28T15:00:00.000Z")
     assert candidate.images == {"server": ["sha256:2"]}
