@@ -171,11 +171,16 @@ class Failure:
 
     @property
     def position(self) -> str:
-        """Where in the rollout it failed, for people; empty where that is unknown."""
+        """How much traffic it received when it failed, and at which step, for people; empty where
+        that is unknown.
+
+        The step is the current one from its start, so that a revision which fails before its first
+        weight takes effect has no traffic at step 1.
+        """
         if self.weight is None:
             return ""
-        step = f"at step {self.step}, " if self.step else ""
-        return f"{step}with weight {self.weight} %"
+        share = f"{self.weight} % of the traffic" if self.weight else "no traffic"
+        return f"while it received {share}" + (f" (step {self.step})" if self.step else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,15 @@ def test_failure_is_explained_with_its_step_and_weight() -> None:
     tree = view(*objects("rolled-back"), old=10)
     assert tree.failure is not None
     at_step = replace(tree, failure=replace(tree.failure, weight=50, step="2/3"))
-    assert "at step 2/3, with weight 50 %" in explanations(at_step)[0].evidence
+    assert "; while it received 50 % of the traffic (step 2/3)" in explanations(at_step)[0].evidence
     in_bake = replace(tree, failure=replace(tree.failure, weight=100))
-    assert "; with weight 100 %" in explanations(in_bake)[0].evidence
-    assert "weight" not in explanations(tree)[0].evidence
+    assert explanations(in_bake)[0].evidence.count("while it received 100 % of the traffic;") == 1
+    assert "traffic" not in explanations(tree)[0].evidence
+
+
+def test_failure_before_the_first_weight_is_not_explained_as_one_with_traffic() -> None:
+    tree = view(*objects("rolled-back"), old=10)
+    assert tree.failure is not None
+    before = replace(tree, failure=replace(tree.failure, weight=0, step="1/3"))
+    assert "; while it received no traffic (step 1/3)" in explanations(before)[0].evidence
+    assert "%" not in before.failure.position if before.failure else False
