@@ -30,10 +30,14 @@ ALERTS = [
 SETS = {
     "ServiceMonitor": (
         "metrics.serviceMonitor.enabled=true",
+        'metrics.serviceMonitor.scrapeTimeout="10s"',
+        'metrics.serviceMonitor.relabelings=[{"targetLabel":"cluster","replacement":"a"}]',
         'metrics.serviceMonitor.metricRelabelings=[{"action":"labeldrop","regex":"a"}]',
     ),
     "PodMonitor": (
         "metrics.podMonitor.enabled=true",
+        'metrics.podMonitor.scrapeTimeout="10s"',
+        'metrics.podMonitor.relabelings=[{"targetLabel":"cluster","replacement":"a"}]',
         'metrics.podMonitor.metricRelabelings=[{"action":"labeldrop","regex":"a"}]',
     ),
     "PrometheusRule": ("metrics.prometheusRule.enabled=true",),

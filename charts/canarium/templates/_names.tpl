@@ -34,19 +34,55 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
-{{- define "canarium.image" -}}
-{{- if .Values.image.digest -}}
-{{ printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{/*
+The reference of an image; arguments: `image` (repository, tag, digest) and `root`. Another registry
+replaces the first part of the repository if that is the name of a host.
+*/}}
+{{- define "canarium.imageOf" -}}
+{{- $repository := .image.repository -}}
+{{- $global := (.root.Values.global | default dict).imageRegistry -}}
+{{- with $global | default .root.Values.imageRegistry -}}
+{{- $repository = printf "%s/%s" . (regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $repository "") -}}
+{{- end -}}
+{{- if .image.digest -}}
+{{ printf "%s@%s" $repository .image.digest }}
 {{- else -}}
-{{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{ printf "%s:%s" $repository (.image.tag | default .root.Chart.AppVersion) }}
 {{- end -}}
 {{- end -}}
 
+{{- define "canarium.image" -}}
+{{ include "canarium.imageOf" (dict "image" .Values.image "root" .) }}
+{{- end -}}
+
 {{- define "canarium.fetchImage" -}}
-{{- if .Values.fetch.image.digest -}}
-{{ printf "%s@%s" .Values.fetch.image.repository .Values.fetch.image.digest }}
-{{- else -}}
-{{ printf "%s:%s" .Values.fetch.image.repository (.Values.fetch.image.tag | default .Chart.AppVersion) }}
+{{ include "canarium.imageOf" (dict "image" .Values.fetch.image "root" .) }}
+{{- end -}}
+
+{{/* Security context of every pod of the chart. */}}
+{{- define "canarium.podSecurityContext" -}}
+{{- $context := .Values.podSecurityContext -}}
+{{- if .Values.openshift -}}
+{{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" -}}
+{{- end -}}
+{{- with $context }}{{ toYaml . }}{{ end -}}
+{{- end -}}
+
+{{/* Times of leader election that differ from the defaults of `canarium run` and `canarium notify`. */}}
+{{- define "canarium.leaseArguments" -}}
+{{- with .Values.leaderElection -}}
+{{- if not (and (lt (float64 .retryPeriod) (float64 .renewDeadline)) (lt (float64 .renewDeadline) (float64 .leaseDuration))) -}}
+{{- fail "leaderElection: retryPeriod must be below renewDeadline, and that below leaseDuration" -}}
+{{- end -}}
+{{- if ne (float64 .leaseDuration) 15.0 }}
+- --lease-duration={{ .leaseDuration }}
+{{- end }}
+{{- if ne (float64 .renewDeadline) 10.0 }}
+- --lease-renew={{ .renewDeadline }}
+{{- end }}
+{{- if ne (float64 .retryPeriod) 2.0 }}
+- --lease-retry={{ .retryPeriod }}
+{{- end }}
 {{- end -}}
 {{- end -}}
 
@@ -72,13 +108,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- define "canarium.dashboardImage" -}}
-{{- with .Values.dashboard.image -}}
-{{- if .digest -}}
-{{ printf "%s@%s" .repository .digest }}
-{{- else -}}
-{{ printf "%s:%s" .repository (.tag | default $.Chart.AppVersion) }}
-{{- end -}}
-{{- end -}}
+{{ include "canarium.imageOf" (dict "image" .Values.dashboard.image "root" .) }}
 {{- end -}}
 
 {{/* What the operator does with children in each namespace that it looks after. */}}
@@ -128,7 +158,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   verbs: [list, watch, create]
 # Bodies of smoke tests, recorded requests, and logins of queries; read when asked for, by name.
 - apiGroups: [""]
-  resources: [configmaps, secrets]
+  resources: [configmaps{{ if .Values.rbac.secrets }}, secrets{{ end }}]
   verbs: [get]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]

@@ -20,13 +20,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- define "canarium.notifierImage" -}}
-{{- with .Values.notifications.image -}}
-{{- if .digest -}}
-{{ printf "%s@%s" .repository .digest }}
-{{- else -}}
-{{ printf "%s:%s" .repository (.tag | default $.Chart.AppVersion) }}
-{{- end -}}
-{{- end -}}
+{{ include "canarium.imageOf" (dict "image" .Values.notifications.image "root" .) }}
 {{- end -}}
 
 {{- define "canarium.notifierSettings" -}}
