@@ -85,7 +85,7 @@ def manifest(model: Raw, spec: Spec) -> dict[str, Any]:
         for name, value in part(meta, "annotations").items()
         if not any(name == x or (x.endswith("/") and name.startswith(x)) for x in _OF_TOOLS)
     }
-    kept = {
+    metadata = {
         "name": meta.get("name"),
         "namespace": meta.get("namespace"),
         "labels": dict(part(meta, "labels")),
@@ -94,7 +94,7 @@ def manifest(model: Raw, spec: Spec) -> dict[str, Any]:
     return {
         "apiVersion": model.get("apiVersion") or f"{GROUP}/v1alpha1",
         "kind": KIND,
-        "metadata": {name: value for name, value in kept.items() if value},
+        "metadata": {name: value for name, value in metadata.items() if value},
         "spec": spec,
     }
 
@@ -122,9 +122,9 @@ def gitops_tool(model: Raw) -> str:
     sign of one."""
     meta = part(model, "metadata")
     for marks in (part(meta, "annotations"), part(meta, "labels")):
-        found = next((tool for mark, tool in _GITOPS.items() if marks.get(mark)), "")
-        if found:
-            return found
+        gitops = next((tool for mark, tool in _GITOPS.items() if marks.get(mark)), "")
+        if gitops:
+            return gitops
     fields = meta.get("managedFields")
     managers = [text(x, "manager") for x in fields] if isinstance(fields, list) else []
     return next((_MANAGERS[x] for x in managers if x in _MANAGERS), "")

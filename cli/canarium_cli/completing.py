@@ -53,10 +53,10 @@ class ModelName(click.ParamType[str]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        found = _ask(ctx, "get", "modeldeployments.canarium.dev", "--output=name")
-        taken = ctx.params.get(param.name or "") or ()
-        names = (line.partition("/")[2] for line in found)
-        return _items((name for name in names if name not in taken), incomplete)
+        lines = _ask(ctx, "get", "modeldeployments.canarium.dev", "--output=name")
+        earlier = ctx.params.get(param.name or "") or ()
+        names = (line.partition("/")[2] for line in lines)
+        return _items((name for name in names if name not in earlier), incomplete)
 
 
 class Namespace(click.ParamType[str]):
@@ -158,12 +158,12 @@ def main() -> None:
     option, equals, value = incomplete.partition("=")
     # As `--output=js`: click completes the value as a separate word.
     if equals and option.startswith("--"):
-        found, begin = candidates([*words, option], value), f"{option}="
+        items, begin = candidates([*words, option], value), f"{option}="
     else:
-        found, begin = candidates(words, incomplete), ""
-    for item in found:
+        items, begin = candidates(words, incomplete), ""
+    for item in items:
         if item.type == "plain":
             print(f"{begin}{item.value}\t{item.help}" if item.help else f"{begin}{item.value}")
-    files = any(item.type in ("file", "dir") for item in found)
+    files = any(item.type in ("file", "dir") for item in items)
     print(f":{_FILES if files else _NO_FILES}", flush=True)
     os._exit(0)

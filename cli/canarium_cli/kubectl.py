@@ -122,9 +122,9 @@ class Kubectl:
 
     def get(self, *words: str) -> list[Raw]:
         """The objects of `kubectl get WORDS -o json`; also where it is a single one."""
-        found = _json(self.run("get", *words, "--output=json"))
-        items = found.get("items") if str(found.get("kind", "")).endswith("List") else None
-        return list(items) if isinstance(items, list) else [found]
+        answer = _json(self.run("get", *words, "--output=json"))
+        items = answer.get("items") if str(answer.get("kind", "")).endswith("List") else None
+        return list(items) if isinstance(items, list) else [answer]
 
     def raw(self, path: str) -> list[Raw]:
         """The objects of a list at a path of the API, as the server sends them.
@@ -199,10 +199,10 @@ def binary() -> str:
 
     Raises CliError if there is none.
     """
-    found = os.environ.get("KUBECTL") or shutil.which("kubectl")
-    if not found or not (os.path.sep not in found or os.access(found, os.X_OK)):
+    path = os.environ.get("KUBECTL") or shutil.which("kubectl")
+    if not path or not (os.path.sep not in path or os.access(path, os.X_OK)):
         raise unreachable("kubectl is missing: install it, or set KUBECTL to its path.")
-    return found
+    return path
 
 
 def _json(text: str) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def _json(text: str) -> dict[str, Any]:
     collects = gc.isenabled()
     gc.disable()
     try:
-        found = json.loads(text)
+        parsed = json.loads(text)
     except ValueError as error:
         raise CliError(
             f"kubectl did not answer with JSON: {error}. Update kubectl.", Exit.UNREACHABLE
@@ -219,6 +219,6 @@ def _json(text: str) -> dict[str, Any]:
     finally:
         if collects:
             gc.enable()
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise not_found("kubectl did not answer with an object. Update kubectl.")
-    return found
+    return parsed

@@ -38,10 +38,10 @@ def models(
     if names:
         return kubectl.get(MODELS, *names)
     words = [f"--selector={selector}"] if selector else []
-    found = kubectl.get(MODELS, *words, *(["--all-namespaces"] if everywhere else []))
-    if selector and not found:
+    listed = kubectl.get(MODELS, *words, *(["--all-namespaces"] if everywhere else []))
+    if selector and not listed:
         raise not_found(f"No ModelDeployment has the labels {selector}.")
-    return found
+    return listed
 
 
 def read_all(kubectl: Kubectl, selector: str | None, everywhere: bool) -> list[Raw]:
@@ -64,11 +64,15 @@ def objects(kubectl: Kubectl, name: str, *, events: bool = False) -> Objects:
         parent = pool.submit(model, kubectl, name)
         children = pool.submit(kubectl.get, _WORKLOADS, label)
         records = pool.submit(kubectl.get, _RECORDS, label)
-        told = pool.submit(_events, kubectl, name) if events else None
+        event_list = pool.submit(_events, kubectl, name) if events else None
         # The model first: its error is the most useful one.
-        found = parent.result()
-        others = [*children.result(), *records.result(), *(told.result() if told else ())]
-    return Objects.of(found, others)
+        parent_object = parent.result()
+        others = [
+            *children.result(),
+            *records.result(),
+            *(event_list.result() if event_list else ()),
+        ]
+    return Objects.of(parent_object, others)
 
 
 def records(kubectl: Kubectl, name: str) -> list[Raw]:

@@ -148,11 +148,11 @@ class PodForward:
         process = _start(self._command)
         self._stack.callback(_end, process)
         line = _first_line(process, "Forwarding from")
-        found = re.search(r":(\d+) ->", line)
-        if not found:
+        match = re.search(r":(\d+) ->", line)
+        if not match:
             self._stack.close()
             raise unreachable(f"kubectl port-forward did not name its port: {line}")
-        self._port = int(found[1])
+        self._port = int(match[1])
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -20,25 +20,25 @@ class Suggestion:
 def suggestions(tree: Tree) -> tuple[Suggestion, ...]:
     """Returns the commands that make sense in the phase of the model, the most likely first."""
     where = f"{tree.name} -n {tree.namespace}"
-    found: list[tuple[str, str]] = []
+    commands: list[tuple[str, str]] = []
     if tree.failure:
         if tree.failure.pod:
-            found.append((f"logs {where} --failed", "read the log of the failed version"))
-        found.append((f"diff {where}", "see what the failed version changed"))
-        found.append((f"retry {where}", "try the same version again"))
+            commands.append((f"logs {where} --failed", "read the log of the failed version"))
+        commands.append((f"diff {where}", "see what the failed version changed"))
+        commands.append((f"retry {where}", "try the same version again"))
     elif tree.phase == "Progressing":
         if tree.paused_by:
-            found.append((f"resume {where}", "continue the rollout"))
+            commands.append((f"resume {where}", "continue the rollout"))
         elif tree.wait and tree.wait.reason != "WaitingForPods":
-            found.append((f"promote {where}", "end the current pause"))
-        found.append((f"promote --full {where}", "skip all remaining steps"))
-        found.append((f"abort {where}", "roll back"))
+            commands.append((f"promote {where}", "end the current pause"))
+        commands.append((f"promote --full {where}", "skip all remaining steps"))
+        commands.append((f"abort {where}", "roll back"))
         if not tree.paused_by:
-            found.append((f"pause {where}", "keep the weight until resumed"))
+            commands.append((f"pause {where}", "keep the weight until resumed"))
     elif tree.phase == "Baking":
-        found.append((f"undo {where}", "return to the previous version"))
+        commands.append((f"undo {where}", "return to the previous version"))
     if tree.wait and tree.wait.pod:
-        found.append((f"logs {where}", "read the log of the pods"))
-    if found or tree.problems:
-        found.append((f"events {where}", "see what happened, in order"))
-    return tuple(Suggestion(f"{PROGRAM} {command}", effect) for command, effect in found)
+        commands.append((f"logs {where}", "read the log of the pods"))
+    if commands or tree.problems:
+        commands.append((f"events {where}", "see what happened, in order"))
+    return tuple(Suggestion(f"{PROGRAM} {command}", effect) for command, effect in commands)

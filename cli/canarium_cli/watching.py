@@ -55,17 +55,17 @@ class ModelWatch:
 
     def __iter__(self) -> Iterator[Objects]:
         """Raises CliError when the model cannot be read at first, or was deleted."""
-        found = (
+        snapshot = (
             objects(self._kubectl, self._name)
             if self._children
             else Objects.of(model(self._kubectl, self._name), ())
         )
         for kind in (MODELS, *(_KINDS if self._children else ())):
             threading.Thread(target=self._follow, args=(kind,), daemon=True).start()
-        yield found
-        current = found.model
-        children = {_key(x): x for x in (*found.deployments, *found.pods)}
-        rest = (*found.autoscalers, *found.records, *found.services)
+        yield snapshot
+        current = snapshot.model
+        children = {_key(x): x for x in (*snapshot.deployments, *snapshot.pods)}
+        rest = (*snapshot.autoscalers, *snapshot.records, *snapshot.services)
         while True:
             changes = self._next()
             self.ticked = not changes

@@ -198,12 +198,12 @@ def _headers(identity: Identity) -> CIMultiDict[str]:
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(raw)
+        parsed = json.loads(raw)
     except ValueError as error:
         raise ApiFault(0, "The API server did not answer with JSON.") from error
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise ApiFault(0, "The API server did not answer with an object.")
-    return found
+    return parsed
 
 
 def _fault(status: int, raw: bytes) -> ApiFault:

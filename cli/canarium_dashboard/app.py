@@ -67,7 +67,7 @@ def routes(base: str) -> list[Route]:
     Only the probe, the login and the static files are served without an identity.
     """
     one = f"{base}/models/{{namespace}}/{{name}}"
-    found = [
+    listed = [
         Route("/healthz", _healthy, methods=["GET"]),
         Route(f"{base}/login", login.show, methods=["GET"]),
         Route(f"{base}/login", login.enter, methods=["POST"]),
@@ -84,8 +84,8 @@ def routes(base: str) -> list[Route]:
         Route(f"{one}/commands/{{command}}", identified(commands.give), methods=["POST"]),
     ]
     if base:
-        found.append(Route(base, _slash, methods=["GET"]))
-    return found
+        listed.append(Route(base, _slash, methods=["GET"]))
+    return listed
 
 
 def _page(handler: Handler) -> Callable[[Request], Awaitable[Response]]:

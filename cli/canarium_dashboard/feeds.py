@@ -96,17 +96,17 @@ class Feed:
 
     async def _list(self) -> str:
         """Reads the list and returns the version that it is of."""
-        found: dict[tuple[str, str], Line] = {}
+        lines: dict[tuple[str, str], Line] = {}
         size, version = 0, list[str]()
         async for item in self._models(version):
             one = line(item, time.time())
-            found[one.key] = one
+            lines[one.key] = one
             size += one.size
             if size > BYTES:
                 raise ApiFault(
                     413, "There are more models than this page can list. Choose a namespace."
                 )
-        self.lines, self.size, self.fault, self.listed = found, size, None, True
+        self.lines, self.size, self.fault, self.listed = lines, size, None, True
         self.generation += 1
         self._ready.set()
         return version[0]
@@ -117,11 +117,11 @@ class Feed:
             async for item in self._api.models(self.identity, self._path, version):
                 yield item
             return
-        found = await self._api.get(self.identity, self._path, **self._params)
-        for item in found.get("items") or ():
+        answer = await self._api.get(self.identity, self._path, **self._params)
+        for item in answer.get("items") or ():
             self._observe(item)
             yield item
-        version.append(text(part(found, "metadata"), "resourceVersion"))
+        version.append(text(part(answer, "metadata"), "resourceVersion"))
 
     async def _watch(self, version: str) -> str:
         """Follows the changes after `version`; returns the last one, empty to list again."""

@@ -74,9 +74,9 @@ class History:
         if version < ring.version:
             return
         ring.version = version
-        found = point(model, now)
-        if not ring.points or replace(found, time=ring.points[-1].time) != ring.points[-1]:
-            ring.points.append(found)
+        latest = point(model, now)
+        if not ring.points or replace(latest, time=ring.points[-1].time) != ring.points[-1]:
+            ring.points.append(latest)
         revision = text(part(model, "status", "analysis"), "revision")
         if revision != ring.revision:
             ring.revision, ring.evaluations = revision, {}

@@ -15,12 +15,12 @@ _FIXED = 900
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The row of a model as of `seen` (POSIX seconds), its labels, and its stable revision."""
+    """The row of a model at `observed_at` (POSIX seconds), its labels and its stable revision."""
 
     row: Row
     labels: Mapping[str, str]
     stable: str
-    seen: float
+    observed_at: float
 
     @property
     def key(self) -> tuple[str, str]:
@@ -29,7 +29,7 @@ class Line:
 
     def at(self, now: float) -> Row:
         """Returns the row with the age and the remaining time of the moment `now`."""
-        passed = max(0.0, now - self.seen)
+        passed = max(0.0, now - self.observed_at)
         age, left = self.row.age_seconds, self.row.remaining_seconds
         return replace(
             self.row,
@@ -45,20 +45,20 @@ class Line:
 
 def line(model: Raw, now: float) -> Line:
     """Returns what is kept of a model that arrived at `now`."""
-    found = row(model, now)
+    summary = row(model, now)
     # No page of the fleet shows message and target, and phases and reasons are few.
-    found = replace(
-        found,
+    summary = replace(
+        summary,
         message="",
         target="",
-        namespace=intern(found.namespace),
-        phase=intern(found.phase),
-        version=intern(found.version),
-        waiting_for=intern(found.waiting_for),
+        namespace=intern(summary.namespace),
+        phase=intern(summary.phase),
+        version=intern(summary.version),
+        waiting_for=intern(summary.waiting_for),
     )
     labels = {
         intern(str(k)): v
         for k, v in part(model, "metadata", "labels").items()
         if isinstance(v, str)
     }
-    return Line(found, labels, text(part(model, "status", "stable"), "revision"), now)
+    return Line(summary, labels, text(part(model, "status", "stable"), "revision"), now)

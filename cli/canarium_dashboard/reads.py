@@ -21,7 +21,7 @@ _REVIEWS, _NAMESPACES = 10_000, 200
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReadObjects:
     """The objects of a model, and the kinds that this person may not read, with the reason."""
 
     objects: Objects
@@ -35,7 +35,7 @@ class Reads:
         self.api = api
         self._reviews: OrderedDict[tuple[str, ...], tuple[float, bool]] = OrderedDict()
 
-    async def objects(self, identity: Identity, namespace: str, name: str) -> Found:
+    async def objects(self, identity: Identity, namespace: str, name: str) -> ReadObjects:
         """Returns a model and what belongs to it. Kinds that cannot be read are left out.
 
         Raises ApiFault when the model cannot be read.
@@ -44,14 +44,14 @@ class Reads:
 
         async def listed(kind: str) -> list[Raw]:
             path = paths.children(kind, namespace)
-            found = await self.api.get(identity, path, labelSelector=selector)
-            return [{**item, "kind": kind} for item in found.get("items") or ()]
+            answer = await self.api.get(identity, path, labelSelector=selector)
+            return [{**item, "kind": kind} for item in answer.get("items") or ()]
 
         async def events() -> list[Raw]:
             field = f"involvedObject.kind=ModelDeployment,involvedObject.name={name}"
             path = paths.events(namespace)
-            found = await self.api.get(identity, path, fieldSelector=field, limit="200")
-            return [{**item, "kind": "Event"} for item in found.get("items") or ()]
+            answer = await self.api.get(identity, path, fieldSelector=field, limit="200")
+            return [{**item, "kind": "Event"} for item in answer.get("items") or ()]
 
         refused: dict[str, str] = {}
 
@@ -67,12 +67,12 @@ class Reads:
         async def model() -> list[Raw]:
             return [await self.api.get(identity, paths.model(namespace, name))]
 
-        (found,), *others = await asyncio.gather(
+        (model_object,), *others = await asyncio.gather(
             model(),
             *(unless_refused(kind, listed(kind)) for kind in paths.CHILDREN),
             unless_refused("Event", events()),
         )
-        kind = text(part(found, "status", "route"), "kind")
+        kind = text(part(model_object, "status", "route"), "kind")
         if kind in paths.ROUTES:
 
             async def route() -> list[Raw]:
@@ -80,7 +80,9 @@ class Reads:
                 return [{**await self.api.get(identity, path), "kind": kind}]
 
             others.append(await unless_refused(kind, route()))
-        return Found(Objects.of(found, (item for part in others for item in part)), refused)
+        return ReadObjects(
+            Objects.of(model_object, (item for part in others for item in part)), refused
+        )
 
     async def may(
         self, identity: Identity, verb: str, namespace: str, name: str = "", resource: str = ""
@@ -89,9 +91,9 @@ class Reads:
         asked."""
         resource = resource or "modeldeployments"
         key = (identity.key, verb, namespace, name, resource)
-        known = self._reviews.get(key)
-        if known and time.monotonic() - known[0] < REVIEW_SECONDS:
-            return known[1]
+        cached = self._reviews.get(key)
+        if cached and time.monotonic() - cached[0] < REVIEW_SECONDS:
+            return cached[1]
         wanted = {
             "verb": verb,
             "group": GROUP,
@@ -128,9 +130,9 @@ class Reads:
         forbidden: among those that can be listed, the configured ones, and that of the account."""
         candidates = dict.fromkeys(listed)
         try:
-            found = await self.api.get(identity, paths.NAMESPACES, limit=str(_NAMESPACES))
+            answer = await self.api.get(identity, paths.NAMESPACES, limit=str(_NAMESPACES))
             candidates.update(
-                dict.fromkeys(text(part(x, "metadata"), "name") for x in found.get("items") or ())
+                dict.fromkeys(text(part(x, "metadata"), "name") for x in answer.get("items") or ())
             )
         except ApiFault as fault:
             if fault.status == 401:

@@ -114,9 +114,9 @@ class Csrf:
         """Returns the token that forms of this identity contain."""
         return hmac.new(self._key, identity.key.encode(), "sha256").hexdigest()
 
-    def check(self, identity: Identity, found: str) -> bool:
+    def check(self, identity: Identity, submitted: str) -> bool:
         """Whether a form contained the token of this identity."""
-        return hmac.compare_digest(self.token(identity).encode(), found.encode())
+        return hmac.compare_digest(self.token(identity).encode(), submitted.encode())
 
 
 async def form(request: Request) -> dict[str, str]:

@@ -26,15 +26,15 @@ def matcher(text: str) -> Callable[[Labels], bool]:
 
 
 def _one(part: str) -> Callable[[Labels], bool]:
-    if found := _EXISTS.fullmatch(part):
-        absent, key = bool(found[1]), found[2]
+    if match := _EXISTS.fullmatch(part):
+        absent, key = bool(match[1]), match[2]
         return lambda labels: (key in labels) != absent
-    if found := _EQUAL.fullmatch(part):
-        name, differs, value = found[1], found[3] == "!=", found[4]
+    if match := _EQUAL.fullmatch(part):
+        name, differs, value = match[1], match[3] == "!=", match[4]
         return lambda labels: (labels.get(name) == value) != differs
-    if found := _AMONG.fullmatch(part):
-        label, out = found[1], found[3] == "notin"
-        values = {x.strip() for x in found[4].split(",")}
+    if match := _AMONG.fullmatch(part):
+        label, out = match[1], match[3] == "notin"
+        values = {x.strip() for x in match[4].split(",")}
         if all(re.fullmatch(_VALUE, x) for x in values):
             return lambda labels: (labels.get(label) in values) != out
     raise ValueError(f"{part!r} is not a label selector such as team=risk or tier in (a, b)")

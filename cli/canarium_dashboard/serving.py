@@ -39,21 +39,21 @@ def periods(objects: Objects) -> tuple[Period, ...]:
     """Returns the periods of the last revisions, the oldest first. Records that are damaged are
     left out."""
     history = items(part(objects.model, "status"), "history")
-    found = serving_periods(objects.records, witness(objects), history)
+    stored = serving_periods(objects.records, witness(objects), history)
     versions = versions_of(objects)
-    made = []
-    for period in found:
+    periods = []
+    for period in stored:
         began = moment_of(period.began)
         if began is not None:
             promoted, ended = moment_of(period.promoted or ""), moment_of(period.ended or "")
             version = versions.get(period.revision, "")
-            made.append(Period(period.revision, version, began, promoted, ended))
-    made.sort(key=lambda p: p.began)
+            periods.append(Period(period.revision, version, began, promoted, ended))
+    periods.sort(key=lambda p: p.began)
     recent: dict[str, None] = {}
-    for one in reversed(made):
+    for one in reversed(periods):
         if len(recent) < LANES or one.revision in recent:
             recent[one.revision] = None
-    return tuple(p for p in made if p.revision in recent)
+    return tuple(p for p in periods if p.revision in recent)
 
 
 def witness(objects: Objects) -> Raw | None:
@@ -67,13 +67,13 @@ def witness(objects: Objects) -> Raw | None:
 
 def versions_of(objects: Objects) -> dict[str, str]:
     """Returns the version of each revision, as far as it is stored."""
-    found = {
+    versions = {
         label(record, REVISION_LABEL): text(part(record, "data", "model"), "version")
         for record in objects.records
     }
     for outcome in items(part(objects.model, "status"), "history"):
-        found.setdefault(text(outcome, "revision"), text(outcome, "version"))
-    return found
+        versions.setdefault(text(outcome, "revision"), text(outcome, "version"))
+    return versions
 
 
 _KINDS = {
@@ -89,7 +89,7 @@ _KINDS = {
 def marks(model: Raw) -> tuple[Mark, ...]:
     """Returns how revisions were promoted or ended, and commands, the oldest first."""
     status = part(model, "status")
-    found = []
+    listed = []
     for outcome in items(status, "history"):
         moment = moment_of(text(outcome, "time"))
         if moment is None:
@@ -100,11 +100,11 @@ def marks(model: Raw) -> tuple[Mark, ...]:
         if by and by != "operator":
             words += f" (by {by})"
         revision = text(outcome, "revision")
-        found.append(Mark(moment, _KINDS.get(word, "ended"), revision, words))
+        listed.append(Mark(moment, _KINDS.get(word, "ended"), revision, words))
     for command in items(status, "commands"):
         moment = moment_of(text(command, "time"))
         if moment is not None:
             words = f"{text(command, 'command')}: {text(command, 'result')}"
             words += f", {text(command, 'message')}" if text(command, "message") else ""
-            found.append(Mark(moment, "command", text(command, "revision"), words))
-    return tuple(sorted(found, key=lambda m: m.time))
+            listed.append(Mark(moment, "command", text(command, "revision"), words))
+    return tuple(sorted(listed, key=lambda m: m.time))

@@ -27,9 +27,9 @@ class TableParser:
         text = self._rest + self._decode(chunk)
         place = 0
         if self._head is None:
-            found = text.find(_ROWS)
-            if found >= 0:
-                self._head, place = text[:found], found + len(_ROWS)
+            begin = text.find(_ROWS)
+            if begin >= 0:
+                self._head, place = text[:begin], begin + len(_ROWS)
         while self._head is not None and not self._ended:
             while text[place : place + 1] in (",", " ", "\n"):
                 place += 1
@@ -50,10 +50,10 @@ class TableParser:
     def definitions(self) -> list[dict[str, Any]]:
         """Returns the definitions of the columns, which precede the rows. Raises ValueError."""
         whole = json.loads(f"{self._head or ''}{_ROWS}]}}")
-        found = whole.get("columnDefinitions") if isinstance(whole, dict) else None
-        if not isinstance(found, list) or not all(isinstance(x, dict) for x in found):
+        columns = whole.get("columnDefinitions") if isinstance(whole, dict) else None
+        if not isinstance(columns, list) or not all(isinstance(x, dict) for x in columns):
             raise ValueError("the table has no columnDefinitions")
-        return found
+        return columns
 
     def version(self) -> str:
         """Returns the resourceVersion of the table after its last chunk. Raises ValueError if it
@@ -62,7 +62,7 @@ class TableParser:
             raise ValueError("the answer is not a table")
         whole = json.loads(self._head + _ROWS + self._rest)
         metadata = whole.get("metadata") if isinstance(whole, dict) else None
-        found = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
-        if not isinstance(found, str):
+        resource_version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
+        if not isinstance(resource_version, str):
             raise ValueError("the table has no resourceVersion")
-        return found
+        return resource_version

@@ -16,7 +16,7 @@ def environment() -> Environment:
 
     All applications of a process share it, so that each template is compiled once.
     """
-    found = Environment(
+    created = Environment(
         loader=PackageLoader("canarium_dashboard"),
         auto_reload=False,
         autoescape=True,
@@ -24,7 +24,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["age"] = short
-    found.filters["value"] = lambda x: "–" if x is None else f"{x:.4g}"
-    found.filters["part"] = lambda text: quote(str(text), safe="")
-    return found
+    created.filters["age"] = short
+    created.filters["value"] = lambda x: "–" if x is None else f"{x:.4g}"
+    created.filters["part"] = lambda text: quote(str(text), safe="")
+    return created

@@ -11,6 +11,7 @@ from prose.texts import parsed
 #: as the rest of the code is renamed; never shortened.
 CHECKED = (
     "bench",
+    "cli",
     "demo",
     "dev",
     "e2e",

@@ -21,11 +21,11 @@ def examine(facts: Facts) -> Iterator[Finding]:
     if facts.fault("definitions"):
         yield unreadable(SUBJECT, "the definitions", facts.fault("definitions"))
         return
-    found = {text(part(one, "metadata"), "name"): one for one in facts["definitions"]}
-    missing = [name for name in DEFINITIONS if name not in found]
+    installed = {text(part(one, "metadata"), "name"): one for one in facts["definitions"]}
+    missing = [name for name in DEFINITIONS if name not in installed]
     if missing:
         yield problem(SUBJECT, f"Not installed: {', '.join(missing)}", _INSTALL)
-    present = [found[name] for name in DEFINITIONS if name in found]
+    present = [installed[name] for name in DEFINITIONS if name in installed]
     if present:
         yield from _compared(present)
 
@@ -55,12 +55,12 @@ def differences(present: list[Raw]) -> tuple[list[str], list[str]]:
     for theirs in present:
         name = text(part(theirs, "metadata"), "name")
         try:
-            found = skew(theirs, ours[name], "v1alpha1")
+            differing = skew(theirs, ours[name], "v1alpha1")
         except (ValueError, KeyError, TypeError):
             older.append(f"{name}/v1alpha1")
             continue
-        older += [*found.lost, *found.unsayable]
-        newer += found.unknown
+        older += [*differing.lost, *differing.unsayable]
+        newer += differing.unknown
     return older, newer
 
 

@@ -22,7 +22,7 @@ _CHECKS = (definitions, operators, scope, network, gateways, images, rights)
 
 def findings(facts: Facts) -> list[Finding]:
     """What all checks find in `facts`."""
-    return [found for check in _CHECKS for found in check.examine(facts)]
+    return [finding for check in _CHECKS for finding in check.examine(facts)]
 
 
 def examined(kubectl: Kubectl) -> list[Finding]:
@@ -30,6 +30,6 @@ def examined(kubectl: Kubectl) -> list[Finding]:
     return findings(read(kubectl, time.time(), tuple(rights.NEEDED)))
 
 
-def is_ready(found: list[Finding]) -> bool:
+def is_ready(all_findings: list[Finding]) -> bool:
     """Whether nothing is a problem."""
-    return all(one.level is not Level.PROBLEM for one in found)
+    return all(one.level is not Level.PROBLEM for one in all_findings)

@@ -39,13 +39,13 @@ class Facts:
 
     def __getitem__(self, name: str) -> list[Raw]:
         """What was read; nothing where it could not be, in which case `fault` is set."""
-        found = self.reads.get(name, [])
-        return [] if isinstance(found, CliError) else found
+        objects = self.reads.get(name, [])
+        return [] if isinstance(objects, CliError) else objects
 
     def fault(self, name: str) -> str:
         """Why something could not be read; empty if it was."""
-        found = self.reads.get(name)
-        return found.message if isinstance(found, CliError) else ""
+        outcome = self.reads.get(name)
+        return outcome.message if isinstance(outcome, CliError) else ""
 
 
 def namespace_of(kubectl: Kubectl) -> str:
@@ -59,7 +59,7 @@ def namespace_of(kubectl: Kubectl) -> str:
         return "default"
 
 
-def read(kubectl: Kubectl, now: float, asked: tuple[tuple[str, str], ...] = ()) -> Facts:
+def read(kubectl: Kubectl, now: float, rights_to_check: tuple[tuple[str, str], ...] = ()) -> Facts:
     """Reads everything. Raises CliError if the cluster does not answer at all."""
     namespace = namespace_of(kubectl)
     kubectl = kubectl.within(namespace)
@@ -86,18 +86,18 @@ def read(kubectl: Kubectl, now: float, asked: tuple[tuple[str, str], ...] = ()) 
     }
     with ThreadPoolExecutor(8) as pool:
         reads = {name: pool.submit(_read, kubectl, *each) for name, each in words.items()}
-        rights = {right: pool.submit(_allowed, kubectl, *right) for right in asked}
-        found = {name: each.result() for name, each in reads.items()}
+        rights = {right: pool.submit(_allowed, kubectl, *right) for right in rights_to_check}
+        outcomes = {name: each.result() for name, each in reads.items()}
         allowed = {right: each.result() for right, each in rights.items()}
-        more = {name: pool.submit(each) for name, each in _second(kubectl, found).items()}
-        found |= {name: each.result() for name, each in more.items()}
-    return Facts(namespace, now, found, allowed)
+        more = {name: pool.submit(each) for name, each in _second(kubectl, outcomes).items()}
+        outcomes |= {name: each.result() for name, each in more.items()}
+    return Facts(namespace, now, outcomes, allowed)
 
 
-def _second(kubectl: Kubectl, found: dict[str, Read]) -> dict[str, Callable[[], Read]]:
+def _second(kubectl: Kubectl, outcomes: dict[str, Read]) -> dict[str, Callable[[], Read]]:
     """What to read depends on the first reads: the operator's namespace, routes, a selector."""
     more: dict[str, Callable[[], Read]] = {}
-    deployments = found["deployments"]
+    deployments = outcomes["deployments"]
     if not isinstance(deployments, CliError) and deployments:
         home = text(part(deployments[0], "metadata"), "namespace")
         more["home policies"] = lambda: _read(kubectl.within(home), "networkpolicies")
@@ -106,7 +106,7 @@ def _second(kubectl: Kubectl, found: dict[str, Read]) -> dict[str, Callable[[], 
         if selector:
             words = (f"--selector={selector}",)
             more["selected"] = lambda: _read(kubectl, "namespaces", *words)
-    names = {text(part(one, "metadata"), "name") for one in _list(found["definitions"])}
+    names = {text(part(one, "metadata"), "name") for one in _list(outcomes["definitions"])}
     if "gateways.gateway.networking.k8s.io" in names:
         more["gateways"] = lambda: _read(kubectl, "gateways", "--all-namespaces")
         more["classes"] = lambda: _read(kubectl, "gatewayclasses")
@@ -132,8 +132,8 @@ def selector_of(deployments: list[Raw]) -> str:
     return ""
 
 
-def _list(found: Read) -> list[Raw]:
-    return [] if isinstance(found, CliError) else found
+def _list(outcome: Read) -> list[Raw]:
+    return [] if isinstance(outcome, CliError) else outcome
 
 
 def _read(kubectl: Kubectl, *words: str) -> Read:
@@ -141,12 +141,12 @@ def _read(kubectl: Kubectl, *words: str) -> Read:
         answer = kubectl.run("get", *words, "--ignore-not-found", "--output=json")
         if not answer.strip():
             return []
-        found = json.loads(answer)
+        parsed = json.loads(answer)
     except CliError as error:
         # A kind that the cluster does not have has no objects.
         missing = "resource type" in error.message or "matches for kind" in error.message
         return [] if missing and words[0] != MODELS else error
-    return list(found["items"]) if str(found.get("kind", "")).endswith("List") else [found]
+    return list(parsed["items"]) if str(parsed.get("kind", "")).endswith("List") else [parsed]
 
 
 def _allowed(kubectl: Kubectl, verb: str, resource: str) -> bool | CliError:

@@ -23,9 +23,9 @@ def examine(facts: Facts) -> Iterator[Finding]:
         yield problem(SUBJECT, text_, "Install the API and a controller for it")
     fine = 0
     for model in routed:
-        found = list(_examined(model, facts))
-        yield from found
-        fine += not found and _router(model) not in missing
+        findings = list(_examined(model, facts))
+        yield from findings
+        fine += not findings and _router(model) not in missing
     if fine:
         yield ok(SUBJECT, f"{fine} of {len(routed)} models with a route have what it needs")
 
@@ -41,10 +41,10 @@ def _examined(model: Raw, facts: Facts) -> Iterator[Finding]:
         if text(condition, "type") == "RouteAccepted" and text(condition, "status") == "False":
             reason, message = text(condition, "reason"), text(condition, "message")
             yield warning(SUBJECT, f"{name}: {reason}: {message}", "Fix what the reason names")
-    asked = part(model, "spec", "traffic", "gateway")
+    gateway_spec = part(model, "spec", "traffic", "gateway")
     if _router(model) != "Gateway" or facts.fault("gateways") or "gateways" not in facts.reads:
         return
-    for parent in items(asked, "parentRefs"):
+    for parent in items(gateway_spec, "parentRefs"):
         wanted = (text(parent, "namespace") or text(meta, "namespace"), text(parent, "name"))
         gateway = next((one for one in facts["gateways"] if _key(one) == wanted), None)
         if gateway is None:
@@ -52,7 +52,7 @@ def _examined(model: Raw, facts: Facts) -> Iterator[Finding]:
                 f"{name} refers to Gateway/{wanted[1]} in namespace {wanted[0]}, which is missing"
             )
             yield problem(SUBJECT, text_, "Create the Gateway, or correct spec.traffic.gateway")
-        elif part(asked, "mirror") and not _has(gateway, facts, _MIRROR):
+        elif part(gateway_spec, "mirror") and not _has(gateway, facts, _MIRROR):
             text_ = (
                 f"{name} mirrors requests, and the class of Gateway/{wanted[1]} does not list that"
             )
@@ -67,8 +67,10 @@ def _key(one: Raw) -> tuple[str, str]:
 def _has(gateway: Raw, facts: Facts, feature: str) -> bool:
     """Whether the class lists the feature; True where it lists none at all."""
     name = text(part(gateway, "spec"), "gatewayClassName")
-    known = next((one for one in facts["classes"] if _key(one)[1] == name), None)
-    listed = (part(known, "status").get("supportedFeatures") if known else None) or []
+    gateway_class = next((one for one in facts["classes"] if _key(one)[1] == name), None)
+    listed = (
+        part(gateway_class, "status").get("supportedFeatures") if gateway_class else None
+    ) or []
     if not isinstance(listed, list) or not listed:
         return True
     return feature in {one.get("name") if isinstance(one, dict) else one for one in listed}

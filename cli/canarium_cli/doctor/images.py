@@ -22,7 +22,7 @@ _FAULTS = frozenset(
 
 def examine(facts: Facts) -> Iterator[Finding]:
     """Names every image that some pod waits for."""
-    found: dict[str, str] = {}
+    missing: dict[str, str] = {}
     pods = [*facts["operators"], *facts["pods"]]
     for pod in pods:
         status = part(pod, "status")
@@ -32,9 +32,9 @@ def examine(facts: Facts) -> Iterator[Finding]:
                 if text(waiting, "reason") in _FAULTS:
                     name = text(part(pod, "metadata"), "name")
                     where = f"pod/{name}: {text(waiting, 'reason')}"
-                    found.setdefault(text(container, "image"), where)
-    for image, where in found.items():
+                    missing.setdefault(text(container, "image"), where)
+    for image, where in missing.items():
         advice = "Check the name, the registry and spec.podTemplate's imagePullSecrets"
         yield problem(SUBJECT, f"Image {image} cannot be pulled ({where})", advice)
-    if pods and not found:
+    if pods and not missing:
         yield ok(SUBJECT, f"No image is missing in {len(pods)} pods")

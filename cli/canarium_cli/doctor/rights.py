@@ -31,10 +31,10 @@ def examine(facts: Facts) -> Iterator[Finding]:
     """Names each right that is missing, with the verbs that do not work without it."""
     fine = 0
     for (verb, resource), used_by in NEEDED.items():
-        found = facts.rights.get((verb, resource), False)
-        if isinstance(found, CliError):
-            yield unreadable(SUBJECT, f"the right to {verb} {resource}", found.message)
-        elif found:
+        allowed = facts.rights.get((verb, resource), False)
+        if isinstance(allowed, CliError):
+            yield unreadable(SUBJECT, f"the right to {verb} {resource}", allowed.message)
+        elif allowed:
             fine += 1
         else:
             grade = problem if (verb, resource) == ("get", MODELS) else warning

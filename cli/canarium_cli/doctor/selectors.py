@@ -46,7 +46,7 @@ class Peer:
 
 def selecting(policies: Iterable[Raw], pod: Labels, direction: str) -> list[Raw]:
     """The NetworkPolicies that select a pod for `Ingress` or `Egress`."""
-    found = []
+    selecting_policies = []
     for policy in policies:
         spec = part(policy, "spec")
         types = spec.get("policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
@@ -55,8 +55,8 @@ def selecting(policies: Iterable[Raw], pod: Labels, direction: str) -> list[Raw]
             and direction in types
             and matches(part(spec, "podSelector"), pod)
         ):
-            found.append(policy)
-    return found
+            selecting_policies.append(policy)
+    return selecting_policies
 
 
 def admits(policy: Raw, direction: str, peer: Peer, ports: tuple[int | str, ...]) -> bool:
@@ -110,8 +110,8 @@ def _is(rule: Raw, peer: Peer, home: str) -> bool:
         return False
     if "namespaceSelector" in rule:
         # Namespaces whose labels may not be read could match.
-        known = peer.namespace_labels
-        if known is not None and not matches(part(rule, "namespaceSelector"), known):
+        labels = peer.namespace_labels
+        if labels is not None and not matches(part(rule, "namespaceSelector"), labels):
             return False
     elif peer.namespace != home:
         return False

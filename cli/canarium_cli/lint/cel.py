@@ -25,6 +25,6 @@ def _program(rule: str) -> celpy.Runner:
     return environment.program(environment.compile(rule), functions={"isSorted": _is_sorted})
 
 
-def _is_sorted(found: celtypes.ListType) -> celtypes.BoolType:
+def _is_sorted(values: celtypes.ListType) -> celtypes.BoolType:
     """The list function of Kubernetes: in ascending order, equal neighbours allowed."""
-    return celtypes.BoolType(all(a <= b for a, b in pairwise(found)))
+    return celtypes.BoolType(all(a <= b for a, b in pairwise(values)))

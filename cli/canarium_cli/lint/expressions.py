@@ -71,7 +71,7 @@ def promql(document: Document, path: Path, text: Any) -> Iterator[Finding]:
         yield from template(document, path, text)
         return
     try:
-        found = promql_parser.parse(query)
+        parsed = promql_parser.parse(query)
     except ValueError as error:
         fault = str(error).strip().rstrip(".")
         if fault.startswith("unknown function"):
@@ -81,10 +81,10 @@ def promql(document: Document, path: Path, text: Any) -> Iterator[Finding]:
         else:
             yield document.finding(path, f"Not valid PromQL: {fault}.", PROMQL)
         return
-    if isinstance(found, promql_parser.MatrixSelector | promql_parser.SubqueryExpr):
+    if isinstance(parsed, promql_parser.MatrixSelector | promql_parser.SubqueryExpr):
         text = "The query returns a range of samples: apply a function such as rate() to it."
         yield document.finding(path, text, PROMQL)
-    elif isinstance(found, promql_parser.StringLiteral):
+    elif isinstance(parsed, promql_parser.StringLiteral):
         yield document.finding(path, "The query returns a text: it must return a number.", PROMQL)
 
 

@@ -39,12 +39,12 @@ def lint(documents: Sequence[Document], rps: float | None = None) -> list[Findin
     Other objects are not checked; ConfigMaps are consulted for what refers to them. `rps` is the
     number of requests per second that each model receives, if known.
     """
-    found = [f for d in documents if is_ours(d) for f in _findings(d, documents, rps)]
-    found += _repeated(documents)
+    findings = [f for d in documents if is_ours(d) for f in _findings(d, documents, rps)]
+    findings += _repeated(documents)
     # A template of a runtime may fail on its own and for each model: only the first is reported.
     once = {
         (f.file, f.line, f.column, f.rule, "" if f.rule == runtimes.RULE else f.message): f
-        for f in reversed(found)
+        for f in reversed(findings)
     }
     return list(once.values())
 
@@ -52,10 +52,10 @@ def lint(documents: Sequence[Document], rps: float | None = None) -> list[Findin
 def _findings(
     document: Document, documents: Sequence[Document], rps: float | None
 ) -> Iterator[Finding]:
-    known = tuple(schema.MODELS)
-    if document.kind not in known:
-        close = get_close_matches(document.kind, known, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"Kinds: {', '.join(known)}."
+    kinds = tuple(schema.MODELS)
+    if document.kind not in kinds:
+        close = get_close_matches(document.kind, kinds, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"Kinds: {', '.join(kinds)}."
         yield document.finding(("kind",), f"Unknown kind {document.kind}. {hint}", KIND)
         return
     version = str(document.body.get("apiVersion")).rpartition("/")[2]
@@ -101,12 +101,12 @@ def _valid(document: Document) -> Spec | None:
 
 def _repeated(documents: Sequence[Document]) -> Iterator[Finding]:
     """Objects that a file overwrites with a later one of the same name."""
-    seen: dict[tuple[str, str, str], Document] = {}
+    first_by_key: dict[tuple[str, str, str], Document] = {}
     for document in documents:
         if not is_ours(document) or not document.metadata.get("name"):
             continue
         key = (document.kind, str(document.metadata.get("namespace", "")), document.name)
-        first = seen.setdefault(key, document)
+        first = first_by_key.setdefault(key, document)
         if first is not document and first.file == document.file:
             line, _ = first.position(("metadata", "name"))
             text = f"{document.title} is also at line {line}: the later one replaces it."

@@ -26,13 +26,13 @@ _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 
 def catalog(documents: Sequence[Document], namespace: str) -> Catalog:
     """The built-in runtimes and those in `documents` that a model of `namespace` may use."""
-    found: dict[str, dict[str, RuntimeTemplate]] = {NAMESPACED: {}, CLUSTER: {}}
+    by_kind: dict[str, dict[str, RuntimeTemplate]] = {NAMESPACED: {}, CLUSTER: {}}
     for document in documents:
         own = document.metadata.get("namespace") or namespace
-        if document.kind in found and (document.kind == CLUSTER or own == namespace):
+        if document.kind in by_kind and (document.kind == CLUSTER or own == namespace):
             template = RuntimeTemplate(document.kind, document.name, document.spec)
-            found[document.kind][document.name] = template
-    return Catalog(found[NAMESPACED], found[CLUSTER])
+            by_kind[document.kind][document.name] = template
+    return Catalog(by_kind[NAMESPACED], by_kind[CLUSTER])
 
 
 def namespace_of(document: Document) -> str:
@@ -77,13 +77,13 @@ def server(
     namespace, chosen = namespace_of(document), None
     try:
         chosen = catalog(documents, namespace).choose(document.spec)
-        found = runtime.server(document.name, namespace, document.spec, chosen)
-        pod.pod_template(document.name, "revision", document.spec, found, FETCHER)
+        rendered = runtime.server(document.name, namespace, document.spec, chosen)
+        pod.pod_template(document.name, "revision", document.spec, rendered, FETCHER)
     except RuntimeInvalid as error:
         return None, [_finding(document, documents, chosen, error)]
     except (AttributeError, KeyError, TypeError, ValueError):
         return None, []  # An overlay of a wrong type, which the schema reports.
-    return found, []
+    return rendered, []
 
 
 def _finding(

@@ -25,11 +25,11 @@ def check(document: Document, settings: EffectiveSpec, rps: float) -> Iterator[F
     if analysis is None:
         return
     for index, step in enumerate(settings.steps):
-        judged = [c for c in analysis.checks if _counts_requests(c)]
-        if step.weight < analysis.start_weight or not 0 < step.weight < 100 or not judged:
+        counting = [c for c in analysis.checks if _counts_requests(c)]
+        if step.weight < analysis.start_weight or not 0 < step.weight < 100 or not counting:
             continue
         path: Path = ("spec", "rollout", "steps", index)
-        yield from _step(document, analysis, judged, path, step.weight, step.pause, rps)
+        yield from _step(document, analysis, counting, path, step.weight, step.pause, rps)
     if analysis.during_bake:
         seconds = min(settings.bake_time, analysis.window)
         for index, one in enumerate(analysis.checks):
@@ -47,14 +47,14 @@ def check(document: Document, settings: EffectiveSpec, rps: float) -> Iterator[F
 def _step(
     document: Document,
     analysis: EffectiveAnalysis,
-    judged: list[EffectiveCheck],
+    counting: list[EffectiveCheck],
     path: Path,
     weight: int,
     pause: float | None,
     rps: float,
 ) -> Iterator[Finding]:
     candidate = rps * weight / 100
-    for one in judged:
+    for one in counting:
         compares = one.max_ratio is not None or one.min_ratio is not None
         # Both versions need the samples where they are compared.
         rate = min(candidate, rps - candidate) if compares else candidate

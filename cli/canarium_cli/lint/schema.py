@@ -74,8 +74,8 @@ def _finding(document: Document, path: Path, fault: Mapping[str, Any], schema: S
 
 def _unknown(document: Document, path: Path, names: tuple[str, ...]) -> Finding:
     close = get_close_matches(str(path[-1]), names, n=1, cutoff=0.6)
-    known = ", ".join(sorted(names))
-    hint = f"Did you mean {close[0]}?" if close else f"Fields here: {known}."
+    listed = ", ".join(sorted(names))
+    hint = f"Did you mean {close[0]}?" if close else f"Fields here: {listed}."
     return document.finding(path, f"Unknown field. {hint}", RULE, key=True)
 
 

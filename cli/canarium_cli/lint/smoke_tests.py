@@ -53,8 +53,8 @@ def config_map(
         if other.kind == "ConfigMap" and other.name == source.get("name"):
             keys = [*(other.body.get("data") or ()), *(other.body.get("binaryData") or ())]
             if source.get("key") not in keys:
-                known = ", ".join(map(str, keys)) or "none"
-                text = f"ConfigMap/{other.name} has no key {source.get('key')}; its keys: {known}."
+                listed = ", ".join(map(str, keys)) or "none"
+                text = f"ConfigMap/{other.name} has no key {source.get('key')}; its keys: {listed}."
                 yield document.finding((*path, "key"), text, RULE)
 
 

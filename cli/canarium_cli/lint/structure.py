@@ -33,11 +33,11 @@ def _walk(document: Document, schema: Schema, value: Any, path: Path) -> Iterato
         for index, item in enumerate(value):
             yield from _walk(document, schema.get("items") or {}, item, (*path, index))
     elif isinstance(value, dict):
-        known, others = schema.get("properties") or {}, schema.get("additionalProperties")
+        properties, others = schema.get("properties") or {}, schema.get("additionalProperties")
         if schema.get("x-kubernetes-preserve-unknown-fields"):
             yield from _required(document, schema, value, path)
         for name, child in value.items():
-            below = known.get(name, others)
+            below = properties.get(name, others)
             if isinstance(below, dict):
                 yield from _walk(document, below, child, (*path, str(name)))
 
@@ -57,15 +57,15 @@ def _rules(document: Document, schema: Schema, value: Any, path: Path) -> Iterat
 def _keys(document: Document, schema: Schema, value: list[Any], path: Path) -> Iterator[Finding]:
     """Items of a list with keys must differ in them."""
     keys = schema.get("x-kubernetes-list-map-keys") or ()
-    seen: dict[tuple[str, ...], int] = {}
+    first_index: dict[tuple[str, ...], int] = {}
     for index, item in enumerate(value):
         if not keys or not isinstance(item, dict):
             continue
         own = tuple(str(item.get(key)) for key in keys)
-        if own in seen:
-            text = f"{', '.join(own)} is also the {keys[0]} of item {seen[own]}: rename one."
+        if own in first_index:
+            text = f"{', '.join(own)} is also the {keys[0]} of item {first_index[own]}: rename one."
             yield document.finding((*path, index, keys[0]), text, LIST)
-        seen.setdefault(own, index)
+        first_index.setdefault(own, index)
 
 
 def _required(

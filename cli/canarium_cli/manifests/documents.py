@@ -40,8 +40,8 @@ class Document:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        found = self.body.get("metadata")
-        return found if isinstance(found, dict) else {}
+        metadata = self.body.get("metadata")
+        return metadata if isinstance(metadata, dict) else {}
 
     @property
     def name(self) -> str:
@@ -54,8 +54,8 @@ class Document:
 
     @property
     def spec(self) -> Mapping[str, Any]:
-        found = self.body.get("spec")
-        return found if isinstance(found, dict) else {}
+        spec = self.body.get("spec")
+        return spec if isinstance(spec, dict) else {}
 
     def position(self, path: Path, *, key: bool = False) -> tuple[int, int]:
         """The line and column of a field, or of the nearest object around it that exists.
@@ -64,10 +64,10 @@ class Document:
         """
         node, mark = self.node, self.node.start_mark
         for index, step in enumerate(path):
-            found = _entry(node, step)
-            if found is None:
+            entry = _entry(node, step)
+            if entry is None:
                 break
-            name, node = found
+            name, node = entry
             mark = name.start_mark if key and index == len(path) - 1 else node.start_mark
         return self.first_line + mark.line + 1, mark.column + 1
 
@@ -107,10 +107,10 @@ class Document:
             if isinstance(node, yaml.SequenceNode):
                 pending += [((*path, n), item) for n, item in enumerate(node.value)]
             elif isinstance(node, yaml.MappingNode):
-                seen: set[str] = set()
+                names: set[str] = set()
                 for name, value in node.value:
                     word = str(name.value)
-                    if word in seen and word != "<<":
+                    if word in names and word != "<<":
                         at = self.first_line + name.start_mark.line + 1
                         yield Finding(
                             self.file,
@@ -122,7 +122,7 @@ class Document:
                             text_of((*path, word)),
                             self.title,
                         )
-                    seen.add(word)
+                    names.add(word)
                     pending.append(((*path, word), value))
 
 

@@ -41,10 +41,10 @@ def read(names: Sequence[str]) -> tuple[list[Document], list[Finding]]:
             text = _text(file, where, findings)
             if text is None:
                 continue
-            found = list(_documents(file, text, findings))
-            if not found and not any(finding.file == file for finding in findings):
+            objects = list(_documents(file, text, findings))
+            if not objects and not any(finding.file == file for finding in findings):
                 findings.append(_unreadable(file, "The file contains no objects."))
-            documents += found
+            documents += objects
     return documents, findings
 
 
@@ -62,10 +62,10 @@ def _files(name: str, findings: list[Finding]) -> Iterator[tuple[str, Path | Non
     if not where.is_dir():
         yield name, where
         return
-    found = sorted(p for p in where.rglob("*") if p.suffix in _ENDINGS and p.is_file())
-    if not found:
+    files = sorted(p for p in where.rglob("*") if p.suffix in _ENDINGS and p.is_file())
+    if not files:
         findings.append(_unreadable(name, "The folder has no .yaml, .yml or .json files."))
-    for path in found:
+    for path in files:
         yield str(path), path
 
 
@@ -94,7 +94,7 @@ def _text(file: str, where: Path | None, findings: list[Finding]) -> str | None:
 
 
 def _documents(file: str, text: str, findings: list[Finding]) -> Iterator[Document]:
-    starts = [0, *(found.start() for found in _MARKER.finditer(text)), len(text)]
+    starts = [0, *(match.start() for match in _MARKER.finditer(text)), len(text)]
     for start, end in pairwise(starts):
         first_line = text.count("\n", 0, start)
         try:
@@ -150,8 +150,8 @@ def _loader() -> Any:
 
     loader: Any = type("Loader", (base,), {})
     loader.yaml_implicit_resolvers = {
-        first: [(tag, regexp) for tag, regexp in found if not tag.endswith(":timestamp")]
-        for first, found in base.yaml_implicit_resolvers.items()
+        first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in base.yaml_implicit_resolvers.items()
     }
     return loader
 

@@ -18,8 +18,8 @@ _UNITS = {
 
 def quantity(text: Any) -> float:
     """The number that a Kubernetes quantity stands for; 0 for one that is not readable."""
-    found = _QUANTITY.match(str(text))
-    return float(found[1]) * _UNITS.get(found[2], 1.0) if found else 0.0
+    match = _QUANTITY.match(str(text))
+    return float(match[1]) * _UNITS.get(match[2], 1.0) if match else 0.0
 
 
 def requests(pod: Raw, kind: str = "requests") -> dict[str, float]:
@@ -29,16 +29,16 @@ def requests(pod: Raw, kind: str = "requests") -> dict[str, float]:
     """
     together: dict[str, float] = {}
     for container in pod.get("containers") or ():
-        _add(together, _asked(container, kind))
+        _add(together, _requested(container, kind))
     sidecars: dict[str, float] = {}
     first: dict[str, float] = {}
     for container in pod.get("initContainers") or ():
         if container.get("restartPolicy") == "Always":
-            _add(sidecars, _asked(container, kind))
-            _add(together, _asked(container, kind))
+            _add(sidecars, _requested(container, kind))
+            _add(together, _requested(container, kind))
             continue
         own = dict(sidecars)
-        _add(own, _asked(container, kind))
+        _add(own, _requested(container, kind))
         first = {name: max(first.get(name, 0.0), own.get(name, 0.0)) for name in {*first, *own}}
     total = {x: max(together.get(x, 0.0), first.get(x, 0.0)) for x in {*together, *first}}
     _add(total, pod.get("overhead") or {})
@@ -50,7 +50,7 @@ def _add(total: dict[str, float], more: Raw) -> None:
         total[name] = total.get(name, 0.0) + quantity(value)
 
 
-def _asked(container: Raw, kind: str) -> Raw:
+def _requested(container: Raw, kind: str) -> Raw:
     resources = container.get("resources") or {}
     # The API server takes an absent request from the limit.
     limits = resources.get("limits") or {}
@@ -59,10 +59,10 @@ def _asked(container: Raw, kind: str) -> Raw:
 
 def exceeded(quotas: Sequence[Raw], pod: Raw, count: int) -> Iterator[str]:
     """Yields the quotas that `count` more of these pods would exceed."""
-    asked, limited = requests(pod), requests(pod, "limits")
+    requested, limited = requests(pod), requests(pod, "limits")
     needed = {"pods": 1.0, "count/pods": 1.0}
-    needed |= {name: value for name, value in asked.items() if name in ("cpu", "memory")}
-    needed |= {f"requests.{name}": value for name, value in asked.items()}
+    needed |= {name: value for name, value in requested.items() if name in ("cpu", "memory")}
+    needed |= {f"requests.{name}": value for name, value in requested.items()}
     needed |= {f"limits.{name}": value for name, value in limited.items()}
     for quota in quotas:
         if not concerns(quota, pod):
@@ -93,16 +93,16 @@ def fitting(nodes: Sequence[Raw], pods: Sequence[Raw], pod: Raw, count: int) -> 
         there = used.setdefault(str(spec.get("nodeName") or ""), {})
         for name, value in (requests(spec) | {"pods": 1.0}).items():
             there[name] = there.get(name, 0.0) + value
-    asked = requests(pod) | {"pods": 1.0}
+    requested = requests(pod) | {"pods": 1.0}
     placed = 0
     for node in nodes:
         if not admits(node, pod):
             continue
         room = (node.get("status") or {}).get("allocatable") or {}
-        taken = used.get(str(node["metadata"]["name"]), {})
+        used_here = used.get(str(node["metadata"]["name"]), {})
         free = [
-            (quantity(room.get(name, 0)) - taken.get(name, 0.0)) / value
-            for name, value in asked.items()
+            (quantity(room.get(name, 0)) - used_here.get(name, 0.0)) / value
+            for name, value in requested.items()
             if value > 0
         ]
         placed += max(0, int(min(free, default=0.0) + 1e-9))

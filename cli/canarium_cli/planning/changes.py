@@ -41,11 +41,11 @@ class RevisionPlan:
 
 def revision_of(spec: Raw, records: Sequence[Raw]) -> RevisionPlan:
     """Returns the revision of a raw spec among the ControllerRevisions of the model."""
-    known = [_record(raw) for raw in records]
-    found = find(spec, known)
-    if found is not None:
-        return RevisionPlan(found.revision, True, found.verdict is not None)
-    return RevisionPlan(new_record(spec, known).revision, False, False)
+    stored = [_record(raw) for raw in records]
+    existing = find(spec, stored)
+    if existing is not None:
+        return RevisionPlan(existing.revision, True, existing.verdict is not None)
+    return RevisionPlan(new_record(spec, stored).revision, False, False)
 
 
 def _record(raw: Raw) -> Record:
@@ -70,12 +70,12 @@ def _record(raw: Raw) -> Record:
 def changes(before: Raw, after: Raw) -> list[Change]:
     """Returns the fields of two raw specs that differ."""
     one, other = identity_v1(before), identity_v1(after)
-    found = [Change(f"spec.{p}", a, b, True) for p, a, b in _differences(one, other, "")]
-    decided = {change.path for change in found}
+    listed = [Change(f"spec.{p}", a, b, True) for p, a, b in _differences(one, other, "")]
+    decided = {change.path for change in listed}
     for path, old, new in _differences(before, after, ""):
         if f"spec.{path}" not in decided:
-            found.append(Change(f"spec.{path}", old, new, False))
-    return found
+            listed.append(Change(f"spec.{path}", old, new, False))
+    return listed
 
 
 def _differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:

@@ -41,12 +41,12 @@ class ServerCheck:
 def live(kubectl: Kubectl, name: str) -> Live:
     """Reads the model. Raises CliError if the cluster cannot be asked."""
     try:
-        found = model(kubectl, name)
+        parent = model(kubectl, name)
     except CliError as error:
         if error.code is not Exit.NOT_FOUND:
             raise
         return Live(None, [])
-    return Live(found, records(kubectl, name))
+    return Live(parent, records(kubectl, name))
 
 
 def verdicts(
@@ -88,10 +88,10 @@ def _quotas(kubectl: Kubectl, pod: Raw, more: int) -> Iterator[ServerCheck]:
     except CliError as error:
         yield ServerCheck("quota", False, False, f"Quotas are unknown: {error.message}")
         return
-    found = list(exceeded(quotas, pod, more))
-    for message in found:
+    messages = list(exceeded(quotas, pod, more))
+    for message in messages:
         yield ServerCheck("quota", False, False, message)
-    if not found:
+    if not messages:
         yield ServerCheck("quota", False, True, f"Quotas have room for {more} more pods.")
 
 

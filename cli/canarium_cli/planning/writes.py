@@ -25,13 +25,13 @@ def writes(
     Objects of other revisions are called by their role `others`, since their names are those of
     the simulation.
     """
-    found: list[Write] = []
+    listed: list[Write] = []
     new = next((a.record.revision for a in actions if isinstance(a, p.StoreRevision)), revision)
     for action in actions:
         write = _write(name, new, revision, action, first, others)
-        if write is not None and write not in found:
-            found.append(write)
-    return found
+        if write is not None and write not in listed:
+            listed.append(write)
+    return listed
 
 
 def _write(

@@ -58,8 +58,8 @@ def collected(kubectl: Kubectl, facts: Facts, name: str) -> dict[str, str]:
         reads |= _logs(kubectl, pod)
     for pod in facts["operators"]:
         each, where = text(part(pod, "metadata"), "name"), text(part(pod, "metadata"), "namespace")
-        asked = (kubectl.within(where), each, f"{facts.namespace}/{name}")
-        reads[f"operator/{each}.log"] = partial(_operator_log, *asked)
+        arguments = (kubectl.within(where), each, f"{facts.namespace}/{name}")
+        reads[f"operator/{each}.log"] = partial(_operator_log, *arguments)
     return _read(reads)
 
 
@@ -98,28 +98,28 @@ def _pods(kubectl: Kubectl, label: str) -> list[Raw]:
 def _logs(kubectl: Kubectl, pod: Raw) -> dict[str, Callable[[], str]]:
     """The logs of each container, and of the one before where it was restarted."""
     name, status = text(part(pod, "metadata"), "name"), part(pod, "status")
-    found: dict[str, Callable[[], str]] = {}
+    reads: dict[str, Callable[[], str]] = {}
     for kind in ("initContainerStatuses", "containerStatuses"):
         for container in items(status, kind):
             each = text(container, "name")
             words = ("logs", name, f"--container={each}", f"--tail={_TAIL}")
-            found[f"logs/{name}/{each}.log"] = partial(kubectl.run, *words)
+            reads[f"logs/{name}/{each}.log"] = partial(kubectl.run, *words)
             if container.get("restartCount"):
                 file = f"logs/{name}/{each}.previous.log"
-                found[file] = partial(kubectl.run, *words, "--previous")
-    return found
+                reads[file] = partial(kubectl.run, *words, "--previous")
+    return reads
 
 
 def _operator_log(kubectl: Kubectl, pod: str, model: str) -> str:
     """Lines about this model, and warnings that name no model; those of other models are theirs."""
     log = kubectl.run("logs", pod, "--all-containers", f"--tail={_OPERATOR_TAIL}")
     grave = ('"level": "error"', '"level": "warning"', '"level":"error"', '"level":"warning"')
-    kept = [
+    lines = [
         line
         for line in log.splitlines()
         if model in line or (any(one in line.lower() for one in grave) and "/" not in line)
     ]
-    return "\n".join(kept) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _events(kubectl: Kubectl, name: str) -> str:

@@ -20,7 +20,7 @@ from canarium_cli.reads import model
 from canarium_cli.watching import ModelWatch
 
 #: Evaluations of each check that a watch has seen, by time.
-Seen = Mapping[str, Mapping[str, Evaluation]]
+Evaluations = Mapping[str, Mapping[str, Evaluation]]
 #: At most this many evaluations of a check are kept by a watch.
 _KEPT = 60
 
@@ -37,7 +37,7 @@ def checks_command(connection: Connection, name: str, watch: bool, output: str) 
     evaluations as of the last write of the status; -o wide and json have their values. With
     --watch it also keeps what was seen since the start.
     """
-    seen: Seen
+    evaluations: Evaluations
     if not watch:
         tree = view(Objects.of(model(connection.kubectl, name), ()), time.time())
         if output == "json":
@@ -45,30 +45,30 @@ def checks_command(connection: Connection, name: str, watch: bool, output: str) 
         elif not tree.checks:
             click.echo(f"{name} has no verdicts: {_why_none(tree)}", err=True)
         else:
-            seen = _seen(tree, {})
-            listed = _evaluations(seen) if output == "wide" else []
-            write([*_lines(tree, seen), *listed], connection.color)
+            evaluations = _merged(tree, {})
+            listed = _evaluations(evaluations) if output == "wide" else []
+            write([*_lines(tree, evaluations), *listed], connection.color)
         return
     if output != "text":
         raise click.UsageError("--watch prints text only; remove -o.")
-    seen = {}
+    evaluations = {}
     with (
         ModelWatch(connection.kubectl, name, children=False) as changes,
         Screen(connection.color) as screen,
     ):
         try:
-            for found in changes:
-                tree = view(found, time.time())
-                seen = _seen(tree, seen)
+            for snapshot in changes:
+                tree = view(snapshot, time.time())
+                evaluations = _merged(tree, evaluations)
                 if screen.redraws or not changes.ticked:
-                    screen.show(_lines(tree, seen))
+                    screen.show(_lines(tree, evaluations))
         except KeyboardInterrupt:
             raise SystemExit(0) from None
 
 
-def _seen(tree: Tree, before: Seen) -> Seen:
+def _merged(tree: Tree, before: Evaluations) -> Evaluations:
     """Adds the evaluations of the status, and those that changed a verdict."""
-    found: dict[str, Mapping[str, Evaluation]] = {}
+    merged: dict[str, Mapping[str, Evaluation]] = {}
     for check in tree.checks:
         last = Evaluation(
             check.time, check.verdict, check.value, check.threshold, check.stable, check.samples
@@ -76,8 +76,8 @@ def _seen(tree: Tree, before: Seen) -> Seen:
         every = {**before.get(check.name, {}), check.time: last}
         every |= {one.time: one for one in check.evaluations}
         newest = sorted(every)[-_KEPT:]
-        found[check.name] = {time: every[time] for time in newest}
-    return found
+        merged[check.name] = {time: every[time] for time in newest}
+    return merged
 
 
 def _why_none(tree: Tree) -> str:
@@ -86,20 +86,20 @@ def _why_none(tree: Tree) -> str:
     return "the spec has no spec.rollout.analysis, or its first window is not over."
 
 
-def _lines(tree: Tree, seen: Seen) -> list[Line]:
+def _lines(tree: Tree, evaluations: Evaluations) -> list[Line]:
     title = line(Span(f"{tree.namespace}/{tree.name}", Style.TITLE), f" {tree.phase}")
     if not tree.checks:
         return [title, line(f"No verdicts: {_why_none(tree)}")]
     head = ["CHECK", "VERDICT", "VALUE", "BOUND", "BESIDE BOUND", "HISTORY", "STABLE", "SAMPLES"]
     head.append("REASON")
-    rows = [_cells(check, seen) for check in tree.checks]
+    rows = [_cells(check, evaluations) for check in tree.checks]
     return [title, *table(head, rows, width=columns())]
 
 
-def _evaluations(seen: Seen) -> list[Line]:
+def _evaluations(evaluations: Evaluations) -> list[Line]:
     """Returns a line for each evaluation, the oldest first."""
     head = ["TIME", "CHECK", "VERDICT", "VALUE", "BOUND", "STABLE", "SAMPLES"]
-    rows = [(time, name, one) for name, every in seen.items() for time, one in every.items()]
+    rows = [(time, name, one) for name, every in evaluations.items() for time, one in every.items()]
     rows.sort(key=lambda row: row[:2])
     cells: list[list[Span | str]] = [
         [
@@ -116,7 +116,7 @@ def _evaluations(seen: Seen) -> list[Line]:
     return [line(""), *table(head, cells, width=columns())]
 
 
-def _cells(check: Check, seen: Seen) -> list[Span | str]:
+def _cells(check: Check, evaluations: Evaluations) -> list[Span | str]:
     span = verdict_span(check.verdict)
     return [
         check.name,
@@ -124,7 +124,7 @@ def _cells(check: Check, seen: Seen) -> list[Span | str]:
         value(check.value),
         value(check.threshold),
         Span(gauge(check.value, check.threshold) or "-", span.style),
-        sparkline([one.value for one in seen[check.name].values()], check.threshold) or "-",
+        sparkline([one.value for one in evaluations[check.name].values()], check.threshold) or "-",
         value(check.stable),
         "-" if check.samples is None else str(check.samples),
         check.reason + (f": {check.message}" if check.message else ""),

@@ -156,14 +156,14 @@ def _answers(connection: Connection, orders: list[Order], timeout: float, count:
     outage: CliError | None = None
     while waiting:
         try:
-            found = models(connection.kubectl, tuple(waiting), None)
+            listed = models(connection.kubectl, tuple(waiting), None)
             outage = None
         except CliError as error:
             if error.code is Exit.NOT_FOUND:
                 raise
             # The operator acts without us; the next read may succeed.
-            found, outage = [], error
-        for model in found:
+            listed, outage = [], error
+        for model in listed:
             order = waiting[text(part(model, "metadata"), "name")]
             answer = answer_of(model, order.command, order.revision, order.token)
             if answer is None:
@@ -177,9 +177,9 @@ def _answers(connection: Connection, orders: list[Order], timeout: float, count:
         if not waiting:
             break
         if time.monotonic() > deadline:
-            seen = {text(part(x, "metadata"), "name"): x for x in found}
+            by_name = {text(part(x, "metadata"), "name"): x for x in listed}
             for order in waiting.values():
-                words = _unanswered(seen.get(order.name, order.model), timeout)
+                words = _unanswered(by_name.get(order.name, order.model), timeout)
                 codes.add(
                     _report(order, outage.message, outage.code, count)
                     if outage

@@ -39,10 +39,10 @@ def diff_command(
     R1 and R2 are revisions, their numbers, or versions, as `history` lists them. With one, stable
     is compared with it; with none, stable with the candidate or the failed revision.
     """
-    found = objects(connection.kubectl, name)
-    before, after = _pair(found, first, second)
-    seen = history(found, witness(connection.kubectl, found.model), time.time())
-    entries = {entry.revision: entry for entry in seen}
+    snapshot = objects(connection.kubectl, name)
+    before, after = _pair(snapshot, first, second)
+    listed_history = history(snapshot, witness(connection.kubectl, snapshot.model), time.time())
+    entries = {entry.revision: entry for entry in listed_history}
     listed = differences(before, after, entries, pod=pod)
     names = label(before, REVISION_LABEL), label(after, REVISION_LABEL)
     if output == "json":
@@ -51,33 +51,33 @@ def diff_command(
     write(_lines([entries.get(x) for x in names], listed), connection.color)
 
 
-def _pair(found: Objects, first: str | None, second: str | None) -> tuple[Raw, Raw]:
+def _pair(snapshot: Objects, first: str | None, second: str | None) -> tuple[Raw, Raw]:
     if first is None:
-        pair = usual_pair(found.model, found)
+        pair = usual_pair(snapshot.model, snapshot)
         if pair is None:
             raise usage("There is no second revision to compare with; see `history`.")
-        return record_of(found, pair[0]), record_of(found, pair[1])
+        return record_of(snapshot, pair[0]), record_of(snapshot, pair[1])
     if second is None:
-        stable = text(part(found.model, "status", "stable"), "revision")
+        stable = text(part(snapshot.model, "status", "stable"), "revision")
         if not stable:
             raise usage("No version is stable yet, so name both revisions; see `history`.")
-        return record_of(found, stable), record_of(found, first)
-    return record_of(found, first), record_of(found, second)
+        return record_of(snapshot, stable), record_of(snapshot, first)
+    return record_of(snapshot, first), record_of(snapshot, second)
 
 
-def record_of(found: Objects, word: str) -> Raw:
+def record_of(snapshot: Objects, word: str) -> Raw:
     """The ControllerRevision that a revision, a number or a version names.
 
     Raises CliError where none or several are meant.
     """
-    record = find(found, word)
+    record = find(snapshot, word)
     if record is not None:
         return record
-    versions = [x for x in found.records if text(part(x, "data", "model"), "version") == word]
+    versions = [x for x in snapshot.records if text(part(x, "data", "model"), "version") == word]
     if versions:
         listed = ", ".join(label(x, REVISION_LABEL) for x in versions)
         raise usage(f"Version {word} has several revisions: {listed}. Name one of them.")
-    name = text(part(found.model, "metadata"), "name")
+    name = text(part(snapshot.model, "metadata"), "name")
     raise not_found(f"{name} has no revision {word}. `history` lists those that are stored.")
 
 

@@ -38,26 +38,26 @@ def doctor_command(connection: Connection, wait: bool, timeout: float, output: s
     end = time.monotonic() + timeout
     while True:
         try:
-            found = examined(connection.kubectl)
+            findings = examined(connection.kubectl)
         except CliError:
             # A cluster that is being created does not answer yet.
             if not wait or time.monotonic() > end:
                 raise
-            found = []
-        if (found and is_ready(found)) or not wait or time.monotonic() > end:
+            findings = []
+        if (findings and is_ready(findings)) or not wait or time.monotonic() > end:
             break
         time.sleep(min(_INTERVAL, max(0.0, end - time.monotonic())))
     if output == "json":
-        write_json({"ready": is_ready(found), "findings": [one.json() for one in found]})
+        write_json({"ready": is_ready(findings), "findings": [one.json() for one in findings]})
     else:
-        write(_lines(found, connection.quiet), connection.color)
-    if not is_ready(found):
+        write(_lines(findings, connection.quiet), connection.color)
+    if not is_ready(findings):
         raise SystemExit(int(Exit.TIMEOUT if wait else Exit.FAILED))
 
 
-def _lines(found: list[Finding], quiet: bool) -> list[Line]:
+def _lines(findings: list[Finding], quiet: bool) -> list[Line]:
     lines: list[Line] = []
-    for one in found:
+    for one in findings:
         if quiet and one.level is Level.OK:
             continue
         lines.append(line(_MARKS[one.level], Span(f"{one.subject}: ", Style.TITLE), one.message))

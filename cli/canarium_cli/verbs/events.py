@@ -38,9 +38,9 @@ def events_command(
     """
     if watch and output != "text":
         raise click.UsageError("--watch prints text only; remove -o.")
-    found = objects(connection.kubectl, name)
-    known = set(revisions_of(found))
-    mine = [x for x in connection.kubectl.get("events") if is_of(x, name, known)]
+    snapshot = objects(connection.kubectl, name)
+    revisions = set(revisions_of(snapshot))
+    mine = [x for x in connection.kubectl.get("events") if is_of(x, name, revisions)]
     listed = tuple(x for x in events(mine) if not warnings or x.type == "Warning")
     if output == "json":
         write_json([to_json(x) for x in listed])
@@ -52,9 +52,9 @@ def events_command(
     elif not watch:
         click.echo(f"No Events of {name}: the API server keeps them for an hour.", err=True)
     if watch:
-        seen = {_key(x) for x in mine}
+        printed = {_key(x) for x in mine}
         try:
-            for new in _new(connection.kubectl, name, known, seen):
+            for new in _new(connection.kubectl, name, revisions, printed):
                 if not warnings or new.type == "Warning":
                     write([_line(new)], connection.color)
         except KeyboardInterrupt:
@@ -62,20 +62,20 @@ def events_command(
 
 
 def _new(
-    kubectl: Kubectl, name: str, known: set[str], seen: set[tuple[str, str]]
+    kubectl: Kubectl, name: str, revisions: set[str], printed: set[tuple[str, str]]
 ) -> Iterator[Event]:
-    """Yields Events that are not `seen`, without end. Raises CliError once none can be read."""
+    """Yields Events that are not `printed`, without end. Raises CliError once none can be read."""
     while True:
         watch = kubectl.watch("events")
         try:
             for change, raw in watch:
-                if change == "DELETED" or _key(raw) in seen:
+                if change == "DELETED" or _key(raw) in printed:
                     continue
-                if not is_of(raw, name, known) and _may_be(raw, name):
+                if not is_of(raw, name, revisions) and _may_be(raw, name):
                     # A revision that is newer than what was read.
-                    known |= {label(x, REVISION_LABEL) for x in records(kubectl, name)}
-                if is_of(raw, name, known):
-                    seen.add(_key(raw))
+                    revisions |= {label(x, REVISION_LABEL) for x in records(kubectl, name)}
+                if is_of(raw, name, revisions):
+                    printed.add(_key(raw))
                     yield event(raw)
             fault = watch.fault()
         finally:

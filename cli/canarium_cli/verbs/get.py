@@ -55,15 +55,15 @@ def get_command(
 def _watch(connection: Connection, name: str, limit: int, goal: Goal | None) -> None:
     with ModelWatch(connection.kubectl, name) as watch, Screen(connection.color) as screen:
         try:
-            for found in watch:
+            for snapshot in watch:
                 now = time.time()
-                tree = view(found, now, old=limit)
+                tree = view(snapshot, now, old=limit)
                 lines = tree_lines(tree, now, columns())
                 if watch.outage:
                     lines.append(line(Span(f"Connection lost: {watch.outage}", Style.WARNING)))
                 if screen.redraws or not watch.ticked:
                     screen.show(lines)
-                code = exit_of(found.model, goal) if goal else None
+                code = exit_of(snapshot.model, goal) if goal else None
                 if code is not None:
                     raise SystemExit(int(code))
         except KeyboardInterrupt:

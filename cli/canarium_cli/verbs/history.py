@@ -44,8 +44,8 @@ def history_command(connection: Connection, name: str, limit: int | None, output
 
 def read_history(kubectl: Kubectl, name: str) -> tuple[HistoryEntry, ...]:
     """The revisions of a model, the newest first. Raises CliError as `objects` does."""
-    found = objects(kubectl, name)
-    return history(found, witness(kubectl, found.model), time.time())
+    snapshot = objects(kubectl, name)
+    return history(snapshot, witness(kubectl, snapshot.model), time.time())
 
 
 def _lines(entries: tuple[HistoryEntry, ...], wide: bool) -> list[Line]:
@@ -66,7 +66,7 @@ def _cells(entry: HistoryEntry, wide: bool) -> list[Span | str]:
         entry.revision,
         entry.version or "-",
         Span(entry.role.value, ROLE_STYLES[entry.role]),
-        _served(entry.served, wide),
+        _periods(entry.served, wide),
         Span(outcome or "-", _OUTCOMES.get(entry.outcome, Style.PLAIN)),
         entry.by or "-",
         image or "-",
@@ -77,7 +77,7 @@ def _cells(entry: HistoryEntry, wide: bool) -> list[Span | str]:
     return cells
 
 
-def _served(periods: tuple[Serving, ...], wide: bool) -> str:
+def _periods(periods: tuple[Serving, ...], wide: bool) -> str:
     """The last period, or all of them with `wide`."""
     if not periods:
         return "-"

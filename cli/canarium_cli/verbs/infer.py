@@ -79,13 +79,13 @@ def infer_command(
         raise usage("Use one of --candidate, --stable, --pod and --address.")
     body = _read(path_of_body) if path_of_body else None
     sent_headers = dict(_header(x) for x in headers)
-    found = objects(connection.kubectl, name)
-    target = _pod(found, name, candidate, stable, pod)
-    request = _request(found, target, body, path)
+    snapshot = objects(connection.kubectl, name)
+    target = _pod(snapshot, name, candidate, stable, pod)
+    request = _request(snapshot, target, body, path)
     if request.body is not None:
         sent_headers.setdefault("Content-Type", "application/json")
-    sender = _sender(connection, found, name, target, address)
-    if isinstance(sender, ServiceProxy) and part(found.model, "status", "route"):
+    sender = _sender(connection, snapshot, name, target, address)
+    if isinstance(sender, ServiceProxy) and part(snapshot.model, "status", "route"):
         click.echo(
             "Note: the Service reaches stable only. Pass --address to measure the split of the "
             "route, or --candidate.",
@@ -103,18 +103,18 @@ def infer_command(
                     raise
                 faults.append(error)
                 continue
-            known = _origin(found, reply, target)
-            replies.append((reply, known))
+            source = _origin(snapshot, reply, target)
+            replies.append((reply, source))
             first = len(replies) == 1 < repeat
-            if first and not known.revision and isinstance(sender, ServiceProxy):
-                chosen = _by_endpoint(connection, found, name)
+            if first and not source.revision and isinstance(sender, ServiceProxy):
+                chosen = _by_endpoint(connection, snapshot, name)
                 if chosen:
                     # Which pod answers is known only if it is chosen here.
                     sender, replies = stack.enter_context(chosen), []
     if repeat == 1:
-        _print_one(found, *replies[0], request, sender, output)
+        _print_one(snapshot, *replies[0], request, sender, output)
     else:
-        _print_split(connection, found, replies, faults, sender, output)
+        _print_split(connection, snapshot, replies, faults, sender, output)
     if request.guessed and any(reply.status >= 400 for reply, _ in replies):
         click.echo("The body was a guess: pass one that the model takes with -f.", err=True)
     if faults or any(reply.status >= 400 for reply, _ in replies):
@@ -147,11 +147,11 @@ def _header(words: str) -> tuple[str, str]:
 
 
 def _pod(
-    found: Objects, name: str, candidate: bool, stable: bool, wanted: str | None
+    snapshot: Objects, name: str, candidate: bool, stable: bool, wanted: str | None
 ) -> Raw | None:
     """The pod to send to; None for the Service. Raises CliError where there is no such pod."""
     if wanted:
-        pod = next((x for x in found.pods if text(part(x, "metadata"), "name") == wanted), None)
+        pod = next((x for x in snapshot.pods if text(part(x, "metadata"), "name") == wanted), None)
         if pod is None:
             raise not_found(
                 f"{name} has no pod {wanted}. `kubectl modeldeploy get` lists its pods."
@@ -160,16 +160,16 @@ def _pod(
     if not (candidate or stable):
         return None
     which = Role.CANDIDATE if candidate else Role.STABLE
-    for pod in found.pods:
-        if role_of(found.model, label(pod, REVISION_LABEL)) is which and is_ready(pod):
+    for pod in snapshot.pods:
+        if role_of(snapshot.model, label(pod, REVISION_LABEL)) is which and is_ready(pod):
             return pod
     raise not_found(f"{name} has no ready pod of role {which.value.lower()}.")
 
 
-def _request(found: Objects, pod: Raw | None, body: str | None, path: str | None) -> Request:
-    stable = text(part(found.model, "status", "stable"), "revision")
+def _request(snapshot: Objects, pod: Raw | None, body: str | None, path: str | None) -> Request:
+    stable = text(part(snapshot.model, "status", "stable"), "revision")
     revision = label(pod, REVISION_LABEL) if pod else stable
-    usual = usual_request(found, revision)
+    usual = usual_request(snapshot, revision)
     if path is not None and not path.startswith("/"):
         raise usage(f"--path has to begin with /, as in /v1/models/m:predict, not {path!r}.")
     if body is not None and (path or usual):
@@ -182,59 +182,61 @@ def _request(found: Objects, pod: Raw | None, body: str | None, path: str | None
 
 
 def _sender(
-    connection: Connection, found: Objects, name: str, pod: Raw | None, address: str | None
+    connection: Connection, snapshot: Objects, name: str, pod: Raw | None, address: str | None
 ) -> Sender:
     if address:
-        hosts = part(found.model, "spec", "traffic", "gateway").get("hostnames")
+        hosts = part(snapshot.model, "spec", "traffic", "gateway").get("hostnames")
         host = hosts[0] if isinstance(hosts, list) and hosts else ""
         return Address(address, host if isinstance(host, str) and "*" not in host else "")
     if pod is not None:
         return PodForward(connection.kubectl, text(part(pod, "metadata"), "name"), port_of(pod))
-    service = _service(found, name)
+    service = _service(snapshot, name)
     if service is None:
         raise unreachable(f"{name} has no Service yet: no version serves. See `why {name}`.")
     ports = items(part(service, "spec"), "ports")
     first = next(iter(ports), {})
     port = text(first, "name") or str(number(first, "port"))
     return ServiceProxy(
-        connection.kubectl, text(part(found.model, "metadata"), "namespace"), name, port
+        connection.kubectl, text(part(snapshot.model, "metadata"), "namespace"), name, port
     )
 
 
-def _service(found: Objects, name: str) -> Raw | None:
-    return next((x for x in found.services if text(part(x, "metadata"), "name") == name), None)
+def _service(snapshot: Objects, name: str) -> Raw | None:
+    return next((x for x in snapshot.services if text(part(x, "metadata"), "name") == name), None)
 
 
-def _by_endpoint(connection: Connection, found: Objects, name: str) -> EndpointProxy | None:
+def _by_endpoint(connection: Connection, snapshot: Objects, name: str) -> EndpointProxy | None:
     """A way to the endpoints of the Service that knows which of them it asks; None if there are
     none, or the user may not send requests to pods."""
     if not connection.kubectl.allowed("create", "pods", "--subresource=proxy"):
         return None
-    service = _service(found, name)
-    pods = ready_endpoints(found, service) if service else {}
-    namespace = text(part(found.model, "metadata"), "namespace")
+    service = _service(snapshot, name)
+    pods = ready_endpoints(snapshot, service) if service else {}
+    namespace = text(part(snapshot.model, "metadata"), "namespace")
     return EndpointProxy(connection.kubectl, namespace, name, pods) if pods else None
 
 
-def _origin(found: Objects, reply: Reply, pod: Raw | None) -> Origin:
+def _origin(snapshot: Objects, reply: Reply, pod: Raw | None) -> Origin:
     if pod is not None:
         return Origin(label(pod, REVISION_LABEL), f"pod/{text(part(pod, 'metadata'), 'name')}")
-    asked = next((x for x in found.pods if text(part(x, "metadata"), "name") == reply.pod), None)
-    if asked is not None:
-        return Origin(label(asked, REVISION_LABEL), "the pod that was asked")
-    return origin(found, reply.headers, reply.body)
+    answering = next(
+        (x for x in snapshot.pods if text(part(x, "metadata"), "name") == reply.pod), None
+    )
+    if answering is not None:
+        return Origin(label(answering, REVISION_LABEL), "the pod that was asked")
+    return origin(snapshot, reply.headers, reply.body)
 
 
 def _print_one(
-    found: Objects, reply: Reply, known: Origin, request: Request, sender: Sender, output: str
+    snapshot: Objects, reply: Reply, source: Origin, request: Request, sender: Sender, output: str
 ) -> None:
     if output == "json":
         write_json(
             {
                 "status": reply.status,
                 "milliseconds": round(reply.milliseconds, 1),
-                "revision": known.revision or None,
-                "knownBy": known.how,
+                "revision": source.revision or None,
+                "knownBy": source.how,
                 "sentTo": sender.route,
                 "request": {"path": request.path, "body": request.body, "source": request.source},
                 "answer": _parsed(reply.body),
@@ -243,23 +245,23 @@ def _print_one(
         return
     method = "GET" if request.body is None else "POST"
     click.echo(f"{method} {request.path} ({request.source}) to {sender.route}", err=True)
-    who = f"{_named(found, known.revision)} ({known.how})"
+    who = f"{_named(snapshot, source.revision)} ({source.how})"
     click.echo(f"{reply.status} in {reply.milliseconds:.0f} ms from {who}", err=True)
     click.echo(reply.body)
 
 
-def _named(found: Objects, revision: str) -> str:
+def _named(snapshot: Objects, revision: str) -> str:
     if not revision:
         return "an unknown revision"
-    record = next((x for x in found.records if label(x, REVISION_LABEL) == revision), None)
+    record = next((x for x in snapshot.records if label(x, REVISION_LABEL) == revision), None)
     version = text(part(record, "data", "model"), "version")
     words = f"version {version}, " if version else ""
-    return f"revision {revision}, {words}{role(found, revision).value.lower()}"
+    return f"revision {revision}, {words}{role(snapshot, revision).value.lower()}"
 
 
 def _print_split(
     connection: Connection,
-    found: Objects,
+    snapshot: Objects,
     replies: list[tuple[Reply, Origin]],
     faults: list[CliError],
     sender: Sender,
@@ -267,9 +269,9 @@ def _print_split(
 ) -> None:
     """Prints who answered how many requests, and how that was measured."""
     groups: dict[str, list[Reply]] = defaultdict(list)
-    for reply, known in replies:
-        groups[known.revision].append(reply)
-    hows = sorted({known.how for _, known in replies})
+    for reply, source in replies:
+        groups[source.revision].append(reply)
+    hows = sorted({source.how for _, source in replies})
     if output == "json":
         write_json(
             {
@@ -291,7 +293,7 @@ def _print_split(
         )
         return
     head = ("REVISION", "VERSION", "ROLE", "REQUESTS", "SHARE", "EFFECTIVE", "ERRORS", "MEDIAN")
-    rows = list(_rows(found, groups, len(replies)))
+    rows = list(_rows(snapshot, groups, len(replies)))
     write(table(head, rows, width=columns()), connection.color)
     click.echo(
         f"\n{len(replies) + len(faults)} requests to {sender.route}, each on its own connection."
@@ -309,18 +311,20 @@ def _print_split(
         click.echo(f"No answer: {message}", err=True)
 
 
-def _rows(found: Objects, groups: dict[str, list[Reply]], total: int) -> Iterator[tuple[str, ...]]:
-    status = part(found.model, "status")
+def _rows(
+    snapshot: Objects, groups: dict[str, list[Reply]], total: int
+) -> Iterator[tuple[str, ...]]:
+    status = part(snapshot.model, "status")
     weights = {
         text(part(status, x), "revision"): number(part(status, x), "effectiveWeight")
         for x in ("stable", "candidate", "previous")
     }
     for revision, group in sorted(groups.items(), key=lambda x: -len(x[1])):
-        record = next((x for x in found.records if label(x, REVISION_LABEL) == revision), None)
+        record = next((x for x in snapshot.records if label(x, REVISION_LABEL) == revision), None)
         yield (
             revision or "unknown",
             text(part(record, "data", "model"), "version") or "-",
-            role(found, revision).value if revision else "-",
+            role(snapshot, revision).value if revision else "-",
             str(len(group)),
             f"{100 * len(group) / total:.1f} %",
             f"{weights[revision]} %" if revision in weights else "-",

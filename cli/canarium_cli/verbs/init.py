@@ -76,12 +76,12 @@ def _checks(spec: dict[str, Any]) -> list[dict[str, str]]:
     except RuntimeInvalid:
         return []
     metrics = effective_metrics(chosen.spec.get("metrics") if chosen else None)
-    found = []
+    listed = []
     if not isinstance(measure_of("ErrorRate", metrics), Missing):
-        found.append({"name": "errors", "metric": "ErrorRate", "max": "1%"})
+        listed.append({"name": "errors", "metric": "ErrorRate", "max": "1%"})
     if not isinstance(measure_of("LatencyP99", metrics), Missing):
-        found.append({"name": "latency", "metric": "LatencyP99", "maxRatioToStable": "1.5"})
-    return found
+        listed.append({"name": "latency", "metric": "LatencyP99", "maxRatioToStable": "1.5"})
+    return listed
 
 
 def _check(body: dict[str, Any]) -> None:

@@ -55,10 +55,10 @@ def list_command(
     """List models, those that need attention first."""
 
     def rows() -> tuple[Row, ...]:
-        found = fleet(read_all(connection.kubectl, selector, all_namespaces), time.time())
+        listed = fleet(read_all(connection.kubectl, selector, all_namespaces), time.time())
         return tuple(
             row
-            for row in found
+            for row in listed
             if (not phase or row.phase in phase) and (not attention or row.urgency.needs_attention)
         )
 
@@ -67,18 +67,18 @@ def list_command(
             raise click.UsageError("--watch prints text only; remove -o.")
         _watch(connection, rows, all_namespaces, output == "wide")
         return
-    found = rows()
+    listed = rows()
     if output == "json":
-        write_json([to_json(row) for row in found])
+        write_json([to_json(row) for row in listed])
     elif output == "yaml":
-        write_yaml([to_json(row) for row in found])
+        write_yaml([to_json(row) for row in listed])
     elif output == "name":
-        for row in found:
+        for row in listed:
             write_name(row.name)
-    elif not found:
+    elif not listed:
         click.echo("No ModelDeployments found.", err=True)
     else:
-        lines = fleet_lines(found, all_namespaces, output == "wide", columns())
+        lines = fleet_lines(listed, all_namespaces, output == "wide", columns())
         write(lines, connection.color)
 
 

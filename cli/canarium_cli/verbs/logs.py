@@ -128,10 +128,10 @@ def logs_command(
     if follow:
         _follow(connection.kubectl, name, wanted, printer)
         return
-    found = objects(connection.kubectl, name)
-    sources = list(_sources(found, wanted))
+    snapshot = objects(connection.kubectl, name)
+    sources = list(_sources(snapshot, wanted))
     if not sources:
-        raise not_found(_nothing(found, name, wanted))
+        raise not_found(_nothing(snapshot, name, wanted))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         logs = pool.map(lambda source: _read(connection.kubectl, source, wanted), sources)
         faults = []
@@ -147,10 +147,10 @@ def logs_command(
         raise faults[0]
 
 
-def _sources(found: Objects, wanted: Wanted) -> Iterator[Source]:
+def _sources(snapshot: Objects, wanted: Wanted) -> Iterator[Source]:
     """Yields the containers that are wanted and have a log, pods in the order of their names."""
-    for pod in found.pods:
-        role = role_of(found.model, label(pod, REVISION_LABEL))
+    for pod in snapshot.pods:
+        role = role_of(snapshot.model, label(pod, REVISION_LABEL))
         if wanted.roles and role not in wanted.roles:
             continue
         container = _container(pod, wanted)
@@ -185,9 +185,9 @@ def _has_log(status: Raw, previous: bool) -> bool:
     return before if previous else before or bool(now)
 
 
-def _nothing(found: Objects, name: str, wanted: Wanted) -> str:
+def _nothing(snapshot: Objects, name: str, wanted: Wanted) -> str:
     """Why there is nothing to print, and what to do."""
-    failure = view(found, time.time()).failure
+    failure = view(snapshot, time.time()).failure
     if wanted.roles == {Role.FAILED} and failure:
         return (
             f"The pods of the failed revision {failure.revision} are deleted, and their logs with "
@@ -218,17 +218,17 @@ def _follow(kubectl: Kubectl, name: str, wanted: Wanted, printer: Printer) -> No
     followed: dict[tuple[str, str, int], subprocess.Popen[str]] = {}
     try:
         with ModelWatch(kubectl, name) as changes:
-            for found in changes:
+            for snapshot in changes:
                 if printer.fault:
                     raise printer.fault
-                for source in _sources(found, wanted):
+                for source in _sources(snapshot, wanted):
                     if source.run in followed:
                         continue
                     if sum(process.poll() is None for process in followed.values()) >= _MOST:
                         raise usage(f"More than {_MOST} pods: select a role, or omit --follow.")
                     followed[source.run] = _start(kubectl, source, wanted, printer)
                 if not followed and not changes.ticked:
-                    printer.note(_nothing(found, name, wanted) + " Waiting for one.")
+                    printer.note(_nothing(snapshot, name, wanted) + " Waiting for one.")
     except KeyboardInterrupt:
         raise SystemExit(int(Exit.OK)) from None
     finally:

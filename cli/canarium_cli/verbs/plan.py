@@ -55,23 +55,23 @@ def plan_command(
 
     if server and against:
         raise click.UsageError("--server and --against exclude each other.")
-    found = chosen(file, name)
+    selected = chosen(file, name)
     before, live = None, None
     if against:
-        before = chosen(against, found.model.name).model.spec
+        before = chosen(against, selected.model.name).model.spec
     if server:
         from canarium_cli.planning.server import live as read_live
 
-        namespace = found.model.metadata.get("namespace")
+        namespace = selected.model.metadata.get("namespace")
         if namespace and not connection.kubectl.namespace:
             from dataclasses import replace
 
             connection = replace(
                 connection, kubectl=replace(connection.kubectl, namespace=str(namespace))
             )
-        live = read_live(connection.kubectl, found.model.name)
+        live = read_live(connection.kubectl, selected.model.name)
         before = live.model["spec"] if live.model else None
-    plan = _plan(found.model.body, found.documents, before, live, connection)
+    plan = _plan(selected.model.body, selected.documents, before, live, connection)
     if output == "json":
         write_json(plan)
     else:
@@ -96,9 +96,9 @@ def _plan(
 
     spec, name = body["spec"], body["metadata"].get("name", "model")
     revision = revision_of(spec, live.records if live else [])
-    found = changes(before, spec) if before is not None else []
+    listed_changes = changes(before, spec) if before is not None else []
     first = live is not None and live.model is None
-    decides = [change for change in found if change.decides]
+    decides = [change for change in listed_changes if change.decides]
     rolls_out = not revision.existing and (before is None or bool(decides))
     pod, server = _rendered(body, documents, connection if live is not None else None)
     runtime = resolved(server)
@@ -107,10 +107,10 @@ def _plan(
     scenario = Scenario(first=first)
     if under_way and live and live.model:
         scenario = replace(scenario, running=live.model["spec"], running_weight=under_way.weight)
-    told = outcome(spec, scenario, runtime) if rolls_out else None
-    more = told.peak - told.before if told else 0
+    rollout = outcome(spec, scenario, runtime) if rolls_out else None
+    more = rollout.peak - rollout.before if rollout else 0
     others = "an earlier version" if under_way else "the previous version"
-    actions = told.actions if told else []
+    actions = rollout.actions if rollout else []
     listed = writes(name, revision.revision, actions, first=first, others=others)
     verdicts = []
     if live is not None:
@@ -127,10 +127,12 @@ def _plan(
             "quarantined": revision.quarantined,
         },
         "rolloutInProgress": asdict(under_way) if under_way else None,
-        "deadlines": _deadlines(spec, runtime) if told else None,
-        "changes": [asdict(change) for change in found],
-        "objects": [asdict(write) for write in listed] if told else _settings(name, found),
-        "pods": [asdict(usage) for usage in told.usage] if told else [],
+        "deadlines": _deadlines(spec, runtime) if rollout else None,
+        "changes": [asdict(change) for change in listed_changes],
+        "objects": [asdict(write) for write in listed]
+        if rollout
+        else _settings(name, listed_changes),
+        "pods": [asdict(usage) for usage in rollout.usage] if rollout else [],
         "cluster": verdicts,
     }
 
@@ -138,13 +140,13 @@ def _plan(
 def _deadlines(spec: Mapping[str, Any], runtime: ResolvedRuntime) -> dict[str, float | None]:
     from canarium_cli.planning.progress import deadlines
 
-    found = deadlines(spec, runtime)
-    return {"progressSeconds": found.progress, "startupBudgetSeconds": found.startup_budget}
+    limits = deadlines(spec, runtime)
+    return {"progressSeconds": limits.progress, "startupBudgetSeconds": limits.startup_budget}
 
 
-def _settings(name: str, found: list[Change]) -> list[dict[str, str]]:
+def _settings(name: str, listed_changes: list[Change]) -> list[dict[str, str]]:
     """Objects that a change of settings concerns: none of them is a rollout."""
-    touched = {change.path.split(".")[1] for change in found}
+    touched = {change.path.split(".")[1] for change in listed_changes}
     objects = []
     if "scaling" in touched:
         objects.append({"action": "change", "object": f"Deployment or autoscaler of {name}"})
@@ -169,15 +171,17 @@ def _rendered(
         namespace = connection.kubectl.namespace
     try:
         if connection:
-            known = with_files(catalog_of(connection)[0], documents, namespace)
+            runtimes = with_files(catalog_of(connection)[0], documents, namespace)
         else:
-            known = catalog(documents, namespace)
+            runtimes = catalog(documents, namespace)
         name, spec = str(body["metadata"].get("name")), body["spec"]
-        server = runtime.server(name, namespace, spec, known.choose(spec))
-        found: Mapping[str, Any] = pod.pod_template(name, "revision", spec, server, FETCHER)["spec"]
+        server = runtime.server(name, namespace, spec, runtimes.choose(spec))
+        template: Mapping[str, Any] = pod.pod_template(name, "revision", spec, server, FETCHER)[
+            "spec"
+        ]
     except (CliError, RuntimeInvalid):
         return None, None
-    return found, server
+    return template, server
 
 
 def _lines(plan: Plan) -> Iterator[Line]:

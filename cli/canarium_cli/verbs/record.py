@@ -27,19 +27,21 @@ def record_command(connection: Connection, name: str, revision: str | None) -> N
     parent = model(connection.kubectl, name)
     stored = sorted(records(connection.kubectl, name), key=lambda x: -number(x, "revision"))
     history = items(part(parent, "status"), "history")
-    known = serving_periods(stored, witness(connection.kubectl, parent), history)
+    periods = serving_periods(stored, witness(connection.kubectl, parent), history)
     if revision:
         stored = [x for x in stored if label(x, REVISION_LABEL) == revision]
         if not stored:
             raise not_found(f"{name} has no revision {revision}. `history` lists those that exist.")
     for one in stored:
-        click.echo(json.dumps(_statement(one, history, name, known), ensure_ascii=False))
+        click.echo(json.dumps(_statement(one, history, name, periods), ensure_ascii=False))
 
 
-def _statement(record: Raw, history: tuple[Raw, ...], name: str, known: tuple[Period, ...]) -> Raw:
+def _statement(
+    record: Raw, history: tuple[Raw, ...], name: str, periods: tuple[Period, ...]
+) -> Raw:
     """Raises CliError for a record that was damaged by hand."""
     try:
-        return statement(record, history, name, known)
+        return statement(record, history, name, periods)
     except (KeyError, TypeError, AttributeError) as error:
         broken = text(part(record, "metadata"), "name")
         raise CliError(

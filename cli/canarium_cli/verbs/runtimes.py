@@ -68,21 +68,21 @@ def catalog_of(connection: Connection) -> tuple[Catalog, list[str]]:
     from canarium.api.runtime import CLUSTER, NAMESPACED
     from canarium.render.runtime_catalog import Catalog, RuntimeTemplate
 
-    found: dict[str, dict[str, RuntimeTemplate]] = {NAMESPACED: {}, CLUSTER: {}}
+    by_kind: dict[str, dict[str, RuntimeTemplate]] = {NAMESPACED: {}, CLUSTER: {}}
     faults: dict[str, CliError] = {}
     for kind, resource in zip((NAMESPACED, CLUSTER), _KINDS, strict=True):
         try:
             for raw in connection.kubectl.get(resource):
                 name = str(raw["metadata"]["name"])
-                found[kind][name] = RuntimeTemplate(kind, name, raw.get("spec") or {})
+                by_kind[kind][name] = RuntimeTemplate(kind, name, raw.get("spec") or {})
         except CliError as error:
             faults[kind] = error
-    if len(faults) == len(found):
+    if len(faults) == len(by_kind):
         first = faults[NAMESPACED]
         message = f"{first.message} For the built-in runtimes alone, use --offline."
         raise CliError(message, first.code)
     notes = [f"Without any {kind}: {error.message}" for kind, error in faults.items()]
-    return Catalog(found[NAMESPACED], found[CLUSTER]), notes
+    return Catalog(by_kind[NAMESPACED], by_kind[CLUSTER]), notes
 
 
 def _models(connection: Connection) -> list[Mapping[str, Any]]:
@@ -181,9 +181,9 @@ def _render(catalog: Catalog, file: str | None, name: str | None, output: str) -
 
     if not file:
         raise usage("Name a file with -f.")
-    found = chosen(file, name)
-    model, namespace = found.model, namespace_of(found.model)
-    catalog = with_files(catalog, found.documents, namespace)
+    selected = chosen(file, name)
+    model, namespace = selected.model, namespace_of(selected.model)
+    catalog = with_files(catalog, selected.documents, namespace)
     revision = short_name(digest_v1(identity_v1(model.spec)))
     try:
         server = runtime.server(model.name, namespace, model.spec, catalog.choose(model.spec))
@@ -198,18 +198,18 @@ def _explain(catalog: Catalog, file: str, name: str | None, output: str, color: 
     from canarium_cli.lint.runtimes import namespace_of
     from canarium_cli.manifests.chosen import chosen
 
-    found = chosen(file, name)
-    catalog = with_files(catalog, found.documents, namespace_of(found.model))
+    manifest = chosen(file, name)
+    catalog = with_files(catalog, manifest.documents, namespace_of(manifest.model))
     try:
-        selected = catalog.choose(found.model.spec)
+        selected = catalog.choose(manifest.model.spec)
     except RuntimeInvalid as error:
         raise usage(f"{file}: {error}.") from None
-    why = _reason(found.model.spec, selected)
+    why = _reason(manifest.model.spec, selected)
     if output == "text":
-        write(list(_explanation(found.model.name, selected, why)), color)
+        write(list(_explanation(manifest.model.name, selected, why)), color)
         return
     body = {
-        "model": found.model.name,
+        "model": manifest.model.name,
         "runtime": selected.name if selected else None,
         "kind": selected.kind if selected else None,
         "reason": why,

@@ -67,9 +67,9 @@ def simulate_command(
     from canarium_cli.manifests.chosen import chosen
     from canarium_cli.planning.progress import resolved
 
-    found = chosen(file, name)
-    model = found.model
-    rendered, _ = server(model, found.documents)
+    selected = chosen(file, name)
+    model = selected.model
+    rendered, _ = server(model, selected.documents)
     runtime = resolved(rendered)
     settings = effective_spec(Spec.model_validate(model.spec), runtime.startup_budget)
     scenario = Scenario(

@@ -76,8 +76,8 @@ def status_command(
         raise SystemExit(130) from None
     if unwritable:
         raise unwritable[0]
-    found = set(codes.values())
-    raise SystemExit(int(next((code for code in _WORST if code in found), Exit.OK)))
+    reached = set(codes.values())
+    raise SystemExit(int(next((code for code in _WORST if code in reached), Exit.OK)))
 
 
 def _wait(
@@ -90,15 +90,17 @@ def _wait(
 ) -> Exit:
     last = ""
     with ModelWatch(connection.kubectl, name, children=False) as watch:
-        for found in watch:
-            words = _line(found.model)
+        for snapshot in watch:
+            words = _line(snapshot.model)
             if words != last and not connection.quiet:
                 say(name, f"{time.strftime('%H:%M:%SZ', time.gmtime())} {words}")
                 last = words
-            code = exit_of(found.model, goal, revision)
+            code = exit_of(snapshot.model, goal, revision)
             if code is not None:
-                if revision and revision != target_of(found.model):
-                    words = f"the spec asks for revision {target_of(found.model)}, not {revision}"
+                if revision and revision != target_of(snapshot.model):
+                    words = (
+                        f"the spec asks for revision {target_of(snapshot.model)}, not {revision}"
+                    )
                     say(name, words)
                 return code
             if deadline is not None and time.monotonic() > deadline:
@@ -108,8 +110,8 @@ def _wait(
 
 
 def _line(model: Raw) -> str:
-    seen = row(model, time.time())
-    step = f" step {seen.step}" if seen.step else ""
-    weight = "" if seen.weight is None else f" weight {seen.effective_weight} %"
+    summary = row(model, time.time())
+    step = f" step {summary.step}" if summary.step else ""
+    weight = "" if summary.weight is None else f" weight {summary.effective_weight} %"
     message = text(part(model, "status"), "message")
-    return f"{seen.phase}{step}{weight}: {message}"
+    return f"{summary.phase}{step}{weight}: {message}"

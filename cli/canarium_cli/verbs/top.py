@@ -93,7 +93,7 @@ class _Models:
 
     def __init__(self, kubectl: Kubectl, words: list[str]) -> None:
         self._kubectl, self._words = kubectl, words
-        self._found: dict[tuple[str, str], Raw] = {}
+        self._models: dict[tuple[str, str], Raw] = {}
         self._events: queue.SimpleQueue[dict[tuple[str, str], Raw | None]] = queue.SimpleQueue()
         #: Why the watch ended; empty while it runs.
         self.fault = ""
@@ -113,14 +113,14 @@ class _Models:
         while not self._events.empty():
             for key, model in self._events.get().items():
                 if model is None:
-                    self._found.pop(key, None)
+                    self._models.pop(key, None)
                 else:
-                    self._found[key] = model
-        return list(self._found.values())
+                    self._models[key] = model
+        return list(self._models.values())
 
     def _replace(self, models: list[Raw]) -> None:
         new: dict[tuple[str, str], Raw | None] = {_key(model): model for model in models}
-        gone: dict[tuple[str, str], Raw | None] = dict.fromkeys(set(self._found) - set(new))
+        gone: dict[tuple[str, str], Raw | None] = dict.fromkeys(set(self._models) - set(new))
         self._events.put({**gone, **new})
 
     def _follow(self) -> None:

@@ -23,23 +23,23 @@ from canarium_cli.output.terminal import columns, write
 @connected
 def version_command(connection: Connection, client_only: bool, output: str) -> None:
     """Show the versions of client, operator and CRDs, and whether they fit together."""
-    found: dict[str, Any] = {"client": VERSION}
+    versions: dict[str, Any] = {"client": VERSION}
     if not client_only:
-        found |= _cluster(connection.kubectl)
+        versions |= _cluster(connection.kubectl)
     if output == "json":
-        write_json(found)
+        write_json(versions)
         return
     rows = [("client", VERSION)]
     if not client_only:
         rows += [
-            ("operator", ", ".join(found["operators"]) or "not found"),
-            ("CRDs", found["crds"]),
-            ("kubectl", found["kubectl"] or "unknown"),
-            ("Kubernetes", found["kubernetes"] or "unknown"),
+            ("operator", ", ".join(versions["operators"]) or "not found"),
+            ("CRDs", versions["crds"]),
+            ("kubectl", versions["kubectl"] or "unknown"),
+            ("Kubernetes", versions["kubernetes"] or "unknown"),
         ]
     write(table(["PART", "VERSION"], rows, width=columns()), connection.color)
     if not client_only:
-        click.echo(f"\n{found['verdict']}")
+        click.echo(f"\n{versions['verdict']}")
 
 
 def _cluster(kubectl: Kubectl) -> dict[str, Any]:
@@ -74,8 +74,8 @@ def _definitions(kubectl: Kubectl, names: tuple[str, ...]) -> tuple[str, str]:
         listed = kubectl.run("get", "crd", *names, "--ignore-not-found", "--output=json")
     except CliError:
         return "not readable", "unknown"
-    found = json.loads(listed) if listed.strip() else {"items": []}
-    present = found.get("items", [found])
+    parsed = json.loads(listed) if listed.strip() else {"items": []}
+    present = parsed.get("items", [parsed])
     if len(present) < len(names):
         return f"{len(present)} of {len(names)} installed", "missing"
     older, newer = differences(present)
@@ -110,5 +110,5 @@ def verdict(operators: list[str], fit: str) -> str:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
-    return tuple(int(one) for one in found.groups()) if found else ()
+    match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
+    return tuple(int(one) for one in match.groups()) if match else ()

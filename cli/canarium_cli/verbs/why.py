@@ -48,8 +48,8 @@ def _lines(tree: Tree) -> Iterator[Line]:
         yield line(tree.message)
     if not tree.observed:
         yield line(Span("The operator has not processed the latest spec yet.", Style.WARNING))
-    found = explanations(tree)
-    for explanation in found:
+    explained = explanations(tree)
+    for explanation in explained:
         yield line()
         yield from _explanation(explanation)
     if tree.wait and tree.wait.remaining_seconds is not None:
@@ -57,7 +57,7 @@ def _lines(tree: Tree) -> Iterator[Line]:
         yield line(
             f"Next: at {tree.wait.expected_end_time}, in {short(tree.wait.remaining_seconds)}."
         )
-    if not found and tree.urgency is AttentionLevel.NONE:
+    if not explained and tree.urgency is AttentionLevel.NONE:
         yield line("Nothing is wrong, and nothing is in progress.")
     commands = suggestions(tree)
     if commands:

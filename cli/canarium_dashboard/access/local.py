@@ -28,8 +28,8 @@ class LocalAccess:
         self._identity = Identity(digest(self.session), name)
 
     def identify(self, request: Request) -> Identity | None:
-        found = request.cookies.get(self.cookie, "")
-        return self._identity if hmac.compare_digest(found, self.session) else None
+        sent = request.cookies.get(self.cookie, "")
+        return self._identity if hmac.compare_digest(sent, self.session) else None
 
     def has_key(self, request: Request) -> bool:
         """Whether the request has the key of the printed address."""

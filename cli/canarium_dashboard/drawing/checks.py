@@ -24,16 +24,16 @@ _BAND = 8.0
 
 def plot(evaluations: Sequence[Evaluation], name: str) -> Markup:
     """Returns the picture of a check; empty where nothing was measured."""
-    found = [(at, e) for e in evaluations if (at := moment_of(e.time)) is not None]
+    timed = [(at, e) for e in evaluations if (at := moment_of(e.time)) is not None]
     values = [
-        v for _, c in found for v in (c.value, c.stable, c.threshold) if v is not None and v == v
+        v for _, c in timed for v in (c.value, c.stable, c.threshold) if v is not None and v == v
     ]
     if not values:
         return Markup("")
     low, high = min(0.0, *values), max(values)
     high = high if high > low else low + 1.0
     # The last value is drawn as long as the one before it.
-    times = [at for at, _ in found]
+    times = [at for at, _ in timed]
     end = times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1.0)
     x = time_scale(times[0], end)
     y = Scale(low, low + (high - low) * 1.1, _HEIGHT - 36, 8)
@@ -42,12 +42,12 @@ def plot(evaluations: Sequence[Evaluation], name: str) -> Markup:
         *time_axis(x, _HEIGHT - 24, 8),
     ]
     for field in ("threshold", "stable", "value"):
-        drawn = [(t, v) for t, c in found if (v := getattr(c, field)) is not None and v == v]
+        drawn = [(t, v) for t, c in timed if (v := getattr(c, field)) is not None and v == v]
         if drawn:
             parts.append(
                 element("polyline", points=stairs(x, y, drawn, end), class_=f"line {field}")
             )
-    for (begin, one), until in zip(found, [*times[1:], end], strict=True):
+    for (begin, one), until in zip(timed, [*times[1:], end], strict=True):
         kind = one.verdict.lower() if one.verdict in ("Pass", "Fail") else "insufficient"
         left, right = x(begin), max(x(until), x(begin) + 3)
         parts.append(
@@ -61,7 +61,7 @@ def plot(evaluations: Sequence[Evaluation], name: str) -> Markup:
                 class_=f"band {kind}",
             )
         )
-    last = found[-1][1]
+    last = timed[-1][1]
     return picture(f"Check {name}", _words(last), _HEIGHT, parts)
 
 

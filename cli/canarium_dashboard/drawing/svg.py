@@ -98,13 +98,13 @@ def value_axis(scale: Scale, values: Iterable[tuple[float, str]]) -> list[Markup
 
 def stairs(x: Scale, y: Scale, points: Iterable[tuple[float, float]], end: float) -> str:
     """Returns the points of a line that keeps each value until the next time."""
-    found: list[str] = []
+    corners: list[str] = []
     last = None
     for moment, value in points:
         if last is not None:
-            found.append(f"{x(moment):.1f},{y(last):.1f}")
-        found.append(f"{x(moment):.1f},{y(value):.1f}")
+            corners.append(f"{x(moment):.1f},{y(last):.1f}")
+        corners.append(f"{x(moment):.1f},{y(value):.1f}")
         last = value
     if last is not None:
-        found.append(f"{x(end):.1f},{y(last):.1f}")
-    return " ".join(found)
+        corners.append(f"{x(end):.1f},{y(last):.1f}")
+    return " ".join(corners)

@@ -50,17 +50,17 @@ class Offer:
 def applicable(model: Raw) -> list[str]:
     """Returns the commands that have an effect now."""
     status = part(model, "status")
-    found = []
+    commands = []
     if part(status, "candidate"):
-        found += ["promote", "promote-full", "abort"]
+        commands += ["promote", "promote-full", "abort"]
     elif part(status, "previous"):
-        found.append("undo")
+        commands.append("undo")
     if part(status, "candidate") or part(status, "previous"):
         by_command = text(part(status, "pause"), "source") == PauseSource.COMMAND
-        found.append("resume" if by_command else "pause")
+        commands.append("resume" if by_command else "pause")
     if part(status, "failure"):
-        found.append("retry")
-    return found
+        commands.append("retry")
+    return commands
 
 
 async def offers(dashboard: Dashboard, identity: Identity, model: Raw) -> list[Offer]:
@@ -96,7 +96,7 @@ def line(
 
 async def confirm(dashboard: Dashboard, request: Request, identity: Identity) -> Response:
     """Shows what a command would do, and asks for a confirmation."""
-    namespace, name, command, model = await _asked(dashboard, request, identity)
+    namespace, name, command, model = await _requested(dashboard, request, identity)
     revision, token = target_of(model), secrets.token_hex(8)
     return page(
         request,
@@ -118,7 +118,7 @@ async def give(dashboard: Dashboard, request: Request, identity: Identity) -> Re
     fields = await form(request)
     if not dashboard.csrf.check(identity, fields.get("csrf", "")):
         raise Forgery("The form is out of date, or it is not one of yours.")
-    namespace, name, command, model = await _asked(dashboard, request, identity)
+    namespace, name, command, model = await _requested(dashboard, request, identity)
     revision, token = fields.get("revision", ""), fields.get("token", "")
     if not _TOKEN.fullmatch(token):
         raise Forgery("The form has no token.")
@@ -135,7 +135,7 @@ async def give(dashboard: Dashboard, request: Request, identity: Identity) -> Re
     return RedirectResponse(f"{target}?sent={command}:{revision}:{token}#command", 303)
 
 
-async def _asked(
+async def _requested(
     dashboard: Dashboard, request: Request, identity: Identity
 ) -> tuple[str, str, str, Raw]:
     """Returns namespace, name, command and model of a request. Raises ApiFault unless the command

@@ -25,19 +25,19 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
     selector = query.get("selector", "").strip()
     scope = await scope_of(dashboard, identity, namespace)
     problem, now = "", time.time()
-    found = scope.lines
+    lines = scope.lines
     try:
         matches = matcher(selector)
-        found = [line for line in found if matches(line.labels)]
+        lines = [line for line in lines if matches(line.labels)]
     except ValueError as error:
         problem = f"The label selector is ignored: {error}."
-    total, counts = len(found), Counter(line.row.phase for line in found)
-    urgent = sum(line.row.urgency.needs_attention for line in found)
+    total, counts = len(lines), Counter(line.row.phase for line in lines)
+    urgent = sum(line.row.urgency.needs_attention for line in lines)
     wanted = search.lower().split()
-    found = [line for line in found if _selected(line.row, wanted, phases, attention)]
-    found.sort(key=lambda line: order(line.row))
+    lines = [line for line in lines if _selected(line.row, wanted, phases, attention)]
+    lines.sort(key=lambda line: order(line.row))
     size = dashboard.settings.page_size
-    pages = max(1, -(-len(found) // size))
+    pages = max(1, -(-len(lines) // size))
     number = min(max(1, _number(query.get("page", "1"))), pages)
 
     def link(**changes: str) -> str:
@@ -50,9 +50,9 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         "fleet.html",
         identity,
         # Only what is shown needs ages and remaining times of this moment.
-        rows=[line.at(now) for line in found[(number - 1) * size : number * size]],
+        rows=[line.at(now) for line in lines[(number - 1) * size : number * size]],
         total=total,
-        matching=len(found),
+        matching=len(lines),
         urgent=urgent,
         counts=sorted(counts.items()),
         phases=phases,

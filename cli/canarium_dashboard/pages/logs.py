@@ -20,10 +20,10 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
     namespace, name = request.path_params["namespace"], request.path_params["name"]
     pod = request.path_params["pod"]
     path = f"{paths.children('Pod', namespace)}/{pod}"
-    found = await dashboard.api.get(identity, path)
-    if label(found, MODEL_LABEL) != name:
+    pod_object = await dashboard.api.get(identity, path)
+    if label(pod_object, MODEL_LABEL) != name:
         raise ApiFault(404, f"Pod {pod} is not one of model {name}.")
-    spec = part(found, "spec")
+    spec = part(pod_object, "spec")
     containers = [
         text(c, "name") for c in (*items(spec, "containers"), *items(spec, "initContainers"))
     ]

@@ -43,12 +43,12 @@ class Event:
 async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Response:
     """Shows one model."""
     namespace, name = request.path_params["namespace"], request.path_params["name"]
-    found = await dashboard.reads.objects(identity, namespace, name)
-    objects, now = found.objects, time.time()
+    result = await dashboard.reads.objects(identity, namespace, name)
+    objects, now = result.objects, time.time()
     dashboard.history.open(objects.model, now)
     tree = view(objects, now, old=_OLD)
     points = dashboard.history.points(objects.model)
-    happened, served = marks(objects.model), periods(objects)
+    happened, traffic_periods = marks(objects.model), periods(objects)
     return page(
         request,
         "model.html",
@@ -58,8 +58,10 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         offers=await offers(dashboard, identity, objects.model),
         actions=dashboard.settings.actions,
         sent=_sent(request, objects.model),
-        timeline=timeline(served, happened, now),
-        periods=[(p, short(now - p.began), _length(p.began, p.ended, now)) for p in served],
+        timeline=timeline(traffic_periods, happened, now),
+        periods=[
+            (p, short(now - p.began), _length(p.began, p.ended, now)) for p in traffic_periods
+        ],
         marks=[(m, short(now - m.time)) for m in reversed(happened[-_MARKS:])],
         weights=weights(points, now) if any(p.weight for p in points) else Markup(""),
         remembered=short(now - points[0].time) if points else "",
@@ -69,7 +71,7 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         ],
         compared=compared(objects, now),
         events=_events(objects, now),
-        refused=found.refused,
+        refused=result.refused,
         age=lambda moment: _age(moment, now),
     )
 
@@ -117,7 +119,7 @@ def between(objects: Objects, before: Raw, after: Raw, now: float) -> tuple[Diff
 
 
 def _events(objects: Objects, now: float) -> list[Event]:
-    found = []
+    timed = []
     for raw in objects.events:
         when = text(part(raw, "series"), "lastObservedTime") or text(raw, "lastTimestamp")
         when = when or text(raw, "eventTime") or text(part(raw, "metadata"), "creationTimestamp")
@@ -126,6 +128,6 @@ def _events(objects: Objects, now: float) -> list[Event]:
         words = text(raw, "message") or text(raw, "note")
         age = short(max(0.0, now - moment)) if moment else "–"
         event = Event(text(raw, "type"), text(raw, "reason"), words, age, count)
-        found.append((moment, event))
-    found.sort(key=lambda pair: -pair[0])
-    return [event for _, event in found[:_EVENTS]]
+        timed.append((moment, event))
+    timed.sort(key=lambda pair: -pair[0])
+    return [event for _, event in timed[:_EVENTS]]

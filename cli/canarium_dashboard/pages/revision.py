@@ -26,11 +26,11 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
     """Shows one revision of a model."""
     namespace, name = request.path_params["namespace"], request.path_params["name"]
     wanted = request.path_params["revision"]
-    found = await dashboard.reads.objects(identity, namespace, name)
-    objects = found.objects
+    result = await dashboard.reads.objects(identity, namespace, name)
+    objects = result.objects
     stored = {label(record, REVISION_LABEL): record for record in objects.records}
-    if "ControllerRevision" in found.refused:
-        raise ApiFault(403, found.refused["ControllerRevision"])
+    if "ControllerRevision" in result.refused:
+        raise ApiFault(403, result.refused["ControllerRevision"])
     if wanted not in stored:
         raise ApiFault(404, f"The model {name} has no stored revision {wanted}.")
     record = stored[wanted]
@@ -71,8 +71,8 @@ def record_of(objects: Objects, record: Raw, name: str) -> str:
     record is damaged."""
     history: list[Any] = list(items(part(objects.model, "status"), "history"))
     try:
-        known = serving_periods(objects.records, witness(objects), history)
-        made = statement(record, history, name, known)
+        traffic_periods = serving_periods(objects.records, witness(objects), history)
+        body = statement(record, history, name, traffic_periods)
     except (KeyError, TypeError, ValueError, AttributeError):
         return ""
-    return json.dumps(made, indent=2, ensure_ascii=False)
+    return json.dumps(body, indent=2, ensure_ascii=False)

@@ -45,23 +45,23 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
     problems: list[str] = []
 
     async def listed(path: str) -> list[Raw]:
-        found: list[Raw] = []
+        objects: list[Raw] = []
         more = ""
         try:
             for _ in range(_PAGES):
                 selector = {"labelSelector": MODEL_LABEL} if "controllerrevisions" in path else {}
                 params = {"limit": "500", **selector, **({"continue": more} if more else {})}
                 answer = await dashboard.api.get(identity, path, **params)
-                found.extend(answer.get("items") or ())
+                objects.extend(answer.get("items") or ())
                 more = text(part(answer, "metadata"), "continue")
                 if not more:
-                    return found
+                    return objects
             problems.append("There are more records than this page reads; some uses are missing.")
         except ApiFault as fault:
             if fault.status == 401:
                 raise
             problems.append(fault.message)
-        return found
+        return objects
 
     own = [paths.RUNTIMES if not n else paths.runtimes(n) for n in names]
     records = [paths.records(n) for n in names]
@@ -69,8 +69,8 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         listed(paths.CLUSTER_RUNTIMES), *(listed(path) for path in (*own, *records))
     )
     cluster = results[0]
-    namespaced = [x for found in results[1 : 1 + len(own)] for x in found]
-    stored = [x for found in results[1 + len(own) :] for x in found]
+    namespaced = [x for group in results[1 : 1 + len(own)] for x in group]
+    stored = [x for group in results[1 + len(own) :] for x in group]
     return page(
         request,
         "runtimes.html",
@@ -91,13 +91,13 @@ def uses(
 
     What a model uses is in the record of its stable revision, with the digest of the runtime then.
     """
-    found: dict[tuple[str, str, str], tuple[Use, str]] = {}
+    by_key: dict[tuple[str, str, str], tuple[Use, str]] = {}
     for kind, raws in ((NAMESPACED, namespaced), (CLUSTER, cluster)):
         for raw in raws:
             meta, spec = part(raw, "metadata"), part(raw, "spec")
-            _add(found, kind, text(meta, "namespace"), text(meta, "name"), spec)
+            _add(by_key, kind, text(meta, "namespace"), text(meta, "name"), spec)
     for name, template in built_in().items():
-        _add(found, BUILT_IN, "", name, template.spec)
+        _add(by_key, BUILT_IN, "", name, template.spec)
     snapshots = {
         (text(part(r, "metadata"), "namespace"), label(r, MODEL_LABEL), label(r, REVISION_LABEL)): (
             part(r, "data", "runtime")
@@ -108,18 +108,18 @@ def uses(
         namespace, name = model.key
         snapshot = snapshots.get((namespace, name, model.stable), {})
         kind, runtime = text(snapshot, "kind"), text(snapshot, "name")
-        known = found.get((kind, namespace if kind == NAMESPACED else "", runtime))
-        if known is None:
+        used = by_key.get((kind, namespace if kind == NAMESPACED else "", runtime))
+        if used is None:
             continue
-        use, digest = known
+        use, digest = used
         same = text(snapshot, "digest") == digest
         (use.current if same else use.outdated).append((namespace, name))
-    listed = [use for use, _ in found.values()]
+    listed = [use for use, _ in by_key.values()]
     return sorted(listed, key=lambda u: (not u.outdated, not u.current, u.kind, u.name))
 
 
 def _add(
-    found: dict[tuple[str, str, str], tuple[Use, str]],
+    by_key: dict[tuple[str, str, str], tuple[Use, str]],
     kind: str,
     namespace: str,
     name: str,
@@ -127,4 +127,4 @@ def _add(
 ) -> None:
     template = RuntimeTemplate(kind, name, spec)
     use = Use(kind, namespace, name, text(spec, "description"), text(spec, "image"))
-    found[kind, namespace, name] = use, template.digest
+    by_key[kind, namespace, name] = use, template.digest

@@ -72,7 +72,7 @@ async def _events(
         feed.listeners += 1
     try:
         begun = wrote = sent = time.monotonic()
-        seen = sum(feed.generation for feed in feeds)
+        announced = sum(feed.generation for feed in feeds)
         yield "retry: 2000\n\n"
         while time.monotonic() - begun < _LONGEST:
             await asyncio.sleep(_INTERVAL)
@@ -85,8 +85,8 @@ async def _events(
                 # It was ended for the sake of others: the browser connects again.
                 return
             current = sum(feed.generation for feed in feeds)
-            if current != seen or (at_most and now - sent >= at_most):
-                seen, wrote, sent = current, now, now
+            if current != announced or (at_most and now - sent >= at_most):
+                announced, wrote, sent = current, now, now
                 yield f"event: change\ndata: {current}\n\n"
             elif now - wrote >= dashboard.settings.heartbeat:
                 wrote = now
