@@ -82,13 +82,13 @@ class Reconciler:
             if parent:
                 await self._deletions.attend(key, parent.raw)
             return
-        told = parent.raw
-        raw = self._status.with_pending_status(key, told)
+        stored = parent.raw
+        raw = self._status.with_pending_status(key, stored)
         try:
             decision = self._decide(key, parent, raw)
         except UnsupportedResource as error:
             self._stop_asking(key)
-            await self._status.mark_unsupported(key, told, str(error))
+            await self._status.mark_unsupported(key, stored, str(error))
             return
         if self._awaits_source(key, decision):
             return
@@ -112,7 +112,7 @@ class Reconciler:
             self._rejections.note(key, wish, refused.rejection)
             decision = self._decide(key, parent, raw)
         self._rejections.press(key, decision.retry_is_urgent)
-        await self._status.publish(key, told, raw, decision)
+        await self._status.publish(key, stored, raw, decision)
         if self._rejections.outdated(key):
             self._queue.add(key, Urgency.CHANGE)
         if self._signals:

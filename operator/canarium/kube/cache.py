@@ -78,13 +78,13 @@ class Cache(Generic[T]):
             del self.items[namespace, name]
             self._on_change(old, None)
 
-    def retain(self, seen: set[Key], version: int, namespace: str | None) -> None:
+    def retain(self, listed: set[Key], version: int, namespace: str | None) -> None:
         """Drops what a list of `namespace` (None: all) at `version` does not contain.
 
         An object that the operator wrote after the list was read stays: the watch decides about it.
         """
         for key, item in list(self.items.items()):
-            if key not in seen and namespace in (None, key[0]) and item.version <= version:
+            if key not in listed and namespace in (None, key[0]) and item.version <= version:
                 self._on_change(self.items.pop(key), None)
 
     def drop(self, namespace: str) -> None:

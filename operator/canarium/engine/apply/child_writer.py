@@ -55,16 +55,16 @@ class ChildWriter:
             notes = body["metadata"].get("annotations") or {}
             intent = intent or digest(body["spec"])
             body["metadata"]["annotations"] = {**notes, labels.APPLIED: intent}
-        known = self._store.caches[resource].items.get((namespace, name))
-        if known:
-            body["metadata"]["uid"] = known.uid
+        cached = self._store.caches[resource].items.get((namespace, name))
+        if cached:
+            body["metadata"]["uid"] = cached.uid
         with self._rejections.watching(key, resource, name):
             try:
                 raw = await self._api.apply(
-                    resource, namespace, name, body, force=known is not None
+                    resource, namespace, name, body, force=cached is not None
                 )
             except ApiError as error:
-                if not (error.conflict and known is None):
+                if not (error.conflict and cached is None):
                     raise
                 raw = await self._existing(resource, namespace, body)
         self._store.caches[resource].observe(raw)
@@ -108,8 +108,8 @@ class ChildWriter:
     async def delete(self, resource: Resource, key: Key, name: str, uid: str | None = None) -> None:
         """Deletes the object of this UID, by default the one that the cache knows."""
         namespace = key[0]
-        known = self._store.caches[resource].items.get((namespace, name))
-        uid = uid or (known.uid if known else None)
+        cached = self._store.caches[resource].items.get((namespace, name))
+        uid = uid or (cached.uid if cached else None)
         if uid is None:
             return
         with self._rejections.watching(key, resource, name):
@@ -168,6 +168,6 @@ class ChildWriter:
         return await self._api.merge(resource, namespace, meta["name"], patch)
 
 
-def _scaled(replicas: int, known: Child[Deployment], before: int) -> Child[Deployment]:
-    fact = replace(known.fact, replicas=replicas, scaled_by_other=False)
-    return replace(known, version=before, fact=fact)
+def _scaled(replicas: int, cached: Child[Deployment], before: int) -> Child[Deployment]:
+    fact = replace(cached.fact, replicas=replicas, scaled_by_other=False)
+    return replace(cached, version=before, fact=fact)

@@ -25,8 +25,8 @@ class RepairLimiter:
 
     def attempt(self, key: Key, resource: Resource, name: str, paths: Iterable[str]) -> None:
         """Counts a repair. Raises WriteRejected when it has to wait."""
-        now, known = self._clock(), self._repairs.setdefault(key, {})
-        recent = [at for at in known.get((resource, name), ()) if now - at < _WITHIN]
+        now, repairs = self._clock(), self._repairs.setdefault(key, {})
+        recent = [at for at in repairs.get((resource, name), ()) if now - at < _WITHIN]
         if len(recent) >= _REPAIRS and now - recent[-1] < _INTERVAL:
             text = (
                 f"another client keeps changing {', '.join(sorted(paths)[:3])}; the operator "
@@ -34,7 +34,7 @@ class RepairLimiter:
             )
             reason = RefusalReason.CONTESTED.value
             raise WriteRejected(Rejection(f"{resource.kind} {name}", text, reason=reason))
-        known[resource, name] = [*recent[-_REPAIRS:], now]
+        repairs[resource, name] = [*recent[-_REPAIRS:], now]
 
     def forget(self, key: Key) -> None:
         self._repairs.pop(key, None)

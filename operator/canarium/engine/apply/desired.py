@@ -147,9 +147,9 @@ class DesiredManifests:
 
     def live_route(self, key: Key) -> Child[Any] | None:
         """Returns the model's own route, of any kind."""
-        found = (c for resource in ROUTES.values() for c in self._store.children(resource, key))
+        routes = (c for resource in ROUTES.values() for c in self._store.children(resource, key))
         uid = self._store.parents.items[key].uid
-        return next((child for child in found if child.owner == uid), None)
+        return next((child for child in routes if child.owner == uid), None)
 
     def record(self, key: Key, revision: str) -> Child[Any] | None:
         """Returns the stored record of a revision."""

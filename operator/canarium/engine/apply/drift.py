@@ -67,8 +67,8 @@ class DriftComparison:
     #: Changed or removed by other clients.
     drift: list[str] = field(default_factory=list)
     #: Changed by the API server or an admission policy in our own write; left as it is.
-    kept: list[str] = field(default_factory=list)
-    #: The manifest to apply, with the kept values.
+    preserved: list[str] = field(default_factory=list)
+    #: The manifest to apply, with the preserved values.
     merged: dict[str, Any] = field(default_factory=dict)
 
 
@@ -84,11 +84,11 @@ def compare(
     `owned` are the paths of `wanted` that our own write set and no other client changed since, as
     in `managedFields`; None when that is not known. With `whole`, items of lists have no names.
     """
-    found = DriftComparison()
-    walk = _Walk(found, whole=whole)
+    comparison = DriftComparison()
+    walk = _Walk(comparison, whole=whole)
     merged = walk.mapping(("spec",), live, wanted, owned)
-    found.merged = merged
-    return found
+    comparison.merged = merged
+    return comparison
 
 
 def digest(spec: Any) -> str:
@@ -100,8 +100,8 @@ def digest(spec: Any) -> str:
 class _Walk:
     """One walk over the desired spec."""
 
-    def __init__(self, found: DriftComparison, *, whole: bool) -> None:
-        self._found, self._whole = found, whole
+    def __init__(self, comparison: DriftComparison, *, whole: bool) -> None:
+        self._comparison, self._whole = comparison, whole
 
     def value(self, path: tuple[str, ...], live: Any, wanted: Any, owned: Fields | None) -> Any:
         """Compares one value; returns what to apply for it."""
@@ -116,11 +116,11 @@ class _Walk:
             return wanted
         if owned is not None:
             if wanted:
-                self._found.kept.append(_spoken(path))
+                self._comparison.preserved.append(_spoken(path))
             return live
         if live is _MISSING and not wanted and path[-1] not in _MEANT_EMPTY:
             return wanted
-        self._found.drift.append(_spoken(path))
+        self._comparison.drift.append(_spoken(path))
         return wanted
 
     def mapping(
@@ -212,10 +212,10 @@ def _same_quantity(live: Any, wanted: Any) -> bool:
 def _quantity(value: Any) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    found = _QUANTITY.fullmatch(str(value))
-    if not found:
+    match = _QUANTITY.fullmatch(str(value))
+    if not match:
         return None
-    number, suffix = found[1], found[2] or ""
+    number, suffix = match[1], match[2] or ""
     try:
         size = (
             Decimal(number + suffix)

@@ -54,16 +54,16 @@ class DriftRepair:
         for resource, child in self._compared(key):
             if freeze_route and resource in ROUTES.values():
                 continue
-            found = self._comparison(parent, key, resource, child)
-            if found is None or not found.drift:
+            comparison = self._comparison(parent, key, resource, child)
+            if comparison is None or not comparison.drift:
                 continue
             wanted = self._desired.of_child(parent, key, child)
             assert wanted is not None
-            self._limiter.attempt(key, resource, child.name, found.drift)
+            self._limiter.attempt(key, resource, child.name, comparison.drift)
             intent = digest(wanted["spec"])
             # What an admission policy changed in the rest stays: reverting it might restart pods
             # (R14).
-            wanted["spec"] = found.merged
+            wanted["spec"] = comparison.merged
             await self._writer.apply(resource, key, wanted, intent)
             written += 1
         return written
@@ -71,16 +71,16 @@ class DriftRepair:
     def modified(self, parent: Mapping[str, Any]) -> tuple[Modified, ...]:
         """Returns what the API server or an admission policy changed in our own writes."""
         key = _key(parent)
-        found = []
+        modified = []
         for resource, child in self._compared(key):
             try:
                 differs = self._comparison(parent, key, resource, child)
             except WriteRejected:
                 continue  # It cannot be rendered as things are, which is reported elsewhere.
-            if differs and differs.kept:
+            if differs and differs.preserved:
                 what = f"{resource.kind} {child.name}"
-                found.append(Modified(what, tuple(sorted(differs.kept))))
-        return tuple(sorted(found, key=lambda one: one.what))
+                modified.append(Modified(what, tuple(sorted(differs.preserved))))
+        return tuple(sorted(modified, key=lambda one: one.what))
 
     def forget(self, key: Key) -> None:
         """Drops what is remembered of a deleted model."""
@@ -99,23 +99,23 @@ class DriftRepair:
     def _comparison(
         self, parent: Mapping[str, Any], key: Key, resource: Resource, child: Child[Any]
     ) -> DriftComparison | None:
-        known = self._in_sync.setdefault(key, {})
+        compared = self._in_sync.setdefault(key, {})
         place = (resource, child.name)
         # A backend's port follows the route in effect, which changes later than the spec.
         route = self._desired.live_route(key)
         live = (route.fact.kind, route.content) if route else None
         versions = self._desired.versions(key) if resource in ROUTES.values() else {}
         inputs = (child.content, int(parent["metadata"]["generation"]), live, versions)
-        if place in known and known[place][0] == inputs:
-            return known[place][1]
-        known.pop(place, None)
+        if place in compared and compared[place][0] == inputs:
+            return compared[place][1]
+        compared.pop(place, None)
         wanted = self._desired.of_child(parent, key, child)
         if wanted is None:
             return None
-        found = _differences(resource, unpacked(child), wanted)
-        if not found.drift:
-            known[place] = (inputs, replace(found, merged={}))
-        return found
+        comparison = _differences(resource, unpacked(child), wanted)
+        if not comparison.drift:
+            compared[place] = (inputs, replace(comparison, merged={}))
+        return comparison
 
 
 def _key(parent: Mapping[str, Any]) -> Key:
@@ -138,8 +138,8 @@ def _differences(
     elif notes.get(labels.APPLIED) != digest(wanted["spec"]):
         owned = None
     whole = resource in ROUTES.values()
-    found = compare(live["spec"], wanted["spec"], owned, whole=whole)
+    comparison = compare(live["spec"], wanted["spec"], owned, whole=whole)
     for name, text in (wanted["metadata"].get("annotations") or {}).items():
         if notes.get(name) != text:
-            found.drift.append(f"metadata.annotations[{name}]")
-    return found
+            comparison.drift.append(f"metadata.annotations[{name}]")
+    return comparison

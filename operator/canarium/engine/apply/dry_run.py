@@ -48,8 +48,8 @@ def refusal(error: ApiError, spec: Mapping[str, Any]) -> Rejection | None:
     if reason is RefusalReason.QUOTA_EXCEEDED or lacks_dry_run(error):
         return None
     text = _HEAD.sub("", error.message)
-    said = _FIELD.sub(lambda found: _written(found[0], spec), text)
-    return Rejection(TRIAL_POD, said, reason=(reason or RefusalReason.INVALID).value)
+    message = _FIELD.sub(lambda match: _written(match[0], spec), text)
+    return Rejection(TRIAL_POD, message, reason=(reason or RefusalReason.INVALID).value)
 
 
 def _written(path: str, spec: Mapping[str, Any]) -> str:
@@ -57,12 +57,12 @@ def _written(path: str, spec: Mapping[str, Any]) -> str:
     if _overlaid(path, spec.get("podTemplate") or {}):
         return f"spec.podTemplate.{path}"
     for place, above in _CURATED:
-        found = place.match(path)
+        match = place.match(path)
         own: Any = spec
         for key in above:
             own = own.get(key) or {}
-        if found and found[1] in own:
-            return ".".join(("spec", *above, found[1])) + path[found.end() :]
+        if match and match[1] in own:
+            return ".".join(("spec", *above, match[1])) + path[match.end() :]
     return f"the pod's {path}"
 
 

@@ -33,12 +33,12 @@ class ItemIndex(Generic[T]):
         return self._by_keys[keys].get(name, default) if _is_scalar(name) else default
 
     def _indexed(self, keys: tuple[str, ...]) -> dict[tuple[Any, ...], T]:
-        found: dict[tuple[Any, ...], T] = {}
+        indexed: dict[tuple[Any, ...], T] = {}
         for item, value in self._items:
             name = tuple(item.get(key) for key in keys)
             if _is_scalar(name):
-                found.setdefault(name, value)
-        return found
+                indexed.setdefault(name, value)
+        return indexed
 
 
 def _is_scalar(values: tuple[Any, ...]) -> bool:

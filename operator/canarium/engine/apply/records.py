@@ -42,7 +42,7 @@ class RevisionRecords:
         self._accepted: dict[Key, bytes] = {}
 
     async def store(
-        self, parent: Mapping[str, Any], key: Key, new: Any, served: str | None
+        self, parent: Mapping[str, Any], key: Key, new: Any, serving: str | None
     ) -> None:
         """Stores a new revision. Raises WriteRejected when its pod would not be accepted."""
         await self._check_service_name(parent, key)
@@ -51,12 +51,12 @@ class RevisionRecords:
             resolved = new.identity.get("resolved")
             template, runtime = self._desired.new_revision(parent, new.revision, resolved)
             await self._dry_run(parent, new.revision, template)
-        known = self._store.parents.items.get(key)
-        if known is None:
+        cached = self._store.parents.items.get(key)
+        if cached is None:
             return  # The model was deleted meanwhile: the record would have no owner.
-        applied = known.applied
+        applied = cached.applied
         template, runtime = normalized(template), normalized(runtime)
-        body = workload.record(parent, asdict(new), template, runtime, applied, served)
+        body = workload.record(parent, asdict(new), template, runtime, applied, serving)
         await self._create(key, body)
         self._accepted.pop(key, None)
         for what in (TRIAL_POD, ""):
@@ -91,8 +91,8 @@ class RevisionRecords:
             return
         body = workload.pin(parent, revision, record.uid, digest)
         place = (key[0], body["metadata"]["name"])
-        known = self._store.caches[resources.CONFIG_MAPS].items.get(place)
-        if known and known.owner not in (record.uid, None):
+        cached = self._store.caches[resources.CONFIG_MAPS].items.get(place)
+        if cached and cached.owner not in (record.uid, None):
             raise conflict(resources.CONFIG_MAPS, body)
         await self._writer.apply(resources.CONFIG_MAPS, key, body)
 

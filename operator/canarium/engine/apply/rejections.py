@@ -65,29 +65,29 @@ class Rejections:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self._known: dict[Key, dict[str, _Attempt]] = {}
+        self._attempts: dict[Key, dict[str, _Attempt]] = {}
         self._urgent: set[Key] = set()
         #: Models whose last decision used a rejection that is over.
         self._outdated: set[Key] = set()
 
     def note(self, key: Key, wish: Wish, rejection: Rejection) -> None:
         """Notes that a write of the object was rejected."""
-        known = self._known.setdefault(key, {})
-        old = known.get(rejection.what)
+        attempts = self._attempts.setdefault(key, {})
+        old = attempts.get(rejection.what)
         count = old.count + 1 if old and old.wish == wish else 1
-        known[rejection.what] = _Attempt(wish, self.clock(), count, rejection)
+        attempts[rejection.what] = _Attempt(wish, self.clock(), count, rejection)
 
     def lift(self, key: Key, what: str) -> None:
         """Notes that a write of the object succeeded."""
-        old = self._known.get(key, {}).pop(what, None)
+        old = self._attempts.get(key, {}).pop(what, None)
         if old and self.clock() < old.due(self._longest(key)):
             self._outdated.add(key)
 
     def outdated(self, key: Key) -> bool:
         """Returns whether a rejection that the last decision used is over; resets the answer."""
-        found = key in self._outdated
+        is_outdated = key in self._outdated
         self._outdated.discard(key)
-        return found
+        return is_outdated
 
     @contextmanager
     def watching(self, key: Key, resource: Resource, name: str) -> Iterator[None]:
@@ -109,10 +109,12 @@ class Rejections:
         urgency, without end."""
         if not urgent and self._retries(key):
             return
-        if urgent and key not in self._urgent and key in self._known:
+        if urgent and key not in self._urgent and key in self._attempts:
             over = self.clock() - URGENT
-            known = self._known[key]
-            self._known[key] = {what: replace(a, at=min(a.at, over)) for what, a in known.items()}
+            attempts = self._attempts[key]
+            self._attempts[key] = {
+                what: replace(a, at=min(a.at, over)) for what, a in attempts.items()
+            }
             self._outdated.add(key)
         (self._urgent.add if urgent else self._urgent.discard)(key)
 
@@ -123,33 +125,33 @@ class Rejections:
         within the next wait: nothing asks for that write any more.
         """
         now, longest = self.clock(), self._longest(key)
-        known = {
+        attempts = {
             what: attempt
-            for what, attempt in self._known.get(key, {}).items()
+            for what, attempt in self._attempts.get(key, {}).items()
             if attempt.wish == wish and now < attempt.due(longest) + PATIENT
         }
-        if known:
-            self._known[key] = known
+        if attempts:
+            self._attempts[key] = attempts
         else:
-            self._known.pop(key, None)
-        believed = (a.rejection for a in known.values() if now < a.due(longest))
+            self._attempts.pop(key, None)
+        believed = (a.rejection for a in attempts.values() if now < a.due(longest))
         return tuple(sorted(believed, key=_weight))
 
     def next_try(self, key: Key) -> float | None:
         """Returns the seconds until the first retry; None when nothing is rejected."""
         now, longest = self.clock(), self._longest(key)
-        waits = (a.due(longest) - now for a in self._known.get(key, {}).values())
+        waits = (a.due(longest) - now for a in self._attempts.get(key, {}).values())
         return min((wait for wait in waits if wait > 0), default=None)
 
     def forget(self, key: Key) -> None:
-        self._known.pop(key, None)
+        self._attempts.pop(key, None)
         self._urgent.discard(key)
         self._outdated.discard(key)
 
     def _retries(self, key: Key) -> bool:
         """Returns whether a rejection was left out of the last decision, for a retry."""
         now, longest = self.clock(), self._longest(key)
-        return any(now >= attempt.due(longest) for attempt in self._known.get(key, {}).values())
+        return any(now >= attempt.due(longest) for attempt in self._attempts.get(key, {}).values())
 
     def _longest(self, key: Key) -> float:
         return URGENT if key in self._urgent else PATIENT

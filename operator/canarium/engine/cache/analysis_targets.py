@@ -50,15 +50,15 @@ def analysis_target(store: Store, key: Key) -> AnalysisTarget | None:
 
 def _servers(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, ModelServer]:
     """Returns how each revision's server is measured, by its own record (R1)."""
-    found = {}
+    servers = {}
     for child in store.children(resources.RECORDS, key):
         spoken = unpacked(child)["server"]
         if spoken is None:
             # A restored record does not hold the server: only the current runtime is known.
             spoken = _current_server(store, key, spec)
         metrics = effective_metrics(spoken.get("metrics"))
-        found[child.fact.revision] = ModelServer(metrics, spoken.get("predictPath"))
-    return found
+        servers[child.fact.revision] = ModelServer(metrics, spoken.get("predictPath"))
+    return servers
 
 
 def _current_server(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _grpc(match: Raw) -> Match:
 
 def _conditions(match: Raw, field: str) -> tuple[tuple[str, str, str], ...]:
     """Returns headers or query parameters in a canonical order; header names ignore case."""
-    found = (
+    conditions = (
         (
             one.get("type", "Exact"),
             one["name"].lower() if field == "headers" else one["name"],
@@ -83,7 +83,7 @@ def _conditions(match: Raw, field: str) -> tuple[tuple[str, str, str], ...]:
         )
         for one in match.get(field) or ()
     )
-    return tuple(sorted(found))
+    return tuple(sorted(conditions))
 
 
 def _refused(raw: Raw, namespace: str) -> set[tuple[Any, ...]]:

@@ -40,8 +40,8 @@ class Gateways:
         """Returns the listeners of the Gateways that a route names; None when none may be read."""
         if self._answer(resources.GATEWAYS, ""):
             return None
-        doors = ((a.gateway, self.gateways.items.get(a.gateway)) for a in attachments)
-        return {place: door.listeners for place, door in doors if door}
+        cached = ((a.gateway, self.gateways.items.get(a.gateway)) for a in attachments)
+        return {place: gateway.listeners for place, gateway in cached if gateway}
 
     def unserved(self, kind: RouteKind | None, namespace: str) -> tuple[str, str] | None:
         """Returns why routes of `kind` are unavailable in `namespace`: reason and message."""

@@ -88,7 +88,7 @@ class Informers:
             self._run(
                 CLUSTER,
                 [
-                    self._told(kind, cache, None, "")
+                    self._optional_reflector(kind, cache, None, "")
                     for kind, cache in self._gateways.caches.items()
                 ],
             )
@@ -98,10 +98,10 @@ class Informers:
 
     def _routes(self, resource: Resource, namespace: Namespace) -> Reflector:
         if resource in self._claims:
-            return self._told(resource, self._claims[resource], namespace, "")
-        return self._told(resource, self._caches[resource], namespace, labels.MODEL)
+            return self._optional_reflector(resource, self._claims[resource], namespace, "")
+        return self._optional_reflector(resource, self._caches[resource], namespace, labels.MODEL)
 
-    def _told(
+    def _optional_reflector(
         self, resource: Resource, cache: Cache[Any], namespace: Namespace, selector: str
     ) -> Reflector:
         """Returns a reflector of a kind that may not be installed; `Gateways` learns whether it

@@ -16,13 +16,13 @@ def owned_by_us(managed: Iterable[Mapping[str, Any]] | None) -> dict[str, Any] |
     entries = list(managed or ())
     if not entries:
         return None
-    found: dict[str, Any] = {}
+    owned: dict[str, Any] = {}
     for entry in entries:
         if entry.get("manager") == FIELD_MANAGER and not entry.get("subresource"):
             spec = (entry.get("fieldsV1") or {}).get("f:spec")
             if spec is not None:
-                found = _union(found, spec) if found else spec
-    return found
+                owned = _union(owned, spec) if owned else spec
+    return owned
 
 
 def scaled_by_other(managed: Iterable[Mapping[str, Any]] | None) -> bool:

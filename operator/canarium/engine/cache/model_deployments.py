@@ -37,7 +37,7 @@ class CachedModel:
     #: What users change: the spec by its generation, annotations, and, during deletion, finalizers.
     wish: tuple[str, int, int, tuple[str, ...] | None] = field(compare=False)
     #: A hash of the status.
-    told: int = field(compare=False)
+    status_hash: int = field(compare=False)
     phase: str = field(compare=False)
     #: Kinds of the routes that it asks for or already has.
     routes: tuple[RouteKind, ...] = field(compare=False)
@@ -67,8 +67,8 @@ def _raw(content: bytes) -> Raw:
     The cache is sized for the models that are reconciled at a time, each of which reads it several
     times.
     """
-    found: Raw = _MODELS.decompress(content)
-    return found
+    raw: Raw = _MODELS.decompress(content)
+    return raw
 
 
 @lru_cache(maxsize=32)
@@ -84,7 +84,7 @@ def _effective_spec(content: bytes, startup_budget: float | None) -> EffectiveSp
 
 def parent(raw: Raw) -> CachedModel:
     meta, status = raw["metadata"], raw.get("status") or {}
-    kept = {**raw, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
+    content = {**raw, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
     live = status.get("route") or {}
     kinds = {wanted_kind(raw.get("spec") or {}), (live.get("group"), live.get("kind"))}
     return CachedModel(
@@ -98,10 +98,10 @@ def parent(raw: Raw) -> CachedModel:
             _hash(meta.get("annotations") or {}),
             tuple(meta.get("finalizers") or ()) if "deletionTimestamp" in meta else None,
         ),
-        told=_hash(status),
+        status_hash=_hash(status),
         phase=status.get("phase", Phase.PENDING),
         routes=tuple(kind for kind in ROUTES if kind in kinds),
-        content=_MODELS.compress(kept),
+        content=_MODELS.compress(content),
         applied=_applied(meta.get("managedFields") or ()),
     )
 
@@ -109,14 +109,14 @@ def parent(raw: Raw) -> CachedModel:
 def commands(raw: Raw) -> tuple[tuple[str, str], ...]:
     """Returns the annotations of our group, without its prefix (R16), and a few unknown ones."""
     ours, notes = f"{GROUP}/", raw["metadata"].get("annotations") or {}
-    found = [
+    annotations = [
         (key.removeprefix(ours), value) for key, value in notes.items() if key.startswith(ours)
     ]
     names = {*COMMANDS, RESOLVE_ANNOTATION}
-    known = sorted(item for item in found if item[0] in names)
+    supported = sorted(item for item in annotations if item[0] in names)
     # One more than an answer names, so that it can report that there are others.
-    unknown = heapq.nsmallest(NAMED + 2, (item for item in found if item[0] not in names))
-    return (*known, *unknown)
+    unknown = heapq.nsmallest(NAMED + 2, (item for item in annotations if item[0] not in names))
+    return (*supported, *unknown)
 
 
 def _hash(content: Mapping[str, Any]) -> int:

@@ -35,8 +35,8 @@ def foreign_finalizers(meta: Raw) -> tuple[str, ...]:
     collector; none while it is not being deleted."""
     if "deletionTimestamp" not in meta:
         return ()
-    found = meta.get("finalizers") or ()
-    return tuple(sorted(intern(one) for one in found if one not in (FOREGROUND, ORPHAN)))
+    finalizers = meta.get("finalizers") or ()
+    return tuple(sorted(intern(one) for one in finalizers if one not in (FOREGROUND, ORPHAN)))
 
 
 def controller_name(raw: Raw) -> str | None:

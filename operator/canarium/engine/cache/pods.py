@@ -69,8 +69,8 @@ def _ended(status: Raw) -> str | None:
     phase = status.get("phase")
     if phase not in ("Failed", "Succeeded"):
         return None
-    told = (status.get("reason") or phase, status.get("message"))
-    return ": ".join(quoted(part) for part in told if part)
+    texts = (status.get("reason") or phase, status.get("message"))
+    return ": ".join(quoted(part) for part in texts if part)
 
 
 def _containers_since(meta: Raw, conditions: Raw, inits: Iterable[Raw]) -> float:
@@ -96,15 +96,15 @@ def _fetched(containers: Iterable[Raw]) -> dict[str, Any]:
     if ended.get("exitCode") != 0:
         return {}
     try:
-        said = orjson.loads(ended.get("message", "null"))
+        parsed = orjson.loads(ended.get("message", "null"))
     except ValueError:
         return {}
     # Anyone who may change the fetcher's container controls its message.
-    if not isinstance(said, dict) or not _DIGEST.fullmatch(str(said.get("digest"))):
+    if not isinstance(parsed, dict) or not _DIGEST.fullmatch(str(parsed.get("digest"))):
         return {}
-    resolved = said.get("resolved")
+    resolved = parsed.get("resolved")
     return {
-        "artifact": said["digest"],
+        "artifact": parsed["digest"],
         "resolved": quoted(resolved, 256) if isinstance(resolved, str) else None,
     }
 

@@ -108,8 +108,8 @@ def service(raw: Raw) -> Child[Service] | Child[Backend]:
     if revision:
         meta, spec = raw["metadata"], raw["spec"]
         fact = Backend(meta["name"], meta["uid"], revision)
-        kept = {"selector": spec.get("selector"), "ports": spec.get("ports")}
-        return child(raw, fact, compared(raw, kept))
+        identity = {"selector": spec.get("selector"), "ports": spec.get("ports")}
+        return child(raw, fact, compared(raw, identity))
     return _callers(raw)
 
 
@@ -150,11 +150,11 @@ def _autoscaler_fault(status: Raw) -> AutoscalerFault | None:
     broken."""
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     for kind in _SCALES:
-        found = conditions.get(kind, {})
-        if found.get("status") == "False" and found.get("reason") != "ScalingDisabled":
-            since = parse_optional_time(found.get("lastTransitionTime")) or 0.0
+        condition = conditions.get(kind, {})
+        if condition.get("status") == "False" and condition.get("reason") != "ScalingDisabled":
+            since = parse_optional_time(condition.get("lastTransitionTime")) or 0.0
             return AutoscalerFault(
-                found.get("reason") or kind, quoted(found.get("message", "")), since
+                condition.get("reason") or kind, quoted(condition.get("message", "")), since
             )
     return None
 

@@ -74,9 +74,9 @@ class Claims(Cache[RouteClaim]):
             self._children.forget(namespace, name, uid, version)
         super().forget(namespace, name, uid, version)
 
-    def retain(self, seen: set[Key], version: int, namespace: str | None) -> None:
-        self._children.retain(seen, version, namespace)
-        super().retain(seen, version, namespace)
+    def retain(self, listed: set[Key], version: int, namespace: str | None) -> None:
+        self._children.retain(listed, version, namespace)
+        super().retain(listed, version, namespace)
 
     def drop(self, namespace: str) -> None:
         self._children.drop(namespace)
@@ -87,9 +87,9 @@ class Claims(Cache[RouteClaim]):
         ours = self.items.get(key)
         if ours is None:
             return None
-        found = conflict(ours, self._rivals(ours), self._listeners(ours.attachments))
-        self._reported[key] = found
-        return found
+        current = conflict(ours, self._rivals(ours), self._listeners(ours.attachments))
+        self._reported[key] = current
+        return current
 
     def _put(self, key: Key, old: RouteClaim | None, new: RouteClaim) -> None:
         if self._has_room(old, new):
@@ -119,18 +119,18 @@ class Claims(Cache[RouteClaim]):
 
         if new and new.model:
             key = (new.namespace, new.name)
-            known = self._reported.get(key)
-            if self.conflict(key) != known:
+            reported = self._reported.get(key)
+            if self.conflict(key) != reported:
                 self._wake(key)
 
     def _matters(self, changed: RouteClaim, key: Key) -> bool:
         """Returns whether the contradiction that the model `key` reports may be another one now:
         not when it loses to a route that precedes `changed`, so that many that claim the same are
         cheap."""
-        known = self._reported.get(key)
-        if known is None or not known.lost:
+        reported = self._reported.get(key)
+        if reported is None or not reported.lost:
             return True
-        winner = self.items.get((known.namespace, known.name))
+        winner = self.items.get((reported.namespace, reported.name))
         return winner is None or changed.order <= winner.order
 
     def _drop_entries(self, old: RouteClaim) -> None:
@@ -159,10 +159,10 @@ class Claims(Cache[RouteClaim]):
         above = dict.fromkeys(general for host in hosts for general in _above(host))
         wildcards = tuple(host for host in of.hostnames if host.startswith("*."))
         for place in dict.fromkeys((a.gateway, m) for a in of.attachments for m in of.matches):
-            known = self._index.get(place, {})
-            beneath = (h for h in tuple(known) if any(covers(w, h) for w in wildcards))
+            by_host = self._index.get(place, {})
+            beneath = (h for h in tuple(by_host) if any(covers(w, h) for w in wildcards))
             for host in chain(above, beneath if wildcards else ()):
-                for other in tuple(known.get(host, ())):
+                for other in tuple(by_host.get(host, ())):
                     if (other.namespace, other.name) != (of.namespace, of.name):
                         yield other
 

@@ -75,18 +75,18 @@ def _answers(raw: Raw, generation: int) -> tuple[bool, tuple[str, str] | None, t
     """Returns whether all parents accepted this generation, why one did not, and which did not
     answer."""
     namespace = raw["metadata"].get("namespace", "")
-    given: dict[tuple[Any, ...], list[Raw]] = {}
+    by_parent: dict[tuple[Any, ...], list[Raw]] = {}
     for one in (raw.get("status") or {}).get("parents") or ():
-        given.setdefault(_place(one["parentRef"], namespace), []).append(one)
+        by_parent.setdefault(_place(one["parentRef"], namespace), []).append(one)
     silent: list[str] = []
     refusals: list[tuple[str, str]] = []
     parents = raw["spec"].get("parentRefs") or ()
     for ref in parents:
         name = f"Gateway {ref.get('namespace') or namespace}/{ref['name']}"
-        found = [_answer(one, generation) for one in given.get(_place(ref, namespace), ())]
-        if True in found:
+        answers = [_answer(one, generation) for one in by_parent.get(_place(ref, namespace), ())]
+        if True in answers:
             continue
-        refused = next((answer for answer in found if isinstance(answer, tuple)), None)
+        refused = next((answer for answer in answers if isinstance(answer, tuple)), None)
         if refused:
             reason, text = refused
             refusals.append((reason, f"{name}: {text or reason}"))
@@ -101,12 +101,12 @@ def _answer(one: Raw, generation: int) -> bool | tuple[str, str] | None:
     while it has not answered."""
     conditions = {c["type"]: c for c in one.get("conditions") or ()}
     for kind in _NEEDED:
-        found = conditions.get(kind)
-        if found is None or found.get("observedGeneration", 0) < generation:
+        condition = conditions.get(kind)
+        if condition is None or condition.get("observedGeneration", 0) < generation:
             return None
-        if found["status"] == "False":
-            return quoted(found["reason"], 100), quoted(found.get("message", ""))
-        if found["status"] != "True":
+        if condition["status"] == "False":
+            return quoted(condition["reason"], 100), quoted(condition.get("message", ""))
+        if condition["status"] != "True":
             return None
     return True
 
@@ -160,8 +160,8 @@ def gateway_class(raw: Raw) -> CachedGateway:
     """Projects a GatewayClass. It lists features as objects since v1.2 of the Gateway API, as
     strings before."""
     meta = raw["metadata"]
-    told: Iterable[Any] = (raw.get("status") or {}).get("supportedFeatures") or ()
-    names = frozenset(one["name"] if isinstance(one, dict) else str(one) for one in told)
+    features: Iterable[Any] = (raw.get("status") or {}).get("supportedFeatures") or ()
+    names = frozenset(one["name"] if isinstance(one, dict) else str(one) for one in features)
     return CachedGateway(
         namespace="",
         name=meta["name"],
@@ -178,23 +178,23 @@ def named(
     classes: Mapping[tuple[str, str], CachedGateway],
 ) -> tuple[Gateway, ...]:
     """Returns the Gateways that the spec of a model in `namespace` names."""
-    found = []
+    listed = []
     for ref in _refs(spec):
         place = (ref.get("namespace") or namespace, ref["name"])
-        door = gateways.get(place)
-        of = classes.get(("", door.class_name)) if door else None
-        found.append(
+        cached = gateways.get(place)
+        of = classes.get(("", cached.class_name)) if cached else None
+        listed.append(
             Gateway(
                 *place,
-                found=door is not None,
+                found=cached is not None,
                 own=place[0] == namespace,
                 section=ref.get("sectionName"),
                 port=ref.get("port"),
                 features=of.features if of else None,
-                listeners=door.listeners if door else (),
+                listeners=cached.listeners if cached else (),
             )
         )
-    return tuple(found)
+    return tuple(listed)
 
 
 def wanted_kind(spec: Raw) -> RouteKind | None:
@@ -214,11 +214,11 @@ def made_from(parent: Mapping[str, Any], live: Child[Any] | None) -> Mapping[str
     if live is None:
         return None
     try:
-        told = orjson.loads(unpacked(live)["metadata"]["annotations"][labels.TRAFFIC])
-        wanted_kind({"traffic": told})
+        traffic = orjson.loads(unpacked(live)["metadata"]["annotations"][labels.TRAFFIC])
+        wanted_kind({"traffic": traffic})
     except (KeyError, ValueError, AttributeError):
         return None
-    return {**parent, "spec": {**parent["spec"], "traffic": told}}
+    return {**parent, "spec": {**parent["spec"], "traffic": traffic}}
 
 
 def in_effect(
@@ -231,20 +231,20 @@ def in_effect(
     return made_from(parent, live) or parent
 
 
-def names_gateway(spec: Raw, namespace: str, door: CachedGateway) -> bool:
+def names_gateway(spec: Raw, namespace: str, gateway: CachedGateway) -> bool:
     """Returns whether a spec in `namespace` names this Gateway; for a class, whether it names any
     Gateway."""
     refs = _refs(spec)
-    if not door.namespace:
+    if not gateway.namespace:
         return bool(refs)
-    place = (door.namespace, door.name)
+    place = (gateway.namespace, gateway.name)
     return any((ref.get("namespace") or namespace, ref["name"]) == place for ref in refs)
 
 
 def _refs(spec: Raw) -> list[Raw]:
     traffic = spec.get("traffic") or {}
-    found: list[Raw] = (traffic.get("gateway") or {}).get("parentRefs") or []
-    return found
+    refs: list[Raw] = (traffic.get("gateway") or {}).get("parentRefs") or []
+    return refs
 
 
 def route_of(action: SetRouteWeights) -> Route:

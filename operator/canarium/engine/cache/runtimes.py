@@ -31,9 +31,11 @@ class CachedRuntime:
 
 def template(kind: str, raw: Raw) -> CachedRuntime:
     meta = raw["metadata"]
-    found = RuntimeTemplate(kind, meta["name"], raw["spec"])
+    runtime_template = RuntimeTemplate(kind, meta["name"], raw["spec"])
     version = int(meta["resourceVersion"])
-    return CachedRuntime(meta.get("namespace", ""), meta["name"], meta["uid"], version, found)
+    return CachedRuntime(
+        meta.get("namespace", ""), meta["name"], meta["uid"], version, runtime_template
+    )
 
 
 class Runtimes:
@@ -72,9 +74,9 @@ class Runtimes:
     def _index(self, old: CachedRuntime | None, new: CachedRuntime | None) -> None:
         some = new or old
         assert some is not None
-        known = self._by_namespace.setdefault(some.namespace, {})
+        runtimes = self._by_namespace.setdefault(some.namespace, {})
         if new:
-            known[new.name] = new.runtime
+            runtimes[new.name] = new.runtime
         else:
-            known.pop(some.name, None)
+            runtimes.pop(some.name, None)
         self._changed(some.namespace, some.name)

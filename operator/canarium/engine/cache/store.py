@@ -67,8 +67,8 @@ class Store:
 
     def parent(self, key: Key) -> dict[str, Any] | None:
         """Returns a ModelDeployment as last observed, without its managedFields."""
-        known = self.parents.items.get(key)
-        return known.raw if known else None
+        cached = self.parents.items.get(key)
+        return cached.raw if cached else None
 
     def _parent_changed(self, old: CachedModel | None, new: CachedModel | None) -> None:
         some = new or old
@@ -78,7 +78,7 @@ class Store:
             self.wants(routes.ROUTES[kind])
         if new is None or old is None or old.wish != new.wish:
             self._wake(key, Urgency.CHANGE)
-        elif old.told != new.told:
+        elif old.status_hash != new.status_hash:
             self._wake(key, Urgency.RESYNC)
 
     def _runtime_changed(self, namespace: str, name: str) -> None:
@@ -89,11 +89,11 @@ class Store:
             if concerned and namespace in ("", key[0]):
                 self._wake(key, Urgency.CHANGE)
 
-    def _gateway_changed(self, door: routes.CachedGateway | None) -> None:
+    def _gateway_changed(self, gateway: routes.CachedGateway | None) -> None:
         """Wakes the models that name the Gateway, or for a class any Gateway."""
         for key, parent in self.parents.items.items():
             spec = parent.raw.get("spec") or {}
-            if door is None or routes.names_gateway(spec, key[0], door):
+            if gateway is None or routes.names_gateway(spec, key[0], gateway):
                 self._wake(key, Urgency.CHANGE)
 
     def _conflict_changed(self, key: Key) -> None:
@@ -131,10 +131,10 @@ class Store:
         inherited: list[str] = []
 
         def ours(resource: Resource) -> list[Any]:
-            found = []
+            facts = []
             for child in self.children(resource, key):
                 if child.owner == uid:
-                    found.append(child.fact)
+                    facts.append(child.fact)
                 elif child.inherited:
                     inherited.append(f"{resource.kind} {child.name}")
                 elif child.adoptable:
@@ -142,16 +142,16 @@ class Store:
                 elif child.owner is None or resource is resources.SERVICES:
                     whose = f"controlled by {child.controller}" if child.controller else "no owner"
                     foreign.append(f"{resource.kind} {child.name} ({whose})")
-            return found
+            return facts
 
         def endpoints(service: str) -> frozenset[str]:
             slices = (c.fact for c in self.children(resources.ENDPOINT_SLICES, key))
             return frozenset().union(*(one.names for one in slices if one.service == service))
 
-        kept = {c.uid for c in self.children(resources.RECORDS, key) if c.owner == uid}
+        record_uids = {c.uid for c in self.children(resources.RECORDS, key) if c.owner == uid}
         services = ours(resources.SERVICES)
         service = next((s for s in services if isinstance(s, Service)), None)
-        found = [fact for resource in routes.ROUTES.values() for fact in ours(resource)]
+        own_routes = [fact for resource in routes.ROUTES.values() for fact in ours(resource)]
         spec = raw.get("spec") or {}
         pods = [child.fact for child in self.children(resources.PODS, key)]
         return Observed(
@@ -161,8 +161,8 @@ class Store:
             released_pods=tuple(p for p in pods if p.ended is None and not p.controlled),
             finished_pods=tuple(pod for pod in pods if pod.ended is not None),
             service=replace(service, endpoints=endpoints(key[1])) if service else None,
-            route=next(iter(found), None),
-            conflict=self._conflict(key, next(iter(found), None)),
+            route=next(iter(own_routes), None),
+            conflict=self._conflict(key, next(iter(own_routes), None)),
             backends=tuple(
                 replace(s, endpoints=endpoints(s.name)) for s in services if isinstance(s, Backend)
             ),
@@ -170,7 +170,7 @@ class Store:
             route_api_error=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
             autoscalers=tuple(ours(resources.AUTOSCALERS)),
             pinned_artifacts=tuple(
-                c.fact for c in self.children(resources.CONFIG_MAPS, key) if c.owner in kept
+                c.fact for c in self.children(resources.CONFIG_MAPS, key) if c.owner in record_uids
             ),
             orphans=tuple(orphans),
             owned_by_deleted=tuple(sorted(inherited)),

@@ -26,8 +26,8 @@ def _needed(volume: Mapping[str, Any]) -> Iterator[tuple[Resource, str]]:
     parts = [volume, *((volume.get("projected") or {}).get("sources") or ())]
     for part in parts:
         secret, config = part.get("secret") or {}, part.get("configMap") or {}
-        for kind, found in ((resources.SECRETS, secret), (resources.CONFIG_MAPS, config)):
+        for kind, source in ((resources.SECRETS, secret), (resources.CONFIG_MAPS, config)):
             # A Secret is named otherwise in a volume than in a projected one.
-            name = found.get("secretName") or found.get("name")
-            if name and not found.get("optional"):
+            name = source.get("secretName") or source.get("name")
+            if name and not source.get("optional"):
                 yield kind, str(name)

@@ -27,8 +27,8 @@ Reading order: `work_queue`, then `lane` (keys that wait), `delays` (keys that w
 (keys that failed), `deferral`.
 
 Invariants: a key is in at most one lane (`WorkQueue._waiting` has it), never in a lane and in
-`_taken` at the same time, and in `_again` only while in `_taken`. Every operation costs O(1) in the
-number of keys, except for delays, which are a heap.
+`_working` at the same time, and in `_again` only while in `_working`. Every operation costs O(1) in
+the number of keys, except for delays, which are a heap.
 """
 
 from canarium.engine.queue.deferral import Deferral

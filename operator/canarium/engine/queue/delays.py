@@ -21,8 +21,8 @@ class Delays(Generic[K]):
 
     def add(self, key: K, due: float, urgency: Urgency) -> bool:
         """Adds a key, unless it is due earlier already; returns whether it is now the next."""
-        known = self._due.get(key)
-        if known and known[0] <= due:
+        scheduled = self._due.get(key)
+        if scheduled and scheduled[0] <= due:
             return False
         self._due[key] = (due, urgency)
         self._serial += 1

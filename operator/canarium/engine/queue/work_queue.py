@@ -40,7 +40,7 @@ class WorkQueue(Generic[K]):
         #: Since when each key that waits has been due.
         self._since: dict[K, float] = {}
         #: Keys that are worked on, with the urgency that they were taken with.
-        self._taken: dict[K, Urgency] = {}
+        self._working: dict[K, Urgency] = {}
         #: How many of them each share has, those taken as faults counted separately.
         self._held: Counter[tuple[Share, bool]] = Counter()
         #: Keys that were added while they were worked on.
@@ -71,11 +71,11 @@ class WorkQueue(Generic[K]):
 
     def urgency(self, key: K) -> Urgency:
         """Returns the urgency that a key that is worked on was taken with."""
-        return self._taken.get(key, Urgency.RESYNC)
+        return self._working.get(key, Urgency.RESYNC)
 
     def add(self, key: K, urgency: Urgency = Urgency.CHANGE) -> None:
         """Adds a key, or raises the urgency of one that waits."""
-        if key in self._taken:
+        if key in self._working:
             self._again[key] = min(urgency, self._again.get(key, urgency))
             return
         before = self._waiting.get(key)
@@ -101,7 +101,7 @@ class WorkQueue(Generic[K]):
 
         `at_least` is the wait that the server asked for.
         """
-        urgency = self._taken.get(key, Urgency.RESYNC)
+        urgency = self._working.get(key, Urgency.RESYNC)
         wait = self._backoff.failed(key, urgency, at_least)
         self.add_after(key, wait, urgency)
         return wait
@@ -119,11 +119,11 @@ class WorkQueue(Generic[K]):
         overdue = self._overdue(now, most)
         order = [one for one in Urgency if one <= most and one is not overdue]
         for urgency in (overdue, *order) if overdue is not None else order:
-            found = self._lanes[urgency].take(partial(self._may_hold, urgency))
-            if found is not None:
+            next_key = self._lanes[urgency].take(partial(self._may_hold, urgency))
+            if next_key is not None:
                 self._turns = 0 if urgency is overdue else self._turns + 1
-                self._hand_out(found, urgency, now)
-                return found
+                self._hand_out(next_key, urgency, now)
+                return next_key
         return None
 
     async def get(self, most: Urgency = Urgency.IDLE) -> K:
@@ -149,7 +149,7 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         """Ends the work on a key, which may be handed out again."""
-        urgency = self._taken.pop(key, None)
+        urgency = self._working.pop(key, None)
         if urgency is not None:
             place = (self._share(key), urgency is Urgency.FAULT)
             self._held[place] -= 1
@@ -201,11 +201,11 @@ class WorkQueue(Generic[K]):
         if self._workers is None:
             return True
         held = self._held[share, urgency is Urgency.FAULT]
-        return held < max(1, self._workers - len(self._taken) + spare)
+        return held < max(1, self._workers - len(self._working) + spare)
 
     def _hand_out(self, key: K, urgency: Urgency, now: float) -> None:
         del self._waiting[key]
-        self._taken[key] = urgency
+        self._working[key] = urgency
         self._held[self._share(key), urgency is Urgency.FAULT] += 1
         self._observer.dequeued(urgency.name, now - self._since.pop(key))
         self._taken_at = now

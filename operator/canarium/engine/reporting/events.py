@@ -32,12 +32,12 @@ class EventRecorder:
         reconciled."""
         uid = stored["metadata"]["uid"]
         whose, before = self._deferred.pop(key, (uid, ()))
-        found = (*(before if whose == uid else ()), *events)
-        if found and self._deferral.defer(key, behind=Urgency.RESYNC):
-            self._deferred[key] = (uid, found)
+        pending = (*(before if whose == uid else ()), *events)
+        if pending and self._deferral.defer(key, behind=Urgency.RESYNC):
+            self._deferred[key] = (uid, pending)
             return
         self._deferral.forget(key)
-        for event in found:
+        for event in pending:
             await self._statuses.post(key, stored, event)
 
     def forget(self, key: Key) -> None:

@@ -64,8 +64,8 @@ class StatusWriter:
                 return False
             raise
         self._store.parents.observe(answer)
-        known = (raw.get("status") or {}).get("history") or []
-        for end in takewhile(lambda entry: entry not in known, status.get("history", ())):
+        history = (raw.get("status") or {}).get("history") or []
+        for end in takewhile(lambda entry: entry not in history, status.get("history", ())):
             self._observer.ended(end["outcome"])
         return True
 

@@ -32,7 +32,7 @@ def test_value_that_admission_changed_is_kept_and_named() -> None:
     owned = owned_by_us([managed("name", "image")])
     found = compare(live("mirror/model:1"), WANTED, owned)
     assert found.drift == []
-    assert found.kept == ["spec.containers[server].image"]
+    assert found.preserved == ["spec.containers[server].image"]
     assert found.merged["containers"][0]["image"] == "mirror/model:1"
 
 
@@ -40,7 +40,7 @@ def test_value_that_admission_changed_is_kept_and_named() -> None:
 def test_value_that_another_client_changed_is_drift() -> None:
     owned = owned_by_us([managed("name"), managed("image", manager="kubectl-edit")])
     found = compare(live("model:other"), WANTED, owned)
-    assert (found.drift, found.kept) == (["spec.containers[server].image"], [])
+    assert (found.drift, found.preserved) == (["spec.containers[server].image"], [])
     assert found.merged == WANTED
 
 
@@ -134,7 +134,7 @@ def test_comparisons_grow_with_the_number_of_environment_variables(is_owned: boo
     live_env[0] = {**live_env[0], "value": "edited"}
     CountedName.compared = 0
     found = compare({"env": live_env}, {"env": env}, {"f:env": names} if is_owned else None)
-    assert (found.kept if is_owned else found.drift) == ["spec.env[V299].value"]
+    assert (found.preserved if is_owned else found.drift) == ["spec.env[V299].value"]
     assert CountedName.compared < 10 * len(env)
 
 
@@ -146,4 +146,4 @@ def test_item_without_a_default_of_the_api_server_is_the_same_item() -> None:
     live_port = {"containerPort": 80, "protocol": "TCP", "name": "renamed"}
     wanted = {"ports": [{"containerPort": 80, "name": "web"}]}
     found = compare({"ports": [live_port]}, wanted, {"f:ports": names})
-    assert (found.drift, found.kept) == ([], ["spec.ports[web].name"])
+    assert (found.drift, found.preserved) == ([], ["spec.ports[web].name"])
