@@ -172,6 +172,10 @@ docs: .venv-docs/.ready       ## build the documentation as a site into .build/s
 dist-cli: dist .venv-pex/.ready  ## build the command line as one file, and its archive for krew
 	PYTHONPATH=dev .venv-pex/bin/python -m release.singlefile $(if $(SCIE),--scie)
 
+# Needs helm on the PATH. The checksums are of everything in dist/, so run it last.
+assets: .venv/.ready          ## write dist/install.yaml, the CRDs, the chart, the notes and SHA256SUMS; REGISTRY=registry.example.org/ml
+	$(PY) -m release.assets v$(VERSION) dist $(REGISTRY)
+
 sbom: .venv-sbom/.ready       ## write dist/*.cdx.json, the bill of materials of each image
 	@mkdir -p dist
 	.venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium.cdx.json requirements/runtime.txt

@@ -1,0 +1,96 @@
+"""The files of a release: complete, checked by their sums, and the same objects as the chart."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from canarium import VERSION
+from release import assets
+from release.version import Unusable
+from sandbox import clients
+
+ROOT = Path(__file__).parents[2]
+REGISTRY = "registry.example.org/ml"
+
+
+@pytest.fixture(scope="module")
+def helm() -> str:
+    return str(clients.find("helm"))
+
+
+@pytest.fixture(scope="module")
+def folder(helm: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("dist")
+    (made / "canarium-9-py3-none-any.whl").write_bytes(b"a wheel that was built before")
+    assets.write(VERSION, made, helm, REGISTRY)
+    return made
+
+
+def objects(text: str) -> list[dict[str, Any]]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [body for body in yaml.load_all(text, loader) if body]
+
+
+def names(bodies: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(body["kind"], body["metadata"]["name"]) for body in bodies}
+
+
+def test_checksums_cover_every_file(folder: Path) -> None:
+    done = subprocess.run(
+        ["sha256sum", "--check", "--strict", assets.SUMS],
+        cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    checked = {line.partition(":")[0] for line in done.stdout.splitlines()}
+    assert checked == {path.name for path in folder.iterdir()} - {assets.SUMS}
+    assert len(checked) == 5
+
+
+def test_install_manifest_has_the_objects_of_the_chart_after_their_namespace(
+    folder: Path, helm: str
+) -> None:
+    bodies = objects((folder / "install.yaml").read_text())
+    assert (bodies[0]["kind"], bodies[0]["metadata"]["name"]) == ("Namespace", assets.NAMESPACE)
+    packed = subprocess.run(
+        [helm, "template", "canarium", str(folder / f"canarium-{VERSION}.tgz"), "--no-hooks"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert names(bodies[1:]) == names(objects(packed.stdout))
+    assert ("Deployment", "canarium") in names(bodies)
+    namespaced = {b["metadata"]["namespace"] for b in bodies if "namespace" in b["metadata"]}
+    assert namespaced == {assets.NAMESPACE}
+    assert not any("helm.sh/hook" in b["metadata"].get("annotations", {}) for b in bodies)
+
+
+def test_install_manifest_names_the_images_of_the_registry(folder: Path, helm: str) -> None:
+    text = (folder / "install.yaml").read_text()
+    assert f"{REGISTRY}/canarium:{VERSION}" in text
+    assert f"{REGISTRY}/canarium-fetch:{VERSION}" in text
+    assert "canarium.dev/canarium:" not in text
+    unnamed = assets.install_manifest(helm, VERSION, None)
+    assert f"canarium.dev/canarium:{VERSION}" in unnamed
+
+
+def test_crd_bundle_has_every_crd(folder: Path) -> None:
+    bundled = objects((folder / "canarium-crds.yaml").read_text())
+    single = [yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("crds/*.yaml"))]
+    assert bundled == single
+
+
+def test_notes_are_the_section_of_the_version(folder: Path) -> None:
+    assert "### Rollouts" in (folder / "notes.md").read_text()
+    text = "# Changelog\n\n## 1.1.0 (2027-01-01)\n\nNew.\n\n## 1.0.0 (2026-12-01)\n\nOld.\n"
+    assert assets.notes(text, "1.1.0") == "New.\n"
+    assert assets.notes(text, "1.0.0") == "Old.\n"
+    with pytest.raises(Unusable, match=r"no section for 1\.2\.0"):
+        assets.notes(text, "1.2.0")
+
+
+def test_version_that_the_repository_does_not_state_is_refused(tmp_path: Path, helm: str) -> None:
+    with pytest.raises(Unusable, match=r"pyproject\.toml.* not 9\.9\.9"):
+        assets.write("9.9.9", tmp_path / "dist", helm, None)
+    assert not (tmp_path / "dist").exists()
