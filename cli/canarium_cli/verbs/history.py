@@ -49,7 +49,8 @@ def read_history(kubectl: Kubectl, name: str) -> tuple[HistoryEntry, ...]:
 
 
 def _lines(entries: tuple[HistoryEntry, ...], wide: bool) -> list[Line]:
-    head = ["NUMBER", "REVISION", "VERSION", "ROLE", "SERVED", "OUTCOME", "BY", "IMAGE", "ARTIFACT"]
+    head = ["NUMBER", "REVISION", "VERSION", "ROLE", "SERVED", "OUTCOME", "FAILED AT", "BY"]
+    head += ["IMAGE", "ARTIFACT"]
     if wide:
         head += ["APPLIED BY", "CREATED", "MESSAGE"]
     return table(head, [_cells(entry, wide) for entry in entries], width=columns())
@@ -68,6 +69,7 @@ def _cells(entry: HistoryEntry, wide: bool) -> list[Span | str]:
         Span(entry.role.value, ROLE_STYLES[entry.role]),
         _periods(entry.served, wide),
         Span(outcome or "-", _OUTCOMES.get(entry.outcome, Style.PLAIN)),
+        _failed_at(entry),
         entry.by or "-",
         image or "-",
         (entry.artifact if wide else _short(entry.artifact)) or "-",
@@ -85,6 +87,14 @@ def _periods(periods: tuple[Serving, ...], wide: bool) -> str:
     if wide or len(every) == 1:
         return ", ".join(every)
     return f"{every[-1]} (and {len(every) - 1} earlier)"
+
+
+def _failed_at(entry: HistoryEntry) -> str:
+    """How much traffic it received when it failed, and the step."""
+    if entry.failed_weight is None:
+        return "-"
+    share = f"{entry.failed_weight} %" if entry.failed_weight else "no traffic"
+    return f"{share}, step {entry.failed_step}" if entry.failed_step else share
 
 
 def _second(time: str) -> str:

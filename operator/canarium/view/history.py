@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from canarium import GROUP
 from canarium.core.facts.images import merged, parse_images
 from canarium.core.facts.periods import Period
+from canarium.view.failures import failure_of_revision
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, annotation, items, label, part, text
 from canarium.view.revisions import revisions
 from canarium.view.serving import serving_periods
@@ -30,7 +31,9 @@ class HistoryEntry:
 
     `outcome`, `reason`, `message`, `by` and `time` are those of its last entry in the status'
     history; `by` is `operator`, `spec`, or a command with its token. `applied_by` is the field
-    manager that wrote the spec.
+    manager that wrote the spec. `failed_weight` is the percentage of the traffic that it had when
+    it failed, and `failed_step` the step, such as `2/4`; None and empty if it did not fail, or if
+    that is unknown.
     """
 
     revision: str
@@ -50,6 +53,8 @@ class HistoryEntry:
     time: str = ""
     applied_by: str = ""
     created: str = ""
+    failed_weight: int | None = None
+    failed_step: str = ""
 
 
 def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryEntry, ...]:
@@ -58,7 +63,8 @@ def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryE
 
     `witness` is the route, or else the Service, with the current traffic record.
     """
-    outcomes = items(part(objects.model, "status"), "history")
+    status = part(objects.model, "status")
+    outcomes = items(status, "history")
     periods = serving_periods(objects.records, witness, outcomes)
     stored = {label(record, REVISION_LABEL): record for record in objects.records}
     entries = []
@@ -66,6 +72,7 @@ def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryE
         record = stored.get(revision.revision, {})
         mine = [period for period in periods if period.revision == revision.revision]
         last = _last(outcomes, revision.revision)
+        failure = failure_of_revision(revision.revision, record, status)
         entries.append(
             HistoryEntry(
                 revision=revision.revision,
@@ -80,6 +87,8 @@ def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryE
                 served=tuple(_serving(period) for period in mine),
                 applied_by=text(part(record, "data", "applied"), "manager"),
                 created=revision.created or text(last, "startTime"),
+                failed_weight=failure.weight if failure else None,
+                failed_step=failure.step if failure else "",
                 **_outcome(last),
             )
         )
@@ -90,6 +99,7 @@ def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryE
         if name and name not in live:
             mine = [period for period in periods if period.revision == name]
             last = _last(outcomes, name)
+            failure = failure_of_revision(name, {}, status)
             entries.append(
                 HistoryEntry(
                     revision=name,
@@ -102,6 +112,8 @@ def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryE
                     resolved=text(last, "resolved"),
                     served=tuple(_serving(period) for period in mine),
                     created=text(last, "startTime"),
+                    failed_weight=failure.weight if failure else None,
+                    failed_step=failure.step if failure else "",
                     **_outcome(last),
                 )
             )

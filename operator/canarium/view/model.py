@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from canarium.api.states import PauseSource, Phase
 from canarium.view.attention import urgency
+from canarium.view.failures import failure_of
 from canarium.view.moments import seconds_until
 from canarium.view.objects import Objects, Raw, items, number, optional_number, part, text
 from canarium.view.revisions import age_of, revisions, target_of
 from canarium.view.steps import position, steps
-from canarium.view.tree import Check, Command, Condition, Evaluation, Failure, Problem, Tree, Wait
+from canarium.view.tree import Check, Command, Condition, Evaluation, Problem, Tree, Wait
 
 
 def view(objects: Objects, now: float, *, old: int = 0) -> Tree:
@@ -41,7 +42,7 @@ def view(objects: Objects, now: float, *, old: int = 0) -> Tree:
         revisions=revisions(objects, now, old=old),
         checks=checks(model),
         wait=_wait(part(status, "waitingFor"), now),
-        failure=_failure(part(status, "failure")),
+        failure=failure_of(part(status, "failure")),
         paused_by=_paused_by(part(status, "pause")),
         command=_command(commands[0]) if commands else None,
         problems=_problems(status),
@@ -100,24 +101,6 @@ def _wait(raw: Raw, now: float) -> Wait | None:
         threshold=text(raw, "threshold"),
         pod=text(raw, "pod"),
         container=text(raw, "container"),
-    )
-
-
-def _failure(raw: Raw) -> Failure | None:
-    if not raw:
-        return None
-    return Failure(
-        revision=text(raw, "revision"),
-        reason=text(raw, "reason"),
-        message=text(raw, "message"),
-        time=text(raw, "time"),
-        pod=text(raw, "pod"),
-        container=text(raw, "container"),
-        observed=text(raw, "observed"),
-        threshold=text(raw, "threshold"),
-        samples=number(raw, "samples") if "samples" in raw else None,
-        weight=number(raw, "weight") if "weight" in raw else None,
-        step=text(raw, "step"),
     )
 
 

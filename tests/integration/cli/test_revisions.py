@@ -16,7 +16,8 @@ async def test_history_diff_and_record_of_a_rolled_back_version(
     cluster.apply("1")
     first = (await cluster.phase("Ready", "1"))["stable"]["revision"]
     cluster.apply("2", podTemplate=_BAD)
-    failed = (await cluster.phase("RolledBack"))["failure"]["revision"]
+    failure = (await cluster.phase("RolledBack"))["failure"]
+    failed = failure["revision"]
 
     listed = (await program.run("history", "fraud", "-o", "json")).json
     assert [(x["number"], x["revision"], x["role"]) for x in listed] == [
@@ -24,6 +25,11 @@ async def test_history_diff_and_record_of_a_rolled_back_version(
         (1, first, "Stable"),
     ]
     assert (listed[0]["outcome"], listed[0]["reason"]) == ("RolledBack", "ServerExited")
+    assert (listed[0]["failedWeight"], listed[0]["failedStep"]) == (
+        failure["weight"],
+        failure["step"],
+    )
+    assert not {"failedWeight", "failedStep"} & listed[1].keys()
     assert listed[1]["served"][0].keys() == {"fromTime", "promotedTime"}
     text = await program.run("history", "fraud", "--limit", "1")
     assert text.code == 0, text.err

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
+from canarium import GROUP
 from canarium.core.facts import traffic_record
 from canarium.view.difference import differences, find, usual_pair
 from canarium.view.history import HistoryEntry, history
@@ -41,6 +43,29 @@ def test_pruned_revision_is_listed_from_the_status() -> None:
     assert {x.revision for x in listed} == {x.revision for x in entries("rolled-back")}
     pruned = next(x for x in listed if x.revision == "jgpcfw9h")
     assert (pruned.number, pruned.version, pruned.outcome) == (0, "v1", "Promoted")
+
+
+def test_weight_and_step_of_a_failure_are_those_of_its_record() -> None:
+    found, now = objects("rolled-back")
+    name = f"{GROUP}/failure"
+    records = copy.deepcopy(found.records)
+    for record in records:
+        notes = record["metadata"].get("annotations", {})
+        if name in notes:
+            notes[name] = json.dumps({**json.loads(notes[name]), "weight": 50, "step": "2/3"})
+    listed = history(Objects.of(found.model, records), None, now)
+    failed = [(x.failed_weight, x.failed_step) for x in listed]
+    assert failed == [(50, "2/3"), (50, "2/3"), (None, ""), (None, "")]
+
+
+def test_weight_and_step_of_a_failure_are_those_of_the_status_without_a_record() -> None:
+    found, now = objects("rolled-back")
+    model = copy.deepcopy(dict(found.model))
+    model["status"]["failure"] |= {"weight": 0, "step": "1/3"}
+    revision = model["status"]["failure"]["revision"]
+    listed = history(Objects.of(model, []), None, now)
+    failed = {x.revision: (x.failed_weight, x.failed_step) for x in listed if x.failed_step}
+    assert failed == {revision: (0, "1/3")}
 
 
 def test_current_traffic_is_read_from_the_annotations_that_the_operator_writes() -> None:
