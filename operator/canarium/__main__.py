@@ -81,6 +81,12 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--metrics-port", type=int, help="serve Prometheus metrics at :PORT/metrics")
     run.add_argument(
+        "--metrics-per-model",
+        action=argparse.BooleanOptionalAction,
+        default=_DEFAULT.metrics_per_model,
+        help="include series of each model in the metrics: 12 to 19, and 5 per check of a rollout",
+    )
+    run.add_argument(
         "--record-transitions",
         action="store_true",
         help="keep the last transitions of each model in its status, for `canarium notify`",

@@ -33,6 +33,8 @@ class Config:
     health: tuple[str, int] | None = None
     #: Port of `/metrics`, on all addresses; None: not served.
     metrics_port: int | None = None
+    #: Whether they include series of each model.
+    metrics_per_model: bool = True
     #: The fetcher's image; None: only models inside server images are supported.
     fetch_image: str | None = None
     fetch_image_pull_policy: str = "IfNotPresent"

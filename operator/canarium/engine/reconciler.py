@@ -69,7 +69,10 @@ class Reconciler:
         self._timing = timing or Timing()
         self._rejections = Rejections(self._timing.clock)
         self._executor = Executor(api, store, self._rejections, kit)
-        statuses = StatusWriter(api, store, queue, self._timing, observer or Unobserved())
+        self._observer = observer or Unobserved()
+        #: When the failure was noticed whose rollback is under way.
+        self._failed_at: dict[Key, float] = {}
+        statuses = StatusWriter(api, store, queue, self._timing, self._observer)
         self._deletions = DeletionReporter(self._executor, statuses, store, queue, self._timing)
         self._status = StatusScheduler(statuses, queue, self._timing)
         self._deferred_deletes = DeferredDeletes(queue, self._timing)
@@ -92,12 +95,15 @@ class Reconciler:
             return
         if self._awaits_source(key, decision):
             return
+        self._note_failure(key, decision)
         try:
             for action in decision.actions:
                 if self._deferred_deletes.defer(key, decision, action):
                     continue
                 with first() if self._rescues(key, action) else nullcontext():
                     await self._executor.carry_out(raw, action)
+                if is_rollback(action):
+                    self._report_rollback(key)
                 if is_rollback(action) and self._queue.waits(Urgency.FAULT):
                     # A rollback of another model takes priority over the rest of this plan (R8).
                     self._queue.add(key, Urgency.CHANGE)
@@ -126,6 +132,18 @@ class Reconciler:
             # A deadline that has passed is a change of facts like any other.
             self._queue.add_after(key, max(soonest, _SOONEST), Urgency.CHANGE)
 
+    def _note_failure(self, key: Key, decision: Plan) -> None:
+        """Notes when the failure was noticed that a rollback answers, until its write succeeds."""
+        if any(map(is_rollback, decision.actions)):
+            self._failed_at.setdefault(key, self._queue.noticed(key))
+        else:
+            self._failed_at.pop(key, None)
+
+    def _report_rollback(self, key: Key) -> None:
+        since = self._failed_at.pop(key, None)
+        if since is not None:
+            self._observer.rolled_back(max(0.0, self._timing.clock() - since))
+
     def _awaits_source(self, key: Key, decision: Plan) -> bool:
         """Requests what the plan needs resolved, and returns whether to wait a moment for it.
 
@@ -147,6 +165,8 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         """Drops what is kept of a deleted model."""
+        self._failed_at.pop(key, None)
+        self._observer.deleted(key)
         self._rejections.forget(key)
         self._deferred_deletes.forget(key)
         self._status.forget(key)

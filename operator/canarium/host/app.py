@@ -21,6 +21,7 @@ from canarium.engine.workers import EXPRESS
 from canarium.host import crd_check, kopf_retries, scope_conflicts
 from canarium.host.crd_check import CrdMismatch
 from canarium.host.kopf_watch import Insights, KopfWatch
+from canarium.host.model_metrics import model_series
 from canarium.host.namespaces import NamespaceSelection
 from canarium.host.scope_conflicts import LEASE, SCOPE, ScopeConflicts
 from canarium.kube.clock import Timing
@@ -146,7 +147,10 @@ class Application:
             )
         )
         port = self._settings.metrics_port or 0
-        port = await self._stack.enter_async_context(serve_metrics(metrics.registry, "", port))
+        models = model_series(engine, metrics) if self._settings.metrics_per_model else None
+        port = await self._stack.enter_async_context(
+            serve_metrics(metrics.registry, "", port, models)
+        )
         log.info("metrics at :%d/metrics", port)
         self._spawn("loop lag", metrics.follow_loop())
 

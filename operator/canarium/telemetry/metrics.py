@@ -22,9 +22,15 @@ from canarium import VERSION
 from canarium.telemetry.rolling_max import RollingMax
 
 _FINE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+#: From a Recreate of a small model to steps with pauses of days.
+_COARSE = (10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400, 604800)
+_ROLLBACKS = ("RolledBack", "Undone")
 _LAG_EVERY = 0.1
 #: Longer than Prometheus' usual scrape interval of a minute, so that no scrape misses a stall.
 _WINDOW = 120.0
+
+#: Namespace and name of a model.
+Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,8 @@ class OperatorMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        #: Rollbacks and undone promotions of each model that had any, by reason.
+        self.rollbacks: dict[Key, Tally[str]] = {}
         ProcessCollector(registry=self.registry)
         Info("canarium_build", "The operator", registry=self.registry).info({"version": VERSION})
         self._wait = Histogram(
@@ -78,6 +86,26 @@ class OperatorMetrics:
             ["verb", "resource", "code"],
             registry=self.registry,
         )
+        self._delay = Histogram(
+            "canarium_rollback_delay_seconds",
+            "From the change or evaluation that shows a failure to the accepted write that moves "
+            "the traffic off the failed version",
+            buckets=_FINE,
+            registry=self.registry,
+        )
+        self._duration = Histogram(
+            "canarium_rollout_duration_seconds",
+            "From the creation of a revision to its promotion or end, by outcome",
+            ["outcome"],
+            buckets=_COARSE,
+            registry=self.registry,
+        )
+        self._commands = Counter(
+            "canarium_commands",
+            "Processed commands, by result: Accepted, Ignored",
+            ["command", "result"],
+            registry=self.registry,
+        )
         self._rollouts = Counter(
             "canarium_rollouts",
             "Ended rollouts: Promoted, RolledBack, Failed, Superseded, Withdrawn, Undone",
@@ -95,8 +123,21 @@ class OperatorMetrics:
     def reconciled(self, result: str, took: float) -> None:
         self._took.labels(result).observe(took)
 
-    def ended(self, outcome: str) -> None:
+    def ended(self, key: Key, outcome: str, reason: str, took: float | None) -> None:
         self._rollouts.labels(outcome).inc()
+        if took is not None:
+            self._duration.labels(outcome).observe(took)
+        if outcome in _ROLLBACKS:
+            self.rollbacks.setdefault(key, Tally())[reason] += 1
+
+    def commanded(self, command: str, result: str) -> None:
+        self._commands.labels(command, result).inc()
+
+    def rolled_back(self, delay: float) -> None:
+        self._delay.observe(delay)
+
+    def deleted(self, key: Key) -> None:
+        self.rollbacks.pop(key, None)
 
     def requested(self, verb: str, resource: str, code: int) -> None:
         """Counts one request to the API server; code 0: it got no answer."""

@@ -9,19 +9,28 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from canarium.telemetry.http_server import serve
+from canarium.telemetry.model_series import ModelSeries
+
+#: The last line in OpenMetrics.
+_END = b"# EOF\n"
 
 
 def serve_metrics(
-    registry: CollectorRegistry, host: str, port: int
+    registry: CollectorRegistry, host: str, port: int, models: ModelSeries | None = None
 ) -> AbstractAsyncContextManager[int]:
-    """Serves the metrics of `registry` while the context is open; yields the port (0: a free one).
+    """Serves the metrics of `registry`, and those of `models`, while the context is open; yields
+    the port (0: a free one).
 
     Raises OSError when the port is taken.
     """
 
     async def answer(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        body = encode(registry)
+        body: bytes = encode(registry)
+        if models:
+            openmetrics = content_type.startswith("application/openmetrics-text")
+            end = _END if openmetrics else b""
+            body = body.removesuffix(end) + await models.text(openmetrics=openmetrics) + end
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     return serve(host, port, {"/metrics": answer})

@@ -52,7 +52,9 @@ async def test_work_and_state_are_served() -> None:
     metrics.describe(state())
     metrics.dequeued("FAULT", 0.02)
     metrics.reconciled("done", 0.004)
-    metrics.ended("RolledBack")
+    metrics.ended(("ml", "fraud"), "RolledBack", "CheckFailed", 90.0)
+    metrics.commanded("abort", "Accepted")
+    metrics.rolled_back(0.03)
     async with serve_metrics(metrics.registry, "127.0.0.1", 0) as port:
         found = await read(port)
     assert found["canarium_queue_depth",] == 3
@@ -63,6 +65,10 @@ async def test_work_and_state_are_served() -> None:
     assert found["canarium_queue_wait_seconds_count", "FAULT"] == 1
     assert found["canarium_reconcile_duration_seconds_sum", "done"] == pytest.approx(0.004)
     assert found["canarium_rollouts_total", "RolledBack"] == 1
+    assert found["canarium_rollout_duration_seconds_bucket", "120.0", "RolledBack"] == 1
+    assert found["canarium_rollout_duration_seconds_bucket", "60.0", "RolledBack"] == 0
+    assert found["canarium_commands_total", "abort", "Accepted"] == 1
+    assert found["canarium_rollback_delay_seconds_sum",] == pytest.approx(0.03)
     assert found["process_resident_memory_bytes",] > 1e6
 
 
@@ -187,3 +193,29 @@ def test_background_keys_do_not_count_as_queue_lag() -> None:
     queue.add("b", Urgency.RESYNC)
     now[0] += 2
     assert queue.oldest() == 2
+
+
+def test_noticed_is_when_the_most_urgent_change_was_added() -> None:
+    now = [100.0]
+    queue: WorkQueue[str] = WorkQueue(Timing(clock=lambda: now[0]))
+    queue.add("a", Urgency.CHANGE)
+    now[0] += 5
+    queue.add("a", Urgency.FAULT)
+    now[0] += 1
+    queue.add("a", Urgency.FAULT)
+    now[0] += 1
+    assert queue.take() == "a"
+    assert queue.noticed("a") == 105
+    # A change during the work counts from when it was added, not from the end of the work.
+    now[0] += 1
+    queue.add("a", Urgency.CHANGE)
+    now[0] += 10
+    queue.done("a")
+    now[0] += 1
+    assert queue.take() == "a"
+    assert queue.noticed("a") == 108
+    queue.done("a")
+    queue.add_after("a", 3)
+    now[0] += 3
+    assert queue.take() == "a"
+    assert queue.noticed("a") == now[0]

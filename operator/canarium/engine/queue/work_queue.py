@@ -39,6 +39,10 @@ class WorkQueue(Generic[K]):
         self._waiting: dict[K, Urgency] = {}
         #: Since when each key that waits has been due.
         self._since: dict[K, float] = {}
+        #: When the most urgent change was added of each key that waits, or that was added again.
+        self._added: dict[K, float] = {}
+        #: The same of the keys that are worked on.
+        self._noticed: dict[K, float] = {}
         #: Keys that are worked on, with the urgency that they were taken with.
         self._working: dict[K, Urgency] = {}
         #: How many of them each share has, those taken as faults counted separately.
@@ -75,8 +79,11 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K, urgency: Urgency = Urgency.CHANGE) -> None:
         """Adds a key, or raises the urgency of one that waits."""
+        now = self._clock()
         if key in self._working:
-            self._again[key] = min(urgency, self._again.get(key, urgency))
+            again = self._again.get(key)
+            if again is None or urgency < again:
+                self._again[key], self._added[key] = urgency, now
             return
         before = self._waiting.get(key)
         if before is not None:
@@ -84,12 +91,16 @@ class WorkQueue(Generic[K]):
                 return
             self._lanes[before].remove(key)
         elif not self._waiting:
-            self._waiting_since = self._clock()
-        self._waiting[key] = urgency
-        now = self._clock()
+            self._waiting_since = now
+        self._waiting[key], self._added[key] = urgency, now
         self._since.setdefault(key, now)
         self._lanes[urgency].add(key, now)
         self._wake(urgency)
+
+    def noticed(self, key: K) -> float:
+        """Returns when the change was added, by the queue's clock, that a key is worked on for; of
+        several changes, the most urgent one counts."""
+        return self._noticed.get(key, self._clock())
 
     def add_after(self, key: K, delay: float, urgency: Urgency = Urgency.RESYNC) -> None:
         """Adds a key in `delay` seconds; of several delays, the earliest counts."""
@@ -156,9 +167,12 @@ class WorkQueue(Generic[K]):
             if self._held[place] <= 0:
                 # Left out, so that the names of old shares do not pile up.
                 del self._held[place]
+        self._noticed.pop(key, None)
         again = self._again.pop(key, None)
         if again is not None:
+            added = self._added.pop(key)
             self.add(key, again)
+            self._added[key] = added
         elif self._waiting:
             # A worker is free: a share that had its part of them may be served again.
             self._wake(Urgency.CHANGE)
@@ -206,6 +220,7 @@ class WorkQueue(Generic[K]):
     def _hand_out(self, key: K, urgency: Urgency, now: float) -> None:
         del self._waiting[key]
         self._working[key] = urgency
+        self._noticed[key] = self._added.pop(key, now)
         self._held[self._share(key), urgency is Urgency.FAULT] += 1
         self._observer.dequeued(urgency.name, now - self._since.pop(key))
         self._taken_at = now

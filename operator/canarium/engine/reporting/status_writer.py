@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from itertools import takewhile
 from typing import Any
 
+from canarium.core.context.commands import COMMANDS
 from canarium.core.decision.plan import Event
-from canarium.core.times import stamp
+from canarium.core.times import parse, stamp
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.instrumentation import Observer
 from canarium.engine.queue import WorkQueue
@@ -64,9 +66,12 @@ class StatusWriter:
                 return False
             raise
         self._store.parents.observe(answer)
-        history = (raw.get("status") or {}).get("history") or []
-        for end in takewhile(lambda entry: entry not in history, status.get("history", ())):
-            self._observer.ended(end["outcome"])
+        before = raw.get("status") or {}
+        for end in _new(before, status, "history"):
+            self._observer.ended(key, end["outcome"], end.get("reason", ""), _duration(end))
+        for echo in _new(before, status, "commands"):
+            name = echo["command"] if echo["command"] in COMMANDS else "unknown"
+            self._observer.commanded(name, echo["result"])
         return True
 
     async def _read_again(self, key: Key, uid: str) -> None:
@@ -83,3 +88,17 @@ class StatusWriter:
             self._store.parents.forget(*key, uid)
         self._store.parents.observe(now)
         self._queue.add(key)
+
+
+def _new(before: dict[str, Any], after: dict[str, Any], part: str) -> Iterator[dict[str, Any]]:
+    """Returns the entries that a list of the status, newest first, did not have before."""
+    known = before.get(part) or []
+    return takewhile(lambda entry: entry not in known, after.get(part) or ())
+
+
+def _duration(end: dict[str, Any]) -> float | None:
+    """Returns how many seconds a revision took until its promotion or end; None if unknown."""
+    try:
+        return max(0.0, parse(end["time"]) - parse(end["startTime"]))
+    except (KeyError, ValueError):
+        return None

@@ -29,9 +29,16 @@ class Taking:
 class Counting(Unobserved):
     def __init__(self) -> None:
         self.ends: list[str] = []
+        self.took: list[float | None] = []
+        self.commands: list[tuple[str, str]] = []
 
-    def ended(self, outcome: str) -> None:
+    def ended(self, key: Key, outcome: str, reason: str, took: float | None) -> None:
+        assert key == KEY
         self.ends.append(outcome)
+        self.took.append(took)
+
+    def commanded(self, command: str, result: str) -> None:
+        self.commands.append((command, result))
 
 
 def model(status: dict[str, Any]) -> dict[str, Any]:
@@ -58,3 +65,27 @@ async def test_every_new_entry_of_the_history_is_counted(
     raw = model({"history": before})
     assert await statuses.write(KEY, raw, {"history": after, "phase": "Ready"})
     assert sorted(counting.ends) == sorted(counted)
+
+
+async def test_duration_of_a_rollout_is_reported_if_its_start_is_known() -> None:
+    counting, queue = Counting(), WorkQueue[Key]()
+    api: Any = Taking()
+    statuses = StatusWriter(api, Store(queue.add), queue, Timing(), counting)
+    start = {"startTime": "2025-12-31T23:58:30Z"}
+    ends = [{**FIRST, **start}, SECOND, {**THIRD, "startTime": "soon"}]
+    assert await statuses.write(KEY, model({}), {"history": ends})
+    assert counting.took == [90.0, None, None]
+
+
+async def test_new_commands_are_counted_by_name_and_result() -> None:
+    counting, queue = Counting(), WorkQueue[Key]()
+    api: Any = Taking()
+    statuses = StatusWriter(api, Store(queue.add), queue, Timing(), counting)
+    old = {"command": "pause", "token": "1", "result": "Accepted"}
+    new = [
+        {"command": "promote", "token": "3", "result": "Ignored"},
+        # What users write as an annotation is not a label.
+        {"command": "promotte", "token": "2", "result": "Ignored"},
+    ]
+    assert await statuses.write(KEY, model({"commands": [old]}), {"commands": [*new, old]})
+    assert counting.commands == [("promote", "Ignored"), ("unknown", "Ignored")]
