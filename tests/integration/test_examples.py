@@ -18,8 +18,8 @@ from integration.conftest import Cluster
 from sandbox.controlplane import ControlPlane
 
 FOLDER = Path(__file__).parents[2] / "examples"
-#: Examples with separate tests: e2e/gitops, and test_registry_webhook.py.
-_OTHERS = {FOLDER / "argocd", FOLDER / "registry-webhook"}
+#: Examples with separate tests, some of them in e2e/gitops and tests/supply.
+_OTHERS = {FOLDER / name for name in ("argocd", "pipelines", "registry-webhook")}
 EXAMPLES = sorted(p for p in FOLDER.rglob("*.yaml") if not _OTHERS & {*p.parents})
 
 

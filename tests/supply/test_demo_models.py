@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from sandbox import paths
-
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "models"
-LOCK = ROOT / "requirements" / "demo-models.txt"
 VERSIONS = ("v1", "v2", "v3", "v4", "v5")
 
 
@@ -27,47 +22,30 @@ def documents(name: str) -> list[dict[str, Any]]:
     return [body for body in yaml.safe_load_all((FOLDER / name).read_text()) if body]
 
 
-@pytest.fixture(scope="module")
-def python() -> Path:
-    """Python with the libraries of the model server's image, made once for each lock."""
-    if sys.version_info >= (3, 13):
-        pytest.skip("the numpy of the image has no wheel for this Python")
-    key = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
-    venv = paths.cache() / f"demo-models-{key}"
-    with paths.locked(paths.cache() / ".demo-models.lock"):
-        if not (venv / "done").exists():
-            shutil.rmtree(venv, ignore_errors=True)
-            subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-            install = [venv / "bin" / "pip", "install", "-q", "--no-compile", "--require-hashes"]
-            subprocess.run([*install, "-r", LOCK], check=True)
-            (venv / "done").touch()
-    return venv / "bin" / "python"
-
-
-def run(python: Path, folder: Path, *words: str) -> dict[str, Any]:
+def run(sklearn_python: Path, folder: Path, *words: str) -> dict[str, Any]:
     done = subprocess.run(
-        [python, folder / "train.py", *words], capture_output=True, text=True, check=True
+        [sklearn_python, folder / "train.py", *words], capture_output=True, text=True, check=True
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
 @pytest.mark.slow
-def test_script_writes_the_same_bytes(python: Path, tmp_path: Path) -> None:
+def test_script_writes_the_same_bytes(sklearn_python: Path, tmp_path: Path) -> None:
     folder = tmp_path / "models"
     folder.mkdir()
     for name in ("train.py", "request.jsonl"):
         shutil.copy(FOLDER / name, folder)
     by_hand = (FOLDER / "server.yaml").read_text().partition("binaryData:")[0]
     (folder / "server.yaml").write_text(f"{by_hand}binaryData: # written by train.py\n")
-    run(python, folder)
+    run(sklearn_python, folder)
     for name in ("server.yaml", *(f"{version}/model.joblib" for version in VERSIONS)):
         assert (folder / name).read_bytes() == (FOLDER / name).read_bytes(), name
 
 
 @pytest.mark.slow
-def test_each_version_answers_as_the_readme_describes(python: Path) -> None:
-    found = run(python, FOLDER, "--check")
+def test_each_version_answers_as_the_readme_describes(sklearn_python: Path) -> None:
+    found = run(sklearn_python, FOLDER, "--check")
     accuracy = found["accuracy"]
     assert accuracy["v3"] < 0.2 < accuracy["v1"] < accuracy["v2"] <= accuracy["v5"]
     assert accuracy["v4"] == "EOFError"

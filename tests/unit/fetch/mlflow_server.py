@@ -60,7 +60,7 @@ class MlflowServer:
             self._process.wait(10)
             self._process = None
 
-    def call(self, method: str, path: str, **fields: Any) -> dict[str, Any]:
+    def call(self, method: str, path: str, /, **fields: Any) -> dict[str, Any]:
         """Sends a request of MLflow's REST API; returns its JSON."""
         url, body = f"{self.url}/api/2.0/mlflow/{path}", None
         if method == "GET":

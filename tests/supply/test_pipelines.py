@@ -1,0 +1,346 @@
+"""examples/pipelines: the job runs with a real MLflow, and every file has the commands of the job.
+
+The rest of the cluster is a stand-in here; tests/integration/test_moving_references.py follows an
+alias with a real API server and operator.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from canarium_cli.main import cli
+from canarium_cli.verbs.status import status_command
+from fetch.mlflow_server import PYTHON as MLFLOW_PYTHON
+from fetch.mlflow_server import MlflowServer
+
+FOLDER = Path(__file__).parents[2] / "examples" / "pipelines"
+_TOOLS = ("python ", "kubectl ")
+#: kubectl with a model whose status is in a file; it runs plugins as kubectl does.
+_KUBECTL = """#!/bin/sh
+echo "$*" >> calls
+case "$1" in
+  modeldeploy) shift; exec kubectl-modeldeploy "$@" ;;
+  get) cat status.json ;;
+  annotate) test ! -e forbidden || { echo 'Error: forbidden' >&2; exit 1; } ;;
+esac
+"""
+
+
+def commands(text: str) -> list[str]:
+    """The commands of the job in a text, in their order."""
+    return [line.strip() for line in text.splitlines() if line.strip().startswith(_TOOLS)]
+
+
+JOB = commands((FOLDER / "job.sh").read_text())
+
+
+def executable(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def model_status(**parts: Any) -> str:
+    return json.dumps({"status": parts})
+
+
+class Job:
+    """The job in an empty folder, with stand-ins for the programs that it runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.programs = folder, folder / "bin"
+        self.programs.mkdir()
+        for name in ("job.sh", "train.py", "release.py"):
+            shutil.copy(FOLDER / name, folder)
+        executable(self.programs / "kubectl", _KUBECTL)
+        self.result(0)
+        # The registry as if it had returned version 8.
+        release = f"exec {sys.executable}"
+        self.python(train="true", register="echo 8; #", release=release)
+
+    def python(self, *, train: str, register: str, release: str) -> None:
+        """Sets what `python` runs for each script."""
+        lines = (
+            "#!/bin/sh",
+            'case "$1 $2" in',
+            f'train*) {train} "$@"',
+            f';; *register|*alias) {register} "$@"',
+            f';; *) {release} "$@"',
+            ";; esac",
+        )
+        executable(self.programs / "python", "\n".join(lines) + "\n")
+
+    def result(self, code: int) -> None:
+        """Sets how `kubectl modeldeploy` ends."""
+        executable(self.programs / "kubectl-modeldeploy", f"#!/bin/sh\nexit {code}\n")
+
+    def status(self, **parts: Any) -> None:
+        (self.folder / "status.json").write_text(model_status(**parts))
+
+    def run(self, **environment: str) -> subprocess.CompletedProcess[str]:
+        path = f"{self.programs}{os.pathsep}{os.environ['PATH']}"
+        return subprocess.run(
+            ["sh", "job.sh"],
+            cwd=self.folder,
+            env={**os.environ, "PATH": path, "KUBECTL": "kubectl", "PATIENCE": "5", **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    @property
+    def calls(self) -> list[str]:
+        """What was asked of kubectl."""
+        return (self.folder / "calls").read_text().splitlines()
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"))
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_job_registers_a_trained_model_and_moves_the_alias(
+    job: Job, mlflow: MlflowServer, sklearn_python: Path
+) -> None:
+    client = f"exec {MLFLOW_PYTHON}"
+    job.python(train=f"exec {sklearn_python}", register=client, release=client)
+    job.status(candidate={"revision": "bbbb2222", "resolved": "mlflow://fraud%20v2/2"})
+    environment = {
+        "MLFLOW_TRACKING_URI": mlflow.url,
+        "MODEL": "fraud v2",
+        "GIT_COMMIT": "c0ffee",
+    }
+    earlier, place = mlflow.run(mlflow.experiment("earlier"))
+    mlflow.register("fraud v2", f"{place}/model", earlier, alias="champion")
+    done = job.run(**environment)
+    assert done.returncode == 0, done.stderr
+
+    found = mlflow.call("GET", "registered-models/alias", name="fraud v2", alias="champion")
+    version = found["model_version"]
+    assert version["version"] == "2"
+    run = mlflow.call("GET", "runs/get", run_id=version["run_id"])["run"]
+    assert run["info"]["status"] == "FINISHED"
+    assert {"key": "mlflow.source.git.commit", "value": "c0ffee"} in run["data"]["tags"]
+    listed = mlflow.call("GET", "artifacts/list", run_id=version["run_id"], path="model")
+    assert [file["path"] for file in listed["files"]] == ["model/model.joblib"]
+    assert version["source"].endswith(f"{version['run_id']}/artifacts/model")
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 6])
+def test_job_ends_with_the_exit_code_of_the_wait(job: Job, code: int) -> None:
+    job.status(stable={"revision": "cccc3333", "resolved": "mlflow://fraud/8"})
+    job.result(code)
+    assert job.run().returncode == code
+    assert job.calls[-1] == (
+        "modeldeploy status fraud -n models --revision cccc3333 --until gate --timeout 2h"
+    )
+    assert job.calls[0].startswith(
+        "annotate --namespace=models modeldeployment fraud --overwrite canarium.dev/resolve="
+    )
+
+
+def test_job_that_cannot_train_moves_no_alias(job: Job) -> None:
+    job.python(train="exit 9; #", register="touch registered; #", release="true")
+    assert job.run().returncode == 9
+    assert not (job.folder / "registered").exists()
+
+
+def test_job_waits_until_the_operator_has_the_version_and_times_out_otherwise(job: Job) -> None:
+    """The previous version serves, so the model is Ready: that is not yet the result."""
+    job.status(
+        stable={"revision": "aaaa1111", "resolved": "mlflow://fraud/7"},
+        conditions=[
+            {"type": "SourceResolved", "reason": "SourceUnavailable", "message": "HTTP 503."}
+        ],
+    )
+    done = job.run(PATIENCE="0")
+    assert done.returncode == 3
+    assert "waits for mlflow://fraud/8, but the operator has mlflow://fraud/7" in done.stderr
+    assert "SourceUnavailable: HTTP 503." in done.stderr
+    assert not any(call.startswith("modeldeploy") for call in job.calls)
+
+
+def test_job_finds_a_version_that_failed_before_it_was_seen(job: Job) -> None:
+    """Its candidate is over, and the promoted version serves: only the history has its URI."""
+    job.status(
+        stable={"revision": "aaaa1111", "resolved": "mlflow://fraud/7"},
+        failure={"revision": "bbbb2222"},
+        history=[
+            {"revision": "bbbb2222", "resolved": "mlflow://fraud/8"},
+            {"revision": "aaaa1111", "resolved": "mlflow://fraud/7"},
+        ],
+    )
+    job.result(1)
+    assert job.run().returncode == 1
+    assert "--revision bbbb2222" in job.calls[-1]
+
+
+def test_version_that_failed_long_ago_is_not_taken_for_the_new_result(job: Job) -> None:
+    job.status(
+        stable={"revision": "aaaa1111", "resolved": "mlflow://fraud/7"},
+        history=[{"revision": "bbbb2222", "resolved": "mlflow://fraud/8"}],
+    )
+    assert job.run(PATIENCE="0").returncode == 3
+
+
+def test_job_without_the_right_to_annotate_waits_for_the_interval(job: Job) -> None:
+    job.status(stable={"revision": "aaaa1111", "resolved": "mlflow://fraud/8"})
+    (job.folder / "forbidden").touch()
+    done = job.run()
+    assert done.returncode == 0
+    assert "the operator asks at its next interval: Error: forbidden" in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["alias"], ["alias", ""], ["delete", "8"]])
+def test_release_script_refuses_an_incomplete_call(words: list[str]) -> None:
+    script = [sys.executable, str(FOLDER / "release.py"), *words]
+    done = subprocess.run(script, capture_output=True, text=True)
+    assert (done.returncode, done.stderr[:6]) == (1, "usage:")
+
+
+def workflow(name: str) -> Any:
+    return yaml.safe_load((FOLDER / name).read_text())
+
+
+def github() -> str:
+    steps = workflow("github-actions.yaml")["jobs"]["release"]["steps"]
+    return "\n".join(step.get("run", "") for step in steps)
+
+
+def gitlab() -> str:
+    file = workflow("gitlab-ci.yaml")
+    jobs = [file[stage] for stage in file["stages"]]
+    assert [one["stage"] for one in jobs] == file["stages"]
+    return "\n".join(line for one in jobs for line in one["script"])
+
+
+def argo() -> str:
+    templates = {one["name"]: one for one in workflow("argo-workflow.yaml")["spec"]["templates"]}
+    order = [step["template"] for [step] in templates["pipeline"]["steps"]]
+    return "\n".join(templates[name]["script"]["source"] for name in order)
+
+
+class Recorder:
+    """Stands in for the classes of Airflow: keeps what they are made with, in order."""
+
+    made: list[dict[str, Any]]
+
+    def __init__(self, *_: Any, **fields: Any) -> None:
+        self.made.append(fields)
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __rshift__(self, other: Recorder) -> None: ...
+
+
+def dag(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the DAG makes: itself and its two pods."""
+    Recorder.made = []
+    path = "airflow.providers.cncf.kubernetes.operators.pod"
+    names = path.split(".")
+    for end in range(1, len(names) + 1):
+        name = ".".join(names[:end])
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    sdk = ModuleType("airflow.sdk")
+    monkeypatch.setitem(sys.modules, "airflow.sdk", sdk)
+    monkeypatch.setattr(sys.modules[path], "KubernetesPodOperator", Recorder, raising=False)
+    monkeypatch.setattr(sdk, "DAG", Recorder, raising=False)
+    runpy.run_path(str(FOLDER / "airflow_dag.py"))
+    return Recorder.made
+
+
+def test_every_file_has_exactly_the_commands_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(JOB) == 5
+    for text in (gitlab(), argo()):
+        assert commands(text) == JOB
+    assert [line for line in commands(github()) if "pip" not in line] == JOB
+    pods = dag(monkeypatch)[1:]
+    assert commands("\n".join(pod["arguments"][0] for pod in pods)) == JOB
+
+
+def test_every_file_sets_the_variables_of_the_job_and_releases_one_version_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = dict(re.findall(r'(\w+)="\$\{\w+:-(\w+)\}"', (FOLDER / "job.sh").read_text()))
+    assert set(expected) == {"MODEL", "ALIAS", "NAMESPACE", "DEPLOYMENT"}
+    actions, jobs = workflow("github-actions.yaml"), workflow("gitlab-ci.yaml")
+    spec = workflow("argo-workflow.yaml")["spec"]
+    scripts = [one["script"] for one in spec["templates"] if "script" in one]
+    whole, *pods = dag(monkeypatch)
+    for found in (
+        actions["jobs"]["release"]["env"],
+        jobs["variables"],
+        *({one["name"]: one["value"] for one in script["env"]} for script in scripts),
+        *(pod["env_vars"] for pod in pods),
+    ):
+        assert expected.items() <= found.items()
+    assert actions["concurrency"]["cancel-in-progress"] is False
+    assert jobs["release"]["resource_group"]
+    assert spec["synchronization"]["mutexes"]
+    assert whole["max_active_runs"] == 1
+    assert [pod["retries"] for pod in pods] == [0, 0]
+
+
+def test_page_has_the_commands_of_the_job() -> None:
+    page = (FOLDER.parents[1] / "docs" / "guides" / "pipelines.md").read_text()
+    [first, *others] = re.findall(r"(?ms)^```bash\n(.*?)^```", page)
+    replaced = [
+        line.replace('"$DEPLOYMENT"', "fraud").replace('"$NAMESPACE"', "models") for line in JOB
+    ]
+    assert commands(first) == replaced
+    begun = tuple(line.split('"')[0] for line in JOB)
+    assert all(line.startswith(begun) for other in others for line in commands(other))
+
+
+def test_wait_is_a_valid_call_of_the_command_line() -> None:
+    words = shlex.split(JOB[-1].replace('"$(cat revision)"', "abc23456"))
+    assert words[:3] == ["kubectl", "modeldeploy", "status"]
+    context = status_command.make_context("status", words[3:], resilient_parsing=False)
+    assert context.params["until"] == "gate"
+    assert context.params["timeout"] == 7200
+    assert isinstance(context, click.Context)
+
+
+def test_scripts_need_no_more_than_is_stated() -> None:
+    """`revision` runs in an image without MLflow."""
+    tree = ast.parse((FOLDER / "release.py").read_text())
+    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {
+        (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name).partition(".")[0]
+        for node in top
+    }
+    assert names <= sys.stdlib_module_names
+
+
+def test_model_that_the_pipelines_release_has_no_finding() -> None:
+    done = CliRunner().invoke(cli, ["lint", "--strict", str(FOLDER / "model.yaml")])
+    assert done.exit_code == 0, done.output
+    source = workflow("model.yaml")["spec"]["model"]
+    assert source["uri"] == "mlflow://fraud@champion"
+    assert source["follow"]
