@@ -17,6 +17,7 @@ CHECKED = (
     "e2e",
     "operator/canarium/api",
     "operator/canarium/audit",
+    "operator/canarium/core",
     "operator/canarium/engine",
     "operator/canarium/evaluation",
     "operator/canarium/fetch",

@@ -12,7 +12,7 @@ from typing import Any
 
 from canarium.core.facts.observed import Rejection
 from canarium.core.phases import terminating
-from canarium.core.status.unsupported import told
+from canarium.core.status.unsupported import status_of
 from core.cluster import Cluster, spec
 
 ACTIONS = ("promote", "promote-full", "abort", "retry", "pause", "resume", "undo")
@@ -237,7 +237,7 @@ SCENARIOS: dict[str, Scenario] = {
     "not_understood": Scenario(
         _live,
         "Degraded",
-        status=lambda made: told(made, "spec.shadow: unknown field", NEW_YEAR),
+        status=lambda made: status_of(made, "spec.shadow: unknown field", NEW_YEAR),
     ),
     "bake_with_a_standby": Scenario(_standby, "Degraded", frozenset({"pause", "undo"})),
     "paused_while_stable_is_down": Scenario(_paused_outage, "Degraded", frozenset({"abort"})),

@@ -128,7 +128,7 @@ def pytest_configure(config: pytest.Config) -> None:
     cluster_of_tests.reuse = False
     recorder = Recorder(file)
     config.pluginmanager.register(recorder)
-    plan, terminated, refused = planner.plan, terminating.status_of, unsupported.told
+    plan, terminated, refused = planner.plan, terminating.status_of, unsupported.status_of
     transitions = cluster.with_transitions
 
     def planned(*args: Any, **named: Any) -> Plan:
@@ -153,4 +153,4 @@ def pytest_configure(config: pytest.Config) -> None:
 
     planner.plan = cluster.plan = planned
     cluster.with_transitions = with_transitions
-    terminating.status_of, unsupported.told = deleted, undecided
+    terminating.status_of, unsupported.status_of = deleted, undecided

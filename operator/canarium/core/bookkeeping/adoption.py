@@ -40,15 +40,17 @@ def adoption(status: Status, observed: Observed) -> Plan | None:
             phase=Phase.STARTING, status=after, requeue_after=_AGAIN, status_is_urgent=False
         )
     refused = {rejection.what for rejection in observed.rejections}
-    found = [one for one in observed.orphans if one.what not in refused]
-    if not found:
+    adoptable = [one for one in observed.orphans if one.what not in refused]
+    if not adoptable:
         return None
-    found.sort(key=lambda one: (_place(one.kind), one.name))
-    text = f"Adopted {_listed([one.what for one in found])}, left by a deleted model of this name"
+    adoptable.sort(key=lambda one: (_place(one.kind), one.name))
+    text = (
+        f"Adopted {_listed([one.what for one in adoptable])}, left by a deleted model of this name"
+    )
     return Plan(
         phase=Phase.STARTING,
         status=_begun(status, text) if status.is_new else status,
-        actions=tuple(Adopt(one.kind, one.name, one.uid) for one in found),
+        actions=tuple(Adopt(one.kind, one.name, one.uid) for one in adoptable),
         events=(Event("Normal", EventReason.ADOPTED, text),),
         status_is_urgent=False,
     )

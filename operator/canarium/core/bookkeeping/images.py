@@ -28,22 +28,22 @@ def running(ctx: RolloutContext, revision: str, *, whole: bool = False) -> Image
 
 def by_revision(ctx: RolloutContext, revisions: Iterable[str | None]) -> str | None:
     """Returns the images of `revisions` for the traffic record (JSON); None without any."""
-    known = {
+    by_name = {
         revision: images_to_json(merged((_recorded(ctx, revision), running(ctx, revision))))
         for revision in revisions
         if revision
     }
-    nonempty = {revision: images for revision, images in known.items() if images}
+    nonempty = {revision: images for revision, images in by_name.items() if images}
     return json.dumps(nonempty, sort_keys=True) if nonempty else None
 
 
 def new_images(ctx: RolloutContext, record: Record) -> str | None:
     """Returns the images to store on a record (JSON); None if its pods run no unrecorded image."""
-    known = _recorded(ctx, record.revision)
+    recorded = _recorded(ctx, record.revision)
     current = running(ctx, record.revision)
     # Skip containers that the record does not list, such as injected ones.
-    union = merged((known, {name: all_ for name, all_ in current.items() if name in known}))
-    return json.dumps(images_to_json(union)) if union != known else None
+    union = merged((recorded, {name: all_ for name, all_ in current.items() if name in recorded}))
+    return json.dumps(images_to_json(union)) if union != recorded else None
 
 
 def final(ctx: RolloutContext, record: Record) -> str | None:

@@ -67,23 +67,25 @@ def due(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[str, str] | Non
     if ended is None and not returning:
         return None
     stored = {key(x): x for x in sorted(_stored(ctx), key=lambda x: x.ended or "")}
-    known = _all(ctx, whole)
-    followed = any(x.revision == ctx.stable and key(x) not in stored and not x.ended for x in known)
+    periods = _all(ctx, whole)
+    followed = any(
+        x.revision == ctx.stable and key(x) not in stored and not x.ended for x in periods
+    )
     end_is_new = ended is not None and (key(ended) not in stored or not stored[key(ended)].ended)
     if not end_is_new and not (returning and followed):
         return None
     last = ctx.observed.record(ended.revision if ended else None)
     record = ctx.observed.record(ctx.target) or last
-    text = _to_json(ctx, known)
+    text = _to_json(ctx, periods)
     return (record.revision, text) if record and text and text != record.served else None
 
 
 def _all(ctx: RolloutContext, actions: tuple[Action, ...] = ()) -> tuple[Period, ...]:
     ended = _ended(ctx, actions)
-    return _known(ctx, *((ended,) if ended else ()))
+    return _periods_with(ctx, *((ended,) if ended else ()))
 
 
-def _known(ctx: RolloutContext, *more: Period) -> tuple[Period, ...]:
+def _periods_with(ctx: RolloutContext, *more: Period) -> tuple[Period, ...]:
     history = ((o.revision, o.outcome, o.time) for o in ctx.status.history)
     return all_periods((*_stored(ctx), *_current(ctx), *more), history)
 
@@ -116,9 +118,11 @@ def _ended(ctx: RolloutContext, actions: tuple[Action, ...]) -> Period | None:
     last = moves[-1] if moves else holder
     if name in (last.traffic.stable, last.traffic.candidate):
         return None
-    known = [x for x in _known(ctx) if x.revision == name and (x.ended or began) >= began]
+    own_periods = [
+        x for x in _periods_with(ctx) if x.revision == name and (x.ended or began) >= began
+    ]
     run = images.parse_images_of(name, holder.traffic.images)
-    period = known[-1] if known else Period(name, began, images=run)
+    period = own_periods[-1] if own_periods else Period(name, began, images=run)
     return replace(period, began=min(period.began, began), ended=period.ended or stamp(ctx.now))
 
 
@@ -131,7 +135,7 @@ def _dated_write(
         return action
     old, at = ctx.traffic.record.traffic_since, stamp(ctx.now)
     open_periods = [
-        x for x in _known(ctx) if x.revision == traffic.stable and x.promoted and not x.ended
+        x for x in _periods_with(ctx) if x.revision == traffic.stable and x.promoted and not x.ended
     ]
     stays = traffic.stable == ctx.stable
     since = open_periods[-1].promoted if stays and open_periods else traffic.promoted_at
@@ -161,6 +165,6 @@ def _since_promotion(stable: str, since: str | None) -> str | None:
 
 
 def _to_json(ctx: RolloutContext, periods: Iterable[Period]) -> str | None:
-    known = [x for x in periods if ctx.observed.record(x.revision)]
-    entries = [{"revision": x.revision, **period_to_json(x)} for x in known[-STORED_PERIODS:]]
+    with_record = [x for x in periods if ctx.observed.record(x.revision)]
+    entries = [{"revision": x.revision, **period_to_json(x)} for x in with_record[-STORED_PERIODS:]]
     return json.dumps(entries) if entries else None

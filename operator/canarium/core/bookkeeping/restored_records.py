@@ -99,12 +99,12 @@ def _restored(ctx: RolloutContext, deployment: Deployment) -> RestoreRevision:
         new = NewRecord(revision, number, digest, identity, algorithm)
         return RestoreRevision(new, None, artifact)
     entry = next((o for o in ctx.status.history if o.revision == revision), None)
-    known = {
+    recovered = {
         "version": version_of(ctx, revision),
         "uri": entry.uri if entry else None,
         "lineage": dict(entry.lineage) if entry and entry.lineage else None,
     }
-    model = tuple((key, value) for key, value in known.items() if value)
+    model = tuple((key, value) for key, value in recovered.items() if value)
     return RestoreRevision(NewRecord(revision, number, base, {}, BY_NAME), model, artifact)
 
 

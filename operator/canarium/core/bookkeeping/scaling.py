@@ -99,8 +99,8 @@ def _labeled_again(ctx: RolloutContext, result: PhaseResult, low: int, high: int
     label, it would stay as long as the model.
     """
     before = ctx.status.previous and ctx.status.previous.revision
-    known = before and ctx.observed.record(before)
-    if not before or not known or before in (ctx.stable, result.candidate, result.previous):
+    record = before and ctx.observed.record(before)
+    if not before or not record or before in (ctx.stable, result.candidate, result.previous):
         return []
     if ctx.observed.deployment(before) or ctx.observed.autoscaler(before):
         return []
@@ -114,8 +114,10 @@ def _recreated(ctx: RolloutContext, result: PhaseResult, count: int) -> list[Act
         return []
     color = ctx.free_color(ctx.stable)
     # A colour that this decision uses for another Deployment is not free any more.
-    taken = {a.color for a in result.actions if isinstance(a, CreateDeployment)}
-    return [CreateDeployment(ctx.stable, color, count)] if color and color not in taken else []
+    used_colors = {a.color for a in result.actions if isinstance(a, CreateDeployment)}
+    return (
+        [CreateDeployment(ctx.stable, color, count)] if color and color not in used_colors else []
+    )
 
 
 def unlabeled_autoscalers(ctx: RolloutContext, moves: Sequence[Action]) -> list[Action]:

@@ -40,16 +40,16 @@ class Colors(Revisions):
         running = self.observed.running_pods
         others = [x for x in running if x.revision != revision and not self.is_stuck(x)]
         live = [d for d in self.observed.deployments if d not in self._stuck_deployments]
-        taken = {x.color for x in others} | {d.color for d in live if d.revision != revision}
+        used_colors = {x.color for x in others} | {d.color for d in live if d.revision != revision}
         present = {pod.color for pod in self.observed.pods_of(revision)}
         if revision == self.stable:
             # A selector that was edited by hand may select the colour of another revision.
-            if self.stable_color and self.stable_color not in taken and not present:
+            if self.stable_color and self.stable_color not in used_colors and not present:
                 present.add(self.stable_color)
         elif self.stable_color:
-            taken.add(self.stable_color)
+            used_colors.add(self.stable_color)
         choices = [color for color in COLORS if color in present] or COLORS
-        return next((color for color in choices if color not in taken), None)
+        return next((color for color in choices if color not in used_colors), None)
 
     def is_stuck(self, pod: Pod) -> bool:
         """Returns whether a pod is long past its grace period and receives no traffic.

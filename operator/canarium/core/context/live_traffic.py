@@ -25,8 +25,8 @@ def answering(ctx: RolloutContext) -> dict[str, int]:
     service = ctx.observed.service
     names = service.endpoints if service else frozenset()
     pods = [p for p in ctx.observed.running_pods if p.serves and p.name in names]
-    found = dict.fromkeys((p.revision for p in pods), 0)
-    return {r: round(100 * sum(p.revision == r for p in pods) / len(pods)) for r in found}
+    revisions = dict.fromkeys((p.revision for p in pods), 0)
+    return {r: round(100 * sum(p.revision == r for p in pods) / len(pods)) for r in revisions}
 
 
 def is_answered(ctx: RolloutContext) -> bool:

@@ -193,7 +193,7 @@ class Revisions:
         record = self.observed.record(revision)
         objects = (self.observed.service, self.observed.route)
         return (
-            any(found and found.traffic.quarantined == revision for found in objects)
+            any(holder and holder.traffic.quarantined == revision for holder in objects)
             or bool(record and record.verdict == QUARANTINED)
             or bool(self.status.failure and self.status.failure.revision == revision)
         )

@@ -37,11 +37,11 @@ def standby(rollout: RolloutFacts) -> str | None:
         return next((other for other in _others(rollout) if _may_serve(rollout, other)), None)
     parts = (rollout.previous, rollout.target)
     waits = (x for x in parts if x and x != rollout.stable and covers_for_stable(rollout, x))
-    found = next(
+    substitute = next(
         (x for x in waits if rollout.observed.ready(x) and not rollout.has_failed(x)), None
     )
-    at = returns_at(rollout, found)
-    return found if found and (at is None or at > rollout.now) else None
+    at = returns_at(rollout, substitute)
+    return substitute if substitute and (at is None or at > rollout.now) else None
 
 
 def covers_for_stable(rollout: RolloutFacts, revision: str) -> bool:
@@ -67,8 +67,12 @@ def returns_at(rollout: RolloutFacts, revision: str | None) -> float | None:
 
 def _others(rollout: RolloutFacts) -> list[str]:
     """Returns revisions besides stable, in the order in which they may serve for it."""
-    found = [rollout.previous, rollout.target, *(d.revision for d in rollout.observed.deployments)]
-    names = [x for x in dict.fromkeys(found) if x and x != rollout.stable]
+    candidates = [
+        rollout.previous,
+        rollout.target,
+        *(d.revision for d in rollout.observed.deployments),
+    ]
+    names = [x for x in dict.fromkeys(candidates) if x and x != rollout.stable]
     return sorted(names, key=lambda x: not rollout.traffic.routes_to(x))
 
 

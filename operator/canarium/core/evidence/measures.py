@@ -112,8 +112,8 @@ def selectors(measure: Measure) -> Selectors:
     match measure:
         case Share(bad, total):
             return (*bad, *total)
-        case Quantile(histogram=found) | PerSecond(found) | Level(gauge=found):
-            return found
+        case Quantile(histogram=scraped) | PerSecond(scraped) | Level(gauge=scraped):
+            return scraped
         case Mean(total, count):
             return (*total, *count)
 
@@ -170,8 +170,12 @@ def _share(window: Window, bad: Selectors, total: Selectors) -> Result:
 def _quantile(window: Window, measure: Quantile) -> Result:
     if lacking := _lacking(window, measure.histogram):
         return lacking
-    found = [buckets(window, x.key) for x in measure.histogram if window.knows(x.key)]
-    rows = tuple((bound * measure.scale, count) for bound, count in found[0]) if found else ()
+    histograms = [buckets(window, x.key) for x in measure.histogram if window.knows(x.key)]
+    rows = (
+        tuple((bound * measure.scale, count) for bound, count in histograms[0])
+        if histograms
+        else ()
+    )
     value = quantile(measure.q, rows)
     if value is None:
         return Missing("no observation in the window")
@@ -183,8 +187,8 @@ def exceeding(reading: Reading, limit: float) -> float:
     return above(limit, reading.histogram)
 
 
-def _grown(window: Window, found: Selectors) -> float:
-    return sum(increase(window, selector.key) for selector in found)
+def _grown(window: Window, counters: Selectors) -> float:
+    return sum(increase(window, selector.key) for selector in counters)
 
 
 def _lacking(window: Window, wanted: Selectors) -> Missing | None:

@@ -50,16 +50,16 @@ def _sum(start: int, total: int, share: float, *, step: int) -> float:
         + start * math.log(share)
         + (total - start) * math.log1p(-share)
     )
-    found, count = term, start
+    probability, count = term, start
     while 0 <= count + step <= total:
         term *= (total - count) / (count + 1) * odds if step > 0 else count / (total - count + 1)
         if step < 0:
             term /= odds
         count += step
-        found += term
-        if term <= found * 1e-15:
+        probability += term
+        if term <= probability * 1e-15:
             break
-    return found
+    return probability
 
 
 def over_bound(bad: float, total: float, bound: float) -> float:

@@ -114,13 +114,13 @@ def judge(
     if candidate.samples is not None and candidate.samples < min_samples:
         text = f"{candidate.samples:.6g} of {min_samples:g} observations on the candidate"
         return replace(insufficient, reason=CheckReason.NOT_ENOUGH_SAMPLES, message=text)
-    found = [
+    comparisons = [
         _over(check, candidate, bounds.maximum, confidence),
         _under(check, candidate, bounds.minimum),
     ]
     if bounds.compares:
-        found.append(_against(check, bounds, candidate, stable, min_samples, confidence))
-    present = [finding for finding in found if finding is not None]
+        comparisons.append(_against(check, bounds, candidate, stable, min_samples, confidence))
+    present = [finding for finding in comparisons if finding is not None]
     for verdict in (Verdict.FAIL, Verdict.INSUFFICIENT):
         worst = next((f for f in present if f.verdict is verdict), None)
         if worst:
@@ -309,12 +309,12 @@ class Evidence:
     @property
     def open(self) -> Finding | None:
         """The first required check that does not pass; a failed one has priority."""
-        found = [
+        not_passed = [
             f
             for f in self.findings
             if f.verdict is not Verdict.PASS and f.on_failure is not OnFailure.WARN
         ]
-        return self.frozen or next(iter(found), None)
+        return self.frozen or next(iter(not_passed), None)
 
 
 def weigh(
@@ -324,10 +324,10 @@ def weigh(
     evaluations: Iterable[tuple[Finding, Tally, TallyLimits]],
 ) -> Evidence:
     """Returns the evidence from the findings of one evaluation; tallies include that evaluation."""
-    found = list(evaluations)
+    evaluated = list(evaluations)
     over = [
         finding
-        for finding, tally, limits in found
+        for finding, tally, limits in evaluated
         if tally.failures > limits.failures
         or (limits.errors is not None and tally.errors > limits.errors)
     ]
@@ -335,7 +335,9 @@ def weigh(
     frozen = next((f for f in over if f.on_failure is OnFailure.HOLD), None)
     exhausted = any(
         limits.insufficient is not None and tally.insufficient > limits.insufficient
-        for finding, tally, limits in found
+        for finding, tally, limits in evaluated
         if finding.on_failure is not OnFailure.WARN
     )
-    return Evidence(revision, since, at, tuple(f for f, _, _ in found), failed, exhausted, frozen)
+    return Evidence(
+        revision, since, at, tuple(f for f, _, _ in evaluated), failed, exhausted, frozen
+    )

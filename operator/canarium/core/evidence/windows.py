@@ -58,7 +58,7 @@ class Window:
         pods: dict[str, list[Scrape]] = {}
         for scrape in self.scrapes:
             pods.setdefault(scrape.pod, []).append(scrape)
-        object.__setattr__(self, "_by_pod", {pod: tuple(found) for pod, found in pods.items()})
+        object.__setattr__(self, "_by_pod", {pod: tuple(of_pod) for pod, of_pod in pods.items()})
 
     @property
     def pods(self) -> tuple[tuple[Scrape, ...], ...]:
@@ -83,12 +83,12 @@ class Window:
     def since(self, moment: float) -> Window:
         """Returns the window from `moment` on, with each pod's last earlier scrape as its
         baseline."""
-        kept = []
+        in_window = []
         for scrapes in self.pods:
             before = [x for x in scrapes if x.at <= moment][-1:]
-            kept += [*before, *(x for x in scrapes if x.at > moment)]
+            in_window += [*before, *(x for x in scrapes if x.at > moment)]
         failures = tuple(f for f in self.failures if f.at > moment)
-        return Window(tuple(sorted(kept, key=lambda scrape: scrape.at)), failures)
+        return Window(tuple(sorted(in_window, key=lambda scrape: scrape.at)), failures)
 
 
 def size(scrapes: Iterable[Scrape]) -> int:
@@ -103,16 +103,16 @@ def thinned(scrapes: Iterable[Scrape], most: int) -> tuple[Scrape, ...]:
     newest of a pod. Of a counter's course in between, only a reset that it has made up for is lost.
     Returns none if even the oldest and newest have more values.
     """
-    kept = tuple(scrapes)
-    while size(kept) > most:
+    remaining = tuple(scrapes)
+    while size(remaining) > most:
         pods: dict[str, list[Scrape]] = {}
-        for scrape in kept:
+        for scrape in remaining:
             pods.setdefault(scrape.pod, []).append(scrape)
-        if all(len(found) <= 2 for found in pods.values()):
+        if all(len(of_pod) <= 2 for of_pod in pods.values()):
             return ()
-        fewer = (x for found in pods.values() for x in (*found[:-1:2], found[-1]))
-        kept = tuple(sorted(fewer, key=lambda scrape: scrape.at))
-    return kept
+        fewer = (x for of_pod in pods.values() for x in (*of_pod[:-1:2], of_pod[-1]))
+        remaining = tuple(sorted(fewer, key=lambda scrape: scrape.at))
+    return remaining
 
 
 def increases(window: Window, selector: str) -> dict[Labels, float]:
@@ -137,12 +137,12 @@ def increase(window: Window, selector: str) -> float:
 
 def levels(window: Window, selector: str) -> list[float]:
     """Returns the gauge of each pod (the sum of its series) as the mean over the window."""
-    found = []
+    means = []
     for scrapes in window.pods:
         values = [sum(x.values[selector].values()) for x in scrapes if x.values.get(selector)]
         if values:
-            found.append(sum(values) / len(values))
-    return found
+            means.append(sum(values) / len(values))
+    return means
 
 
 def buckets(window: Window, selector: str) -> list[tuple[float, float]]:
@@ -157,11 +157,11 @@ def buckets(window: Window, selector: str) -> list[tuple[float, float]]:
             grown[_bound(text)] = grown.get(_bound(text), 0.0) + value
     if float("inf") not in grown:
         return []
-    found, highest = [], 0.0
+    cumulative, highest = [], 0.0
     for bound, count in sorted(grown.items()):
         highest = max(highest, count)
-        found.append((bound, highest))
-    return found
+        cumulative.append((bound, highest))
+    return cumulative
 
 
 def _bound(text: str) -> float:

@@ -59,7 +59,7 @@ class Gateway:
 
     namespace: str
     name: str
-    found: bool = True
+    exists: bool = True
     #: Whether it is in the model's own namespace.
     own: bool = True
     section: str | None = None

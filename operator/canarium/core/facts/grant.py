@@ -79,35 +79,35 @@ class Grant:
     def from_text(cls, text: str | None) -> Grant | None:
         """Parses the annotation; None where its value is not a grant."""
         try:
-            found = json.loads(text or "null")
-            return cls._from_json(found) if isinstance(found, dict) else None
+            parsed = json.loads(text or "null")
+            return cls._from_json(parsed) if isinstance(parsed, dict) else None
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
 
     @classmethod
-    def _from_json(cls, found: Mapping[str, Any]) -> Grant:
+    def _from_json(cls, parsed: Mapping[str, Any]) -> Grant:
         def text(key: str) -> str | None:
-            value = found.get(key)
+            value = parsed.get(key)
             return value[:300] if isinstance(value, str) and value else None
 
         pause, since = text("pause"), text("since")
         if pause is not None:
             pause_of(pause)
         return cls(
-            revision=str(found["revision"])[:63],
-            weight=_percent(found["weight"]),
-            origin=_percent(found.get("from", 0)),
+            revision=str(parsed["revision"])[:63],
+            weight=_percent(parsed["weight"]),
+            origin=_percent(parsed.get("from", 0)),
             since=stamp(parse(since)) if since else None,
             pause=pause,
             analysis=text("analysis"),
-            passed=min(max(int(found.get("passed", 0)), 0), 64),
+            passed=min(max(int(parsed.get("passed", 0)), 0), 64),
             released=text("released"),
             full=text("full"),
-            orders=tuple(str(x)[:300] for x in list(found.get("orders", ()))[-_ORDERS:]),
+            orders=tuple(str(x)[:300] for x in list(parsed.get("orders", ()))[-_ORDERS:]),
             strategy=text("strategy"),
             steps=tuple(
                 Step(_percent(weight), pause_of(pause))
-                for weight, pause in list(found.get("steps", ()))[:64]
+                for weight, pause in list(parsed.get("steps", ()))[:64]
             ),
         )
 

@@ -33,13 +33,13 @@ def images_from_json(value: Any) -> Images:
     """Returns images from a JSON value; none if it has another form."""
     if not isinstance(value, dict):
         return {}
-    found = {}
+    images = {}
     for name, one in islice(value.items(), _CONTAINERS):
         several = [one] if isinstance(one, str) else one
         if not isinstance(several, list) or not all(isinstance(x, str) for x in several):
             return {}
-        found[name] = several[-_IMAGES:]
-    return found
+        images[name] = several[-_IMAGES:]
+    return images
 
 
 def images_to_json(images: Images) -> dict[str, str | list[str]]:

@@ -234,8 +234,8 @@ class Observed:
 
     def blocking_finalizers(self, kind: str, name: str) -> tuple[str, ...]:
         """Returns the finalizers that block the deletion of an object."""
-        found = (one.finalizers for one in self.held if (one.kind, one.name) == (kind, name))
-        return next(found, ())
+        finalizers = (one.finalizers for one in self.held if (one.kind, one.name) == (kind, name))
+        return next(finalizers, ())
 
     def record(self, revision: str | None) -> Record | None:
         """Returns the stored record of `revision`."""

@@ -127,9 +127,11 @@ def all_periods(recorded: Iterable[Period], history: Iterable[HistoryEntry]) -> 
             ended=old.ended or one.ended,
             images=images.merged((old.images, one.images)),
         )
-    known = _with_ends(list(merged.values()))
-    gaps = [x for x in _from_history(list(history)) if not any(_overlap(x, y) for y in known)]
-    return tuple(sorted(_with_ends([*known, *gaps]), key=lambda x: x.began))
+    recorded_periods = _with_ends(list(merged.values()))
+    gaps = [
+        x for x in _from_history(list(history)) if not any(_overlap(x, y) for y in recorded_periods)
+    ]
+    return tuple(sorted(_with_ends([*recorded_periods, *gaps]), key=lambda x: x.began))
 
 
 def key(period: Period) -> tuple[str, str]:
@@ -137,9 +139,9 @@ def key(period: Period) -> tuple[str, str]:
     return period.revision, period.promoted or period.began
 
 
-def _with_ends(known: list[Period]) -> list[Period]:
+def _with_ends(periods: list[Period]) -> list[Period]:
     """Returns the periods; that of a promoted revision ends with the next promotion at latest."""
-    turns = sorted((x.promoted, x.revision) for x in known if x.promoted)
+    turns = sorted((x.promoted, x.revision) for x in periods if x.promoted)
     times = [at for at, _ in turns]
     # For each turn, the first later one of another revision.
     others = [len(turns)] * len(turns)
@@ -155,12 +157,12 @@ def _with_ends(known: list[Period]) -> list[Period]:
             index = others[index]
         return times[index] if index < len(turns) else None
 
-    return [replace(one, ended=end(one)) for one in known]
+    return [replace(one, ended=end(one)) for one in periods]
 
 
 def _from_history(history: list[HistoryEntry]) -> list[Period]:
     """Returns the periods of stable revisions by promotions and undos (newest entry first)."""
-    found: list[Period] = []
+    periods: list[Period] = []
     stable: list[str] = []
     for revision, outcome, at in reversed(history):
         before = stable[-1] if stable else None
@@ -170,9 +172,11 @@ def _from_history(history: list[HistoryEntry]) -> list[Period]:
             stable.pop()
         after = stable[-1] if stable else None
         if before != after:
-            found = [replace(x, ended=x.ended or at) if x.revision == before else x for x in found]
-            found += [Period(after, at, at)] if after else []
-    return found
+            periods = [
+                replace(x, ended=x.ended or at) if x.revision == before else x for x in periods
+            ]
+            periods += [Period(after, at, at)] if after else []
+    return periods
 
 
 def _overlap(one: Period, other: Period) -> bool:

@@ -175,8 +175,8 @@ def newer_algorithm(spec: Mapping[str, Any], records: Iterable[Record]) -> Recor
     """
     stored = list(records)
     newest = max(stored, key=lambda record: record.number, default=None)
-    known = (*_ALGORITHMS, RESOLVED)
-    if newest is None or newest.algorithm in known or not newest.intact:
+    supported = (*_ALGORITHMS, RESOLVED)
+    if newest is None or newest.algorithm in supported or not newest.intact:
         return None
     return None if find(spec, stored) else newest
 

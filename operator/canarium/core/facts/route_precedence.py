@@ -30,12 +30,12 @@ def conflict(
     """Returns the most important conflict of `ours`: one that it loses, else the first."""
     won = None
     for other in others:
-        found = between(ours, other, listeners)
-        if found and found.lost:
-            return found
+        clash = between(ours, other, listeners)
+        if clash and clash.lost:
+            return clash
         # Of two models, the one that receives no requests reports the conflict.
-        if found and not other.model:
-            won = won or found
+        if clash and not other.model:
+            won = won or clash
     return won
 
 
@@ -52,7 +52,7 @@ def between(ours: RouteClaim, other: RouteClaim, listeners: Listeners) -> RouteC
             if decided is None:
                 continue
             lost, why = decided
-            found = RouteConflict(
+            clash = RouteConflict(
                 kind=ours.kind,
                 own=f"{ours.namespace}/{ours.name}",
                 namespace=other.namespace,
@@ -64,8 +64,8 @@ def between(ours: RouteClaim, other: RouteClaim, listeners: Listeners) -> RouteC
                 why=why,
             )
             if lost:
-                return found
-            won = won or found
+                return clash
+            won = won or clash
     return won
 
 

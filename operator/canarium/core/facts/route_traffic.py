@@ -70,10 +70,15 @@ class RouteTraffic(TrafficView):
         route, stored = self.route, self.status.route
         if route is None or not route.accepted:
             return None
-        known = (
+        stored_time = (
             stored and stored.accepted and stored.accepted_time and stored.route_kind == route.kind
         )
-        if known and stored and stored.accepted_time and stored.generation == route.generation:
+        if (
+            stored_time
+            and stored
+            and stored.accepted_time
+            and stored.generation == route.generation
+        ):
             return min(self.now, parse(stored.accepted_time))
         return self.now
 

@@ -40,8 +40,8 @@ class TrafficView(ABC):
     @property
     def record(self) -> TrafficRecord:
         """Traffic record; empty where no object holds one."""
-        found = self.record_object
-        return found.traffic if found else NO_RECORD
+        holder = self.record_object
+        return holder.traffic if holder else NO_RECORD
 
     @property
     def route(self) -> Route | None:

@@ -49,9 +49,9 @@ class TrafficRecord:
     @classmethod
     def from_annotations(cls, annotations: Mapping[str, str]) -> TrafficRecord:
         """Parses the record of an object. An invalid time is dropped."""
-        found = {field: annotations.get(name) for field, name in ANNOTATIONS.items()}
-        grant, promoted_at = Grant.from_text(found.pop("grant")), _time(found.pop("promoted_at"))
-        return cls(**found, grant=grant, promoted_at=promoted_at)
+        values = {field: annotations.get(name) for field, name in ANNOTATIONS.items()}
+        grant, promoted_at = Grant.from_text(values.pop("grant")), _time(values.pop("promoted_at"))
+        return cls(**values, grant=grant, promoted_at=promoted_at)
 
     def to_annotations(self) -> dict[str, str]:
         """Returns the annotations to write; a field without a value has none."""

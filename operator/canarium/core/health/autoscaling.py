@@ -17,13 +17,13 @@ GRACE = 15.0
 
 def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     """Returns the condition `AutoscalerReady` while the model has an autoscaler."""
-    found = _autoscaler(ctx)
-    if found is None:
+    autoscaler = _autoscaler(ctx)
+    if autoscaler is None:
         return ()
-    if found.fault is None or found.fault.since + GRACE > ctx.now:
+    if autoscaler.fault is None or autoscaler.fault.since + GRACE > ctx.now:
         return ((ConditionType.AUTOSCALER_READY, True, ConditionReason.SCALING, ""),)
-    text = f"HorizontalPodAutoscaler/{found.name}: {found.fault.message}"
-    return ((ConditionType.AUTOSCALER_READY, False, found.fault.reason, text),)
+    text = f"HorizontalPodAutoscaler/{autoscaler.name}: {autoscaler.fault.message}"
+    return ((ConditionType.AUTOSCALER_READY, False, autoscaler.fault.reason, text),)
 
 
 def named(ctx: RolloutContext, message: str) -> str:
@@ -36,10 +36,10 @@ def named(ctx: RolloutContext, message: str) -> str:
 
 def recheck(ctx: RolloutContext) -> float | None:
     """Returns the seconds until a new fault is reported; None without one."""
-    found = _autoscaler(ctx)
-    if found is None or found.fault is None:
+    autoscaler = _autoscaler(ctx)
+    if autoscaler is None or autoscaler.fault is None:
         return None
-    left = found.fault.since + GRACE - ctx.now
+    left = autoscaler.fault.since + GRACE - ctx.now
     return left if left > 0 else None
 
 

@@ -50,10 +50,10 @@ def outage_cause(ctx: RolloutContext, revision: str | None) -> Cause | None:
     if unlabelled := _unlabelled(ctx, revision):
         return unlabelled
     limit = ctx.settings.unschedulable_deadline
-    seen = judge(pods, now=ctx.now, unschedulable_deadline=limit, was_good=True).cause
-    found = unfetched(pods) or seen
-    if found:
-        return found
+    pod_cause = judge(pods, now=ctx.now, unschedulable_deadline=limit, was_good=True).cause
+    cause = unfetched(pods) or pod_cause
+    if cause:
+        return cause
     if deployment is None and not any(pod.serves for pod in pods):
         return Cause(ConditionReason.DEPLOYMENT_MISSING, "its Deployment does not exist")
     blocked = obstacle(ctx, revision)
@@ -140,17 +140,17 @@ def outage_events(before: Status, after: Status) -> tuple[Event, ...]:
         next((c for c in status.conditions if c.type == ConditionType.AVAILABLE), None)
         for status in (before, after)
     )
-    known = old.reason if old else ConditionReason.NO_VERSION_PROMOTED
-    if new is None or new.reason == known:
+    old_reason = old.reason if old else ConditionReason.NO_VERSION_PROMOTED
+    if new is None or new.reason == old_reason:
         return ()
     if new.status == "True":
-        over = known not in (*EXPECTED, ConditionReason.SERVING)
+        over = old_reason not in (*EXPECTED, ConditionReason.SERVING)
         return (
             (Event("Normal", EventReason.SERVICE_RESTORED, "The model is serving again"),)
             if over
             else ()
         )
-    begins = known in (ConditionReason.SERVING, *EXPECTED)
-    if new.reason not in EXPECTED and (begins or known == ConditionReason.NO_READY_PODS):
+    begins = old_reason in (ConditionReason.SERVING, *EXPECTED)
+    if new.reason not in EXPECTED and (begins or old_reason == ConditionReason.NO_READY_PODS):
         return (Event("Warning", new.reason, new.message),)
     return ()

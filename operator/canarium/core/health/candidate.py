@@ -70,9 +70,9 @@ def at_full_capacity(ctx: RolloutContext) -> bool:
 def blocked_pod(ctx: RolloutContext) -> Cause | None:
     """Returns why missing pods of the target do not start, where the version is not at fault: its
     pods started before (R25), or the cluster may still provide what it withholds (R7)."""
-    found = withheld(ctx, ctx.target)
-    if found:
-        return Cause(found.reason, found.message, found.pod, found.container)
+    blocking = withheld(ctx, ctx.target)
+    if blocking:
+        return Cause(blocking.reason, blocking.message, blocking.pod, blocking.container)
     return unstarted(ctx.observed.pods_of(ctx.target)) if at_full_capacity(ctx) else None
 
 
@@ -81,7 +81,7 @@ def _deadline_exceeded(ctx: RolloutContext) -> Cause:
     limit = length(ctx.settings.progress_deadline)
     ready, pods = ctx.observed.ready(ctx.target), ctx.observed.pods_of(ctx.target)
     wanted = deployment.replicas if deployment else 0
-    seen = f"{ready} of {wanted} pods ready" if wanted else "0 pods"
+    observed = f"{ready} of {wanted} pods ready" if wanted else "0 pods"
     last = last_ready(ctx)
     gone = newest_pod(
         p for p in ctx.observed.finished_pods if p.revision == ctx.target and last is None
@@ -101,11 +101,11 @@ def _deadline_exceeded(ctx: RolloutContext) -> Cause:
     if slow:
         return Cause(
             FailureReason.PROGRESS_DEADLINE_EXCEEDED,
-            f"the model was still being fetched after {limit} ({seen}), see the fetcher's log or "
-            "raise spec.rollout.progressDeadline",
+            f"the model was still being fetched after {limit} ({observed}), see the fetcher's log "
+            "or raise spec.rollout.progressDeadline",
             pod=slow,
             container=FETCH_CONTAINER,
-            observed=seen,
+            observed=observed,
             threshold=limit,
             samples=len(pods),
         )
@@ -115,9 +115,9 @@ def _deadline_exceeded(ctx: RolloutContext) -> Cause:
         what, late = f"its pods took longer than {limit} to become ready", last.name
     return Cause(
         FailureReason.PROGRESS_DEADLINE_EXCEEDED,
-        f"{what} ({seen}){more}",
+        f"{what} ({observed}){more}",
         pod=late,
-        observed=seen,
+        observed=observed,
         threshold=limit,
         samples=len(pods),
     )

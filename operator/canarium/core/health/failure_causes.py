@@ -54,14 +54,18 @@ class JudgedRevision:
     deadline: Deadline | None = None
 
     def container_cause(
-        self, pod: Pod, container: Container, found: containers.ReasonAndText, grace: float = 0.0
+        self,
+        pod: Pod,
+        container: Container,
+        reason_and_text: containers.ReasonAndText,
+        grace: float = 0.0,
     ) -> Cause:
         """Returns the cause that a container shows, with its exit code or state as evidence."""
         code = container.exit_code
         if code is None:
             code = container.last_exit_code
         return Cause(
-            *found,
+            *reason_and_text,
             pod.name,
             container.name,
             observed=f"exit code {code}" if code is not None else container.waiting,
@@ -103,23 +107,23 @@ def volume_source_is_missing(r: JudgedRevision) -> Iterator[TimedCause]:
 
 def server_exited_or_fetch_failed(r: JudgedRevision) -> Iterator[TimedCause]:
     for pod, container in _containers(r):
-        found = containers.exited(container)
-        if found:
-            yield TimedCause(r.container_cause(pod, container, found))
+        reason_and_text = containers.exited(container)
+        if reason_and_text:
+            yield TimedCause(r.container_cause(pod, container, reason_and_text))
 
 
 def container_configuration_is_invalid(r: JudgedRevision) -> Iterator[TimedCause]:
     for pod, container in _containers(r):
-        found = containers.misconfigured(container)
-        if found:
-            yield TimedCause(r.container_cause(pod, container, found))
+        reason_and_text = containers.misconfigured(container)
+        if reason_and_text:
+            yield TimedCause(r.container_cause(pod, container, reason_and_text))
 
 
 def server_cannot_be_created(r: JudgedRevision) -> Iterator[TimedCause]:
     for pod, container in _containers(r):
-        found = containers.not_created(container)
-        if found:
-            cause = r.container_cause(pod, container, found, CREATION_GRACE)
+        reason_and_text = containers.not_created(container)
+        if reason_and_text:
+            cause = r.container_cause(pod, container, reason_and_text, CREATION_GRACE)
             yield TimedCause(cause, (pod.containers_since or pod.created) + CREATION_GRACE)
 
 
@@ -127,9 +131,9 @@ def image_cannot_be_pulled(r: JudgedRevision) -> Iterator[TimedCause]:
     if any(c.is_server and c.started for pod in r.pods for c in pod.containers):
         return  # Another pod of the revision runs the image, so the registry is unavailable.
     for pod, container in _containers(r):
-        found = containers.not_pulled(container)
-        if found:
-            cause = r.container_cause(pod, container, found, IMAGE_PULL_GRACE)
+        reason_and_text = containers.not_pulled(container)
+        if reason_and_text:
+            cause = r.container_cause(pod, container, reason_and_text, IMAGE_PULL_GRACE)
             yield TimedCause(cause, (pod.containers_since or pod.created) + IMAGE_PULL_GRACE)
 
 
@@ -167,9 +171,9 @@ def readiness_probe_fails_after_it_passed(r: JudgedRevision) -> Iterator[TimedCa
 
 
 def pod_fetched_other_bytes(r: JudgedRevision) -> Iterator[TimedCause]:
-    found = changed(r.pods, r.artifact)
-    if found:
-        yield TimedCause(found)
+    cause = changed(r.pods, r.artifact)
+    if cause:
+        yield TimedCause(cause)
 
 
 def progress_deadline_is_exceeded(r: JudgedRevision) -> Iterator[TimedCause]:
@@ -215,10 +219,10 @@ def judge(
     r = JudgedRevision(counted, now, unschedulable_deadline, was_good, artifact, deadline)
     waits: list[float] = []
     for check in FAILURE_CAUSES:
-        for seen in check(r):
-            left = seen.at - now if seen.at is not None else 0.0
+        for timed in check(r):
+            left = timed.at - now if timed.at is not None else 0.0
             if left <= 0:
-                return CandidateHealth(seen.cause)
+                return CandidateHealth(timed.cause)
             waits.append(left)
     return CandidateHealth(recheck=min(waits, default=None))
 
@@ -250,5 +254,5 @@ def _server_runs(pod: Pod) -> bool:
     If the server is ready, a sidecar or a readiness gate is not.
     """
     own = [c for c in pod.containers if not c.init]
-    served = any(c.is_server and c.ready for c in own)
-    return not served and all(not c.waiting and not c.terminated for c in own)
+    server_ready = any(c.is_server and c.ready for c in own)
+    return not server_ready and all(not c.waiting and not c.terminated for c in own)

@@ -89,8 +89,8 @@ def inconclusive_tests(ctx: RolloutContext) -> tuple[str, str] | None:
 
 def smoke_wait(ctx: RolloutContext) -> HoldReason:
     """Returns the reason of the wait for smoke tests; both reasons request the tests."""
-    found = inconclusive_tests(ctx)
-    unreached = found is not None and found[0] == HoldReason.PODS_UNREACHABLE
+    inconclusive = inconclusive_tests(ctx)
+    unreached = inconclusive is not None and inconclusive[0] == HoldReason.PODS_UNREACHABLE
     return HoldReason.PODS_UNREACHABLE if unreached else HoldReason.SMOKE_TESTS
 
 
@@ -99,10 +99,10 @@ def condemned(ctx: RolloutContext) -> Cause | None:
     evidence = _evidence(ctx)
     if ctx.settings.analysis is None or evidence is None or evidence.failed is None:
         return None
-    found = evidence.failed
-    error = found.error
+    finding = evidence.failed
+    error = finding.error
     reason = FailureReason.ANALYSIS_ERROR if error else FailureReason.ANALYSIS_FAILED
-    return cause_of(reason, found)
+    return cause_of(reason, finding)
 
 
 def frozen(ctx: RolloutContext) -> Finding | None:
@@ -116,9 +116,9 @@ def bake_frozen(ctx: RolloutContext) -> str | None:
 
     After a restart of the operator the bake stays on hold until there is new evidence (R18).
     """
-    found = frozen(ctx)
-    if found:
-        return f"check {found.check} failed: {found.message}"
+    finding = frozen(ctx)
+    if finding:
+        return f"check {finding.check} failed: {finding.message}"
     held = (
         ctx.status.waiting_for is not None
         and ctx.status.waiting_for.awaited is HoldReason.ANALYSIS_FAILED
@@ -126,14 +126,14 @@ def bake_frozen(ctx: RolloutContext) -> str | None:
     return "waiting for new analysis results" if held and _evidence(ctx) is None else None
 
 
-def cause_of(reason: str, found: Finding) -> Cause:
+def cause_of(reason: str, finding: Finding) -> Cause:
     """Returns a finding as the cause of a rollback, with its numbers."""
     return Cause(
         reason,
-        f"check {found.check}: {found.message}",
-        observed=f"{found.value:.6g}" if found.value is not None else None,
-        threshold=f"{found.threshold:.6g}" if found.threshold is not None else None,
-        samples=round(found.samples) if found.samples is not None else None,
+        f"check {finding.check}: {finding.message}",
+        observed=f"{finding.value:.6g}" if finding.value is not None else None,
+        threshold=f"{finding.threshold:.6g}" if finding.threshold is not None else None,
+        samples=round(finding.samples) if finding.samples is not None else None,
     )
 
 
@@ -170,41 +170,41 @@ def analysis_status(ctx: RolloutContext, *, running: bool) -> AnalysisStatus | N
     return old if same and old and _verdicts(old) == _verdicts(new) else new
 
 
-def with_evaluations(ctx: RolloutContext, found: AnalysisStatus) -> AnalysisStatus:
+def with_evaluations(ctx: RolloutContext, analysis: AnalysisStatus) -> AnalysisStatus:
     """Returns the verdicts with the last evaluations of each check, for a status that is written
     anyway: no evaluation causes a write (decision 0036).
 
     Those of the stored status precede what the operator has measured since it started.
     """
     evidence, old = _evidence(ctx), ctx.status.analysis
-    if evidence is None or evidence.revision != found.revision:
-        return found
-    same = old is not None and old.revision == found.revision
+    if evidence is None or evidence.revision != analysis.revision:
+        return analysis
+    same = old is not None and old.revision == analysis.revision
     before = {c.name: c.evaluations for c in old.checks} if old and same else {}
     measured = dict(zip((f.check for f in evidence.findings), evidence.histories, strict=False))
-    limit = evaluations_per_check(len(found.checks))
+    limit = evaluations_per_check(len(analysis.checks))
     checks = []
-    for check in found.checks:
+    for check in analysis.checks:
         new = tuple(_evaluation(one) for one in measured.get(check.name, ()))
         # Times of one format: their order as texts is the order in time.
-        kept = [one for one in before.get(check.name, ()) if not new or one.time < new[0].time]
-        checks.append(check.model_copy(update={"evaluations": (*kept, *new)[-limit:]}))
-    return found.model_copy(update={"checks": tuple(checks)})
+        earlier = [one for one in before.get(check.name, ()) if not new or one.time < new[0].time]
+        checks.append(check.model_copy(update={"evaluations": (*earlier, *new)[-limit:]}))
+    return analysis.model_copy(update={"checks": tuple(checks)})
 
 
-def _verdicts(found: AnalysisStatus) -> list[tuple[str, str, str]]:
-    return [(check.name, check.verdict, check.reason) for check in found.checks]
+def _verdicts(analysis: AnalysisStatus) -> list[tuple[str, str, str]]:
+    return [(check.name, check.verdict, check.reason) for check in analysis.checks]
 
 
-def _evaluation(found: PastEvaluation) -> CheckEvaluation:
+def _evaluation(evaluation: PastEvaluation) -> CheckEvaluation:
     # Not validated again: the values are those of a finding.
     return CheckEvaluation.model_construct(
-        time=stamp(found.at),
-        verdict=found.verdict,
-        value=_short(found.value),
-        threshold=_short(found.threshold),
-        stable=_short(found.stable),
-        samples=round(found.samples) if found.samples is not None else None,
+        time=stamp(evaluation.at),
+        verdict=evaluation.verdict,
+        value=_short(evaluation.value),
+        threshold=_short(evaluation.threshold),
+        stable=_short(evaluation.stable),
+        samples=round(evaluation.samples) if evaluation.samples is not None else None,
     )
 
 
@@ -212,16 +212,16 @@ def _short(value: float | None) -> float | None:
     return float(f"{value:.6g}") if value is not None else None
 
 
-def _check(found: Finding, at: float) -> CheckStatus:
+def _check(finding: Finding, at: float) -> CheckStatus:
     return CheckStatus(
-        name=found.check,
-        verdict=found.verdict.value,
-        reason=found.reason,
-        message=found.message,
-        value=_short(found.value),
-        threshold=_short(found.threshold),
-        stable=_short(found.stable),
-        samples=round(found.samples) if found.samples is not None else None,
+        name=finding.check,
+        verdict=finding.verdict.value,
+        reason=finding.reason,
+        message=finding.message,
+        value=_short(finding.value),
+        threshold=_short(finding.threshold),
+        stable=_short(finding.stable),
+        samples=round(finding.samples) if finding.samples is not None else None,
         time=stamp(at),
     )
 
@@ -231,10 +231,10 @@ def verdict_events(before: AnalysisStatus | None, after: AnalysisStatus | None) 
     if after is None:
         return []
     same = before and (before.revision, before.start_time) == (after.revision, after.start_time)
-    known = {c.name: c.verdict for c in before.checks} if same and before else {}
+    old_verdicts = {c.name: c.verdict for c in before.checks} if same and before else {}
     events = []
     for check in after.checks:
-        old = known.get(check.name)
+        old = old_verdicts.get(check.name)
         if check.verdict == old or (check.verdict == "Insufficient" and old is None):
             continue
         text = f"revision {after.revision}: check {check.name}: {check.message}"
@@ -252,10 +252,10 @@ _EVENTS = {
 }
 
 
-def spec_fault(found: AnalysisStatus | None) -> tuple[str, str] | None:
+def spec_fault(analysis: AnalysisStatus | None) -> tuple[str, str] | None:
     """Returns reason and text of the first check that the spec makes impossible; None without
     one."""
-    for check in found.checks if found else ():
+    for check in analysis.checks if analysis else ():
         if check.reason in SPEC_AT_FAULT:
             return check.reason, f"spec.rollout.analysis.checks[{check.name}]: {check.message}"
     return None

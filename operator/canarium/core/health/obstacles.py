@@ -82,14 +82,14 @@ class Obstacle:
 
 def obstacle(ctx: RolloutContext, revision: str | None) -> Obstacle | None:
     """Returns the first obstacle for pods of `revision`; one that is withheld has priority."""
-    found = list(_obstacles(ctx.observed.deployment(revision), ctx.observed.pods_of(revision)))
-    return next((o for o in found if o.withheld), None) or next(iter(found), None)
+    obstacles = list(_obstacles(ctx.observed.deployment(revision), ctx.observed.pods_of(revision)))
+    return next((o for o in obstacles if o.withheld), None) or next(iter(obstacles), None)
 
 
 def withheld(ctx: RolloutContext, revision: str | None) -> Obstacle | None:
     """Returns what the cluster withholds from pods of `revision` and may still grant."""
-    found = obstacle(ctx, revision)
-    return found if found and found.withheld else None
+    first = obstacle(ctx, revision)
+    return first if first and first.withheld else None
 
 
 def _obstacles(deployment: Deployment | None, pods: Iterable[Pod]) -> Iterable[Obstacle]:
@@ -135,8 +135,8 @@ def _container(c: Container, runs: bool, fetched: bool) -> tuple[ObstacleReason,
     has downloaded the model, so its source is valid.
     """
     if fetched and fetch_unavailable(c):
-        found = fetch_failure(c)
-        return (ObstacleReason.MODEL_UNAVAILABLE, found[1][:_QUOTED]) if found else None
+        failure = fetch_failure(c)
+        return (ObstacleReason.MODEL_UNAVAILABLE, failure[1][:_QUOTED]) if failure else None
     if c.is_server:
         if runs and c.waiting in PULL_FAULTS:
             return ObstacleReason.IMAGE_UNAVAILABLE, waiting_text(c)[:_QUOTED]
@@ -175,31 +175,31 @@ def _due(pod: Pod) -> float:
 
 def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     """Returns the condition `PodsBlocked` while there is an obstacle."""
-    found = _first(ctx)
-    return ((CONDITION, True, found[1].reason, _text(*found)),) if found else ()
+    first = _first(ctx)
+    return ((CONDITION, True, first[1].reason, _text(*first)),) if first else ()
 
 
 def named(ctx: RolloutContext, result: PhaseResult) -> str:
     """Returns the message of the result with the obstacle that it does not explain yet."""
     failed = result.failure.revision if result.failure and not ctx.quarantined else None
-    found = _first(ctx)
-    if found is None or found[0] == failed or (found[0], found[1].place) in result.explained:
+    first = _first(ctx)
+    if first is None or first[0] == failed or (first[0], first[1].place) in result.explained:
         return result.message
-    return sentences(result.message, f"{found[1].reason}: {_text(*found)}")
+    return sentences(result.message, f"{first[1].reason}: {_text(*first)}")
 
 
 def _first(ctx: RolloutContext) -> tuple[str, Obstacle] | None:
     """Returns the obstacle of the target, or of stable if the target has none or has failed."""
     for revision in (ctx.stable if ctx.quarantined else ctx.target, ctx.stable):
-        found = obstacle(ctx, revision) if revision else None
-        if revision and found:
-            return revision, found
+        first = obstacle(ctx, revision) if revision else None
+        if revision and first:
+            return revision, first
     return None
 
 
-def _text(revision: str, found: Obstacle) -> str:
-    where = f" (pod/{found.pod})" if found.pod else ""
-    return f"revision {revision}: {found.message}{where}"
+def _text(revision: str, blocking: Obstacle) -> str:
+    where = f" (pod/{blocking.pod})" if blocking.pod else ""
+    return f"revision {revision}: {blocking.message}{where}"
 
 
 def events(before: Status, after: Status) -> tuple[Event, ...]:

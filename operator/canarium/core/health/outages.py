@@ -60,7 +60,7 @@ def cause(ctx: RolloutContext, outages: int) -> Cause | None:
         return None
     pods, ready = ctx.observed.pods_of(ctx.stable), ctx.observed.ready_pods(ctx.stable)
     pod = next((p.name for p in pods if p not in ready), None)
-    seen = f"0 of {ctx.stable_replicas} pods ready"
+    observed = f"0 of {ctx.stable_replicas} pods ready"
     if outages >= REPEATED:
         text = f"no ready pods {outages} times since its promotion"
         often, limit = f"{outages} outages", f"{REPEATED} outages"
@@ -69,6 +69,6 @@ def cause(ctx: RolloutContext, outages: int) -> Cause | None:
         limit = length(ctx.settings.progress_deadline)
         text = f"no ready pods for {limit}"
         return Cause(
-            FailureReason.OUTAGE_DEADLINE_EXCEEDED, text, pod, None, seen, limit, len(pods)
+            FailureReason.OUTAGE_DEADLINE_EXCEEDED, text, pod, None, observed, limit, len(pods)
         )
     return None

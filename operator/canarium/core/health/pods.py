@@ -27,9 +27,9 @@ def unfetched(pods: Iterable[Pod]) -> Cause | None:
     """Returns the first pod whose model could not be fetched, and why."""
     for pod in pods:
         for container in pod.containers:
-            found = fetch_failure(container) if container.name == FETCH_CONTAINER else None
-            if found and container.init and not pod.terminating:
-                return Cause(*found, pod.name, container.name)
+            failure = fetch_failure(container) if container.name == FETCH_CONTAINER else None
+            if failure and container.init and not pod.terminating:
+                return Cause(*failure, pod.name, container.name)
     return None
 
 
@@ -71,7 +71,7 @@ def unstarted(pods: Iterable[Pod]) -> Cause | None:
         if pod.gated:
             return Cause(ObstacleReason.SCHEDULING_GATED, "the pod has a scheduling gate", pod.name)
         for c in pod.containers:
-            found = not_pulled(c) or misconfigured(c) or not_created(c)
-            if found:
-                return Cause(found[0], _LACKS[found[0]], pod.name, c.name)
+            fault = not_pulled(c) or misconfigured(c) or not_created(c)
+            if fault:
+                return Cause(fault[0], _LACKS[fault[0]], pod.name, c.name)
     return None

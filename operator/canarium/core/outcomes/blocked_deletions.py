@@ -30,13 +30,13 @@ _LISTED = 10
 
 def described(held: Iterable[BlockedDeletion], limit: int = _OBJECTS) -> str:
     """Returns sentences about up to `limit` objects and their finalizers; empty without any."""
-    found = sorted(held, key=lambda one: (one.kind, one.name))
+    deletions = sorted(held, key=lambda one: (one.kind, one.name))
     parts = [
         f"{object_name(one.what)} has been terminating since {spoken(one.due)} and is blocked by "
         f"{finalizers(one.finalizers)}"
-        for one in found[:limit]
+        for one in deletions[:limit]
     ]
-    more = len(found) - limit
+    more = len(deletions) - limit
     return sentences(*parts, _more(more))
 
 
@@ -73,20 +73,20 @@ def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
 
 def listed(ctx: RolloutContext) -> tuple[status.HeldDeletion, ...] | None:
     """Returns the blocked deletions for the status; None without any."""
-    found = sorted(_overdue(ctx), key=lambda one: (one.kind, one.name))[:_LISTED]
+    overdue = sorted(_overdue(ctx), key=lambda one: (one.kind, one.name))[:_LISTED]
     listed = (
         status.HeldDeletion(
             object=one.what, finalizers=one.finalizers[:_LISTED], start_time=stamp(one.due)
         )
-        for one in found
+        for one in overdue
     )
     return tuple(listed) or None
 
 
 def events(before: Status, after: Status) -> tuple[Event, ...]:
     """Returns an Event when other objects, or other finalizers, are involved than before."""
-    known = {(one.object, one.finalizers) for one in before.held_deletions or ()}
-    new = [x for x in after.held_deletions or () if (x.object, x.finalizers) not in known]
+    reported_before = {(one.object, one.finalizers) for one in before.held_deletions or ()}
+    new = [x for x in after.held_deletions or () if (x.object, x.finalizers) not in reported_before]
     kind = ConditionType.DELETION_BLOCKED
     condition = next((c for c in after.conditions if c.type == kind), None)
     return (Event("Warning", kind, condition.message),) if condition and new else ()

@@ -50,8 +50,8 @@ def known_failure(ctx: RolloutContext) -> Failure:
 
 
 def _failed_test(ctx: RolloutContext) -> Cause | None:
-    found = gates.smoke(ctx)
-    return found if isinstance(found, Cause) else None
+    smoke_result = gates.smoke(ctx)
+    return smoke_result if isinstance(smoke_result, Cause) else None
 
 
 def noted_on(record: Record | None) -> Failure | None:

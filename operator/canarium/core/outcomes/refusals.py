@@ -61,7 +61,7 @@ def _is_refused(ctx: RolloutContext, action: Action) -> bool:
 def refused_writes(ctx: RolloutContext) -> tuple[RefusedWrite, ...] | None:
     """Returns the rejections for the status; a start time is kept while object and reason are."""
     since = {(old.object, old.reason): old.start_time for old in ctx.status.refusals or ()}
-    found = tuple(
+    writes = tuple(
         RefusedWrite(
             object=r.what or "ControllerRevision",
             reason=reason_of(r),
@@ -70,12 +70,12 @@ def refused_writes(ctx: RolloutContext) -> tuple[RefusedWrite, ...] | None:
         )
         for r in ctx.observed.rejections[:_LISTED]
     )
-    return found or None
+    return writes or None
 
 
 def refusal_events(before: Status, after: Status) -> tuple[Event, ...]:
     """Returns an Event for each object whose write is newly rejected, or for another reason."""
-    known = {(old.object, old.reason) for old in before.refusals or ()}
+    reported_before = {(old.object, old.reason) for old in before.refusals or ()}
     return tuple(
         Event(
             "Warning",
@@ -83,5 +83,5 @@ def refusal_events(before: Status, after: Status) -> tuple[Event, ...]:
             f"{object_name(new.object)}: {new.reason}: {new.message}",
         )
         for new in after.refusals or ()
-        if (new.object, new.reason) not in known
+        if (new.object, new.reason) not in reported_before
     )

@@ -41,8 +41,8 @@ def find_leftover(ctx: RolloutContext, pods: Iterable[Pod]) -> Leftover:
     for pod in sorted(pods, key=lambda pod: pod.name):
         if pod.terminating and pod.terminates_by is not None:
             due, text = pod.terminates_by, f"should have terminated by {spoken(pod.terminates_by)}"
-            kept = ctx.observed.blocking_finalizers("Pod", pod.name)
-            text += f" and is blocked by {finalizers(kept)}" if kept else ""
+            blocking = ctx.observed.blocking_finalizers("Pod", pod.name)
+            text += f" and is blocked by {finalizers(blocking)}" if blocking else ""
         elif not pod.controlled:
             due = parse(hold.start_time) if hold and hold.awaited in POD_DELETION_WAITS else ctx.now
             text = f"was released by its ReplicaSet and has the label {GROUP}/color={pod.color}: "
@@ -72,6 +72,6 @@ def restore_labels(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
         return []
     if ctx.now - ctx.waiting_since(wait.reason) < OVERDUE_AFTER:
         return []
-    known = {ctx.target, *(d.revision for d in ctx.observed.deployments)}
-    left = {p.revision for p in ctx.observed.pods if not p.terminating} - known
+    expected = {ctx.target, *(d.revision for d in ctx.observed.deployments)}
+    left = {p.revision for p in ctx.observed.pods if not p.terminating} - expected
     return [RestoreLabels(revision) for revision in sorted(left)]

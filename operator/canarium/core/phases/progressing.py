@@ -63,9 +63,9 @@ def progressing(ctx: RolloutContext) -> PhaseResult:
 def _past(ctx: RolloutContext, over: StepOver) -> RolloutContext:
     """Returns the context with the pause released and the command that released it consumed."""
     order = ctx.active_command("promote")
-    kept = over.progress.command if over.progress.full else None
+    token = over.progress.command if over.progress.full else None
     moved = released(ctx, over.progress, over.by).model_copy(
-        update={"command": token_of(order) if order else kept}
+        update={"command": token_of(order) if order else token}
     )
     return replace(
         ctx,

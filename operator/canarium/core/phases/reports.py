@@ -52,12 +52,12 @@ def _report_changed_bytes(ctx: RolloutContext, result: PhaseResult) -> PhaseResu
     The other pods serve the right model, so nothing is rolled back; a person decides.
     """
     record = ctx.observed.record(ctx.stable)
-    found = changed(ctx.observed.pods_of(ctx.stable), record.artifact if record else None)
-    if found is None or result.reason:
+    cause = changed(ctx.observed.pods_of(ctx.stable), record.artifact if record else None)
+    if cause is None or result.reason:
         return result
-    text = event_text(ctx.stable or "", found)
-    known = next((c for c in ctx.status.conditions if c.type == ConditionType.READY), None)
-    result = result.add(text).because(found.reason)
-    if known is not None and known.reason == found.reason:
+    text = event_text(ctx.stable or "", cause)
+    ready = next((c for c in ctx.status.conditions if c.type == ConditionType.READY), None)
+    result = result.add(text).because(cause.reason)
+    if ready is not None and ready.reason == cause.reason:
         return result
-    return result.with_events(Event("Warning", found.reason, text))
+    return result.with_events(Event("Warning", cause.reason, text))

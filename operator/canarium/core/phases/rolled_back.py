@@ -83,8 +83,10 @@ def rolled_back(ctx: RolloutContext) -> PhaseResult:
 
 def _events(ctx: RolloutContext, failure: Failure) -> tuple[Event, ...]:
     """Returns one Event for each time that a version is rolled back."""
-    known = next((c for c in ctx.status.conditions if c.type == ConditionType.ROLLED_BACK), None)
-    if known and known.status == "True" and ctx.status.failure:
+    condition = next(
+        (c for c in ctx.status.conditions if c.type == ConditionType.ROLLED_BACK), None
+    )
+    if condition and condition.status == "True" and ctx.status.failure:
         return ()
     return (Event("Warning", EventReason.ROLLED_BACK, event_text(ctx.target, failure)),)
 

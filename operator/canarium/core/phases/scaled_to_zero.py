@@ -65,8 +65,8 @@ def _was_asleep(ctx: RolloutContext) -> bool:
     held = ctx.status.waiting_for
     if held is not None:
         return held.awaited in _SLEEPING
-    found = map(ctx.observed.deployment, (ctx.stable, ctx.target))
-    return ctx.status_is_stale and any(d is not None and d.replicas == 0 for d in found)
+    deployments = map(ctx.observed.deployment, (ctx.stable, ctx.target))
+    return ctx.status_is_stale and any(d is not None and d.replicas == 0 for d in deployments)
 
 
 def waking(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:

@@ -44,12 +44,12 @@ class StepOver:
 
 def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult | StepOver:
     """Moves the candidate to the weight of `step` and holds it there until its pause is over."""
-    taken = ctx.router.weight_applied(ctx, step.weight)
-    moves = [] if taken else ctx.router.set_weight(ctx, step.weight)
-    if (taken or moves) and current_step(ctx) is None:
+    applied = ctx.router.weight_applied(ctx, step.weight)
+    moves = [] if applied else ctx.router.set_weight(ctx, step.weight)
+    if (applied or moves) and current_step(ctx) is None:
         ctx = replace(ctx, advanced_progress=granted(ctx, step, current_progress(ctx)))
         base = base.at(current_progress(ctx))
-    if not taken:
+    if not applied:
         base = base.also(*moves)
         if ctx.route_kind:
             return waiting_for_gateway(ctx, base, step.weight)

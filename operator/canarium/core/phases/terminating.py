@@ -42,7 +42,7 @@ def status_of(
     """
     reason, text = _why(raw, foreign, held, since)
     old = raw.get("status") or {}
-    kept = {**raw, "status": _observed_once(old)}
+    model = {**raw, "status": _observed_once(old)}
     unobserved = "The model is being deleted and is no longer observed"
     facts = {
         ConditionType.TERMINATING.value: ("True", reason.value, text),
@@ -52,7 +52,7 @@ def status_of(
         ConditionType.RECONCILING.value: ("False", REASON, ""),
         ConditionType.STALLED.value: ("False", REASON, ""),
     }
-    return status_with(kept, Phase.TERMINATING, text, facts, now)
+    return status_with(model, Phase.TERMINATING, text, facts, now)
 
 
 def events(raw: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Event, ...]:
@@ -64,12 +64,12 @@ def events(raw: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Event, ..
 
 def _observed_once(status: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the raw `status` without what is not observed any more, such as counts of pods."""
-    kept = {key: status[key] for key in status if key not in _STALE}
+    observed = {key: status[key] for key in status if key not in _STALE}
     for name in _REVISIONS:
-        if isinstance(kept.get(name), Mapping):
-            part = kept[name]
-            kept[name] = {key: part[key] for key in part if key not in _STALE_OF_REVISION}
-    return kept
+        if isinstance(observed.get(name), Mapping):
+            part = observed[name]
+            observed[name] = {key: part[key] for key in part if key not in _STALE_OF_REVISION}
+    return observed
 
 
 def _why(

@@ -146,14 +146,14 @@ def waiting_for_smoke_tests(
     """Waits for the smoke tests, which have to pass before any traffic (R4)."""
     ready = ctx.observed.ready(ctx.target)
     pods = "pod" if ready == 1 else "pods"
-    found = gates.inconclusive_tests(ctx)
+    inconclusive = gates.inconclusive_tests(ctx)
     running = (
         f"Smoke tests are running against {ready} {pods}, and it {outlook(step)} when they pass"
     )
     return base.at(progress_at(ctx, ctx.progress.weight)).wait(
         gates.smoke_wait(ctx),
         f"{describe(ctx, ctx.target)} {_traffic(ctx)}",
-        ": ".join(found) if found else running,
+        ": ".join(inconclusive) if inconclusive else running,
     )
 
 

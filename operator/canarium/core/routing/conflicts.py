@@ -20,32 +20,32 @@ CONDITION = ConditionType.ROUTE_CONFLICTED
 
 def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     """Returns the condition `RouteConflicted` while another route claims the same requests."""
-    found = _found(ctx)
-    if found is None:
+    conflict = _conflict(ctx)
+    if conflict is None:
         return ()
-    reason = ConflictReason.OTHER_ROUTE_WINS if found.lost else ConflictReason.THIS_ROUTE_WINS
-    return ((CONDITION, True, reason.value, _text(found)),)
+    reason = ConflictReason.OTHER_ROUTE_WINS if conflict.lost else ConflictReason.THIS_ROUTE_WINS
+    return ((CONDITION, True, reason.value, _text(conflict)),)
 
 
 def named(ctx: RolloutContext, message: str) -> str:
     """Returns `message` with the route that receives the requests of this model, if one does."""
-    found = _found(ctx)
-    if found is None or not found.lost:
+    conflict = _conflict(ctx)
+    if conflict is None or not conflict.lost:
         return message
-    return sentences(message, _text(found))
+    return sentences(message, _text(conflict))
 
 
 def events(before: Status, after: Status) -> tuple[Event, ...]:
     """Returns an Event when a conflict is new or its winner has changed."""
-    known = {c.reason for c in before.conditions if c.type == CONDITION}
+    old_reasons = {c.reason for c in before.conditions if c.type == CONDITION}
     return tuple(
         Event("Warning", CONDITION, f"{c.reason}: {c.message}")
         for c in after.conditions
-        if c.type == CONDITION and c.reason not in known
+        if c.type == CONDITION and c.reason not in old_reasons
     )
 
 
-def _found(ctx: RolloutContext) -> RouteConflict | None:
+def _conflict(ctx: RolloutContext) -> RouteConflict | None:
     return ctx.observed.conflict if ctx.route_kind else None
 
 
@@ -56,20 +56,23 @@ _WHY = {
 }
 
 
-def _text(found: RouteConflict) -> str:
-    own, other = f"{found.kind} {found.own}", f"{found.kind} {found.namespace}/{found.name}"
-    if found.model:
-        other = f"{other} of ModelDeployment {found.namespace}/{found.model}"
-    claimed = f"on Gateway {found.gateway} ({found.requests})"
+def _text(conflict: RouteConflict) -> str:
+    own, other = (
+        f"{conflict.kind} {conflict.own}",
+        f"{conflict.kind} {conflict.namespace}/{conflict.name}",
+    )
+    if conflict.model:
+        other = f"{other} of ModelDeployment {conflict.namespace}/{conflict.model}"
+    claimed = f"on Gateway {conflict.gateway} ({conflict.requests})"
     change = "Change the hostname or path of one route"
-    if found.lost:
+    if conflict.lost:
         return sentences(
-            f"{other} receives the requests that {own} claims {claimed}: it {_WHY[found.why]}",
+            f"{other} receives the requests that {own} claims {claimed}: it {_WHY[conflict.why]}",
             "Weights have no effect on them",
             change,
         )
     return sentences(
         f"{other} claims the same requests as {own} {claimed}",
-        f"{own} receives them because it {_WHY[found.why]}",
+        f"{own} receives them because it {_WHY[conflict.why]}",
         change,
     )

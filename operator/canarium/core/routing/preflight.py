@@ -52,7 +52,7 @@ def answered(route: Route | None) -> Blocker | None:
 
 
 def _closed(gateway: Gateway) -> Blocker | None:
-    if not gateway.found:
+    if not gateway.exists:
         return Blocker(RouteReason.GATEWAY_NOT_FOUND, f"Gateway {gateway} does not exist")
     chosen = [
         listener

@@ -28,9 +28,9 @@ from canarium.core.times import stamp
 
 def repair(ctx: RolloutContext, kind: RouteKind, result: PhaseResult) -> list[Action]:
     """Returns the writes that restore missing objects and delete those that no gateway needs."""
-    found, route = ctx.observed.route, ctx.traffic.route
-    if found and route is None:
-        return [DeleteRoute(found.kind, found.uid)]
+    live, route = ctx.observed.route, ctx.traffic.route
+    if live and route is None:
+        return [DeleteRoute(live.kind, live.uid)]
     if ctx.stable is None or result.stable != ctx.stable:
         return []
     # A revision that failed stays a backend until stable can take its traffic.

@@ -73,8 +73,8 @@ def _modified(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     return ((ConditionType.MODIFIED_BY_ADMISSION, True, ConditionReason.ADMISSION_POLICY, text),)
 
 
-def _availability(ctx: RolloutContext, result: PhaseResult, served: bool) -> str:
-    if served:
+def _availability(ctx: RolloutContext, result: PhaseResult, is_serving: bool) -> str:
+    if is_serving:
         return ConditionReason.SERVING
     if result.stable is None:
         return ConditionReason.NO_VERSION_PROMOTED
@@ -125,14 +125,14 @@ def conditions_of(
 ) -> tuple[Condition, ...]:
     """Returns the conditions of the status after `result`, with their transition times."""
     # Endpoints, not pods: a Service that was just changed does not serve yet.
-    served = is_answered(ctx)
+    is_serving = is_answered(ctx)
     current = result.stable is not None and result.stable == ctx.target
     healthy = ctx.observed.ready(result.stable) >= ctx.stable_replicas if current else False
     settled = phase in (Phase.READY, Phase.BAKING, Phase.DEGRADED)
     routed = route_not_in_effect(ctx)
     failing = settled and bool(result.reason)
     idle = ctx.stable_replicas == 0 and result.stable is not None  # As the spec requests.
-    answers = (served or idle) and routed is None
+    answers = (is_serving or idle) and routed is None
     ready = current and healthy and answers and phase in (Phase.READY, Phase.BAKING) and not failing
     refused = settled and routed is not None and routed.reason != RouteReason.PENDING
     moving = phase in MOVING or (
@@ -143,15 +143,19 @@ def conditions_of(
     )
     rolled = phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK) and not result.carrying
     stuck = phase in STUCK or refused
-    down = is_down(ctx, result.stable) and not served
+    down = is_down(ctx, result.stable) and not is_serving
     reason = _why_not_ready(ctx, phase, result, routed)
     waits = result.waiting_for.reason if result.waiting_for else reason
     facts: tuple[tuple[str, bool, str, str], ...] = (
         (
             ConditionType.AVAILABLE,
-            served,
-            _availability(ctx, result, served),
-            "" if served else outage_text(ctx, result.stable) if down else "No endpoint is ready",
+            is_serving,
+            _availability(ctx, result, is_serving),
+            ""
+            if is_serving
+            else outage_text(ctx, result.stable)
+            if down
+            else "No endpoint is ready",
         ),
         (
             ConditionType.READY,

@@ -64,21 +64,21 @@ def _commands(ctx: RolloutContext, result: PhaseResult) -> tuple[Event, ...]:
 
 
 def _ignored(before: Status, after: Status) -> tuple[Event, ...]:
-    known = {(one.reason, one.object) for one in before.warnings}
+    reported_before = {(one.reason, one.object) for one in before.warnings}
     return tuple(
         Event("Warning", EventReason.STATUS_IGNORED, one.message)
         for one in after.warnings
-        if (one.reason, one.object) not in known
+        if (one.reason, one.object) not in reported_before
     )
 
 
 def _prerequisites(before: Status, after: Status) -> tuple[Event, ...]:
-    known = {c.type: c.reason for c in before.conditions}
+    old_reasons = {c.type: c.reason for c in before.conditions}
     return tuple(
         Event("Warning", c.reason, c.message)
         for c in after.conditions
         if c.type in _PREREQUISITES and c.status == "False"
-        if c.reason not in (known.get(c.type), RouteReason.PENDING)
+        if c.reason not in (old_reasons.get(c.type), RouteReason.PENDING)
     )
 
 

@@ -36,10 +36,10 @@ def ended(ctx: RolloutContext, result: PhaseResult) -> Outcome | None:
     if revision == ctx.target:
         return None
     if ctx.has_failed(revision):
-        kept = failure if failure and failure.revision == revision else None
-        known = kept or noted_on(ctx.observed.record(revision))
-        cause = Cause(known.reason, known.message) if known else None
-        reason = known.reason if known else FailureReason.UNKNOWN
+        current = failure if failure and failure.revision == revision else None
+        recorded = current or noted_on(ctx.observed.record(revision))
+        cause = Cause(recorded.reason, recorded.message) if recorded else None
+        reason = recorded.reason if recorded else FailureReason.UNKNOWN
         # A version that keeps its traffic because stable has no ready pods was not rolled back.
         end = OutcomeKind.FAILED if carries_traffic(ctx, revision) else OutcomeKind.ROLLED_BACK
         return history_entry(ctx, revision, end, reason, cause)

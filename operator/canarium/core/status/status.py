@@ -125,7 +125,7 @@ def _part(ctx: RolloutContext, revision: str | None, result: PhaseResult) -> Rev
     if revision is None:
         return None
     record, deployment = ctx.observed.record(revision), ctx.observed.deployment(revision)
-    made = next(
+    created = next(
         (a for a in result.actions if isinstance(a, CreateDeployment) and a.revision == revision),
         deployment,
     )
@@ -141,10 +141,10 @@ def _part(ctx: RolloutContext, revision: str | None, result: PhaseResult) -> Rev
     return RevisionStatus(
         revision=revision,
         version=version_of(ctx, revision),
-        color=made.color if made else None,
+        color=created.color if created else None,
         artifact=record.artifact if record else None,
         resolved=record.resolved if record else None,
-        replicas=made.replicas if made else 0,
+        replicas=created.replicas if created else 0,
         ready_replicas=ready,
         weight=wanted,
         effective_weight=effective,

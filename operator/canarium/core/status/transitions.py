@@ -48,16 +48,16 @@ def with_transitions(decision: Plan, before: Status, now: float, *, record: bool
 
     The old ones stay when recording ends: a status is not written for that.
     """
-    known = tuple(one for one in before.transitions or () if _is_plausible(one, now))
-    moment = max(now, parse(known[-1].time) + _STEP) if known else now
+    earlier = tuple(one for one in before.transitions or () if _is_plausible(one, now))
+    moment = max(now, parse(earlier[-1].time) + _STEP) if earlier else now
     new = tuple(
         Transition(time=stamp(moment + index * _STEP), **facts)
         for index, facts in enumerate(_facts(decision, before) if record else ())
     )
-    kept = (*known, *new)[-KEPT:]
-    if not (kept or before.transitions):
+    latest = (*earlier, *new)[-KEPT:]
+    if not (latest or before.transitions):
         return decision
-    return replace(decision, status=decision.status.model_copy(update={"transitions": kept}))
+    return replace(decision, status=decision.status.model_copy(update={"transitions": latest}))
 
 
 def _is_plausible(transition: Transition, now: float) -> bool:

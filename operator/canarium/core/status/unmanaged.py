@@ -23,10 +23,10 @@ def status_with(
     """
     status: dict[str, Any] = dict(raw.get("status") or {})
     generation = raw["metadata"]["generation"]
-    known = {c["type"]: c for c in status.get("conditions") or ()}
-    conditions = {**known}
+    by_type = {c["type"]: c for c in status.get("conditions") or ()}
+    conditions = {**by_type}
     for kind, (value, reason, message) in facts.items():
-        before = known.get(kind) or {}
+        before = by_type.get(kind) or {}
         since = before.get("lastTransitionTime") if before.get("status") == value else None
         conditions[kind] = {
             "type": kind,

@@ -16,7 +16,7 @@ from canarium.core.status.unmanaged import status_with
 REASON = ConditionReason.UNSUPPORTED_SPEC.value
 
 
-def told(raw: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:
+def status_of(raw: Mapping[str, Any], text: str, now: float) -> dict[str, Any]:
     """Returns the status of the model `raw` with an unsupported spec; `now` in POSIX seconds."""
     facts = {
         ConditionType.READY.value: ("False", REASON, text),

@@ -17,22 +17,22 @@ _MISSING = "was deleted: its Deployment keeps running but cannot be recreated"
 
 def warnings(ctx: RolloutContext) -> tuple[StatusWarning, ...]:
     """Returns a warning for everything that is ignored, in the order of reason and object."""
-    found = list(ctx.ignored_fields)
-    found += [
+    listed = list(ctx.ignored_fields)
+    listed += [
         _record(ctx, record.revision, WarningReason.RECORD_ALTERED, _ALTERED)
         for record in ctx.observed.records
         if not record.intact
     ]
-    found += [
+    listed += [
         _record(ctx, deployment.revision, WarningReason.RECORD_MISSING, _MISSING)
         for deployment in ctx.observed.deployments
         if ctx.observed.record(deployment.revision) is None and deployment.revision != ctx.target
     ]
-    found += [_stuck(ctx, pod) for pod in ctx.observed.pods if ctx.is_stuck(pod)]
+    listed += [_stuck(ctx, pod) for pod in ctx.observed.pods if ctx.is_stuck(pod)]
     if ctx.progress_is_bogus:
-        found.append(ignored("status.progress", "traffic never had that weight"))
+        listed.append(ignored("status.progress", "traffic never had that weight"))
     return tuple(
-        sorted([*found, *_implausible_revisions(ctx)], key=lambda one: (one.reason, one.object))
+        sorted([*listed, *_implausible_revisions(ctx)], key=lambda one: (one.reason, one.object))
     )
 
 
@@ -42,8 +42,12 @@ def _record(ctx: RolloutContext, revision: str, reason: WarningReason, what: str
 
 
 def _stuck(ctx: RolloutContext, pod: Pod) -> StatusWarning:
-    kept = ctx.observed.blocking_finalizers("Pod", pod.name)
-    why = f"it is blocked by {blocked_deletions.finalizers(kept)}" if kept else "check its node"
+    blocking = ctx.observed.blocking_finalizers("Pod", pod.name)
+    why = (
+        f"it is blocked by {blocked_deletions.finalizers(blocking)}"
+        if blocking
+        else "check its node"
+    )
     due = spoken(pod.terminates_by or ctx.now)
     return StatusWarning(
         reason=WarningReason.POD_STUCK,
@@ -60,7 +64,7 @@ def _implausible_revisions(ctx: RolloutContext) -> list[StatusWarning]:
         for name in ("stable", "candidate", "previous")
         if (part := getattr(ctx.status, name))
     }
-    found = [
+    listed = [
         ignored(f"status.{name}", f"revision {revision} does not exist")
         for name, revision in parts.items()
         if revision != ctx.target and not ctx.observed.exists(revision)
@@ -70,5 +74,5 @@ def _implausible_revisions(ctx: RolloutContext) -> list[StatusWarning]:
     stable = parts.get("stable")
     exists = ctx.observed.exists
     if stable and exists(stable) and live and exists(live) and live not in parts.values():
-        found.append(ignored("status.stable", f"live traffic is routed to revision {live}"))
-    return found
+        listed.append(ignored("status.stable", f"live traffic is routed to revision {live}"))
+    return listed

@@ -186,7 +186,7 @@ def named(
         listed.append(
             Gateway(
                 *place,
-                found=cached is not None,
+                exists=cached is not None,
                 own=place[0] == namespace,
                 section=ref.get("sectionName"),
                 port=ref.get("port"),

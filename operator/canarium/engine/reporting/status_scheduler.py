@@ -65,7 +65,7 @@ class StatusScheduler:
     async def mark_unsupported(self, key: Key, stored: dict[str, Any], text: str) -> None:
         """Writes that this operator does not support the model; a deferred status is void."""
         self._drop(key)
-        status = unsupported.told(stored, text, self._timing.now())
+        status = unsupported.status_of(stored, text, self._timing.now())
         new = status != stored.get("status")
         if await self._statuses.write(key, stored, status):
             events = [Event("Warning", unsupported.REASON, text)] if new else []

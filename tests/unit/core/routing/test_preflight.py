@@ -19,7 +19,7 @@ rule = pytest.mark.rule
     ("what", "reason"),
     [
         ({"route_api_error": ("GatewayAPIMissing", "no CRDs")}, "GatewayAPIMissing"),
-        ({"gateways": (Gateway("ns", "public", found=False),)}, "GatewayNotFound"),
+        ({"gateways": (Gateway("ns", "public", exists=False),)}, "GatewayNotFound"),
         (
             {"gateways": (Gateway("infra", "public", own=False, listeners=(Listener("a", 80),)),)},
             "NotAllowedByListeners",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from canarium.api.decode import UnsupportedResource, decode_spec, decode_status
-from canarium.core.status.unsupported import told
+from canarium.core.status.unsupported import status_of
 from core.cluster import spec
 
 rule = pytest.mark.rule
@@ -66,7 +66,7 @@ def test_status_of_an_unsupported_model_keeps_unknown_fields_and_is_not_ready() 
         "phase": "Ready", "shadow": {"weight": 5}, "stable": {"revision": "a", "new": 1},
         "conditions": [CONDITION, {**CONDITION, "type": "Shadowed"}],
     }  # fmt: skip
-    after = told(model(status=before), "why", 0.0)
+    after = status_of(model(status=before), "why", 0.0)
     assert after["shadow"] == before["shadow"]
     assert after["stable"] == before["stable"]
     assert (after["phase"], after["message"], after["observedGeneration"]) == ("Invalid", "why", 3)
@@ -77,5 +77,5 @@ def test_status_of_an_unsupported_model_keeps_unknown_fields_and_is_not_ready() 
 
 
 def test_repeated_status_of_an_unsupported_model_is_equal() -> None:
-    once = told(model(), "why", 0.0)
-    assert told(model(status=once), "why", 60.0) == once
+    once = status_of(model(), "why", 0.0)
+    assert status_of(model(status=once), "why", 60.0) == once
