@@ -94,6 +94,12 @@ async def test_expensive_evaluation_ends_and_the_loop_never_waits(  # H2, H3
 
 
 @rule("R31")
+def test_no_evaluation_may_use_more_than_a_second() -> None:  # H2
+    """Of CPU time, as the threat model states; the other tests shorten it."""
+    assert max(pools.LIMITS.values()) <= 1.0
+
+
+@rule("R31")
 @pytest.mark.parametrize(
     "schema",
     [
