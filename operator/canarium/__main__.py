@@ -15,7 +15,7 @@ from canarium import VERSION
 from canarium.config import Config
 from canarium.fetch import cli as fetch
 from canarium.notifier import cli as notifier
-from canarium.options import add_lease_times, address
+from canarium.options import add_lease_times, address, config_map_key, resources, variable
 from canarium.signals.addresses import AddressPolicy
 
 _DEFAULT = Config()
@@ -136,6 +136,33 @@ def _add_fetching(run: argparse.ArgumentParser) -> None:
         metavar="PERCENT",
         help="percentage of node disk to keep free; default: 10, the kubelet's eviction threshold",
     )
+    run.add_argument(
+        "--fetch-resources",
+        type=resources,
+        metavar="JSON",
+        help='resources of the fetcher\'s container, such as {"limits": {"memory": "2Gi"}}; '
+        "default: 100m CPU and 128Mi requested, at most 512Mi",
+    )
+    run.add_argument(
+        "--fetch-env",
+        type=variable,
+        action="append",
+        metavar="NAME=VALUE",
+        help="environment variable of the fetcher, such as HTTPS_PROXY; may be repeated",
+    )
+    run.add_argument(
+        "--fetch-pull-secret",
+        action="append",
+        metavar="NAME",
+        help="Secret in each namespace of models that pulls the fetcher's image; may be repeated",
+    )
+    run.add_argument(
+        "--fetch-ca",
+        type=config_map_key,
+        metavar="CONFIGMAP[/KEY]",
+        help="ConfigMap in the namespace of each model with certificate authorities that the "
+        "fetcher trusts as well; default of the key: ca.crt",
+    )
 
 
 def _add_addresses(run: argparse.ArgumentParser) -> None:
@@ -159,7 +186,7 @@ def _add_addresses(run: argparse.ArgumentParser) -> None:
 def _config(arguments: argparse.Namespace) -> Config:
     names = {field.name for field in fields(Config)} - {"namespaces"}
     values = {name: value for name, value in vars(arguments).items() if name in names}
-    for name in ("allow_address", "refuse_address"):
+    for name in ("allow_address", "refuse_address", "fetch_env", "fetch_pull_secret"):
         values[name] = tuple(values[name] or ())
     AddressPolicy.of(values["allow_address"], values["refuse_address"])
     return Config(**values, namespaces=tuple(dict.fromkeys(arguments.namespace or ())))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,14 @@ class Config:
     oci_volumes: bool = False
     #: Percent of a node's disk that fetches keep free; None: the fetcher's default.
     fetch_reserve: int | None = None
+    #: Resources of the fetcher's container; None: the default.
+    fetch_resources: Mapping[str, Any] | None = None
+    #: Names and values of the fetcher's environment, such as HTTPS_PROXY.
+    fetch_env: tuple[tuple[str, str], ...] = ()
+    #: Secrets in the namespaces of models that pull the fetcher's image.
+    fetch_pull_secret: tuple[str, ...] = ()
+    #: A ConfigMap in the namespaces of models, and its key, with certificate authorities.
+    fetch_ca: tuple[str, str] | None = None
 
     #: Whether the status keeps the transitions that `canarium notify` delivers.
     record_transitions: bool = False

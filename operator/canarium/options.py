@@ -3,16 +3,53 @@
 from __future__ import annotations
 
 import argparse
+import json
+import re
+from typing import Any
 
 from canarium.config import Config
 
 _DEFAULT = Config()
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_RESERVED = "CANARIUM_"
 
 
 def address(text: str) -> tuple[str, int]:
     """Returns address and port of `[ADDRESS]:PORT`. Raises ValueError."""
     host, _, port = text.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def variable(text: str) -> tuple[str, str]:
+    """Returns name and value of `NAME=VALUE`. Raises ArgumentTypeError."""
+    name, separator, value = text.partition("=")
+    if not separator or not _NAME.fullmatch(name):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    if name.startswith(_RESERVED):
+        # Would stand in for the Secret of a model.
+        raise argparse.ArgumentTypeError(f"{name}: the prefix {_RESERVED} is reserved")
+    return name, value
+
+
+def config_map_key(text: str) -> tuple[str, str]:
+    """Returns name and key of `CONFIGMAP[/KEY]`. Raises ArgumentTypeError."""
+    name, _, key = text.partition("/")
+    if not name or "/" in key:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form CONFIGMAP[/KEY]")
+    return name, key or "ca.crt"
+
+
+def resources(text: str) -> dict[str, Any]:
+    """Returns the resources of a container from JSON. Raises ArgumentTypeError."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid JSON: {error}") from error
+    if not isinstance(found, dict) or not found.keys() <= {"requests", "limits", "claims"}:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an object with the keys requests, limits and claims"
+        )
+    return found
 
 
 def add_lease_times(parser: argparse.ArgumentParser) -> None:

@@ -46,6 +46,7 @@ class FetchRequest:
     reserve: int
     patterns: Patterns
     report: Path | None
+    ca: Path | None
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +63,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--claim", type=Path, metavar="FOLDER", help="mount path of the claim of a pvc:// URI"
+    )
+    parser.add_argument(
+        "--ca", type=Path, metavar="FILE", help="certificate authorities to trust as well"
     )
     parser.add_argument("--no-unpack", action="store_true", help="do not unpack an archive")
     for name, meaning in (
@@ -93,6 +97,7 @@ def main(options: argparse.Namespace, environment: Mapping[str, str] = os.enviro
         reserve=options.reserve,
         patterns=Patterns(tuple(options.allow or ()), tuple(options.ignore or ())),
         report=options.report,
+        ca=options.ca,
     )
     hide = Redactor(StoreCredentials(""))
     try:
@@ -180,7 +185,7 @@ def _brought(
         if summary.digest == before.get("digest"):
             _verified(wanted, summary.digest, str(before.get("file") or "") or None)
             return Fetched(summary.digest, summary.files, summary.size)
-    credentials.trust(known, place.work)
+    credentials.trust(known, place.work, wanted.ca)
     patience = Patience(wanted.patience, say)
     source = patience.call(lambda: _opened(wanted, address, known), str(address))
     entries = patience.call(source.entries, str(address))

@@ -144,24 +144,27 @@ def read(scheme: str, environment: Mapping[str, str], endpoint: str | None) -> S
     return StoreCredentials(scheme, values, endpoint)
 
 
-def trust(credentials: StoreCredentials, folder: Path) -> None:
-    """Makes the libraries trust the Secret's certificate authority besides the known ones; the
-    list of all is kept in `folder`. To be called before any of them is imported. Raises FetchError.
+def trust(credentials: StoreCredentials, folder: Path, platform: Path | None = None) -> None:
+    """Makes the libraries trust the certificate authorities of the Secret and of the file
+    `platform` besides the known ones; the list of all is kept in `folder`. To be called before any
+    of them is imported. Raises FetchError.
     """
-    text = credentials.get(CA)
-    if text is None:
+    provided = {f"the Secret's key {CA}": credentials.get(CA)}
+    if platform:
+        provided["the platform's CA bundle"] = platform.read_text()
+    texts = {origin: text for origin, text in provided.items() if text is not None}
+    for origin, text in texts.items():
+        try:
+            ssl.create_default_context(cadata=text)
+        except (ssl.SSLError, ValueError) as error:
+            raise FetchError("InvalidCredentials", f"{origin} is not a certificate") from error
+    if not texts:
         return
-    try:
-        ssl.create_default_context(cadata=text)
-    except ssl.SSLError as error:
-        raise FetchError(
-            "InvalidCredentials", f"the Secret's key {CA} is not a certificate"
-        ) from error
     import certifi
 
     known = ssl.get_default_verify_paths().cafile or certifi.where()
     path = folder / CA
-    path.write_text(f"{Path(known).read_text()}\n{text}\n")
+    path.write_text("\n".join([Path(known).read_text(), *texts.values(), ""]))
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
         os.environ[name] = str(path)
 

@@ -122,7 +122,11 @@ def web(address: Address, credentials: StoreCredentials, *, unpack: bool) -> Web
     url = urlunsplit((address.scheme, address.place, f"/{path}", query if mark else "", ""))
     system = HTTPFileSystem(
         headers=headers,
-        client_kwargs={"timeout": ClientTimeout(total=None, sock_connect=10, sock_read=60)},
+        client_kwargs={
+            "timeout": ClientTimeout(total=None, sock_connect=10, sock_read=60),
+            # Proxies, as every other library here reads them from the environment.
+            "trust_env": True,
+        },
         skip_instance_cache=True,
     )
     return Web(system, url, unpack=unpack)

@@ -166,6 +166,7 @@ def gs(address: Address, credentials: StoreCredentials, *, unpack: bool) -> Obje
         access="read_only",
         endpoint_url=credentials.endpoint,
         requests_timeout=_READ,
+        session_kwargs={"trust_env": True},
         skip_instance_cache=True,
     )
     if key:

@@ -110,6 +110,10 @@ class Application:
                 settings.fetch_image_pull_policy,
                 settings.oci_volumes,
                 settings.fetch_reserve,
+                settings.fetch_resources,
+                settings.fetch_env,
+                settings.fetch_pull_secret,
+                settings.fetch_ca,
             )
             if settings.fetch_image
             else None,

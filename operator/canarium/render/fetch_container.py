@@ -19,10 +19,17 @@ from canarium.render.errors import RuntimeInvalid
 Manifest = dict[str, Any]
 
 PIN_KEY = "digest"
+#: The file of certificate authorities in the fetcher's container.
+CA = "ca.crt"
 _PREFIX = "CANARIUM_CREDENTIAL_"
 _MODEL, _PIN, _CLAIM = "canarium-model", "canarium-pin", "canarium-claim"
 _PIN_FOLDER = "/etc/canarium/pin"
 _CLAIM_FOLDER = "/mnt/claim"
+_CA, _CA_FOLDER = "canarium-ca", "/etc/canarium/ca"
+_RESOURCES: Manifest = {
+    "requests": {"cpu": "100m", "memory": "128Mi"},
+    "limits": {"memory": "512Mi"},
+}
 _CLAIM_SEEN = {"mountPath": _CLAIM_FOLDER, "readOnly": True}
 
 
@@ -31,12 +38,19 @@ class FetcherConfig:
     """Configuration of the fetcher: its image, whether `oci://` models are mounted as image volumes
     (which the nodes must support) instead of pulled, and the percentage of a node's disk that a
     fetch keeps free (None: the fetcher's default).
+
+    `ca` is a ConfigMap in the namespace of each model, and its key. Changes apply to new revisions:
+    those that run keep the pods that their record describes.
     """
 
     image: str
     pull_policy: str = "IfNotPresent"
     image_volumes: bool = False
     reserve: int | None = None
+    resources: Mapping[str, Any] | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    pull_secrets: tuple[str, ...] = ()
+    ca: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +109,16 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
         words += [f"--{option}={pattern}" for pattern in model.get(f"{option}Patterns") or ()]
     if kit.reserve is not None:
         words += ["--reserve", str(kit.reserve)]
+    # Without a network, there is nothing to trust.
+    ca = kit.ca if "--in-place" not in words else None
+    if ca:
+        words += ["--ca", f"{_CA_FOLDER}/{CA}"]
     container: Manifest = {
         "name": FETCH_CONTAINER,
         "image": kit.image,
         "imagePullPolicy": kit.pull_policy,
         "args": words,
-        "resources": {
-            "requests": {"cpu": "100m", "memory": "128Mi"},
-            "limits": {"memory": "512Mi"},
-        },
+        "resources": _RESOURCES if kit.resources is None else dict(kit.resources),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -114,8 +129,11 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
             {"name": _MODEL, **mounts.fetcher},
             *([{"name": _CLAIM, **_CLAIM_SEEN}] if mounts.claim else ()),
             {"name": _PIN, "mountPath": _PIN_FOLDER, "readOnly": True},
+            *([{"name": _CA, "mountPath": _CA_FOLDER, "readOnly": True}] if ca else ()),
         ],
     }
+    if kit.environment:
+        container["env"] = [{"name": name, "value": value} for name, value in kit.environment]
     secret = (model.get("credentials") or {}).get("secretName")
     pulled_by_kubelet = "image" in mounts.source
     if pulled_by_kubelet and model.get("endpoint"):
@@ -127,9 +145,10 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
     if secret and not pulled_by_kubelet:
         # The kubelet reports a missing Secret as an error of the pod.
         container["envFrom"] = [{"prefix": _PREFIX, "secretRef": {"name": secret}}]
+    pull_secrets = [*kit.pull_secrets, *([secret] if secret and pulled_by_kubelet else ())]
     return {
         "spec": {
-            **({"imagePullSecrets": [{"name": secret}]} if secret and pulled_by_kubelet else {}),
+            **({"imagePullSecrets": [{"name": s} for s in pull_secrets]} if pull_secrets else {}),
             "initContainers": [container],
             "containers": [
                 {
@@ -144,9 +163,16 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
                 *([{"name": _CLAIM, **mounts.claim}] if mounts.claim else ()),
                 # Optional: absent until the first pod of the revision has fetched.
                 {"name": _PIN, "configMap": {"name": child, "optional": True}},
+                *([_ca_volume(*ca)] if ca else ()),
             ],
         }
     }
+
+
+def _ca_volume(name: str, key: str) -> Manifest:
+    # Required: a fetch that the platform's CA is missing for would fail with a misleading cause.
+    source = {"name": name, "items": [{"key": key, "path": CA}]}
+    return {"name": _CA, "configMap": source}
 
 
 def _mounts(where: Address, kit: FetcherConfig) -> _Mounts:

@@ -184,3 +184,43 @@ def test_unfetchable_model_is_refused_with_a_reason(
 def test_every_reason_for_an_invalid_spec_is_in_the_guide() -> None:
     page = (Path(__file__).parents[3] / "docs" / "guides" / "runtimes.md").read_text()
     assert [reason for reason in SpecReason if f"`{reason.value}`" not in page] == []
+
+
+def test_platform_configures_the_fetcher_alone() -> None:
+    kit = FetcherConfig(
+        "fetch:1",
+        resources={"limits": {"memory": "2Gi"}},
+        environment=(("HTTPS_PROXY", "http://proxy:3128"),),
+        pull_secrets=("registry",),
+        ca=("corporate-ca", "bundle.pem"),
+    )
+    found = pod(kit, uri="s3://m/f")
+    (fetch,) = found["initContainers"]
+    assert fetch["resources"] == {"limits": {"memory": "2Gi"}}
+    assert fetch["env"] == [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]
+    assert found["imagePullSecrets"] == [{"name": "registry"}]
+    assert fetch["args"][fetch["args"].index("--ca") + 1] == "/etc/canarium/ca/ca.crt"
+    (volume,) = (v for v in found["volumes"] if v["name"] == "canarium-ca")
+    items = [{"key": "bundle.pem", "path": "ca.crt"}]
+    assert volume["configMap"] == {"name": "corporate-ca", "items": items}
+    seen = [m for m in fetch["volumeMounts"] if m["name"] == "canarium-ca"]
+    assert seen == [{"name": "canarium-ca", "mountPath": "/etc/canarium/ca", "readOnly": True}]
+    server = found["containers"][0]
+    assert "env" not in server
+    assert "resources" not in server
+    assert "canarium-ca" not in {m["name"] for m in server["volumeMounts"]}
+
+
+def test_mounted_model_needs_no_certificate_authority() -> None:
+    kit = FetcherConfig("fetch:1", ca=("corporate-ca", "ca.crt"))
+    found = pod(kit, uri="pvc://claim/f")
+    assert "--ca" not in found["initContainers"][0]["args"]
+    assert "canarium-ca" not in {volume["name"] for volume in found["volumes"]}
+
+
+def test_pull_secrets_of_platform_model_and_template_are_all_used() -> None:
+    kit = FetcherConfig("fetch:1", image_volumes=True, pull_secrets=("registry",))
+    over = {"spec": {"imagePullSecrets": [{"name": "own"}]}}
+    found = pod(kit, over, uri="oci://r/m:1", credentials={"secretName": "model"})
+    names = {secret["name"] for secret in found["imagePullSecrets"]}
+    assert names == {"registry", "model", "own"}
