@@ -7,7 +7,6 @@ there is no code of ours that handles credentials (decision 0032).
 from __future__ import annotations
 
 import codecs
-import gc
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from canarium_cli.collector import paused_collector
 from canarium_cli.exits import CliError, Exit, not_found, unreachable
 
 Raw = Mapping[str, Any]
@@ -206,19 +206,13 @@ def binary() -> str:
 
 
 def _json(text: str) -> dict[str, Any]:
-    # JSON has no cycles, and the collector would search the growing result again and again: it
-    # takes two thirds of the time for 10,000 models.
-    collects = gc.isenabled()
-    gc.disable()
     try:
-        parsed = json.loads(text)
+        with paused_collector():
+            parsed = json.loads(text)
     except ValueError as error:
         raise CliError(
             f"kubectl did not answer with JSON: {error}. Update kubectl.", Exit.UNREACHABLE
         ) from None
-    finally:
-        if collects:
-            gc.enable()
     if not isinstance(parsed, dict):
         raise not_found("kubectl did not answer with an object. Update kubectl.")
     return parsed

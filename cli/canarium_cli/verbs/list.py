@@ -11,6 +11,7 @@ from canarium.api.states import Phase
 from canarium.view.fleet import Row, fleet
 from canarium.view.moments import short
 from canarium.view.tree import to_json
+from canarium_cli.collector import paused_collector
 from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import CliError
 from canarium_cli.output.formats import write_json, write_name, write_yaml
@@ -55,10 +56,11 @@ def list_command(
     """List models, those that need attention first."""
 
     def rows() -> tuple[Row, ...]:
-        listed = fleet(read_all(connection.kubectl, selector, all_namespaces), time.time())
+        with paused_collector():
+            every = fleet(read_all(connection.kubectl, selector, all_namespaces), time.time())
         return tuple(
             row
-            for row in listed
+            for row in every
             if (not phase or row.phase in phase) and (not attention or row.urgency.needs_attention)
         )
 

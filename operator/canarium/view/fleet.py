@@ -53,8 +53,8 @@ def row(model: Raw, now: float) -> Row:
         version=text(status, "version"),
         candidate=text(candidate, "version") or text(candidate, "revision"),
         target=target_of(model),
-        # A model of a table has no spec.
-        step=position(steps(model)) or text(status, "step"),
+        # A model without a candidate is at no step, and one of a table has no spec.
+        step=(position(steps(model)) if candidate else "") or text(status, "step"),
         weight=number(status, "weight") if candidate else None,
         effective_weight=number(candidate, "effectiveWeight") if candidate else None,
         replicas=number(status, "replicas"),
