@@ -17,7 +17,7 @@ Every metric of the operator and of the notifier, at port `metrics.port` (9090) 
 Durations are in seconds. [Alerts](alerts.md) explains the alerts that the chart makes from them.
 
 With the Prometheus operator, set `metrics.serviceMonitor.enabled` or `metrics.podMonitor.enabled`.
-In a scrape configuration of your own, set `honor_labels: true`: the label `namespace` is the
+In another scrape configuration, set `honor_labels: true`: the label `namespace` is the
 model's, and without this option Prometheus renames it to `exported_namespace`.
 """
 _MODELS = """

@@ -182,7 +182,6 @@ def labelled(labels: dict[str, str]) -> str:
 
 #: What `$value` is in the cases of `alerts_test.yaml`.
 VALUES = {
-    "{{ $value }}": "2",
     "waited {{ $value | humanizeDuration }}": "waited 45s",
     "for {{ $value | humanizeDuration }}; rollouts": "for 15m 0s; rollouts",
 }
@@ -195,6 +194,10 @@ def filled(texts: dict[str, str], alert: dict[str, Any]) -> dict[str, str]:
         text = text.replace("silent for {{ $value | humanizeDuration }}", "silent for 11m 40s")
         for template, value in VALUES.items():
             text = text.replace(template, value)
+        name = alert["exp_labels"].get("name")
+        for named in re.findall(r"{{ with \$labels.name }}.*?{{ end }}", text):
+            place = "{{ $labels.namespace }}/"
+            text = text.replace(named, f"{place}{name}" if name else "A model")
         return re.sub(r"{{ \$labels\.(\w+) }}", lambda m: alert["exp_labels"][m[1]], text)
 
     return {name: fill(text) for name, text in texts.items()}

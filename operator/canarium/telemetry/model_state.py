@@ -103,8 +103,8 @@ def escaped(text: str) -> str:
 
 
 def _at(spec: Mapping[str, Any], part: str, field: str) -> str:
-    found = (spec.get(part) or {}).get(field)
-    return found if isinstance(found, str) else ""
+    value = (spec.get(part) or {}).get(field)
+    return value if isinstance(value, str) else ""
 
 
 def _step(text: str | None) -> tuple[int, int] | None:
@@ -122,9 +122,9 @@ def _hold(status: Status) -> tuple[str, float] | None:
     return intern(escaped(status.waiting_for.reason)), since
 
 
-def _check(found: CheckStatus) -> CheckState:
+def _check(check: CheckStatus) -> CheckState:
     """Returns the last evaluation that the status has; without any, the one of the verdict."""
-    last = found.evaluations[-1] if found.evaluations else found
+    last = check.evaluations[-1] if check.evaluations else check
     return CheckState(
-        escaped(found.name), last.verdict, last.value, last.threshold, last.stable, last.samples
+        escaped(check.name), last.verdict, last.value, last.threshold, last.stable, last.samples
     )

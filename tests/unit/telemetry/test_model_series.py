@@ -270,7 +270,7 @@ async def test_other_tasks_run_during_a_scrape_of_many_models() -> None:
     task = asyncio.create_task(other())
     found = series(models)
     scrape = asyncio.create_task(found.text())
-    # Models come and go meanwhile.
+    # All models are deleted meanwhile.
     await asyncio.sleep(0)
     models.clear()
     text = (await scrape).decode()
