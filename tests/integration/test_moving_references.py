@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,10 +17,12 @@ import pytest
 from canarium.kube import resources
 from integration import rights
 from integration.conftest import PATIENT_LEASE, Cluster, Operator
+from sandbox import clients
 from sandbox.controlplane import ControlPlane
 
 rule = pytest.mark.rule
 TOKEN = "a-token"
+PIPELINES = Path(__file__).parents[2] / "examples" / "pipelines"
 
 
 class Registry:
@@ -204,3 +208,54 @@ async def test_followed_alias_is_rolled_out_whenever_it_moves(
         "mlflow://fraud/7",
     ]
     assert all("follow" not in record["data"]["model"] for record in records)
+
+
+@rule("R7", "R9", "R26")
+async def test_pipeline_ends_with_the_result_of_the_version_that_it_released(
+    cluster: Cluster, registry: Registry, tmp_path: Path
+) -> None:
+    """Its script and its wait, with the rights of examples/pipelines/rbac.yaml and no others."""
+    registry.version = "7"
+    store_token(cluster)
+    cluster.plane.kubectl("-n", cluster.namespace, "apply", "-f", str(PIPELINES / "rbac.yaml"))
+    followed = {**model(registry, "1"), "follow": {"interval": "1h"}}
+    slow = {"steps": [{"weight": 50, "pause": "60s"}], "bakeTime": "0s"}
+    cluster.apply("1", model=followed, rollout=slow)
+
+    kubectl = tmp_path / "kubectl"
+    user = f"system:serviceaccount:{cluster.namespace}:model-release"
+    words = (clients.find("kubectl"), "--kubeconfig", cluster.plane.kubeconfig, "--as", user)
+    kubectl.write_text(f'#!/bin/sh\nexec {" ".join(map(str, words))} "$@"\n')
+    kubectl.chmod(0o755)
+    settings = {"MODEL": "fraud", "DEPLOYMENT": "fraud", "NAMESPACE": cluster.namespace}
+    environment = {**os.environ, **settings, "KUBECTL": str(kubectl), "PATIENCE": "60"}
+
+    async def run(*words: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *words, env=environment, stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+        return process.returncode, out.decode().strip()
+
+    async def revision(version: str) -> str:
+        registry.version = version
+        code, name = await run(str(PIPELINES / "release.py"), "revision", version)
+        assert code == 0
+        return name
+
+    async def waited(name: str) -> int | None:
+        options = ("--revision", name, "--until", "gate", "--timeout", "60s")
+        verb = ("-m", "canarium_cli.main", "status", "fraud", "-n", cluster.namespace)
+        return (await run(*verb, *options))[0]
+
+    seven = await revision("7")
+    assert await waited(seven) == 0
+    assert (await cluster.model())["status"]["stable"]["revision"] == seven
+
+    eight = await revision("8")
+    assert eight != seven
+    await cluster.until(lambda s: (s.get("weight") or 0) == 50)
+    await cluster.kubelet.crash(cluster.namespace, eight)
+    assert await waited(eight) == 1
+    status = (await cluster.model())["status"]
+    assert (status["phase"], status["stable"]["revision"]) == ("RolledBack", seven)

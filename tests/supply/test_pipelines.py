@@ -1,7 +1,7 @@
 """examples/pipelines: the job runs with a real MLflow, and every file has the commands of the job.
 
-The rest of the cluster is a stand-in here; tests/integration/test_moving_references.py follows an
-alias with a real API server and operator.
+tests/integration/test_moving_references.py runs its last two steps with a real API server, operator
+and command line.
 """
 
 from __future__ import annotations
@@ -305,6 +305,42 @@ def test_every_file_sets_the_variables_of_the_job_and_releases_one_version_at_a_
     assert spec["synchronization"]["mutexes"]
     assert whole["max_active_runs"] == 1
     assert [pod["retries"] for pod in pods] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("code", "moved"), [(0, ["staging 8", "production 8"]), (1, ["staging 8"]), (3, ["staging 8"])]
+)
+def test_alias_of_production_moves_only_after_a_promotion_in_staging(
+    job: Job, code: int, moved: list[str]
+) -> None:
+    shutil.copy(FOLDER / "environments.sh", job.folder / "job.sh")
+    (job.folder / "version").write_text("8\n")
+    job.python(train="false", register='echo "$ALIAS $3" >> aliases; #', release=sys.executable)
+    job.status(stable={"revision": "cccc3333", "resolved": "mlflow://fraud/8"})
+    job.result(code)
+    assert job.run().returncode == code
+    assert (job.folder / "aliases").read_text().splitlines() == moved
+    waits = [call.split()[4] for call in job.calls if call.startswith("modeldeploy")]
+    assert waits == [line.split()[0] for line in moved]
+
+
+def test_page_about_environments_has_valid_models_for_the_script(tmp_path: Path) -> None:
+    page = (FOLDER.parents[1] / "docs" / "guides" / "environments.md").read_text()
+    texts = re.findall(r"(?ms)^```yaml\n(.*?)^```", page)
+    models = [yaml.safe_load(text) for text in texts]
+    script = (FOLDER / "environments.sh").read_text()
+    [names] = re.findall(r"for environment in (.*); do", script)
+    assert [one["metadata"]["namespace"] for one in models] == names.split()
+    for body, text in zip(models, texts, strict=True):
+        assert body["spec"]["model"]["uri"] == f"mlflow://fraud@{body['metadata']['namespace']}"
+        path = tmp_path / "model.yaml"
+        path.write_text(text)
+        done = CliRunner().invoke(cli, ["lint", "--strict", str(path)])
+        assert done.exit_code == 0, done.output
+    begun = ("sh environments.sh", "ALIAS=production MODEL=fraud python release.py alias ")
+    lines = "".join(re.findall(r"(?ms)^```bash\n(.*?)^```", page)).splitlines()
+    assert all(line.startswith(begun) for line in lines)
+    assert len(lines) == len(begun)
 
 
 def test_page_has_the_commands_of_the_job() -> None:
