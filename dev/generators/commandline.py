@@ -20,13 +20,14 @@ kubectl, the one on the PATH or the one that `KUBECTL` names. `NO_COLOR` switche
 | Code | Meaning |
 |---|---|
 | 0 | As asked. |
-| 1 | A rollout failed or was rolled back; `doctor` found a problem. |
+| 1 | A rollout failed or was rolled back; `doctor` found a problem; a record is damaged. |
 | 2 | Invalid usage or an invalid file, or the output cannot be written. |
 | 3 | The timeout is over. |
 | 4 | An object does not exist. |
 | 5 | Forbidden, or the cluster cannot be reached. |
 | 6 | The rollout waits for a person. |
-| 7 | The operator did not accept the command. |
+| 7 | The operator, the cluster or a person did not accept the command, change or plan. |
+| 130 | Ctrl-C ended `status` before the rollout ended. |
 | 141 | The reader of the output has ended, as in `\| head`. |
 
 The section of a verb states where it uses a code in another sense.

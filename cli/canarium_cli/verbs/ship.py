@@ -56,7 +56,10 @@ def ship_command(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Print the manifest of a model with a new version, to commit it; or apply it with --apply."""
+    """Print the manifest of a model with a new version, to commit it; or apply it with --apply.
+
+    Exit code 7: the model was changed in the meantime, or the question was answered with no.
+    """
     if not (uri or version or digest or image):
         raise usage("Nothing to change: pass --uri, --version, --digest or --image.")
     now = model(connection.kubectl, name)
@@ -79,7 +82,8 @@ def rollback_command(
     """Print the manifest of a model with the spec of an earlier revision, or apply it.
 
     Model, runtime, resources, pod template and restart token are those of the revision; scaling,
-    traffic and rollout settings stay as they are.
+    traffic and rollout settings stay as they are. Exit code 7: the model was changed in the
+    meantime, or the question was answered with no.
     """
     now = model(connection.kubectl, name)
     record = record_of(Objects.of(now, records(connection.kubectl, name)), word)
@@ -110,7 +114,8 @@ def restart_command(
     """Print the manifest of a model with a new spec.restartToken, or apply it.
 
     The token makes a new revision of the same model, with the runtime as it is now; it is rolled
-    out in steps as any other.
+    out in steps as any other. Exit code 7: the model was changed in the meantime, or the question
+    was answered with no.
     """
     now = model(connection.kubectl, name)
     token = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -55,12 +55,17 @@ def status_command(
         with lock:
             click.echo(f"{name}: {words}" if len(names) > 1 else words)
 
+    def report(name: str, error: CliError) -> None:
+        with lock:
+            subject = f"{name}: " if len(names) > 1 else ""
+            CliError(f"{subject}{error.message}", error.code).show()
+
     def wait(name: str) -> None:
         try:
             try:
                 codes[name] = _wait(connection, name, goal, revision, deadline, say)
             except CliError as error:
-                say(name, f"error: {error.message}")
+                report(name, error)
                 codes[name] = error.code
         except OSError as error:
             unwritable.append(error)

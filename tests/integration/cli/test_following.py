@@ -64,7 +64,8 @@ async def test_status_ends_with_the_rollout_and_its_exit_code(
     assert "RolledBack" in failed.out.splitlines()[-1]
     both = await program.run("status", "fraud", "absent", "--timeout", "60s")
     assert both.code == 4
-    assert "absent: error: " in both.out
+    assert "Error: absent: " in both.err
+    assert "absent" not in both.out
 
 
 async def test_status_reports_to_a_pipeline_that_a_person_has_to_decide(

@@ -86,7 +86,17 @@ def test_status_of_several_models_ends_with_the_worst_code(kubectl: Standin) -> 
     done = kubectl.run("status", "ready", "failed")
     assert done.code == Exit.FAILED
     assert {line.partition(":")[0] for line in done.out.splitlines()} == {"ready", "failed"}
-    assert kubectl.run("status", "ready", "failed", "absent").code == Exit.NOT_FOUND
+    done = kubectl.run("status", "ready", "failed", "absent")
+    assert done.code == Exit.NOT_FOUND
+    assert {line.partition(":")[0] for line in done.out.splitlines()} == {"ready", "failed"}
+    assert done.err.startswith("Error: absent: ")
+
+
+def test_status_writes_an_error_to_stderr_as_every_verb_does(kubectl: Standin) -> None:
+    kubectl.is_broken(FAULTS["unknown model"][0])
+    done = kubectl.run("status", "fraud")
+    assert done.out == ""
+    assert done.err == kubectl.run("get", "fraud").err
 
 
 @pytest.mark.parametrize(
