@@ -51,8 +51,13 @@ def test_correct_manifests_have_no_findings(tmp_path: Path, body: dict[str, Any]
     assert findings(tmp_path, body) == []
 
 
+#: Pipelines of GitHub and GitLab, whose YAML is not of Kubernetes; `tests/supply` checks them.
+_PIPELINES = ("github-actions.yaml", "gitlab-ci.yaml")
+
+
 def test_examples_have_no_findings() -> None:
-    done = run(str(ROOT / "examples"), "--strict", "--rps", "50")
+    files = [x for x in sorted((ROOT / "examples").rglob("*.yaml")) if x.name not in _PIPELINES]
+    done = run(*map(str, files), "--strict", "--rps", "50")
     assert done.exit_code == 0, done.output
     assert done.output.startswith("0 errors, 0 warnings in ")
 
