@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -30,6 +32,7 @@ class Pair:
         self.cluster = cluster
         namespace = cluster.namespace
         flags = ("--namespace", namespace, "--lease-namespace", namespace, *lease)
+        flags += ("--metrics-port", "0")
         folder, kubeconfig = cluster.plane.folder.parent, cluster.plane.kubeconfig
         self.first, self.second = (
             Operator(kubeconfig, folder / f"{namespace}-{name}.log", *flags) for name in "ab"
@@ -73,6 +76,17 @@ class Pair:
         return {(verb, part) for verb, name, part in done if name == deployment} - {("create", "")}
 
 
+async def series_of_models(operator: Operator) -> list[str]:
+    """The samples of an operator's metrics that name a model, without their values."""
+    port = re.findall(r"metrics at :(\d+)/metrics", operator.text())[-1]
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}/metrics") as answer,
+    ):
+        lines = (await answer.text()).splitlines()
+    return [line.rpartition(" ")[0] for line in lines if ',name="' in line]
+
+
 #: Longer than any wait of these tests.
 LONG_LEASE = ("--lease-duration=300", "--lease-renew=200", "--lease-retry=0.3")
 
@@ -103,6 +117,10 @@ async def test_killed_leader_is_replaced_within_the_lease_and_its_work_continues
     pair.cluster.apply("1")
     await pair.cluster.phase("Ready", "1")
     first = await pair.serving()
+    labels = f'namespace="{pair.cluster.namespace}",name="fraud",phase="Ready"'
+    phase = f"canarium_modeldeployment_phase{{{labels}}}"
+    assert phase in await series_of_models(pair.first)
+    assert await series_of_models(pair.second) == [], "only the leader names models"
     pair.cluster.apply("2")
     await pair.cluster.until(lambda s: (s.get("weight") or 0) >= 25)
     pair.first.stop(signal.SIGKILL)
@@ -113,6 +131,11 @@ async def test_killed_leader_is_replaced_within_the_lease_and_its_work_continues
     await pair.alone(but=first)
     assert pair.deeds(first) == {("delete", "")}, "what served was not touched before its end"
     assert pair.deeds(await pair.serving()) == {("patch", "scale")}
+    assert phase in await series_of_models(pair.second)
+    pair.cluster.plane.kubectl("-n", pair.cluster.namespace, "delete", "modeldeployment", "--all")
+    async with asyncio.timeout(30):
+        while await series_of_models(pair.second):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
 
 
 async def test_leader_that_was_stopped_for_too_long_writes_nothing_more_and_exits(
