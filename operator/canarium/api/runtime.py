@@ -58,6 +58,6 @@ class RuntimeSpec(Server):
     )
     pod_template: OpenObject | None = Field(
         None,
-        description="Metadata and pod spec that are merged over the rendered pod template, before"
-        " those of the model.",
+        description="Metadata and pod spec to merge over the rendered pod template. The "
+        "podTemplate of the model is merged afterwards and takes precedence.",
     )
