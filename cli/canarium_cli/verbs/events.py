@@ -34,7 +34,8 @@ def events_command(
 ) -> None:
     """Show the Events of a model and of its Deployments, pods, Service and route, in order.
 
-    Events of pods that were deleted are shown too. The API server keeps Events for an hour.
+    Events of pods that were deleted are shown too. The API server deletes Events
+    after a time, by default one hour.
     """
     if watch and output != "text":
         raise click.UsageError("--watch prints text only; remove -o.")
@@ -50,7 +51,10 @@ def events_command(
         rows = [_cells(x, short(seconds_since(x.time, now))) for x in listed]
         write(table(_HEAD, rows, width=columns()), connection.color)
     elif not watch:
-        click.echo(f"No Events of {name}: the API server keeps them for an hour.", err=True)
+        click.echo(
+            f"No Events of {name}: the API server deletes them, by default after one hour.",
+            err=True,
+        )
     if watch:
         printed = {_key(x) for x in mine}
         try:
