@@ -10,14 +10,15 @@ from canarium.core.phases.table import TABLE
 BESIDE = (
     (
         Phase.PENDING,
-        "the operator has not processed the model yet",
-        "none; if it lasts, the operator is not running, or the namespace is outside its scope",
+        "The operator has not processed the model yet.",
+        "None. If the phase does not change, the operator is not running, or the namespace is "
+        "outside its scope.",
     ),
     (
         Phase.TERMINATING,
-        "the model is being deleted and still exists after five seconds",
-        "the status names the finalizers that block the deletion; children stay as they are, and "
-        "no failed version is rolled back",
+        "The model is being deleted and still exists after five seconds.",
+        "The status names the finalizers that block the deletion. Children stay as they are, and "
+        "no failed version is rolled back.",
     ),
 )
 
@@ -31,9 +32,9 @@ def page() -> str:
     return f"""<!-- Generated from operator/canarium/core by `make generate`: do not edit. -->
 # Phases
 
-Each decision takes the first row whose facts hold. No state is kept outside the cluster, so any
-phase can follow any other if the facts require it: a restart, a lost status and a new spec are all
-the same case.
+Each reconcile uses the first row whose facts hold. The operator keeps no state outside the cluster,
+so any phase can follow any other if the facts require it. A restart, a lost status and a new spec
+need no special handling.
 
 | Phase | Facts | Action |
 |---|---|---|

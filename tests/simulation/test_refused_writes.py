@@ -108,7 +108,7 @@ def test_rejected_promotion_is_not_reported_as_done(scenario: Scenario) -> None:
     assert scenario.world.status()["version"] == "v2"
     weight, promoted = announced(scenario)[len(refused) :]
     assert "has weight 50 (step 2/3)" in weight
-    assert promoted == f"Revision {candidate} was promoted"
+    assert promoted == f"Version v2 ({candidate}) was promoted"
 
 
 @rule("R15", "R16", "R21")

@@ -111,7 +111,7 @@ class ConflictReason(Reason):
 
     OTHER_ROUTE_WINS = (
         "OtherRouteWins",
-        "The other route gets the requests, so weights have no effect on them.",
+        "The other route receives the requests, so rollout weights have no effect.",
         "Continues the rollout.",
         "Change the hostname or the path of one of the routes.",
     )

@@ -193,6 +193,8 @@ def _promote(
         )
         .holding(wait if bakes else None)
         .with_outcome(outcome)
-        .with_events(Event("Normal", EventReason.PROMOTED, f"revision {ctx.target} was promoted"))
+        .with_events(
+            Event("Normal", EventReason.PROMOTED, f"{describe(ctx, ctx.target)} was promoted")
+        )
         .recheck_only_in(ctx.settings.bake_time if bakes else 0.0)
     )

@@ -81,25 +81,26 @@ class Row:
 TABLE: tuple[Row, ...] = (
     Row(
         Phase.INVALID,
-        "the API server or a lookup rejects the spec, and none of its pods run",
-        "only stable serves; conditions report the reason; retried every 30 s",
+        "The API server or a lookup rejects the spec, and none of its pods run.",
+        "Only stable serves. Conditions report the reason, and the operator retries every 30 s.",
         (Phase.STARTING, Phase.FAILED, Phase.PROGRESSING, Phase.ROLLED_BACK, Phase.READY),
         when=is_invalid,
         then=invalid,
     ),
     Row(
         Phase.FAILED,
-        "the target revision has failed, and there is no other to roll back to",
-        "its pods are kept for debugging, and serve if no other version does; a new spec or a "
-        "retry replaces it",
+        "The target revision has failed, and there is no other to roll back to.",
+        "The operator keeps its pods for debugging; they serve if no other version does. A new "
+        "spec or a retry replaces it.",
         (Phase.STARTING, Phase.PROGRESSING, Phase.INVALID),
         when=lambda ctx: ctx.stable is None and ctx.quarantined,
         then=failed,
     ),
     Row(
         Phase.STARTING,
-        "there is no stable version yet",
-        "record, Deployment, gate; then one write moves all traffic to it",
+        "There is no stable version yet.",
+        "The operator stores the revision, creates its Deployment and runs its smoke tests. Then "
+        "one write moves all traffic to it.",
         (
             Phase.READY,
             Phase.BAKING,
@@ -113,9 +114,9 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         Phase.ROLLING_BACK,
-        "the target revision has failed, and its Deployment still exists",
-        "traffic returns to stable, in the write that quarantines, once stable has a ready pod; "
-        "then its pods are deleted",
+        "The target revision has failed, and its Deployment still exists.",
+        "Once stable has a ready pod, one write returns the traffic to it and quarantines the "
+        "failed revision. Then the pods of the failed revision are deleted.",
         (Phase.ROLLED_BACK, Phase.PROGRESSING, Phase.INVALID),
         when=lambda ctx: (
             ctx.target != ctx.stable
@@ -126,18 +127,19 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         Phase.ROLLED_BACK,
-        "the target revision has failed, and its Deployment is deleted",
-        "stable serves; the revision stays quarantined until a new spec or a retry",
+        "The target revision has failed, and its Deployment is deleted.",
+        "Stable serves. The failed revision stays quarantined until a new spec or a retry.",
         (Phase.PROGRESSING, Phase.INVALID),
         when=lambda ctx: ctx.target != ctx.stable and ctx.quarantined,
         then=rolled_back,
     ),
     Row(
         Phase.PROGRESSING,
-        "the spec asks for another revision than stable",
-        "record, Deployment, gate; capacity before each weight; continuous analysis; one write "
-        "promotes it; a revision that was promoted before skips the steps; it waits while the "
-        "model is scaled to zero",
+        "The spec asks for another revision than stable.",
+        "The operator stores the revision, creates its Deployment and runs its smoke tests. Before "
+        "each weight it scales up and waits until the pods are ready; the analysis runs "
+        "continuously. One write promotes the revision. A revision that was promoted before skips "
+        "the steps. The rollout waits while the model is scaled to zero.",
         (
             Phase.BAKING,
             Phase.READY,
@@ -151,27 +153,28 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         Phase.BAKING,
-        "stable is what the spec asks for, and the previous revision is still warm",
-        "continuous analysis; the previous revision serves while stable has no ready pod; a "
-        "failure, an undo, or an outage that lasts or repeats returns the traffic to it in one "
-        "write, once it has a ready pod; at the end it is deleted",
+        "Stable is what the spec asks for, and the previous revision is still warm.",
+        "The analysis runs continuously. The previous revision serves while stable has no ready "
+        "pod. After a failure, an undo, or a long or repeated outage, one write returns the "
+        "traffic to the previous revision as soon as that has a ready pod. When the bake ends, the "
+        "previous revision is deleted.",
         (Phase.READY, Phase.DEGRADED, Phase.ROLLING_BACK),
         when=lambda ctx: ctx.previous is not None,
         then=baking,
     ),
     Row(
         Phase.DEGRADED,
-        "stable is what the spec asks for, and has no ready endpoint",
-        "the message names pod, container, exit code and last log line; drift is corrected; "
-        "traffic moves to the first version with ready pods",
+        "Stable is what the spec asks for, and has no ready endpoint.",
+        "The message names the pod, the container, its exit code and its last log line. The "
+        "operator corrects drift and moves traffic to the first version with ready pods.",
         (Phase.READY, Phase.STARTING, Phase.BAKING, Phase.ROLLING_BACK),
         when=is_degraded,
         then=ready,
     ),
     Row(
         Phase.READY,
-        "stable is what the spec asks for, and nothing else is warm",
-        "drift is corrected, obsolete objects are deleted",
+        "Stable is what the spec asks for, and nothing else is warm.",
+        "The operator corrects drift and deletes obsolete objects.",
         (Phase.DEGRADED, Phase.STARTING),
         when=lambda ctx: True,
         then=ready,

@@ -68,7 +68,7 @@ def _text(conflict: RouteConflict) -> str:
     if conflict.lost:
         return sentences(
             f"{other} receives the requests that {own} claims {claimed}: it {_WHY[conflict.why]}",
-            "Weights have no effect on them",
+            "Rollout weights have no effect on those requests",
             change,
         )
     return sentences(

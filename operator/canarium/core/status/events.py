@@ -9,6 +9,7 @@ from canarium.api.states import CommandOutcome, OutcomeKind, Phase
 from canarium.api.status import Status
 from canarium.core.context.commands import consumed
 from canarium.core.context.context import RolloutContext
+from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
 from canarium.core.health import availability, gates, obstacles
@@ -87,7 +88,7 @@ def _promoted(ctx: RolloutContext, result: PhaseResult) -> tuple[Event, ...]:
     end = ended(ctx, result)
     live = end is not None and end.outcome == OutcomeKind.PROMOTED
     return (
-        (Event("Normal", EventReason.PROMOTED, f"revision {ctx.stable} was promoted"),)
+        (Event("Normal", EventReason.PROMOTED, f"{describe(ctx, ctx.stable)} was promoted"),)
         if live
         else ()
     )

@@ -223,7 +223,7 @@ def test_lost_requests_are_reported_in_condition_message_and_one_event() -> None
     assert found[0] == "OtherRouteWins"
     text = (
         "HTTPRoute shop/web receives the requests that HTTPRoute ns/fraud claims on Gateway "
-        "ns/public (any host, path prefix /): it is older. Weights have no effect"
+        "ns/public (any host, path prefix /): it is older. Rollout weights have no effect"
     )
     assert text in found[1]
     assert text in cluster.status.message
