@@ -145,7 +145,10 @@ class PauseInvariant:
         share = weights(after).get(candidate, 0)
         # One that serves in place of stable keeps its share for a moment when stable is back (R15).
         kept = weights(before).get(candidate, 0) if before else 0
-        if share > max(claimed, kept) and stable and self.account.least({stable}):
+        # Pods without the color answer by the callers' Service, and not by the route (R15).
+        colorless = {revision_of(pod) for pod in self.account.world.released_pods()}
+        serves = stable and stable not in colorless and self.account.least({stable})
+        if share > max(claimed, kept) and serves:
             self.account.broken("gates", f"{candidate} has weight {share}, granted is {claimed}")
 
     def _scaled(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
