@@ -14,6 +14,7 @@ from dataclasses import fields
 from canarium import VERSION
 from canarium.config import Config
 from canarium.fetch import cli as fetch
+from canarium.kube.lazy_client import defer_unused_parts
 from canarium.notifier import cli as notifier
 from canarium.options import add_lease_times, address, config_map_key, resources, variable
 from canarium.signals.addresses import AddressPolicy
@@ -35,6 +36,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.command == "fetch":
         return fetch.main(arguments)
+    defer_unused_parts()
     if arguments.command == "notify":
         return notifier.main(arguments)
     try:
