@@ -180,6 +180,7 @@ def unpack(
 def _broken(error: Exception) -> bool:
     """Returns whether `error` is a reader's word for a damaged, encrypted or unknown archive."""
     named = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
+    # zipfile raises these for an unknown compression and for an encrypted member.
     if isinstance(error, (*named, NotImplementedError, RuntimeError)):
         return True
     # gzip and bz2 raise an OSError that no system call gave; zstd may not be installed.

@@ -55,18 +55,19 @@ class ModelSeries:
         its end."""
         if not self._leading():
             return b""
-        models, known, now = list(self._models().items()), self._states, self._now()
+        models, now = list(self._models().items()), self._now()
         states: dict[Key, tuple[int, ModelState]] = {}
         lines: dict[str, list[str]] = {family.name: [] for family in FAMILIES}
         for index, (key, model) in enumerate(models):
             if index % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
-            before = known.get(key)
-            if before is None or before[0] != model.version:
-                before = (model.version, model_state(model.raw))
-            states[key] = before
-            checks = tuple(self._checks(key)) or before[1].checks
-            _add(lines, before[1], checks, self._rollbacks.get(key, {}), now)
+            versioned = self._states.get(key)
+            if versioned is None or versioned[0] != model.version:
+                versioned = (model.version, model_state(model.raw))
+            states[key] = versioned
+            state = versioned[1]
+            checks = tuple(self._checks(key)) or state.checks
+            _add(lines, state, checks, self._rollbacks.get(key, {}), now)
         self._states = states
         parts = [
             family.head(openmetrics) + "".join(lines[family.name])
