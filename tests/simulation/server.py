@@ -38,6 +38,7 @@ KINDS = (
     resources.SERVICES,
     resources.ENDPOINT_SLICES,
     resources.AUTOSCALERS,
+    resources.DISRUPTION_BUDGETS,
     resources.CONFIG_MAPS,
     resources.EVENTS,
     resources.RUNTIMES,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from canarium.core.facts.label_selectors import Labels
 from canarium.view.objects import Raw, items, part, text
 from canarium_cli.doctor.facts import Facts
 from canarium_cli.doctor.finding import Finding, ok, problem, unreadable, warning
-from canarium_cli.doctor.selectors import Labels, Peer, admits, selecting
+from canarium_cli.doctor.selectors import Peer, admits, selecting
 
 PODS, API_SERVER, MESH = "network to pods", "network to the API server", "mesh"
 _GUIDE = "see docs/guides/networks.md"

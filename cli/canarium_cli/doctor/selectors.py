@@ -1,37 +1,13 @@
-"""Label selectors and NetworkPolicies, as Kubernetes evaluates them."""
+"""NetworkPolicies, as Kubernetes evaluates them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from canarium.core.facts.label_selectors import Labels, selects
 from canarium.view.objects import Raw, items, part, text
-
-Labels = Mapping[str, object]
-
-
-def matches(selector: Raw, labels: Labels) -> bool:
-    """Whether a LabelSelector selects `labels`; an empty one selects everything."""
-    wanted = part(selector, "matchLabels")
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        return False
-    return all(_holds(one, labels) for one in items(selector, "matchExpressions"))
-
-
-def _holds(expression: Raw, labels: Labels) -> bool:
-    key, values = text(expression, "key"), expression.get("values") or []
-    assert isinstance(values, list)
-    match text(expression, "operator"):
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +29,7 @@ def selecting(policies: Iterable[Raw], pod: Labels, direction: str) -> list[Raw]
         if (
             isinstance(types, list)
             and direction in types
-            and matches(part(spec, "podSelector"), pod)
+            and selects(part(spec, "podSelector"), pod)
         ):
             selecting_policies.append(policy)
     return selecting_policies
@@ -111,11 +87,11 @@ def _is(rule: Raw, peer: Peer, home: str) -> bool:
     if "namespaceSelector" in rule:
         # Namespaces whose labels may not be read could match.
         labels = peer.namespace_labels
-        if labels is not None and not matches(part(rule, "namespaceSelector"), labels):
+        if labels is not None and not selects(part(rule, "namespaceSelector"), labels):
             return False
     elif peer.namespace != home:
         return False
-    return matches(part(rule, "podSelector"), peer.labels)
+    return selects(part(rule, "podSelector"), peer.labels)
 
 
 def _within(address: str, network: str) -> bool:

@@ -57,6 +57,10 @@ def _write(
             return Write("create", child("HorizontalPodAutoscaler", of))
         case p.DeleteAutoscaler(of):
             return Write("delete", child("HorizontalPodAutoscaler", of))
+        case p.CreateDisruptionBudget(of):
+            return Write("create", child("PodDisruptionBudget", of))
+        case p.DeleteDisruptionBudget(of):
+            return Write("delete", child("PodDisruptionBudget", of))
         case p.SelectColor():
             return Write("create" if first else "change", f"Service/{name}")
         case p.SetRouteWeights():

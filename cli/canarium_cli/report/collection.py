@@ -21,6 +21,7 @@ _CHILDREN = (
     "pods",
     "services",
     "horizontalpodautoscalers.autoscaling",
+    "poddisruptionbudgets.policy",
     "controllerrevisions.apps",
     "endpointslices.discovery.k8s.io",
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from canarium.api.base import seconds
+from canarium.api.disruption_budget import effective_max_unavailable
 from canarium.api.effective_analysis import EffectiveAnalysis, effective_analysis
 from canarium.api.effective_scaling import effective_scaling
 from canarium.api.effective_smoke_tests import EffectiveSmokeTest, effective_smoke_tests
@@ -53,6 +54,9 @@ class EffectiveSpec:
     scale_down_delay: float = 30.0
     #: Seconds between two requests for a followed reference (R26); None: it is not followed.
     follow_interval: float | None = None
+    #: Most unavailable pods of a version while one may be evicted, as a number or a percentage;
+    #: None: versions have no PodDisruptionBudget.
+    max_unavailable: int | str | None = 1
 
     @property
     def route(self) -> EffectiveRoute | None:
@@ -99,6 +103,11 @@ def effective_spec(spec: Spec, startup_budget: float | None = None) -> Effective
         traffic=effective_traffic(traffic),
         scale_down_delay=_duration(rollout.scale_down_delay, 30.0),
         follow_interval=_follow_interval(spec.model.follow),
+        max_unavailable=effective_max_unavailable(
+            spec.pod_disruption_budget.model_dump(by_alias=True, exclude_none=True)
+            if spec.pod_disruption_budget
+            else None
+        ),
     )
 
 

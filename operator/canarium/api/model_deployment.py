@@ -13,6 +13,7 @@ from pydantic import Field
 
 from canarium.api.analysis import Analysis
 from canarium.api.base import Duration, OpenObject, Part, Replicas
+from canarium.api.disruption_budget import DisruptionBudget
 from canarium.api.gateway import GatewayRouting
 from canarium.api.istio import IstioRouting
 from canarium.api.pod import PodSettings
@@ -283,6 +284,11 @@ class Spec(Part):
     )
     scaling: Scaling | None = Field(
         None, description="Number of pods. Changing it creates no new revision."
+    )
+    pod_disruption_budget: DisruptionBudget | None = Field(
+        None,
+        description="How many pods of a version an eviction may take, as by the drain of a node. "
+        "Changing it creates no new revision.",
     )
     traffic: Traffic | None = Field(
         None, description="How callers reach the model. Changing it creates no new revision."

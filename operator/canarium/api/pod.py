@@ -90,7 +90,10 @@ class PodSettings(Part):
     )
     affinity: OpenObject | None = Field(None, description="Affinity as in a pod.")
     topology_spread: list[Spread] | None = Field(
-        None, max_length=8, description="How the pods of a revision are spread over nodes."
+        None,
+        max_length=8,
+        description="How the pods of a revision are spread over nodes. Default: over zones, then "
+        "nodes, as a preference (ScheduleAnyway). An empty list leaves it to the scheduler.",
     )
     priority_class_name: Name | None = Field(
         None,

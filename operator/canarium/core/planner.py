@@ -15,6 +15,7 @@ from canarium.api.effective_spec import EffectiveSpec
 from canarium.api.states import CommandOutcome, Phase
 from canarium.api.status import Status
 from canarium.core.bookkeeping.adoption import adoption
+from canarium.core.bookkeeping.disruption_budgets import disruption_budgets
 from canarium.core.bookkeeping.records import notes, pinning, pruning, renumbering
 from canarium.core.bookkeeping.restored_records import restoration
 from canarium.core.bookkeeping.scaling import orphans, scaling, unlabeled_autoscalers
@@ -139,6 +140,8 @@ def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
         *orphans(ctx, result),
         *restore_labels(ctx, result),
         *pruning(ctx),
+        # Last: a rejected one stops no other write.
+        *disruption_budgets(ctx),
     )
 
 

@@ -58,6 +58,7 @@ class Engine:
             runtimes=self.store.runtimes,
             gateways=self.store.gateways,
             claims=self.store.claims,
+            budgets=self.store.budgets,
         )
         self.store.wants = self.informers.want
         self.signals = SignalMonitor(

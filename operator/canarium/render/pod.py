@@ -7,7 +7,7 @@ model's own fields, and the model's overlay.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from canarium.api.effective_pod import effective_spread
@@ -33,6 +33,12 @@ _AS_THEY_ARE = {
 }
 #: Lists that Kubernetes merges by a key other than `name`.
 _KEYS = {"volumeMounts": "mountPath", "volumeDevices": "devicePath"}
+#: A preference for different zones, then nodes. Constraints of a pod replace those that the
+#: scheduler has by default, so the default one for nodes is among them.
+_SOFT_SPREAD = (
+    {"topologyKey": "topology.kubernetes.io/zone"},
+    {"topologyKey": "kubernetes.io/hostname"},
+)
 _SECURITY = ("runAsUser", "runAsGroup", "fsGroup")
 
 
@@ -56,6 +62,7 @@ def pod_template(
             # Models need no access to the API, and Service variables would become server settings.
             "automountServiceAccountToken": bool(own.get("serviceAccountName")),
             "enableServiceLinks": False,
+            "topologySpreadConstraints": _spread(_SOFT_SPREAD, labels.of(model, revision)),
             "securityContext": {
                 "runAsNonRoot": True,
                 "seccompProfile": {"type": "RuntimeDefault"},
@@ -126,15 +133,22 @@ def _curated(own: Mapping[str, Any], selected: Mapping[str, str]) -> Manifest:
     security = {key: own[key] for key in _SECURITY if key in own}
     if security:
         laid["spec"]["securityContext"] = security
-    if own.get("topologySpread"):
-        laid["spec"]["topologySpreadConstraints"] = [
-            {**effective_spread(spread), "labelSelector": {"matchLabels": dict(selected)}}
-            for spread in own["topologySpread"]
-        ]
+    if "topologySpread" in own:
+        laid["spec"]["topologySpreadConstraints"] = _spread(own["topologySpread"], selected)
     for volume in own.get("volumes") or ():
         one = _volume(volume["name"], volume["mountPath"], volume["source"], volume.get("readOnly"))
         laid = overlay(laid, one)
     return laid
+
+
+def _spread(
+    constraints: Iterable[Mapping[str, Any]], selected: Mapping[str, str]
+) -> list[Manifest]:
+    """Returns topologySpreadConstraints over the pods with the labels `selected`."""
+    return [
+        {**effective_spread(one), "labelSelector": {"matchLabels": dict(selected)}}
+        for one in constraints
+    ]
 
 
 def _volume(name: str, path: str, source: Any, read_only: bool | None = None) -> Manifest:

@@ -167,6 +167,40 @@ def autoscaler(
     }
 
 
+def disruption_budget(
+    parent: Mapping[str, Any],
+    revision: str,
+    color: str,
+    deployment: str,
+    max_unavailable: int | str,
+) -> Manifest:
+    """Returns the PodDisruptionBudget of a revision, which its Deployment (of this UID) owns.
+
+    It selects what the Deployment does. Pods that are not ready may always be evicted: the budget
+    protects what serves, and a version that cannot start must not block the drain of a node.
+    """
+    model = parent["metadata"]["name"]
+    head = head_of(parent, "policy/v1", "PodDisruptionBudget", revision)
+    head["metadata"]["ownerReferences"] = [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "name": head["metadata"]["name"],
+            "uid": deployment,
+            "controller": True,
+        }
+    ]
+    selected = {labels.MODEL: model, labels.REVISION: revision, labels.COLOR: color}
+    return {
+        **head,
+        "spec": {
+            "maxUnavailable": max_unavailable,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": selected},
+        },
+    }
+
+
 def event(parent: Mapping[str, Any], kind: str, reason: str, message: str, at: str) -> Manifest:
     """Returns a core/v1 Event about the model; `at` is an RFC 3339 time."""
     meta = parent["metadata"]

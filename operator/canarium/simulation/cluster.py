@@ -14,7 +14,7 @@ from canarium.api.effective_spec import effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.core.decision import plan as p
 from canarium.core.facts.gateways import Backend, Route
-from canarium.core.facts.observed import Autoscaler, Deployment, Service
+from canarium.core.facts.observed import Autoscaler, Deployment, DisruptionBudget, Service
 from canarium.core.facts.revision import NewRecord, Record, find, resolved_facts
 from canarium.core.planner import plan
 from canarium.core.status.transitions import with_transitions
@@ -202,6 +202,7 @@ class Cluster(Kubernetes):
                 self._may_go(revision)
                 self.deleted.append((self.now, revision))
                 del self.deployments[revision]
+                self.budgets.pop(revision, None)  # The garbage collector deletes it.
             case p.SetRouteWeights():
                 self._weigh(action)
             case p.DeleteRoute():
@@ -226,6 +227,13 @@ class Cluster(Kubernetes):
                 )
             case p.DeleteAutoscaler(revision):
                 del self.autoscalers[revision]
+            case p.CreateDisruptionBudget(revision):
+                assert revision in self.deployments, "its owner"
+                self.budgets[revision] = DisruptionBudget(
+                    f"m-{revision}", f"b-{revision}", revision
+                )
+            case p.DeleteDisruptionBudget(revision):
+                del self.budgets[revision]
             case p.DeleteRevision(revision):
                 self.records = [r for r in self.records if r.revision != revision]
 

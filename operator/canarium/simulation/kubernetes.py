@@ -19,6 +19,7 @@ from canarium.core.facts.observed import (
     Autoscaler,
     BlockedDeletion,
     Deployment,
+    DisruptionBudget,
     Observed,
     Rejection,
     ResolvedRuntime,
@@ -46,6 +47,7 @@ class Kubernetes:
     released_pods: list[Pod] = field(default_factory=list)
     service: Service | None = None
     autoscalers: dict[str, Autoscaler] = field(default_factory=dict)
+    budgets: dict[str, DisruptionBudget] = field(default_factory=dict)
     events: list[p.Event] = field(default_factory=list)
     writes: int = 0
     #: The operator dies before its write of this number; what it had in mind is lost.
@@ -160,6 +162,7 @@ class Kubernetes:
             released_pods=tuple(self.released_pods),
             service=self.service,
             autoscalers=tuple(self.autoscalers.values()),
+            disruption_budgets=tuple(self.budgets.values()),
             pinned_artifacts=tuple(self.pinned.items()),
             rejections=(self.rejection,) if self.rejection else (),
             held=tuple(self.held),

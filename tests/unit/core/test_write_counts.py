@@ -38,7 +38,9 @@ def test_creation_writes_record_deployment_service_and_two_statuses(
     replicas: int, image: str | None
 ) -> None:
     cluster = Cluster(spec("1", scaling={"replicas": replicas}), image=image)
-    assert written(cluster, lambda: cluster.run(20)) == (5, 1)
+    # From two pods on, a PodDisruptionBudget too.
+    more = 1 if replicas > 1 else 0
+    assert written(cluster, lambda: cluster.run(20)) == (5 + more, 1)
     assert cluster.status.phase == "Ready"
 
 
@@ -52,8 +54,9 @@ def test_update_of_one_weight_takes_eight_writes_and_three_events(
         "rollout": {"steps": [{"weight": 20, "pause": "5s"}], "bakeTime": "0s"},
     }
     cluster = Cluster(spec("1", **extra), image=image).run(20)
-    # With more than one pod, the second weight also needs a scale and a status that reports it.
-    more = 2 if replicas > 1 else 0
+    # With more than one pod, the second weight also needs a scale and a status that reports it, and
+    # the Deployment a PodDisruptionBudget, which the garbage collector deletes with it.
+    more = 3 if replicas > 1 else 0
     assert written(cluster, changed(cluster, **extra)) == (8 + more, 3)
 
 
@@ -68,4 +71,4 @@ def test_bake_adds_one_status_write() -> None:
 
 def test_each_weight_costs_at_most_a_grant_a_scale_and_two_statuses() -> None:
     cluster = Cluster(spec("1")).run(20)
-    assert written(cluster, changed(cluster, scaling={"replicas": 3})) == (13, 4)
+    assert written(cluster, changed(cluster, scaling={"replicas": 3})) == (14, 4)

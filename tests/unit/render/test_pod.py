@@ -182,6 +182,29 @@ def test_curated_fields_of_a_pod() -> None:
     assert spread["labelSelector"]["matchLabels"]["canarium.dev/revision"] == "rev"
 
 
+def test_pods_prefer_different_zones_then_nodes() -> None:
+    zone, node = pod({})["topologySpreadConstraints"]
+    assert zone["topologyKey"] == "topology.kubernetes.io/zone"
+    assert node["topologyKey"] == "kubernetes.io/hostname"
+    for constraint in (zone, node):
+        assert constraint["whenUnsatisfiable"] == "ScheduleAnyway"
+        selected = constraint["labelSelector"]["matchLabels"]
+        assert selected["canarium.dev/model"] == "m"
+        assert selected["canarium.dev/revision"] == "rev"
+
+
+OWN_SPREAD = [{"topologyKey": "rack", "maxSkew": 2, "whenUnsatisfiable": "DoNotSchedule"}]
+
+
+@pytest.mark.parametrize("own", [OWN_SPREAD, []])
+def test_own_spread_of_a_model_or_its_runtime_replaces_the_default(own: list[Any]) -> None:
+    overlaid = {"spec": {"topologySpreadConstraints": own}}
+    assert pod({"podTemplate": overlaid})["topologySpreadConstraints"] == own
+    assert pod({}, podTemplate=overlaid)["topologySpreadConstraints"] == own
+    curated = pod({"pod": {"topologySpread": own}})["topologySpreadConstraints"]
+    assert [c["topologyKey"] for c in curated] == [c["topologyKey"] for c in own]
+
+
 def test_overlay_of_the_model_takes_precedence() -> None:
     runtime = {"spec": {"securityContext": {"runAsUser": 1000}, "nodeSelector": {"a": "runtime"}}}
     spec = {

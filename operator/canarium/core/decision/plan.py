@@ -160,6 +160,21 @@ class DeleteAutoscaler:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateDisruptionBudget:
+    """Create the PodDisruptionBudget of a revision with a Deployment."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteDisruptionBudget:
+    """Delete the PodDisruptionBudget of a revision."""
+
+    revision: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteRevision:
     """Delete the record of a revision."""
 
@@ -201,6 +216,8 @@ Action = (
     | DeleteBackend
     | SetAutoscaler
     | DeleteAutoscaler
+    | CreateDisruptionBudget
+    | DeleteDisruptionBudget
     | DeleteRevision
     | Adopt
 )

@@ -17,6 +17,8 @@ from canarium.core.facts.revision import Record
 from canarium.core.facts.traffic_record import NO_RECORD, TrafficRecord
 
 BLUE, GREEN = "blue", "green"
+#: Kind of the object that limits evictions.
+BUDGET = "PodDisruptionBudget"
 COLORS = (BLUE, GREEN)
 
 
@@ -38,6 +40,8 @@ class Deployment:
     scaled_by_other: bool = False
     #: What the moving reference of its revision stood for (R26).
     resolved: str | None = None
+    #: Labels of its pods that are not those of the operator.
+    extra_labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,20 @@ class Autoscaler:
     high: int
     #: Why it cannot scale, from its conditions.
     fault: AutoscalerFault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisruptionBudget:
+    """A revision's PodDisruptionBudget.
+
+    `has_minimum`: another client replaced its `maxUnavailable`. The two exclude each other, so the
+    operator's cannot be applied over it.
+    """
+
+    name: str
+    uid: str
+    revision: str
+    has_minimum: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +198,10 @@ class Observed:
     released_pods: tuple[Pod, ...] = ()
     service: Service | None = None
     autoscalers: tuple[Autoscaler, ...] = ()
+    #: None if PodDisruptionBudgets cannot be listed.
+    disruption_budgets: tuple[DisruptionBudget, ...] | None = None
+    #: Revisions whose pods a PodDisruptionBudget of another owner selects.
+    with_other_budget: frozenset[str] = frozenset()
     #: Revision → digest that its later pods have to find (the revision's pin).
     pinned_artifacts: tuple[tuple[str, str], ...] = ()
     #: One for each object, the most important first.
@@ -228,6 +250,12 @@ class Observed:
         """The most important rejected write."""
         return next(iter(self.rejections), None)
 
+    @property
+    def blocking_rejection(self) -> Rejection | None:
+        """The most important rejected write without which no version can run. A
+        PodDisruptionBudget is not one."""
+        return next((r for r in self.rejections if not r.what.startswith(BUDGET)), None)
+
     def refused(self, *objects: str) -> Rejection | None:
         """Returns the rejected write of one of `objects`, each named `Kind name`."""
         return next((r for r in self.rejections if r.what in objects), None)
@@ -248,6 +276,10 @@ class Observed:
     def autoscaler(self, revision: str | None) -> Autoscaler | None:
         """Returns the HorizontalPodAutoscaler of `revision`."""
         return next((a for a in self.autoscalers if a.revision == revision), None)
+
+    def disruption_budget(self, revision: str) -> DisruptionBudget | None:
+        """Returns the PodDisruptionBudget of `revision`."""
+        return next((b for b in self.disruption_budgets or () if b.revision == revision), None)
 
     @property
     def running_pods(self) -> tuple[Pod, ...]:

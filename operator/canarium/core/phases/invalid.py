@@ -25,8 +25,8 @@ def is_invalid(ctx: RolloutContext) -> bool:
     first version runs. If the target is stable, damage that cannot be repaired, such as a deleted
     Deployment, is reported in the phase in which it serves.
     """
-    rejection = ctx.observed.rejection
-    late = ctx.stable is None and any(r.conflict for r in ctx.observed.rejections)
+    rejection = ctx.observed.blocking_rejection
+    late = ctx.stable is None and bool(rejection and rejection.conflict)
     if ctx.observed.deployment(ctx.target) is not None and not late:
         return False
     if (
@@ -56,7 +56,7 @@ def invalid(ctx: RolloutContext) -> PhaseResult:
         previous=ctx.previous,
         bake_start_time=stamp(ctx.bake_start) if ctx.previous else None,
         reason=reason,
-        refusal=ctx.observed.rejection,
+        refusal=ctx.observed.blocking_rejection,
     ).say(text, _still_serving(ctx))
 
 
@@ -70,7 +70,7 @@ def _still_serving(ctx: RolloutContext) -> str:
 
 
 def _cause(ctx: RolloutContext) -> tuple[str, str]:
-    rejection, runtime = ctx.observed.rejection, ctx.observed.runtime
+    rejection, runtime = ctx.observed.blocking_rejection, ctx.observed.runtime
     if ctx.observed.name_conflicts:
         return RefusalReason.NAME_CONFLICT, conflicts(ctx.observed, ctx.name)
     if ctx.new_record and runtime.reason:

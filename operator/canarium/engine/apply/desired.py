@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from canarium.api.disruption_budget import effective_max_unavailable
 from canarium.api.effective_scaling import effective_scaling
 from canarium.api.effective_traffic import EffectiveTraffic, effective_traffic
 from canarium.core.facts.gateways import Backend, Route
-from canarium.core.facts.observed import Autoscaler, Deployment, Rejection, Service
+from canarium.core.facts.observed import (
+    Autoscaler,
+    Deployment,
+    DisruptionBudget,
+    Rejection,
+    Service,
+)
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.apply.rejections import WriteRejected
 from canarium.engine.cache.children import Child, unpacked
@@ -91,6 +98,8 @@ class DesiredManifests:
                 return self.backend(parent, key, revision)
             case Autoscaler(revision=revision, low=low, high=high):
                 return self.autoscaler(parent, revision, low, high)
+            case DisruptionBudget(revision=revision, has_minimum=False):
+                return self.disruption_budget(parent, key, revision)
         return None
 
     def deployment(
@@ -144,6 +153,18 @@ class DesiredManifests:
         """Returns a revision's HorizontalPodAutoscaler between `low` and `high`."""
         scaling = effective_scaling(parent["spec"].get("scaling"))
         return workload.autoscaler(parent, scaling, revision, low, high)
+
+    def disruption_budget(
+        self, parent: Mapping[str, Any], key: Key, revision: str
+    ) -> Manifest | None:
+        """Returns the PodDisruptionBudget of a revision; None if it has no Deployment, or if the
+        budget is switched off."""
+        limit = effective_max_unavailable(parent["spec"].get("podDisruptionBudget"))
+        deployments = self._store.children(resources.DEPLOYMENTS, key)
+        owner = next((child for child in deployments if child.fact.revision == revision), None)
+        if limit is None or owner is None:
+            return None
+        return workload.disruption_budget(parent, revision, owner.fact.color, owner.uid, limit)
 
     def live_route(self, key: Key) -> Child[Any] | None:
         """Returns the model's own route, of any kind."""

@@ -27,6 +27,7 @@ _COMPARED = (
     resources.DEPLOYMENTS,
     resources.SERVICES,
     resources.AUTOSCALERS,
+    resources.DISRUPTION_BUDGETS,
     *ROUTES.values(),
 )
 
@@ -89,11 +90,14 @@ class DriftRepair:
 
     def _compared(self, key: Key) -> list[tuple[Resource, Child[Any]]]:
         uid = self._store.parents.items[key].uid
+        deployments = self._store.children(resources.DEPLOYMENTS, key)
+        # A PodDisruptionBudget belongs to its Deployment.
+        owners = {uid, *(child.uid for child in deployments if child.owner == uid)}
         return [
             (resource, child)
             for resource in _COMPARED
             for child in self._store.children(resource, key)
-            if child.owner == uid
+            if child.owner in owners
         ]
 
     def _comparison(

@@ -96,6 +96,13 @@ class Executor:
             case p.SetAutoscaler(revision, low, high):
                 body = self._desired.autoscaler(parent, revision, low, high)
                 await writer.apply(resources.AUTOSCALERS, key, body)
+            case p.CreateDisruptionBudget(revision):
+                budget = self._desired.disruption_budget(parent, key, revision)
+                if budget:
+                    await writer.apply(resources.DISRUPTION_BUDGETS, key, budget)
+            case p.DeleteDisruptionBudget(revision, uid):
+                name = workload.child_name(model, revision)
+                await writer.delete(resources.DISRUPTION_BUDGETS, key, name, uid)
 
     async def repair(self, parent: Mapping[str, Any], *, freeze_route: bool = False) -> int:
         """Restores children that drifted; returns how many were written."""

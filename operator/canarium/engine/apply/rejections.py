@@ -24,7 +24,13 @@ from canarium.kube.resources import Resource
 #: What was rejected: the generation of the spec, and the runtime that it resolved to.
 Wish = tuple[int, ResolvedRuntime]
 #: Kinds that matter less than the dry-run pod and than what splits traffic.
-_LAST = {"Deployment": 1, "HorizontalPodAutoscaler": 2, "ConfigMap": 2, "ControllerRevision": 3}
+_LAST = {
+    "Deployment": 1,
+    "HorizontalPodAutoscaler": 2,
+    "ConfigMap": 2,
+    "ControllerRevision": 3,
+    "PodDisruptionBudget": 4,
+}
 _FIRST_WAIT = 0.5
 #: The longest wait while callers depend on the write, and otherwise.
 URGENT, PATIENT = 2.0, 30.0

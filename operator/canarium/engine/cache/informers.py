@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from canarium.engine.cache.disruption_budgets import DisruptionBudgets
 from canarium.engine.cache.gateways import Gateways
 from canarium.engine.cache.routes import ROUTES
 from canarium.engine.cache.runtimes import Runtimes
@@ -19,7 +20,7 @@ from canarium.kube.cache import Cache
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.kube.reflector import Reflector
-from canarium.kube.resources import Resource
+from canarium.kube.resources import DISRUPTION_BUDGETS, Resource
 from canarium.render import labels
 
 log = logging.getLogger(__name__)
@@ -42,12 +43,15 @@ class Informers:
         runtimes: Runtimes | None = None,
         gateways: Gateways | None = None,
         claims: Mapping[Resource, Cache[Any]] | None = None,
+        budgets: DisruptionBudgets | None = None,
     ) -> None:
         self._api = api
         self._caches = caches
         self._gateways = gateways
         #: Kinds of routes that are watched whole, not by label; models' own are handed on.
         self._claims = claims or {}
+        #: PodDisruptionBudgets are watched whole too.
+        self._budgets = budgets
         #: Kinds of routes that a model asks for; no others are watched.
         self._wanted: set[Resource] = set()
         self._admins = runtimes.caches if runtimes else {}
@@ -74,11 +78,12 @@ class Informers:
                 turn=self._turn,
             )
             for resource, cache in self._caches.items()
-            if resource not in ROUTES.values()
+            if resource not in (*ROUTES.values(), DISRUPTION_BUDGETS)
         ]
         routes = [self._routes(resource, namespace) for resource in self._wanted]
         admins = self._written_by_admins(self._admins, namespace)
-        self._run(namespace, [*children, *routes, *admins])
+        budgets = self._disruption_budgets(self._budgets, namespace) if self._budgets else []
+        self._run(namespace, [*children, *routes, *admins, *budgets])
 
     def want(self, resource: Resource) -> None:
         """Starts watching a kind of route; nothing is reconciled before it has been listed."""
@@ -119,6 +124,24 @@ class Informers:
             answered=partial(self._gateways.answered, resource, namespace),
         )
 
+    def _disruption_budgets(
+        self, budgets: DisruptionBudgets, namespace: Namespace
+    ) -> list[Reflector]:
+        """Returns the reflector of PodDisruptionBudgets, which the operator may not be allowed to
+        read: then it creates none."""
+        return [
+            Reflector(
+                self._api,
+                DISRUPTION_BUDGETS,
+                budgets,
+                namespace=namespace,
+                timing=self._timing,
+                optional=True,
+                turn=self._turn,
+                answered=partial(budgets.answered, namespace),
+            )
+        ]
+
     def _written_by_admins(
         self, caches: Mapping[Resource, Cache[Any]], namespace: Namespace
     ) -> list[Reflector]:
@@ -147,8 +170,8 @@ class Informers:
         self._reflectors.pop(namespace, None)
         await _end(self._tasks.pop(namespace, []))
         if namespace is not None:
-            claims = self._claims.values()
-            for cache in (*self._caches.values(), *self._admins.values(), *claims):
+            whole = [*self._claims.values(), *([self._budgets] if self._budgets else ())]
+            for cache in (*self._caches.values(), *self._admins.values(), *whole):
                 cache.drop(namespace)
 
     async def stop_all(self) -> None:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from sys import intern
 
 from canarium import GROUP
 from canarium.api.server import FETCH_CONTAINER
 from canarium.core.facts.gateways import Backend
-from canarium.core.facts.observed import Autoscaler, AutoscalerFault, Deployment, Service
+from canarium.core.facts.observed import (
+    Autoscaler,
+    AutoscalerFault,
+    Deployment,
+    DisruptionBudget,
+    Service,
+)
 from canarium.core.facts.revision import Record, digest_matches, resolved_facts, seal_is_valid
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.cache.children import Child, Raw, child, compared, parse_optional_time
@@ -98,8 +105,15 @@ def deployment(raw: Raw) -> Child[Deployment]:
         ),
         scaled_by_other=scaled_by_other(meta.get("managedFields")),
         resolved=spec["template"]["metadata"].get("annotations", {}).get(labels.RESOLVED),
+        extra_labels=_extra_labels(spec["template"]["metadata"].get("labels") or {}),
     )
     return child(raw, fact, compared(raw, spec))
+
+
+def _extra_labels(pod: Raw) -> tuple[tuple[str, str], ...]:
+    ours = (labels.MANAGED_BY, labels.MODEL, labels.REVISION, labels.COLOR)
+    extra = ((intern(key), intern(value)) for key, value in pod.items() if key not in ours)
+    return tuple(sorted(extra))
 
 
 def service(raw: Raw) -> Child[Service] | Child[Backend]:
@@ -137,6 +151,18 @@ def autoscaler(raw: Raw) -> Child[Autoscaler]:
         low=spec.get("minReplicas", 1),
         high=spec["maxReplicas"],
         fault=_autoscaler_fault(raw.get("status", {})),
+    )
+    return child(raw, fact, compared(raw, spec))
+
+
+def disruption_budget(raw: Raw) -> Child[DisruptionBudget]:
+    """Projects the PodDisruptionBudget of a revision. Its Deployment owns it."""
+    meta, spec = raw["metadata"], raw.get("spec") or {}
+    fact = DisruptionBudget(
+        name=meta["name"],
+        uid=meta["uid"],
+        revision=meta.get("labels", {}).get(labels.REVISION, ""),
+        has_minimum="minAvailable" in spec,
     )
     return child(raw, fact, compared(raw, spec))
 

@@ -14,6 +14,7 @@ from canarium.core.facts.observed import BlockedDeletion, Observed, Orphan, Reso
 from canarium.core.facts.pods import CREATING_REASONS, Pod
 from canarium.engine.cache import istio, model_deployments, pods, projections, routes
 from canarium.engine.cache.children import Child
+from canarium.engine.cache.disruption_budgets import DisruptionBudgets, OtherBudget, pod_labels
 from canarium.engine.cache.gateways import Gateways
 from canarium.engine.cache.model_deployments import CachedModel
 from canarium.engine.cache.route_claims import Claims
@@ -34,6 +35,7 @@ _PROJECTIONS: dict[Resource, Callable[[dict[str, Any]], Child[Any]]] = {
     resources.SERVICES: projections.service,
     resources.ENDPOINT_SLICES: projections.endpoints,
     resources.AUTOSCALERS: projections.autoscaler,
+    resources.DISRUPTION_BUDGETS: projections.disruption_budget,
     resources.CONFIG_MAPS: projections.pin,
     resources.HTTP_ROUTES: routes.route,
     resources.GRPC_ROUTES: routes.route,
@@ -64,6 +66,11 @@ class Store:
             resource: Claims(self.caches[resource], self.gateways.listeners, self._conflict_changed)
             for resource in (resources.HTTP_ROUTES, resources.GRPC_ROUTES)
         }
+
+        #: Also those of other owners.
+        self.budgets = DisruptionBudgets(
+            self.caches[resources.DISRUPTION_BUDGETS], self._other_budget_changed
+        )
 
     def parent(self, key: Key) -> dict[str, Any] | None:
         """Returns a ModelDeployment as last observed, without its managedFields."""
@@ -99,6 +106,17 @@ class Store:
     def _conflict_changed(self, key: Key) -> None:
         if key in self.parents.items:
             self._wake(key, Urgency.CHANGE)
+
+    def _other_budget_changed(
+        self, namespace: str | None, changed: tuple[OtherBudget, ...]
+    ) -> None:
+        """Wakes the models whose pods one of `changed` selects; all of `namespace` (None: of any)
+        without any."""
+        deployments = self._children[resources.DEPLOYMENTS]
+        for key in [key for key in self.parents.items if namespace in (None, key[0])]:
+            pods = [pod_labels(key, child.fact) for child in deployments.get(key, ())]
+            if not changed or any(budget.selects(pod) for budget in changed for pod in pods):
+                self._wake(key, Urgency.CHANGE)
 
     def _conflict(self, key: Key, route: Route | None) -> RouteConflict | None:
         """Returns the foreign route that conflicts with the one of `key`, if any."""
@@ -148,6 +166,11 @@ class Store:
             slices = (c.fact for c in self.children(resources.ENDPOINT_SLICES, key))
             return frozenset().union(*(one.names for one in slices if one.service == service))
 
+        deployments = {
+            c.uid: c.fact for c in self.children(resources.DEPLOYMENTS, key) if c.owner == uid
+        }
+        budgets = self.children(resources.DISRUPTION_BUDGETS, key)
+        own_budgets, with_other_budget = self.budgets.observed(key, budgets, deployments)
         record_uids = {c.uid for c in self.children(resources.RECORDS, key) if c.owner == uid}
         services = ours(resources.SERVICES)
         service = next((s for s in services if isinstance(s, Service)), None)
@@ -169,6 +192,8 @@ class Store:
             gateways=self.gateways.named(spec, key[0]),
             route_api_error=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
             autoscalers=tuple(ours(resources.AUTOSCALERS)),
+            disruption_budgets=own_budgets,
+            with_other_budget=with_other_budget,
             pinned_artifacts=tuple(
                 c.fact for c in self.children(resources.CONFIG_MAPS, key) if c.owner in record_uids
             ),
