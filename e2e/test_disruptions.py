@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 
@@ -13,6 +14,8 @@ from support.model import World
 
 rule = pytest.mark.rule
 GATE = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "300s"}
+#: On the only node nothing could be started in place of an evicted pod, so a drain would wait.
+UNPROTECTED = {"enabled": False}
 
 
 @rule("R7", "R25")
@@ -35,10 +38,11 @@ def test_flapping_readiness_is_tolerated_and_failed_readiness_is_not(world: Worl
 
 @rule("R16", "R25")
 def test_drained_node_during_a_rollout_quarantines_nothing(world: World) -> None:
-    world.apply("v1")
+    world.apply("v1", podDisruptionBudget=UNPROTECTED)
     world.phase("Ready", "v1")
     client = world.ask_all_the_time()
-    world.apply("v2", rollout={"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "3s"})
+    rollout = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "3s"}
+    world.apply("v2", rollout=rollout, podDisruptionBudget=UNPROTECTED)
     revision = world.until(lambda s: s.get("weight") == 50, "weight 50")["candidate"]["revision"]
     with drained(world, revision):
         world.until(lambda s: s["candidate"]["readyReplicas"] == 0, "no ready pod of the candidate")
@@ -67,10 +71,10 @@ def drained(world: World, revision: str) -> Iterator[None]:
 def test_other_version_answers_while_the_node_of_stable_is_drained(
     world: World, figures: Callable[..., None]
 ) -> None:
-    world.apply("v1", rollout=GATE)
+    world.apply("v1", rollout=GATE, podDisruptionBudget=UNPROTECTED)
     world.phase("Ready", "v1")
     account = Account(world.ask_all_the_time(), figures, "Service")
-    world.apply("v2", rollout=GATE)
+    world.apply("v2", rollout=GATE, podDisruptionBudget=UNPROTECTED)
     status = world.until(lambda s: s.get("weight") == 50, "weight 50")
     first, second = status["stable"]["revision"], status["candidate"]["revision"]
 
@@ -95,3 +99,26 @@ def test_other_version_answers_while_the_node_of_stable_is_drained(
     assert (status["phase"], status["version"]) == ("Baking", "v2")
     assert "failure" not in status
     account.of("bake: node of the new version drained", began)
+
+
+@rule("R32")
+def test_drain_evicts_one_pod_of_stable_at_a_time(world: World) -> None:
+    world.apply("v1")
+    revision = world.phase("Ready", "v1")["stable"]["revision"]
+    client = world.ask_all_the_time()
+    world.kubectl("rollout", "status", "deployment", f"story-{revision}", "--timeout=60s")
+    node = world.sandbox.kubectl("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
+    chosen = f"canarium.dev/revision={revision}"
+    words = ("drain", node, "--pod-selector", chosen, "--ignore-daemonsets", "--timeout=10s")
+    try:
+        with pytest.raises(subprocess.CalledProcessError) as refused:
+            world.kubectl(*words)
+        # There is no second node for the pod that replaces the first one, so the drain waits.
+        assert "disruption budget" in refused.value.stderr
+        world.until(lambda s: s["stable"]["readyReplicas"] == 2, "two pods of stable")
+        time.sleep(2)
+        assert world.model()["status"]["stable"]["readyReplicas"] == 2
+    finally:
+        world.sandbox.kubectl("uncordon", node)
+    world.until(lambda s: s["stable"]["readyReplicas"] == 3, "all pods of stable")
+    assert client.failed() == 0, client.faults()

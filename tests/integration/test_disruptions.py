@@ -20,11 +20,11 @@ async def pods_of(cluster: Cluster, revision: str) -> list[dict[str, Any]]:
     return [p for p in found if p["metadata"]["labels"]["canarium.dev/revision"] == revision]
 
 
-async def shared(cluster: Cluster) -> str:
+async def shared(cluster: Cluster, **spec: Any) -> str:
     """Version 2 has half of the traffic; its revision."""
-    cluster.apply("1")
+    cluster.apply("1", **spec)
     await cluster.phase("Ready", "1")
-    cluster.apply("2", rollout=SLOW)
+    cluster.apply("2", rollout=SLOW, **spec)
     status = await cluster.until(lambda s: (s.get("weight") or 0) == 50)
     revision: str = status["candidate"]["revision"]
     return revision
@@ -61,7 +61,8 @@ async def test_failing_probe_fails_the_version(cluster: Cluster) -> None:
 
 @rule("R25")
 async def test_drained_pods_are_replaced_and_the_rollout_continues(cluster: Cluster) -> None:
-    revision = await shared(cluster)
+    # Without a budget, so that all pods are evicted at once.
+    revision = await shared(cluster, podDisruptionBudget={"enabled": False})
     for pod in await pods_of(cluster, revision):
         await cluster.kubelet.evict(pod)
     status = await cluster.phase("Ready", "2")

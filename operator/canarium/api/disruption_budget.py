@@ -8,7 +8,7 @@ from pydantic import Field, WithJsonSchema
 
 from canarium.api.base import Part
 
-#: Zero would block the drain of a node until somebody intervenes.
+#: Zero would block the drain of a node until the limit is raised.
 _PERCENT = r"^([1-9][0-9]?|100)%$"
 _MOST = 10_000
 #: As in policy/v1: a number of pods, or a percentage that Kubernetes rounds up.

@@ -44,6 +44,7 @@ def test_new_version_is_a_new_revision_with_its_objects_and_pods() -> None:
     assert [(w["action"], w["object"]) for w in found["objects"]] == [
         ("create", f"ControllerRevision/fraud-{name}"),
         ("create", f"Deployment/fraud-{name}"),
+        ("create", f"PodDisruptionBudget/fraud-{name}"),
         ("change", "Service/fraud"),
         ("delete", "Deployment of the previous version"),
     ]

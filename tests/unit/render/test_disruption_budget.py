@@ -52,6 +52,6 @@ def test_limit_is_one_pod_unless_the_spec_sets_another(
 
 @rule("R21", "R32")
 @pytest.mark.parametrize("limit", [0, -1, "0%", "101%", "25", "a%", 10_001, 1.5])
-def test_limit_that_permits_no_eviction_or_is_no_limit_is_refused(limit: object) -> None:
+def test_limit_that_permits_no_eviction_or_is_not_valid_is_refused(limit: object) -> None:
     with pytest.raises(ValidationError):
         DisruptionBudget.model_validate({"maxUnavailable": limit})
