@@ -19,6 +19,7 @@ import orjson
 from canarium.core.facts.label_selectors import Labels, selects
 from canarium.core.facts.observed import Deployment, DisruptionBudget
 from canarium.engine.cache.children import Child, unpacked
+from canarium.engine.cache.ownership import controller
 from canarium.kube.cache import Cache, Key
 from canarium.render import labels
 
@@ -36,6 +37,8 @@ class OtherBudget:
     uid: str
     version: int = field(compare=False)
     selector: bytes | None
+    #: UID of the object that controls it.
+    owner: str | None = None
 
     def selects(self, pod: Labels) -> bool:
         """Returns whether it selects a pod with these labels."""
@@ -83,8 +86,14 @@ class DisruptionBudgets(Cache[OtherBudget]):
         if not self.is_readable(key[0]):
             return None, frozenset()
         ours = tuple(c.fact for c in children if c.owner in deployments)
+        # One of ours that lost its label is restored, not replaced.
+        names = {uid: deployment.name for uid, deployment in deployments.items()}
         others = [
-            *self._by_namespace.get(key[0], {}).values(),
+            *(
+                other
+                for other in self._by_namespace.get(key[0], {}).values()
+                if other.owner is None or names.get(other.owner) != other.name
+            ),
             *(_labeled(c) for c in children if c.owner not in deployments and not c.adoptable),
         ]
         return ours, frozenset(
@@ -154,6 +163,7 @@ def _other(raw: Raw) -> OtherBudget:
         uid=meta["uid"],
         version=int(meta["resourceVersion"]),
         selector=_packed(spec.get("selector")),
+        owner=controller(raw),
     )
 
 

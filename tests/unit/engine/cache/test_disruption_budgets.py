@@ -160,13 +160,18 @@ def test_labeled_budget_that_is_not_of_a_deployment_counts_as_that_of_another_ow
     assert facts.with_other_budget == ({"r"} if is_other else frozenset())
 
 
-def test_budget_that_loses_or_gets_our_label_is_kept_once(store: Store) -> None:
+@rule("R23")
+def test_budget_that_loses_our_label_is_missing_and_not_one_of_another_owner(store: Store) -> None:
     store.budgets.observe(ours())
     bare = ours(6)
     del bare["metadata"]["labels"]
     store.budgets.observe(bare)
     assert observed(store).disruption_budgets == ()
+    assert not observed(store).with_other_budget
+    copy = {**bare, "metadata": {**bare["metadata"], "name": "copy", "uid": "u-copy"}}
+    store.budgets.observe(copy)
     assert observed(store).with_other_budget == {"r"}
+    store.budgets.forget("risk", "copy", "u-copy", 7)
     store.budgets.observe(ours(7))
     assert [b.revision for b in observed(store).disruption_budgets or ()] == ["r"]
     assert not observed(store).with_other_budget
