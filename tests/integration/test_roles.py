@@ -26,6 +26,11 @@ UNUSED = {
         "create",
         "autoscaling/horizontalpodautoscalers",
     ): "asked by the API server of an apply that makes the object",
+    (
+        "create",
+        "policy/poddisruptionbudgets",
+    ): "asked by the API server of an apply that makes the object",
+    ("get", "policy/poddisruptionbudgets"): "whose it is that has the name already",
     ("get", "/services"): "whose it is that has the name already",
     ("get", "autoscaling/horizontalpodautoscalers"): "whose it is that has the name already",
     ("get", "apps/deployments"): "after a creation that succeeded before a crash",
@@ -62,6 +67,9 @@ async def tour(cluster: Cluster) -> None:
         await cluster.phase("Ready", version, seconds=60)
     cluster.apply("4", revisionHistoryLimit=1, rollout={"bakeTime": "200ms"})
     await until(cluster, resources.AUTOSCALERS, lambda found: not found)
+    off = {"podDisruptionBudget": {"enabled": False}}
+    cluster.apply("4", revisionHistoryLimit=1, rollout={"bakeTime": "200ms"}, **off)
+    await until(cluster, resources.DISRUPTION_BUDGETS, lambda found: not found)
     (name,) = {d["metadata"]["name"] for d in await cluster.children(resources.DEPLOYMENTS)}
     cluster.plane.kubectl(
         "-n", cluster.namespace, "set", "image", f"deployment/{name}", "server=other:1"
