@@ -106,7 +106,7 @@ def deployment(
     of its Service is released by its ReplicaSet and replaced.
     """
     model = parent["metadata"]["name"]
-    selected = {labels.MODEL: model, labels.REVISION: revision, labels.COLOR: color}
+    selected = _selected(model, revision, color)
     pods = copy.deepcopy(dict(template))
     pods["metadata"] = {
         **pods.get("metadata", {}),
@@ -119,6 +119,10 @@ def deployment(
     head = head_of(parent, "apps/v1", "Deployment", revision)
     head["metadata"]["labels"][labels.COLOR] = color
     return {**head, "spec": {"selector": {"matchLabels": selected}, "template": pods}}
+
+
+def _selected(model: str, revision: str, color: str) -> dict[str, str]:
+    return {labels.MODEL: model, labels.REVISION: revision, labels.COLOR: color}
 
 
 def service(
@@ -190,13 +194,12 @@ def disruption_budget(
             "controller": True,
         }
     ]
-    selected = {labels.MODEL: model, labels.REVISION: revision, labels.COLOR: color}
     return {
         **head,
         "spec": {
             "maxUnavailable": max_unavailable,
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
-            "selector": {"matchLabels": selected},
+            "selector": {"matchLabels": _selected(model, revision, color)},
         },
     }
 

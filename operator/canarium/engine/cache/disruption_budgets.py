@@ -105,15 +105,16 @@ class DisruptionBudgets(Cache[OtherBudget]):
     def observe(self, raw: Raw) -> None:
         meta = raw["metadata"]
         place = (meta.get("namespace", ""), meta["name"])
+        uid, version = meta["uid"], int(meta["resourceVersion"])
         if labels.MODEL in (meta.get("labels") or {}):
             self._children.observe(raw)
             if place in self.items:
                 # It got our label: it is no longer one of another owner.
-                super().forget(*place, meta["uid"], int(meta["resourceVersion"]))
+                super().forget(*place, uid, version)
             return
         if place in self._children.items:
             # It lost our label: a watch by label would report it as deleted.
-            self._children.forget(*place, meta["uid"], int(meta["resourceVersion"]))
+            self._children.forget(*place, uid, version)
         super().observe(raw)
 
     def forget(self, namespace: str, name: str, uid: str, version: float = float("inf")) -> None:
