@@ -16,7 +16,14 @@ from canarium.config import Config
 from canarium.fetch import cli as fetch
 from canarium.kube.lazy_client import defer_unused_parts
 from canarium.notifier import cli as notifier
-from canarium.options import add_lease_times, address, config_map_key, resources, variable
+from canarium.options import (
+    add_lease_times,
+    add_logging,
+    address,
+    config_map_key,
+    resources,
+    variable,
+)
 from canarium.signals.addresses import AddressPolicy
 
 _DEFAULT = Config()
@@ -55,7 +62,7 @@ def main() -> int:
         )
         return 2
 
-    return run_operator(config, arguments.log_level)
+    return run_operator(config, arguments.log_level, arguments.log_format)
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:
@@ -93,7 +100,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep the last transitions of each model in its status, for `canarium notify`",
     )
-    run.add_argument("--log-level", default="INFO", help="such as DEBUG; default: INFO")
+    add_logging(run)
     _add_limits(run)
     _add_fetching(run)
     _add_addresses(run)

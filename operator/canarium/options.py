@@ -52,6 +52,22 @@ def resources(text: str) -> dict[str, Any]:
     return found
 
 
+def add_logging(parser: argparse.ArgumentParser) -> None:
+    """Declares level and format of the log."""
+    parser.add_argument(
+        "--log-level",
+        default="INFO",
+        choices=["DEBUG", "INFO", "WARNING", "ERROR"],
+        help="least severe lines of the log; default: INFO",
+    )
+    parser.add_argument(
+        "--log-format",
+        default="text",
+        choices=["text", "json"],
+        help="format of the log: text, or json with one object per line; default: text",
+    )
+
+
 def add_lease_times(parser: argparse.ArgumentParser) -> None:
     """Declares the times of leader election, all in seconds."""
     for name, meaning in (

@@ -13,6 +13,7 @@ One reconcile of a key:
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -40,7 +41,9 @@ from canarium.render.fetch_container import FetcherConfig
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
 from canarium.sources.resolver import SourceResolver
+from canarium.telemetry import log_context
 
+log = logging.getLogger(__name__)
 _SOONEST = 0.02
 
 
@@ -93,6 +96,7 @@ class Reconciler:
             self._stop_asking(key)
             await self._status.mark_unsupported(key, stored, str(error))
             return
+        log_context.revise(decision.status.revision)
         if self._awaits_source(key, decision):
             return
         self._note_failure(key, decision)
@@ -100,6 +104,7 @@ class Reconciler:
             for action in decision.actions:
                 if self._deferred_deletes.defer(key, decision, action):
                     continue
+                log.debug("%s/%s: %s", *key, type(action).__name__)
                 with first() if self._rescues(key, action) else nullcontext():
                     await self._executor.carry_out(raw, action)
                 if is_rollback(action):

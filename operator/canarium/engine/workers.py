@@ -12,6 +12,7 @@ from canarium.engine.queue import Urgency, WorkQueue
 from canarium.kube import throttle
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
+from canarium.telemetry import log_context
 from canarium.untrusted.error_log import ErrorLog
 
 log = logging.getLogger(__name__)
@@ -70,18 +71,27 @@ class Workers:
             self._busy[number] = (key, began)
             result = "failed"
             try:
-                await self._reconcile(key)
-                self._queue.forget(key)
-                self._error_log.forget(key)
-                result = "done"
-            except ApiError as error:
-                result = "retried"
-                wait = self._queue.backoff(key, at_least=error.retry_after or 0.0)
-                log.warning("%s/%s: %s; retrying in %.1f s", *key, error, wait)
-            except Exception as error:
-                self._queue.backoff(key)
-                self._error_log.report(key, "/".join(key), "its reconcile", error)
+                with log_context.reconciling(*key):
+                    result = await self._attempt(key)
             finally:
                 del self._busy[number]
                 self._observer.reconciled(result, self._timing.clock() - began)
                 self._queue.done(key)
+
+    async def _attempt(self, key: Key) -> str:
+        """Reconciles `key`, and schedules another attempt if that fails; returns the result."""
+        began = self._timing.clock()
+        try:
+            await self._reconcile(key)
+        except ApiError as error:
+            wait = self._queue.backoff(key, at_least=error.retry_after or 0.0)
+            log.warning("%s/%s: %s; retrying in %.1f s", *key, error, wait)
+            return "retried"
+        except Exception as error:
+            self._queue.backoff(key)
+            self._error_log.report(key, "/".join(key), "its reconcile", error)
+            return "failed"
+        self._queue.forget(key)
+        self._error_log.forget(key)
+        log.debug("%s/%s: reconciled in %.3f s", *key, self._timing.clock() - began)
+        return "done"

@@ -15,9 +15,9 @@ from canarium.host.handlers import register
 from canarium.telemetry import logs
 
 
-def run_operator(config: Config, log_level: str) -> int:
+def run_operator(config: Config, log_level: str, log_format: str) -> int:
     """Runs until the process is stopped; returns the exit code."""
-    logs.configure(log_level)
+    logs.configure(log_level, log_format)
     registry = kopf.OperatorRegistry()
     application = Application(config)
     register(registry, application)

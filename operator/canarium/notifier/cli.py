@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from canarium.config import check_lease_times
-from canarium.options import add_lease_times, address
+from canarium.options import add_lease_times, add_logging, address
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics-port", type=int, help="serve Prometheus metrics at :PORT/metrics"
     )
-    parser.add_argument("--log-level", default="INFO", help="such as DEBUG; default: INFO")
+    add_logging(parser)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -58,7 +58,7 @@ def main(options: argparse.Namespace) -> int:
             f"the package {error.name} is not installed. Install what the notifier needs: "
             "pip install 'canarium[operator,notifier]'"
         )
-    logs.configure(options.log_level)
+    logs.configure(options.log_level, options.log_format)
     try:
         loaded = settings.load(options.config)
         process.check(loaded, options.secrets)

@@ -14,6 +14,7 @@ from canarium.notifier.notification import ModelTransitions, Notification
 from canarium.notifier.outbox import Outbox
 from canarium.notifier.sender import Sender, SendFailed
 from canarium.notifier.settings import Sink
+from canarium.telemetry import log_context
 
 log = logging.getLogger(__name__)
 #: Deliveries to one sink at once.
@@ -69,6 +70,7 @@ class Deliveries:
             if notification is None:
                 await self._idle(blocked if blocked > 0 else self.outbox.next_retry(now))
                 continue
+            log_context.about(notification.namespace, notification.name)
             await self._attempt(notification)
 
     async def _idle(self, longest: float | None) -> None:

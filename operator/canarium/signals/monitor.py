@@ -30,6 +30,7 @@ from canarium.signals.credentials import Unavailable
 from canarium.signals.http_client import HttpClient
 from canarium.signals.smoke import Failed, Unreached
 from canarium.signals.target import AnalysisTarget
+from canarium.telemetry import log_context
 from canarium.untrusted.error_log import ErrorLog
 
 log = logging.getLogger(__name__)
@@ -142,6 +143,7 @@ class SignalMonitor:
         known.requests = SignalRequests()
 
     async def _test(self, key: Key, known: _Watched, revision: str) -> None:
+        log_context.about(*key, revision)
         while True:
             try:
                 target = self._target(key)
@@ -200,6 +202,7 @@ class SignalMonitor:
         return _report(revision, outcome, len(targets))
 
     async def _watch(self, key: Key, known: _Watched, watch: AnalysisRequest) -> None:
+        log_context.about(*key, watch.revision)
         memory, clock = known.memory, self._timing.clock
         began, first, interval = clock(), not memory.windows, INTERVAL
         while True:

@@ -21,6 +21,7 @@ from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.kube.resources import Resource
+from canarium.telemetry import log_context
 from canarium.untrusted.quoting import quoted
 
 log = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ class PodEvents:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self, key: Key, known: _Followed) -> None:
+        log_context.about(*key)
         wait = _FIRST_WAIT
         while True:
             try:

@@ -25,6 +25,7 @@ from itertools import count
 from canarium.core.facts.resolution import Follow, Resolution, ResolveRequest
 from canarium.kube.clock import Timing
 from canarium.sources.registries import Key, Resolve
+from canarium.telemetry import log_context
 
 PER_SECOND, AT_ONCE = 10, 32
 #: Seconds.
@@ -145,6 +146,7 @@ class Follower:
         return _TICK
 
     async def _ask(self, key: Key, followed: _Followed) -> None:
+        log_context.about(*key)
         resolution = await self._resolve(key, followed.request)
         if self._models.get(key) is not followed:
             return

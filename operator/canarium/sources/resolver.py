@@ -16,6 +16,7 @@ from canarium.core.facts.resolution import Follow, Resolution, ResolveRequest
 from canarium.kube.clock import Timing
 from canarium.sources.follower import Follower
 from canarium.sources.registries import Key
+from canarium.telemetry import log_context
 
 Wake = Callable[[Key, bool], None]
 #: Seconds between two requests for one reference, before jitter: doubled each time, up to a bound.
@@ -107,6 +108,7 @@ class SourceResolver:
             resolving.task.cancel()
 
     async def _run(self, key: Key, resolving: _Resolving) -> None:
+        log_context.about(*key)
         wait = _FIRST_WAIT
         while resolving.result is None or resolving.result.uri is None:
             result = await self._registries.resolve(key, resolving.request)

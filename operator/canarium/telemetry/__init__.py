@@ -1,7 +1,8 @@
 """Telemetry: what the process publishes about itself. Metrics, logs, and the HTTP server for both.
 
 Reading order: `metrics` (every metric, with its type and labels), `rolling_max` (the longest stall
-of the event loop in a window), `logs` (the format of log lines), `http_server` (a minimal server,
+of the event loop in a window), `logs` (the formats of log lines), `log_context` (the model and the
+reconcile that a line is about), `http_server` (a minimal server,
 also for probes) and `metrics_server` (the page that Prometheus scrapes). Metrics that name a model:
 `model_families` (the list), `model_state` (what is read of an object) and `model_series` (their
 text).
