@@ -71,6 +71,9 @@ TOOLS = {
         "github.com/prometheus-operator/prometheus-operator",
         "github.com/prometheus-operator/prometheus-operator/example/prometheus-operator-crd",
     ),
+    "kube-state-metrics": Tool(
+        "kube-state-metrics", "k8s.io/kube-state-metrics/v2", "k8s.io/kube-state-metrics/v2"
+    ),
     "kwok": Tool("kwok", "sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok"),
     "helm-unittest": Tool(
         "helm-unittest",

@@ -14,6 +14,7 @@ from generators import (
     chartreadme,
     commandline,
     crds,
+    dashboards,
     metrics,
     phases,
     reasons,
@@ -38,6 +39,7 @@ def files() -> dict[Path, str]:
     page = ROOT / "docs" / "guides" / "runtimes.md"
     return {
         **written,
+        **dashboards.files(ROOT),
         CHART / "values.schema.json": valuesschema.schema(known),
         readme: chartreadme.filled(readme.read_text(), known),
         ROOT / "docs" / "reference" / "api.md": reference.page(definitions),

@@ -16,9 +16,9 @@ _HEAD = """<!-- Made from operator/canarium/telemetry by `make generate`: do not
 Every metric of the operator and of the notifier, at port `metrics.port` (9090) under `/metrics`.
 Durations are in seconds. [Alerts](alerts.md) explains the alerts that the chart makes from them.
 
-With the Prometheus operator, set `metrics.serviceMonitor.enabled` or `metrics.podMonitor.enabled`.
-In another scrape configuration, set `honor_labels: true`: the label `namespace` is the
-model's, and without this option Prometheus renames it to `exported_namespace`.
+[Monitoring](../guides/monitoring.md) shows how to scrape them. A scrape configuration needs
+`honor_labels: true`: the label `namespace` is the model's, and without this option Prometheus
+renames it to `exported_namespace`.
 """
 _MODELS = """
 ## Metrics of each model
@@ -28,9 +28,10 @@ exports them, and a deleted model has none.
 
 `metrics.perModel` (`--metrics-per-model`) is on by default. A settled model has 12 series, one
 during a rollout or a bake 17 to 19, and a rollout has up to 5 more for each check: 1,000 settled
-models have 12,000 series. The operator keeps 1.2 to 1.7 KB of memory per model for them, and a
-scrape needs 1.4 to 2.6 KB of text per model. With 10,000 models or a small Prometheus, set
-`metrics.perModel: false`, or drop what you do not need by `metricRelabelings`.
+models have 12,000 series. Each outcome of rollouts (at most 6) and each reason of rollbacks that
+a model had since the operator leads adds one. The operator keeps 1.2 to 1.7 KB of memory per model
+for them, and a scrape needs 1.4 to 2.6 KB of text per model. With 10,000 models or a small
+Prometheus, set `metrics.perModel: false`, or drop what you do not need by `metricRelabelings`.
 
 Values come from the status, and those of checks from the last evaluation. During a bake or a
 rollout, series with the role `candidate` or `previous` appear and disappear.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import re
 import subprocess
@@ -204,9 +205,52 @@ def filled(texts: dict[str, str], alert: dict[str, Any]) -> dict[str, str]:
 
 
 def test_every_alert_has_an_existing_runbook() -> None:
+    """A heading of a page in the repository, whose address the site's configuration has."""
+    (repository,) = re.findall(r"(?m)^repo_url: (\S+)$", (ROOT / "mkdocs.yml").read_text())
     page = (ROOT / "docs" / "reference" / "alerts.md").read_text()
     assert re.findall(r"(?m)^## (\w+)$", page) == ALERTS
     for group in rendered("PrometheusRule")["spec"]["groups"]:
         for rule in group["rules"]:
-            assert rule["annotations"]["runbook_url"].endswith(f"#{rule['alert'].lower()}")
+            place, _, heading = rule["annotations"]["runbook_url"].partition("#")
+            assert (ROOT / place.removeprefix(f"{repository}/blob/main/")).is_file(), place
+            assert heading == rule["alert"].lower()
             assert rule["labels"]["severity"] in ("critical", "warning", "info")
+
+
+PAGE = (ROOT / "docs" / "guides" / "monitoring.md").read_text()
+BLOCKS = [yaml.safe_load(text) for text in re.findall(r"(?ms)^```yaml\n(.*?)^```", PAGE)]
+
+
+@pytest.mark.parametrize("values", [block for block in BLOCKS if isinstance(block, dict)])
+def test_values_of_the_guide_are_those_of_the_chart(values: dict[str, Any]) -> None:
+    bodies = render(*(f"{name}={json.dumps(value)}" for name, value in values.items()))
+    assert len(bodies) > len(render()) or "logging" in values
+
+
+def test_scrape_job_of_the_guide_is_the_example() -> None:
+    (job,) = (block for block in BLOCKS if isinstance(block, list))
+    assert job == yaml.safe_load((ROOT / "examples/monitoring/prometheus.yaml").read_text())
+
+
+def test_scrape_job_selects_the_ports_of_the_chart() -> None:
+    (job,) = yaml.safe_load((ROOT / "examples/monitoring/prometheus.yaml").read_text())
+    keep = job["relabel_configs"][0]
+    sinks = [{"name": "a", "cloudEvents": {"url": "https://a.test"}}]
+    bodies = render(f"notifications={json.dumps({'enabled': True, 'sinks': sinks})}")
+    kept = [
+        body["metadata"]["name"]
+        for body in bodies
+        if body["kind"] == "Deployment"
+        for container in body["spec"]["template"]["spec"]["containers"]
+        for port in container["ports"]
+        if re.fullmatch(
+            keep["regex"],
+            ";".join(
+                (
+                    body["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/instance"],
+                    port["name"],
+                )
+            ),
+        )
+    ]
+    assert sorted(kept) == ["canarium", "canarium-notifier"]

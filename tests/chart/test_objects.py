@@ -46,7 +46,7 @@ SETS = {
         'networkPolicy.metricsFrom=[{"podSelector":{}}]',
         "networkPolicy.apiServerPorts=[443]",
         "routeAuthorization.enabled=true",
-        "metrics.dashboard.enabled=true",
+        "metrics.dashboards.enabled=true",
         'dashboard={"enabled":true,"access":"impersonation","impersonation":{"groups":["ml"],'
         '"secretName":"proxy"},"actions":true,"tlsSecretName":"tls",'
         '"networkPolicy":{"enabled":true}}',
@@ -129,7 +129,7 @@ def test_operator_can_never_write_a_spec_read_a_secret_or_grant_a_right() -> Non
 
 
 def test_every_object_is_labelled_with_its_release_outside_selectors() -> None:
-    for body in render("metrics.dashboard.enabled=true"):
+    for body in render("metrics.dashboards.enabled=true"):
         if body["kind"] != "CustomResourceDefinition":
             assert body["metadata"]["labels"]["app.kubernetes.io/instance"] == "canarium", body
             assert body["metadata"]["labels"]["helm.sh/chart"].startswith("canarium-")

@@ -19,7 +19,7 @@ from sandbox.controlplane import ControlPlane
 
 FOLDER = Path(__file__).parents[2] / "examples"
 #: Examples with separate tests, some of them in e2e/gitops and tests/supply.
-_OTHERS = {FOLDER / name for name in ("argocd", "pipelines", "registry-webhook")}
+_OTHERS = {FOLDER / name for name in ("argocd", "monitoring", "pipelines", "registry-webhook")}
 EXAMPLES = sorted(p for p in FOLDER.rglob("*.yaml") if not _OTHERS & {*p.parents})
 
 

@@ -26,5 +26,6 @@ def model_series(engine: Engine, metrics: OperatorMetrics) -> ModelSeries:
         models=lambda: engine.store.parents.items,
         checks=checks,
         rollbacks=metrics.rollbacks,
+        outcomes=metrics.outcomes,
         leading=lambda: engine.workers.running,
     )

@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from canarium import VERSION
+from canarium.api.states import OutcomeKind
 from canarium.telemetry.rolling_max import RollingMax
 
 _FINE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -52,6 +53,8 @@ class OperatorMetrics:
         self.registry = CollectorRegistry()
         #: Rollbacks and undone promotions of each model that had any, by reason.
         self.rollbacks: dict[Key, Tally[str]] = {}
+        #: Ended rollouts of each model that had any, by outcome.
+        self.outcomes: dict[Key, Tally[str]] = {}
         ProcessCollector(registry=self.registry)
         Info("canarium_build", "The operator", registry=self.registry).info({"version": VERSION})
         self._wait = Histogram(
@@ -112,6 +115,10 @@ class OperatorMetrics:
             ["outcome"],
             registry=self.registry,
         )
+        for outcome in OutcomeKind:
+            # `increase` does not count the first event of a series that begins with it.
+            self._rollouts.labels(outcome)
+            self._duration.labels(outcome)
 
     def describe(self, state: State) -> None:
         """Registers the metrics that are read from `state`."""
@@ -127,6 +134,7 @@ class OperatorMetrics:
         self._rollouts.labels(outcome).inc()
         if took is not None:
             self._duration.labels(outcome).observe(took)
+        self.outcomes.setdefault(key, Tally())[outcome] += 1
         if outcome in _ROLLBACKS:
             self.rollbacks.setdefault(key, Tally())[reason] += 1
 
@@ -138,6 +146,7 @@ class OperatorMetrics:
 
     def deleted(self, key: Key) -> None:
         self.rollbacks.pop(key, None)
+        self.outcomes.pop(key, None)
 
     def requested(self, verb: str, resource: str, code: int) -> None:
         """Counts one request to the API server; code 0: it got no answer."""

@@ -71,6 +71,12 @@ ROLLBACKS = Family(
     ("reason",),
     "counter",
 )
+ROLLOUTS = Family(
+    f"{_MODEL}_rollouts_total",
+    "Ended rollouts since the operator leads, by outcome as in canarium_rollouts_total",
+    ("outcome",),
+    "counter",
+)
 #: In the order of the page.
 FAMILIES = (
     INFO,
@@ -89,4 +95,5 @@ FAMILIES = (
     CHECK_SAMPLES,
     CHECK_VERDICT,
     ROLLBACKS,
+    ROLLOUTS,
 )

@@ -34,18 +34,20 @@ class CachedObject(Protocol):
 
 class ModelSeries:
     """`models` returns the models by namespace and name, `checks` the evaluations of a model's
-    checks that are newer than its status, `rollbacks` counts by reason. `leading`: others publish
-    nothing, so that no series appears twice."""
+    checks that are newer than its status; `rollbacks` counts by reason, `outcomes` the ended
+    rollouts. `leading`: others publish nothing, so that no series appears twice."""
 
     def __init__(
         self,
         models: Callable[[], Mapping[Key, CachedObject]],
         checks: Callable[[Key], Iterable[CheckState]],
         rollbacks: Mapping[Key, Mapping[str, int]],
+        outcomes: Mapping[Key, Mapping[str, int]],
         leading: Callable[[], bool],
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._models, self._checks, self._rollbacks = models, checks, rollbacks
+        self._models, self._checks = models, checks
+        self._rollbacks, self._outcomes = rollbacks, outcomes
         self._leading, self._now = leading, now
         #: The state of each model with the version that it was read from.
         self._states: dict[Key, tuple[int, ModelState]] = {}
@@ -67,7 +69,13 @@ class ModelSeries:
             states[key] = versioned
             state = versioned[1]
             checks = tuple(self._checks(key)) or state.checks
-            _add(lines, state, checks, self._rollbacks.get(key, {}), now)
+            _add(lines, state, checks, now)
+            for family, counts in (
+                (families.ROLLBACKS, self._rollbacks),
+                (families.ROLLOUTS, self._outcomes),
+            ):
+                for label, count in list(counts.get(key, {}).items()):
+                    _put(lines, state.labels, family, count, escaped(label))
         self._states = states
         parts = [
             family.head(openmetrics) + "".join(lines[family.name])
@@ -81,19 +89,12 @@ def _add(
     lines: dict[str, list[str]],
     state: ModelState,
     checks: Iterable[CheckState],
-    rollbacks: Mapping[str, int],
     now: float,
 ) -> None:
     """Adds the samples of one model to the lines of each family."""
-    labels = state.labels
 
     def put(family: Family, value: float | None, *values: str) -> None:
-        if value is None or not math.isfinite(value):
-            return
-        more = "".join(
-            f',{name}="{text}"' for name, text in zip(family.labels, values, strict=True)
-        )
-        lines[family.name].append(f"{family.name}{labels}{more}}} {value!r}\n")
+        _put(lines, state.labels, family, value, *values)
 
     put(families.INFO, 1, *state.info)
     put(families.PHASE, 1, state.phase)
@@ -115,5 +116,13 @@ def _add(
         put(families.CHECK_STABLE, check.stable, check.name)
         put(families.CHECK_SAMPLES, check.samples, check.name)
         put(families.CHECK_VERDICT, 1, check.name, check.verdict)
-    for reason, count in list(rollbacks.items()):
-        put(families.ROLLBACKS, count, escaped(reason))
+
+
+def _put(
+    lines: dict[str, list[str]], model: str, family: Family, value: float | None, *labels: str
+) -> None:
+    """Adds a sample with the labels of a model and its own, unless it is not a finite number."""
+    if value is None or not math.isfinite(value):
+        return
+    more = "".join(f',{name}="{text}"' for name, text in zip(family.labels, labels, strict=True))
+    lines[family.name].append(f"{family.name}{model}{more}}} {value!r}\n")

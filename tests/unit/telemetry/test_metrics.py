@@ -57,6 +57,7 @@ async def test_work_and_state_are_served() -> None:
     metrics.rolled_back(0.03)
     async with serve_metrics(metrics.registry, "127.0.0.1", 0) as port:
         found = await read(port)
+    assert found["canarium_rollouts_total", "Promoted"] == 0
     assert found["canarium_queue_depth",] == 3
     assert found["canarium_queue_oldest_seconds",] == 1.5
     assert found["canarium_leader",] == 1

@@ -110,8 +110,9 @@ def series(
     leading: bool = True,
     now: float = NOW,
 ) -> ModelSeries:
-    rollbacks = (metrics or OperatorMetrics()).rollbacks
-    return ModelSeries(lambda: models, checks, rollbacks, lambda: leading, lambda: now)
+    metrics = metrics or OperatorMetrics()
+    counts = metrics.rollbacks, metrics.outcomes
+    return ModelSeries(lambda: models, checks, *counts, lambda: leading, lambda: now)
 
 
 async def read(found: ModelSeries) -> Samples:
@@ -239,12 +240,14 @@ async def test_deleted_model_leaves_no_series_and_starts_again_from_zero() -> No
     metrics, models = OperatorMetrics(), {FRAUD: Model()}
     metrics.ended(FRAUD, "RolledBack", "CheckFailed", None)
     found = series(models, metrics=metrics)
-    assert ("canarium_rollbacks_total", "CheckFailed") in await read(found)
+    samples = await read(found)
+    assert samples["canarium_rollbacks_total", "CheckFailed"] == 1
+    assert samples["canarium_modeldeployment_rollouts_total", "RolledBack"] == 1
     del models[FRAUD]
     metrics.deleted(FRAUD)
     assert await read(found) == {}
     models[FRAUD] = Model(version=2)
-    assert ("canarium_rollbacks_total", "CheckFailed") not in await read(found)
+    assert not {name for name, *_ in await read(found) if name.endswith("_total")}
 
 
 async def test_unchanged_object_is_read_once() -> None:

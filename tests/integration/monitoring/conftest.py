@@ -1,0 +1,130 @@
+"""One story that a Prometheus watches: a model is promoted, promoted again and rolled back.
+
+The tests read what it left behind: the log of the operator, the series in Prometheus, the objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from canarium.kube.http import Client
+from integration.conftest import PATIENT_LEASE, ROOT, Cluster, Operator
+from integration.kubelet import Kubelet
+from integration.monitoring.prometheus import Prometheus, free_port, running
+from sandbox import machine
+from sandbox.choice import NoMode
+from sandbox.controlplane import ControlPlane
+from sandbox.options import Options
+from sandbox.progress import Progress
+
+NAMESPACE = "monitored"
+EXITS = {"metadata": {"annotations": {"sandbox/behaviour": "exits"}}}
+
+
+@dataclass(frozen=True)
+class Story:
+    """What happened, from `start` to `end` in POSIX seconds."""
+
+    plane: ControlPlane
+    operator: Operator
+    prometheus: Prometheus
+    start: float
+    end: float
+    #: The status of the model after its rollback.
+    status: dict[str, Any]
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of the operator's log; raises ValueError for one that is not JSON."""
+        return [json.loads(line) for line in self.operator.text().splitlines()]
+
+
+def rollout(prometheus: Prometheus, value: float) -> dict[str, Any]:
+    """Returns half of the traffic for two seconds, with a check whose value is `value`."""
+    check = {"url": prometheus.url, "query": f"vector({value})"}
+    return {
+        "rollout": {
+            "steps": [{"weight": 50, "pause": "2s"}],
+            "bakeTime": "1s",
+            "analysis": {
+                "interval": "1s",
+                "checks": [{"name": "errors", "max": "0.1", "prometheus": check}],
+            },
+        }
+    }
+
+
+async def play(plane: ControlPlane, operator: Operator, prometheus: Prometheus) -> dict[str, Any]:
+    async with Client.connect(str(plane.kubeconfig)) as client, Kubelet(client).running() as node:
+        cluster = Cluster(plane, client, node, operator, NAMESPACE)
+        cluster.apply("1", **rollout(prometheus, 0.01))
+        cluster.apply("1", name="broken", podTemplate=EXITS)
+        await cluster.phase("Ready", "1")
+        await cluster.until(lambda s: s.get("phase") == "Failed", name="broken")
+        cluster.apply("2", **rollout(prometheus, 0.02))
+        await cluster.phase("Ready", "2", seconds=60)
+        cluster.apply("3", **rollout(prometheus, 0.5))
+        status: dict[str, Any] = await cluster.phase("RolledBack", seconds=60)
+        # For the scrape after the last write.
+        await asyncio.sleep(2.5)
+        return status
+
+
+def scrape_job(port: int) -> dict[str, Any]:
+    """The job of the guide. Its targets are what the discovery of Kubernetes finds for a pod."""
+    job: dict[str, Any]
+    (job,) = yaml.safe_load((ROOT / "examples" / "monitoring" / "prometheus.yaml").read_text())
+    # Debian builds Prometheus without it.
+    del job["kubernetes_sd_configs"]
+    pod = {
+        "__meta_kubernetes_namespace": "canarium",
+        "__meta_kubernetes_pod_name": "canarium-0",
+        "__meta_kubernetes_pod_label_app_kubernetes_io_instance": "canarium",
+    }
+    ports = {"metrics": port, "health": 1}
+    targets = [
+        {
+            "targets": [f"127.0.0.1:{number}"],
+            "labels": {**pod, "__meta_kubernetes_pod_container_port_name": name},
+        }
+        for name, number in ports.items()
+    ]
+    return {**job, "static_configs": targets}
+
+
+@pytest.fixture(scope="package")
+def story(
+    plane: ControlPlane, granted: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Story]:
+    try:
+        machine.ensure({"prometheus": "prometheus"}, Options(), Progress(quiet=True))
+    except NoMode as missing:
+        if os.environ.get("CI"):
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+    folder = tmp_path_factory.mktemp("monitoring")
+    port, address = free_port(), free_port()
+    flags = ["--namespace", NAMESPACE, "--lease-namespace", "default", *PATIENT_LEASE]
+    flags += ["--metrics-port", str(port), "--allow-address", "127.0.0.1"]
+    flags += ["--log-format", "json", "--log-level", "DEBUG"]
+    job = scrape_job(port)
+    plane.kubectl("create", "namespace", NAMESPACE)
+    operator = Operator(granted, folder / "operator.log", *flags)
+    start = time.time()
+    with running(folder / "prometheus", address, [job]) as prometheus:
+        operator.start()
+        try:
+            status = asyncio.run(play(plane, operator, prometheus))
+            yield Story(plane, operator, prometheus, start, time.time(), status)
+        finally:
+            operator.stop()
