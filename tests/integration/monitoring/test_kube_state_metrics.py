@@ -84,15 +84,15 @@ def awaited(process: subprocess.Popen[bytes], port: int, log: Path) -> Samples:
             found = read(port)
         except OSError:
             found = {}
-        if len(found.get("kube_modeldeployment_created", ())) == 2:
+        if len(of(found, "kube_modeldeployment_created")) == 2:
             return found
         time.sleep(0.3)
     raise AssertionError(f"{found}\n{log.read_text()[-3000:]}")
 
 
-def of(samples: Samples, metric: str, model: str, **labels: str) -> list[Any]:
-    own = {"namespace": NAMESPACE, "name": model, **labels}
-    return [(one, value) for one, value in samples[metric] if own.items() <= one.items()]
+def of(samples: Samples, metric: str, model: str = "", **labels: str) -> list[Any]:
+    own = {"namespace": NAMESPACE, **({"name": model} if model else {}), **labels}
+    return [(one, value) for one, value in samples.get(metric, ()) if own.items() <= one.items()]
 
 
 def test_phase_version_and_generation_are_those_of_the_model(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
+from datetime import datetime
 from typing import Any
 
 from integration.monitoring.conftest import NAMESPACE, Story
@@ -21,8 +23,7 @@ def test_every_line_is_an_object_with_time_level_logger_and_message(story: Story
     assert len(log) > 50
     for line in log:
         assert line.keys() >= {"ts", "level", "logger", "msg"}, line
-    times = [line["ts"] for line in log]
-    assert times == sorted(times)
+        assert story.start - 1 < datetime.fromisoformat(line["ts"]).timestamp() < time.time()
 
 
 def test_lines_of_one_reconcile_share_the_id_the_model_and_the_revision(story: Story) -> None:
@@ -30,8 +31,7 @@ def test_lines_of_one_reconcile_share_the_id_the_model_and_the_revision(story: S
     assert len(reconciles) > 10
     for lines in reconciles.values():
         assert {line["namespace"] for line in lines} == {NAMESPACE}
-        (name,) = {line["name"] for line in lines}
-        assert all(f"{NAMESPACE}/{name}: " in line["msg"] for line in lines)
+        assert len({line["name"] for line in lines}) == 1
         assert len({line["revision"] for line in lines if "revision" in line}) <= 1
         # A reconcile ends with one line, and there is one id per reconcile.
         ends = [line for line in lines if " reconciled in " in line["msg"]]
