@@ -83,11 +83,11 @@ def dashboard() -> Json:
             ),
             _stat(
                 "Time to restore, mean",
-                f"30 * sum(sum_over_time({_OUT}[$__range:30s])) / "
-                f"sum(sum_over_time(({_OUT} unless {_OUT} offset 30s)[$__range:30s]))",
+                f"15 * sum(sum_over_time({_OUT}[$__range:15s])) / "
+                f"sum(sum_over_time(({_OUT} unless {_OUT} offset 15s)[$__range:15s]))",
                 unit="s",
                 none="no outage",
-                text="Time without ready pods of a promoted version, per outage, to 30 seconds. A "
+                text="Time without ready pods of a promoted version, per outage, to 15 seconds. A "
                 "rollback during a rollout causes none.",
             ),
             Panel(

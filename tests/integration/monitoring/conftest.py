@@ -50,15 +50,20 @@ class Story:
 
 
 def rollout(prometheus: Prometheus, value: float) -> dict[str, Any]:
-    """Returns half of the traffic for two seconds, with a check whose value is `value`."""
+    """Returns half of the traffic for two seconds, with a check whose value is `value`, and one
+    that compares with stable."""
     check = {"url": prometheus.url, "query": f"vector({value})"}
+    same = {"url": prometheus.url, "query": "vector(1)", "samplesQuery": "vector(900)"}
     return {
         "rollout": {
             "steps": [{"weight": 50, "pause": "2s"}],
             "bakeTime": "1s",
             "analysis": {
                 "interval": "1s",
-                "checks": [{"name": "errors", "max": "0.1", "prometheus": check}],
+                "checks": [
+                    {"name": "errors", "max": "0.1", "prometheus": check},
+                    {"name": "ratio", "maxRatioToStable": "3", "prometheus": same},
+                ],
             },
         }
     }
@@ -71,6 +76,7 @@ async def play(plane: ControlPlane, operator: Operator, prometheus: Prometheus) 
         cluster.apply("1", name="broken", podTemplate=EXITS)
         await cluster.phase("Ready", "1")
         await cluster.until(lambda s: s.get("phase") == "Failed", name="broken")
+        failed = time.monotonic()
         command = ("annotate", "modeldeployments", "fraud", "canarium.dev/abort=00000/1")
         plane.kubectl("-n", NAMESPACE, *command)
         await cluster.until(lambda s: bool(s.get("commands")))
@@ -78,8 +84,8 @@ async def play(plane: ControlPlane, operator: Operator, prometheus: Prometheus) 
         await cluster.phase("Ready", "2", seconds=60)
         cluster.apply("3", **rollout(prometheus, 0.5))
         status: dict[str, Any] = await cluster.phase("RolledBack", seconds=60)
-        # For the scrape after the last write.
-        await asyncio.sleep(2.5)
+        # For the scrape after the last write, and the resolution of the time to restore.
+        await asyncio.sleep(max(2.5, failed + 17 - time.monotonic()))
         return status
 
 

@@ -45,7 +45,8 @@ def during(story: Story, query: str) -> list[dict[str, Any]]:
 
 def single(story: Story, title: str) -> float:
     """The value of a panel of the fleet at the end of the story."""
-    (panel,) = (p for p in DASHBOARDS["fleet"]["panels"] if p["title"] == title)
+    panels = (p for p in DASHBOARDS["fleet"]["panels"] if p["type"] == "stat")
+    (panel,) = (p for p in panels if p["title"] == title)
     query = expanded(panel["targets"][0]["expr"], story)
     (series,) = story.prometheus.instant(query, story.end)
     return float(series["value"][1])
@@ -91,7 +92,7 @@ def test_variables_have_the_values_of_the_models(story: Story, name: str) -> Non
 def test_rollback_and_promotions_are_annotations_of_the_model(story: Story) -> None:
     queries = {a["name"]: a["expr"] for a in DASHBOARDS["model"]["annotations"]["list"]}
     (rollback,) = during(story, queries["Rollbacks"])
-    assert rollback["metric"] == {"reason": "CheckFailed"}
+    assert rollback["metric"] == {"reason": "AnalysisFailed"}
     first_mark = rollback["values"][0][0]
     (counter,) = during(story, 'canarium_rollbacks_total{name="fraud"}')
     assert first_mark == counter["values"][0][0]
