@@ -45,6 +45,10 @@ class CliError(click.ClickException):
             discard(sys.stderr)
 
 
+class OldKubectl(CliError):
+    """A kubectl that does not know an option: no later attempt succeeds."""
+
+
 def usage(message: str) -> CliError:
     """An invalid argument or file."""
     return CliError(message, Exit.USAGE)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,65 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from canarium_cli.collector import paused_collector
-from canarium_cli.exits import CliError, Exit, not_found, unreachable
+from canarium_cli.exits import CliError, unreachable
+from canarium_cli.faults import fault
 
 Raw = Mapping[str, Any]
 #: Bytes that are read from a watch at once.
 _CHUNK = 1 << 20
-
-#: How kubectl begins its errors; the reason in parentheses adds nothing to the sentence.
-_PREFIX = re.compile(r"^(error: )?(Error from server( \(\w+\))?: )?(error: )?")
-#: What kubectl writes to stderr, in lower case → the exit code and what to do about it.
-_FAULTS: tuple[tuple[str, Exit, str], ...] = (
-    (
-        "the server doesn't have a resource type",
-        Exit.UNREACHABLE,
-        "The cluster has no ModelDeployments: install Canarium's CRDs, or choose another --context",
-    ),
-    (
-        "the server could not find the requested resource",
-        Exit.UNREACHABLE,
-        "The cluster has no ModelDeployments: install Canarium's CRDs, or choose another --context",
-    ),
-    ("(notfound)", Exit.NOT_FOUND, "Check the name and the namespace (-n)"),
-    ("(forbidden)", Exit.UNREACHABLE, "Ask for the right, or use another --context or --as"),
-    (
-        "you must be logged in to the server",
-        Exit.UNREACHABLE,
-        "The credentials are missing or expired: log in again",
-    ),
-    ("context was not found", Exit.UNREACHABLE, "`kubectl config get-contexts` lists them"),
-    ("does not exist", Exit.UNREACHABLE, "`kubectl config get-contexts` lists the contexts"),
-    ("current-context is not set", Exit.UNREACHABLE, "Choose a --context"),
-    ("unable to connect to the server", Exit.UNREACHABLE, "Check the network and the --context"),
-    ("was refused", Exit.UNREACHABLE, "Check that the cluster runs, and the --context"),
-    ("timed out", Exit.UNREACHABLE, "Check the network, or raise --request-timeout"),
-    ("i/o timeout", Exit.UNREACHABLE, "Check the network and the --context"),
-    ("getting credentials", Exit.UNREACHABLE, "The credential plugin failed: log in again"),
-    ("no such host", Exit.UNREACHABLE, "Check the network and the --context"),
-    ("x509", Exit.UNREACHABLE, "Check the certificates of the kubeconfig"),
-    ("is invalid:", Exit.USAGE, "Nothing was changed"),
-    ("denied the request", Exit.USAGE, "Nothing was changed"),
-    ("unable to parse requirement", Exit.USAGE, "Write labels such as team=risk"),
-    # The parser of label selectors: what follows a requirement that is complete.
-    ("', expected: ", Exit.USAGE, "Write labels such as team=risk"),
-    ("unknown flag", Exit.UNREACHABLE, "Update kubectl"),
-)
-
-
-def fault(stderr: str) -> CliError:
-    """Returns the error for what kubectl wrote to stderr: its own words, then what to do."""
-    lines = [line.strip() for line in stderr.strip().splitlines() if line.strip()]
-    # kubectl logs retries of its discovery before the line that counts.
-    words = [line for line in lines if not line.startswith(("E", "I", "W")) or "]" not in line]
-    text = (words or lines or ["kubectl failed without a message"])[-1].rstrip(".")
-    text = _PREFIX.sub("", text)
-    text += "" if text.endswith(("?", "!")) else "."
-    lower = stderr.lower()
-    for phrase, code, advice in _FAULTS:
-        if phrase in lower:
-            return CliError(f"{text} {advice}.", code)
-    return CliError(text, Exit.UNREACHABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +37,7 @@ class Kubectl:
         Raises CliError with kubectl's own words when it fails, is missing, or takes longer than
         `limit` seconds.
         """
-        try:
-            done = subprocess.run(
-                self.command(*words), input=stdin, capture_output=True, text=True, timeout=limit
-            )
-        except subprocess.TimeoutExpired:
-            raise CliError(
-                f"kubectl {words[0]} did not end within {limit:g} s. Check the network.",
-                Exit.UNREACHABLE,
-            ) from None
+        done = _ended(self.command(*words), words[0], limit, stdin)
         if done.returncode:
             raise fault(done.stderr or done.stdout)
         return done.stdout
@@ -120,19 +58,29 @@ class Kubectl:
         namespace = (f"--namespace={self.namespace}",) if self.namespace else ()
         return [binary(), *self.options, *namespace, *words]
 
-    def get(self, *words: str) -> list[Raw]:
-        """The objects of `kubectl get WORDS -o json`; also where it is a single one."""
-        answer = _json(self.run("get", *words, "--output=json"))
-        items = answer.get("items") if str(answer.get("kind", "")).endswith("List") else None
-        return list(items) if isinstance(items, list) else [answer]
+    def get(self, *words: str, may_be_missing: bool = False) -> list[Raw]:
+        """The objects of `kubectl get WORDS -o json`; also where it is a single one.
+
+        Raises CliError if one that is named does not exist, unless it `may_be_missing`.
+        """
+        more = ("--ignore-not-found",) if may_be_missing else ()
+        text = self.run("get", *words, *more, "--output=json")
+        # For a name without an object, kubectl then prints nothing.
+        return _objects(_parsed(text)) if text.strip() or not may_be_missing else []
 
     def raw(self, path: str) -> list[Raw]:
         """The objects of a list at a path of the API, as the server sends them.
 
         `get` lets kubectl decode and write each object again, which takes seconds for thousands.
         """
-        items = _json(self.run("get", f"--raw={path}")).get("items")
-        return list(items) if isinstance(items, list) else []
+        return _objects(_parsed(self.run("get", f"--raw={path}")))
+
+    def versions(self) -> Raw:
+        """What `kubectl version` prints. Raises CliError if the cluster does not answer."""
+        answer = _parsed(self.run("version", "--output=json"))
+        if not isinstance(answer.get("clientVersion"), dict):
+            raise unreachable(f"{binary()} printed no version. Set KUBECTL to the path of kubectl.")
+        return answer
 
     def watch(self, *words: str) -> Watch:
         """A watch of `kubectl get WORDS`, which has to name a single kind."""
@@ -142,7 +90,7 @@ class Kubectl:
     def allowed(self, verb: str, resource: str, *words: str) -> bool:
         """Whether the user may do it in this namespace."""
         command = self.command("auth", "can-i", verb, resource, "--quiet", *words)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = _ended(command, "auth can-i", 60.0)
         if done.returncode not in (0, 1) or "error" in done.stderr.lower():
             raise fault(done.stderr)
         return done.returncode == 0
@@ -205,14 +153,46 @@ def binary() -> str:
     return path
 
 
-def _json(text: str) -> dict[str, Any]:
+def _ended(
+    command: Sequence[str], shown: str, limit: float, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end. Raises CliError if it takes longer than `limit` seconds, or cannot
+    be run."""
+    try:
+        # What is not valid UTF-8 must not hide the rest.
+        return subprocess.run(
+            command, input=stdin, capture_output=True, text=True, errors="replace", timeout=limit
+        )
+    except subprocess.TimeoutExpired:
+        raise unreachable(
+            f"kubectl {shown} did not end within {limit:g} s. Check the network."
+        ) from None
+    except OSError as error:
+        raise unreachable(
+            f"Cannot run {command[0]}: {error.strerror}. Install kubectl, or set KUBECTL to its "
+            "path."
+        ) from None
+
+
+def _parsed(text: str) -> Raw:
     try:
         with paused_collector():
             parsed = json.loads(text)
     except ValueError as error:
-        raise CliError(
-            f"kubectl did not answer with JSON: {error}. Update kubectl.", Exit.UNREACHABLE
-        ) from None
+        raise unreachable(f"kubectl did not answer with JSON: {error}. Update kubectl.") from None
+    except RecursionError:
+        raise unreachable("kubectl answered with JSON that is nested too deeply.") from None
     if not isinstance(parsed, dict):
-        raise not_found("kubectl did not answer with an object. Update kubectl.")
+        raise unreachable("kubectl did not answer with an object. Update kubectl.")
     return parsed
+
+
+def _objects(answer: Raw) -> list[Raw]:
+    """The objects of a list, or the single one that it is."""
+    is_list = str(answer.get("kind", "")).endswith("List")
+    items = answer.get("items") if is_list else [answer]
+    if not isinstance(items, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("metadata"), dict) for one in items
+    ):
+        raise unreachable("kubectl did not answer with Kubernetes objects. Update kubectl.")
+    return items

@@ -28,7 +28,8 @@ from urllib.parse import urlsplit
 
 from canarium.view.inference import Request
 from canarium_cli.exits import CliError, Exit, unreachable, usage
-from canarium_cli.kubectl import Kubectl, fault
+from canarium_cli.faults import fault
+from canarium_cli.kubectl import Kubectl
 
 #: Largest answer that is read, in bytes.
 _LARGEST = 16 * 1024 * 1024
@@ -74,16 +75,19 @@ class _ApiProxy:
         self._socket = ""
 
     def __enter__(self) -> Self:
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="modeldeploy-"))
-        self._socket = str(Path(folder) / "proxy")
         paths = ",".join(f"^{re.escape(prefix)}/" for prefix in self._prefixes.values())
-        process = _start(
-            self._kubectl.command(
-                "proxy", f"--unix-socket={self._socket}", f"--accept-paths={paths}"
+        # Also where it fails, neither the process nor the folder may be left behind.
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="modeldeploy-"))
+            self._socket = str(Path(folder) / "proxy")
+            process = _start(
+                self._kubectl.command(
+                    "proxy", f"--unix-socket={self._socket}", f"--accept-paths={paths}"
+                )
             )
-        )
-        self._stack.callback(_end, process)
-        _first_line(process, "Starting to serve")
+            stack.callback(_end, process)
+            _first_line(process, "Starting to serve")
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -145,14 +149,15 @@ class PodForward:
         self._port = 0
 
     def __enter__(self) -> Self:
-        process = _start(self._command)
-        self._stack.callback(_end, process)
-        line = _first_line(process, "Forwarding from")
-        match = re.search(r":(\d+) ->", line)
-        if not match:
-            self._stack.close()
-            raise unreachable(f"kubectl port-forward did not name its port: {line}")
-        self._port = int(match[1])
+        with ExitStack() as stack:
+            process = _start(self._command)
+            stack.callback(_end, process)
+            line = _first_line(process, "Forwarding from")
+            match = re.search(r":(\d+) ->", line)
+            if not match:
+                raise unreachable(f"kubectl port-forward did not name its port: {line}")
+            self._port = int(match[1])
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -237,7 +242,7 @@ def _raise_for_api_server(reply: Reply, target: str) -> None:
         return
     try:
         status = json.loads(reply.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if not isinstance(status, dict) or status.get("kind") != "Status":
         return

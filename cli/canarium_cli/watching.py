@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from canarium.view.objects import MODEL_LABEL, Objects, Raw
-from canarium_cli.exits import not_found
+from canarium_cli.exits import OldKubectl, not_found
 from canarium_cli.kubectl import Kubectl, Watch
 from canarium_cli.reads import MODELS, model, objects
 
@@ -36,6 +36,7 @@ class ModelWatch:
         #: Held while a watch is started, so that none starts after the end.
         self._starting = threading.Lock()
         self.outage = ""
+        self._old_kubectl: OldKubectl | None = None
         #: Whether the last objects are those before, and only time has passed.
         self.ticked = False
 
@@ -54,7 +55,8 @@ class ModelWatch:
             watch.stop()
 
     def __iter__(self) -> Iterator[Objects]:
-        """Raises CliError when the model cannot be read at first, or was deleted."""
+        """Raises CliError when the model cannot be read at first, was deleted, or cannot be watched
+        with this kubectl."""
         snapshot = (
             objects(self._kubectl, self._name)
             if self._children
@@ -68,6 +70,8 @@ class ModelWatch:
         rest = (*snapshot.autoscalers, *snapshot.records, *snapshot.services)
         while True:
             changes = self._next()
+            if self._old_kubectl:
+                raise self._old_kubectl
             self.ticked = not changes
             for change, raw in changes:
                 if raw is None:
@@ -108,6 +112,8 @@ class ModelWatch:
                 self.outage = ""
                 self._changes.put((change, raw))
             fault = watch.fault()
+            if isinstance(fault, OldKubectl):
+                self._old_kubectl = fault
             if fault and not self._stopped.is_set():
                 self.outage = fault.message
                 self._changes.put(("OUTAGE", None))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -63,7 +62,7 @@ def read(kubectl: Kubectl, now: float, rights_to_check: tuple[tuple[str, str], .
     """Reads everything. Raises CliError if the cluster does not answer at all."""
     namespace = namespace_of(kubectl)
     kubectl = kubectl.within(namespace)
-    kubectl.run("version", "--output=json")
+    kubectl.versions()
     words: dict[str, tuple[str, ...]] = {
         "definitions": (
             "crd",
@@ -138,15 +137,11 @@ def _list(outcome: Read) -> list[Raw]:
 
 def _read(kubectl: Kubectl, *words: str) -> Read:
     try:
-        answer = kubectl.run("get", *words, "--ignore-not-found", "--output=json")
-        if not answer.strip():
-            return []
-        parsed = json.loads(answer)
+        return kubectl.get(*words, may_be_missing=True)
     except CliError as error:
         # A kind that the cluster does not have has no objects.
         missing = "resource type" in error.message or "matches for kind" in error.message
         return [] if missing and words[0] != MODELS else error
-    return list(parsed["items"]) if str(parsed.get("kind", "")).endswith("List") else [parsed]
 
 
 def _allowed(kubectl: Kubectl, verb: str, resource: str) -> bool | CliError:

@@ -7,7 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from canarium_cli.exits import CliError, Exit
+from pydantic import ValidationError
+
+from canarium import VERSION
+from canarium.api.model_deployment import Spec
+from canarium_cli.exits import CliError, Exit, usage
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.planning.capacity import exceeded, fitting
 from canarium_cli.reads import MODELS, model, records
@@ -49,6 +53,21 @@ def live(kubectl: Kubectl, name: str) -> Live:
     return Live(parent, records(kubectl, name))
 
 
+def require_known_spec(applied: Raw) -> None:
+    """Raises CliError if the applied spec has what this client does not know, as with the CRDs of
+    a newer operator: its rollout cannot be simulated."""
+    try:
+        Spec.model_validate(applied.get("spec"))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(["spec", *map(str, first["loc"])])
+        raise usage(
+            f"The model in the cluster has a spec that this client (version {VERSION}) does not "
+            f"know: {field}: {first['msg']}. Use the client of the operator's version; `kubectl "
+            "modeldeploy version` shows it."
+        ) from None
+
+
 def verdicts(
     kubectl: Kubectl, body: Raw, exists: bool, pod: Raw | None, more: int
 ) -> Iterator[ServerCheck]:
@@ -78,6 +97,9 @@ def _admission(kubectl: Kubectl, body: Raw) -> ServerCheck:
     try:
         kubectl.run("apply", "--dry-run=server", "--filename=-", stdin=json.dumps(body))
     except CliError as error:
+        if error.code is Exit.UNREACHABLE and "forbidden" not in error.message.lower():
+            # No answer of the API server about the model.
+            raise
         return ServerCheck("admission", True, False, error.message)
     return ServerCheck("admission", False, True, "The API server accepts the model (dry run).")
 

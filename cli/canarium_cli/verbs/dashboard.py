@@ -8,7 +8,7 @@ import click
 
 from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import CliError, Exit, usage
-from canarium_cli.kubectl import fault
+from canarium_cli.faults import fault
 
 
 @click.command("dashboard")
@@ -37,7 +37,7 @@ def dashboard_command(connection: Connection, port: int, browse: bool, actions: 
         ) from None
     kubectl = connection.kubectl
     # An expired login or a wrong context is reported here, and not on every page.
-    kubectl.run("version", "--output=json")
+    kubectl.versions()
     try:
         local.run(
             kubectl.command,

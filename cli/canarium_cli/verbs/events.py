@@ -12,6 +12,7 @@ from canarium.view.moments import seconds_since, short
 from canarium.view.objects import REVISION_LABEL, Raw, label, part, text
 from canarium.view.tree import to_json
 from canarium_cli.connection import Connection, connected
+from canarium_cli.exits import OldKubectl
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import Line, Span, Style, line, table
@@ -84,6 +85,8 @@ def _new(
             fault = watch.fault()
         finally:
             watch.stop()
+        if isinstance(fault, OldKubectl):
+            raise fault
         if fault and fault.code:
             click.echo(f"Connection lost: {fault.message}", err=True)
         time.sleep(_RETRY)

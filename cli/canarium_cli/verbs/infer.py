@@ -133,10 +133,17 @@ def _read(path: str) -> str:
             "standard input."
         ) from None
     try:
-        json.loads(body)
+        json.loads(body, parse_constant=_no_constant)
     except ValueError as error:
         raise usage(f"{path} is not valid JSON: {error}. Correct it.") from None
+    except RecursionError:
+        raise usage(f"{path} is not a usable JSON body: it is nested too deeply.") from None
     return body
+
+
+def _no_constant(word: str) -> None:
+    """Refuses what Python accepts beyond JSON. Raises ValueError."""
+    raise ValueError(f"{word} is not a JSON value")
 
 
 def _header(words: str) -> tuple[str, str]:
@@ -340,6 +347,6 @@ def _median(group: list[Reply]) -> float:
 def _parsed(body: str) -> object:
     """The answer as JSON, or as text where it is not."""
     try:
-        return json.loads(body)
-    except ValueError:
+        return json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
         return body

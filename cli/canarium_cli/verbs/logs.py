@@ -18,7 +18,8 @@ from canarium.view.tree import Role
 from canarium_cli.connection import Connection, connected
 from canarium_cli.durations import FOR_KUBECTL
 from canarium_cli.exits import CliError, Exit, not_found, usage
-from canarium_cli.kubectl import Kubectl, fault
+from canarium_cli.faults import fault
+from canarium_cli.kubectl import Kubectl
 from canarium_cli.output.lines import Span, line
 from canarium_cli.output.terminal import write
 from canarium_cli.output.tree_text import ROLE_STYLES
@@ -134,17 +135,20 @@ def logs_command(
         raise not_found(_nothing(snapshot, name, wanted))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         logs = pool.map(lambda source: _read(connection.kubectl, source, wanted), sources)
-        faults = []
-        for source, log in zip(sources, logs, strict=True):
-            if isinstance(log, CliError):
-                faults.append(log)
-                if len(sources) > 1:
-                    printer.note(f"[{source.role.value} {source.pod}] {log.message}")
-                continue
-            for words in log.splitlines():
-                printer(source, words)
+        read = list(zip(sources, logs, strict=True))
+    faults = [log for _, log in read if isinstance(log, CliError)]
     if len(faults) == len(sources):
         raise faults[0]
+    for source, log in read:
+        if isinstance(log, CliError):
+            printer.note(f"[{source.role.value} {source.pod}] {log.message}")
+            continue
+        for words in log.splitlines():
+            printer(source, words)
+    # A pod that was deleted meanwhile has no log; another fault hides one.
+    hidden = [fault for fault in faults if fault.code is not Exit.NOT_FOUND]
+    if hidden:
+        raise SystemExit(int(hidden[0].code))
 
 
 def _sources(snapshot: Objects, wanted: Wanted) -> Iterator[Source]:

@@ -61,6 +61,7 @@ def plan_command(
         before = chosen(against, selected.model.name).model.spec
     if server:
         from canarium_cli.planning.server import live as read_live
+        from canarium_cli.planning.server import require_known_spec
 
         namespace = selected.model.metadata.get("namespace")
         if namespace and not connection.kubectl.namespace:
@@ -70,6 +71,8 @@ def plan_command(
                 connection, kubectl=replace(connection.kubectl, namespace=str(namespace))
             )
         live = read_live(connection.kubectl, selected.model.name)
+        if live.model:
+            require_known_spec(live.model)
         before = live.model["spec"] if live.model else None
     plan = _plan(selected.model.body, selected.documents, before, live, connection)
     if output == "json":

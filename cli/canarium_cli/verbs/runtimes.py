@@ -15,6 +15,7 @@ from canarium_cli.output.terminal import columns, write
 
 if TYPE_CHECKING:
     from canarium.render.runtime_catalog import Catalog, RuntimeTemplate
+    from canarium_cli.manifests.chosen import Chosen
 
 _ACTIONS = click.Choice(["list", "show", "render"])
 _KINDS = ("modelruntimes.canarium.dev", "clustermodelruntimes.canarium.dev")
@@ -45,19 +46,31 @@ def runtimes_command(
     """
     from canarium.render.runtime_catalog import Catalog
 
+    manifest = _manifest(action, file, name)
     catalog, notes = (Catalog(), []) if offline else catalog_of(connection)
     if not connection.quiet:
         for note in notes:
             click.echo(f"Note: {note}", err=True)
     if action == "show":
         _show(catalog, name, output)
-    elif action == "render":
-        _render(catalog, file, name, output)
-    elif file:
-        _explain(catalog, file, name, output, connection.color)
+    elif manifest and action == "render":
+        _render(catalog, manifest, str(file), output)
+    elif manifest:
+        _explain(catalog, manifest, str(file), output, connection.color)
     else:
         models = None if offline else _models(connection)
         _list(catalog, models, output, connection.color)
+
+
+def _manifest(action: str, file: str | None, name: str | None) -> Chosen | None:
+    """The model of the file, where the action uses one. Raises CliError if it has an error."""
+    from canarium_cli.manifests.chosen import chosen
+
+    if action == "show" or (action != "render" and not file):
+        return None
+    if not file:
+        raise usage("Name a file with -f.")
+    return chosen(file, name)
 
 
 def catalog_of(connection: Connection) -> tuple[Catalog, list[str]]:
@@ -85,14 +98,17 @@ def catalog_of(connection: Connection) -> tuple[Catalog, list[str]]:
     return Catalog(by_kind[NAMESPACED], by_kind[CLUSTER]), notes
 
 
-def _models(connection: Connection) -> list[Mapping[str, Any]]:
-    """The stored records of the namespace, which have the digest of their runtime."""
+def _models(connection: Connection) -> list[Mapping[str, Any]] | None:
+    """The stored records of the namespace, which have the digest of their runtime; None, with a
+    note, where they cannot be read."""
     try:
         return list(
             connection.kubectl.get("controllerrevisions.apps", "--selector=canarium.dev/model")
         )
-    except CliError:
-        return []
+    except CliError as error:
+        if not connection.quiet:
+            click.echo(f"Note: Who uses a runtime is unknown: {error.message}", err=True)
+        return None
 
 
 def _list(
@@ -172,16 +188,12 @@ def with_files(catalog: Catalog, documents: Any, namespace: str) -> Catalog:
     return Catalog({**catalog.namespaced, **own.namespaced}, {**catalog.cluster, **own.cluster})
 
 
-def _render(catalog: Catalog, file: str | None, name: str | None, output: str) -> None:
+def _render(catalog: Catalog, selected: Chosen, file: str, output: str) -> None:
     from canarium.core.facts.revision import digest_v1, identity_v1, short_name
     from canarium.render import pod, runtime
     from canarium.render.errors import RuntimeInvalid
     from canarium_cli.lint.runtimes import FETCHER, namespace_of
-    from canarium_cli.manifests.chosen import chosen
 
-    if not file:
-        raise usage("Name a file with -f.")
-    selected = chosen(file, name)
     model, namespace = selected.model, namespace_of(selected.model)
     catalog = with_files(catalog, selected.documents, namespace)
     revision = short_name(digest_v1(identity_v1(model.spec)))
@@ -193,12 +205,10 @@ def _render(catalog: Catalog, file: str | None, name: str | None, output: str) -
     (write_json if output == "json" else write_yaml)(template)
 
 
-def _explain(catalog: Catalog, file: str, name: str | None, output: str, color: str) -> None:
+def _explain(catalog: Catalog, manifest: Chosen, file: str, output: str, color: str) -> None:
     from canarium.render.errors import RuntimeInvalid
     from canarium_cli.lint.runtimes import namespace_of
-    from canarium_cli.manifests.chosen import chosen
 
-    manifest = chosen(file, name)
     catalog = with_files(catalog, manifest.documents, namespace_of(manifest.model))
     try:
         selected = catalog.choose(manifest.model.spec)

@@ -18,7 +18,8 @@ from canarium_cli.exits import CliError, Exit, usage
 from canarium_cli.verbs.commands import REVISION
 from canarium_cli.watching import ModelWatch
 
-Say = Callable[[str, str], None]
+#: Prints words about a model; to stderr where the connection is lost.
+Say = Callable[[str, str, bool], None]
 #: Which exit code counts when several models end differently.
 _WORST = (Exit.UNREACHABLE, Exit.NOT_FOUND, Exit.FAILED, Exit.TIMEOUT, Exit.WAITS_FOR_PERSON)
 
@@ -48,12 +49,12 @@ def status_command(
     if revision and not REVISION.fullmatch(revision):
         raise usage(f"{revision!r} is not a revision such as abc23456; see `get`.")
     goal, codes, lock = Goal(until), dict[str, Exit](), threading.Lock()
-    unwritable = list[OSError]()
+    unexpected = list[Exception]()
     deadline = time.monotonic() + timeout if timeout else None
 
-    def say(name: str, words: str) -> None:
+    def say(name: str, words: str, lost: bool) -> None:
         with lock:
-            click.echo(f"{name}: {words}" if len(names) > 1 else words)
+            click.echo(f"{name}: {words}" if len(names) > 1 else words, err=lost)
 
     def report(name: str, error: CliError) -> None:
         with lock:
@@ -67,20 +68,21 @@ def status_command(
             except CliError as error:
                 report(name, error)
                 codes[name] = error.code
-        except OSError as error:
-            unwritable.append(error)
+        except Exception as error:
+            # Raised below: an error that only ended its thread would leave the exit code 0.
+            unexpected.append(error)
 
     threads = [threading.Thread(target=wait, args=(name,), daemon=True) for name in names]
     for thread in threads:
         thread.start()
     try:
         for thread in threads:
-            while thread.is_alive() and not unwritable:
+            while thread.is_alive() and not unexpected:
                 thread.join(0.2)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    if unwritable:
-        raise unwritable[0]
+    if unexpected:
+        raise unexpected[0]
     reached = set(codes.values())
     raise SystemExit(int(next((code for code in _WORST if code in reached), Exit.OK)))
 
@@ -93,23 +95,26 @@ def _wait(
     deadline: float | None,
     say: Say,
 ) -> Exit:
-    last = ""
+    last, outage = "", ""
     with ModelWatch(connection.kubectl, name, children=False) as watch:
         for snapshot in watch:
             words = _line(snapshot.model)
             if words != last and not connection.quiet:
-                say(name, f"{time.strftime('%H:%M:%SZ', time.gmtime())} {words}")
+                say(name, f"{time.strftime('%H:%M:%SZ', time.gmtime())} {words}", False)
                 last = words
+            if watch.outage and watch.outage != outage:
+                say(name, f"Connection lost: {watch.outage}", True)
+            outage = watch.outage
             code = exit_of(snapshot.model, goal, revision)
             if code is not None:
                 if revision and revision != target_of(snapshot.model):
                     words = (
                         f"the spec asks for revision {target_of(snapshot.model)}, not {revision}"
                     )
-                    say(name, words)
+                    say(name, words, False)
                 return code
             if deadline is not None and time.monotonic() > deadline:
-                say(name, f"timeout while waiting for {goal.value}")
+                say(name, f"timeout while waiting for {goal.value}", False)
                 return Exit.TIMEOUT
     raise AssertionError("a watch never ends by itself")
 

@@ -22,7 +22,7 @@ import click
 from canarium.view.fleet import Row, fleet
 from canarium.view.objects import Raw, part, text
 from canarium_cli.connection import Connection, connected
-from canarium_cli.exits import CliError, usage
+from canarium_cli.exits import CliError, OldKubectl, usage
 from canarium_cli.kubectl import Kubectl, Watch
 from canarium_cli.output.lines import Line, Span, Style, line
 from canarium_cli.output.terminal import Screen
@@ -97,6 +97,7 @@ class _Models:
         self._events: queue.SimpleQueue[dict[tuple[str, str], Raw | None]] = queue.SimpleQueue()
         #: Why the watch ended; empty while it runs.
         self.fault = ""
+        self._old_kubectl: OldKubectl | None = None
         self._watch: Watch | None = None
         # The first read shows faults of the command line before the screen is taken.
         self._replace(kubectl.get(*words))
@@ -109,7 +110,9 @@ class _Models:
             self._watch.stop()
 
     def current(self) -> list[Raw]:
-        """The models now."""
+        """The models now. Raises CliError if this kubectl cannot watch."""
+        if self._old_kubectl:
+            raise self._old_kubectl
         while not self._events.empty():
             for key, model in self._events.get().items():
                 if model is None:
@@ -131,6 +134,8 @@ class _Models:
                 if kind in ("ADDED", "MODIFIED", "DELETED"):
                     self._events.put({_key(model): None if kind == "DELETED" else model})
             error = watch.fault()
+            if isinstance(error, OldKubectl):
+                self._old_kubectl = error
             time.sleep(_AGAIN)
             try:
                 # Deletions that happened meanwhile are not reported by the next watch.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 import click
 
 from canarium import VERSION
+from canarium.view.objects import part, text
 from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import CliError
 from canarium_cli.kubectl import Kubectl
@@ -47,11 +47,10 @@ def _cluster(kubectl: Kubectl) -> dict[str, Any]:
     from canarium_cli.doctor.facts import DEFINITIONS, OPERATOR
     from canarium_cli.doctor.operators import version_of
 
-    raw = json.loads(kubectl.run("version", "--output=json"))
-    words = ("--all-namespaces", f"--selector={OPERATOR}", "--ignore-not-found")
+    raw = kubectl.versions()
+    words = ("--all-namespaces", f"--selector={OPERATOR}")
     try:
-        listed = kubectl.run("get", "deployments", *words, "--output=json")
-        deployments = json.loads(listed)["items"] if listed.strip() else []
+        deployments = kubectl.get("deployments", *words)
         operators = sorted({version_of(one) or "unknown" for one in deployments})
     except CliError:
         operators = ["not readable"]
@@ -59,8 +58,8 @@ def _cluster(kubectl: Kubectl) -> dict[str, Any]:
     return {
         "operators": operators,
         "crds": crds,
-        "kubectl": (raw.get("clientVersion") or {}).get("gitVersion"),
-        "kubernetes": (raw.get("serverVersion") or {}).get("gitVersion"),
+        "kubectl": text(part(raw, "clientVersion"), "gitVersion") or None,
+        "kubernetes": text(part(raw, "serverVersion"), "gitVersion") or None,
         "skew": _skew(operators, fit),
         "verdict": verdict(operators, fit),
     }
@@ -71,11 +70,9 @@ def _definitions(kubectl: Kubectl, names: tuple[str, ...]) -> tuple[str, str]:
     from canarium_cli.doctor.definitions import differences
 
     try:
-        listed = kubectl.run("get", "crd", *names, "--ignore-not-found", "--output=json")
+        present = kubectl.get("crd", *names, may_be_missing=True)
     except CliError:
         return "not readable", "unknown"
-    parsed = json.loads(listed) if listed.strip() else {"items": []}
-    present = parsed.get("items", [parsed])
     if len(present) < len(names):
         return f"{len(present)} of {len(names)} installed", "missing"
     older, newer = differences(present)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -25,6 +26,11 @@ with open(folder + "/calls", "a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + chr(10))
 if words and os.path.exists(folder + "/serve-" + words[0]):
     os.execv(folder + "/serve-" + words[0], ["serve", *words])
+limit = folder + "/limit"
+if os.path.exists(limit):
+    count, err = json.load(open(limit))
+    if sum(1 for _ in open(folder + "/calls")) > count:
+        sys.exit(err)
 for number, answer in enumerate(json.load(open(folder + "/scenario"))):
     used = folder + "/used-" + str(number)
     if words[: len(answer["words"])] == answer["words"] and not os.path.exists(used):
@@ -76,10 +82,20 @@ class Standin:
         """Adds an answer with exit code 1."""
         self.answers(*words, err=err, code=1, once=once)
 
+    def fails_after(self, count: int, err: str) -> None:
+        """Lets every call fail with `err` once `count` calls were answered."""
+        (self._folder / "limit").write_text(json.dumps([count, err]))
+
     def is_broken(self, err: str) -> None:
         """Lets every call fail with `err`, quickly: a shell starts sooner than Python."""
-        text = err.replace("'", "'\\''")
-        self.path.write_text(f"#!/bin/sh\nprintf '%s\\n' '{text}' >&2\nexit 1\n")
+        self._replace_by(f"printf '%s\\n' {shlex.quote(err)} >&2\nexit 1\n")
+
+    def prints(self, out: str) -> None:
+        """Lets every call succeed with `out`, also where that does not answer it."""
+        self._replace_by(f"printf '%b' {shlex.quote(out)}\n")
+
+    def _replace_by(self, script: str) -> None:
+        self.path.write_text(f"#!/bin/sh\n{script}")
 
     @property
     def calls(self) -> list[list[str]]:
@@ -137,22 +153,67 @@ class Standin:
         return process.wait(60), shown.decode()
 
 
-#: What kubectl prints → the exit code that every verb ends with.
-FAULTS: Mapping[str, tuple[str, int]] = {
+#: What `kubectl version` prints.
+VERSIONS = {
+    "clientVersion": {"gitVersion": "v1.36.0"},
+    "serverVersion": {"gitVersion": "v1.35.1"},
+}
+
+#: What kubectl 1.32 prints → the exit code that every verb ends with, and what the sentence has.
+FAULTS: Mapping[str, tuple[str, int, str]] = {
     "unknown model": (
         'Error from server (NotFound): modeldeployments.canarium.dev "fraud" not found',
         4,
+        '"fraud" not found. Check the name',
     ),
     "forbidden": (
         'Error from server (Forbidden): modeldeployments.canarium.dev "fraud" is forbidden: User '
         '"jane" cannot get resource "modeldeployments" in API group "canarium.dev"',
         5,
+        "Ask for the right",
     ),
-    "expired": ("error: You must be logged in to the server (Unauthorized)", 5),
-    "refused": (
+    "expired credentials": (
+        "error: You must be logged in to the server (Unauthorized)",
+        5,
+        "log in again",
+    ),
+    "missing credential plugin": (
+        'E1129 12:03:33.508683 28864 memcache.go:265] "Unhandled Error" err=<\n'
+        "\tcouldn't get current server API group list: getting credentials: exec: executable aws "
+        "not found\n\t\n\tIt looks like you are trying to use a client-go credential plugin that "
+        "is not installed.\n >\n"
+        "Unable to connect to the server: getting credentials: exec: executable aws not found\n\n"
+        "It looks like you are trying to use a client-go credential plugin that is not installed."
+        "\n\nTo learn more about this feature, consult the documentation available at:\n"
+        "      https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
+        5,
+        "exec: executable aws not found. Install the plugin",
+    ),
+    "failing credential plugin": (
+        "Unable to connect to the server: getting credentials: exec: executable aws failed with "
+        "exit code 255",
+        5,
+        "failed with exit code 255. The credential plugin failed: log in again",
+    ),
+    "unreachable": (
         "The connection to the server 127.0.0.1:9 was refused - did you specify the right host or "
         "port?",
         5,
+        "Check that the cluster runs",
     ),
-    "no CRD": ('error: the server doesn\'t have a resource type "modeldeployments"', 5),
+    "no CRDs": (
+        'error: the server doesn\'t have a resource type "modeldeployments"',
+        5,
+        "install Canarium's CRDs",
+    ),
+    "wrong context": (
+        "Error in configuration: context was not found for specified context: elsewhere",
+        5,
+        "context was not found for specified context: elsewhere. `kubectl config get-contexts`",
+    ),
+    "old kubectl": (
+        "Error: unknown flag: --output-watch-events\nSee 'kubectl get --help' for usage.",
+        5,
+        "Error: unknown flag: --output-watch-events. kubectl is too old: update it.",
+    ),
 }

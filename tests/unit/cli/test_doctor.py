@@ -14,7 +14,7 @@ from canarium_cli.doctor.facts import Facts, Read
 from canarium_cli.doctor.finding import Level
 from canarium_cli.doctor.rights import NEEDED
 from canarium_cli.exits import CliError, Exit
-from cli.standin import FAULTS, Standin
+from cli.standin import FAULTS, VERSIONS, Standin
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC).timestamp()
 OPERATOR = {"app.kubernetes.io/name": "canarium", "app.kubernetes.io/instance": "canarium"}
@@ -288,7 +288,7 @@ def test_missing_right_names_the_verbs_that_need_it() -> None:
 
 
 def test_exit_code_is_one_for_a_problem_and_the_findings_are_json(kubectl: Standin) -> None:
-    kubectl.answers("version", out={})
+    kubectl.answers("version", out=VERSIONS)
     kubectl.answers("get")
     kubectl.answers("auth")
     done = kubectl.run("doctor", "-n", "risk", "-o", "json")
@@ -300,7 +300,7 @@ def test_exit_code_is_one_for_a_problem_and_the_findings_are_json(kubectl: Stand
 
 
 def test_wait_ends_with_a_timeout_while_a_problem_is_left(kubectl: Standin) -> None:
-    kubectl.answers("version", out={})
+    kubectl.answers("version", out=VERSIONS)
     kubectl.answers("get")
     kubectl.answers("auth")
     done = kubectl.run("doctor", "-n", "risk", "--wait", "--timeout", "0s")
@@ -308,11 +308,11 @@ def test_wait_ends_with_a_timeout_while_a_problem_is_left(kubectl: Standin) -> N
     assert "problem" in done.out
 
 
-@pytest.mark.parametrize("fault", ["expired", "refused"])
+@pytest.mark.parametrize("fault", ["expired credentials", "unreachable"])
 def test_cluster_that_does_not_answer_is_an_error_and_no_finding(
     kubectl: Standin, fault: str
 ) -> None:
-    words, code = FAULTS[fault]
+    words, code, _ = FAULTS[fault]
     kubectl.fails(words, "version")
     done = kubectl.run("doctor", "-n", "risk")
     assert (done.code, done.out) == (code, "")

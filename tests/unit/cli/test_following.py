@@ -1,5 +1,4 @@
-"""`get`, `list`, `status` and `why` without a cluster: their exit codes, and what every other verb
-does with a cluster that refuses to answer."""
+"""`get`, `list`, `status` and `why` without a cluster: their exit codes."""
 
 from __future__ import annotations
 
@@ -9,31 +8,8 @@ import pytest
 
 from canarium_cli.exits import Exit
 from cli.standin import FAULTS, Standin
-from cli.test_plan import CANARY
 
 MODELS = "modeldeployments.canarium.dev"
-#: Verbs that `test_commands`, `test_logs` and `test_ship` do not try: about a model, and others.
-_OF_A_MODEL = (["get", "fraud"], ["get", "fraud", "-w"], ["status", "fraud"], ["why", "fraud"],
-               ["report", "fraud"])  # fmt: skip
-_OTHERS = (["list"], ["list", "-w"], ["list", "-A"], ["version"], ["doctor"], ["dashboard"],
-           ["plan", "--server", "-f", str(CANARY)])  # fmt: skip
-_CASES = [
-    *((words, fault) for words in _OF_A_MODEL for fault in FAULTS),
-    *((words, fault) for words in _OTHERS for fault in FAULTS if fault != "unknown model"),
-]
-
-
-@pytest.mark.parametrize(("words", "fault"), _CASES)
-def test_fault_is_one_sentence_and_an_exit_code(
-    kubectl: Standin, words: list[str], fault: str
-) -> None:
-    kubectl.is_broken(FAULTS[fault][0])
-    done = kubectl.run(*words)
-    text = done.out + done.err
-    assert done.code == FAULTS[fault][1], text
-    assert len(text.splitlines()) == 1
-    assert text.endswith(".\n")
-    assert "?." not in text
 
 
 def model(phase: str, **status: Any) -> dict[str, Any]:
@@ -108,3 +84,29 @@ def test_get_until_ends_with_the_code_of_the_result(
     kubectl.answers("get", MODELS, out=found)
     kubectl.answers("get", out={"kind": "List", "items": []})
     assert kubectl.run("get", "fraud", "--until", "end").code == code
+
+
+def test_error_in_a_thread_of_status_is_not_exit_code_0(
+    kubectl: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> Exit:
+        raise ValueError("unexpected")
+
+    monkeypatch.setattr("canarium_cli.verbs.status._wait", fails)
+    with pytest.raises(ValueError, match="unexpected"):
+        kubectl.run("status", "fraud")
+
+
+@pytest.mark.parametrize(
+    "words", ["status fraud", "get fraud -w", "checks fraud -w", "logs fraud -f", "events fraud -w"]
+)
+def test_watch_with_a_kubectl_that_is_too_old_ends(kubectl: Standin, words: str) -> None:
+    watched = model("Progressing", **_CANDIDATE)
+    # Those of the watches; other reads succeed.
+    kubectl.fails(FAULTS["old kubectl"][0], "get", MODELS, "--field-selector=metadata.name=fraud")
+    kubectl.fails(FAULTS["old kubectl"][0], "get", "events", "--watch")
+    kubectl.answers("get", MODELS, out=watched)
+    kubectl.answers("get", out={"kind": "List", "items": []})
+    done = kubectl.run(*words.split())
+    assert done.code == Exit.UNREACHABLE
+    assert done.err.endswith("kubectl is too old: update it.\n")

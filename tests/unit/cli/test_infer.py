@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import http.server
 import json
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 
 from canarium.view.inference import origin, usual_request
 from canarium.view.objects import REVISION_LABEL, Objects, label
-from cli.standin import Standin
+from cli.standin import FAULTS, Standin
 from view.samples import objects, sample
 
 MODELS = "modeldeployments.canarium.dev"
@@ -184,6 +185,40 @@ def test_wrong_options(kubectl: Standin, words: list[str], code: int, message: s
     done = kubectl.run("infer", "fraud", *words, stdin="{")
     assert done.code == code
     assert message in done.err
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("", "Expecting value"),
+        ("hello", "Expecting value"),
+        ('{"inputs": [NaN]}', "NaN is not a JSON value"),
+        ("[-Infinity]", "-Infinity is not a JSON value"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_body_that_is_not_json_is_refused_before_anything_is_sent(
+    kubectl: Standin, body: str, message: str
+) -> None:
+    done = kubectl.run("infer", "fraud", "-f", "-", stdin=body)
+    assert (done.code, done.out) == (2, "")
+    assert len(done.err.splitlines()) == 1
+    assert message in done.err
+    assert kubectl.calls == []
+
+
+def test_connection_that_is_not_made_leaves_no_file(
+    kubectl: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    prepared(kubectl, "step-pause")
+    kubectl.fails(FAULTS["expired credentials"][0], "proxy")
+    done = kubectl.run("infer", "fraud")
+    assert done.code == 5
+    assert "log in again" in done.err
+    assert list(folder.iterdir()) == []
 
 
 class _Gateway(http.server.BaseHTTPRequestHandler):

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from canarium_cli.exits import CliError, Exit
-from canarium_cli.kubectl import Kubectl, Watch, fault
+from canarium_cli.faults import fault
+from canarium_cli.kubectl import Kubectl, Watch
+from cli.standin import FAULTS
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,7 @@ from canarium_cli.kubectl import Kubectl, Watch, fault
         ),
         ("Error from server: no preferred addresses found; known addresses: []", Exit.UNREACHABLE),
         ("", Exit.UNREACHABLE),
+        *((err, Exit(code)) for err, code, _ in FAULTS.values()),
     ],
 )
 def test_errors_of_kubectl_become_exit_codes_in_one_line(stderr: str, code: Exit) -> None:
@@ -57,6 +60,36 @@ def test_errors_of_kubectl_become_exit_codes_in_one_line(stderr: str, code: Exit
     assert found.message.endswith(".")
     assert not re.match("(?i)error|[(]", found.message)
     assert not re.search("[?!.][.]", found.message)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "sentence"),
+    [
+        (
+            'The ModelDeployment "fraud" is invalid: \n* spec.a: Required value\n'
+            "* spec.b: Invalid value: 3",
+            'The ModelDeployment "fraud" is invalid: spec.a: Required value; '
+            "spec.b: Invalid value: 3. Nothing was changed.",
+        ),
+        (
+            'Error from server (Forbidden): admission webhook "policy.example.com" denied the '
+            "request: no owner",
+            'admission webhook "policy.example.com" denied the request: no owner. Nothing was '
+            "changed.",
+        ),
+        (
+            'error: the server doesn\'t have a resource type "httproutes"',
+            'the server doesn\'t have a resource type "httproutes". Install its CRD, or choose '
+            "another --context.",
+        ),
+        (
+            'Warning: deprecated\nerror: no server found for cluster "x"',
+            'no server found for cluster "x". Check --cluster and the kubeconfig.',
+        ),
+    ],
+)
+def test_error_of_kubectl_has_the_words_that_count(stderr: str, sentence: str) -> None:
+    assert fault(stderr).message == sentence
 
 
 @pytest.mark.parametrize("indent", [None, 4])
@@ -75,14 +108,6 @@ def test_watch_reads_events_however_they_are_printed(
     assert [kind for kind, _ in found] == ["ADDED", "DELETED"]
     assert [raw["metadata"]["name"] for _, raw in found] == ['a"}{é', "b"]
     assert watch.fault() is None
-
-
-def test_missing_kubectl_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("KUBECTL", raising=False)
-    with pytest.raises(CliError, match="kubectl is missing") as caught:
-        Kubectl().get("pods")
-    assert caught.value.code is Exit.UNREACHABLE
 
 
 def test_answer_that_is_not_json_is_one_sentence(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from canarium_cli.report.redaction import redacted, redacted_text
-from cli.standin import Standin
+from cli.standin import VERSIONS, Standin
 
 #: Each has to disappear from a report.
 SECRETS = (
@@ -114,7 +114,7 @@ def _cluster(kubectl: Standin) -> None:
         "spec": {"containers": [{"name": "server", "env": [secret]}]},
         "status": {"containerStatuses": [container]},
     }
-    kubectl.answers("version", out={})
+    kubectl.answers("version", out=VERSIONS)
     kubectl.answers("get", "modeldeployments.canarium.dev", "fraud", out=model)
     kubectl.answers("get", "pods", "--selector=canarium.dev/model=fraud", out=pod)
     kubectl.fails("Error from server (Forbidden): no", "get", "services")

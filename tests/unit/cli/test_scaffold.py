@@ -104,6 +104,17 @@ def test_runtimes_of_an_unreachable_cluster_are_not_left_out_silently(
     )
 
 
+def test_users_of_a_runtime_are_unknown_without_the_right_to_list_records(
+    kubectl: Standin,
+) -> None:
+    kubectl.fails("Error from server (Forbidden): no right", "get", "controllerrevisions.apps")
+    kubectl.answers("get", out={"kind": "List", "items": []})
+    done = kubectl.run("runtimes", "list", "-o", "json")
+    assert done.code == 0
+    assert {entry["usedBy"] for entry in json.loads(done.out)} == {None}
+    assert done.err.startswith("Note: Who uses a runtime is unknown: no right. Ask for the right")
+
+
 def test_runtimes_that_a_person_may_not_read_are_noted(kubectl: Standin) -> None:
     own = {"metadata": {"name": "mine"}, "spec": {"formats": [{"name": "sklearn"}]}}
     kubectl.answers("get", "modelruntimes.canarium.dev", out={"kind": "List", "items": [own]})

@@ -10,7 +10,7 @@ import yaml
 
 from canarium.core.facts.revision import digest_v1, identity_v1
 from canarium_cli.changes import gitops_tool, patch, returned, shipped
-from cli.standin import FAULTS, Standin
+from cli.standin import Standin
 
 MODELS = "modeldeployments.canarium.dev"
 
@@ -220,16 +220,3 @@ def test_same_spec_is_nothing_to_do(kubectl: Standin) -> None:
 def test_usage(kubectl: Standin, words: list[str]) -> None:
     kubectl.answers("get", MODELS, out=model())
     assert kubectl.run("ship", "fraud", *words).code == 2
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("words", [["restart"], ["ship", "--version=8"], ["rollback", "--to=1"]])
-def test_fault_is_one_sentence_and_an_exit_code(
-    kubectl: Standin, words: list[str], fault: str
-) -> None:
-    text, code = FAULTS[fault]
-    kubectl.is_broken(text)
-    done = kubectl.run(*words, "fraud")
-    assert done.code == code
-    assert done.err.startswith("Error: ")
-    assert len(done.err.splitlines()) == 1

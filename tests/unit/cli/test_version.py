@@ -9,7 +9,7 @@ import pytest
 
 from canarium import VERSION
 from canarium.api import crd
-from cli.standin import Standin
+from cli.standin import VERSIONS, Standin
 
 
 def _answer(kubectl: Standin, operator: str | None, definitions: list[Any]) -> dict[str, Any]:
@@ -22,8 +22,8 @@ def _answer(kubectl: Standin, operator: str | None, definitions: list[Any]) -> d
     )
     labels = {"app.kubernetes.io/version": operator}
     deployments = [{"metadata": {"labels": labels}}] if operator else []
-    kubectl.answers("get", "deployments", out={"items": deployments})
-    kubectl.answers("get", "crd", out={"items": definitions})
+    kubectl.answers("get", "deployments", out={"kind": "List", "items": deployments})
+    kubectl.answers("get", "crd", out={"kind": "List", "items": definitions})
     done = kubectl.run("version", "-o", "json")
     assert done.code == 0, done.err
     answer: dict[str, Any] = json.loads(done.out)
@@ -70,7 +70,7 @@ def test_client_alone_asks_no_cluster(kubectl: Standin) -> None:
 
 
 def test_missing_rights_are_not_an_error(kubectl: Standin) -> None:
-    kubectl.answers("version", out={})
+    kubectl.answers("version", out=VERSIONS)
     kubectl.fails("Error from server (Forbidden): no", "get")
     done = kubectl.run("version")
     assert done.code == 0

@@ -1,0 +1,72 @@
+"""Verbs beside an operator that is older or newer than the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from canarium_cli.reads import MODELS
+from cli.standin import Standin
+from cli.test_faults import ASKING, WAITING, answer_all
+from view.samples import sample
+
+Raw = dict[str, Any]
+
+
+def newer(model: Raw) -> None:
+    """Values, fields and types of conditions that this client does not know."""
+    status, spec = model["status"], model["spec"]
+    status |= {"phase": "Contemplating", "shadow": {"weights": [1]}}
+    status["waitingFor"] = {"reason": "Alignment", "startTime": "2026-11-28T14:28:00Z"}
+    for condition in status["conditions"]:
+        condition |= {"type": f"{condition['type']}Enough", "reason": "Unheard"}
+    for entry in status.get("history", ()):
+        entry["outcome"] = "Merged"
+    spec["rollout"] = {**spec.get("rollout", {}), "strategy": "Shadow", "steps": [{"share": 3}]}
+
+
+def older(model: Raw) -> None:
+    """The status that the first operator wrote."""
+    kept = ("phase", "message", "conditions", "stable", "candidate")
+    model["status"] = {name: model["status"][name] for name in kept if name in model["status"]}
+
+
+def other_types(model: Raw) -> None:
+    """Objects where this client expects text, and the reverse."""
+    changed = {
+        name: "text" if isinstance(value, dict | list) else {"value": value}
+        for name, value in model["status"].items()
+    }
+    model["status"] = changed
+
+
+@pytest.mark.parametrize("change", [newer, older, other_types], ids=lambda x: x.__name__)
+@pytest.mark.parametrize("verb", [x for x in ASKING if x not in ("top", "dashboard")])
+def test_verb_ends_with_a_documented_code(
+    kubectl: Standin, verb: str, change: Callable[[Raw], None]
+) -> None:
+    items, _ = sample("step-pause")
+    model = next(x for x in items if x["kind"] == "ModelDeployment")
+    change(model)
+    answer_all(kubectl, items)
+    words = ASKING[verb]
+    # An exception that is not an error for people is raised here.
+    done = kubectl.run(*words, *(["--timeout", "0.2"] if verb in WAITING else []))
+    assert done.code in range(8)
+    assert done.out or done.err
+
+
+def test_plan_beside_a_spec_that_this_client_does_not_know_is_one_sentence(
+    kubectl: Standin,
+) -> None:
+    items, _ = sample("step-pause")
+    newer(next(x for x in items if x["kind"] == "ModelDeployment"))
+    answer_all(kubectl, items)
+    done = kubectl.run(*ASKING["plan"])
+    assert (done.code, done.out) == (2, "")
+    assert len(done.err.splitlines()) == 1
+    assert "spec.rollout.strategy" in done.err
+    assert "Use the client of the operator's version" in done.err
+    assert MODELS in kubectl.calls[0]
