@@ -6,6 +6,7 @@ import time
 
 import click
 
+from canarium.view.failures import failed_at
 from canarium.view.history import HistoryEntry, Serving, history
 from canarium.view.tree import to_json
 from canarium_cli.connection import Connection, connected
@@ -69,7 +70,7 @@ def _cells(entry: HistoryEntry, wide: bool) -> list[Span | str]:
         Span(entry.role.value, ROLE_STYLES[entry.role]),
         _periods(entry.served, wide),
         Span(outcome or "-", _OUTCOMES.get(entry.outcome, Style.PLAIN)),
-        _failed_at(entry),
+        failed_at(entry.failed_weight, entry.failed_step) or "-",
         entry.by or "-",
         image or "-",
         (entry.artifact if wide else _short(entry.artifact)) or "-",
@@ -87,14 +88,6 @@ def _periods(periods: tuple[Serving, ...], wide: bool) -> str:
     if wide or len(every) == 1:
         return ", ".join(every)
     return f"{every[-1]} (and {len(every) - 1} earlier)"
-
-
-def _failed_at(entry: HistoryEntry) -> str:
-    """How much traffic it received when it failed, and the step."""
-    if entry.failed_weight is None:
-        return "-"
-    share = f"{entry.failed_weight} %" if entry.failed_weight else "no traffic"
-    return f"{share}, step {entry.failed_step}" if entry.failed_step else share
 
 
 def _second(time: str) -> str:

@@ -12,10 +12,11 @@ from starlette.responses import Response
 from canarium.view.commands import answer_of
 from canarium.view.difference import Difference, differences, find, usual_pair
 from canarium.view.explanation import explanations
+from canarium.view.failures import failed_at, failure_of_revision
 from canarium.view.history import history
 from canarium.view.model import view
 from canarium.view.moments import moment_of, short
-from canarium.view.objects import Objects, Raw, number, part, text
+from canarium.view.objects import REVISION_LABEL, Objects, Raw, label, number, part, text
 from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.dashboard import Dashboard
 from canarium_dashboard.drawing.checks import plot
@@ -69,11 +70,21 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
             (c, plot(dashboard.history.evaluations(objects.model, c.name), c.name))
             for c in tree.checks
         ],
+        failed_at=failed_at_of(objects),
         compared=compared(objects, now),
         events=_events(objects, now),
         refused=result.refused,
         age=lambda moment: _age(moment, now),
     )
+
+
+def failed_at_of(objects: Objects) -> dict[str, str]:
+    """Returns, for each revision that failed, how much traffic it had then, and the step."""
+    status = part(objects.model, "status")
+    stored = {label(record, REVISION_LABEL): record for record in objects.records}
+    names = {*stored, text(part(status, "failure"), "revision")} - {""}
+    failures = {name: failure_of_revision(name, stored.get(name, {}), status) for name in names}
+    return {name: failed_at(f.weight, f.step) for name, f in failures.items() if f}
 
 
 def _length(began: float, ended: float | None, now: float) -> str:

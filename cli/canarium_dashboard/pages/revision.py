@@ -18,7 +18,7 @@ from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.api import ApiFault
 from canarium_dashboard.dashboard import Dashboard
 from canarium_dashboard.pages.answers import page
-from canarium_dashboard.pages.model import between
+from canarium_dashboard.pages.model import between, failed_at_of
 from canarium_dashboard.serving import witness
 
 
@@ -53,6 +53,7 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         lineage=part(record, "data", "model", "lineage"),
         runtime=part(record, "data", "runtime"),
         applied=part(record, "data", "applied"),
+        failed_at=failed_at_of(objects).get(wanted, ""),
         outcomes=[
             o
             for o in items(part(objects.model, "status"), "history")

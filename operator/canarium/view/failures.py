@@ -38,6 +38,15 @@ def failure_of_revision(revision: str, record: Raw, status: Raw) -> Failure | No
     return None
 
 
+def failed_at(weight: int | None, step: str) -> str:
+    """Returns how much of the traffic a revision had when it failed, and the step, for a cell of a
+    table; empty if that is unknown."""
+    if weight is None:
+        return ""
+    share = f"{weight} %" if weight else "no traffic"
+    return f"{share}, step {step}" if step else share
+
+
 def _recorded(record: Raw) -> Raw:
     """Returns the failure that a record stores as JSON; empty without a valid one."""
     try:

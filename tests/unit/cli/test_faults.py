@@ -62,7 +62,8 @@ _CASES = [
     (words, fault)
     for words in EVERY
     for fault in FAULTS
-    if fault != "unknown model" or not (words[0] in _FLEET or "-l" in words)
+    if (fault != "unknown model" or not (words[0] in _FLEET or "-l" in words))
+    and ("plugin" not in fault or words == ("get", "fraud"))
 ]
 #: Verbs that print what could be read, with what could not.
 _PARTIAL = ("version", "runtimes", "doctor")
@@ -150,7 +151,7 @@ def test_verb_that_needs_no_cluster_needs_no_kubectl(
 
 
 @pytest.mark.parametrize(
-    "out", ["hello", "[]", "{}", r"\0377\0376", '{"kind":"List","items":["x",null]}']
+    "out", ["hello", "{}", r"\0377\0376", '{"kind":"List","items":["x",null]}']
 )
 @pytest.mark.parametrize("words", EVERY, ids=" ".join)
 def test_answer_that_is_not_of_kubectl_is_one_sentence(

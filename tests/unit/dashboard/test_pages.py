@@ -60,6 +60,24 @@ async def test_rollback_is_shown_with_its_evidence() -> None:
     assert "/pods/fraud-mxclk5qg-687ccff6cd-fnrgp/log?container=server&amp;previous=1" in text
 
 
+async def test_failed_revision_is_shown_with_its_weight_and_step() -> None:
+    api = StandInApi("rolled-back")
+    for item in api.items:
+        notes = item["metadata"].get("annotations", {})
+        if "canarium.dev/failure" in notes:
+            failure = json.loads(notes["canarium.dev/failure"]) | {"weight": 25, "step": "1/3"}
+            notes["canarium.dev/failure"] = json.dumps(failure)
+    # A later spec: the status reports no failure any more.
+    del api.model["status"]["failure"]
+    async with browsing(api) as browser:
+        model = Tags((await browser.get(_MODEL)).text).words
+        failed = Tags((await browser.get(f"{_MODEL}/revisions/mxclk5qg")).text).words
+        serving = Tags((await browser.get(f"{_MODEL}/revisions/4nb6hnp6")).text).words
+    assert "failed at 25 %, step 1/3" in model
+    assert re.search(r"Failed at\s*25 %, step 1/3", failed)
+    assert "Failed at" not in serving
+
+
 async def test_timeline_is_a_picture_with_words() -> None:
     async with browsing(StandInApi("rolled-back")) as browser:
         tags = Tags((await browser.get(_MODEL)).text)
