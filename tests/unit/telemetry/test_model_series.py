@@ -151,6 +151,9 @@ async def test_rollout_is_visible_with_its_weights_step_wait_and_evaluations() -
         ("canarium_check_samples", "errors"): 1234,
         ("canarium_check_verdict", "errors", "Fail"): 1,
         ("canarium_rollbacks_total", "CheckFailed"): 2,
+        (f"{model}_rollouts_total", "RolledBack"): 1,
+        (f"{model}_rollouts_total", "Undone"): 1,
+        (f"{model}_rollouts_total", "Promoted"): 1,
     }
 
 
