@@ -30,6 +30,12 @@ MAKEFLAGS += --jobs=2
 	.venv/bin/pip --python .venv-mlflow/bin/python install -q --no-compile --require-hashes -r requirements/mlflow.txt
 	touch $@
 
+# OpenSSF's library, which signs models for tests.
+.venv-signing/.ready: .venv/.ready requirements/signing.txt
+	python3 -m venv --without-pip .venv-signing
+	.venv/bin/pip --python .venv-signing/bin/python install -q --no-compile --require-hashes -r requirements/signing.txt
+	touch $@
+
 .venv-sbom/.ready: requirements/sbom.txt
 	python3 -m venv .venv-sbom
 	.venv-sbom/bin/pip install -q --no-compile --require-hashes -r requirements/sbom.txt
@@ -56,7 +62,7 @@ packages:                     ## install what `make test` needs from Debian, or 
 # Two workers keep two cores busy. With three, real servers start so slowly next to each other that
 # probes and deadlines fail (a load of 28 was measured).
 test: packages                ## run all tests: unit, integration, simulation, end-to-end (10 to 20 minutes)
-	@$(MAKE) --no-print-directory .venv/.ready .venv-fetch/.ready .venv-mlflow/.ready
+	@$(MAKE) --no-print-directory .venv/.ready .venv-fetch/.ready .venv-mlflow/.ready .venv-signing/.ready
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-gateways: .venv/.ready   ## test routes behind Envoy Gateway (built once, five minutes)
@@ -198,6 +204,7 @@ lock: .venv-lock/.ready       ## write requirements/*.txt again, with hashes; UP
 	$(COMPILE) --group fetch -o requirements/fetch.txt
 	$(COMPILE) --group fetch --group fetch-test -c requirements/fetch.txt -o requirements/fetch-dev.txt
 	$(COMPILE) --group mlflow -o requirements/mlflow.txt
+	$(COMPILE) --group signing -o requirements/signing.txt
 	$(COMPILE) --group sbom -o requirements/sbom.txt
 	$(COMPILE) --group pex -o requirements/pex.txt
 	$(COMPILE) --group docs -o requirements/docs.txt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from canarium.api import reasons
-from canarium.fetch.errors import ADVICE
+from canarium.fetch.errors import ADVICE, MEANINGS
 
 _HEAD = """<!-- Made from operator/canarium/api/reasons by `make generate`: do not edit. -->
 # Reasons
@@ -14,6 +14,12 @@ Every word that appears as a type or a reason in `status`, in conditions and in 
 means, what the operator does about it, and what you should do. Tools may depend on these words;
 messages are for people and may change.
 """
+_ROLL_BACK = "Rolls back and does not try the version again."
+#: Reactions to a failed fetch that differ from that.
+_REACTIONS = {
+    "ArtifactChanged": "Rolls back a candidate; reports it for the promoted version.",
+    "SourceUnavailable": "Rolls back; waits if another pod of the version has fetched the model.",
+}
 _SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
     (
         "Types of conditions",
@@ -105,11 +111,16 @@ def _cell(text: str) -> str:
 
 
 def _fetch() -> str:
-    rows = (f"| `{reason}` | {_sentence(advice)} |\n" for reason, advice in ADVICE.items())
+    rows = (
+        f"| `{reason}` | {MEANINGS[reason]} | {_REACTIONS.get(reason, _ROLL_BACK)} "
+        f"| {_sentence(advice)} |\n"
+        for reason, advice in ADVICE.items()
+    )
     return (
         "\n## Fetching a model\n\n"
         "The reason of a version that fails because its model cannot be fetched. The message has "
-        "the details.\n\n| Word | What you should do |\n|---|---|\n" + "".join(rows)
+        "the details.\n\n| Word | Meaning | What the operator does | What you should do |\n"
+        "|---|---|---|---|\n" + "".join(rows)
     )
 
 

@@ -12,12 +12,16 @@ _TOOLS = ("kubectl ", "helm ", "argocd ")
 
 def commands(page: str) -> list[str]:
     """Every command of a user's tools in the fenced blocks of a page, in their order."""
+    return [line for line in blocks(page) if line.startswith(_TOOLS)]
+
+
+def blocks(page: str) -> list[str]:
+    """Every line of the fenced blocks of a shell on a page; a continued line is one."""
     text = (ROOT / page).read_text()
     # Every fence is matched, or the end of another kind of block would begin one.
     fences = re.findall(r"(?ms)^```(\w*)\n(.*?)^```", text)
-    blocks = [block for kind, block in fences if kind in ("", "sh", "console")]
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    return [line for line in lines if line.startswith(_TOOLS)]
+    scripts = [block for kind, block in fences if kind in ("", "sh", "console")]
+    return [line for block in scripts for line in block.replace("\\\n", " ").splitlines()]
 
 
 def documented(page: str, beginning: str) -> list[str]:

@@ -121,7 +121,9 @@ def test_every_decision_is_in_the_index_under_its_number_and_title() -> None:
     folder = ROOT / "docs" / "decisions"
     index = (folder / "README.md").read_text()
     files = sorted(folder.glob("[0-9]*.md"))
-    assert [path.name[:4] for path in files] == [f"{n:04}" for n in range(1, len(files) + 1)]
+    # A number is reserved when its branch begins, so a lower one may be merged later.
+    numbers = [path.name[:4] for path in files]
+    assert len(set(numbers)) == len(numbers)
     for path in files:
         heading = path.read_text().partition("\n")[0]
         number, title = heading.removeprefix("# ").split(": ", 1)

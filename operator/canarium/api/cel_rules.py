@@ -71,6 +71,12 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "fieldPath": ".allowPatterns",
         },
         {
+            "rule": "!has(self.verify) || (has(self.uri) && !self.uri.startsWith('file://'))",
+            "message": "verify applies only to a model that is fetched: verify a model inside the "
+            "server's image by the signature of the image",
+            "fieldPath": ".verify",
+        },
+        {
             "rule": "!has(self.follow) || (has(self.uri) && self.uri.matches('^mlflow://[^/@]+@'))",
             "message": "follow applies only to an alias, such as mlflow://model@alias: what any "
             "other uri names does not move, or is fixed by the digest of the first fetch",

@@ -20,6 +20,7 @@ from canarium.api.pod import PodSettings
 from canarium.api.server import Server
 from canarium.api.smoke_tests import SmokeTest
 from canarium.api.uri import uri_rules
+from canarium.api.verification import Verify
 
 
 class CredentialsSecret(Part):
@@ -81,6 +82,12 @@ class Model(Part):
         None,
         description="Credentials for fetching the model. Default: the identity of the pod's"
         " ServiceAccount.",
+    )
+    verify: Verify | None = Field(
+        None,
+        description="Verifies the signature of the model (OpenSSF model signing, made with a key) "
+        "before its server starts. Every file of the model must be signed, except the signature. "
+        "Absent: signatures are ignored. Changing it creates a new revision.",
     )
     follow: Follow | None = Field(
         None,

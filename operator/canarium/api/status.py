@@ -35,6 +35,16 @@ class Condition(StatusPart):
     )
 
 
+class VerifiedSignature(StatusPart):
+    """A signature of the model that the fetcher has verified."""
+
+    key: str = Field(description="SHA-256 of the PEM file of the public key that signed it.")
+    subject: str = Field(description="Name of the model in the signed statement.")
+    digest: str = Field(
+        description="Digest of the signed statement: the SHA-256 over the digests of its files."
+    )
+
+
 class RevisionStatus(StatusPart):
     """A revision that runs now."""
 
@@ -42,6 +52,9 @@ class RevisionStatus(StatusPart):
     version: str | None = Field(None, description="Its spec.model.version.")
     color: str | None = Field(None, description="Colour label of its pods.")
     artifact: str | None = Field(None, description="Digest of the model that was fetched.")
+    signature: VerifiedSignature | None = Field(
+        None, description="Who signed the model, if spec.model.verify is set."
+    )
     resolved: str | None = Field(
         None, description="URI of the version that the alias in spec.model.uri named."
     )
@@ -138,6 +151,9 @@ class Outcome(StatusPart):
         None, description="URI of the version that the alias in spec.model.uri named."
     )
     artifact: str | None = Field(None, description="Digest of the model that was fetched.")
+    signature: VerifiedSignature | None = Field(
+        None, description="Who signed the model, if spec.model.verify is set."
+    )
 
 
 class StepStatus(StatusPart):

@@ -47,6 +47,7 @@ def statement(
         "uri": wanted.get("uri"),
         "artifact": notes.get("artifact"),
         "resolved": notes.get("resolved"),
+        "signature": _json(notes.get("signature")),
         "images": images_to_json(images),
         "runtime": data.get("runtime"),
         "podTemplate": data.get("template"),

@@ -9,7 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from canarium.api.uri import Address, UriInvalid, parse
@@ -23,11 +23,14 @@ from canarium.fetch.patterns import Patterns, Selected
 from canarium.fetch.progress import DownloadProgress, amount
 from canarium.fetch.source import Source
 from canarium.fetch.termination_message import Fetched
+from canarium.fetch.verification import Verification, verified
 from canarium.fetch.volumes import mounted
 from canarium.fetch.workspace import RESERVE, Workspace
 from canarium.untrusted.quoting import escaped
 
 _PIN = re.compile(r"sha256:[0-9a-f]{64}")
+#: Selects every file.
+_ALL = Patterns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class FetchRequest:
     patterns: Patterns
     report: Path | None
     ca: Path | None
+    verification: Verification | None
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +79,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name}", action="append", metavar="PATTERN", help=f"{meaning}; may be repeated"
         )
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE", help="PEM file of public keys that may sign the model"
+    )
+    parser.add_argument(
+        "--signature", default="model.sig", metavar="PATH", help="signature file in the model"
+    )
     parser.add_argument("--patience", type=float, default=300.0, metavar="SECONDS",
                         help="how long to retry while the source is unavailable")  # fmt: skip
     parser.add_argument("--reserve", type=int, default=RESERVE, metavar="PERCENT",
@@ -98,6 +108,7 @@ def main(options: argparse.Namespace, environment: Mapping[str, str] = os.enviro
         patterns=Patterns(tuple(options.allow or ()), tuple(options.ignore or ())),
         report=options.report,
         ca=options.ca,
+        verification=Verification(options.key, options.signature) if options.key else None,
     )
     hide = Redactor(StoreCredentials(""))
     try:
@@ -169,8 +180,7 @@ def _in_place(wanted: FetchRequest, address: Address, say: Callable[[str], None]
     # A large claim takes minutes to read, and nothing else would report progress.
     summary = mounted(wanted.target, address, DownloadProgress("checked", None, say).add)
     _whole(summary, address)
-    _verified(wanted, summary.digest, None)
-    return Fetched(summary.digest, summary.files, summary.size)
+    return _verified(wanted, wanted.target, summary)
 
 
 def _brought(
@@ -183,8 +193,9 @@ def _brought(
         # The pod's containers were started again; its disk has kept the model.
         summary = of_tree(wanted.target)
         if summary.digest == before.get("digest"):
-            _verified(wanted, summary.digest, str(before.get("file") or "") or None)
-            return Fetched(summary.digest, summary.files, summary.size)
+            file = str(before.get("file") or "") or None
+            selection = wanted.patterns if before.get("selected") else _ALL
+            return _verified(wanted, wanted.target, summary, file, selection)
     credentials.trust(known, place.work, wanted.ca)
     patience = Patience(wanted.patience, say)
     source = patience.call(lambda: _opened(wanted, address, known), str(address))
@@ -217,9 +228,12 @@ def _brought(
     place.build(entries, unpacking.add, layered=layered)
     summary = of_tree(place.tree)
     _whole(summary, address)
-    _verified(wanted, summary.digest, file)
-    place.commit({"uri": wanted.uri, "digest": summary.digest, "file": file})
-    return Fetched(summary.digest, summary.files, summary.size, source.resolved())
+    # Patterns select archives, not the files in them.
+    selected = not any(entry.archive for entry in entries)
+    selection = wanted.patterns if selected else _ALL
+    fetched = _verified(wanted, place.tree, summary, file, selection)
+    place.commit({"uri": wanted.uri, "digest": summary.digest, "file": file, "selected": selected})
+    return replace(fetched, resolved=source.resolved())
 
 
 def _opened(wanted: FetchRequest, address: Address, known: StoreCredentials) -> Source:
@@ -263,15 +277,27 @@ def _whole(summary: Summary, address: Address) -> None:
         raise FetchError("NotFound", f"{address} has no files")
 
 
-def _verified(wanted: FetchRequest, actual: str, file: str | None) -> None:
-    """Raises FetchError when the model is not the one that the spec or the first pod names.
+def _verified(
+    wanted: FetchRequest,
+    root: Path,
+    summary: Summary,
+    file: str | None = None,
+    selection: Patterns = _ALL,
+) -> Fetched:
+    """Raises FetchError when the model is not the one that the spec or the first pod names, or not
+    signed as the spec requires.
 
     For a model of one file, the spec may name that file's own SHA-256 as well.
     """
+    actual = summary.digest
     if wanted.digest and wanted.digest not in (actual, file):
         beside = f" (the file itself {file})" if file else ""
         text = f"the model has {actual}{beside}, but the spec requires {wanted.digest}"
         raise FetchError("DigestMismatch", text)
+    signature = (
+        verified(wanted.verification, root, summary, selection) if wanted.verification else None
+    )
     pin = wanted.pin.read_text().strip() if wanted.pin and wanted.pin.exists() else ""
     if pin and pin != actual:
         raise FetchError("ArtifactChanged", f"the model has {actual}, but this revision is {pin}")
+    return Fetched(actual, summary.files, summary.size, signature=signature)

@@ -12,8 +12,8 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from canarium.fetch.errors import FetchError
@@ -27,11 +27,15 @@ _FOUND = "lost+found"
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A tree's digest, how many files it has, and their bytes."""
+    """A tree's digest, how many files it has, and their bytes.
+
+    `hashes` has the SHA-256 of each file in hex, None for a link to a folder.
+    """
 
     digest: str
     files: int
     size: int
+    hashes: Mapping[str, str | None] = field(default_factory=dict, compare=False, repr=False)
 
 
 def of_file(path: Path, progress: Callable[[int], None] = lambda _: None) -> str:
@@ -54,16 +58,18 @@ def of_tree(root: Path, progress: Callable[[int], None] = lambda _: None) -> Sum
     """
     whole = hashlib.sha256()
     count = size = 0
+    hashes: dict[str, str | None] = {}
     for name, path in sorted(_files(root, root), key=lambda file: os.fsencode(file[0])):
         if path.is_dir():
             text = f"link:{os.readlink(path)}"
             line = hashlib.sha256(os.fsencode(text)).hexdigest()
+            hashes[name] = None
         else:
-            line = of_file(path, progress)
+            hashes[name] = line = of_file(path, progress)
             size += path.stat().st_size
         whole.update(_line(line, name).encode("utf-8", "surrogateescape"))
         count += 1
-    return Summary(f"sha256:{whole.hexdigest()}", count, size)
+    return Summary(f"sha256:{whole.hexdigest()}", count, size, hashes)
 
 
 def check(root: Path) -> None:

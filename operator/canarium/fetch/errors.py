@@ -23,6 +23,11 @@ ADVICE: dict[str, str] = {
     "DigestMismatch": "correct spec.model.digest, or upload the model with that digest",
     "ArtifactChanged": "the content has changed since the first pod of this revision fetched it: "
     "restore the old content, or create a new version (another URI or spec.restartToken)",
+    "SignatureMissing": "sign the model with model_signing, or set "
+    "spec.model.verify.signature to the path of its signature",
+    "SignatureInvalid": "find out who changed the model; sign it again, or add its key to "
+    "spec.model.verify.key",
+    "InvalidVerificationKey": "correct the ConfigMap or Secret of spec.model.verify.key",
     "NoSpace": "provide a larger node disk or volume",
     "UnsafeArchive": "create the archive again without such entries",
     "UnsafePath": "rename the file or folder",
@@ -31,6 +36,29 @@ ADVICE: dict[str, str] = {
     "that in spec.model.uri",
     "SourceUnavailable": "check that the store runs and that pods may reach it",
     "Internal": "this is a bug of the fetcher, please report it",
+}
+#: Reason → what has happened.
+MEANINGS: dict[str, str] = {
+    "UnknownScheme": "The scheme of the URI is none that models can be fetched from.",
+    "InvalidUri": "The URI does not have the form of its scheme.",
+    "NotFound": "The store has no such object, or nothing of it was selected.",
+    "AccessDenied": "The store rejects the credentials, or what they ask for.",
+    "CredentialsExpired": "The credentials have expired, where the store reports it.",
+    "InvalidCredentials": "The Secret has no credentials that can be used for this store.",
+    "UntrustedCertificate": "No trusted authority signed the store's certificate.",
+    "DigestMismatch": "The model does not have the digest in `spec.model.digest`.",
+    "ArtifactChanged": "A pod fetched other bytes than the first pod of the same revision.",
+    "SignatureMissing": "`spec.model.verify` is set, and the model contains no signature.",
+    "SignatureInvalid": "No key in `spec.model.verify.key` signed the model as it was fetched: "
+    "another key did, a file was changed, added or removed, or the signature cannot be read.",
+    "InvalidVerificationKey": "`spec.model.verify.key` has no public key that can be used.",
+    "NoSpace": "The disk would become too full.",
+    "UnsafeArchive": "An entry of the archive is refused.",
+    "UnsafePath": "A name or a link in the model is refused.",
+    "CorruptArtifact": "The model is damaged.",
+    "SourceChanged": "The model was changed while it was fetched.",
+    "SourceUnavailable": "The store did not respond for five minutes.",
+    "Internal": "The fetcher has a defect.",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +16,14 @@ _LONGEST = 4000
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A model that is in its place. `resolved`: what a branch or tag stood for."""
+    """A model that is in its place. `resolved`: what a branch or tag stood for; `signature`: who
+    signed it, and what, if that was verified."""
 
     digest: str
     files: int
     size: int
     resolved: str | None = None
+    signature: Mapping[str, str] | None = None
 
     def note(self) -> dict[str, object]:
         note: dict[str, object] = {
@@ -30,6 +33,8 @@ class Fetched:
         }
         if self.resolved:
             note["resolved"] = self.resolved
+        if self.signature:
+            note["signature"] = dict(self.signature)
         return note
 
 

@@ -26,6 +26,7 @@ _MODEL, _PIN, _CLAIM = "canarium-model", "canarium-pin", "canarium-claim"
 _PIN_FOLDER = "/etc/canarium/pin"
 _CLAIM_FOLDER = "/mnt/claim"
 _CA, _CA_FOLDER = "canarium-ca", "/etc/canarium/ca"
+_KEY, _KEY_FOLDER, _KEY_FILE = "canarium-key", "/etc/canarium/key", "key.pem"
 _RESOURCES: Manifest = {
     "requests": {"cpu": "100m", "memory": "128Mi"},
     "limits": {"memory": "512Mi"},
@@ -107,6 +108,10 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
     for option in ("allow", "ignore"):
         # One argument each: a pattern may begin with a dash.
         words += [f"--{option}={pattern}" for pattern in model.get(f"{option}Patterns") or ()]
+    verify = model.get("verify")
+    if verify:
+        words.append(f"--key={_KEY_FOLDER}/{_KEY_FILE}")
+        words += [f"--signature={verify['signature']}"] if verify.get("signature") else []
     if kit.reserve is not None:
         words += ["--reserve", str(kit.reserve)]
     # Without a network, there is nothing to trust.
@@ -130,6 +135,7 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
             *([{"name": _CLAIM, **_CLAIM_SEEN}] if mounts.claim else ()),
             {"name": _PIN, "mountPath": _PIN_FOLDER, "readOnly": True},
             *([{"name": _CA, "mountPath": _CA_FOLDER, "readOnly": True}] if ca else ()),
+            *([{"name": _KEY, "mountPath": _KEY_FOLDER, "readOnly": True}] if verify else ()),
         ],
     }
     if kit.environment:
@@ -164,6 +170,7 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
                 # Optional: absent until the first pod of the revision has fetched.
                 {"name": _PIN, "configMap": {"name": child, "optional": True}},
                 *([_ca_volume(*ca)] if ca else ()),
+                *([_key_volume(verify["key"])] if verify else ()),
             ],
         }
     }
@@ -173,6 +180,17 @@ def _ca_volume(name: str, key: str) -> Manifest:
     # Required: a fetch that the platform's CA is missing for would fail with a misleading cause.
     source = {"name": name, "items": [{"key": key, "path": CA}]}
     return {"name": _CA, "configMap": source}
+
+
+def _key_volume(key: Mapping[str, Any]) -> Manifest:
+    # Required: a model must not start without its verification.
+    source, kind, name = (
+        (key["configMapKeyRef"], "configMap", "name")
+        if "configMapKeyRef" in key
+        else (key["secretKeyRef"], "secret", "secretName")
+    )
+    items = [{"key": source["key"], "path": _KEY_FILE}]
+    return {"name": _KEY, kind: {name: source["name"], "items": items}}
 
 
 def _mounts(where: Address, kit: FetcherConfig) -> _Mounts:

@@ -159,6 +159,7 @@ class Cluster(Kubernetes):
                         served=dict(facts).get("served", r.served),
                         verdict=dict(facts).get("verdict", r.verdict),
                         artifact=dict(facts).get("artifact", r.artifact),
+                        signature=dict(facts).get("signature", r.signature),
                         images=dict(facts).get("images", r.images),
                         failure=dict(facts).get("failure", r.failure),
                         commands=tuple(dict(facts).get("commands", "").split(","))

@@ -64,6 +64,8 @@ class Kubernetes:
     pinned: dict[str, str] = field(default_factory=dict)
     #: What a branch or a tag in the URI stands for.
     resolved: str | None = None
+    #: What fetchers report of a signature (JSON).
+    signature: str | None = None
     #: Pods start without the ConfigMap that contains the pinned digest.
     heedless: bool = False
     #: The digest that images' tags resolve to now; None for kubelets that report none.
@@ -274,7 +276,9 @@ class Kubernetes:
         """Ends the fetcher: with the digest of the content, or with a failure if that changed."""
         pin = None if self.heedless else self.pinned.get(pod.revision)
         if pin in (None, self.bytes):
-            return replace(pod, artifact=self.bytes, resolved=self.resolved)
+            return replace(
+                pod, artifact=self.bytes, resolved=self.resolved, signature=self.signature
+            )
         message = json.dumps({"reason": "ArtifactChanged", "message": "other bytes are there now"})
         fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=message)
         return replace(pod, containers=(fetch,))

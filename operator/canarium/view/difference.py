@@ -54,7 +54,8 @@ def differences(
     """Returns the fields that differ between two records, sorted by name.
 
     Compared are the fields of the spec that decide what serves, its lineage, the runtime that was
-    rendered, the digests of images and of the model, and with `pod` the rendered pod template.
+    rendered, the digests of images and of the model, its signature, and with `pod` the rendered pod
+    template.
     """
     left, right = (dict(_fields(record, entries, pod)) for record in (before, after))
     return tuple(
@@ -76,7 +77,7 @@ def _fields(
         for name in sorted({x.partition("=")[0] for x in entry.image_digests}):
             digests = [x.partition("=")[2] for x in entry.image_digests if x.startswith(f"{name}=")]
             yield f"image digest of {name}", ", ".join(digests)
-    for name in ("artifact", "resolved"):
+    for name in ("artifact", "resolved", "signature"):
         noted = annotation(record, f"{GROUP}/{name}")
         if noted:
             yield name, noted

@@ -84,6 +84,11 @@ _POOLS: dict[str, tuple[Any, ...]] = {
     # The API server's own; what stands in annotations may be anything.
     "created_at": ("2026-01-01T00:00:00Z",),
     "artifact": ("sha256:one", "sha256:two"),
+    "signature": (
+        '{"key": "sha256:k", "subject": "f", "digest": "sha256:s"}',
+        '{"key": 1}',
+        "not json",
+    ),
     "digest": ("sha256:one",),
 }
 #: Times of a status edited by hand: none that a calendar has, and the last one.

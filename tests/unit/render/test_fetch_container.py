@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,48 @@ def test_file_patterns_are_passed_to_the_fetcher() -> None:
     found = pod(uri="hf://m/f", allowPatterns=["*.safetensors", "-x"], ignorePatterns=["a b/"])
     words = found["initContainers"][0]["args"]
     assert words[-3:] == ["--allow=*.safetensors", "--allow=-x", "--ignore=a b/"]
+
+
+@pytest.mark.parametrize(
+    ("key", "source"),
+    [
+        (
+            {"configMapKeyRef": {"name": "keys", "key": "release.pub"}},
+            {"configMap": {"name": "keys", "items": [{"key": "release.pub", "path": "key.pem"}]}},
+        ),
+        (
+            {"secretKeyRef": {"name": "keys", "key": "cosign.pub"}},
+            {"secret": {"secretName": "keys", "items": [{"key": "cosign.pub", "path": "key.pem"}]}},
+        ),
+    ],
+)
+def test_only_the_fetcher_gets_the_one_key_that_verifies_the_model(
+    key: dict[str, Any], source: dict[str, Any]
+) -> None:
+    found = pod(uri="s3://m/f", verify={"key": key, "signature": "-a/b.sig"})
+    (fetch,) = found["initContainers"]
+    assert fetch["args"][-2:] == ["--key=/etc/canarium/key/key.pem", "--signature=-a/b.sig"]
+    seen = {"name": "canarium-key", "mountPath": "/etc/canarium/key", "readOnly": True}
+    assert seen in fetch["volumeMounts"]
+    assert {"name": "canarium-key", **source} in found["volumes"]
+    assert [m["name"] for m in found["containers"][0]["volumeMounts"]] == ["canarium-model"]
+
+
+def test_model_without_verification_has_no_key() -> None:
+    """So that no pod template changes: an upgrade of the operator restarts nothing."""
+    found = json.dumps(pod(uri="s3://m/f"))
+    assert "--key" not in found
+    assert "canarium-key" not in found
+    verified = pod(uri="s3://m/f", verify={"key": {"secretKeyRef": {"name": "k", "key": "p"}}})
+    assert not [w for w in verified["initContainers"][0]["args"] if w.startswith("--signature")]
+
+
+@pytest.mark.parametrize("uri", ["pvc://models/fraud/7", "oci://registry.example/fraud:1"])
+def test_model_that_is_mounted_is_verified_in_place(uri: str) -> None:
+    key = {"secretKeyRef": {"name": "keys", "key": "p"}}
+    found = pod(FetcherConfig("fetch:1", image_volumes=True), uri=uri, verify={"key": key})
+    words = found["initContainers"][0]["args"]
+    assert {"--in-place", "--key=/etc/canarium/key/key.pem"} <= set(words)
 
 
 def test_digest_in_the_spec_is_verified_instead_of_a_pin() -> None:

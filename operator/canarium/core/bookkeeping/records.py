@@ -53,9 +53,9 @@ def pinning(ctx: RolloutContext) -> list[Action]:
 def notes(ctx: RolloutContext, result: PhaseResult, moves: Iterable[Action]) -> list[Action]:
     """Returns the annotations of records that this decision adds.
 
-    The target's record gets its verdict (R9), consumed commands (R16), the digest of its model, the
-    images of its pods, and the periods that `moves` end. Commands are recorded only after the
-    status lists them: the status alone is written together with their effect.
+    The target's record gets its verdict (R9), consumed commands (R16), the digest and the signature
+    of its model, the images of its pods, and the periods that `moves` end. Commands are recorded
+    only after the status lists them: the status alone is written together with their effect.
     """
     record = ctx.observed.record(ctx.target)
     served_of, periods = serving.due(ctx, moves) or (None, "")
@@ -70,6 +70,9 @@ def notes(ctx: RolloutContext, result: PhaseResult, moves: Iterable[Action]) -> 
         before += [PinArtifact(ctx.target, first.artifact)] if record.pins else []
         facts.append(("artifact", first.artifact))
         facts += [("resolved", first.resolved)] if first.resolved else []
+    signed = next((p.signature for p in ctx.observed.pods_of(ctx.target) if p.signature), None)
+    if signed and record.signature is None:
+        facts.append(("signature", signed))
     failure = result.failure
     fails = failure and failure.revision == ctx.target and record.verdict != QUARANTINED
     if failure and fails:

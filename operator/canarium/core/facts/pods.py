@@ -93,6 +93,8 @@ class Pod:
     artifact: str | None = None
     #: Commit that the branch or tag of its URI referred to at that time.
     resolved: str | None = None
+    #: Signature of the model that its fetcher verified (JSON, see `core.facts.signature`).
+    signature: str | None = None
     #: Container → image as the kubelet resolved it.
     images: tuple[tuple[str, str], ...] = ()
     containers: tuple[Container, ...] = ()

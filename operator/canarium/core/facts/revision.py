@@ -58,6 +58,8 @@ class Record:
     pins: bool = False
     #: Digest of the downloaded model, once a pod has reported it.
     artifact: str | None = None
+    #: Signature of the model, once a pod has verified it (JSON).
+    signature: str | None = None
     #: Images as the kubelet resolved them, once a pod was ready: JSON of container → image ID.
     images: str | None = None
     uri: str | None = None

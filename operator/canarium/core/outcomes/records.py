@@ -8,6 +8,7 @@ from canarium.api.status import Failure, Outcome
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import version_of
 from canarium.core.facts.grant import token_of
+from canarium.core.facts.signature import parse_signature
 from canarium.core.health.cause import Cause
 from canarium.core.times import stamp
 
@@ -84,4 +85,5 @@ def history_entry(
         uri=record.uri if record else None,
         resolved=record.resolved if record else None,
         artifact=record.artifact if record else None,
+        signature=parse_signature(record.signature) if record else None,
     )

@@ -17,6 +17,7 @@ from canarium.core.context.naming import version_of
 from canarium.core.context.position import index_among
 from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import CreateDeployment
+from canarium.core.facts.signature import parse_signature
 from canarium.core.health import gates
 from canarium.core.outcomes import blocked_deletions, refusals
 from canarium.core.routing import failover
@@ -143,6 +144,7 @@ def _part(ctx: RolloutContext, revision: str | None, result: PhaseResult) -> Rev
         version=version_of(ctx, revision),
         color=created.color if created else None,
         artifact=record.artifact if record else None,
+        signature=parse_signature(record.signature) if record else None,
         resolved=record.resolved if record else None,
         replicas=created.replicas if created else 0,
         ready_replicas=ready,

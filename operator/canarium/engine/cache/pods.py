@@ -10,6 +10,7 @@ import orjson
 
 from canarium.api.server import FETCH_CONTAINER
 from canarium.core.facts.pods import UNSCHEDULABLE_TEXT, Container, Pod
+from canarium.core.facts.signature import signature_from_json, signature_to_json
 from canarium.engine.cache.children import Child, Raw, child, parse_optional_time, parse_time
 from canarium.engine.cache.ownership import controller
 from canarium.render import labels
@@ -83,8 +84,8 @@ def _containers_since(meta: Raw, conditions: Raw, inits: Iterable[Raw]) -> float
 
 
 def _fetched(containers: Iterable[Raw]) -> dict[str, Any]:
-    """Reads the fetcher's termination message, once it has succeeded: the digest of the model, and
-    what a branch or tag in its URI resolved to."""
+    """Reads the fetcher's termination message, once it has succeeded: the digest of the model,
+    what a branch or tag in its URI resolved to, and who signed it."""
     ended = next(
         (
             c.get("state", {}).get("terminated") or {}
@@ -102,10 +103,11 @@ def _fetched(containers: Iterable[Raw]) -> dict[str, Any]:
     # Anyone who may change the fetcher's container controls its message.
     if not isinstance(parsed, dict) or not _DIGEST.fullmatch(str(parsed.get("digest"))):
         return {}
-    resolved = parsed.get("resolved")
+    resolved, signature = parsed.get("resolved"), signature_from_json(parsed.get("signature"))
     return {
         "artifact": parsed["digest"],
         "resolved": quoted(resolved, 256) if isinstance(resolved, str) else None,
+        "signature": signature_to_json(signature) if signature else None,
     }
 
 

@@ -57,6 +57,7 @@ def record(raw: Raw) -> Child[Record]:
         retry=data.get("retry"),
         pins=_fetches(data.get("template") or {}) and not model.get("digest"),
         artifact=notes.get(f"{GROUP}/artifact"),
+        signature=notes.get(f"{GROUP}/signature"),
         images=notes.get(labels.IMAGES),
         uri=model.get("uri"),
         resolved=resolved,

@@ -49,6 +49,29 @@ def test_resolved_tag_is_recorded_in_the_same_write_as_the_digest() -> None:
     assert bytes_noted == [{"artifact": "sha256:one", "resolved": "sha256:manifest"}]
 
 
+def test_verified_signature_is_recorded_and_in_status_and_history() -> None:
+    signed = {"key": "sha256:key", "subject": "fraud", "digest": "sha256:statement"}
+    cluster = Cluster(spec("1", model=URI), signature=json.dumps(signed)).run(30)
+    (record,) = cluster.records
+    assert json.loads(record.signature or "") == signed
+    stable, last = cluster.status.stable, cluster.status.history[0]
+    assert stable is not None
+    assert stable.signature is not None
+    assert stable.signature.model_dump() == signed
+    assert last.signature == stable.signature
+
+
+def test_signature_of_a_record_without_one_is_added_once() -> None:
+    cluster = Cluster(spec("1", model=URI)).run(30)
+    assert cluster.records[0].signature is None
+    signed = json.dumps({"key": "sha256:key", "subject": "f", "digest": "sha256:statement"})
+    cluster.pods = [replace(pod, signature=signed) for pod in cluster.pods]
+    cluster.run(5)
+    assert cluster.records[0].signature == signed
+    noted = [a for a in cluster.reconcile().actions if isinstance(a, AnnotateRevision)]
+    assert noted == []
+
+
 def test_candidate_is_pinned_before_its_second_pod() -> None:
     cluster = Cluster(spec("1", model=URI)).run(30)
     cluster.bytes = "sha256:two"

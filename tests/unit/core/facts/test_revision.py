@@ -43,6 +43,7 @@ def stored(raw: dict[str, Any], number: int = 1) -> Record:
         ({"model": {"version": "2"}}, False),
         ({"model": {"version": "1", "allowPatterns": ["*.safetensors"]}}, False),
         ({"model": {"version": "1", "ignorePatterns": ["*.bin"]}}, False),
+        ({"model": {"version": "1", "verify": {"key": {"secretKeyRef": {}}}}}, False),
         ({"runtime": {"image": "other:1"}}, False),
         ({"resources": {"limits": {"cpu": "1"}}}, False),
         ({"podTemplate": {"spec": {"nodeName": "a"}}}, False),

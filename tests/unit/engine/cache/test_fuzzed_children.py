@@ -18,7 +18,16 @@ from canarium.render import labels
 
 _QUICK = 2.0
 _NOTES = (*ANNOTATIONS.values(), *(f"{GROUP}/{n}" for n in ("served", "traffic", "adopt")))
-_FACTS = ("verdict", "failure", "artifact", "resolved", "images", "commands", "applied")
+_FACTS = (
+    "verdict",
+    "failure",
+    "artifact",
+    "resolved",
+    "signature",
+    "images",
+    "commands",
+    "applied",
+)
 _NAMES = (*_NOTES, *(f"{GROUP}/{name}" for name in _FACTS))
 
 #: Stands for a text that is too long to be printed by a failing test.

@@ -33,6 +33,14 @@ def test_digest_and_resolved_uri_are_read_from_the_fetcher() -> None:
     assert (found.artifact, found.resolved) == ("sha256:one", None)
 
 
+def test_verified_signature_is_read_from_the_fetcher() -> None:
+    signed = {"key": "sha256:key", "subject": "fraud", "digest": "sha256:statement"}
+    found = pod(json.dumps({**SAID, "signature": signed}))
+    assert json.loads(found.signature or "") == signed
+    for forged in ({**signed, "key": "\x1b"}, "x", 1, [signed]):
+        assert pod(json.dumps({**SAID, "signature": forged})).signature is None
+
+
 @pytest.mark.parametrize("message", ["", "no JSON", "[]", "{}", '{"digest": 1}', '"digest"'])
 def test_empty_fetcher_message_is_ignored(message: str) -> None:
     found = pod(message)

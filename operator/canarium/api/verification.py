@@ -1,0 +1,66 @@
+"""How the signature of a model is verified before its server starts: `spec.model.verify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from canarium.api.base import Part, ruled
+
+_Name = Annotated[str, Field(min_length=1, max_length=253)]
+_DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+
+
+class DataKey(Part):
+    """A key of a ConfigMap or Secret."""
+
+    name: _Name = Field(description="Name of the object, in the model's namespace.")
+    key: _DataKey = Field(description="Key in its data, such as release.pub.")
+
+
+class VerificationKey(Part):
+    """Where the public key is. Exactly one of configMapKeyRef and secretKeyRef."""
+
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            (
+                "has(self.configMapKeyRef) != has(self.secretKeyRef)",
+                "set exactly one of configMapKeyRef and secretKeyRef",
+                ".configMapKeyRef",
+            )
+        )
+    )
+
+    config_map_key_ref: DataKey | None = Field(
+        None, description="Key of a ConfigMap that has the public key."
+    )
+    secret_key_ref: DataKey | None = Field(
+        None, description="Key of a Secret that has the public key."
+    )
+
+
+class Verify(Part):
+    """The signature that a model must have."""
+
+    key: VerificationKey = Field(
+        description="The public key that signed the model: ECDSA on P-256, P-384 or P-521, in PEM "
+        "format. The text may contain several keys, of which any may have signed, such as the old "
+        "and the new one while keys are rotated. A change of its content creates no new revision; "
+        "pods that start later are verified with it."
+    )
+    signature: str | None = Field(
+        None,
+        min_length=1,
+        max_length=512,
+        pattern=r"^[^/]",
+        description="Path of the signature in the model. Default: model.sig.",
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                {
+                    "rule": r"!self.matches(r'(^|/)\.\.(/|$)')",
+                    "message": "a path must not contain '..'",
+                }
+            ]
+        },
+    )
