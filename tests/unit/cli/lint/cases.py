@@ -59,6 +59,13 @@ class Case:
         return f"{self.rule}-{self.path}"
 
 
+_KEY = {"configMapKeyRef": {"name": "keys", "key": "release.pub"}}
+
+
+def _verified(**verify: Any) -> dict[str, Any]:
+    return {"uri": "s3://models/fraud", "format": "sklearn", "verify": verify}
+
+
 #: The API server refuses them as well.
 REFUSED = (
     Case(("spec", "scaling", "replicas"), "3", "spec.scaling.replicas", "schema"),
@@ -85,6 +92,21 @@ REFUSED = (
     Case(("spec", "model", "uri"), "oci://r", "spec.model.uri", "cel"),
     Case(("spec", "model", "digest"), f"sha256:{'0' * 64}", "spec.model.digest", "cel"),
     Case(("spec", "model", "endpoint"), "http://x", "spec.model.endpoint", "cel"),
+    Case(("spec", "model", "verify"), {"key": _KEY}, "spec.model.verify", "cel"),
+    # Identities are not offered: a model with one would not be verified.
+    Case(("spec", "model"), _verified(certificateIdentity="release@example.com"),
+         "spec.model.verify.key", "schema"),
+    Case(("spec", "model"), _verified(key=_KEY, certificateIdentity="release@example.com"),
+         "spec.model.verify.certificateIdentity", "schema"),
+    Case(("spec", "model"), _verified(key={}), "spec.model.verify.key.configMapKeyRef", "cel"),
+    Case(("spec", "model"), _verified(key={**_KEY, "secretKeyRef": _KEY["configMapKeyRef"]}),
+         "spec.model.verify.key.configMapKeyRef", "cel"),
+    Case(("spec", "model"), _verified(key={"secretKeyRef": {"name": "keys"}}),
+         "spec.model.verify.key.secretKeyRef.key", "schema"),
+    Case(("spec", "model"), _verified(key=_KEY, signature="a/../../model.sig"),
+         "spec.model.verify.signature", "cel"),
+    Case(("spec", "model"), _verified(key=_KEY, signature="/model.sig"),
+         "spec.model.verify.signature", "schema"),
     Case(("spec", "model", "credentials"), {"secretName": "x"}, "spec.model.credentials", "cel"),
     Case(("spec", "model", "format"), _REMOVED, "spec", "cel"),
     Case(("spec", "runtime"), {"image": "x"}, "spec.runtime.readiness", "cel"),
