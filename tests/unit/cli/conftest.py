@@ -9,6 +9,15 @@ import pytest
 from cli.standin import Standin
 
 
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, which is empty: verbs such as `report` write to it."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
 @pytest.fixture
 def kubectl(tmp_path: Path) -> Standin:
     """A kubectl without answers yet."""

@@ -69,15 +69,6 @@ _CASES = [
 _PARTIAL = ("version", "runtimes", "doctor")
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, which is empty."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def run(kubectl: Standin, words: tuple[str, ...]) -> tuple[int, str]:
     """Exit code and output; of `top`, at a terminal."""
     if words[0] == "top":
