@@ -7,13 +7,21 @@ libraries for virtual time (plugins for whole async tests) do not offer.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextvars import Context
 from datetime import UTC, datetime
 from typing import Any
 
 #: Where virtual time begins, in POSIX seconds: a whole second, as Kubernetes' own stamps are.
 EPOCH = 1_800_000_000.0
+#: Timers expire at multiples of this, about a microsecond. asyncio runs a timer up to a nanosecond
+#: early, and rounding alone makes timers early by less: its task would find nothing due, wait for
+#: the rest, and together with another such task keep the time where it is for ever.
+_TICK = 2.0**-20
+#: More rounds of the loop at one moment are a loop without end.
+_MOST_ROUNDS = 100_000
 
 
 class _Jumping(selectors.SelectSelector):
@@ -22,10 +30,15 @@ class _Jumping(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self._rounds = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise RuntimeError("every task waits for another one: nothing can ever happen again")
+        self._rounds = 0 if timeout > 0 else self._rounds + 1
+        if self._rounds > _MOST_ROUNDS:
+            self._rounds = 0
+            raise RuntimeError(f"tasks wake each other for ever at {self.now} s")
         self.now += max(timeout, 0.0)
         return []
 
@@ -39,6 +52,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        tick = math.ceil(when / _TICK) * _TICK if math.isfinite(when) else when
+        return super().call_at(tick, callback, *args, context=context)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Runs `work` to its end, with all other tasks of the loop beside it."""
