@@ -110,12 +110,14 @@ class Native:
 
     def load(self, archive: Path) -> None:
         """Imports the images of an archive into the node. Raises CalledProcessError."""
+        words = ("ctr", "-n", "k8s.io", "images", "import", "--snapshotter")
+        command = [*self.namespaces.entering(*_INSIDE), *words, _snapshotter(self.folder), "-"]
         with archive.open("rb") as content:
-            subprocess.run(
-                [*self.namespaces.entering(*_INSIDE), "ctr", "-n", "k8s.io", "images", "import",
-                 "--snapshotter", _snapshotter(self.folder), "-"],
-                stdin=content, capture_output=True, check=True,
-            )  # fmt: skip
+            try:
+                subprocess.run(command, stdin=content, capture_output=True, check=True)
+            except subprocess.CalledProcessError as error:
+                error.add_note(error.stderr.decode(errors="replace"))
+                raise
 
     def forward(self, target: str) -> forwarding.Forward:
         """A port of the host's loopback that leads to `host:port` inside. Raises NoWay."""
