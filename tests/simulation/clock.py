@@ -54,7 +54,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._jumping.now
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         tick = math.ceil(when / _TICK) * _TICK if math.isfinite(when) else when
         return super().call_at(tick, callback, *args, context=context)
