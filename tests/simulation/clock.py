@@ -18,7 +18,7 @@ from typing import Any
 EPOCH = 1_800_000_000.0
 #: Timers expire at multiples of this, about a microsecond. asyncio runs a timer up to a nanosecond
 #: early, and rounding alone makes timers early by less: its task would find nothing due, wait for
-#: the rest, and together with another such task keep the time where it is for ever.
+#: the rest, and together with another such task never let the time advance.
 _TICK = 2.0**-20
 #: More rounds of the loop at one moment are a loop without end.
 _MOST_ROUNDS = 100_000
@@ -38,7 +38,7 @@ class _Jumping(selectors.SelectSelector):
         self._rounds = 0 if timeout > 0 else self._rounds + 1
         if self._rounds > _MOST_ROUNDS:
             self._rounds = 0
-            raise RuntimeError(f"tasks wake each other for ever at {self.now} s")
+            raise RuntimeError(f"tasks wake each other indefinitely at {self.now} s")
         self.now += max(timeout, 0.0)
         return []
 

@@ -39,7 +39,7 @@ def test_tasks_that_wait_for_less_than_a_nanosecond_do_not_stop_the_clock(
     assert due <= loop.time() < due + 1e-5
 
 
-def test_tasks_that_wake_each_other_for_ever_are_an_error(loop: VirtualLoop) -> None:
+def test_tasks_that_wake_each_other_indefinitely_are_an_error(loop: VirtualLoop) -> None:
     wake = asyncio.Event()
 
     async def restless() -> None:
@@ -55,7 +55,7 @@ def test_tasks_that_wake_each_other_for_ever_are_an_error(loop: VirtualLoop) -> 
         finally:
             task.cancel()
 
-    with pytest.raises(RuntimeError, match=r"for ever at 0\.0 s"):
+    with pytest.raises(RuntimeError, match=r"indefinitely at 0\.0 s"):
         loop.run(work())
     for task in asyncio.all_tasks(loop):
         task.cancel()
