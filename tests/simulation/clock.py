@@ -16,9 +16,9 @@ from typing import Any
 
 #: Where virtual time begins, in POSIX seconds: a whole second, as Kubernetes' own stamps are.
 EPOCH = 1_800_000_000.0
-#: Timers expire at multiples of this, about a microsecond. asyncio runs a timer up to a nanosecond
-#: early, and rounding alone makes timers early by less: its task would find nothing due, wait for
-#: the rest, and together with another such task never let the time advance.
+#: Timers expire at multiples of this many seconds, about a microsecond. asyncio runs a timer up to
+#: a nanosecond early: after rounding, its task would find nothing due and wait for the remaining
+#: fraction, and two such tasks would keep each other busy without any time passing.
 _TICK = 2.0**-20
 #: More rounds of the loop at one moment are a loop without end.
 _MOST_ROUNDS = 100_000

@@ -1,4 +1,4 @@
-"""Virtual time moves on, whatever waits in it."""
+"""Virtual time always advances."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def loop() -> Iterator[VirtualLoop]:
 def test_tasks_that_wait_for_less_than_a_nanosecond_do_not_stop_the_clock(
     loop: VirtualLoop,
 ) -> None:
-    """Rounding leaves such waits. Each of these tasks runs while the timer of the other one is
-    looked at, which asyncio takes for expired a nanosecond early."""
+    """Rounding leaves such waits. Each of these tasks runs while asyncio checks the timer of the
+    other one, which it treats as expired up to a nanosecond early."""
     due = loop.time() + 5e-10
 
     async def worker(behind: int) -> None:
