@@ -254,3 +254,21 @@ def test_scrape_job_selects_the_ports_of_the_chart() -> None:
         )
     ]
     assert sorted(kept) == ["canarium", "canarium-notifier"]
+
+
+def test_time_to_restore_is_the_mean_duration_of_outages(promtool: str, tmp_path: Path) -> None:
+    """Two outages, of one and of two minutes."""
+    board = json.loads((CHART / "files" / "dashboards" / "fleet.json").read_text())
+    (panel,) = (p for p in board["panels"] if p["title"] == "Time to restore, mean")
+    query = panel["targets"][0]["expr"].replace("$__range", "600s").replace("$namespace", ".*")
+    labels = '{namespace="risk", name="fraud", type="Available", status="False"}'
+    series = {
+        "series": f"canarium_modeldeployment_condition{labels}",
+        "values": "_x10 1x3 stale _x9 1x7 stale _x10",
+    }
+    expected = {"expr": query, "eval_time": "9m", "exp_samples": [{"labels": "{}", "value": 90}]}
+    case = {"interval": "15s", "input_series": [series], "promql_expr_test": [expected]}
+    path = tmp_path / "restore.yaml"
+    path.write_text(yaml.safe_dump({"rule_files": [], "tests": [case]}))
+    done = ran(promtool, "test", "rules", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr

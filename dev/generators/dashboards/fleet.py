@@ -8,11 +8,14 @@ from generators.dashboards.panels import dashboard as assembled
 _IN = '{namespace=~"$namespace"}'
 _PHASE = f"max by (namespace, name, phase) (canarium_modeldeployment_phase{_IN})"
 _LEAD = 'canarium_rollout_duration_seconds_bucket{outcome="Promoted"}'
-#: A model without ready pods at the time of a scrape.
-_OUT = (
-    "max by (namespace, name) (canarium_modeldeployment_condition"
-    '{namespace=~"$namespace", type="Available", status="False"})'
-)
+
+
+def _outages(offset: str = "") -> str:
+    """Returns PromQL for the models without ready pods of a promoted version."""
+    return (
+        "max by (namespace, name) (canarium_modeldeployment_condition"
+        f'{{namespace=~"$namespace", type="Available", status="False"}}{offset})'
+    )
 
 
 def _ended(outcomes: str, by: str = "") -> str:
@@ -57,7 +60,7 @@ def dashboard() -> Json:
                 "Rollouts in progress",
                 f"count(max by (namespace, name) (canarium_modeldeployment_step{_IN}))",
             ),
-            _stat("Without ready pods", f"count({_OUT})"),
+            _stat("Without ready pods", f"count({_outages()})"),
             row("DORA: what the selected time range shows"),
             _stat(
                 "Deployment frequency, per day",
@@ -83,8 +86,9 @@ def dashboard() -> Json:
             ),
             _stat(
                 "Time to restore, mean",
-                f"15 * sum(sum_over_time({_OUT}[$__range:15s])) / "
-                f"sum(sum_over_time(({_OUT} unless {_OUT} offset 15s)[$__range:15s]))",
+                f"15 * sum(sum_over_time({_outages()}[$__range:15s])) / "
+                f"sum(sum_over_time(({_outages()} unless {_outages(' offset 15s')})"
+                "[$__range:15s]))",
                 unit="s",
                 none="no outage",
                 text="Time without ready pods of a promoted version, per outage, to 15 seconds. A "
