@@ -28,6 +28,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "abort": ("commands", "End a rollout and roll it back."),
     "undo": ("commands", "Reverse a promotion while the previous version is still warm."),
     "retry": ("commands", "Try a failed version again."),
+    "approve": ("approvals", "Approve the version at the gate that waits."),
+    "reject": ("approvals", "Reject the version at the gate that waits, and roll it back."),
     "pause": ("commands", "Pause a rollout; traffic stays where it is."),
     "resume": ("commands", "Let a paused rollout continue."),
     "history": ("history", "List revisions: when each served, and how it ended."),

@@ -100,6 +100,12 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep the last transitions of each model in its status, for `canarium notify`",
     )
+    run.add_argument(
+        "--accept-approvals",
+        action="store_true",
+        help="let the commands approve and reject count; requires the admission policy of the "
+        "chart, which verifies that RBAC permits them",
+    )
     add_logging(run)
     _add_limits(run)
     _add_fetching(run)

@@ -55,6 +55,8 @@ class Config:
 
     #: Whether the status keeps the transitions that `canarium notify` delivers.
     record_transitions: bool = False
+    #: Whether decisions about gates count: an admission policy verifies who may give them.
+    accept_approvals: bool = False
     #: CIDRs, addresses and hosts that checks may connect to although they are denied by default.
     allow_address: tuple[str, ...] = ()
     #: CIDRs that no check may connect to, besides those denied by default.

@@ -54,6 +54,8 @@ def acted(made: dict[str, Any], action: str) -> dict[str, Any]:
     """The object after an action: the command names a revision, the token is new."""
     after = copy.deepcopy(made)
     token = made["metadata"]["resourceVersion"]
+    if action in ("approve", "reject"):
+        token = f"{waiting_gate(made['status'])}:{token}"
     command = {f"canarium.dev/{action}": f"{revision_named(made['status'], action)}/{token}"}
     after["metadata"]["annotations"] = {**made["metadata"].get("annotations", {}), **command}
     return after
@@ -132,9 +134,20 @@ def displayed(status: dict[str, Any], action: str) -> str:
         "pause": ("Pause", None),
         "resume": ("Resume", None),
         "undo": ("Undo the promotion, back", "previous"),
+        "approve": ("Approve", None),
+        "reject": ("Reject", None),
     }[action]
+    gate = waiting_gate(status) if action in ("approve", "reject") else None
+    if gate:
+        return f"{words} {'gate' if action == 'approve' else 'at gate'} {gate}"
     version = status.get(about, {}).get("version") if about else None
     return f"{words} (version {version})" if version else words
+
+
+def waiting_gate(status: dict[str, Any]) -> str | None:
+    """The first gate that waits for a decision."""
+    waiting = (x["name"] for x in status.get("gates", ()) if x["state"] == "Waiting")
+    return next(waiting, None)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -15,7 +15,17 @@ from canarium.core.phases import terminating
 from canarium.core.status.unsupported import status_of
 from core.cluster import Cluster, spec
 
-ACTIONS = ("promote", "promote-full", "abort", "retry", "pause", "resume", "undo")
+ACTIONS = (
+    "promote",
+    "promote-full",
+    "abort",
+    "retry",
+    "pause",
+    "resume",
+    "undo",
+    "approve",
+    "reject",
+)
 NEW_YEAR = 1_767_225_600.0
 #: The token of an earlier command.
 SEEN = "3999"
@@ -27,6 +37,8 @@ ICONS = {
     "pause": "fa fa-fw fa-pause-circle",
     "resume": "fa fa-fw fa-play-circle",
     "undo": "fa fa-fw fa-undo",
+    "approve": "fa fa-fw fa-check-circle",
+    "reject": "fa fa-fw fa-times-circle",
 }
 
 
@@ -176,6 +188,7 @@ def _terminating(made: dict[str, Any]) -> dict[str, Any]:
 
 
 MANUAL = {"steps": [{"weight": 25, "pause": "Manual"}, {"weight": 50}]}
+GATED = {"gates": [{"name": "risk", "before": "Weight", "weight": 50, "approval": {}}]}
 ROLLING = frozenset({"promote-full", "abort", "pause"})
 
 SCENARIOS: dict[str, Scenario] = {
@@ -251,6 +264,9 @@ SCENARIOS: dict[str, Scenario] = {
         },
         status=_terminating,
     ),
+    "suspended_at_gate": Scenario(
+        _rollout(20, rollout=GATED), "Suspended", ROLLING | {"approve", "reject"}
+    ),
 }
 
 #: For each action a state in which it is shown at work.
@@ -262,6 +278,8 @@ SHOWN = {
     "pause": "baking",
     "resume": "suspended_by_command",
     "undo": "baking",
+    "approve": "suspended_at_gate",
+    "reject": "suspended_at_gate",
 }
 
 #: For each action a state in which it can name no revision, and its message then.
@@ -273,6 +291,8 @@ REFUSED = {
     "pause": ("pending_no_status", "there is nothing to pause"),
     "resume": ("pending_no_status", "there is nothing to resume"),
     "undo": ("pending_no_status", "no version is promoted"),
+    "approve": ("ready", "no gate waits for a decision"),
+    "reject": ("ready", "no gate waits for a decision"),
 }
 
 

@@ -45,6 +45,7 @@ SETS = {
         "networkPolicy.enabled=true",
         'networkPolicy.metricsFrom=[{"podSelector":{}}]',
         "networkPolicy.apiServerPorts=[443]",
+        "approvals.enabled=true",
         "routeAuthorization.enabled=true",
         "metrics.dashboards.enabled=true",
         'dashboard={"enabled":true,"access":"impersonation","impersonation":{"groups":["ml"],'

@@ -34,7 +34,11 @@ def granted(plane: ControlPlane, *sets: str, namespace: str = "default", into: P
     own = (f'fullnameOverride="{namespace}"', 'serviceAccount.name="canarium"')
     bodies = [b for b in rendered(*sets, *own, namespace=namespace) if b["kind"] in _RIGHTS]
     # The aggregated roles of users are not the operator's.
-    bodies = [b for b in bodies if not b["metadata"]["name"].endswith(("-view", "-edit", "-admin"))]
+    bodies = [
+        b
+        for b in bodies
+        if not b["metadata"]["name"].endswith(("-view", "-edit", "-admin", "-approver"))
+    ]
     plane.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(bodies))
     token = plane.kubectl("-n", namespace, "create", "token", "canarium", "--duration=2h")
     admin = json.loads(plane.kubeconfig.read_text())

@@ -30,6 +30,7 @@ RUNS = {
         "TestWholeEngine": 40,
         "TestRoutedEngine": 20,
         "TestGates": 60,
+        "TestExternalGates": 20,
         "TestFollowedDecisions": 50,
     },
     "nightly": {
@@ -38,6 +39,7 @@ RUNS = {
         "TestWholeEngine": 5_000,
         "TestRoutedEngine": 5_000,
         "TestGates": 20_000,
+        "TestExternalGates": 20_000,
         "TestFollowedDecisions": 10_000,
     },
 }

@@ -58,8 +58,15 @@ class Deciding:
     """The decisions alone."""
 
     def __init__(
-        self, loop: VirtualLoop, world: World, signals: Any = None, registry: Registry | None = None
+        self,
+        loop: VirtualLoop,
+        world: World,
+        signals: Any = None,
+        registry: Registry | None = None,
+        *,
+        approvals_enforced: bool = False,
     ) -> None:
+        self._approvals_enforced = approvals_enforced
         self._loop, self._world, self._signals = loop, world, signals
         self._registry = registry
         self._sources: SourceResolver | None = None
@@ -90,6 +97,7 @@ class Deciding:
             signals=self._signals,
             kit=FetcherConfig("fetch:1") if self._registry else None,
             sources=self._sources,
+            approvals_enforced=self._approvals_enforced,
         )
         for resource, cache in self._store.caches.items():
             for obj in self._world.server.all(resource, labels.MODEL):

@@ -132,7 +132,7 @@ class PauseInvariant:
                 self._rises(level, WHOLE, was)
         if stable:
             self.promoted.add(stable)
-        claimed = _claimed(notes)
+        claimed = claimed_weight(notes)
         if candidate is None or claimed is None:
             return
         level = self.levels.get(candidate)
@@ -245,7 +245,7 @@ class PauseInvariant:
         return labels.STABLE in notes
 
 
-def _claimed(notes: Mapping[str, str]) -> int | None:
+def claimed_weight(notes: Mapping[str, str]) -> int | None:
     """The weight that the operator reports as granted; None before the first."""
     found = json.loads(notes.get(WEIGHT_ANNOTATION) or "null")
     if not found or "pause" not in found:

@@ -11,7 +11,9 @@ _REASON = re.compile(r"^[A-Z][A-Za-z0-9]{2,}$")
 _WAITING = frozenset({"Starting", "Progressing", "RollingBack", "Baking"})
 _FAILED = frozenset({"Failed", "RollingBack", "RolledBack"})
 #: Failures that no pod is the cause of.
-_PODLESS = frozenset({"Aborted", "Undone", "PodCreationFailed", "Unknown"})
+_PODLESS = frozenset(
+    {"Aborted", "Undone", "PodCreationFailed", "GateRejected", "GateTimedOut", "Unknown"}
+)
 _DEADLINES = frozenset({"Bake", "StepPause"})
 
 

@@ -9,6 +9,7 @@ from canarium.view.tree import (
     AttentionLevel,
     Check,
     Deployment,
+    Gate,
     Pod,
     Revision,
     Role,
@@ -33,6 +34,12 @@ _URGENCY_STYLES = {
     AttentionLevel.NONE: Style.GOOD,
 }
 _VERDICTS = {"Pass": ("✔", Style.GOOD), "Fail": ("✖", Style.BAD)}
+_GATE_STYLES = {
+    "Waiting": Style.WARNING,
+    "Passed": Style.GOOD,
+    "Rejected": Style.BAD,
+    "TimedOut": Style.BAD,
+}
 ROLE_STYLES = {
     Role.STABLE: Style.GOOD,
     Role.CANDIDATE: Style.ACTIVE,
@@ -52,6 +59,7 @@ def tree_lines(tree: Tree, now: float, width: int | None = None) -> list[Line]:
         line(),
         *_revisions(tree, width),
         *_checks(tree.checks, width),
+        *_gates(tree.gates, width),
         *_problems(tree),
         *_command(tree),
     ]
@@ -199,6 +207,24 @@ def _checks(checks: tuple[Check, ...], width: int | None) -> list[Line]:
         for check in checks
     ]
     head = ("CHECK", "VERDICT", "VALUE", "BOUND", "STABLE", "SAMPLES", "REASON")
+    return [line(), *table(head, rows, width=width)]
+
+
+def _gates(gates: tuple[Gate, ...], width: int | None) -> list[Line]:
+    if not gates:
+        return []
+    rows = [
+        (
+            gate.name,
+            gate.kind,
+            gate.point,
+            Span(gate.state, _GATE_STYLES.get(gate.state, Style.MUTED)),
+            gate.time or gate.start_time or "-",
+            ": ".join(x for x in (gate.by, gate.message) if x) or "-",
+        )
+        for gate in gates
+    ]
+    head = ("GATE", "KIND", "BEFORE", "STATE", "SINCE", "DECISION")
     return [line(), *table(head, rows, width=width)]
 
 

@@ -12,7 +12,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import click
@@ -44,6 +44,8 @@ class Order:
     model: Raw
     revision: str
     token: str
+    #: Further annotations that belong to it, as kubectl takes them.
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -57,9 +59,9 @@ class Order:
 
     @property
     def words(self) -> list[str]:
-        """What kubectl is called with: it changes this annotation and no other."""
+        """What kubectl is called with: it changes this annotation and those that belong to it."""
         key, value = annotation_of(self.command, self.revision, self.token)
-        return ["annotate", MODELS, self.name, f"{key}={value}", "--overwrite"]
+        return ["annotate", MODELS, self.name, f"{key}={value}", *self.notes, "--overwrite"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Options:
     dry_run: bool
     wait: bool
     timeout: float
+    #: Completes an order, or raises CliError, before anything is written.
+    complete: Callable[[Order], Order] = lambda order: order
 
 
 def give(connection: Connection, command: str, options: Options) -> None:
@@ -127,7 +131,7 @@ def _orders(kubectl: Kubectl, command: str, options: Options) -> list[Order]:
                 f"the operator runs and manages namespace {order.namespace}.",
                 Exit.NOT_ACCEPTED,
             )
-        orders.append(order)
+        orders.append(options.complete(order))
     return orders
 
 

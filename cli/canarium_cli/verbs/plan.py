@@ -131,6 +131,7 @@ def _plan(
         },
         "rolloutInProgress": asdict(under_way) if under_way else None,
         "deadlines": _deadlines(spec, runtime) if rollout else None,
+        "gates": _gates(spec) if rollout else [],
         "changes": [asdict(change) for change in listed_changes],
         "objects": [asdict(write) for write in listed]
         if rollout
@@ -138,6 +139,17 @@ def _plan(
         "pods": [asdict(usage) for usage in rollout.usage] if rollout else [],
         "cluster": verdicts,
     }
+
+
+def _gates(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Returns the gates at which the rollout would wait."""
+    from canarium.api.effective_spec import effective_spec
+    from canarium.api.model_deployment import Spec
+
+    return [
+        {"name": gate.name, "kind": gate.kind, "before": gate.before, "weight": gate.weight}
+        for gate in effective_spec(Spec.model_validate(spec)).gates
+    ]
 
 
 def _deadlines(spec: Mapping[str, Any], runtime: ResolvedRuntime) -> dict[str, float | None]:
@@ -225,6 +237,10 @@ def _lines(plan: Plan) -> Iterator[Line]:
             f"{text}; the runtime allows {short(budget)} for a start." if budget else f"{text}.",
             Style.MUTED,
         ))  # fmt: skip
+    for gate in plan["gates"]:
+        weight = "" if gate["weight"] is None else f" {gate['weight']}"
+        text = f"Waits at gate {gate['name']} ({gate['kind']}) before {gate['before']}{weight}."
+        yield line(Span(text, Style.WARNING))
     if plan["cluster"]:
         yield line()
         for verdict in plan["cluster"]:

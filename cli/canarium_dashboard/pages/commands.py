@@ -144,7 +144,7 @@ async def _requested(
     command = request.path_params["command"]
     if not dashboard.settings.actions:
         raise ApiFault(403, "Actions are not enabled in this dashboard (--actions).")
-    if command not in COMMANDS:
+    if command not in LABELS:
         raise ApiFault(404, f"There is no command {command}.")
     model = await dashboard.api.get(identity, paths.model(namespace, name))
     if not await dashboard.reads.may(identity, "patch", namespace, name):

@@ -135,5 +135,26 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "message": "steps apply only to strategy Canary: remove them, or set strategy: Canary",
             "fieldPath": ".steps",
         },
+        {
+            "rule": "!has(self.gates) || self.gates.all(g, !has(g.weight) || "
+            "(has(self.steps) && self.steps.exists(s, s.weight == g.weight)))",
+            "message": "a gate before a weight requires a step of that weight in steps",
+            "fieldPath": ".gates",
+        },
+        {
+            "rule": "!has(self.gates) || size(self.gates) == 0 || !has(self.strategy) || "
+            "self.strategy != 'Recreate'",
+            "message": "gates do not apply to strategy Recreate, which would be down while they "
+            "wait: remove them, or set strategy: Canary",
+            "fieldPath": ".gates",
+        },
+        {
+            "rule": "!has(self.gates) || !has(self.bakeTime) || "
+            "duration(self.bakeTime) > duration('0s') || "
+            "self.gates.all(g, g.before != 'Finish')",
+            "message": "a gate before Finish requires a bake: set bakeTime above 0s, or use "
+            "before: Promotion",
+            "fieldPath": ".gates",
+        },
     ],
 }

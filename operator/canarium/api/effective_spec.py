@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from canarium.api.base import seconds
 from canarium.api.disruption_budget import effective_max_unavailable
 from canarium.api.effective_analysis import EffectiveAnalysis, effective_analysis
+from canarium.api.effective_gates import EffectiveGate, effective_gates
 from canarium.api.effective_scaling import effective_scaling
 from canarium.api.effective_smoke_tests import EffectiveSmokeTest, effective_smoke_tests
 from canarium.api.effective_traffic import EffectiveRoute, EffectiveTraffic, effective_traffic
@@ -50,6 +51,7 @@ class EffectiveSpec:
     history_limit: int
     smoke_tests: tuple[EffectiveSmokeTest, ...] = ()
     analysis: EffectiveAnalysis | None = None
+    gates: tuple[EffectiveGate, ...] = ()
     traffic: EffectiveTraffic = field(default_factory=EffectiveTraffic)
     scale_down_delay: float = 30.0
     #: Seconds between two requests for a followed reference (R26); None: it is not followed.
@@ -100,6 +102,7 @@ def effective_spec(spec: Spec, startup_budget: float | None = None) -> Effective
         history_limit=spec.revision_history_limit or 10,
         smoke_tests=effective_smoke_tests(rollout.smoke_tests),
         analysis=effective_analysis(rollout.analysis) if rollout.analysis else None,
+        gates=effective_gates(rollout.gates),
         traffic=effective_traffic(traffic),
         scale_down_delay=_duration(rollout.scale_down_delay, 30.0),
         follow_interval=_follow_interval(spec.model.follow),

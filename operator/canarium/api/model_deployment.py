@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from canarium.api.analysis import Analysis
-from canarium.api.base import Duration, OpenObject, Part, Replicas
+from canarium.api.base import NAMED, Duration, OpenObject, Part, Replicas
 from canarium.api.disruption_budget import DisruptionBudget
+from canarium.api.gates import Gate
 from canarium.api.gateway import GatewayRouting
 from canarium.api.istio import IstioRouting
 from canarium.api.pod import PodSettings
@@ -246,6 +247,12 @@ class Rollout(Part):
     )
     analysis: Analysis | None = Field(
         None, description="How a version is judged while it receives traffic and during the bake."
+    )
+    gates: list[Gate] | None = Field(
+        None,
+        max_length=8,
+        json_schema_extra=NAMED,
+        description="Points at which the rollout waits for a positive result from outside.",
     )
     progress_deadline: Duration | None = Field(
         None,

@@ -39,6 +39,16 @@ class OutcomeKind(StrEnum):
     UNDONE = "Undone"
 
 
+class GateState(StrEnum):
+    """How far a gate of a revision is (R27)."""
+
+    PENDING = "Pending"
+    WAITING = "Waiting"
+    PASSED = "Passed"
+    REJECTED = "Rejected"
+    TIMED_OUT = "TimedOut"
+
+
 class CommandOutcome(StrEnum):
     """What the operator made of a command."""
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from canarium.api.reasons import ConditionType, HoldReason, RefusalReason, hold_reason
 from canarium.api.route_kind import RouteKind
-from canarium.api.states import CommandOutcome, OutcomeKind, PauseSource, Phase
+from canarium.api.states import CommandOutcome, GateState, OutcomeKind, PauseSource, Phase
 from canarium.api.status_part import StatusPart, Time
 from canarium.api.transition import Transition
 
@@ -277,6 +277,22 @@ class CheckStatus(StatusPart):
     )
 
 
+class GateStatus(StatusPart):
+    """A gate of a revision, and its result."""
+
+    name: str = Field(description="Name of the gate.")
+    kind: str = Field(description="Kind of the gate, such as Approval.")
+    before: str = Field(description="What the gate holds: Traffic, Weight, Promotion or Finish.")
+    weight: int | None = Field(None, description="Weight that the gate holds.")
+    state: GateState = Field(description=f"State of the gate, one of {', '.join(GateState)}.")
+    start_time: Time | None = Field(None, description="When the gate started to wait.")
+    time: Time | None = Field(None, description="When the gate got its result.")
+    by: str | None = Field(
+        None, description="User who decided, as verified by the admission policy."
+    )
+    message: str | None = Field(None, description="Comment on the decision.")
+
+
 class AnalysisStatus(StatusPart):
     """The analysis of a revision that receives traffic."""
 
@@ -332,6 +348,9 @@ class Status(StatusPart):
     pause: Pause | None = Field(None, description="Since when and by what the rollout is paused.")
     analysis: AnalysisStatus | None = Field(
         None, description="Analysis of the version that is being rolled out or baking."
+    )
+    gates: tuple[GateStatus, ...] | None = Field(
+        None, description="Gates of the revision of the current spec, with their results."
     )
     route: RouteStatus | None = Field(
         None, description="The route of the model, with routers Gateway and Istio."

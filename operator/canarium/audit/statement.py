@@ -55,6 +55,7 @@ def statement(
         "applied": data.get("applied"),
         "stored": meta.get("creationTimestamp"),
         "served": [period_to_json(period) for period in periods],
+        "gates": _json(notes.get("gates")),
         "outcomes": [o for o in reversed(outcomes) if o["revision"] == revision],
         **verdict,
     }

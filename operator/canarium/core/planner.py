@@ -16,6 +16,7 @@ from canarium.api.states import CommandOutcome, Phase
 from canarium.api.status import Status
 from canarium.core.bookkeeping.adoption import adoption
 from canarium.core.bookkeeping.disruption_budgets import disruption_budgets
+from canarium.core.bookkeeping.gates import recorded_gates, unrecordable_decisions
 from canarium.core.bookkeeping.records import notes, pinning, pruning, renumbering
 from canarium.core.bookkeeping.restored_records import restoration
 from canarium.core.bookkeeping.scaling import orphans, scaling, unlabeled_autoscalers
@@ -107,9 +108,10 @@ def plan(
 def _with_commands(ctx: RolloutContext) -> RolloutContext:
     """Returns the context with the commands that this decision consumes.
 
-    A command that has to be on the traffic record waits while that cannot be written.
+    A command that has to be on the traffic record, or on that of the revision, waits while that
+    cannot be written.
     """
-    waiting = tuple(unrecordable_commands(ctx))
+    waiting = (*unrecordable_commands(ctx), *unrecordable_decisions(ctx))
     echoes = tuple(
         echo
         for echo in evaluated(ctx)
@@ -130,6 +132,7 @@ def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
     sizes = scaling(ctx, result)
     return (
         *renumbering(ctx),
+        *recorded_gates(ctx, result),
         # Pins first: later writes may start a pod that reads them.
         *pinning(ctx),
         *moves[:first],

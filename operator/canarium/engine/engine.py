@@ -45,6 +45,7 @@ class Engine:
         web: HttpClient | None = None,
         kit: FetcherConfig | None = None,
         notifies: bool = False,
+        approvals_enforced: bool = False,
     ) -> None:
         self.timing = timing or Timing()
         self.queue: WorkQueue[Key] = WorkQueue(
@@ -82,6 +83,7 @@ class Engine:
             kit,
             notifies,
             self.sources,
+            approvals_enforced,
         )
         self.workers = Workers(
             self.queue, self.reconcile, count=workers, timing=self.timing, observer=observer

@@ -62,7 +62,9 @@ class Reconciler:
         kit: FetcherConfig | None = None,
         notifies: bool = False,
         sources: SourceResolver | None = None,
+        approvals_enforced: bool = False,
     ) -> None:
+        self._approvals_enforced = approvals_enforced
         self._notifies = notifies
         self._sources = sources
         self._signals = signals
@@ -207,7 +209,12 @@ class Reconciler:
             )
         refused = self._rejections.of(key, (generation, facts.runtime))
         modified = self._executor.modified(raw)
-        facts = replace(facts, rejections=refused, modified=modified)
+        facts = replace(
+            facts,
+            rejections=refused,
+            modified=modified,
+            approvals_enforced=self._approvals_enforced,
+        )
         if self._signals:
             smoke, evidence = self._signals.facts(key)
             facts = replace(facts, smoke=smoke, evidence=evidence)

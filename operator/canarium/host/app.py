@@ -118,6 +118,7 @@ class Application:
             if settings.fetch_image
             else None,
             notifies=settings.record_transitions,
+            approvals_enforced=settings.accept_approvals,
         )
         self.watching = KopfWatch(client, self.engine, self.insights)
         if metrics:

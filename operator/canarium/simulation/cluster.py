@@ -162,6 +162,7 @@ class Cluster(Kubernetes):
                         signature=dict(facts).get("signature", r.signature),
                         images=dict(facts).get("images", r.images),
                         failure=dict(facts).get("failure", r.failure),
+                        gates=dict(facts).get("gates", r.gates),
                         commands=tuple(dict(facts).get("commands", "").split(","))
                         if "commands" in dict(facts)
                         else r.commands,

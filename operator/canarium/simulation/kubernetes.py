@@ -82,6 +82,8 @@ class Kubernetes:
     smoke: SmokeReport | None = None
     evidence: Evidence | None = None
     requests: p.SignalRequests = field(default_factory=p.SignalRequests)
+    #: Whether an admission policy verifies who may approve.
+    approvals_enforced: bool = True
     #: What the registry answers for an alias: a URI, or reason and message; None: nothing yet.
     registry: str | tuple[str, str] | None = "mlflow://model/1"
     #: Whether its last two answers agree.
@@ -170,6 +172,7 @@ class Kubernetes:
             held=tuple(self.held),
             runtime=self.runtime,
             annotations=tuple(sorted(self.annotations.items())),
+            approvals_enforced=self.approvals_enforced,
             smoke=self.smoke,
             evidence=self.evidence,
             resolution=self._resolution(),

@@ -2,7 +2,7 @@
 
 The previous version serves when the story begins. Pods, gateways and measurements behave as the
 scenario describes; all decisions are those of the operator. Where it waits for a person, the story
-promotes, so that it shows the whole rollout.
+promotes or approves, so that it shows the whole rollout.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from canarium.api.effective_analysis import EffectiveCheck
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.api.reasons import CheckReason
-from canarium.api.states import Phase
+from canarium.api.states import GateState, Phase
 from canarium.core.decision import plan as p
 from canarium.core.evidence.verdict import (
     Finding,
@@ -244,6 +244,7 @@ class _Telling:
         """Answers what the last decision asks for: smoke tests pass, and checks as the scenario
         has it."""
         cluster, wanted = self._cluster, self._cluster.requests
+        self._approve()
         if wanted.smoke:
             cluster.smoke = self._smoke_report(wanted.smoke)
         analysis = self._settings.analysis
@@ -261,6 +262,14 @@ class _Telling:
         cluster.evidence = weigh(
             wanted.analysis.revision, wanted.analysis.since, cluster.now, evaluations
         )
+
+    def _approve(self) -> None:
+        """Approves the first gate that waits: a person decides as soon as possible."""
+        status = self._cluster.status
+        for gate in status.gates or ():
+            if gate.state is GateState.WAITING:
+                self._cluster.annotations["approve"] = f"{status.revision}/{gate.name}"
+                return
 
     def _smoke_report(self, revision: str) -> SmokeReport:
         name, version = self._scenario.failing_smoke_test, self._cluster.version(revision)

@@ -10,6 +10,8 @@ from canarium.view.tree import AttentionLevel
 #: Waits that only a person can end.
 _FOR_PERSONS = (
     HoldReason.MANUAL,
+    HoldReason.WAITING_FOR_APPROVAL,
+    HoldReason.GATE_TIMED_OUT,
     HoldReason.PAUSED,
     HoldReason.ANALYSIS_FAILED,
     HoldReason.ANALYSIS_REMOVED,

@@ -48,6 +48,11 @@ def _rolls_back(model: Raw) -> str:
     return f"moves the {weight} % of traffic of {_wanted(model)} back to {_named(model, 'stable')}"
 
 
+def _rejects(model: Raw) -> str:
+    baking = part(part(model, "status"), "previous")
+    return _undoes(model) if baking else _rolls_back(model)
+
+
 def _undoes(model: Raw) -> str:
     return (
         f"moves all traffic from {_named(model, 'stable')} back to {_named(model, 'previous')}, "
@@ -74,6 +79,8 @@ COMMANDS: dict[str, Command] = {
     "abort": Command("abort", _rolls_back),
     "undo": Command("undo", _undoes),
     "retry": Command("retry", _tries_again),
+    "approve": Command("approve", _none),
+    "reject": Command("reject", _rejects),
     "pause": Command("pause", _none),
     "resume": Command("resume", _continues),
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from canarium.api import reasons
+from canarium.api.states import GateState
 from canarium.view.tree import Tree
 
 _TABLES: tuple[type[reasons.Reason], ...] = (
@@ -22,6 +23,9 @@ _TABLES: tuple[type[reasons.Reason], ...] = (
     reasons.ConditionReason,
     reasons.EventReason,
 )
+
+#: Waits that are explained by the gates themselves.
+_AT_GATES = (reasons.HoldReason.WAITING_FOR_APPROVAL, reasons.HoldReason.GATE_TIMED_OUT)
 
 
 def reason(word: str) -> reasons.Reason | None:
@@ -66,7 +70,12 @@ def _all(tree: Tree) -> Iterator[Explanation]:
         )
         evidence = "; ".join(x for x in (f.message, f.position, where, values) if x)
         yield _explain(f"failure of revision {f.revision}", f.reason, evidence)
-    if tree.wait:
+    if tree.wait and tree.wait.reason in _AT_GATES:
+        for gate in tree.gates:
+            if gate.state == GateState.WAITING:
+                evidence = f"holds {gate.point} since {gate.start_time}"
+                yield _explain(f"gate {gate.name}", tree.wait.reason, evidence)
+    elif tree.wait:
         w = tree.wait
         where = ", ".join(x for x in (w.pod and f"pod {w.pod}", w.container) if x)
         values = f"{w.observed} of {w.threshold}" if w.observed and w.threshold else w.threshold

@@ -9,7 +9,7 @@ from canarium.view.moments import seconds_until
 from canarium.view.objects import Objects, Raw, items, number, optional_number, part, text
 from canarium.view.revisions import age_of, revisions, target_of
 from canarium.view.steps import position, steps
-from canarium.view.tree import Check, Command, Condition, Evaluation, Problem, Tree, Wait
+from canarium.view.tree import Check, Command, Condition, Evaluation, Gate, Problem, Tree, Wait
 
 
 def view(objects: Objects, now: float, *, old: int = 0) -> Tree:
@@ -41,6 +41,7 @@ def view(objects: Objects, now: float, *, old: int = 0) -> Tree:
         steps=listed,
         revisions=revisions(objects, now, old=old),
         checks=checks(model),
+        gates=gates(model),
         wait=_wait(part(status, "waitingFor"), now),
         failure=failure_of(part(status, "failure")),
         paused_by=_paused_by(part(status, "pause")),
@@ -74,6 +75,24 @@ def checks(model: Raw) -> tuple[Check, ...]:
             evaluations=tuple(_evaluation(e) for e in items(c, "evaluations")),
         )
         for c in items(part(model, "status", "analysis"), "checks")
+    )
+
+
+def gates(model: Raw) -> tuple[Gate, ...]:
+    """Returns the gates of the revision that the spec asks for."""
+    return tuple(
+        Gate(
+            name=text(g, "name"),
+            kind=text(g, "kind"),
+            before=text(g, "before"),
+            state=text(g, "state"),
+            weight=number(g, "weight") if "weight" in g else None,
+            start_time=text(g, "startTime"),
+            time=text(g, "time"),
+            by=text(g, "by"),
+            message=text(g, "message"),
+        )
+        for g in items(part(model, "status"), "gates")
     )
 
 

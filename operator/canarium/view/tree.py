@@ -140,6 +140,26 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """A gate of the revision that the spec asks for. `by` and `message` are of the decision."""
+
+    name: str
+    kind: str
+    before: str
+    state: str
+    weight: int | None = None
+    start_time: str = ""
+    time: str = ""
+    by: str = ""
+    message: str = ""
+
+    @property
+    def point(self) -> str:
+        """What the gate holds, such as `Weight 50`."""
+        return self.before if self.weight is None else f"{self.before} {self.weight}"
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """What the rollout waits for. `remaining_seconds` is None unless the end is known."""
 
@@ -243,6 +263,7 @@ class Tree:
     steps: tuple[Step, ...] = ()
     revisions: tuple[Revision, ...] = ()
     checks: tuple[Check, ...] = ()
+    gates: tuple[Gate, ...] = ()
     wait: Wait | None = None
     failure: Failure | None = None
     paused_by: str = ""

@@ -37,6 +37,13 @@ SPECS = tuple(
         {"strategy": "BlueGreen", "steps": None},
         {"strategy": "Recreate", "steps": None},
         {"smokeTests": [{"path": "/"}]},
+        {
+            "gates": [
+                {"name": "a", "before": "Traffic", "approval": {}},
+                {"name": "b", "before": "Weight", "weight": 50, "approval": {}, "timeout": "30s"},
+                {"name": "c", "before": "Finish", "approval": {}},
+            ]
+        },
         {"analysis": {"checks": [{"name": "e", "metric": "ErrorRate", "max": "1%"}]}},
     )
     for more in ({}, {"paused": True}, {"scaling": {"minReplicas": 2, "maxReplicas": 5}})
@@ -62,6 +69,20 @@ _POOLS: dict[str, tuple[Any, ...]] = {
     "images": (
         '{"server": "x@sha256:1"}',
         f'{{"{REVISIONS[0]}": {{"server": ["x@sha256:1", "y"]}}}}',
+        "not json",
+    ),
+    "gates": (
+        *(
+            f'[{{"name": "{n}", "kind": "Approval", "before": "{before}", "result": {result}, '
+            '"since": "1970-01-12T13:46:00.000Z"}]'
+            for n, before in (
+                ("a", "Traffic"),
+                ("b", "Weight"),
+                ("c", "Finish"),
+                ("d", "Promotion"),
+            )
+            for result in ("null", '"Passed"', '"Rejected"')
+        ),
         "not json",
     ),
     "pause": ("Manual", "0s", "10s"),
@@ -113,7 +134,18 @@ _HIDING = {
 }
 _HIDDEN = 0.1
 _TEXT = ("", "x", "2026-01-01T00:00:00Z")
-_COMMANDS = ("promote", "promote-full", "abort", "retry", "undo", "pause", "resume", "dance")
+_COMMANDS = (
+    "promote",
+    "promote-full",
+    "abort",
+    "retry",
+    "undo",
+    "pause",
+    "resume",
+    "dance",
+    "approve",
+    "reject",
+)
 
 
 class Anything:
@@ -134,7 +166,10 @@ class Anything:
         """Records are of the specs that there are, most of them whole; one Deployment each."""
         made: Observed = self.of(Observed)
         notes = [
-            (self._one(_COMMANDS), self._one((*(f"{r}/one" for r in REVISIONS), "x", "/")))
+            (
+                self._one(_COMMANDS),
+                self._one((*(f"{r}/{t}" for r in REVISIONS for t in ("one", "a")), "x", "/")),
+            )
             for _ in range(self._chance.randrange(3))
         ]
         clear = {k: v for k, v in _HIDING.items() if self._chance.random() > _HIDDEN}

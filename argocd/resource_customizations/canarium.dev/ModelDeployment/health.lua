@@ -55,7 +55,8 @@ end
 
 local hold = status.waitingFor or {}
 local spec = obj.spec or {}
-local waits = spec.paused == true or status.pause ~= nil or hold.reason == "Manual"
+local decisions = { Manual = true, WaitingForApproval = true, GateTimedOut = true }
+local waits = spec.paused == true or status.pause ~= nil or decisions[hold.reason or ""] == true
 
 -- The promoted version has lost all its pods, and another one answers. While a candidate moves in,
 -- that may be meant; one that is held does not move in.

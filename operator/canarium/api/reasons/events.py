@@ -32,9 +32,15 @@ class EventReason(Reason):
     )
     WAITING_FOR_APPROVAL = (
         "WaitingForApproval",
-        "The candidate has the weight of a step that only a person ends.",
+        "A rollout waits for a person: at a step that only a person ends, or at an approval gate.",
         "Keeps the weight until the command arrives.",
-        "To continue, annotate `canarium.dev/promote`; to roll back, `canarium.dev/abort`.",
+        "Give the command that the message names; to roll back, annotate `canarium.dev/abort`.",
+    )
+    GATE_PASSED = (
+        "GatePassed",
+        "A gate has a positive result.",
+        "Continues when every gate of that point has passed.",
+        NOTHING,
     )
     PROMOTED = (
         "Promoted",

@@ -111,6 +111,18 @@ class FailureReason(Reason):
         "Undoes the promotion.",
         "Check the server's log.",
     )
+    GATE_REJECTED = (
+        "GateRejected",
+        "A person rejected the version at a gate.",
+        _ROLL_BACK,
+        "The message has the comment. " + _SPEC,
+    )
+    GATE_TIMED_OUT = (
+        "GateTimedOut",
+        "A gate got no result within its `timeout`, and its `onError` is `RollBack`.",
+        _ROLL_BACK,
+        _SPEC,
+    )
     ABORTED = (
         "Aborted",
         "The command `abort` ended the rollout.",

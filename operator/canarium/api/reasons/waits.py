@@ -38,6 +38,20 @@ class HoldReason(Reason):
         "Keeps the weight until the command arrives.",
         "To continue, annotate `canarium.dev/promote`; to roll back, `canarium.dev/abort`.",
     )
+    WAITING_FOR_APPROVAL = (
+        "WaitingForApproval",
+        "An approval gate of `spec.rollout.gates` has no decision yet.",
+        "Keeps the weight until a person decides; still rolls back a failing version.",
+        "Annotate `canarium.dev/approve` or `canarium.dev/reject`, which requires the verb "
+        "`approve` on the model.",
+    )
+    GATE_TIMED_OUT = (
+        "GateTimedOut",
+        "A gate got no result within its `timeout`, and its `onError` is `Hold`.",
+        "Keeps the weight, and still accepts a decision.",
+        "Annotate `canarium.dev/approve` or `canarium.dev/reject`, or roll back with "
+        "`canarium.dev/abort`.",
+    )
     PAUSED = (
         "Paused",
         "`spec.paused` or the command `pause` stops the clocks of steps and bake.",

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 from canarium.api.states import CommandOutcome
 from canarium.api.status import CommandEcho
+from canarium.core.context import approvals
 from canarium.core.context.context import RolloutContext
+from canarium.core.context.gates import gates_of
 from canarium.core.context.position import is_at_pause
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import StoreRevision
@@ -72,6 +74,9 @@ def _promote(ctx: RolloutContext) -> str | None:
     p = ctx.progress
     if is_at_pause(p) and p.weight == p.granted:
         return None
+    waiting = [gate.name for gate in gates_of(ctx) if gate.waits]
+    if waiting:
+        return f"gate {waiting[0]} holds the rollout until it is approved"
     return "the rollout is not paused at a step"
 
 
@@ -99,16 +104,25 @@ def _resume(ctx: RolloutContext) -> str | None:
     return None if ctx.pause else "the rollout is not paused"
 
 
+def _decision(ctx: RolloutContext) -> str | None:
+    return None  # `approvals.why_not` decides: it depends on the gate that the command names.
+
+
 #: By precedence: of several commands at the same time only the first acts.
 COMMANDS: dict[str, Command] = {
     "abort": Command("the rollout is aborted and rolled back", _abort),
     "undo": Command("the promotion is undone", _undo),
+    approvals.REJECT: Command("the gate fails the version, which is rolled back", _decision),
+    approvals.APPROVE: Command("the gate passes", _decision),
     "pause": Command("steps and bake are paused until resume", _pause),
     "resume": Command("steps and bake continue", _resume),
     "retry": Command("the revision is rendered again and retried", _retry),
     "promote-full": Command("the remaining steps and pauses are skipped", _promote_full),
     "promote": Command("the current pause ends", _promote),
 }
+
+#: Annotations of the model with a meaning, without the group.
+ANNOTATIONS = frozenset({*COMMANDS, RESOLVE_ANNOTATION, approvals.BY, approvals.COMMENT})
 
 
 def evaluated(ctx: RolloutContext) -> tuple[CommandEcho, ...]:
@@ -118,11 +132,7 @@ def evaluated(ctx: RolloutContext) -> tuple[CommandEcho, ...]:
     recorded = set(record.commands) if record else set()
     valid = [(name, value) for name, value in ctx.observed.annotations if name in COMMANDS]
     asks = [(name, value) for name, value in ctx.observed.annotations if name == RESOLVE_ANNOTATION]
-    unknown = [
-        (name, value)
-        for name, value in ctx.observed.annotations
-        if name not in COMMANDS and name != RESOLVE_ANNOTATION
-    ]
+    unknown = [(name, value) for name, value in ctx.observed.annotations if name not in ANNOTATIONS]
     results: list[CommandEcho] = []
     order = list(COMMANDS)
     new = [
@@ -181,7 +191,11 @@ def _evaluate(
     done = echo(True, command.done, revision, token)
     # A command that acted before a crash is accepted although the status does not list it.
     acted = _is_stored_retry(ctx, name, token) or ctx.has_acted(done)
-    why = None if acted else command.why_not(ctx)
+    decides = name in (approvals.APPROVE, approvals.REJECT)
+    acted = acted or (decides and approvals.is_recorded(ctx, done))
+    if acted:
+        return done
+    why = approvals.why_not(ctx, token) if decides else command.why_not(ctx)
     return done if why is None else echo(False, why, revision, token)
 
 

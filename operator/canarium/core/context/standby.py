@@ -6,7 +6,8 @@ first of these that has ready pods (R13, R15):
 
 1. one that receives traffic already, even a failed one: without it no revision would serve;
 2. the warm previous version, or any other that was promoted before;
-3. the candidate, once it has passed its gate (R4). Its weight, steps and analysis are unchanged.
+3. the candidate, once it has passed its gate (R4) and every gate before traffic (R27). Its weight,
+   steps and analysis are unchanged.
 
 A failed revision receives no traffic that it does not have already (R9). A model that is scaled to
 zero has no standby.
@@ -20,6 +21,7 @@ is about to be deleted, such as a failed one, loses its traffic without that del
 
 from __future__ import annotations
 
+from canarium.core.context import gates
 from canarium.core.context.rollout import RolloutFacts
 
 #: Seconds for which stable needs a ready pod, without interruption, before it serves alone again.
@@ -90,7 +92,11 @@ def _may_serve(rollout: RolloutFacts, revision: str) -> bool:
 
 def has_passed_gate(rollout: RolloutFacts) -> bool:
     """Returns whether the candidate may receive its first traffic, or has traffic already."""
-    if not rollout.settings.gated or rollout.entitled_weight > 0 or rollout.candidate_has_traffic:
+    if rollout.entitled_weight > 0 or rollout.candidate_has_traffic:
+        return True
+    if not gates.admits_traffic(rollout):
+        return False
+    if not rollout.settings.gated:
         return True
     report = rollout.observed.smoke
     return bool(report and report.revision == rollout.target and report.passed)

@@ -8,6 +8,7 @@ module uses `replace` on them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from canarium.api.reasons import HoldReason, hold_reason
@@ -81,6 +82,9 @@ class PhaseResult:
     explained: frozenset[tuple[str | None, Place]] = frozenset()
     #: Whether the message states already that stable has no ready pods, or waits for them.
     explains_outage: bool = False
+    #: Names of gates that wait, and of those whose timeout fails the version.
+    opened_gates: frozenset[str] = frozenset()
+    expired_gates: frozenset[str] = frozenset()
 
     def say(self, *text: str) -> PhaseResult:
         """Returns this result explained by the sentences `text`."""
@@ -183,6 +187,14 @@ class PhaseResult:
     def explaining_outage(self) -> PhaseResult:
         """Returns this result, whose message states that stable has no ready pods."""
         return replace(self, explains_outage=True)
+
+    def opening(self, gates: Iterable[str]) -> PhaseResult:
+        """Returns this result, which waits for `gates`."""
+        return replace(self, opened_gates=self.opened_gates | set(gates))
+
+    def expiring(self, gates: Iterable[str]) -> PhaseResult:
+        """Returns this result, in which the timeout of `gates` fails the version."""
+        return replace(self, expired_gates=self.expired_gates | set(gates))
 
     def about(self, refusal: Rejection | None) -> PhaseResult:
         """Returns this result, whose message describes the rejected write `refusal`."""

@@ -221,6 +221,9 @@ class Observed:
     #: Annotations of the ModelDeployment in the operator's group, without the prefix: commands
     #: (R16).
     annotations: tuple[tuple[str, str], ...] = ()
+    #: Whether the admission policy of the chart admits a decision about a gate only by users whom
+    #: RBAC permits it. Otherwise no such decision counts (R27).
+    approvals_enforced: bool = False
     #: Result of the target's smoke tests; None until they have finished.
     smoke: SmokeReport | None = None
     #: Latest analysis result for the revision under analysis.

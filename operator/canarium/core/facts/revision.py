@@ -62,6 +62,8 @@ class Record:
     signature: str | None = None
     #: Images as the kubelet resolved them, once a pod was ready: JSON of container → image ID.
     images: str | None = None
+    #: Gates that have started to wait for it, and their results (JSON, see `core.facts.gates`).
+    gates: str | None = None
     uri: str | None = None
     #: What `uri` stood for when the record was stored, if it moves (R26), and the digest of the
     #: identity without it.

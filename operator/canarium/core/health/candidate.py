@@ -11,6 +11,8 @@ from canarium.api.reasons import FailureReason
 from canarium.api.server import FETCH_CONTAINER
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import ends_downtime, last_ready, ready_by
+from canarium.core.context.gates import holding
+from canarium.core.context.position import current_step
 from canarium.core.context.progress import next_step
 from canarium.core.facts.pods import newest_pod
 from canarium.core.health.cause import Cause
@@ -59,11 +61,14 @@ def _deadline(ctx: RolloutContext) -> Deadline | None:
 def at_full_capacity(ctx: RolloutContext) -> bool:
     """Returns whether the target has reached the capacity that its weight needs.
 
-    As stable it has while any of its pods serves; as a candidate, while its weight does not rise.
+    As stable it has while any of its pods serves; as a candidate, while its weight does not rise,
+    as at a gate.
     """
     if ctx.target == ctx.stable:
         return ctx.observed.ready(ctx.target) > 0
     step = next_step(ctx)
+    if ctx.progress.weight and current_step(ctx) is None and holding(ctx, step):
+        return True
     return step is not None and 0 < step.weight <= ctx.progress.weight
 
 

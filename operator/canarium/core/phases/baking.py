@@ -5,6 +5,7 @@ from __future__ import annotations
 from canarium.api.reasons import HoldReason
 from canarium.api.states import Phase
 from canarium.core.context.context import RolloutContext
+from canarium.core.context.gates import holding_bake
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action
@@ -12,9 +13,11 @@ from canarium.core.health import gates
 from canarium.core.health import outages as outage
 from canarium.core.health.availability import serving_state
 from canarium.core.health.candidate import judge_candidate
+from canarium.core.health.gate_results import rejection
 from canarium.core.messages import command_advice, location
 from canarium.core.outcomes.records import command_cause
 from canarium.core.phases.deployments import delete_revisions, store_revision
+from canarium.core.phases.gate_waits import at_gates
 from canarium.core.phases.undo import undo
 from canarium.core.phases.waiting import resume_advice
 from canarium.core.times import length, spoken, stamp
@@ -34,6 +37,7 @@ def baking(ctx: RolloutContext) -> PhaseResult:
     judging = ctx.settings.analysis
     if not failed and judging and judging.during_bake:
         failed = gates.condemned(ctx)
+    failed = failed or rejection(ctx)
     cause = command_cause(ctx, "undo") or failed or outage.cause(ctx, outages)
     if cause:
         return undo(ctx, base.explaining(ctx.stable, failed.place if failed else None), cause)
@@ -66,6 +70,9 @@ def baking(ctx: RolloutContext) -> PhaseResult:
             until=end,
             threshold=length(ctx.settings.bake_time),
         )
+    held = holding_bake(ctx)
+    if held:
+        return at_gates(ctx, base, held, has, "the bake ends", f"{warm} until then")
     moves: list[Action] = []
     if ctx.router.stable_has_all(ctx):
         moves += delete_revisions(ctx, (ctx.previous or "",))

@@ -31,9 +31,11 @@ from canarium.core.facts.observed import Deployment
 from canarium.core.health import gates
 from canarium.core.health.candidate import judge_candidate
 from canarium.core.health.cause import Cause
+from canarium.core.health.gate_results import rejection
 from canarium.core.outcomes.records import command_cause, history_entry
 from canarium.core.phases.creating import create_candidate, makes_room, scale_down_stable
 from canarium.core.phases.deployments import startable_replicas, store_revision
+from canarium.core.phases.gate_waits import holding_move, waiting_for_gates
 from canarium.core.phases.rolling_back import roll_back
 from canarium.core.phases.scaled_to_zero import asleep, is_waking, waking
 from canarium.core.phases.steps import StepOver, hold_step
@@ -92,7 +94,7 @@ def _decide(ctx: RolloutContext) -> PhaseResult | StepOver:
     ):
         return create_candidate(ctx, base)
     failed, recheck = judge_candidate(ctx, was_good=ctx.progress.weight > 0)
-    failed = failed or gates.condemned(ctx)
+    failed = failed or gates.condemned(ctx) or rejection(ctx)
     if failed:
         return roll_back(ctx, base, failed)
     if ctx.stable_replicas == 0:
@@ -121,11 +123,18 @@ def _raise_weight(
     if ctx.stable_grace_is_over:
         need = max(need, ctx.traffic.pods_needed(100, ctx.stable_replicas))
     frozen = ctx.pause is not None and _rises(ctx, step, deployment, need)
-    size = ctx.traffic.pods_needed(ctx.progress.weight, ctx.stable_replicas) if frozen else need
-    base = base.also(*capacity.shrunk(ctx, size))
-    if frozen and not ctx.stable_grace_is_over:
-        return paused(ctx, base)
-    if step and step.weight > ctx.progress.granted and ctx.router.weight_follows_pods(ctx):
+    held = holding_move(ctx)
+    # Before its first traffic, pods start and smoke tests run: a gate decides about what is ready.
+    kept = bool(held) and (ctx.progress.pause is not None or ctx.candidate_has_traffic)
+    current = ctx.traffic.pods_needed(ctx.progress.weight, ctx.stable_replicas)
+    base = base.also(*capacity.shrunk(ctx, current if frozen or kept else need))
+    if not ctx.stable_grace_is_over:
+        if frozen:
+            return paused(ctx, base)
+        if kept:
+            return waiting_for_gates(ctx, base, held)
+    rises = step is not None and step.weight > ctx.progress.granted
+    if step and rises and not held and ctx.router.weight_follows_pods(ctx):
         # More pods raise the share, so the weight is recorded before they exist.
         ctx = replace(ctx, advanced_progress=granted(ctx, step, current_progress(ctx)))
         base = base.at(current_progress(ctx))
@@ -141,6 +150,8 @@ def _raise_weight(
     if frozen:
         # A pause holds steps but not a fix: the candidate serves and moves no further (R13, R16).
         return paused(ctx, base)
+    if held and ready and (ready >= need or down or kept):
+        return waiting_for_gates(ctx, base, held)
     if ready < need:
         return waiting_for_pods(ctx, base, step, need)
     if step is None:

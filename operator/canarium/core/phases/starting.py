@@ -6,6 +6,7 @@ from canarium.api.reasons import ConditionReason, HoldReason
 from canarium.api.states import Phase
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import deadline, endpoints_due
+from canarium.core.context.gates import holding
 from canarium.core.context.naming import describe
 from canarium.core.context.progress import progress_at, progress_waiting
 from canarium.core.decision.phase_result import PhaseResult, Wait
@@ -15,12 +16,14 @@ from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.health import gates
 from canarium.core.health.candidate import judge_candidate
 from canarium.core.health.cause import Cause
+from canarium.core.health.gate_results import rejection
 from canarium.core.health.obstacles import withheld
 from canarium.core.messages import location
 from canarium.core.outcomes.refusals import blocked, quoted
 from canarium.core.phases.deployments import scale_up_rejected, startable_replicas
 from canarium.core.phases.failed import fail_first_version
 from canarium.core.phases.first_version import without_stable
+from canarium.core.phases.gate_waits import at_gates
 from canarium.core.phases.leftover_pods import OVERDUE_AFTER, leftover_of_others
 from canarium.core.phases.waiting import waiting_for_endpoints
 from canarium.core.times import spoken, stamp
@@ -36,6 +39,7 @@ def starting(ctx: RolloutContext) -> PhaseResult:
     if deployment is None:
         return _create(ctx, base, count)
     cause, recheck = judge_candidate(ctx, was_good=False)
+    cause = cause or rejection(ctx)
     if cause:
         return fail_first_version(ctx, base, cause)
     base = base.recheck_in(recheck)
@@ -46,6 +50,11 @@ def starting(ctx: RolloutContext) -> PhaseResult:
             return fail_first_version(ctx, base, passed)
         if not passed:
             return _waiting_for_smoke_tests(ctx, base, count)
+        held = holding(ctx, None)
+        if held:
+            has = f"the first version, {describe(ctx, ctx.target)}, receives no traffic yet"
+            base = base.at(progress_at(ctx, 0))
+            return at_gates(ctx, base, held, has, "it receives all traffic")
         # This write makes it stable; the status reports that once it serves (see `ready`).
         promotion = TrafficRecord(ctx.target, promoted_at=stamp(ctx.now))
         base = base.also(SelectColor(deployment.color, promotion))

@@ -13,6 +13,7 @@ from canarium.api.effective_spec import Step
 from canarium.api.reasons import CheckReason, EventReason, FailureReason, HoldReason
 from canarium.api.status import Progress
 from canarium.core.context.context import RolloutContext
+from canarium.core.context.gates import holding
 from canarium.core.context.naming import describe
 from canarium.core.context.position import current_step, following, granted, released
 from canarium.core.context.progress import current_progress, progress_at
@@ -60,7 +61,7 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
     if progress.step_start_time is None:
         progress = progress.model_copy(update={"step_start_time": stamp(ctx.now)})
     base = base.at(progress)
-    has, onward = _has(ctx, step), outlook(_step_after(ctx))
+    has, onward = _has(ctx, step), _onward(ctx)
     if ctx.pause:
         text = f"{has}, and the rollout is paused by {ctx.pause_text}"
         return base.wait(
@@ -95,19 +96,22 @@ def _has(ctx: RolloutContext, step: Step) -> str:
     return has
 
 
-def _step_after(ctx: RolloutContext) -> Step | None:
-    """Returns the step after the present one; None when promotion follows."""
-    if ctx.progress.full:
-        return None
+def _onward(ctx: RolloutContext) -> str:
+    """Returns what the candidate does after the present step."""
     over = replace(ctx, advanced_progress=released(ctx, ctx.progress, PROMOTION))
-    return current_step(over) or following(over)
+    current = None if ctx.progress.full else current_step(over)
+    step = None if ctx.progress.full else current or following(over)
+    gates_ahead = () if current else holding(ctx, step)
+    if gates_ahead:
+        return f"waits for gate {gates_ahead[0].name} before {gates_ahead[0].point}"
+    return outlook(step)
 
 
 def _await_evidence(
     ctx: RolloutContext, base: PhaseResult, progress: Progress, step: Step, until: float
 ) -> PhaseResult | StepOver:
     """Ends the step by its evidence or, without any, by the policy of the spec (R17)."""
-    judging, onward = ctx.settings.analysis, outlook(_step_after(ctx))
+    judging, onward = ctx.settings.analysis, _onward(ctx)
     if judging is None or not gates.judges(ctx, step.weight):
         return base.wait(
             HoldReason.ANALYSIS_REMOVED,
@@ -158,7 +162,7 @@ def _wait_for_check(
     result = base.wait(
         reason,
         f"{describe(ctx, ctx.target)} has weight {step.weight} and waits for {what}{passes}",
-        f"After that, it {outlook(_step_after(ctx))}",
+        f"After that, it {_onward(ctx)}",
         threshold="every check passes",
     )
     old = ctx.status.waiting_for
@@ -178,7 +182,7 @@ def _frozen(ctx: RolloutContext, base: PhaseResult, step: Step, check: Finding) 
         HoldReason.ANALYSIS_FAILED,
         f"{describe(ctx, ctx.target)} keeps weight {step.weight}: check {check.check} failed: "
         f"{check.message}",
-        f"It {outlook(_step_after(ctx))} when the check passes",
+        f"It {_onward(ctx)} when the check passes",
         command_advice("promote", ctx.target, "To continue anyway"),
         command_advice("abort", ctx.target, "To roll back"),
         observed=f"{check.value:.6g}" if check.value is not None else None,

@@ -30,13 +30,13 @@ def waiting_for_pods(
     if refused and unbounded:
         text = f"the API server rejects scaling to {need} replicas: {quoted(refused)}"
         return blocked(ctx, base, Blocker(RouteReason.WRITE_REFUSED, text, refused))
-    base = base.also(*_held_weight(ctx, base, relief=True))
+    base = base.also(*held_weight(ctx, base, relief=True))
     missing = blocked_pod(ctx)
     if missing and unbounded:
         return _waiting_for_cluster(ctx, base, need, missing)
     due = endpoints_due(ctx)
     if due is not None and due <= ctx.now:
-        has = f"{describe(ctx, ctx.target)} {_traffic(ctx)}"
+        has = f"{describe(ctx, ctx.target)} {traffic_of(ctx)}"
         progress = progress_at(ctx, ctx.progress.weight)
         return waiting_for_endpoints(base.at(progress), ctx, has)
     base = base.recheck_in(due - ctx.now if due is not None else None)
@@ -52,7 +52,7 @@ def waiting_for_pods(
     unplaced = late is not None and (late.gated or late.unschedulable_since is not None)
     return base.at(progress).wait(
         HoldReason.WAITING_FOR_PODS,
-        f"{describe(ctx, ctx.target)} {_traffic(ctx)}{_lost_pods(ctx)}",
+        f"{describe(ctx, ctx.target)} {traffic_of(ctx)}{_lost_pods(ctx)}",
         f"It {then} once {need} {what} ready, or fails at {spoken(until)}",
         until=until,
         observed=f"{ctx.observed.ready(ctx.target)} ready",
@@ -112,7 +112,7 @@ def _waiting_for_cluster(
     )
 
 
-def _held_weight(ctx: RolloutContext, base: PhaseResult, *, relief: bool) -> list[Action]:
+def held_weight(ctx: RolloutContext, base: PhaseResult, *, relief: bool) -> list[Action]:
     """Returns the writes that hold the weight, unless this decision moves traffic already."""
     moves = any(isinstance(action, SelectColor | SetRouteWeights) for action in base.actions)
     return [] if moves else ctx.router.hold_weight(ctx, relief=relief)
@@ -124,7 +124,7 @@ def waiting_for_gateway(ctx: RolloutContext, base: PhaseResult, weight: int) -> 
     who = ", ".join(silent) or "the gateway"
     return base.at(progress_at(ctx, ctx.progress.weight)).wait(
         HoldReason.WAITING_FOR_GATEWAY,
-        f"{describe(ctx, ctx.target)} {_traffic(ctx)}",
+        f"{describe(ctx, ctx.target)} {traffic_of(ctx)}",
         f"Waiting for {who} to accept weight {weight}",
         threshold=f"weight {weight}",
     )
@@ -132,10 +132,10 @@ def waiting_for_gateway(ctx: RolloutContext, base: PhaseResult, weight: int) -> 
 
 def blocked(ctx: RolloutContext, base: PhaseResult, fault: Blocker) -> PhaseResult:
     """Waits until a new weight can be written and would take effect."""
-    base = base.also(*_held_weight(ctx, base, relief=False))
+    base = base.also(*held_weight(ctx, base, relief=False))
     result = base.at(progress_at(ctx, ctx.progress.weight)).wait(
         fault.reason,
-        f"{describe(ctx, ctx.target)} {_traffic(ctx)}: {fault.reason}: {fault.message}",
+        f"{describe(ctx, ctx.target)} {traffic_of(ctx)}: {fault.reason}: {fault.message}",
     )
     return result.about(fault.refusal)
 
@@ -152,23 +152,24 @@ def waiting_for_smoke_tests(
     )
     return base.at(progress_at(ctx, ctx.progress.weight)).wait(
         gates.smoke_wait(ctx),
-        f"{describe(ctx, ctx.target)} {_traffic(ctx)}",
+        f"{describe(ctx, ctx.target)} {traffic_of(ctx)}",
         ": ".join(inconclusive) if inconclusive else running,
     )
 
 
 def paused(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     """Waits for the end of a pause where no step is held."""
-    base = base.also(*_held_weight(ctx, base, relief=False))
+    base = base.also(*held_weight(ctx, base, relief=False))
     return base.at(progress_at(ctx, ctx.progress.weight)).wait(
         HoldReason.PAUSED,
-        f"{describe(ctx, ctx.target)} {_traffic(ctx)}, and the rollout is paused by "
+        f"{describe(ctx, ctx.target)} {traffic_of(ctx)}, and the rollout is paused by "
         f"{ctx.pause_text}",
         resume_advice(ctx),
     )
 
 
-def _traffic(ctx: RolloutContext) -> str:
+def traffic_of(ctx: RolloutContext) -> str:
+    """Returns what the candidate has of the traffic, as the predicate of a sentence."""
     if ctx.standby == ctx.target:
         return f"is at weight {ctx.progress.weight}"
     return (

@@ -17,6 +17,7 @@ from canarium.core.messages import sentences
 from canarium.core.outcomes import blocked_deletions, refusals
 from canarium.core.routing import conflicts, failover
 from canarium.core.status.conditions import find
+from canarium.core.status.gates import gate_events
 from canarium.core.status.history import ended
 from canarium.core.status.progress_events import progress_events
 
@@ -45,6 +46,7 @@ def events_of(
         *gates.verdict_events(before.analysis, after.analysis),
         *availability.outage_events(before, after),
         *progress_events(ctx, before, after),
+        *gate_events(ctx, before, after),
         *_promoted(ctx, result),
         *(() if _is_known_invalid(before, after) else result.events),
     )

@@ -22,6 +22,7 @@ from canarium.core.health import gates
 from canarium.core.outcomes import blocked_deletions, refusals
 from canarium.core.routing import failover
 from canarium.core.status.conditions import conditions_of
+from canarium.core.status.gates import gates_status
 from canarium.core.status.history import ended
 from canarium.core.status.warnings import warnings
 from canarium.core.times import stamp
@@ -59,6 +60,7 @@ def status_of(ctx: RolloutContext, phase: Phase, result: PhaseResult, generation
         waiting_for=_hold(ctx, result.waiting_for),
         pause=ctx.pause,
         analysis=analysis,
+        gates=gates_status(ctx, result),
         route=ctx.traffic.route_status if result.stable else None,
         failure=_failure(ctx, result),
         refusals=refusals.refused_writes(ctx),

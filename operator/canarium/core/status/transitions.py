@@ -36,6 +36,7 @@ _TYPES: Mapping[str, TransitionType] = {
     EventReason.SERVICE_RESTORED: TransitionType.AVAILABLE,
     HoldReason.ROLLBACK_BLOCKED: TransitionType.BLOCKED,
     HoldReason.UNDO_BLOCKED: TransitionType.BLOCKED,
+    HoldReason.GATE_TIMED_OUT: TransitionType.BLOCKED,
     HoldReason.ENDPOINTS_NOT_READY: TransitionType.BLOCKED,
 }
 #: Types whose reason a person wants to know.

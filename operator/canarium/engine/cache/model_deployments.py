@@ -17,8 +17,7 @@ from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.api.route_kind import RouteKind
 from canarium.api.states import Phase
-from canarium.core.context.commands import COMMANDS, NAMED
-from canarium.core.facts.resolution import RESOLVE_ANNOTATION
+from canarium.core.context.commands import ANNOTATIONS, NAMED
 from canarium.engine.cache.compression import Compressor
 from canarium.engine.cache.routes import ROUTES, wanted_kind
 
@@ -112,10 +111,11 @@ def commands(raw: Raw) -> tuple[tuple[str, str], ...]:
     annotations = [
         (key.removeprefix(ours), value) for key, value in notes.items() if key.startswith(ours)
     ]
-    names = {*COMMANDS, RESOLVE_ANNOTATION}
-    supported = sorted(item for item in annotations if item[0] in names)
+    supported = sorted(item for item in annotations if item[0] in ANNOTATIONS)
     # One more than an answer names, so that it can report that there are others.
-    unknown = heapq.nsmallest(NAMED + 2, (item for item in annotations if item[0] not in names))
+    unknown = heapq.nsmallest(
+        NAMED + 2, (item for item in annotations if item[0] not in ANNOTATIONS)
+    )
     return (*supported, *unknown)
 
 

@@ -59,6 +59,7 @@ def record(raw: Raw) -> Child[Record]:
         artifact=notes.get(f"{GROUP}/artifact"),
         signature=notes.get(f"{GROUP}/signature"),
         images=notes.get(labels.IMAGES),
+        gates=notes.get(f"{GROUP}/gates"),
         uri=model.get("uri"),
         resolved=resolved,
         spec_digest=spec_digest,

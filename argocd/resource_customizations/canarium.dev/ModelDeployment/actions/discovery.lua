@@ -21,6 +21,15 @@ local function named(text, revision)
   return text
 end
 
+-- Before the first version is promoted, a gate can wait as well.
+local gate = nil
+for _, one in ipairs(status.gates or {}) do
+  if gate == nil and one.state == "Waiting" then
+    gate = one.name
+  end
+end
+local undecided = seen and failure == nil and gate ~= nil
+
 local actions = {}
 actions["promote"] = {
   ["disabled"] = not (rolling and in_pause and not paused),
@@ -56,5 +65,15 @@ actions["undo"] = {
   ["disabled"] = not baking,
   ["displayName"] = named("Undo the promotion, back", status.previous),
   ["iconClass"] = "fa fa-fw fa-undo"
+}
+actions["approve"] = {
+  ["disabled"] = not undecided,
+  ["displayName"] = "Approve" .. (gate ~= nil and " gate " .. gate or ""),
+  ["iconClass"] = "fa fa-fw fa-check-circle"
+}
+actions["reject"] = {
+  ["disabled"] = not undecided,
+  ["displayName"] = "Reject" .. (gate ~= nil and " at gate " .. gate or ""),
+  ["iconClass"] = "fa fa-fw fa-times-circle"
 }
 return actions

@@ -1,0 +1,45 @@
+"""The gates of a rollout with every default filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from canarium.api.base import seconds
+from canarium.api.gates import Gate
+
+#: Kinds of gates.
+APPROVAL = "Approval"
+#: What a gate holds.
+TRAFFIC, WEIGHT, PROMOTION, FINISH = "Traffic", "Weight", "Promotion", "Finish"
+ROLL_BACK, HOLD = "RollBack", "Hold"
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveGate:
+    """A gate of the spec; `timeout` is in seconds, None: without limit."""
+
+    name: str
+    kind: str
+    before: str
+    weight: int | None = None
+    timeout: float | None = None
+    on_error: str = HOLD
+    #: What the spec asks the approver to check.
+    message: str = ""
+
+
+def effective_gates(gates: Sequence[Gate] | None) -> tuple[EffectiveGate, ...]:
+    """Returns `gates` with their defaults, in the order of the spec."""
+    return tuple(
+        EffectiveGate(
+            name=gate.name,
+            kind=APPROVAL,
+            before=gate.before,
+            weight=gate.weight if gate.before == WEIGHT else None,
+            timeout=seconds(gate.timeout) if gate.timeout else None,
+            on_error=gate.on_error or HOLD,
+            message=gate.approval.message or "",
+        )
+        for gate in gates or ()
+    )

@@ -1,0 +1,25 @@
+"""Why a gate fails a version (R27)."""
+
+from __future__ import annotations
+
+from canarium.api.reasons import FailureReason
+from canarium.api.states import GateState
+from canarium.core.context.gates import gates_of
+from canarium.core.context.rollout import RolloutFacts
+from canarium.core.health.cause import Cause
+from canarium.core.times import length
+
+
+def rejection(rollout: RolloutFacts) -> Cause | None:
+    """Returns why a gate fails the target; None if none does."""
+    for gate in gates_of(rollout):
+        one = gate.opened
+        if one and one.result == GateState.REJECTED:
+            by = f" by {one.by}" if one.by else ""
+            comment = f": {one.comment}" if one.comment else ""
+            return Cause(FailureReason.GATE_REJECTED, f"gate {gate.name} was rejected{by}{comment}")
+        if one and one.result == GateState.TIMED_OUT:
+            limit = gate.settings.timeout
+            within = f" within {length(limit)}" if limit is not None else " in time"
+            return Cause(FailureReason.GATE_TIMED_OUT, f"gate {gate.name} got no decision{within}")
+    return None

@@ -1,0 +1,135 @@
+"""Edits, commands and losses of `pause_adversary`, in rollouts that have approval gates as well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, rule
+
+from simulation import specs
+from simulation.frame import SHORT
+from simulation.gate_invariants import GateInvariant
+from simulation.operators import Deciding, Operator
+from simulation.pause_adversary import LISTS, Fed, PauseAdversary, Steps
+from simulation.server import Write
+
+NAMES = ("first", "weight", "whole", "end")
+
+
+def _gate(name: str, before: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "before": before, "approval": {}, **more}
+
+
+#: What the list of gates is edited to: gates added, removed and moved, with timeouts and without.
+GATES: tuple[list[dict[str, Any]], ...] = (
+    [_gate("weight", "Weight", weight=50)],
+    [_gate("first", "Traffic"), _gate("whole", "Promotion")],
+    [_gate("first", "Traffic", timeout="5s"), _gate("weight", "Weight", weight=25)],
+    [_gate("weight", "Weight", weight=10), _gate("whole", "Promotion", timeout="20s")],
+    [_gate("weight", "Promotion")],
+    [_gate("whole", "Promotion", timeout="10s", onError="RollBack"), _gate("end", "Finish")],
+    [_gate("end", "Finish")],
+    [],
+)
+
+
+class Unwatched:
+    """In place of the invariant of pauses, which `test_pauses` checks."""
+
+    def __init__(self) -> None:
+        self.passes: list[tuple[float, str]] = []
+
+    def see(self, write: Write) -> None: ...
+
+    def record_was_damaged(self) -> None: ...
+
+
+class GateAdversary(PauseAdversary):
+    """Runs whose second version is under way and has gates."""
+
+    form = "external gates"
+
+    def make(self) -> Operator:
+        self.fed = Fed()
+        operator = Deciding(self.loop, self.world, signals=self.fed, approvals_enforced=True)
+        self.checks.gates = Unwatched()  # type: ignore[assignment]
+        self.gates = GateInvariant(self.checks)
+        self.world.server.observers.append(self.gates.see)
+        return operator
+
+    @initialize(
+        gates=st.sampled_from(GATES),
+        steps=st.sampled_from(LISTS),
+        router=st.sampled_from(specs.ROUTERS),
+        scaling=st.sampled_from(("one", "three", "five")),
+        underway=st.sampled_from((2.0, 4.0, 8.0, 14.0)),
+    )
+    def begin(  # type: ignore[override]
+        self,
+        gates: list[dict[str, Any]],
+        steps: Steps | None,
+        router: str,
+        scaling: str,
+        underway: float,
+    ) -> None:
+        self.wanted = {"scaling": scaling, "router": router}
+        self.rollout = {"steps": steps, "strategy": "Canary"}
+        self.apply()
+        self.operator.start()
+        self.let(12.0)
+        self.wanted["version"] = "v2"
+        self.rollout["gates"] = gates
+        self.apply()
+        self.let(underway)
+
+    def apply(self) -> None:
+        """Applies the spec without gates that the API server would refuse."""
+        gates = self.rollout.get("gates") or []
+        weights = [step["weight"] for step in self.rollout["steps"] or ()]
+        if self.rollout["strategy"] == "Recreate":
+            gates = []
+        if self.rollout["strategy"] != "Canary":
+            weights = []
+        if self.rollout.get("bakeTime") == "0s":
+            gates = [gate for gate in gates if gate["before"] != "Finish"]
+        kept = [gate for gate in gates if gate.get("weight") in (None, *weights)]
+        wanted = self.rollout
+        self.rollout = {**wanted, "gates": kept or None}
+        super().apply()
+        self.rollout = wanted
+
+    @rule(part=st.sampled_from(("steps", "strategy", "bakeTime")), n=st.integers(0, 12))
+    def rollout_is_edited(self, part: str, n: int) -> None:
+        """Edits what gates depend on; `pause_adversary` covers the analysis."""
+        super().rollout_is_edited(part, n)
+
+    @rule(gates=st.sampled_from(GATES), after=SHORT)
+    def gates_are_edited(self, gates: list[dict[str, Any]], after: float) -> None:
+        self.rollout["gates"] = gates
+        self.apply()
+        self.let(after)
+
+    @rule(
+        command=st.sampled_from(("approve", "approve", "approve", "reject")),
+        name=st.sampled_from(NAMES),
+        after=SHORT,
+    )
+    def person_decides(self, command: str, name: str, after: float) -> None:
+        self.tokens += 1
+        gates = self.world.status().get("gates") or ()
+        waiting = [g["name"] for g in gates if g["state"] == "Waiting"]
+        gate = waiting[0] if waiting and self.tokens % 3 else name
+        self.world.command(command, f"{self.target()}/{gate}:{self.tokens}")
+        self.let(after)
+
+    def order_what_waits(self) -> None:
+        """Gates that were removed from the spec while they waited still need a decision."""
+        for name in NAMES:
+            waiting = {g["name"]: g["state"] for g in self.world.status().get("gates") or ()}
+            if waiting.get(name) == "Waiting":
+                self.world.command("approve", f"{self.target()}/{name}:calm")
+                self.let(30.0)
+                self.no_rule_is_broken()
+        self.let(600.0)
+        super().order_what_waits()

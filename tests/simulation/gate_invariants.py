@@ -1,0 +1,123 @@
+"""Whether a weight rose past a gate without an approval for that revision (R27).
+
+What was approved is known from what the simulated user did, never from what the operator has
+recorded. A gate counts where every spec that the operator may have seen has it; one that the
+operator has published as waiting counts until it is approved, with any later spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from canarium import GROUP
+from canarium.api.effective_gates import FINISH, TRAFFIC, EffectiveGate
+from canarium.api.effective_spec import EffectiveSpec, effective_spec
+from canarium.api.model_deployment import Spec
+from canarium.kube import resources
+from canarium.render import labels
+from simulation.pause_invariants import WHOLE, Account, claimed_weight
+from simulation.server import OPERATOR, PERSON, Write
+from simulation.summary import EXPLORED
+from simulation.world import KEY
+
+
+@dataclass
+class GateInvariant:
+    account: Account
+    specs: list[tuple[float, EffectiveSpec]] = field(default_factory=list)
+    #: Revision and gate of every approval that the user gave.
+    approved: set[tuple[str, str]] = field(default_factory=set)
+    #: Revision and gate that the operator has published as waiting before a rise.
+    waiting: set[tuple[str, str]] = field(default_factory=set)
+    promoted: set[str] = field(default_factory=set)
+    #: Since when the strategy Recreate, which has no gates, may be the one of the rollout.
+    _recreate: bool = False
+    _version: Any = None
+
+    def see(self, write: Write) -> None:
+        if write.key != KEY or write.after is None:
+            return
+        if write.resource is resources.MODELS and write.actor == PERSON:
+            self._user(write.before or {"metadata": {}}, write.after)
+        elif write.resource is resources.MODELS and write.actor == OPERATOR:
+            status = write.after.get("status") or {}
+            self.waiting |= {
+                (status["revision"], gate["name"])
+                for gate in status.get("gates") or ()
+                if gate["state"] == "Waiting" and gate["before"] != FINISH
+            }
+        elif write.actor == OPERATOR and write.resource in (
+            resources.SERVICES,
+            resources.HTTP_ROUTES,
+        ):
+            self._moved(_notes(write.before), _notes(write.after))
+
+    def _user(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        if after["spec"] != before.get("spec"):
+            settings = effective_spec(Spec.model_validate(after["spec"]))
+            self.specs.append((self.account.world.clock.now(), settings))
+            if after["spec"]["model"] != self._version:
+                self._recreate, self._version = False, after["spec"]["model"]
+            self._recreate = self._recreate or settings.strategy == "Recreate"
+        value = _notes(after).get(f"{GROUP}/approve")
+        if value and value != _notes(before).get(f"{GROUP}/approve"):
+            revision, _, token = value.partition("/")
+            self.approved.add((revision, token.partition(":")[0]))
+
+    def _moved(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        stable, candidate = after.get(labels.STABLE), after.get(labels.CANDIDATE)
+        was = before.get(labels.STABLE)
+        if stable and stable != was:
+            model = self.account.world.status()
+            current = (model.get("candidate") or {}).get("revision") in (None, stable)
+            if current and stable not in self.promoted:
+                self._rises(stable, WHOLE, is_first=was is None and not self.promoted)
+            self.promoted.add(stable)
+        claimed = claimed_weight(after)
+        earlier = claimed_weight(before) if before.get(labels.CANDIDATE) == candidate else None
+        if (
+            candidate is None
+            or claimed is None
+            or claimed <= (earlier if earlier is not None else -1)
+        ):
+            return
+        if candidate not in self.promoted:
+            self._rises(candidate, claimed)
+
+    def _rises(self, revision: str, to: int, *, is_first: bool = False) -> None:
+        EXPLORED["moves past gates"] += 1
+        for name in sorted(self._required(to, is_first=is_first) | self._published(revision)):
+            if (revision, name) not in self.approved:
+                self.account.broken("R27", f"{revision} rises to {to} without gate {name}")
+
+    def _published(self, revision: str) -> set[str]:
+        return {name for one, name in self.waiting if one == revision}
+
+    def _required(self, to: int, *, is_first: bool) -> set[str]:
+        """The gates before `to` in every spec that the operator may have seen."""
+        if self._recreate:
+            return set()
+        oldest = self.account.world.clock.now() - self.account.staleness
+        seen = [
+            settings
+            for index, (_, settings) in enumerate(self.specs)
+            if index + 1 == len(self.specs) or self.specs[index + 1][0] >= oldest
+        ]
+        names = [
+            {gate.name for gate in settings.gates if _is_before(gate, to, is_first)}
+            for settings in seen
+        ]
+        return set.intersection(*names) if names else set()
+
+
+def _is_before(gate: EffectiveGate, to: int, is_first: bool) -> bool:
+    if gate.weight is not None:
+        return not is_first and gate.weight <= to
+    return gate.before == TRAFFIC or (gate.before != FINISH and to == WHOLE)
+
+
+def _notes(of: Mapping[str, Any] | None) -> Mapping[str, str]:
+    notes: Mapping[str, str] = ((of or {}).get("metadata") or {}).get("annotations") or {}
+    return notes
