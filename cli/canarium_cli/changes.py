@@ -71,7 +71,11 @@ def returned(model: Raw, record: Raw) -> Spec | None:
     if not identity or text(data, "algorithm") != ALGORITHM:
         return None
     spec = {name: value for name, value in spec_of(model).items() if name not in _IDENTITY}
-    former = {**identity, "model": part(data, "model") or part(identity, "model")}
+    served = dict(part(data, "model") or part(identity, "model"))
+    write_back = part(model, "spec", "model").get("writeBack")
+    if write_back is not None and text(served, "uri").startswith("mlflow://"):
+        served["writeBack"] = write_back
+    former = {**identity, "model": served}
     spec.update({name: copy.deepcopy(former[name]) for name in _IDENTITY if name in former})
     return spec if digest_v1(identity_v1(spec)) == text(data, "digest") else None
 

@@ -107,6 +107,13 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "chart, which verifies that RBAC permits them",
     )
     add_logging(run)
+    run.add_argument(
+        "--cluster-name",
+        default="",
+        metavar="NAME",
+        help="name of this cluster in the tags that spec.model.writeBack writes to a registry; "
+        "default: none, and no tag is written",
+    )
     _add_limits(run)
     _add_fetching(run)
     _add_addresses(run)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+_CLUSTER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Config:
     record_transitions: bool = False
     #: Whether decisions about gates count: an admission policy verifies who may give them.
     accept_approvals: bool = False
+    #: Name of the cluster in the tags that `spec.model.writeBack` writes; "": none is written.
+    cluster_name: str = ""
     #: CIDRs, addresses and hosts that checks may connect to although they are denied by default.
     allow_address: tuple[str, ...] = ()
     #: CIDRs that no check may connect to, besides those denied by default.
@@ -65,6 +70,11 @@ class Config:
     def __post_init__(self) -> None:
         if self.namespaces and self.namespace_selector:
             raise ValueError("--namespace and --namespace-selector exclude each other")
+        if self.cluster_name and not _CLUSTER_NAME.fullmatch(self.cluster_name):
+            raise ValueError(
+                f"--cluster-name {self.cluster_name!r} must be 1 to 63 letters, digits, '-', '_' "
+                "or '.', beginning and ending with a letter or digit"
+            )
         if not 0 <= (self.fetch_reserve or 0) < 100:
             raise ValueError("--fetch-reserve must be at least 0 and below 100")
         if self.workers < 1:

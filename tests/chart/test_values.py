@@ -68,6 +68,7 @@ def test_every_value_is_set_by_a_unit_test() -> None:
         ("image.digest=\"latest\"", "does not match pattern"),
         ("logging.format=\"xml\"", "'text', 'json'"),
         ("logging.level=\"LOUD\"", "'DEBUG', 'INFO', 'WARNING', 'ERROR'"),
+        ("clusterName=\"prod eu\"", "does not match pattern"),
         ("scope.namespaces=[\"Risk\"]", "does not match pattern"),
         ("scope.namespaces=[\"a\",\"a\"]", "items at 0 and 1 are equal"),
     ],

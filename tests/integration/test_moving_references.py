@@ -26,7 +26,10 @@ PIPELINES = Path(__file__).parents[2] / "examples" / "pipelines"
 
 
 class Registry:
-    """A tracking server with one alias, which requires a token. `version` None: no such alias."""
+    """A tracking server with one alias, which requires a token. `version` None: no such alias.
+
+    `requests` are those for the alias.
+    """
 
     def __init__(self) -> None:
         self.version: str | None = None
@@ -35,7 +38,8 @@ class Registry:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                registry.requests.append(self.path)
+                if self.path.startswith("/api/2.0/mlflow/registered-models/alias?"):
+                    registry.requests.append(self.path)
                 allowed = self.headers.get("Authorization") == f"Bearer {TOKEN}"
                 status, body = registry.answer() if allowed else (401, {"message": "who are you"})
                 content = json.dumps(body).encode()

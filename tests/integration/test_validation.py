@@ -75,6 +75,26 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
             )
             for interval, text in (("29s", "30s to 24h"), ("25h", "30s to 24h"), ("soon", "match"))
         ),
+        *(
+            (
+                ("model",),
+                {"uri": uri, "writeBack": {}, **more},
+                ["spec.model.writeBack", "applies only to a registered model"],
+            )
+            for uri, more in (
+                ("mlflow://runs/ab12/model", {"endpoint": "http://mlflow"}),
+                ("s3://models/fraud", {}),
+            )
+        ),
+        (
+            ("model",),
+            {
+                "uri": "mlflow://fraud/7",
+                "endpoint": "http://mlflow",
+                "writeBack": {"credentials": {}},
+            },
+            ["spec.model.writeBack.credentials.secretName", "Required"],
+        ),
         (("model", "credentials"), {"secretName": "s"}, ["spec.model.credentials", "not to file:"]),
         (("rollout", "steps"), [{"weight": 101}], ["spec.rollout.steps[0].weight", "100"]),
         (

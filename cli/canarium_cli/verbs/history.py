@@ -8,6 +8,8 @@ import click
 
 from canarium.view.failures import failed_at
 from canarium.view.history import HistoryEntry, Serving, history
+from canarium.view.objects import Raw, text
+from canarium.view.training_run import described
 from canarium.view.tree import to_json
 from canarium_cli.connection import Connection, connected
 from canarium_cli.kubectl import Kubectl
@@ -52,12 +54,15 @@ def read_history(kubectl: Kubectl, name: str) -> tuple[HistoryEntry, ...]:
 def _lines(entries: tuple[HistoryEntry, ...], wide: bool) -> list[Line]:
     head = ["NUMBER", "REVISION", "VERSION", "ROLE", "SERVED", "OUTCOME", "FAILED AT", "BY"]
     head += ["IMAGE", "ARTIFACT"]
+    trained = any(entry.training_run for entry in entries)
+    if trained:
+        head.append("RUN")
     if wide:
-        head += ["APPLIED BY", "CREATED", "MESSAGE"]
-    return table(head, [_cells(entry, wide) for entry in entries], width=columns())
+        head += [*(["TRAINING"] if trained else []), "APPLIED BY", "CREATED", "MESSAGE"]
+    return table(head, [_cells(entry, wide, trained) for entry in entries], width=columns())
 
 
-def _cells(entry: HistoryEntry, wide: bool) -> list[Span | str]:
+def _cells(entry: HistoryEntry, wide: bool, trained: bool) -> list[Span | str]:
     outcome = f"{entry.outcome} ({entry.reason})" if entry.reason else entry.outcome
     image = entry.image
     digests = [x.partition("=")[2] for x in entry.image_digests if x.startswith("server=")]
@@ -75,6 +80,13 @@ def _cells(entry: HistoryEntry, wide: bool) -> list[Span | str]:
         image or "-",
         (entry.artifact if wide else _short(entry.artifact)) or "-",
     ]
+    if trained:
+        cells.append(_run(entry.training_run, wide))
+    if wide and trained:
+        facts = (
+            f"{name}: {value}" for name, value in described(entry.training_run) if name != "Run"
+        )
+        cells.append("; ".join(facts) or "-")
     if wide:
         cells += [entry.applied_by or "-", entry.created or "-", entry.message or "-"]
     return cells
@@ -88,6 +100,14 @@ def _periods(periods: tuple[Serving, ...], wide: bool) -> str:
     if wide or len(every) == 1:
         return ", ".join(every)
     return f"{every[-1]} (and {len(every) - 1} earlier)"
+
+
+def _run(run: Raw | None, wide: bool) -> str:
+    """The id of the training run; with its commit, both shortened, unless the rest follows."""
+    name, commit = text(run, "runId"), text(run, "gitCommit")
+    if wide or not name:
+        return name or "-"
+    return f"{name[:8]} (git {commit[:8]})" if commit else name[:8]
 
 
 def _second(time: str) -> str:

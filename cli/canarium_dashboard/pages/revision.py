@@ -14,6 +14,7 @@ from canarium.audit.statement import statement
 from canarium.view.model import view
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, part, text
 from canarium.view.serving import serving_periods
+from canarium.view.training_run import described, training_run
 from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.api import ApiFault
 from canarium_dashboard.dashboard import Dashboard
@@ -51,6 +52,7 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         revision=revision,
         model=part(record, "data", "model"),
         lineage=part(record, "data", "model", "lineage"),
+        training_run=described(training_run(record)),
         runtime=part(record, "data", "runtime"),
         applied=part(record, "data", "applied"),
         failed_at=failed_at_of(objects).get(wanted, ""),

@@ -82,6 +82,13 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "other uri names does not move, or is fixed by the digest of the first fetch",
             "fieldPath": ".follow",
         },
+        {
+            "rule": "!has(self.writeBack) || (has(self.uri) && "
+            "self.uri.matches('^mlflow://[^/@]+(@[^/]+|/[1-9][0-9]*)/?$'))",
+            "message": "writeBack applies only to a registered model, such as "
+            "mlflow://model@alias or mlflow://model/version: nothing else has versions with tags",
+            "fieldPath": ".writeBack",
+        },
     ],
     ("spec", "model", "follow"): [
         {

@@ -35,6 +35,18 @@ class CredentialsSecret(Part):
     )
 
 
+class RegistryCredentials(Part):
+    """Credentials for writing to a registry."""
+
+    secret_name: str = Field(
+        max_length=253,
+        min_length=1,
+        description="Name of a Secret in the model's namespace with MLFLOW_TRACKING_TOKEN, or "
+        "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD. Only the operator reads it, and "
+        "no pod gets it.",
+    )
+
+
 class Follow(Part):
     """How the operator follows an alias of a registry."""
 
@@ -42,6 +54,16 @@ class Follow(Part):
         None,
         description="How often the operator asks the registry what the alias names: 30s to 24h. "
         "Default: 2m.",
+    )
+
+
+class WriteBack(Part):
+    """How the outcomes of rollouts are written to the registry."""
+
+    credentials: RegistryCredentials | None = Field(
+        None,
+        description="Credentials that may write tags. Default: those of spec.model.credentials, "
+        "which then have to allow it.",
     )
 
 
@@ -95,6 +117,14 @@ class Model(Part):
         description="Rolls out what an alias of a registry names, whenever it moves, as a change "
         "of the spec. Requires a uri such as mlflow://model@alias. Absent: the alias is resolved "
         "only when a revision is created. Changing it creates no new revision.",
+    )
+    write_back: WriteBack | None = Field(
+        None,
+        description="Writes the outcome of each rollout to the registry, as the tag "
+        "canarium.dev/CLUSTER.NAMESPACE.NAME of the model version: Promoted, Replaced, RolledBack "
+        "or Failed. Requires a uri such as mlflow://model@alias or mlflow://model/version, and a "
+        "name of the cluster in the operator's options. Absent: nothing is written. Changing it "
+        "creates no new revision.",
     )
     allow_patterns: list[Pattern] | None = Field(
         None,

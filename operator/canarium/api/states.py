@@ -49,6 +49,19 @@ class GateState(StrEnum):
     TIMED_OUT = "TimedOut"
 
 
+class RegistryState(StrEnum):
+    """How a version stands in this cluster, as its tag in the registry shows it."""
+
+    #: It serves: all traffic was moved to it.
+    PROMOTED = "Promoted"
+    #: It was promoted, and another version serves now.
+    REPLACED = "Replaced"
+    #: It failed, and an earlier version serves.
+    ROLLED_BACK = "RolledBack"
+    #: It failed, and no version was there before it.
+    FAILED = "Failed"
+
+
 class CommandOutcome(StrEnum):
     """What the operator made of a command."""
 

@@ -11,6 +11,7 @@ from canarium import GROUP
 from canarium.core.facts.images import Images, images_to_json, merged, parse_images
 from canarium.core.facts.periods import Period, period_to_json
 from canarium.core.facts.revision import BY_NAME
+from canarium.view.training_run import training_run
 
 TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE = f"https://{GROUP}/attestation/revision/v1alpha1"
@@ -52,6 +53,7 @@ def statement(
         "runtime": data.get("runtime"),
         "podTemplate": data.get("template"),
         "lineage": wanted.get("lineage"),
+        "trainingRun": training_run(record),
         "applied": data.get("applied"),
         "stored": meta.get("creationTimestamp"),
         "served": [period_to_json(period) for period in periods],

@@ -14,6 +14,7 @@ from typing import Any
 from canarium.api.effective_spec import EffectiveSpec
 from canarium.api.states import CommandOutcome, Phase
 from canarium.api.status import Status
+from canarium.core.bookkeeping import training_run
 from canarium.core.bookkeeping.adoption import adoption
 from canarium.core.bookkeeping.disruption_budgets import disruption_budgets
 from canarium.core.bookkeeping.gates import recorded_gates, unrecordable_decisions
@@ -35,7 +36,7 @@ from canarium.core.decision.plan import (
 )
 from canarium.core.facts.observed import Observed
 from canarium.core.health import autoscaling, gates, obstacles
-from canarium.core.outcomes import blocked_deletions, refusals
+from canarium.core.outcomes import blocked_deletions, refusals, write_back
 from canarium.core.phases.leftover_pods import restore_labels
 from canarium.core.phases.reports import with_reports
 from canarium.core.phases.table import TABLE
@@ -143,8 +144,10 @@ def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
         *orphans(ctx, result),
         *restore_labels(ctx, result),
         *pruning(ctx),
-        # Last: a rejected one stops no other write.
+        # Last: a rejected one stops no write that a rollout needs.
         *disruption_budgets(ctx),
+        *training_run.recorded(ctx),
+        *write_back.recorded(ctx),
     )
 
 
@@ -165,6 +168,8 @@ def _requests(ctx: RolloutContext, after: Status) -> SignalRequests:
         pod_events=obstacles.unexplained(ctx),
         resolve=ctx.resolve_request,
         follow=ctx.follow,
+        training_run=training_run.wanted(ctx),
+        tag=write_back.wanted(ctx),
     )
 
 

@@ -20,8 +20,10 @@ from canarium.render.fetch_container import FetcherConfig
 from canarium.signals.http_client import HttpClient
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
+from canarium.sources.lineage import LineageReader
 from canarium.sources.registries import Registries
 from canarium.sources.resolver import SourceResolver
+from canarium.sources.tags import TagWriter
 
 #: Seconds that a key waits while its namespace is being listed.
 _UNTIL_LISTED = 0.1
@@ -31,7 +33,8 @@ class Engine:
     """Wires caches, queue, signals and workers of one process. Models are observed from outside, by
     `store.parents.observe`.
 
-    `workers` is how many keys are worked on at once, besides the workers reserved for rollbacks.
+    `workers` is how many keys are worked on at once, besides the workers reserved for rollbacks;
+    `cluster_name` is part of the tags in registries.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Engine:
         kit: FetcherConfig | None = None,
         notifies: bool = False,
         approvals_enforced: bool = False,
+        cluster_name: str = "",
     ) -> None:
         self.timing = timing or Timing()
         self.queue: WorkQueue[Key] = WorkQueue(
@@ -72,6 +76,8 @@ class Engine:
         self.pod_events = PodEvents(api, partial(sources, self.store), self._signalled, self.timing)
         registries = Registries(api, self.signals.access, self.timing.clock)
         self.sources = SourceResolver(registries, self._signalled, self.timing)
+        self.lineage = LineageReader(registries, self._signalled, self.timing)
+        self.tags = TagWriter(registries, self._signalled, cluster_name, self.timing)
         self.reconciler = Reconciler(
             api,
             self.store,
@@ -84,6 +90,8 @@ class Engine:
             notifies,
             self.sources,
             approvals_enforced,
+            self.lineage,
+            self.tags,
         )
         self.workers = Workers(
             self.queue, self.reconcile, count=workers, timing=self.timing, observer=observer
@@ -104,6 +112,8 @@ class Engine:
             await self.workers.run()
         finally:
             await self.sources.close()
+            await self.lineage.close()
+            await self.tags.close()
             await self.signals.close()
             await self.pod_events.close()
             await self.informers.stop_all()

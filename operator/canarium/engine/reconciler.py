@@ -40,7 +40,9 @@ from canarium.kube.throttle import first
 from canarium.render.fetch_container import FetcherConfig
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
+from canarium.sources.lineage import LineageReader
 from canarium.sources.resolver import SourceResolver
+from canarium.sources.tags import TagWriter
 from canarium.telemetry import log_context
 
 log = logging.getLogger(__name__)
@@ -63,10 +65,13 @@ class Reconciler:
         notifies: bool = False,
         sources: SourceResolver | None = None,
         approvals_enforced: bool = False,
+        lineage: LineageReader | None = None,
+        tags: TagWriter | None = None,
     ) -> None:
         self._approvals_enforced = approvals_enforced
         self._notifies = notifies
         self._sources = sources
+        self._lineage, self._tags = lineage, tags
         self._signals = signals
         self._pod_events = pod_events
         self._store = store
@@ -133,6 +138,10 @@ class Reconciler:
             self._signals.want(key, decision.requests, tests)
         if self._pod_events:
             self._pod_events.want(key, decision.requests.pod_events)
+        if self._lineage:
+            self._lineage.want(key, decision.requests.training_run)
+        if self._tags:
+            self._tags.want(key, decision.requests.tag)
         waits = (decision.requeue_after, self._rejections.next_try(key))
         soonest = min((wait for wait in waits if wait is not None), default=None)
         if soonest is not None:
@@ -188,6 +197,10 @@ class Reconciler:
             self._pod_events.forget(key)
         if self._sources:
             self._sources.forget(key)
+        if self._lineage:
+            self._lineage.forget(key)
+        if self._tags:
+            self._tags.forget(key)
 
     def _settings(self, key: Key, parent: CachedModel) -> EffectiveSpec:
         """Returns the spec with its defaults, which are resolved once per version of an object and
@@ -220,6 +233,10 @@ class Reconciler:
             facts = replace(facts, smoke=smoke, evidence=evidence)
         if self._sources:
             facts = replace(facts, resolution=self._sources.result(key))
+        if self._lineage:
+            facts = replace(facts, training_run=self._lineage.result(key))
+        if self._tags:
+            facts = replace(facts, tag=self._tags.result(key))
         if self._pod_events:
             facts = facts.with_troubles(self._pod_events.troubles(key))
         decision = plan(

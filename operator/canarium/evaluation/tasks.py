@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from canarium.evaluation import documents, exposition, prometheus
+from canarium.evaluation import documents, exposition, mlflow, prometheus
 from canarium.evaluation.errors import ErrorReason, EvaluationError
 
 Header = dict[str, Any]
@@ -112,9 +112,29 @@ def metrics(header: Header, page: bytes) -> TaskResult:
     return {"series": names}, (struct.pack(f"<{len(flat)}d", *flat),)
 
 
+def mlflow_run(header: Header, body: bytes) -> TaskResult:
+    """Returns the facts about an MLflow run, and the URI of its artifacts."""
+    return mlflow.run(body), ()
+
+
+def mlflow_signature(header: Header, body: bytes) -> TaskResult:
+    """Returns the inputs and outputs of an MLflow model."""
+    return {"signature": mlflow.signature(body)}, ()
+
+
 TASKS: dict[str, Callable[..., TaskResult]] = {
     task.__name__: task
-    for task in (expectation, expressions, numbers, query, requests, comparison, metrics)
+    for task in (
+        expectation,
+        expressions,
+        numbers,
+        query,
+        requests,
+        comparison,
+        metrics,
+        mlflow_run,
+        mlflow_signature,
+    )
 }
 
 
@@ -127,6 +147,8 @@ def libraries(header: Header) -> frozenset[str]:
         names.add("jsonschema")
     if any(selector["labels"] for selector in header.get("selectors") or ()):
         names.add("regex")
+    if header["task"] == "mlflow_signature":
+        names.add("yaml")
     return frozenset(names)
 
 

@@ -119,6 +119,7 @@ class Application:
             else None,
             notifies=settings.record_transitions,
             approvals_enforced=settings.accept_approvals,
+            cluster_name=settings.cluster_name,
         )
         self.watching = KopfWatch(client, self.engine, self.insights)
         if metrics:

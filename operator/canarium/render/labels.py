@@ -24,6 +24,10 @@ TRAFFIC = f"{GROUP}/traffic"
 RETRY = f"{GROUP}/retry"
 #: On pods: the URI that the moving reference of their revision stood for (R26).
 RESOLVED = f"{GROUP}/resolved"
+#: On a record: the lineage of the model, from its training run (JSON).
+TRAINING_RUN = f"{GROUP}/training-run"
+#: On a record: the state that the registry shows for it, and since when.
+TAGGED = f"{GROUP}/tagged"
 #: Set by a user: the model of this name may adopt the object.
 ADOPT = f"{GROUP}/adopt"
 #: On kinds that may change without a rollout: a hash of the spec that was last applied.

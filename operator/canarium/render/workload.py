@@ -42,8 +42,10 @@ def record(
     spec = parent["spec"]
     after = {key: new[key] for key in ("after", "retry") if new.get(key)}
     if model is None:
-        # How the model was found is not what it is, and may change later.
-        model = {key: value for key, value in spec["model"].items() if key != "follow"}
+        # How the model was found, and where outcomes are written, is not what it is: both may
+        # change later.
+        unstored = ("follow", "writeBack")
+        model = {key: value for key, value in spec["model"].items() if key not in unstored}
     data = {
         "algorithm": new["algorithm"],
         "digest": new["digest"],

@@ -132,6 +132,7 @@ class Cluster(Kubernetes):
                         retry=minted.retry,
                         pins="uri" in self.spec["model"] and "digest" not in self.spec["model"],
                         uri=self.spec["model"].get("uri"),
+                        endpoint=self.spec["model"].get("endpoint"),
                     ),
                 )
                 assert find(self.spec, self.records)
@@ -166,6 +167,8 @@ class Cluster(Kubernetes):
                         commands=tuple(dict(facts).get("commands", "").split(","))
                         if "commands" in dict(facts)
                         else r.commands,
+                        tagged=dict(facts).get("tagged", r.tagged),
+                        run_recorded=r.run_recorded or "training-run" in dict(facts),
                     )
                     if r.revision == revision
                     else r

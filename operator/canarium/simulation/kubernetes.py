@@ -9,7 +9,7 @@ import json
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from canarium.api.status import Status
 from canarium.core.decision import plan as p
@@ -29,6 +29,8 @@ from canarium.core.facts.observed import (
 from canarium.core.facts.pods import Container, Pod
 from canarium.core.facts.resolution import Resolution
 from canarium.core.facts.revision import Record
+from canarium.core.facts.training_run import RunResult
+from canarium.core.facts.write_back import TagResult
 
 
 @dataclass
@@ -86,6 +88,11 @@ class Kubernetes:
     approvals_enforced: bool = True
     #: What the registry answers for an alias: a URI, or reason and message; None: nothing yet.
     registry: str | tuple[str, str] | None = "mlflow://model/1"
+    #: What it knows about the run of a model (JSON); None: no answer yet.
+    lineage: str | None = None
+    #: Whether it accepts tags, or reason and message if not; None: no answer yet. And the tags.
+    tagging: tuple[str, str] | Literal[True] | None = True
+    tags: dict[str, str] = field(default_factory=dict)
     #: Whether its last two answers agree.
     confirmed: bool = True
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
@@ -176,6 +183,8 @@ class Kubernetes:
             smoke=self.smoke,
             evidence=self.evidence,
             resolution=self._resolution(),
+            training_run=self._training_run(),
+            tag=self._tag(),
         )
 
     def _resolution(self) -> Resolution | None:
@@ -185,6 +194,19 @@ class Kubernetes:
         if isinstance(self.registry, str):
             return Resolution(request, self.registry, confirmed=self.confirmed)
         return Resolution(request, None, *self.registry)
+
+    def _training_run(self) -> RunResult | None:
+        request = self.requests.training_run
+        return RunResult(request, self.lineage) if request and self.lineage else None
+
+    def _tag(self) -> TagResult | None:
+        request = self.requests.tag
+        if request is None or self.tagging is None:
+            return None
+        if self.tagging is not True:
+            return TagResult(request, *self.tagging)
+        self.tags[request.uri] = request.state
+        return TagResult(request)
 
     def _ready(self) -> list[tuple[str, str]]:
         return [(x.revision, x.name) for x in self.pods if x.serves]

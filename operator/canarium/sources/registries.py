@@ -15,6 +15,7 @@ from canarium.signals.prometheus import Endpoint
 from canarium.sources.credentials import endpoint
 from canarium.sources.errors import Unresolved
 from canarium.sources.mlflow_alias import resolved
+from canarium.sources.tracking_server import TrackingServer
 from canarium.untrusted.error_log import ErrorLog
 
 log = logging.getLogger(__name__)
@@ -49,12 +50,11 @@ class Registries:
     async def resolve(self, key: Key, request: ResolveRequest) -> Resolution:
         """Returns what `request` of the model `key` resolves to now, or why there is no result."""
         try:
-            server = await self._endpoint(key[0], request)
-            uri = await resolved(self._access(key[0]), parse(request.uri), server)
+            server = await self.server(key[0], request.endpoint, request.secret)
+            uri = await resolved(server, parse(request.uri))
         except Unresolved as error:
-            if error.reason is SpecReason.SOURCE_ACCESS_DENIED and request.secret:
-                # The Secret may have been replaced since it was read.
-                self._endpoints.pop((key[0], request.endpoint, request.secret), None)
+            if error.reason is SpecReason.SOURCE_ACCESS_DENIED:
+                self.refused(key[0], request.endpoint, request.secret)
             return Resolution(request, reason=error.reason, message=str(error))
         except Exception as error:
             text = self._error_log.report((key, "source"), "/".join(key), "its source", error)
@@ -66,16 +66,30 @@ class Registries:
         """Drops what is remembered of a model."""
         self._error_log.forget((key, "source"))
 
-    async def _endpoint(self, namespace: str, request: ResolveRequest) -> Endpoint:
+    async def server(self, namespace: str, address: str, secret: str | None) -> TrackingServer:
+        """Returns the tracking server at `address`, with credentials of the namespace's Secret.
+
+        Raises Unresolved.
+        """
+        return TrackingServer(
+            self._access(namespace), await self._endpoint(namespace, address, secret)
+        )
+
+    def refused(self, namespace: str, address: str, secret: str | None) -> None:
+        """Drops credentials that were refused: the Secret may have been replaced since."""
+        if secret:
+            self._endpoints.pop((namespace, address, secret), None)
+
+    async def _endpoint(self, namespace: str, address: str, secret: str | None) -> Endpoint:
         """Raises Unresolved."""
-        secret, now = request.secret, self._clock()
+        now = self._clock()
         if secret is None:
-            return await endpoint(self._api, namespace, request.endpoint, None)
-        place = (namespace, request.endpoint, secret)
+            return await endpoint(self._api, namespace, address, None)
+        place = (namespace, address, secret)
         cached = self._endpoints.get(place)
         if cached and cached.until > now:
             return cached.endpoint
-        read = await endpoint(self._api, namespace, request.endpoint, secret)
+        read = await endpoint(self._api, namespace, address, secret)
         if len(self._endpoints) >= _MOST_SECRETS:
             self._endpoints.clear()
         self._endpoints[place] = _CachedEndpoint(read, now + _SECRET_SECONDS)

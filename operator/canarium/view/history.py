@@ -12,6 +12,7 @@ from canarium.view.failures import failure_of_revision
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, annotation, items, label, part, text
 from canarium.view.revisions import revisions
 from canarium.view.serving import serving_periods
+from canarium.view.training_run import training_run
 from canarium.view.tree import Role
 
 
@@ -33,7 +34,7 @@ class HistoryEntry:
     history; `by` is `operator`, `spec`, or a command with its token. `applied_by` is the field
     manager that wrote the spec. `failed_weight` is the percentage of the traffic that it had when
     it failed, and `failed_step` the step, such as `2/4`; None and empty if it did not fail, or if
-    that is unknown.
+    that is unknown. `training_run` is what the tracking server knew about its model.
     """
 
     revision: str
@@ -55,6 +56,7 @@ class HistoryEntry:
     created: str = ""
     failed_weight: int | None = None
     failed_step: str = ""
+    training_run: Raw | None = None
 
 
 def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryEntry, ...]:
@@ -89,6 +91,7 @@ def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryE
                 created=revision.created or text(last, "startTime"),
                 failed_weight=failure.weight if failure else None,
                 failed_step=failure.step if failure else "",
+                training_run=training_run(record),
                 **_outcome(last),
             )
         )
@@ -114,6 +117,7 @@ def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryE
                     created=text(last, "startTime"),
                     failed_weight=failure.weight if failure else None,
                     failed_step=failure.step if failure else "",
+                    training_run=None,
                     **_outcome(last),
                 )
             )

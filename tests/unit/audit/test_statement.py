@@ -110,3 +110,10 @@ def test_rolled_back_canary_has_a_period() -> None:
     predicate = statement(noted, [], "fraud", serving_periods([noted], None, []))["predicate"]
     assert predicate["served"] == [{"from": stamp(1), "until": stamp(2)}]
     assert predicate["verdict"] == "Quarantined"
+
+
+def test_statement_has_the_training_run() -> None:
+    run = {"runId": "f80d", "metrics": {"auc": 0.93}}
+    found = statement(record(**{"training-run": json.dumps(run)}), [], "fraud")
+    assert found["predicate"]["trainingRun"] == run
+    assert "trainingRun" not in statement(record(), [], "fraud")["predicate"]

@@ -187,6 +187,19 @@ def test_patch_of_a_rollback_removes_what_the_revision_did_not_have() -> None:
     assert not any(x["path"] == "/spec/scaling" for x in steps)
 
 
+def test_rollback_keeps_the_write_back_of_a_registered_model() -> None:
+    endpoint = "http://mlflow"
+    old = {"model": {"uri": "mlflow://fraud/6", "endpoint": endpoint}}
+    now = model()
+    now["spec"]["model"] = {"uri": "mlflow://fraud/7", "endpoint": endpoint, "writeBack": {}}
+    spec = returned(now, record(old))
+    assert spec
+    assert spec["model"] == {**old["model"], "writeBack": {}}
+    spec = returned(now, record(OLD))
+    assert spec
+    assert "writeBack" not in spec["model"], "it does not apply to another source"
+
+
 @pytest.mark.parametrize("data", [{"algorithm": "v1-name"}, {"identity": {}}, {"digest": "0"}])
 def test_record_without_its_spec_is_refused(kubectl: Standin, data: dict[str, Any]) -> None:
     kubectl.answers("get", MODELS, out=model())

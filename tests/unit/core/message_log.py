@@ -71,6 +71,8 @@ def texts(decision: Plan) -> Iterator[tuple[Place, str]]:
                 ("Condition", f"{condition.type}={condition.status} / {condition.reason}"),
                 (condition.message),
             )
+    if decision.requests.tag:
+        yield ("Tag", decision.requests.tag.state), decision.requests.tag.text
     for event in decision.events:
         yield ("Event", f"{event.kind} / {event.reason}"), event.message
 

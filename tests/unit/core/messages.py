@@ -28,6 +28,7 @@ _SECTIONS = (
     ("Failure", "`status.failure.message`, by reason"),
     ("Evidence", "the numbers of a failure, by reason"),
     ("Condition", "where it differs from the status message, by type and reason"),
+    ("Tag", "the reason of a version's state in its registry, by state"),
     ("Event", "by type and reason"),
     ("Transition", "where it has no Event, by type"),
     ("Command", "results of commands, by command and result"),

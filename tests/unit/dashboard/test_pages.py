@@ -336,3 +336,21 @@ async def test_revision_page_has_the_record_for_audits() -> None:
     assert '"predicateType": "https://canarium.dev/attestation/revision/v1alpha1"' in words
     assert "From jgpcfw9h to 4nb6hnp6" in words
     assert "model.version" in words
+
+
+async def test_revision_page_has_the_training_run() -> None:
+    api = StandInApi("rolled-back")
+    record = next(
+        x
+        for x in api.items
+        if x["kind"] == "ControllerRevision" and x["metadata"]["name"] == "fraud-mxclk5qg"
+    )
+    run = {"runId": "f80d", "gitCommit": _HOSTILE, "metrics": {"auc": 0.93}}
+    record["metadata"]["annotations"]["canarium.dev/training-run"] = json.dumps(run)
+    async with browsing(api) as browser:
+        text = (await browser.get(f"{_MODEL}/revisions/mxclk5qg")).text
+        without = (await browser.get(f"{_MODEL}/revisions/4nb6hnp6")).text
+    assert "<h2>Training run</h2>" in text
+    assert "<dt>Metrics</dt><dd>auc = 0.93</dd>" in text
+    assert "<script>alert" not in text
+    assert "Training run" not in without

@@ -52,7 +52,7 @@ class MlflowServer:
                     "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
                 },
             )  # fmt: skip
-        answers(f"{self.url}/health", 120)
+        answers(f"{self.url}/health", 300)
 
     def kill(self) -> None:
         if self._process:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 
+from canarium.api.states import RegistryState
 from canarium.api.uri import parse
+from canarium.core.facts.write_back import TagRequest
+from canarium.kube.client import Api
 from canarium.signals.access import SharedResources
 from canarium.signals.addresses import AddressPolicy
 from canarium.signals.http_client import HttpClient
 from canarium.signals.prometheus import Endpoint
-from canarium.sources import mlflow_alias
+from canarium.sources import mlflow_alias, training_run
 from canarium.sources.errors import Unresolved
+from canarium.sources.registries import Registries
+from canarium.sources.tags import TagWriter
+from canarium.sources.tracking_server import TrackingServer
 from fetch.conftest import KEYS, S3, Fetcher
 from fetch.mlflow_server import MlflowServer
 
@@ -166,10 +176,10 @@ async def test_operator_resolves_an_alias_that_moves_and_one_that_does_not_exist
     registry: Registry,
 ) -> None:
     shared = SharedResources(HttpClient(AddressPolicy.of(("127.0.0.0/8",))))
-    server = Endpoint(registry.server.url, 10)
+    server = TrackingServer(shared.of("a"), Endpoint(registry.server.url, 10))
 
     async def stands_for(name: str) -> str:
-        return await mlflow_alias.resolved(shared.of("a"), parse(f"mlflow://{name}"), server)
+        return await mlflow_alias.resolved(server, parse(f"mlflow://{name}"))
 
     try:
         registry.server.point("fraud", "moving", "1")
@@ -181,4 +191,80 @@ async def test_operator_resolves_an_alias_that_moves_and_one_that_does_not_exist
                 await stands_for(missing)
             assert refused.value.reason == "SourceNotFound"
     finally:
+        await shared.close()
+
+
+async def test_operator_reads_the_lineage_of_versions_wherever_their_files_are(
+    registry: Registry,
+) -> None:
+    server = registry.server
+    metrics = [{"key": "loss", "value": "NaN", "timestamp": 1, "step": 0}]
+    tags = [{"key": "mlflow.source.git.commit", "value": "4f1c2d9"}]
+    dataset = {"name": "transactions", "digest": "ab12", "source_type": "local", "source": "{}"}
+    server.call("POST", "runs/log-batch", run_id=registry.run, metrics=metrics, tags=tags)
+    server.call("POST", "runs/log-inputs", run_id=registry.run, datasets=[{"dataset": dataset}])
+    columns = '[{"name": "amount", "type": "double"}]'
+    folder = server.call("GET", "runs/get", run_id=registry.run)["run"]["info"]["artifact_uri"]
+    path = f"{folder.partition(':/')[2]}/signed"
+    server.put(f"{path}/MLmodel", f"signature:\n  inputs: '{columns}'\n".encode())
+    number = server.register("signed", f"{folder}/signed", registry.run)
+
+    shared = SharedResources(HttpClient(AddressPolicy.of(("127.0.0.0/8",))))
+    asked = TrackingServer(shared.of("a"), Endpoint(server.url, 10))
+    try:
+        lineage = await training_run.read(asked, parse(f"mlflow://signed/{number}"))
+        assert json.loads(lineage.document()) == {
+            "runId": registry.run,
+            "gitCommit": "4f1c2d9",
+            "datasets": [{"name": "transactions", "digest": "ab12"}],
+            "metrics": {"loss": "NaN"},
+            "signature": {"inputs": [{"name": "amount", "type": "double"}]},
+        }
+        by_run = await training_run.read(asked, parse(f"mlflow://runs/{registry.run}/signed"))
+        assert by_run.document() == lineage.document()
+        in_bucket = await training_run.read(asked, parse("mlflow://fraud/2"))
+        assert in_bucket.facts == {"runId": registry.in_bucket}
+        assert "does not serve the files" in in_bucket.unavailable[0]
+        missing = await training_run.read(asked, parse("mlflow://fraud/99"))
+        assert (missing.facts, missing.complete) == ({}, True)
+    finally:
+        await shared.close()
+
+
+@rule("R26")
+async def test_operator_writes_tags_and_the_registry_finds_versions_with_them(
+    registry: Registry,
+) -> None:
+    shared = SharedResources(HttpClient(AddressPolicy.of(("127.0.0.0/8",))))
+    woken = asyncio.Event()
+    registries = Registries(cast(Api, None), shared.of, time.monotonic)
+    writer = TagWriter(registries, lambda key, urgent: woken.set(), "prod-eu")
+    tag = "canarium.dev/prod-eu.risk.fraud"
+
+    async def written(version: str, state: RegistryState) -> str | None:
+        uri, text = f"mlflow://fraud/{version}", f"it is {state}"
+        writer.want(
+            ("risk", "fraud"), TagRequest("one", uri, registry.server.url, None, state, text)
+        )
+        await asyncio.wait_for(woken.wait(), 30)
+        woken.clear()
+        result = writer.result(("risk", "fraud"))
+        assert result
+        return result.reason
+
+    try:
+        assert await written("1", RegistryState.PROMOTED) is None
+        assert await written("2", RegistryState.PROMOTED) is None
+        assert await written("1", RegistryState.REPLACED) is None
+        found = registry.server.call("GET", "model-versions/get", name="fraud", version="1")
+        assert {one["key"]: one["value"] for one in found["model_version"]["tags"]} == {
+            tag: "Replaced",
+            f"{tag}/reason": "it is Replaced",
+        }
+        query = f"tags.`{tag}` = 'Promoted'"
+        found = registry.server.call("GET", "model-versions/search", filter=query)
+        assert [one["version"] for one in found["model_versions"]] == ["2"]
+        assert await written("99", RegistryState.PROMOTED) == "SourceNotFound"
+    finally:
+        await writer.close()
         await shared.close()

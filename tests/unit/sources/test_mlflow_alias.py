@@ -14,6 +14,7 @@ from canarium.signals.http_client import HttpClient
 from canarium.signals.prometheus import Endpoint
 from canarium.sources.errors import Unresolved
 from canarium.sources.mlflow_alias import resolved
+from canarium.sources.tracking_server import TrackingServer
 from signals.conftest import LOOPBACK, Served, served
 
 __all__ = ["served"]
@@ -41,7 +42,7 @@ async def test_alias_is_resolved_to_a_version_that_cannot_move(
     served.says(json.dumps({"model_version": {"version": "7", "status": "READY"}}))
     address = parse("mlflow://fraud%20v2@champion")
     assert address.moves
-    found = await resolved(web, address, endpoint(served))
+    found = await resolved(TrackingServer(web, endpoint(served)), address)
     assert found == "mlflow://fraud%20v2/7"
     assert not parse(found).moves
     query = "name=fraud+v2&alias=champion"
@@ -72,7 +73,7 @@ async def test_alias_without_a_version_has_a_reason_and_no_secret(
 ) -> None:
     served.says(body, status)
     with pytest.raises(Unresolved, match="champion") as refused:
-        await resolved(web, CHAMPION, endpoint(served))
+        await resolved(TrackingServer(web, endpoint(served)), CHAMPION)
     assert refused.value.reason == reason
     assert "a-token" not in str(refused.value)
 
@@ -81,5 +82,5 @@ async def test_alias_without_a_version_has_a_reason_and_no_secret(
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://169.254.169.254", ""])
 async def test_server_that_cannot_be_reached_is_unavailable(web: NamespaceAccess, url: str) -> None:
     with pytest.raises(Unresolved) as refused:
-        await resolved(web, CHAMPION, Endpoint(url, 2))
+        await resolved(TrackingServer(web, Endpoint(url, 2)), CHAMPION)
     assert refused.value.reason == "SourceUnavailable"

@@ -6,14 +6,34 @@ import copy
 import json
 from typing import Any
 
+import pytest
+
 from canarium import GROUP
 from canarium.core.facts import traffic_record
 from canarium.view.difference import differences, find, usual_pair
 from canarium.view.history import HistoryEntry, history
 from canarium.view.objects import Objects
 from canarium.view.serving import serving_periods
+from canarium.view.training_run import ANNOTATION, described, training_run
 from canarium.view.tree import Role
 from view.samples import objects
+
+TRAINING_RUN: dict[str, Any] = {
+    "runId": "f80dcbf1dfe3415d",
+    "gitCommit": "4f1c2d9aa",
+    "datasets": [
+        {"name": "transactions", "digest": "ab12", "context": "training"},
+        {"name": "labels"},
+    ],
+    "metrics": {"auc": 0.93, "loss": "NaN"},
+    "omitted": {"metrics": 480},
+    "signature": {
+        "inputs": [{"name": "amount", "type": "double"}],
+        "outputs": [{"type": "float32", "shape": "[-1, 3]"}],
+        "omitted": {"inputs": 3},
+    },
+    "unavailable": ["a", "b"],
+}
 
 
 def entries(name: str) -> tuple[HistoryEntry, ...]:
@@ -136,3 +156,45 @@ def test_revision_is_found_by_name_number_and_unique_version() -> None:
     twice = Objects.of(found.model, [*found.records, found.records[0]])
     version = found.records[0]["data"]["model"]["version"]
     assert find(twice, version) is None
+
+
+def test_training_run_of_a_record_is_part_of_its_history() -> None:
+    found, now = objects("rolled-back")
+    records = copy.deepcopy(found.records)
+    newest = max(records, key=lambda record: record["revision"])
+    newest["metadata"].setdefault("annotations", {})[ANNOTATION] = json.dumps(TRAINING_RUN)
+    entry, *others = history(Objects.of(found.model, records), None, now)
+    assert entry.training_run == TRAINING_RUN
+    assert [other.training_run for other in others] == [None] * 3
+
+
+def test_training_run_is_described_by_what_it_has() -> None:
+    assert described(TRAINING_RUN) == (
+        ("Run", "f80dcbf1dfe3415d"),
+        ("Git commit", "4f1c2d9aa"),
+        ("Datasets", "transactions@ab12 (training), labels"),
+        ("Metrics", "auc = 0.93, loss = NaN"),
+        ("Inputs", "amount double"),
+        ("Outputs", "float32 [-1, 3]"),
+        ("Not shown", "480 more metrics, 3 more inputs"),
+        ("Unavailable", "a; b"),
+    )
+    assert described(None) == ()
+
+
+@pytest.mark.parametrize(
+    "stored", ["", "{", "[]", "{}", "7", "[" * 60_000, json.dumps({"a": "b" * (64 << 10)})]
+)
+def test_damaged_training_run_is_left_out(stored: str) -> None:
+    assert training_run({"metadata": {"annotations": {ANNOTATION: stored}}}) is None
+
+
+def test_training_run_of_another_shape_is_described_without_an_error() -> None:
+    wild = {
+        "runId": 7,
+        "metrics": [1],
+        "datasets": [1, {"digest": None}],
+        "signature": {"inputs": [None, {"name": []}], "omitted": 7},
+        "unavailable": {"a": 1},
+    }
+    assert dict(described(wild)).keys() <= {"Datasets", "Inputs"}

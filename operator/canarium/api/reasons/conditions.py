@@ -98,6 +98,12 @@ class ConditionType(Reason):
         "later; what serves is unchanged.",
         "When it is False, fix what the reason names.",
     )
+    REGISTRY_TAGGED = (
+        "RegistryTagged",
+        "The tags of the model's versions in the registry show how they stand here.",
+        "When it is False, writes the tag again, at most 5 minutes later; rollouts continue.",
+        "When it is False, fix what the reason names.",
+    )
     RUNTIME_OUTDATED = (
         "RuntimeOutdated",
         "The runtime has changed since this revision was created.",
@@ -156,6 +162,19 @@ class ConditionReason(Reason):
         "`SourceResolved`: the followed alias names another version, and the model is paused.",
         "Rolls it out when the pause ends.",
         "To continue, annotate `canarium.dev/resume` or set `spec.paused` to false.",
+    )
+    TAGS_WRITTEN = (
+        "TagsWritten",
+        "`RegistryTagged`: the registry has accepted every tag.",
+        "Nothing.",
+        NOTHING,
+    )
+    CLUSTER_NAME_MISSING = (
+        "ClusterNameMissing",
+        "`RegistryTagged`: `spec.model.writeBack` is set, and the operator has no name for its "
+        "cluster, which is part of each tag.",
+        "Writes no tag.",
+        "Set `clusterName` in the chart's values, or remove `writeBack`.",
     )
     NO_READY_PODS = (
         "NoReadyPods",

@@ -11,6 +11,8 @@ from canarium.api.status import Status
 from canarium.core.facts.resolution import Follow, ResolveRequest
 from canarium.core.facts.revision import NewRecord
 from canarium.core.facts.traffic_record import TrafficRecord
+from canarium.core.facts.training_run import RunRequest
+from canarium.core.facts.write_back import TagRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,10 @@ class SignalRequests:
     #: Moving reference to resolve (R26): for a new record, or again and again with `follow`.
     resolve: ResolveRequest | None = None
     follow: Follow | None = None
+    #: Revision whose lineage to read.
+    training_run: RunRequest | None = None
+    #: Tag to write to the registry.
+    tag: TagRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

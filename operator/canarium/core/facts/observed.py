@@ -15,6 +15,8 @@ from canarium.core.facts.pods import Pod, Trouble
 from canarium.core.facts.resolution import Resolution
 from canarium.core.facts.revision import Record
 from canarium.core.facts.traffic_record import NO_RECORD, TrafficRecord
+from canarium.core.facts.training_run import RunResult
+from canarium.core.facts.write_back import TagResult
 
 BLUE, GREEN = "blue", "green"
 #: Kind of the object that limits evictions.
@@ -218,6 +220,10 @@ class Observed:
     runtime: ResolvedRuntime = field(default_factory=lambda: ResolvedRuntime())
     #: Latest result for the model's moving reference; None until the registry has answered.
     resolution: Resolution | None = None
+    #: Lineage of the target's model, once it has been read.
+    training_run: RunResult | None = None
+    #: Result of the last tag that was requested; None until the registry has answered.
+    tag: TagResult | None = None
     #: Annotations of the ModelDeployment in the operator's group, without the prefix: commands
     #: (R16).
     annotations: tuple[tuple[str, str], ...] = ()

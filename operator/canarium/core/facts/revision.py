@@ -20,6 +20,8 @@ ALGORITHM = "v1"
 RESOLVED = "v2"
 #: Algorithm of a record whose identity was lost: its digest is the short one in its name.
 BY_NAME = "v1-name"
+#: Fields of `spec.model` that do not decide what serves.
+_UNIDENTIFYING = frozenset({"lineage", "follow", "writeBack"})
 #: Kubernetes' alphabet for generated names: without vowels, so that it cannot form words.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _LENGTH = 8
@@ -69,6 +71,12 @@ class Record:
     #: identity without it.
     resolved: str | None = None
     spec_digest: str | None = None
+    #: Whether it has the lineage of its model, or the reason why that is unknown.
+    run_recorded: bool = False
+    #: Address of the registry in its spec, and the state that was last written there for this
+    #: revision, as `state/time`.
+    endpoint: str | None = None
+    tagged: str | None = None
     #: Whether its data survives a strategic merge patch unchanged (`kube.canonical`).
     canonical: bool = True
 
@@ -81,7 +89,7 @@ def identity_v1(spec: Mapping[str, Any]) -> dict[str, Any]:
         if spec.get(key) not in (None, {}, "")
     }
     model = spec.get("model") or {}
-    identity["model"] = {k: v for k, v in model.items() if k not in ("lineage", "follow")}
+    identity["model"] = {k: v for k, v in model.items() if k not in _UNIDENTIFYING}
     return identity
 
 

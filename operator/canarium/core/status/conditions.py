@@ -27,7 +27,7 @@ from canarium.core.health.availability import (
     outage_text,
 )
 from canarium.core.messages import object_name, sentences
-from canarium.core.outcomes import blocked_deletions, refusals, resolution
+from canarium.core.outcomes import blocked_deletions, refusals, resolution, write_back
 from canarium.core.routing import conflicts
 from canarium.core.routing.acceptance import route_not_in_effect
 from canarium.core.status.condition_texts import meaning
@@ -187,7 +187,8 @@ def conditions_of(
     if blocked and waits_for_write and result.waiting_for and result.waiting_for.awaited in BLOCKED:
         why = f"{result.waiting_for.reason}: {refusals.quoted(blocked)}"
         facts += ((ConditionType.ROLLBACK_BLOCKED, True, refusals.reason_of(blocked), why),)
-    facts += (*resolution.reported(ctx), *_outdated(ctx), *_modified(ctx))
+    facts += (*resolution.reported(ctx), *write_back.reported(ctx))
+    facts += (*_outdated(ctx), *_modified(ctx))
     facts += (*obstacles.reported(ctx), *autoscaling.reported(ctx), *pending_settings.reported(ctx))
     facts += blocked_deletions.reported(ctx)
     if ctx.observed.rejections:

@@ -63,6 +63,9 @@ def record(raw: Raw) -> Child[Record]:
         uri=model.get("uri"),
         resolved=resolved,
         spec_digest=spec_digest,
+        run_recorded=labels.TRAINING_RUN in notes,
+        endpoint=model.get("endpoint"),
+        tagged=notes.get(labels.TAGGED),
         canonical=is_canonical(data),
     )
     # How the server as rendered is measured; None in restored records.

@@ -1,0 +1,169 @@
+"""Reads the lineage of a model from its MLflow run: commit, datasets, metrics and signature.
+
+At most four requests: the version, where its files are, the run, and the file MLmodel. Answers that
+may be large are reduced in a worker process (R31). What cannot be read is left out, and
+`unavailable` has the reason: lineage never holds up a rollout.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from canarium.api.reasons import SpecReason
+from canarium.api.uri import Address
+from canarium.evaluation.errors import ErrorReason, EvaluationError
+from canarium.sources.errors import Unresolved
+from canarium.sources.tracking_server import LONGEST, TrackingServer
+from canarium.untrusted.quoting import quoted
+
+#: Maximum bytes of a document: the record has it as an annotation.
+LARGEST = 16 << 10
+_FILES = "/api/2.0/mlflow-artifacts/artifacts/"
+#: Reasons that another attempt may not meet: a Secret may be created or replaced meanwhile.
+_PASSING = frozenset(
+    {
+        SpecReason.SOURCE_UNAVAILABLE,
+        SpecReason.SOURCE_ACCESS_DENIED,
+        ErrorReason.UNAVAILABLE,
+    }
+)
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,255}")
+
+
+@dataclass
+class Lineage:
+    """What is known so far; `complete` unless another attempt may find more."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    unavailable: list[str] = field(default_factory=list)
+    complete: bool = True
+
+    def lacks(self, reason: SpecReason | ErrorReason, text: str) -> None:
+        """Notes why something could not be read."""
+        self.unavailable.append(quoted(text, 300))
+        if reason in _PASSING:
+            self.complete = False
+
+    def document(self) -> str:
+        """Returns everything as JSON of at most `LARGEST` bytes."""
+        whole = {**self.facts}
+        if self.unavailable:
+            whole["unavailable"] = self.unavailable
+        cut = []
+        for part in ("signature", "metrics", "datasets"):
+            if len(_json(whole).encode()) <= LARGEST:
+                break
+            if whole.pop(part, None):
+                cut.append(part)
+                whole["unavailable"] = [*self.unavailable, f"too large: {', '.join(cut)}"]
+        return _json(whole)
+
+
+async def read(server: TrackingServer, address: Address) -> Lineage:
+    """Returns the lineage of the version or run that `address` names. Never raises Unresolved."""
+    lineage = Lineage()
+    if address.place == "runs" and "/" in address.path:
+        run, _, path = address.path.partition("/")
+        folder = None
+    else:
+        run, folder = await _version(server, unquote(address.place), address.path, lineage)
+        path = ""
+    if run:
+        lineage.facts["runId"] = run
+        root = await _run(server, run, lineage)
+        if folder is None and root:
+            folder = f"{root.rstrip('/')}/{unquote(path)}"
+    if folder:
+        await _signature(server, folder, lineage)
+    return lineage
+
+
+async def _version(
+    server: TrackingServer, model: str, number: str, lineage: Lineage
+) -> tuple[str, str]:
+    """Returns the run that logged a version, and the URI of its files; "" for what is unknown."""
+    what = f"version {number} of model {model!r}"
+    run = folder = ""
+    try:
+        answer = await server.get("model-versions/get", what, name=model, version=number)
+        version = answer.get("model_version")
+        run = str((version if isinstance(version, dict) else {}).get("run_id") or "")
+        if not _RUN.fullmatch(run):
+            text = f"{what} was registered without a run"
+            run = ""
+            lineage.lacks(SpecReason.SOURCE_NOT_FOUND, text)
+        path = "model-versions/get-download-uri"
+        answer = await server.get(path, what, name=model, version=number)
+        folder = str(answer.get("artifact_uri") or "")
+    except Unresolved as error:
+        lineage.lacks(error.reason, str(error))
+    return run, folder
+
+
+async def _run(server: TrackingServer, run: str, lineage: Lineage) -> str:
+    """Adds what the run has logged; returns the URI of its files, "" if that is unknown."""
+    what = f"run {run}"
+    try:
+        path = "/api/2.0/mlflow/runs/get"
+        body = await server.read(path, what, query={"run_id": run})
+        result, _ = await server.web.evaluate("mlflow_run", body)
+    except Unresolved as error:
+        lineage.lacks(error.reason, str(error))
+    except EvaluationError as error:
+        lineage.lacks(error.reason, f"{what}: {error}")
+    else:
+        lineage.facts.update(_quoted(result["facts"]))
+        return str(result["artifacts"])
+    return ""
+
+
+async def _signature(server: TrackingServer, folder: str, lineage: Lineage) -> None:
+    what = "signature (MLmodel)"
+    path = _served(server, folder)
+    if path is None:
+        text = f"{what}: the tracking server does not serve the files of the model"
+        lineage.lacks(SpecReason.SOURCE_NOT_FOUND, text)
+        return
+    try:
+        body = await server.read(f"{_FILES}{quote(path)}/MLmodel", what)
+        if len(body) > LONGEST:
+            text = f"{what}: it is larger than {LONGEST >> 10} KiB"
+            lineage.lacks(SpecReason.SOURCE_NOT_FOUND, text)
+            return
+        result, _ = await server.web.evaluate("mlflow_signature", body)
+    except Unresolved as error:
+        lineage.lacks(error.reason, str(error))
+    except EvaluationError as error:
+        lineage.lacks(error.reason, f"{what}: {error}")
+    else:
+        if result["signature"]:
+            lineage.facts["signature"] = _quoted(result["signature"])
+
+
+def _served(server: TrackingServer, folder: str) -> str | None:
+    """Returns the path of a folder that the tracking server serves; None for another store."""
+    try:
+        parts = urlsplit(folder)
+    except ValueError:
+        return None
+    if parts.scheme != "mlflow-artifacts" or parts.netloc not in ("", server.host):
+        return None
+    path = unquote(parts.path).strip("/")
+    return None if not path or ".." in path.split("/") else path
+
+
+def _quoted(value: Any) -> Any:
+    """Returns a JSON value whose texts and names are escaped."""
+    if isinstance(value, dict):
+        return {quoted(name): _quoted(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_quoted(each) for each in value]
+    return quoted(value) if isinstance(value, str) else value
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,214 @@
+"""A real MLflow server, the operator and a real API server: from a run to the registry's tags."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from canarium.kube import resources
+from fetch.mlflow_server import MlflowServer
+from integration import rights
+from integration.cli.program import Program
+from integration.conftest import PATIENT_LEASE, Cluster, Operator
+from sandbox.controlplane import ControlPlane
+
+rule = pytest.mark.rule
+SIGNATURE = 'signature:\n  inputs: \'[{"name": "amount", "type": "double"}]\'\n'
+NOTE = "canarium.dev/training-run"
+
+
+@dataclass
+class Registry:
+    """The server, and an experiment whose runs register versions of the model `fraud`."""
+
+    server: MlflowServer
+    experiment: str
+
+    def train(self, commit: str, auc: float) -> tuple[str, str]:
+        """Logs a run and registers its model; the run and the number of the version."""
+        run, folder = self.server.run(self.experiment)
+        metrics = [
+            {"key": "auc", "value": auc, "timestamp": 1, "step": 0},
+            {"key": "loss", "value": "NaN", "timestamp": 1, "step": 0},
+        ]
+        tags = [{"key": "mlflow.source.git.commit", "value": commit}]
+        self.server.call("POST", "runs/log-batch", run_id=run, metrics=metrics, tags=tags)
+        dataset = {"name": "transactions", "digest": "ab12", "source_type": "local", "source": "{}"}
+        context = [{"key": "mlflow.data.context", "value": "training"}]
+        datasets = [{"dataset": dataset, "tags": context}]
+        self.server.call("POST", "runs/log-inputs", run_id=run, datasets=datasets)
+        path = folder.partition(":/")[2].strip("/")
+        self.server.put(f"{path}/model/MLmodel", SIGNATURE.encode())
+        return run, self.server.register("fraud", f"{folder}/model", run, "champion")
+
+    def tags(self, version: str) -> dict[str, str]:
+        found = self.server.call("GET", "model-versions/get", name="fraud", version=version)
+        return {tag["key"]: tag["value"] for tag in found["model_version"].get("tags", ())}
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"))
+    try:
+        server.start()
+        yield Registry(server, server.experiment("fraud"))
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="module")
+def operator(plane: ControlPlane, granted: Path) -> Iterator[Operator]:
+    """One with the chart's rights that may connect to loopback."""
+    operator = Operator(
+        granted,
+        plane.folder.parent / "operator-mlflow.log",
+        *("--fetch-image", "fetch:1", "--lease-namespace", "default"),
+        *("--allow-address", "127.0.0.0/8", "--cluster-name", "prod-eu", *PATIENT_LEASE),
+    )
+    operator.start()
+    yield operator
+    operator.stop()
+    assert rights.Audit(plane).forbidden() == set()
+
+
+def model(registry: Registry, version: str, **more: Any) -> dict[str, Any]:
+    named = {"version": version, "uri": "mlflow://fraud@champion"}
+    return {**named, "endpoint": registry.server.url, **more}
+
+
+async def training_run(cluster: Cluster, revision: str, seconds: float = 30) -> dict[str, Any]:
+    """The lineage on the record of a revision, once it is there."""
+    end = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < end:
+        name = f"fraud-{revision}"
+        record = await cluster.client.get(resources.RECORDS, cluster.namespace, name)
+        stored = record["metadata"].get("annotations", {}).get(NOTE)
+        if stored:
+            found: dict[str, Any] = json.loads(stored)
+            return found
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"no lineage in {seconds} s: {cluster.operator.end()}")
+
+
+@rule("R18", "R26")
+async def test_record_has_the_lineage_of_the_version_that_an_alias_names(
+    cluster: Cluster, registry: Registry
+) -> None:
+    run, number = await asyncio.to_thread(registry.train, "4f1c2d9", 0.93)
+    cluster.apply("1", model=model(registry, "1"))
+    status = await cluster.phase("Ready", "1")
+    revision = status["stable"]["revision"]
+    assert status["stable"]["resolved"] == f"mlflow://fraud/{number}"
+    expected = {
+        "runId": run,
+        "gitCommit": "4f1c2d9",
+        "datasets": [{"name": "transactions", "digest": "ab12", "context": "training"}],
+        "metrics": {"auc": 0.93, "loss": "NaN"},
+        "signature": {"inputs": [{"name": "amount", "type": "double"}]},
+    }
+    assert await training_run(cluster, revision) == expected
+
+    program = Program(cluster.plane.kubeconfig, cluster.namespace)
+    (entry,) = (await program.run("history", "fraud", "-o", "json")).json
+    assert entry["trainingRun"] == expected
+    assert f"{run[:8]} (git 4f1c2d9)" in (await program.run("history", "fraud")).out
+    assert (await program.run("record", "fraud")).json["predicate"]["trainingRun"] == expected
+
+    writes = len(cluster.writes())
+    cluster.operator.stop()
+    cluster.operator.start()
+    await cluster.leading()
+    assert len(cluster.writes()) == writes, "what is recorded is not read again"
+
+
+@rule("R26")
+async def test_version_is_promoted_without_the_lineage_of_a_run_that_was_deleted(
+    cluster: Cluster, registry: Registry
+) -> None:
+    folder = await asyncio.to_thread(registry.server.run, registry.experiment)
+    number = await asyncio.to_thread(
+        registry.server.register, "fraud", f"{folder[1]}/model", "0" * 32, "champion"
+    )
+    cluster.apply("1", model=model(registry, "1"))
+    status = await cluster.phase("Ready", "1")
+    assert status["stable"]["resolved"] == f"mlflow://fraud/{number}"
+    found = await training_run(cluster, status["stable"]["revision"])
+    run, signature = found["unavailable"]
+    assert run.startswith(f"run {'0' * 32}: HTTP 404")
+    assert signature.startswith("signature (MLmodel): HTTP 404")
+
+
+@rule("R8", "R18", "R26")
+async def test_registry_shows_how_each_version_stands_also_after_it_was_away(
+    cluster: Cluster, registry: Registry
+) -> None:
+    tag = f"canarium.dev/prod-eu.{cluster.namespace}.fraud"
+
+    async def shown(**states: str) -> dict[str, dict[str, str]]:
+        """The tags of versions, once they have these states."""
+        tags: dict[str, dict[str, str]] = {}
+        for _ in range(300):
+            cluster.operator.must_run()
+            tags = {n: await asyncio.to_thread(registry.tags, n[1:]) for n in states}
+            if {n: found.get(tag) for n, found in tags.items()} == states:
+                return tags
+            await asyncio.sleep(0.2)
+        raise AssertionError(f"{tags}: {cluster.operator.end()}")
+
+    def tagged(status: dict[str, Any]) -> tuple[str, str] | None:
+        conditions = status.get("conditions", ())
+        return next(
+            ((c["status"], c["reason"]) for c in conditions if c["type"] == "RegistryTagged"), None
+        )
+
+    one, two, three = [
+        (await asyncio.to_thread(registry.train, commit, 0.9))[1] for commit in ("a1", "b2", "c3")
+    ]
+    await asyncio.to_thread(registry.server.point, "fraud", "champion", one)
+    cluster.apply("1", model=model(registry, "1", writeBack={}))
+    status = await cluster.phase("Ready", "1")
+    tags = await shown(**{f"v{one}": "Promoted"})
+    assert status["stable"]["revision"] in tags[f"v{one}"][f"{tag}/reason"]
+
+    await asyncio.to_thread(registry.server.point, "fraud", "champion", two)
+    cluster.apply("2", model=model(registry, "2", writeBack={}))
+    await cluster.phase("Ready", "2")
+    await shown(**{f"v{one}": "Replaced", f"v{two}": "Promoted"})
+    await cluster.until(lambda s: tagged(s) == ("True", "TagsWritten"))
+    serving = await asyncio.to_thread(
+        registry.server.call, "GET", "model-versions/search", filter=f"tags.`{tag}` = 'Promoted'"
+    )
+    assert [found["version"] for found in serving["model_versions"]] == [two]
+
+    await asyncio.to_thread(registry.server.point, "fraud", "champion", three)
+    slow = {"steps": [{"weight": 50, "pause": "60s"}], "bakeTime": "0s"}
+    cluster.apply("3", model=model(registry, "3", writeBack={}), rollout=slow)
+    status = await cluster.until(lambda s: s.get("weight") == 50)
+    await cluster.kubelet.crash(cluster.namespace, status["candidate"]["revision"])
+    await cluster.phase("RolledBack", "2")
+    tags = await shown(**{f"v{two}": "Promoted", f"v{three}": "RolledBack"})
+    assert tags[f"v{three}"][f"{tag}/reason"].startswith("ServerExited: ")
+
+    await asyncio.to_thread(registry.server.kill)
+    pinned = model(registry, "4", uri=f"mlflow://fraud/{one}", writeBack={})
+    cluster.apply("4", model=pinned)
+    await cluster.phase("Ready", "4")
+    await cluster.until(lambda s: tagged(s) == ("False", "SourceUnavailable"))
+    cluster.operator.stop(signal.SIGKILL)
+    await asyncio.to_thread(registry.server.start)
+    cluster.operator.start()
+    await shown(**{f"v{one}": "Promoted", f"v{two}": "Replaced", f"v{three}": "RolledBack"})
+    await cluster.until(lambda s: tagged(s) == ("True", "TagsWritten"))
+
+    writes = len(cluster.writes())
+    cluster.operator.stop()
+    cluster.operator.start()
+    await cluster.leading()
+    assert len(cluster.writes()) == writes, "what is recorded is not written again"

@@ -1,0 +1,146 @@
+"""When the lineage of a revision is read, and how often."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+from aiohttp.web import Response
+
+from canarium.core.facts.training_run import RunRequest
+from canarium.kube.client import Api
+from canarium.kube.clock import Timing
+from canarium.signals.access import SharedResources
+from canarium.signals.http_client import HttpClient
+from canarium.sources.lineage import ATTEMPTS, LineageReader
+from canarium.sources.registries import Registries
+from signals.conftest import LOOPBACK, Served, served
+from sources.test_resolver import KEY, Secrets
+from sources.test_training_run import answering, answers
+
+__all__ = ["served"]
+
+rule = pytest.mark.rule
+
+
+class Rig:
+    """A reader that never waits, and whether it woke its model."""
+
+    def __init__(self) -> None:
+        self.secrets = Secrets()
+        self.waits: list[float] = []
+        self.woken, self.slept = asyncio.Event(), asyncio.Event()
+        self.shared = SharedResources(HttpClient(LOOPBACK))
+        timing = Timing(clock=lambda: 0.0, sleep=self._sleep)
+        registries = Registries(cast(Api, self.secrets), self.shared.of, timing.clock)
+        self.reader = LineageReader(registries, self._wake, timing)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.slept.set()
+        await asyncio.sleep(0)
+
+    def _wake(self, key: tuple[str, str], urgent: bool) -> None:
+        assert (key, urgent) == (KEY, False)
+        self.woken.set()
+
+    async def document(self) -> dict[str, Any]:
+        await asyncio.wait_for(self.woken.wait(), 20)
+        self.woken.clear()
+        result = self.reader.result(KEY)
+        assert result
+        found: dict[str, Any] = json.loads(result.document)
+        return found
+
+
+@pytest_asyncio.fixture
+async def rig() -> AsyncIterator[Rig]:
+    made = Rig()
+    yield made
+    await made.reader.close()
+    await made.shared.close()
+
+
+def request(served: Served, revision: str = "one", secret: str | None = None) -> RunRequest:
+    return RunRequest(revision, "mlflow://fraud/7", f"{served.url}/proxy", secret)
+
+
+async def test_lineage_is_read_once_for_each_revision(rig: Rig, served: Served) -> None:
+    served.handler = answering(answers())
+    rig.reader.want(KEY, request(served))
+    assert (await rig.document())["runId"] == "f80d"
+    rig.reader.want(KEY, request(served))
+    assert len(served.requests) == 4
+    rig.reader.want(KEY, request(served, "two"))
+    assert rig.reader.result(KEY) is None
+    assert (await rig.document())["runId"] == "f80d"
+    rig.reader.want(KEY, None)
+    assert rig.reader.result(KEY) is None
+    assert rig.waits == []
+
+
+@rule("R31")
+async def test_server_that_is_away_is_asked_a_few_times_and_the_reason_is_the_result(
+    rig: Rig, served: Served
+) -> None:
+    served.says("", 503)
+    rig.reader.want(KEY, request(served))
+    found = await rig.document()
+    assert set(found) == {"unavailable"}
+    assert "HTTP 503" in found["unavailable"][0]
+    assert len(served.requests) == ATTEMPTS
+    for waited, longest in zip(rig.waits, (5, 10, 20, 40, 80), strict=True):
+        assert longest / 2 <= waited <= longest
+
+
+async def test_secret_that_is_created_later_is_used(rig: Rig, served: Served) -> None:
+    served.handler = answering(answers())
+    rig.secrets.stored = {"other": {}}
+    rig.reader.want(KEY, request(served, secret="mlflow-read"))
+    await asyncio.wait_for(rig.slept.wait(), 10)
+    rig.secrets.stored["mlflow-read"] = {"MLFLOW_TRACKING_TOKEN": b"a-token"}
+    found = await rig.document()
+    assert (found["runId"], "unavailable" in found) == ("f80d", False)
+    assert served.headers[0]["Authorization"] == "Bearer a-token"
+
+
+@rule("R31")
+async def test_endless_answer_ends_an_attempt(
+    rig: Rig, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("canarium.sources.lineage.PATIENCE", 0.05)
+
+    over = asyncio.Event()
+
+    async def late(_: Any) -> Any:
+        await over.wait()
+        return Response()
+
+    served.handler = late
+    rig.reader.want(KEY, request(served))
+    found = await rig.document()
+    over.set()
+    assert "not complete within" in found["unavailable"][0]
+    assert len(served.requests) == ATTEMPTS
+
+
+async def test_nothing_is_reported_once_it_is_no_longer_wanted(rig: Rig, served: Served) -> None:
+    asked, over = asyncio.Event(), asyncio.Event()
+
+    async def late(_: Any) -> Any:
+        asked.set()
+        await over.wait()
+        return Response()
+
+    served.handler = late
+    rig.reader.want(KEY, request(served))
+    await asyncio.wait_for(asked.wait(), 10)
+    rig.reader.forget(KEY)
+    over.set()
+    await asyncio.sleep(0.05)
+    assert rig.reader.result(KEY) is None
+    assert not rig.woken.is_set()

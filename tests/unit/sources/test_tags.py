@@ -1,0 +1,184 @@
+"""How the tags of a version are written, and what is reported until they are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+from aiohttp.web import Response
+
+from canarium.api.states import RegistryState
+from canarium.core.facts.write_back import TagRequest, TagResult
+from canarium.kube.client import Api
+from canarium.kube.clock import Timing
+from canarium.signals.access import SharedResources
+from canarium.signals.http_client import HttpClient
+from canarium.sources.registries import Registries
+from canarium.sources.tags import LONGEST, TagWriter
+from signals.conftest import LOOPBACK, Served, served
+from sources.test_resolver import KEY, Secrets
+
+__all__ = ["served"]
+
+rule = pytest.mark.rule
+TAG = "canarium.dev/prod-eu.a.fraud"
+
+
+class Rig:
+    """A writer that never waits, and whether it woke its model."""
+
+    def __init__(self, cluster: str = "prod-eu") -> None:
+        self.secrets = Secrets()
+        self.waits: list[float] = []
+        self.woken, self.patient = asyncio.Event(), asyncio.Event()
+        self.shared = SharedResources(HttpClient(LOOPBACK))
+        timing = Timing(clock=lambda: 0.0, sleep=self._sleep)
+        registries = Registries(cast(Api, self.secrets), self.shared.of, timing.clock)
+        self.writer = TagWriter(registries, self._wake, cluster, timing)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        if len(self.waits) == 9:
+            self.patient.set()
+        await asyncio.sleep(0)
+
+    def _wake(self, key: tuple[str, str], urgent: bool) -> None:
+        assert (key, urgent) == (KEY, False)
+        self.woken.set()
+
+    async def result(self) -> TagResult:
+        await asyncio.wait_for(self.woken.wait(), 10)
+        self.woken.clear()
+        result = self.writer.result(KEY)
+        assert result
+        return result
+
+    async def close(self) -> None:
+        await self.writer.close()
+        await self.shared.close()
+
+
+@pytest_asyncio.fixture
+async def rig() -> AsyncIterator[Rig]:
+    made = Rig()
+    yield made
+    await made.close()
+
+
+def request(served: Served, secret: str | None = None) -> TagRequest:
+    text = "ServerExited: exit code 1 (revision one)"
+    state = RegistryState.ROLLED_BACK
+    return TagRequest("one", "mlflow://fraud%20v2/7", served.url, secret, state, text)
+
+
+def sent(served: Served) -> list[tuple[str, str, Any]]:
+    return [(method, path, json.loads(body)) for method, path, body in served.requests]
+
+
+@rule("R26")
+async def test_reason_is_written_before_the_state(rig: Rig, served: Served) -> None:
+    served.says("{}")
+    rig.secrets.stored["writer"] = {"MLFLOW_TRACKING_TOKEN": b"a-token"}
+    wanted = request(served, "writer")
+    rig.writer.want(KEY, wanted)
+    assert await rig.result() == TagResult(wanted)
+    version, path = {"name": "fraud v2", "version": "7"}, "/api/2.0/mlflow/model-versions/set-tag"
+    assert sent(served) == [
+        ("POST", path, {**version, "key": f"{TAG}/reason", "value": wanted.text}),
+        ("POST", path, {**version, "key": TAG, "value": "RolledBack"}),
+    ]
+    assert {headers["Authorization"] for headers in served.headers} == {"Bearer a-token"}
+    rig.writer.want(KEY, wanted)
+    await asyncio.sleep(0.05)
+    assert len(served.requests) == 2
+
+
+@rule("R26", "R31")
+async def test_tag_that_is_refused_is_tried_ever_less_often_until_it_is_written(
+    rig: Rig, served: Served
+) -> None:
+    served.says("", 503)
+    wanted = request(served)
+    rig.writer.want(KEY, wanted)
+    result = await rig.result()
+    assert result.reason == "SourceUnavailable"
+    assert TAG in result.message
+    assert "HTTP 503" in result.message
+    await asyncio.wait_for(rig.patient.wait(), 10)
+    served.says("{}")
+    while result.reason:
+        result = await rig.result()
+    assert result == TagResult(wanted)
+    for waited, longest in zip(rig.waits, (5, 10, 20, 40, 80, 160, 300, 300, 300), strict=False):
+        assert longest / 2 <= waited <= longest
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (403, '{"message": "a-token may not write"}', "SourceAccessDenied"),
+        (404, '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "a-token"}', "SourceNotFound"),
+        (500, "x" * (1 << 20), "SourceUnavailable"),
+    ],
+)
+async def test_refusal_has_a_reason_and_no_secret(
+    rig: Rig, served: Served, status: int, body: str, reason: str
+) -> None:
+    served.says(body, status)
+    rig.secrets.stored["writer"] = {"MLFLOW_TRACKING_TOKEN": b"a-token"}
+    rig.writer.want(KEY, request(served, "writer"))
+    result = await rig.result()
+    assert result.reason == reason
+    assert "a-token" not in result.message
+    assert len(result.message) < 500
+
+
+async def test_replaced_secret_is_read_again(rig: Rig, served: Served) -> None:
+    async def guarded(asked: Any) -> Response:
+        allowed = asked.headers.get("Authorization") == "Bearer new"
+        if not allowed:
+            rig.secrets.stored["writer"] = {"MLFLOW_TRACKING_TOKEN": b"new"}
+        return Response(status=200 if allowed else 403, text="{}")
+
+    served.handler = guarded
+    rig.secrets.stored["writer"] = {"MLFLOW_TRACKING_TOKEN": b"old"}
+    rig.writer.want(KEY, request(served, "writer"))
+    result = await rig.result()
+    while result.reason:
+        result = await rig.result()
+
+
+async def test_missing_secret_is_named(rig: Rig, served: Served) -> None:
+    rig.secrets.stored["other"] = {}
+    rig.writer.want(KEY, request(served, "writer"))
+    result = await rig.result()
+    assert result.reason == "SourceAccessDenied"
+    assert "Secret/writer" in result.message
+    assert served.requests == []
+
+
+async def test_cluster_without_a_name_writes_nothing_and_reports_it(served: Served) -> None:
+    rig = Rig(cluster="")
+    try:
+        rig.writer.want(KEY, request(served))
+        result = await rig.result()
+        assert result.reason == "ClusterNameMissing"
+        assert "clusterName" in result.message
+        assert (served.requests, rig.waits) == ([], [])
+    finally:
+        await rig.close()
+
+
+@rule("R31")
+async def test_reason_is_one_short_line(rig: Rig, served: Served) -> None:
+    served.says("{}")
+    rig.writer.want(KEY, replace(request(served), text="exit\n\x1b\u202e" * 1000))
+    await rig.result()
+    value = sent(served)[0][2]["value"]
+    assert len(value) <= LONGEST
+    assert value.isprintable()
