@@ -122,7 +122,8 @@ def test_rollback_bypasses_the_limit_and_retry_after(
 
     async def rollbacks() -> None:
         for _ in range(50):
-            await asyncio.sleep(0.5)
+            # No multiple of what a request takes: a rollback finds all seats taken.
+            await asyncio.sleep(0.513)
             began = loop.time()
             with first():
                 await server.send(limiter)
@@ -132,8 +133,8 @@ def test_rollback_bypasses_the_limit_and_retry_after(
         await asyncio.gather(server.loaded(limiter, 26), rollbacks())
 
     loop.run(both())
-    assert sorted(took)[len(took) // 2] < 0.1
-    assert max(took) < 1
+    assert sorted(took)[len(took) // 2] < 0.25
+    assert max(took) < 0.5
 
 
 @rule("R8")
