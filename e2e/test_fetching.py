@@ -12,14 +12,17 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox import Forward, Sandbox
 from support.client import Client
+from support.docs import documented
 from support.images import fetch_image
 from support.model_servers.images import MLSERVER, MODELS, mlserver_image, train
+from support.signing import KeyPair, key_pair, make_environment, sign
 from support.stores.pod import IMAGE, LARGE, NAMESPACE, STORES, Stores, image, start
 
 WITHIN = 300.0
@@ -36,6 +39,7 @@ class Fetching:
     began: dict[str, float] = field(default_factory=dict)
     durations: dict[str, float] = field(default_factory=dict)
     ways: list[Forward] = field(default_factory=list)
+    signer: KeyPair | None = None
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
         return self.node.kubectl("-n", NAMESPACE, *words, stdin=stdin)
@@ -139,6 +143,28 @@ def failed(reason: str) -> Callable[[dict[str, Any]], bool]:
     return holds
 
 
+VERIFY = {"key": {"configMapKeyRef": {"name": "model-keys", "key": "release.pub"}}}
+
+
+def put_signed(world: Fetching, folder: Path) -> KeyPair:
+    """Puts a signed model into S3, and one that was changed after it was signed; stores the public
+    key as the guide describes. Returns the pair of keys."""
+    make_environment()
+    pair = key_pair(folder, "release")
+    for name, content in (("signed", b"one"), ("tampered", b"two")):
+        model = folder / name
+        model.mkdir()
+        (model / "version").write_bytes(content)
+        sign(model, pair)
+        if name == "tampered":
+            (model / "backdoor.py").write_bytes(b"import os")
+        for path in model.iterdir():
+            world.stores.put(f"models/{name}/{path.name}", path.read_bytes())
+    words = documented("docs/guides/signatures.md", "kubectl -n risk create configmap")[2:]
+    world.kubectl(*(word.replace("=release.pub", f"={pair.public}") for word in words))
+    return pair
+
+
 def good(stores: Stores) -> dict[str, dict[str, Any]]:
     """A model per kind of store, and some that have it hard."""
     reads = {"endpoint": stores.s3, "credentials": {"secretName": "reader"}}
@@ -153,6 +179,7 @@ def good(stores: Stores) -> dict[str, dict[str, Any]]:
             "model": {"endpoint": f"http://{stores.registry}"},
         },
         "inside": {"uri": "file:///models/fraud", "folder": "/models/fraud"},
+        "signed": {"uri": "s3://models/signed", "model": {**reads, "verify": VERIFY}},
         "swapped": {"uri": "s3://models/swapped", "model": reads},
         "interrupted": {"uri": "s3://models/large", "model": reads},
         "gigabyte": {"uri": f"{stores.web}/large"},
@@ -185,6 +212,7 @@ def bad(stores: Stores) -> dict[str, dict[str, Any]]:
         "s3": {"uri": "s3://models/fraud", "model": {**nobody, "version": "2"}},
         "web": {"uri": f"{stores.web}/nothing.tar.gz"},
         "claim": {"uri": "pvc://models/fraud/8"},
+        "signed": {"uri": "s3://models/tampered", "model": known["signed"]["model"]},
         "registry": {**known["registry"], "model": other},
     }
 
@@ -193,6 +221,7 @@ REASONS = {
     "s3": "AccessDenied",
     "web": "NotFound",
     "claim": "NotFound",
+    "signed": "SignatureInvalid",
     "registry": "DigestMismatch",
 }
 
@@ -204,6 +233,7 @@ def fetched(node: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     stores = start(node, tmp_path_factory.mktemp("claim") / "disk")
     world = Fetching(node, stores)
     try:
+        world.signer = put_signed(world, tmp_path_factory.mktemp("signed"))
         world.apply({**good(stores), **hopeless(stores)})
         wanted: dict[str, Callable[[dict[str, Any]], bool]] = dict.fromkeys(good(stores), ready)
         world.until({**wanted, **dict.fromkeys(hopeless(stores), failed("NoSpace"))})
@@ -237,7 +267,7 @@ def spoiled(fetched: Fetching) -> Iterator[dict[str, Client]]:
             client.stop()
 
 
-GOOD = ["s3", "web", "claim", "whole-claim", "on-a-claim", "registry", "inside"]
+GOOD = ["s3", "web", "claim", "whole-claim", "on-a-claim", "registry", "inside", "signed"]
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -254,6 +284,18 @@ def test_model_is_fetched_from_each_kind_of_store(
     seconds = f"{fetched.durations[name]:.1f}"
     uri = re.sub(r"\d+\.\d+\.\d+\.\d+", "…", good(fetched.stores)[name]["uri"])
     figures("models from stores", uri=uri, seconds_to_Ready=seconds)
+
+
+def test_signer_is_in_the_status_and_in_the_record(fetched: Fetching) -> None:
+    assert fetched.signer is not None
+    stable = fetched.status("signed")["stable"]
+    assert stable["signature"]["key"] == fetched.signer.fingerprint
+    assert stable["signature"]["subject"] == "signed"
+    which = f"signed-{stable['revision']}"
+    record = json.loads(fetched.kubectl("get", "controllerrevision", which, "-o", "json"))
+    noted = json.loads(record["metadata"]["annotations"]["canarium.dev/signature"])
+    assert noted == stable["signature"]
+    assert fetched.status("signed")["history"][0]["signature"] == noted
 
 
 @pytest.mark.rule("R4")

@@ -208,3 +208,50 @@ def test_patterns_are_refused_where_no_file_can_be_chosen(
         put(plane, "patterns", {**SPEC, "model": model})
     assert "spec.model.allowPatterns" in refused.value.stderr
     put(plane, "patterns", {**SPEC, "model": {**model, "uri": "hf://owner/model@main"}})
+
+
+_KEY = {"configMapKeyRef": {"name": "keys", "key": "release.pub"}}
+
+
+@pytest.mark.rule("R21")
+@pytest.mark.parametrize(
+    ("verify", "words"),
+    [
+        # Not offered: what only names an identity would verify nothing.
+        ({"certificateIdentity": "release@example.com"}, "spec.model.verify.key: Required value"),
+        ({"key": {}}, "set exactly one of configMapKeyRef and secretKeyRef"),
+        (
+            {"key": {**_KEY, "secretKeyRef": {"name": "keys", "key": "cosign.pub"}}},
+            "set exactly one of configMapKeyRef and secretKeyRef",
+        ),
+        (
+            {"key": {"configMapKeyRef": {"name": "keys"}}},
+            "spec.model.verify.key.configMapKeyRef.key: Required value",
+        ),
+        (
+            {"key": {"configMapKeyRef": {"name": "keys", "key": "a/b"}}},
+            "spec.model.verify.key.configMapKeyRef.key",
+        ),
+        ({"key": _KEY, "signature": "a/../../model.sig"}, "must not contain '..'"),
+        ({"key": _KEY, "signature": "/model.sig"}, "spec.model.verify.signature"),
+    ],
+)
+def test_verification_that_would_verify_nothing_is_refused(
+    plane: ControlPlane, space: str, verify: dict[str, Any], words: str
+) -> None:
+    model = {"uri": "s3://models/fraud", "verify": verify}
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        put(plane, "verify", {**SPEC, "model": model}, "--validate=false")
+    assert words in refused.value.stderr
+
+
+@pytest.mark.rule("R21")
+@pytest.mark.parametrize("uri", ["file:///models/fraud", None])
+def test_verification_is_refused_where_nothing_is_fetched(
+    plane: ControlPlane, space: str, uri: str | None
+) -> None:
+    model = {"verify": {"key": _KEY}, **({"uri": uri} if uri else {})}
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        put(plane, "verify", {**SPEC, "model": model})
+    assert "spec.model.verify: Invalid value" in refused.value.stderr
+    put(plane, "verify", {**SPEC, "model": {**model, "uri": "pvc://models/fraud"}})
