@@ -161,8 +161,12 @@ class Invariants:
         """R24: only what the parent controls is touched; only with a revision is it deleted."""
         parent = self.world.server.find(resources.MODELS, KEY)
         uid = parent["metadata"]["uid"] if parent else None
+        controllers = {uid}
+        if write.resource is resources.DISRUPTION_BUDGETS:
+            deployments = self.world.server.all(resources.DEPLOYMENTS)
+            controllers = {d["metadata"]["uid"] for d in deployments if controller(d) == uid}
         for obj in (write.before, write.after):
-            if obj and controller(obj) != uid:
+            if obj and controller(obj) not in controllers:
                 self.broken("R24", f"{write.verb} of a foreign {write.resource.kind}")
         route = write.resource is resources.HTTP_ROUTES
         if write.after is None and write.before and not revision_of(write.before) and not route:

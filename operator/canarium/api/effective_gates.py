@@ -26,7 +26,7 @@ class EffectiveGate:
     timeout: float | None = None
     on_error: str = HOLD
     #: What the spec asks the approver to check.
-    message: str = ""
+    message: str | None = None
 
 
 def effective_gates(gates: Sequence[Gate] | None) -> tuple[EffectiveGate, ...]:
@@ -39,7 +39,7 @@ def effective_gates(gates: Sequence[Gate] | None) -> tuple[EffectiveGate, ...]:
             weight=gate.weight if gate.before == WEIGHT else None,
             timeout=seconds(gate.timeout) if gate.timeout else None,
             on_error=gate.on_error or HOLD,
-            message=gate.approval.message or "",
+            message=gate.approval.message,
         )
         for gate in gates or ()
     )

@@ -24,13 +24,13 @@ class FailureSummary(Protocol):
     def container(self) -> str | None: ...
 
 
-def sentences(*parts: str) -> str:
-    """Joins parts to a message.
+def sentences(*parts: str | None) -> str:
+    """Joins parts to a message, without those that are None or blank.
 
     Each starts with a capital letter, except for the path of a field, and ends with a period if
     there are several.
     """
-    whole = [_capitalised(part).rstrip() for part in parts if part.strip()]
+    whole = [_capitalised(part).rstrip() for part in parts if part and part.strip()]
     if len(whole) < 2:
         return "".join(whole)
     return " ".join(part if part.endswith(".") else f"{part}." for part in whole)
@@ -46,6 +46,12 @@ def location(pod: str | None, container: str | None) -> str:
     parts = [f"pod/{pod}" if pod else "", f"container {container}" if container else ""]
     text = ", ".join(part for part in parts if part)
     return f" ({text})" if text else ""
+
+
+def decided_by(person: str | None, comment: str | None) -> str:
+    """Returns who decided and the comment, for the end of a sentence; empty without both."""
+    name = f" by {person}" if person else ""
+    return f"{name}: {comment}" if comment else name
 
 
 def explain(why: FailureSummary) -> str:

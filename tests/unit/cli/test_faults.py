@@ -15,8 +15,8 @@ from cli.test_plan import CANARY
 from view.samples import sample
 
 _PLAIN = """
-    get status why promote abort undo retry pause resume history diff logs events checks infer
-    restart record report
+    get status why promote abort undo retry pause resume approve reject history diff logs events
+    checks infer restart record report
 """
 #: Every verb with words that ask a cluster; the name of the model is always `fraud`.
 ASKING: Mapping[str, tuple[str, ...]] = {
@@ -227,8 +227,9 @@ def test_credentials_that_expire_meanwhile_leave_nothing_half_done(
     changes = [call for call in kubectl.calls if {"annotate", "patch", "apply"} & {*call}]
     assert len([call for call in changes if "--dry-run=server" not in call]) <= 1
     if len(kubectl.calls) <= answered:
-        # It needed no further request; no operator answers a command.
-        assert done.code == (3 if words[0] in WAITING else 0)
+        # It needed no further request: no operator answers a command, and no gate of it waits.
+        codes = {**dict.fromkeys(WAITING, 3), "approve": 7, "reject": 7}
+        assert done.code == codes.get(words[0], 0)
     elif words[0] in _PARTIAL and (words[0], answered) != ("doctor", 1):
         assert "logged in" in done.out + done.err or "not readable" in done.out
     elif words[0] == "status":

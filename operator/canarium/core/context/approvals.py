@@ -28,11 +28,7 @@ def gate_of(token: str) -> str:
 def decision_by(ctx: RolloutContext) -> tuple[str | None, str | None]:
     """Returns who decided, and the comment; None for what is not annotated."""
     notes = dict(ctx.observed.annotations)
-    by, comment = notes.get(BY), notes.get(COMMENT)
-    return (
-        quoted(by, _LONGEST_NAME) if by else None,
-        quoted(comment, _LONGEST_COMMENT) if comment else None,
-    )
+    return _quoted(notes.get(BY), _LONGEST_NAME), _quoted(notes.get(COMMENT), _LONGEST_COMMENT)
 
 
 def is_recorded(ctx: RolloutContext, echo: CommandEcho) -> bool:
@@ -69,6 +65,10 @@ def why_not(ctx: RolloutContext, token: str) -> str | None:
 def recorded_token(command: CommandEcho) -> str:
     """Returns a command as the record stores it with its result."""
     return f"{command.command}/{command.token}"
+
+
+def _quoted(annotated: str | None, longest: int) -> str | None:
+    return quoted(annotated, longest) if annotated else None
 
 
 def _gate(ctx: RolloutContext, token: str) -> Gate | None:

@@ -86,7 +86,7 @@ class PhaseResult:
     opened_gates: frozenset[str] = frozenset()
     expired_gates: frozenset[str] = frozenset()
 
-    def say(self, *text: str) -> PhaseResult:
+    def say(self, *text: str | None) -> PhaseResult:
         """Returns this result explained by the sentences `text`."""
         return replace(self, message=sentences(*text))
 
@@ -164,7 +164,7 @@ class PhaseResult:
     def wait(
         self,
         reason: str,
-        *text: str,
+        *text: str | None,
         until: float | None = None,
         observed: str | None = None,
         threshold: str | None = None,

@@ -7,6 +7,7 @@ from canarium.api.states import GateState
 from canarium.core.context.gates import gates_of
 from canarium.core.context.rollout import RolloutFacts
 from canarium.core.health.cause import Cause
+from canarium.core.messages import decided_by
 from canarium.core.times import length
 
 
@@ -15,9 +16,8 @@ def rejection(rollout: RolloutFacts) -> Cause | None:
     for gate in gates_of(rollout):
         one = gate.opened
         if one and one.result == GateState.REJECTED:
-            by = f" by {one.by}" if one.by else ""
-            comment = f": {one.comment}" if one.comment else ""
-            return Cause(FailureReason.GATE_REJECTED, f"gate {gate.name} was rejected{by}{comment}")
+            who = decided_by(one.by, one.comment)
+            return Cause(FailureReason.GATE_REJECTED, f"gate {gate.name} was rejected{who}")
         if one and one.result == GateState.TIMED_OUT:
             limit = gate.settings.timeout
             within = f" within {length(limit)}" if limit is not None else " in time"

@@ -10,7 +10,7 @@ from canarium.core.context.gates import Gate, gates_of
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
-from canarium.core.messages import sentences
+from canarium.core.messages import decided_by, sentences
 from canarium.core.outcomes.gates import approval_advice, gates_after
 
 
@@ -77,7 +77,6 @@ def _waiting(ctx: RolloutContext, gate: Gate) -> Event:
 
 
 def _passed(ctx: RolloutContext, gate: GateStatus) -> Event:
-    by = f" by {gate.by}" if gate.by else ""
-    comment = f": {gate.message}" if gate.message else ""
-    text = f"gate {gate.name} of {describe(ctx, ctx.target)} was approved{by}{comment}"
+    who = decided_by(gate.by, gate.message)
+    text = f"gate {gate.name} of {describe(ctx, ctx.target)} was approved{who}"
     return Event("Normal", EventReason.GATE_PASSED, text)
