@@ -179,7 +179,6 @@ def good(stores: Stores) -> dict[str, dict[str, Any]]:
             "model": {"endpoint": f"http://{stores.registry}"},
         },
         "inside": {"uri": "file:///models/fraud", "folder": "/models/fraud"},
-        "signed": {"uri": "s3://models/signed", "model": {**reads, "verify": VERIFY}},
         "swapped": {"uri": "s3://models/swapped", "model": reads},
         "interrupted": {"uri": "s3://models/large", "model": reads},
         "gigabyte": {"uri": f"{stores.web}/large"},
@@ -190,6 +189,12 @@ def good(stores: Stores) -> dict[str, dict[str, Any]]:
             "scaling": {"replicas": 2},
         },
     }
+
+
+def signed(stores: Stores) -> dict[str, dict[str, Any]]:
+    """A signed model, which S3 has once it was started again: until then it forgets what is put."""
+    reads = {"endpoint": stores.s3, "credentials": {"secretName": "reader"}}
+    return {"signed": {"uri": "s3://models/signed", "model": {**reads, "verify": VERIFY}}}
 
 
 def hopeless(stores: Stores) -> dict[str, dict[str, Any]]:
@@ -205,7 +210,7 @@ def hopeless(stores: Stores) -> dict[str, dict[str, Any]]:
 
 def bad(stores: Stores) -> dict[str, dict[str, Any]]:
     """The next versions of models that serve, each with another fault."""
-    known = good(stores)
+    known = {**good(stores), **signed(stores)}
     nobody = {"endpoint": stores.s3, "credentials": {"secretName": "nobody"}}
     other = {**known["registry"]["model"], "digest": f"sha256:{'0' * 64}"}
     return {
@@ -233,10 +238,12 @@ def fetched(node: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     stores = start(node, tmp_path_factory.mktemp("claim") / "disk")
     world = Fetching(node, stores)
     try:
-        world.signer = put_signed(world, tmp_path_factory.mktemp("signed"))
         world.apply({**good(stores), **hopeless(stores)})
         wanted: dict[str, Callable[[dict[str, Any]], bool]] = dict.fromkeys(good(stores), ready)
         world.until({**wanted, **dict.fromkeys(hopeless(stores), failed("NoSpace"))})
+        world.signer = put_signed(world, tmp_path_factory.mktemp("signed"))
+        world.apply(signed(stores))
+        world.until(dict.fromkeys(signed(stores), ready))
         yield world
     finally:
         for way in world.ways:
@@ -282,7 +289,9 @@ def test_model_is_fetched_from_each_kind_of_store(
     assert images.keys() == ({"server"} if name == "inside" else {"server", "fetch"})
     assert all("sha256:" in image for image in images.values())
     seconds = f"{fetched.durations[name]:.1f}"
-    uri = re.sub(r"\d+\.\d+\.\d+\.\d+", "…", good(fetched.stores)[name]["uri"])
+    uri = re.sub(
+        r"\d+\.\d+\.\d+\.\d+", "…", {**good(fetched.stores), **signed(fetched.stores)}[name]["uri"]
+    )
     figures("models from stores", uri=uri, seconds_to_Ready=seconds)
 
 
