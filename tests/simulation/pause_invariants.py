@@ -147,9 +147,21 @@ class PauseInvariant:
         kept = weights(before).get(candidate, 0) if before else 0
         # Pods without the color answer by the callers' Service, and not by the route (R15).
         colorless = {revision_of(pod) for pod in self.account.world.released_pods()}
-        serves = stable and stable not in colorless and self.account.least({stable})
+        serves = (
+            stable
+            and stable not in colorless
+            and self.account.least({stable})
+            and self._has_endpoints(stable)
+        )
         if share > max(claimed, kept) and serves:
             self.account.broken("gates", f"{candidate} has weight {share}, granted is {claimed}")
+
+    def _has_endpoints(self, revision: str) -> bool:
+        """Whether the Service that the route refers to has endpoints: if it was deleted, the
+        revision receives nothing by the route, even with ready pods (R15)."""
+        key = (KEY[0], f"{KEY[1]}-{revision}-slice")
+        found = self.account.world.server.find(resources.ENDPOINT_SLICES, key)
+        return bool(found and found.get("endpoints"))
 
     def _scaled(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """More pods beside stable are a higher weight, where one Service selects both."""
