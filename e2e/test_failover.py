@@ -69,7 +69,7 @@ def test_warm_version_serves_through_every_outage_of_the_bake(  # B1, B2, I2
             world.until(lambda s: s["stable"]["readyReplicas"] == 3, "readiness", 15)
     failure = world.phase("RolledBack", "v1", 30)["failure"]
     assert failure["reason"] == "RepeatedOutages"
-    account.of("bake: readiness flaps until the promotion is undone", began)
+    account.of("bake: readiness flaps until the promotion is undone", began, outages=3)
 
 
 @rule("R8", "R11", "R13", "R15")
