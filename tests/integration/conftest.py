@@ -54,6 +54,8 @@ class Operator:
             *PATIENT_LEASE,
         )
         self.log_from = 0
+        #: Added to the environment of the process.
+        self.environment: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -64,7 +66,7 @@ class Operator:
                 [*command, *self._flags],
                 stdout=output,
                 stderr=output,
-                env={**os.environ, "PYTHONWARNINGS": "default"},
+                env={**os.environ, "PYTHONWARNINGS": "default", **self.environment},
             )
 
     @property

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from canarium.kube.identity import POD_UID
 from canarium.kube.resources import DEPLOYMENTS, LEASES
 from integration.conftest import SHORT_LEASE, Cluster, Operator
 from integration.scenarios import touched
@@ -109,6 +110,27 @@ async def pair(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterato
 async def test_released_lease_is_taken_at_once(pair: Pair) -> None:
     await asyncio.to_thread(pair.first.stop)
     await until(lambda: pair.second.said("leading"))
+
+
+@pytest.mark.parametrize("pair", [LONG_LEASE], indirect=True, ids=["long lease"])
+async def test_leader_whose_container_was_killed_leads_again_at_once(pair: Pair) -> None:
+    # The chart passes the UID of the pod; the standby is another pod.
+    pair.first.environment = {POD_UID: "4f1c2b3a-0d4e-4e52-9a55-0a4a2c9b8d11"}
+    pair.second.stop(signal.SIGKILL)
+    pair.first.stop()
+    pair.first.start()
+    await until(lambda: pair.first.said("leading"))
+    pair.second.start()
+    await until(lambda: pair.second.said("standing by"))
+    killed = await pair.holder()
+
+    pair.first.stop(signal.SIGKILL)
+    pair.first.start()
+    await until(lambda: pair.first.said("leading"))
+    assert await pair.holder() != killed
+    pair.cluster.apply("1")
+    await pair.cluster.phase("Ready", "1", seconds=60)
+    assert not pair.second.said("leading")
 
 
 async def test_killed_leader_is_replaced_within_the_lease_and_its_work_continues(

@@ -68,6 +68,13 @@ replaces the first part of the repository if that is the name of a host.
 {{- with $context }}{{ toYaml . }}{{ end -}}
 {{- end -}}
 
+{{/* By the UID of its pod, a restarted container recognizes the Lease of the one before it. */}}
+{{- define "canarium.podUid" -}}
+- name: POD_UID
+  valueFrom:
+    fieldRef: {fieldPath: metadata.uid}
+{{- end -}}
+
 {{/* Times of leader election that differ from the defaults of `canarium run` and `canarium notify`. */}}
 {{- define "canarium.leaseArguments" -}}
 {{- with .Values.leaderElection -}}

@@ -6,8 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-import socket
-import uuid
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
@@ -26,6 +24,7 @@ from canarium.host.namespaces import NamespaceSelection
 from canarium.host.scope_conflicts import LEASE, SCOPE, ScopeConflicts
 from canarium.kube.clock import Timing
 from canarium.kube.http import Client, ConcurrencyLimits
+from canarium.kube.identity import Identity
 from canarium.kube.lease import Lease
 from canarium.kube.throttle import Throttle
 from canarium.kube.trust import Trust
@@ -71,14 +70,14 @@ class Application:
 
     async def start(self) -> None:
         settings = self._settings
-        identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+        identity = Identity.of_process()
         metrics = OperatorMetrics() if settings.metrics_port is not None else None
         self._client = client = await self._stack.enter_async_context(
             Client.connect(
                 settings.kubeconfig,
                 settings.context,
                 [metrics.trace()] if metrics else [],
-                agent=f" ({identity})",
+                agent=f" ({identity.name})",
             )
         )
         self._trust = client.trust

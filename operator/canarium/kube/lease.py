@@ -17,6 +17,7 @@ from typing import Any
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.kube.http import Client
+from canarium.kube.identity import Identity
 from canarium.kube.resources import LEASES
 from canarium.kube.throttle import first
 
@@ -30,8 +31,9 @@ class Lease:
     take over `duration` seconds after they *saw* the last one. With `renew` below `duration` there
     are never two holders, regardless of their clocks, as long as each runs at about the same pace.
 
-    `identity` must be unique to the process: a restarted one with the same name would take its
-    predecessor's Lease at once. `notes` are annotations to set on the Lease.
+    A process that was killed in this pod cannot write any more: the kubelet starts a container only
+    after the previous one has ended. So its Lease is taken at once (decision 0056). `notes` are
+    annotations to set on the Lease.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class Lease:
         client: Client,
         namespace: str,
         name: str,
-        identity: str,
+        identity: Identity,
         duration: float = 15.0,
         renew: float = 10.0,
         retry: float = 2.0,
@@ -49,7 +51,8 @@ class Lease:
         if not retry < renew < duration:
             raise ValueError("a lease needs retry < renew < duration")
         self._client = client
-        self._namespace, self._name, self._identity = namespace, name, identity
+        self._namespace, self._name, self._identity = namespace, name, identity.name
+        self._process = identity
         self._duration, self._renew, self._retry = duration, renew, retry
         self._notes = dict(notes or {})
         self._timing = timing or Timing()
@@ -170,7 +173,7 @@ class Lease:
         if self._seen is None or self._seen[0] != spec:
             self._seen = (spec, self._clock())
         holder = spec.get("holderIdentity")
-        if not holder or holder == self._identity:
+        if not holder or holder == self._identity or self._process.succeeds(str(holder)):
             return True
         duration = max(self._duration, float(spec.get("leaseDurationSeconds") or 0))
         return self._clock() >= self._seen[1] + duration

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import socket
-import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from canarium.kube.cache import Cache
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.kube.http import Client
+from canarium.kube.identity import Identity
 from canarium.kube.lease import Lease
 from canarium.kube.reflector import Reflector
 from canarium.kube.resources import MODELS
@@ -95,7 +94,6 @@ class Notifier:
     async def run(self) -> None:
         """Runs until cancelled, or until the Lease is lost. Raises OSError for a port in use."""
         options = self._options
-        identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(
                 Client.connect(options.kubeconfig, options.context, agent=f" ({NAME})")
@@ -108,7 +106,9 @@ class Notifier:
                 await stack.enter_async_context(
                     serve_probes(*options.health, alive=self.stuck, ready=list)
                 )
-            lease = Lease(client, options.namespace, NAME, identity, *options.lease_times)
+            lease = Lease(
+                client, options.namespace, NAME, Identity.of_process(), *options.lease_times
+            )
             await lease.acquire()
             stack.push_async_callback(lease.release)
             log.info("delivering to %s", ", ".join(self._senders))

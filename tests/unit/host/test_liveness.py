@@ -21,6 +21,7 @@ from canarium.engine.engine import Engine
 from canarium.host.app import Application
 from canarium.host.kopf_watch import Insights, KopfWatch
 from canarium.kube.clock import Timing
+from canarium.kube.identity import Identity
 from canarium.kube.lease import Lease
 from canarium.kube.trust import Trust
 from canarium.telemetry.probes import serve_probes
@@ -43,7 +44,7 @@ class Hosted:
         self.application.watching = KopfWatch(
             silent, self.application.engine, Insights(), timing=timing
         )
-        self.lease = Lease(silent, "ns", "canarium", "me", timing=timing)
+        self.lease = Lease(silent, "ns", "canarium", Identity("me"), timing=timing)
         self.reflectors: list[Any] = []
         informers: Any = SimpleNamespace(
             namespaces={"risk"}, ended=list, reflectors=lambda: self.reflectors

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from canarium.kube.clock import Timing
+from canarium.kube.identity import Identity
 from canarium.kube.lease import Lease
 
 PATH = "/apis/coordination.k8s.io/v1/namespaces/ns/leases/leader"
@@ -25,8 +28,8 @@ class Time:
         await asyncio.sleep(0)
 
 
-def candidate(client: Any, identity: str = "a", **options: Any) -> Lease:
-    return Lease(client, "ns", "leader", identity, **options)
+def candidate(client: Any, identity: str = "a", pod: str = "", **options: Any) -> Lease:
+    return Lease(client, "ns", "leader", Identity(identity, pod), **options)
 
 
 def holder(api: Any) -> str:
@@ -65,6 +68,35 @@ async def test_dead_holder_is_waited_for_by_our_own_clock(api: Any, client: Any)
     await lease.acquire()
     assert holder(api) == "a"
     assert 15 <= time.now <= 17
+    lease._sleep = asyncio.sleep
+    await lease.release()
+
+
+async def test_restarted_container_takes_the_lease_of_its_predecessor_at_once(
+    api: Any, client: Any
+) -> None:
+    api.put(PATH, spec={"holderIdentity": "pod-1_4f1c_dead", "leaseDurationSeconds": 15})
+    time = Time()
+    timing = Timing(clock=time, sleep=time.sleep)
+    lease = candidate(client, "pod-1_4f1c_b", pod="pod-1_4f1c_", timing=timing)
+    await lease.acquire()
+    assert (holder(api), time.now) == ("pod-1_4f1c_b", 0.0)
+    lease._sleep = asyncio.sleep
+    await lease.release()
+
+
+@pytest.mark.parametrize(
+    ("holding", "pod"),
+    [("pod-2_4f1c_dead", "pod-1_4f1c_"), ("pod-1_77aa_dead", "pod-1_4f1c_"), ("pod-1_dead", "")],
+)
+async def test_lease_of_another_pod_must_expire(
+    api: Any, client: Any, holding: str, pod: str
+) -> None:
+    api.put(PATH, spec={"holderIdentity": holding, "leaseDurationSeconds": 15})
+    time = Time()
+    lease = candidate(client, f"{pod}b", pod, timing=Timing(clock=time, sleep=time.sleep))
+    await lease.acquire()
+    assert time.now >= 15
     lease._sleep = asyncio.sleep
     await lease.release()
 
