@@ -22,4 +22,6 @@ class Account:
         counts = self._client.since(began)
         failed, sent = counts.get(None, 0), sum(counts.values())
         self._figures("outages", case=case, router=self._router, sent=sent, failed=failed)
-        assert failed <= outages * SECOND, f"{case}: {failed} of {sent}: {self._client.faults()[-2000:]}"
+        assert failed <= outages * SECOND, (
+            f"{case}: {failed} of {sent}: {self._client.faults()[-2000:]}"
+        )
