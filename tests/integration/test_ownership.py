@@ -194,6 +194,49 @@ async def test_foreign_object_is_adopted_only_by_annotation(cluster: Cluster) ->
     assert "canarium.dev/adopt" not in live["metadata"]["annotations"]
 
 
+@rule("R0", "R23", "R24")
+@pytest.mark.parametrize(
+    "ports",
+    [
+        [{"port": 80, "targetPort": 8080, "protocol": "TCP"}],
+        [
+            {"name": "web", "port": 80, "targetPort": 8080, "protocol": "TCP"},
+            {"name": "metrics", "port": 9090, "targetPort": 9090, "protocol": "TCP"},
+        ],
+    ],
+    ids=["without a name", "with another name"],
+)
+async def test_ports_of_an_adopted_service_keep_their_names(
+    cluster: Cluster, ports: list[dict[str, Any]]
+) -> None:
+    """A renamed port has no endpoints until they have the new name too: requests would fail."""
+    foreign = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "fraud", "annotations": {"canarium.dev/adopt": "fraud"}},
+        "spec": {"selector": {"app": "theirs"}, "ports": ports},
+    }
+    where = ("-n", cluster.namespace)
+    cluster.plane.kubectl("apply", *where, "-f", "-", stdin=json.dumps(foreign))
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    cluster.apply("2")
+    await cluster.phase("Ready", "2")
+    live = await cluster.client.get(resources.SERVICES, cluster.namespace, "fraud")
+    expected = [{**ports[0], "targetPort": "http"}, *ports[1:]]
+    assert live["spec"]["ports"] == expected
+    # What was edited is restored, but not the name.
+    edited = [{**port, "targetPort": 7} for port in expected]
+    patch = json.dumps({"spec": {"ports": edited}})
+    cluster.plane.kubectl("patch", *where, "service", "fraud", "--type=merge", "-p", patch)
+    for _ in range(100):
+        live = await cluster.client.get(resources.SERVICES, cluster.namespace, "fraud")
+        if live["spec"]["ports"][0]["targetPort"] == "http":
+            break
+        await asyncio.sleep(0.1)
+    assert live["spec"]["ports"] == [expected[0], *edited[1:]]
+
+
 def owners(obj: dict[str, Any]) -> list[str]:
     """UIDs of the controllers of an object."""
     return [o["uid"] for o in obj["metadata"].get("ownerReferences", ()) if o.get("controller")]

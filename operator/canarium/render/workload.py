@@ -18,6 +18,8 @@ from canarium.render import labels
 from canarium.render.fetch_container import PIN_KEY
 
 Manifest = dict[str, Any]
+#: Name of the port of a model's Service, unless the Service was adopted with another one.
+PORT_NAME = "http"
 
 
 def child_name(model: str, revision: str) -> str:
@@ -132,22 +134,20 @@ def service(
     port: int,
     color: str | None,
     traffic: TrafficRecord,
+    port_name: str | None = PORT_NAME,
 ) -> Manifest:
     """Returns the callers' Service at `port`; its annotations record what it selects, in the same
-    write (R18)."""
+    write (R18). `port_name` None is a port without a name."""
     model = parent["metadata"]["name"]
     head = head_of(parent, "v1", "Service", None)
     head["metadata"]["annotations"] = traffic.to_annotations()
     selector = {labels.MODEL: model}
     if color != "":
         selector[labels.COLOR] = color or labels.NO_COLOR
-    return {
-        **head,
-        "spec": {
-            "selector": selector,
-            "ports": [{"name": "http", "port": port, "targetPort": "http", "protocol": "TCP"}],
-        },
-    }
+    entry: Manifest = {"port": port, "targetPort": "http", "protocol": "TCP"}
+    if port_name:
+        entry = {"name": port_name, **entry}
+    return {**head, "spec": {"selector": selector, "ports": [entry]}}
 
 
 def autoscaler(

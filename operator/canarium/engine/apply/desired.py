@@ -146,8 +146,9 @@ class DesiredManifests:
     def service(
         self, parent: Mapping[str, Any], color: str | None, traffic: TrafficRecord
     ) -> Manifest:
-        """Returns the callers' Service."""
-        return workload.service(parent, _traffic(parent).port, color, traffic)
+        """Returns the callers' Service. Its port keeps the name that it has."""
+        port = _traffic(parent).port
+        return workload.service(parent, port, color, traffic, self._port_name(parent, port))
 
     def autoscaler(self, parent: Mapping[str, Any], revision: str, low: int, high: int) -> Manifest:
         """Returns a revision's HorizontalPodAutoscaler between `low` and `high`."""
@@ -171,6 +172,21 @@ class DesiredManifests:
         routes = (c for resource in ROUTES.values() for c in self._store.children(resource, key))
         uid = self._store.parents.items[key].uid
         return next((child for child in routes if child.owner == uid), None)
+
+    def _port_name(self, parent: Mapping[str, Any], port: int) -> str | None:
+        """Returns the name of a port of the live Service; None for a port without a name.
+
+        A port that is renamed has no endpoints until its EndpointSlices have the new name too, so
+        renaming that of an adopted Service would fail requests.
+        """
+        meta = parent["metadata"]
+        for child in self._store.children(resources.SERVICES, (meta["namespace"], meta["name"])):
+            if isinstance(child.fact, Service) and child.owner == meta["uid"]:
+                for live in unpacked(child)["spec"]["ports"] or ():
+                    if live["port"] == port and live.get("protocol", "TCP") == "TCP":
+                        name: str | None = live.get("name")
+                        return name
+        return workload.PORT_NAME
 
     def record(self, key: Key, revision: str) -> Child[Any] | None:
         """Returns the stored record of a revision."""
