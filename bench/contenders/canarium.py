@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,12 @@ _GAUGES = {
     "canarium_queue_depth": "queue depth max",
 }
 
+#: Seconds between two complete reads of the metrics, as by a Prometheus.
+_SCRAPE = 15.0
+_RECONCILES = "canarium_reconcile_duration_seconds_count"
+#: The samples by which the phases are judged.
+_JUDGED = ("canarium_leader", _RECONCILES, *_GAUGES)
+
 Samples = dict[tuple[str, ...], float]
 
 
@@ -42,6 +48,8 @@ class Canarium:
         self.name = name
         self.pause = pause
         self._profile, self._settings = profile, settings
+        #: When all metrics were read last.
+        self._scraped = time.monotonic()
         self._process = Spawned(name)
         self._port = 0
 
@@ -121,17 +129,26 @@ class Canarium:
         )
 
     async def gauges(self) -> Mapping[str, float]:
+        complete = time.monotonic() >= self._scraped + _SCRAPE
         try:
-            metrics = await self.metrics()
+            metrics = await self.metrics(() if complete else _JUDGED)
         except (aiohttp.ClientError, OSError):
             return {}
+        if complete:
+            self._scraped = time.monotonic()
         return {word: metrics[name,] for name, word in _GAUGES.items() if (name,) in metrics}
 
-    async def metrics(self) -> Samples:
-        """Every sample by name and label values. Raises aiohttp.ClientError."""
+    async def metrics(self, names: Iterable[str] = _JUDGED) -> Samples:
+        """The samples of `names`, or all of them, by name and label values.
+
+        Those of every model cost the operator and the driver time, so they are read only as often
+        as a Prometheus would. Raises aiohttp.ClientError.
+        """
         async with (
             aiohttp.ClientSession() as session,
-            session.get(f"http://127.0.0.1:{self._port}/metrics") as answer,
+            session.get(
+                f"http://127.0.0.1:{self._port}/metrics", params=[("name[]", n) for n in names]
+            ) as answer,
         ):
             text = await answer.text()
         return {
@@ -164,8 +181,7 @@ def _python() -> str:
 
 def reconciles(samples: Samples) -> float:
     """Returns the number of reconciles so far, with any result."""
-    name = "canarium_reconcile_duration_seconds_count"
-    return sum(value for key, value in samples.items() if key[0] == name)
+    return sum(value for key, value in samples.items() if key[0] == _RECONCILES)
 
 
 def condition(body: Body, kind: str) -> bool:

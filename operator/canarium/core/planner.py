@@ -99,7 +99,7 @@ def plan(
         actions=_actions(ctx, result),
         events=events_of(ctx, status, after, result),
         requeue_after=result.requeue_after,
-        status_is_urgent=after.essence() != status.essence(),
+        status_is_urgent=after != status and after.essence() != status.essence(),
         requests=_requests(ctx, after),
         freeze_route=ctx.router.is_frozen(ctx),
         retry_is_urgent=_is_urgent(ctx, phase),

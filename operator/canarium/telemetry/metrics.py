@@ -188,6 +188,10 @@ class _States(Collector):
     def __init__(self, state: State) -> None:
         self._state = state
 
+    def describe(self) -> Iterable[Metric]:
+        """Returns the metrics by whose names a scrape can select."""
+        return self.collect()
+
     def collect(self) -> Iterable[Metric]:
         state = self._state
         for name, text, value in (

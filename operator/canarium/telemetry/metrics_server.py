@@ -21,16 +21,20 @@ def serve_metrics(
     """Serves the metrics of `registry`, and those of `models`, while the context is open; yields
     the port (0: a free one).
 
+    As in other exporters, each query parameter `name[]` selects the samples of one name.
+
     Raises OSError when the port is taken.
     """
 
     async def answer(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        body: bytes = encode(registry)
+        names = frozenset(request.query.getall("name[]", ()))
+        body: bytes = encode(registry.restricted_registry(names) if names else registry)
         if models:
             openmetrics = content_type.startswith("application/openmetrics-text")
             end = _END if openmetrics else b""
-            body = body.removesuffix(end) + await models.text(openmetrics=openmetrics) + end
+            text = await models.text(names, openmetrics=openmetrics)
+            body = body.removesuffix(end) + text + end
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     return serve(host, port, {"/metrics": answer})

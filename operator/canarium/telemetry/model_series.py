@@ -52,10 +52,13 @@ class ModelSeries:
         #: The state of each model with the version that it was read from.
         self._states: dict[Key, tuple[int, ModelState]] = {}
 
-    async def text(self, *, openmetrics: bool = False) -> bytes:
+    async def text(
+        self, names: frozenset[str] = frozenset(), *, openmetrics: bool = False
+    ) -> bytes:
         """Returns the families of all models in Prometheus' text format, or in OpenMetrics' without
-        its end."""
-        if not self._leading():
+        its end; only those of `names`, if it has any."""
+        selected = [one for one in FAMILIES if not names or one.name in names]
+        if not selected or not self._leading():
             return b""
         models, now = list(self._models().items()), self._now()
         states: dict[Key, tuple[int, ModelState]] = {}
@@ -79,7 +82,7 @@ class ModelSeries:
         self._states = states
         parts = [
             family.head(openmetrics) + "".join(lines[family.name])
-            for family in FAMILIES
+            for family in selected
             if lines[family.name]
         ]
         return "".join(parts).encode(errors="replace")

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from canarium.telemetry.metrics import OperatorMetrics
+from canarium.telemetry.metrics import OperatorMetrics, State
 from canarium.telemetry.metrics_server import serve_metrics
 from canarium.telemetry.model_families import FAMILIES
 from canarium.telemetry.model_series import ModelSeries
@@ -201,6 +201,47 @@ async def test_damaged_status_leaves_the_phase(status: dict[str, Any]) -> None:
         "canarium_modeldeployment_phase",
     }
     assert found["canarium_modeldeployment_phase", "Ready"] == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["canarium_leader"], {"canarium_leader"}),
+        (["canarium_modeldeployment_phase"], {"canarium_modeldeployment_phase"}),
+        (
+            ["canarium_leader", "canarium_modeldeployment_weight"],
+            {"canarium_leader", "canarium_modeldeployment_weight"},
+        ),
+        (
+            ["canarium_reconcile_duration_seconds_count"],
+            {"canarium_reconcile_duration_seconds_count"},
+        ),
+        (["unknown"], set()),
+    ],
+)
+async def test_scrape_can_select_samples_by_name(names: list[str], expected: set[str]) -> None:
+    metrics = OperatorMetrics()
+    metrics.reconciled("done", 0.1)
+    metrics.describe(
+        State(
+            queue_depth=lambda: 0,
+            queue_oldest=lambda: 0.0,
+            oldest_watch=lambda: 0.0,
+            leading=lambda: True,
+            phases=tuple,
+        )
+    )
+    async with (
+        serve_metrics(
+            metrics.registry, "127.0.0.1", 0, series({FRAUD: Model(ROLLING)}, metrics=metrics)
+        ) as port,
+        aiohttp.ClientSession() as session,
+        session.get(
+            f"http://127.0.0.1:{port}/metrics", params=[("name[]", name) for name in names]
+        ) as answer,
+    ):
+        families = text_string_to_metric_families(await answer.text())
+        assert {s.name for family in families for s in family.samples} == expected
 
 
 # R31

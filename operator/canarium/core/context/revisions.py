@@ -116,12 +116,12 @@ class Revisions:
     @cached_property
     def moved_to(self) -> str | None:
         """Result to which the followed reference has moved, and with it the target."""
-        return None if self._holds_result else self._new_result
+        return None if self._new_result is None or self._holds_result else self._new_result
 
     @cached_property
     def held_result(self) -> str | None:
         """New result of the followed reference that waits for the end of a pause."""
-        return self._new_result if self._holds_result else None
+        return self._new_result if self._new_result and self._holds_result else None
 
     @cached_property
     def _new_result(self) -> str | None:

@@ -149,8 +149,9 @@ class PhaseResult:
 
     def recheck_in(self, seconds: float | None) -> PhaseResult:
         """Returns this result with the next decision after `seconds` at the latest."""
-        waits = [x for x in (self.requeue_after, seconds) if x is not None]
-        return replace(self, requeue_after=min(waits, default=None))
+        if seconds is None or (self.requeue_after is not None and self.requeue_after <= seconds):
+            return self
+        return replace(self, requeue_after=seconds)
 
     def recheck_only_in(self, seconds: float | None) -> PhaseResult:
         """Returns this result, reconsidered after `seconds` instead of any earlier time; None: only

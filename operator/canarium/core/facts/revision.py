@@ -112,9 +112,10 @@ def digest_v1(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+#: The digest of an identity by each algorithm that compares no result of a reference.
 _ALGORITHMS: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "v1": lambda spec: digest_v1(identity_v1(spec)),
-    BY_NAME: lambda spec: short_name(digest_v1(identity_v1(spec))),
+    "v1": digest_v1,
+    BY_NAME: lambda identity: short_name(digest_v1(identity)),
 }
 
 
@@ -167,17 +168,21 @@ def find(
     that result the newest again (`RenumberRevision`). A record with an unknown algorithm never
     matches; see `newer_algorithm`.
     """
-    matches = (record for record in records if record.intact and _is_of(record, spec))
+    identity = identity_v1(spec)
+    digests: dict[str, str] = {}
+
+    def is_of_spec(record: Record) -> bool:
+        if record.algorithm == RESOLVED:
+            name, stored = "v1", record.spec_digest
+        else:
+            name, stored = record.algorithm, record.digest
+        if name in _ALGORITHMS and name not in digests:
+            digests[name] = _ALGORITHMS[name](identity)
+        return name in digests and digests[name] == stored
+
+    matches = (record for record in records if record.intact and is_of_spec(record))
     same = (record for record in matches if resolved is None or record.resolved == resolved)
     return max(same, key=lambda record: record.number, default=None)
-
-
-def _is_of(record: Record, spec: Mapping[str, Any]) -> bool:
-    if record.algorithm == RESOLVED:
-        return record.spec_digest == digest_v1(identity_v1(spec))
-    if record.algorithm not in _ALGORITHMS:
-        return False
-    return _ALGORITHMS[record.algorithm](spec) == record.digest
 
 
 def newer_algorithm(spec: Mapping[str, Any], records: Iterable[Record]) -> Record | None:

@@ -11,7 +11,7 @@ Semantics:
   and for the earlier keys in its
   namespace, however many keys the others have (R31).
 - **No starvation.** A key that has waited for longer than the patience of its urgency is overdue.
-  Overdue keys get every second turn, or every fourth one while faults wait.
+  Overdue keys get every second turn, or every tenth one while faults wait.
 - **Fairness of workers.** With `workers` set, a share is handed a key only while it has fewer keys
   being worked on than there are free workers (the dynamic threshold of shared-memory switches,
   Choudhury and Hahne 1998). One share alone gets half of the workers; n shares that never finish

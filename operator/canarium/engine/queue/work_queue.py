@@ -16,6 +16,9 @@ from canarium.engine.queue.urgency import PATIENCE, Urgency
 from canarium.kube.clock import Timing
 
 K = TypeVar("K", bound=Hashable)
+#: Faults that are taken between two overdue keys of less urgent lanes. A rollback is one write, and
+#: the work that it leaves for later is four or five.
+_FAULTS_PER_OVERDUE = 9
 
 
 class WorkQueue(Generic[K]):
@@ -199,7 +202,7 @@ class WorkQueue(Generic[K]):
 
     def _overdue(self, now: float, most: Urgency) -> Urgency | None:
         """Returns the lane that has been overdue for longest, if it is the turn of such a one."""
-        if self._turns < (3 if self._lanes[Urgency.FAULT] else 1):
+        if self._turns < (_FAULTS_PER_OVERDUE if self._lanes[Urgency.FAULT] else 1):
             return None
         late = {
             now - joined - patience: urgency
