@@ -30,7 +30,7 @@ _GAUGES = {
 #: Seconds between two complete reads of the metrics, as by a Prometheus.
 _SCRAPE = 15.0
 _RECONCILES = "canarium_reconcile_duration_seconds_count"
-#: The samples by which the phases are judged.
+#: The samples that judge the phases.
 _JUDGED = ("canarium_leader", _RECONCILES, *_GAUGES)
 
 Samples = dict[tuple[str, ...], float]
