@@ -209,8 +209,8 @@ async def test_damaged_status_leaves_the_phase(status: dict[str, Any]) -> None:
         (["canarium_leader"], {"canarium_leader"}),
         (["canarium_modeldeployment_phase"], {"canarium_modeldeployment_phase"}),
         (
-            ["canarium_leader", ""],
-            {"canarium_leader", ""},
+            ["canarium_leader", "canarium_modeldeployment_weight_percent"],
+            {"canarium_leader", "canarium_modeldeployment_weight_percent"},
         ),
         (
             ["canarium_reconcile_duration_seconds_count"],
