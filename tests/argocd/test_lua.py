@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,13 @@ def action(name: str) -> str:
 
 
 def read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+    """What a file contains, as a copy that the test may change."""
+    return pickle.loads(_read(path))
+
+
+@cache
+def _read(path: Path) -> bytes:
+    return pickle.dumps(yaml.safe_load(path.read_text()))
 
 
 def test_committed_testdata_is_what_decisions_produce() -> None:

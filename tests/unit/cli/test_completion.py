@@ -94,6 +94,7 @@ def test_cluster_that_is_away_gives_no_candidates_and_no_words(
     assert asked({**programs, "KUBECTL": str(broken)}, "get", "") == [":4"]
 
 
+@pytest.mark.slow
 def test_slow_cluster_is_abandoned(programs: dict[str, str], tmp_path: Path) -> None:
     slow = tmp_path / "slow"
     slow.write_text("#!/bin/sh\nexec sleep 60\n")

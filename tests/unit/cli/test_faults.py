@@ -12,6 +12,7 @@ from canarium_cli.main import VERBS
 from canarium_cli.reads import MODELS
 from cli.standin import FAULTS, VERSIONS, Standin
 from cli.test_plan import CANARY
+from sweep import first
 from view.samples import sample
 
 _PLAIN = """
@@ -58,8 +59,13 @@ WAITING = ("promote", "abort", "undo", "retry", "pause", "resume", "status")
 #: Verbs that are not about one model.
 _FLEET = ("list", "plan", "runtimes", "doctor", "dashboard", "top", "version")
 EVERY = (*ASKING.values(), *VARIANTS)
+#: The quick loop has one fault for every verb, and every fault for one verb.
 _CASES = [
-    (words, fault)
+    pytest.param(
+        words,
+        fault,
+        marks=[] if words == ("get", "fraud") or fault == "forbidden" else [pytest.mark.slow],
+    )
     for words in EVERY
     for fault in FAULTS
     if (fault != "unknown model" or not (words[0] in _FLEET or "-l" in words))
@@ -142,7 +148,7 @@ def test_verb_that_needs_no_cluster_needs_no_kubectl(
 
 
 @pytest.mark.parametrize(
-    "out", ["hello", "{}", r"\0377\0376", '{"kind":"List","items":["x",null]}']
+    "out", first(["hello", "{}", r"\0377\0376", '{"kind":"List","items":["x",null]}'])
 )
 @pytest.mark.parametrize("words", EVERY, ids=" ".join)
 def test_answer_that_is_not_of_kubectl_is_one_sentence(
@@ -208,7 +214,7 @@ def _list(*items: Any) -> dict[str, Any]:
     return {"kind": "List", "items": items}
 
 
-@pytest.mark.parametrize("answered", [1, 2])
+@pytest.mark.parametrize("answered", first([1, 2]))
 @pytest.mark.parametrize(
     "words",
     [

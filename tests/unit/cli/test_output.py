@@ -12,6 +12,8 @@ import sys
 import termios
 from collections.abc import Sequence
 
+import pytest
+
 from canarium_cli.output.lines import plain, table
 from cli.standin import Ended, Standin
 from cli.test_logs import cluster
@@ -106,11 +108,13 @@ def runs(kubectl: Standin, stdout: str, commands: Sequence[list[str]]) -> list[E
     return [Ended(code, "", err) for code, err in found]
 
 
+@pytest.mark.slow
 def test_full_disk_is_one_sentence_and_exit_code_2(kubectl: Standin) -> None:
     for words, done in zip(_COMMANDS, runs(kubectl, "full", _COMMANDS), strict=True):
         assert (done.code, done.err.splitlines()) == (2, [_FULL]), (words, done)
 
 
+@pytest.mark.slow
 def test_reader_that_ends_early_ends_the_program_without_a_message(kubectl: Standin) -> None:
     for words, done in zip(_COMMANDS, runs(kubectl, "pipe", _COMMANDS), strict=True):
         assert (done.code, done.err) == (141, ""), (words, done)

@@ -6,6 +6,7 @@ import pytest
 
 from cli.standin import Standin
 from cli.test_faults import ASKING, WAITING, answer_all
+from sweep import every
 from view.samples import sample
 
 #: `events` reads those of the namespace, and `report` logs of the operator.
@@ -16,7 +17,7 @@ _OF_A_MODEL = [
 ]
 
 
-@pytest.mark.parametrize("verb", _OF_A_MODEL)
+@pytest.mark.parametrize("verb", every(_OF_A_MODEL))
 def test_read_about_a_model_names_it(kubectl: Standin, verb: str) -> None:
     answer_all(kubectl, sample("step-pause")[0])
     kubectl.run(*ASKING[verb], *(["--timeout", "0.2"] if verb in WAITING else []))

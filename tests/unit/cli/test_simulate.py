@@ -142,6 +142,7 @@ def test_manual_pause_is_promoted_and_other_strategies_end() -> None:
         assert phases(moments("-f", "-", stdin=other))[-1] == "Ready"
 
 
+@pytest.mark.slow
 def test_every_example_has_a_timeline_that_ends() -> None:
     for example in sorted((ROOT / "examples").glob("*.yaml")):
         found = moments("-f", str(example))

@@ -8,13 +8,10 @@ computed once, and each test gets a copy.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from typing import Any, ParamSpec, Self
-
-import pytest
-from _pytest.mark.structures import ParameterSet
 
 from canarium.core.facts.observed import Service
 from canarium.simulation import cluster
@@ -56,14 +53,6 @@ def computed_once(story: Callable[P, Cluster]) -> Callable[P, Cluster]:
         return copy
 
     return copied
-
-
-def every(cases: Iterable[int]) -> list[ParameterSet]:
-    """All cases of a sweep, such as a crash at each write; the quick loop has every third."""
-    return [
-        pytest.param(case, marks=[pytest.mark.slow] if place % 3 else [])
-        for place, case in enumerate(cases)
-    ]
 
 
 def spec(version: str, **extra: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,12 @@ def plain(text: str) -> str:
     return " ".join(normalised(text).lower().split())
 
 
+@cache
+def golden_text() -> str:
+    """Returns the golden file, for comparison with parts of messages."""
+    return plain(messages.GOLDEN.read_text())
+
+
 def missing(lines: set[messages.Line], provoked: Iterable[messages.Line]) -> list[messages.Line]:
     """Returns the texts of tests of which the golden file does not show every sentence."""
     shown = {item for line in lines for item in messages.items(line)}
@@ -62,7 +69,7 @@ def test_messages_are_those_of_the_golden_file() -> None:
 
 def test_golden_file_shows_the_messages_of_some_tests() -> None:
     lines, tests = messages.golden()
-    provoked = messages.logged(tests[::6])
+    provoked = messages.logged(tests[::30])
     assert provoked
     assert missing(lines, provoked) == [], "run `make messages`"
 
@@ -79,7 +86,7 @@ def test_golden_file_is_the_same_for_the_same_texts() -> None:
     ids=lambda path: f"{path.parent.name}/{path.name}",
 )
 def test_golden_file_shows_every_sentence_of(module: Path) -> None:
-    shown = plain(messages.GOLDEN.read_text())
+    shown = golden_text()
     parts = [x for x in fragments(module) if module.name != "table.py"]
     missing = [x for x in parts if plain(x).strip(" .,:;()") not in shown]
     assert not missing

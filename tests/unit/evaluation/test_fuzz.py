@@ -21,6 +21,7 @@ from canarium.render.errors import RuntimeInvalid
 from canarium.render.jinja import ALL_RESULTS, leaves
 from canarium.signals.query_template import BadTemplate, filled
 
+pytestmark = pytest.mark.slow
 #: Seconds of CPU for inputs of the sizes below, which none should need to be ended by a limit.
 _QUICK = 2.0
 fuzzed = settings(

@@ -132,6 +132,7 @@ async def test_answer_beyond_the_bound_is_not_parsed(pool: Pool) -> None:  # H2
 
 
 @rule("R31")
+@pytest.mark.slow
 async def test_cheap_evaluations_do_not_wait_for_ten_expensive_tenants(pool: Pool) -> None:  # H2
     await cheap(pool)
     attacks = [asyncio.create_task(fault(pool, EVIL, EVIL_ANSWER, f"evil-{n}")) for n in range(10)]

@@ -9,6 +9,8 @@ import pytest
 
 from canarium.kube.lazy_client import UNUSED
 
+pytestmark = pytest.mark.slow
+
 _PROGRAM = """
 import sys
 from canarium.kube.lazy_client import defer_unused_parts

@@ -110,6 +110,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.rule("R31")
 def test_silent_name_servers_of_one_namespace_delay_no_other(files: dict[str, Path]) -> None:
     found = netns.run("signals.test_resolution", "beside_a_silent_name_server", files=files)

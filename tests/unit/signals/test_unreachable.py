@@ -82,6 +82,7 @@ async def filtered() -> dict[str, Any]:
     return dict(zip(outcomes, results, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.rule("R7")
 def test_network_policy_against_the_operator_does_not_fail_the_version() -> None:  # G2
     assert netns.run("signals.test_unreachable", "filtered") == {

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from canarium_cli.lint.sarif import RULES
 from canarium_cli.main import cli
 from cli.lint.cases import BROKEN, MODEL, REFUSED, RUNTIME, Case
+from sweep import every
 
 ROOT = Path(__file__).parents[4]
 FAULTY = Path(__file__).parent / "faulty.yaml"
@@ -39,7 +40,7 @@ def findings(tmp_path: Path, *bodies: Any, rps: str = "") -> list[dict[str, Any]
     return list(found)
 
 
-@pytest.mark.parametrize("case", [*REFUSED, *BROKEN], ids=str)
+@pytest.mark.parametrize("case", every([*REFUSED, *BROKEN]), ids=str)
 def test_each_fault_is_found_at_its_field(tmp_path: Path, case: Case) -> None:
     found = findings(tmp_path, case.body())
     assert (case.path, case.rule) in {(x["path"], x["rule"]) for x in found}, found
@@ -55,6 +56,7 @@ def test_correct_manifests_have_no_findings(tmp_path: Path, body: dict[str, Any]
 _OTHERS = ("github-actions.yaml", "gitlab-ci.yaml", "kube-state-metrics.yaml", "prometheus.yaml")
 
 
+@pytest.mark.slow
 def test_examples_have_no_findings() -> None:
     files = [x for x in sorted((ROOT / "examples").rglob("*.yaml")) if x.name not in _OTHERS]
     done = run(*map(str, files), "--strict", "--rps", "50")

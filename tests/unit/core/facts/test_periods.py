@@ -13,7 +13,8 @@ from canarium.core.decision.plan import AnnotateRevision
 from canarium.core.facts.periods import Period, all_periods, current_periods, parse_periods
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.times import parse, stamp
-from core.cluster import Cluster, every, gateway_spec, spec
+from core.cluster import Cluster, gateway_spec, spec
+from sweep import every
 
 rule = pytest.mark.rule
 Specs = Callable[..., dict[str, Any]]

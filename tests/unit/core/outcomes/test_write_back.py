@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from canarium.core.decision.plan import Plan
-from core.cluster import Cluster, every, spec
+from core.cluster import Cluster, spec
+from sweep import every
 
 rule = pytest.mark.rule
 SEVEN, EIGHT = "mlflow://fraud/7", "mlflow://fraud/8"

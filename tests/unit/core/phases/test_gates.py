@@ -10,7 +10,8 @@ import pytest
 
 from canarium.api.status import CommandEcho, GateStatus, Status
 from canarium.core.facts.observed import Rejection, SmokeReport
-from core.cluster import Cluster, computed_once, every, gateway_spec, spec
+from core.cluster import Cluster, computed_once, gateway_spec, spec
+from sweep import every
 
 rule = pytest.mark.rule
 
@@ -74,7 +75,7 @@ def reasons(cluster: Cluster) -> list[str]:
 def test_gate_holds_the_weight_until_it_is_approved(
     make: Any, one: dict[str, Any], weight: int
 ) -> None:
-    cluster = rolling(one, seconds=7200, make=make)
+    cluster = rolling(one, make=make).run(7200, tick=5)
     assert cluster.status.weight == weight
     assert cluster.status.waiting_for or 0
     assert cluster.status.waiting_for.reason == ("WaitingForApproval")

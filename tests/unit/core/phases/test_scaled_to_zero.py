@@ -103,7 +103,7 @@ def test_scale_to_zero_at_a_pause_gives_the_candidate_no_traffic_and_keeps_the_p
     assert cluster.status.waiting_for.reason == "ScaledToZero"
     assert cluster.status.phase == "Progressing"
     writes = cluster.writes
-    cluster.run(3600)
+    cluster.run(3600, tick=5)
     assert cluster.writes == writes
     if lost:
         cluster.status = Status()

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from canarium.api.status import Status
-from core.cluster import Cluster, computed_once, every, gateway_spec, spec
+from core.cluster import Cluster, computed_once, gateway_spec, spec
+from sweep import every
 
 rule = pytest.mark.rule
 BOTH = pytest.mark.parametrize("make", [spec, gateway_spec])

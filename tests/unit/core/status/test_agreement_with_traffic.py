@@ -31,6 +31,7 @@ from core.status.phase_scenarios import (
     starting,
     status_lost,
 )
+from sweep import every
 
 rule = pytest.mark.rule
 
@@ -101,7 +102,7 @@ def test_phase_of_the_walk_is_reached(phase: str, make: Maker) -> None:
 
 
 @rule("R29")
-@pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.__name__)
+@pytest.mark.parametrize("deed", every(DEEDS), ids=lambda deed: deed.__name__)
 @pytest.mark.parametrize(("phase", "make"), WALK)
 def test_status_agrees_with_the_traffic(phase: str, deed: Deed, make: Maker) -> None:
     cluster = at(phase, make)
