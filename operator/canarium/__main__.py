@@ -116,6 +116,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     _add_limits(run)
     _add_fetching(run)
+    _add_runtimes(run)
     _add_addresses(run)
 
 
@@ -184,6 +185,23 @@ def _add_fetching(run: argparse.ArgumentParser) -> None:
         metavar="CONFIGMAP[/KEY]",
         help="ConfigMap in the namespace of each model with certificate authorities that the "
         "fetcher trusts as well; default of the key: ca.crt",
+    )
+
+
+def _add_runtimes(run: argparse.ArgumentParser) -> None:
+    """Adds the options that adapt the built-in runtimes to the cluster."""
+    run.add_argument(
+        "--runtime-image-registry",
+        default="",
+        metavar="REGISTRY",
+        help="registry that replaces the one of the images of built-in runtimes, such as "
+        "registry.acme.test/mirror; default: the registries that they name",
+    )
+    run.add_argument(
+        "--assigned-user-ids",
+        action="store_true",
+        help="built-in runtimes set no ids of users and groups, because the cluster assigns them, "
+        "as OpenShift does",
     )
 
 

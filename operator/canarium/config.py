@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _CLUSTER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,10 @@ class Config:
     fetch_pull_secret: tuple[str, ...] = ()
     #: A ConfigMap in the namespaces of models, and its key, with certificate authorities.
     fetch_ca: tuple[str, str] | None = None
-
+    #: Registry of the images of built-in runtimes; "": the registries that they name.
+    runtime_image_registry: str = ""
+    #: Whether the cluster assigns ids of users, so that built-in runtimes set none.
+    assigned_user_ids: bool = False
     #: Whether the status keeps the transitions that `canarium notify` delivers.
     record_transitions: bool = False
     #: Whether decisions about gates count: an admission policy verifies who may give them.
@@ -74,6 +78,11 @@ class Config:
             raise ValueError(
                 f"--cluster-name {self.cluster_name!r} must be 1 to 63 letters, digits, '-', '_' "
                 "or '.', beginning and ending with a letter or digit"
+            )
+        if self.runtime_image_registry and not _REGISTRY.fullmatch(self.runtime_image_registry):
+            raise ValueError(
+                f"--runtime-image-registry {self.runtime_image_registry!r} must be a host with an "
+                "optional port and path, such as registry.acme.test:5000/mirror"
             )
         if not 0 <= (self.fetch_reserve or 0) < 100:
             raise ValueError("--fetch-reserve must be at least 0 and below 100")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from operator import itemgetter
 
@@ -17,6 +17,7 @@ from canarium.engine.workers import EXPRESS, Workers
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.render.fetch_container import FetcherConfig
+from canarium.render.runtime_catalog import RuntimeTemplate
 from canarium.signals.http_client import HttpClient
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
@@ -50,12 +51,15 @@ class Engine:
         notifies: bool = False,
         approvals_enforced: bool = False,
         cluster_name: str = "",
+        built_in: Mapping[str, RuntimeTemplate] | None = None,
     ) -> None:
         self.timing = timing or Timing()
         self.queue: WorkQueue[Key] = WorkQueue(
             self.timing, observer, share=itemgetter(0), workers=workers + EXPRESS
         )
         self.store = Store(self.queue.add)
+        if built_in is not None:
+            self.store.runtimes.built_in = built_in
         self.informers = Informers(
             api,
             self.store.caches,

@@ -29,6 +29,7 @@ from canarium.kube.lease import Lease
 from canarium.kube.throttle import Throttle
 from canarium.kube.trust import Trust
 from canarium.render.fetch_container import FetcherConfig
+from canarium.render.runtime_adaptation import adapted
 from canarium.signals.addresses import AddressPolicy
 from canarium.signals.http_client import HttpClient
 from canarium.telemetry.metrics import OperatorMetrics, State
@@ -119,6 +120,9 @@ class Application:
             notifies=settings.record_transitions,
             approvals_enforced=settings.accept_approvals,
             cluster_name=settings.cluster_name,
+            built_in=adapted(
+                settings.runtime_image_registry, user_ids=not settings.assigned_user_ids
+            ),
         )
         self.watching = KopfWatch(client, self.engine, self.insights)
         if metrics:

@@ -14,7 +14,7 @@ from canarium.engine.cache.children import Raw
 from canarium.kube import resources
 from canarium.kube.cache import Cache
 from canarium.render.errors import RuntimeInvalid
-from canarium.render.runtime_catalog import Catalog, RuntimeTemplate
+from canarium.render.runtime_catalog import Catalog, RuntimeTemplate, built_in
 from canarium.untrusted.quoting import quoted
 
 
@@ -46,6 +46,8 @@ class Runtimes:
 
     def __init__(self, changed: Callable[[str, str], None]) -> None:
         self._changed = changed
+        #: Those that ship with the operator, as this installation runs them.
+        self.built_in = built_in()
         self._by_namespace: dict[str, dict[str, RuntimeTemplate]] = {}
         self.namespaced: Cache[CachedRuntime] = Cache(partial(template, NAMESPACED), self._index)
         self.cluster: Cache[CachedRuntime] = Cache(partial(template, CLUSTER), self._index)
@@ -54,7 +56,8 @@ class Runtimes:
 
     def catalog(self, namespace: str) -> Catalog:
         """Returns all runtimes that `namespace` may use."""
-        return Catalog(self._by_namespace.get(namespace, {}), self._by_namespace.get("", {}))
+        runtimes = self._by_namespace
+        return Catalog(runtimes.get(namespace, {}), runtimes.get("", {}), self.built_in)
 
     def meant(self, namespace: str, spec: Mapping[str, Any]) -> observed.ResolvedRuntime:
         """Returns the runtime that a raw `spec` refers to now, as a fact for decisions."""
