@@ -33,13 +33,21 @@ def _without_aliases(definition: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_template(plural: str, text: str) -> str:
-    """Returns the CRD as a template of the chart, kept by `helm uninstall` unless configured
-    otherwise."""
+    """Returns the CRD as a template of the chart, with the labels and annotations of the values;
+    `helm uninstall` keeps it unless configured otherwise."""
     head = f"  name: {plural}.{GROUP}\n"
     keep = (
-        "  {{- if .Values.crds.keep }}\n"
+        "  {{- with .Values.crds.labels }}\n"
+        "  labels: {{- toYaml . | nindent 4 }}\n"
+        "  {{- end }}\n"
+        "  {{- if or .Values.crds.keep .Values.crds.annotations }}\n"
         "  annotations:\n"
+        "    {{- if .Values.crds.keep }}\n"
         "    helm.sh/resource-policy: keep\n"
+        "    {{- end }}\n"
+        "    {{- with .Values.crds.annotations }}\n"
+        "    {{- toYaml . | nindent 4 }}\n"
+        "    {{- end }}\n"
         "  {{- end }}\n"
     )
     # Braces in a description are text, not the chart's own templates.

@@ -10,10 +10,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from chart.rendering import render
+from chart.rendering import CHART, ROOT, render
 
 VERSIONS = [f"1.{minor}" for minor in range(31, 38)]
 #: Sets of values that together render every object of the chart.
@@ -151,3 +152,39 @@ def test_crds_of_the_chart_are_those_for_kubectl() -> None:
         if b["kind"] == "CustomResourceDefinition"
     }
     assert plain == rendered
+
+
+def test_every_object_and_subject_is_in_the_namespace_of_the_values() -> None:
+    sets = [*SETS["everything"], "metrics.serviceMonitor.enabled=true"]
+    released = render(*sets)
+    moved = render(*sets, 'namespaceOverride="platform"')
+    assert len(released) == len(moved)
+    for before, after in zip(released, moved, strict=True):
+        meta = after["metadata"]
+        # Names of what is not in a namespace have that of the release.
+        assert "ml-" not in meta["name"]
+        assert before["metadata"].get("namespace") in (None, "ml")
+        if "namespace" in before["metadata"]:
+            assert meta["namespace"] == "platform", meta
+        for subject in after.get("subjects", ()):
+            assert subject.get("namespace", "platform") == "platform", subject
+    assert "--lease-namespace=ml" not in json.dumps(moved)
+
+
+def test_artifact_hub_knows_every_kind_and_an_example_of_a_model() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    notes = chart["annotations"]
+    listed = {
+        (one["kind"], one["name"], one["version"])
+        for one in yaml.safe_load(notes["artifacthub.io/crds"])
+    }
+    definitions = [body for body in render() if body["kind"] == "CustomResourceDefinition"]
+    assert listed == {
+        (d["spec"]["names"]["kind"], d["metadata"]["name"], version["name"])
+        for d in definitions
+        for version in d["spec"]["versions"]
+    }
+    [example] = yaml.safe_load(notes["artifacthub.io/crdsExamples"])
+    assert example == yaml.safe_load((ROOT / "examples" / "models" / "fraud-v1.yaml").read_text())
+    beta = "-" in chart["version"] or chart["version"].startswith("0.")
+    assert notes["artifacthub.io/prerelease"] == str(beta).lower()

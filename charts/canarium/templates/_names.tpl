@@ -180,3 +180,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   # Listed for a pod that has a node and no container: only its Events tell why.
   verbs: [create, list]
 {{- end -}}
+
+{{- define "canarium.namespace" -}}
+{{ .Values.namespaceOverride | default .Release.Namespace }}
+{{- end -}}
