@@ -158,3 +158,46 @@ async def test_taken_name_of_the_service_is_found_before_anything_is_created() -
         await executor.carry_out(PARENT, p.StoreRevision(stored))
     assert refused.value.rejection.conflict
     assert refused.value.rejection.what == "Service m"
+
+
+class Accepting:
+    """An API server that takes every apply, and keeps what was applied."""
+
+    def __init__(self) -> None:
+        self.applied: list[dict[str, Any]] = []
+
+    async def apply(self, *where: Any, force: bool) -> Any:
+        body: dict[str, Any] = where[-1]
+        self.applied.append(body)
+        live = {"uid": "s", "resourceVersion": "6"}
+        return {**body, "metadata": {**body["metadata"], **live}}
+
+
+def adopted(*ports: dict[str, Any]) -> dict[str, Any]:
+    body = service("ours")
+    body["metadata"]["labels"] = {labels.MODEL: "m"}
+    return {**body, "spec": {"selector": {"a": "b"}, "ports": list(ports)}}
+
+
+@rule("R24")
+@pytest.mark.parametrize(
+    ("live", "name"),
+    [
+        ([], "http"),
+        ([{"port": 80, "protocol": "TCP"}], None),
+        ([{"name": "web", "port": 80, "protocol": "TCP"}], "web"),
+        ([{"name": "dns", "port": 80, "protocol": "UDP"}], "http"),
+        ([{"name": "other", "port": 81, "protocol": "TCP"}], "http"),
+    ],
+)
+async def test_port_of_a_live_service_keeps_its_name_when_the_selector_changes(
+    live: list[dict[str, Any]], name: str | None
+) -> None:
+    store = Store(lambda key, urgency: None)
+    if live:
+        store.caches[resources.SERVICES].observe(adopted(*live))
+    api = Accepting()
+    executor = Executor(api, store, Rejections(float))  # type: ignore[arg-type]
+    await executor.carry_out(PARENT, p.SelectColor("blue", TrafficRecord("r")))
+    [port] = api.applied[0]["spec"]["ports"]
+    assert (port["port"], port.get("name")) == (80, name)
