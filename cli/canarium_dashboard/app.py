@@ -21,6 +21,7 @@ from canarium_dashboard.dashboard import Dashboard
 from canarium_dashboard.pages import (
     commands,
     fleet,
+    gates,
     login,
     logs,
     model,
@@ -82,6 +83,8 @@ def routes(base: str) -> list[Route]:
         Route(f"{one}/pods/{{pod}}/log", _page(logs.show), methods=["GET"]),
         Route(f"{one}/commands/{{command}}", _page(commands.confirm), methods=["GET"]),
         Route(f"{one}/commands/{{command}}", identified(commands.give), methods=["POST"]),
+        Route(f"{one}/gates/{{gate}}/{{command}}", _page(gates.confirm), methods=["GET"]),
+        Route(f"{one}/gates/{{gate}}/{{command}}", identified(gates.give), methods=["POST"]),
     ]
     if base:
         listed.append(Route(base, _slash, methods=["GET"]))

@@ -85,12 +85,18 @@ class Reads:
         )
 
     async def may(
-        self, identity: Identity, verb: str, namespace: str, name: str = "", resource: str = ""
+        self,
+        identity: Identity,
+        verb: str,
+        namespace: str,
+        name: str = "",
+        resource: str = "",
+        subresource: str = "",
     ) -> bool:
         """Whether the API server would allow this person a verb on models; no where it cannot be
         asked."""
         resource = resource or "modeldeployments"
-        key = (identity.key, verb, namespace, name, resource)
+        key = (identity.key, verb, namespace, name, resource, subresource)
         cached = self._reviews.get(key)
         if cached and time.monotonic() - cached[0] < REVIEW_SECONDS:
             return cached[1]
@@ -100,6 +106,7 @@ class Reads:
             "resource": resource,
             "namespace": namespace,
             "name": name,
+            "subresource": subresource,
         }
         body = {
             "apiVersion": "authorization.k8s.io/v1",

@@ -145,9 +145,9 @@ def displayed(status: dict[str, Any], action: str) -> str:
 
 
 def waiting_gate(status: dict[str, Any]) -> str | None:
-    """The first gate that waits for a decision."""
-    waiting = (x["name"] for x in status.get("gates", ()) if x["state"] == "Waiting")
-    return next(waiting, None)
+    """The first gate that waits for a person."""
+    listed = (x for x in status.get("gates", ()) if x["kind"] == "Approval")
+    return next((x["name"] for x in listed if x["state"] == "Waiting"), None)
 
 
 class _Dumper(yaml.SafeDumper):

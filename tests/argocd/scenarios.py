@@ -189,6 +189,11 @@ def _terminating(made: dict[str, Any]) -> dict[str, Any]:
 
 MANUAL = {"steps": [{"weight": 25, "pause": "Manual"}, {"weight": 50}]}
 GATED = {"gates": [{"name": "risk", "before": "Weight", "weight": 50, "approval": {}}]}
+ASKING = {
+    "gates": [
+        {"name": "risk", "before": "Weight", "weight": 50, "web": {"url": "https://risk.example"}}
+    ]
+}
 ROLLING = frozenset({"promote-full", "abort", "pause"})
 
 SCENARIOS: dict[str, Scenario] = {
@@ -264,6 +269,8 @@ SCENARIOS: dict[str, Scenario] = {
         },
         status=_terminating,
     ),
+    # A system decides, so the rollout is not suspended.
+    "progressing_at_web_gate": Scenario(_rollout(20, rollout=ASKING), "Progressing", ROLLING),
     "suspended_at_gate": Scenario(
         _rollout(20, rollout=GATED), "Suspended", ROLLING | {"approve", "reject"}
     ),

@@ -1,4 +1,4 @@
-"""Edits, commands and losses of `pause_adversary`, in rollouts that have approval gates as well."""
+"""Edits, commands and losses of `pause_adversary`, in rollouts that have gates as well."""
 
 from __future__ import annotations
 
@@ -7,18 +7,32 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
+from canarium.core.facts.gate_answers import AnswerState
 from simulation import specs
 from simulation.frame import SHORT
 from simulation.gate_invariants import GateInvariant
+from simulation.gate_systems import LOST, GateSystems
 from simulation.operators import Deciding, Operator
 from simulation.pause_adversary import LISTS, Fed, PauseAdversary, Steps
 from simulation.server import Write
 
 NAMES = ("first", "weight", "whole", "end")
+ANSWERS = (
+    AnswerState.PASSED,
+    AnswerState.PENDING,
+    AnswerState.MISSING,
+    AnswerState.REJECTED,
+    LOST,
+)
 
 
 def _gate(name: str, before: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "before": before, "approval": {}, **more}
+
+
+def _web(name: str, before: str, **more: Any) -> dict[str, Any]:
+    url = {"url": f"https://risk.example/{name}", "interval": "2s"}
+    return {"name": name, "before": before, "web": url, **more}
 
 
 #: What the list of gates is edited to: gates added, removed and moved, with timeouts and without.
@@ -30,6 +44,10 @@ GATES: tuple[list[dict[str, Any]], ...] = (
     [_gate("weight", "Promotion")],
     [_gate("whole", "Promotion", timeout="10s", onError="RollBack"), _gate("end", "Finish")],
     [_gate("end", "Finish")],
+    [_web("weight", "Weight", weight=50)],
+    [_web("first", "Traffic"), _gate("whole", "Promotion")],
+    [_web("first", "Traffic", timeout="5s"), _web("weight", "Weight", weight=25)],
+    [_web("whole", "Promotion", timeout="10s", onError="RollBack"), _web("end", "Finish")],
     [],
 )
 
@@ -52,9 +70,16 @@ class GateAdversary(PauseAdversary):
 
     def make(self) -> Operator:
         self.fed = Fed()
-        operator = Deciding(self.loop, self.world, signals=self.fed, approvals_enforced=True)
+        self.systems = GateSystems()
+        operator = Deciding(
+            self.loop,
+            self.world,
+            signals=self.fed,
+            approvals_enforced=True,
+            systems=self.systems,
+        )
         self.checks.gates = Unwatched()  # type: ignore[assignment]
-        self.gates = GateInvariant(self.checks)
+        self.gates = GateInvariant(self.checks, self.systems)
         self.world.server.observers.append(self.gates.see)
         return operator
 
@@ -123,13 +148,39 @@ class GateAdversary(PauseAdversary):
         self.world.command(command, f"{self.target()}/{gate}:{self.tokens}")
         self.let(after)
 
+    @rule(answer=st.sampled_from(ANSWERS), latency=st.sampled_from((0.05, 2.0)), after=SHORT)
+    def systems_answer(self, answer: str, latency: float, after: float) -> None:
+        """What every system that is asked from now on answers."""
+        self.systems.answer, self.systems.latency = answer, latency
+        self.let(after)
+
     def order_what_waits(self) -> None:
-        """Gates that were removed from the spec while they waited still need a decision."""
+        """Gates that were removed from the spec while they waited still need a result: a decision,
+        or the system that the spec names again."""
+        self.systems.answer, self.systems.latency = AnswerState.PASSED, 0.05
         for name in NAMES:
-            waiting = {g["name"]: g["state"] for g in self.world.status().get("gates") or ()}
-            if waiting.get(name) == "Waiting":
+            waiting = {g["name"]: g for g in self.world.status().get("gates") or ()}
+            gate = waiting.get(name)
+            if gate is None or gate["state"] != "Waiting":
+                continue
+            if gate["kind"] == "Web":
+                self.world.apply(_with(self.world.model()["spec"], _again(gate)))
+                self.let(90.0)
+            else:
                 self.world.command("approve", f"{self.target()}/{name}:calm")
                 self.let(30.0)
-                self.no_rule_is_broken()
+            self.no_rule_is_broken()
         self.let(600.0)
         super().order_what_waits()
+
+
+def _again(gate: dict[str, Any]) -> dict[str, Any]:
+    """A web gate of the status, as the spec names it."""
+    weight = {"weight": gate["weight"]} if "weight" in gate else {}
+    return _web(gate["name"], gate["before"], **weight)
+
+
+def _with(spec: dict[str, Any], gate: dict[str, Any]) -> dict[str, Any]:
+    """The spec with this gate."""
+    others = [one for one in spec["rollout"].get("gates") or () if one["name"] != gate["name"]]
+    return {**spec, "rollout": {**spec["rollout"], "gates": [*others, gate]}}

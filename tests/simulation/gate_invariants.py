@@ -1,12 +1,13 @@
-"""Whether a weight rose past a gate without an approval for that revision (R27).
+"""Whether a weight rose past a gate without a positive result for that revision (R27).
 
-What was approved is known from what the simulated user did, never from what the operator has
-recorded. A gate counts where every spec that the operator may have seen has it; one that the
-operator has published as waiting counts until it is approved, with any later spec.
+What was approved is known from what the simulated users and systems did, never from what the
+operator has recorded. A gate counts where every spec that the operator may have seen has it; one
+that the operator has published as waiting counts until it is approved, with any later spec.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.kube import resources
 from canarium.render import labels
+from simulation.gate_systems import GateSystems
 from simulation.pause_invariants import WHOLE, Account, claimed_weight
 from simulation.server import OPERATOR, PERSON, Write
 from simulation.summary import EXPLORED
@@ -26,6 +28,8 @@ from simulation.world import KEY
 @dataclass
 class GateInvariant:
     account: Account
+    #: What systems at web gates have answered.
+    systems: GateSystems
     specs: list[tuple[float, EffectiveSpec]] = field(default_factory=list)
     #: Revision and gate of every approval that the user gave.
     approved: set[tuple[str, str]] = field(default_factory=set)
@@ -37,6 +41,10 @@ class GateInvariant:
     _version: Any = None
 
     def see(self, write: Write) -> None:
+        if write.resource is resources.RECORDS and write.after is not None:
+            self._recorded(write.after)
+        if self.systems.repeated:
+            self.account.broken("R27", f"asked again after a result: {self.systems.repeated}")
         if write.key != KEY or write.after is None:
             return
         if write.resource is resources.MODELS and write.actor == PERSON:
@@ -66,6 +74,18 @@ class GateInvariant:
             revision, _, token = value.partition("/")
             self.approved.add((revision, token.partition(":")[0]))
 
+    def _recorded(self, record: Mapping[str, Any]) -> None:
+        """Notes the results on a record: each is that of a person or of a system."""
+        revision = record["metadata"]["labels"].get(labels.REVISION, "")
+        for gate in json.loads(_notes(record).get(f"{GROUP}/gates", "[]")):
+            result, about = gate.get("result"), (revision, gate["name"])
+            if gate["kind"] != "Web" or result is None:
+                continue
+            self.systems.recorded.add(about)
+            sent = {"Passed": self.systems.passed, "Rejected": self.systems.rejected}
+            if result in sent and about not in sent[result]:
+                self.account.broken("R27", f"{about} is recorded as {result} without an answer")
+
     def _moved(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         stable, candidate = after.get(labels.STABLE), after.get(labels.CANDIDATE)
         was = before.get(labels.STABLE)
@@ -89,7 +109,7 @@ class GateInvariant:
     def _rises(self, revision: str, to: int, *, is_first: bool = False) -> None:
         EXPLORED["moves past gates"] += 1
         for name in sorted(self._required(to, is_first=is_first) | self._published(revision)):
-            if (revision, name) not in self.approved:
+            if (revision, name) not in self.approved | self.systems.passed:
                 self.account.broken("R27", f"{revision} rises to {to} without gate {name}")
 
     def _published(self, revision: str) -> set[str]:

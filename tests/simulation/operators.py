@@ -24,8 +24,10 @@ from canarium.kube.errors import ApiError
 from canarium.render import labels
 from canarium.render.fetch_container import FetcherConfig
 from canarium.sources.resolver import SourceResolver
+from canarium.sources.web_gates import WebGates
 from simulation.client import Connection, Death, Faults
 from simulation.clock import VirtualLoop
+from simulation.gate_systems import GateSystems
 from simulation.registry import Registry
 from simulation.server import Write
 from simulation.world import KEY, World
@@ -65,8 +67,11 @@ class Deciding:
         registry: Registry | None = None,
         *,
         approvals_enforced: bool = False,
+        systems: GateSystems | None = None,
     ) -> None:
         self._approvals_enforced = approvals_enforced
+        self._systems = systems
+        self._web_gates: WebGates | None = None
         self._loop, self._world, self._signals = loop, world, signals
         self._registry = registry
         self._sources: SourceResolver | None = None
@@ -89,6 +94,8 @@ class Deciding:
         self._store = Store(self._queue.add)
         if self._registry:
             self._sources = SourceResolver(self._registry, self._signalled, timing)
+        if self._systems:
+            self._web_gates = WebGates(self._systems.ask, self._signalled, timing)
         self._reconciler = Reconciler(
             self._connection,
             self._store,
@@ -98,6 +105,7 @@ class Deciding:
             kit=FetcherConfig("fetch:1") if self._registry else None,
             sources=self._sources,
             approvals_enforced=self._approvals_enforced,
+            web_gates=self._web_gates,
         )
         for resource, cache in self._store.caches.items():
             for obj in self._world.server.all(resource, labels.MODEL):
@@ -115,6 +123,9 @@ class Deciding:
         if self._sources:
             self._loop.run(self._sources.close())
             self._sources = None
+        if self._web_gates:
+            self._loop.run(self._web_gates.close())
+            self._web_gates = None
 
     def _signalled(self, key: Key, urgent: bool) -> None:
         self._queue.add(key)
@@ -131,8 +142,8 @@ class Deciding:
             left = until - self._loop.time()
             if left <= 0:
                 return
-            # A registry may answer at any moment.
-            due = min(due, 1.0) if self._sources else due
+            # A registry or the system of a gate may answer at any moment.
+            due = min(due, 1.0) if self._sources or self._web_gates else due
             self._loop.advance(min(left, max(due, 0.001)))
 
     def _settle(self) -> float:

@@ -52,6 +52,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.line(f"{raised:,} weights raised, each by an order or on evidence")
     compared = EXPLORED["statuses compared"]
     terminalreporter.line(f"{compared:,} statuses compared with who answers")
+    moves, questions = EXPLORED["moves past gates"], EXPLORED["questions of gates"]
+    terminalreporter.line(
+        f"{moves:,} moves past gates, {questions:,} questions to systems at gates"
+    )
     terminalreporter.line(f"{seconds:.1f} s in all")
     for case, seed in terminalreporter.config.stash.get(SEEDS, {}).items():
         terminalreporter.line(f"{case}: --hypothesis-seed={seed}")

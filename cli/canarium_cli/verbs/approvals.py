@@ -13,6 +13,7 @@ from dataclasses import replace
 import click
 
 from canarium import GROUP
+from canarium.api.states import GateKind
 from canarium.view.model import gates
 from canarium_cli.connection import Connection, connected
 from canarium_cli.durations import SECONDS
@@ -40,13 +41,17 @@ def _gate(order: Order, wanted: str) -> str:
     Raises CliError where none or several wait.
     """
     listed = gates(order.model)
-    names = [gate.name for gate in listed]
+    kinds = {gate.name: gate.kind for gate in listed}
     if wanted:
-        if wanted not in names:
+        names = list(kinds)
+        if wanted not in kinds:
             has = f"it has {', '.join(names)}" if names else "it has none"
             raise CliError(f"{order.name} has no gate {wanted}; {has}.", Exit.NOT_ACCEPTED)
+        if kinds[wanted] != GateKind.APPROVAL:
+            text = f"No person decides about gate {wanted}, whose kind is {kinds[wanted]}."
+            raise CliError(text, Exit.NOT_ACCEPTED)
         return wanted
-    waiting = [gate.name for gate in listed if gate.state == "Waiting"]
+    waiting = [g.name for g in listed if g.kind == GateKind.APPROVAL and g.state == "Waiting"]
     if not waiting:
         raise CliError(
             f"No gate of {order.name} waits for a decision, so there is nothing to "

@@ -58,8 +58,7 @@ def simulate_command(
     """Draw the timeline of a rollout: the operator's own decisions in virtual time.
 
     Needs no cluster. Smoke tests pass, checks have enough samples and pass, a pod takes 20 s to
-    become ready, manual pauses are promoted and gates approved at once, unless an option changes
-    that.
+    become ready, manual pauses are promoted and gates pass at once, unless an option changes that.
     """
     from canarium.api.effective_spec import effective_spec
     from canarium.api.model_deployment import Spec

@@ -23,7 +23,8 @@ from canarium_dashboard.security import Forgery, form
 
 #: Who wrote the annotation, in the managedFields and in the audit log.
 MANAGER = "canarium-dashboard"
-_TOKEN = re.compile(r"[0-9a-f]{8,32}")
+#: The token of a form.
+TOKEN = re.compile(r"[0-9a-f]{8,32}")
 
 #: What each command does, for its button.
 LABELS = {
@@ -105,6 +106,8 @@ async def confirm(dashboard: Dashboard, request: Request, identity: Identity) ->
         namespace=namespace,
         name=name,
         command=command,
+        action=f"commands/{command}",
+        longest_comment=0,
         label=LABELS[command],
         revision=revision,
         token=token,
@@ -120,7 +123,7 @@ async def give(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         raise Forgery("The form is out of date, or it is not one of yours.")
     namespace, name, command, model = await _requested(dashboard, request, identity)
     revision, token = fields.get("revision", ""), fields.get("token", "")
-    if not _TOKEN.fullmatch(token):
+    if not TOKEN.fullmatch(token):
         raise Forgery("The form has no token.")
     if revision != target_of(model):
         raise ApiFault(

@@ -22,6 +22,7 @@ from canarium_dashboard.dashboard import Dashboard
 from canarium_dashboard.drawing.checks import plot
 from canarium_dashboard.drawing.timeline import timeline
 from canarium_dashboard.drawing.weights import weights
+from canarium_dashboard.pages import gates
 from canarium_dashboard.pages.answers import page
 from canarium_dashboard.pages.commands import offers
 from canarium_dashboard.serving import marks, periods, witness
@@ -57,6 +58,7 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         tree=tree,
         explanations=explanations(tree),
         offers=await offers(dashboard, identity, objects.model),
+        decisions=await gates.offers(dashboard, identity, objects.model),
         actions=dashboard.settings.actions,
         sent=_sent(request, objects.model),
         timeline=timeline(traffic_periods, happened, now),
@@ -98,7 +100,8 @@ def _age(time: str, now: float) -> str:
 
 def _sent(request: Request, model: Raw) -> dict[str, str] | None:
     """Returns the command that was just sent, with the operator's answer once there is one."""
-    words = request.query_params.get("sent", "").split(":")
+    # The token of a decision about a gate begins with the gate.
+    words = request.query_params.get("sent", "").split(":", 2)
     if len(words) != 3:
         return None
     command, revision, token = words

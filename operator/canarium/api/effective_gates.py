@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from canarium.api.base import seconds
-from canarium.api.gates import Gate
+from canarium.api.gates import Gate, WebGate
+from canarium.api.states import GateKind
 
-#: Kinds of gates.
-APPROVAL = "Approval"
 #: What a gate holds.
 TRAFFIC, WEIGHT, PROMOTION, FINISH = "Traffic", "Weight", "Promotion", "Finish"
 ROLL_BACK, HOLD = "RollBack", "Hold"
@@ -27,6 +26,8 @@ class EffectiveGate:
     on_error: str = HOLD
     #: What the spec asks the approver to check.
     message: str | None = None
+    #: The system to ask.
+    web: WebGate | None = None
 
 
 def effective_gates(gates: Sequence[Gate] | None) -> tuple[EffectiveGate, ...]:
@@ -34,12 +35,13 @@ def effective_gates(gates: Sequence[Gate] | None) -> tuple[EffectiveGate, ...]:
     return tuple(
         EffectiveGate(
             name=gate.name,
-            kind=APPROVAL,
+            kind=GateKind.WEB if gate.web else GateKind.APPROVAL,
             before=gate.before,
             weight=gate.weight if gate.before == WEIGHT else None,
             timeout=seconds(gate.timeout) if gate.timeout else None,
             on_error=gate.on_error or HOLD,
-            message=gate.approval.message,
+            message=gate.approval.message if gate.approval else None,
+            web=gate.web,
         )
         for gate in gates or ()
     )

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from canarium.api.analysis import Authentication
 from canarium.api.base import Duration, Part, ruled
+from canarium.api.smoke_tests import JsonExpectation
 
 GateName = Annotated[
     str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -27,11 +29,53 @@ class Approval(Part):
     )
 
 
+class WebGate(Part):
+    """A decision by a system of yours, which the operator asks by a POST with a JSON body.
+
+    Status 202, or another 2xx with the field `status: pending`, is asked again. Another 2xx passes
+    the gate, unless the condition is not met or the field `status` is `rejected` or `failed`. Any
+    other answer is none.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            ("isURL(self.url)", "url must be a valid URL", ".url"),
+            (
+                "!has(self.interval) || duration(self.interval) >= duration('1s')",
+                "interval must be at least 1s",
+                ".interval",
+            ),
+        )
+    )
+
+    url: str = Field(
+        max_length=2048,
+        pattern=r"^https?://[^\s/?#]",
+        description="The URL of the system. The body of the request names model, namespace, "
+        "revision, version, uri, digest, gate, before, weight, currentWeight and stable.",
+    )
+    condition: JsonExpectation | None = Field(
+        None, description="Value that the answer must contain for the gate to pass."
+    )
+    authentication: Authentication | None = Field(None, description="Credentials for the system.")
+    interval: Duration | None = Field(
+        None,
+        description="Maximum time between two requests while the answer is pending; at least half "
+        "of it passes. Default: 10s.",
+    )
+    timeout: Duration | None = Field(None, description="Timeout of one request. Default: 10s.")
+
+
 class Gate(Part):
     """A point at which the rollout waits for a positive result."""
 
     model_config = ConfigDict(
         json_schema_extra=ruled(
+            (
+                "(has(self.approval) ? 1 : 0) + (has(self.web) ? 1 : 0) == 1",
+                "set exactly one of approval and web",
+                ".approval",
+            ),
             (
                 "(self.before == 'Weight') == has(self.weight)",
                 "weight is required with before: Weight and applies only to it",
@@ -62,9 +106,13 @@ class Gate(Part):
     weight: Annotated[int, Field(ge=0, le=100)] | None = Field(
         None, description="Weight of a step that the gate holds, with before: Weight."
     )
-    approval: Approval = Field(
+    approval: Approval | None = Field(
+        None,
         description="The gate waits for the command approve or reject of a person who has the "
-        "verb approve on the model."
+        "verb approve on the model.",
+    )
+    web: WebGate | None = Field(
+        None, description="The gate waits for a positive answer of a system."
     )
     timeout: Duration | None = Field(
         None,

@@ -39,6 +39,13 @@ class OutcomeKind(StrEnum):
     UNDONE = "Undone"
 
 
+class GateKind(StrEnum):
+    """Who decides about a gate (R27)."""
+
+    APPROVAL = "Approval"
+    WEB = "Web"
+
+
 class GateState(StrEnum):
     """How far a gate of a revision is (R27)."""
 

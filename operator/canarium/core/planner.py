@@ -17,7 +17,11 @@ from canarium.api.status import Status
 from canarium.core.bookkeeping import training_run
 from canarium.core.bookkeeping.adoption import adoption
 from canarium.core.bookkeeping.disruption_budgets import disruption_budgets
-from canarium.core.bookkeeping.gates import recorded_gates, unrecordable_decisions
+from canarium.core.bookkeeping.gates import (
+    gates_recheck,
+    recorded_gates,
+    unrecordable_decisions,
+)
 from canarium.core.bookkeeping.records import notes, pinning, pruning, renumbering
 from canarium.core.bookkeeping.restored_records import restoration
 from canarium.core.bookkeeping.scaling import orphans, scaling, unlabeled_autoscalers
@@ -36,7 +40,7 @@ from canarium.core.decision.plan import (
 )
 from canarium.core.facts.observed import Observed
 from canarium.core.health import autoscaling, gates, obstacles
-from canarium.core.outcomes import blocked_deletions, refusals, write_back
+from canarium.core.outcomes import blocked_deletions, gate_progress, refusals, write_back
 from canarium.core.phases.leftover_pods import restore_labels
 from canarium.core.phases.reports import with_reports
 from canarium.core.phases.table import TABLE
@@ -91,6 +95,7 @@ def plan(
         obstacles.recheck(ctx),
         blocked_deletions.recheck(ctx),
         autoscaling.recheck(ctx),
+        gates_recheck(ctx, result),
     ):
         result = result.recheck_in(wait)
     return Plan(
@@ -100,7 +105,7 @@ def plan(
         events=events_of(ctx, status, after, result),
         requeue_after=result.requeue_after,
         status_is_urgent=after != status and after.essence() != status.essence(),
-        requests=_requests(ctx, after),
+        requests=_requests(ctx, result, after),
         freeze_route=ctx.router.is_frozen(ctx),
         retry_is_urgent=_is_urgent(ctx, phase),
     )
@@ -159,8 +164,8 @@ def _is_urgent(ctx: RolloutContext, phase: Phase) -> bool:
     return phase not in (Phase.READY, Phase.ROLLED_BACK) or not ctx.observed.ready(ctx.stable)
 
 
-def _requests(ctx: RolloutContext, after: Status) -> SignalRequests:
-    """Returns the signals that this decision needs: smoke tests, analysis, Events of pods."""
+def _requests(ctx: RolloutContext, result: PhaseResult, after: Status) -> SignalRequests:
+    """Returns the signals that this decision needs, such as smoke tests and answers at gates."""
     smoke = after.waiting_for is not None and after.waiting_for.awaited in gates.SMOKE_WAITS
     return SignalRequests(
         smoke=ctx.target if smoke else None,
@@ -170,6 +175,7 @@ def _requests(ctx: RolloutContext, after: Status) -> SignalRequests:
         follow=ctx.follow,
         training_run=training_run.wanted(ctx),
         tag=write_back.wanted(ctx),
+        gates=gate_progress.wanted(ctx, result),
     )
 
 

@@ -25,6 +25,7 @@ from canarium.sources.lineage import LineageReader
 from canarium.sources.registries import Registries
 from canarium.sources.resolver import SourceResolver
 from canarium.sources.tags import TagWriter
+from canarium.sources.web_gates import GateClient, WebGates
 
 #: Seconds that a key waits while its namespace is being listed.
 _UNTIL_LISTED = 0.1
@@ -82,6 +83,8 @@ class Engine:
         self.sources = SourceResolver(registries, self._signalled, self.timing)
         self.lineage = LineageReader(registries, self._signalled, self.timing)
         self.tags = TagWriter(registries, self._signalled, cluster_name, self.timing)
+        questions = GateClient(api, self.signals.access, self.store.uid)
+        self.web_gates = WebGates(questions.ask, self._signalled, self.timing)
         self.reconciler = Reconciler(
             api,
             self.store,
@@ -96,6 +99,7 @@ class Engine:
             approvals_enforced,
             self.lineage,
             self.tags,
+            self.web_gates,
         )
         self.workers = Workers(
             self.queue, self.reconcile, count=workers, timing=self.timing, observer=observer
@@ -118,6 +122,7 @@ class Engine:
             await self.sources.close()
             await self.lineage.close()
             await self.tags.close()
+            await self.web_gates.close()
             await self.signals.close()
             await self.pod_events.close()
             await self.informers.stop_all()

@@ -43,6 +43,7 @@ from canarium.signals.pod_events import PodEvents
 from canarium.sources.lineage import LineageReader
 from canarium.sources.resolver import SourceResolver
 from canarium.sources.tags import TagWriter
+from canarium.sources.web_gates import WebGates
 from canarium.telemetry import log_context
 
 log = logging.getLogger(__name__)
@@ -67,11 +68,12 @@ class Reconciler:
         approvals_enforced: bool = False,
         lineage: LineageReader | None = None,
         tags: TagWriter | None = None,
+        web_gates: WebGates | None = None,
     ) -> None:
         self._approvals_enforced = approvals_enforced
         self._notifies = notifies
         self._sources = sources
-        self._lineage, self._tags = lineage, tags
+        self._lineage, self._tags, self._web_gates = lineage, tags, web_gates
         self._signals = signals
         self._pod_events = pod_events
         self._store = store
@@ -142,6 +144,8 @@ class Reconciler:
             self._lineage.want(key, decision.requests.training_run)
         if self._tags:
             self._tags.want(key, decision.requests.tag)
+        if self._web_gates:
+            self._web_gates.want(key, decision.requests.gates)
         waits = (decision.requeue_after, self._rejections.next_try(key))
         soonest = min((wait for wait in waits if wait is not None), default=None)
         if soonest is not None:
@@ -201,6 +205,8 @@ class Reconciler:
             self._lineage.forget(key)
         if self._tags:
             self._tags.forget(key)
+        if self._web_gates:
+            self._web_gates.forget(key)
 
     def _settings(self, key: Key, parent: CachedModel) -> EffectiveSpec:
         """Returns the spec with its defaults, which are resolved once per version of an object and
@@ -237,6 +243,8 @@ class Reconciler:
             facts = replace(facts, training_run=self._lineage.result(key))
         if self._tags:
             facts = replace(facts, tag=self._tags.result(key))
+        if self._web_gates:
+            facts = replace(facts, gate_answers=self._web_gates.answers(key))
         if self._pod_events:
             facts = facts.with_troubles(self._pod_events.troubles(key))
         decision = plan(

@@ -15,6 +15,8 @@ from canarium.evaluation.errors import ErrorReason, EvaluationError
 Header = dict[str, Any]
 TaskResult = tuple[Header, Sequence[bytes]]
 _MOST_REQUESTS = 200
+#: Characters of a comment that are passed on.
+_LONGEST_COMMENT = 1000
 
 
 def expectation(header: Header, body: bytes) -> TaskResult:
@@ -55,6 +57,32 @@ def _number(path: str, document: Any) -> tuple[float | None, str]:
         return None, f"{path} is not a number"
     number = float(matches[0])
     return (number, "") if math.isfinite(number) else (None, f"{path} is not a finite number")
+
+
+def gate_answer(header: Header, body: bytes) -> TaskResult:
+    """Returns what the answer of a system at a gate means, and its comment."""
+    condition = header.get("condition")
+    if condition:
+        documents.compiled(condition["path"])
+    try:
+        document = documents.parsed(body)
+    except EvaluationError as error:
+        if condition or error.reason is not ErrorReason.UNREADABLE:
+            raise
+        return {"state": "Passed", "text": ""}, ()
+    fields = document if isinstance(document, dict) else {}
+    text = str(fields.get("message") or "")[:_LONGEST_COMMENT]
+    state = {"pending": "Pending", "rejected": "Rejected", "failed": "Rejected"}.get(
+        str(fields.get("status")), "Passed"
+    )
+    if condition and state == "Passed":
+        try:
+            documents.check_value(condition, document)
+        except EvaluationError as error:
+            if error.reason is not ErrorReason.UNEXPECTED:
+                raise
+            state, text = "Rejected", ": ".join(x for x in (str(error), text) if x)
+    return {"state": state, "text": text}, ()
 
 
 def query(header: Header, body: bytes) -> TaskResult:
@@ -128,6 +156,7 @@ TASKS: dict[str, Callable[..., TaskResult]] = {
         expectation,
         expressions,
         numbers,
+        gate_answer,
         query,
         requests,
         comparison,
@@ -142,6 +171,8 @@ def libraries(header: Header) -> frozenset[str]:
     """Returns the libraries that a task needs; they are imported before its clock starts."""
     names = set()
     if header["task"] in ("expectation", "expressions", "numbers", "comparison"):
+        names.add("jsonpath_rfc9535")
+    if header.get("condition"):
         names.add("jsonpath_rfc9535")
     if header.get("schema") is not None or any("schema" in c for c in header.get("checked") or ()):
         names.add("jsonschema")

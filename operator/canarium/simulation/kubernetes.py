@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 from canarium.api.status import Status
 from canarium.core.decision import plan as p
 from canarium.core.evidence.verdict import Evidence
+from canarium.core.facts.gate_answers import AnswerState, GateAnswer
 from canarium.core.facts.gateways import Backend, Gateway, Listener, Route, RouteConflict
 from canarium.core.facts.observed import (
     Autoscaler,
@@ -93,6 +94,8 @@ class Kubernetes:
     #: Whether it accepts tags, or reason and message if not; None: no answer yet. And the tags.
     tagging: tuple[str, str] | Literal[True] | None = True
     tags: dict[str, str] = field(default_factory=dict)
+    #: What the systems of web gates answer, by gate: state, system, text and reason.
+    verdicts: dict[str, tuple[AnswerState, str, str, str]] = field(default_factory=dict)
     #: Whether its last two answers agree.
     confirmed: bool = True
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
@@ -185,6 +188,7 @@ class Kubernetes:
             resolution=self._resolution(),
             training_run=self._training_run(),
             tag=self._tag(),
+            gate_answers=self._gate_answers(),
         )
 
     def _resolution(self) -> Resolution | None:
@@ -207,6 +211,13 @@ class Kubernetes:
             return TagResult(request, *self.tagging)
         self.tags[request.uri] = request.state
         return TagResult(request)
+
+    def _gate_answers(self) -> tuple[GateAnswer, ...]:
+        return tuple(
+            GateAnswer(request, *self.verdicts[request.gate])
+            for request in self.requests.gates
+            if request.gate in self.verdicts
+        )
 
     def _ready(self) -> list[tuple[str, str]]:
         return [(x.revision, x.name) for x in self.pods if x.serves]

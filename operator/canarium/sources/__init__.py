@@ -1,12 +1,15 @@
-"""Resolves references that move (an alias of a registry) to what cannot move (R26).
+"""Asks systems of users about versions: registries of models (R26), and at web gates (R27).
+
+References that move (an alias of a registry) are resolved to what cannot move.
 
 Reading order: `tracking_server` (requests, and what errors mean), `mlflow_alias` (what an alias
 names), `credentials` (of the Secret), `registries` (one answer as a fact), `resolver` (when a
 request is sent), `follower` (when it is sent again); `training_run` (the lineage of a model) and
-`lineage` (when it is read).
+`lineage` (when it is read); `web_gates` (the decision of another system, until it answers).
 
-Invariants: a request is only sent for a record that is about to be stored or lacks its lineage, or
-for a reference that the model follows, through the client that checks addresses, within the share
-of the model's namespace and with the credentials of that namespace alone. A result is a fact;
+Invariants: a request is only sent for a record that is about to be stored or lacks its lineage, for
+a reference that the model follows, or at a gate that waits, through the client that checks
+addresses, within the share of the model's namespace and with the credentials of that namespace
+alone. A result is a fact;
 nothing is decided here.
 """

@@ -23,6 +23,7 @@ _BLOCKED = (
     HoldReason.UNDO_BLOCKED,
     HoldReason.WRITE_REFUSED,
     HoldReason.PODS_UNREACHABLE,
+    HoldReason.GATE_UNAVAILABLE,
     HoldReason.INSUFFICIENT_DATA,
 )
 _FAILED = (Phase.FAILED, Phase.INVALID, Phase.ROLLING_BACK, Phase.ROLLED_BACK)

@@ -25,7 +25,12 @@ _TABLES: tuple[type[reasons.Reason], ...] = (
 )
 
 #: Waits that are explained by the gates themselves.
-_AT_GATES = (reasons.HoldReason.WAITING_FOR_APPROVAL, reasons.HoldReason.GATE_TIMED_OUT)
+_AT_GATES = (
+    reasons.HoldReason.WAITING_FOR_APPROVAL,
+    reasons.HoldReason.WAITING_FOR_GATE,
+    reasons.HoldReason.GATE_UNAVAILABLE,
+    reasons.HoldReason.GATE_TIMED_OUT,
+)
 
 
 def reason(word: str) -> reasons.Reason | None:
@@ -74,6 +79,7 @@ def _all(tree: Tree) -> Iterator[Explanation]:
         for gate in tree.gates:
             if gate.state == GateState.WAITING:
                 evidence = f"holds {gate.point} since {gate.start_time}"
+                evidence += f": {gate.message}" if gate.message else ""
                 yield _explain(f"gate {gate.name}", tree.wait.reason, evidence)
     elif tree.wait:
         w = tree.wait

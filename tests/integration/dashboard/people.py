@@ -60,8 +60,17 @@ def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"the dashboard did not start: {log.read_text()[-2000:]}")
 
 
-def person(plane: ControlPlane, namespace: str, name: str, *, reads: bool, writes: bool) -> str:
-    """Creates an account with rights in this namespace only; returns its token."""
+def person(
+    plane: ControlPlane,
+    namespace: str,
+    name: str,
+    *,
+    reads: bool,
+    writes: bool,
+    approves: str | None = None,
+) -> str:
+    """Creates an account with rights in this namespace only; returns its token. `approves` is the
+    gate about which it may decide."""
     plane.kubectl("-n", namespace, "create", "serviceaccount", name)
     rules = []
     if reads:
@@ -79,6 +88,9 @@ def person(plane: ControlPlane, namespace: str, name: str, *, reads: bool, write
     if writes:
         resources = ["modeldeployments"]
         rules.append({"apiGroups": ["canarium.dev"], "resources": resources, "verbs": ["patch"]})
+    if approves:
+        resources = [f"modeldeployments/{approves}"]
+        rules.append({"apiGroups": ["canarium.dev"], "resources": resources, "verbs": ["approve"]})
     kind = "rbac.authorization.k8s.io/v1"
     role = {"apiVersion": kind, "kind": "Role", "metadata": {"name": name}, "rules": rules}
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}

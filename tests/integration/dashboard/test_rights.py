@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import aiohttp
+import pytest
 
 from canarium.kube import resources
 from integration.conftest import Cluster
@@ -127,3 +128,39 @@ async def test_command_is_written_by_the_person_in_the_audit_log(
         e for e in map(json.loads, lines) if e["verb"] == "patch" and e["user"]["username"] == user
     ]
     assert {e["objectRef"]["resource"] for e in patches} == {"modeldeployments"}
+
+
+@pytest.mark.rule("R27")
+async def test_gates_are_decided_only_with_the_verb_approve_for_them(
+    cluster: Cluster, address: str
+) -> None:
+    gates = [{"name": "risk", "before": "Promotion", "approval": {}}]
+    cluster.apply("1", rollout={"gates": gates})
+    status = await cluster.until(lambda s: (s.get("gates") or [{}])[0].get("state") == "Waiting")
+    model = f"/models/{cluster.namespace}/fraud"
+    editor, other, officer = (
+        person(cluster.plane, cluster.namespace, name, reads=True, writes=True, approves=gate)
+        for name, gate in (("editor", None), ("other", "board"), ("officer", "risk"))
+    )
+    for token in (editor, other):
+        async with Client(address) as client:
+            assert await client.enter(token) == 200
+            _, text = await client.get(model)
+            assert "gates-title" in text
+            assert "/gates/risk/approve" not in text
+            code, text = await client.get(f"{model}/gates/risk/approve")
+            assert (code, "requires the verbs patch and approve" in text) == (403, True)
+    async with Client(address) as client:
+        assert await client.enter(officer) == 200
+        assert "/gates/risk/approve" in (await client.get(model))[1]
+        _, text = await client.get(f"{model}/gates/risk/approve")
+        names = ("csrf", "revision", "token")
+        fields = {n: text.split(f'name="{n}" value="')[-1].split('"')[0] for n in names}
+        code, _ = await client.post(f"{model}/gates/risk/approve", comment="read", **fields)
+        assert code == 200
+    notes = (await cluster.model())["metadata"]["annotations"]
+    assert notes["canarium.dev/approve"] == f"{status['revision']}/risk:{fields['token']}"
+    user = f"system:serviceaccount:{cluster.namespace}:officer"
+    assert (notes["canarium.dev/approval-by"], notes["canarium.dev/approval-comment"]) == (
+        user, "read"
+    )  # fmt: skip

@@ -28,6 +28,7 @@ RISK = {
     "state": "Waiting",
     "startTime": "2026-01-01T00:00:00.000Z",
 }
+WEB = {**RISK, "kind": "Web", "message": "https://risk.example: status 500"}
 BOARD = {"name": "board", "kind": "Approval", "before": "Promotion", "state": "Pending"}
 
 
@@ -75,9 +76,11 @@ def test_answer_of_the_operator_to_the_decision_is_the_exit_code(kubectl: Standi
         ((RISK, {**BOARD, "state": "Waiting"}), (), 2, "name one: --gate risk|board"),
         ((RISK, BOARD), ("--gate", "legal"), 7, "fraud has no gate legal; it has risk, board."),
         ((), ("--gate", "legal"), 7, "fraud has no gate legal; it has none."),
+        ((WEB,), (), 7, "No gate of fraud waits for a decision"),
+        ((WEB,), ("--gate", "risk"), 7, "No person decides about gate risk, whose kind is Web."),
         ((RISK,), ("--comment", "x" * 1001), 2, "The comment has 1001 characters"),
     ],
-    ids=["none-waits", "two-wait", "unknown", "no-gates", "long-comment"],
+    ids=["none-waits", "two-wait", "unknown", "no-gates", "web", "named-web", "long-comment"],
 )
 def test_decision_that_cannot_count_is_not_written(
     kubectl: Standin,
@@ -104,6 +107,15 @@ def test_tree_shows_each_gate_with_who_decided_and_why() -> None:
         *("2026-01-02T00:00:00.000Z", "alice:", "fine"),
     ] in lines
     assert ["board", "Approval", "Promotion", "Pending", "-", "-"] in lines
+
+
+def test_web_gate_without_an_answer_is_explained_with_what_was_answered() -> None:
+    status = model(gates=[WEB], waitingFor={"reason": "GateUnavailable", "startTime": "x"})
+    tree = view(Objects.of(status, ()), 0.0)
+    (explanation,) = explanations(tree)
+    assert explanation.reason == "GateUnavailable"
+    assert explanation.evidence.endswith("https://risk.example: status 500")
+    assert (tree.urgency.value, tree.attention) == ("Blocked", "GateUnavailable")
 
 
 def test_gate_that_waits_is_explained_and_needs_a_person() -> None:

@@ -345,3 +345,15 @@ def test_stored_revision_of_an_alias_is_found_by_its_spec() -> None:
     for wanted in (spec, followed):
         known = revision_of(wanted, records)
         assert (known.revision, known.existing) == (newest, True)
+
+
+def test_gates_at_which_the_version_waits_are_listed() -> None:
+    model = yaml.safe_load(CANARY.read_text())
+    web = {"url": "https://risk.example/decide"}
+    gate = {"name": "risk", "before": "Weight", "weight": 50, "web": web}
+    model["spec"]["rollout"]["gates"] = [gate]
+    text = yaml.safe_dump(model)
+    assert plan(text)["gates"] == [
+        {"name": "risk", "kind": "Web", "before": "Weight", "weight": 50}
+    ]
+    assert "Waits at gate risk (Web) before Weight 50." in run("-f", "-", stdin=text).output

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from canarium_cli.main import cli
@@ -184,3 +185,17 @@ def test_file_with_one_wrong_document_is_refused() -> None:
     done = run("-f", "-", stdin=wrong)
     assert done.exit_code == 2
     assert "<stdin>:" in done.output
+
+
+def test_gates_of_each_kind_pass_as_soon_as_they_wait() -> None:
+    model = yaml.safe_load(Path(CANARY).read_text())
+    web = {"url": "https://risk.example/decide"}
+    model["spec"]["rollout"]["gates"] = [
+        {"name": "risk", "before": "Weight", "weight": 50, "web": web},
+        {"name": "board", "before": "Promotion", "approval": {}},
+    ]
+    found = moments("-f", "-", stdin=yaml.safe_dump(model))
+    messages = [one["message"] for one in found]
+    assert any("waits for gate risk before weight 50" in text for text in messages)
+    assert any("waits for approval of gate board" in text for text in messages)
+    assert phases(found) == ["Progressing", "Baking", "Ready"]

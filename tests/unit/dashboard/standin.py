@@ -43,6 +43,8 @@ class StandInApi(Api):
         self.accepted = {TOKEN}
         self.denied: set[str] = set()
         self.may_patch = True
+        #: What the person may approve: all gates (""), one gate, or none.
+        self.may_approve: str | None = ""
         self.unreachable = False
         self.many: list[dict[str, Any]] = []
         #: Routes by path.
@@ -110,6 +112,9 @@ class StandInApi(Api):
             name = "system:serviceaccount:demo:ann"
             return {"status": {"userInfo": {"username": name}}}
         wanted = body["spec"]["resourceAttributes"]
+        if wanted["verb"] == "approve":
+            allowed = self.may_approve in ("", wanted["subresource"])
+            return {"status": {"allowed": self.may_approve is not None and allowed}}
         return {"status": {"allowed": self.may_patch or wanted["verb"] != "patch"}}
 
     async def patch(

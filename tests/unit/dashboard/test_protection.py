@@ -25,7 +25,7 @@ _COMMAND = "/models/demo/fraud/commands/abort"
 def path_of(template: str) -> str:
     """A path of the sample that a route serves."""
     values = {"namespace": "demo", "name": "fraud", "revision": "4nb6hnp6", "command": "abort"}
-    values["pod"] = "fraud-4nb6hnp6-5b8f8c845c-jrws2"
+    values |= {"pod": "fraud-4nb6hnp6-5b8f8c845c-jrws2", "gate": "risk"}
     return re.sub(r"{(\w+)(:path)?}", lambda m: values.get(m[1], "app.css"), template)
 
 

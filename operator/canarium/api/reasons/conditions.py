@@ -128,6 +128,13 @@ class ConditionType(Reason):
         "When it is False, holds the rollout; nothing is rolled back for it.",
         "When it is False, fix the check that the message names.",
     )
+    GATES_READY = (
+        "GatesReady",
+        "Every gate that waits can be asked as the spec defines it.",
+        "When it is False, holds the rollout and asks again; nothing is rolled back for it before "
+        "the `timeout` of the gate.",
+        "When it is False, fix the gate or the system that the message names.",
+    )
     ROUTE_ACCEPTED = (
         "RouteAccepted",
         "Every gateway has accepted the current generation of the route.",
@@ -274,7 +281,7 @@ class ConditionReason(Reason):
     )
     VALID = (
         "Valid",
-        "`SmokeTestsReady`, `AnalysisReady`: everything can be run as specified.",
+        "`SmokeTestsReady`, `AnalysisReady`, `GatesReady`: everything can be run as specified.",
         "Nothing.",
         NOTHING,
     )

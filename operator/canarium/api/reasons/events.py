@@ -36,6 +36,12 @@ class EventReason(Reason):
         "Keeps the weight until the command arrives.",
         "Give the command that the message names; to roll back, annotate `canarium.dev/abort`.",
     )
+    WAITING_FOR_GATE = (
+        "WaitingForGate",
+        "A rollout waits for the result of a gate that is not an approval.",
+        "Keeps the weight until the gate has passed.",
+        "To give up, annotate `canarium.dev/abort`.",
+    )
     GATE_PASSED = (
         "GatePassed",
         "A gate has a positive result.",

@@ -113,9 +113,9 @@ class FailureReason(Reason):
     )
     GATE_REJECTED = (
         "GateRejected",
-        "A person rejected the version at a gate.",
+        "A person or a system rejected the version at a gate.",
         _ROLL_BACK,
-        "The message has the comment. " + _SPEC,
+        "The message has who rejected it and why. " + _SPEC,
     )
     GATE_TIMED_OUT = (
         "GateTimedOut",

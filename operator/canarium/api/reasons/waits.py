@@ -45,12 +45,25 @@ class HoldReason(Reason):
         "Annotate `canarium.dev/approve` or `canarium.dev/reject`, which requires the verb "
         "`approve` on the model.",
     )
+    WAITING_FOR_GATE = (
+        "WaitingForGate",
+        "A gate of `spec.rollout.gates` has no result yet.",
+        "Asks the system of the gate again, and keeps the weight; still rolls back a failing "
+        "version.",
+        "To give up, annotate `canarium.dev/abort`.",
+    )
+    GATE_UNAVAILABLE = (
+        "GateUnavailable",
+        "The system of a web gate gives no usable answer.",
+        "Asks it again, at most 60 s apart, and keeps the weight.",
+        "Check the system and the fields of the gate; to give up, annotate `canarium.dev/abort`.",
+    )
     GATE_TIMED_OUT = (
         "GateTimedOut",
         "A gate got no result within its `timeout`, and its `onError` is `Hold`.",
-        "Keeps the weight, and still accepts a decision.",
-        "Annotate `canarium.dev/approve` or `canarium.dev/reject`, or roll back with "
-        "`canarium.dev/abort`.",
+        "Keeps the weight, and still accepts a result.",
+        "Decide about an approval gate with `canarium.dev/approve` or `canarium.dev/reject`, or "
+        "roll back with `canarium.dev/abort`.",
     )
     PAUSED = (
         "Paused",

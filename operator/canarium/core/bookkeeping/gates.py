@@ -23,7 +23,16 @@ def recorded_gates(ctx: RolloutContext, result: PhaseResult) -> tuple[AnnotateRe
     return (AnnotateRevision(ctx.target, (("gates", gates_to_json(after)),)),)
 
 
+def gates_recheck(ctx: RolloutContext, result: PhaseResult) -> float | None:
+    """Returns 0 where gates are recorded: what they permit, or what they ask, is decided after that
+    write, which is not an event by itself. None otherwise, and while the record is rejected."""
+    return 0.0 if recorded_gates(ctx, result) and not _refused(ctx) else None
+
+
 def unrecordable_decisions(ctx: RolloutContext) -> tuple[str, ...]:
     """Returns the commands that must not count yet because the record cannot be written."""
-    refused = ctx.observed.refused(f"ControllerRevision {ctx.name}-{ctx.target}")
-    return (approvals.APPROVE, approvals.REJECT) if refused else ()
+    return (approvals.APPROVE, approvals.REJECT) if _refused(ctx) else ()
+
+
+def _refused(ctx: RolloutContext) -> bool:
+    return ctx.observed.refused(f"ControllerRevision {ctx.name}-{ctx.target}") is not None

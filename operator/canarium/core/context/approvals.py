@@ -47,6 +47,8 @@ def why_not(ctx: RolloutContext, token: str) -> str | None:
         names = ", ".join(gate.name for gate in gates_of(ctx))
         listed = f"Its gates: {names}" if names else "It has no gates"
         return f"the revision has no gate {gate_of(token)}. {listed}"
+    if not gate.is_approval:
+        return f"no person decides about gate {gate.name}, whose kind is {gate.settings.kind}"
     if gate.opened is None:
         return f"gate {gate.name} is not waiting yet"
     if gate.opened.result is not None:

@@ -74,9 +74,10 @@ def _promote(ctx: RolloutContext) -> str | None:
     p = ctx.progress
     if is_at_pause(p) and p.weight == p.granted:
         return None
-    waiting = [gate.name for gate in gates_of(ctx) if gate.waits]
-    if waiting:
-        return f"gate {waiting[0]} holds the rollout until it is approved"
+    gate = next((gate for gate in gates_of(ctx) if gate.waits), None)
+    if gate:
+        until = "it is approved" if gate.is_approval else "it has passed"
+        return f"gate {gate.name} holds the rollout until {until}"
     return "the rollout is not paused at a step"
 
 

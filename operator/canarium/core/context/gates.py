@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from canarium.api.effective_gates import FINISH, HOLD, PROMOTION, TRAFFIC, WEIGHT, EffectiveGate
 from canarium.api.effective_spec import Step
-from canarium.api.states import GateState
+from canarium.api.states import GateKind, GateState
 from canarium.core.context.rollout import RolloutFacts
 from canarium.core.facts.gates import OpenedGate, gates_from_json
 from canarium.core.times import parse
@@ -21,13 +21,18 @@ class Gate:
 
     settings: EffectiveGate
     opened: OpenedGate | None = None
-    #: Whether the spec still has it.
+    #: Whether the spec still has it, with the kind that it had when it started to wait.
     is_configured: bool = True
 
     @property
     def name(self) -> str:
         """Its name."""
         return self.settings.name
+
+    @property
+    def is_approval(self) -> bool:
+        """Whether a person decides about it."""
+        return self.settings.kind == GateKind.APPROVAL
 
     @property
     def passed(self) -> bool:
@@ -64,9 +69,11 @@ def gates_of(rollout: RolloutFacts) -> tuple[Gate, ...]:
     gates = []
     for gate in configured.values():
         one = opened.get(gate.name)
-        if one:
+        if one and one.kind != gate.kind:
+            gates.append(Gate(_removed(one), one, is_configured=False))
+        elif one:
             # Where it holds was decided when it started to wait: an edit does not move it.
-            point = replace(gate, kind=one.kind, before=one.before, weight=one.weight)
+            point = replace(gate, before=one.before, weight=one.weight)
             gates.append(Gate(point, one))
         elif _applies(rollout, gate):
             gates.append(Gate(gate))

@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from canarium.api.effective_spec import MANUAL
 from canarium.api.status import Progress
+from canarium.core.context.gates import opened_gates
 from canarium.core.context.rollout import RolloutFacts
 from canarium.core.facts.grant import BY_ITSELF, PROMOTION, Grant
 from canarium.core.times import parse, stamp
@@ -92,13 +93,17 @@ def _rebuilt(
 def _without_record(rollout: RolloutFacts) -> Progress:
     """Returns the progress when neither status nor record has a rollout.
 
-    A candidate that has traffic nevertheless keeps its weight until a command continues.
+    A candidate that has traffic nevertheless keeps its weight until a command continues. With more
+    traffic than it had when a gate started to wait, it serves in place of stable.
     """
     weight = rollout.traffic.observed_weight(rollout.target, rollout.stable)
     if weight is None and rollout.candidate_has_traffic:
         deployment = rollout.observed.deployment(rollout.target)
         count = deployment.replicas if deployment else 0
         weight = 100 * count // max(1, count + rollout.stable_replicas)
+    waiting = [gate.at for gate in opened_gates(rollout) if not gate.result]
+    if weight and waiting:
+        weight = min(weight, *waiting)
     if not weight:
         return Progress()
     return Progress(weight=weight, granted=weight, pause=MANUAL)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from canarium.api.route_kind import RouteKind
 from canarium.api.states import Phase
 from canarium.api.status import Status
+from canarium.core.facts.gate_answers import GateRequest
 from canarium.core.facts.resolution import Follow, ResolveRequest
 from canarium.core.facts.revision import NewRecord
 from canarium.core.facts.traffic_record import TrafficRecord
@@ -252,6 +253,8 @@ class SignalRequests:
     training_run: RunRequest | None = None
     #: Tag to write to the registry.
     tag: TagRequest | None = None
+    #: What to ask systems of users at web gates.
+    gates: tuple[GateRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class OpenedGate:
     before: str
     since: str
     weight: int | None = None
+    #: Weight of the version when it started to wait, which does not rise before its result.
+    at: int = 0
     #: Passed, Rejected or TimedOut; None while it waits.
     result: str | None = None
     time: str | None = None
@@ -68,7 +70,12 @@ def _gate(entry: Mapping[str, Any]) -> OpenedGate | None:
         return value[:length] if isinstance(value, str) and value else None
 
     name, kind, before, since = text("name"), text("kind"), text("before"), _time(text("since"))
-    weight, result = entry.get("weight"), text("result")
+
+    def percent(key: str) -> int | None:
+        value = entry.get(key)
+        return min(max(value, 0), 100) if isinstance(value, int) else None
+
+    result = text("result")
     if not (name and kind and before and since):
         return None
     if result is not None and result not in _RESULTS:
@@ -78,7 +85,8 @@ def _gate(entry: Mapping[str, Any]) -> OpenedGate | None:
         kind=kind,
         before=before,
         since=since,
-        weight=min(max(weight, 0), 100) if isinstance(weight, int) else None,
+        weight=percent("weight"),
+        at=percent("at") or 0,
         result=result,
         time=_time(text("time")),
         by=text("by"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from canarium.api.reasons import CheckReason, RefusalReason
 from canarium.core.evidence.verdict import Evidence
+from canarium.core.facts.gate_answers import GateAnswer
 from canarium.core.facts.gateways import Backend, Gateway, Route, RouteConflict
 from canarium.core.facts.pods import Pod, Trouble
 from canarium.core.facts.resolution import Resolution
@@ -230,6 +231,8 @@ class Observed:
     #: Whether the admission policy of the chart admits a decision about a gate only by users whom
     #: RBAC permits it. Otherwise no such decision counts (R27).
     approvals_enforced: bool = False
+    #: Latest answers of systems that web gates ask.
+    gate_answers: tuple[GateAnswer, ...] = ()
     #: Result of the target's smoke tests; None until they have finished.
     smoke: SmokeReport | None = None
     #: Latest analysis result for the revision under analysis.

@@ -21,5 +21,6 @@ def rejection(rollout: RolloutFacts) -> Cause | None:
         if one and one.result == GateState.TIMED_OUT:
             limit = gate.settings.timeout
             within = f" within {length(limit)}" if limit is not None else " in time"
-            return Cause(FailureReason.GATE_TIMED_OUT, f"gate {gate.name} got no decision{within}")
+            what = "decision" if gate.is_approval else "result"
+            return Cause(FailureReason.GATE_TIMED_OUT, f"gate {gate.name} got no {what}{within}")
     return None

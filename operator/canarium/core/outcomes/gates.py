@@ -9,7 +9,9 @@ from canarium.core.context import approvals
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.gates import Gate, gates_of
 from canarium.core.decision.phase_result import PhaseResult
+from canarium.core.facts.gate_answers import AnswerState
 from canarium.core.facts.gates import OpenedGate
+from canarium.core.outcomes.gate_progress import answer_to
 from canarium.core.times import parse, stamp
 
 
@@ -24,14 +26,19 @@ def _after(ctx: RolloutContext, result: PhaseResult, gate: Gate) -> OpenedGate |
         settings = gate.settings
         return (
             OpenedGate(
-                settings.name, settings.kind, settings.before, stamp(ctx.now), settings.weight
+                settings.name,
+                settings.kind,
+                settings.before,
+                stamp(ctx.now),
+                settings.weight,
+                at=ctx.progress.weight,
             )
             if gate.name in result.opened_gates
             else None
         )
     if one.result is not None:
         return one
-    decided = _decided(ctx, one)
+    decided = _decided(ctx, one) if gate.is_approval else _answered(ctx, gate, one)
     if decided:
         return decided
     if gate.name in result.expired_gates:
@@ -60,6 +67,26 @@ def _decided(ctx: RolloutContext, one: OpenedGate) -> OpenedGate | None:
             token=approvals.recorded_token(command),
         )
     return None
+
+
+def _answered(ctx: RolloutContext, gate: Gate, one: OpenedGate) -> OpenedGate | None:
+    """Returns the gate with the answer of its system as its result; None without one.
+
+    An answer waits while the record cannot be written, and does not count after a failure.
+    """
+    answer = answer_to(ctx, gate)
+    results = {AnswerState.PASSED: GateState.PASSED, AnswerState.REJECTED: GateState.REJECTED}
+    if answer is None or answer.state not in results or ctx.quarantined:
+        return None
+    if ctx.observed.refused(f"ControllerRevision {ctx.name}-{ctx.target}"):
+        return None
+    return replace(
+        one,
+        result=results[answer.state].value,
+        time=stamp(ctx.now),
+        by=answer.by,
+        comment=answer.text,
+    )
 
 
 def approval_advice(ctx: RolloutContext, gate: Gate) -> str:

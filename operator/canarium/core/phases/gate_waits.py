@@ -10,6 +10,8 @@ from canarium.core.context.naming import describe
 from canarium.core.context.position import current_step
 from canarium.core.context.progress import next_step, progress_at
 from canarium.core.decision.phase_result import PhaseResult
+from canarium.core.facts.gate_answers import AnswerState
+from canarium.core.outcomes.gate_progress import answer_to, progress_text
 from canarium.core.outcomes.gates import approval_advice
 from canarium.core.phases.waiting import held_weight, outlook, traffic_of
 from canarium.core.times import spoken
@@ -58,24 +60,34 @@ def at_gates(
     is_late = gate in late
     more = f" and of {', '.join(one.name for one in others)}" if others else ""
     removed = "" if gate.is_configured else " (no longer in spec.rollout.gates)"
+    approval = "approval of " if gate.is_approval else ""
     return base.wait(
-        HoldReason.GATE_TIMED_OUT if is_late else HoldReason.WAITING_FOR_APPROVAL,
-        f"{has} and waits for approval of gate {gate.name}{removed}{more} before {gate.point}",
+        HoldReason.GATE_TIMED_OUT if is_late else _reason(ctx, gate),
+        f"{has} and waits for {approval}gate {gate.name}{removed}{more} before {gate.point}",
         meanwhile,
         gate.settings.message,
         _deadline(gate, until, is_late=is_late),
-        approval_advice(ctx, gate),
+        approval_advice(ctx, gate) if gate.is_approval else progress_text(ctx, gate),
         f"After that, {then}" if not is_late else "",
         until=None if is_late else until,
-        threshold="command approve",
+        threshold="command approve" if gate.is_approval else "a positive result",
     )
+
+
+def _reason(ctx: RolloutContext, gate: Gate) -> HoldReason:
+    if gate.is_approval:
+        return HoldReason.WAITING_FOR_APPROVAL
+    answer = answer_to(ctx, gate)
+    missing = answer is not None and answer.state is AnswerState.MISSING
+    return HoldReason.GATE_UNAVAILABLE if missing else HoldReason.WAITING_FOR_GATE
 
 
 def _deadline(gate: Gate, until: float | None, *, is_late: bool) -> str:
     if until is None:
         return ""
+    what = "decision" if gate.is_approval else "result"
     if is_late:
-        return f"No decision arrived by {spoken(until)}"
+        return f"No {what} arrived by {spoken(until)}"
     if gate.settings.on_error == ROLL_BACK:
-        return f"It fails if no decision arrives by {spoken(until)}"
+        return f"It fails if no {what} arrives by {spoken(until)}"
     return ""

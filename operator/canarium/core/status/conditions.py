@@ -27,7 +27,13 @@ from canarium.core.health.availability import (
     outage_text,
 )
 from canarium.core.messages import object_name, sentences
-from canarium.core.outcomes import blocked_deletions, refusals, resolution, write_back
+from canarium.core.outcomes import (
+    blocked_deletions,
+    gate_progress,
+    refusals,
+    resolution,
+    write_back,
+)
 from canarium.core.routing import conflicts
 from canarium.core.routing.acceptance import route_not_in_effect
 from canarium.core.status.condition_texts import meaning
@@ -209,6 +215,7 @@ def conditions_of(
         # Not the version's fault: the spec's query cannot be evaluated (R21).
         fault = gates.spec_fault(analysis)
         facts = (*facts, (ConditionType.ANALYSIS_READY, fault is None, *(fault or VALID)))
+    facts += gate_progress.reported(ctx)
     old = {condition.type: condition for condition in ctx.status.conditions}
     conditions = []
     for kind, value, why, text in facts:

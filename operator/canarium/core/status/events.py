@@ -26,6 +26,7 @@ _PREREQUISITES = (
     ConditionType.ROUTE_ACCEPTED,
     ConditionType.SMOKE_TESTS_READY,
     ConditionType.ANALYSIS_READY,
+    ConditionType.GATES_READY,
     ConditionType.AUTOSCALER_READY,
 )
 

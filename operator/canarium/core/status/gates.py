@@ -11,6 +11,7 @@ from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
 from canarium.core.messages import decided_by, sentences
+from canarium.core.outcomes.gate_progress import answer_so_far
 from canarium.core.outcomes.gates import approval_advice, gates_after
 
 
@@ -19,14 +20,14 @@ def gates_status(ctx: RolloutContext, result: PhaseResult) -> tuple[GateStatus, 
     without any."""
     underway = bool(result.candidate or result.previous) and result.failure is None
     gates = (
-        _status(gate)
+        _status(ctx, gate)
         for gate in gates_after(ctx, result)
         if gate.opened or (underway and not ctx.quarantined)
     )
     return tuple(gates) or None
 
 
-def _status(gate: Gate) -> GateStatus:
+def _status(ctx: RolloutContext, gate: Gate) -> GateStatus:
     one = gate.opened
     state = GateState(one.result or GateState.WAITING) if one else GateState.PENDING
     return GateStatus(
@@ -38,7 +39,8 @@ def _status(gate: Gate) -> GateStatus:
         start_time=one.since if one else None,
         time=one.time if one else None,
         by=one.by if one else None,
-        message=one.comment if one else None,
+        # A status that differs only in its own message would be written later.
+        message=one.comment or (answer_so_far(ctx, gate) if gate.waits else None) if one else None,
     )
 
 
@@ -68,6 +70,9 @@ def gate_events(ctx: RolloutContext, before: Status, after: Status) -> tuple[Eve
 
 
 def _waiting(ctx: RolloutContext, gate: Gate) -> Event:
+    if not gate.is_approval:
+        text = f"{describe(ctx, ctx.target)} waits for gate {gate.name} before {gate.point}"
+        return Event("Normal", EventReason.WAITING_FOR_GATE, text)
     text = sentences(
         f"{describe(ctx, ctx.target)} waits for approval of gate {gate.name} before {gate.point}",
         gate.settings.message,

@@ -77,6 +77,11 @@ class Store:
         cached = self.parents.items.get(key)
         return cached.raw if cached else None
 
+    def uid(self, key: Key) -> str | None:
+        """Returns the UID of a ModelDeployment; None after its deletion."""
+        parent = self.parent(key)
+        return str(parent["metadata"]["uid"]) if parent else None
+
     def _parent_changed(self, old: CachedModel | None, new: CachedModel | None) -> None:
         some = new or old
         assert some is not None

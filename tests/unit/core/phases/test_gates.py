@@ -472,6 +472,23 @@ def test_candidate_with_traffic_serves_for_a_broken_stable_at_a_gate() -> None:
     assert state(cluster, "risk").state == "Waiting"
 
 
+@rule("R13", "R18", "R27")
+@pytest.mark.parametrize(
+    "one", [gate("legal", "Traffic"), gate("legal", "Weight", weight=50)], ids=["traffic", "weight"]
+)
+def test_lost_status_of_a_standby_grants_no_weight_past_a_gate(one: dict[str, Any]) -> None:
+    scaled = {"scaling": {"replicas": 1}}
+    cluster = Cluster(spec("1", **scaled)).run(10)
+    cluster.spec = {**gated("2", one, steps=[{"weight": 50, "pause": "Manual"}]), **scaled}
+    cluster.run(1.5).crash("1").run(15)
+    cluster.status = Status()
+    cluster.run(5)
+    assert cluster.status.weight == 0
+    cluster.heal("1").run(120)
+    assert cluster.serving() == {"1": 1}
+    assert (cluster.status.weight, state(cluster, "legal").state) == (0, "Waiting")
+
+
 @rule("R27")
 def test_each_gate_is_reported_by_one_event_when_it_waits_and_when_it_passes() -> None:
     cluster = rolling(RISK, seconds=600)

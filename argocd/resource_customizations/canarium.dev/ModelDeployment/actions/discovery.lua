@@ -24,7 +24,7 @@ end
 -- Before the first version is promoted, a gate can wait as well.
 local gate = nil
 for _, one in ipairs(status.gates or {}) do
-  if gate == nil and one.state == "Waiting" then
+  if gate == nil and one.kind == "Approval" and one.state == "Waiting" then
     gate = one.name
   end
 end

@@ -4,7 +4,7 @@
 local status = obj.status or {}
 local gate = nil
 for _, one in ipairs(status.gates or {}) do
-  if gate == nil and one.state == "Waiting" then
+  if gate == nil and one.kind == "Approval" and one.state == "Waiting" then
     gate = one.name
   end
 end

@@ -1,0 +1,251 @@
+"""How systems of users are asked at gates, and what their answers mean."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+from aiohttp import web as server
+
+from canarium.api.gates import WebGate
+from canarium.core.facts.gate_answers import AnswerState, GateAnswer, GateRequest
+from canarium.kube.client import Api
+from canarium.kube.clock import Timing
+from canarium.signals.access import SharedResources
+from canarium.signals.http_client import HttpClient
+from canarium.sources.web_gates import GateClient, WebGates
+from signals.conftest import LOOPBACK, Served, served
+from sources.test_resolver import KEY, Secrets
+
+__all__ = ["served"]
+
+rule = pytest.mark.rule
+MISSING, PASSED, PENDING, REJECTED = (
+    AnswerState.MISSING,
+    AnswerState.PASSED,
+    AnswerState.PENDING,
+    AnswerState.REJECTED,
+)
+
+
+class Rig:
+    """Gates that do not wait, until the last of `most_waits`, which does not end."""
+
+    def __init__(self, most_waits: int = 8) -> None:
+        self.secrets = Secrets()
+        self.waits: list[float] = []
+        self.woken, self.patient = asyncio.Event(), asyncio.Event()
+        self.most_waits = most_waits
+        self.shared = SharedResources(HttpClient(LOOPBACK))
+        self.client = GateClient(cast(Api, self.secrets), self.shared.of, lambda key: "uid-1")
+        timing = Timing(clock=lambda: 0.0, sleep=self._sleep)
+        self.gates = WebGates(self.client.ask, self._wake, timing)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        if len(self.waits) >= self.most_waits:
+            self.patient.set()
+            await asyncio.Event().wait()
+        await asyncio.sleep(0)
+
+    def _wake(self, key: tuple[str, str], urgent: bool) -> None:
+        assert (key, urgent) == (KEY, False)
+        self.woken.set()
+
+    async def until(self, state: AnswerState) -> GateAnswer:
+        async with asyncio.timeout(20):
+            while True:
+                await self.woken.wait()
+                self.woken.clear()
+                answers = self.gates.answers(KEY)
+                if answers and answers[0].state is state:
+                    return answers[0]
+
+    async def close(self) -> None:
+        await self.gates.close()
+        await self.shared.close()
+
+
+@pytest_asyncio.fixture
+async def rig() -> AsyncIterator[Rig]:
+    made = Rig()
+    yield made
+    await made.close()
+
+
+def request(served: Served, gate: str = "risk", **web: Any) -> GateRequest:
+    settings = WebGate.model_validate({"url": f"{served.url}/decide?token=abcd", **web})
+    return GateRequest("abc", gate, settings, (("revision", "abc"), ("weight", 50)))
+
+
+@rule("R27")
+@pytest.mark.parametrize(
+    ("status", "body", "condition", "state", "text"),
+    [
+        (200, "", None, PASSED, "status 200"),
+        (204, "", None, PASSED, "status 204"),
+        (200, "fine", None, PASSED, "status 200"),
+        (201, '{"message": "score 0.93"}', None, PASSED, "score 0.93"),
+        (200, '[{"status": "rejected"}]', None, PASSED, "status 200"),
+        (202, "", None, PENDING, ""),
+        (202, '{"status": "rejected"}', None, PENDING, ""),
+        (200, '{"status": "pending"}', None, PENDING, ""),
+        (200, '{"status": "rejected", "message": "bias\\n"}', None, REJECTED, "bias\\n"),
+        (200, '{"status": "failed"}', None, REJECTED, "status 200"),
+        (200, '{"ok": true}', {"path": "$.ok", "value": True}, PASSED, "status 200"),
+        (200, '{"ok": 1}', {"path": "$.ok"}, PASSED, "status 200"),
+        (200, '{"status": "pending"}', {"path": "$.ok", "value": True}, PENDING, ""),
+        (
+            200, '{"ok": false, "message": "psi 0.4"}', {"path": "$.ok", "value": True}, REJECTED,
+            "$.ok is false, expected true: psi 0.4",
+        ),
+        (200, "{}", {"path": "$.ok"}, REJECTED, "$.ok matches nothing"),
+        (
+            200, '{"drift": 0.3}', {"path": "$.drift", "value": 0, "tolerance": "0.2"}, REJECTED,
+            "$.drift is 0.3, expected 0 ± 0.2",
+        ),
+    ],
+)  # fmt: skip
+async def test_answer_has_the_meaning_of_the_contract(
+    rig: Rig,
+    served: Served,
+    status: int,
+    body: str,
+    condition: dict[str, Any] | None,
+    state: AnswerState,
+    text: str,
+) -> None:
+    served.says(body, status)
+    answer = await rig.client.ask(KEY, request(served, condition=condition))
+    assert (answer.state, answer.text, answer.by) == (state, text, served.url)
+
+
+@rule("R17", "R27")
+@pytest.mark.parametrize(
+    ("status", "body", "condition", "reason", "text"),
+    [
+        (301, "", None, "QueryFailed", "status 301"),
+        (404, '{"status": "rejected"}', None, "QueryFailed", "status 404"),
+        (500, "", None, "QueryFailed", "status 500"),
+        (403, "", None, "AccessDenied", "a login is missing: authentication.secretName"),
+        (200, "yes", {"path": "$.ok"}, "QueryFailed", "the answer is not valid JSON"),
+        (200, "", {"path": "$.ok"}, "QueryFailed", "the answer is not valid JSON"),
+        (200, "{}", {"path": "$.ok["}, "InvalidQuery", "is not a valid JSON path"),
+    ],
+)
+async def test_anything_else_counts_as_missing(
+    rig: Rig,
+    served: Served,
+    status: int,
+    body: str,
+    condition: dict[str, Any] | None,
+    reason: str,
+    text: str,
+) -> None:
+    served.says(body, status)
+    answer = await rig.client.ask(KEY, request(served, condition=condition))
+    assert (answer.state, answer.reason) == (MISSING, reason)
+    assert text in answer.text
+    assert "token=abcd" not in answer.text
+
+
+@rule("R27")
+async def test_unreachable_and_refused_addresses_count_as_missing(rig: Rig, served: Served) -> None:
+    answer = await rig.client.ask(KEY, request(served, url="http://127.0.0.1:1/"))
+    assert (answer.state, answer.reason) == (MISSING, "Unreachable")
+    answer = await rig.client.ask(KEY, request(served, url="http://169.254.169.254/latest"))
+    assert (answer.state, answer.reason) == (MISSING, "AddressRefused")
+
+
+@rule("R27", "R31")
+async def test_slow_answer_counts_as_missing_after_the_timeout_of_the_request(
+    rig: Rig, served: Served
+) -> None:
+    async def never(_: server.Request) -> server.Response:
+        await asyncio.sleep(5)
+        return server.Response()
+
+    served.handler = never
+    answer = await rig.client.ask(KEY, request(served, timeout="200ms"))
+    assert (answer.state, answer.text) == (MISSING, f"{served.url}: no answer within 0.2s")
+
+
+@rule("R27")
+async def test_request_names_the_model_and_has_the_same_key_each_time(
+    rig: Rig, served: Served
+) -> None:
+    for _ in range(2):
+        await rig.client.ask(KEY, request(served))
+    sent = [(method, path, json.loads(body)) for method, path, body in served.requests]
+    body = {"namespace": KEY[0], "model": KEY[1], "revision": "abc", "weight": 50}
+    assert sent == [("POST", "/decide?token=abcd", body)] * 2
+    assert {h["Idempotency-Key"] for h in served.headers} == {"uid-1/abc/risk"}
+    assert {h["Content-Type"] for h in served.headers} == {"application/json"}
+
+
+@rule("R27")
+async def test_credentials_are_sent_and_never_repeated(rig: Rig, served: Served) -> None:
+    rig.secrets.stored["risk"] = {"token": b"s3cret-token"}
+
+    async def echo(request: server.Request) -> server.Response:
+        return server.json_response({"message": request.headers["Authorization"]})
+
+    served.handler = echo
+    answer = await rig.client.ask(KEY, request(served, authentication={"secretName": "risk"}))
+    assert served.headers[0]["Authorization"] == "Bearer s3cret-token"
+    assert answer.state is PASSED
+    assert "s3cret" not in answer.text
+
+
+@rule("R27")
+async def test_missing_secret_is_reported_and_nothing_is_asked(rig: Rig, served: Served) -> None:
+    answer = await rig.client.ask(KEY, request(served, authentication={"secretName": "risk"}))
+    assert (answer.state, answer.reason) == (MISSING, "InvalidCredentials")
+    assert "Secret risk" in answer.text
+    assert not served.requests
+
+
+@rule("R27")
+async def test_pending_answer_is_asked_again_after_the_interval(rig: Rig, served: Served) -> None:
+    answers = iter(("pending", "pending", "passed"))
+
+    async def deciding(_: server.Request) -> server.Response:
+        return server.json_response({"status": next(answers)})
+
+    served.handler = deciding
+    rig.gates.want(KEY, [request(served, interval="30s")])
+    await rig.until(PASSED)
+    assert len(rig.waits) == 2
+    assert all(15 <= wait <= 30 for wait in rig.waits)
+
+
+@rule("R27")
+async def test_failed_requests_are_repeated_with_a_longer_wait_each(
+    rig: Rig, served: Served
+) -> None:
+    served.says("", 500)
+    rig.gates.want(KEY, [request(served)])
+    await rig.until(MISSING)
+    await asyncio.wait_for(rig.patient.wait(), 20)
+    longest = zip(rig.waits, (1, 2, 4, 8, 16, 32, 60, 60), strict=True)
+    assert all(limit / 2 <= wait <= limit for wait, limit in longest), rig.waits
+
+
+@rule("R27")
+async def test_each_gate_of_a_model_is_asked_on_its_own(rig: Rig, served: Served) -> None:
+    served.says("", 200)
+    both = [request(served), request(served, "legal")]
+    rig.gates.want(KEY, both)
+    async with asyncio.timeout(20):
+        while len(rig.gates.answers(KEY)) < 2:
+            await rig.woken.wait()
+            rig.woken.clear()
+    rig.gates.want(KEY, both[:1])
+    assert [answer.request.gate for answer in rig.gates.answers(KEY)] == ["risk"]
+    assert len(served.requests) == 2, "a result is not asked for again"
+    rig.gates.forget(KEY)
+    assert rig.gates.answers(KEY) == ()
