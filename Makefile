@@ -70,7 +70,7 @@ test-gateways: .venv/.ready   ## test routes behind Envoy Gateway (built once, f
 	$(PY) -m pytest e2e/test_gateway.py e2e/test_grpc.py e2e/gateway_limits.py --gateway=envoy-gateway
 	$(PY) -m pytest e2e/gateway_limits.py
 
-test-unit: .venv/.ready       ## run the quick loop: no cluster, API server or simulation (about 90 s on two cores)
+test-unit: .venv/.ready       ## run the quick loop: no cluster, API server or simulation (200 s of CPU)
 	$(PY) -m pytest -q -n 2 --dist worksteal tests -m "not api and not slow"
 
 mutations: .venv/.ready       ## undo each fix in turn and check that a test fails

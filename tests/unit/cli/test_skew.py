@@ -10,7 +10,7 @@ import pytest
 from canarium_cli.reads import MODELS
 from cli.standin import Standin
 from cli.test_faults import ASKING, WAITING, answer_all
-from sweep import first
+from sweep import every, first
 from view.samples import sample
 
 Raw = dict[str, Any]
@@ -44,7 +44,7 @@ def other_types(model: Raw) -> None:
 
 
 @pytest.mark.parametrize("change", first([newer, older, other_types]), ids=lambda x: x.__name__)
-@pytest.mark.parametrize("verb", [x for x in ASKING if x not in ("top", "dashboard")])
+@pytest.mark.parametrize("verb", every(x for x in ASKING if x not in ("top", "dashboard")))
 def test_verb_ends_with_a_documented_code(
     kubectl: Standin, verb: str, change: Callable[[Raw], None]
 ) -> None:

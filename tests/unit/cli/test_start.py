@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from sweep import every
+
 _PROGRAM = """
 import sys
 from canarium_cli.main import cli
@@ -33,7 +35,9 @@ _VERBS = (
 )
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], *([x, "--help"] for x in _VERBS)])
+@pytest.mark.parametrize(
+    "words", every([["--help"], ["--version"], *([x, "--help"] for x in _VERBS)])
+)
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     command = [sys.executable, "-c", _PROGRAM.format(words=words)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -10,6 +10,7 @@ import pytest
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
 from canarium.core.facts.observed import SmokeReport
 from core.cluster import Cluster, spec
+from sweep import every
 
 rule = pytest.mark.rule
 
@@ -40,7 +41,7 @@ class Dying(Cluster):
 
 
 @rule("R18")
-@pytest.mark.parametrize("write", range(promotion().writes))
+@pytest.mark.parametrize("write", every(range(promotion().writes)))
 def test_promotion_has_the_same_result_when_any_write_is_lost(write: int) -> None:
     cluster = promotion(write)
     assert cluster.die_at is None, "the story is long enough to die at this write"
@@ -57,7 +58,7 @@ def _rollback_writes() -> range:
 
 
 @rule("R9", "R18")
-@pytest.mark.parametrize("write", _rollback_writes())
+@pytest.mark.parametrize("write", every(_rollback_writes()))
 def test_rollback_has_the_same_result_when_any_write_is_lost(write: int) -> None:
     cluster = rollback(write)
     assert cluster.die_at is None
@@ -67,7 +68,7 @@ def test_rollback_has_the_same_result_when_any_write_is_lost(write: int) -> None
 
 @rule("R9", "R18", "R29")
 @pytest.mark.parametrize("apart", [1, 2, 3])
-@pytest.mark.parametrize("write", _rollback_writes())
+@pytest.mark.parametrize("write", every(_rollback_writes()))
 def test_cause_of_a_rollback_is_kept_when_two_writes_fail(write: int, apart: int) -> None:
     cluster = Dying(spec("1")).run(10)
     cluster.spec = spec("2")

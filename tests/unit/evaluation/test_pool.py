@@ -64,21 +64,26 @@ class Lag:
     ("task", "body"),
     [
         (EVIL, EVIL_ANSWER),
-        (
-            {"task": "expectation", "schema": {"uniqueItems": True}},
-            orjson.dumps([{"a": i} for i in range(4000)]),
-        ),
-        (
-            {"task": "expectation", "json": [{"path": "$[?count($..*)>1]"}]},
-            orjson.dumps([[i] * 50 for i in range(2000)]),
-        ),
-        ({"task": "numbers", "paths": ["$..*"]}, b"[" + b"[]," * 1_300_000 + b"[]]"),
-        (
-            {
-                "task": "metrics",
-                "selectors": [{"key": "k", "name": "a", "labels": [("l", "(x|x)*[yz]")]}],
-            },
-            f'a{{l="{"x" * 60}"}} 1'.encode(),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                (
+                    {"task": "expectation", "schema": {"uniqueItems": True}},
+                    orjson.dumps([{"a": i} for i in range(4000)]),
+                ),
+                (
+                    {"task": "expectation", "json": [{"path": "$[?count($..*)>1]"}]},
+                    orjson.dumps([[i] * 50 for i in range(2000)]),
+                ),
+                ({"task": "numbers", "paths": ["$..*"]}, b"[" + b"[]," * 1_300_000 + b"[]]"),
+                (
+                    {
+                        "task": "metrics",
+                        "selectors": [{"key": "k", "name": "a", "labels": [("l", "(x|x)*[yz]")]}],
+                    },
+                    f'a{{l="{"x" * 60}"}} 1'.encode(),
+                ),
+            )
         ),
     ],
     ids=["pattern", "uniqueItems", "path", "memory", "label pattern"],

@@ -14,6 +14,7 @@ from canarium.kube.limiter import Limiter
 from canarium.kube.retries import Retries
 from canarium.kube.throttle import first, urgency
 from simulation.clock import VirtualLoop
+from sweep import every
 
 rule = pytest.mark.rule
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -75,7 +76,7 @@ class Server:
 
 
 # E1
-@pytest.mark.parametrize("seats", [1, 2, 4, 8])
+@pytest.mark.parametrize("seats", every([1, 2, 4, 8]))
 @pytest.mark.parametrize("retry_after", [1.0, None])
 def test_limit_settles_near_what_the_server_admits(
     loop: VirtualLoop, seats: int, retry_after: float | None

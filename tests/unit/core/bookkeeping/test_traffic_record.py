@@ -27,6 +27,7 @@ from core.context.pause_scenarios import (
     stands,
     steps,
 )
+from sweep import every
 
 rule = pytest.mark.rule
 
@@ -36,7 +37,7 @@ rule = pytest.mark.rule
 @pytest.mark.parametrize("at", ["rolling", "baking", "steady"])
 @pytest.mark.parametrize("status", ["kept", "lost"])
 @pytest.mark.parametrize(
-    "field", ["stable", "candidate", "promoted_at", "traffic_since", "previous", "grant"]
+    "field", every(["stable", "candidate", "promoted_at", "traffic_since", "previous", "grant"])
 )
 def test_removed_annotation_of_the_record_is_restored_at_once(
     make: Make, at: str, status: str, field: str

@@ -7,6 +7,7 @@ import pytest
 from canarium.api.status import CommandEcho, Status
 from canarium.core.facts.observed import Rejection, ResolvedRuntime
 from core.cluster import Cluster, computed_once, spec
+from sweep import every
 
 rule = pytest.mark.rule
 MANUAL = {"steps": [{"weight": 25, "pause": "Manual"}, {"weight": 50, "pause": "Manual"}]}
@@ -249,7 +250,7 @@ def test_consumed_token_does_not_act_again_when_the_status_is_lost() -> None:
 
 @rule("R16", "R18")
 @pytest.mark.parametrize("command", ["abort", "retry", "undo", "promote", "promote-full"])
-@pytest.mark.parametrize("write", range(6))
+@pytest.mark.parametrize("write", every(range(6)))
 def test_command_has_the_same_result_when_any_write_is_lost(command: str, write: int) -> None:
     def story(die: bool) -> Cluster:
         cluster = rolling(steps=[]) if command == "undo" else rolling()
