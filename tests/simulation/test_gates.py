@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulation.gate_adversary import GateAdversary
+from simulation.gate_adversary import GateAdversary, _web
 
 
 class GateStories(GateAdversary):
@@ -13,3 +13,19 @@ class GateStories(GateAdversary):
 
 
 TestExternalGates = pytest.mark.rule("R12", "R18", "R27")(GateStories.TestCase)
+
+
+@pytest.mark.rule("R27", "R29")
+def test_pending_answer_is_published_within_seconds() -> None:
+    run = GateAdversary()
+    run.begin(
+        gates=[_web("weight", "Weight", weight=50)],
+        steps=[{"weight": 25, "pause": "1s"}, {"weight": 50, "pause": "1s"}],
+        router="Service",
+        scaling="three",
+        underway=5.0,
+    )
+    status = run.world.status()
+    run.close()
+    assert (status["weight"], status["waitingFor"]["reason"]) == (25, "WaitingForGate")
+    assert "https://risk.example answered that its decision is pending" in status["message"]
