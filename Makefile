@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
-.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro cli dist dist-cli docs images push kind-load sbom demo demo-down packages test test-gateways test-unit mutations rules check generate messages lock clean
+.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro cli dist dist-cli docs images push kind-load sbom demo demo-down packages test test-gateways test-kind test-unit mutations rules check generate messages lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
@@ -69,6 +69,12 @@ test: packages                ## run all tests: unit, integration, simulation, e
 test-gateways: .venv/.ready   ## test routes behind Envoy Gateway (built once, five minutes)
 	$(PY) -m pytest e2e/test_gateway.py e2e/test_grpc.py e2e/gateway_limits.py --gateway=envoy-gateway
 	$(PY) -m pytest e2e/gateway_limits.py
+
+# Needs Docker. KIND_IMAGE names a node image, KIND_BIN a kind binary that is not downloaded.
+# CASES="e2e/upgrade -k upgrade" selects tests.
+CASES ?= e2e
+test-kind: .venv/.ready       ## run the end-to-end tests on kind, and print which of them it does not offer; CASES=e2e/test_rollout.py
+	$(PY) -m pytest --cluster=kind --cluster-name=canarium-e2e $(CASES)
 
 test-unit: .venv/.ready       ## run the quick loop: no cluster, API server or simulation (200 s of CPU)
 	$(PY) -m pytest -q -n 2 --dist worksteal tests -m "not api and not slow"

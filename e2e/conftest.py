@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from sandbox import Mode, Options, Sandbox
+from sandbox import Mode, Sandbox
 from sandbox.gateway import GATEWAYS, EnvoyGateway, Gateway
 from support.client import Client
+from support.clusters import needs
+from support.clusters.needs import Cluster
+from support.clusters.start import Start, starter
 from support.figures import FIGURES, tables
 from support.images import operator_image, server_images, speaking_images
 from support.install import install
@@ -27,9 +29,19 @@ _OPERATOR = re.compile('"username":"system:serviceaccount:canarium:')
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cluster",
-        choices=["native", "kind"],
-        default="native",
-        help="where the end-to-end tests run; kind needs Docker and the extra canarium[kind]",
+        choices=[*Cluster],
+        default=Cluster.NATIVE,
+        help="where the end-to-end tests run; kind needs Docker (docs/contributing/testing.md)",
+    )
+    parser.addoption("--context", help="--cluster=existing: the context of your kubeconfig")
+    parser.addoption(
+        "--load-images",
+        default="",
+        help="--cluster=existing: a command that makes the images of an archive, its last "
+        "argument, available to the nodes, such as 'k3d image import --cluster test'",
+    )
+    parser.addoption(
+        "--offers", action="store_true", help="print which cluster offers which end-to-end test"
     )
     parser.addoption(
         "--gateway",
@@ -42,8 +54,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.e2e)
+        if HERE not in item.path.parents:
+            continue
+        item.add_marker(pytest.mark.e2e)
+        if fault := needs.fault(needs_of(item), getattr(item, "fixturenames", ())):
+            raise pytest.UsageError(f"{item.nodeid}: {fault}")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.getoption("--offers"):
+        tests = {i.nodeid: needs_of(i) for i in session.items if HERE in i.path.parents}
+        print("\n".join(needs.table(tests)))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    cluster = Cluster(item.config.getoption("--cluster"))
+    wanted = needs_of(item)
+    if not any("node" in getattr(other, "fixturenames", ()) for other in item.session.items):
+        # Nothing else uses the cluster in this run.
+        wanted -= {"own cluster"}
+    for reason in needs.lacking(wanted, cluster).values():
+        pytest.skip(f"--cluster={cluster}: {reason}")
+
+
+def needs_of(item: pytest.Item) -> set[str]:
+    """What a test is marked to need of its cluster."""
+    return {name for mark in item.iter_markers("needs") for name in mark.args}
 
 
 @pytest.fixture
@@ -58,32 +94,34 @@ def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
     return note
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    cluster = Cluster(config.getoption("--cluster"))
     reports = [r for group in terminalreporter.stats.values() for r in group]
     for title, lines in tables(reports):
         terminalreporter.write_sep("-", title)
         for line in lines:
             terminalreporter.write_line(line)
+    if missing := needs.summary(cluster, terminalreporter.stats.get("skipped", ())):
+        terminalreporter.write_sep("-", f"not offered by --cluster={cluster}")
+        for line in missing:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
-def node(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Sandbox]:
-    mode = Mode(request.config.getoption("--cluster"))
-    if mode is Mode.KIND:
-        _kind_on_path(tmp_path_factory.mktemp("kind"))
-    elif os.geteuid() != 0:
-        reason = "a real node needs root"
-        if os.environ.get("CI"):
-            pytest.fail(f"{reason}; in CI these tests must run")
-        pytest.skip(reason)
-    options = Options(name=f"e2e-{os.getpid()}", mode=mode, owner=os.getpid())
-    with Sandbox.up(options) as sandbox:
+def start(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Start:
+    """Starts clusters of the kind that was asked for."""
+    return starter(request.config, lambda: tmp_path_factory.mktemp("cluster"))
+
+
+@pytest.fixture(scope="session")
+def node(start: Start) -> Iterator[Sandbox]:
+    with start("e2e") as sandbox:
         sandbox.load([operator_image(), *server_images(), *speaking_images()])
         install(sandbox)
         yield sandbox
-        if mode is Mode.NATIVE:
+        if sandbox.mode is Mode.NATIVE:
             assert denied(sandbox) == [], "the chart's roles lack a right"
 
 
@@ -103,8 +141,6 @@ def denied(sandbox: Sandbox) -> list[str]:
 @pytest.fixture(scope="session")
 def gateway(request: pytest.FixtureRequest, node: Sandbox) -> Callable[[], Gateway | EnvoyGateway]:
     """Starts the Gateway that was asked for, on the node; it ends with that."""
-    if node.mode is not Mode.NATIVE:
-        pytest.skip("the gateway runs on a native node")
     return lambda: GATEWAYS[request.config.getoption("--gateway")].up(node)
 
 
@@ -127,14 +163,3 @@ def note_requests(figures: Callable[..., None], case: str, client: Client) -> No
     case = case.removeprefix("test_").replace("_", " ")
     sent, failed = len(client.answers), client.failed()
     figures("requests on real pods", case=case, sent=sent, failed=failed)
-
-
-def _kind_on_path(folder: Path) -> None:
-    """pytest-kind brings the kind binary; the sandbox does the rest."""
-    os.environ.setdefault("KIND_VERSION", "v0.30.0")
-    from pytest_kind import KindCluster
-
-    cluster = KindCluster("canarium")
-    cluster.ensure_kind()
-    (folder / "kind").symlink_to(cluster.kind_path.resolve())
-    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"

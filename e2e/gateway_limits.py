@@ -68,6 +68,9 @@ class Trial:
         return {c["type"]: c["status"] for parent in parents for c in parent["conditions"]}
 
 
+pytestmark = pytest.mark.needs("gateway")
+
+
 @pytest.fixture(scope="module")
 def trial(node: Sandbox, gateway: Callable[[], Gateway | EnvoyGateway]) -> Iterator[Trial]:
     models = Models(node, "limits")

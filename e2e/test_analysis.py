@@ -17,6 +17,7 @@ from sandbox.prometheus import Guarded, Prometheus
 from support.models import Models, Seen, spec
 
 rule = pytest.mark.rule
+pytestmark = pytest.mark.needs("prometheus")
 SCORE = {"path": "/predict", "body": {"n": 1}, "expect": {
     "json": [{"path": "$.score", "value": 0.9, "tolerance": "0.05"}]}}  # fmt: skip
 ERRORS = {"name": "errors", "metric": "ErrorRate", "max": "1%"}

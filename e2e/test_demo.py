@@ -15,6 +15,7 @@ from sandbox import clients, paths
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.needs("demo")
 @pytest.mark.rule("R4", "R7", "R8", "R9", "R14")
 def test_demo_meets_every_expectation_and_leaves_nothing_behind(tmp_path: Path) -> None:
     if os.geteuid() != 0:

@@ -140,6 +140,7 @@ def stage(node: Sandbox, gateway: Callable[[], Gateway | EnvoyGateway]) -> Itera
         models.end()
 
 
+@pytest.mark.needs("gateway")
 @rule("R13", "R15")
 def test_warm_version_serves_behind_a_gateway_while_the_deployment_of_stable_is_missing(  # B1
     stage: Stage, figures: Any

@@ -25,6 +25,7 @@ from support.model_servers.images import MLSERVER, MODELS, mlserver_image, train
 from support.signing import KeyPair, key_pair, make_environment, sign
 from support.stores.pod import IMAGE, LARGE, NAMESPACE, STORES, Stores, image, start
 
+pytestmark = pytest.mark.needs("node disk")
 WITHIN = 300.0
 REQUESTS = 50
 SMALL = {"medium": "Memory", "sizeLimit": "32Mi"}
@@ -235,7 +236,7 @@ REASONS = {
 def fetched(node: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fetching]:
     """All good models Ready, all hopeless ones failed."""
     node.load([image(train()), fetch_image(), mlserver_image()])
-    stores = start(node, tmp_path_factory.mktemp("claim") / "disk")
+    stores = start(node, tmp_path_factory.mktemp("claim"))
     world = Fetching(node, stores)
     try:
         world.apply({**good(stores), **hopeless(stores)})

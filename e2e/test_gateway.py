@@ -18,6 +18,7 @@ from support.gateway_models import Stage, condition, host, marked, routed, scrat
 from support.models import Models, answers
 
 rule = pytest.mark.rule
+pytestmark = pytest.mark.needs("gateway")
 #: Requests at each weight.
 COUNT = 2000
 SPLITS = (1, 10, 50, 99)

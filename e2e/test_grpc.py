@@ -16,6 +16,7 @@ from support.grpc_wire import PORT
 from support.models import Models
 
 rule = pytest.mark.rule
+pytestmark = pytest.mark.needs("gateway")
 #: Calls at each weight.
 COUNT = 1000
 #: Standard deviations of a binomial count that chance exceeds once in 16,000 tests.

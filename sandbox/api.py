@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import ssl
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -14,16 +15,23 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from sandbox.parts import Part
 
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 class Api:
-    """An API server as the kubeconfig that a sandbox wrote names it."""
+    """An API server as the kubeconfig of a sandbox names it."""
 
     def __init__(self, kubeconfig: Path) -> None:
         self._kubeconfig = kubeconfig
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether the kubeconfig itself has a token or a key; otherwise only kubectl can log in."""
+        return "token" in self._user or "client-key-data" in self._user
 
     def get(self, path: str) -> Any:
         """The object at `path`, or None when there is none. Raises OSError."""
@@ -82,7 +90,8 @@ class Api:
 
     def _request(self, verb: str, path: str, body: bytes | None = None) -> bytes:
         request = urllib.request.Request(f"{self._server}{path}", data=body, method=verb)
-        request.add_header("Authorization", f"Bearer {self._token}")
+        if "token" in self._user:
+            request.add_header("Authorization", f"Bearer {self._user['token']}")
         request.add_header("Content-Type", "application/json")
         with urllib.request.urlopen(request, timeout=5, context=self._trust) as answer:
             content: bytes = answer.read()
@@ -90,20 +99,33 @@ class Api:
 
     @cached_property
     def _config(self) -> Any:
-        return json.loads(self._kubeconfig.read_text())
+        return yaml.safe_load(self._kubeconfig.read_text())
 
     @cached_property
     def _server(self) -> str:
         return str(self._config["clusters"][0]["cluster"]["server"])
 
     @cached_property
-    def _token(self) -> str:
-        return str(self._config["users"][0]["user"]["token"])
+    def _user(self) -> Mapping[str, str]:
+        user: Mapping[str, str] = self._config["users"][0]["user"]
+        return user
 
     @cached_property
     def _trust(self) -> ssl.SSLContext:
-        encoded = self._config["clusters"][0]["cluster"]["certificate-authority-data"]
-        return ssl.create_default_context(cadata=base64.b64decode(encoded).decode())
+        cluster, user = self._config["clusters"][0]["cluster"], self._user
+        authority = _decoded(cluster, "certificate-authority-data") or None
+        context = ssl.create_default_context(cadata=authority)
+        if "client-key-data" in user:
+            with tempfile.NamedTemporaryFile("w") as pair:
+                pair.write(_decoded(user, "client-certificate-data"))
+                pair.write(_decoded(user, "client-key-data"))
+                pair.flush()
+                context.load_cert_chain(pair.name)
+        return context
+
+
+def _decoded(part: Mapping[str, str], name: str) -> str:
+    return base64.b64decode(part.get(name, "")).decode()
 
 
 def _established(definition: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from sandbox.native import Native
 from sandbox.options import Mode, Options
 from sandbox.parts import Part, of
 from sandbox.progress import Progress
+from sandbox.relay.pod import Relay
 from sandbox.simulated import Simulated
 
 
@@ -42,7 +43,7 @@ def backend(mode: Mode, folder: Path, options: Options, progress: Progress) -> B
     if mode is Mode.KIND:
         return _Kind(folder, Kind(folder, progress))
     if mode is Mode.EXTERNAL:
-        return _External(folder, options.kubeconfig, options.context)
+        return _External(folder, options.kubeconfig, options.context, options.loads)
     if mode is Mode.SIMULATED:
         return _Processes(folder, Simulated(folder, options.nodes, audit, extra, progress))
     plane = ControlPlane(
@@ -111,16 +112,26 @@ class _Foreign:
 
     folder: Path
 
+    @property
+    def kubectl(self) -> list[str]:
+        return [str(clients.find("kubectl")), "--kubeconfig", str(self.folder / "kubeconfig")]
+
+    @property
+    def relay(self) -> Relay:
+        return Relay(self.folder, self.kubectl, self.load)
+
     def parts(self) -> list[Part]:
-        return []
+        return of(self.folder)
+
+    def load(self, archive: Path) -> None:
+        raise NotImplementedError
 
     def forward(self, target: str) -> forwarding.Forward:
         place, _, port = target.rpartition(":")
         namespace, _, thing = place.partition("/")
         if not thing:
-            raise NotOffered(f"{target}: here a target is NAMESPACE/service/NAME:PORT")
-        command = [str(clients.find("kubectl")), "--kubeconfig", str(self.folder / "kubeconfig")]
-        return forwarding.by_kubectl(command, namespace, thing, int(port))
+            return self.relay.forward(target)
+        return forwarding.by_kubectl(self.kubectl, namespace, thing, int(port))
 
 
 @dataclass(frozen=True)
@@ -131,6 +142,7 @@ class _Kind(_Foreign):
         self.kind.up()
 
     def down(self) -> None:
+        self.relay.part.kill()
         self.kind.down()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -145,6 +157,7 @@ class _Kind(_Foreign):
 class _External(_Foreign):
     kubeconfig: Path | None
     context: str | None
+    loads: Sequence[str]
 
     def up(self) -> None:
         """Keeps a copy of the one context that is meant, and sees that its cluster answers."""
@@ -158,11 +171,14 @@ class _External(_Foreign):
         kept.write_text(_checked([*words, "config", "view", "--minify", "--flatten"]))
 
     def down(self) -> None:
-        """Forgets the cluster; what runs in it stays."""
+        """Forgets the cluster; what runs in it stays, except for the relay."""
+        self.relay.down()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def load(self, archive: Path) -> None:
-        raise NotOffered("push images to a registry that your cluster pulls from")
+        if not self.loads:
+            raise NotOffered("push images to a registry that your cluster pulls from")
+        _checked([*self.loads, str(archive)])
 
     def entering(self, *, node: bool) -> list[str]:
         raise NotOffered("the nodes of an existing cluster are not entered")

@@ -63,6 +63,11 @@ def _up(name: str, words: list[str]) -> int:
     parser.add_argument("--mode", type=Mode, choices=list(Mode), help="force a kind of sandbox")
     parser.add_argument("--kubeconfig", type=Path, help="use this cluster")
     parser.add_argument("--context", help="use this context of the kubeconfig")
+    parser.add_argument(
+        "--load-images",
+        default="",
+        help="command that loads an archive of images into this cluster",
+    )
     parser.add_argument("--install", action="store_true", help="install missing Debian packages")
     parser.add_argument("--nodes", type=int, default=1, help="how many nodes are simulated")
     parser.add_argument("--crash-backoff", help="longest wait between restarts, such as 10s")
@@ -79,6 +84,7 @@ def _up(name: str, words: list[str]) -> int:
             mode=options.mode,
             kubeconfig=options.kubeconfig,
             context=options.context,
+            loads=shlex.split(options.load_images),
             audit=None if options.audit == "None" else options.audit,
             controllers=not options.no_controllers,
             nodes=options.nodes,

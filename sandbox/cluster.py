@@ -126,7 +126,7 @@ class Sandbox:
     def get(self, path: str) -> Any:
         """The object at a path of the API, or None: for what is asked again and again, since a
         kubectl each time would take the processor that the cluster needs. Raises OSError."""
-        if self.mode in (Mode.KIND, Mode.EXTERNAL):
+        if self.mode in (Mode.KIND, Mode.EXTERNAL) and not self._api.has_credentials:
             try:
                 return json.loads(self.kubectl("get", "--raw", path))
             except subprocess.CalledProcessError as error:
@@ -157,9 +157,9 @@ class Sandbox:
     def forward(self, target: str) -> Forward:
         """A port of 127.0.0.1 that leads to `host:port` inside, until it is closed.
 
-        In a native sandbox the host is an address of a pod, a Service or the node. In the others
-        the target is NAMESPACE/service/NAME:PORT and leads to one pod of it. Raises NoWay,
-        NotOffered.
+        The host is an address of a pod or a Service, in a native sandbox also of the node. In the
+        others the target may be NAMESPACE/service/NAME:PORT, too, and leads to one pod of it.
+        Raises NoWay, NotOffered, PartFailed.
         """
         return self.backend.forward(target)
 
@@ -249,4 +249,5 @@ def _read(folder: Path) -> dict[str, Any] | None:
 def _options(record: dict[str, Any]) -> Options:
     kept = record["options"]
     named = Path(kept["kubeconfig"]) if kept["kubeconfig"] else None
-    return Options(**{**kept, "mode": Mode(kept["mode"]), "kubeconfig": named})
+    loads = tuple(kept.get("loads", ()))
+    return Options(**{**kept, "mode": Mode(kept["mode"]), "kubeconfig": named, "loads": loads})

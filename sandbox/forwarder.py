@@ -21,7 +21,7 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 _CLONE_NEWNET = 0x40000000
@@ -64,7 +64,21 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def _obey(client: socket.socket) -> None:
+Serve = Callable[[socket.socket, str, int], Awaitable[asyncio.Server]]
+
+
+async def obey(control: socket.socket, serve: Serve) -> None:
+    """Serves indefinitely the listening sockets that clients of `control` send."""
+    tasks: set[asyncio.Task[None]] = set()
+    while True:
+        client, _ = await asyncio.get_running_loop().sock_accept(control)
+        client.setblocking(False)
+        task = asyncio.create_task(_obey(client, serve))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+
+async def _obey(client: socket.socket, serve: Serve) -> None:
     """Serves the socket that one control client sends, until the client disconnects."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
@@ -76,7 +90,7 @@ async def _obey(client: socket.socket) -> None:
         client.close()
         return
     host, port = order.decode().strip().rsplit(":", 1)
-    server = await _serve(socket.socket(fileno=handles[0]), host, int(port))
+    server = await serve(socket.socket(fileno=handles[0]), host, int(port))
     await loop.sock_sendall(client, b"ok\n")
     with contextlib.suppress(OSError):
         await loop.sock_recv(client, 1)
@@ -85,14 +99,22 @@ async def _obey(client: socket.socket) -> None:
 
 
 async def _run(control: socket.socket, fixed: Iterable[tuple[socket.socket, str, int]]) -> None:
+    # Kept, since a server that nothing refers to is closed.
     servers = [await _serve(*entry) for entry in fixed]
-    tasks: set[asyncio.Task[None]] = set()
-    while servers:
-        client, _ = await asyncio.get_running_loop().sock_accept(control)
-        client.setblocking(False)
-        task = asyncio.create_task(_obey(client))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+    await obey(control, _serve)
+    del servers
+
+
+def listen(control_path: Path) -> socket.socket:
+    """Returns the listening unix socket `control_path`, in the place of an earlier one."""
+    control_path.unlink(missing_ok=True)
+    control = socket.socket(socket.AF_UNIX)
+    # A unix socket's path may have 107 bytes at most, so it is bound by its name alone.
+    os.chdir(control_path.parent)
+    control.bind(control_path.name)
+    control.listen(64)
+    control.setblocking(False)
+    return control
 
 
 def main(pid: int, control_path: Path, orders: list[str]) -> None:
@@ -104,13 +126,7 @@ def main(pid: int, control_path: Path, orders: list[str]) -> None:
         fixed.append(
             (socket.create_server(("127.0.0.1", int(port)), backlog=1024), host, int(inner))
         )
-    control_path.unlink(missing_ok=True)
-    control = socket.socket(socket.AF_UNIX)
-    # A unix socket's path may have 107 bytes at most, so it is bound by its name alone.
-    os.chdir(control_path.parent)
-    control.bind(control_path.name)
-    control.listen(64)
-    control.setblocking(False)
+    control = listen(control_path)
     namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(namespace, _CLONE_NEWNET):

@@ -41,7 +41,7 @@ class Forward:
         self.close()
 
 
-def into_namespace(control: Path, target: str) -> Forward:
+def by_socket(control: Path, target: str) -> Forward:
     """Asks the forwarder behind the unix socket `control` to carry to `host:port`. Raises NoWay."""
     client = socket.socket(socket.AF_UNIX)
     client.settimeout(5)

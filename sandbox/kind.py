@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,9 +38,10 @@ class Kind:
             _kind("export", "kubeconfig", "--name", self.cluster, "--kubeconfig", kubeconfig)
             return
         with self.progress.step(f"kind create cluster --name {self.cluster}", long=True):
+            image = ("--image", named) if (named := os.environ.get("KIND_IMAGE")) else ()
             _kind(
                 "create", "cluster", "--name", self.cluster, "--kubeconfig", kubeconfig,
-                "--wait", "180s",
+                "--wait", "180s", *image,
             )  # fmt: skip
 
     def down(self) -> None:
@@ -52,8 +54,13 @@ class Kind:
         _kind("load", "image-archive", str(archive), "--name", self.cluster)
 
 
+def program() -> str:
+    """The kind binary: KIND_BIN, or the one on PATH."""
+    return os.environ.get("KIND_BIN") or "kind"
+
+
 def _kind(*words: str) -> str:
-    done = subprocess.run(["kind", *words], capture_output=True, text=True, check=False)
+    done = subprocess.run([program(), *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise KindFailed(f"kind {' '.join(words)}\n{done.stderr[-2000:]}")
     return done.stdout

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sandbox import paths
 from sandbox.choice import Facts, NoMode
+from sandbox.kind import program
 from sandbox.options import Options
 from sandbox.progress import Progress
 
@@ -39,7 +40,7 @@ def look(options: Options) -> Facts:
     return Facts(
         named_cluster=options.kubeconfig is not None or options.context is not None,
         docker=_succeeds("docker", "info", "--format", "{{.ServerVersion}}"),
-        kind=shutil.which("kind") is not None,
+        kind=shutil.which(program()) is not None,
         linux=linux,
         root=root,
         namespaces=root

@@ -121,7 +121,7 @@ class Native:
 
     def forward(self, target: str) -> forwarding.Forward:
         """A port of the host's loopback that leads to `host:port` inside. Raises NoWay."""
-        return forwarding.into_namespace(self.folder / "forward.sock", target)
+        return forwarding.by_socket(self.folder / "forward.sock", target)
 
     def _ensure_binaries(self) -> None:
         plane = ControlPlane(self.folder, scheduler=True)

@@ -38,7 +38,9 @@ def default_install() -> bool:
 class Options:
     """A sandbox as it is asked for.
 
-    `mode` forces one; `kubeconfig` and `context` name a cluster of the user's. `install` lets a
+    `mode` forces one; `kubeconfig` and `context` name a cluster of the user's, and `loads` is a
+    command that makes the images of an archive, its last argument, available to its nodes.
+    `install` lets a
     native sandbox install the Debian packages it lacks. `audit` is the level of the API server's
     audit log (None: no log). `controllers` and `scheduler` are for the mode control-plane alone.
     `nodes` counts simulated nodes. `crash_backoff` is the longest wait between two restarts of a
@@ -50,6 +52,7 @@ class Options:
     mode: Mode | None = None
     kubeconfig: Path | None = None
     context: str | None = None
+    loads: Sequence[str] = ()
     install: bool = field(default_factory=default_install)
     audit: str | None = "Metadata"
     controllers: bool = True

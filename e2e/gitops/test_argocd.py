@@ -11,6 +11,7 @@ from gitops.platform import MODELS, OPERATOR, Platform
 from support.images import ROOT
 
 rule = pytest.mark.rule
+pytestmark = pytest.mark.needs("argocd")
 MANUAL = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "60s"}
 
 

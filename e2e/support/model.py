@@ -51,7 +51,7 @@ class World:
         }
         self.kubectl("apply", "-f", "-", stdin=json.dumps(body))
 
-    def ask_all_the_time(self, seconds: float = 5) -> Client:
+    def ask_all_the_time(self, seconds: float = 15) -> Client:
         """Starts a client once there is a first answer, for which it waits so long."""
         address = self.kubectl("get", "service", "story", "-o", "jsonpath={.spec.clusterIP}")
         url = self._way(f"{address}:80")
@@ -60,11 +60,13 @@ class World:
         self.client = Client(url)
         return self.client
 
-    def _first_answer(self, url: str, seconds: float = 5) -> None:
+    def _first_answer(self, url: str, seconds: float) -> None:
         end = time.monotonic() + seconds
         while True:
             try:
-                with urllib.request.urlopen(url, timeout=5):
+                # Where kube-proxy uses iptables, a connection that began before the rules of its
+                # Service were there is lost: another one is needed.
+                with urllib.request.urlopen(url, timeout=1):
                     return
             except OSError:
                 if time.monotonic() > end:

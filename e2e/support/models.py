@@ -50,7 +50,7 @@ def answers(url: str, headers: Mapping[str, str] | None = None) -> bool:
     """Whether `url` answers with 200 now."""
     try:
         with urllib.request.urlopen(
-            urllib.request.Request(url, headers=dict(headers or {})), timeout=5
+            urllib.request.Request(url, headers=dict(headers or {})), timeout=1
         ) as answer:
             return bool(answer.status == 200)
     except OSError:
@@ -198,7 +198,7 @@ class Models:
         address = self.kubectl("get", "service", name, "-o", "jsonpath={.spec.clusterIP}")
         url = self.forward(f"{address}:80")
         # kube-proxy learns of the first endpoints up to a second after the API server does.
-        self.eventually(lambda: answers(url), True)
+        self.eventually(lambda: answers(url), True, 15)
         return url
 
     def forward(self, target: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox import Sandbox
+from upgrade import writes
 
 NAMESPACE = "fleet"
 _MODELS = f"/apis/canarium.dev/v1alpha1/namespaces/{NAMESPACE}/modeldeployments"
@@ -32,6 +33,7 @@ class Fleet:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         sandbox.kubectl("create", "namespace", NAMESPACE)
+        self.writes = writes.of(sandbox, NAMESPACE)
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
         return self._sandbox.kubectl("-n", NAMESPACE, *words, stdin=stdin)
@@ -51,6 +53,13 @@ class Fleet:
         self.patch("paused", {"paused": True})
         for name, phase in PHASES.items():
             self.until(name, lambda s, phase=phase: s.get("phase") == phase, phase)  # type: ignore[misc]
+
+    def end(self) -> None:
+        """Deletes the namespace."""
+        self.writes.end()
+        self._sandbox.kubectl(
+            "delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"
+        )
 
     def apply(self, name: str, tag: str, **spec: Any) -> None:
         # On a machine that is busy with other tests an answer may take longer than the second that
@@ -100,43 +109,17 @@ class Fleet:
         listed = json.loads(self.kubectl("get", _CHILDREN, "-o", "json", "--show-managed-fields"))
         return {f"{i['kind']} {i['metadata']['name']}": _lasting(i) for i in listed["items"]}
 
-    def writes(self, since: int) -> list[str]:
-        """Verb, resource and name of all that the operator wrote here after line `since` of the
-        log."""
-        events = [json.loads(line) for line in self._audited()[since:]]
-        return [
-            "/".join(
-                filter(
-                    None,
-                    (e["verb"], ref["resource"], ref.get("subresource"), ref.get("name", "(new)")),
-                )
-            )
-            for e in events
-            if e["stage"] == "ResponseComplete"
-            and e["user"]["username"].startswith("system:serviceaccount:canarium:")
-            and e["verb"] in ("create", "update", "patch", "delete", "deletecollection")
-            and (ref := e.get("objectRef", {})).get("namespace") == NAMESPACE
-        ]
-
     def quiet(self, seconds: float = 60) -> None:
         """Waits until the operator writes no more: nothing else shows from outside that a new
         leader has reconciled every model."""
         end = time.monotonic() + seconds
-        place, since = self.moment(), time.monotonic()
+        place, since = self.writes.moment(), time.monotonic()
         while time.monotonic() - since < _QUIET:
             time.sleep(0.5)
-            written = self.writes(place)
+            written = self.writes.since(place)
             assert time.monotonic() < end, f"still writing: {written}"
             if written:
-                place, since = self.moment(), time.monotonic()
-
-    def moment(self) -> int:
-        """A place in the log, for `writes`."""
-        return len(self._audited())
-
-    def _audited(self) -> list[str]:
-        lines = self._sandbox.audit_log.read_text().splitlines(keepends=True)
-        return [line for line in lines if line.endswith("\n")]
+                place, since = self.writes.moment(), time.monotonic()
 
     def pods(self) -> dict[str, tuple[str, int]]:
         """Name of every pod → its uid and the restarts of its containers."""

@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 
-from sandbox import Mode, Options, Sandbox
+from sandbox import Sandbox
+from support.clusters.start import Start
 from support.docs import commands, documented
 from support.images import ROOT, operator_image, server_images
 from upgrade.baseline import NoBaseline, export
 from upgrade.fleet import PHASES, Fleet
 from upgrade.release import Release
 
+pytestmark = pytest.mark.needs("own cluster")
 CHART = ROOT / "charts" / "canarium"
 OLD = "before"
 
@@ -43,46 +45,41 @@ class Scene:
         assert self.fleet.pods() == self.pods, change
         assert self.fleet.children() == self.children, change
         assert self.fleet.summaries() == self.summaries, change
-        written = self.fleet.writes(self.since)
+        written = self.fleet.writes.since(self.since)
         status_writes = [w for w in written if w.startswith("update/modeldeployments/status/")]
         assert written == status_writes, change
         assert max(Counter(status_writes).values(), default=0) <= most, (change, status_writes)
         print(f"{change}: {len(status_writes)} writes of statuses, none of children")
-        self.since = self.fleet.moment()
+        self.since = self.fleet.writes.moment()
 
     def remember(self) -> None:
         self.fleet.settle()
         self.fleet.quiet()
         self.children, self.pods = self.fleet.children(), self.fleet.pods()
         self.summaries = self.fleet.summaries()
-        self.since = self.fleet.moment()
+        self.since = self.fleet.writes.moment()
 
 
 @pytest.fixture(scope="module")
-def scene(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Scene]:
-    mode = Mode(request.config.getoption("--cluster"))
-    if mode is Mode.NATIVE and os.geteuid() != 0:
-        if os.environ.get("CI"):
-            pytest.fail("a real node needs root; in CI these tests must run")
-        pytest.skip("a real node needs root")
+def scene(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     try:
         before = export(tmp_path_factory.mktemp("baseline"))
     except NoBaseline as missing:
         if os.environ.get("CI"):
             pytest.fail(str(missing))
         pytest.skip(str(missing))
-    options = Options(name=f"upgrade-{os.getpid()}", mode=mode, owner=os.getpid())
-    with Sandbox.up(options) as sandbox:
+    with start("upgrade") as sandbox:
         sandbox.load([operator_image(before, OLD), operator_image(), *server_images()])
         release = Release(sandbox)
         release.begin(aged(before / "charts" / "canarium"))
         fleet = Fleet(sandbox)
-        fleet.start()
-        scene = Scene(sandbox, release, fleet)
-        scene.remember()
-        yield scene
+        try:
+            fleet.start()
+            scene = Scene(sandbox, release, fleet)
+            scene.remember()
+            yield scene
+        finally:
+            fleet.end()
 
 
 def aged(chart: Path) -> Path:

@@ -52,7 +52,7 @@ async def test_control_client_gets_a_port_for_as_long_as_it_stays(echo: int) -> 
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     for end in (ours, theirs):
         end.setblocking(False)
-    task = asyncio.create_task(forwarder._obey(theirs))
+    task = asyncio.create_task(forwarder._obey(theirs, forwarder._serve))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         socket.send_fds(ours, [f"127.0.0.1:{echo}\n".encode()], [listening.fileno()])

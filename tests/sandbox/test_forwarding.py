@@ -88,7 +88,7 @@ def started(tmp_path: Path) -> Iterator[tuple[Path, int]]:
 def test_forward_leads_to_its_target_until_it_is_closed(started: tuple[Path, int]) -> None:
     control, _ = started
     with server(lambda got: b"you said " + got) as inner:
-        with forwarding.into_namespace(control, f"127.0.0.1:{inner}") as way:
+        with forwarding.by_socket(control, f"127.0.0.1:{inner}") as way:
             assert [ask(way.port, b"%d" % n) for n in range(3)] == [
                 b"you said 0",
                 b"you said 1",
@@ -110,7 +110,7 @@ def test_target_that_refuses_resets_the_connection(started: tuple[Path, int]) ->
 
 def test_missing_forwarder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(forwarding.NoWay, match=r"10\.96\.0\.5:80"):
-        forwarding.into_namespace(tmp_path / "forward.sock", "10.96.0.5:80")
+        forwarding.by_socket(tmp_path / "forward.sock", "10.96.0.5:80")
 
 
 @pytest.mark.parametrize(("found", "known"), [(1, True), (0, False)])

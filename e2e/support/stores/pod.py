@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import subprocess
@@ -24,6 +25,8 @@ WRONG = {"AWS_ACCESS_KEY_ID": "NOBODY", "AWS_SECRET_ACCESS_KEY": "a-secret-of-no
 LARGE = 1_000_000_000
 #: What moto needs for other services than S3.
 _OTHERS = ("cfn-lint", "sympy", "mpmath", "networkx", "pydantic", "pydantic-core", "graphql-core")
+#: Where the disk of the claim is, on the only node.
+DISK = {"path": "/var/lib/canarium-e2e", "type": "DirectoryOrCreate"}
 #: More than a disk of 32 MiB has.
 WIDE = 48_000_000
 
@@ -103,22 +106,15 @@ class Stores:
             way.close()
 
 
-def start(node: Sandbox, folder: Path) -> Stores:
-    """Starts the stores' pod and fills the registry and the claim; `folder` is the claim's disk."""
-    (folder / "fraud" / "7").mkdir(parents=True)
-    for version in (folder / "fraud" / "7" / "version", folder / "version"):
-        version.write_text("one")
-    (folder / "fraud.tar.gz").write_bytes(packed({"version": b"one"}))
-    # As in the root of a separate file system.
-    (folder / "lost+found").mkdir(mode=0o700)
-    folder.chmod(0o755)
-    kinds = [*_namespaces(), *_claim(folder), _pod()]
+def start(node: Sandbox, scratch: Path) -> Stores:
+    """Starts the stores' pod and fills the registry and the claim, which is on the node's disk."""
+    kinds = [*_namespaces(), *_claim(), _pod()]
     node.kubectl("apply", "-f", "-", stdin=json.dumps({"kind": "List", "apiVersion": "v1",
                                                         "items": kinds}))  # fmt: skip
     node.kubectl("-n", STORES, "wait", "pod/stores", "--for=condition=Ready", "--timeout=60s")
     host = node.kubectl("-n", STORES, "get", "pod", "stores", "-o", "jsonpath={.status.podIP}")
     stores = Stores(node, host)
-    _push(stores, folder.parent)
+    _push(stores, scratch)
     return stores
 
 
@@ -153,10 +149,10 @@ def _namespaces() -> list[dict[str, Any]]:
     return [*spaces, *secrets]
 
 
-def _claim(folder: Path) -> list[dict[str, Any]]:
+def _claim() -> list[dict[str, Any]]:
     common = {"accessModes": ["ReadOnlyMany"], "storageClassName": ""}
     claim = {**common, "volumeName": "fetching", "resources": {"requests": {"storage": "1Gi"}}}
-    volume = {**common, "capacity": {"storage": "1Gi"}, "hostPath": {"path": str(folder)}}
+    volume = {**common, "capacity": {"storage": "1Gi"}, "hostPath": DISK}
     return [
         {
             "apiVersion": "v1",
@@ -173,6 +169,23 @@ def _claim(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
+def _disk() -> dict[str, Any]:
+    """Writes what the claim has. `lost+found` is as in the root of a separate file system."""
+    archive = base64.b64encode(packed({"version": b"one"})).decode()
+    script = (
+        "set -e; cd /disk; mkdir -p fraud/7 lost+found; chmod 700 lost+found; "
+        "printf one | tee version > fraud/7/version; "
+        f"echo {archive} | base64 -d > fraud.tar.gz; chmod 755 ."
+    )
+    return {
+        "name": "disk",
+        "image": IMAGE,
+        "command": ["sh", "-c", script],
+        "securityContext": {"runAsUser": 0},
+        "volumeMounts": [{"name": "disk", "mountPath": "/disk"}],
+    }
+
+
 def _pod() -> dict[str, Any]:
     """Three servers; the volume `flag` outlives the S3 server, which is to die once."""
     large = f"truncate -s {LARGE} /srv/large/weights && printf one > /srv/large/version"
@@ -183,6 +196,7 @@ def _pod() -> dict[str, Any]:
         "kind": "Pod",
         "metadata": {"name": "stores", "namespace": STORES},
         "spec": {
+            "initContainers": [_disk()],
             "containers": [
                 {
                     "name": "s3",
@@ -205,7 +219,10 @@ def _pod() -> dict[str, Any]:
                     "readinessProbe": {"tcpSocket": {"port": 5000}, **wait},
                 },
             ],
-            "volumes": [{"name": n, "emptyDir": {}} for n in ("flag", "large")],
+            "volumes": [
+                {"name": "disk", "hostPath": DISK},
+                *({"name": n, "emptyDir": {}} for n in ("flag", "large")),
+            ],
             "terminationGracePeriodSeconds": 0,
         },
     }
