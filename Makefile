@@ -50,8 +50,8 @@ MAKEFLAGS += --jobs=2
 help:                         ## list the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-demo: .venv/.ready            ## show good and bad versions on a real cluster, with the real MLServer
-	CANARIUM_SANDBOX_INSTALL=1 $(PY) -m demo
+demo: .venv/.ready            ## show good and bad versions with the real MLServer, on what the machine offers; DEMO="--mode kind" or "--help"
+	CANARIUM_SANDBOX_INSTALL=1 $(PY) -m demo $(DEMO)
 
 demo-down: .venv/.ready       ## delete the cluster of the demo
 	$(PY) -m sandbox down

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
+from collections.abc import Sequence
 
+from demo import place
 from demo.images import model_images, train
 from demo.story import NAMESPACE, Story
 from demo.view import View
-from sandbox import Options, Sandbox, clients
-from support.images import operator_image
+from sandbox import Mode, NoMode, Sandbox, clients
+from support.images import ROOT, operator_image
 from support.install import install
 
+MODEL = ROOT / "examples" / "fraud-demo.yaml"
 #: Where the command below shows the web pages.
 PORT = 8300
 #: What to try next, in a shell with `. .venv/bin/activate` and the sandbox's kubeconfig.
@@ -32,11 +36,20 @@ COMMANDS = (
 )
 
 
-def main() -> int:
+def main(words: Sequence[str]) -> int:
     """The exit code."""
+    options = place.parse(words)
+    try:
+        choice, announcement = place.chosen(options)
+    except NoMode as nothing:
+        print(f"demo: {nothing}", file=sys.stderr)
+        return 2
     view = View()
-    view.say("bringing the sandbox up")
-    sandbox = Sandbox.up(Options())
+    view.say(announcement)
+    if choice.mode is Mode.SIMULATED:
+        view.stop()
+        return simulated()
+    sandbox = Sandbox.up(options)
     view.say("training the models, building the images")
     sandbox.load([operator_image(), *model_images(train())])
     view.say("installing the operator by helm")
@@ -58,5 +71,15 @@ def main() -> int:
     return 0 if held else 1
 
 
+def simulated() -> int:
+    """Draws the decisions about a good version and about one that crashes; the exit code."""
+    simulate = [sys.executable, "-m", "canarium_cli.main", "simulate"]
+    for title, more in (("A good version", ()), ("A version that crashes", ("--fail-at", "50"))):
+        print(f"\n{title}:", flush=True)
+        subprocess.run([*simulate, "-f", str(MODEL), *more], check=True)
+    print("\nFor pods and traffic: Docker with kind, root on Debian, or --context.")
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

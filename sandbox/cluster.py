@@ -19,7 +19,7 @@ from typing import Any
 from sandbox import clients, machine, paths
 from sandbox.api import Api
 from sandbox.backends import Backend, NotOffered, backend
-from sandbox.choice import choose
+from sandbox.choice import choose, duration
 from sandbox.forwarding import Forward
 from sandbox.images.archive import Image, identities, write_archive
 from sandbox.options import Mode, Options, default_name
@@ -224,8 +224,10 @@ def _mode(wanted: Options, progress: Progress) -> tuple[Mode, str]:
         if wanted.mode not in (None, mode):
             raise NotOffered(f"{wanted.name} is up as {mode}: take it down first")
         return mode, record["reason"]
-    choice = choose(machine.look(wanted), wanted.mode, install=wanted.install)
-    progress.say(f"{choice.mode}: {choice.reason}")
+    facts = machine.look(wanted)
+    choice = choose(facts, wanted.mode, install=wanted.install)
+    takes = duration(choice.mode, built=facts.built)
+    progress.say(f"{choice.mode}: {choice.reason}; starting it takes {takes}")
     if choice.install:
         machine.install(choice.install, progress)
     return choice.mode, choice.reason

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from sandbox import paths
+from sandbox import binaries, paths
 from sandbox.choice import Facts, NoMode
 from sandbox.kind import program
 from sandbox.options import Options
@@ -48,6 +48,7 @@ def look(options: Options) -> Facts:
         and os.access("/sys/fs/cgroup", os.W_OK),
         missing=missing() if root else (),
         can_install=shutil.which("apt-get") is not None,
+        built=all(binaries.place(name).exists() for name in ("kube-apiserver", "kubelet", "etcd")),
     )
 
 

@@ -1,7 +1,7 @@
 """A kind cluster by pytest-kind, with its own options; the binary, its version and the node image.
 
 pytest-kind reads KIND_VERSION when pytest loads it, before any code of this repository runs, so the
-version and the place of the binary are given to it explicitly.
+version and the place of the binary are passed explicitly.
 """
 
 from __future__ import annotations
