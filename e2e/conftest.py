@@ -74,7 +74,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         # Nothing else uses the cluster in this run.
         wanted -= {"own cluster"}
     for reason in needs.lacking(wanted, cluster).values():
-        pytest.skip(f"--cluster={cluster}: {reason}")
+        needs.unoffered(reason)
 
 
 def needs_of(item: pytest.Item) -> set[str]:
@@ -103,7 +103,7 @@ def pytest_terminal_summary(
         terminalreporter.write_sep("-", title)
         for line in lines:
             terminalreporter.write_line(line)
-    if missing := needs.summary(cluster, terminalreporter.stats.get("skipped", ())):
+    if missing := needs.summary(terminalreporter.stats.get("skipped", ())):
         terminalreporter.write_sep("-", f"not offered by --cluster={cluster}")
         for line in missing:
             terminalreporter.write_line(line)

@@ -12,6 +12,7 @@ import pytest
 
 from sandbox import Sandbox
 from support.client import Client
+from support.clusters.needs import unoffered
 from support.model import World
 
 _SECRET = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "no-such", "key": "k"}}}
@@ -166,6 +167,8 @@ def test_full_quota_is_named_within_seconds_and_the_rollout_continues_when_it_gr
 # I10
 @pytest.mark.rule("R29")
 def test_autoscaler_without_a_metric_is_named_and_the_version_stays_ready(node: Sandbox) -> None:
+    if node.get("/apis/metrics.k8s.io") is not None:
+        unoffered("the test has an autoscaler without metrics, and this cluster serves them")
     world = World(node, "cause-autoscaler")
     try:
         world.apply("v1", scaling={"minReplicas": 1, "maxReplicas": 4})

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
+
+import pytest
 
 
 class Cluster(StrEnum):
@@ -20,6 +22,8 @@ class Cluster(StrEnum):
     EXISTING = "existing"
 
 
+#: How the reason of such a skip begins.
+_NOT_OFFERED = "not offered by this cluster: "
 _PROCESS = "runs as a process of the sandbox's native node"
 _BESIDE = "runs beside the sandbox's native node, whose API server writes an audit log"
 #: Need → cluster → why it is not offered there.
@@ -69,12 +73,17 @@ def table(tests: Mapping[str, Iterable[str]]) -> list[str]:
     return lines
 
 
-def summary(cluster: Cluster, skipped: Iterable[Any]) -> list[str]:
+def unoffered(reason: str) -> NoReturn:
+    """Skips a test that its cluster does not offer."""
+    pytest.skip(f"{_NOT_OFFERED}{reason}")
+
+
+def summary(skipped: Iterable[Any]) -> list[str]:
     """Returns which tests a cluster did not offer and why, from pytest's reports of skips."""
     by_reason: dict[str, list[str]] = {}
     for report in skipped:
         text = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-        _, separator, reason = text.partition(f"--cluster={cluster}: ")
+        _, separator, reason = text.partition(_NOT_OFFERED)
         if separator:
             by_reason.setdefault(reason, []).append(report.nodeid)
     return [
