@@ -172,8 +172,10 @@ class _External(_Foreign):
 
     def down(self) -> None:
         """Forgets the cluster; what runs in it stays, except for the relay."""
-        self.relay.down()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            self.relay.down()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def load(self, archive: Path) -> None:
         if not self.loads:

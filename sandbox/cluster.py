@@ -20,7 +20,7 @@ from sandbox import clients, machine, paths
 from sandbox.api import Api
 from sandbox.backends import Backend, NotOffered, backend
 from sandbox.choice import choose, duration
-from sandbox.forwarding import Forward
+from sandbox.forwarding import Forward, NoWay
 from sandbox.images.archive import Image, identities, write_archive
 from sandbox.options import Mode, Options, default_name
 from sandbox.parts import Part, write_whole
@@ -206,7 +206,8 @@ def sweep(progress: Progress) -> None:
         owner = (_read(path.parent) or {}).get("owner")
         if owner and not Process(**owner).alive:
             progress.say(f"taking down {path.parent.name}, whose owner has ended")
-            with suppress(NotUp):
+            # A cluster of somebody else may be deleted by now, and with it what is to be deleted.
+            with suppress(NotUp, NoWay):
                 Sandbox.attach(path.parent.name).down()
 
 

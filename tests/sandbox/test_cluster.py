@@ -12,6 +12,8 @@ from sandbox import Mode, NotOffered, NotUp, Options, Sandbox, clients, cluster,
 from sandbox.cli import main
 from sandbox.cluster import sweep
 from sandbox.images import Image, files
+from sandbox.parts import Part
+from sandbox.ports import free_ports
 from sandbox.progress import Progress
 
 QUIET = Progress(quiet=True)
@@ -73,6 +75,20 @@ def test_sandbox_is_stopped_after_its_owner_has_ended() -> None:
     sweep(QUIET)
     assert not folder.exists()
     assert free.exists()
+
+
+def test_sandbox_in_a_cluster_that_was_deleted_is_stopped_after_its_owner() -> None:
+    owner = subprocess.Popen(["true"])
+    folder = recorded(Options(name="one", owner=owner.pid), Mode.EXTERNAL)
+    owner.wait()
+    Part(folder, "relay").start(["sleep", "60"])
+    [port] = free_ports(1)
+    cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}
+    context = {"name": "c", "context": {"cluster": "c", "user": ""}}
+    config = {"clusters": [cluster], "contexts": [context], "current-context": "c"}
+    (folder / "kubeconfig").write_text(json.dumps(config))
+    sweep(QUIET)
+    assert not folder.exists()
 
 
 def test_simulated_sandbox_offers_no_traffic_and_no_images() -> None:
