@@ -206,7 +206,7 @@ def sweep(progress: Progress) -> None:
         owner = (_read(path.parent) or {}).get("owner")
         if owner and not Process(**owner).alive:
             progress.say(f"taking down {path.parent.name}, whose owner has ended")
-            # A cluster of somebody else may be deleted by now, and with it what is to be deleted.
+            # An external cluster may be deleted by now, and with it what is to be deleted.
             with suppress(NotUp, NoWay):
                 Sandbox.attach(path.parent.name).down()
 
