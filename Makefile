@@ -71,7 +71,7 @@ test-gateways: .venv/.ready   ## test routes behind Envoy Gateway (built once, f
 	$(PY) -m pytest e2e/gateway_limits.py
 
 # Needs Docker. KIND_IMAGE names a node image, KIND_BIN a kind binary that is not downloaded.
-# CASES="e2e/upgrade -k upgrade" selects tests.
+# CASES="e2e/test_rollout.py -k crashes" selects tests.
 CASES ?= e2e
 test-kind: .venv/.ready       ## run the end-to-end tests on kind, and print which of them it does not offer; CASES=e2e/test_rollout.py
 	$(PY) -m pytest --cluster=kind --cluster-name=canarium-e2e $(CASES)

@@ -69,11 +69,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     cluster = Cluster(item.config.getoption("--cluster"))
-    wanted = needs_of(item)
-    if not any("node" in getattr(other, "fixturenames", ()) for other in item.session.items):
-        # Nothing else uses the cluster in this run.
-        wanted -= {"own cluster"}
-    for reason in needs.lacking(wanted, cluster).values():
+    for reason in needs.lacking(needs_of(item), cluster).values():
         needs.unoffered(reason)
 
 

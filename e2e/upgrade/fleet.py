@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox import Sandbox
-from upgrade import writes
+from upgrade.writes import Audited
 
 NAMESPACE = "fleet"
 _MODELS = f"/apis/canarium.dev/v1alpha1/namespaces/{NAMESPACE}/modeldeployments"
@@ -33,7 +33,7 @@ class Fleet:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         sandbox.kubectl("create", "namespace", NAMESPACE)
-        self.writes = writes.of(sandbox, NAMESPACE)
+        self.writes = Audited(sandbox, NAMESPACE)
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
         return self._sandbox.kubectl("-n", NAMESPACE, *words, stdin=stdin)
@@ -56,7 +56,6 @@ class Fleet:
 
     def end(self) -> None:
         """Deletes the namespace."""
-        self.writes.end()
         self._sandbox.kubectl(
             "delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false"
         )

@@ -21,7 +21,7 @@ from upgrade.baseline import NoBaseline, export
 from upgrade.fleet import PHASES, Fleet
 from upgrade.release import Release
 
-pytestmark = pytest.mark.needs("own cluster")
+pytestmark = pytest.mark.needs("audit log")
 CHART = ROOT / "charts" / "canarium"
 OLD = "before"
 
