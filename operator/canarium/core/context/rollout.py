@@ -74,8 +74,9 @@ class RolloutFacts(Clocks):
             return False
         if candidate is None or candidate.revision != self.target:
             return False  # The progress of another revision does not apply to this one.
-        if self.traffic.kind and isinstance(holder, Service):
-            return False  # The route was deleted, and a Service has no weights.
+        if isinstance(holder, Service) and (self.traffic.kind or self.status.route):
+            # The route was deleted, and a Service had no weights, whichever router is next.
+            return False
         if self.target in (holder.traffic.quarantined, holder.traffic.stable):
             return False  # Rolled back or promoted since; the status is about to report it.
         both = isinstance(holder, Service) and holder.color == ""

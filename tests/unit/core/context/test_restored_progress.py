@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from canarium.api.status import Status
-from core.cluster import gateway_spec, recorded
+from core.cluster import gateway_spec, recorded, spec
 from core.context.pause_scenarios import (
     MAKES,
     MANUAL_25,
@@ -231,6 +231,15 @@ def test_deleted_route_releases_no_pause() -> None:
     cluster = rolling(gateway_spec, MANUAL_25)
     cluster.route = None
     edited(cluster, gateway_spec, rollout(steps((30, "1s"), (50, "1s"))))
+    stands(cluster, 25)
+
+
+@rule("R12", "R18")
+def test_deleted_route_releases_no_pause_when_the_router_changes_too() -> None:
+    """Found by the simulation: the record was searched on the callers' Service, which had none."""
+    cluster = rolling(gateway_spec, MANUAL_25)
+    cluster.route = None
+    edited(cluster, spec, rollout(steps((30, "1s"), (50, "1s"))))
     stands(cluster, 25)
 
 
