@@ -44,6 +44,7 @@ class Relay:
         control = self.folder / "relay.sock"
         if not self.part.alive:
             control.unlink(missing_ok=True)
+            self._made.touch()
             self._make_pod()
             python = ["python3", "-I", "/app/end.py"]
             exec_ = [*self.kubectl, "-n", NAMESPACE, "exec", "-i", _NAME, "--", *python]
@@ -51,11 +52,18 @@ class Relay:
             until(control.exists, self.part, "an answer from its pod", patience=60)
         return forwarding.by_socket(control, target)
 
+    @property
+    def _made(self) -> Path:
+        """Exists from the moment at which the namespace may exist."""
+        return self.folder / "relay.made"
+
     def down(self) -> None:
         """Ends the process and deletes the namespace, if they were started. Raises NoWay."""
         if self.part.process is not None:
             self.part.kill()
+        if self._made.exists():
             self._run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s")
+            self._made.unlink()
 
     def _make_pod(self) -> None:
         image = images.Image(

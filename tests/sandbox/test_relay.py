@@ -18,12 +18,12 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import forwarding
+from sandbox import forwarding, images
 from sandbox.api import until
 from sandbox.parts import Part
 from sandbox.ports import free_ports
 from sandbox.relay import end, outer
-from sandbox.relay.pod import manifests
+from sandbox.relay.pod import NAMESPACE, Relay, manifests
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 
@@ -172,3 +172,22 @@ def test_pod_has_no_rights_and_is_admitted_at_the_strictest_level() -> None:
     [container] = pod["spec"]["containers"]
     assert container["securityContext"]["runAsNonRoot"] is True
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_namespace_of_a_pod_that_never_started_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "python_base", lambda: images.files({"/base": tmp_path}))
+    kubectl, calls = tmp_path / "kubectl", tmp_path / "calls"
+    kubectl.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$*" >> {calls}\ncase "$*" in *wait*) exit 1;; esac\n'
+    )
+    kubectl.chmod(0o755)
+    relay = Relay(tmp_path, [str(kubectl)], load=lambda archive: None)
+    with pytest.raises(forwarding.NoWay):
+        relay.forward("server:80")
+    relay.down()
+    assert calls.read_text().splitlines()[-1].startswith(f"delete namespace {NAMESPACE}")
+    calls.unlink()
+    relay.down()
+    assert not calls.exists(), "what was deleted is not deleted again"
