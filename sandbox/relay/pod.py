@@ -44,7 +44,7 @@ class Relay:
         control = self.folder / "relay.sock"
         if not self.part.alive:
             control.unlink(missing_ok=True)
-            self._made.touch()
+            self._namespace_marker.touch()
             self._make_pod()
             python = ["python3", "-I", "/app/end.py"]
             exec_ = [*self.kubectl, "-n", NAMESPACE, "exec", "-i", _NAME, "--", *python]
@@ -53,17 +53,17 @@ class Relay:
         return forwarding.by_socket(control, target)
 
     @property
-    def _made(self) -> Path:
+    def _namespace_marker(self) -> Path:
         """Exists from the moment at which the namespace may exist."""
-        return self.folder / "relay.made"
+        return self.folder / "relay.namespace"
 
     def down(self) -> None:
         """Ends the process and deletes the namespace, if they were started. Raises NoWay."""
         if self.part.process is not None:
             self.part.kill()
-        if self._made.exists():
+        if self._namespace_marker.exists():
             self._run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s")
-            self._made.unlink()
+            self._namespace_marker.unlink()
 
     def _make_pod(self) -> None:
         image = images.Image(
