@@ -18,7 +18,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from canarium.api.gates import WebGate
 from canarium.api.route_kind import HTTP_ROUTE, VIRTUAL_SERVICE, RouteKind
+from canarium.api.smoke_tests import JsonExpectation
 from canarium.api.status import Status
 from canarium.core.facts.observed import Observed, ResolvedRuntime
 from canarium.core.facts.revision import digest_v1, identity_v1, new_record
@@ -205,6 +207,9 @@ class Anything:
     def _plain(self, kind: Any, field: str) -> Any:
         if kind is RouteKind:
             return self._one((HTTP_ROUTE, HTTP_ROUTE, VIRTUAL_SERVICE))
+        if kind is WebGate:
+            condition = self._one((None, JsonExpectation(path="$.approved")))
+            return WebGate(url="https://gate.test/", interval="1m", condition=condition)
         if dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel):
             hints = _hints(kind)
             names = (
