@@ -72,6 +72,10 @@ def rollout(prometheus: Prometheus, value: float) -> dict[str, Any]:
 async def play(plane: ControlPlane, operator: Operator, prometheus: Prometheus) -> dict[str, Any]:
     async with Client.connect(str(plane.kubeconfig)) as client, Kubelet(client).running() as node:
         cluster = Cluster(plane, client, node, operator, NAMESPACE)
+        # What was counted before the first scrape is no increase.
+        async with asyncio.timeout(60):
+            while not prometheus.instant("canarium_leader == 1"):  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
         cluster.apply("1", **rollout(prometheus, 0.01))
         cluster.apply("1", name="broken", podTemplate=EXITS)
         await cluster.phase("Ready", "1")
