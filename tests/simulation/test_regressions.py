@@ -351,6 +351,23 @@ def test_service_is_restored_at_once_during_the_bake(
     assert {pod["metadata"]["labels"][labels.COLOR] for pod in pods} == {color}
 
 
+@rule("R0", "R13", "R23")
+@pytest.mark.parametrize("broken", [_deleted, _selects_nothing])
+def test_service_is_restored_at_once_while_the_next_weight_waits_for_pods(
+    scenario: Scenario, broken: Callable[[Scenario], None]
+) -> None:
+    scenario.apply(12.0, scaling="three")
+    scenario.world.kubelet.tempers[specs.image("v2")] = Temper(boot=5.0)
+    scenario.apply(17.0, scaling="three", version="v2")
+    assert scenario.world.status()["waitingFor"]["reason"] == "WaitingForPods"
+    broken(scenario)
+    scenario.operator.advance(1.0)
+    service = scenario.world.service()
+    assert service
+    assert labels.COLOR not in service["spec"]["selector"], "both versions answer, as before"
+    assert scenario.world.status()["candidate"]["effectiveWeight"] == 25
+
+
 @rule("R23")
 def test_deployment_with_the_selector_of_an_earlier_operator_is_not_written(
     scenario: Scenario, monkeypatch: pytest.MonkeyPatch

@@ -89,10 +89,19 @@ class ServiceRouter:
     def fail_back(self, ctx: RolloutContext, result: PhaseResult) -> list[Action]:
         service, color = ctx.observed.service, ctx.stable_color
         if result.candidate and result.progress and intended_weight(result.progress):
-            return []
+            if not self._selects_nothing(ctx):
+                return []
+            weight = result.progress.weight if ctx.observed.ready(ctx.target) else 0
+            both = self.set_weight(ctx, weight) if weight else []
+            return both or self.route_all_to_stable(ctx, candidate=result.candidate)
         if service is None or color is None or service.color in (None, color):
             return []
         return self.route_all_to_stable(ctx, candidate=result.candidate)
+
+    def _selects_nothing(self, ctx: RolloutContext) -> bool:
+        """Returns whether there is no Service, or it selects a color of no version (R23)."""
+        service, colors = ctx.observed.service, {d.color for d in ctx.observed.deployments}
+        return service is None or service.color not in ("", *colors)
 
     def route_all_to_stable(
         self, ctx: RolloutContext, candidate: str | None = None
