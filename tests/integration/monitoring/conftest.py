@@ -72,7 +72,7 @@ def rollout(prometheus: Prometheus, value: float) -> dict[str, Any]:
 async def play(plane: ControlPlane, operator: Operator, prometheus: Prometheus) -> dict[str, Any]:
     async with Client.connect(str(plane.kubeconfig)) as client, Kubelet(client).running() as node:
         cluster = Cluster(plane, client, node, operator, NAMESPACE)
-        # What was counted before the first scrape is no increase.
+        # `increase` does not include what was counted before the first scrape.
         async with asyncio.timeout(60):
             while not prometheus.instant("canarium_leader == 1"):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
