@@ -11,8 +11,10 @@ from canarium.kube.lazy_client import UNUSED
 
 pytestmark = pytest.mark.slow
 
+#: kopf imports pykube if it is installed, as it is with pytest-kind, but not in the image.
 _PROGRAM = """
 import sys
+sys.modules["pykube"] = None
 from canarium.kube.lazy_client import defer_unused_parts
 defer_unused_parts()
 import {module}
