@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -322,50 +321,6 @@ def test_stable_without_its_labels_is_scaled_down_for_its_replacement(
     scenario.world.server.merge(resources.DEPLOYMENTS, (KEY[0], name), patch, PERSON)
     scenario.apply(60.0, strategy="Recreate", version="v2")
     assert scenario.world.status()["version"] == "v2"
-
-
-def _deleted(scenario: Scenario) -> None:
-    scenario.world.server.delete(resources.SERVICES, KEY, actor=PERSON)
-
-
-def _selects_nothing(scenario: Scenario) -> None:
-    patch = {"spec": {"selector": {labels.COLOR: "none"}}}
-    scenario.world.server.merge(resources.SERVICES, KEY, patch, PERSON)
-
-
-@rule("R0", "R23")
-@pytest.mark.parametrize("broken", [_deleted, _selects_nothing])
-def test_service_is_restored_at_once_during_the_bake(
-    scenario: Scenario, broken: Callable[[Scenario], None]
-) -> None:
-    scenario.apply(12.0, strategy="BlueGreen")
-    scenario.apply(3.0, strategy="BlueGreen", version="v2")
-    assert scenario.world.status()["phase"] == "Baking"
-    broken(scenario)
-    scenario.operator.advance(1.0)
-    assert scenario.world.status()["phase"] == "Baking"
-    service = scenario.world.service()
-    assert service
-    color = service["spec"]["selector"][labels.COLOR]
-    pods = scenario.world.pods(scenario.part("stable"))
-    assert {pod["metadata"]["labels"][labels.COLOR] for pod in pods} == {color}
-
-
-@rule("R0", "R13", "R23")
-@pytest.mark.parametrize("broken", [_deleted, _selects_nothing])
-def test_service_is_restored_at_once_while_the_next_weight_waits_for_pods(
-    scenario: Scenario, broken: Callable[[Scenario], None]
-) -> None:
-    scenario.apply(12.0, scaling="three")
-    scenario.world.kubelet.tempers[specs.image("v2")] = Temper(boot=5.0)
-    scenario.apply(17.0, scaling="three", version="v2")
-    assert scenario.world.status()["waitingFor"]["reason"] == "WaitingForPods"
-    broken(scenario)
-    scenario.operator.advance(1.0)
-    service = scenario.world.service()
-    assert service
-    assert labels.COLOR not in service["spec"]["selector"], "both versions answer, as before"
-    assert scenario.world.status()["candidate"]["effectiveWeight"] == 25
 
 
 @rule("R23")

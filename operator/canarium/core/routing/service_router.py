@@ -88,20 +88,19 @@ class ServiceRouter:
 
     def fail_back(self, ctx: RolloutContext, result: PhaseResult) -> list[Action]:
         service, color = ctx.observed.service, ctx.stable_color
-        if result.candidate and result.progress and intended_weight(result.progress):
-            if not self._selects_nothing(ctx):
-                return []
-            weight = result.progress.weight if ctx.observed.ready(ctx.target) else 0
-            both = self.set_weight(ctx, weight) if weight else []
+        progress = result.progress if result.candidate else None
+        if service is None or self._selects_no_version(ctx):
+            restores_both = progress and progress.weight and ctx.observed.ready(ctx.target)
+            both = self.set_weight(ctx, progress.weight) if progress and restores_both else []
             return both or self.route_all_to_stable(ctx, candidate=result.candidate)
-        if service is None or color is None or service.color in (None, color):
+        if (progress and intended_weight(progress)) or color in (None, service.color):
             return []
         return self.route_all_to_stable(ctx, candidate=result.candidate)
 
-    def _selects_nothing(self, ctx: RolloutContext) -> bool:
-        """Returns whether there is no Service, or it selects a color of no version (R23)."""
+    def _selects_no_version(self, ctx: RolloutContext) -> bool:
+        """Returns whether the Service selects a color of no version, as after an edit (R23)."""
         service, colors = ctx.observed.service, {d.color for d in ctx.observed.deployments}
-        return service is None or service.color not in ("", *colors)
+        return service is not None and service.color not in ("", *colors)
 
     def route_all_to_stable(
         self, ctx: RolloutContext, candidate: str | None = None

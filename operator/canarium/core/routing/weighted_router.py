@@ -127,9 +127,11 @@ class WeightedRouter:
         return [] if is_applied(route, wanted) or not is_safe(ctx, wanted) else [wanted]
 
     def hold_weight(self, ctx: RolloutContext, *, relief: bool) -> list[Action]:
-        covers = ctx.standby == ctx.target
-        if ctx.candidate_has_traffic or covers or (ctx.progress.weight and not relief):
-            return self.set_weight(ctx, ctx.progress.weight)
+        weight, covers = ctx.progress.weight, ctx.standby == ctx.target
+        needed = ctx.traffic.pods_needed(weight, ctx.stable_replicas)
+        holds = weight and (not relief or ctx.observed.ready(ctx.target) >= needed)
+        if ctx.candidate_has_traffic or covers or holds:
+            return self.set_weight(ctx, weight)
         return []
 
     def route_all_to_stable(
