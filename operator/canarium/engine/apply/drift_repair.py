@@ -20,9 +20,9 @@ from canarium.kube import resources
 from canarium.kube.resources import Resource
 from canarium.render import labels
 
-#: Inputs of a comparison: the child's content, the model's generation, kind and content of the
-#: route, and the versions that a route names.
-_Inputs = tuple[bytes, int, tuple[str, bytes] | None, dict[str, str]]
+#: Inputs of a comparison: the child's content, the model's generation, the record of a Deployment,
+#: kind and content of the route, and the versions that a route names.
+_Inputs = tuple[bytes, int, bytes | None, tuple[str, bytes] | None, dict[str, str]]
 _COMPARED = (
     resources.DEPLOYMENTS,
     resources.SERVICES,
@@ -109,7 +109,14 @@ class DriftRepair:
         route = self._desired.live_route(key)
         live = (route.fact.kind, route.content) if route else None
         versions = self._desired.versions(key) if resource in ROUTES.values() else {}
-        inputs = (child.content, int(parent["metadata"]["generation"]), live, versions)
+        # A record that was deleted is stored again, from what runs at that moment.
+        record = (
+            self._desired.record(key, child.fact.revision)
+            if resource is resources.DEPLOYMENTS
+            else None
+        )
+        template = record.content if record else None
+        inputs = (child.content, int(parent["metadata"]["generation"]), template, live, versions)
         if place in compared and compared[place][0] == inputs:
             return compared[place][1]
         compared.pop(place, None)

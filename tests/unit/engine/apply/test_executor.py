@@ -7,18 +7,19 @@ from typing import Any
 import orjson
 import pytest
 
+from canarium import FIELD_MANAGER
 from canarium.core.decision import plan as p
-from canarium.core.facts.revision import new_record
+from canarium.core.facts.revision import new_record, seal
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.apply.executor import Executor
 from canarium.engine.apply.rejections import Rejections, WriteRejected
 from canarium.engine.cache.store import Store
 from canarium.kube import resources
 from canarium.kube.errors import ApiError
-from canarium.render import labels
+from canarium.render import labels, workload
 
 rule = pytest.mark.rule
-PARENT = {
+PARENT: dict[str, Any] = {
     "apiVersion": "canarium.dev/v1alpha1",
     "kind": "ModelDeployment",
     "metadata": {"name": "m", "namespace": "ns", "uid": "ours", "generation": 1},
@@ -201,3 +202,40 @@ async def test_port_of_a_live_service_keeps_its_name_when_the_selector_changes(
     await executor.carry_out(PARENT, p.SelectColor("blue", TrafficRecord("r")))
     [port] = api.applied[0]["spec"]["ports"]
     assert (port["port"], port.get("name")) == (80, name)
+
+
+@rule("R23", "R29")
+def test_report_of_admission_follows_the_record() -> None:
+    """A record that was deleted is stored again from what runs, which then is as applied."""
+    store = Store(lambda key, urgency: None)
+    store.parents.observe({**PARENT, "metadata": {**PARENT["metadata"], "resourceVersion": "1"}})
+    executor = Executor(Taken({}), store, Rejections(float))  # type: ignore[arg-type]
+    revision = new_record(PARENT["spec"], ()).revision
+    store.caches[resources.RECORDS].observe(stored("1", "model:1"))
+    live = workload.deployment(PARENT, revision, "blue", template("mirror.local/model:1"))
+    owned: dict[str, Any] = {"f:containers": {'k:{"name":"server"}': {"f:name": {}, "f:image": {}}}}
+    fields = {"f:spec": {"f:template": {"f:spec": owned}}}
+    written = {"manager": FIELD_MANAGER, "operation": "Update", "fieldsV1": fields}
+    live["metadata"] |= {"uid": "d", "resourceVersion": "2", "managedFields": [written]}
+    store.caches[resources.DEPLOYMENTS].observe(live)
+    (modified,) = executor.modified(PARENT)
+    assert modified.what == f"Deployment m-{revision}"
+    store.caches[resources.RECORDS].observe(stored("3", "mirror.local/model:1"))
+    assert executor.modified(PARENT) == ()
+
+
+def template(image: str) -> dict[str, Any]:
+    return {
+        "metadata": {"labels": {}},
+        "spec": {"containers": [{"name": "server", "image": image}]},
+    }
+
+
+def stored(version: str, image: str) -> dict[str, Any]:
+    """The record of the only revision, whose pods run `image`."""
+    new = new_record(PARENT["spec"], ())
+    data = {"algorithm": new.algorithm, "digest": new.digest, "identity": new.identity}
+    data |= {"template": template(image)}
+    head = workload.head_of(PARENT, "apps/v1", "ControllerRevision", new.revision)["metadata"]
+    meta = {**head, "uid": f"r{version}", "resourceVersion": version}
+    return {"metadata": meta, "data": {**data, "seal": seal(data)}}
