@@ -19,7 +19,7 @@ from canarium.api.model_deployment import Spec
 from canarium.kube import resources
 from canarium.render import labels
 from simulation.gate_systems import GateSystems
-from simulation.pause_invariants import WHOLE, Account, claimed_weight
+from simulation.pause_invariants import WEIGHT_ANNOTATION, WHOLE, Account, claimed_weight
 from simulation.server import OPERATOR, PERSON, Write
 from simulation.summary import EXPLORED
 from simulation.world import KEY
@@ -36,6 +36,8 @@ class GateInvariant:
     #: Revision and gate that the operator has published as waiting before a rise.
     waiting: set[tuple[str, str]] = field(default_factory=set)
     promoted: set[str] = field(default_factory=set)
+    #: The weight that the operator claimed last for the present candidate.
+    claimed: int | None = None
     #: Since when the strategy Recreate, which has no gates, may be the one of the rollout.
     _recreate: bool = False
     _version: Any = None
@@ -96,7 +98,12 @@ class GateInvariant:
                 self._rises(stable, WHOLE, is_first=was is None and not self.promoted)
             self.promoted.add(stable)
         claimed = claimed_weight(after)
-        earlier = claimed_weight(before) if before.get(labels.CANDIDATE) == candidate else None
+        earlier = None
+        if candidate in (before.get(labels.CANDIDATE), _claimed_for(before)):
+            # A part of the record that was deleted by hand is restored, which raises nothing.
+            restored = claimed_weight(before)
+            earlier = self.claimed if restored is None else restored
+        self.claimed = claimed
         if (
             candidate is None
             or claimed is None
@@ -141,3 +148,9 @@ def _is_before(gate: EffectiveGate, to: int, is_first: bool) -> bool:
 def _notes(of: Mapping[str, Any] | None) -> Mapping[str, str]:
     notes: Mapping[str, str] = ((of or {}).get("metadata") or {}).get("annotations") or {}
     return notes
+
+
+def _claimed_for(notes: Mapping[str, str]) -> str | None:
+    """The revision that the operator claims a weight for."""
+    claim = json.loads(notes.get(WEIGHT_ANNOTATION) or "null") or {}
+    return claim.get("revision")

@@ -194,7 +194,9 @@ class Invariants:
         for revision in (new - old) & self.quarantined:
             if self.most({revision}):
                 self.broken("R9", f"quarantined {revision} gets traffic")
-        for revision in new - old:
+        # Pods without a revision do not count. What was stable needs none to be selected beside
+        # another: endpoints follow its readiness.
+        for revision in new - old - {"", self._stable_in(write.before)}:
             # Behind a route, pods of an older version may still end in stable's colour.
             ending = self.routed and not self._exists(revision)
             if had and not ending and not self.most({revision}):
@@ -208,6 +210,10 @@ class Invariants:
                 self.broken(
                     "R5", f"{stable} is promoted with {self.most({stable})} of {need} pods ready"
                 )
+
+    def _stable_in(self, service: Object | None) -> str:
+        notes = (service or {"metadata": {}})["metadata"].get("annotations", {})
+        return str(notes.get(labels.STABLE, ""))
 
     def _named(self, service: Object | None) -> set[str]:
         """Revisions whose pods a Service selects."""

@@ -69,6 +69,8 @@ class PauseInvariant:
     #: When the checks of a revision passed.
     passes: list[tuple[float, str]] = field(default_factory=list)
     promoted: set[str] = field(default_factory=set)
+    #: Since when a revision has had the weight that the operator claims for it.
+    _since: dict[tuple[str, int], float] = field(default_factory=dict)
     _used: set[str] = field(default_factory=set)
     _identity: Any = None
 
@@ -139,7 +141,12 @@ class PauseInvariant:
         if level and claimed > level.weight:
             self._rises(level, claimed, stable)
         if level is None or claimed != level.weight:
-            self.levels[candidate] = Level(candidate, claimed, self._now)
+            earlier = (before or {"metadata": {}})["metadata"].get("annotations") or {}
+            same = (earlier.get(labels.CANDIDATE), claimed_weight(earlier)) == (candidate, claimed)
+            # A rollout that a spec ended, and that continues because the next one is as before.
+            since = self._since.get((candidate, claimed), self._now) if same else self._now
+            self.levels[candidate] = Level(candidate, claimed, since)
+            self._since[candidate, claimed] = since
         if after["kind"] != "HTTPRoute":
             return
         share = weights(after).get(candidate, 0)

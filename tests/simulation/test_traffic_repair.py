@@ -92,3 +92,16 @@ def route_weights(scenario: Scenario) -> dict[str, int]:
     route = scenario.world.server.find(resources.HTTP_ROUTES, KEY)
     assert route
     return {revision: weight for revision, weight in weights(route).items() if weight}
+
+
+@rule("R0", "R23")
+@pytest.mark.parametrize("router", specs.ROUTERS)
+def test_callers_service_of_the_first_version_is_restored_before_it_serves(
+    scenario: Scenario, router: str
+) -> None:
+    scenario.world.endpoints.lag = 5.0
+    scenario.apply(4.0, router=router)
+    assert scenario.world.status()["phase"] == "Starting"
+    select_no_version(scenario)
+    scenario.operator.advance(10.0)
+    assert scenario.world.status()["phase"] == "Ready", scenario.world.status()["message"]

@@ -271,10 +271,16 @@ class Revisions:
 
     @cached_property
     def obsolete_revisions(self) -> tuple[str, ...]:
-        """Revisions with a Deployment that are neither stable, target nor previous."""
-        keep = {self.stable, self.target, self.previous}
+        """Revisions with a Deployment that are neither stable, target nor previous.
+
+        Behind a route, an older revision may have stable's color. If it becomes the target again,
+        its Deployment is obsolete too: the callers' Service would select its pods (R4).
+        """
+        keep = {self.stable, self.previous}
+        stable = self.observed.deployment(self.stable)
         return tuple(
             d.revision
             for d in self.observed.deployments
             if d.revision not in keep and not d.terminating
+            if d.revision != self.target or (stable and d.color == stable.color)
         )

@@ -31,6 +31,8 @@ def create_candidate(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     moves += ctx.router.route_all_to_stable(ctx, candidate=ctx.target)
     if ctx.router.stable_has_all(ctx):
         moves += delete_revisions(ctx, (*ctx.obsolete_revisions, *previous))
+    elif _is_selected_with_stable(ctx):
+        moves += delete_revisions(ctx, (ctx.target,))
     base = base.also(*moves)
     if other is None and ctx.standby != ctx.target:
         other = ctx.standby
@@ -81,6 +83,13 @@ def _wait(
     ctx: RolloutContext, base: PhaseResult, reason: str, text: str, pod: str | None = None
 ) -> PhaseResult:
     return base.wait(reason, f"{describe(ctx, ctx.target)} {text}", serving_now(ctx), pod=pod)
+
+
+def _is_selected_with_stable(ctx: RolloutContext) -> bool:
+    """Returns whether the candidate has stable's color, and stable answers without it: no other
+    selection of the callers' Service would take it out."""
+    has_color = ctx.target in ctx.obsolete_revisions and not ctx.candidate_has_traffic
+    return has_color and ctx.observed.ready(ctx.stable) > 0
 
 
 def makes_room(ctx: RolloutContext) -> bool:

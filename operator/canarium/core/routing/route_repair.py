@@ -31,7 +31,8 @@ def repair(ctx: RolloutContext, kind: RouteKind, result: PhaseResult) -> list[Ac
     live, route = ctx.observed.route, ctx.traffic.route
     if live and route is None:
         return [DeleteRoute(live.kind, live.uid)]
-    if ctx.stable is None or result.stable != ctx.stable:
+    # The first version is reported as the candidate until it serves.
+    if ctx.stable is None or (result.stable or result.candidate) != ctx.stable:
         return []
     # A revision that failed stays a backend until stable can take its traffic.
     weighted = {name for name, weight in (route.weights if route else ()) if weight}

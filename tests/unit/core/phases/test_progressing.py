@@ -300,3 +300,20 @@ def until_phase(cluster: Cluster, phase: str) -> None:
             return
         cluster.run(0.5)
     raise AssertionError(f"never {phase}: {cluster.status.message}")
+
+
+@rule("R4", "R14")
+def test_candidate_in_the_color_of_stable_is_created_again_in_another() -> None:
+    """Behind a route, an older revision may have the color that stable got since. It could never
+    be promoted, and callers inside the cluster would reach it."""
+    cluster = Cluster(gateway_spec("1")).run(10)
+    cluster.spec = gateway_spec("2")
+    cluster.run(1)
+    second = cluster.revision("2")
+    color = cluster.deployments[cluster.revision("1")].color
+    cluster.deployments[second] = replace(cluster.deployments[second], color=color)
+    cluster.pods = [replace(x, color=color) if x.revision == second else x for x in cluster.pods]
+    cluster.run(120)
+    assert cluster.deployments[second].color != color
+    assert cluster.status.stable is not None
+    assert cluster.status.stable.revision == second, cluster.status.message
