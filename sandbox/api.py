@@ -93,9 +93,14 @@ class Api:
         if "token" in self._user:
             request.add_header("Authorization", f"Bearer {self._user['token']}")
         request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=5, context=self._trust) as answer:
-            content: bytes = answer.read()
-            return content
+        try:
+            with urllib.request.urlopen(request, timeout=5, context=self._trust) as answer:
+                content: bytes = answer.read()
+                return content
+        except urllib.error.HTTPError as refused:
+            # It holds the connection, which otherwise stays open until it is collected.
+            refused.close()
+            raise
 
     @cached_property
     def _config(self) -> Any:
@@ -145,6 +150,8 @@ def until(
         try:
             if holds():
                 return
+        except urllib.error.HTTPError as refused:
+            refused.close()
         except OSError:
             pass
         if not part.alive:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
@@ -71,5 +72,7 @@ class Client:
                     version = self._read(response.read())
             except (OSError, http.client.HTTPException) as error:
                 version, fault = None, f"{error!r} after {time.monotonic() - at:.2f} s"
+                if isinstance(error, urllib.error.HTTPError):
+                    error.close()
             self.answers.append(Answer(at, version, fault))
             self._stop.wait(max(0.0, self._pause - (time.monotonic() - at)))

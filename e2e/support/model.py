@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -68,7 +69,9 @@ class World:
                 # Service were there is lost: another one is needed.
                 with urllib.request.urlopen(url, timeout=1):
                     return
-            except OSError:
+            except OSError as error:
+                if isinstance(error, urllib.error.HTTPError):
+                    error.close()
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.05)

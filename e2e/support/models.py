@@ -6,6 +6,7 @@ import json
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -53,6 +54,9 @@ def answers(url: str, headers: Mapping[str, str] | None = None) -> bool:
             urllib.request.Request(url, headers=dict(headers or {})), timeout=1
         ) as answer:
             return bool(answer.status == 200)
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return False
     except OSError:
         return False
 

@@ -93,8 +93,9 @@ class Receiver:
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, answer.read().decode().strip()
-        except HTTPError as error:
-            return error.code, error.read().decode().strip()
+        except HTTPError as refused:
+            with refused:
+                return refused.code, refused.read().decode().strip()
 
     def annotation(self, model: str) -> str | None:
         """Value of the annotation of a model."""
@@ -119,8 +120,9 @@ class Receiver:
         tls = ssl.create_default_context(cafile=str(self.account / "ca.crt"))
         try:
             urllib.request.urlopen(request, timeout=20, context=tls).close()
-        except HTTPError as error:
-            return error.read().decode()
+        except HTTPError as refused:
+            with refused:
+                return refused.read().decode()
         return ""
 
 

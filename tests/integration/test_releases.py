@@ -203,7 +203,8 @@ def test_operator_of_all_namespaces_waits_for_an_operator_of_some_and_reports_it
     assert single.said(words)
     with pytest.raises(urllib.error.HTTPError) as unready:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5)
-    assert words in unready.value.read().decode()
+    with unready.value as refused:
+        assert words in refused.read().decode()
     assert site.children(space) == before
     assert not single.said(LEADS)
     # Once the first has stopped, the other takes over by itself; and the other way round.

@@ -55,8 +55,11 @@ def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
+        except urllib.error.HTTPError as refused:
+            refused.close()
+        except OSError:
+            pass
+        time.sleep(0.1)
     raise AssertionError(f"the dashboard did not start: {log.read_text()[-2000:]}")
 
 

@@ -45,7 +45,8 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=10) as answer:
                 body: dict[str, Any] = json.load(answer)
         except urllib.error.HTTPError as error:
-            raise AssertionError(f"{parameters}: {error.read().decode()}") from error
+            with error:
+                raise AssertionError(f"{parameters}: {error.read().decode()}") from error
         assert body["status"] == "success", body
         assert not body.get("warnings"), body["warnings"]
         return body
@@ -86,6 +87,9 @@ def _await_ready(server: Prometheus, process: subprocess.Popen[bytes]) -> None:
         try:
             with urllib.request.urlopen(f"{server.url}/-/ready", timeout=2):
                 return
+        except urllib.error.HTTPError as refused:
+            refused.close()
         except OSError:
-            time.sleep(0.1)
+            pass
+        time.sleep(0.1)
     raise AssertionError("Prometheus is not ready after 30 s")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -127,9 +128,10 @@ def answers(url: str, seconds: float = 30) -> None:
         try:
             urllib.request.urlopen(url, timeout=5).close()
             return
-        except OSError as error:
-            if getattr(error, "code", None):
-                return
+        except urllib.error.HTTPError as refused:
+            refused.close()
+            return
+        except OSError:
             if time.monotonic() > end:
                 raise
             time.sleep(0.05)

@@ -93,7 +93,8 @@ class MlflowServer:
         """Registers a version of a model, and the model before its first one."""
         try:
             self.call("GET", "registered-models/get", name=model)
-        except urllib.error.HTTPError:
+        except urllib.error.HTTPError as missing:
+            missing.close()
             self.call("POST", "registered-models/create", name=model)
         named = {"name": model, "source": source, "run_id": run, **fields}
         found = self.call("POST", "model-versions/create", **named)
