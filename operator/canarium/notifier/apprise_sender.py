@@ -10,7 +10,7 @@ import apprise
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from canarium.api.transition import Transition, TransitionType
+from canarium.api.status.transition import Transition, TransitionType
 from canarium.core.times import stamp
 from canarium.notifier.notification import Notification
 from canarium.notifier.sender import SecretFiles, SendFailed

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from canarium.api.transition import Transition
+from canarium.api.status.transition import Transition
 from canarium.core.times import parse
 from canarium.notifier.settings import Match
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from canarium.api.base import Duration, Part
-from canarium.api.transition import TransitionType
+from canarium.api.status.transition import TransitionType
 
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=50)]
 _Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+", max_length=2048)]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from canarium.api.status import Failure, WaitingFor
-from canarium.api.transition import TransitionType
+from canarium.api.status.transition import TransitionType
 from canarium.core import planner
 from canarium.core.decision.plan import Plan
 from canarium.core.phases import terminating

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from canarium.api.transition import Transition
+from canarium.api.status.transition import Transition
 from canarium.core.times import stamp
 from canarium.notifier.notification import ModelTransitions, Notification
 from canarium.notifier.sender import SendFailed

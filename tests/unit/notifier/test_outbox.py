@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canarium.api.transition import KEPT
+from canarium.api.status.transition import KEPT
 from canarium.core.times import stamp
 from canarium.notifier.outbox import LIMIT, Outbox
 from unit.notifier.notifications import BEGAN, model, number

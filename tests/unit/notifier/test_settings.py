@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from canarium.api.transition import TransitionType
+from canarium.api.status.transition import TransitionType
 from canarium.notifier.process import check
 from canarium.notifier.settings import SettingsInvalid, load
 

@@ -13,7 +13,7 @@ from typing import Any
 from canarium.api.reasons import ConditionType, EventReason, HoldReason
 from canarium.api.states import OutcomeKind, Phase
 from canarium.api.status import RevisionStatus, Status
-from canarium.api.transition import KEPT, MESSAGE_LENGTH, Transition, TransitionType
+from canarium.api.status.transition import KEPT, MESSAGE_LENGTH, Transition, TransitionType
 from canarium.core.decision.plan import Event, Plan
 from canarium.core.messages import sentences
 from canarium.core.status.conditions import find

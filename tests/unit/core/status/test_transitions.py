@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from canarium.api.status import Status
-from canarium.api.transition import KEPT, Transition
+from canarium.api.status.transition import KEPT, Transition
 from core.cluster import Cluster, gateway_spec, spec
 
 rule = pytest.mark.rule

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from canarium.api.status_part import StatusPart, Time
+from canarium.api.status.part import StatusPart, Time
 
 #: How many transitions the status keeps: what a notifier that was down can still deliver.
 KEPT = 16

@@ -1,0 +1,47 @@
+"""The analysis of a revision: the verdict of each check."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from canarium.api.status.part import StatusPart, Time
+
+
+class CheckEvaluation(StatusPart):
+    """One evaluation of a check, for plots. No decision reads it."""
+
+    time: Time = Field(description="End of the window that was evaluated.")
+    verdict: Literal["Pass", "Fail", "Insufficient"] = Field(description="Verdict on the window.")
+    value: float | None = Field(None, description="Value of the candidate.")
+    threshold: float | None = Field(None, description="Bound that decided.")
+    stable: float | None = Field(None, description="Value of stable in the same window.")
+    samples: int | None = Field(None, description="Number of observations of the candidate.")
+
+
+class CheckStatus(StatusPart):
+    """The verdict of one check, with the values of the evaluation that changed it."""
+
+    name: str = Field(description="Name of the check.")
+    verdict: Literal["Pass", "Fail", "Insufficient"] = Field(description="Verdict of the check.")
+    reason: str = Field(description="Reason for it, in CamelCase.")
+    message: str = Field("", description="Explanation for people.")
+    value: float | None = Field(None, description="Value of the candidate.")
+    threshold: float | None = Field(None, description="Bound that decided.")
+    stable: float | None = Field(None, description="Value of stable in the same window.")
+    samples: int | None = Field(None, description="Number of observations of the candidate.")
+    time: Time = Field(description="When the verdict last changed.")
+    evaluations: tuple[CheckEvaluation, ...] = Field(
+        (),
+        description="Last evaluations, the newest last: at most 20, and at most 80 of all checks. "
+        "They are updated with the next write of the status, which no evaluation causes.",
+    )
+
+
+class AnalysisStatus(StatusPart):
+    """The analysis of a revision that receives traffic."""
+
+    revision: str = Field(description="The revision that is judged.")
+    start_time: Time = Field(description="Start of the evaluation.")
+    checks: tuple[CheckStatus, ...] = Field((), description="Verdict of each check.")
