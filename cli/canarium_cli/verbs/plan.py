@@ -92,7 +92,8 @@ def _plan(
 ) -> Plan:
     from dataclasses import replace
 
-    from canarium.simulation.story import Scenario, outcome
+    from canarium.simulation.rollout import simulate
+    from canarium.simulation.scenario import Scenario
     from canarium_cli.planning.changes import changes, revision_of
     from canarium_cli.planning.progress import resolved, running
     from canarium_cli.planning.writes import writes
@@ -110,7 +111,7 @@ def _plan(
     scenario = Scenario(first=first)
     if under_way and live and live.model:
         scenario = replace(scenario, running=live.model["spec"], running_weight=under_way.weight)
-    rollout = outcome(spec, scenario, runtime) if rolls_out else None
+    rollout = simulate(spec, scenario, runtime) if rolls_out else None
     more = rollout.peak - rollout.before if rollout else 0
     others = "an earlier version" if under_way else "the previous version"
     actions = rollout.actions if rollout else []

@@ -18,7 +18,7 @@ from canarium_cli.output.terminal import write
 
 if TYPE_CHECKING:
     from canarium.api.effective_spec import EffectiveSpec
-    from canarium.simulation.story import Moment
+    from canarium.simulation.timeline import Moment
 
 _STEP = re.compile(r"step[ :=]?([0-9]+)")
 _STYLES = {"Ready": Style.GOOD, "Baking": Style.GOOD, "Progressing": Style.ACTIVE}
@@ -62,7 +62,8 @@ def simulate_command(
     """
     from canarium.api.effective_spec import effective_spec
     from canarium.api.model_deployment import Spec
-    from canarium.simulation.story import Scenario, story
+    from canarium.simulation.rollout import simulate as simulated
+    from canarium.simulation.scenario import Scenario
     from canarium_cli.lint.runtimes import server
     from canarium_cli.manifests.chosen import chosen
     from canarium_cli.planning.progress import resolved
@@ -78,7 +79,7 @@ def simulate_command(
         traffic=not no_traffic,
         first=first,
     )
-    moments = story(model.spec, scenario, runtime)
+    moments = simulated(model.spec, scenario, runtime).moments
     if output == "json":
         write_json([asdict(moment) for moment in moments])
     else:

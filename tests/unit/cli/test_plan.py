@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 
 from canarium.core.decision.plan import DeleteDeployment
 from canarium.core.facts.revision import digest_v1, identity_v1, new_record, seal, short_name
-from canarium.simulation.story import Scenario, outcome
+from canarium.simulation.rollout import simulate
+from canarium.simulation.scenario import Scenario
 from canarium_cli.main import cli
 from canarium_cli.planning.capacity import exceeded, fitting, quantity, requests
 from canarium_cli.planning.changes import revision_of
@@ -286,7 +287,7 @@ def test_simulation_replaces_a_rollout_under_way() -> None:
     running = copy.deepcopy(spec)
     running["model"]["version"], running["rollout"]["steps"][0]["pause"] = "8", "Manual"
     spec["model"]["version"] = "9"
-    found = outcome(spec, Scenario(running=running, running_weight=25))
+    found = simulate(spec, Scenario(running=running, running_weight=25))
     assert found.moments[-1].phase == "Ready"
     deleted = [a.revision for a in found.actions if isinstance(a, DeleteDeployment)]
     # That of the candidate first, and that of stable after the bake.
@@ -298,12 +299,12 @@ def test_simulation_ends_a_bake_and_frees_its_warm_pods_first() -> None:
     spec = yaml.safe_load(CANARY.read_text())["spec"]
     running = copy.deepcopy(spec)
     running["model"]["version"], spec["model"]["version"] = "8", "9"
-    found = outcome(spec, Scenario(running=running, running_weight=100))
+    found = simulate(spec, Scenario(running=running, running_weight=100))
     # Three of stable and three warm ones when the file is applied; the new ones need no more room.
     assert (found.before, found.peak) == (6, 6)
     assert found.usage[0].earlier >= 3
     assert found.moments[-1].phase == "Ready"
-    alone = outcome(spec, Scenario())
+    alone = simulate(spec, Scenario())
     assert (alone.before, alone.peak) == (3, 6)
 
 

@@ -1,8 +1,8 @@
-"""A rollout as a timeline: what the operator decides in virtual time, and what a failure leads to.
+"""A whole rollout in virtual time: what the operator decides, and what a failure leads to.
 
-The previous version serves when the story begins. Pods, gateways and measurements behave as the
-scenario describes; all decisions are those of the operator. Where it waits for a person, the story
-promotes or approves, so that it shows the whole rollout.
+The previous version serves at the beginning. Pods, gateways and measurements behave as the
+scenario describes; all decisions are those of the operator. Where it waits for a person, the
+simulation promotes or approves, so that it shows the whole rollout.
 """
 
 from __future__ import annotations
@@ -13,114 +13,39 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from canarium.api.effective_analysis import EffectiveCheck
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
-from canarium.api.reasons import CheckReason
-from canarium.api.states import GateKind, GateState, Phase
+from canarium.api.states import Phase
 from canarium.core.decision import plan as p
-from canarium.core.evidence.verdict import (
-    Finding,
-    OnFailure,
-    Tally,
-    TallyLimits,
-    Verdict,
-    weigh,
-)
-from canarium.core.facts.gate_answers import AnswerState
 from canarium.core.facts.gateways import Gateway, Listener
-from canarium.core.facts.observed import ResolvedRuntime, SmokeReport
+from canarium.core.facts.observed import ResolvedRuntime
 from canarium.core.times import parse
 from canarium.simulation.cluster import Cluster
+from canarium.simulation.scenario import PREVIOUS, RUNNING, Scenario
+from canarium.simulation.signals import Signals
+from canarium.simulation.timeline import Moment, SimulatedRollout, Usage
 
 _START = 1_000.0
 _TICK = 0.5
-#: The longest story, in seconds.
+#: The longest rollout, in seconds.
 _HORIZON = 14 * 86_400.0
 _ENDED = (Phase.READY, Phase.ROLLED_BACK, Phase.FAILED)
+#: Seconds without a change, beyond every deadline, after which nothing more is expected.
 _STUCK = 900.0
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z")
-#: Label of the version that serves before the rollout.
-PREVIOUS = "previous"
-#: Label of a version whose rollout is under way when the new one is applied.
-RUNNING = "running"
-#: The most decisions until its rollout has its weight.
+#: Maximum number of decisions until a rollout under way has its weight.
 _PREPARATION = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """What happens meanwhile. Times are in seconds."""
-
-    #: How long a pod takes to become ready.
-    startup: float = 20.0
-    #: The weight at which the new version fails: 0 is before any traffic, 100 the bake.
-    fail_at: int | None = None
-    #: What fails then. Empty: the server exits. The name of a check, which is out of bounds from
-    #: then on, or of a smoke test, which fails at each attempt.
-    failing_check: str = ""
-    failing_smoke_test: str = ""
-    #: Whether versions receive requests, so that checks have samples.
-    traffic: bool = True
-    #: Whether it is the first version of the model.
-    first: bool = False
-    #: The raw spec of another version, whose rollout is under way and has `running_weight`; 100:
-    #: it is promoted, and the version before it is still warm.
-    running: Mapping[str, Any] | None = None
-    running_weight: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """The state of the model `t` seconds after the spec was applied."""
-
-    t: float
-    phase: str
-    weight: int
-    effective_weight: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Pods that the versions are to have when the new one reaches a weight."""
-
-    weight: int
-    candidate: int
-    earlier: int
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedRollout:
-    """A timeline with the writes that led to it, in order, and the pods of each weight; `before`
-    is the number of pods when the spec is applied, and `peak` the largest one from then on."""
-
-    moments: list[Moment]
-    actions: list[p.Action]
-    usage: list[Usage]
-    before: int
-    peak: int
-
-
-def outcome(
+def simulate(
     spec: Mapping[str, Any], scenario: Scenario, runtime: ResolvedRuntime | None = None
 ) -> SimulatedRollout:
-    """Returns the whole story of `spec`, as `story` has it."""
-    telling = _Telling(spec, scenario, runtime or ResolvedRuntime())
-    moments = list(telling.moments())
+    """Returns the rollout of `spec`, a valid raw spec, with the `runtime` that it selects."""
+    rollout = _Rollout(spec, scenario, runtime or ResolvedRuntime())
+    moments = list(rollout.moments())
     return SimulatedRollout(
-        moments, telling.actions, list(telling.usage.values()), telling.before, telling.peak
+        moments, rollout.actions, list(rollout.usage.values()), rollout.before, rollout.peak
     )
-
-
-def story(
-    spec: Mapping[str, Any], scenario: Scenario, runtime: ResolvedRuntime | None = None
-) -> list[Moment]:
-    """Returns the moments at which phase, weight or message change, in order.
-
-    `spec` is a valid raw spec, and `runtime` the runtime that it selects.
-    """
-    return list(_Telling(spec, scenario, runtime or ResolvedRuntime()).moments())
 
 
 @dataclass
@@ -134,7 +59,9 @@ class _Recorded(Cluster):
         super()._carry_out(action)
 
 
-class _Telling:
+class _Rollout:
+    """One run of the simulation: it applies the spec, and then reports what changes."""
+
     def __init__(
         self, spec: Mapping[str, Any], scenario: Scenario, runtime: ResolvedRuntime
     ) -> None:
@@ -153,8 +80,7 @@ class _Telling:
         self.before = self.peak = 0
         self._promotions = 0
         self._failed = False
-        self._measured = 0.0
-        self._tallies: dict[str, Tally] = {}
+        self._signals = Signals(self._cluster, scenario, self._version)
 
     def _earlier(self) -> dict[str, Any]:
         """Returns the spec of the previous version."""
@@ -191,11 +117,11 @@ class _Telling:
             self.before = self.peak = sum(d.replicas for d in cluster.deployments.values())
             cluster.spec = self._new
         cluster.boot = self._scenario.startup
-        if self._scenario.fail_at == 0 and self._server_fails:
+        if self._scenario.fail_at == 0 and self._scenario.server_fails:
             cluster.broken.add(self._version)
         began, last, changed = cluster.now, None, cluster.now
         while cluster.now < began + _HORIZON:
-            self._signals()
+            self._signals.answer(self._settings.analysis)
             cluster.run(0)
             self._fail()
             moment = self._moment(began)
@@ -211,7 +137,7 @@ class _Telling:
     def _prepare(self) -> None:
         """Brings the earlier version into service, and the rollout under way to its weight."""
         for _ in range(240):
-            self._signals()
+            self._signals.answer(self._settings.analysis)
             self._cluster.run(_TICK)
             if self._cluster.status.phase == Phase.READY:
                 break
@@ -226,7 +152,7 @@ class _Telling:
             Spec.model_validate(running), cluster.runtime.startup_budget
         )
         for _ in range(_PREPARATION):
-            self._signals()
+            self._signals.answer(self._settings.analysis)
             cluster.run(0)
             if self._runs():
                 break
@@ -241,88 +167,13 @@ class _Telling:
             return status.phase == Phase.BAKING
         return status.candidate is not None and self._weight() >= weight
 
-    def _signals(self) -> None:
-        """Answers what the last decision asks for: smoke tests pass, and checks as the scenario
-        has it."""
-        cluster, wanted = self._cluster, self._cluster.requests
-        self._approve()
-        if wanted.smoke:
-            cluster.smoke = self._smoke_report(wanted.smoke)
-        analysis = self._settings.analysis
-        if wanted.analysis is None or analysis is None:
-            return
-        if cluster.now - self._measured < analysis.interval:
-            return
-        self._measured = cluster.now
-        evaluations = []
-        for check in analysis.checks:
-            finding = self._finding(check)
-            self._tallies[check.name] = self._tallies.get(check.name, Tally()).after(finding)
-            limits = TallyLimits(check.failure_limit, check.error_limit, check.insufficient_limit)
-            evaluations.append((finding, self._tallies[check.name], limits))
-        cluster.evidence = weigh(
-            wanted.analysis.revision, wanted.analysis.since, cluster.now, evaluations
-        )
-
-    def _approve(self) -> None:
-        """Lets gates pass as soon as possible, approvals one by one."""
-        status = self._cluster.status
-        for request in self._cluster.requests.gates:
-            self._cluster.verdicts[request.gate] = (AnswerState.PASSED, "simulation", "", "")
-        for gate in status.gates or ():
-            if gate.kind != GateKind.APPROVAL:
-                continue
-            if gate.state is GateState.WAITING:
-                self._cluster.annotations["approve"] = f"{status.revision}/{gate.name}"
-                return
-
-    def _smoke_report(self, revision: str) -> SmokeReport:
-        name, version = self._scenario.failing_smoke_test, self._cluster.version(revision)
-        if not name or version != self._version:
-            return SmokeReport(revision, True, tested=1)
-        pod = next(x.name for x in self._cluster.pods if x.revision == revision)
-        return SmokeReport(revision, False, f"smoke test {name}: simulated failure", pod, 1)
-
-    def _finding(self, check: EffectiveCheck) -> Finding:
-        """Returns the verdict that the scenario gives a check."""
-        fails = self._scenario.failing_check == check.name and self._has_reached(
-            self._scenario.fail_at or 1
-        )
-        if not self._scenario.traffic:
-            verdict, reason = Verdict.INSUFFICIENT, CheckReason.NOT_ENOUGH_SAMPLES
-        elif fails:
-            rises = check.maximum is not None or check.max_ratio is not None
-            verdict = Verdict.FAIL
-            reason = CheckReason.ABOVE_MAXIMUM if rises else CheckReason.BELOW_MINIMUM
-        else:
-            verdict, reason = Verdict.PASS, CheckReason.WITHIN_BOUNDS
-        return Finding(
-            check.name,
-            verdict,
-            reason,
-            "simulated failure" if verdict is Verdict.FAIL else "simulated",
-            samples=float(check.min_samples * self._scenario.traffic),
-            on_failure=OnFailure(check.on_failure),
-        )
-
     def _fail(self) -> None:
         """Makes the server of the new version exit once it has the weight of the scenario."""
-        if not self._scenario.fail_at or self._failed or not self._server_fails:
+        if not self._scenario.fail_at or self._failed or not self._scenario.server_fails:
             return
-        if self._has_reached(self._scenario.fail_at):
+        if self._signals.has_reached(self._scenario.fail_at):
             self._failed = True
             self._cluster.crash(self._version)
-
-    @property
-    def _server_fails(self) -> bool:
-        return not (self._scenario.failing_check or self._scenario.failing_smoke_test)
-
-    def _has_reached(self, weight: int) -> bool:
-        """Returns whether the new version has this weight; 100: or is promoted."""
-        status = self._cluster.status
-        candidate = status.candidate
-        reached = candidate is not None and (candidate.effective_weight or 0) >= weight
-        return reached or (weight == 100 and status.phase == Phase.BAKING)
 
     def _moment(self, began: float) -> Moment:
         status = self._cluster.status
@@ -386,7 +237,7 @@ class _Telling:
         return any(s.pause is None and s.weight == self._weight() for s in self._settings.steps)
 
     def _longest(self) -> float:
-        """Returns how many seconds without a change end the story: longer than every deadline."""
+        """Returns after how many seconds without a change it ends: longer than every deadline."""
         s = self._settings
         pauses = (step.pause or 0.0 for step in s.steps)
         return _STUCK + max(
@@ -403,7 +254,7 @@ class _Telling:
         if cluster.due is not None:
             times.append(cluster.due)
         if cluster.requests.analysis and self._settings.analysis:
-            times.append(self._measured + self._settings.analysis.interval)
+            times.append(self._signals.next_evaluation(self._settings.analysis))
         later = [t for t in times if t > cluster.now]
         return min(later, default=cluster.now + 60.0)
 
