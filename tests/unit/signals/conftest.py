@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ class Served:
         self.headers: list[dict[str, str]] = []
         self.port = 0
         self.handler: Handler = self._empty
+        self._closing = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -41,6 +43,14 @@ class Served:
             return server.Response(text=text, status=status)
 
         self.handler = handler
+
+    async def hang(self, request: server.Request) -> server.Response:
+        """A handler that answers when the test is over."""
+        await self._closing.wait()
+        return server.Response()
+
+    def close(self) -> None:
+        self._closing.set()
 
     async def _empty(self, request: server.Request) -> server.Response:
         return server.Response()
@@ -60,6 +70,7 @@ async def served() -> AsyncIterator[Served]:
     await site.start()
     made.port = runner.addresses[0][1]
     yield made
+    made.close()
     await runner.cleanup()
 
 

@@ -5,64 +5,48 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiohttp.web import Response
 
 from canarium.core.facts.training_run import RunRequest
-from canarium.kube.client import Api
-from canarium.kube.clock import Timing
-from canarium.signals.access import SharedResources
-from canarium.signals.http_client import HttpClient
 from canarium.sources.lineage import ATTEMPTS, LineageReader
-from canarium.sources.registries import Registries
-from signals.conftest import LOOPBACK, Served, served
-from sources.test_resolver import KEY, Secrets
+from signals.conftest import Served
+from sources.rig import KEY, SourceRig
 from sources.test_training_run import answering, answers
-
-__all__ = ["served"]
 
 rule = pytest.mark.rule
 
 
-class Rig:
-    """A reader that never waits, and whether it woke its model."""
+class Rig(SourceRig):
+    """A reader, and the documents of which it woke its model."""
+
+    most_waits = 1
 
     def __init__(self) -> None:
-        self.secrets = Secrets()
-        self.waits: list[float] = []
-        self.woken, self.slept = asyncio.Event(), asyncio.Event()
-        self.shared = SharedResources(HttpClient(LOOPBACK))
-        timing = Timing(clock=lambda: 0.0, sleep=self._sleep)
-        registries = Registries(cast(Api, self.secrets), self.shared.of, timing.clock)
-        self.reader = LineageReader(registries, self._wake, timing)
-
-    async def _sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.slept.set()
-        await asyncio.sleep(0)
-
-    def _wake(self, key: tuple[str, str], urgent: bool) -> None:
-        assert (key, urgent) == (KEY, False)
-        self.woken.set()
+        super().__init__()
+        self.reader = LineageReader(self.registries, self.wake, self.timing)
 
     async def document(self) -> dict[str, Any]:
-        await asyncio.wait_for(self.woken.wait(), 20)
-        self.woken.clear()
+        """The next document."""
+        await self.until_woken()
         result = self.reader.result(KEY)
         assert result
         found: dict[str, Any] = json.loads(result.document)
         return found
+
+    async def close(self) -> None:
+        await self.reader.close()
+        await super().close()
 
 
 @pytest_asyncio.fixture
 async def rig() -> AsyncIterator[Rig]:
     made = Rig()
     yield made
-    await made.reader.close()
-    await made.shared.close()
+    await made.close()
 
 
 def request(served: Served, revision: str = "one", secret: str | None = None) -> RunRequest:
@@ -101,7 +85,7 @@ async def test_secret_that_is_created_later_is_used(rig: Rig, served: Served) ->
     served.handler = answering(answers())
     rig.secrets.stored = {"other": {}}
     rig.reader.want(KEY, request(served, secret="mlflow-read"))
-    await asyncio.wait_for(rig.slept.wait(), 10)
+    await asyncio.wait_for(rig.patient.wait(), 10)
     rig.secrets.stored["mlflow-read"] = {"MLFLOW_TRACKING_TOKEN": b"a-token"}
     found = await rig.document()
     assert (found["runId"], "unavailable" in found) == ("f80d", False)
@@ -113,17 +97,9 @@ async def test_endless_answer_ends_an_attempt(
     rig: Rig, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("canarium.sources.lineage.PATIENCE", 0.05)
-
-    over = asyncio.Event()
-
-    async def late(_: Any) -> Any:
-        await over.wait()
-        return Response()
-
-    served.handler = late
+    served.handler = served.hang
     rig.reader.want(KEY, request(served))
     found = await rig.document()
-    over.set()
     assert "not complete within" in found["unavailable"][0]
     assert len(served.requests) == ATTEMPTS
 
@@ -143,4 +119,4 @@ async def test_nothing_is_reported_once_it_is_no_longer_wanted(rig: Rig, served:
     over.set()
     await asyncio.sleep(0.05)
     assert rig.reader.result(KEY) is None
-    assert not rig.woken.is_set()
+    assert not rig.is_woken

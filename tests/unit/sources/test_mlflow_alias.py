@@ -15,9 +15,7 @@ from canarium.signals.prometheus import Endpoint
 from canarium.sources.errors import Unresolved
 from canarium.sources.mlflow_alias import resolved
 from canarium.sources.tracking_server import TrackingServer
-from signals.conftest import LOOPBACK, Served, served
-
-__all__ = ["served"]
+from signals.conftest import LOOPBACK, Served
 
 rule = pytest.mark.rule
 CHAMPION = parse("mlflow://fraud@champion")

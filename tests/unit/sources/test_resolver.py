@@ -6,81 +6,43 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 
 from canarium.core.facts.resolution import ResolveRequest
-from canarium.kube.client import Api
-from canarium.kube.clock import Timing
-from canarium.kube.errors import ApiError
-from canarium.signals.access import SharedResources
-from canarium.signals.http_client import HttpClient
-from canarium.sources.registries import Registries
 from canarium.sources.resolver import SourceResolver
-from signals.conftest import LOOPBACK, Served, served
-
-__all__ = ["served"]
+from signals.conftest import Served
+from sources.rig import KEY, SourceRig
 
 rule = pytest.mark.rule
-KEY = ("a", "fraud")
 FOUND = json.dumps({"model_version": {"version": "7", "status": "READY"}})
 
 
-class Secrets:
-    """An API server with the Secrets of one namespace."""
+class Rig(SourceRig):
+    """A resolver, and the results of which it woke its model."""
 
     def __init__(self) -> None:
-        self.stored: dict[str, dict[str, bytes]] = {}
-
-    async def get(self, resource: Any, namespace: str, name: str) -> dict[str, Any]:
-        if name not in self.stored:
-            raise ApiError(404, "NotFound", f'secrets "{name}" not found')
-        values = self.stored[name].items()
-        return {"data": {key: base64.b64encode(value).decode() for key, value in values}}
-
-
-class Rig:
-    """A resolver that never waits, and the results of which it woke its model."""
-
-    def __init__(self) -> None:
-        self.secrets = Secrets()
-        self.waits: list[float] = []
-        self.woken = asyncio.Event()
-        self.patient = asyncio.Event()
-        self.now = 0.0
-        self.shared = SharedResources(HttpClient(LOOPBACK))
-        timing = Timing(clock=lambda: self.now, sleep=self._sleep)
-        registries = Registries(cast(Api, self.secrets), self.shared.of, timing.clock)
-        self.resolver = SourceResolver(registries, self._wake, timing)
-
-    async def _sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.now += seconds
-        if len(self.waits) == 8:
-            self.patient.set()
-        await asyncio.sleep(0)
-
-    def _wake(self, key: tuple[str, str], urgent: bool) -> None:
-        assert (key, urgent) == (KEY, False)
-        self.woken.set()
+        super().__init__()
+        self.resolver = SourceResolver(self.registries, self.wake, self.timing)
 
     async def result(self) -> tuple[str | None, str | None, str]:
         """The next result."""
-        await asyncio.wait_for(self.woken.wait(), 10)
-        self.woken.clear()
+        await self.until_woken()
         found = self.resolver.result(KEY)
         assert found
         return found.uri, found.reason, found.message
+
+    async def close(self) -> None:
+        await self.resolver.close()
+        await super().close()
 
 
 @pytest_asyncio.fixture
 async def rig() -> AsyncIterator[Rig]:
     made = Rig()
     yield made
-    await made.resolver.close()
-    await made.shared.close()
+    await made.close()
 
 
 def request(served: Served, secret: str | None = None, attempt: str = "1") -> ResolveRequest:
@@ -124,19 +86,12 @@ async def test_server_without_an_answer_is_asked_ever_less_often(rig: Rig, serve
 async def test_decision_waits_for_a_first_result_for_a_second_at_most(
     rig: Rig, served: Served
 ) -> None:
-    answered = asyncio.Event()
-
-    async def late(_: Any) -> Any:
-        await answered.wait()
-        raise asyncio.CancelledError
-
-    served.handler = late
+    served.handler = served.hang
     rig.resolver.want(KEY, request(served))
     rig.now = 0.75
     assert rig.resolver.grace_left(KEY) == 0.25
     rig.now = 1.0
     assert rig.resolver.grace_left(KEY) is None
-    answered.set()
 
 
 @rule("R26")

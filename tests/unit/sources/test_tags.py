@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,53 +14,33 @@ from aiohttp.web import Response
 
 from canarium.api.states import RegistryState
 from canarium.core.facts.write_back import TagRequest, TagResult
-from canarium.kube.client import Api
-from canarium.kube.clock import Timing
-from canarium.signals.access import SharedResources
-from canarium.signals.http_client import HttpClient
-from canarium.sources.registries import Registries
 from canarium.sources.tags import LONGEST, TagWriter
-from signals.conftest import LOOPBACK, Served, served
-from sources.test_resolver import KEY, Secrets
-
-__all__ = ["served"]
+from signals.conftest import Served
+from sources.rig import KEY, SourceRig
 
 rule = pytest.mark.rule
 TAG = "canarium.dev/prod-eu.a.fraud"
 
 
-class Rig:
-    """A writer that never waits, and whether it woke its model."""
+class Rig(SourceRig):
+    """A writer, and the results of which it woke its model."""
+
+    most_waits = 9
 
     def __init__(self, cluster: str = "prod-eu") -> None:
-        self.secrets = Secrets()
-        self.waits: list[float] = []
-        self.woken, self.patient = asyncio.Event(), asyncio.Event()
-        self.shared = SharedResources(HttpClient(LOOPBACK))
-        timing = Timing(clock=lambda: 0.0, sleep=self._sleep)
-        registries = Registries(cast(Api, self.secrets), self.shared.of, timing.clock)
-        self.writer = TagWriter(registries, self._wake, cluster, timing)
-
-    async def _sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        if len(self.waits) == 9:
-            self.patient.set()
-        await asyncio.sleep(0)
-
-    def _wake(self, key: tuple[str, str], urgent: bool) -> None:
-        assert (key, urgent) == (KEY, False)
-        self.woken.set()
+        super().__init__()
+        self.writer = TagWriter(self.registries, self.wake, cluster, self.timing)
 
     async def result(self) -> TagResult:
-        await asyncio.wait_for(self.woken.wait(), 10)
-        self.woken.clear()
+        """The next result."""
+        await self.until_woken()
         result = self.writer.result(KEY)
         assert result
         return result
 
     async def close(self) -> None:
         await self.writer.close()
-        await self.shared.close()
+        await super().close()
 
 
 @pytest_asyncio.fixture

@@ -16,9 +16,7 @@ from canarium.signals.prometheus import Endpoint
 from canarium.sources.tracking_server import TrackingServer
 from canarium.sources.training_run import LARGEST, Lineage, read
 from evaluation.test_mlflow import RUN
-from signals.conftest import Served, served, web
-
-__all__ = ["served", "web"]
+from signals.conftest import Served
 
 rule = pytest.mark.rule
 VERSION = parse("mlflow://fraud%20v2/7")

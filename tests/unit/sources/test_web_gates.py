@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -13,15 +13,9 @@ from aiohttp import web as server
 
 from canarium.api.gates import WebGate
 from canarium.core.facts.gate_answers import AnswerState, GateAnswer, GateRequest
-from canarium.kube.client import Api
-from canarium.kube.clock import Timing
-from canarium.signals.access import SharedResources
-from canarium.signals.http_client import HttpClient
 from canarium.sources.web_gates import GateClient, WebGates
-from signals.conftest import LOOPBACK, Served, served
-from sources.test_resolver import KEY, Secrets
-
-__all__ = ["served"]
+from signals.conftest import Served
+from sources.rig import KEY, SourceRig
 
 rule = pytest.mark.rule
 MISSING, PASSED, PENDING, REJECTED = (
@@ -32,42 +26,29 @@ MISSING, PASSED, PENDING, REJECTED = (
 )
 
 
-class Rig:
+class Rig(SourceRig):
     """Gates that do not wait, until the last of `most_waits`, which does not end."""
 
-    def __init__(self, most_waits: int = 8) -> None:
-        self.secrets = Secrets()
-        self.waits: list[float] = []
-        self.woken, self.patient = asyncio.Event(), asyncio.Event()
-        self.most_waits = most_waits
-        self.shared = SharedResources(HttpClient(LOOPBACK))
-        self.client = GateClient(cast(Api, self.secrets), self.shared.of, lambda key: "uid-1")
-        timing = Timing(clock=lambda: 0.0, sleep=self._sleep)
-        self.gates = WebGates(self.client.ask, self._wake, timing)
+    def __init__(self) -> None:
+        super().__init__()
+        self.client = GateClient(self.api, self.shared.of, lambda key: "uid-1")
+        self.gates = WebGates(self.client.ask, self.wake, self.timing)
 
     async def _sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        if len(self.waits) >= self.most_waits:
-            self.patient.set()
+        await super()._sleep(seconds)
+        if self.patient.is_set():
             await asyncio.Event().wait()
-        await asyncio.sleep(0)
-
-    def _wake(self, key: tuple[str, str], urgent: bool) -> None:
-        assert (key, urgent) == (KEY, False)
-        self.woken.set()
 
     async def until(self, state: AnswerState) -> GateAnswer:
-        async with asyncio.timeout(20):
-            while True:
-                await self.woken.wait()
-                self.woken.clear()
-                answers = self.gates.answers(KEY)
-                if answers and answers[0].state is state:
-                    return answers[0]
+        while True:
+            await self.until_woken()
+            answers = self.gates.answers(KEY)
+            if answers and answers[0].state is state:
+                return answers[0]
 
     async def close(self) -> None:
         await self.gates.close()
-        await self.shared.close()
+        await super().close()
 
 
 @pytest_asyncio.fixture
@@ -165,11 +146,7 @@ async def test_unreachable_and_refused_addresses_count_as_missing(rig: Rig, serv
 async def test_slow_answer_counts_as_missing_after_the_timeout_of_the_request(
     rig: Rig, served: Served
 ) -> None:
-    async def never(_: server.Request) -> server.Response:
-        await asyncio.sleep(5)
-        return server.Response()
-
-    served.handler = never
+    served.handler = served.hang
     answer = await rig.client.ask(KEY, request(served, timeout="200ms"))
     assert (answer.state, answer.text) == (MISSING, f"{served.url}: no answer within 0.2s")
 
@@ -240,10 +217,8 @@ async def test_each_gate_of_a_model_is_asked_on_its_own(rig: Rig, served: Served
     served.says("", 200)
     both = [request(served), request(served, "legal")]
     rig.gates.want(KEY, both)
-    async with asyncio.timeout(20):
-        while len(rig.gates.answers(KEY)) < 2:
-            await rig.woken.wait()
-            rig.woken.clear()
+    while len(rig.gates.answers(KEY)) < 2:
+        await rig.until_woken()
     rig.gates.want(KEY, both[:1])
     assert [answer.request.gate for answer in rig.gates.answers(KEY)] == ["risk"]
     assert len(served.requests) == 2, "a result is not asked for again"

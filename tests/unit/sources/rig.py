@@ -1,0 +1,71 @@
+"""What tests of sources share: Secrets, access to loopback, and a clock that never waits."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any, cast
+
+from canarium.kube.client import Api
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
+from canarium.signals.access import SharedResources
+from canarium.signals.http_client import HttpClient
+from canarium.sources.registries import Registries
+from signals.conftest import LOOPBACK
+
+#: The only model.
+KEY = ("a", "fraud")
+
+
+class Secrets:
+    """An API server with the Secrets of one namespace."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, dict[str, bytes]] = {}
+
+    async def get(self, resource: Any, namespace: str, name: str) -> dict[str, Any]:
+        if name not in self.stored:
+            raise ApiError(404, "NotFound", f'secrets "{name}" not found')
+        values = self.stored[name].items()
+        return {"data": {key: base64.b64encode(value).decode() for key, value in values}}
+
+
+class SourceRig:
+    """What a source needs. Each wait ends at once, and advances the clock."""
+
+    #: The number of waits after which `patient` is set.
+    most_waits = 8
+
+    def __init__(self) -> None:
+        self.secrets = Secrets()
+        self.api = cast(Api, self.secrets)
+        self.now = 0.0
+        self.waits: list[float] = []
+        self.patient, self._woken = asyncio.Event(), asyncio.Event()
+        self.shared = SharedResources(HttpClient(LOOPBACK))
+        self.timing = Timing(clock=lambda: self.now, sleep=self._sleep)
+        self.registries = Registries(self.api, self.shared.of, self.timing.clock)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+        if len(self.waits) >= self.most_waits:
+            self.patient.set()
+        await asyncio.sleep(0)
+
+    def wake(self, key: tuple[str, str], urgent: bool) -> None:
+        """Is called by the source when it has something new."""
+        assert (key, urgent) == (KEY, False)
+        self._woken.set()
+
+    @property
+    def is_woken(self) -> bool:
+        return self._woken.is_set()
+
+    async def until_woken(self) -> None:
+        await asyncio.wait_for(self._woken.wait(), 20)
+        self._woken.clear()
+
+    async def close(self) -> None:
+        await self.shared.close()
