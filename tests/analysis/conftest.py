@@ -27,6 +27,7 @@ from canarium.kube import resources
 from canarium.kube.http import Client
 from canarium.signals.addresses import AddressPolicy
 from canarium.signals.http_client import HttpClient, Response
+from http_server import HttpServer
 from integration.kubelet import Kubelet
 from sandbox.controlplane import ControlPlane
 
@@ -207,10 +208,9 @@ async def stage(own_plane: ControlPlane) -> AsyncIterator[Stage]:
     namespace = f"analysis-{next(_serial)}"
     own_plane.kubectl("create", "namespace", namespace)
     servers = Servers()
-    runner = server.ServerRunner(server.Server(servers.answer))
-    await runner.setup()
-    await server.TCPSite(runner, "127.0.0.1", 0).start()
-    servers.port = runner.addresses[0][1]
+    listening = HttpServer(servers.answer)
+    await listening.start()
+    servers.port = listening.port
     async with Client.connect(str(own_plane.kubeconfig)) as client:
         engine = Engine(client, namespaces=[namespace], web=ByAddress(servers))
         made = Stage(own_plane, client, servers, namespace)
@@ -230,4 +230,4 @@ async def stage(own_plane: ControlPlane) -> AsyncIterator[Stage]:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
     own_plane.kubectl("delete", "namespace", namespace, "--wait=false")
-    await runner.cleanup()
+    await listening.stop()

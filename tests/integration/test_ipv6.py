@@ -13,6 +13,7 @@ from aiohttp import web
 
 from canarium.kube import resources
 from canarium.kube.http import Client
+from http_server import HttpServer
 from integration import rights
 from integration.conftest import PATIENT_LEASE, ROOT, Cluster, Operator
 from integration.kubelet import Kubelet
@@ -74,9 +75,8 @@ async def _promoted(plane: ControlPlane, folder: Path) -> dict[str, Any]:
         asked.append(request.transport.get_extra_info("sockname")[0])
         return web.Response()
 
-    runner = web.ServerRunner(web.Server(answer))
-    await runner.setup()
-    await web.TCPSite(runner, "::", 8080).start()
+    model = HttpServer(answer, "::", 8080)
+    await model.start()
     flags = ("--lease-namespace", "default", "--health", ":8081", "--metrics-port", "8082")
     operator = Operator(
         rights.granted(plane, into=folder / "operator.kubeconfig"),
@@ -109,7 +109,7 @@ async def _promoted(plane: ControlPlane, folder: Path) -> dict[str, Any]:
             }
     finally:
         operator.stop()
-        await runner.cleanup()
+        await model.stop()
 
 
 def _rollout() -> dict[str, Any]:

@@ -20,6 +20,7 @@ import pytest_asyncio
 import yaml
 from aiohttp import web
 
+from http_server import HttpServer
 from integration import rights
 from integration.conftest import PATIENT_LEASE, Cluster, Operator
 from sandbox.controlplane import ControlPlane
@@ -33,25 +34,14 @@ ROLLOUT = ["started", "weightineffect", "weightineffect", "promoted", "completed
 class Receiver:
     """A receiver of CloudEvents that can be down (500) or slow."""
 
-    port: int = 0
     status: int = 200
     delay: float = 0.0
     events: list[dict[str, Any]] = field(default_factory=list)
-    _runner: web.AppRunner | None = None
 
-    async def start(self) -> None:
-        app = web.Application()
-        app.router.add_post("/", self._handle)
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-        self.port = self._runner.addresses[0][1]
+    def __post_init__(self) -> None:
+        self.server = HttpServer(self._handle)
 
-    async def stop(self) -> None:
-        if self._runner:
-            await self._runner.cleanup()
-
-    async def _handle(self, request: web.Request) -> web.Response:
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
         event = json.loads(await request.text())
         await asyncio.sleep(self.delay)
         if self.status == 200:
@@ -110,14 +100,13 @@ def operator(plane: ControlPlane, granted: Path) -> Iterator[Operator]:
 @pytest_asyncio.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     receiver = Receiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
+    async with receiver.server:
+        yield receiver
 
 
 @pytest.fixture
 def notifier(plane: ControlPlane, receiver: Receiver, tmp_path: Path) -> Iterator[Notifier]:
-    sinks = [{"name": "ci", "cloudEvents": {"url": f"http://127.0.0.1:{receiver.port}/"}}]
+    sinks = [{"name": "ci", "cloudEvents": {"url": f"{receiver.server.url}/"}}]
     config = tmp_path / "notifications.yaml"
     config.write_text(yaml.safe_dump({"cluster": "test", "sinks": sinks}))
     kubeconfig = rights.notifier(plane, sinks, into=tmp_path / "notifier.kubeconfig")

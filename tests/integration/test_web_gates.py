@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from http_server import HttpServer
 from integration import rights
 from integration.conftest import PATIENT_LEASE, Cluster, Operator
 from sandbox.controlplane import ControlPlane
@@ -27,34 +28,22 @@ STEPS = [{"weight": 25, "pause": "500ms"}, {"weight": 50, "pause": "500ms"}]
 class System:
     """A system that decides, and that can be pending, slow, down or broken."""
 
-    port: int = 0
     status: int = 200
     body: dict[str, Any] = field(default_factory=dict)
     delay: float = 0.0
     requests: list[tuple[dict[str, Any], dict[str, str]]] = field(default_factory=list)
-    _runner: web.AppRunner | None = None
 
-    async def start(self) -> None:
-        app = web.Application()
-        app.router.add_post("/decide", self._handle)
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-        self.port = self._runner.addresses[0][1]
+    def __post_init__(self) -> None:
+        self.server = HttpServer(self._handle)
 
-    async def stop(self) -> None:
-        if self._runner:
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def _handle(self, request: web.Request) -> web.Response:
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
         self.requests.append((json.loads(await request.text()), dict(request.headers)))
         status, body = self.status, self.body
         await asyncio.sleep(self.delay)
         return web.json_response(body, status=status)
 
     def gate(self, **more: Any) -> dict[str, Any]:
-        settings = {"url": f"http://127.0.0.1:{self.port}/decide", "interval": "1s"}
+        settings = {"url": f"{self.server.url}/decide", "interval": "1s"}
         web_gate = {**settings, **more.pop("web", {})}
         return {"name": "risk", "before": "Weight", "weight": 50, "web": web_gate, **more}
 
@@ -72,9 +61,8 @@ def operator(plane: ControlPlane, granted: Path) -> Iterator[Operator]:
 @pytest_asyncio.fixture
 async def system() -> AsyncIterator[System]:
     system = System()
-    await system.start()
-    yield system
-    await system.stop()
+    async with system.server:
+        yield system
 
 
 def gates(status: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +114,7 @@ async def test_negative_answer_rolls_back_at_once(cluster: Cluster, system: Syst
     await rolling(cluster, system.gate())
     status = await cluster.phase("RolledBack", "1")
     assert status["failure"]["reason"] == "GateRejected"
-    url = f"http://127.0.0.1:{system.port}"
+    url = system.server.url
     assert status["failure"]["message"] == (f"gate risk was rejected by {url}: bias in age groups")
     asked = len(system.requests)
     cluster.apply("2", rollout={"steps": STEPS, "bakeTime": "1s", "gates": [system.gate()]})
@@ -138,9 +126,8 @@ async def test_negative_answer_rolls_back_at_once(cluster: Cluster, system: Syst
 async def test_system_that_is_down_slow_or_broken_delays_the_rollout_and_nothing_else(
     cluster: Cluster, system: System
 ) -> None:
-    port = system.port
     gate = system.gate(web={"timeout": "500ms"})
-    await system.stop()
+    await system.server.stop()
     await rolling(cluster, gate)
     status = await cluster.until(lambda s: "connection was refused" in s["message"])
     assert (status["weight"], status["waitingFor"]["reason"]) == (25, "GateUnavailable")
@@ -148,8 +135,8 @@ async def test_system_that_is_down_slow_or_broken_delays_the_rollout_and_nothing
     assert (ready["status"], ready["reason"]) == ("False", "Unreachable")
     assert ready["message"].startswith("spec.rollout.gates[risk].web: ")
     assert "Unreachable" in await cluster.event_reasons("Unreachable")
-    system.port, system.status = port, 500
-    await system.start()
+    system.status = 500
+    await system.server.start()
     await cluster.until(lambda s: "status 500" in s["message"], 60)
     system.status, system.delay = 200, 2.0
     await cluster.until(lambda s: "no answer within 0.5s" in s["message"], 90)
@@ -168,7 +155,7 @@ async def test_recorded_answer_is_not_asked_for_again_after_a_restart(
 ) -> None:
     board = {**system.gate(), "name": "board", "before": "Promotion"}
     board.pop("weight")
-    board["web"] = {**board["web"], "url": f"http://127.0.0.1:{system.port}/missing"}
+    board["web"] = {**board["web"], "url": f"{system.server.url}/missing"}
     await rolling(cluster, system.gate(), board)
     status = await cluster.until(lambda s: "status 404" in s["message"])
     assert (status["weight"], gates(status)["state"]) == (50, "Passed")

@@ -22,6 +22,7 @@ from canarium.kube.errors import ApiError
 from canarium.kube.http import Client
 from canarium.kube.resources import PODS
 from canarium.kube.trust import Trust
+from http_server import HttpServer
 from sandbox.pki import Authority
 from sandbox.ports import free_ports
 
@@ -37,18 +38,13 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> tuple[Authority, Au
 
 @asynccontextmanager
 async def api_server(authority: Authority, port: int) -> AsyncIterator[None]:
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.BaseRequest) -> web.Response:
         return web.json_response({"metadata": {"resourceVersion": "1"}, "items": []})
 
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", answer)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*authority.pair("server"))
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
-    yield
-    await runner.cleanup()
+    async with HttpServer(answer, port=port, tls=context):
+        yield
 
 
 def kubeconfig(path: Path, port: int, **cluster: str) -> str:

@@ -18,6 +18,7 @@ from canarium.notifier.notification import Notification
 from canarium.notifier.process import sender_of
 from canarium.notifier.sender import SecretFiles, SendFailed
 from canarium.notifier.settings import CloudEvents, SettingsInvalid, Sink
+from http_server import HttpServer
 from unit.notifier.notifications import model, transition
 
 rule = pytest.mark.rule
@@ -33,7 +34,7 @@ class Server:
     headers: dict[str, str] = field(default_factory=dict)
     received: list[tuple[dict[str, str], Any]] = field(default_factory=list)
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.BaseRequest) -> web.Response:
         body = json.loads(await request.text())
         self.received.append((dict(request.headers), body))
         return web.Response(status=self.status, headers=self.headers, text="the answer\n")
@@ -42,14 +43,9 @@ class Server:
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[Server]:
     server = Server()
-    app = web.Application()
-    app.router.add_post("/events", server.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/events"
-    yield server
-    await runner.cleanup()
+    async with HttpServer(server.handle) as listening:
+        server.url = f"{listening.url}/events"
+        yield server
 
 
 def rolled_back() -> Notification:

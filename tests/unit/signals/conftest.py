@@ -14,6 +14,7 @@ from canarium.api.smoke_tests import SmokeTest
 from canarium.signals.access import NamespaceAccess, SharedResources
 from canarium.signals.addresses import AddressPolicy
 from canarium.signals.http_client import HttpClient
+from http_server import HttpServer
 
 LOOPBACK = AddressPolicy.of(("127.0.0.0/8", "::1"))
 Handler = Callable[[server.Request], Awaitable[server.Response]]
@@ -64,14 +65,10 @@ class Served:
 @pytest_asyncio.fixture
 async def served() -> AsyncIterator[Served]:
     made = Served()
-    runner = server.ServerRunner(server.Server(made.answer))
-    await runner.setup()
-    site = server.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.port = runner.addresses[0][1]
-    yield made
-    made.close()
-    await runner.cleanup()
+    async with HttpServer(made.answer) as listening:
+        made.port = listening.port
+        yield made
+        made.close()
 
 
 @pytest_asyncio.fixture

@@ -18,6 +18,7 @@ from canarium.kube.resources import PODS
 from canarium.signals.access import AT_ONCE, NamespaceAccess, SharedResources
 from canarium.signals.errors import NoAnswer
 from canarium.signals.http_client import HttpClient
+from http_server import HttpServer
 from signals import nameserver, netns
 
 ADDRESS = "10.99.0.1"
@@ -36,15 +37,13 @@ async def world() -> AsyncIterator[tuple[nameserver.NameServer, int, SharedResou
     async def answer(request: server.BaseRequest) -> server.Response:
         return server.json_response({"items": []})
 
-    runner = server.ServerRunner(server.Server(answer))
-    await runner.setup()
-    site = server.TCPSite(runner, ADDRESS, 0)
-    await site.start()
     shared = SharedResources(HttpClient())
-    async with nameserver.serving(NAMES, "silent.example") as names:
-        yield names, runner.addresses[0][1], shared
+    async with (
+        HttpServer(answer, ADDRESS) as listening,
+        nameserver.serving(NAMES, "silent.example") as names,
+    ):
+        yield names, listening.port, shared
     await shared.close()
-    await runner.cleanup()
 
 
 async def beside_a_silent_name_server() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from canarium.kube.http import Client
 from canarium.telemetry.metrics import OperatorMetrics, State
 from canarium.telemetry.metrics_server import serve_metrics
 from canarium.telemetry.rolling_max import RollingMax
+from http_server import HttpServer
 
 
 def state(**given: object) -> State:
@@ -127,18 +128,15 @@ class Anonymous:
 
 
 async def test_requests_of_a_session_are_counted_by_verb_and_resource() -> None:
-    async def answer(_: web.Request) -> web.Response:
+    async def answer(_: web.BaseRequest) -> web.Response:
         return web.Response(status=409)
 
-    app = web.Application()
-    app.router.add_route("*", "/{any:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
     metrics = OperatorMetrics()
-    configuration = SimpleNamespace(host=base)
-    async with aiohttp.ClientSession(trace_configs=[metrics.trace()]) as session:
+    async with (
+        HttpServer(answer) as server,
+        aiohttp.ClientSession(trace_configs=[metrics.trace()]) as session,
+    ):
+        configuration = SimpleNamespace(host=server.url)
         client = Client(configuration, session, credentials=Anonymous())  # type: ignore[arg-type]
         for request in (
             client.list(resources.PODS, "a"),
@@ -153,8 +151,7 @@ async def test_requests_of_a_session_are_counted_by_verb_and_resource() -> None:
         ):
             with pytest.raises(ApiError):
                 await request
-        await session.get(f"{base}/version")
-    await runner.cleanup()
+        await session.get(f"{server.url}/version")
     async with serve_metrics(metrics.registry, "127.0.0.1", 0) as port:
         found = await read(port)
     counted = {tuple(key[2:]) for key in found if key[:2] == ("canarium_api_requests_total", "409")}
