@@ -10,34 +10,19 @@ import pytest
 import pytest_asyncio
 
 from sandbox import forwarder
+from tcp import ask, reversing
 
 
 @pytest_asyncio.fixture
 async def echo() -> AsyncIterator[int]:
-    """A server that answers only after the whole of a request has been read."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write((await reader.read())[::-1])
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    async with reversing() as port:
+        yield port
 
 
 async def carried_to(port: int) -> tuple[asyncio.Server, int]:
     listening = socket.create_server(("127.0.0.1", 0))
     outer: int = listening.getsockname()[1]
     return await forwarder._serve(listening, "127.0.0.1", port), outer
-
-
-async def ask(port: int, text: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(text)
-    writer.write_eof()
-    answer = await reader.read()
-    writer.close()
-    return answer
 
 
 async def test_carries_many_at_once_past_a_half_close(echo: int) -> None:

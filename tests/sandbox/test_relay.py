@@ -24,6 +24,7 @@ from sandbox.parts import Part
 from sandbox.ports import free_ports
 from sandbox.relay import end, outer
 from sandbox.relay.pod import NAMESPACE, Relay, manifests
+from tcp import ask, reversing
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 
@@ -62,30 +63,12 @@ def website(answer: bytes) -> Iterator[str]:
             thread.join()
 
 
-async def ask(port: int, text: bytes) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(text)
-    writer.write_eof()
-    answer = await reader.read()
-    writer.close()
-    return answer
-
-
-def test_many_connections_are_carried_at_once_past_a_half_close(control: Path) -> None:
-    async def reverse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write((await reader.read())[::-1])
-        writer.close()
-
+async def test_many_connections_are_carried_at_once_past_a_half_close(control: Path) -> None:
     big = bytes(range(256)) * 2000
-
-    async def run() -> set[bytes]:
-        server = await asyncio.start_server(reverse, "127.0.0.1", 0)
-        target = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with server:
-            with forwarding.by_socket(control, target) as way:
-                return set(await asyncio.gather(*(ask(way.port, big) for _ in range(40))))
-
-    assert asyncio.run(run()) == {big[::-1]}
+    async with reversing() as port:
+        with forwarding.by_socket(control, f"127.0.0.1:{port}") as way:
+            answers = await asyncio.gather(*(ask(way.port, big) for _ in range(40)))
+    assert set(answers) == {big[::-1]}
 
 
 def test_refused_target_resets_only_its_own_connection(control: Path) -> None:
