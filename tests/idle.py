@@ -15,6 +15,16 @@ class Clock:
         return self.now
 
 
+class SleepingClock(Clock):
+    """A clock that only sleeping moves, from 0."""
+
+    now = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
 class Silent:
     """An API server that never answers."""
 

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+from anything import ANYTHING
 from canarium.kube import resources
 from canarium.kube.canonical import encoded
 from canarium.kube.errors import ApiError
@@ -18,15 +18,6 @@ from integration.conftest import Cluster
 
 rule = pytest.mark.rule
 _STRATEGIC = "application/strategic-merge-patch+json"
-_ANYTHING: st.SearchStrategy[Any] = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=30,
-)
 
 
 def record(name: str, data: bytes) -> dict[str, Any]:
@@ -65,7 +56,7 @@ async def test_any_data_survives_the_patches_of_other_clients(cluster: Cluster) 
         await cluster.client.request("PUT", path, {**live, "data": orjson.Fragment(data)})
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(_ANYTHING)
+    @given(ANYTHING)
     def each(value: Any) -> None:
         asyncio.run_coroutine_threadsafe(survives(value), loop).result(20)
 

@@ -16,10 +16,9 @@ from canarium import GROUP
 from canarium.api.states import GateKind
 from canarium.view.model import gates
 from canarium_cli.connection import Connection, connected
-from canarium_cli.durations import SECONDS
 from canarium_cli.exits import CliError, Exit, usage
 from canarium_cli.kubectl import Kubectl
-from canarium_cli.verbs.commands import Options, Order, give
+from canarium_cli.verbs.commands import Options, Order, give, order_options
 
 #: Longest comment that the operator keeps whole.
 _LONGEST = 1000
@@ -74,23 +73,7 @@ def _verb(command: str, text: str) -> click.Command:
         "--gate", default="", metavar="GATE", help="The gate; default: the one that waits."
     )
     @click.option("-m", "--comment", default="", metavar="TEXT", help="Why, for the record.")
-    @click.option(
-        "--revision",
-        default="",
-        metavar="REV",
-        help="The revision that it is for; default: the one that the spec asks for now. The "
-        "operator ignores a decision about another one.",
-    )
-    @click.option("-y", "--yes", is_flag=True, help="Do not ask, also where traffic moves.")
-    @click.option("--dry-run", is_flag=True, help="Print the kubectl command; change nothing.")
-    @click.option("--no-wait", is_flag=True, help="Do not wait for the operator's answer.")
-    @click.option(
-        "--timeout",
-        type=SECONDS,
-        default=30.0,
-        metavar="DURATION",
-        help="Longest wait for the operator's answer; default: 30s.",
-    )
+    @order_options("a decision about another one")
     @click.argument("name", metavar="NAME")
     @connected
     def run(

@@ -20,7 +20,7 @@ import click
 from canarium.view.commands import COMMANDS, annotation_of, answer_of
 from canarium.view.objects import Raw, part, text
 from canarium.view.revisions import target_of
-from canarium_cli.connection import Connection, connected
+from canarium_cli.connection import Connection, Function, connected
 from canarium_cli.durations import SECONDS
 from canarium_cli.exits import CliError, Exit, usage
 from canarium_cli.kubectl import Kubectl
@@ -217,27 +217,42 @@ def _report(order: Order, words: str, code: Exit, count: int) -> Exit:
     return code
 
 
+def order_options(ignored: str) -> Callable[[Function], Function]:
+    """Returns a decorator with the options that all orders have; `ignored` is what the operator
+    ignores: an order for another revision."""
+    options = (
+        click.option(
+            "--revision",
+            default="",
+            metavar="REV",
+            help="The revision that it is for; default: the one that the spec asks for now. The "
+            f"operator ignores {ignored}.",
+        ),
+        click.option("-y", "--yes", is_flag=True, help="Do not ask, also where traffic moves."),
+        click.option("--dry-run", is_flag=True, help="Print the kubectl command; change nothing."),
+        click.option("--no-wait", is_flag=True, help="Do not wait for the operator's answer."),
+        click.option(
+            "--timeout",
+            type=SECONDS,
+            default=30.0,
+            metavar="DURATION",
+            help="Longest wait for the operator's answer; default: 30s.",
+        ),
+    )
+
+    def decorate(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
 def _verb(command: str, text: str) -> click.Command:
     """Returns the click command of a verb; `promote` also gives `promote-full`."""
 
     @click.option("-l", "--selector", metavar="LABELS", help="All models with these labels.")
-    @click.option(
-        "--revision",
-        default="",
-        metavar="REV",
-        help="The revision that it is for; default: the "
-        "one that the spec asks for now. The operator ignores a command for another one.",
-    )
-    @click.option("-y", "--yes", is_flag=True, help="Do not ask, also where traffic moves.")
-    @click.option("--dry-run", is_flag=True, help="Print the kubectl command; change nothing.")
-    @click.option("--no-wait", is_flag=True, help="Do not wait for the operator's answer.")
-    @click.option(
-        "--timeout",
-        type=SECONDS,
-        default=30.0,
-        metavar="DURATION",
-        help="Longest wait for the operator's answer; default: 30s.",
-    )
+    @order_options("a command for another one")
     @connected
     def run(
         connection: Connection,

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
 
 import click
 
 from canarium.core.facts.revision import QUARANTINED
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, annotation, label, part, text
 from canarium_cli.changes import Spec, gitops_tool, manifest, patch, restarted, returned, shipped
-from canarium_cli.connection import Connection, connected
+from canarium_cli.connection import Connection, Function, connected
 from canarium_cli.exits import CliError, Exit, usage
 from canarium_cli.output.formats import write_yaml
 from canarium_cli.reads import MODELS, model, records
 from canarium_cli.verbs.commands import MANAGER
 from canarium_cli.verbs.diff import record_of
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _writing(verb: Function) -> Function:

@@ -15,6 +15,9 @@ Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 Replicas = Annotated[int, Field(ge=0, le=10_000)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+#: Whole segments of a path, that requests have in front, and what replaces them.
+PathPrefix = Annotated[str, Field(max_length=1024, pattern=r"^/([^\s?#%]*[^\s?#%/])?$")]
+RewritePrefix = Annotated[str, Field(max_length=1024, pattern=r"^/[^\s?#%]*$")]
 OpenObject = Annotated[
     dict[str, Any], Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
 ]

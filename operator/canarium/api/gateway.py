@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from canarium.api.base import Duration, Part, Port, ruled
+from canarium.api.base import Duration, Part, PathPrefix, Port, RewritePrefix, ruled
 
 Hostname = Annotated[
     str,
@@ -136,16 +136,12 @@ class GatewayRouting(Weighted):
         max_length=16,
         description="Hostnames of the route. Default: those of the listeners.",
     )
-    path_prefix: str | None = Field(
+    path_prefix: PathPrefix | None = Field(
         None,
-        max_length=1024,
-        pattern=r"^/([^\s?#%]*[^\s?#%/])?$",
         description="Prefix of the path, in whole segments, that the route matches. Default: /.",
     )
-    rewrite_prefix: str | None = Field(
+    rewrite_prefix: RewritePrefix | None = Field(
         None,
-        max_length=1024,
-        pattern=r"^/[^\s?#%]*$",
         description="Replacement of the prefix in requests to the server: / removes it. Default: "
         "the path is not changed.",
     )

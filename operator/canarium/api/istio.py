@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from canarium.api.base import Duration, ruled
+from canarium.api.base import Duration, PathPrefix, RewritePrefix, ruled
 from canarium.api.gateway import Hostname, Weighted
 
 GatewayName = Annotated[
@@ -45,16 +45,12 @@ class IstioRouting(Weighted):
         description="Hosts of the route. Default: the Service of the model, so that callers in "
         "the mesh take part.",
     )
-    path_prefix: str | None = Field(
+    path_prefix: PathPrefix | None = Field(
         None,
-        max_length=1024,
-        pattern=r"^/([^\s?#%]*[^\s?#%/])?$",
         description="Prefix of the path that the route matches. Default: all paths.",
     )
-    rewrite_prefix: str | None = Field(
+    rewrite_prefix: RewritePrefix | None = Field(
         None,
-        max_length=1024,
-        pattern=r"^/[^\s?#%]*$",
         description="Replacement of the prefix in requests to the server. Default: the path is "
         "not changed.",
     )

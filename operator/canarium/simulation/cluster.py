@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -110,49 +111,40 @@ class Cluster(Kubernetes):
         self.writes += 1  # A crash is not a fixpoint.
         return True
 
-    def _store(self, new: NewRecord, record: Record) -> None:
-        uri, digest = resolved_facts(new.algorithm, new.identity)
-        self.records.append(replace(record, resolved=uri, spec_digest=digest))
+    def _store(self, new: NewRecord, model: Mapping[str, Any], **facts: Any) -> None:
+        resolved, digest = resolved_facts(new.algorithm, new.identity)
+        record = Record(
+            new.revision,
+            new.number,
+            new.algorithm,
+            new.digest,
+            new.identity,
+            model.get("version"),
+            None,
+            None,
+            uri=model.get("uri"),
+            resolved=resolved,
+            spec_digest=digest,
+        )
+        self.records.append(replace(record, **facts))
 
     def _carry_out(self, action: p.Action) -> None:
         match action:
-            case p.StoreRevision(minted, served):
+            case p.StoreRevision(new, served):
+                model = self.spec["model"]
                 self._store(
-                    minted,
-                    Record(
-                        minted.revision,
-                        minted.number,
-                        minted.algorithm,
-                        minted.digest,
-                        minted.identity,
-                        self.spec["model"].get("version"),
-                        served,
-                        None,
-                        after=minted.after,
-                        retry=minted.retry,
-                        pins="uri" in self.spec["model"] and "digest" not in self.spec["model"],
-                        uri=self.spec["model"].get("uri"),
-                        endpoint=self.spec["model"].get("endpoint"),
-                    ),
+                    new,
+                    model,
+                    served=served,
+                    after=new.after,
+                    retry=new.retry,
+                    pins="uri" in model and "digest" not in model,
+                    endpoint=model.get("endpoint"),
                 )
                 assert find(self.spec, self.records)
-            case p.RestoreRevision(minted, model, artifact):
-                known = self.spec["model"] if model is None else dict(model)
-                self._store(
-                    minted,
-                    Record(
-                        minted.revision,
-                        minted.number,
-                        minted.algorithm,
-                        minted.digest,
-                        minted.identity,
-                        known.get("version"),
-                        None,
-                        None,
-                        artifact=artifact,
-                        uri=known.get("uri"),
-                    ),
-                )
+            case p.RestoreRevision(new, recorded, artifact):
+                model = self.spec["model"] if recorded is None else dict(recorded)
+                self._store(new, model, artifact=artifact)
             case p.AnnotateRevision(revision, facts):
                 self.records = [
                     replace(

@@ -8,21 +8,11 @@ from typing import Any
 import orjson
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
+from anything import ANYTHING
 from canarium.kube.canonical import encoded, is_canonical, normalized
 
 rule = pytest.mark.rule
-#: All that an API server can have stored in a spec.
-ANYTHING: st.SearchStrategy[Any] = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
-)
 
 
 # D1: each text was written by Go's encoding/json after a decoder that keeps int64.

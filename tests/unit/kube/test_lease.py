@@ -10,22 +10,9 @@ import pytest
 from canarium.kube.clock import Timing
 from canarium.kube.identity import Identity
 from canarium.kube.lease import Lease
+from idle import SleepingClock
 
 PATH = "/apis/coordination.k8s.io/v1/namespaces/ns/leases/leader"
-
-
-class Time:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        await asyncio.sleep(0)
 
 
 def candidate(client: Any, identity: str = "a", pod: str = "", **options: Any) -> Lease:
@@ -48,7 +35,7 @@ async def test_first_candidate_creates_the_lease(api: Any, client: Any) -> None:
 
 
 async def test_release_lets_a_successor_in_at_once(api: Any, client: Any) -> None:
-    first, time = candidate(client), Time()
+    first, time = candidate(client), SleepingClock()
     await first.acquire()
     await first.release()
     assert holder(api) == ""
@@ -63,7 +50,7 @@ async def test_dead_holder_is_waited_for_by_our_own_clock(api: Any, client: Any)
     # Its renewTime lies in the far future: by comparing clocks it would never expire.
     spec = {"holderIdentity": "dead", "leaseDurationSeconds": 15, "renewTime": "2999-01-01"}
     api.put(PATH, spec=spec)
-    time = Time()
+    time = SleepingClock()
     lease = candidate(client, timing=Timing(clock=time, sleep=time.sleep))
     await lease.acquire()
     assert holder(api) == "a"
@@ -76,7 +63,7 @@ async def test_restarted_container_takes_the_lease_of_its_predecessor_at_once(
     api: Any, client: Any
 ) -> None:
     api.put(PATH, spec={"holderIdentity": "pod-1_4f1c_dead", "leaseDurationSeconds": 15})
-    time = Time()
+    time = SleepingClock()
     timing = Timing(clock=time, sleep=time.sleep)
     lease = candidate(client, "pod-1_4f1c_b", pod="pod-1_4f1c_", timing=timing)
     await lease.acquire()
@@ -93,7 +80,7 @@ async def test_lease_of_another_pod_must_expire(
     api: Any, client: Any, holding: str, pod: str
 ) -> None:
     api.put(PATH, spec={"holderIdentity": holding, "leaseDurationSeconds": 15})
-    time = Time()
+    time = SleepingClock()
     lease = candidate(client, f"{pod}b", pod, timing=Timing(clock=time, sleep=time.sleep))
     await lease.acquire()
     assert time.now >= 15
@@ -103,7 +90,7 @@ async def test_lease_of_another_pod_must_expire(
 
 async def test_holder_that_renews_is_never_displaced(api: Any, client: Any) -> None:
     api.put(PATH, spec={"holderIdentity": "other", "renewTime": "0"})
-    time = Time()
+    time = SleepingClock()
 
     async def sleep(seconds: float) -> None:
         await time.sleep(seconds)
@@ -191,7 +178,7 @@ async def test_malformed_response_loses_the_lease(api: Any, client: Any) -> None
 async def test_writes_are_allowed_until_the_deadline_of_the_last_renewal(
     api: Any, client: Any
 ) -> None:
-    time = Time()
+    time = SleepingClock()
     asleep = asyncio.Event()
 
     async def sleep(seconds: float) -> None:
@@ -212,7 +199,7 @@ async def test_writes_are_allowed_until_the_deadline_of_the_last_renewal(
 
 
 async def test_age_reveals_a_stuck_renewer(api: Any, client: Any) -> None:
-    time = Time()
+    time = SleepingClock()
     lease = candidate(client, timing=Timing(clock=time, sleep=time.sleep))
     await lease.acquire()
     lease._task.cancel()  # type: ignore[union-attr]

@@ -8,30 +8,19 @@ import pytest
 
 from canarium.kube.clock import Timing
 from canarium.kube.throttle import Throttle, first, urgency
-
-
-class Time:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        await asyncio.sleep(0)
+from idle import SleepingClock
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
+def time() -> SleepingClock:
+    return SleepingClock()
 
 
-def throttle(time: Time, qps: float = 10, burst: int = 3) -> Throttle:
+def throttle(time: SleepingClock, qps: float = 10, burst: int = 3) -> Throttle:
     return Throttle(qps, burst, Timing(clock=time, sleep=time.sleep))
 
 
-async def test_burst_is_sent_at_once_and_the_rest_at_the_rate(time: Time) -> None:
+async def test_burst_is_sent_at_once_and_the_rest_at_the_rate(time: SleepingClock) -> None:
     gate = throttle(time)
     at = []
     for _ in range(6):
@@ -40,7 +29,7 @@ async def test_burst_is_sent_at_once_and_the_rest_at_the_rate(time: Time) -> Non
     assert at == [0, 0, 0, 0.1, 0.2, 0.3]
 
 
-async def test_tokens_of_a_quiet_time_are_not_more_than_the_burst(time: Time) -> None:
+async def test_tokens_of_a_quiet_time_are_not_more_than_the_burst(time: SleepingClock) -> None:
     gate = throttle(time)
     time.now += 1000
     for _ in range(4):
@@ -48,7 +37,7 @@ async def test_tokens_of_a_quiet_time_are_not_more_than_the_burst(time: Time) ->
     assert time.now == pytest.approx(1000.1)
 
 
-async def test_urgent_write_precedes_those_that_wait(time: Time) -> None:
+async def test_urgent_write_precedes_those_that_wait(time: SleepingClock) -> None:
     gate = throttle(time, burst=1)
     await gate.admit()
     order: list[str] = []
@@ -62,7 +51,7 @@ async def test_urgent_write_precedes_those_that_wait(time: Time) -> None:
     assert order == ["rollback", "change", "resync"]
 
 
-async def test_cancelled_write_uses_no_token(time: Time) -> None:
+async def test_cancelled_write_uses_no_token(time: SleepingClock) -> None:
     gate = throttle(time, burst=1)
     await gate.admit()
     given_up, other = (asyncio.create_task(gate.admit()) for _ in range(2))
@@ -73,7 +62,7 @@ async def test_cancelled_write_uses_no_token(time: Time) -> None:
 
 
 # E1
-async def test_write_that_takes_precedence_does_not_wait_for_the_rate(time: Time) -> None:
+async def test_write_that_takes_precedence_does_not_wait_for_the_rate(time: SleepingClock) -> None:
     gate = throttle(time, burst=1)
     await gate.admit()
     with first():
