@@ -49,6 +49,11 @@ class OldKubectl(CliError):
     """A kubectl that does not know an option: no later attempt succeeds."""
 
 
+class NotLoggedIn(CliError):
+    """Credentials that are missing, expired or rejected: no other request succeeds either, so that
+    partial results would only hide it."""
+
+
 def usage(message: str) -> CliError:
     """An invalid argument or file."""
     return CliError(message, Exit.USAGE)

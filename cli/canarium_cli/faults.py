@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from canarium_cli.exits import CliError, Exit, OldKubectl
+from canarium_cli.exits import CliError, Exit, NotLoggedIn, OldKubectl
 
 #: How kubectl begins its errors; the reason in parentheses adds nothing to the sentence.
 _PREFIX = re.compile(
@@ -19,8 +19,34 @@ _BEGIN, _END = "=<", ">"
 _USAGE = re.compile(r"See 'kubectl .*' for usage\.?")
 #: What kubectl prints advice about, below the error itself.
 _EXPLAINED = "Unable to connect to the server: "
+#: A plugin's own words precede that line.
+_PLUGIN = "getting credentials: exec: executable"
+#: How the first of three lines ends about a provider whose plugin kubectl once contained.
+_REMOVED = "auth plugin has been removed."
 _BULLET = "* "
 _UNKNOWN_OPTION = "unknown flag"
+#: With a context that has no credentials, kubectl asks for a user name and reads this answer.
+_NO_ANSWER = "error: EOF"
+#: Of a context without credentials, where the API server admits anonymous requests.
+_ANONYMOUS = 'user "system:anonymous"'
+#: What kubectl writes when it found no valid credentials, in lower case → what to do about it.
+_LOGIN: tuple[tuple[str, str], ...] = (
+    (
+        "you must be logged in to the server",
+        "The credentials are missing or expired: log in again",
+    ),
+    (_ANONYMOUS, "The request had no credentials: log in, or choose another --context"),
+    (
+        "credential plugin that is not installed",
+        "Install the plugin that the kubeconfig names, or choose another --context",
+    ),
+    (
+        "cannot support interactive mode",
+        "The credential plugin needs a terminal: log in with `kubectl get namespaces` first",
+    ),
+    ("getting credentials", "The credential plugin failed: log in again"),
+    ("auth plugin has been removed", "Update the kubeconfig with the tool of your provider"),
+)
 #: What kubectl writes to stderr, in lower case → the exit code and what to do about it.
 _FAULTS: tuple[tuple[str, Exit, str], ...] = (
     (
@@ -42,29 +68,28 @@ _FAULTS: tuple[tuple[str, Exit, str], ...] = (
     ("denied the request", Exit.USAGE, "Nothing was changed"),
     ("denied request", Exit.USAGE, "Nothing was changed"),
     ("(forbidden)", Exit.UNREACHABLE, "Ask for the right, or use another --context or --as"),
-    (
-        "you must be logged in to the server",
-        Exit.UNREACHABLE,
-        "The credentials are missing or expired: log in again",
-    ),
-    (
-        "credential plugin that is not installed",
-        Exit.UNREACHABLE,
-        "Install the plugin that the kubeconfig names, or choose another --context",
-    ),
-    ("getting credentials", Exit.UNREACHABLE, "The credential plugin failed: log in again"),
     ("context was not found", Exit.UNREACHABLE, "`kubectl config get-contexts` lists them"),
     ("does not exist", Exit.UNREACHABLE, "`kubectl config get-contexts` lists the contexts"),
     ("no server found for cluster", Exit.UNREACHABLE, "Check --cluster and the kubeconfig"),
     ("error loading config file", Exit.UNREACHABLE, "Correct the kubeconfig, or name another"),
     ("no such file or directory", Exit.UNREACHABLE, "Check --kubeconfig and $KUBECONFIG"),
     ("current-context is not set", Exit.UNREACHABLE, "Choose a --context"),
+    (
+        "certificate has expired or is not yet valid",
+        Exit.UNREACHABLE,
+        "Renew the certificate of the API server, or correct the clock of this machine",
+    ),
+    ("x509", Exit.UNREACHABLE, "Check the certificates of the kubeconfig"),
+    (
+        "rejected our request for an unknown reason",
+        Exit.UNREACHABLE,
+        "Check the address of the server in the kubeconfig",
+    ),
     ("unable to connect to the server", Exit.UNREACHABLE, "Check the network and the --context"),
     ("was refused", Exit.UNREACHABLE, "Check that the cluster runs, and the --context"),
     ("timed out", Exit.UNREACHABLE, "Check the network, or raise --request-timeout"),
     ("i/o timeout", Exit.UNREACHABLE, "Check the network and the --context"),
     ("no such host", Exit.UNREACHABLE, "Check the network and the --context"),
-    ("x509", Exit.UNREACHABLE, "Check the certificates of the kubeconfig"),
     ("is invalid:", Exit.USAGE, "Nothing was changed"),
     ("unable to parse requirement", Exit.USAGE, "Write labels such as team=risk"),
     # The parser of label selectors: what follows a requirement that is complete.
@@ -74,12 +99,21 @@ _FAULTS: tuple[tuple[str, Exit, str], ...] = (
 
 def fault(stderr: str) -> CliError:
     """Returns the error for what kubectl wrote to stderr: its own words, then what to do."""
+    if stderr.strip() == _NO_ANSWER:
+        return NotLoggedIn(
+            "The kubeconfig has no credentials for this context. Log in, or choose another "
+            "--context.",
+            Exit.UNREACHABLE,
+        )
     words = _sentence(list(_lines(stderr)) or stderr.split("\n"))
     text = _PREFIX.sub("", words).rstrip(".") or "kubectl failed without a message"
     text += "" if text.endswith(("?", "!")) else "."
     lower = stderr.lower()
     if _UNKNOWN_OPTION in lower:
         return OldKubectl(f"{text} kubectl is too old: update it.", Exit.UNREACHABLE)
+    for phrase, advice in _LOGIN:
+        if phrase in lower:
+            return NotLoggedIn(f"{text} {advice}.", Exit.UNREACHABLE)
     for phrase, code, advice in _FAULTS:
         if phrase in lower:
             return CliError(f"{text} {advice}.", code)
@@ -102,7 +136,12 @@ def _sentence(lines: list[str]) -> str:
     """Returns the line that counts: usually the last, since warnings precede it."""
     explained = next((line for line in lines if line.startswith(_EXPLAINED)), "")
     if explained:
-        return explained
+        place = lines.index(explained)
+        own = lines[place - 1] if place and _PLUGIN in explained else ""
+        return f"{explained} ({own.rstrip('.')})" if own else explained
+    removed = next((i for i, line in enumerate(lines) if line.endswith(_REMOVED)), None)
+    if removed is not None:
+        return " ".join(lines[removed : removed + 2])
     bullets = [line.removeprefix(_BULLET) for line in lines if line.startswith(_BULLET)]
     if bullets:
         heads = [line for line in lines if line.endswith(" is invalid:")]

@@ -11,6 +11,8 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +24,10 @@ from canarium_cli.faults import fault
 Raw = Mapping[str, Any]
 #: Bytes that are read from a watch at once.
 _CHUNK = 1 << 20
+#: Why kubectl does not start a credential plugin with `interactiveMode: Always`.
+_NO_TERMINAL = "cannot support interactive mode: standard input is not a terminal"
+#: Set once a credential plugin has refused to run without a terminal.
+_needs_terminal = threading.Event()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,9 @@ class Watch:
     """
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            command, stdin=stdin_of_kubectl(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
 
     def __iter__(self) -> Iterator[tuple[str, Raw]]:
         assert self._process.stdout is not None
@@ -153,25 +161,48 @@ def binary() -> str:
     return path
 
 
+def stdin_of_kubectl() -> int | None:
+    """The stdin of kubectl: none, since a question that kubectl or a credential plugin asks would
+    not be seen; that of this program for a plugin that refuses to run without a terminal."""
+    return None if _needs_terminal.is_set() else subprocess.DEVNULL
+
+
 def _ended(
     command: Sequence[str], shown: str, limit: float, stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end. Raises CliError if it takes longer than `limit` seconds, or cannot
     be run."""
     try:
-        # What is not valid UTF-8 must not hide the rest.
-        return subprocess.run(
-            command, input=stdin, capture_output=True, text=True, errors="replace", timeout=limit
-        )
-    except subprocess.TimeoutExpired:
+        done = _run(command, limit, stdin)
+        if done.returncode and _NO_TERMINAL in done.stderr and stdin is None and _has_terminal():
+            _needs_terminal.set()
+            done = _run(command, limit, stdin)
+        return done
+    except subprocess.TimeoutExpired as error:
+        lines = (error.stderr or b"").decode(errors="replace").strip().splitlines()
+        wrote = f"; it wrote: {lines[-1].strip().rstrip('.')}" if lines else ""
         raise unreachable(
-            f"kubectl {shown} did not end within {limit:g} s. Check the network."
+            f"kubectl {shown} did not end within {limit:g} s{wrote}. Check the network, and log in "
+            "with kubectl first if a credential plugin asks for it."
         ) from None
     except OSError as error:
         raise unreachable(
             f"Cannot run {command[0]}: {error.strerror}. Install kubectl, or set KUBECTL to its "
             "path."
         ) from None
+
+
+def _run(
+    command: Sequence[str], limit: float, stdin: str | None
+) -> subprocess.CompletedProcess[str]:
+    # What is not valid UTF-8 must not hide the rest.
+    how: Any = {"capture_output": True, "text": True, "errors": "replace", "timeout": limit}
+    how |= {"stdin": stdin_of_kubectl()} if stdin is None else {"input": stdin}
+    return subprocess.run(command, **how)
+
+
+def _has_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _parsed(text: str) -> Raw:

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 from canarium.view.inference import Request
 from canarium_cli.exits import CliError, Exit, unreachable, usage
 from canarium_cli.faults import fault
-from canarium_cli.kubectl import Kubectl
+from canarium_cli.kubectl import Kubectl, stdin_of_kubectl
 
 #: Largest answer that is read, in bytes.
 _LARGEST = 16 * 1024 * 1024
@@ -252,13 +252,16 @@ def _raise_for_api_server(reply: Reply, target: str) -> None:
             f"{target} has no ready endpoint, so callers get no answer. "
             "`kubectl modeldeploy why` explains it."
         )
-    if reply.status in (401, 403):
+    if reply.status == 401:
+        raise fault(f"error: You must be logged in to the server ({message})")
+    if reply.status == 403:
         raise fault(f"Error from server (Forbidden): {message}")
     raise unreachable(f"{target}: {message}.")
 
 
 def _start(command: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=stdin_of_kubectl(), stdout=pipe, stderr=pipe, text=True)
 
 
 def _first_line(process: subprocess.Popen[str], begin: str) -> str:

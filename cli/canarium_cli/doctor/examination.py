@@ -13,11 +13,12 @@ from canarium_cli.doctor import (
     rights,
     scope,
 )
-from canarium_cli.doctor.facts import Facts, read
+from canarium_cli.doctor.facts import Facts, read, read_installation
 from canarium_cli.doctor.finding import Finding, Level
 from canarium_cli.kubectl import Kubectl
 
 _CHECKS = (definitions, operators, scope, network, gateways, images, rights)
+_OF_THE_INSTALLATION = (definitions, operators, images)
 
 
 def findings(facts: Facts) -> list[Finding]:
@@ -25,8 +26,15 @@ def findings(facts: Facts) -> list[Finding]:
     return [finding for check in _CHECKS for finding in check.examine(facts)]
 
 
-def examined(kubectl: Kubectl) -> list[Finding]:
+def installation_findings(facts: Facts) -> list[Finding]:
+    """What the checks find that concern neither a namespace of models nor a person."""
+    return [finding for check in _OF_THE_INSTALLATION for finding in check.examine(facts)]
+
+
+def examined(kubectl: Kubectl, installation: bool = False) -> list[Finding]:
     """Reads the cluster and checks it. Raises CliError if it does not answer."""
+    if installation:
+        return installation_findings(read_installation(kubectl, time.time()))
     return findings(read(kubectl, time.time(), tuple(rights.NEEDED)))
 
 

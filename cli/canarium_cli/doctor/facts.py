@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from canarium.view.objects import Raw, items, part, text
-from canarium_cli.exits import CliError
+from canarium_cli.exits import CliError, NotLoggedIn
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.reads import MODELS
 
@@ -93,6 +93,28 @@ def read(kubectl: Kubectl, now: float, rights_to_check: tuple[tuple[str, str], .
     return Facts(namespace, now, outcomes, allowed)
 
 
+def read_installation(kubectl: Kubectl, now: float) -> Facts:
+    """Reads the definitions, and the operator of one namespace: few rights suffice.
+
+    Raises CliError if anything cannot be read, since a check that was left out proves nothing.
+    """
+    namespace = namespace_of(kubectl)
+    kubectl = kubectl.within(namespace)
+    kubectl.versions()
+    words: dict[str, tuple[str, ...]] = {
+        "definitions": ("crd", *DEFINITIONS),
+        "leases": ("leases", "--field-selector=metadata.name=canarium"),
+        "deployments": ("deployments", f"--selector={OPERATOR}"),
+        "operators": ("pods", f"--selector={OPERATOR}"),
+    }
+    with ThreadPoolExecutor(len(words)) as pool:
+        reads = {
+            name: pool.submit(kubectl.get, *each, may_be_missing=True)
+            for name, each in words.items()
+        }
+        return Facts(namespace, now, {name: each.result() for name, each in reads.items()})
+
+
 def _second(kubectl: Kubectl, outcomes: dict[str, Read]) -> dict[str, Callable[[], Read]]:
     """What to read depends on the first reads: the operator's namespace, routes, a selector."""
     more: dict[str, Callable[[], Read]] = {}
@@ -138,6 +160,8 @@ def _list(outcome: Read) -> list[Raw]:
 def _read(kubectl: Kubectl, *words: str) -> Read:
     try:
         return kubectl.get(*words, may_be_missing=True)
+    except NotLoggedIn:
+        raise
     except CliError as error:
         # A kind that the cluster does not have has no objects.
         missing = "resource type" in error.message or "matches for kind" in error.message
@@ -147,5 +171,7 @@ def _read(kubectl: Kubectl, *words: str) -> Read:
 def _allowed(kubectl: Kubectl, verb: str, resource: str) -> bool | CliError:
     try:
         return kubectl.allowed(verb, resource)
+    except NotLoggedIn:
+        raise
     except CliError as error:
         return error

@@ -35,6 +35,10 @@ def _running(deployment: Raw, pods: list[Raw]) -> Finding:
     name = f"Deployment/{text(meta, 'name')} (namespace {text(meta, 'namespace')})"
     wanted, ready = number(part(deployment, "spec"), "replicas"), number(status, "readyReplicas")
     version = version_of(deployment)
+    if not wanted:
+        where = f"-n {text(meta, 'namespace')} scale deployment/{text(meta, 'name')}"
+        advice = f"Start it again: `kubectl {where} --replicas=2`"
+        return problem(SUBJECT, f"{name} is scaled to zero, so no operator runs", advice)
     if not ready:
         why = "; ".join(_waiting(pod) for pod in pods if _waiting(pod))
         text_ = f"{name} has 0 of {wanted} pods ready{f': {why}' if why else ''}"

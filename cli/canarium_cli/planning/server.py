@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from canarium import VERSION
 from canarium.api.model_deployment import Spec
-from canarium_cli.exits import CliError, Exit, usage
+from canarium_cli.exits import CliError, Exit, NotLoggedIn, usage
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.planning.capacity import exceeded, fitting
 from canarium_cli.reads import MODELS, model, records
@@ -107,6 +107,8 @@ def _admission(kubectl: Kubectl, body: Raw) -> ServerCheck:
 def _quotas(kubectl: Kubectl, pod: Raw, more: int) -> Iterator[ServerCheck]:
     try:
         quotas = kubectl.get("resourcequotas")
+    except NotLoggedIn:
+        raise
     except CliError as error:
         yield ServerCheck("quota", False, False, f"Quotas are unknown: {error.message}")
         return
@@ -121,6 +123,8 @@ def _nodes(kubectl: Kubectl, pod: Raw, more: int) -> Iterator[ServerCheck]:
     try:
         nodes = kubectl.get("nodes")
         pods = kubectl.get("pods", "--all-namespaces")
+    except NotLoggedIn:
+        raise
     except CliError as error:
         yield ServerCheck("nodes", False, False, f"Room on nodes is unknown: {error.message}")
         return

@@ -10,7 +10,7 @@ from functools import partial
 from canarium.view.objects import MODEL_LABEL, Raw, items, part, text
 from canarium_cli.doctor.examination import findings
 from canarium_cli.doctor.facts import ROUTES, Facts
-from canarium_cli.exits import CliError
+from canarium_cli.exits import CliError, NotLoggedIn
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.reads import MODELS
 from canarium_cli.report.redaction import redacted, redacted_text
@@ -75,6 +75,9 @@ def _read(reads: dict[str, Callable[[], str]]) -> dict[str, str]:
             # JSON was redacted by its structure; patterns of texts would break its syntax.
             files[file] = content if file.endswith(".json") else redacted_text(content)
         except CliError as error:
+            # For logs alone, it may be the kubelet that rejects the API server.
+            if isinstance(error, NotLoggedIn) and not file.endswith(".log"):
+                raise
             missing.append(f"{file}: {redacted_text(error.message)}")
     if missing:
         files["not-readable.txt"] = "\n".join(missing) + "\n"
@@ -92,6 +95,8 @@ def _objects(kubectl: Kubectl, kind: str, *words: str) -> str:
 def _pods(kubectl: Kubectl, label: str) -> list[Raw]:
     try:
         return kubectl.get("pods", label)
+    except NotLoggedIn:
+        raise
     except CliError:
         return []
 

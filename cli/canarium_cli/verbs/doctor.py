@@ -26,19 +26,27 @@ _MARKS = {
 @click.command("doctor")
 @click.option("--wait", is_flag=True, help="Repeat until no problem is left, or --timeout is over.")
 @click.option("--timeout", type=SECONDS, default="2m", help="Limit of --wait. Default: 2m.")
+@click.option(
+    "--installation",
+    is_flag=True,
+    help="Check only CRDs, operator and leader, in the operator's namespace (-n).",
+)
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
 @connected
-def doctor_command(connection: Connection, wait: bool, timeout: float, output: str) -> None:
+def doctor_command(
+    connection: Connection, wait: bool, timeout: float, installation: bool, output: str
+) -> None:
     """Check that the cluster is ready: CRDs, operator, scope, network, images, your rights.
 
     Exit code 1 if there is a problem; warnings do not count. With --wait, 3 if a problem is left.
+    With --installation, it is an error if something cannot be read; `helm test` runs this.
     """
     from canarium_cli.doctor.examination import examined, is_ready
 
     end = time.monotonic() + timeout
     while True:
         try:
-            findings = examined(connection.kubectl)
+            findings = examined(connection.kubectl, installation)
         except CliError:
             # A cluster that is being created does not answer yet.
             if not wait or time.monotonic() > end:

@@ -19,7 +19,7 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.durations import FOR_KUBECTL
 from canarium_cli.exits import CliError, Exit, not_found, usage
 from canarium_cli.faults import fault
-from canarium_cli.kubectl import Kubectl
+from canarium_cli.kubectl import Kubectl, stdin_of_kubectl
 from canarium_cli.output.lines import Span, line
 from canarium_cli.output.terminal import write
 from canarium_cli.output.tree_text import ROLE_STYLES
@@ -246,6 +246,7 @@ def _start(
 ) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         _command(kubectl, source, (*wanted.words, "--follow")),
+        stdin=stdin_of_kubectl(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -178,7 +178,7 @@ def _rendered(
     connection, of the cluster; None where there is no such runtime."""
     from canarium.render import pod, runtime
     from canarium.render.errors import RuntimeInvalid
-    from canarium_cli.exits import CliError
+    from canarium_cli.exits import CliError, NotLoggedIn
     from canarium_cli.lint.runtimes import FETCHER, catalog
     from canarium_cli.verbs.runtimes import catalog_of, with_files
 
@@ -195,6 +195,8 @@ def _rendered(
         template: Mapping[str, Any] = pod.pod_template(name, "revision", spec, server, FETCHER)[
             "spec"
         ]
+    except NotLoggedIn:
+        raise
     except (CliError, RuntimeInvalid):
         return None, None
     return template, server

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from canarium_cli.connection import Connection, connected
-from canarium_cli.exits import CliError, not_found, usage
+from canarium_cli.exits import CliError, NotLoggedIn, not_found, usage
 from canarium_cli.output.formats import write_json, write_yaml
 from canarium_cli.output.lines import Line, Span, Style, line, table
 from canarium_cli.output.terminal import columns, write
@@ -88,6 +88,8 @@ def catalog_of(connection: Connection) -> tuple[Catalog, list[str]]:
             for raw in connection.kubectl.get(resource):
                 name = str(raw["metadata"]["name"])
                 by_kind[kind][name] = RuntimeTemplate(kind, name, raw.get("spec") or {})
+        except NotLoggedIn:
+            raise
         except CliError as error:
             faults[kind] = error
     if len(faults) == len(by_kind):
@@ -105,6 +107,8 @@ def _models(connection: Connection) -> list[Mapping[str, Any]] | None:
         return list(
             connection.kubectl.get("controllerrevisions.apps", "--selector=canarium.dev/model")
         )
+    except NotLoggedIn:
+        raise
     except CliError as error:
         if not connection.quiet:
             click.echo(f"Note: Who uses a runtime is unknown: {error.message}", err=True)

@@ -10,7 +10,7 @@ import click
 from canarium import VERSION
 from canarium.view.objects import part, text
 from canarium_cli.connection import Connection, connected
-from canarium_cli.exits import CliError
+from canarium_cli.exits import CliError, NotLoggedIn
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import table
@@ -52,6 +52,8 @@ def _cluster(kubectl: Kubectl) -> dict[str, Any]:
     try:
         deployments = kubectl.get("deployments", *words)
         operators = sorted({version_of(one) or "unknown" for one in deployments})
+    except NotLoggedIn:
+        raise
     except CliError:
         operators = ["not readable"]
     crds, fit = _definitions(kubectl, DEFINITIONS)
@@ -71,6 +73,8 @@ def _definitions(kubectl: Kubectl, names: tuple[str, ...]) -> tuple[str, str]:
 
     try:
         present = kubectl.get("crd", *names, may_be_missing=True)
+    except NotLoggedIn:
+        raise
     except CliError:
         return "not readable", "unknown"
     if len(present) < len(names):

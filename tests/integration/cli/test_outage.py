@@ -8,16 +8,18 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.screen import Terminal
-from integration.cli.program import Program
-from sandbox import clients
+from cli.test_faults import ASKING
+from integration.cli.program import Done, Program
+from sandbox import clients, pki
 from sandbox.controlplane import ControlPlane
 from view.samples import sample
 
@@ -105,18 +107,85 @@ async def test_cluster_without_the_crds_is_found_by_doctor_and_version(run: Prog
     assert version.json["skew"] == "missing"
 
 
-async def test_expired_credentials_are_one_sentence(bare: ControlPlane, tmp_path: Path) -> None:
-    body = json.loads(bare.kubeconfig.read_text())
-    body["users"][0]["user"] = {"token": "expired"}
-    other = tmp_path / "kubeconfig"
-    other.write_text(json.dumps(body))
-    program = Program(other, "default")
-    verbs = ("get", "status", "promote", "infer")
-    for done in await asyncio.gather(*(program.run(verb, "fraud") for verb in verbs)):
-        text = done.out + done.err
-        assert done.code == 5, text
-        assert len(text.splitlines()) == 1
-        assert "missing or expired: log in again" in text
+def with_user(plane: ControlPlane, folder: Path, user: dict[str, Any]) -> Program:
+    """The program with other credentials than those of the administrator."""
+    body = json.loads(plane.kubeconfig.read_text())
+    body["users"][0]["user"] = user
+    file = folder / "kubeconfig"
+    file.write_text(json.dumps(body))
+    return Program(file, "default")
+
+
+async def test_expired_token_is_one_sentence_of_every_verb(
+    bare: ControlPlane, fraud: str, tmp_path: Path
+) -> None:
+    program = with_user(bare, tmp_path, {"token": "expired"})
+    limit = asyncio.Semaphore(3)
+
+    async def ended(words: tuple[str, ...]) -> Done:
+        async with limit:
+            return await program.run(*words)
+
+    verbs = [words for verb, words in ASKING.items() if verb != "top"]
+    for words, done in zip(verbs, await asyncio.gather(*map(ended, verbs)), strict=True):
+        assert (done.code, done.out) == (5, ""), (words, done)
+        assert len(done.err.splitlines()) == 1, words
+        assert "missing or expired: log in again" in done.err, words
+    assert await program.run("doctor", "--installation", "--wait", "--timeout", "1s") == Done(
+        5, "", done.err
+    )
+
+
+def expired_certificate(plane: ControlPlane, folder: Path) -> dict[str, Any]:
+    """A certificate that the cluster's authority has signed until yesterday."""
+    key, request, signed = (folder / f"old.{kind}" for kind in ("key", "csr", "crt"))
+    authority = pki.Authority(plane.folder / "pki")
+    subject = ("-newkey", "rsa:2048", "-nodes", "-subj", "/O=system:masters/CN=old")
+    by = ("-CA", str(authority.certificate), "-CAkey", str(authority.key), "-CAcreateserial")
+    for words in (
+        ("req", "-new", *subject, "-keyout", str(key), "-out", str(request)),
+        ("x509", "-req", "-in", str(request), *by, "-days", "-1", "-out", str(signed)),
+    ):
+        subprocess.run(["openssl", *words], check=True, capture_output=True)
+    return {"client-certificate": str(signed), "client-key": str(key)}
+
+
+def failing_plugin(plane: ControlPlane, folder: Path) -> dict[str, Any]:
+    """A credential plugin whose own session has expired."""
+    plugin = folder / "plugin"
+    plugin.write_text("#!/bin/sh\necho 'The session has expired: run acme login' >&2\nexit 1\n")
+    plugin.chmod(0o755)
+    version = "client.authentication.k8s.io/v1"
+    return {
+        "exec": {"apiVersion": version, "command": str(plugin), "interactiveMode": "IfAvailable"}
+    }
+
+
+def none_at_all(plane: ControlPlane, folder: Path) -> dict[str, Any]:
+    """A user without credentials, for whom kubectl would ask at a terminal."""
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("user", "advice"),
+    [
+        (expired_certificate, "missing or expired: log in again"),
+        (failing_plugin, "(The session has expired: run acme login). The credential plugin failed"),
+        (none_at_all, "has no credentials for this context. Log in"),
+    ],
+)
+async def test_unusable_credentials_are_one_sentence(
+    bare: ControlPlane,
+    tmp_path: Path,
+    user: Callable[[ControlPlane, Path], dict[str, Any]],
+    advice: str,
+) -> None:
+    program = with_user(bare, tmp_path, user(bare, tmp_path))
+    verbs = ("doctor",), ("version",), ("list", "-A"), ("logs", "fraud"), ("infer", "fraud")
+    for done in await asyncio.gather(*(program.run(*words) for words in verbs)):
+        assert (done.code, done.out) == (5, ""), done
+        assert len(done.err.splitlines()) == 1
+        assert advice in done.err
 
 
 async def test_watches_survive_an_api_server_that_is_killed(

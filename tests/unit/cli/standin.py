@@ -94,6 +94,15 @@ class Standin:
         """Lets every call succeed with `out`, also where that does not answer it."""
         self._replace_by(f"printf '%b' {shlex.quote(out)}\n")
 
+    def needs_terminal(self, out: Any) -> None:
+        """Lets every call succeed at a terminal only, as with an interactive credential plugin."""
+        words = "getting credentials: exec plugin cannot support interactive mode: standard input "
+        words += "is not a terminal"
+        self._replace_by(
+            f"if [ -t 0 ]; then printf '%s' {shlex.quote(json.dumps(out))}; else\n"
+            f"echo 'Unable to connect to the server: {words}' >&2; exit 1; fi\n"
+        )
+
     def _replace_by(self, script: str) -> None:
         self.path.write_text(f"#!/bin/sh\n{script}")
 
@@ -194,6 +203,44 @@ FAULTS: Mapping[str, tuple[str, int, str]] = {
         "exit code 255",
         5,
         "failed with exit code 255. The credential plugin failed: log in again",
+    ),
+    "plugin with an expired session": (
+        "Error: the SSO session has expired, run aws sso login\n"
+        'E1129 20:39:27.669674    9940 memcache.go:265] "Unhandled Error" err="couldn\'t get '
+        "current server API group list: getting credentials: exec: executable aws failed with exit "
+        'code 255"\n'
+        "Error: the SSO session has expired, run aws sso login\n"
+        "Unable to connect to the server: getting credentials: exec: executable aws failed with "
+        "exit code 255",
+        5,
+        "(Error: the SSO session has expired, run aws sso login). The credential plugin failed",
+    ),
+    "plugin that needs a terminal": (
+        "Unable to connect to the server: getting credentials: exec plugin cannot support "
+        "interactive mode: standard input is not a terminal",
+        5,
+        "needs a terminal: log in with `kubectl get namespaces` first",
+    ),
+    "plugin that kubectl no longer contains": (
+        "error: The gcp auth plugin has been removed.\n"
+        'Please use the "gke-gcloud-auth-plugin" kubectl/client-go credential plugin instead.\n'
+        "See https://cloud.google.com/blog/kubectl-auth-changes-in-gke for further details",
+        5,
+        'has been removed. Please use the "gke-gcloud-auth-plugin"',
+    ),
+    "context without credentials": ("error: EOF", 5, "has no credentials for this context"),
+    "certificate of an unknown authority": (
+        "Unable to connect to the server: tls: failed to verify certificate: x509: certificate "
+        "signed by unknown authority",
+        5,
+        "Check the certificates of the kubeconfig",
+    ),
+    "certificate of the server that has expired": (
+        "Unable to connect to the server: tls: failed to verify certificate: x509: certificate has "
+        "expired or is not yet valid: current time 2026-11-29T20:39:28Z is after "
+        "2026-11-28T00:00:00Z",
+        5,
+        "Renew the certificate of the API server",
     ),
     "unreachable": (
         "The connection to the server 127.0.0.1:9 was refused - did you specify the right host or "

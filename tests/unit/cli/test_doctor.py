@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from canarium.api import crd
-from canarium_cli.doctor.examination import findings
+from canarium_cli.doctor.examination import findings, installation_findings
 from canarium_cli.doctor.facts import Facts, Read
-from canarium_cli.doctor.finding import Level
+from canarium_cli.doctor.finding import Finding, Level
 from canarium_cli.doctor.rights import NEEDED
 from canarium_cli.exits import CliError, Exit
 from cli.standin import FAULTS, VERSIONS, Standin
@@ -139,6 +139,15 @@ def test_operator_without_ready_pods_is_a_problem_with_the_reason() -> None:
     ]
     given = facts(deployments=[deployment(ready=0)], operators=[waiting])
     assert "0 of 1 pods ready: pod/p waits: CrashLoopBackOff" in one_problem(given)
+
+
+def test_operator_that_is_scaled_to_zero_is_a_problem_with_the_command_that_starts_it() -> None:
+    stopped = deployment(ready=0)
+    stopped["spec"]["replicas"] = 0
+    (said,) = (one for one in findings(facts(deployments=[stopped])) if one.subject == "operator")
+    assert said.level is Level.PROBLEM
+    assert "is scaled to zero, so no operator runs" in said.message
+    assert "-n canarium scale deployment/canarium --replicas=" in said.advice
 
 
 def test_namespace_outside_the_scope_is_a_problem() -> None:
@@ -297,6 +306,46 @@ def test_exit_code_is_one_for_a_problem_and_the_findings_are_json(kubectl: Stand
     assert answer["ready"] is False
     assert {"subject": "CRDs", "level": "problem"}.items() <= answer["findings"][0].items()
     assert not [call for call in kubectl.calls if "secrets" in call]
+
+
+def test_installation_is_checked_without_a_namespace_of_models_and_rights_of_a_person() -> None:
+    given = facts(leases=[lease(scope="ads")], policies=[DENY])
+    given.rights.clear()
+    assert one_level(installation_findings(given)) == {"ok"}
+    assert len(found(given, Level.PROBLEM)) > 1
+    broken = facts(deployments=[deployment(ready=0)], leases=[lease(900)], definitions=[])
+    problems = [x.subject for x in installation_findings(broken) if x.level is Level.PROBLEM]
+    assert problems == ["CRDs", "operator", "leader"]
+
+
+def one_level(all_findings: list[Finding]) -> set[str]:
+    return {str(one.level) for one in all_findings}
+
+
+def test_installation_asks_for_nothing_outside_its_namespace_but_the_definitions(
+    kubectl: Standin,
+) -> None:
+    kubectl.answers("version", out=VERSIONS)
+    kubectl.answers("get", "crd", out={"kind": "List", "items": crd.kinds()})
+    kubectl.answers("get", "deployments", out=deployment())
+    kubectl.answers("get")
+    done = kubectl.run("doctor", "--installation", "-n", "canarium")
+    assert done.code == 1
+    assert "No operator has created its Lease" in done.out
+    assert all("--namespace=canarium" in call for call in kubectl.calls)
+    reads = {call[2] for call in kubectl.calls if call[1] == "get"}
+    assert reads == {"crd", "leases", "deployments", "pods"}
+    assert not [call for call in kubectl.calls if {"--all-namespaces", "can-i"} & {*call}]
+
+
+def test_installation_that_may_not_be_read_is_an_error_and_no_finding(kubectl: Standin) -> None:
+    words, code, advice = FAULTS["forbidden"]
+    kubectl.answers("version", out=VERSIONS)
+    kubectl.fails(words, "get", "leases")
+    kubectl.answers("get")
+    done = kubectl.run("doctor", "--installation", "-n", "canarium")
+    assert (done.code, done.out) == (code, "")
+    assert advice in done.err
 
 
 def test_wait_ends_with_a_timeout_while_a_problem_is_left(kubectl: Standin) -> None:

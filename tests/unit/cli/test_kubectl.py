@@ -13,7 +13,7 @@ import pytest
 from canarium_cli.exits import CliError, Exit
 from canarium_cli.faults import fault
 from canarium_cli.kubectl import Kubectl, Watch
-from cli.standin import FAULTS
+from cli.standin import FAULTS, Standin
 
 
 @pytest.mark.parametrize(
@@ -119,3 +119,37 @@ def test_answer_that_is_not_json_is_one_sentence(
     monkeypatch.setenv("KUBECTL", str(program))
     with pytest.raises(CliError, match="did not answer with JSON"):
         Kubectl().get("pods")
+
+
+def test_question_of_a_credential_plugin_is_in_the_error_when_it_waits_for_an_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "kubectl"
+    program.write_text("#!/bin/sh\necho 'Open https://login.test, code ABC.' >&2\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("KUBECTL", str(program))
+    with pytest.raises(CliError) as raised:
+        Kubectl().run("get", "pods", limit=0.5)
+    assert raised.value.code is Exit.UNREACHABLE
+    assert (
+        "within 0.5 s; it wrote: Open https://login.test, code ABC. Check the network, and log"
+        in (raised.value.message)
+    )
+
+
+def test_plugin_that_refuses_to_run_without_a_terminal_gets_the_one_of_the_person(
+    kubectl: Standin,
+) -> None:
+    kubectl.needs_terminal({"kind": "List", "items": []})
+    code, shown = kubectl.run_at_terminal("", "list", "-n", "risk")
+    assert (code, "No ModelDeployment" in shown) == (0, True), shown
+    done = kubectl.run("list", "-n", "risk")
+    assert done.code == 5
+    assert "The credential plugin needs a terminal" in done.err
+
+
+def test_kubectl_cannot_read_what_is_typed_for_the_program(kubectl: Standin) -> None:
+    kubectl.serves("get", "#!/bin/sh\ncat >&2\nexit 1\n")
+    code, shown = kubectl.run_at_terminal("secret\n", "list", "-n", "risk")
+    assert code == 5
+    assert "kubectl failed without a message" in shown
