@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from canarium.kube.clock import Timing
 from canarium.sources.registries import Key
+from canarium.telemetry import log_context
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -85,6 +86,8 @@ class Background(Generic[R, T]):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, key: Key, running: _Running[R, T]) -> None:
+        # The key of a gate is the name of its model and its own.
+        log_context.about(key[0], key[1].partition("/")[0])
         number = 0
         while True:
             number += 1
