@@ -39,6 +39,9 @@ UNUSED = {
     ("get", "/secrets"): "logins of queries; proven with a real Prometheus",
     ("list", "/events"): "of a pod whose containers are not created; proven on a real node",
     ("delete", "/services"): "of single revisions, behind a route",
+    ("get", "batch/jobs"): "whose it is that has the name already",
+    ("create", "batch/jobs"): "of gates; proven in test_job_gates",
+    ("delete", "batch/jobs"): "of gates; proven in test_job_gates",
     ("list", "/namespaces"): "of a release by label",
     ("watch", "/namespaces"): "of a release by label",
 }

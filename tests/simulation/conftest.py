@@ -31,6 +31,7 @@ RUNS = {
         "TestRoutedEngine": 20,
         "TestGates": 60,
         "TestExternalGates": 20,
+        "TestJobGates": 30,
         "TestFollowedDecisions": 50,
     },
     "nightly": {
@@ -40,6 +41,7 @@ RUNS = {
         "TestRoutedEngine": 5_000,
         "TestGates": 20_000,
         "TestExternalGates": 20_000,
+        "TestJobGates": 20_000,
         "TestFollowedDecisions": 10_000,
     },
 }

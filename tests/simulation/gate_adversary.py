@@ -11,6 +11,7 @@ from canarium.core.facts.gate_answers import AnswerState
 from simulation import specs
 from simulation.frame import SHORT
 from simulation.gate_invariants import GateInvariant
+from simulation.gate_jobs import MODES, PASSES
 from simulation.gate_systems import LOST, GateSystems
 from simulation.operators import Deciding, Operator
 from simulation.pause_adversary import LISTS, Fed, PauseAdversary, Steps
@@ -35,6 +36,10 @@ def _web(name: str, before: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "before": before, "web": url, **more}
 
 
+def _job(name: str, before: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "before": before, "job": {"image": "eval:1"}, **more}
+
+
 #: What the list of gates is edited to: gates added, removed and moved, with timeouts and without.
 GATES: tuple[list[dict[str, Any]], ...] = (
     [_gate("weight", "Weight", weight=50)],
@@ -48,6 +53,15 @@ GATES: tuple[list[dict[str, Any]], ...] = (
     [_web("first", "Traffic"), _gate("whole", "Promotion")],
     [_web("first", "Traffic", timeout="5s"), _web("weight", "Weight", weight=25)],
     [_web("whole", "Promotion", timeout="10s", onError="RollBack"), _web("end", "Finish")],
+    [_job("weight", "Weight", weight=50)],
+    [],
+)
+JOBS: tuple[list[dict[str, Any]], ...] = (
+    [_job("weight", "Weight", weight=50)],
+    [_job("first", "Traffic"), _gate("whole", "Promotion")],
+    [_job("first", "Traffic", timeout="5s"), _job("weight", "Weight", weight=25)],
+    [_job("whole", "Promotion", timeout="10s", onError="RollBack"), _job("end", "Finish")],
+    [_job("first", "Traffic"), _job("whole", "Promotion"), _job("end", "Finish")],
     [],
 )
 
@@ -79,7 +93,7 @@ class GateAdversary(PauseAdversary):
             systems=self.systems,
         )
         self.checks.gates = Unwatched()  # type: ignore[assignment]
-        self.gates = GateInvariant(self.checks, self.systems)
+        self.gates = GateInvariant(self.checks, self.systems, self.world.jobs)
         self.world.server.observers.append(self.gates.see)
         return operator
 
@@ -154,16 +168,41 @@ class GateAdversary(PauseAdversary):
         self.systems.answer, self.systems.latency = answer, latency
         self.let(after)
 
+    @rule(mode=st.sampled_from(MODES), seconds=st.sampled_from((0.5, 5.0)), after=SHORT)
+    def jobs_end(self, mode: str, seconds: float, after: float) -> None:
+        """How every Job of a gate that has not ended does so."""
+        self.world.jobs.mode, self.world.jobs.seconds = mode, seconds
+        self.world.nudge()
+        self.let(after)
+
+    @rule(after=SHORT)
+    def jobs_are_deleted(self, after: float) -> None:
+        self.world.jobs.lose()
+        self.let(after)
+
+    @rule(refused=st.sampled_from(("create jobs", "patch services")), after=SHORT)
+    def job_is_forbidden(self, refused: str, after: float) -> None:
+        self.operator.faults.forbidden = {refused}
+        self.let(after)
+        self.operator.faults.forbidden.clear()
+
     def order_what_waits(self) -> None:
         """Gates that were removed from the spec while they waited still need a result: a decision,
-        or the system that the spec names again."""
+        the system that the spec names again, or the end of a Job."""
         self.systems.answer, self.systems.latency = AnswerState.PASSED, 0.05
+        self.world.jobs.mode, self.world.jobs.seconds = PASSES, 0.5
+        self.world.nudge()
+        self.let(60.0)
         for name in NAMES:
             waiting = {g["name"]: g for g in self.world.status().get("gates") or ()}
             gate = waiting.get(name)
             if gate is None or gate["state"] != "Waiting":
                 continue
-            if gate["kind"] == "Web":
+            if gate["kind"] == "Job":
+                # It was lost too often.
+                self.world.command("abort", f"{self.target()}/{name}")
+                self.let(30.0)
+            elif gate["kind"] == "Web":
                 self.world.apply(_with(self.world.model()["spec"], _again(gate)))
                 self.let(90.0)
             else:
@@ -172,6 +211,30 @@ class GateAdversary(PauseAdversary):
             self.no_rule_is_broken()
         self.let(600.0)
         super().order_what_waits()
+
+
+class JobAdversary(GateAdversary):
+    """The same with gates of kind `job` alone, whose Jobs end at once."""
+
+    form = "job gates"
+
+    @initialize(
+        gates=st.sampled_from(JOBS[:-1]),
+        router=st.sampled_from(specs.ROUTERS),
+        mode=st.sampled_from(MODES),
+        underway=st.sampled_from((2.0, 4.0, 8.0, 14.0)),
+    )
+    def begin(  # type: ignore[override]
+        self, gates: list[dict[str, Any]], router: str, mode: str, underway: float
+    ) -> None:
+        self.world.jobs.mode = mode
+        super().begin(gates, LISTS[0], router, "one", underway)
+
+    @rule(gates=st.sampled_from(JOBS), after=SHORT)
+    def gates_are_edited(self, gates: list[dict[str, Any]], after: float) -> None:
+        self.rollout["gates"] = gates
+        self.apply()
+        self.let(after)
 
 
 def _again(gate: dict[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from canarium import GROUP
 from canarium.api.effective_gates import FINISH, TRAFFIC, EffectiveGate
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
+from canarium.core.facts.gate_jobs import ATTEMPTS
 from canarium.kube import resources
 from canarium.render import labels
+from simulation.gate_jobs import GateJobs
 from simulation.gate_systems import GateSystems
 from simulation.pause_invariants import WEIGHT_ANNOTATION, WHOLE, Account, claimed_weight
 from simulation.server import OPERATOR, PERSON, Write
@@ -30,14 +32,20 @@ class GateInvariant:
     account: Account
     #: What systems at web gates have answered.
     systems: GateSystems
+    #: How Jobs of gates have ended.
+    jobs: GateJobs
     specs: list[tuple[float, EffectiveSpec]] = field(default_factory=list)
     #: Revision and gate of every approval that the user gave.
     approved: set[tuple[str, str]] = field(default_factory=set)
     #: Revision and gate that the operator has published as waiting before a rise.
     waiting: set[tuple[str, str]] = field(default_factory=set)
     promoted: set[str] = field(default_factory=set)
-    #: The weight that the operator claimed last for the present candidate.
+    #: UIDs of the latest Job of each name, and those that a record has.
+    started: dict[str, str] = field(default_factory=dict)
+    known_jobs: set[str] = field(default_factory=set)
+    #: The weight that the operator claimed last for the present candidate, and the highest one.
     claimed: int | None = None
+    highest: tuple[str, int] = ("", -1)
     #: Since when the strategy Recreate, which has no gates, may be the one of the rollout.
     _recreate: bool = False
     _version: Any = None
@@ -45,6 +53,8 @@ class GateInvariant:
     def see(self, write: Write) -> None:
         if write.resource is resources.RECORDS and write.after is not None:
             self._recorded(write.after)
+        if write.resource is resources.JOBS and write.actor == OPERATOR and write.verb == "create":
+            self._started(write.after or {})
         if self.systems.repeated:
             self.account.broken("R27", f"asked again after a result: {self.systems.repeated}")
         if write.key != KEY or write.after is None:
@@ -77,16 +87,34 @@ class GateInvariant:
             self.approved.add((revision, token.partition(":")[0]))
 
     def _recorded(self, record: Mapping[str, Any]) -> None:
-        """Notes the results on a record: each is that of a person or of a system."""
+        """Notes the results on a record: each is that of a person, of a system or of a Job."""
         revision = record["metadata"]["labels"].get(labels.REVISION, "")
         for gate in json.loads(_notes(record).get(f"{GROUP}/gates", "[]")):
             result, about = gate.get("result"), (revision, gate["name"])
-            if gate["kind"] != "Web" or result is None:
+            if gate["kind"] == "Job" and "uid" in gate:
+                self.known_jobs.add(gate["uid"])
+            if gate["kind"] == "Approval" or result is None:
                 continue
             self.systems.recorded.add(about)
-            sent = {"Passed": self.systems.passed, "Rejected": self.systems.rejected}
+            sent = {
+                "Web": {"Passed": self.systems.passed, "Rejected": self.systems.rejected},
+                "Job": {"Passed": self.jobs.passed, "Rejected": self.jobs.failed},
+            }[gate["kind"]]
             if result in sent and about not in sent[result]:
                 self.account.broken("R27", f"{about} is recorded as {result} without an answer")
+
+    def _started(self, job: Mapping[str, Any]) -> None:
+        """Checks a new Job: one for each attempt, and none after a result."""
+        meta = job["metadata"]
+        about = (meta["labels"][labels.REVISION], meta["labels"][labels.GATE])
+        EXPLORED["jobs of gates"] += 1
+        if about in self.systems.recorded:
+            self.account.broken("R27", f"a Job for {about} after its result")
+        if self.started.get(meta["name"]) in self.known_jobs:
+            self.account.broken("R27", f"Job {meta['name']} is created twice")
+        if int(meta["name"].rpartition("-")[2]) > ATTEMPTS:
+            self.account.broken("R27", f"Job {meta['name']} is one attempt too many")
+        self.started[meta["name"]] = meta["uid"]
 
     def _moved(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         stable, candidate = after.get(labels.STABLE), after.get(labels.CANDIDATE)
@@ -104,11 +132,13 @@ class GateInvariant:
             restored = claimed_weight(before)
             earlier = self.claimed if restored is None else restored
         self.claimed = claimed
-        if (
-            candidate is None
-            or claimed is None
-            or claimed <= (earlier if earlier is not None else -1)
-        ):
+        if candidate is None or claimed is None:
+            return
+        if candidate == self.highest[0]:
+            # Where the record was damaged by hand, another object takes it over.
+            earlier = max(self.highest[1], earlier if earlier is not None else -1)
+        self.highest = (candidate, max(claimed, earlier if earlier is not None else -1))
+        if earlier is not None and claimed <= earlier:
             return
         if candidate not in self.promoted:
             self._rises(candidate, claimed)
@@ -116,7 +146,7 @@ class GateInvariant:
     def _rises(self, revision: str, to: int, *, is_first: bool = False) -> None:
         EXPLORED["moves past gates"] += 1
         for name in sorted(self._required(to, is_first=is_first) | self._published(revision)):
-            if (revision, name) not in self.approved | self.systems.passed:
+            if (revision, name) not in self.approved | self.systems.passed | self.jobs.passed:
                 self.account.broken("R27", f"{revision} rises to {to} without gate {name}")
 
     def _published(self, revision: str) -> set[str]:

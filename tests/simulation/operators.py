@@ -23,6 +23,7 @@ from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.render import labels
 from canarium.render.fetch_container import FetcherConfig
+from canarium.sources.gate_jobs import GateJobs
 from canarium.sources.resolver import SourceResolver
 from canarium.sources.web_gates import WebGates
 from simulation.client import Connection, Death, Faults
@@ -72,6 +73,7 @@ class Deciding:
         self._approvals_enforced = approvals_enforced
         self._systems = systems
         self._web_gates: WebGates | None = None
+        self._gate_jobs: GateJobs | None = None
         self._loop, self._world, self._signals = loop, world, signals
         self._registry = registry
         self._sources: SourceResolver | None = None
@@ -96,6 +98,7 @@ class Deciding:
             self._sources = SourceResolver(self._registry, self._signalled, timing)
         if self._systems:
             self._web_gates = WebGates(self._systems.ask, self._signalled, timing)
+            self._gate_jobs = GateJobs(self._world.jobs, self._signalled, timing)  # type: ignore[arg-type]
         self._reconciler = Reconciler(
             self._connection,
             self._store,
@@ -106,6 +109,7 @@ class Deciding:
             sources=self._sources,
             approvals_enforced=self._approvals_enforced,
             web_gates=self._web_gates,
+            gate_jobs=self._gate_jobs,
         )
         for resource, cache in self._store.caches.items():
             for obj in self._world.server.all(resource, labels.MODEL):
@@ -126,6 +130,9 @@ class Deciding:
         if self._web_gates:
             self._loop.run(self._web_gates.close())
             self._web_gates = None
+        if self._gate_jobs:
+            self._loop.run(self._gate_jobs.close())
+            self._gate_jobs = None
 
     def _signalled(self, key: Key, urgent: bool) -> None:
         self._queue.add(key)

@@ -40,6 +40,7 @@ KINDS = (
     resources.AUTOSCALERS,
     resources.DISRUPTION_BUDGETS,
     resources.CONFIG_MAPS,
+    resources.JOBS,
     resources.EVENTS,
     resources.RUNTIMES,
     resources.CLUSTER_RUNTIMES,

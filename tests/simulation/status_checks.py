@@ -12,7 +12,15 @@ _WAITING = frozenset({"Starting", "Progressing", "RollingBack", "Baking"})
 _FAILED = frozenset({"Failed", "RollingBack", "RolledBack"})
 #: Failures that no pod is the cause of.
 _PODLESS = frozenset(
-    {"Aborted", "Undone", "PodCreationFailed", "GateRejected", "GateTimedOut", "Unknown"}
+    {
+        "Aborted",
+        "Undone",
+        "PodCreationFailed",
+        "GateFailed",
+        "GateRejected",
+        "GateTimedOut",
+        "Unknown",
+    }
 )
 _DEADLINES = frozenset({"Bake", "StepPause"})
 

@@ -56,6 +56,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.line(
         f"{moves:,} moves past gates, {questions:,} questions to systems at gates"
     )
+    jobs, ended = EXPLORED["jobs of gates"], EXPLORED["jobs of gates ended"]
+    terminalreporter.line(f"{jobs:,} Jobs of gates created, {ended:,} ended")
     terminalreporter.line(f"{seconds:.1f} s in all")
     for case, seed in terminalreporter.config.stash.get(SEEDS, {}).items():
         terminalreporter.line(f"{case}: --hypothesis-seed={seed}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulation.gate_adversary import GateAdversary, _web
+from simulation.gate_adversary import GateAdversary, JobAdversary, _web
 
 
 class GateStories(GateAdversary):
@@ -13,6 +13,13 @@ class GateStories(GateAdversary):
 
 
 TestExternalGates = pytest.mark.rule("R12", "R18", "R27")(GateStories.TestCase)
+
+
+class JobStories(JobAdversary):
+    pass
+
+
+TestJobGates = pytest.mark.rule("R18", "R25", "R27")(JobStories.TestCase)
 
 
 @pytest.mark.rule("R27", "R29")

@@ -19,6 +19,7 @@ from simulation.controllers import (
     selected,
 )
 from simulation.fields import Object, clone
+from simulation.gate_jobs import GateJobs
 from simulation.gateways import Gateways
 from simulation.kubelet import Kubelet, has_ended, is_ready
 from simulation.server import PERSON, Key, Server, Write, controller
@@ -37,6 +38,7 @@ class World:
         self.endpoints = Endpoints(self.server, self.clock)
         self.autoscalers = Autoscalers(self.server)
         self.gateways = Gateways(self.server, self.clock)
+        self.jobs = GateJobs(self.server, self.clock)
         self._parts = (
             Garbage(self.server),
             self.autoscalers,
@@ -45,6 +47,7 @@ class World:
             self.kubelet,
             self.endpoints,
             self.gateways,
+            self.jobs,
         )
         self._moved = asyncio.Event()
         self.server.observers.append(self._wake)

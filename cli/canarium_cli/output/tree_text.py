@@ -220,7 +220,7 @@ def _gates(gates: tuple[Gate, ...], width: int | None) -> list[Line]:
             gate.point,
             Span(gate.state, _GATE_STYLES.get(gate.state, Style.MUTED)),
             gate.time or gate.start_time or "-",
-            ": ".join(x for x in (gate.by, gate.message) if x) or "-",
+            ": ".join(x for x in (gate.by, gate.message, gate.results) if x) or "-",
         )
         for gate in gates
     ]

@@ -23,6 +23,7 @@ _CHILDREN = (
     "horizontalpodautoscalers.autoscaling",
     "poddisruptionbudgets.policy",
     "controllerrevisions.apps",
+    "jobs.batch",
     "endpointslices.discovery.k8s.io",
 )
 _ROUTES = (

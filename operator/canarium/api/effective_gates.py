@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from canarium.api.base import seconds
-from canarium.api.gates import Gate, WebGate
+from canarium.api.gates import Gate, JobGate, WebGate
 from canarium.api.states import GateKind
 
 #: What a gate holds.
@@ -28,6 +29,8 @@ class EffectiveGate:
     message: str | None = None
     #: The system to ask.
     web: WebGate | None = None
+    #: The Job to run, as canonical JSON.
+    job: str | None = None
 
 
 def effective_gates(gates: Sequence[Gate] | None) -> tuple[EffectiveGate, ...]:
@@ -35,13 +38,25 @@ def effective_gates(gates: Sequence[Gate] | None) -> tuple[EffectiveGate, ...]:
     return tuple(
         EffectiveGate(
             name=gate.name,
-            kind=GateKind.WEB if gate.web else GateKind.APPROVAL,
+            kind=_kind(gate),
             before=gate.before,
             weight=gate.weight if gate.before == WEIGHT else None,
             timeout=seconds(gate.timeout) if gate.timeout else None,
             on_error=gate.on_error or HOLD,
             message=gate.approval.message if gate.approval else None,
             web=gate.web,
+            job=_canonical(gate.job) if gate.job else None,
         )
         for gate in gates or ()
     )
+
+
+def _kind(gate: Gate) -> GateKind:
+    if gate.job:
+        return GateKind.JOB
+    return GateKind.WEB if gate.web else GateKind.APPROVAL
+
+
+def _canonical(job: JobGate) -> str:
+    written = job.model_dump(by_alias=True, exclude_unset=True)
+    return json.dumps(written, sort_keys=True, separators=(",", ":"))

@@ -7,12 +7,17 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from canarium.api.analysis import Authentication
-from canarium.api.base import Duration, Part, ruled
+from canarium.api.base import NAMED, Duration, OpenObject, Part, ruled
+from canarium.api.pod import PullSecret
+from canarium.api.server import EnvVar
 from canarium.api.smoke_tests import JsonExpectation
 
 GateName = Annotated[
     str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 ]
+
+
+JobText = Annotated[str, Field(max_length=1024)]
 
 
 class Approval(Part):
@@ -66,14 +71,60 @@ class WebGate(Part):
     timeout: Duration | None = Field(None, description="Timeout of one request. Default: 10s.")
 
 
+class JobGate(Part):
+    """A decision by a Job that the operator runs in the namespace of the model.
+
+    Exit code 0 passes the gate, any other fails the version. A Job that is lost before it ends, as
+    by an eviction, is run again, at most three times in all.
+    """
+
+    image: str = Field(max_length=1024, min_length=1, description="Container image of the Job.")
+    command: list[JobText] | None = Field(
+        None, max_length=64, description="Command. Default: the entrypoint of the image."
+    )
+    args: list[JobText] | None = Field(
+        None, max_length=64, description="Arguments of the command. Default: those of the image."
+    )
+    env: list[EnvVar] | None = Field(
+        None,
+        max_length=64,
+        description="Environment variables. The operator sets CANARIUM_MODEL, CANARIUM_NAMESPACE, "
+        "CANARIUM_REVISION, CANARIUM_VERSION, CANARIUM_URI, CANARIUM_DIGEST, "
+        "CANARIUM_CANDIDATE_URL and CANARIUM_STABLE_URL, except those without a value.",
+        json_schema_extra=NAMED,
+    )
+    resources: OpenObject | None = Field(
+        None, description="Requests and limits, as in a container."
+    )
+    service_account_name: str | None = Field(
+        None,
+        max_length=253,
+        description="ServiceAccount of the pod. Default: the namespace's default one, without a "
+        "token in the pod.",
+    )
+    run_as_user: int | None = Field(
+        None,
+        ge=1,
+        le=2_147_483_647,
+        description="User ID of the container, which must not be root. Default: that of the image.",
+    )
+    image_pull_secrets: list[PullSecret] | None = Field(
+        None,
+        max_length=16,
+        description="Credentials for the registry of the image.",
+        json_schema_extra=NAMED,
+    )
+
+
 class Gate(Part):
     """A point at which the rollout waits for a positive result."""
 
     model_config = ConfigDict(
         json_schema_extra=ruled(
             (
-                "(has(self.approval) ? 1 : 0) + (has(self.web) ? 1 : 0) == 1",
-                "set exactly one of approval and web",
+                "(has(self.approval) ? 1 : 0) + (has(self.web) ? 1 : 0) "
+                "+ (has(self.job) ? 1 : 0) == 1",
+                "set exactly one of approval, web and job",
                 ".approval",
             ),
             (
@@ -114,6 +165,7 @@ class Gate(Part):
     web: WebGate | None = Field(
         None, description="The gate waits for a positive answer of a system."
     )
+    job: JobGate | None = Field(None, description="The gate waits for a Job that succeeds.")
     timeout: Duration | None = Field(
         None,
         description="How long the gate waits for its result, without the time of pauses. Default: "

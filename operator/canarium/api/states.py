@@ -44,6 +44,17 @@ class GateKind(StrEnum):
 
     APPROVAL = "Approval"
     WEB = "Web"
+    JOB = "Job"
+
+
+class JobState(StrEnum):
+    """How far the Job of a gate is (R27). It is never published."""
+
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    #: It was stopped without a result: by an eviction, or by its deadline.
+    LOST = "Lost"
 
 
 class GateState(StrEnum):

@@ -17,6 +17,7 @@ from canarium.api.status import Status
 from canarium.core.bookkeeping import training_run
 from canarium.core.bookkeeping.adoption import adoption
 from canarium.core.bookkeeping.disruption_budgets import disruption_budgets
+from canarium.core.bookkeeping.gate_jobs import gate_jobs, wanted_reports
 from canarium.core.bookkeeping.gates import (
     gates_recheck,
     recorded_gates,
@@ -151,6 +152,7 @@ def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
         *pruning(ctx),
         # Last: a rejected one stops no write that a rollout needs.
         *disruption_budgets(ctx),
+        *gate_jobs(ctx, result),
         *training_run.recorded(ctx),
         *write_back.recorded(ctx),
     )
@@ -176,6 +178,7 @@ def _requests(ctx: RolloutContext, result: PhaseResult, after: Status) -> Signal
         training_run=training_run.wanted(ctx),
         tag=write_back.wanted(ctx),
         gates=gate_progress.wanted(ctx, result),
+        jobs=wanted_reports(ctx, result),
     )
 
 

@@ -21,6 +21,7 @@ from canarium.render.runtime_catalog import RuntimeTemplate
 from canarium.signals.http_client import HttpClient
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
+from canarium.sources.gate_jobs import GateJobs
 from canarium.sources.lineage import LineageReader
 from canarium.sources.registries import Registries
 from canarium.sources.resolver import SourceResolver
@@ -85,6 +86,7 @@ class Engine:
         self.tags = TagWriter(registries, self._signalled, cluster_name, self.timing)
         questions = GateClient(api, self.signals.access, self.store.uid)
         self.web_gates = WebGates(questions.ask, self._signalled, self.timing)
+        self.gate_jobs = GateJobs(api, self._signalled, self.timing)
         self.reconciler = Reconciler(
             api,
             self.store,
@@ -100,6 +102,7 @@ class Engine:
             self.lineage,
             self.tags,
             self.web_gates,
+            self.gate_jobs,
         )
         self.workers = Workers(
             self.queue, self.reconcile, count=workers, timing=self.timing, observer=observer
@@ -123,6 +126,7 @@ class Engine:
             await self.lineage.close()
             await self.tags.close()
             await self.web_gates.close()
+            await self.gate_jobs.close()
             await self.signals.close()
             await self.pod_events.close()
             await self.informers.stop_all()

@@ -40,6 +40,7 @@ from canarium.kube.throttle import first
 from canarium.render.fetch_container import FetcherConfig
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
+from canarium.sources.gate_jobs import GateJobs
 from canarium.sources.lineage import LineageReader
 from canarium.sources.resolver import SourceResolver
 from canarium.sources.tags import TagWriter
@@ -69,11 +70,13 @@ class Reconciler:
         lineage: LineageReader | None = None,
         tags: TagWriter | None = None,
         web_gates: WebGates | None = None,
+        gate_jobs: GateJobs | None = None,
     ) -> None:
         self._approvals_enforced = approvals_enforced
         self._notifies = notifies
         self._sources = sources
-        self._lineage, self._tags, self._web_gates = lineage, tags, web_gates
+        self._lineage, self._tags = lineage, tags
+        self._web_gates, self._gate_jobs = web_gates, gate_jobs
         self._signals = signals
         self._pod_events = pod_events
         self._store = store
@@ -146,6 +149,8 @@ class Reconciler:
             self._tags.want(key, decision.requests.tag)
         if self._web_gates:
             self._web_gates.want(key, decision.requests.gates)
+        if self._gate_jobs:
+            self._gate_jobs.want(key, decision.requests.jobs)
         waits = (decision.requeue_after, self._rejections.next_try(key))
         soonest = min((wait for wait in waits if wait is not None), default=None)
         if soonest is not None:
@@ -207,6 +212,8 @@ class Reconciler:
             self._tags.forget(key)
         if self._web_gates:
             self._web_gates.forget(key)
+        if self._gate_jobs:
+            self._gate_jobs.forget(key)
 
     def _settings(self, key: Key, parent: CachedModel) -> EffectiveSpec:
         """Returns the spec with its defaults, which are resolved once per version of an object and
@@ -245,6 +252,8 @@ class Reconciler:
             facts = replace(facts, tag=self._tags.result(key))
         if self._web_gates:
             facts = replace(facts, gate_answers=self._web_gates.answers(key))
+        if self._gate_jobs:
+            facts = replace(facts, job_reports=self._gate_jobs.reports(key))
         if self._pod_events:
             facts = facts.with_troubles(self._pod_events.troubles(key))
         decision = plan(

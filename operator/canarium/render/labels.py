@@ -28,6 +28,8 @@ RESOLVED = f"{GROUP}/resolved"
 TRAINING_RUN = f"{GROUP}/training-run"
 #: On a record: the state that the registry shows for it, and since when.
 TAGGED = f"{GROUP}/tagged"
+#: On Jobs of gates and their pods: the gate. On Services of revisions for such Jobs: empty.
+GATE = f"{GROUP}/gate"
 #: Set by a user: the model of this name may adopt the object.
 ADOPT = f"{GROUP}/adopt"
 #: On kinds that may change without a rollout: a hash of the spec that was last applied.

@@ -14,6 +14,7 @@ from typing import Any, Self
 from canarium.api.effective_spec import effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.core.decision import plan as p
+from canarium.core.facts.gate_jobs import GateJob, GateService
 from canarium.core.facts.gateways import Backend, Route
 from canarium.core.facts.observed import Autoscaler, Deployment, DisruptionBudget, Service
 from canarium.core.facts.revision import NewRecord, Record, find, resolved_facts
@@ -231,6 +232,20 @@ class Cluster(Kubernetes):
                 )
             case p.DeleteDisruptionBudget(revision):
                 del self.budgets[revision]
+            case p.CreateGateService(revision):
+                self.gate_services[revision] = GateService(
+                    f"m-{revision}-gate", f"gs-{revision}", revision
+                )
+                self._endpoints()
+            case p.DeleteGateService(revision):
+                del self.gate_services[revision]
+            case p.CreateGateJob(name, revision):
+                assert name not in self.gate_jobs, "made twice"
+                self.started_jobs.append(action)
+                uid = f"job-{len(self.started_jobs)}"
+                self.gate_jobs[name] = GateJob(name, uid, revision)
+            case p.DeleteGateJob(name):
+                del self.gate_jobs[name]
             case p.DeleteRevision(revision):
                 self.records = [r for r in self.records if r.revision != revision]
 

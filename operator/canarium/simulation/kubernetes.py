@@ -15,6 +15,7 @@ from canarium.api.status import Status
 from canarium.core.decision import plan as p
 from canarium.core.evidence.verdict import Evidence
 from canarium.core.facts.gate_answers import AnswerState, GateAnswer
+from canarium.core.facts.gate_jobs import GateJob, GateService, JobOutcome, JobReport, JobRequest
 from canarium.core.facts.gateways import Backend, Gateway, Listener, Route, RouteConflict
 from canarium.core.facts.observed import (
     Autoscaler,
@@ -96,6 +97,14 @@ class Kubernetes:
     tags: dict[str, str] = field(default_factory=dict)
     #: What the systems of web gates answer, by gate: state, system, text and reason.
     verdicts: dict[str, tuple[AnswerState, str, str, str]] = field(default_factory=dict)
+    #: Jobs of gates by name, with the Services that they ask; and what their pods show, by Job.
+    gate_jobs: dict[str, GateJob] = field(default_factory=dict)
+    gate_services: dict[str, GateService] = field(default_factory=dict)
+    job_results: dict[str, tuple[JobOutcome, int | None, str, str | None]] = field(
+        default_factory=dict
+    )
+    #: Actions that created a Job, in order.
+    started_jobs: list[p.CreateGateJob] = field(default_factory=list)
     #: Whether its last two answers agree.
     confirmed: bool = True
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
@@ -189,6 +198,9 @@ class Kubernetes:
             training_run=self._training_run(),
             tag=self._tag(),
             gate_answers=self._gate_answers(),
+            gate_jobs=tuple(self.gate_jobs.values()),
+            gate_services=tuple(self.gate_services.values()),
+            job_reports=tuple(filter(None, map(self._job_report, self.requests.jobs))),
         )
 
     def _resolution(self) -> Resolution | None:
@@ -218,6 +230,14 @@ class Kubernetes:
             for request in self.requests.gates
             if request.gate in self.verdicts
         )
+
+    def _job_report(self, request: JobRequest) -> JobReport | None:
+        result = self.job_results.get(request.name)
+        if result is None or request.name not in self.gate_jobs:
+            return None
+        outcome, code, text, results = result
+        blocked = outcome is JobOutcome.UNFINISHED and bool(text)
+        return JobReport(request, outcome, code, text, results, blocked)
 
     def _ready(self) -> list[tuple[str, str]]:
         return [(x.revision, x.name) for x in self.pods if x.serves]
@@ -331,6 +351,10 @@ class Kubernetes:
             )
             if names != self.service.endpoints:
                 self.service = replace(self.service, endpoints=names)
+        for revision, address in self.gate_services.items():
+            own = frozenset(x.name for x in self.pods if x.serves and x.revision == revision)
+            if own != address.endpoints:
+                self.gate_services[revision] = replace(address, endpoints=own)
         for revision, backend in self.backends.items():
             own = frozenset(x.name for x in self.pods if x.serves and x.revision == revision)
             if own != backend.endpoints:

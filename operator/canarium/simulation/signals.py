@@ -14,6 +14,7 @@ from canarium.core.evidence.verdict import (
     weigh,
 )
 from canarium.core.facts.gate_answers import AnswerState
+from canarium.core.facts.gate_jobs import JobOutcome
 from canarium.core.facts.observed import SmokeReport
 from canarium.simulation.cluster import Cluster
 from canarium.simulation.scenario import Scenario
@@ -64,6 +65,8 @@ class Signals:
         status = self._cluster.status
         for request in self._cluster.requests.gates:
             self._cluster.verdicts[request.gate] = (AnswerState.PASSED, "simulation", "", "")
+        for job in self._cluster.started_jobs:
+            self._cluster.job_results[job.name] = (JobOutcome.PASSED, 0, "", None)
         for gate in status.gates or ():
             if gate.kind != GateKind.APPROVAL:
                 continue

@@ -5,7 +5,8 @@ References that move (an alias of a registry) are resolved to what cannot move.
 Reading order: `tracking_server` (requests, and what errors mean), `mlflow_alias` (what an alias
 names), `credentials` (of the Secret), `registries` (one answer as a fact), `resolver` (when a
 request is sent), `follower` (when it is sent again); `training_run` (the lineage of a model) and
-`lineage` (when it is read); `web_gates` (the decision of another system, until it answers).
+`lineage` (when it is read); `web_gates` (the decision of another system, until it answers),
+`gate_jobs` (how the Job of a gate ended).
 
 Invariants: a request is only sent for a record that is about to be stored or lacks its lineage, for
 a reference that the model follows, or at a gate that waits, through the client that checks

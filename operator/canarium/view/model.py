@@ -91,6 +91,7 @@ def gates(model: Raw) -> tuple[Gate, ...]:
             time=text(g, "time"),
             by=text(g, "by"),
             message=text(g, "message"),
+            results=text(g, "results"),
         )
         for g in items(part(model, "status"), "gates")
     )

@@ -152,6 +152,8 @@ class Gate:
     time: str = ""
     by: str = ""
     message: str = ""
+    #: Results that a Job wrote, as JSON.
+    results: str = ""
 
     @property
     def point(self) -> str:

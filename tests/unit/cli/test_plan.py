@@ -352,9 +352,11 @@ def test_gates_at_which_the_version_waits_are_listed() -> None:
     model = yaml.safe_load(CANARY.read_text())
     web = {"url": "https://risk.example/decide"}
     gate = {"name": "risk", "before": "Weight", "weight": 50, "web": web}
-    model["spec"]["rollout"]["gates"] = [gate]
+    job = {"name": "eval", "before": "Traffic", "job": {"image": "eval:1"}}
+    model["spec"]["rollout"]["gates"] = [gate, job]
     text = yaml.safe_dump(model)
     assert plan(text)["gates"] == [
-        {"name": "risk", "kind": "Web", "before": "Weight", "weight": 50}
+        {"name": "risk", "kind": "Web", "before": "Weight", "weight": 50},
+        {"name": "eval", "kind": "Job", "before": "Traffic", "weight": None},
     ]
     assert "Waits at gate risk (Web) before Weight 50." in run("-f", "-", stdin=text).output

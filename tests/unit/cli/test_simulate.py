@@ -193,9 +193,11 @@ def test_gates_of_each_kind_pass_as_soon_as_they_wait() -> None:
     model["spec"]["rollout"]["gates"] = [
         {"name": "risk", "before": "Weight", "weight": 50, "web": web},
         {"name": "board", "before": "Promotion", "approval": {}},
+        {"name": "eval", "before": "Traffic", "job": {"image": "eval:1"}},
     ]
     found = moments("-f", "-", stdin=yaml.safe_dump(model))
     messages = [one["message"] for one in found]
     assert any("waits for gate risk before weight 50" in text for text in messages)
     assert any("waits for approval of gate board" in text for text in messages)
+    assert any("waits for gate eval before the first traffic" in text for text in messages)
     assert phases(found) == ["Progressing", "Baking", "Ready"]

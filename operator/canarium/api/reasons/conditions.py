@@ -130,8 +130,8 @@ class ConditionType(Reason):
     )
     GATES_READY = (
         "GatesReady",
-        "Every gate that waits can be asked as the spec defines it.",
-        "When it is False, holds the rollout and asks again; nothing is rolled back for it before "
+        "Every gate that waits can be asked or run as the spec defines it.",
+        "When it is False, holds the rollout and tries again; nothing is rolled back for it before "
         "the `timeout` of the gate.",
         "When it is False, fix the gate or the system that the message names.",
     )
@@ -175,6 +175,19 @@ class ConditionReason(Reason):
         "`RegistryTagged`: the registry has accepted every tag.",
         "Nothing.",
         NOTHING,
+    )
+    GATE_JOB_BLOCKED = (
+        "GateJobBlocked",
+        "`GatesReady`: the pod of a gate's Job cannot run, as when its image cannot be pulled or "
+        "no node has room for it.",
+        "Keeps the weight until the Job ends, or until the `timeout` of the gate.",
+        "Fix what the message names; to give up, annotate `canarium.dev/abort`.",
+    )
+    GATE_JOB_LOST = (
+        "GateJobLost",
+        "`GatesReady`: the Job of a gate was lost three times before it ended.",
+        "Keeps the weight, and runs no other Job for this revision.",
+        "Annotate `canarium.dev/abort`, then `canarium.dev/retry`.",
     )
     CLUSTER_NAME_MISSING = (
         "ClusterNameMissing",

@@ -117,6 +117,12 @@ class FailureReason(Reason):
         _ROLL_BACK,
         "The message has who rejected it and why. " + _SPEC,
     )
+    GATE_FAILED = (
+        "GateFailed",
+        "The Job of a gate ended with another exit code than 0.",
+        _ROLL_BACK,
+        "The message has the exit code and the termination message. " + _SPEC,
+    )
     GATE_TIMED_OUT = (
         "GateTimedOut",
         "A gate got no result within its `timeout`, and its `onError` is `RollBack`.",

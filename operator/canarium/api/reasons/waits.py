@@ -48,15 +48,16 @@ class HoldReason(Reason):
     WAITING_FOR_GATE = (
         "WaitingForGate",
         "A gate of `spec.rollout.gates` has no result yet.",
-        "Asks the system of the gate again, and keeps the weight; still rolls back a failing "
-        "version.",
+        "Asks the system of the gate again or waits for its Job, and keeps the weight; still rolls "
+        "back a failing version.",
         "To give up, annotate `canarium.dev/abort`.",
     )
     GATE_UNAVAILABLE = (
         "GateUnavailable",
-        "The system of a web gate gives no usable answer.",
-        "Asks it again, at most 60 s apart, and keeps the weight.",
-        "Check the system and the fields of the gate; to give up, annotate `canarium.dev/abort`.",
+        "The system of a web gate gives no usable answer, or the Job of a gate cannot run.",
+        "Tries again, at most 60 s apart, and keeps the weight.",
+        "Check the system or the Job, and the fields of the gate; to give up, annotate "
+        "`canarium.dev/abort`.",
     )
     GATE_TIMED_OUT = (
         "GateTimedOut",

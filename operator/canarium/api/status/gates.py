@@ -20,9 +20,14 @@ class GateStatus(StatusPart):
     time: Time | None = Field(None, description="When the gate got its result.")
     by: str | None = Field(
         None,
-        description="User who decided, as verified by the admission policy, or scheme and host of "
-        "the system that answered.",
+        description="User who decided, as verified by the admission policy, scheme and host of "
+        "the system that answered, or the Job that ended.",
     )
     message: str | None = Field(
-        None, description="Comment on the decision, or what a system has answered so far."
+        None,
+        description="Comment on the decision, what a system has answered so far, how far a Job is, "
+        "or its termination message.",
+    )
+    results: str | None = Field(
+        None, description="Results that a Job wrote to its termination message, as JSON."
     )

@@ -35,6 +35,11 @@ class Gate:
         return self.settings.kind == GateKind.APPROVAL
 
     @property
+    def is_job(self) -> bool:
+        """Whether a Job decides about it."""
+        return self.settings.kind == GateKind.JOB
+
+    @property
     def passed(self) -> bool:
         """Whether the record has its positive result."""
         return self.opened is not None and self.opened.result == GateState.PASSED

@@ -9,6 +9,7 @@ from canarium.api.route_kind import RouteKind
 from canarium.api.states import Phase
 from canarium.api.status import Status
 from canarium.core.facts.gate_answers import GateRequest
+from canarium.core.facts.gate_jobs import JobRequest
 from canarium.core.facts.resolution import Follow, ResolveRequest
 from canarium.core.facts.revision import NewRecord
 from canarium.core.facts.traffic_record import TrafficRecord
@@ -178,6 +179,46 @@ class DeleteDisruptionBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateGateService:
+    """Create the Service of a single revision, which the Job of a gate asks."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteGateService:
+    """Delete the Service of a single revision that Jobs of gates asked."""
+
+    revision: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateGateJob:
+    """Create the Job of a gate.
+
+    `job` is from the record (JSON), `facts` are variables of its environment, `other` is the
+    revision to compare with, and `deadline` is in seconds; None: without limit.
+    """
+
+    name: str
+    revision: str
+    gate: str
+    job: str
+    facts: tuple[tuple[str, str], ...] = ()
+    other: str | None = None
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteGateJob:
+    """Delete the Job of a gate, with its pods."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteRevision:
     """Delete the record of a revision."""
 
@@ -221,6 +262,10 @@ Action = (
     | DeleteAutoscaler
     | CreateDisruptionBudget
     | DeleteDisruptionBudget
+    | CreateGateService
+    | DeleteGateService
+    | CreateGateJob
+    | DeleteGateJob
     | DeleteRevision
     | Adopt
 )
@@ -255,6 +300,8 @@ class SignalRequests:
     tag: TagRequest | None = None
     #: What to ask systems of users at web gates.
     gates: tuple[GateRequest, ...] = ()
+    #: Jobs of gates whose pods to read.
+    jobs: tuple[JobRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from canarium.api.states import GateState
+from canarium.core.facts.gate_jobs import ATTEMPTS
 from canarium.core.times import parse, stamp
 
 #: Maximum number of gates on a record.
 MAXIMUM = 64
+#: Characters of a Job; the API server limits all annotations of an object to 256 KiB.
+_LONGEST_JOB = 262_144
 _RESULTS = (GateState.PASSED, GateState.REJECTED, GateState.TIMED_OUT)
 
 
@@ -37,11 +40,19 @@ class OpenedGate:
     #: Passed, Rejected or TimedOut; None while it waits.
     result: str | None = None
     time: str | None = None
-    #: User who decided, as the admission policy verified, and the comment.
+    #: User who decided, as the admission policy verified, system or Job; and the comment.
     by: str | None = None
     comment: str | None = None
     #: Token of the command that decided.
     token: str | None = None
+    #: The Job to run, as it was when the gate started to wait (JSON), the number of the attempt,
+    #: and the UID of its Job once that exists (see `core.facts.gate_jobs`).
+    job: str | None = None
+    attempt: int | None = None
+    uid: str | None = None
+    #: How the Job ended, and the results that it wrote (JSON).
+    exit_code: int | None = None
+    results: str | None = None
 
 
 def gates_to_json(gates: Iterable[OpenedGate]) -> str:
@@ -75,6 +86,10 @@ def _gate(entry: Mapping[str, Any]) -> OpenedGate | None:
         value = entry.get(key)
         return min(max(value, 0), 100) if isinstance(value, int) else None
 
+    def number(key: str, most: int) -> int | None:
+        value = entry.get(key)
+        return min(max(value, 0), most) if isinstance(value, int) else None
+
     result = text("result")
     if not (name and kind and before and since):
         return None
@@ -92,6 +107,11 @@ def _gate(entry: Mapping[str, Any]) -> OpenedGate | None:
         by=text("by"),
         comment=text("comment", 1100),
         token=text("token"),
+        job=text("job", _LONGEST_JOB),
+        attempt=number("attempt", ATTEMPTS),
+        uid=text("uid"),
+        exit_code=number("exit_code", 255),
+        results=text("results", 5000),
     )
 
 

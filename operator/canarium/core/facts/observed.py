@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from canarium.api.reasons import CheckReason, RefusalReason
 from canarium.core.evidence.verdict import Evidence
 from canarium.core.facts.gate_answers import GateAnswer
+from canarium.core.facts.gate_jobs import GATE_SERVICE, GateJob, GateService, JobReport
 from canarium.core.facts.gateways import Backend, Gateway, Route, RouteConflict
 from canarium.core.facts.pods import Pod, Trouble
 from canarium.core.facts.resolution import Resolution
@@ -22,6 +23,8 @@ from canarium.core.facts.write_back import TagResult
 BLUE, GREEN = "blue", "green"
 #: Kind of the object that limits evictions.
 BUDGET = "PodDisruptionBudget"
+#: Kind of what a gate may run.
+JOB = "Job"
 COLORS = (BLUE, GREEN)
 
 
@@ -233,6 +236,10 @@ class Observed:
     approvals_enforced: bool = False
     #: Latest answers of systems that web gates ask.
     gate_answers: tuple[GateAnswer, ...] = ()
+    #: Jobs of gates, the Services of revisions for them, and what their pods report.
+    gate_jobs: tuple[GateJob, ...] = ()
+    gate_services: tuple[GateService, ...] = ()
+    job_reports: tuple[JobReport, ...] = ()
     #: Result of the target's smoke tests; None until they have finished.
     smoke: SmokeReport | None = None
     #: Latest analysis result for the revision under analysis.
@@ -265,8 +272,16 @@ class Observed:
     @property
     def blocking_rejection(self) -> Rejection | None:
         """The most important rejected write without which no version can run. A
-        PodDisruptionBudget is not one."""
-        return next((r for r in self.rejections if not r.what.startswith(BUDGET)), None)
+        PodDisruptionBudget is not one, nor what the Job of a gate needs."""
+        gates = tuple(f"-{record.revision}{GATE_SERVICE}" for record in self.records)
+        return next(
+            (
+                r
+                for r in self.rejections
+                if not r.what.startswith((f"{BUDGET} ", f"{JOB} ")) and not r.what.endswith(gates)
+            ),
+            None,
+        )
 
     def refused(self, *objects: str) -> Rejection | None:
         """Returns the rejected write of one of `objects`, each named `Kind name`."""
@@ -324,6 +339,14 @@ class Observed:
         if deployment is None or pod.color == deployment.color:
             return True
         return backend is not None and pod.name in backend.endpoints
+
+    def gate_service(self, revision: str) -> GateService | None:
+        """Returns the Service of `revision` for Jobs of gates."""
+        return next((s for s in self.gate_services if s.revision == revision), None)
+
+    def gate_job(self, name: str) -> GateJob | None:
+        """Returns the Job of this name."""
+        return next((job for job in self.gate_jobs if job.name == name), None)
 
     def backend(self, revision: str | None) -> Backend | None:
         """Returns the Service that selects only `revision`."""

@@ -15,6 +15,15 @@ def rejection(rollout: RolloutFacts) -> Cause | None:
     """Returns why a gate fails the target; None if none does."""
     for gate in gates_of(rollout):
         one = gate.opened
+        if one and one.result == GateState.REJECTED and gate.is_job:
+            code = one.exit_code if one.exit_code is not None else "unknown"
+            what = f"gate {gate.name} failed: {one.by} ended with exit code {code}"
+            return Cause(
+                FailureReason.GATE_FAILED,
+                f"{what}: {one.comment}" if one.comment else what,
+                observed=f"exit code {code}",
+                threshold="exit code 0",
+            )
         if one and one.result == GateState.REJECTED:
             who = decided_by(one.by, one.comment)
             return Cause(FailureReason.GATE_REJECTED, f"gate {gate.name} was rejected{who}")

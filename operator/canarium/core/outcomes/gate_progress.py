@@ -1,4 +1,4 @@
-"""What web gates ask, what was answered, and why an answer is missing (R27)."""
+"""What web gates ask, how far web gates and Jobs are, and why a result is missing (R27)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from canarium.core.context.naming import version_of
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.facts.gate_answers import AnswerState, GateAnswer, GateRequest
 from canarium.core.messages import command_advice
+from canarium.core.outcomes.gate_jobs import job_so_far, job_text, trouble
 
 
 def wanted(ctx: RolloutContext, result: PhaseResult) -> tuple[GateRequest, ...]:
@@ -56,7 +57,10 @@ def answer_to(ctx: RolloutContext, gate: Gate) -> GateAnswer | None:
 
 def answer_so_far(ctx: RolloutContext, gate: Gate) -> str | None:
     """Returns what the system of a gate that waits has answered, or why there is no usable answer;
-    None before the first one."""
+    None before the first one. For a Job, how far it is."""
+    if gate.is_job:
+        fault = trouble(ctx, gate)
+        return fault[1] if fault else job_so_far(ctx, gate)
     answer = answer_to(ctx, gate)
     if answer and answer.state is AnswerState.PENDING:
         return f"{answer.by} answered that its decision is pending"
@@ -64,7 +68,9 @@ def answer_so_far(ctx: RolloutContext, gate: Gate) -> str | None:
 
 
 def progress_text(ctx: RolloutContext, gate: Gate) -> str:
-    """Returns how far the request of a gate that waits is, and what a user can do about it."""
+    """Returns how far the request or the Job of a waiting gate is, and what a user can do."""
+    if gate.is_job:
+        return job_text(ctx, gate)
     if not gate.is_configured:
         command = "undo" if ctx.target == ctx.stable else "abort"
         return (
@@ -83,8 +89,12 @@ def progress_text(ctx: RolloutContext, gate: Gate) -> str:
 
 def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     """Returns the condition whether gates can be asked as the spec defines them."""
-    gates = [gate for gate in gates_of(ctx) if gate.settings.web]
+    gates = [gate for gate in gates_of(ctx) if gate.settings.web or gate.is_job]
     for gate in gates:
+        fault = trouble(ctx, gate) if gate.is_job and gate.waits else None
+        if fault:
+            text = f"spec.rollout.gates[{gate.name}].job: {fault[1]}"
+            return ((ConditionType.GATES_READY, False, fault[0], text),)
         answer = answer_to(ctx, gate) if gate.waits else None
         if answer and answer.state is AnswerState.MISSING:
             text = f"spec.rollout.gates[{gate.name}].web: {answer.text}"

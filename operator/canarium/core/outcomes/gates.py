@@ -11,6 +11,7 @@ from canarium.core.context.gates import Gate, gates_of
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.facts.gate_answers import AnswerState
 from canarium.core.facts.gates import OpenedGate
+from canarium.core.outcomes.gate_jobs import after_job
 from canarium.core.outcomes.gate_progress import answer_to
 from canarium.core.times import parse, stamp
 
@@ -32,15 +33,21 @@ def _after(ctx: RolloutContext, result: PhaseResult, gate: Gate) -> OpenedGate |
                 stamp(ctx.now),
                 settings.weight,
                 at=ctx.progress.weight,
+                job=settings.job,
+                attempt=1 if settings.job else None,
             )
             if gate.name in result.opened_gates
             else None
         )
     if one.result is not None:
         return one
-    decided = _decided(ctx, one) if gate.is_approval else _answered(ctx, gate, one)
-    if decided:
+    if gate.is_job:
+        decided = after_job(ctx, gate, one)
+    else:
+        decided = _decided(ctx, one) if gate.is_approval else _answered(ctx, gate, one)
+    if decided and decided.result is not None:
         return decided
+    one = decided or one
     if gate.name in result.expired_gates:
         return replace(one, result=GateState.TIMED_OUT.value, time=stamp(ctx.now))
     if ctx.paused_for:

@@ -11,6 +11,7 @@ from canarium.core.context.position import current_step
 from canarium.core.context.progress import next_step, progress_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.facts.gate_answers import AnswerState
+from canarium.core.outcomes.gate_jobs import trouble
 from canarium.core.outcomes.gate_progress import answer_to, progress_text
 from canarium.core.outcomes.gates import approval_advice
 from canarium.core.phases.waiting import held_weight, outlook, traffic_of
@@ -77,8 +78,11 @@ def at_gates(
 def _reason(ctx: RolloutContext, gate: Gate) -> HoldReason:
     if gate.is_approval:
         return HoldReason.WAITING_FOR_APPROVAL
-    answer = answer_to(ctx, gate)
-    missing = answer is not None and answer.state is AnswerState.MISSING
+    if gate.is_job:
+        missing = trouble(ctx, gate) is not None
+    else:
+        answer = answer_to(ctx, gate)
+        missing = answer is not None and answer.state is AnswerState.MISSING
     return HoldReason.GATE_UNAVAILABLE if missing else HoldReason.WAITING_FOR_GATE
 
 

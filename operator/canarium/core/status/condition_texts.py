@@ -18,7 +18,7 @@ _TEXTS: dict[tuple[str, bool], str] = {
     (ConditionType.STALLED, False): "Nothing waits for a change of the spec",
     (ConditionType.SMOKE_TESTS_READY, True): "The smoke tests can be run as specified",
     (ConditionType.ANALYSIS_READY, True): "Every check can be evaluated as specified",
-    (ConditionType.GATES_READY, True): "Every gate can be asked as specified",
+    (ConditionType.GATES_READY, True): "Every gate can be asked or run as specified",
     (ConditionType.ROUTE_ACCEPTED, True): "Every gateway has accepted the current generation of "
     "the route",
     (ConditionType.AUTOSCALER_READY, True): "The HorizontalPodAutoscaler of the stable version "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from canarium.api.reasons import EventReason, HoldReason
-from canarium.api.states import GateState
+from canarium.api.states import GateKind, GateState
 from canarium.api.status import GateStatus, Status
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.gates import Gate, gates_of
@@ -40,6 +40,7 @@ def _status(ctx: RolloutContext, gate: Gate) -> GateStatus:
         time=one.time if one else None,
         by=one.by if one else None,
         # A status that differs only in its own message would be written later.
+        results=one.results if one else None,
         message=one.comment or (answer_so_far(ctx, gate) if gate.waits else None) if one else None,
     )
 
@@ -83,5 +84,6 @@ def _waiting(ctx: RolloutContext, gate: Gate) -> Event:
 
 def _passed(ctx: RolloutContext, gate: GateStatus) -> Event:
     who = decided_by(gate.by, gate.message)
-    text = f"gate {gate.name} of {describe(ctx, ctx.target)} was approved{who}"
+    verb = "passed" if gate.kind == GateKind.JOB else "was approved"
+    text = f"gate {gate.name} of {describe(ctx, ctx.target)} {verb}{who}"
     return Event("Normal", EventReason.GATE_PASSED, text)

@@ -8,6 +8,8 @@ from typing import Any
 from canarium.api.disruption_budget import effective_max_unavailable
 from canarium.api.effective_scaling import effective_scaling
 from canarium.api.effective_traffic import EffectiveTraffic, effective_traffic
+from canarium.core.decision.plan import CreateGateJob
+from canarium.core.facts.gate_jobs import GateService
 from canarium.core.facts.gateways import Backend, Route
 from canarium.core.facts.observed import (
     Autoscaler,
@@ -22,7 +24,7 @@ from canarium.engine.cache.children import Child, unpacked
 from canarium.engine.cache.routes import ROUTES, in_effect, made_of, wanted_kind
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
-from canarium.render import labels, pod, routes, runtime, workload
+from canarium.render import gate_job, labels, pod, routes, runtime, workload
 from canarium.render.errors import RuntimeInvalid
 from canarium.render.fetch_container import FetcherConfig
 from canarium.render.traffic_split import Split
@@ -96,6 +98,8 @@ class DesiredManifests:
                 return self.route(parent, key, fact)
             case Backend(revision=revision):
                 return self.backend(parent, key, revision)
+            case GateService(revision=revision):
+                return self.gate_service(parent, revision)
             case Autoscaler(revision=revision, low=low, high=high):
                 return self.autoscaler(parent, revision, low, high)
             case DisruptionBudget(revision=revision, has_minimum=False):
@@ -142,6 +146,14 @@ class DesiredManifests:
         kind = live.fact.kind if live else None
         parent = in_effect(parent, kind, live)
         return routes.backend(parent, _traffic(parent), revision)
+
+    def gate_service(self, parent: Mapping[str, Any], revision: str) -> Manifest:
+        """Returns the Service of one revision for Jobs of gates."""
+        return gate_job.gate_service(parent, _traffic(parent).port, revision)
+
+    def gate_job(self, parent: Mapping[str, Any], action: CreateGateJob) -> Manifest:
+        """Returns the Job of a gate."""
+        return gate_job.gate_job(parent, _traffic(parent).port, action)
 
     def service(
         self, parent: Mapping[str, Any], color: str | None, traffic: TrafficRecord

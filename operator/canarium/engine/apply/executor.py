@@ -7,6 +7,7 @@ from typing import Any
 
 from canarium import GROUP
 from canarium.core.decision import plan as p
+from canarium.core.facts.gate_jobs import service_name
 from canarium.core.facts.observed import Modified
 from canarium.engine.apply.adoption import Adoption
 from canarium.engine.apply.child_writer import ChildWriter
@@ -103,6 +104,18 @@ class Executor:
             case p.DeleteDisruptionBudget(revision, uid):
                 name = workload.child_name(model, revision)
                 await writer.delete(resources.DISRUPTION_BUDGETS, key, name, uid)
+
+            case p.CreateGateService(revision):
+                body = self._desired.gate_service(parent, revision)
+                await writer.apply(resources.SERVICES, key, body)
+            case p.DeleteGateService(revision, uid):
+                name = service_name(model, revision)
+                await writer.delete(resources.SERVICES, key, name, uid)
+            case p.CreateGateJob():
+                body = self._desired.gate_job(parent, action)
+                await writer.create(resources.JOBS, key, body)
+            case p.DeleteGateJob(name, uid):
+                await writer.delete(resources.JOBS, key, name, uid)
 
     async def repair(self, parent: Mapping[str, Any], *, freeze_route: bool = False) -> int:
         """Restores children that drifted; returns how many were written."""

@@ -7,6 +7,8 @@ from sys import intern
 
 from canarium import GROUP
 from canarium.api.server import FETCH_CONTAINER
+from canarium.api.states import JobState
+from canarium.core.facts.gate_jobs import GateJob, GateService
 from canarium.core.facts.gateways import Backend
 from canarium.core.facts.observed import (
     Autoscaler,
@@ -26,6 +28,8 @@ from canarium.untrusted.quoting import quoted
 
 #: A record's identity: its digest is what is compared.
 _UNKEPT: Raw = {}
+#: Reasons of a failed Job that did not end by itself; our policy names only disruptions.
+_STOPPED = ("DeadlineExceeded", "PodFailurePolicy")
 
 
 def record(raw: Raw) -> Child[Record]:
@@ -121,12 +125,15 @@ def _extra_labels(pod: Raw) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(extra))
 
 
-def service(raw: Raw) -> Child[Service] | Child[Backend]:
-    """Projects the model's Service or, with the label of a revision, a backend of its route."""
-    revision = raw["metadata"].get("labels", {}).get(labels.REVISION)
+def service(raw: Raw) -> Child[Service] | Child[Backend | GateService]:
+    """Projects the model's Service or, with the label of a revision, a backend of its route or the
+    Service for Jobs of gates."""
+    marks = raw["metadata"].get("labels", {})
+    revision = marks.get(labels.REVISION)
     if revision:
         meta, spec = raw["metadata"], raw["spec"]
-        fact = Backend(meta["name"], meta["uid"], revision)
+        kind = GateService if labels.GATE in marks else Backend
+        fact = kind(meta["name"], meta["uid"], revision)
         identity = {"selector": spec.get("selector"), "ports": spec.get("ports")}
         return child(raw, fact, compared(raw, identity))
     return _callers(raw)
@@ -145,6 +152,28 @@ def _callers(raw: Raw) -> Child[Service]:
     keep = compared(raw, {"selector": selector, "ports": raw["spec"].get("ports")})
     keep["metadata"]["annotations"] = notes
     return child(raw, fact, keep)
+
+
+def gate_job(raw: Raw) -> Child[GateJob]:
+    """Projects the Job of a gate. One that a disruption or its deadline stopped is lost."""
+    meta = raw["metadata"]
+    state = JobState.RUNNING
+    for condition in (raw.get("status") or {}).get("conditions") or ():
+        if condition.get("status") != "True":
+            continue
+        if condition.get("type") == "Complete":
+            state = JobState.SUCCEEDED
+        elif condition.get("type") == "Failed":
+            stopped = condition.get("reason") in _STOPPED
+            state = JobState.LOST if stopped else JobState.FAILED
+    fact = GateJob(
+        name=meta["name"],
+        uid=meta["uid"],
+        revision=meta.get("labels", {}).get(labels.REVISION, ""),
+        state=state,
+        terminating="deletionTimestamp" in meta,
+    )
+    return child(raw, fact)
 
 
 def autoscaler(raw: Raw) -> Child[Autoscaler]:

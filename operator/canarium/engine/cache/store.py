@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from canarium.core.facts.gate_jobs import GateService
 from canarium.core.facts.gateways import Backend, Route, RouteConflict
 from canarium.core.facts.observed import BlockedDeletion, Observed, Orphan, ResolvedRuntime, Service
 from canarium.core.facts.pods import CREATING_REASONS, Pod
@@ -37,6 +38,7 @@ _PROJECTIONS: dict[Resource, Callable[[dict[str, Any]], Child[Any]]] = {
     resources.AUTOSCALERS: projections.autoscaler,
     resources.DISRUPTION_BUDGETS: projections.disruption_budget,
     resources.CONFIG_MAPS: projections.pin,
+    resources.JOBS: projections.gate_job,
     resources.HTTP_ROUTES: routes.route,
     resources.GRPC_ROUTES: routes.route,
     resources.VIRTUAL_SERVICES: istio.virtual_service,
@@ -194,6 +196,13 @@ class Store:
             backends=tuple(
                 replace(s, endpoints=endpoints(s.name)) for s in services if isinstance(s, Backend)
             ),
+            gate_services=tuple(
+                replace(s, endpoints=endpoints(s.name))
+                for s in services
+                if isinstance(s, GateService)
+            ),
+            # One without our owner is not ours, and blocks nothing.
+            gate_jobs=tuple(c.fact for c in self.children(resources.JOBS, key) if c.owner == uid),
             gateways=self.gateways.named(spec, key[0]),
             route_api_error=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
             autoscalers=tuple(ours(resources.AUTOSCALERS)),

@@ -1,0 +1,144 @@
+"""How far the Jobs of gates are, what their pods mean for the gates, and what is reported (R27)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from canarium.api.reasons import ConditionReason
+from canarium.api.states import GateState, JobState
+from canarium.core.context.context import RolloutContext
+from canarium.core.context.gates import Gate
+from canarium.core.facts.gate_jobs import (
+    ATTEMPTS,
+    GateJob,
+    JobOutcome,
+    JobReport,
+    JobRequest,
+    job_name,
+    service_name,
+)
+from canarium.core.facts.gates import OpenedGate
+from canarium.core.facts.observed import JOB, Rejection
+from canarium.core.messages import command_advice
+from canarium.core.outcomes import refusals
+from canarium.core.times import stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The present attempt of a gate that has its Job on the record.
+
+    `job` is None if there is none that counts: it was never created, or it is lost.
+    """
+
+    name: str
+    number: int
+    job: GateJob | None
+    report: JobReport | None
+    is_lost: bool
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no other Job follows it."""
+        return self.number >= ATTEMPTS
+
+
+def attempt_of(ctx: RolloutContext, one: OpenedGate) -> Attempt | None:
+    """Returns the present attempt of a gate; None if its record has no Job."""
+    if one.job is None or not one.attempt:
+        return None
+    name = job_name(ctx.name, ctx.target, one.name, one.attempt)
+    job = ctx.observed.gate_job(name)
+    report = next(
+        (r for r in ctx.observed.job_reports if job and r.request == request_for(job)), None
+    )
+    stopped = job is not None and (job.terminating or job.state == JobState.LOST)
+    other = one.uid is not None and (job is None or job.uid != one.uid)
+    lost = stopped or other or (report is not None and report.outcome is JobOutcome.LOST)
+    return Attempt(name, one.attempt, None if lost else job, report, lost)
+
+
+def request_for(job: GateJob) -> JobRequest:
+    """Returns the request for the pod of a Job."""
+    return JobRequest(job.name, job.uid, job.state)
+
+
+def after_job(ctx: RolloutContext, gate: Gate, one: OpenedGate) -> OpenedGate | None:
+    """Returns the gate with what its Job shows: its UID, its result, or the next attempt; None if
+    nothing has changed, and while the record cannot be written."""
+    if ctx.quarantined or ctx.observed.refused(f"ControllerRevision {ctx.name}-{ctx.target}"):
+        return None
+    attempt = attempt_of(ctx, one)
+    if attempt is None:
+        return None
+    if attempt.is_lost:
+        return None if attempt.is_last else replace(one, attempt=attempt.number + 1, uid=None)
+    if attempt.job is None:
+        return None
+    updated = replace(one, uid=attempt.job.uid)
+    report = attempt.report
+    results = {JobOutcome.PASSED: GateState.PASSED, JobOutcome.FAILED: GateState.REJECTED}
+    if report and report.outcome in results:
+        return replace(
+            updated,
+            result=results[report.outcome].value,
+            time=stamp(ctx.now),
+            by=f"job/{attempt.name}",
+            comment=report.text or None,
+            exit_code=report.exit_code,
+            results=report.results,
+        )
+    return updated if updated != one else None
+
+
+def refused(ctx: RolloutContext, attempt: Attempt) -> Rejection | None:
+    """Returns the rejected write that an attempt needs."""
+    other = ctx.previous if ctx.target == ctx.stable else ctx.stable
+    services = (service_name(ctx.name, name) for name in (ctx.target, other) if name)
+    return ctx.observed.refused(f"{JOB} {attempt.name}", *(f"Service {x}" for x in services))
+
+
+def trouble(ctx: RolloutContext, gate: Gate) -> tuple[ConditionReason | str, str] | None:
+    """Returns why the Job of a gate that waits cannot give a result now: reason and text."""
+    attempt = attempt_of(ctx, gate.opened) if gate.opened else None
+    if attempt is None:
+        return None
+    if attempt.is_lost and attempt.is_last:
+        why = attempt.report.text if attempt.report else ""
+        text = f"its Job was lost {ATTEMPTS} times" + (
+            f", the last time because {why}" if why else ""
+        )
+        return ConditionReason.GATE_JOB_LOST, text
+    rejection = refused(ctx, attempt)
+    if attempt.job is None and rejection:
+        return refusals.reason_of(rejection), refusals.quoted(rejection)
+    if attempt.report and attempt.report.blocked:
+        return ConditionReason.GATE_JOB_BLOCKED, f"job/{attempt.name}: {attempt.report.text}"
+    return None
+
+
+def job_so_far(ctx: RolloutContext, gate: Gate) -> str:
+    """Returns how far the Job of a gate that waits is, as a sentence."""
+    attempt = attempt_of(ctx, gate.opened) if gate.opened else None
+    if attempt is None or attempt.is_lost:
+        return "Its Job is about to be created"
+    number = f" (attempt {attempt.number} of {ATTEMPTS})" if attempt.number > 1 else ""
+    if attempt.job is None:
+        return f"job/{attempt.name} is about to be created{number}"
+    if attempt.job.state == JobState.RUNNING:
+        return f"job/{attempt.name} has not finished yet{number}"
+    return f"The result of job/{attempt.name} is being read{number}"
+
+
+def job_text(ctx: RolloutContext, gate: Gate) -> str:
+    """Returns how far the Job of a gate that waits is, and what a user can do about it."""
+    fault = trouble(ctx, gate)
+    if fault is None:
+        return job_so_far(ctx, gate)
+    reason, text = fault
+    if reason == ConditionReason.GATE_JOB_LOST:
+        command = "undo" if ctx.target == ctx.stable else "abort"
+        return (
+            f"It has no result: {text}. {command_advice(command, ctx.target, 'To end the rollout')}"
+        )
+    return f"Its Job cannot run now: {text}. The operator continues when it can"

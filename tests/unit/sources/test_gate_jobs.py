@@ -1,0 +1,248 @@
+"""What the pod of a Job means for its gate, and what is read when."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+
+from canarium.api.states import JobState
+from canarium.core.facts.gate_jobs import JobOutcome, JobReport, JobRequest
+from canarium.kube import resources
+from canarium.kube.client import Api
+from canarium.kube.clock import Timing
+from canarium.kube.errors import ApiError
+from canarium.kube.resources import Resource
+from canarium.sources.gate_jobs import LATER, SOON, GateJobs, ended, obstacle
+from sources.test_resolver import KEY
+
+rule = pytest.mark.rule
+JOB = "fraud-abcdefgh-12345-1"
+
+
+def request(state: JobState = JobState.FAILED, uid: str = "u1") -> JobRequest:
+    return JobRequest(JOB, uid, state)
+
+
+def pod(*, terminated: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+    state = {"terminated": terminated} if terminated else {"running": {}}
+    containers = [{"name": "istio-proxy", "state": {"terminated": {"exitCode": 9}}}]
+    containers += [{"name": "gate", "state": state}]
+    return {
+        "metadata": {"name": "p1", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "status": {"containerStatuses": containers, **status},
+    }
+
+
+def exited(code: int, message: str = "", reason: str = "Error") -> dict[str, Any]:
+    return pod(terminated={"exitCode": code, "message": message, "reason": reason})
+
+
+@rule("R27")
+def test_failed_job_fails_the_gate_with_exit_code_and_message() -> None:
+    report = ended(request(), exited(3, "accuracy 0.71"))
+    assert report == JobReport(request(), JobOutcome.FAILED, 3, "accuracy 0.71")
+    killed = ended(request(), exited(137, "", "OOMKilled"))
+    assert (killed.outcome, killed.exit_code, killed.text) == (JobOutcome.FAILED, 137, "OOMKilled")
+    assert ended(request(), exited(1, "big", "OOMKilled")).text == "OOMKilled: big"
+
+
+@rule("R27")
+def test_succeeded_job_passes_also_without_its_pod() -> None:
+    done = request(JobState.SUCCEEDED)
+    assert ended(done, None) == JobReport(done, JobOutcome.PASSED, 0)
+    assert ended(done, exited(0, "fine", "Completed")).text == "fine"
+
+
+_DISRUPTED = {"type": "DisruptionTarget", "status": "True", "message": "Eviction API: evicting"}
+
+
+@rule("R25", "R27")
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (None, "its pod was deleted"),
+        (
+            pod(terminated={"exitCode": 137}, conditions=[_DISRUPTED]),
+            "its pod was disrupted: Eviction API: evicting",
+        ),
+        (
+            {**exited(143), "metadata": {"name": "p", "deletionTimestamp": "2026-01-01T00:00:00Z"}},
+            "its pod was deleted",
+        ),
+        (
+            {
+                "metadata": {"name": "p"},
+                "status": {"reason": "OutOfcpu", "message": "Pod was rejected: no cpu"},
+            },
+            "its container did not end by itself: Pod was rejected: no cpu",
+        ),
+        (exited(137, reason="ContainerStatusUnknown"), "its container did not end by itself"),
+        (exited(0), "another container of its pod failed"),
+    ],
+    ids=["deleted", "evicted", "terminating", "rejected", "unknown", "other-container"],
+)
+def test_job_that_did_not_end_by_itself_is_lost(found: Any, text: str) -> None:
+    assert ended(request(), found) == JobReport(request(), JobOutcome.LOST, text=text)
+
+
+@rule("R27")
+def test_results_in_the_termination_message_are_kept_as_json() -> None:
+    message = json.dumps({"results": {"accuracy": 0.93, "by": "ü\u202e"}, "message": "good"})
+    report = ended(request(JobState.SUCCEEDED), exited(0, message))
+    assert report.text == "good"
+    assert report.results == '{"accuracy":0.93,"by":"\\u00fc\\u202e"}'
+
+
+@rule("R27")
+@pytest.mark.parametrize(
+    "message",
+    ["{broken", "[1]", '{"other": 1}', '{"results": NaN}', "{" * 4000, "plain"],
+)
+def test_message_that_is_not_a_report_is_a_text(message: str) -> None:
+    report = ended(request(), exited(1, message))
+    assert report.results is None
+    assert report.outcome is JobOutcome.FAILED
+    assert report.text[-3:] == message[-3:]
+    assert len(report.text) <= 500
+
+
+@rule("R27")
+def test_untrusted_message_is_quoted_and_its_end_is_kept() -> None:
+    report = ended(request(), exited(1, "x" * 3000 + "\n\x1b[31mValueError"))
+    assert "\x1b" not in report.text
+    assert "\n" not in report.text
+    assert report.text.endswith("ValueError")
+
+
+@rule("R27", "R29")
+def test_obstacle_of_a_pod_is_its_own_words() -> None:
+    assert obstacle(pod()) == ""
+    condition = {"type": "PodScheduled", "status": "False", "message": "0/3 nodes"}
+    assert obstacle(pod(conditions=[condition])) == "pod/p1 is not scheduled: 0/3 nodes"
+    waiting = pod()
+    container = waiting["status"]["containerStatuses"][1]
+    container["state"] = {"waiting": {"reason": "ContainerCreating"}}
+    assert obstacle(waiting) == ""
+    container["state"] = {"waiting": {"reason": "ErrImagePull", "message": "not\nfound"}}
+    assert obstacle(waiting).startswith("pod/p1: ErrImagePull: not")
+
+
+class Pods:
+    """The API server, which has these pods and Events, or answers with an error."""
+
+    def __init__(self) -> None:
+        self.pods: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self.error: Exception | None = None
+        self.asked: list[str] = []
+
+    async def list(
+        self, resource: Resource, namespace: str | None = None, **query: str
+    ) -> dict[str, Any]:
+        assert namespace == KEY[0]
+        self.asked.append(query.get("labelSelector") or query["fieldSelector"])
+        if self.error:
+            raise self.error
+        return {"items": self.pods if resource is resources.PODS else self.events}
+
+
+class Rig:
+    """Reads that do not wait, until the last of `most_waits`, which does not end."""
+
+    def __init__(self, most_waits: int = 1) -> None:
+        self.api = Pods()
+        self.waits: list[float] = []
+        self.most_waits = most_waits
+        self.woken, self.patient = asyncio.Event(), asyncio.Event()
+        timing = Timing(clock=lambda: 0.0, sleep=self._sleep)
+        self.jobs = GateJobs(cast(Api, self.api), self._wake, timing)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        if len(self.waits) >= self.most_waits:
+            self.patient.set()
+            await asyncio.Event().wait()
+        await asyncio.sleep(0)
+
+    def _wake(self, key: tuple[str, str], urgent: bool) -> None:
+        assert (key, urgent) == (KEY, False)
+        self.woken.set()
+
+    async def report(self, one: JobRequest) -> JobReport:
+        self.woken.clear()
+        self.jobs.want(KEY, [one])
+        async with asyncio.timeout(20):
+            await self.woken.wait()
+        (report,) = self.jobs.reports(KEY)
+        return report
+
+
+@pytest_asyncio.fixture
+async def rig() -> AsyncIterator[Rig]:
+    made = Rig()
+    yield made
+    await made.jobs.close()
+
+
+@rule("R27")
+async def test_newest_pod_of_the_very_job_is_read_once_it_has_ended(rig: Rig) -> None:
+    older = exited(1, "older")
+    newer = exited(3, "newer")
+    newer["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+    rig.api.pods = [newer, older]
+    report = await rig.report(request())
+    assert (report.exit_code, report.text) == (3, "newer")
+    assert rig.api.asked == ["batch.kubernetes.io/controller-uid=u1"]
+    assert not rig.waits
+
+
+@rule("R27", "R29")
+async def test_running_job_without_a_pod_shows_why_none_can_be_created(rig: Rig) -> None:
+    rig.api.events = [
+        {"lastTimestamp": "2026-01-01T00:00:02Z", "message": "exceeded quota: q"},
+        {"lastTimestamp": "2026-01-01T00:00:01Z", "message": "older"},
+    ]
+    report = await rig.report(request(JobState.RUNNING))
+    assert (report.outcome, report.text, report.blocked) == (
+        JobOutcome.UNFINISHED, "exceeded quota: q", True
+    )  # fmt: skip
+    assert rig.api.asked[1] == "involvedObject.uid=u1,reason=FailedCreate"
+    await rig.patient.wait()
+    assert SOON / 2 <= rig.waits[0] <= SOON
+
+
+@rule("R27")
+async def test_running_job_is_read_less_often_later() -> None:
+    rig = Rig(most_waits=4)
+    rig.api.pods = [pod()]
+    report = await rig.report(request(JobState.RUNNING))
+    assert (report.outcome, report.blocked) == (JobOutcome.UNFINISHED, False)
+    await rig.patient.wait()
+    assert all(LATER / 2 <= wait <= LATER for wait in rig.waits[1:])
+    await rig.jobs.close()
+
+
+@rule("R27")
+@pytest.mark.parametrize("error", [ApiError(403, "Forbidden", "no right"), ValueError("bug")])
+async def test_pod_that_cannot_be_read_is_read_again(error: Exception) -> None:
+    rig = Rig(most_waits=3)
+    rig.api.error = error
+    report = await rig.report(request())
+    assert (report.outcome, report.blocked) == (JobOutcome.UNFINISHED, True)
+    assert report.text.startswith("its pod cannot be read: ")
+    await rig.patient.wait()
+    assert rig.waits == sorted(rig.waits)
+    await rig.jobs.close()
+
+
+@rule("R27")
+async def test_job_that_is_no_longer_requested_has_no_report(rig: Rig) -> None:
+    rig.api.pods = [exited(3)]
+    await rig.report(request())
+    rig.jobs.forget(KEY)
+    assert rig.jobs.reports(KEY) == ()
