@@ -139,23 +139,26 @@ messages: .venv/.ready        ## write tests/golden/messages*.md, every message 
 
 # The images that the chart names, and the lock of each (see the Dockerfile).
 DOCKER ?= docker
-IMAGES ?= canarium canarium-fetch canarium-dashboard canarium-notifier
+IMAGES ?= canarium canarium-fetch canarium-dashboard canarium-notifier canarium-cli
 LOCK.canarium := runtime
 LOCK.canarium-fetch := fetch
 LOCK.canarium-dashboard := dashboard
 LOCK.canarium-notifier := notifier
+LOCK.canarium-cli := cli
+TARGET.canarium-cli := --target cli
 VERSION = $(shell sed -n 's/^appVersion: //p' charts/canarium/Chart.yaml)
 KIND_CLUSTER ?= kind
 
 images: $(IMAGES:%=image.%)   ## build the images with Docker; PLATFORM=linux/arm64 for nodes of another architecture
 
 image.%:
-	$(DOCKER) build $(if $(PLATFORM),--platform $(PLATFORM)) --build-arg LOCK=$(LOCK.$*) --build-arg VERSION=$(VERSION) -t canarium.dev/$*:$(VERSION) .
+	$(DOCKER) build $(if $(PLATFORM),--platform $(PLATFORM)) $(TARGET.$*) --build-arg LOCK=$(LOCK.$*) --build-arg VERSION=$(VERSION) -t canarium.dev/$*:$(VERSION) .
 
 push: $(if $(REGISTRY),$(IMAGES:%=push.%),no-registry)  ## build the images, push them to REGISTRY=registry.example.org/ml, and print the values of the chart
 	@echo 'helm upgrade --install canarium charts/canarium -n canarium --create-namespace --wait \'
 	@echo '  --set image.repository=$(REGISTRY)/canarium,fetch.image.repository=$(REGISTRY)/canarium-fetch \'
-	@echo '  --set dashboard.image.repository=$(REGISTRY)/canarium-dashboard,notifications.image.repository=$(REGISTRY)/canarium-notifier'
+	@echo '  --set dashboard.image.repository=$(REGISTRY)/canarium-dashboard,notifications.image.repository=$(REGISTRY)/canarium-notifier \'
+	@echo '  --set test.image.repository=$(REGISTRY)/canarium-cli'
 
 no-registry:
 	@echo "usage: make push REGISTRY=registry.example.org/ml" >&2; exit 2

@@ -33,6 +33,7 @@ _IMAGES = {
     "fetch.image": "canarium-fetch",
     "dashboard.image": "canarium-dashboard",
     "notifications.image": "canarium-notifier",
+    "test.image": "canarium-cli",
 }
 _HEADER = """\
 # Canarium {version}: the chart with its default values.

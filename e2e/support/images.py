@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sandbox import images
+from sandbox import clients, images
 from sandbox.images import Image
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +35,23 @@ def operator_image(root: Path = ROOT, tag: str = "0.1.0") -> Image:
 def fetch_image(root: Path = ROOT, tag: str = "0.1.0") -> Image:
     """The fetcher, in the same way."""
     return _own(root, f"canarium.dev/canarium-fetch:{tag}", "fetch")
+
+
+def cli_image(tag: str = "0.1.0") -> Image:
+    """The command line with kubectl, which `helm test` runs."""
+    return Image(
+        f"canarium.dev/canarium-cli:{tag}",
+        [
+            images.python_base(),
+            images.pip(locked("cli")),
+            images.folder(ROOT / "operator" / "canarium", "/app/canarium"),
+            images.folder(ROOT / "cli" / "canarium_cli", "/app/canarium_cli"),
+            images.files({"/usr/local/bin/kubectl": clients.find("kubectl")}),
+        ],
+        entrypoint=["python3", "-m", "canarium_cli.main"],
+        env={"PYTHONPATH": "/app:/opt/site", "PYTHONDONTWRITEBYTECODE": "1"},
+        user="65532",
+    )
 
 
 def locked(name: str, root: Path = ROOT) -> list[str]:

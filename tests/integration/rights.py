@@ -20,10 +20,12 @@ Right = tuple[str, str]
 
 
 def rendered(*sets: str, release: str = "canarium", namespace: str = "default") -> list[Any]:
-    """What `helm template` gives for values as of `--set-json`."""
+    """What `helm template` gives for values as of `--set-json`, without hooks."""
     words = [word for one in sets for word in ("--set-json", one)]
-    command = [str(clients.find("helm")), "template", release, str(CHART), "-n", namespace, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = [str(clients.find("helm")), "template", release, str(CHART), "-n", namespace]
+    done = subprocess.run(
+        [*command, "--no-hooks", *words], capture_output=True, text=True, check=True
+    )
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return [body for body in yaml.load_all(done.stdout, loader) if body]
 
@@ -58,6 +60,21 @@ def notifier(plane: ControlPlane, sinks: list[Any], *, into: Path) -> Path:
     ]
     plane.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(bodies))
     token = plane.kubectl("-n", "default", "create", "token", "canarium-notifier", "--duration=2h")
+    admin = json.loads(plane.kubeconfig.read_text())
+    admin["users"][0]["user"] = {"token": token.strip()}
+    into.write_text(json.dumps(admin))
+    return into
+
+
+def installation_test(plane: ControlPlane, namespace: str, *, into: Path) -> Path:
+    """Applies the account and roles that `helm test` creates; a kubeconfig at `into` of one who has
+    only these."""
+    command = [str(clients.find("helm")), "template", "canarium", str(CHART), "-n", namespace]
+    command += ["--set", f"fullnameOverride={namespace}", "-s", "templates/test/rbac.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    plane.kubectl("apply", "-f", "-", stdin=done.stdout)
+    account = f"{namespace}-test"
+    token = plane.kubectl("-n", namespace, "create", "token", account, "--duration=2h")
     admin = json.loads(plane.kubeconfig.read_text())
     admin["users"][0]["user"] = {"token": token.strip()}
     into.write_text(json.dumps(admin))

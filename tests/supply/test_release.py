@@ -132,10 +132,13 @@ def test_fragments_become_a_changelog() -> None:
 def test_image_is_built_in_stages_pinned_and_without_rights() -> None:
     text = (ROOT / "Dockerfile").read_text()
     stages = re.findall(r"(?m)^FROM (\S+)", text)
-    assert len(stages) == 2
+    assert stages == ["${PYTHON}", "${PYTHON}", "${KUBECTL}", "run", "run"]
     assert re.search(r"(?m)^ARG PYTHON=\S+:\d+\.\d+\.\d+-\S+$", text)
+    assert re.search(r"(?m)^ARG KUBECTL=\S+:v\d+\.\d+\.\d+$", text)
     assert "--require-hashes" in text
-    assert re.search(r"(?m)^USER 65532", text.split("FROM")[-1])
+    # The two images are made from the stage `run`, and neither changes its user.
+    assert re.findall(r"(?m)^USER (\S+)", text) == ["65532:65532"]
+    assert "USER" in text.partition(" AS run\n")[2].partition("\nFROM")[0]
     assert "latest" not in text
 
 

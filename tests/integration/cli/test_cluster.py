@@ -11,6 +11,7 @@ from pathlib import Path
 
 from canarium import VERSION
 from cli.screen import Terminal
+from integration import rights
 from integration.cli.program import Program
 from integration.conftest import Cluster
 from sandbox import clients
@@ -44,6 +45,25 @@ async def test_doctor_reports_what_the_users_rights_do_not_allow(
     assert "may not get modeldeployments.canarium.dev" in problems[0]["message"]
     unread = [one for one in done.json["findings"] if one["message"].startswith("Not checked")]
     assert {"CRDs", "operator", "leader", "scope"} <= {one["subject"] for one in unread}
+
+
+async def test_roles_of_helm_test_suffice_for_doctor_and_for_nothing_else(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    await cluster.leading()
+    # That of the operator's Lease.
+    home = "default"
+    account = Program(
+        rights.installation_test(cluster.plane, home, into=tmp_path / "kubeconfig"), home
+    )
+    done = await account.run("doctor", "--installation", "--wait", "--timeout", "30s", "-o", "json")
+    assert done.code == 0, (done.out, done.err)
+    levels = {one["subject"]: one["level"] for one in done.json["findings"]}
+    assert levels == {"CRDs": "ok", "leader": "ok"}
+    for words in (("list",), ("list", "-A"), ("doctor", "--installation", "-n", cluster.namespace)):
+        refused = await account.run(*words)
+        assert (refused.code, refused.out) == (5, ""), words
+        assert "Ask for the right" in refused.err
 
 
 async def test_version_compares_the_definitions_of_the_cluster(
