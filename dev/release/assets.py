@@ -9,14 +9,16 @@
 - `notes.md`: the section of the changelog;
 - `SHA256SUMS`: the checksums of everything in `dist`, for `sha256sum --check`.
 
-`install.yaml` names the images below `REGISTRY`, or by the names that `make images` gives them.
+The chart and `install.yaml` name the images below `REGISTRY`, or as `make images` names them.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from release.singlefile import checksum
@@ -28,13 +30,15 @@ NAMESPACE = "canarium"
 SUMS = "SHA256SUMS"
 #: The oldest Kubernetes that the chart supports: what renders for it is accepted by newer ones.
 _OLDEST = "1.31.0"
-_IMAGES = {
-    "image": "canarium",
-    "fetch.image": "canarium-fetch",
-    "dashboard.image": "canarium-dashboard",
-    "notifications.image": "canarium-notifier",
-    "test.image": "canarium-cli",
-}
+_IMAGES = (
+    "canarium",
+    "canarium-fetch",
+    "canarium-dashboard",
+    "canarium-notifier",
+    "canarium-cli",
+)
+#: Where `make images` puts them.
+_UNPUBLISHED = "canarium.dev"
 _HEADER = """\
 # Canarium {version}: the chart with its default values.
 # kubectl apply --server-side -f install.yaml
@@ -48,16 +52,30 @@ metadata:
 """
 
 
-def install_manifest(helm: str, version: str, registry: str | None) -> str:
+def published_chart(version: str, registry: str | None, into: Path) -> Path:
+    """Copies the chart into a folder, with the images of the registry as the default values and as
+    the list that Artifact Hub shows and scans. Returns its path."""
+    chart = into / CHART.name
+    shutil.copytree(CHART, chart)
+    repository = f"repository: {registry or _UNPUBLISHED}/"
+    values = (chart / "values.yaml").read_text()
+    (chart / "values.yaml").write_text(values.replace(f"repository: {_UNPUBLISHED}/", repository))
+    with (chart / "Chart.yaml").open("a") as metadata:
+        metadata.write("  artifacthub.io/images: |\n")
+        for name in _IMAGES:
+            image = f"{registry or _UNPUBLISHED}/{name}:{version}"
+            metadata.write(f"    - name: {name}\n      image: {image}\n")
+    return chart
+
+
+def install_manifest(helm: str, version: str, chart: Path) -> str:
     """Returns the objects of the chart, their namespace first, as one YAML text.
 
     Helm's hooks are left out: `kubectl apply` would run them as ordinary objects. Raises
     subprocess.CalledProcessError if helm fails.
     """
-    words = [helm, "template", "canarium", str(CHART), "-n", NAMESPACE, "--no-hooks"]
+    words = [helm, "template", "canarium", str(chart), "-n", NAMESPACE, "--no-hooks"]
     words += ["--kube-version", _OLDEST]
-    for value, name in _IMAGES.items() if registry else ():
-        words += ["--set", f"{value}.repository={registry}/{name}"]
     rendered = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     return _HEADER.format(version=version) + _NAMESPACE + rendered
 
@@ -97,17 +115,19 @@ def write(version: str, folder: Path, helm: str, registry: str | None) -> list[P
     if wrong:
         raise Unusable(f"{', '.join(wrong)}: not {version}; run `python -m release v{version}`")
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {
-        "install.yaml": install_manifest(helm, version, registry),
-        "canarium-crds.yaml": crd_bundle(),
-        "notes.md": notes((ROOT / "CHANGELOG.md").read_text(), version),
-    }
-    for name, text in texts.items():
-        (folder / name).write_text(text)
-    package = [helm, "package", str(CHART), "--destination", str(folder)]
-    subprocess.run(package, check=True, capture_output=True)
-    chart = folder / f"canarium-{version}.tgz"
-    return [*(folder / name for name in texts), chart, write_checksums(folder)]
+    with tempfile.TemporaryDirectory() as scratch:
+        chart = published_chart(version, registry, Path(scratch))
+        texts = {
+            "install.yaml": install_manifest(helm, version, chart),
+            "canarium-crds.yaml": crd_bundle(),
+            "notes.md": notes((ROOT / "CHANGELOG.md").read_text(), version),
+        }
+        for name, text in texts.items():
+            (folder / name).write_text(text)
+        package = [helm, "package", str(chart), "--destination", str(folder)]
+        subprocess.run(package, check=True, capture_output=True)
+    archive = folder / f"canarium-{version}.tgz"
+    return [*(folder / name for name in texts), archive, write_checksums(folder)]
 
 
 def main(arguments: list[str]) -> int:

@@ -37,6 +37,13 @@ class Release:
         self._follow(documented("docs/guides/upgrading.md", "helm upgrade"))
         self._await_leader(before)
 
+    def change(self, *sets: str) -> None:
+        """Changes values of the same chart that restart the operator."""
+        words = documented("docs/guides/upgrading.md", "helm upgrade")
+        before = self.leader()
+        self._follow([*words, *(word for one in sets for word in ("--set", one))])
+        self._await_leader(before)
+
     def rollback(self) -> None:
         """Rolls back as documented: to the previous revision in helm's history."""
         before = self.leader()

@@ -101,6 +101,8 @@ def test_upgrade_and_rollback_touch_no_model(scene: Scene) -> None:
     scene.release.restart()
     scene.unmoved("a restart")
     assert scene.release.history() == ["superseded"] * 3 + ["deployed"]
+    scene.release.change("commonLabels.team=ml", "commonAnnotations.cost=seven")
+    scene.unmoved("other labels and annotations of the chart")
 
 
 def test_rollouts_in_progress_continue_with_the_new_operator(scene: Scene) -> None:

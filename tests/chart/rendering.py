@@ -45,6 +45,11 @@ def render(*sets: str, kubernetes: str = "1.36.0", release: str = "canarium") ->
     return load(_rendered(sets, kubernetes, release))
 
 
+def rendered_text(*sets: str) -> str:
+    """What helm prints for `sets`."""
+    return _rendered(sets, "1.36.0", "canarium")
+
+
 def refusal(*sets: str) -> str:
     """Error of helm for `sets`; the test fails when it renders."""
     words = [word for one in sets for word in ("--set-json", one)]

@@ -14,8 +14,9 @@ import yaml
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from chart.rendering import CHART, ROOT, render
+from chart.rendering import CHART, ROOT, Loader, load, render, rendered_text
 
+NAMES = ("canarium", "canarium-dashboard", "canarium-notifier", "canarium-test")
 VERSIONS = [f"1.{minor}" for minor in range(31, 38)]
 #: Sets of values that together render every object of the chart.
 SETS = {
@@ -52,6 +53,7 @@ SETS = {
         'dashboard={"enabled":true,"access":"impersonation","impersonation":{"groups":["ml"],'
         '"secretName":"proxy"},"actions":true,"tlsSecretName":"tls",'
         '"networkPolicy":{"enabled":true}}',
+        'notifications={"enabled":true,"sinks":[{"name":"a","cloudEvents":{"url":"https://a.test"}}]}',
         'extraObjects=[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}]',
     ),
 }
@@ -144,6 +146,51 @@ def test_bump_of_the_chart_alone_does_not_restart_the_operator() -> None:
     assert "helm.sh/chart" not in json.dumps(pods)
 
 
+def repeated(node: yaml.Node) -> set[str]:
+    """Keys that a mapping below `node` has twice."""
+    if isinstance(node, yaml.SequenceNode):
+        return {key for child in node.value for key in repeated(child)}
+    if not isinstance(node, yaml.MappingNode):
+        return set()
+    keys = [key.value for key, _ in node.value]
+    below = {key for _, child in node.value for key in repeated(child)}
+    return {key for key in keys if keys.count(key) > 1} | below
+
+
+OVERLAPPING = json.dumps({"team": "a", "app.kubernetes.io/name": "mine", "helm.sh/chart": "mine"})
+
+
+def test_no_object_has_a_label_twice_where_labels_of_the_values_overlap() -> None:
+    keys = ("commonLabels", "commonAnnotations", "podLabels", "deploymentLabels")
+    overlapping = [f"{key}={OVERLAPPING}" for key in keys]
+    monitors = [f"metrics.{kind}.enabled=true" for kind in ("serviceMonitor", "prometheusRule")]
+    more = [f"metrics.{kind}.labels={OVERLAPPING}" for kind in ("serviceMonitor", "dashboards")]
+    text = rendered_text(*SETS["everything"], *overlapping, *monitors, *more)
+    assert {key for node in yaml.compose_all(text, Loader) for key in repeated(node)} == set()
+    for body in load(text):
+        labels = body["metadata"].get("labels", {})
+        assert labels.get("app.kubernetes.io/name") in (None, *NAMES), labels
+
+
+def test_common_metadata_is_on_every_object_and_reaches_no_model() -> None:
+    """Nothing that the operator is started with changes, so no pod of a model does."""
+    common = ('commonLabels={"team":"ml"}', 'commonAnnotations={"cost":"7"}')
+    before, after = render(*SETS["everything"]), render(*SETS["everything"], *common)
+    for plain, body in zip(before, after, strict=True):
+        meta = body["metadata"]
+        if body["kind"] == "CustomResourceDefinition" or meta["name"] == "a":
+            assert body == plain
+            continue
+        assert meta["labels"]["team"] == "ml"
+        assert meta["annotations"]["cost"] == "7"
+        if body["kind"] == "Deployment":
+            template = body["spec"]["template"]
+            assert template["metadata"]["labels"].pop("team") == "ml"
+            assert body["spec"] == plain["spec"]
+        else:
+            assert {**body, "metadata": {}} == {**plain, "metadata": {}}
+
+
 def test_crds_of_the_chart_are_those_for_kubectl() -> None:
     from generators import crds
 
@@ -188,5 +235,6 @@ def test_artifact_hub_knows_every_kind_and_an_example_of_a_model() -> None:
     }
     [example] = yaml.safe_load(notes["artifacthub.io/crdsExamples"])
     assert example == yaml.safe_load((ROOT / "examples" / "models" / "fraud-v1.yaml").read_text())
+    assert (ROOT / chart["icon"].partition("/main/")[2]).is_file()
     beta = "-" in chart["version"] or chart["version"].startswith("0.")
     assert notes["artifacthub.io/prerelease"] == str(beta).lower()

@@ -11,7 +11,7 @@ from sandbox.controlplane import ControlPlane
 
 
 def test_api_server_accepts_every_object(plane: ControlPlane, tmp_path: Path) -> None:
-    text = assets.install_manifest(str(clients.find("helm")), VERSION, None)
+    text = assets.install_manifest(str(clients.find("helm")), VERSION, assets.CHART)
     manifest = tmp_path / "install.yaml"
     manifest.write_text(text)
     # A dry run needs the namespace to exist.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,27 @@ def test_install_manifest_names_the_images_of_the_registry(folder: Path, helm: s
     assert f"{REGISTRY}/canarium:{VERSION}" in text
     assert f"{REGISTRY}/canarium-fetch:{VERSION}" in text
     assert "canarium.dev/canarium:" not in text
-    unnamed = assets.install_manifest(helm, VERSION, None)
+    unnamed = assets.install_manifest(helm, VERSION, assets.CHART)
     assert f"canarium.dev/canarium:{VERSION}" in unnamed
+
+
+def test_packed_chart_names_the_images_of_the_registry_for_artifact_hub_too(
+    folder: Path, helm: str
+) -> None:
+    packed = str(folder / f"canarium-{VERSION}.tgz")
+    values = subprocess.run(
+        [helm, "show", "values", packed], capture_output=True, text=True, check=True
+    ).stdout
+    assert "canarium.dev/" not in values
+    chart = subprocess.run(
+        [helm, "show", "chart", packed], capture_output=True, text=True, check=True
+    ).stdout
+    annotations = yaml.safe_load(chart)["annotations"]
+    listed = {one["image"] for one in yaml.safe_load(annotations["artifacthub.io/images"])}
+    named = set(re.findall(r"repository: (\S+)", values))
+    assert listed == {f"{repository}:{VERSION}" for repository in named}
+    assert len(listed) == 5
+    assert "artifacthub.io/crdsExamples" in annotations
 
 
 def test_crd_bundle_has_every_crd(folder: Path) -> None:

@@ -24,14 +24,34 @@ app.kubernetes.io/name: canarium
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{- define "canarium.labels" -}}
-{{ include "canarium.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{/*
+Labels and annotations of an object; arguments: `root`, `component` (dashboard, notifier, test; none
+for the operator), and `labels` and `annotations` of the object alone. Of several values for a key the
+chart's own counts, then that of the object, then the common one.
+*/}}
+{{- define "canarium.metadata" -}}
+{{- $root := .root -}}
+labels:
+  {{- $own := dict "app.kubernetes.io/version" $root.Chart.AppVersion "app.kubernetes.io/managed-by" $root.Release.Service }}
+  {{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") }}
+  {{- with .component }}{{ $_ := set $own "app.kubernetes.io/component" . }}{{ end }}
+  {{- $selector := include "canarium.selectorOf" (dict "root" $root "component" .component) | fromYaml }}
+  {{- toYaml (merge $own $selector (.labels | default dict) $root.Values.commonLabels) | nindent 2 }}
+{{- with merge dict (.annotations | default dict) $root.Values.commonAnnotations }}
+annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* Labels of the pods of a component; arguments: `root`, `component`, and `labels` of the values. */}}
+{{- define "canarium.podLabels" -}}
+{{- $selector := include "canarium.selectorOf" . | fromYaml -}}
+{{- toYaml (merge $selector (.labels | default dict) .root.Values.commonLabels) -}}
+{{- end -}}
+
+{{/* Not those of the operator for another component: its Service, budget and policy must not select it. */}}
+{{- define "canarium.selectorOf" -}}
+app.kubernetes.io/name: canarium{{ with .component }}-{{ . }}{{ end }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- end -}}
 
 {{/*
@@ -101,17 +121,6 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "canarium.dashboardName" -}}
 {{ include "canarium.fullname" . }}-dashboard
-{{- end -}}
-
-{{- define "canarium.dashboardLabels" -}}
-{{ include "canarium.dashboardSelector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/component: dashboard
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
 {{- end -}}
 
 {{- define "canarium.dashboardImage" -}}

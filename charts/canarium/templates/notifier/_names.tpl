@@ -8,17 +8,6 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ include "canarium.fullname" . }}-notifier
 {{- end -}}
 
-{{- define "canarium.notifierLabels" -}}
-{{ include "canarium.notifierSelector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/component: notifier
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
-{{- end -}}
-
 {{- define "canarium.notifierImage" -}}
 {{ include "canarium.imageOf" (dict "image" .Values.notifications.image "root" .) }}
 {{- end -}}
