@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Self
 
-from canarium.api.effective_spec import effective_spec
+from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.core.decision import plan as p
 from canarium.core.facts.gate_jobs import GateJob, GateService
@@ -54,7 +56,7 @@ class Cluster(Kubernetes):
 
     def _facts(self) -> Any:
         """Returns all facts that an event reports."""
-        return self.observed(), json.dumps(self.spec), self.status
+        return self.observed(), self.spec, self.status
 
     def settle(self) -> Self:
         """Decides until a decision writes nothing; more than 40 rounds is a loop."""
@@ -72,7 +74,8 @@ class Cluster(Kubernetes):
             # A registry answers before the operator reports that it waits.
             self.requests = decision.requests
             decision = self._decide()
-        self.seen = self._facts()
+        # The spec is copied, since users of this class change it in place.
+        self.seen = (self.observed(), pickle.loads(pickle.dumps(self.spec)), self.status)
         decision = with_transitions(decision, self.status, self.now, record=self.keeps_transitions)
         for action in decision.actions:
             if self._dies():
@@ -97,7 +100,7 @@ class Cluster(Kubernetes):
     def _decide(self) -> p.Plan:
         return plan(
             self.spec,
-            effective_spec(Spec.model_validate(self.spec), self.runtime.startup_budget),
+            _effective(json.dumps(self.spec), self.runtime.startup_budget),
             self.status,
             self.observed(),
             now=self.now,
@@ -291,3 +294,9 @@ class Cluster(Kubernetes):
         if (self.spec.get("rollout") or {}).get("strategy") == "Recreate":
             return  # Its pods are what stable waits for (R22).
         assert not self.led[-1][1].get(revision), "R8: pods go that a gateway leads to"
+
+
+@lru_cache(256)
+def _effective(spec: str, startup_budget: float | None) -> EffectiveSpec:
+    """Returns the effective spec of a spec in JSON."""
+    return effective_spec(Spec.model_validate(json.loads(spec)), startup_budget)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
@@ -259,74 +260,68 @@ class Kubernetes:
         if not self.led or self.led[-1][1] != shares:
             self.led.append((self.now, shares))
 
-    def _refuse(self, deployment: Deployment) -> None:
-        """Reports in the Deployment whether a quota keeps its ReplicaSet from making pods."""
-        live = [x for x in self.pods if x.revision == deployment.revision and not x.terminating]
-        full = self.quota is not None and len(self.pods) >= self.quota
-        why = f"exceeded quota: q, limited: pods={self.quota}"
-        failure = why if full and len(live) < deployment.replicas else None
-        if failure != deployment.failure:
-            self.deployments[deployment.revision] = replace(deployment, failure=failure)
-
     def _live(self) -> None:
-        pods = []
+        """Lets pods, ReplicaSets, endpoints and gateways do what is due."""
+        self.pods = list(self._lasting())
+        for deployment in list(self.deployments.values()):
+            self._make_pods(deployment)
+        self._endpoints()
+        self._gateway()
+        self.shares.append((self.now, self.serving()))
+
+    def _lasting(self) -> Iterator[Pod]:
+        """Yields the pods that are still there, as they are now."""
         counted: Counter[str] = Counter()
         fetched = {record.revision for record in self.records if record.uri}
         broken = {record.revision for record in self.records if _name(record) in self.broken}
         for pod in self.pods:
             if pod.terminating:
                 if self.now < self.dying[pod.name]:
-                    pods.append(pod)
+                    yield pod
                 continue
             deployment = self.deployments.get(pod.revision)
             counted[pod.revision] += 1
             if deployment is None or counted[pod.revision] > deployment.replicas:
                 self.dying[pod.name] = self.now + self.grace
-                pods.append(
-                    replace(pod, terminating=True, ready=False, terminates_by=self.now + 1.0)
-                )
+                yield replace(pod, terminating=True, ready=False, terminates_by=self.now + 1.0)
+            elif pod.containers:
+                yield pod
             elif (
-                pod.revision in fetched
-                and pod.artifact is None
-                and not pod.containers
+                pod.artifact is None
+                and pod.revision in fetched
                 and self.now >= pod.created + self.boot / 2
             ):
-                pods.append(self._fetched(pod))
-            elif (
-                not pod.ready
-                and not pod.containers
-                and pod.revision not in broken
-                and self.now >= pod.created + self.boot
-            ):
-                pods.append(replace(pod, ready=True, ready_changed=self.now))
-            elif (
-                pod.revision in broken
-                and not pod.containers
-                and self.now >= pod.created + self.boot
-            ):
+                yield self._fetched(pod)
+            elif self.now < pod.created + self.boot:
+                yield pod
+            elif pod.revision in broken:
                 exited = Container("server", terminated="Completed", exit_code=0)
-                pods.append(replace(pod, containers=(exited,)))
+                yield replace(pod, containers=(exited,))
+            elif pod.ready:
+                yield pod
             else:
-                pods.append(pod)
-        self.pods = pods
-        for deployment in list(self.deployments.values()):
-            self._refuse(deployment)
-            live = [x for x in self.pods if x.revision == deployment.revision and not x.terminating]
-            room = math.inf if self.quota is None else self.quota - len(self.pods)
-            for _ in range(int(min(deployment.replicas - len(live), max(room, 0)))):
-                self.serial += 1
-                self.pods.append(
-                    Pod(
-                        f"p{self.serial}",
-                        deployment.revision,
-                        deployment.color,
-                        self.now,
-                        images=(("server", f"registry/m@{self.image}"),) if self.image else (),
-                    )
+                yield replace(pod, ready=True, ready_changed=self.now)
+
+    def _make_pods(self, deployment: Deployment) -> None:
+        """Makes the pods that are missing, as far as the quota permits, and reports the rest."""
+        live = sum(x.revision == deployment.revision and not x.terminating for x in self.pods)
+        missing = deployment.replicas - live
+        room = math.inf if self.quota is None else self.quota - len(self.pods)
+        why = f"exceeded quota: q, limited: pods={self.quota}"
+        failure = why if room <= 0 and missing > 0 else None
+        if failure != deployment.failure:
+            self.deployments[deployment.revision] = replace(deployment, failure=failure)
+        for _ in range(int(min(missing, max(room, 0)))):
+            self.serial += 1
+            self.pods.append(
+                Pod(
+                    f"p{self.serial}",
+                    deployment.revision,
+                    deployment.color,
+                    self.now,
+                    images=(("server", f"registry/m@{self.image}"),) if self.image else (),
                 )
-        self._endpoints()
-        self._gateway()
-        self.shares.append((self.now, self.serving()))
+            )
 
     def _fetched(self, pod: Pod) -> Pod:
         """Ends the fetcher: with the digest of the content, or with a failure if that changed."""

@@ -101,7 +101,8 @@ async def test_endless_answer_ends_an_attempt(
     rig.reader.want(KEY, request(served))
     found = await rig.document()
     assert "not complete within" in found["unavailable"][0]
-    assert len(served.requests) == ATTEMPTS
+    # On a busy machine, an attempt may end before its request arrives.
+    assert len(rig.waits) == ATTEMPTS - 1
 
 
 async def test_nothing_is_reported_once_it_is_no_longer_wanted(rig: Rig, served: Served) -> None:
