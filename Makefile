@@ -77,7 +77,7 @@ test-kind: .venv/.ready       ## run the end-to-end tests on kind, and print whi
 	$(PY) -m pytest --cluster=kind --cluster-name=canarium-e2e $(CASES)
 
 test-unit: .venv/.ready       ## run the quick loop: no cluster, API server or simulation (about 100 s on two cores)
-	$(PY) -m pytest -q -n 2 --dist worksteal tests -m "not api and not slow"
+	$(PY) -m pytest -q -n 2 --dist worksteal -p no:pytest-kind tests -m "not api and not slow"
 
 mutations: .venv/.ready       ## undo each fix in turn and check that a test fails
 	$(PY) -m mutations $(FAULTS)

@@ -49,9 +49,11 @@ def logged(tests: Iterable[str]) -> dict[Line, set[str]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "log.jsonl"
-        command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
+        command = (sys.executable, "-m", "pytest", "-q")
+        # Without plugins that only take time to import.
+        without = (f"-pno:{plugin}" for plugin in ("cacheprovider", "pytest-kind", "xdist"))
         subprocess.run(
-            (*command, "-p", "core.message_log", "--message-log", str(file), *tests),
+            (*command, *without, "-p", "core.message_log", "--message-log", str(file), *tests),
             cwd=ROOT,
             env={"PYTHONPATH": str(HERE.parent), "PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0"},
             check=True,

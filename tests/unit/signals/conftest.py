@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from aiohttp import web as server
 
@@ -60,6 +61,12 @@ class Served:
         self.requests.append((request.method, request.path_qs, await request.read()))
         self.headers.append(dict(request.headers))
         return await self.handler(request)
+
+
+@pytest.fixture(autouse=True)
+def quick_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits half a second before a lost connection is tried again."""
+    monkeypatch.setattr("canarium.signals.smoke._APART", 0.01)
 
 
 @pytest_asyncio.fixture
