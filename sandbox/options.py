@@ -36,29 +36,30 @@ def default_install() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A sandbox as it is asked for.
-
-    `mode` forces one; `kubeconfig` and `context` name a cluster of the user's, and `loads` is a
-    command that makes the images of an archive, its last argument, available to its nodes.
-    `install` lets a
-    native sandbox install the Debian packages it lacks. `audit` is the level of the API server's
-    audit log (None: no log). `controllers` and `scheduler` are for the mode control-plane alone.
-    `nodes` counts simulated nodes. `crash_backoff` is the longest wait between two restarts of a
-    container, such as "10s". `extra` has more command line words per part. `owner` is a pid: once
-    that process has ended, the next `up` of any sandbox deletes this one.
-    """
+    """A sandbox as a user asks for it."""
 
     name: str = field(default_factory=default_name)
+    #: The only mode to take; None: the best one that the machine offers.
     mode: Mode | None = None
+    #: A cluster of the user's.
     kubeconfig: Path | None = None
     context: str | None = None
+    #: A command that makes the images of an archive, its last argument, available to that
+    #: cluster's nodes.
     loads: Sequence[str] = ()
+    #: Whether a native sandbox may install the Debian packages that are missing.
     install: bool = field(default_factory=default_install)
+    #: The level of the API server's audit log; None: no log.
     audit: str | None = "Metadata"
+    #: Whether these run in the mode control-plane. All other modes have them.
     controllers: bool = True
     scheduler: bool = False
+    #: Number of simulated nodes.
     nodes: int = 1
+    #: Maximum wait between two restarts of a container, such as "10s".
     crash_backoff: str | None = None
+    #: Additional words of the command line, by part.
     extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: ID of a process. Once it has ended, the next `up` of any sandbox deletes this one.
     owner: int | None = None
     quiet: bool = False

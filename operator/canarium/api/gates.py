@@ -38,8 +38,9 @@ class WebGate(Part):
     """A decision by a system of yours, which the operator asks by a POST with a JSON body.
 
     Status 202, or another 2xx with the field `status: pending`, is asked again. Another 2xx passes
-    the gate, unless the condition is not met or the field `status` is `rejected` or `failed`. Any
-    other answer is none.
+    the gate, unless the condition is not met or the field `status` is `rejected` or `failed`.
+    Without a condition, the body may be anything, also text that is not JSON. Any other answer is
+    none.
     """
 
     model_config = ConfigDict(

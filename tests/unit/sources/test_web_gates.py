@@ -70,6 +70,8 @@ def request(served: Served, gate: str = "risk", **web: Any) -> GateRequest:
         (200, "", None, PASSED, "status 200"),
         (204, "", None, PASSED, "status 204"),
         (200, "fine", None, PASSED, "status 200"),
+        (200, "<html>Log in</html>", None, PASSED, "status 200"),
+        (200, '{"status": "rejected', None, PASSED, "status 200"),
         (201, '{"message": "score 0.93"}', None, PASSED, "score 0.93"),
         (200, '[{"status": "rejected"}]', None, PASSED, "status 200"),
         (202, "", None, PENDING, ""),
@@ -115,6 +117,7 @@ async def test_answer_has_the_meaning_of_the_contract(
         (403, "", None, "AccessDenied", "a login is missing: authentication.secretName"),
         (200, "yes", {"path": "$.ok"}, "QueryFailed", "the answer is not valid JSON"),
         (200, "", {"path": "$.ok"}, "QueryFailed", "the answer is not valid JSON"),
+        (200, "<html>", {"path": "$.ok"}, "QueryFailed", "the answer is not valid JSON"),
         (200, "{}", {"path": "$.ok["}, "InvalidQuery", "is not a valid JSON path"),
     ],
 )
