@@ -204,10 +204,11 @@ dist-cli: dist .venv-pex/.ready  ## build the command line as one file, and its 
 assets: .venv/.ready          ## write dist/install.yaml, the CRDs, the chart, the notes and SHA256SUMS; REGISTRY=registry.example.org/ml
 	$(PY) -m release.assets v$(VERSION) dist $(REGISTRY)
 
+BILL = .venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible
+
 sbom: .venv-sbom/.ready       ## write dist/*.cdx.json, the bill of materials of each image
 	@mkdir -p dist
-	.venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium.cdx.json requirements/runtime.txt
-	.venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible -o dist/canarium-fetch.cdx.json requirements/fetch.txt
+	$(foreach image,$(IMAGES),$(BILL) -o dist/$(image).cdx.json requirements/$(LOCK.$(image)).txt &&) true
 
 .venv-lock/.ready: requirements/lock.txt
 	python3 -m venv .venv-lock
