@@ -21,6 +21,13 @@ def test_operator_is_synced_before_the_models(platform: Platform) -> None:
     assert platform.watcher.of(MODELS)[0].at > healthy - 1
 
 
+def test_objects_of_helm_test_are_not_created(platform: Platform) -> None:
+    kinds = "pods,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings"
+    label = "--selector=app.kubernetes.io/name=canarium-test"
+    words = ("get", kinds, "--all-namespaces", label, "--output=name")
+    assert platform.sandbox.kubectl(*words) == ""
+
+
 @rule("R9")
 def test_good_version_is_progressing_then_healthy(platform: Platform) -> None:
     line = platform.audited()
