@@ -19,6 +19,8 @@ import pytest
 import pytest_asyncio
 import yaml
 from aiohttp import web
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from http_server import HttpServer
 from integration import rights
@@ -60,6 +62,34 @@ class Receiver:
         while self.types(namespace, version) != types:
             assert time.monotonic() < end, self.types(namespace, version)
             await asyncio.sleep(0.1)
+
+
+@dataclass
+class Collector:
+    """A receiver of traces that reads them with OpenTelemetry's own types."""
+
+    url: str = ""
+    spans: list[Span] = field(default_factory=list)
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        whole = ExportTraceServiceRequest.FromString(await request.read())
+        self.spans += [s for r in whole.resource_spans for x in r.scope_spans for s in x.spans]
+        return web.Response()
+
+    async def until(self, namespace: str, name: str) -> Span:
+        """Waits for the last span with a name that belongs to a model of `namespace`."""
+        end = time.monotonic() + 40
+        while not (found := [s for s in self.of(namespace) if s.name.startswith(name)]):
+            assert time.monotonic() < end, [s.name for s in self.spans]
+            await asyncio.sleep(0.1)
+        return found[-1]
+
+    def of(self, namespace: str) -> list[Span]:
+        return [s for s in self.spans if attributes(s)["k8s.namespace.name"] == namespace]
+
+
+def attributes(span: Span) -> dict[str, str]:
+    return {a.key: a.value.string_value for a in span.attributes}
 
 
 class Notifier:
@@ -104,9 +134,22 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield receiver
 
 
+@pytest_asyncio.fixture
+async def collector() -> AsyncIterator[Collector]:
+    collector = Collector()
+    async with HttpServer(collector.handle) as listening:
+        collector.url = f"{listening.url}/v1/traces"
+        yield collector
+
+
 @pytest.fixture
-def notifier(plane: ControlPlane, receiver: Receiver, tmp_path: Path) -> Iterator[Notifier]:
-    sinks = [{"name": "ci", "cloudEvents": {"url": f"{receiver.server.url}/"}}]
+def notifier(
+    plane: ControlPlane, receiver: Receiver, collector: Collector, tmp_path: Path
+) -> Iterator[Notifier]:
+    sinks = [
+        {"name": "ci", "cloudEvents": {"url": f"{receiver.server.url}/"}},
+        {"name": "traces", "traces": {"url": collector.url}},
+    ]
     config = tmp_path / "notifications.yaml"
     config.write_text(yaml.safe_dump({"cluster": "test", "sinks": sinks}))
     kubeconfig = rights.notifier(plane, sinks, into=tmp_path / "notifier.kubeconfig")
@@ -116,7 +159,8 @@ def notifier(plane: ControlPlane, receiver: Receiver, tmp_path: Path) -> Iterato
     assert notifier.stop() == 0, (tmp_path / "notifier.log").read_text()
     assert rights.Audit(plane, account="canarium-notifier").forbidden() == set()
     # Each test begins with a new sink.
-    plane.kubectl("-n", "default", "delete", "configmap", "canarium-notifier-ci")
+    names = [f"canarium-notifier-{sink['name']}" for sink in sinks]
+    plane.kubectl("-n", "default", "delete", "configmap", "--ignore-not-found", *names)
 
 
 async def ready(notifier_log: Path) -> None:
@@ -194,3 +238,34 @@ async def test_rollback_names_its_reason(
     assert event["source"].startswith(
         f"//test/apis/canarium.dev/v1alpha1/namespaces/{cluster.namespace}/"
     )
+
+
+@rule("R28")
+async def test_each_rollout_is_one_trace(
+    cluster: Cluster, collector: Collector, notifier: Notifier, tmp_path: Path
+) -> None:
+    await ready(tmp_path / "notifier.log")
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    cluster.apply("2")
+    await cluster.phase("Ready", "2")
+    bake = await collector.until(cluster.namespace, "bake")
+    root = await collector.until(cluster.namespace, "rollout ")
+    children = [s for s in collector.of(cluster.namespace) if s.parent_span_id == root.span_id]
+    assert {s.name.split()[0] for s in children} == {"start", "weight", "bake"}
+    assert {s.trace_id for s in children} == {root.trace_id}
+    assert root.start_time_unix_nano < root.end_time_unix_nano == bake.start_time_unix_nano
+    assert root.status.code == Status.STATUS_CODE_OK
+    assert attributes(root)["canarium.version"] == "2"
+
+    bad = {"metadata": {"annotations": {"sandbox/behaviour": "exits"}}}
+    cluster.apply("3", podTemplate=bad)
+    failure = (await cluster.phase("RolledBack"))["failure"]
+    end = time.monotonic() + 40
+    while (failed := await collector.until(cluster.namespace, "rollout ")) == root:
+        assert time.monotonic() < end
+        await asyncio.sleep(0.1)
+    assert failed.status.code == Status.STATUS_CODE_ERROR
+    assert attributes(failed)["canarium.reason"] == failure["reason"]
+    assert attributes(failed)["canarium.revision"] == failure["revision"]
+    assert failed.trace_id != root.trace_id

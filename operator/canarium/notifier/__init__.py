@@ -5,8 +5,8 @@ transition itself. This process watches models, and delivers what a sink has not
 nothing that a sink does can delay or change a rollout.
 
 Reading order: `notification` (what is delivered), `outbox` (what a sink has not received; pure),
-`cursors` (what it has received, in a ConfigMap), `deliveries` (order, retries), `cloud_events` and
-`apprise_sender` (how), `process` (wires all together).
+`cursors` (what it has received, in a ConfigMap), `deliveries` (order, retries), `cloud_events`,
+`apprise_sender` and `otlp_traces` with `spans` (how), `process` (wires all together).
 
 Invariants: at least once; in order per model and sink; one sink never waits for another.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,8 @@ class Notification:
     uid: str
     labels: Mapping[str, str]
     transition: Transition
+    #: Transitions before it that the status still had, oldest first.
+    earlier: tuple[Transition, ...] = ()
 
     @property
     def id(self) -> str:
@@ -67,9 +69,13 @@ class ModelTransitions:
     def notifications(self) -> tuple[Notification, ...]:
         """Returns all transitions in its status, oldest first."""
         return tuple(
-            Notification(self.namespace, self.name, self.uid, self.labels, transition)
-            for transition in self.transitions
+            Notification(self.namespace, self.name, self.uid, self.labels, transition, earlier)
+            for transition, earlier in self._with_earlier()
         )
+
+    def _with_earlier(self) -> Iterator[tuple[Transition, tuple[Transition, ...]]]:
+        for index, transition in enumerate(self.transitions):
+            yield transition, self.transitions[:index]
 
 
 def project(raw: dict[str, Any]) -> ModelTransitions:

@@ -63,6 +63,11 @@ def sender_of(sink: Sink, secrets: SecretFiles, cluster: str) -> Sender:
     """Returns what sends to a sink. Raises SettingsInvalid for a template that cannot be used."""
     if sink.cloud_events:
         return CloudEventSender(sink.cloud_events, secrets, cluster)
+    if sink.traces:
+        # Only a process that sends traces loads protobuf.
+        from canarium.notifier.otlp_traces import TraceSender
+
+        return TraceSender(sink.traces, secrets, cluster)
     assert sink.apprise
     return AppriseSender(sink, sink.apprise, secrets, cluster)
 

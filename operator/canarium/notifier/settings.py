@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -29,8 +30,8 @@ class SecretKey(Part):
     key: str = Field(min_length=1, max_length=253)
 
 
-class CloudEvents(Part):
-    """A receiver of CloudEvents 1.0 over HTTP, in structured mode."""
+class Receiver(Part):
+    """A receiver over HTTP."""
 
     url: _Url | None = None
     url_secret: SecretKey | None = None
@@ -41,6 +42,20 @@ class CloudEvents(Part):
     def _one_url(self) -> Self:
         if (self.url is None) == (self.url_secret is None):
             raise ValueError("set either url or urlSecret")
+        return self
+
+
+class CloudEvents(Receiver):
+    """A receiver of CloudEvents 1.0 over HTTP, in structured mode."""
+
+
+class Traces(Receiver):
+    """A receiver of traces by OTLP over HTTP."""
+
+    @model_validator(mode="after")
+    def _path(self) -> Self:
+        if self.url and not urlsplit(self.url).path.strip("/"):
+            raise ValueError("url needs the path of the receiver, such as /v1/traces")
         return self
 
 
@@ -64,6 +79,7 @@ class Sink(Part):
     name: _Name
     cloud_events: CloudEvents | None = None
     apprise: AppriseService | None = None
+    traces: Traces | None = None
     match: Match = Match()
     #: Jinja2 templates; only with `apprise`.
     title: str | None = Field(None, max_length=4096)
@@ -73,10 +89,12 @@ class Sink(Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if (self.cloud_events is None) == (self.apprise is None):
-            raise ValueError("set either cloudEvents or apprise")
-        if self.cloud_events and (self.title or self.body):
-            raise ValueError("title and body are for apprise; a CloudEvent has no text")
+        if sum(kind is not None for kind in (self.cloud_events, self.apprise, self.traces)) != 1:
+            raise ValueError("set one of cloudEvents, apprise and traces")
+        if not self.apprise and (self.title or self.body):
+            raise ValueError("title and body are for apprise; other sinks have no text")
+        if self.traces and self.match.types:
+            raise ValueError("match.types is not for traces, which consist of all types")
         return self
 
 

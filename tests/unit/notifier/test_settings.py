@@ -19,6 +19,7 @@ from canarium.notifier.settings import SettingsInvalid, load
 ROOT = Path(__file__).parents[3]
 GOOD = {"name": "ci", "cloudEvents": {"url": "https://ci.example.com/events"}}
 CHAT = {"name": "team", "apprise": {"urlSecret": {"name": "chat", "key": "url"}}}
+TRACES = {"name": "traces", "traces": {"url": "http://collector:4318/v1/traces"}}
 
 
 def write(folder: Path, content: object) -> Path:
@@ -27,9 +28,10 @@ def write(folder: Path, content: object) -> Path:
     return path
 
 
-def test_sinks_of_both_kinds_are_read(tmp_path: Path) -> None:
-    found = load(write(tmp_path, {"cluster": "prod", "sinks": [GOOD, {**CHAT, "title": "x"}]}))
-    assert [sink.name for sink in found.sinks] == ["ci", "team"]
+def test_sinks_of_all_kinds_are_read(tmp_path: Path) -> None:
+    sinks = [GOOD, {**CHAT, "title": "x"}, TRACES]
+    found = load(write(tmp_path, {"cluster": "prod", "sinks": sinks}))
+    assert [sink.name for sink in found.sinks] == ["ci", "team", "traces"]
     assert found.sinks[1].retry_for == "24h"
 
 
@@ -40,8 +42,17 @@ def test_sinks_of_both_kinds_are_read(tmp_path: Path) -> None:
         ("", "the file: Input should be"),
         ({"sinks": []}, "sinks: Tuple should have at least 1 item"),
         ({"sinks": [GOOD, GOOD]}, "the file: two sinks have the name 'ci'; names must differ"),
-        ({"sinks": [{"name": "ci"}]}, r"sinks\[0\]: set either cloudEvents or apprise"),
-        ({"sinks": [{**GOOD, **CHAT}]}, r"sinks\[0\]: set either cloudEvents or apprise"),
+        ({"sinks": [{"name": "ci"}]}, r"sinks\[0\]: set one of cloudEvents, apprise and traces"),
+        ({"sinks": [{**GOOD, **CHAT}]}, r"sinks\[0\]: set one of cloudEvents, apprise and traces"),
+        (
+            {"sinks": [{**TRACES, "match": {"types": ["Promoted"]}}]},
+            r"sinks\[0\]: match.types is not for traces",
+        ),
+        ({"sinks": [{**TRACES, "title": "x"}]}, r"sinks\[0\]: title and body are for apprise"),
+        (
+            {"sinks": [{"name": "traces", "traces": {"url": "http://collector:4318/"}}]},
+            r"sinks\[0\]\.traces: url needs the path of the receiver, such as /v1/traces",
+        ),
         ({"sinks": [{**GOOD, "body": "x"}]}, r"sinks\[0\]: title and body are for apprise"),
         ({"sinks": [{**GOOD, "name": "A b"}]}, r"sinks\[0\]\.name: String should match pattern"),
         ({"sinks": [{**GOOD, "retries": 3}]}, r"sinks\[0\]\.retries: unknown field"),

@@ -23,7 +23,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "canarium.notifierSecrets" -}}
 {{- $names := list -}}
 {{- range .Values.notifications.sinks -}}
-{{- $kind := .cloudEvents | default .apprise -}}
+{{- $kind := .cloudEvents | default .apprise | default .traces -}}
 {{- range compact (list $kind.urlSecret $kind.tokenSecret) -}}
 {{- $names = append $names .name -}}
 {{- end -}}
