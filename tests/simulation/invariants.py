@@ -14,8 +14,10 @@ from typing import Any
 
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
+from canarium.core.context.colors import STUCK_AFTER
 from canarium.core.facts.weights import pods_needed_by_route, pods_needed_by_service
 from canarium.core.phases.table import TABLE
+from canarium.core.times import parse
 from canarium.kube import resources
 from canarium.render import labels
 from simulation import route_invariants
@@ -217,7 +219,8 @@ class Invariants:
 
     def _named(self, service: Object | None) -> set[str]:
         """Revisions whose pods a Service selects."""
-        return {revision_of(p) for p in selected(self.world.server, service)} if service else set()
+        pods = selected(self.world.server, service) if service else []
+        return {revision_of(pod) for pod in pods if not self._is_stuck(pod)}
 
     # --- capacity ---------------------------------------------------------------------------
 
@@ -294,7 +297,8 @@ class Invariants:
             ends = "deletionTimestamp" in other["metadata"]
             if self.routed and (ends or revision_of(other) != stable):
                 continue  # Behind a route, pods of older versions may still end in a colour.
-            if theirs.get(labels.COLOR) == color and revision_of(other) != revision:
+            same = theirs.get(labels.COLOR) == color
+            if same and revision_of(other) != revision and not self._is_stuck(other):
                 self.broken(
                     "colours", f"{revision} gets {color}, which {revision_of(other)} still has"
                 )
@@ -351,12 +355,20 @@ class Invariants:
         if self.routed:
             return
         for pod in self.world.pods():
+            if self._is_stuck(pod):
+                continue
             color = pod["metadata"]["labels"].get(labels.COLOR, "")
             if seen.setdefault(color, revision_of(pod)) != revision_of(pod):
                 self.broken("colours", f"{seen[color]} and {revision_of(pod)} share {color}")
                 return
         if len(set(seen.values())) > 2:
             self.broken("R10", f"more than two revisions have pods: {sorted(seen.values())}")
+
+    def _is_stuck(self, thing: Object) -> bool:
+        """Whether a pod on a lost node is long past its end (R14): nothing waits for it."""
+        ends = thing["metadata"].get("deletionTimestamp")
+        late = ends and self.world.clock.now() - parse(ends) >= STUCK_AFTER
+        return bool(late and thing["kind"] == "Pod" and not is_ready(thing))
 
     def evidence(self) -> set[str]:
         """Revisions of whose failure the cluster still has a trace."""
