@@ -49,7 +49,7 @@ def register(registry: kopf.OperatorRegistry, application: Application) -> None:
         await application.stop()
 
     @kopf.on.event(GROUP, "v1alpha1", PLURAL, registry=registry)
-    async def seen(event: Any, namespace: str | None, name: str, uid: str, **_: Any) -> None:
+    async def observe(event: Any, namespace: str | None, name: str, uid: str, **_: Any) -> None:
         parents, body = application.engine.store.parents, event["object"]
         if event["type"] == "DELETED":
             parents.forget(namespace or "", name, uid, int(body["metadata"]["resourceVersion"]))

@@ -47,7 +47,7 @@ class ScopeConflicts:
 
     def __init__(self, api: Api, home: str, own: str, timing: Timing) -> None:
         self._api, self._home, self._own, self._timing = api, home, own, timing
-        self._seen: dict[str, tuple[Mapping[str, Any], float]] = {}
+        self._observed: dict[str, tuple[Mapping[str, Any], float]] = {}
         self._blind = False
 
     async def conflicts(self) -> list[str]:
@@ -79,6 +79,6 @@ class ScopeConflicts:
         """Returns whether a Lease is held. Only time since *we* observed a change counts, as in
         `kube.lease`."""
         now = self._timing.clock()
-        if where not in self._seen or self._seen[where][0] != spec:
-            self._seen[where] = (spec, now)
-        return now < self._seen[where][1] + float(spec.get("leaseDurationSeconds") or 15)
+        if where not in self._observed or self._observed[where][0] != spec:
+            self._observed[where] = (spec, now)
+        return now < self._observed[where][1] + float(spec.get("leaseDurationSeconds") or 15)

@@ -57,7 +57,7 @@ class Lease:
         self._notes = dict(notes or {})
         self._timing = timing or Timing()
         self._clock, self._sleep = self._timing.clock, self._timing.sleep
-        self._seen: tuple[dict[str, Any], float] | None = None
+        self._observed: tuple[dict[str, Any], float] | None = None
         self._held: dict[str, Any] | None = None
         self._renewed = 0.0
         self._tried = self._clock()
@@ -170,13 +170,13 @@ class Lease:
     def _free(self, spec: dict[str, Any]) -> bool:
         """Returns whether the Lease has expired. Only the time since *we* observed a change
         counts."""
-        if self._seen is None or self._seen[0] != spec:
-            self._seen = (spec, self._clock())
+        if self._observed is None or self._observed[0] != spec:
+            self._observed = (spec, self._clock())
         holder = spec.get("holderIdentity")
         if not holder or holder == self._identity or self._process.succeeds(str(holder)):
             return True
         duration = max(self._duration, float(spec.get("leaseDurationSeconds") or 0))
-        return self._clock() >= self._seen[1] + duration
+        return self._clock() >= self._observed[1] + duration
 
     def _spec(self, old: dict[str, Any]) -> dict[str, Any]:
         moment = datetime.fromtimestamp(self._timing.now(), UTC)

@@ -49,7 +49,7 @@ class Trust:
     def __init__(self, configuration: Any, clock: Clock) -> None:
         self._clock = clock
         self._configuration = configuration
-        self._seen = _signature(configuration)
+        self._loaded = _signature(configuration)
         self._tls = _context(configuration)
         self._refused_since: float | None = None
         self._reload_after = float("-inf")
@@ -82,19 +82,19 @@ class Trust:
         return True
 
     def _current(self) -> ssl.SSLContext:
-        seen = _signature(self._configuration)
-        if seen != self._seen:
-            self._remake(seen)
+        signature = _signature(self._configuration)
+        if signature != self._loaded:
+            self._remake(signature)
         return self._tls
 
-    def _remake(self, seen: tuple[object, ...]) -> None:
+    def _remake(self, signature: tuple[object, ...]) -> None:
         try:
             self._tls = _context(self._configuration)
         except (OSError, ValueError) as error:
             # The file may be half written: the next connection retries.
             log.warning("cannot read the certificates of the API server yet: %s", error)
             return
-        self._seen = seen
+        self._loaded = signature
         log.info("reloaded the certificates of the API server")
 
 

@@ -52,7 +52,7 @@ class Cluster(Kubernetes):
     def _wake(self) -> Self:
         self._live()
         is_due = self.due is not None and self.now >= self.due
-        return self.settle() if is_due or self._facts() != self.seen else self
+        return self.settle() if is_due or self._facts() != self.decided_on else self
 
     def _facts(self) -> Any:
         """Returns all facts that an event reports."""
@@ -75,7 +75,7 @@ class Cluster(Kubernetes):
             self.requests = decision.requests
             decision = self._decide()
         # The spec is copied, since users of this class change it in place.
-        self.seen = (self.observed(), pickle.loads(pickle.dumps(self.spec)), self.status)
+        self.decided_on = (self.observed(), pickle.loads(pickle.dumps(self.spec)), self.status)
         decision = with_transitions(decision, self.status, self.now, record=self.keeps_transitions)
         for action in decision.actions:
             if self._dies():
@@ -111,7 +111,7 @@ class Cluster(Kubernetes):
     def _dies(self) -> bool:
         if self.writes != self.die_at:
             return False
-        self.die_at = self.seen = None
+        self.die_at = self.decided_on = None
         self.writes += 1  # A crash is not a fixpoint.
         return True
 
@@ -272,7 +272,7 @@ class Cluster(Kubernetes):
             silent=current.silent if current else ("Gateway ns/public",),
         )
         if changed:
-            self.told_route = self.now
+            self.route_written_at = self.now
 
     def _assert_weights(self, action: p.SetRouteWeights) -> None:
         assert sum(weight for _, weight in action.weights) == 100, "never 0/0"
@@ -281,19 +281,19 @@ class Cluster(Kubernetes):
             others = any(self.backends[r].endpoints for r, w in action.weights if r != revision)
             if weight and others:
                 assert self.backends[revision].endpoints, "a share without endpoints"
-        if self.led:
-            now, then = self.led[-1][1], [r for r, weight in action.weights if weight]
+        if self.routed:
+            now, then = self.routed[-1][1], [r for r, weight in action.weights if weight]
             ready = {r for r, _ in self._ready()}
             had = any(weight and name in ready for name, weight in now.items())
             assert not had or any(r in ready for r in then), "R0: traffic moved to no ready pod"
 
     def _may_go(self, revision: str) -> None:
         """Asserts R8: gateways have released it, and requests in flight have had time to end."""
-        if self.route is None or self.route.weight(revision) is None or not self.led:
+        if self.route is None or self.route.weight(revision) is None or not self.routed:
             return
         if (self.spec.get("rollout") or {}).get("strategy") == "Recreate":
             return  # Its pods are what stable waits for (R22).
-        assert not self.led[-1][1].get(revision), "R8: pods go that a gateway leads to"
+        assert not self.routed[-1][1].get(revision), "R8: pods go that a gateway leads to"
 
 
 @lru_cache(256)

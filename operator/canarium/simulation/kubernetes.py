@@ -72,7 +72,7 @@ class Kubernetes:
     #: What fetchers report of a signature (JSON).
     signature: str | None = None
     #: Pods start without the ConfigMap that contains the pinned digest.
-    heedless: bool = False
+    ignores_pins: bool = False
     #: The digest that images' tags resolve to now; None for kubelets that report none.
     image: str | None = None
     #: Commands: annotations of the parent without our group.
@@ -82,7 +82,7 @@ class Kubernetes:
     slices_stand_still: bool = False
     #: When the last decision wants to be made again, and the facts that it was made on.
     due: float | None = None
-    seen: Any = None
+    decided_on: Any = None
     #: Facts from outside: smoke tests and evidence, and what the last decision asked for.
     smoke: SmokeReport | None = None
     evidence: Evidence | None = None
@@ -115,14 +115,14 @@ class Kubernetes:
     gateways: tuple[Gateway, ...] = (Gateway("ns", "public", listeners=(Listener("web", 80),)),)
     route_api_error: tuple[str, str] | None = None
     lag: float = 0.25
-    #: What Gateways answer instead of taking it; `deaf`: they answer nothing.
+    #: What Gateways answer instead of taking it, and whether they answer nothing.
     refusal: tuple[str, str] | None = None
-    deaf: bool = False
-    told_route: float = 0.0
+    gateways_silent: bool = False
+    route_written_at: float = 0.0
     #: Another route that claims the same requests.
     conflict: RouteConflict | None = None
     #: What Gateways lead to, and when: weights by version.
-    led: list[tuple[float, dict[str, int]]] = field(default_factory=list)
+    routed: list[tuple[float, dict[str, int]]] = field(default_factory=list)
     deleted: list[tuple[float, str]] = field(default_factory=list)
 
     def version(self, revision: str | None) -> str | None:
@@ -248,7 +248,7 @@ class Kubernetes:
         route = self.route
         if route is None:
             return
-        if self.deaf or self.now < self.told_route + self.lag:
+        if self.gateways_silent or self.now < self.route_written_at + self.lag:
             return
         answer = (self.refusal is None, self.refusal, ())
         if (route.accepted, route.refusal, route.silent) != answer:
@@ -257,8 +257,8 @@ class Kubernetes:
         if self.refusal:
             return
         shares = dict(route.weights)
-        if not self.led or self.led[-1][1] != shares:
-            self.led.append((self.now, shares))
+        if not self.routed or self.routed[-1][1] != shares:
+            self.routed.append((self.now, shares))
 
     def _live(self) -> None:
         """Lets pods, ReplicaSets, endpoints and gateways do what is due."""
@@ -325,7 +325,7 @@ class Kubernetes:
 
     def _fetched(self, pod: Pod) -> Pod:
         """Ends the fetcher: with the digest of the content, or with a failure if that changed."""
-        pin = None if self.heedless else self.pinned.get(pod.revision)
+        pin = None if self.ignores_pins else self.pinned.get(pod.revision)
         if pin in (None, self.bytes):
             return replace(
                 pod, artifact=self.bytes, resolved=self.resolved, signature=self.signature

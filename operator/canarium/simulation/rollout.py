@@ -203,7 +203,7 @@ class _Rollout:
             return True
         settled = status.phase in _ENDED and len(self._cluster.deployments) == 1 and not pending
         # The first decision on the new spec has been taken.
-        return settled and self._cluster.seen is not None and self._knows(self._version)
+        return settled and self._cluster.decided_on is not None and self._knows(self._version)
 
     def _knows(self, version: str) -> bool:
         return any(record.version == version for record in self._cluster.records)

@@ -26,7 +26,7 @@ def smoke_test(fields: Mapping[str, Any]) -> EffectiveSmokeTest:
     return effective_smoke_tests([SmokeTest.model_validate(fields)])[0]
 
 
-class Served:
+class Responder:
     """`handler` answers everything; the requests so far are kept."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Served:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def says(self, text: str, status: int = 200) -> None:
+    def responds(self, text: str, status: int = 200) -> None:
         async def handler(request: server.Request) -> server.Response:
             return server.Response(text=text, status=status)
 
@@ -70,8 +70,8 @@ def quick_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest_asyncio.fixture
-async def served() -> AsyncIterator[Served]:
-    made = Served()
+async def responder() -> AsyncIterator[Responder]:
+    made = Responder()
     async with HttpServer(made.answer) as listening:
         made.port = listening.port
         yield made

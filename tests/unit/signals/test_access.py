@@ -13,7 +13,7 @@ from aiohttp import web as server
 from canarium.signals import access as module
 from canarium.signals.access import AT_ONCE, Dropped, SharedResources
 from canarium.signals.http_client import HttpClient
-from signals.conftest import LOOPBACK, Served
+from signals.conftest import LOOPBACK, Responder
 
 pytestmark = pytest.mark.rule("R31")
 
@@ -26,7 +26,7 @@ async def shared() -> AsyncIterator[SharedResources]:
 
 
 async def test_servers_that_never_answer_delay_their_own_namespace_only(
-    shared: SharedResources, served: Served
+    shared: SharedResources, responder: Responder
 ) -> None:
     under_way, release = 0, asyncio.Event()
 
@@ -37,16 +37,18 @@ async def test_servers_that_never_answer_delay_their_own_namespace_only(
             await release.wait()
         return server.Response(text="well")
 
-    served.handler = handler
+    responder.handler = handler
     evil = [
-        asyncio.create_task(shared.of("evil").request("GET", f"{served.url}/silent", patience=60))
+        asyncio.create_task(
+            shared.of("evil").request("GET", f"{responder.url}/silent", patience=60)
+        )
         for _ in range(10 * AT_ONCE)
     ]
     async with asyncio.timeout(10):
         while under_way < AT_ONCE:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     began = time.monotonic()
-    answer = await shared.of("good").request("GET", served.url, patience=5)
+    answer = await shared.of("good").request("GET", responder.url, patience=5)
     assert answer.body == b"well"
     assert time.monotonic() - began < 1
     assert under_way == AT_ONCE
@@ -57,7 +59,7 @@ async def test_servers_that_never_answer_delay_their_own_namespace_only(
 
 
 async def test_namespace_that_receives_most_gives_way_when_memory_is_short(
-    shared: SharedResources, served: Served, monkeypatch: pytest.MonkeyPatch
+    shared: SharedResources, responder: Responder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RECEIVING", 4 << 20)
     release = asyncio.Event()
@@ -71,15 +73,15 @@ async def test_namespace_that_receives_most_gives_way_when_memory_is_short(
         await release.wait()
         return response
 
-    served.handler = handler
+    responder.handler = handler
     evil = [
-        asyncio.create_task(shared.of("evil").request("GET", f"{served.url}/large", patience=30))
+        asyncio.create_task(shared.of("evil").request("GET", f"{responder.url}/large", patience=30))
         for _ in range(6)
     ]
     done, _ = await asyncio.wait(evil, return_when=asyncio.FIRST_COMPLETED, timeout=10)
     assert all(isinstance(task.exception(), Dropped) for task in done)
     assert done
-    answer = await shared.of("good").request("GET", f"{served.url}/small", patience=5)
+    answer = await shared.of("good").request("GET", f"{responder.url}/small", patience=5)
     assert len(answer.body) == 1000
     release.set()
     results = await asyncio.gather(*evil, return_exceptions=True)

@@ -15,7 +15,7 @@ from aiohttp.resolver import AsyncResolver
 from canarium.signals.addresses import AddressPolicy, authority, parse
 from canarium.signals.errors import AddressRefused, NoAnswer
 from canarium.signals.http_client import HttpClient
-from signals.conftest import LOOPBACK, Served
+from signals.conftest import LOOPBACK, Responder
 
 #: Loopback and the metadata services, in the forms in which they can be written.
 REFUSED = [
@@ -118,7 +118,7 @@ async def test_name_of_loopback_is_refused_once_it_is_resolved(guarded: HttpClie
 
 
 async def test_address_that_a_name_changes_to_is_refused_by_the_socket(
-    guarded: HttpClient, served: Served, monkeypatch: pytest.MonkeyPatch
+    guarded: HttpClient, responder: Responder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """H1: rebinding: the check of the name passes, and the connection would go elsewhere."""
 
@@ -131,8 +131,8 @@ async def test_address_that_a_name_changes_to_is_refused_by_the_socket(
 
     monkeypatch.setattr(AsyncResolver, "resolve", resolve)
     with pytest.raises(AddressRefused, match="loopback"):
-        await guarded.request("GET", f"http://rebinding.example:{served.port}/", patience=5)
-    assert served.requests == []
+        await guarded.request("GET", f"http://rebinding.example:{responder.port}/", patience=5)
+    assert responder.requests == []
 
 
 class Turning(dict[str, Any]):
@@ -147,30 +147,30 @@ class Turning(dict[str, Any]):
         return super().__getitem__(name)
 
 
-async def test_host_that_is_allowed_by_name_is_connected_to(served: Served) -> None:
+async def test_host_that_is_allowed_by_name_is_connected_to(responder: Responder) -> None:
     web = HttpClient(AddressPolicy.of(("localhost",)))
     try:
-        answer = await web.request("GET", f"http://localhost:{served.port}/", patience=5)
+        answer = await web.request("GET", f"http://localhost:{responder.port}/", patience=5)
         assert answer.status == 200
         with pytest.raises(AddressRefused):
-            await web.request("GET", f"http://127.0.0.1:{served.port}/", patience=5)
+            await web.request("GET", f"http://127.0.0.1:{responder.port}/", patience=5)
     finally:
         await web.close()
 
 
-async def test_redirect_to_a_refused_address_is_not_followed(served: Served) -> None:
+async def test_redirect_to_a_refused_address_is_not_followed(responder: Responder) -> None:
     from aiohttp import web as server
 
     async def away(request: server.Request) -> server.Response:
         return server.Response(status=302, headers={"Location": "http://169.254.169.254/"})
 
-    served.handler = away
+    responder.handler = away
     web = HttpClient(LOOPBACK)
     try:
-        assert (await web.request("GET", served.url)).status == 302
+        assert (await web.request("GET", responder.url)).status == 302
     finally:
         await web.close()
-    assert len(served.requests) == 1
+    assert len(responder.requests) == 1
 
 
 #: H9: where a secret can stand in an address; none of it is quoted when the request fails.

@@ -8,16 +8,16 @@ from canarium.api.reasons import ConnectionLoss
 from canarium.signals import http_client as module
 from canarium.signals.errors import NoAnswer, Unreachable
 from canarium.signals.http_client import HttpClient
-from signals.conftest import Served
+from signals.conftest import Responder
 
 
 async def test_answer_without_end_is_cut(
-    web: HttpClient, served: Served, monkeypatch: pytest.MonkeyPatch
+    web: HttpClient, responder: Responder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LONGEST", 1000)
-    served.says("x" * 1001)
+    responder.responds("x" * 1001)
     with pytest.raises(NoAnswer, match="longer than"):
-        await web.request("GET", served.url)
+        await web.request("GET", responder.url)
 
 
 async def test_refused_connection_is_unreachable(web: HttpClient) -> None:

@@ -8,12 +8,14 @@ from canarium.core.evidence.measures import Missing, Reading
 from canarium.signals.access import NamespaceAccess
 from canarium.signals.json_metric import ask
 from canarium.signals.prometheus import Endpoint
-from signals.conftest import Served
+from signals.conftest import Responder
 
 
-async def test_number_and_its_observations_are_read(web: NamespaceAccess, served: Served) -> None:
-    served.says('{"drift": {"psi": 0.07}, "n": 1200}')
-    found = await ask(web, Endpoint(served.url, 10.0), "$.drift.psi", "$.n")
+async def test_number_and_its_observations_are_read(
+    web: NamespaceAccess, responder: Responder
+) -> None:
+    responder.responds('{"drift": {"psi": 0.07}, "n": 1200}')
+    found = await ask(web, Endpoint(responder.url, 10.0), "$.drift.psi", "$.n")
     assert found == Reading(0.07, samples=1200)
 
 
@@ -32,9 +34,9 @@ async def test_number_and_its_observations_are_read(web: NamespaceAccess, served
     ],
 )
 async def test_response_without_a_single_number_is_missing(
-    web: NamespaceAccess, served: Served, text: str, status: int, path: str, reason: str
+    web: NamespaceAccess, responder: Responder, text: str, status: int, path: str, reason: str
 ) -> None:
-    served.says(text, status)
-    found = await ask(web, Endpoint(served.url, 10.0), path)
+    responder.responds(text, status)
+    found = await ask(web, Endpoint(responder.url, 10.0), path)
     assert isinstance(found, Missing)
     assert found.reason == reason

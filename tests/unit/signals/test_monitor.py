@@ -23,7 +23,7 @@ from canarium.signals.http_client import HttpClient
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.smoke import Target
 from canarium.signals.target import AnalysisTarget, ServingPod
-from signals.conftest import LOOPBACK, Served, smoke_test
+from signals.conftest import LOOPBACK, Responder, smoke_test
 
 rule = pytest.mark.rule
 KEY = ("risk", "fraud")
@@ -34,7 +34,7 @@ class Fake:
     """A model with one ready pod of revision `r`, one ConfigMap perhaps, and a clock that
     every sleep advances."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, responder: Responder) -> None:
         self.bodies: dict[str, str] | None = None
         self.wakes: list[bool] = []
         self.naps = 0
@@ -43,7 +43,7 @@ class Fake:
             {"analysis": {"interval": "1s", "checks": [{"name": "e", "metric": "ErrorRate"}]}}
         )
         self.pods = ["pod-a"]
-        self._port = served.port
+        self._port = responder.port
 
     async def get(self, *_: Any) -> dict[str, Any]:
         if self.bodies is None:
@@ -72,8 +72,8 @@ class Fake:
 
 
 @pytest.fixture
-def fake(served: Served) -> Fake:
-    return Fake(served)
+def fake(responder: Responder) -> Fake:
+    return Fake(responder)
 
 
 @pytest_asyncio.fixture
@@ -90,7 +90,7 @@ async def signals(fake: Fake) -> AsyncIterator[SignalMonitor]:
 
 @rule("R4", "R21")
 async def test_smoke_test_without_its_body_is_reported_once_and_runs_when_it_exists(
-    fake: Fake, signals: SignalMonitor, served: Served
+    fake: Fake, signals: SignalMonitor, responder: Responder
 ) -> None:
     test = smoke_test({"path": "/predict", "bodyFrom": BODY})
     signals.want(KEY, SignalRequests(smoke="r"), (test,))
@@ -102,30 +102,30 @@ async def test_smoke_test_without_its_body_is_reported_once_and_runs_when_it_exi
     assert fake.wakes == [False], "the same fault wakes it once"
     fake.bodies = {"one": '{"n": 1}'}
     await fake.until(lambda: signals.facts(KEY)[0] == SmokeReport("r", True, tested=1))
-    assert served.requests == [("POST", "/predict", b'{"n": 1}')]
+    assert responder.requests == [("POST", "/predict", b'{"n": 1}')]
 
 
 @rule("R4", "R25")
 async def test_pod_drained_during_its_test_does_not_fail_its_version(
-    fake: Fake, signals: SignalMonitor, served: Served
+    fake: Fake, signals: SignalMonitor, responder: Responder
 ) -> None:
     async def drained(request: server.Request) -> server.Response:
         fake.pods = ["pod-b"]
-        served.says("well")
+        responder.responds("well")
         return server.Response(status=503)
 
-    served.handler = drained
+    responder.handler = drained
     signals.want(KEY, SignalRequests(smoke="r"), (smoke_test({"path": "/ready"}),))
     await fake.until(lambda: signals.facts(KEY)[0] is not None)
     assert signals.facts(KEY)[0] == SmokeReport("r", True, tested=1)
-    assert len(served.requests) == 2, "the pod that replaced it was asked"
+    assert len(responder.requests) == 2, "the pod that replaced it was asked"
 
 
 @rule("R4", "R7")
 async def test_running_pod_that_fails_its_test_fails_its_version(
-    fake: Fake, signals: SignalMonitor, served: Served
+    fake: Fake, signals: SignalMonitor, responder: Responder
 ) -> None:
-    served.says("ill", status=503)
+    responder.responds("ill", status=503)
     signals.want(KEY, SignalRequests(smoke="r"), (smoke_test({"path": "/ready"}),))
     await fake.until(lambda: signals.facts(KEY)[0] is not None)
     report, _ = signals.facts(KEY)
@@ -147,16 +147,16 @@ async def test_analysis_without_pods_is_resumed(fake: Fake, signals: SignalMonit
 
 @rule("R31")
 async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else(  # H4, H11
-    fake: Fake, signals: SignalMonitor, served: Served, monkeypatch: pytest.MonkeyPatch,
+    fake: Fake, signals: SignalMonitor, responder: Responder, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    served.says('{"n": 1}')
+    responder.responds('{"n": 1}')
 
     def boom(*_: object, **__: object) -> None:
         raise KeyError("forged\nline")
 
     checks = [
-        {"name": n, "web": {"url": served.url, "path": "$.n"}, "max": "5"} for n in ("a", "b")
+        {"name": n, "web": {"url": responder.url, "path": "$.n"}, "max": "5"} for n in ("a", "b")
     ]
     fake.rollout = Rollout.model_validate({"analysis": {"interval": "1s", "checks": checks}})
     real = json_metric.ask
@@ -188,7 +188,7 @@ async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else
 
 @rule("R4", "R7")
 async def test_unreachable_pod_is_retried_until_it_answers(
-    fake: Fake, signals: SignalMonitor, served: Served
+    fake: Fake, signals: SignalMonitor, responder: Responder
 ) -> None:  # G2
     fake._port = 1
     signals.want(KEY, SignalRequests(smoke="r"), (smoke_test({"path": "/ready"}),))
@@ -197,7 +197,7 @@ async def test_unreachable_pod_is_retried_until_it_answers(
     assert report is not None
     assert (report.passed, report.pod, report.unreachable) == (False, "pod-a", "ConnectionRefused")
     assert fake.wakes == [False], "nothing has failed"
-    fake._port = served.port
+    fake._port = responder.port
     await fake.until(lambda: signals.facts(KEY)[0] == SmokeReport("r", True, tested=1))
 
 
@@ -234,9 +234,9 @@ async def test_unreachable_scrape_does_not_fail_the_version(
     ],
 )  # fmt: skip
 async def test_report_has_the_reason_why_a_test_could_not_be_evaluated(
-    fake: Fake, signals: SignalMonitor, served: Served, expect: Any, answer: str, reason: str
+    fake: Fake, signals: SignalMonitor, responder: Responder, expect: Any, answer: str, reason: str
 ) -> None:
-    served.says(answer)
+    responder.responds(answer)
     test = smoke_test({"path": "/predict", "expect": expect})
     signals.want(KEY, SignalRequests(smoke="r"), (test,))
     await fake.until(lambda: signals.facts(KEY)[0] is not None)

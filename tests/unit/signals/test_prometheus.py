@@ -12,7 +12,7 @@ from canarium.core.evidence.measures import Missing, Reading
 from canarium.signals.access import NamespaceAccess
 from canarium.signals.prometheus import Endpoint, query
 from canarium.signals.query_template import BadTemplate, filled
-from signals.conftest import Served
+from signals.conftest import Responder
 
 rule = pytest.mark.rule
 NOW = 1_000_000.0
@@ -23,14 +23,14 @@ def vector(*values: tuple[float, str]) -> dict[str, Any]:
     return {"status": "success", "data": {"resultType": "vector", "result": rows}}
 
 
-async def asked(web: NamespaceAccess, served: Served, body: Any, status: int = 200) -> Any:
-    served.says(body if isinstance(body, str) else json.dumps(body), status)
-    return await query(web, Endpoint(served.url, 10.0, {"Authorization": "Bearer s"}), "up", NOW)
+async def asked(web: NamespaceAccess, responder: Responder, body: Any, status: int = 200) -> Any:
+    responder.responds(body if isinstance(body, str) else json.dumps(body), status)
+    return await query(web, Endpoint(responder.url, 10.0, {"Authorization": "Bearer s"}), "up", NOW)
 
 
-async def test_value_of_one_series_is_read(web: NamespaceAccess, served: Served) -> None:
-    assert await asked(web, served, vector((NOW, "0.25"))) == Reading(0.25)
-    (_, path, _), headers = served.requests[0], served.headers[0]
+async def test_value_of_one_series_is_read(web: NamespaceAccess, responder: Responder) -> None:
+    assert await asked(web, responder, vector((NOW, "0.25"))) == Reading(0.25)
+    (_, path, _), headers = responder.requests[0], responder.headers[0]
     assert parse_qs(urlsplit(path).query) == {"query": ["up"], "time": ["1000000.000"]}
     assert headers["Authorization"] == "Bearer s"
 
@@ -55,9 +55,9 @@ async def test_value_of_one_series_is_read(web: NamespaceAccess, served: Served)
     ids=lambda x: str(x)[:30],
 )  # fmt: skip
 async def test_false_or_failed_response_is_not_a_value(
-    web: NamespaceAccess, served: Served, body: Any, reason: str, said: str, error: bool
+    web: NamespaceAccess, responder: Responder, body: Any, reason: str, said: str, error: bool
 ) -> None:
-    found = await asked(web, served, body)
+    found = await asked(web, responder, body)
     assert isinstance(found, Missing)
     assert (found.reason, found.error) == (reason, error)
     assert said in found.message
@@ -70,10 +70,10 @@ async def test_false_or_failed_response_is_not_a_value(
     [({"Authorization": "Bearer s"}, "the login is refused"), ({}, "authentication.secretName")],
 )
 async def test_server_that_refuses_the_login_is_named(
-    web: NamespaceAccess, served: Served, status: int, headers: dict[str, str], said: str
+    web: NamespaceAccess, responder: Responder, status: int, headers: dict[str, str], said: str
 ) -> None:
-    served.says("Unauthorized\n", status)
-    found = await query(web, Endpoint(served.url, 10.0, headers), "up", NOW)
+    responder.responds("Unauthorized\n", status)
+    found = await query(web, Endpoint(responder.url, 10.0, headers), "up", NOW)
     assert isinstance(found, Missing)
     assert (found.reason, found.error) == ("AccessDenied", True)
     assert f"status {status}: " in found.message

@@ -13,7 +13,7 @@ from canarium.signals.access import NamespaceAccess
 from canarium.signals.prometheus import Endpoint, query
 from canarium.signals.redaction import HIDDEN, redacted, shown
 from canarium.signals.smoke import Target
-from signals.conftest import Served, smoke_test
+from signals.conftest import Responder, smoke_test
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,13 @@ async def test_server_that_is_down_is_named_without_its_login(web: NamespaceAcce
         assert "127.0.0.1:1" in found.message
 
 
-async def test_header_repeated_by_a_pod_is_redacted(web: NamespaceAccess, served: Served) -> None:
+async def test_header_repeated_by_a_pod_is_redacted(
+    web: NamespaceAccess, responder: Responder
+) -> None:
     async def handler(request: server.Request) -> server.Response:
         return server.Response(text=json.dumps({"said": request.headers["Authorization"]}))
 
-    served.handler = handler
+    responder.handler = handler
     test = smoke_test(
         {
             "path": "/predict",
@@ -61,7 +63,7 @@ async def test_header_repeated_by_a_pod_is_redacted(web: NamespaceAccess, served
             "expect": {"json": [{"path": "$.said", "value": "fine"}]},
         }
     )
-    target = Target("pod-a", "127.0.0.1", served.port)
+    target = Target("pod-a", "127.0.0.1", responder.port)
     failed = await smoke.run(web, [test], [target], bodies={}, predict_path=None)
     assert failed is not None
     assert "s3cret-token" not in failed.message

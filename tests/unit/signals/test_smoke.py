@@ -19,7 +19,7 @@ from canarium.signals.access import NamespaceAccess
 from canarium.signals.assertions import faults
 from canarium.signals.replay import ReplayComparison, compare, recorded
 from canarium.signals.smoke import Failed, Target
-from signals.conftest import Served, smoke_test
+from signals.conftest import Responder, smoke_test
 
 rule = pytest.mark.rule
 ANSWER = {"model": "fraud", "outputs": [{"name": "p", "data": [0.91, 0.09]}]}
@@ -33,9 +33,9 @@ test_of.__test__ = False  # type: ignore[attr-defined]
 
 
 async def run(
-    web: NamespaceAccess, served: Served, test: EffectiveSmokeTest, **more: Any
+    web: NamespaceAccess, responder: Responder, test: EffectiveSmokeTest, **more: Any
 ) -> Failed | None:
-    target = Target("pod-a", "127.0.0.1", served.port)
+    target = Target("pod-a", "127.0.0.1", responder.port)
     arguments = {"bodies": {}, "predict_path": None, **more}
     return await smoke.run(web, [test], [target], **arguments)
 
@@ -61,10 +61,10 @@ async def run(
     ids=lambda x: str(x)[:50],
 )  # fmt: skip
 async def test_expectation(
-    web: NamespaceAccess, served: Served, expect: dict[str, Any], said: str | None
+    web: NamespaceAccess, responder: Responder, expect: dict[str, Any], said: str | None
 ) -> None:
-    served.says(json.dumps(ANSWER))
-    failed = await run(web, served, test_of(body={"inputs": []}, expect=expect))
+    responder.responds(json.dumps(ANSWER))
+    failed = await run(web, responder, test_of(body={"inputs": []}, expect=expect))
     if said is None:
         assert failed is None
     else:
@@ -77,7 +77,7 @@ async def test_expectation(
 
 @rule("R4")
 async def test_slow_answer_fails_but_warmup_does_not_count(
-    web: NamespaceAccess, served: Served
+    web: NamespaceAccess, responder: Responder
 ) -> None:
     slow = [0.3, 0.0]
 
@@ -85,28 +85,30 @@ async def test_slow_answer_fails_but_warmup_does_not_count(
         await asyncio.sleep(slow.pop(0) if slow else 0)
         return server.Response(text="{}")
 
-    served.handler = handler
+    responder.handler = handler
     expect = {"maxLatency": "150ms"}
-    assert await run(web, served, test_of(warmup=1, expect=expect)) is None
+    assert await run(web, responder, test_of(warmup=1, expect=expect)) is None
     slow[:] = [0.3]
-    failed = await run(web, served, test_of(expect=expect))
+    failed = await run(web, responder, test_of(expect=expect))
     assert failed is not None
     assert "expected at most 150ms" in failed.message
 
 
 @rule("R4")
-async def test_body_path_method_and_headers_are_sent(web: NamespaceAccess, served: Served) -> None:
-    assert await run(web, served, test_of(body={"a": 1}, headers={"X-A": "b"})) is None
+async def test_body_path_method_and_headers_are_sent(
+    web: NamespaceAccess, responder: Responder
+) -> None:
+    assert await run(web, responder, test_of(body={"a": 1}, headers={"X-A": "b"})) is None
     stored = smoke_test({"bodyFrom": {"configMap": {"name": "bodies", "key": "one"}}})
-    assert await run(web, served, stored, bodies={0: b"raw"}, predict_path="/predict") is None
-    assert await run(web, served, test_of(path="/healthz")) is None
-    assert served.requests == [
+    assert await run(web, responder, stored, bodies={0: b"raw"}, predict_path="/predict") is None
+    assert await run(web, responder, test_of(path="/healthz")) is None
+    assert responder.requests == [
         ("POST", "/v2/models/fraud/infer", b'{"a":1}'),
         ("POST", "/predict", b"raw"),
         ("GET", "/healthz", b""),
     ]
-    assert served.headers[0]["X-A"] == "b"
-    assert served.headers[0]["Content-Type"] == "application/json"
+    assert responder.headers[0]["X-A"] == "b"
+    assert responder.headers[0]["Content-Type"] == "application/json"
 
 
 class Bytes(CodecBase):
@@ -145,7 +147,7 @@ class Health:
     [(None, None), ("fraud", None), ("other", "NOT_SERVING"), ("unknown", "gRPC UNKNOWN")],
 )
 async def test_grpc_health(
-    web: NamespaceAccess, served: Served, service: str | None, said: str | None
+    web: NamespaceAccess, responder: Responder, service: str | None, said: str | None
 ) -> None:
     states = {b"": b"\x08\x01", b"\x0a\x05fraud": b"\x08\x01", b"\x0a\x05other": b"\x08\x02"}
     grpc = Server([Health(states)], codec=Bytes())
@@ -154,7 +156,7 @@ async def test_grpc_health(
     port = grpc._server.sockets[0].getsockname()[1]
     try:
         question = {"port": port, **({"service": service} if service else {})}
-        failed = await run(web, served, smoke_test({"grpc": question}))
+        failed = await run(web, responder, smoke_test({"grpc": question}))
     finally:
         grpc.close()
         await grpc.wait_closed()
@@ -174,7 +176,7 @@ async def test_fault_of_a_test_itself_is_named_with_its_path(web: NamespaceAcces
 
 
 async def test_differing_answers_are_counted_and_errors_of_stable_are_not(
-    web: NamespaceAccess, served: Served
+    web: NamespaceAccess, responder: Responder
 ) -> None:
     async def handler(request: server.Request) -> server.Response:
         number = json.loads(await request.read())["n"]
@@ -186,9 +188,9 @@ async def test_differing_answers_are_counted_and_errors_of_stable_are_not(
         off = wrong if request.path == "/candidate" else 0.0
         return server.Response(text=json.dumps({"score": number + off}))
 
-    served.handler = handler
+    responder.handler = handler
     requests = await recorded(web, "\n".join(json.dumps({"n": n}) for n in range(10)))
-    pods = [Target(name, "127.0.0.1", served.port) for name in ("c", "s")]
+    pods = [Target(name, "127.0.0.1", responder.port) for name in ("c", "s")]
 
     how = ReplayComparison(
         "/candidate", "/stable", json_path="$.score", tolerance=0.01, patience=10.0

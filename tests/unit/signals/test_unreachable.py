@@ -23,7 +23,7 @@ from canarium.signals.http_client import HttpClient
 from canarium.signals.replay import ReplayComparison, compare
 from canarium.signals.smoke import Failed, Target, Unreached
 from signals import netns
-from signals.conftest import Served, smoke_test
+from signals.conftest import Responder, smoke_test
 
 POD = "10.99.0.1"
 HTTP = smoke_test({"path": "/predict", "body": {"a": 1}, "timeout": "500ms"})
@@ -198,13 +198,13 @@ async def test_wrong_answer_of_one_pod_outweighs_a_lost_connection_to_another(
 
 
 async def test_recorded_request_whose_connection_is_lost_is_not_a_difference(
-    web: NamespaceAccess, served: Served
+    web: NamespaceAccess, responder: Responder
 ) -> None:  # I11
-    served.says('{"score": 1}')
+    responder.responds('{"score": 1}')
     how = ReplayComparison(
         "/predict", "/predict", json_path="$.score", tolerance=0.0, patience=10.0
     )
-    good = Target("s", "127.0.0.1", served.port)
+    good = Target("s", "127.0.0.1", responder.port)
     for candidate, stable in ((Target("c", "127.0.0.1", 1), good), (good, Target("s", "::1", 1))):
         found = await compare(web, how, [b"{}", b"{}"], candidate, stable)
         assert isinstance(found, Missing)

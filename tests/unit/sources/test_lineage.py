@@ -13,7 +13,7 @@ from aiohttp.web import Response
 
 from canarium.core.facts.training_run import RunRequest
 from canarium.sources.lineage import ATTEMPTS, LineageReader
-from signals.conftest import Served
+from signals.conftest import Responder
 from sources.rig import KEY, SourceRig
 from sources.test_training_run import answering, answers
 
@@ -49,17 +49,17 @@ async def rig() -> AsyncIterator[Rig]:
     await made.close()
 
 
-def request(served: Served, revision: str = "one", secret: str | None = None) -> RunRequest:
-    return RunRequest(revision, "mlflow://fraud/7", f"{served.url}/proxy", secret)
+def request(responder: Responder, revision: str = "one", secret: str | None = None) -> RunRequest:
+    return RunRequest(revision, "mlflow://fraud/7", f"{responder.url}/proxy", secret)
 
 
-async def test_lineage_is_read_once_for_each_revision(rig: Rig, served: Served) -> None:
-    served.handler = answering(answers())
-    rig.reader.want(KEY, request(served))
+async def test_lineage_is_read_once_for_each_revision(rig: Rig, responder: Responder) -> None:
+    responder.handler = answering(answers())
+    rig.reader.want(KEY, request(responder))
     assert (await rig.document())["runId"] == "f80d"
-    rig.reader.want(KEY, request(served))
-    assert len(served.requests) == 4
-    rig.reader.want(KEY, request(served, "two"))
+    rig.reader.want(KEY, request(responder))
+    assert len(responder.requests) == 4
+    rig.reader.want(KEY, request(responder, "two"))
     assert rig.reader.result(KEY) is None
     assert (await rig.document())["runId"] == "f80d"
     rig.reader.want(KEY, None)
@@ -69,43 +69,45 @@ async def test_lineage_is_read_once_for_each_revision(rig: Rig, served: Served) 
 
 @rule("R31")
 async def test_server_that_is_away_is_asked_a_few_times_and_the_reason_is_the_result(
-    rig: Rig, served: Served
+    rig: Rig, responder: Responder
 ) -> None:
-    served.says("", 503)
-    rig.reader.want(KEY, request(served))
+    responder.responds("", 503)
+    rig.reader.want(KEY, request(responder))
     found = await rig.document()
     assert set(found) == {"unavailable"}
     assert "HTTP 503" in found["unavailable"][0]
-    assert len(served.requests) == ATTEMPTS
+    assert len(responder.requests) == ATTEMPTS
     for waited, longest in zip(rig.waits, (5, 10, 20, 40, 80), strict=True):
         assert longest / 2 <= waited <= longest
 
 
-async def test_secret_that_is_created_later_is_used(rig: Rig, served: Served) -> None:
-    served.handler = answering(answers())
+async def test_secret_that_is_created_later_is_used(rig: Rig, responder: Responder) -> None:
+    responder.handler = answering(answers())
     rig.secrets.stored = {"other": {}}
-    rig.reader.want(KEY, request(served, secret="mlflow-read"))
+    rig.reader.want(KEY, request(responder, secret="mlflow-read"))
     await asyncio.wait_for(rig.patient.wait(), 10)
     rig.secrets.stored["mlflow-read"] = {"MLFLOW_TRACKING_TOKEN": b"a-token"}
     found = await rig.document()
     assert (found["runId"], "unavailable" in found) == ("f80d", False)
-    assert served.headers[0]["Authorization"] == "Bearer a-token"
+    assert responder.headers[0]["Authorization"] == "Bearer a-token"
 
 
 @rule("R31")
 async def test_endless_answer_ends_an_attempt(
-    rig: Rig, served: Served, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, responder: Responder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("canarium.sources.lineage.PATIENCE", 0.05)
-    served.handler = served.hang
-    rig.reader.want(KEY, request(served))
+    responder.handler = responder.hang
+    rig.reader.want(KEY, request(responder))
     found = await rig.document()
     assert "not complete within" in found["unavailable"][0]
     # On a busy machine, an attempt may end before its request arrives.
     assert len(rig.waits) == ATTEMPTS - 1
 
 
-async def test_nothing_is_reported_once_it_is_no_longer_wanted(rig: Rig, served: Served) -> None:
+async def test_nothing_is_reported_once_it_is_no_longer_wanted(
+    rig: Rig, responder: Responder
+) -> None:
     asked, over = asyncio.Event(), asyncio.Event()
 
     async def late(_: Any) -> Any:
@@ -113,8 +115,8 @@ async def test_nothing_is_reported_once_it_is_no_longer_wanted(rig: Rig, served:
         await over.wait()
         return Response()
 
-    served.handler = late
-    rig.reader.want(KEY, request(served))
+    responder.handler = late
+    rig.reader.want(KEY, request(responder))
     await asyncio.wait_for(asked.wait(), 10)
     rig.reader.forget(KEY)
     over.set()

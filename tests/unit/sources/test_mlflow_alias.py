@@ -15,7 +15,7 @@ from canarium.signals.prometheus import Endpoint
 from canarium.sources.errors import Unresolved
 from canarium.sources.mlflow_alias import resolved
 from canarium.sources.tracking_server import TrackingServer
-from signals.conftest import LOOPBACK, Served
+from signals.conftest import LOOPBACK, Responder
 
 rule = pytest.mark.rule
 CHAMPION = parse("mlflow://fraud@champion")
@@ -28,26 +28,26 @@ async def web() -> AsyncIterator[NamespaceAccess]:
     await shared.close()
 
 
-def endpoint(served: Served) -> Endpoint:
+def endpoint(responder: Responder) -> Endpoint:
     token = {"Authorization": "Bearer a-token"}
-    return Endpoint(f"{served.url}/proxy/", 2, token, None, ("a-token",))
+    return Endpoint(f"{responder.url}/proxy/", 2, token, None, ("a-token",))
 
 
 @rule("R26")
 async def test_alias_is_resolved_to_a_version_that_cannot_move(
-    web: NamespaceAccess, served: Served
+    web: NamespaceAccess, responder: Responder
 ) -> None:
-    served.says(json.dumps({"model_version": {"version": "7", "status": "READY"}}))
+    responder.responds(json.dumps({"model_version": {"version": "7", "status": "READY"}}))
     address = parse("mlflow://fraud%20v2@champion")
     assert address.moves
-    found = await resolved(TrackingServer(web, endpoint(served)), address)
+    found = await resolved(TrackingServer(web, endpoint(responder)), address)
     assert found == "mlflow://fraud%20v2/7"
     assert not parse(found).moves
     query = "name=fraud+v2&alias=champion"
-    assert [path for _, path, _ in served.requests] == [
+    assert [path for _, path, _ in responder.requests] == [
         f"/proxy/api/2.0/mlflow/registered-models/alias?{query}"
     ]
-    assert served.headers[0]["Authorization"] == "Bearer a-token"
+    assert responder.headers[0]["Authorization"] == "Bearer a-token"
 
 
 @rule("R26")
@@ -67,11 +67,11 @@ async def test_alias_is_resolved_to_a_version_that_cannot_move(
     ],
 )
 async def test_alias_without_a_version_has_a_reason_and_no_secret(
-    web: NamespaceAccess, served: Served, status: int, body: str, reason: str
+    web: NamespaceAccess, responder: Responder, status: int, body: str, reason: str
 ) -> None:
-    served.says(body, status)
+    responder.responds(body, status)
     with pytest.raises(Unresolved, match="champion") as refused:
-        await resolved(TrackingServer(web, endpoint(served)), CHAMPION)
+        await resolved(TrackingServer(web, endpoint(responder)), CHAMPION)
     assert refused.value.reason == reason
     assert "a-token" not in str(refused.value)
 

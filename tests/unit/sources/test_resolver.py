@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from canarium.core.facts.resolution import ResolveRequest
 from canarium.sources.resolver import SourceResolver
-from signals.conftest import Served
+from signals.conftest import Responder
 from sources.rig import KEY, SourceRig
 
 rule = pytest.mark.rule
@@ -45,37 +45,39 @@ async def rig() -> AsyncIterator[Rig]:
     await made.close()
 
 
-def request(served: Served, secret: str | None = None, attempt: str = "1") -> ResolveRequest:
-    return ResolveRequest("mlflow://fraud@champion", served.url, secret, attempt)
+def request(responder: Responder, secret: str | None = None, attempt: str = "1") -> ResolveRequest:
+    return ResolveRequest("mlflow://fraud@champion", responder.url, secret, attempt)
 
 
 @rule("R26")
 async def test_result_is_kept_until_another_request_or_none_is_wanted(
-    rig: Rig, served: Served
+    rig: Rig, responder: Responder
 ) -> None:
-    served.says(FOUND)
-    rig.resolver.want(KEY, request(served))
+    responder.responds(FOUND)
+    rig.resolver.want(KEY, request(responder))
     assert rig.resolver.grace_left(KEY) == 1.0
     assert await rig.result() == ("mlflow://fraud/7", None, "")
     assert rig.resolver.grace_left(KEY) is None
-    rig.resolver.want(KEY, request(served))
+    rig.resolver.want(KEY, request(responder))
     assert rig.resolver.result(KEY)
-    assert len(served.requests) == 1
-    rig.resolver.want(KEY, request(served, attempt="2"))
+    assert len(responder.requests) == 1
+    rig.resolver.want(KEY, request(responder, attempt="2"))
     assert rig.resolver.result(KEY) is None
     await rig.result()
-    assert len(served.requests) == 2
+    assert len(responder.requests) == 2
     rig.resolver.want(KEY, None)
     assert rig.resolver.result(KEY) is None
 
 
 @rule("R26", "R31")
-async def test_server_without_an_answer_is_asked_ever_less_often(rig: Rig, served: Served) -> None:
-    served.says("", 503)
-    rig.resolver.want(KEY, request(served))
+async def test_server_without_an_answer_is_asked_ever_less_often(
+    rig: Rig, responder: Responder
+) -> None:
+    responder.responds("", 503)
+    rig.resolver.want(KEY, request(responder))
     assert (await rig.result())[1] == "SourceUnavailable"
     await asyncio.wait_for(rig.patient.wait(), 10)
-    served.says(FOUND)
+    responder.responds(FOUND)
     assert (await rig.result())[0] == "mlflow://fraud/7"
     for waited, longest in zip(rig.waits, (1, 2, 4, 8, 16, 30, 30, 30), strict=False):
         assert longest / 2 <= waited <= longest
@@ -84,10 +86,10 @@ async def test_server_without_an_answer_is_asked_ever_less_often(rig: Rig, serve
 
 @rule("R26")
 async def test_decision_waits_for_a_first_result_for_a_second_at_most(
-    rig: Rig, served: Served
+    rig: Rig, responder: Responder
 ) -> None:
-    served.handler = served.hang
-    rig.resolver.want(KEY, request(served))
+    responder.handler = responder.hang
+    rig.resolver.want(KEY, request(responder))
     rig.now = 0.75
     assert rig.resolver.grace_left(KEY) == 0.25
     rig.now = 1.0
@@ -107,13 +109,13 @@ async def test_decision_waits_for_a_first_result_for_a_second_at_most(
     ],
 )
 async def test_credentials_are_those_of_the_fetcher(
-    rig: Rig, served: Served, secret: dict[str, bytes], sent: str | None
+    rig: Rig, responder: Responder, secret: dict[str, bytes], sent: str | None
 ) -> None:
-    served.says(FOUND)
+    responder.responds(FOUND)
     rig.secrets.stored["mlflow-read"] = secret
-    rig.resolver.want(KEY, request(served, "mlflow-read"))
+    rig.resolver.want(KEY, request(responder, "mlflow-read"))
     assert (await rig.result())[0] == "mlflow://fraud/7"
-    assert served.headers[0].get("Authorization") == sent
+    assert responder.headers[0].get("Authorization") == sent
 
 
 @rule("R26")
@@ -121,12 +123,12 @@ async def test_credentials_are_those_of_the_fetcher(
     "secret", [None, {"MLFLOW_TRACKING_TOKEN": b"\xff"}, {"ca.crt": b"no certificate"}]
 )
 async def test_secret_that_cannot_be_used_is_named_and_nothing_is_sent(
-    rig: Rig, served: Served, secret: dict[str, bytes] | None
+    rig: Rig, responder: Responder, secret: dict[str, bytes] | None
 ) -> None:
     if secret:
         rig.secrets.stored["mlflow-read"] = secret
-    rig.resolver.want(KEY, request(served, "mlflow-read"))
+    rig.resolver.want(KEY, request(responder, "mlflow-read"))
     uri, reason, message = await rig.result()
     assert (uri, reason) == (None, "SourceAccessDenied")
     assert message.startswith("Secret/mlflow-read: ")
-    assert not served.requests
+    assert not responder.requests

@@ -15,7 +15,7 @@ from aiohttp.web import Response
 from canarium.api.states import RegistryState
 from canarium.core.facts.write_back import TagRequest, TagResult
 from canarium.sources.tags import LONGEST, TagWriter
-from signals.conftest import Served
+from signals.conftest import Responder
 from sources.rig import KEY, SourceRig
 
 rule = pytest.mark.rule
@@ -50,47 +50,47 @@ async def rig() -> AsyncIterator[Rig]:
     await made.close()
 
 
-def request(served: Served, secret: str | None = None) -> TagRequest:
+def request(responder: Responder, secret: str | None = None) -> TagRequest:
     text = "ServerExited: exit code 1 (revision one)"
     state = RegistryState.ROLLED_BACK
-    return TagRequest("one", "mlflow://fraud%20v2/7", served.url, secret, state, text)
+    return TagRequest("one", "mlflow://fraud%20v2/7", responder.url, secret, state, text)
 
 
-def sent(served: Served) -> list[tuple[str, str, Any]]:
-    return [(method, path, json.loads(body)) for method, path, body in served.requests]
+def sent(responder: Responder) -> list[tuple[str, str, Any]]:
+    return [(method, path, json.loads(body)) for method, path, body in responder.requests]
 
 
 @rule("R26")
-async def test_reason_is_written_before_the_state(rig: Rig, served: Served) -> None:
-    served.says("{}")
+async def test_reason_is_written_before_the_state(rig: Rig, responder: Responder) -> None:
+    responder.responds("{}")
     rig.secrets.stored["writer"] = {"MLFLOW_TRACKING_TOKEN": b"a-token"}
-    wanted = request(served, "writer")
+    wanted = request(responder, "writer")
     rig.writer.want(KEY, wanted)
     assert await rig.result() == TagResult(wanted)
     version, path = {"name": "fraud v2", "version": "7"}, "/api/2.0/mlflow/model-versions/set-tag"
-    assert sent(served) == [
+    assert sent(responder) == [
         ("POST", path, {**version, "key": f"{TAG}/reason", "value": wanted.text}),
         ("POST", path, {**version, "key": TAG, "value": "RolledBack"}),
     ]
-    assert {headers["Authorization"] for headers in served.headers} == {"Bearer a-token"}
+    assert {headers["Authorization"] for headers in responder.headers} == {"Bearer a-token"}
     rig.writer.want(KEY, wanted)
     await asyncio.sleep(0.05)
-    assert len(served.requests) == 2
+    assert len(responder.requests) == 2
 
 
 @rule("R26", "R31")
 async def test_tag_that_is_refused_is_tried_ever_less_often_until_it_is_written(
-    rig: Rig, served: Served
+    rig: Rig, responder: Responder
 ) -> None:
-    served.says("", 503)
-    wanted = request(served)
+    responder.responds("", 503)
+    wanted = request(responder)
     rig.writer.want(KEY, wanted)
     result = await rig.result()
     assert result.reason == "SourceUnavailable"
     assert TAG in result.message
     assert "HTTP 503" in result.message
     await asyncio.wait_for(rig.patient.wait(), 10)
-    served.says("{}")
+    responder.responds("{}")
     while result.reason:
         result = await rig.result()
     assert result == TagResult(wanted)
@@ -107,58 +107,58 @@ async def test_tag_that_is_refused_is_tried_ever_less_often_until_it_is_written(
     ],
 )
 async def test_refusal_has_a_reason_and_no_secret(
-    rig: Rig, served: Served, status: int, body: str, reason: str
+    rig: Rig, responder: Responder, status: int, body: str, reason: str
 ) -> None:
-    served.says(body, status)
+    responder.responds(body, status)
     rig.secrets.stored["writer"] = {"MLFLOW_TRACKING_TOKEN": b"a-token"}
-    rig.writer.want(KEY, request(served, "writer"))
+    rig.writer.want(KEY, request(responder, "writer"))
     result = await rig.result()
     assert result.reason == reason
     assert "a-token" not in result.message
     assert len(result.message) < 500
 
 
-async def test_replaced_secret_is_read_again(rig: Rig, served: Served) -> None:
+async def test_replaced_secret_is_read_again(rig: Rig, responder: Responder) -> None:
     async def guarded(asked: Any) -> Response:
         allowed = asked.headers.get("Authorization") == "Bearer new"
         if not allowed:
             rig.secrets.stored["writer"] = {"MLFLOW_TRACKING_TOKEN": b"new"}
         return Response(status=200 if allowed else 403, text="{}")
 
-    served.handler = guarded
+    responder.handler = guarded
     rig.secrets.stored["writer"] = {"MLFLOW_TRACKING_TOKEN": b"old"}
-    rig.writer.want(KEY, request(served, "writer"))
+    rig.writer.want(KEY, request(responder, "writer"))
     result = await rig.result()
     while result.reason:
         result = await rig.result()
 
 
-async def test_missing_secret_is_named(rig: Rig, served: Served) -> None:
+async def test_missing_secret_is_named(rig: Rig, responder: Responder) -> None:
     rig.secrets.stored["other"] = {}
-    rig.writer.want(KEY, request(served, "writer"))
+    rig.writer.want(KEY, request(responder, "writer"))
     result = await rig.result()
     assert result.reason == "SourceAccessDenied"
     assert "Secret/writer" in result.message
-    assert served.requests == []
+    assert responder.requests == []
 
 
-async def test_cluster_without_a_name_writes_nothing_and_reports_it(served: Served) -> None:
+async def test_cluster_without_a_name_writes_nothing_and_reports_it(responder: Responder) -> None:
     rig = Rig(cluster="")
     try:
-        rig.writer.want(KEY, request(served))
+        rig.writer.want(KEY, request(responder))
         result = await rig.result()
         assert result.reason == "ClusterNameMissing"
         assert "clusterName" in result.message
-        assert (served.requests, rig.waits) == ([], [])
+        assert (responder.requests, rig.waits) == ([], [])
     finally:
         await rig.close()
 
 
 @rule("R31")
-async def test_reason_is_one_short_line(rig: Rig, served: Served) -> None:
-    served.says("{}")
-    rig.writer.want(KEY, replace(request(served), text="exit\n\x1b\u202e" * 1000))
+async def test_reason_is_one_short_line(rig: Rig, responder: Responder) -> None:
+    responder.responds("{}")
+    rig.writer.want(KEY, replace(request(responder), text="exit\n\x1b\u202e" * 1000))
     await rig.result()
-    value = sent(served)[0][2]["value"]
+    value = sent(responder)[0][2]["value"]
     assert len(value) <= LONGEST
     assert value.isprintable()

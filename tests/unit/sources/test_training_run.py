@@ -16,7 +16,7 @@ from canarium.signals.prometheus import Endpoint
 from canarium.sources.tracking_server import TrackingServer
 from canarium.sources.training_run import LARGEST, Lineage, read
 from evaluation.test_mlflow import RUN
-from signals.conftest import Served
+from signals.conftest import Responder
 
 rule = pytest.mark.rule
 VERSION = parse("mlflow://fraud%20v2/7")
@@ -52,16 +52,18 @@ def answering(known: Answers) -> Callable[[server.BaseRequest], Any]:
 
 
 async def lineage(
-    web: NamespaceAccess, served: Served, uri: str = "", **changed: tuple[int, str]
+    web: NamespaceAccess, responder: Responder, uri: str = "", **changed: tuple[int, str]
 ) -> Lineage:
-    served.handler = answering(answers(**changed))
+    responder.handler = answering(answers(**changed))
     token = {"Authorization": "Bearer a-token"}
-    asked = TrackingServer(web, Endpoint(f"{served.url}/proxy", 2, token, None, ("a-token",)))
+    asked = TrackingServer(web, Endpoint(f"{responder.url}/proxy", 2, token, None, ("a-token",)))
     return await read(asked, parse(uri) if uri else VERSION)
 
 
-async def test_version_has_the_lineage_of_its_run(web: NamespaceAccess, served: Served) -> None:
-    found = await lineage(web, served)
+async def test_version_has_the_lineage_of_its_run(
+    web: NamespaceAccess, responder: Responder
+) -> None:
+    found = await lineage(web, responder)
     assert json.loads(found.document()) == {
         "runId": "f80d",
         "gitCommit": "4f1c2d9",
@@ -70,17 +72,19 @@ async def test_version_has_the_lineage_of_its_run(web: NamespaceAccess, served: 
         "signature": {"inputs": [{"name": "amount", "type": "double"}]},
     }
     assert found.complete
-    assert len(served.requests) == 4
-    query = dict(parse_qsl(served.requests[0][1].partition("?")[2]))
+    assert len(responder.requests) == 4
+    query = dict(parse_qsl(responder.requests[0][1].partition("?")[2]))
     assert query == {"name": "fraud v2", "version": "7"}
-    assert all(headers["Authorization"] == "Bearer a-token" for headers in served.headers)
+    assert all(headers["Authorization"] == "Bearer a-token" for headers in responder.headers)
 
 
-async def test_artifact_of_a_run_has_its_lineage(web: NamespaceAccess, served: Served) -> None:
-    found = json.loads((await lineage(web, served, "mlflow://runs/f80d/model")).document())
+async def test_artifact_of_a_run_has_its_lineage(
+    web: NamespaceAccess, responder: Responder
+) -> None:
+    found = json.loads((await lineage(web, responder, "mlflow://runs/f80d/model")).document())
     assert (found["runId"], found["gitCommit"]) == ("f80d", "4f1c2d9")
     assert found["signature"]["inputs"]
-    assert len(served.requests) == 2
+    assert len(responder.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -141,13 +145,13 @@ async def test_artifact_of_a_run_has_its_lineage(web: NamespaceAccess, served: S
 @rule("R31")
 async def test_what_cannot_be_read_is_missing_with_the_reason(
     web: NamespaceAccess,
-    served: Served,
+    responder: Responder,
     changed: dict[str, tuple[int, str]],
     left: set[str],
     complete: bool,
     text: str,
 ) -> None:
-    found = await lineage(web, served, **changed)
+    found = await lineage(web, responder, **changed)
     document = json.loads(found.document())
     (reason,) = document.pop("unavailable")
     assert text in reason
@@ -157,7 +161,7 @@ async def test_what_cannot_be_read_is_missing_with_the_reason(
 
 @rule("R31")
 async def test_texts_are_escaped_and_the_document_is_bounded(
-    web: NamespaceAccess, served: Served
+    web: NamespaceAccess, responder: Responder
 ) -> None:
     wild = "\u202e\n\x1b" * 40
     metrics = [{"key": f"{n:02}{wild}", "value": 1e300} for n in range(100)]
@@ -166,7 +170,7 @@ async def test_texts_are_escaped_and_the_document_is_bounded(
     run = {"data": {"metrics": metrics}, "inputs": {"dataset_inputs": datasets}}
     stored = json.dumps({"signature": {"inputs": columns, "outputs": columns}})
     changed = {"run": (200, json.dumps({"run": run})), "model": (200, stored)}
-    text = (await lineage(web, served, **changed)).document()
+    text = (await lineage(web, responder, **changed)).document()
     assert len(text.encode()) <= LARGEST
     assert json.loads(text)["unavailable"] == ["too large: signature"]
     assert text.isprintable()

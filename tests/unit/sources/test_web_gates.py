@@ -14,7 +14,7 @@ from aiohttp import web as server
 from canarium.api.gates import WebGate
 from canarium.core.facts.gate_answers import AnswerState, GateAnswer, GateRequest
 from canarium.sources.web_gates import GateClient, WebGates
-from signals.conftest import Served
+from signals.conftest import Responder
 from sources.rig import KEY, SourceRig
 
 rule = pytest.mark.rule
@@ -58,8 +58,8 @@ async def rig() -> AsyncIterator[Rig]:
     await made.close()
 
 
-def request(served: Served, gate: str = "risk", **web: Any) -> GateRequest:
-    settings = WebGate.model_validate({"url": f"{served.url}/decide?token=abcd", **web})
+def request(responder: Responder, gate: str = "risk", **web: Any) -> GateRequest:
+    settings = WebGate.model_validate({"url": f"{responder.url}/decide?token=abcd", **web})
     return GateRequest("abc", gate, settings, (("revision", "abc"), ("weight", 50)))
 
 
@@ -95,16 +95,16 @@ def request(served: Served, gate: str = "risk", **web: Any) -> GateRequest:
 )  # fmt: skip
 async def test_answer_has_the_meaning_of_the_contract(
     rig: Rig,
-    served: Served,
+    responder: Responder,
     status: int,
     body: str,
     condition: dict[str, Any] | None,
     state: AnswerState,
     text: str,
 ) -> None:
-    served.says(body, status)
-    answer = await rig.client.ask(KEY, request(served, condition=condition))
-    assert (answer.state, answer.text, answer.by) == (state, text, served.url)
+    responder.responds(body, status)
+    answer = await rig.client.ask(KEY, request(responder, condition=condition))
+    assert (answer.state, answer.text, answer.by) == (state, text, responder.url)
 
 
 @rule("R17", "R27")
@@ -123,81 +123,87 @@ async def test_answer_has_the_meaning_of_the_contract(
 )
 async def test_anything_else_counts_as_missing(
     rig: Rig,
-    served: Served,
+    responder: Responder,
     status: int,
     body: str,
     condition: dict[str, Any] | None,
     reason: str,
     text: str,
 ) -> None:
-    served.says(body, status)
-    answer = await rig.client.ask(KEY, request(served, condition=condition))
+    responder.responds(body, status)
+    answer = await rig.client.ask(KEY, request(responder, condition=condition))
     assert (answer.state, answer.reason) == (MISSING, reason)
     assert text in answer.text
     assert "token=abcd" not in answer.text
 
 
 @rule("R27")
-async def test_unreachable_and_refused_addresses_count_as_missing(rig: Rig, served: Served) -> None:
-    answer = await rig.client.ask(KEY, request(served, url="http://127.0.0.1:1/"))
+async def test_unreachable_and_refused_addresses_count_as_missing(
+    rig: Rig, responder: Responder
+) -> None:
+    answer = await rig.client.ask(KEY, request(responder, url="http://127.0.0.1:1/"))
     assert (answer.state, answer.reason) == (MISSING, "Unreachable")
-    answer = await rig.client.ask(KEY, request(served, url="http://169.254.169.254/latest"))
+    answer = await rig.client.ask(KEY, request(responder, url="http://169.254.169.254/latest"))
     assert (answer.state, answer.reason) == (MISSING, "AddressRefused")
 
 
 @rule("R27", "R31")
 async def test_slow_answer_counts_as_missing_after_the_timeout_of_the_request(
-    rig: Rig, served: Served
+    rig: Rig, responder: Responder
 ) -> None:
-    served.handler = served.hang
-    answer = await rig.client.ask(KEY, request(served, timeout="200ms"))
-    assert (answer.state, answer.text) == (MISSING, f"{served.url}: no answer within 0.2s")
+    responder.handler = responder.hang
+    answer = await rig.client.ask(KEY, request(responder, timeout="200ms"))
+    assert (answer.state, answer.text) == (MISSING, f"{responder.url}: no answer within 0.2s")
 
 
 @rule("R27")
 async def test_request_names_the_model_and_has_the_same_key_each_time(
-    rig: Rig, served: Served
+    rig: Rig, responder: Responder
 ) -> None:
     for _ in range(2):
-        await rig.client.ask(KEY, request(served))
-    sent = [(method, path, json.loads(body)) for method, path, body in served.requests]
+        await rig.client.ask(KEY, request(responder))
+    sent = [(method, path, json.loads(body)) for method, path, body in responder.requests]
     body = {"namespace": KEY[0], "model": KEY[1], "revision": "abc", "weight": 50}
     assert sent == [("POST", "/decide?token=abcd", body)] * 2
-    assert {h["Idempotency-Key"] for h in served.headers} == {"uid-1/abc/risk"}
-    assert {h["Content-Type"] for h in served.headers} == {"application/json"}
+    assert {h["Idempotency-Key"] for h in responder.headers} == {"uid-1/abc/risk"}
+    assert {h["Content-Type"] for h in responder.headers} == {"application/json"}
 
 
 @rule("R27")
-async def test_credentials_are_sent_and_never_repeated(rig: Rig, served: Served) -> None:
+async def test_credentials_are_sent_and_never_repeated(rig: Rig, responder: Responder) -> None:
     rig.secrets.stored["risk"] = {"token": b"s3cret-token"}
 
     async def echo(request: server.Request) -> server.Response:
         return server.json_response({"message": request.headers["Authorization"]})
 
-    served.handler = echo
-    answer = await rig.client.ask(KEY, request(served, authentication={"secretName": "risk"}))
-    assert served.headers[0]["Authorization"] == "Bearer s3cret-token"
+    responder.handler = echo
+    answer = await rig.client.ask(KEY, request(responder, authentication={"secretName": "risk"}))
+    assert responder.headers[0]["Authorization"] == "Bearer s3cret-token"
     assert answer.state is PASSED
     assert "s3cret" not in answer.text
 
 
 @rule("R27")
-async def test_missing_secret_is_reported_and_nothing_is_asked(rig: Rig, served: Served) -> None:
-    answer = await rig.client.ask(KEY, request(served, authentication={"secretName": "risk"}))
+async def test_missing_secret_is_reported_and_nothing_is_asked(
+    rig: Rig, responder: Responder
+) -> None:
+    answer = await rig.client.ask(KEY, request(responder, authentication={"secretName": "risk"}))
     assert (answer.state, answer.reason) == (MISSING, "InvalidCredentials")
     assert "Secret risk" in answer.text
-    assert not served.requests
+    assert not responder.requests
 
 
 @rule("R27")
-async def test_pending_answer_is_asked_again_after_the_interval(rig: Rig, served: Served) -> None:
+async def test_pending_answer_is_asked_again_after_the_interval(
+    rig: Rig, responder: Responder
+) -> None:
     answers = iter(("pending", "pending", "passed"))
 
     async def deciding(_: server.Request) -> server.Response:
         return server.json_response({"status": next(answers)})
 
-    served.handler = deciding
-    rig.gates.want(KEY, [request(served, interval="30s")])
+    responder.handler = deciding
+    rig.gates.want(KEY, [request(responder, interval="30s")])
     await rig.until(PASSED)
     assert len(rig.waits) == 2
     assert all(15 <= wait <= 30 for wait in rig.waits)
@@ -205,10 +211,10 @@ async def test_pending_answer_is_asked_again_after_the_interval(rig: Rig, served
 
 @rule("R27")
 async def test_failed_requests_are_repeated_with_a_longer_wait_each(
-    rig: Rig, served: Served
+    rig: Rig, responder: Responder
 ) -> None:
-    served.says("", 500)
-    rig.gates.want(KEY, [request(served)])
+    responder.responds("", 500)
+    rig.gates.want(KEY, [request(responder)])
     await rig.until(MISSING)
     await asyncio.wait_for(rig.patient.wait(), 20)
     longest = zip(rig.waits, (1, 2, 4, 8, 16, 32, 60, 60), strict=True)
@@ -216,14 +222,14 @@ async def test_failed_requests_are_repeated_with_a_longer_wait_each(
 
 
 @rule("R27")
-async def test_each_gate_of_a_model_is_asked_on_its_own(rig: Rig, served: Served) -> None:
-    served.says("", 200)
-    both = [request(served), request(served, "legal")]
+async def test_each_gate_of_a_model_is_asked_on_its_own(rig: Rig, responder: Responder) -> None:
+    responder.responds("", 200)
+    both = [request(responder), request(responder, "legal")]
     rig.gates.want(KEY, both)
     while len(rig.gates.answers(KEY)) < 2:
         await rig.until_woken()
     rig.gates.want(KEY, both[:1])
     assert [answer.request.gate for answer in rig.gates.answers(KEY)] == ["risk"]
-    assert len(served.requests) == 2, "a result is not asked for again"
+    assert len(responder.requests) == 2, "a result is not asked for again"
     rig.gates.forget(KEY)
     assert rig.gates.answers(KEY) == ()

@@ -183,7 +183,7 @@ def test_candidate_fails_when_a_pod_fetched_other_bytes_while_no_operator_ran() 
     cluster.spec = spec("2", model={"version": "2", "uri": "s3://models/fraud/8"})
     while not any(cluster.version(r) == "2" for r in cluster.pinned):
         cluster.run(0.5)
-    cluster.bytes, cluster.heedless = "sha256:swapped", True
+    cluster.bytes, cluster.ignores_pins = "sha256:swapped", True
     cluster.run(60)
     assert cluster.status.phase == "RolledBack"
     assert cluster.status.failure is not None
@@ -201,7 +201,7 @@ def test_later_pod_that_serves_other_bytes_is_reported_and_ends_nothing(bake: st
     new = {"version": "2", "uri": "s3://models/fraud/8"}
     cluster.spec = spec("2", model=new, rollout=rollout)
     cluster.run(60)
-    cluster.bytes, cluster.heedless = "sha256:swapped", True
+    cluster.bytes, cluster.ignores_pins = "sha256:swapped", True
     cluster.pods = [p for p in cluster.pods if cluster.version(p.revision) == "1"] + [
         p for p in cluster.pods if cluster.version(p.revision) == "2"
     ][1:]
@@ -211,7 +211,7 @@ def test_later_pod_that_serves_other_bytes_is_reported_and_ends_nothing(bake: st
     ready = next(c for c in cluster.status.conditions if c.type == "Ready")
     assert (ready.status, ready.reason) == ("False", "ArtifactChanged")
     assert "sha256:swapped" in cluster.status.message
-    cluster.heedless, cluster.bytes = False, "sha256:one"
+    cluster.ignores_pins, cluster.bytes = False, "sha256:one"
     cluster.pods = [p for p in cluster.pods if p.artifact != "sha256:swapped"]
     cluster.run(60)
     ready = next(c for c in cluster.status.conditions if c.type == "Ready")

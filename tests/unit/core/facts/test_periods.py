@@ -70,7 +70,7 @@ def test_periods_survive_ten_failed_versions_and_a_lost_status(make: Specs) -> N
 def test_period_of_a_promoted_version_begins_with_its_first_traffic(make: Specs) -> None:
     cluster = Cluster(make("1")).run(20)
     update(cluster, "2", make=make)
-    log = cluster.led if cluster.route else cluster.shares
+    log = cluster.routed if cluster.route else cluster.shares
     given = next(at for at, shares in log if shares.get("2", shares.get(cluster.revision("2"))))
     (period,) = served(cluster, "2")
     assert period.promoted is not None

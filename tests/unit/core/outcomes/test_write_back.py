@@ -119,7 +119,7 @@ def test_tag_is_not_written_again_once_it_is_recorded() -> None:
     assert record.tagged.startswith("Promoted/")
     writes = cluster.writes
     cluster.requests = type(cluster.requests)()  # Another operator.
-    cluster.seen = None
+    cluster.decided_on = None
     cluster.run(60)
     assert cluster.requests.tag is None
     assert cluster.writes == writes

@@ -50,7 +50,7 @@ def test_gateway_that_accepts_nothing_is_named_in_a_condition_and_traffic_stays(
 ) -> None:
     asked = {"mirror": {}}
     cluster = live(gateway=asked)
-    led = cluster.led[-1]
+    led = cluster.routed[-1]
     for name, value in what.items():
         setattr(cluster, name, value)
     cluster.spec = gateway_spec("2", gateway=asked)
@@ -58,7 +58,7 @@ def test_gateway_that_accepts_nothing_is_named_in_a_condition_and_traffic_stays(
         assert cluster.route is not None
         cluster.route = replace(cluster.route, accepted=False, refusal=what["refusal"])
     cluster.run(20)
-    assert cluster.led[-1] == led
+    assert cluster.routed[-1] == led
     assert condition(cluster).status == "False"
     assert condition(cluster).reason == reason
     assert cluster.status.waiting_for is not None

@@ -15,12 +15,12 @@ rule = pytest.mark.rule
 
 @rule("R2", "R3")
 def test_route_leads_to_the_first_version_once_it_is_ready() -> None:
-    cluster = Cluster(gateway_spec("1"), deaf=True).run(1)
+    cluster = Cluster(gateway_spec("1"), gateways_silent=True).run(1)
     assert cluster.route is None
     cluster.run(9)
     assert cluster.serving() == {"1": 3}
     assert condition(cluster, "Ready").status == "False", "before a gateway has taken it"
-    cluster.deaf = False
+    cluster.gateways_silent = False
     cluster.run(1)
     assert cluster.weights() == {"1": 100}
     assert cluster.serving() == {"1": 3}
@@ -80,7 +80,7 @@ def test_weight_takes_effect_once_the_gateway_accepts_it() -> None:
     cluster = live()
     cluster.spec = gateway_spec("2")
     until(cluster, 25)
-    cluster.deaf = True
+    cluster.gateways_silent = True
     cluster.run(30)
     status = cluster.status
     assert cluster.weights() == {"1": 50, "2": 50}
@@ -90,7 +90,7 @@ def test_weight_takes_effect_once_the_gateway_accepts_it() -> None:
     assert status.waiting_for.reason == "WaitingForGateway"
     assert "Gateway ns/public" in status.message
     assert condition(cluster).reason == "Pending"
-    cluster.deaf = False
+    cluster.gateways_silent = False
     cluster.run(1)
     assert cluster.status.candidate is not None
     assert cluster.status.candidate.effective_weight == 50
@@ -103,12 +103,12 @@ def test_pods_of_a_failed_candidate_are_deleted_after_the_gateway_confirms_and_t
     cluster = live(rollout={"steps": STEPS, "scaleDownDelay": "15s"})
     cluster.spec = gateway_spec("2", rollout={"steps": STEPS, "scaleDownDelay": "15s"})
     until(cluster, 25)
-    cluster.deaf = True
+    cluster.gateways_silent = True
     cluster.crash("2").run(60)
     assert cluster.weights() == {"1": 100, "2": 0}, "traffic first"
     assert cluster.status.phase == "RollingBack"
     assert cluster.deleted == [], "no gateway has taken it"
-    cluster.deaf = False
+    cluster.gateways_silent = False
     taken = cluster.now
     cluster.run(40)
     ((at, gone),) = cluster.deleted
@@ -241,7 +241,7 @@ def test_other_strategies_move_all_traffic_at_once(strategy: str) -> None:
     cluster.run(60)
     assert cluster.weights() == {"2": 100}
     assert cluster.serving() == {"2": 3}
-    shares = {tuple(sorted(led.values())) for _, led in cluster.led}
+    shares = {tuple(sorted(led.values())) for _, led in cluster.routed}
     assert shares <= {(100,), (0, 100)}
 
 

@@ -190,7 +190,7 @@ def test_undone_version_keeps_its_effective_weight_until_the_gateway_confirms() 
     # E2
     cluster = Cluster(gateway_spec("1"))
     baking(cluster)
-    cluster.deaf = True
+    cluster.gateways_silent = True
     cluster.annotations = {"undo": f"{cluster.revision('2')}/one"}
     cluster.run(5)
     status = cluster.status
