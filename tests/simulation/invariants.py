@@ -409,4 +409,6 @@ class Invariants:
         """How many pods a revision is meant to have, at the least of spec and Deployment."""
         found = self.world.server.find(resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}"))
         live = found["spec"]["replicas"] if found else 0
-        return min(live, self._settings().replicas or live)
+        settings = self._settings()
+        # An autoscaler whose limits were lowered follows them later.
+        return min(live, settings.max_replicas if settings.replicas is None else settings.replicas)
