@@ -86,9 +86,9 @@ def operator(plane: ControlPlane, granted: Path) -> Iterator[Operator]:
     assert rights.Audit(plane).forbidden() == set()
 
 
-def model(registry: Registry, version: str) -> dict[str, Any]:
+def model(registry: Registry, version: str | None) -> dict[str, Any]:
     return {
-        "version": version,
+        **({"version": version} if version else {}),
         "uri": "mlflow://fraud@champion",
         "endpoint": registry.url,
         "credentials": {"secretName": "mlflow-read"},
@@ -165,10 +165,10 @@ async def test_followed_alias_is_rolled_out_whenever_it_moves(
     """The annotation stands for the interval, which is the shortest one that is allowed."""
     registry.version = "7"
     store_token(cluster)
-    followed = {**model(registry, "1"), "follow": {"interval": "30s"}}
+    followed = {**model(registry, None), "follow": {"interval": "30s"}}
     quick = {"steps": [{"weight": 50}], "bakeTime": "0s"}
     cluster.apply("1", model=followed, rollout=quick)
-    await cluster.phase("Ready", "1")
+    await cluster.phase("Ready", "7")
     asked = len(registry.requests)
 
     def ask(token: str) -> None:
@@ -183,7 +183,11 @@ async def test_followed_alias_is_rolled_out_whenever_it_moves(
 
     registry.version = "8"
     ask("one")
-    await resolved("mlflow://fraud/8", "Ready")
+    status = await resolved("mlflow://fraud/8", "Ready")
+    assert [(x.get("version"), x["outcome"]) for x in status["history"][:2]] == [
+        ("8", "Promoted"),
+        ("7", "Promoted"),
+    ]
     assert len(registry.requests) - asked <= 4, "two, unless the interval has passed as well"
     assert "mlflow://fraud/8" in await fetched(cluster)
 

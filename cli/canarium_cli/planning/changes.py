@@ -12,6 +12,7 @@ from canarium.core.facts.revision import (
     find,
     identity_v1,
     new_record,
+    recorded_version,
     resolved_facts,
     seal_is_valid,
 )
@@ -58,7 +59,7 @@ def _record(raw: Raw) -> Record:
         algorithm=algorithm,
         digest=digest,
         identity={},
-        version=(data.get("model") or {}).get("version"),
+        version=recorded_version(data),
         served=None,
         verdict=metadata.get("annotations", {}).get(_VERDICT),
         intact=digest_matches(algorithm, digest, data.get("identity")) and seal_is_valid(data),

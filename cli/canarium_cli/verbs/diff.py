@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import click
 
+from canarium.core.facts.revision import recorded_version
 from canarium.view.difference import Difference, differences, find, usual_pair
 from canarium.view.history import HistoryEntry, history
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, label, part, text
@@ -73,7 +74,7 @@ def record_of(snapshot: Objects, word: str) -> Raw:
     record = find(snapshot, word)
     if record is not None:
         return record
-    versions = [x for x in snapshot.records if text(part(x, "data", "model"), "version") == word]
+    versions = [x for x in snapshot.records if recorded_version(part(x, "data")) == word]
     if versions:
         listed = ", ".join(label(x, REVISION_LABEL) for x in versions)
         raise usage(f"Version {word} has several revisions: {listed}. Name one of them.")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from canarium.core.facts.revision import recorded_version
 from canarium.view.inference import Origin, Request, origin, role, usual_request
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, number, part, text
 from canarium.view.revisions import role_of
@@ -261,7 +262,7 @@ def _named(snapshot: Objects, revision: str) -> str:
     if not revision:
         return "an unknown revision"
     record = next((x for x in snapshot.records if label(x, REVISION_LABEL) == revision), None)
-    version = text(part(record, "data", "model"), "version")
+    version = recorded_version(part(record, "data"))
     words = f"version {version}, " if version else ""
     return f"revision {revision}, {words}{role(snapshot, revision).value.lower()}"
 
@@ -330,7 +331,7 @@ def _rows(
         record = next((x for x in snapshot.records if label(x, REVISION_LABEL) == revision), None)
         yield (
             revision or "unknown",
-            text(part(record, "data", "model"), "version") or "-",
+            recorded_version(part(record, "data")) or "-",
             role(snapshot, revision).value if revision else "-",
             str(len(group)),
             f"{100 * len(group) / total:.1f} %",

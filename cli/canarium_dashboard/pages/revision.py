@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from canarium.audit.statement import statement
+from canarium.core.facts.revision import recorded_version
 from canarium.view.model import view
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, part, text
 from canarium.view.serving import serving_periods
@@ -50,7 +51,9 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         name=name,
         wanted=wanted,
         revision=revision,
+        version=recorded_version(part(record, "data")) or "",
         model=part(record, "data", "model"),
+        resolved=text(part(record, "data", "identity"), "resolved"),
         lineage=part(record, "data", "model", "lineage"),
         training_run=described(training_run(record)),
         runtime=part(record, "data", "runtime"),

@@ -158,7 +158,8 @@ class Model(Part):
     version: str | None = Field(
         None,
         max_length=128,
-        description="Your name for this version. Shown in status, messages and Events.",
+        description="Your name for this version. Shown in status, messages and Events. Default: "
+        "the number of a version of a registry (mlflow).",
     )
     lineage: dict[str, Annotated[str, Field(max_length=1024)]] | None = Field(
         None,

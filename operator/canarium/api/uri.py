@@ -104,6 +104,12 @@ class Address:
         return f"{self.scheme}://{self.place}{'/' if path else ''}{path}"
 
 
+def registered_version(uri: str | None) -> str | None:
+    """Returns the version that `uri` names in a registry: "7" for mlflow://fraud/7, else None."""
+    match = re.fullmatch(r"mlflow://[^/?#@:\s]+/([1-9][0-9]*)/?", uri or "")
+    return match[1] if match else None
+
+
 def uri_rules() -> list[Any]:
     """Returns the same rules as CEL of the CRD: one for the scheme, one for the form of each
     scheme."""

@@ -10,7 +10,7 @@ from typing import Any
 from canarium import GROUP
 from canarium.core.facts.images import Images, images_to_json, merged, parse_images
 from canarium.core.facts.periods import Period, period_to_json
-from canarium.core.facts.revision import BY_NAME
+from canarium.core.facts.revision import BY_NAME, recorded_version
 from canarium.view.training_run import training_run
 
 TYPE = "https://in-toto.io/Statement/v1"
@@ -44,7 +44,7 @@ def statement(
         "model": model,
         "revision": revision,
         "number": record["revision"],
-        "version": wanted.get("version"),
+        "version": recorded_version(data),
         "uri": wanted.get("uri"),
         "artifact": notes.get("artifact"),
         "resolved": notes.get("resolved"),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.api.reasons import SpecReason
-from canarium.api.uri import MOUNT
+from canarium.api.uri import MOUNT, registered_version
 from canarium.render.errors import RuntimeInvalid
 from canarium.render.jinja import leaves
 from canarium.render.runtime_catalog import SELECTION_FIELDS, RuntimeTemplate
@@ -55,7 +55,7 @@ def context(name: str, namespace: str, spec: Mapping[str, Any]) -> dict[str, Any
             "uri": model.get("uri") or "",
             "format": model.get("format") or "",
             "formatVersion": model.get("formatVersion") or "",
-            "version": str(model.get("version") or ""),
+            "version": str(model.get("version") or registered_version(model.get("uri")) or ""),
         },
         "parameters": dict((spec.get("runtime") or {}).get("parameters") or {}),
         "resources": {"gpus": _gpus(spec.get("resources") or {})},

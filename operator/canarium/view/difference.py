@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from canarium import GROUP
+from canarium.core.facts.revision import recorded_version
 from canarium.view.history import HistoryEntry
 from canarium.view.objects import Objects, Raw, annotation, label, number, part, text
 
@@ -31,7 +32,7 @@ def find(objects: Objects, word: str) -> Raw | None:
     for record in objects.records:
         if label(record, _REVISION) == word or str(number(record, "revision")) == word:
             return record
-    same = [x for x in objects.records if text(part(x, "data", "model"), "version") == word]
+    same = [x for x in objects.records if recorded_version(part(x, "data")) == word]
     return same[0] if len(same) == 1 else None
 
 

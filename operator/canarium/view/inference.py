@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from canarium.api.effective_traffic import REVISION_HEADER
+from canarium.core.facts.revision import recorded_version
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, number, part, text
 from canarium.view.revisions import role_of
 from canarium.view.tree import Role
@@ -83,8 +84,7 @@ def origin(objects: Objects, headers: Mapping[str, str], body: str) -> Origin:
         same = [
             label(x, REVISION_LABEL)
             for x in objects.records
-            if text(part(x, "data", "model"), "version") == version
-            and label(x, REVISION_LABEL) in running
+            if recorded_version(part(x, "data")) == version and label(x, REVISION_LABEL) in running
         ]
         if len(same) == 1:
             return Origin(same[0], "model_version in the answer")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from canarium.core.facts.revision import recorded_version
 from canarium.view.moments import moment_of, seconds_since
 from canarium.view.objects import (
     REVISION_LABEL,
@@ -83,7 +84,7 @@ def _revision(
         ),
         {},
     )
-    version = text(live, "version") or text(part(data, "model"), "version")
+    version = text(live, "version") or recorded_version(data) or ""
     return Revision(
         revision=revision,
         role=role,

@@ -139,3 +139,15 @@ def test_user_fields_override_the_runtime_and_are_not_templates() -> None:
     assert found["env"] == [{"name": "A", "value": "m"}, {"name": "B", "value": "{{ kept }}"}]
     assert found["readiness"] == {"path": "/m"}
     assert found["metrics"] == {"port": 9, "errors": {"names": ["e"]}}
+
+
+def test_server_of_a_registered_model_gets_its_number_unless_it_has_a_name() -> None:
+    template = built_in()["mlserver-sklearn"]
+
+    def version(**model: str) -> str:
+        env = server("m", "ns", {"model": model}, template)["env"]
+        return next(x["value"] for x in env if x["name"] == "MLSERVER_MODEL_VERSION")
+
+    assert version(uri="mlflow://fraud/7") == "7"
+    assert version(uri="mlflow://fraud/7", version="may") == "may"
+    assert version(uri="s3://models/fraud") == ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from canarium.api.uri import registered_version
 from canarium.core.context.context import RolloutContext
 
 
 def version_of(ctx: RolloutContext, revision: str | None) -> str | None:
-    """Returns the user's version of a revision, if one is known.
+    """Returns the version of a revision as users know it, if it has one.
 
     It is read from the revision's record or, if that was deleted, from the spec and the last
     status.
@@ -15,8 +16,9 @@ def version_of(ctx: RolloutContext, revision: str | None) -> str | None:
     if record:
         return record.version
     if revision == ctx.target:
-        wanted: str | None = (ctx.spec.get("model") or {}).get("version")
-        return wanted
+        model, new = ctx.spec.get("model") or {}, ctx.new_record
+        resolved = new.identity.get("resolved") if new else None
+        return model.get("version") or registered_version(resolved or model.get("uri"))
     parts = (ctx.status.stable, ctx.status.candidate, ctx.status.previous, *ctx.status.history)
     return next((x.version for x in parts if x and x.revision == revision and x.version), None)
 

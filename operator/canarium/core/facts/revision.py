@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from canarium.api.uri import registered_version
+
 #: Verdict of a revision that has failed (R9).
 QUARANTINED = "Quarantined"
 ALGORITHM = "v1"
@@ -79,6 +81,16 @@ class Record:
     tagged: str | None = None
     #: Whether its data survives a strategic merge patch unchanged (`kube.canonical`).
     canonical: bool = True
+
+
+def recorded_version(data: Mapping[str, Any]) -> str | None:
+    """Returns the version of a record's `data`: the user's name for it, or else its number in
+    the registry."""
+    model, identity = data.get("model"), data.get("identity")
+    model = model if isinstance(model, Mapping) else {}
+    resolved = identity.get("resolved") if isinstance(identity, Mapping) else None
+    named = model.get("version") or registered_version(str(resolved or model.get("uri") or ""))
+    return str(named) if named else None
 
 
 def identity_v1(spec: Mapping[str, Any]) -> dict[str, Any]:

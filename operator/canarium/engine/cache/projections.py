@@ -17,7 +17,13 @@ from canarium.core.facts.observed import (
     DisruptionBudget,
     Service,
 )
-from canarium.core.facts.revision import Record, digest_matches, resolved_facts, seal_is_valid
+from canarium.core.facts.revision import (
+    Record,
+    digest_matches,
+    recorded_version,
+    resolved_facts,
+    seal_is_valid,
+)
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.cache.children import Child, Raw, child, compared, parse_optional_time
 from canarium.engine.cache.managed_fields import scaled_by_other
@@ -45,7 +51,7 @@ def record(raw: Raw) -> Child[Record]:
         algorithm=algorithm,
         digest=digest,
         identity=_UNKEPT,
-        version=model.get("version"),
+        version=recorded_version(data),
         served=notes.get(labels.SERVED),
         verdict=notes.get(f"{GROUP}/verdict"),
         intact=bool(revision)

@@ -15,6 +15,7 @@ from canarium.core.facts.revision import (
     new_record,
     newer_algorithm,
     next_number,
+    recorded_version,
     resolved_facts,
     seal,
     seal_is_valid,
@@ -145,3 +146,22 @@ def test_record_of_an_alias_without_a_result_stays_valid() -> None:
     old = stored(MOVING)
     assert old.algorithm == "v1"
     assert find(MOVING, [old]) is old
+
+
+@rule("R1", "R26")
+@pytest.mark.parametrize(
+    ("model", "resolved", "version"),
+    [
+        ({"uri": "mlflow://fraud@champion"}, "mlflow://fraud/7", "7"),
+        ({"uri": "mlflow://fraud@champion", "version": "may"}, "mlflow://fraud/7", "may"),
+        ({"uri": "mlflow://fraud%20v2/12"}, None, "12"),
+        ({"uri": "mlflow://runs/ab12/model"}, None, None),
+        ({"uri": "s3://models/fraud/7"}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_version_without_a_name_is_the_number_of_its_registry(
+    model: dict[str, str], resolved: str | None, version: str | None
+) -> None:
+    identity = {"model": model, **({"resolved": resolved} if resolved else {})}
+    assert recorded_version({"model": model, "identity": identity}) == version
