@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
-.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro cli dist dist-cli docs images push kind-load sbom demo demo-down packages test test-gateways test-kind test-unit mutations rules check generate messages lock clean
+.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro cli dist dist-cli docs images push kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-unit mutations rules check generate messages lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	python3 -m venv .venv
@@ -53,7 +53,10 @@ help:                         ## list the targets
 demo: .venv/.ready            ## show good and bad versions with the real MLServer, on what the machine offers; DEMO="--mode kind" or "--help"
 	CANARIUM_SANDBOX_INSTALL=1 $(PY) -m demo $(DEMO)
 
-demo-down: .venv/.ready       ## delete the cluster of the demo
+demo-registry: .venv/.ready   ## show how an alias of a real MLflow server is rolled out and rolled back; DEMO="--help"
+	CANARIUM_SANDBOX_INSTALL=1 $(PY) -m demo.registry $(DEMO)
+
+demo-down: .venv/.ready       ## delete the cluster of the demos
 	$(PY) -m sandbox down
 
 packages:                     ## install what `make test` needs from Debian, or print the command (without root)

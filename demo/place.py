@@ -13,9 +13,9 @@ from sandbox.choice import Choice, NoMode, choose, duration
 MODES = (Mode.EXTERNAL, Mode.KIND, Mode.NATIVE, Mode.SIMULATED)
 
 
-def parse(words: Sequence[str]) -> Options:
+def parse(words: Sequence[str], program: str, summary: str) -> Options:
     """The options on the command line, as `make demo DEMO="--mode kind"` passes them."""
-    parser = argparse.ArgumentParser(prog="demo", description="Good and bad versions of a model.")
+    parser = argparse.ArgumentParser(prog=program, description=summary)
     parser.add_argument("--context", help="run in the cluster of this context of your kubeconfig")
     parser.add_argument("--kubeconfig", type=Path, help="another kubeconfig")
     parser.add_argument(
@@ -34,8 +34,9 @@ def parse(words: Sequence[str]) -> Options:
     )
 
 
-def chosen(options: Options) -> tuple[Choice, str]:
-    """Where the demo runs and why, and the sentence that announces it with its duration.
+def chosen(options: Options, story: str) -> tuple[Choice, str]:
+    """Where the demo runs and why, and the sentence that announces it with its duration; the
+    story takes as long as the words `story`.
 
     Raises NoMode, whose text states what to do.
     """
@@ -46,7 +47,7 @@ def chosen(options: Options) -> tuple[Choice, str]:
             "--context needs --load-images, a command that makes the demo's images available to "
             "the nodes of your cluster"
         )
-    return choice, announcement(choice, built=facts.built)
+    return choice, announcement(choice, story, built=facts.built)
 
 
 def _running(options: Options) -> Choice | None:
@@ -60,12 +61,12 @@ def _running(options: Options) -> Choice | None:
     return Choice(sandbox.mode, f"the sandbox {options.name} is there; `make demo-down` deletes it")
 
 
-def announcement(choice: Choice, *, built: bool) -> str:
+def announcement(choice: Choice, story: str, *, built: bool) -> str:
     """What was chosen, why, and how long it takes."""
     if choice.mode is Mode.SIMULATED:
         return f"simulated decisions ({choice.reason}): a second, without pods and traffic"
     start = duration(choice.mode, built=built)
     return (
-        f"{choice.mode} ({choice.reason}): starting takes {start}; the story takes about two "
-        "minutes, and its images some minutes more the first time"
+        f"{choice.mode} ({choice.reason}): starting takes {start}; the story takes {story}, and "
+        "its images some minutes more the first time"
     )

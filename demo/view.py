@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -53,6 +54,13 @@ class View:
             bar = "█" * round(40 * count / total)
             table.add_row(version or "failed", bar, f"{100 * count / total:.0f} %")
         self._live.update(table)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table of measurements."""
+        table = Table(*columns, title=title)
+        for row in rows:
+            table.add_row(*row)
+        Console(width=max(self.console.width, 120)).print(table)
 
     def stop(self) -> None:
         if self._live:

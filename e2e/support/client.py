@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -25,7 +26,7 @@ class Answer:
 class Client:
     """Asks `url` at most `rate` times a second until `stop`, and for `longest` seconds at most.
 
-    With a `body` (JSON) it is posted; `read` finds the version in an answer.
+    `bodies` (JSON) are posted in turn; `read` finds the version in an answer.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class Client:
         *,
         rate: float = 40.0,
         longest: float = 600.0,
-        body: bytes | None = None,
+        bodies: Sequence[bytes] = (),
         read: Callable[[bytes], str] = bytes.decode,
     ) -> None:
         self._pause, self._longest, self._read = 1 / rate, longest, read
-        headers = {"Content-Type": "application/json"} if body else {}
-        self._request = urllib.request.Request(url, data=body, headers=headers)
+        headers = {"Content-Type": "application/json"} if bodies else {}
+        self._requests = itertools.cycle(
+            [urllib.request.Request(url, data=body, headers=headers) for body in bodies or (None,)]
+        )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.answers: list[Answer] = []
@@ -68,7 +71,7 @@ class Client:
         while not self._stop.is_set() and time.monotonic() < end:
             at, fault = time.monotonic(), ""
             try:
-                with urllib.request.urlopen(self._request, timeout=5) as response:
+                with urllib.request.urlopen(next(self._requests), timeout=5) as response:
                     version = self._read(response.read())
             except (OSError, http.client.HTTPException) as error:
                 version, fault = None, f"{error!r} after {time.monotonic() - at:.2f} s"

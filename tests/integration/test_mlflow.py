@@ -49,8 +49,7 @@ class Registry:
         return run, self.server.register("fraud", f"{folder}/model", run, "champion")
 
     def tags(self, version: str) -> dict[str, str]:
-        found = self.server.call("GET", "model-versions/get", name="fraud", version=version)
-        return {tag["key"]: tag["value"] for tag in found["model_version"].get("tags", ())}
+        return self.server.tags("fraud", version)
 
 
 @pytest.fixture(scope="module")

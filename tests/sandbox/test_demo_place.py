@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from demo import place
 from demo.__main__ import main
+from demo.registry.__main__ import main as registry
 from sandbox import Mode, NoMode, Options, cluster, machine, paths
-from sandbox.choice import Facts, duration
+from sandbox.choice import Choice, Facts, duration
 
 DOCKER = Facts(docker=True, kind=True)
 ROOT = Facts(root=True, namespaces=True, can_install=True)
 USER = Facts()
+
+
+def parsed(words: list[str]) -> Options:
+    return place.parse(words, "demo", "A demo.")
+
+
+def chosen(words: list[str]) -> tuple[Choice, str]:
+    return place.chosen(parsed(words), "about a minute")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +39,7 @@ def test_best_place_is_taken_and_announced_unless_another_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, facts: Facts, words: list[str], mode: Mode, announced: str
 ) -> None:
     monkeypatch.setattr(machine, "look", lambda options: facts)
-    choice, text = place.chosen(place.parse(words))
+    choice, text = chosen(words)
     assert choice.mode is mode
     assert announced in text
 
@@ -39,11 +49,11 @@ def test_named_context_precedes_everything_and_needs_a_way_for_images(
 ) -> None:
     facts = Facts(named_cluster=True, docker=True, kind=True)
     monkeypatch.setattr(machine, "look", lambda options: facts)
-    options = place.parse(["--context", "test", "--load-images", "k3d image import -c test"])
-    assert options.loads == ["k3d", "image", "import", "-c", "test"]
-    assert place.chosen(options)[0].mode is Mode.EXTERNAL
+    words = ["--context", "test", "--load-images", "k3d image import -c test"]
+    assert parsed(words).loads == ["k3d", "image", "import", "-c", "test"]
+    assert chosen(words)[0].mode is Mode.EXTERNAL
     with pytest.raises(NoMode, match="--context needs --load-images"):
-        place.chosen(place.parse(["--context", "test"]))
+        chosen(["--context", "test"])
 
 
 def test_sandbox_of_an_earlier_demo_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,8 +62,8 @@ def test_sandbox_of_an_earlier_demo_is_used_again(monkeypatch: pytest.MonkeyPatc
     folder.mkdir(parents=True)
     record = cluster._record(Options(), Mode.NATIVE, "a test")
     (folder / "sandbox.json").write_text(json.dumps(record))
-    assert place.chosen(place.parse([]))[0].mode is Mode.NATIVE
-    assert place.chosen(place.parse(["--mode", "kind"]))[0].mode is Mode.KIND
+    assert chosen([])[0].mode is Mode.NATIVE
+    assert chosen(["--mode", "kind"])[0].mode is Mode.KIND
 
 
 @pytest.mark.parametrize(
@@ -71,22 +81,29 @@ def test_duration_depends_on_the_mode_and_on_what_is_built(
     assert text in duration(mode, built=built)
 
 
+@pytest.mark.parametrize(("run", "name"), [(main, "demo"), (registry, "demo-registry")])
 def test_mode_that_the_machine_lacks_is_one_sentence_and_exit_code_2(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    run: Callable[[Sequence[str]], int],
+    name: str,
 ) -> None:
     monkeypatch.setattr(machine, "look", lambda options: USER)
-    assert main(["--mode", "kind"]) == 2
+    assert run(["--mode", "kind"]) == 2
     assert capsys.readouterr().err == (
-        "demo: kind: needs a running Docker engine and the kind binary\n"
+        f"{name}: kind: needs a running Docker engine and the kind binary\n"
     )
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("run", [main, registry])
 def test_simulated_demo_shows_a_promotion_and_a_rollback(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    run: Callable[[Sequence[str]], int],
 ) -> None:
     monkeypatch.setattr(machine, "look", lambda options: USER)
-    assert main([]) == 0
+    assert run([]) == 0
     shown = capfd.readouterr().out
     assert "without pods and traffic" in shown
     assert "Ready        █████ 100%" in shown

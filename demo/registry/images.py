@@ -1,0 +1,46 @@
+"""The images of the demo: MLflow with the training script, the model server, the fetcher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from demo.images import SKLEARN
+from sandbox import images
+from sandbox.images import Image
+from support.images import fetch_image
+from support.model_servers.images import mlserver_image
+
+HERE = Path(__file__).parent
+#: MLflow with its pages, and what trains with it: models are read by the scikit-learn that made
+#: them.
+MLFLOW = ["mlflow==3.17.2", SKLEARN]
+IMAGE = "canarium.dev/mlflow:demo"
+
+
+def registry_images() -> Sequence[Image]:
+    """All images, but that of the operator."""
+    return [mlflow_image(), mlserver_image(), fetch_image()]
+
+
+def mlflow_image() -> Image:
+    """Server and training in one image, as `pip install mlflow scikit-learn` makes it."""
+    return Image(
+        IMAGE,
+        [
+            images.python_base(),
+            images.pip(MLFLOW),
+            images.files({"/app/train.py": HERE / "train.py"}),
+        ],
+        env={
+            "HOME": "/tmp",
+            "OMP_NUM_THREADS": "1",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            # Training runs where there is no git.
+            "GIT_PYTHON_REFRESH": "quiet",
+            # A runner of jobs for language models: eight processes of 240 MB each.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        },
+        user="1000",
+        working_dir="/tmp",
+    )
