@@ -170,13 +170,18 @@ async def ready(notifier_log: Path) -> None:
         await asyncio.sleep(0.1)
 
 
+async def first_version(cluster: Cluster, folder: Path) -> None:
+    """Brings version 1 into service once the notifier of `folder` delivers."""
+    await ready(folder / "notifier.log")
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+
+
 @rule("R28")
 async def test_rollout_is_delivered_and_a_receiver_that_is_down_loses_nothing(
     cluster: Cluster, receiver: Receiver, notifier: Notifier, tmp_path: Path
 ) -> None:
-    await ready(tmp_path / "notifier.log")
-    cluster.apply("1")
-    await cluster.phase("Ready", "1")
+    await first_version(cluster, tmp_path)
     await receiver.until(cluster.namespace, "1", ["promoted"])
     receiver.status = 500
     cluster.apply("2")
@@ -193,9 +198,7 @@ async def test_rollout_is_delivered_and_a_receiver_that_is_down_loses_nothing(
 async def test_notifier_that_was_killed_or_stopped_delivers_the_rest(
     cluster: Cluster, receiver: Receiver, notifier: Notifier, tmp_path: Path
 ) -> None:
-    await ready(tmp_path / "notifier.log")
-    cluster.apply("1")
-    await cluster.phase("Ready", "1")
+    await first_version(cluster, tmp_path)
     await receiver.until(cluster.namespace, "1", ["promoted"])
     notifier.stop()
     cluster.apply("2")
@@ -225,9 +228,7 @@ async def test_notifier_that_was_killed_or_stopped_delivers_the_rest(
 async def test_rollback_names_its_reason(
     cluster: Cluster, receiver: Receiver, notifier: Notifier, tmp_path: Path
 ) -> None:
-    await ready(tmp_path / "notifier.log")
-    cluster.apply("1")
-    await cluster.phase("Ready", "1")
+    await first_version(cluster, tmp_path)
     bad = {"metadata": {"annotations": {"sandbox/behaviour": "exits"}}}
     cluster.apply("2", podTemplate=bad)
     failure = (await cluster.phase("RolledBack"))["failure"]
@@ -244,9 +245,7 @@ async def test_rollback_names_its_reason(
 async def test_each_rollout_is_one_trace(
     cluster: Cluster, collector: Collector, notifier: Notifier, tmp_path: Path
 ) -> None:
-    await ready(tmp_path / "notifier.log")
-    cluster.apply("1")
-    await cluster.phase("Ready", "1")
+    await first_version(cluster, tmp_path)
     cluster.apply("2")
     await cluster.phase("Ready", "2")
     bake = await collector.until(cluster.namespace, "bake")

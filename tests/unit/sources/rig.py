@@ -31,27 +31,27 @@ class Secrets:
         return {"data": {key: base64.b64encode(value).decode() for key, value in values}}
 
 
-class SourceRig:
-    """What a source needs. Each wait ends at once, and advances the clock."""
+class Waiting:
+    """A clock of which each wait ends at once, and the calls that wake the model."""
 
     #: The number of waits after which `patient` is set.
     most_waits = 8
+    #: Whether the last of them never ends.
+    stops = False
 
     def __init__(self) -> None:
-        self.secrets = Secrets()
-        self.api = cast(Api, self.secrets)
         self.now = 0.0
         self.waits: list[float] = []
         self.patient, self._woken = asyncio.Event(), asyncio.Event()
-        self.shared = SharedResources(HttpClient(LOOPBACK))
         self.timing = Timing(clock=lambda: self.now, sleep=self._sleep)
-        self.registries = Registries(self.api, self.shared.of, self.timing.clock)
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.now += seconds
         if len(self.waits) >= self.most_waits:
             self.patient.set()
+            if self.stops:
+                await asyncio.Event().wait()
         await asyncio.sleep(0)
 
     def wake(self, key: tuple[str, str], urgent: bool) -> None:
@@ -66,6 +66,17 @@ class SourceRig:
     async def until_woken(self) -> None:
         await asyncio.wait_for(self._woken.wait(), 20)
         self._woken.clear()
+
+
+class SourceRig(Waiting):
+    """What the client of a user's system needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secrets = Secrets()
+        self.api = cast(Api, self.secrets)
+        self.shared = SharedResources(HttpClient(LOOPBACK))
+        self.registries = Registries(self.api, self.shared.of, self.timing.clock)
 
     async def close(self) -> None:
         await self.shared.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -14,11 +13,10 @@ from canarium.api.states import JobState
 from canarium.core.facts.gate_jobs import JobOutcome, JobReport, JobRequest
 from canarium.kube import resources
 from canarium.kube.client import Api
-from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.kube.resources import Resource
 from canarium.sources.gate_jobs import LATER, SOON, GateJobs, ended, obstacle
-from sources.test_resolver import KEY
+from sources.rig import KEY, Waiting
 
 rule = pytest.mark.rule
 JOB = "fraud-abcdefgh-12345-1"
@@ -151,33 +149,20 @@ class Pods:
         return {"items": self.pods if resource is resources.PODS else self.events}
 
 
-class Rig:
+class Rig(Waiting):
     """Reads that do not wait, until the last of `most_waits`, which does not end."""
 
+    stops = True
+
     def __init__(self, most_waits: int = 1) -> None:
-        self.api = Pods()
-        self.waits: list[float] = []
+        super().__init__()
         self.most_waits = most_waits
-        self.woken, self.patient = asyncio.Event(), asyncio.Event()
-        timing = Timing(clock=lambda: 0.0, sleep=self._sleep)
-        self.jobs = GateJobs(cast(Api, self.api), self._wake, timing)
-
-    async def _sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        if len(self.waits) >= self.most_waits:
-            self.patient.set()
-            await asyncio.Event().wait()
-        await asyncio.sleep(0)
-
-    def _wake(self, key: tuple[str, str], urgent: bool) -> None:
-        assert (key, urgent) == (KEY, False)
-        self.woken.set()
+        self.api = Pods()
+        self.jobs = GateJobs(cast(Api, self.api), self.wake, self.timing)
 
     async def report(self, one: JobRequest) -> JobReport:
-        self.woken.clear()
         self.jobs.want(KEY, [one])
-        async with asyncio.timeout(20):
-            await self.woken.wait()
+        await self.until_woken()
         (report,) = self.jobs.reports(KEY)
         return report
 

@@ -27,17 +27,14 @@ MISSING, PASSED, PENDING, REJECTED = (
 
 
 class Rig(SourceRig):
-    """Gates that do not wait, until the last of `most_waits`, which does not end."""
+    """Gates that are asked at once, until the last of the waits, which does not end."""
+
+    stops = True
 
     def __init__(self) -> None:
         super().__init__()
         self.client = GateClient(self.api, self.shared.of, lambda key: "uid-1")
         self.gates = WebGates(self.client.ask, self.wake, self.timing)
-
-    async def _sleep(self, seconds: float) -> None:
-        await super()._sleep(seconds)
-        if self.patient.is_set():
-            await asyncio.Event().wait()
 
     async def until(self, state: AnswerState) -> GateAnswer:
         while True:
