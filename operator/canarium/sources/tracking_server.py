@@ -79,7 +79,9 @@ class TrackingServer:
 
     def _refusal(self, status: int, content: bytes, what: str) -> Unresolved:
         body = parsed_object(content) or {}
-        words = str(body.get("message", ""))[:LONGEST]
+        # Not only MLflow's own errors: its check of host names and proxies answer with plain text.
+        plain = content[:LONGEST].decode("utf-8", "replace")
+        words = str(body.get("message") or plain)[:LONGEST]
         for secret in self._endpoint.secrets:
             words = words.replace(secret, "[hidden]") if secret else words
         text = f"{what}: HTTP {status} {quoted(words, 200)}".rstrip()

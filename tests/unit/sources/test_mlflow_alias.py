@@ -76,6 +76,16 @@ async def test_alias_without_a_version_has_a_reason_and_no_secret(
     assert "a-token" not in str(refused.value)
 
 
+@rule("R26", "R29")
+async def test_plain_text_of_a_server_is_quoted_without_the_secret(
+    web: NamespaceAccess, responder: Responder
+) -> None:
+    responder.responds("Invalid Host header for a-token", 403)
+    with pytest.raises(Unresolved) as refused:
+        await resolved(TrackingServer(web, endpoint(responder)), CHAMPION)
+    assert "HTTP 403 Invalid Host header for [hidden]" in str(refused.value)
+
+
 @rule("R26")
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://169.254.169.254", ""])
 async def test_server_that_cannot_be_reached_is_unavailable(web: NamespaceAccess, url: str) -> None:
