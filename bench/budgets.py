@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from bench.floors.floor import Floor
 from bench.measure import Measured
+from bench.phases.breaking import OFF
+from bench.phases.restart import LISTED
 from bench.run import Results
 
 #: Record, Deployment and Service, and two statuses.
@@ -21,6 +24,11 @@ _IMPORTS, _LIST = 100.0, 4.0
 _MANY = 1000
 _RIVAL = "rollouts (raised QPS)"
 _MB = 1e6
+#: Ratios to the floors of the same run (decision 0061).
+_PROMOTED, _RESTARTED, _OFF, _FAILOVER = 1.4, 4.0, 2.0, 1.2
+#: Seconds after which another process may take the Lease of one that was killed, and between its
+#: attempts.
+_LEASE = 15.0 + 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,12 @@ def budgets(results: Results, sizes: Sequence[int]) -> list[Line]:
 
 
 def _at(results: Results, n: int) -> list[Line]:
-    floor = min(results.floors.get(n, {}).values(), default=0.0)
+    def floor(what: Callable[[Floor], float]) -> float:
+        return min(map(what, results.floors.get(n, ())), default=0.0)
+
+    created_floor = floor(lambda f: f.created)
+    updated_floor = floor(lambda f: f.updated)
+    switched_floor = floor(lambda f: f.switched)
 
     def phase(name: str) -> Measured | None:
         measured = [
@@ -68,9 +81,10 @@ def _at(results: Results, n: int) -> list[Line]:
     created, changed, still = phase("create"), phase("update"), phase("idle")
     typed = phase("cli")
     again, broken = phase("restart"), phase("break one by one")
+    killed, crowd = phase("failover by SIGKILL"), phase("break all at once")
     rival = results.find(_RIVAL, "update", n)
     memory = 120.0 if n <= 1000 else 300.0
-    beside = created if floor else None
+    beside = created if created_floor else None
     compared = line(
         "all promoted, beside Rollouts at raised QPS",
         changed if rival else None,
@@ -82,12 +96,6 @@ def _at(results: Results, n: int) -> list[Line]:
     if n < _MANY:
         # Of few, most of the time is the five seconds of the step, which are fixed.
         compared = replace(compared, limit=f"{compared.limit} at {_MANY:,}", passed=None)
-    restarted = line(
-        "restart until all were reconciled", again, lambda m: m.wall, 5, " s", strict=True
-    )
-    if n > _MANY:
-        # Each object is reconciled, so it grows with their number.
-        restarted = replace(restarted, limit=f"{restarted.limit} at {_MANY:,}", passed=None)
     most = max(
         (m.memory.get(m.contender, 0) for m in results.phases if abs(m.n - n) <= 20), default=0
     )
@@ -104,19 +112,52 @@ def _at(results: Results, n: int) -> list[Line]:
         line(
             "all children exist, beside the bare writes",
             beside,
-            lambda m: m.figures["children wall s"] / floor,
+            lambda m: m.figures["children wall s"] / created_floor,
             1.3,
             " ×",
         ),
-        line("all Ready, beside the bare writes", beside, lambda m: m.wall / floor, 1.5, " ×"),
+        line(
+            "all Ready, beside the bare writes",
+            beside,
+            lambda m: m.wall / created_floor,
+            1.5,
+            " ×",
+        ),
         compared,
+        line(
+            "all promoted, beside the same changes by a client that decides nothing",
+            changed if updated_floor else None,
+            lambda m: m.wall / updated_floor,
+            _PROMOTED,
+            " ×",
+        ),
         line("writes per object at creation", created, lambda m: m.writes / m.n, _CREATION),
         line("writes per object and update", changed, lambda m: m.writes / m.n, _UPDATE),
         line("Events per object and update", changed, lambda m: m.events / m.n, _EVENTS),
         line("writes in the steady state", still, lambda m: m.writes + m.events, 0),
         line("reads but watches in the steady state", still, lambda m: m.reads, 0),
         line("writes at a restart", again, lambda m: m.writes + m.events, 0),
-        restarted,
+        line(
+            "restart until all were reconciled, beside a process that only lists them",
+            again,
+            lambda m: m.wall / m.figures[LISTED],
+            _RESTARTED,
+            " ×",
+        ),
+        line(
+            "leader killed until the next one leads, beside the times of the Lease",
+            killed,
+            lambda m: m.wall / _LEASE,
+            _FAILOVER,
+            " ×",
+        ),
+        line(
+            "all broken at once until no traffic is left, beside the bare writes",
+            crowd if switched_floor else None,
+            lambda m: m.figures[OFF] / switched_floor,
+            _OFF,
+            " ×",
+        ),
         line(
             "failure to decision, p99",
             broken,

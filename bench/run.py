@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 
 from bench.cluster.fresh import Cluster, cluster
 from bench.cluster.watching import Watching
-from bench.contenders.canarium import Canarium
+from bench.contenders.canarium import PAUSE, Canarium
 from bench.contenders.contender import Contender
 from bench.contenders.flagger import Flagger
-from bench.contenders.floor import floor, settled
 from bench.contenders.rollouts import Rollouts
 from bench.driver import keys_of
+from bench.floors.creation import create as bare_create
+from bench.floors.creation import settled
+from bench.floors.floor import Floor
+from bench.floors.switch import switch
+from bench.floors.update import update as bare_update
 from bench.measure import Measured
 from bench.phases import breaking
 from bench.phases.commandline import commandline
@@ -65,9 +69,9 @@ class Wanted:
 
 @dataclass
 class Results:
-    """All that was measured: floors by size and connections, phases in their order."""
+    """All that was measured: floors by size, phases in their order."""
 
-    floors: dict[int, dict[int, float]] = field(default_factory=dict)
+    floors: dict[int, list[Floor]] = field(default_factory=dict)
     phases: list[Measured] = field(default_factory=list)
     #: Before an API server of few seats, by size.
     throttled: dict[int, Throttled] = field(default_factory=dict)
@@ -114,11 +118,18 @@ async def _floor(wanted: Wanted, results: Results, n: int, nodes: int, connectio
     async with cluster(f"{wanted.name}-floor", nodes, wanted.keep) as fresh:
         await model.install(fresh)
         keys = keys_of(n)
-        wall, one = await floor(fresh, keys, connections)
-        began = time.time() - wall
+        created = await bare_create(fresh, keys, connections)
+        began = time.time() - created
         ready = await settled(fresh, keys, patience(n)) - began
-    results.floors.setdefault(n, {})[connections] = wall
-    say(f"n={n} floor, {connections} connections: written {wall:.1f} s, pods {ready:.1f} s; {one}")
+        updated = await bare_update(fresh, keys, connections, PAUSE, patience(n))
+        await fresh.quiet(patience=patience(n))
+        switched = await switch(fresh, keys, connections)
+    floor = Floor(connections, created, ready, updated, switched)
+    results.floors.setdefault(n, []).append(floor)
+    say(
+        f"n={n} floor, {connections} connections: written {created:.1f} s, pods {ready:.1f} s, "
+        f"updated {updated:.1f} s, switched off {switched:.1f} s"
+    )
 
 
 async def _canarium(wanted: Wanted, results: Results, n: int, nodes: int) -> None:

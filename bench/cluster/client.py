@@ -67,6 +67,9 @@ class Client:
     async def merge(self, path: str, body: Body) -> Body:
         return await self.send("PATCH", path, body, MERGE)
 
+    async def delete(self, path: str) -> Body:
+        return await self.send("DELETE", path)
+
     async def apply(self, path: str, body: Body) -> Body:
         """Server-side apply by a field manager of the bench's own."""
         return await self.send("PATCH", f"{path}?fieldManager=bench&force=true", body, APPLY)

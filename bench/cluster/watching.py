@@ -26,6 +26,7 @@ class Watching:
         self._missing: set[Key] = set()
         self._seen: dict[Key, float] = {}
         self._all = asyncio.Event()
+        self._reached: dict[Key, asyncio.Event] = {}
         self._following: asyncio.Task[None]
 
     @classmethod
@@ -50,6 +51,11 @@ class Watching:
         for key in list(self._missing):
             if key in self.objects:
                 self._check(key, self.objects[key])
+
+    async def seen(self, key: Key) -> None:
+        """Waits until one of the expected keys was seen."""
+        if key not in self._seen:
+            await self._reached.setdefault(key, asyncio.Event()).wait()
 
     async def all_seen(self, patience: float) -> dict[Key, float]:
         """POSIX seconds by key, once all were seen. Raises Stalled after `patience` seconds, and
@@ -96,5 +102,7 @@ class Watching:
         if key in self._missing and self._wanted(body):
             self._seen[key] = time.time()
             self._missing.discard(key)
+            if key in self._reached:
+                self._reached.pop(key).set()
             if not self._missing:
                 self._all.set()

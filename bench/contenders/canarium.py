@@ -33,6 +33,9 @@ _RECONCILES = "canarium_reconcile_duration_seconds_count"
 #: The samples that judge the phases.
 _JUDGED = ("canarium_leader", _RECONCILES, *_GAUGES)
 
+#: Seconds of the step at weight 20.
+PAUSE = 5.0
+
 Samples = dict[tuple[str, ...], float]
 
 
@@ -43,7 +46,7 @@ class Canarium:
     collection = f"{_GROUP}/modeldeployments"
     children = frozenset({"controllerrevisions", "deployments", "services"})
 
-    def __init__(self, name: str = "canarium", pause: str = "5s",
+    def __init__(self, name: str = "canarium", pause: str = f"{PAUSE:g}s",
         profile: bool = False, settings: tuple[str, ...] = ()) -> None:  # fmt: skip
         self.name = name
         self.pause = pause
@@ -71,7 +74,7 @@ class Canarium:
         profiler = ["-m", "cProfile", "-o", f"{folder}/{self.name}.prof"] if self._profile else []
         self._process.start(
             [
-                *(_python(), *profiler, "-m", "canarium", "run", "--log-level", "WARNING"),
+                *(python(), *profiler, "-m", "canarium", "run", "--log-level", "WARNING"),
                 *("--kubeconfig", cluster.kubeconfig, "--lease-namespace", "default"),
                 *("--metrics-port", str(self._port)),
                 *self._settings,
@@ -171,7 +174,7 @@ class Canarium:
         raise TimeoutError(f"{self.name}: not in {patience:.0f} s, see {self._process.log}")
 
 
-def _python() -> str:
+def python() -> str:
     """The interpreter with what the operator's image has. Raises FileNotFoundError."""
     path = _ROOT / ".venv-runtime" / "bin" / "python"
     if not path.exists():

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.cluster.audit import Call
+from bench.cluster.client import Client
 from bench.cluster.fresh import Cluster
 from bench.cluster.watching import Key, Watching
 from bench.contenders.canarium import Canarium
@@ -21,6 +22,8 @@ from bench.stats import spread
 
 _VERSION = 3
 _AT_A_TIME = 0.25
+#: Seconds from the first failure until no candidate has traffic.
+OFF = "all traffic off s"
 
 
 async def prepare(
@@ -54,7 +57,7 @@ async def one_by_one(
     async with measuring(cluster, operator, "break one by one", total) as meter:
         watching.expect(pods, _is_rolled_back)
         for key, pod in pods.items():
-            await _exit(cluster, key, pod)
+            await fail(cluster.client, key, pod, _VERSION)
             await asyncio.sleep(_AT_A_TIME)
         meter.took(max((await watching.all_seen(60)).values()))
     return _with_latencies(meter, pods)
@@ -66,7 +69,7 @@ async def all_at_once(
     """All of them as fast as the API server takes it."""
 
     async def act(key: Key) -> None:
-        await _exit(cluster, key, pods[key])
+        await fail(cluster.client, key, pods[key], _VERSION)
 
     async with measuring(cluster, operator, "break all at once", len(pods)) as meter:
         watching.expect(pods, _is_rolled_back)
@@ -85,6 +88,7 @@ def _is_rolled_back(body: dict[str, Any]) -> bool:
 def _with_latencies(meter: Meter, pods: dict[Key, str]) -> Measured:
     signals, decisions = times(meter.seen, pods)
     result = meter.result
+    result.figures[OFF] = max(call.answered for call in decisions.values()) - meter.began
     result.latencies["decision"] = spread(
         max(0.0, decisions[key].received - at) for key, at in signals.items()
     )
@@ -114,7 +118,8 @@ def times(calls: list[Call], pods: dict[Key, str]) -> tuple[dict[Key, float], di
     return signals, decisions
 
 
-async def _exit(cluster: Cluster, key: Key, pod: str) -> None:
+async def fail(client: Client, key: Key, pod: str, version: int) -> None:
+    """Writes the status of a pod whose server has exited, as its kubelet would."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     ended = {"exitCode": 1, "reason": "Error", "startedAt": now, "finishedAt": now}
     status = {
@@ -126,7 +131,7 @@ async def _exit(cluster: Cluster, key: Key, pod: str) -> None:
         "containerStatuses": [
             {
                 "name": "server",
-                "image": f"example.org/model:{_VERSION}",
+                "image": f"example.org/model:{version}",
                 "imageID": "",
                 "ready": False,
                 "started": False,
@@ -136,4 +141,4 @@ async def _exit(cluster: Cluster, key: Key, pod: str) -> None:
         ],
     }
     path = f"/api/v1/namespaces/{key[0]}/pods/{pod}/status"
-    await cluster.client.merge(path, {"status": status})
+    await client.merge(path, {"status": status})

@@ -7,10 +7,15 @@ import signal
 import time
 
 from bench.cluster.fresh import Cluster
-from bench.contenders.canarium import Canarium
+from bench.contenders.canarium import Canarium, python
+from bench.floors.listing import listed
 from bench.measure import Measured, measuring
 
 _PATIENCE = 120.0
+#: The lists are read so often; the shortest counts.
+_LISTS = 3
+#: Seconds of a process that only lists the same objects.
+LISTED = "bare lists s"
 
 
 async def restart(cluster: Cluster, operator: Canarium, n: int) -> Measured:
@@ -23,6 +28,8 @@ async def restart(cluster: Cluster, operator: Canarium, n: int) -> Measured:
         meter.result.figures["leading after s"] = led - meter.began
         meter.took(await operator.reconciled(n, _PATIENCE))
         await asyncio.sleep(3)
+    times = [await listed(python(), cluster.kubeconfig) for _ in range(_LISTS)]
+    meter.result.figures[LISTED] = min(times)
     return meter.result
 
 

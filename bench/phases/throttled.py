@@ -20,8 +20,8 @@ from bench.cluster.client import Client, Refused
 from bench.cluster.fresh import Cluster, cluster
 from bench.cluster.watching import Watching
 from bench.contenders.canarium import Canarium
-from bench.contenders.floor import written
 from bench.driver import keys_of, many
+from bench.floors.creation import written
 from bench.measure import measuring
 
 SEATS = 4

@@ -80,11 +80,15 @@ def _setting(results: Results, sizes: Sequence[int]) -> str:
 
 def _floors(results: Results) -> str:
     rows = [
-        (str(n), str(connections), f"{wall:.1f}", f"{n / wall:.1f}")
-        for n, walls in results.floors.items()
-        for connections, wall in walls.items()
+        (
+            *(str(n), str(floor.connections), f"{floor.created:.1f}", f"{floor.ready:.1f}"),
+            *(f"{floor.updated:.1f}", f"{floor.switched:.1f}"),
+        )
+        for n, floors in results.floors.items()
+        for floor in floors
     ]
-    return _table(("objects", "connections", "wall s", "objects/s"), rows)
+    head = ("objects", "connections", "written s", "pods ready s", "updated s", "switched off s")
+    return _table(head, rows)
 
 
 def _phases(phases: Sequence[Measured]) -> str:

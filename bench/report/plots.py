@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 
 from bench.measure import Measured
@@ -31,9 +32,10 @@ def plots(results: Results, folder: Path) -> list[str]:
         for phase in ("create", "update"):
             path = target / f"{name}-{phase}.svg"
             line = series(results.phases, phase, value)
-            if name == "wall" and phase == "create":
-                for n, walls in results.floors.items():
-                    line["the bare writes"].append((n, min(walls.values())))
+            if name == "wall":
+                bare = attrgetter("created" if phase == "create" else "updated")
+                for n, floors in results.floors.items():
+                    line["the bare writes"].append((n, min(map(bare, floors))))
             _draw(path, f"{phase}: {title}", line)
             paths.append(f"plots/{path.name}")
     return paths
