@@ -15,6 +15,7 @@ from bench.__main__ import phases
 from bench.cluster.audit import AuditLog, Rotated, parse, tally
 from bench.cluster.guard import NoSandbox, not_simulated, simulated
 from bench.cluster.machine import Ticks, disturbance
+from bench.floors.floor import Floor
 from bench.measure import Measured, Untold
 from bench.micro.__main__ import compared
 from bench.phases.breaking import times
@@ -166,12 +167,16 @@ def created(wall: float, children: float, writes: int) -> Measured:
     return measured
 
 
+#: Of 8 and of 16 connections.
+FLOORS = [Floor(8, 40.0, 45.0, 60.0, 8.0), Floor(16, 30.0, 35.0, 50.0, 9.0)]
+
+
 def test_budgets_are_judged_against_the_floor_of_the_same_run() -> None:
-    good = Results({1000: {8: 40.0, 16: 30.0}}, [created(44.0, 38.0, 5000)])
+    good = Results({1000: FLOORS}, [created(44.0, 38.0, 5000)])
     assert budget_of(good, "all Ready") is True
     assert budget_of(good, "all children") is True
     assert budget_of(good, "writes per object at creation") is True
-    bad = Results({1000: {8: 40.0, 16: 30.0}}, [created(46.0, 40.0, 5001)])
+    bad = Results({1000: FLOORS}, [created(46.0, 40.0, 5001)])
     assert budget_of(bad, "all Ready") is False
     assert budget_of(bad, "all children") is False
     assert budget_of(bad, "writes per object at creation") is False
@@ -186,15 +191,6 @@ def test_rival_is_a_budget_of_a_thousand_objects_and_a_figure_of_fewer() -> None
         lines = budgets(Results({}, [ours, theirs]), [n])
         told = next(line for line in lines if line.what.startswith("all promoted"))
         assert (told.figure, told.passed) == ("0.7 ×", passed)
-
-
-def test_restart_is_a_budget_of_up_to_a_thousand_objects_and_a_figure_of_more() -> None:
-    from bench.budgets import budgets
-
-    for n, passed in ((200, False), (1000, False), (10_000, None)):
-        lines = budgets(Results({}, [Measured("canarium", "restart", n, wall=6.0)]), [n])
-        told = next(line for line in lines if line.what.startswith("restart"))
-        assert (told.figure, told.passed) == ("6 s", passed)
 
 
 def test_budget_that_was_not_measured_is_neither_met_nor_missed() -> None:

@@ -63,3 +63,13 @@ async def test_wait_timeout_names_the_missing_object() -> None:
     client.lists = -5
     with pytest.raises(Stalled, match="1 not seen in 0 s"):
         await seen(client, patience=0.2)
+
+
+async def test_single_key_is_awaited_before_all_are_seen() -> None:
+    client = Ending({"type": "MODIFIED", "object": model(2, "Ready")})
+    async with Watching.of(client, "/models") as watching:  # type: ignore[arg-type]
+        watching.expect([KEY, ("ns", "other")], lambda body: body["status"]["phase"] == "Ready")
+        await asyncio.wait_for(watching.seen(KEY), 1)
+        await asyncio.wait_for(watching.seen(KEY), 1)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(watching.seen(("ns", "other")), 0.05)

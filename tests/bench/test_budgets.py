@@ -1,0 +1,53 @@
+"""Budgets that are ratios to a floor of the same run."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.budgets import Line, budgets
+from bench.floors.floor import Floor
+from bench.measure import Measured
+from bench.phases.breaking import OFF
+from bench.phases.restart import LISTED
+from bench.run import Results
+
+FLOORS = [Floor(8, 40.0, 45.0, 50.0, 8.0), Floor(16, 44.0, 48.0, 60.0, 10.0)]
+PROMOTED = "all promoted, beside the same changes by a client that decides nothing"
+RESTARTED = "restart until all were reconciled, beside a process that only lists them"
+KILLED = "leader killed until the next one leads, beside the times of the Lease"
+BROKEN = "all broken at once until no traffic is left, beside the bare writes"
+
+
+def measured(phase: str, wall: float, n: int = 1000, **figures: float) -> Measured:
+    return Measured("canarium", phase, n, wall, figures=figures)
+
+
+def line(results: Results, what: str) -> Line:
+    return next(line for line in budgets(results, [1000]) if line.what == what)
+
+
+@pytest.mark.parametrize(
+    ("phase", "what", "figure"),
+    [
+        (measured("update", 60.0), PROMOTED, "1.2 ×"),
+        (measured("restart", 4.0, **{LISTED: 2.0}), RESTARTED, "2 ×"),
+        (measured("failover by SIGKILL", 17.0), KILLED, "1 ×"),
+        (measured("break all at once", 50.0, n=980, **{OFF: 12.0}), BROKEN, "1.5 ×"),
+    ],
+    ids=["update", "restart", "failover", "all at once"],
+)
+def test_figure_is_the_ratio_to_the_faster_floor(phase: Measured, what: str, figure: str) -> None:
+    found = line(Results({1000: FLOORS}, [phase]), what)
+    assert (found.figure, found.passed) == (figure, True)
+
+
+@pytest.mark.parametrize("what", [PROMOTED, BROKEN])
+def test_budget_without_its_floor_is_not_measured(what: str) -> None:
+    phases = [measured("update", 60.0), measured("break all at once", 50.0, **{OFF: 12.0})]
+    found = line(Results({}, phases), what)
+    assert (found.figure, found.passed) == ("not measured", None)
+
+
+def test_slow_update_fails_its_budget() -> None:
+    results = Results({1000: FLOORS}, [measured("update", 500.0)])
+    assert line(results, PROMOTED).passed is False
