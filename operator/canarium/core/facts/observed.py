@@ -294,11 +294,17 @@ class Observed:
 
     def record(self, revision: str | None) -> Record | None:
         """Returns the stored record of `revision`."""
-        return next((r for r in self.records if r.revision == revision), None)
+        for one in self.records:
+            if one.revision == revision:
+                return one
+        return None
 
     def deployment(self, revision: str | None) -> Deployment | None:
         """Returns the Deployment of `revision`."""
-        return next((d for d in self.deployments if d.revision == revision), None)
+        for one in self.deployments:
+            if one.revision == revision:
+                return one
+        return None
 
     def autoscaler(self, revision: str | None) -> Autoscaler | None:
         """Returns the HorizontalPodAutoscaler of `revision`."""
@@ -328,7 +334,8 @@ class Observed:
 
     def ready_pods(self, revision: str | None) -> tuple[Pod, ...]:
         """Returns the ready pods of `revision` that can be selected for traffic."""
-        return tuple(p for p in self.pods_of(revision) if p.serves and self._is_selectable(p))
+        pods = [p for p in self.pods if p.revision == revision and p.serves]
+        return tuple(filter(self._is_selectable, pods))
 
     def _is_selectable(self, pod: Pod) -> bool:
         """Returns whether the callers' Service or a backend can select `pod`.
@@ -350,7 +357,10 @@ class Observed:
 
     def backend(self, revision: str | None) -> Backend | None:
         """Returns the Service that selects only `revision`."""
-        return next((b for b in self.backends if b.revision == revision), None)
+        for one in self.backends:
+            if one.revision == revision:
+                return one
+        return None
 
     def backend_is_ready(self, revision: str | None) -> bool:
         """Returns whether the backend of `revision` has a ready pod of it among its endpoints."""
