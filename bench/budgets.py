@@ -93,9 +93,18 @@ def _at(results: Results, n: int) -> list[Line]:
         " ×",
         strict=True,
     )
+    off = line(
+        "all broken at once until no traffic is left, beside the bare writes",
+        crowd if switched_floor else None,
+        lambda m: m.figures[OFF] / switched_floor,
+        _OFF,
+        " ×",
+    )
     if n < _MANY:
-        # Of few, most of the time is the five seconds of the step, which are fixed.
+        # Of few, most of the time is the five seconds of the step, which are fixed, or the way of
+        # the first signal.
         compared = replace(compared, limit=f"{compared.limit} at {_MANY:,}", passed=None)
+        off = replace(off, limit=f"{off.limit} at {_MANY:,}", passed=None)
     most = max(
         (m.memory.get(m.contender, 0) for m in results.phases if abs(m.n - n) <= 20), default=0
     )
@@ -151,13 +160,7 @@ def _at(results: Results, n: int) -> list[Line]:
             _FAILOVER,
             " ×",
         ),
-        line(
-            "all broken at once until no traffic is left, beside the bare writes",
-            crowd if switched_floor else None,
-            lambda m: m.figures[OFF] / switched_floor,
-            _OFF,
-            " ×",
-        ),
+        off,
         line(
             "failure to decision, p99",
             broken,
