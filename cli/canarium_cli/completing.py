@@ -32,23 +32,35 @@ _PATIENCE = 2
 _NO_FILES, _FILES = 4, 0
 
 
-class ModelName(click.ParamType[str]):
-    """The name of a ModelDeployment; completed from the cluster."""
+class _KubernetesName(click.ParamType[str]):
+    """A name by a rule of Kubernetes; what it cannot be is a usage error."""
 
-    name = "name"
+    pattern: re.Pattern[str]
+    longest: int
+    #: What it names, and of what it consists.
+    noun: str
+    characters: str
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         name = str(value)
-        if len(name) > 253 or not _SUBDOMAIN.fullmatch(name):
+        if len(name) > self.longest or not self.pattern.fullmatch(name):
             self.fail(
-                f"{name[:60]!r} cannot be a name: write lowercase letters, digits, '-' and '.', at "
-                "most 253 characters",
+                f"{name[:60]!r} cannot be a {self.noun}: write {self.characters}, at most "
+                f"{self.longest} characters",
                 param,
                 ctx,
             )
         return name
+
+
+class ModelName(_KubernetesName):
+    """The name of a ModelDeployment; completed from the cluster."""
+
+    name = "name"
+    pattern, longest = _SUBDOMAIN, 253
+    noun, characters = "name", "lowercase letters, digits, '-' and '.'"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -59,23 +71,12 @@ class ModelName(click.ParamType[str]):
         return _items((name for name in names if name not in earlier), incomplete)
 
 
-class Namespace(click.ParamType[str]):
+class Namespace(_KubernetesName):
     """A namespace; completed from the cluster."""
 
     name = "text"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        name = str(value)
-        if len(name) > 63 or not _LABEL.fullmatch(name):
-            self.fail(
-                f"{name[:60]!r} cannot be a namespace: write lowercase letters, digits and '-', at "
-                "most 63 characters",
-                param,
-                ctx,
-            )
-        return name
+    pattern, longest = _LABEL, 63
+    noun, characters = "namespace", "lowercase letters, digits and '-'"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
